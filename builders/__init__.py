@@ -1,0 +1,1 @@
+"""Builder kinds, one module or folder each, and the scheduler that runs them."""

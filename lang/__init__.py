@@ -1,0 +1,1 @@
+"""The expression language: grammar, compiler, values and errors."""

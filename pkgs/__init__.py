@@ -1,0 +1,1 @@
+"""The curated packages, written in the language."""

@@ -1,0 +1,1 @@
+"""The store: trees, digests, store paths, derivations as data, the database, locks and garbage collection."""

@@ -1,0 +1,33 @@
+"""Base 32 with an alphabet that spells few words (no e, o, u, t): 5 bits a character, most significant first."""
+
+from __future__ import annotations
+
+ALPHABET = "0123456789abcdfghijklmnpqrsvwxyz"
+_VALUES = {c: i for i, c in enumerate(ALPHABET)}
+_PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
+
+
+def encode(data: bytes) -> str:
+    """Encode `data`, whose length must be a multiple of 5 bytes, as 8 characters for each 5 bytes."""
+    if len(data) % 5:
+        raise ValueError("length is not a multiple of 5")
+    out = []
+    for i in range(0, len(data), 5):
+        n = int.from_bytes(data[i : i + 5], "big")
+        out += (_PAIRS[n >> 30], _PAIRS[n >> 20 & 1023], _PAIRS[n >> 10 & 1023], _PAIRS[n & 1023])
+    return "".join(out)
+
+
+def decode(text: str) -> bytes:
+    """The bytes that `encode` made `text` from; ValueError for anything else."""
+    if len(text) % 8:
+        raise ValueError("length is not a multiple of 8")
+    out = bytearray()
+    for i in range(0, len(text), 8):
+        n = 0
+        for c in text[i : i + 8]:
+            if c not in _VALUES:
+                raise ValueError(f"{c!r} is not a base 32 character")
+            n = n << 5 | _VALUES[c]
+        out += n.to_bytes(5, "big")
+    return bytes(out)

@@ -1,0 +1,60 @@
+"""Canonical msgpack: for each value exactly one encoding, and a decoder that rejects every other.
+
+Values are None, bool, int (-2^63 to 2^64-1), str, bytes, list or tuple, and dict with str keys. Maps are sorted by
+their keys' UTF-8 bytes, everything has its shortest form, there are no floats and no extension types.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+
+from .errors import NotCanonical
+
+Value = Any  # None | bool | int | str | bytes | list[Value] | dict[str, Value]
+
+MAX_DEPTH = 128
+_SIMPLE = (str, int, bytes, bool, type(None))
+
+
+def _order(value: Value, depth: int) -> Value:
+    kind = value.__class__
+    if kind in _SIMPLE:
+        return value
+    if depth > MAX_DEPTH:
+        raise NotCanonical("A value is nested too deeply to be encoded", why=f"the limit is {MAX_DEPTH} levels")
+    if kind is dict:
+        keys = list(value)
+        for key in keys:
+            if key.__class__ is not str:
+                raise NotCanonical(f"A record has a key that is no string: {key!r}")
+        keys.sort(key=_utf8)
+        return {key: _order(value[key], depth + 1) for key in keys}
+    if isinstance(value, (list, tuple)):
+        return [_order(item, depth + 1) for item in value]
+    raise NotCanonical(f"A {kind.__name__} has no canonical encoding")
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def encode(value: Value) -> bytes:
+    """The canonical encoding of `value`; NotCanonical if it has none."""
+    try:
+        packed: bytes = msgpack.packb(_order(value, 0), use_bin_type=True)
+    except (OverflowError, UnicodeEncodeError, ValueError) as error:
+        raise NotCanonical("A value has no canonical encoding", why=str(error)) from None
+    return packed
+
+
+def decode(data: bytes) -> Value:
+    """The value that `data` encodes; NotCanonical if `data` is anything but a canonical encoding."""
+    try:
+        value = msgpack.unpackb(data, raw=False, strict_map_key=True, use_list=True)
+    except Exception as error:
+        raise NotCanonical("Bytes are not a msgpack value", why=str(error) or error.__class__.__name__) from None
+    if encode(value) != data:
+        raise NotCanonical("Bytes are a msgpack value, but not in its canonical form")
+    return value
