@@ -64,7 +64,8 @@ def encode(entries: Iterable[Entry], extra: Mapping[str, Value] | None = None) -
     """The bytes of a `meta` file: the entries sorted by path, and `extra` fields of the kind that wrote it."""
     rows: list[Value] = []
     for e in sorted(entries, key=_path_bytes):
-        facts = list(e.facts[:1]) + [list(e.facts.needed), *e.facts[2:4], list(e.facts.runpath)] if e.facts else None
+        f = e.facts
+        facts = [f.machine, list(f.needed), f.soname, f.interp, list(f.runpath)] if f else None
         rows.append([os.fsencode(e.path), *e[1:10], os.fsencode(e.target), facts])
     return canonical.encode({"format": FORMAT, "entries": rows, "extra": dict(extra or {})})
 
@@ -82,7 +83,7 @@ def decode(data: bytes) -> tuple[list[Entry], dict[str, Value]]:
     for row in value["entries"]:
         f = row[11]
         facts = Facts(f[0], tuple(f[1]), f[2], f[3], tuple(f[4])) if f else None
-        entries.append(Entry(os.fsdecode(row[0]), *row[1:10], os.fsdecode(row[10]), facts))
+        entries.append(Entry._make([os.fsdecode(row[0]), *row[1:10], os.fsdecode(row[10]), facts]))
     return entries, value["extra"]
 
 

@@ -11,7 +11,7 @@ def encode(data: bytes) -> str:
     """Encode `data`, whose length must be a multiple of 5 bytes, as 8 characters for each 5 bytes."""
     if len(data) % 5:
         raise ValueError("length is not a multiple of 5")
-    out = []
+    out: list[str] = []
     for i in range(0, len(data), 5):
         n = int.from_bytes(data[i : i + 5], "big")
         out += (_PAIRS[n >> 30], _PAIRS[n >> 20 & 1023], _PAIRS[n >> 10 & 1023], _PAIRS[n & 1023])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Union
+from typing import TypeAlias
 
 from blake3 import blake3
 
@@ -22,7 +22,7 @@ MAX_PATH_BYTES = 3800
 CHUNK = 1 << 20
 
 Directory = dict[bytes, "Node"]
-Node = Union[FileNode, bytes, Directory]  # bytes: a symlink's target
+Node: TypeAlias = "FileNode | bytes | Directory"  # bytes: a symlink's target
 
 
 def check_entry(name: bytes) -> bytes:
