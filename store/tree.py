@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from typing import TypeAlias
 
 from blake3 import blake3
@@ -76,8 +77,11 @@ def tree_digest(node: Node) -> bytes:
     return blake3(b"fpack tree 1\0" + letter + digest).digest()
 
 
-def scan(path: str | bytes, depth: int = 0) -> Node:
-    """The tree at `path` on disk, read and hashed. BadTree for what a tree cannot hold."""
+def scan(path: str | bytes, depth: int = 0, keep: Callable[[bytes, bool], bool] | None = None) -> Node:
+    """The tree at `path` on disk, read and hashed. BadTree for what a tree cannot hold.
+
+    keep(path, is directory) tells which entries below the top count; by default all.
+    """
     path = os.fsencode(path)
     if depth > MAX_DEPTH:
         raise BadTree(f"A tree is more than {MAX_DEPTH} levels deep", where=os.fsdecode(path))
@@ -85,7 +89,12 @@ def scan(path: str | bytes, depth: int = 0) -> Node:
     if stat.S_ISLNK(status.st_mode):
         return check_target(os.readlink(path))
     if stat.S_ISDIR(status.st_mode):
-        return {check_entry(n): scan(path + b"/" + n, depth + 1) for n in sorted(os.listdir(path))}
+        entries: Directory = {}
+        for name in sorted(os.listdir(path)):
+            below = path + b"/" + name
+            if keep is None or keep(below, stat.S_ISDIR(os.lstat(below).st_mode)):
+                entries[check_entry(name)] = scan(below, depth + 1, keep)
+        return entries
     if stat.S_ISREG(status.st_mode):
         hasher, size = blake3(), 0
         with open(path, "rb", buffering=0) as file:

@@ -1,0 +1,188 @@
+"""The one SQLite database (WAL): which paths are valid, derivations, and what was made from what.
+
+A path is valid when its row is committed, and its row is committed only after its tree is complete on disk. Readers
+never wait for writers.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from . import base32
+from .derivation import Output
+from .errors import StoreError
+from .path import StorePath
+
+FORMAT = 1
+_SCHEMA = """
+CREATE TABLE paths (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, tree BLOB NOT NULL,
+                    size INTEGER NOT NULL, registered INTEGER NOT NULL, refs BLOB NOT NULL);
+CREATE TABLE derivations (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
+CREATE TABLE realisations (id INTEGER PRIMARY KEY, key BLOB NOT NULL, output TEXT NOT NULL, path BLOB NOT NULL,
+                           UNIQUE (key, output));
+CREATE TABLE outputs (id INTEGER PRIMARY KEY, derivation BLOB NOT NULL, output TEXT NOT NULL, path BLOB NOT NULL,
+                      UNIQUE (derivation, output));
+CREATE TABLE temporary_roots (session TEXT NOT NULL, path BLOB NOT NULL, UNIQUE (session, path));
+CREATE INDEX realisations_path ON realisations (path);
+CREATE INDEX outputs_path ON outputs (path);
+"""
+_HASH = 20
+
+
+class PathInfo(NamedTuple):
+    """A valid path: its tree's digest (32 bytes), its files' bytes, when it was registered (seconds), references."""
+
+    path: StorePath
+    tree: bytes
+    size: int
+    registered: int
+    references: tuple[bytes, ...]
+
+
+class Database:
+    """A connection that threads share; each call is one step, `transaction` makes several one."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self._lock = threading.RLock()
+        try:
+            self._db = sqlite3.connect(place, timeout=60, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                self._create()
+            elif version != FORMAT:
+                raise StoreError(
+                    f"The store's database has format {version}, and this fpack knows format {FORMAT}",
+                    where=str(place),
+                    hint="use the fpack that made it, or another FPACK_ROOT",
+                )
+        except sqlite3.DatabaseError as error:
+            raise _damaged(place, error) from None
+
+    def _create(self) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        with self.transaction():
+            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction: all of it or nothing."""
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._db
+                except BaseException:
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    raise
+                self._db.execute("COMMIT")
+            except sqlite3.DatabaseError as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise _damaged(self.place, error) from None
+
+    def _rows(self, query: str, values: Iterable[object] = ()) -> list[tuple[object, ...]]:
+        with self._lock:
+            try:
+                return self._db.execute(query, tuple(values)).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise _damaged(self.place, error) from None
+
+    def info(self, hash_: bytes) -> PathInfo | None:
+        """The row of a path, by its 20-byte hash; None if it is not valid."""
+        for row in self._rows("SELECT hash, name, tree, size, registered, refs FROM paths WHERE hash = ?", [hash_]):
+            return _info(row)
+        return None
+
+    def paths(self) -> list[PathInfo]:
+        """Every valid path."""
+        return [_info(row) for row in self._rows("SELECT hash, name, tree, size, registered, refs FROM paths")]
+
+    def built(self, output: Output) -> StorePath | None:
+        """What a derivation's output is, if it is known and still valid: the one-step lookup."""
+        query = "SELECT hash, name FROM outputs o JOIN paths p ON hash = o.path WHERE derivation = ? AND output = ?"
+        for hash_, name in self._rows(query, output):
+            return _path(hash_, name)
+        return None
+
+    def realised(self, key: bytes, output: str) -> StorePath | None:
+        """What the resolved derivation of this key came out as, if it is known and still valid."""
+        query = "SELECT hash, name FROM realisations r JOIN paths p ON hash = r.path WHERE key = ? AND output = ?"
+        for hash_, name in self._rows(query, [key, output]):
+            return _path(hash_, name)
+        return None
+
+    def derivation(self, digest: bytes) -> bytes | None:
+        """The encoded derivation with this digest."""
+        for (body,) in self._rows("SELECT body FROM derivations WHERE digest = ?", [digest]):
+            assert isinstance(body, bytes)
+            return body
+        return None
+
+    def add_derivations(self, bodies: Mapping[bytes, bytes]) -> None:
+        """Write encoded derivations by digest, in one transaction."""
+        with self.transaction() as db:
+            db.executemany("INSERT OR IGNORE INTO derivations (digest, body) VALUES (?, ?)", bodies.items())
+
+    def keep(self, session: str, paths: Iterable[StorePath]) -> bool:
+        """Make paths roots for as long as the session lives; False, and nothing done, if one is not valid any more."""
+        hashes = [base32.decode(p.hash) for p in paths]
+        with self.transaction() as db:
+            for hash_ in hashes:
+                if not db.execute("SELECT 1 FROM paths WHERE hash = ?", [hash_]).fetchone():
+                    return False
+            rows = [(session, hash_) for hash_ in hashes]
+            db.executemany("INSERT OR IGNORE INTO temporary_roots (session, path) VALUES (?, ?)", rows)
+        return True
+
+
+def insert_path(db: sqlite3.Connection, path: StorePath, tree: bytes, size: int, now: int, refs: list[bytes]) -> None:
+    """Within a transaction: make a path valid."""
+    db.execute(
+        "INSERT OR IGNORE INTO paths (hash, name, tree, size, registered, refs) VALUES (?, ?, ?, ?, ?, ?)",
+        (base32.decode(path.hash), path.name, tree, size, now, b"".join(sorted(refs))),
+    )
+
+
+def insert_realisation(db: sqlite3.Connection, key: bytes, output: Output, path: StorePath) -> None:
+    """Within a transaction: what a resolved derivation, and the derivation it came from, came out as."""
+    hash_ = base32.decode(path.hash)
+    db.execute("INSERT OR REPLACE INTO realisations (key, output, path) VALUES (?, ?, ?)", (key, output.name, hash_))
+    db.execute("INSERT OR REPLACE INTO outputs (derivation, output, path) VALUES (?, ?, ?)", (*output, hash_))
+
+
+def _path(hash_: object, name: object) -> StorePath:
+    assert isinstance(hash_, bytes)
+    return StorePath(base32.encode(hash_), str(name))
+
+
+def _info(row: tuple[object, ...]) -> PathInfo:
+    hash_, name, tree, size, registered, refs = row
+    assert isinstance(tree, bytes) and isinstance(refs, bytes) and isinstance(size, int) and isinstance(registered, int)
+    parts = tuple(refs[i : i + _HASH] for i in range(0, len(refs), _HASH))
+    return PathInfo(_path(hash_, name), tree, size, registered, parts)
+
+
+def _damaged(place: Path, error: sqlite3.Error) -> StoreError:
+    text = str(error)
+    if "full" in text:
+        return StoreError("The disk is full", where=str(place), hint="free some room, or run fpack gc, and try again")
+    if "locked" in text:
+        return StoreError("The store's database is busy", where=str(place), hint="wait for the other fpack, try again")
+    if "readonly" in text or "unable to open" in text:
+        return StoreError("The store's database cannot be written", where=str(place), why=text, hint="check its owner")
+    return StoreError("The store's database is damaged", where=str(place), why=text, hint="move it away and start anew")

@@ -1,0 +1,66 @@
+"""Locks between processes: flock on files below `locks/`, freed by the kernel when their holder dies."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+
+class FileLock:
+    """An exclusive lock on one file, held from `acquire` or `try_acquire` to `release`.
+
+    The file is removed on release where `transient`, so that names do not pile up; a waiter that got the lock on a
+    removed file notices and tries again.
+    """
+
+    def __init__(self, place: Path, transient: bool = True) -> None:
+        self._place = os.fspath(place)
+        self._transient = transient
+        self._fd = -1
+
+    def try_acquire(self) -> bool:
+        """Take the lock if it is free now."""
+        return self._take(fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def acquire(self) -> None:
+        """Wait for the lock."""
+        self._take(fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens if it is not held."""
+        if self._fd >= 0:
+            if self._transient:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._place)
+            os.close(self._fd)
+            self._fd = -1
+
+    def _take(self, how: int) -> bool:
+        while True:
+            fd = os.open(self._place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(fd, how)
+                held = os.fstat(fd)
+                there = os.stat(self._place)
+            except BlockingIOError:
+                os.close(fd)
+                return False
+            except FileNotFoundError:
+                os.close(fd)
+                continue
+            except BaseException:
+                os.close(fd)
+                raise
+            if (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino):
+                self._fd = fd
+                return True
+            os.close(fd)
+
+    def __enter__(self) -> FileLock:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()

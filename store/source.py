@@ -1,0 +1,103 @@
+"""Sources: a directory or a file of the user's, as a tree, without what git would ignore.
+
+`hash` and `copy` select the same entries, so that a source is hashed before it is copied, and copied only when the
+store does not have it. Every `.gitignore` from the source's top down counts, and `.git` is never part of a source.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import BadTree
+from .tree import CHUNK, scan, split, tree_digest
+from .writer import TreeWriter
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+
+class SourceTree:
+    """The sources of this machine's file system."""
+
+    def hash(self, path: Path) -> bytes:
+        """The 32-byte digest of the tree that `copy` would write."""
+        return tree_digest(scan(os.fspath(path), keep=_Ignores(path).keeps if path.is_dir() else None))
+
+    def copy(self, path: Path, writer: TreeWriter) -> None:
+        """Write the source into `writer`."""
+        if not path.is_symlink() and path.is_dir():
+            writer.mkdir("")
+            _copy(path, "", _Ignores(path), writer)
+        else:
+            _copy_one(path, "", writer)
+
+
+def _copy(place: Path, relative: str, ignores: _Ignores, writer: TreeWriter) -> None:
+    for name in sorted(os.listdir(place)):
+        below = place / name
+        path = f"{relative}/{name}" if relative else name
+        is_directory = not below.is_symlink() and below.is_dir()
+        if not ignores.keeps(os.fsencode(below), is_directory):
+            continue
+        split(path)
+        if is_directory:
+            writer.mkdir(path)
+            _copy(below, path, ignores, writer)
+        else:
+            _copy_one(below, path, writer)
+
+
+def _copy_one(place: Path, path: str, writer: TreeWriter) -> None:
+    mode = os.lstat(place).st_mode
+    if stat.S_ISLNK(mode):
+        writer.symlink(path, os.readlink(place))
+    elif stat.S_ISREG(mode):
+        writer.file(path, _chunks(place), bool(mode & 0o100))
+    else:
+        raise BadTree("A source can hold files, directories and symlinks only", where=str(place))
+
+
+def _chunks(place: Path) -> Iterator[bytes]:
+    with open(place, "rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+class _Ignores:
+    """The `.gitignore` files from `top` down, each read once."""
+
+    def __init__(self, top: Path) -> None:
+        self._top = os.fspath(top)
+        self._specs: dict[str, GitIgnoreSpec | None] = {}
+
+    def keeps(self, place: bytes, is_directory: bool) -> bool:
+        """Whether an entry below the top is part of the source. Its parents are known to be."""
+        path = os.fsdecode(place)
+        folder, _, name = path.rpartition("/")
+        if name == ".git":
+            return False
+        verdict = None
+        # The nearest file that says anything decides.
+        while verdict is None and len(folder) >= len(self._top):
+            spec = self._spec(folder)
+            if spec is not None:
+                verdict = spec.check_file(path[len(folder) + 1 :] + ("/" if is_directory else "")).include
+            folder = folder.rpartition("/")[0]
+        return not verdict
+
+    def _spec(self, folder: str) -> GitIgnoreSpec | None:
+        if folder not in self._specs:
+            self._specs[folder] = None
+            try:
+                with open(f"{folder}/.gitignore", encoding="utf-8", errors="surrogateescape") as file:
+                    lines = file.read().splitlines()
+            except (FileNotFoundError, IsADirectoryError):
+                return None
+            from pathspec import GitIgnoreSpec
+
+            self._specs[folder] = GitIgnoreSpec.from_lines(lines)
+        return self._specs[folder]

@@ -1,0 +1,238 @@
+"""The store on this machine's disk: registration, lookup and what keeps a path alive.
+
+Registration: the tree is written beside, synced, renamed into place, and then its row is committed. A crash at any
+instant leaves a store that works; what it left half-done is swept when the next process begins to write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from . import base32, derivation
+from .database import Database, PathInfo, insert_path, insert_realisation
+from .derivation import Derivation, Output
+from .errors import StoreError
+from .locks import FileLock
+from .path import STORE, StorePath, make, parse
+from .pool import MTIME, Pool
+from .remove import remove_tree
+from .writer import TreeWriter
+
+_FOLDERS = ("store", "files", "tmp", "db", "locks", "logs", "roots", "trash", "partial")
+
+
+def default_root() -> Path:
+    """`$FPACK_ROOT`, else `/fpack` where it is writable, else `$XDG_DATA_HOME/fpack`."""
+    if named := os.environ.get("FPACK_ROOT"):
+        return Path(named).absolute()
+    if os.access("/fpack", os.W_OK):
+        return Path("/fpack")
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return Path(data).absolute() / "fpack"
+
+
+class Store:
+    """The store below `root`, made if it is not there."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or default_root()
+        if not (self.root / "db").is_dir():
+            self._make_folders()
+        self.database = Database(self.root / "db" / "fpack.sqlite")
+        self.pool = Pool(self.root / "files")
+        self._session: Session | None = None
+        self._prefix = f"{self.root}/store/"
+
+    def _make_folders(self) -> None:
+        try:
+            for folder in _FOLDERS:
+                (self.root / folder).mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                "The store cannot be made", where=str(self.root), why=str(error.strerror),
+                hint="set FPACK_ROOT to a directory that you can write to",
+            ) from None  # fmt: skip
+
+    def close(self) -> None:
+        """End the session: its temporary roots and files go."""
+        if self._session:
+            self._session.end()
+            self._session = None
+        self.database.close()
+
+    @property
+    def session(self) -> Session:
+        """This process's session, begun (and what crashed ones left swept) at the first use."""
+        if self._session is None:
+            sweep(self)
+            self._session = Session(self)
+        return self._session
+
+    def disk(self, path: StorePath | str) -> Path:
+        """Where a store path, or a file below one given as text, lies on disk."""
+        if isinstance(path, StorePath):
+            return Path(self._prefix + path.base)
+        rest = path[len(STORE) + 1 :]
+        base, _, below = rest.partition("/")
+        if not path.startswith(STORE + "/") or ".." in below.split("/"):
+            raise StoreError(f"{path!r} is not in the store")
+        place = Path(self._prefix + parse(base).base)
+        return place / below if below else place
+
+    def info(self, path: StorePath) -> PathInfo | None:
+        """What the database knows of a path; None if it is not valid."""
+        return self.database.info(base32.decode(path.hash))
+
+    def keep(self, paths: Iterable[StorePath]) -> bool:
+        """Keep paths, and so their closures, from gc while this process lives; False if one is gone."""
+        return self.database.keep(self.session.name, paths)
+
+    def closure(self, paths: Iterable[StorePath]) -> list[StorePath]:
+        """The paths and all that they reference, transitively, sorted."""
+        todo = [base32.decode(p.hash) for p in paths]
+        seen: dict[bytes, StorePath] = {}
+        while todo:
+            hash_ = todo.pop()
+            if hash_ in seen:
+                continue
+            info = self.database.info(hash_)
+            if info is None:
+                raise StoreError(f"The store has no path with hash {base32.encode(hash_)}")
+            seen[hash_] = info.path
+            todo += info.references
+        return sorted(seen.values())
+
+    def writer(self) -> TreeWriter:
+        """A new tree, in this session's private directory."""
+        return TreeWriter(self.pool, self.session.fresh())
+
+    def derivation(self, digest: bytes) -> Derivation | None:
+        """The derivation of this digest, if it was written."""
+        body = self.database.derivation(digest)
+        return derivation.decode(body) if body is not None else None
+
+    def register(
+        self, name: str, writer: TreeWriter, references: Sequence[StorePath], key: bytes, output: Output
+    ) -> StorePath:
+        """Make the writer's tree a valid path, and the realisation of `key` and of a derivation's output."""
+        tree = writer.finish()
+        references = sorted(set(references))
+        path = make(name, tree, list(references))
+        hash_ = base32.decode(path.hash)
+        hashes = [base32.decode(r.hash) for r in references]
+        # The lock keeps gc, and others that made the same, away from this one place.
+        with FileLock(self.root / "locks" / f"path-{path.hash[:2]}", transient=False):
+            new = self.database.info(hash_) is None
+            if new:
+                self._place(path, writer)
+            with self.database.transaction() as db:
+                for reference in hashes:
+                    if not db.execute("SELECT 1 FROM paths WHERE hash = ?", [reference]).fetchone():
+                        raise StoreError(f"{path} references a path that is not in the store")
+                insert_path(db, path, tree, writer.size, int(time.time()), hashes)
+                insert_realisation(db, key, output, path)
+                db.execute("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", (self.session.name, hash_))
+        if not new:
+            remove_tree(writer.place)
+        return path
+
+    def adopt(self, key: bytes, output: Output, path: StorePath) -> None:
+        """Note that a derivation's output is a path that is valid already (an early cutoff)."""
+        with self.database.transaction() as db:
+            insert_realisation(db, key, output, path)
+
+    def _place(self, path: StorePath, writer: TreeWriter) -> None:
+        sync_file_system(self.root)
+        target = self.disk(path)
+        if os.path.lexists(target):
+            # Left by a crash, or by a gc that has not come to it yet.
+            os.rename(target, self.root / "trash" / secrets.token_hex(8))
+        directory = writer.place.is_dir()
+        if directory:
+            # A directory that its owner cannot write to cannot be renamed to another parent.
+            os.chmod(writer.place, 0o755)
+        os.rename(writer.place, target)
+        if directory:
+            os.chmod(target, 0o555)
+            os.utime(target, (MTIME, MTIME))
+        sync_directory(target.parent)
+
+
+class Session:
+    """One process's stay in the store: a locked file, a directory for temporary files, temporary roots."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.name = f"{os.getpid()}-{secrets.token_hex(6)}"
+        self.directory = store.root / "tmp" / self.name
+        self._count = 0
+        self._lock = FileLock(store.root / "tmp" / f"{self.name}.lock")
+        try:
+            self._lock.acquire()
+            self.directory.mkdir(mode=0o700)
+        except OSError as error:
+            raise StoreError(
+                "The store cannot be written", where=str(store.root), why=str(error.strerror),
+                hint="check the owner of the directory and the room on its disk",
+            ) from None  # fmt: skip
+
+    def fresh(self) -> Path:
+        """A path in the session's directory that nothing has yet."""
+        self._count += 1
+        return self.directory / f"{self._count}-{secrets.token_hex(4)}"
+
+    def end(self) -> None:
+        """Delete the session's files and roots."""
+        with contextlib.suppress(OSError):
+            remove_tree(self.directory)
+        with self._store.database.transaction() as db:
+            db.execute("DELETE FROM temporary_roots WHERE session = ?", [self.name])
+        self._lock.release()
+
+
+def sweep(store: Store) -> int:
+    """Delete what sessions that did not end left behind; how many there were."""
+    dead = 0
+    for lock_file in sorted((store.root / "tmp").glob("*.lock")):
+        lock = FileLock(lock_file)
+        if not lock.try_acquire():
+            continue
+        name = lock_file.name.removesuffix(".lock")
+        remove_tree(lock_file.with_name(name))
+        with store.database.transaction() as db:
+            db.execute("DELETE FROM temporary_roots WHERE session = ?", [name])
+        lock.release()
+        dead += 1
+    if dead:
+        for place, _ in store.pool.unused():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(place)
+    return dead
+
+
+def sync_directory(place: Path) -> None:
+    """Make a directory's entries durable."""
+    fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_file_system(place: Path) -> None:
+    """Make all that was written to the file system of `place` durable: one call for any number of files."""
+    import ctypes
+
+    fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.syncfs(fd) != 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), str(place))
+    finally:
+        os.close(fd)
