@@ -1,0 +1,329 @@
+"""Realise derivations: look up what is known, build what is not, as much at once as the machine has cores for.
+
+One thread decides; workers only build. A derivation is first looked up as it is, in one step. If it is not known, its
+inputs are realised, it is resolved, and its key is looked up: a rebuilt input that came out the same ends here (early
+cutoff). Only then does it run. Two processes that want the same output build it once, by a lock on its key.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from blake3 import blake3
+from fpack.store import canonical
+from fpack.store import derivation as derivations
+from fpack.store.derivation import Derivation, Output
+from fpack.store.errors import FpackError
+from fpack.store.locks import FileLock
+from fpack.store.path import StorePath
+from fpack.store.store import Store
+
+from .protocol import Builder, BuildError, Cancelled, Need
+from .report import Outcome, Reporter
+from .run import Result, Run
+
+NETWORK_JOBS = 12
+_POLL = 0.1  # seconds between looks at a lock that another process holds
+_GRACE = 5.0  # seconds that builders have to stop
+
+
+class BuildsFailed(FpackError):
+    """Some of what was wanted could not be made. failures: (derivation's name, error), the first ones first."""
+
+    def __init__(self, failures: Sequence[tuple[str, FpackError]]) -> None:
+        first = failures[0][1]
+        count = len(failures)
+        what = first.what if count == 1 else f"{count} builds failed"
+        super().__init__(what, where=first.where or failures[0][0], why=first.why, hint=first.hint)
+        self.failures = list(failures)
+        self.exit_code = first.exit_code
+
+
+class _Job:
+    """A derivation on its way."""
+
+    __slots__ = ("after", "digest", "drv", "error", "key", "path", "resolved", "run", "waits", "wanted")
+
+    def __init__(self, digest: bytes, drv: Derivation) -> None:
+        self.digest = digest
+        self.drv = drv
+        self.after: list[_Job] = []  # jobs that wait for this one
+        self.waits = 0  # how many this one waits for
+        self.resolved: Derivation | None = None
+        self.key = b""
+        self.run: Run | None = None
+        self.wanted: list[_Job] = []  # what a suspended run asked for
+        self.path: StorePath | None = None
+        self.error: FpackError | None = None
+
+
+class Scheduler:
+    """bodies: derivations that may not be in the database yet, by digest, encoded."""
+
+    def __init__(
+        self,
+        store: Store,
+        builders: Mapping[str, Builder],
+        reporter: Reporter,
+        *,
+        bodies: Mapping[bytes, bytes] | None = None,
+        jobs: int = 0,
+        keep_going: bool = False,
+    ) -> None:
+        self._store = store
+        self._builders = builders
+        self._reporter = reporter
+        self._bodies = dict(bodies or {})
+        self._written = False
+        self._cores = jobs or len(os.sched_getaffinity(0))
+        self._keep_going = keep_going
+        self._jobs: dict[bytes, _Job] = {}
+        self._stop = threading.Event()
+        self._failed = False
+        self._ready: dict[bool, deque[_Job]] = {True: deque(), False: deque()}
+        self._running = {True: 0, False: 0}
+        self._delayed: list[tuple[float, _Job]] = []
+        self._work: dict[bool, queue.SimpleQueue[_Job | None]] = {True: queue.SimpleQueue(), False: queue.SimpleQueue()}
+        self._results: queue.SimpleQueue[tuple[_Job, Result]] = queue.SimpleQueue()
+        self._threads: dict[bool, list[threading.Thread]] = {True: [], False: []}
+
+    def known(self, outputs: Sequence[Output]) -> list[StorePath] | None:
+        """The paths of outputs that are all built already, kept for this process; else None."""
+        paths = []
+        for output in outputs:
+            path = self._store.database.built(output)
+            if path is None:
+                return None
+            paths.append(path)
+        return paths if self._store.keep(paths) else None
+
+    def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
+        """Build outputs, in order; BuildsFailed says what could not be made, Cancelled that it was interrupted."""
+        if (paths := self.known(outputs)) is not None:
+            return paths
+        try:
+            wanted = [self._want(output.derivation) for output in outputs]
+            while any(job.path is None and job.error is None for job in wanted):
+                if self._failed and not self._keep_going and not any(self._running.values()):
+                    break
+                self._start()
+                self._step()
+        except KeyboardInterrupt:
+            self._abort()
+            raise Cancelled("Interrupted", hint="run the same command again: it carries on") from None
+        finally:
+            self._end()
+        failures = [
+            (job.drv.name, job.error)
+            for job in self._jobs.values()
+            if job.error is not None and not isinstance(job.error, _DependencyFailed)
+        ]
+        if failures:
+            raise BuildsFailed([f for f in failures if not isinstance(f[1], Cancelled)] or failures)
+        return [job.path for job in wanted if job.path is not None]
+
+    # One thread decides.
+
+    def _drv(self, digest: bytes) -> Derivation:
+        body = self._bodies.get(digest) or self._store.database.derivation(digest)
+        if body is None:
+            raise BuildError("A derivation is not in the store", where=digest.hex(), hint="evaluate it again")
+        return derivations.decode(body)
+
+    def _want(self, digest: bytes) -> _Job:
+        if job := self._jobs.get(digest):
+            return job
+        if not self._written:
+            # Written before anything is built, so that what is built can be explained later.
+            self._store.database.add_derivations(self._bodies)
+            self._written = True
+        job = self._jobs[digest] = _Job(digest, self._drv(digest))
+        path = self._store.database.built(Output(digest))
+        if path is not None and self._store.keep([path]):
+            job.path = path
+            return job
+        self._reporter.planned(digest, job.drv.kind, job.drv.name)
+        self._wait(job, [self._want(i.derivation) for i in job.drv.inputs])
+        if not job.waits:
+            self._resolve(job)
+        return job
+
+    def _wait(self, job: _Job, others: Sequence[_Job]) -> None:
+        for other in others:
+            if other.error is not None:
+                job.error = job.error or _DependencyFailed(other)
+            elif other.path is None:
+                other.after.append(job)
+                job.waits += 1
+
+    def _resolve(self, job: _Job) -> None:
+        """All inputs are there: look the resolved derivation up, or make the job ready to run."""
+        if job.error is not None:
+            self._fail(job, job.error)
+            return
+        built = {}
+        for i in job.drv.inputs:
+            path = self._jobs[i.derivation].path
+            assert path is not None
+            built[i] = (derivations.placeholder(i.derivation, path.name, i.name), path)
+        job.resolved = derivations.resolve(job.drv, built)
+        builder = self._builders.get(job.drv.kind)
+        if builder is None:
+            error = BuildError(f"There is no builder of kind {job.drv.kind!r}", where=job.drv.name)
+            error.hint = "known kinds: " + ", ".join(sorted(self._builders))
+            self._fail(job, error)
+            return
+        job.key = blake3(canonical.encode(builder.key(job.resolved))).digest(20)
+        if not self._cut_off(job):
+            self._ready[builder.network].append(job)
+
+    def _cut_off(self, job: _Job) -> bool:
+        path = self._store.database.realised(job.key, "out")
+        if path is None or not self._store.keep([path]):
+            return False
+        self._store.adopt(job.key, Output(job.digest), path)
+        self._done(job, path, Outcome.CUT_OFF)
+        return True
+
+    def _start(self) -> None:
+        """Give workers what is ready."""
+        now = time.monotonic()
+        due = [job for when, job in self._delayed if when <= now]
+        self._delayed = [(when, job) for when, job in self._delayed if when > now]
+        for job in due:
+            if not self._cut_off(job):
+                self._ready[self._builders[job.drv.kind].network].append(job)
+        for network, limit in ((True, NETWORK_JOBS), (False, self._cores)):
+            while self._ready[network] and self._running[network] < limit:
+                if self._failed and not self._keep_going:
+                    return
+                job = self._ready[network].popleft()
+                if job.run is None:
+                    assert job.resolved is not None
+                    builder = self._builders[job.drv.kind]
+                    lock = FileLock(self._store.root / "locks" / f"build-{job.key.hex()}")
+                    task = (self._store, job.resolved, job.digest, job.key, self._reporter, self._stop)
+                    job.run = Run(builder, lock, *task)
+                self._running[network] += 1
+                self._reporter.started(job.digest)
+                if len(self._threads[network]) < self._running[network]:
+                    thread = threading.Thread(target=self._worker, args=(network,), daemon=True)
+                    self._threads[network].append(thread)
+                    thread.start()
+                self._work[network].put(job)
+
+    def _step(self) -> None:
+        """Take one result, if one comes soon."""
+        try:
+            job, result = self._results.get(timeout=_POLL if self._delayed else 1.0)
+        except queue.Empty:
+            return
+        self._running[self._builders[job.drv.kind].network] -= 1
+        if result.busy:
+            self._reporter.waiting(job.digest)
+            self._delayed.append((time.monotonic() + _POLL, job))
+        elif result.error is not None:
+            self._fail(job, result.error)
+        elif result.need is not None:
+            self._suspend(job, result.need)
+        else:
+            assert result.path is not None
+            self._done(job, result.path, result.outcome)
+
+    def _suspend(self, job: _Job, need: Need) -> None:
+        new = {}
+        digests = []
+        for wanted in need.wanted:
+            if isinstance(wanted, Output):
+                digests.append(wanted.derivation)
+            else:
+                body = wanted.encode()
+                digests.append(derivations.digest(body))
+                new[digests[-1]] = body
+        if new:
+            self._bodies.update(new)
+            self._store.database.add_derivations(new)
+        job.wanted = [self._want(digest) for digest in digests]
+        self._wait(job, job.wanted)
+        if not job.waits:
+            self._resume(job)
+
+    def _resume(self, job: _Job) -> None:
+        if job.error is not None:
+            assert job.run is not None
+            job.run.drop()
+            self._fail(job, job.error)
+            return
+        assert job.run is not None
+        job.run.answer = [other.path for other in job.wanted if other.path is not None]
+        # First: what was begun holds a lock, and is nearer to its end.
+        self._ready[self._builders[job.drv.kind].network].appendleft(job)
+
+    def _done(self, job: _Job, path: StorePath, outcome: Outcome) -> None:
+        job.path = path
+        self._reporter.finished(job.digest, outcome, str(path))
+        self._release(job)
+
+    def _fail(self, job: _Job, error: FpackError) -> None:
+        if not error.where:
+            error.where = job.drv.name
+        job.error = error
+        skipped = isinstance(error, _DependencyFailed)
+        self._failed = True
+        if not self._keep_going:
+            self._stop.set()
+        self._reporter.finished(job.digest, Outcome.SKIPPED if skipped else Outcome.FAILED, "")
+        self._release(job)
+
+    def _release(self, job: _Job) -> None:
+        after, job.after = job.after, []
+        for other in after:
+            if job.error is not None and other.error is None:
+                other.error = _DependencyFailed(job)
+            other.waits -= 1
+            if not other.waits and other.path is None:
+                if other.run is None:
+                    self._resolve(other)
+                else:
+                    self._resume(other)
+
+    # Workers build.
+
+    def _worker(self, network: bool) -> None:
+        while (job := self._work[network].get()) is not None:
+            assert job.run is not None
+            self._results.put((job, job.run.go()))
+
+    def _abort(self) -> None:
+        """Tell the builders to stop, and give them a moment. A second Ctrl-C ends the process at once."""
+        self._stop.set()
+        end = time.monotonic() + _GRACE
+        try:
+            while any(self._running.values()) and time.monotonic() < end:
+                try:
+                    job, _ = self._results.get(timeout=0.1)
+                except queue.Empty:
+                    continue
+                self._running[self._builders[job.drv.kind].network] -= 1
+        except KeyboardInterrupt:
+            os._exit(130)
+
+    def _end(self) -> None:
+        for network, threads in self._threads.items():
+            for _ in threads:
+                self._work[network].put(None)
+        for job in self._jobs.values():
+            if job.run is not None and not job.run.running:
+                job.run.drop()
+
+
+class _DependencyFailed(FpackError):
+    """Something that a job needs could not be made."""
+
+    def __init__(self, other: _Job) -> None:
+        super().__init__(f"{other.drv.name} could not be made")
