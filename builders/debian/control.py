@@ -1,0 +1,51 @@
+"""Debian control data (deb822): stanzas of `Field: value` lines with indented continuation lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fpack.store.errors import FpackError
+
+_FIELD = re.compile(r"([!-,./-9;-~][!-9;-~]*):[ \t]*(.*)\Z")  # any printable ASCII but a colon; no leading `-` or `#`
+
+
+class ControlError(FpackError):
+    """Control data that cannot be read; `where` says which, `why` the line."""
+
+
+def parse_stanza(text: str, where: str = "") -> dict[str, str]:
+    """The fields of one stanza, by lower-case name. Continuation lines are joined by `\\n`, without their indent.
+
+    Comment lines are left out. A field that stands twice, or a line that is no field, is a ControlError.
+    """
+    fields: dict[str, str] = {}
+    name = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line[:1] in (" ", "\t"):
+            if not name:
+                raise _error(where, number, "a continuation line without a field before it")
+            fields[name] += "\n" + line[1:].rstrip()
+        elif line.startswith("#") or not line:
+            continue
+        else:
+            match = _FIELD.match(line)
+            if match is None:
+                raise _error(where, number, f"not a field: {line[:60]!r}")
+            name = match[1].lower()
+            if name in fields:
+                raise _error(where, number, f"the field {match[1]} stands twice")
+            fields[name] = match[2].rstrip()
+    return fields
+
+
+def stanzas(text: str, where: str = "") -> Iterator[dict[str, str]]:
+    """Every stanza of `text` that has a field, in order."""
+    for block in re.split(r"\n(?:[ \t]*\n)+", text.replace("\r\n", "\n")):
+        fields = parse_stanza(block.strip("\n"), where)
+        if fields:
+            yield fields
+
+
+def _error(where: str, line: int, why: str) -> ControlError:
+    return ControlError("Control data is malformed", where=where, why=f"line {line}: {why}")

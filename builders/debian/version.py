@@ -1,0 +1,72 @@
+"""Debian versions and their order (deb-version(7)): `[epoch:]upstream[-revision]`."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from fpack.store.errors import FpackError
+
+MAX_LENGTH = 256  # far above any real version; bounds the integers that hostile input can ask for
+_VALID = re.compile(r"(?:[0-9]{1,9}:)?[0-9A-Za-z.+:~-]+\Z")
+_PARTS = re.compile(r"([^0-9]*)([0-9]*)")
+
+# A tilde sorts before the end of a part, the end before letters, and letters before all else.
+_END = "\x01"
+_ORDER = {ord("~"): "\x00"} | {code: chr(code + 0x100) for code in range(0x21, 0x7E) if not chr(code).isalnum()}
+
+Key = tuple[int, tuple[str | int, ...], tuple[str | int, ...]]
+
+
+class InvalidVersion(FpackError):
+    """A text that is no Debian version."""
+
+
+def check_version(text: str) -> str:
+    """`text` itself if it is a Debian version, else InvalidVersion."""
+    if len(text) > MAX_LENGTH or not _VALID.match(text):
+        raise InvalidVersion(
+            f"{text[:40]!r} is not a Debian version",
+            why="one looks like [epoch:]upstream[-revision], for example 1:2.3-4",
+        )
+    return text
+
+
+def _part(text: str) -> tuple[str | int, ...]:
+    """A tuple that sorts as dpkg sorts `text`: alternating non-digits and numbers, then the end mark."""
+    flat: list[str | int] = []
+    for letters, digits in _PARTS.findall(text):
+        flat += (letters.translate(_ORDER) + _END, int(digits or 0))
+    while flat and flat[-1] == 0 and flat[-2] == _END:  # a number that is absent equals 0
+        del flat[-2:]
+    flat.append(_END)
+    return tuple(flat)
+
+
+@lru_cache(maxsize=8192)
+def version_key(text: str) -> Key:
+    """A value whose order is the order of versions; InvalidVersion if `text` is none."""
+    check_version(text)
+    epoch, colon, rest = text.partition(":")
+    if not colon or not epoch.isdigit():
+        epoch, rest = "0", text
+    upstream, dash, revision = rest.rpartition("-")
+    if not dash:
+        upstream, revision = rest, ""
+    return int(epoch), _part(upstream), _part(revision)
+
+
+def satisfies(version: str, relation: str, wanted: str) -> bool:
+    """Whether `version` stands in `relation` (`<<`, `<=`, `=`, `>=`, `>>`) to `wanted`."""
+    if relation == "=":
+        return version == wanted or version_key(version) == version_key(wanted)
+    left, right = version_key(version), version_key(wanted)
+    if relation == ">=":
+        return left >= right
+    if relation == "<<":
+        return left < right
+    if relation == "<=":
+        return left <= right
+    if relation == ">>":
+        return left > right
+    raise ValueError(f"no relation between versions: {relation!r}")
