@@ -47,13 +47,14 @@ class BuildsFailed(FpackError):
 class _Job:
     """A derivation on its way."""
 
-    __slots__ = ("after", "digest", "drv", "error", "key", "path", "resolved", "run", "waits", "wanted")
+    __slots__ = ("after", "digest", "drv", "error", "key", "path", "planned", "resolved", "run", "waits", "wanted")
 
     def __init__(self, digest: bytes, drv: Derivation) -> None:
         self.digest = digest
         self.drv = drv
         self.after: list[_Job] = []  # jobs that wait for this one
         self.waits = 0  # how many this one waits for
+        self.planned = False  # to be made, and its inputs not yet looked at
         self.resolved: Derivation | None = None
         self.key = b""
         self.run: Run | None = None
@@ -88,6 +89,7 @@ class Scheduler:
         self._ready: dict[bool, deque[_Job]] = {True: deque(), False: deque()}
         self._running = {True: 0, False: 0}
         self._delayed: list[tuple[float, _Job]] = []
+        self._settled: deque[_Job] = deque()
         self._work: dict[bool, queue.SimpleQueue[_Job | None]] = {True: queue.SimpleQueue(), False: queue.SimpleQueue()}
         self._results: queue.SimpleQueue[tuple[_Job, Result]] = queue.SimpleQueue()
         self._threads: dict[bool, list[threading.Thread]] = {True: [], False: []}
@@ -112,7 +114,9 @@ class Scheduler:
                 if self._failed and not self._keep_going and not any(self._running.values()):
                     break
                 self._start()
+                self._settle()
                 self._step()
+                self._settle()
         except KeyboardInterrupt:
             self._abort()
             raise Cancelled("Interrupted", hint="run the same command again: it carries on") from None
@@ -136,21 +140,40 @@ class Scheduler:
         return derivations.decode(body)
 
     def _want(self, digest: bytes) -> _Job:
+        """The job of a derivation, and the jobs of all that it needs. A loop: graphs can be deep."""
         if job := self._jobs.get(digest):
             return job
         if not self._written:
             # Written before anything is built, so that what is built can be explained later.
             self._store.database.add_derivations(self._bodies)
             self._written = True
+        todo = [digest]
+        while todo:
+            now = todo[-1]
+            job = self._jobs.get(now)
+            if job is None:
+                job = self._look_up(now)
+                if job.path is None:
+                    missing = [i.derivation for i in job.drv.inputs if i.derivation not in self._jobs]
+                    todo += reversed(missing)
+                    job.planned = True
+                    continue
+            todo.pop()
+            if job.planned:
+                job.planned = False
+                self._wait(job, [self._jobs[i.derivation] for i in job.drv.inputs])
+                if not job.waits:
+                    self._resolve(job)
+        self._settle()
+        return self._jobs[digest]
+
+    def _look_up(self, digest: bytes) -> _Job:
         job = self._jobs[digest] = _Job(digest, self._drv(digest))
         path = self._store.database.built(Output(digest))
         if path is not None and self._store.keep([path]):
             job.path = path
-            return job
-        self._reporter.planned(digest, job.drv.kind, job.drv.name)
-        self._wait(job, [self._want(i.derivation) for i in job.drv.inputs])
-        if not job.waits:
-            self._resolve(job)
+        else:
+            self._reporter.planned(digest, job.drv.kind, job.drv.name)
         return job
 
     def _wait(self, job: _Job, others: Sequence[_Job]) -> None:
@@ -267,7 +290,7 @@ class Scheduler:
     def _done(self, job: _Job, path: StorePath, outcome: Outcome) -> None:
         job.path = path
         self._reporter.finished(job.digest, outcome, str(path))
-        self._release(job)
+        self._settled.append(job)
 
     def _fail(self, job: _Job, error: FpackError) -> None:
         if not error.where:
@@ -278,19 +301,22 @@ class Scheduler:
         if not self._keep_going:
             self._stop.set()
         self._reporter.finished(job.digest, Outcome.SKIPPED if skipped else Outcome.FAILED, "")
-        self._release(job)
+        self._settled.append(job)
 
-    def _release(self, job: _Job) -> None:
-        after, job.after = job.after, []
-        for other in after:
-            if job.error is not None and other.error is None:
-                other.error = _DependencyFailed(job)
-            other.waits -= 1
-            if not other.waits and other.path is None:
-                if other.run is None:
-                    self._resolve(other)
-                else:
-                    self._resume(other)
+    def _settle(self) -> None:
+        """Tell those that wait for a job that it is done with; a loop, since one can settle the next."""
+        while self._settled:
+            job = self._settled.popleft()
+            after, job.after = job.after, []
+            for other in after:
+                if job.error is not None and other.error is None:
+                    other.error = _DependencyFailed(job)
+                other.waits -= 1
+                if not other.waits and other.path is None:
+                    if other.run is None:
+                        self._resolve(other)
+                    else:
+                        self._resume(other)
 
     # Workers build.
 

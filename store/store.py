@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ class Store:
         self.database = Database(self.root / "db" / "fpack.sqlite")
         self.pool = Pool(self.root / "files")
         self._session: Session | None = None
+        self._opening = threading.Lock()
         self._prefix = f"{self.root}/store/"
 
     def _make_folders(self) -> None:
@@ -69,8 +71,10 @@ class Store:
     def session(self) -> Session:
         """This process's session, begun (and what crashed ones left swept) at the first use."""
         if self._session is None:
-            sweep(self)
-            self._session = Session(self)
+            with self._opening:
+                if self._session is None:
+                    sweep(self)
+                    self._session = Session(self)
         return self._session
 
     def disk(self, path: StorePath | str) -> Path:

@@ -1,0 +1,153 @@
+"""gc deletes what nothing needs, and nothing else, beside whatever else is going on."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from fpack.store import gc
+from fpack.store.derivation import Output
+from fpack.store.path import StorePath
+from fpack.store.remove import remove_tree
+from fpack.store.store import Store
+
+
+def add(store: Store, name: str, text: str, references: list[StorePath] | None = None) -> StorePath:
+    writer = store.writer()
+    writer.file("file", [text.encode()])
+    return store.register(name, writer, references or [], text.encode(), Output(text.encode().ljust(20)[:20]))
+
+
+def reopened(store: Store) -> Store:
+    store.close()
+    return Store(store.root)
+
+
+def test_a_live_process_keeps_what_it_made_and_what_it_looked_up(tmp_path: Path) -> None:
+    one, two = Store(tmp_path / "f"), Store(tmp_path / "f")
+    a = add(one, "a", "one")
+    b = add(one, "b", "two", [a])
+    assert gc.collect(two).deleted == ()
+    assert two.keep([b])
+    one.close()
+    assert gc.collect(Store(tmp_path / "f")).deleted == ()
+    two.close()
+    last = Store(tmp_path / "f")
+    assert set(gc.collect(last).deleted) == {a, b}
+    assert not last.keep([b])
+    assert not last.disk(a).exists() and not last.disk(b).exists()
+    last.close()
+
+
+def test_a_result_keeps_its_closure_until_its_link_is_gone(tmp_path: Path) -> None:
+    store = Store(tmp_path / "f")
+    a = add(store, "a", "one")
+    b = add(store, "b", "two", [a])
+    c = add(store, "c", "three")
+    gc.add_root(store, tmp_path / "result", store.disk(b))
+    store = reopened(store)
+    assert gc.collect(store, dry_run=True).deleted == (c,)
+    assert store.info(c) is not None
+    done = gc.collect(store)
+    assert done.deleted == (c,) and done.kept == 2 and done.freed == 5
+    assert (tmp_path / "result" / "file").read_text() == "two"
+    (tmp_path / "result").unlink()
+    assert set(gc.collect(store).deleted) == {a, b}
+    assert list((store.root / "roots").iterdir()) == []
+    store.close()
+
+
+def test_a_result_link_that_was_replaced_by_something_else_is_no_root(tmp_path: Path) -> None:
+    store = Store(tmp_path / "f")
+    a = add(store, "a", "one")
+    gc.add_root(store, tmp_path / "result", store.disk(a))
+    (tmp_path / "result").unlink()
+    (tmp_path / "result").symlink_to("/etc")
+    store = reopened(store)
+    assert gc.collect(store).deleted == (a,)
+    assert os.path.isdir("/etc")
+    store.close()
+
+
+def test_what_was_deleted_is_made_again(tmp_path: Path) -> None:
+    store = Store(tmp_path / "f")
+    a = add(store, "a", "one")
+    store = reopened(store)
+    gc.collect(store)
+    assert store.database.realised(b"one", "out") is None
+    assert add(store, "a", "one") == a
+    store.close()
+
+
+def test_young_paths_can_be_spared(tmp_path: Path) -> None:
+    store = Store(tmp_path / "f")
+    add(store, "a", "one")
+    store = reopened(store)
+    assert gc.collect(store, older_than=3600).deleted == ()
+    store.close()
+
+
+def test_strangers_in_the_store_are_deleted(tmp_path: Path) -> None:
+    store = Store(tmp_path / "f")
+    (store.root / "store" / "not a path").mkdir()
+    (store.root / "store" / ("0" * 32 + "-orphan")).mkdir()
+    gc.collect(store)
+    assert list((store.root / "store").iterdir()) == []
+    store.close()
+
+
+def test_gc_beside_registration_never_breaks_a_valid_path(tmp_path: Path) -> None:
+    root = tmp_path / "f"
+    Store(root).close()
+    stop = threading.Event()
+    problems: list[str] = []
+
+    def make(start: int) -> None:
+        n = 0
+        while not stop.is_set():
+            store = Store(root)
+            paths = [add(store, "x", f"text {(start + n + i) % 7}") for i in range(3)]
+            for path in paths:
+                if not (store.disk(path) / "file").is_file():
+                    problems.append(f"{path} is gone")
+            store.close()
+            n += 1
+
+    threads = [threading.Thread(target=make, args=(i * 3,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(15):
+        collector = Store(root)
+        gc.collect(collector)
+        collector.close()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+
+
+def test_removing_follows_no_symlink_and_no_depth_is_too_much(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "precious").write_text("x")
+    top = tmp_path / "top"
+    top.mkdir()
+    (top / "link").symlink_to(victim)
+    fd = os.open(top, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d" * 10, dir_fd=fd)
+        below = os.open("d" * 10, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.close(fd)
+    (top / "readonly").mkdir()
+    (top / "readonly" / "file").write_text("x")
+    (top / "readonly").chmod(0o555)
+    remove_tree(top)
+    assert not top.exists()
+    assert (victim / "precious").read_text() == "x"
+    (tmp_path / "link").symlink_to(victim)
+    remove_tree(tmp_path / "link")
+    assert (victim / "precious").exists() and not (tmp_path / "link").is_symlink()
+    remove_tree(tmp_path / "nothing")

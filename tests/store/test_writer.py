@@ -1,0 +1,125 @@
+"""Trees are written normalised, deduplicated and inside their directory, whatever the paths say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from fpack.store.errors import BadTree
+from fpack.store.pool import Pool
+from fpack.store.tree import scan, tree_digest
+from fpack.store.writer import TreeWriter
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Pool:
+    (tmp_path / "files").mkdir()
+    return Pool(tmp_path / "files")
+
+
+@pytest.fixture
+def writer(pool: Pool, tmp_path: Path) -> TreeWriter:
+    return TreeWriter(pool, tmp_path / "tree")
+
+
+def test_the_digest_is_that_of_the_tree_on_disk(writer: TreeWriter) -> None:
+    writer.file("bin/a", [b"x", b"y"], executable=True)
+    writer.file("b", [])
+    writer.symlink("c", "bin/a")
+    writer.mkdir("empty")
+    assert writer.finish() == tree_digest(scan(os.fspath(writer.place)))
+    assert writer.size == 2
+
+
+def test_everything_is_normalised(writer: TreeWriter) -> None:
+    old = os.umask(0o077)
+    try:
+        writer.file("bin/a", [b"x"], executable=True)
+        writer.file("b", [b"y"])
+        writer.symlink("c", "nowhere")
+        writer.finish()
+    finally:
+        os.umask(old)
+    modes = {p.name: p.lstat().st_mode & 0o7777 for p in writer.place.rglob("*") if not p.is_symlink()}
+    assert modes == {"bin": 0o555, "a": 0o555, "b": 0o444}
+    assert {p.lstat().st_mtime for p in [writer.place, *writer.place.rglob("*")]} == {1.0}
+
+
+def test_modes_and_contents_and_names_and_targets_count(pool: Pool, tmp_path: Path) -> None:
+    def digest(n: int, *args: object) -> bytes:
+        w = TreeWriter(pool, tmp_path / f"t{n}")
+        method, rest = str(args[0]), args[1:]
+        getattr(w, method)(*rest)
+        return w.finish()
+
+    digests = [
+        digest(1, "file", "a", [b"x"]),
+        digest(2, "file", "a", [b"x"], True),
+        digest(3, "file", "b", [b"x"]),
+        digest(4, "file", "a", [b"y"]),
+        digest(5, "symlink", "a", "x"),
+        digest(6, "mkdir", "a"),
+        digest(7, "file", "", [b"x"]),
+        digest(8, "symlink", "", "x"),
+        digest(9, "mkdir", ""),
+    ]
+    assert len(set(digests)) == len(digests)
+
+
+def test_identical_files_are_one_inode(pool: Pool, tmp_path: Path) -> None:
+    one, two = TreeWriter(pool, tmp_path / "one"), TreeWriter(pool, tmp_path / "two")
+    big = [b"x" * 700_000] * 5
+    for w in (one, two):
+        w.file("small", [b"same"])
+        w.file("big", big)
+        w.file("run", [b"same"], executable=True)
+    assert (one.place / "small").stat().st_ino == (two.place / "small").stat().st_ino
+    assert (one.place / "big").stat().st_ino == (two.place / "big").stat().st_ino
+    assert (one.place / "small").stat().st_ino != (one.place / "run").stat().st_ino
+    assert (one.place / "big").read_bytes() == b"".join(big)
+
+
+def test_a_file_whose_content_was_lost_is_written_again(pool: Pool, tmp_path: Path) -> None:
+    one, two = TreeWriter(pool, tmp_path / "one"), TreeWriter(pool, tmp_path / "two")
+    node = one.file("a", [b"content"])
+    place = tmp_path / "files" / node.digest.hex()[:2] / node.digest.hex()[2:]
+    place.chmod(0o644)
+    place.write_bytes(b"")
+    two.file("a", [b"content"])
+    assert (two.place / "a").read_bytes() == b"content"
+    assert place.read_bytes() == b"content"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/abs", "../up", "a/../b", "a//b", "a/./b", "a/", "nul\0", "x" * 256, "/".join(["d"] * 65), "x/" * 2000 + "y"],
+)
+def test_unsafe_paths_are_refused(writer: TreeWriter, tmp_path: Path, path: str) -> None:
+    with pytest.raises(BadTree):
+        writer.file(path, [b"x"])
+    assert not (tmp_path / "up").exists()
+
+
+@pytest.mark.parametrize("target", ["", "a\0b", "x" * 4096])
+def test_unsafe_targets_are_refused(writer: TreeWriter, target: str) -> None:
+    with pytest.raises(BadTree):
+        writer.symlink("a", target)
+
+
+def test_nothing_is_written_through_a_symlink_or_a_file(writer: TreeWriter, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    writer.symlink("dir", str(outside))
+    writer.file("file", [b"x"])
+    for path in ("dir/evil", "file/evil", "dir", "file"):
+        with pytest.raises(BadTree):
+            writer.file(path, [b"x"])
+        with pytest.raises(BadTree):
+            writer.mkdir(path)
+    assert list(outside.iterdir()) == []
+
+
+def test_an_empty_tree_is_refused(writer: TreeWriter) -> None:
+    with pytest.raises(BadTree, match="empty"):
+        writer.finish()
