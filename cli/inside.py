@@ -1,0 +1,112 @@
+"""What is inside a container, read from its built root and image: the data of `why` and `size`. Pure but for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.builders import meta
+from fpack.store import canonical
+from fpack.store.errors import FpackError
+
+
+class NotInside(FpackError):
+    """Something that was asked about is not in the image."""
+
+
+class Slice(NamedTuple):
+    """A package in an image. by: the package that brought it in, if any. kind, file, what: how."""
+
+    package: str
+    version: str
+    path: str
+    by: str | None
+    kind: str
+    file: str
+    what: str
+
+
+class Layer(NamedTuple):
+    """A layer of an image: the packages in it, its compressed and its unpacked bytes."""
+
+    packages: tuple[str, ...]
+    size: int
+    unpacked: int
+
+
+def read_slices(root: Path) -> list[Slice]:
+    """The slices of a built root, by its directory on disk."""
+    _, extra = meta.read(root)
+    found = []
+    for each in extra["slices"]:
+        reason = each["reason"]
+        found.append(
+            Slice(
+                each["package"],
+                each["version"],
+                each["path"],
+                each.get("by"),
+                reason["kind"],
+                reason.get("file") or "",
+                reason.get("what") or "",
+            )
+        )
+    return found
+
+
+def read_layers(image: Path) -> list[Layer]:
+    """The layers of a built image, by its directory on disk."""
+    value = canonical.decode((image / "image").read_bytes())
+    return [Layer(tuple(each["packages"]), each["size"], each["unpacked"]) for each in value["layers"]]
+
+
+def chain(slices: Sequence[Slice], package: str) -> list[Slice]:
+    """How a package came to be in: from what was asked for down to it."""
+    by_name = {each.package: each for each in slices}
+    links: list[Slice] = []
+    name: str | None = package
+    while name is not None and name in by_name and by_name[name] not in links:
+        links.append(by_name[name])
+        name = by_name[name].by
+    return links[::-1]
+
+
+def reason_text(each: Slice) -> str:
+    """Why a slice is in, in words."""
+    file = "/" + each.file.lstrip("/")
+    words: Mapping[str, str] = {
+        "seed": "asked for",
+        "depends": f"{each.by} depends on {each.what or each.package}",
+        "needed": f"{file} needs {each.what}",
+        "interp": f"{file} is started by {each.what}",
+        "script": f"{file} is run by {each.what}",
+        "link": f"{file} points to {each.what}",
+        "asked": f"{each.what or each.package} was asked for by name",
+    }
+    return words.get(each.kind, each.kind)
+
+
+def find_package(slices: Sequence[Slice], wanted: str, disk: Mapping[str, Path]) -> str:
+    """The package that `wanted` names: itself, a file's path, or a soname. disk: each slice's directory.
+
+    NotInside names the nearest package that is there.
+    """
+    names = {each.package for each in slices}
+    if wanted in names:
+        return wanted
+    path = wanted.lstrip("/")
+    for each in slices:
+        entries, _ = meta.read(disk[each.path])
+        for entry in entries:
+            soname = entry.facts.soname if entry.facts else ""
+            if entry.path == path or soname == wanted or ("/" not in wanted and entry.path.endswith("/" + wanted)):
+                return each.package
+    from difflib import get_close_matches
+
+    near = get_close_matches(wanted, names, 3, 0.5)
+    raise NotInside(
+        f"{wanted} is not in the image",
+        why=f"it holds {len(names)} packages, and none of them is it or has it",
+        hint=f"did you mean {' or '.join(near)}?" if near else "fpack size lists what is in it",
+    )

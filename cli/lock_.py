@@ -1,0 +1,44 @@
+"""`fpack lock`: write down exactly which packages are used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from . import options as shared
+from .render import table
+
+
+@click.command(
+    "lock",
+    epilog="""\b
+Examples:
+  fpack lock                           lock all that ./fpack.fp uses
+  fpack lock debian.trixie.jq          add a package
+  fpack lock --frozen                  fail if something is not locked yet""",
+)
+@click.argument("what", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.locking
+def command(what: str | None, as_json: bool, **rest: Any) -> int:
+    """Evaluate WHAT, by default everything in ./fpack.fp, and lock each package that it uses. Nothing is built."""
+    from .workspace import Workspace
+
+    with Workspace(shared.options(rest)) as workspace:
+        if what is None:
+            target = workspace.target(None)
+            evaluator = workspace.evaluator
+            assert target.file is not None
+            value = evaluator.load(target.file)
+        else:
+            value = workspace.value(workspace.target(what))
+        workspace.lock_everything(value)
+        added = workspace.source.save()
+        place = str(workspace.lock_file)
+    if as_json:
+        shared.print_json({"lock": place, "added": added})
+        return 0
+    print(table([[name] for name in added]) if added else "Nothing was missing.")
+    print(f"{len(added)} added to {place}")
+    return 0

@@ -1,0 +1,123 @@
+"""The program's entry: find the verb, run it, render what went wrong. Nothing that a verb does not need is imported."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import click
+
+VERSION = "0.1.0"
+
+# verb: one line of help. The module fpack.cli.<verb> holds the click command `command`.
+VERBS = {
+    "pack": "Make a container image of a package or a project.",
+    "build": "Build something and link to the result.",
+    "eval": "Show what an expression, a file or an attribute evaluates to.",
+    "lock": "Write down exactly which packages a project uses.",
+    "update": "Move the lock to what the archive has today.",
+    "why": "Show why a package is in an image.",
+    "size": "Show what an image's bytes are made of.",
+    "log": "Show the log of a build.",
+    "gc": "Delete what nothing needs any more from the store.",
+}
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    a build failed, or something else did
+  2    the command was called in a wrong way
+  3    an expression could not be evaluated
+  4    a package, index or lock is not as it must be
+  5    the network or a mirror did not give what was asked for
+  130  interrupted"""
+
+
+def _group() -> click.Group:
+    import click
+
+    class Verbs(click.Group):
+        """Commands that are imported when they are called; their help lines stand in `VERBS`."""
+
+        def list_commands(self, ctx: click.Context) -> list[str]:
+            return list(VERBS)
+
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+            if cmd_name not in VERBS:
+                return None
+            from importlib import import_module
+
+            module = import_module(f"fpack.cli.{cmd_name}_")
+            command: click.Command = module.command
+            return command
+
+        def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+            if args and args[0] not in VERBS:
+                from difflib import get_close_matches
+
+                near = get_close_matches(args[0], VERBS, 1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
+            return super().resolve_command(ctx, args)
+
+        def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+            with formatter.section("Commands"):
+                formatter.write_dl(list(VERBS.items()))
+
+    @click.group(
+        cls=Verbs,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        epilog="Example: fpack pack postgres\n\n" + EXIT_CODES,
+    )
+    @click.version_option(VERSION, "--version", message="fpack %(version)s")
+    def fpack() -> None:
+        """Build software as pure functions and ship it as exact container images."""
+
+    return fpack
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; the process's exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv == ["--version"]:
+        print(f"fpack {VERSION}")
+        return 0
+    import click
+
+    from fpack.store.errors import FpackError
+
+    try:
+        result = _group().main(argv, prog_name="fpack", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as done:
+        return int(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return int(error.exit_code)
+    except FpackError as error:
+        from .render import show_error
+
+        show_error(error)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has had enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception as error:
+        from .render import show_fault
+
+        show_fault(error)
+        return 70
+
+
+def run() -> None:
+    """The console script. Ends the process without the interpreter's slow farewell."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

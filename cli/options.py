@@ -1,0 +1,66 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+Command = Callable[..., Any]
+
+
+class Options(NamedTuple):
+    """What the shared options say."""
+
+    lock: Path | None = None
+    frozen: bool = False
+    mirror: str | None = None
+    accept_expired: bool = False
+    arch: str | None = None
+    jobs: int = 0
+    keep_going: bool = False
+    verbose: bool = False
+    compress: str | None = None
+
+
+_LOCKING = [
+    click.option("--lock", type=click.Path(path_type=Path, dir_okay=False), help="Use this lock file."),
+    click.option("--frozen", is_flag=True, help="Fail rather than change the lock."),
+    click.option("--mirror", metavar="URL", help="Take Debian's files from here first."),
+    click.option("--accept-expired", is_flag=True, help="Accept an index that is past its expiry date."),
+    click.option("--arch", metavar="ARCH", help="Debian architecture to make things for, as in amd64 or arm64."),
+]
+_BUILDING = [
+    click.option("-j", "--jobs", type=click.IntRange(0, 512), default=0, help="Builds at once; 0: one a core."),
+    click.option("-k", "--keep-going", is_flag=True, help="Build what can be built after a failure."),
+    click.option("-v", "--verbose", is_flag=True, help="Show every step."),
+]
+
+
+def locking(command: Command) -> Command:
+    """Options of verbs that evaluate: which lock, which mirrors."""
+    for option in reversed(_LOCKING):
+        command = option(command)
+    return command
+
+
+def building(command: Command) -> Command:
+    """Options of verbs that build, those of `locking` included."""
+    for option in reversed(_BUILDING):
+        command = option(command)
+    return locking(command)
+
+
+def options(values: dict[str, Any]) -> Options:
+    """The shared options among a command's parameters, taken out of `values`."""
+    return Options(**{name: values.pop(name) for name in Options._fields if name in values})
+
+
+def print_json(value: object) -> None:
+    """One JSON object on standard output."""
+    import json
+
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

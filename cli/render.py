@@ -1,0 +1,105 @@
+"""Errors, sizes and tables as text. This is the one place where an error becomes words on a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from fpack.store.errors import FpackError
+
+
+def colored(stream: TextIO) -> bool:
+    """Whether text on `stream` may have colours: a terminal, and NO_COLOR is not set."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def paint(text: str, style: str, on: bool) -> str:
+    """`text` in a style: bold, dim, red, green, yellow, blue or cyan."""
+    codes = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36}
+    return f"\x1b[{codes[style]}m{text}\x1b[0m" if on else text
+
+
+def error_text(error: FpackError, color: bool = False) -> str:
+    """What went wrong, where, why, and what to do: a line each, for those that there are."""
+    from fpack.builders.scheduler import BuildsFailed
+    from fpack.lang.errors import EvalError, render
+
+    if isinstance(error, EvalError):
+        return render(error, color)
+    if isinstance(error, BuildsFailed) and len(error.failures) > 1:
+        return "\n".join(error_text(each, color) for _, each in error.failures)
+    lines = [f"{paint('error:', 'red', color)} {paint(error.what, 'bold', color)}"]
+    if error.where:
+        lines.append(f"  {paint('where:', 'cyan', color)} {_indent(error.where)}")
+    if error.why:
+        lines.append(f"  {paint('why:', 'cyan', color)}   {_indent(error.why)}")
+    if error.hint:
+        lines.append(f"  {paint('try:', 'green', color)}   {_indent(error.hint)}")
+    return "\n".join(lines)
+
+
+def _indent(text: str) -> str:
+    return text.rstrip().replace("\n", "\n         ")
+
+
+def show_error(error: FpackError) -> None:
+    """Print an error to stderr."""
+    print(_safe(error_text(error, colored(sys.stderr))), file=sys.stderr)
+
+
+def show_fault(error: Exception) -> None:
+    """Print that fpack itself is at fault, and keep the traceback in a file for those who mend it."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="fpack-", suffix=".log", delete=False) as file:
+        file.write("".join(traceback.format_exception(error)))
+    text = error_text(
+        FpackError(
+            "fpack itself failed; nothing is lost",
+            why=f"{error.__class__.__name__}: {error}",
+            hint=f"report it with the file {file.name}",
+        ),
+        colored(sys.stderr),
+    )
+    print(_safe(text), file=sys.stderr)
+
+
+def note(text: str) -> None:
+    """Print a remark to stderr."""
+    print(_safe(text), file=sys.stderr)
+
+
+def warn(text: str) -> None:
+    """Print a warning to stderr."""
+    print(_safe(f"{paint('warning:', 'yellow', colored(sys.stderr))} {text}"), file=sys.stderr)
+
+
+def _safe(text: str) -> str:
+    """Text from archives and mirrors may hold control characters; a terminal must not obey them."""
+    return "".join(c if c >= " " or c in "\n\t\x1b" else "?" for c in text).replace("\x1b]", "?]")
+
+
+def megabytes(size: int) -> str:
+    """Bytes for people: 31.2 MB, 450 kB, 12 B. Powers of ten, as registries count."""
+    if size >= 10_000_000_000:
+        return f"{size / 1e9:.1f} GB"
+    if size >= 1_000_000:
+        return f"{size / 1e6:.1f} MB"
+    if size >= 1000:
+        return f"{size / 1e3:.0f} kB"
+    return f"{size} B"
+
+
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Rows in columns, two blanks apart; the columns in `right` are aligned to the right."""
+    if not rows:
+        return ""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

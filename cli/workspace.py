@@ -1,0 +1,333 @@
+"""What a verb works with: the store, the evaluator, the lock and the package source, wired together once.
+
+Everything is made when it is first used, so that a verb pays only for what it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fpack.store.derivation import Output
+from fpack.store.errors import FpackError
+from fpack.store.path import StorePath
+from fpack.store.store import Store
+
+from . import target as targets
+from .main import VERSION
+from .options import Options
+from .render import note
+from .target import Target, UsageError
+
+if TYPE_CHECKING:
+    from fpack.builders.debian.source import DebianSource
+    from fpack.builders.protocol import Builder
+    from fpack.lang.evaluator import Evaluator
+
+LOCK_FILE = "fpack.lock"
+DAY = 86400
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le": "ppc64el", "s390x": "s390x"}
+
+
+class Container(NamedTuple):
+    """A container as the command line needs it: what to build, and what its record says for people."""
+
+    image: Output
+    root: Output
+    name: str
+    file_name: str
+    ports: tuple[str, ...]
+    run_options: tuple[str, ...]
+
+
+class Workspace:
+    """One command's view of the world. Use it as a context manager; `finish` before its end if all went well."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._project: Path | None = None
+        self._root: Path | None = None
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if "store" in self.__dict__:
+            self.store.close()
+
+    # What is named.
+
+    def target(self, text: str | None, default: str = "image") -> Target:
+        """The target that a command's argument names; from here on the lock is chosen."""
+        target = targets.parse(text, Path.cwd(), default)
+        self._project = target.project
+        self._root = target.project or (target.file.parent if target.file else None)
+        return target
+
+    def value(self, target: Target) -> Any:
+        """What a target evaluates to."""
+        evaluator = self.evaluator
+        if target.package is not None:
+            release, name = target.package
+            return self.expression(f'import("fpack/debian")."{_quoted(release)}"."{_quoted(name)}"', target.text)
+        if target.file is not None:
+            return evaluator.select(evaluator.load(target.file), list(target.path))
+        return self._named(target)
+
+    def _named(self, target: Target) -> Any:
+        """A bare name: an attribute of the project's file, else a curated package."""
+        evaluator = self.evaluator
+        fields: list[str] = []
+        if target.project is not None:
+            project = evaluator.load(target.project / targets.PROJECT_FILE)
+            fields = list(project)
+            if target.path[0] in project:
+                return evaluator.select(project, list(target.path))
+        curated = _curated()
+        place = curated.get(target.path[0])
+        if place is not None:
+            return evaluator.select(evaluator.load(place), list(target.path[1:]) or ["image"])
+        from difflib import get_close_matches
+
+        near = get_close_matches(target.path[0], [*fields, *curated], 1)
+        raise UsageError(
+            f"There is nothing called {target.text!r}",
+            why=f"neither {targets.PROJECT_FILE} here nor the curated packages have it ({', '.join(sorted(curated))})",
+            hint=f"did you mean {near[0]!r}?" if near else f"a Debian package is named debian.trixie.{target.text}",
+        )
+
+    def expression(self, text: str, name: str = "<command line>") -> Any:
+        """What an expression evaluates to."""
+        return self.evaluator.expression(text, name)
+
+    def plain(self, value: Any) -> Any:
+        """A value as JSON has it."""
+        return self.evaluator.to_json(value)
+
+    def container(self, target: Target) -> Container:
+        """The container that a target is, or is packed into: a package gets one of its own."""
+        evaluator = self.evaluator
+        value = evaluator.force(self.value(target))
+        if isinstance(value, Mapping) and self._field(value, "type") == "package":
+            value = evaluator.force(evaluator.call(self.expression("container-for"), value))
+        if not (isinstance(value, Mapping) and self._field(value, "type") == "container"):
+            raise UsageError(
+                f"{target.text} is not a container",
+                hint="pack a container { ... } or a package; fpack build makes other things",
+            )
+        name = str(self._field(value, "name"))
+        return Container(
+            image=self._output(self._field(value, "image")),
+            root=self._output(self._field(value, "root")),
+            name=name,
+            file_name=name.rpartition("/")[2],
+            ports=tuple(str(p) for p in self._list(value, "ports")),
+            run_options=tuple(str(o) for o in self._list(value, "run-options")),
+        )
+
+    def derivation(self, target: Target) -> Output:
+        """The output that a target stands for: a derivation's, or a container's image."""
+        value = self.evaluator.force(self.value(target))
+        if self.evaluator.is_derivation(value):
+            return self._output(value)
+        return self.container(target).image
+
+    def _field(self, record: Mapping[str, Any], name: str) -> Any:
+        return self.evaluator.force(record[name]) if name in record else None
+
+    def _list(self, record: Mapping[str, Any], name: str) -> list[Any]:
+        return [self.evaluator.force(item) for item in self._field(record, name) or []]
+
+    def _output(self, value: Any) -> Output:
+        digest, output, _ = self.evaluator.derivation_of(value)
+        return Output(digest, output)
+
+    # What does the work.
+
+    @cached_property
+    def store(self) -> Store:
+        """This machine's store."""
+        return Store()
+
+    @cached_property
+    def arch(self) -> str:
+        """The Debian architecture that things are made for."""
+        machine = platform.machine()
+        return self.options.arch or _MACHINES.get(machine, machine)
+
+    @cached_property
+    def source(self) -> DebianSource:
+        """Debian's packages through the lock: a project's beside it, else the user's own, kept fresh."""
+        from fpack.builders.debian.mirrors import find_mirrors
+        from fpack.builders.debian.source import DebianSource
+        from fpack.builders.http import Http
+
+        source = DebianSource(
+            self.lock_file,
+            arch=self.arch,
+            cache=cache_directory() / "debian",
+            mirrors=find_mirrors(self.options.mirror),
+            http=Http(),
+            frozen=self.options.frozen,
+            accept_expired=self.options.accept_expired,
+            report=note,
+        )
+        if self._project is None and self.options.lock is None and not self.options.frozen:
+            source.refresh_if_old(DAY)
+        return source
+
+    @property
+    def lock_file(self) -> Path:
+        """Where the lock is."""
+        if self.options.lock is not None:
+            return self.options.lock
+        if self._project is not None:
+            return self._project / LOCK_FILE
+        state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+        return Path(state) / "fpack" / LOCK_FILE
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """The language, with the standard library, the curated packages and this workspace's packages and sources."""
+        from fpack.lang import std
+        from fpack.lang.evaluator import Evaluator
+        from fpack.store.source import SourceTree
+
+        return Evaluator(
+            root=self._root,
+            cache=cache_directory() / "modules",
+            library=[Path(std.__path__[0]), _package_directory()],
+            packages=_LazySource(self),
+            sources=SourceTree(),
+            settings={"arch": self.arch, "codec": _codec(self.options.compress), "version": VERSION},
+        )
+
+    def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
+        """Build outputs, with progress on stderr."""
+        from fpack.builders.scheduler import Scheduler
+
+        from .progress import reporter
+
+        shown = reporter(self.options.verbose)
+        scheduler = Scheduler(
+            self.store,
+            _Builders(self),
+            shown,
+            bodies=self.evaluator.derivations,
+            jobs=self.options.jobs,
+            keep_going=self.options.keep_going,
+        )
+        try:
+            return scheduler.realise(outputs)
+        finally:
+            shown.close()
+
+    def finish(self) -> None:
+        """Write what was added to the lock, and say so."""
+        if "source" not in self.__dict__:
+            return
+        added = self.source.save()
+        if added:
+            first = ", ".join(added[:3])
+            more = f" and {len(added) - 3} more" if len(added) > 3 else ""
+            note(f"locked {first}{more} in {_short(self.lock_file)}")
+
+
+class _LazySource:
+    """The package source, made when a package is first asked for."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def releases(self) -> list[str]:
+        return self._workspace.source.releases()
+
+    def package(self, release: str, name: str) -> dict[str, Any]:
+        return self._workspace.source.package(release, name)
+
+    def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
+        return self._workspace.source.closure(release, names)
+
+
+class _Builders(Mapping[str, "Builder"]):
+    """The builder kinds, each imported when a derivation of it is to be built."""
+
+    KINDS = ("deb", "fetch", "files", "image", "layer", "root", "slice", "source", "text")
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._made: dict[str, Builder] = {}
+
+    def __getitem__(self, kind: str) -> Builder:
+        if kind not in self.KINDS:
+            raise KeyError(kind)
+        if kind not in self._made:
+            self._made[kind] = self._make(kind)
+        return self._made[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.KINDS)
+
+    def __len__(self) -> int:
+        return len(self.KINDS)
+
+    def _make(self, kind: str) -> Builder:
+        from importlib import import_module
+
+        module = import_module(f"fpack.builders.{kind}")
+        make: Any = getattr(module, kind.capitalize())
+        if kind == "fetch":
+            from fpack.builders.http import Http
+
+            hint = f"no mirror has the file any more: fpack update moves {_short(self._workspace.lock_file)} forward"
+            builder: Builder = make(Http(), self._workspace.source.expand, hint)
+        elif kind == "source":
+            builder = make(self._workspace.evaluator.source_paths)
+        else:
+            builder = make()
+        return builder
+
+
+def cache_directory() -> Path:
+    """Where things are kept that can be made again: parsed indexes and compiled modules."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(home) / "fpack"
+
+
+def _package_directory() -> Path:
+    import fpack.pkgs
+
+    return Path(fpack.pkgs.__path__[0])
+
+
+def _curated() -> dict[str, Path]:
+    return {place.stem: place for place in sorted(_package_directory().glob("*.fp"))}
+
+
+def _codec(text: str | None) -> dict[str, Any]:
+    from fpack.builders.codec import codec
+
+    try:
+        return codec(text)
+    except FpackError as error:
+        error.exit_code = 2
+        raise
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${")
+
+
+def _short(place: Path) -> str:
+    """A path as a person would write it."""
+    try:
+        return os.path.relpath(place) if not os.path.relpath(place).startswith("..") else str(place)
+    except ValueError:
+        return str(place)
