@@ -49,7 +49,7 @@ def _group() -> click.Group:
                 return None
             from importlib import import_module
 
-            module = import_module(f"fpack.cli.{cmd_name}_")
+            module = import_module(f"fpack.cli.{cmd_name}")
             command: click.Command = module.command
             return command
 
@@ -85,7 +85,6 @@ def main(argv: list[str] | None = None) -> int:
         print(f"fpack {VERSION}")
         return 0
     import click
-
     from fpack.store.errors import FpackError
 
     try:

@@ -21,7 +21,6 @@ Example:
 def command(what: str | None, **rest: Any) -> int:
     """Show the log of the last time that WHAT was built, or was tried to be built."""
     import zstandard
-
     from fpack.store.errors import StoreError
 
     from .workspace import Workspace
