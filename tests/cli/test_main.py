@@ -1,0 +1,82 @@
+"""The program as a user calls it: help, exit codes, errors without tracebacks, start-up without ballast."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fpack.cli.main import VERBS
+from fpack.cli.render import error_text, megabytes, table
+from fpack.store.errors import FpackError
+
+
+def fpack(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from fpack.cli.main import run; sys.argv[0] = 'fpack'; run()"
+    home = {"HOME": str(cwd), "FPACK_ROOT": str(cwd / "root"), "PATH": os.environ["PATH"], "NO_COLOR": "1", **env}
+    return subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, cwd=cwd, env=home)
+
+
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_every_verb_explains_itself_with_an_example(verb: str, tmp_path: Path) -> None:
+    done = fpack(verb, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Example" in done.stdout and f"fpack {verb}" in done.stdout
+
+
+def test_the_help_lists_every_verb_and_the_exit_codes(tmp_path: Path) -> None:
+    done = fpack("--help", cwd=tmp_path)
+    assert all(verb in done.stdout for verb in VERBS)
+    assert "Exit codes" in done.stdout and "130" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        (["pakc"], "Did you mean 'pack'?"),
+        (["pack", "--no-such-option"], "No such option"),
+        (["pack"], "no fpack.fp here"),
+        (["pack", "nofile.fp"], "no such file"),
+        (["pack", "postgres", "--format", "oci-dir"], "-o DIRECTORY"),
+        (["pack", "postgres", "--compress", "rar"], "rar"),
+    ],
+)
+def test_a_wrong_call_is_explained_and_ends_with_2(args: list[str], text: str, tmp_path: Path) -> None:
+    done = fpack(*args, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert text in done.stderr and "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_gc_of_an_empty_store(tmp_path: Path) -> None:
+    done = fpack("gc", cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.startswith("0 paths deleted")
+
+
+def test_the_version_is_told_without_importing_anything_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from fpack.cli.main import main; main(['--version']); print(*sorted(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.startswith("fpack ")
+    heavy = {"click", "lark", "rich", "urllib3", "sqlite3", "zstandard", "msgpack", "fpack.store"}
+    assert not heavy & set(done.stderr.split())
+
+
+def test_an_error_says_what_where_why_and_what_to_do() -> None:
+    error = FpackError("It broke", where="here", why="because", hint="mend it")
+    assert error_text(error).splitlines() == [
+        "error: It broke",
+        "  where: here",
+        "  why:   because",
+        "  try:   mend it",
+    ]
+    assert "\x1b[" in error_text(error, color=True)
+
+
+def test_sizes_and_tables() -> None:
+    assert [megabytes(n) for n in (0, 999, 1000, 31_240_000, 12_000_000_000)] == [
+        "0 B", "999 B", "1 kB", "31.2 MB", "12.0 GB",
+    ]  # fmt: skip
+    assert table([["a", "1"], ["bbb", "22"]], right=(1,)) == "a     1\nbbb  22"

@@ -1,0 +1,73 @@
+"""What the words on the command line name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fpack.cli.target import Target, UsageError, parse
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "fpack.fp").write_text("")
+    (tmp_path / "api.fp").write_text("")
+    return tmp_path
+
+
+def test_nothing_is_the_image_of_the_project(project: Path) -> None:
+    for cwd in (project, project / "sub"):
+        target = parse(None, cwd)
+        assert (target.file, target.path, target.project) == (project / "fpack.fp", ("image",), project)
+
+
+def test_nothing_outside_a_project_says_what_to_name(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no fpack.fp") as caught:
+        parse(None, tmp_path)
+    assert "postgres" in caught.value.hint and caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("api.fp#a", ("a",)),
+        ("api.fp#a.b-c", ("a", "b-c")),
+        ('api.fp#a."b.c".d', ("a", "b.c", "d")),
+        ("api.fp", ("image",)),
+    ],
+)
+def test_an_attribute_of_a_file(project: Path, text: str, path: tuple[str, ...]) -> None:
+    target = parse(text, project)
+    assert (target.file, target.path, target.project) == (project / "api.fp", path, project)
+
+
+def test_a_directory_stands_for_its_file(project: Path) -> None:
+    assert parse(".#x", project).file == project / "fpack.fp"
+    assert parse("./", project).file == project / "fpack.fp"
+    assert parse("#x", project / "sub").file == project / "fpack.fp"
+
+
+@pytest.mark.parametrize(
+    ("text", "package"),
+    [
+        ("debian.trixie.redis-server", ("trixie", "redis-server")),
+        ("debian.trixie.g++", ("trixie", "g++")),
+        ("debian.trixie.python3.13", ("trixie", "python3.13")),
+        ('debian.trixie."g++"', ("trixie", "g++")),
+    ],
+)
+def test_the_first_two_dots_separate(tmp_path: Path, text: str, package: tuple[str, str]) -> None:
+    assert parse(text, tmp_path) == Target(text, None, package=package)
+
+
+def test_a_bare_name_is_looked_up_later(project: Path) -> None:
+    assert parse("postgres", project) == Target("postgres", project, None, ("postgres",))
+
+
+@pytest.mark.parametrize(
+    "text", ["debian.trixie", "debian.", "nofile.fp", "nofile.fp#x", 'api.fp#"x', "api.fp#a..b", "a."]
+)
+def test_what_names_nothing_is_refused(project: Path, text: str) -> None:
+    with pytest.raises(UsageError):
+        parse(text, project)
