@@ -1,0 +1,32 @@
+"""The ar format, as .deb files use it: a magic line, then members with a 60-byte header each (deb(5))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from .stream import ArchiveError, Section
+
+MAGIC = b"!<arch>\n"
+_HEADER = 60
+_END = b"`\n"
+
+
+def members(file: BinaryIO) -> Iterator[tuple[str, Section]]:
+    """Each member's name and content, in order. What the caller leaves of a content is skipped."""
+    magic = file.read(len(MAGIC))
+    if magic != MAGIC:
+        raise ArchiveError("A file is no ar archive", why=f"it begins with {magic!r}")
+    while header := file.read(_HEADER):
+        if len(header) < _HEADER:
+            raise ArchiveError("An ar archive is cut off", why="it ends in a member's header")
+        name = header[:16].rstrip(b" ").removesuffix(b"/").decode("ascii", "backslashreplace")
+        digits = header[48:58].rstrip(b" ")
+        if header[58:] != _END or not digits.isdigit():
+            raise ArchiveError("An ar archive is damaged", where=name, why="a member's header is not one")
+        size = int(digits)
+        section = Section(file, size, f"The ar member {name}")
+        yield name, section
+        section.skip()
+        if size % 2:
+            file.read(1)

@@ -1,0 +1,190 @@
+"""What a file loads: the few facts of ELF files and scripts that linking a root needs.
+
+The reader takes any bytes. It checks each offset against the file, reads a bounded number of bounded pieces, and finds
+no facts in a file that it cannot follow; it never fails. Sources: the System V gABI, chapters 4 and 5, and execve(2).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from struct import Struct
+from typing import NamedTuple
+
+from .meta import Facts
+
+ELF_MAGIC = b"\x7fELF"
+SCRIPT_MAGIC = b"#!"
+HEAD = 256  # the kernel reads this much of a file to find its interpreter
+
+_EXECUTABLE, _SHARED = 2, 3
+_LOAD, _DYNAMIC, _INTERP = 1, 2, 3
+_NEEDED, _STRTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 5, 10, 14, 15, 29
+_MAX_SEGMENTS = 256
+_MAX_DYNAMIC = 1 << 18
+_MAX_NEEDED = 1024
+_MAX_STRING = 4096
+_TEXT = re.compile(rb"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*\Z")
+
+# What uname calls the machine, by Debian's name for the architecture.
+MACHINES = {
+    "amd64": 62,
+    "arm64": 183,
+    "armel": 40,
+    "armhf": 40,
+    "i386": 3,
+    "loong64": 258,
+    "mips64el": 8,
+    "ppc64el": 21,
+    "riscv64": 243,
+    "s390x": 22,
+}
+TRIPLETS = {
+    "amd64": "x86_64-linux-gnu",
+    "arm64": "aarch64-linux-gnu",
+    "armel": "arm-linux-gnueabi",
+    "armhf": "arm-linux-gnueabihf",
+    "i386": "i386-linux-gnu",
+    "loong64": "loongarch64-linux-gnu",
+    "mips64el": "mips64el-linux-gnuabi64",
+    "ppc64el": "powerpc64le-linux-gnu",
+    "riscv64": "riscv64-linux-gnu",
+    "s390x": "s390x-linux-gnu",
+}
+
+Reader = Callable[[int, int], bytes]  # (offset, size) -> at most size bytes, fewer at the end of the file
+
+
+class _Layout(NamedTuple):
+    """How one class and byte order lays things out. Fields that are not used are skipped by the struct."""
+
+    header: Struct  # e_type, e_machine, e_phoff, e_phentsize, e_phnum
+    segment: Struct  # in the order of `fields`
+    fields: tuple[int, int, int, int]  # where p_type, p_offset, p_vaddr, p_filesz stand in it
+    dynamic: Struct  # d_tag, d_val
+
+
+def _layouts(order: str) -> tuple[_Layout, _Layout]:
+    narrow = _Layout(Struct(order + "16xHH8xI10xHH"), Struct(order + "IIIII12x"), (0, 1, 2, 4), Struct(order + "iI"))
+    wide = _Layout(Struct(order + "16xHH12xQ14xHH"), Struct(order + "I4xQQ8xQ16x"), (0, 1, 2, 3), Struct(order + "qQ"))
+    return narrow, wide
+
+
+_LAYOUTS = {
+    (bits, data): layout
+    for data, order in ((1, "<"), (2, ">"))
+    for bits, layout in zip((1, 2), _layouts(order), strict=True)
+}
+
+
+def facts(head: bytes, path: str) -> Facts | None:
+    """The facts of the file at `path` on disk; `head` is its beginning, HEAD bytes or all there is."""
+    if head.startswith(ELF_MAGIC):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            end = os.fstat(fd).st_size
+            return elf_facts(lambda offset, size: os.pread(fd, size, offset) if offset < end else b"")
+        finally:
+            os.close(fd)
+    if head.startswith(SCRIPT_MAGIC):
+        return script_facts(head)
+    return None
+
+
+def script_facts(head: bytes) -> Facts | None:
+    """The interpreter of a script; None if the line names none."""
+    words = head[2:HEAD].partition(b"\n")[0].replace(b"\t", b" ").strip().split(b" ")
+    interp = _text(words[0])
+    if not interp.startswith("/"):
+        return None
+    needed: tuple[str, ...] = ()
+    if interp.rpartition("/")[2] == "env":
+        # env's own options and assignments stand before the program.
+        for word in words[1:]:
+            name = _text(word)
+            if name and not name.startswith("-") and "=" not in name:
+                needed = (name,)
+                break
+    return Facts(interp=interp, needed=needed)
+
+
+def elf_facts(read: Reader) -> Facts | None:
+    """The facts of an ELF program or library; None for other ELF files and for what is damaged."""
+    ident = read(0, 64)
+    layout = _LAYOUTS.get((ident[4], ident[5])) if len(ident) >= 52 and ident.startswith(ELF_MAGIC) else None
+    if layout is None or len(ident) < layout.header.size:
+        return None
+    kind, machine, offset, entry_size, count = layout.header.unpack_from(ident)
+    if kind not in (_EXECUTABLE, _SHARED) or entry_size != layout.segment.size or not 0 < count <= _MAX_SEGMENTS:
+        return None
+    table = read(offset, count * entry_size)
+    if len(table) != count * entry_size:
+        return None
+    segments = [tuple(row[i] for i in layout.fields) for row in layout.segment.iter_unpack(table)]
+    interp = ""
+    dynamic: tuple[int, int] | None = None
+    for type_, at, _, size in segments:
+        if type_ == _INTERP and size <= _MAX_STRING:
+            interp = _text(read(at, size).partition(b"\0")[0])
+        elif type_ == _DYNAMIC and dynamic is None:
+            dynamic = (at, size)
+    if dynamic is None:
+        return Facts(machine, interp=interp)
+    loads = [(at, address, size) for type_, at, address, size in segments if type_ == _LOAD]
+    return _dynamic(read, layout, dynamic, loads, machine, interp)
+
+
+def _dynamic(
+    read: Reader,
+    layout: _Layout,
+    place: tuple[int, int],
+    loads: list[tuple[int, int, int]],
+    machine: int,
+    interp: str,
+) -> Facts | None:
+    width = layout.dynamic.size
+    data = read(place[0], min(place[1], _MAX_DYNAMIC))
+    tags: dict[int, list[int]] = {}
+    for tag, value in layout.dynamic.iter_unpack(data[: len(data) - len(data) % width]):
+        if tag == 0:
+            break
+        if tag in (_NEEDED, _STRTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH):
+            tags.setdefault(tag, []).append(value)
+    needed = tags.get(_NEEDED, [])
+    if len(needed) > _MAX_NEEDED:
+        return None
+    strings = _file_offset(loads, tags.get(_STRTAB, [-1])[0])
+    size = tags.get(_STRSZ, [0])[0]
+
+    def string(at: int) -> str:
+        if strings is None or at >= size:
+            return ""
+        return _text(read(strings + at, min(_MAX_STRING, size - at)).partition(b"\0")[0])
+
+    # The loader ignores RPATH where there is a RUNPATH.
+    search = [string(at) for at in tags.get(_RUNPATH) or tags.get(_RPATH, [])]
+    return Facts(
+        machine,
+        tuple(filter(None, map(string, needed))),
+        string(tags[_SONAME][0]) if _SONAME in tags else "",
+        interp,
+        tuple(part for text in search for part in text.split(":") if part),
+    )
+
+
+def _file_offset(loads: list[tuple[int, int, int]], address: int) -> int | None:
+    for at, start, size in loads:
+        if start <= address < start + size:
+            return at + address - start
+    return None
+
+
+def _text(raw: bytes) -> str:
+    """`raw` as text; "" if it is not printable."""
+    if not _TEXT.match(raw):
+        return ""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""

@@ -1,0 +1,208 @@
+"""What maintainer scripts declare, read from their text: they are never run.
+
+Debian's packages register alternatives and create users and groups by calls whose words stand in the script as they
+are, or come from assignments and `for` lists in the same script. Calls that depend on anything else are left out.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from fpack.store.canonical import Value
+
+MAX_SCRIPT = 1 << 20
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_SEPARATORS = frozenset(";&|()\n")
+_KEYWORDS = {"if", "then", "elif", "else", "do", "while", "until", "!", "{", "exec", "command", "time"}
+_MAX_TURNS = 64
+_MAX_WORD = 4096
+_CALLS = {"update-alternatives", "adduser", "addgroup", "useradd", "groupadd"}
+
+
+def calls(script: str) -> Iterator[list[str]]:
+    """The calls of `update-alternatives`, `adduser`, `addgroup`, `useradd` and `groupadd` whose words are known."""
+    values: dict[str, str | None] = {}
+    loop: tuple[str, list[str]] | None = None
+    for words in _commands(script):
+        if all(_ASSIGNMENT.match(word) for word in words):
+            for word in words:
+                name, _, value = word.partition("=")
+                known = _expand(value, values)
+                # What a script finds out when it runs is left aside: the first literal is the default.
+                # A variable with two literals has none.
+                if known is not None or name not in values:
+                    values[name] = known if values.get(name, known) == known else None
+        elif words[0] == "for" and len(words) > 3 and words[2] == "in":
+            expanded = [_expand(word, values) for word in words[3:]]
+            loop = (words[1], [w for text in expanded for w in (text or "").split()]) if None not in expanded else None
+            values[words[1]] = None
+        elif words[0] == "done":
+            loop = None
+        else:
+            program = words[0].rpartition("/")[2]
+            if program in _CALLS:
+                for turn in loop[1][:_MAX_TURNS] if loop and _names(words, loop[0]) else [""]:
+                    bound = {**values, loop[0]: turn} if loop else values
+                    complete = _complete(words, bound)
+                    if complete is not None:
+                        yield [program, *complete[1:]]
+
+
+def _names(words: list[str], variable: str) -> bool:
+    return any(variable in match for word in words for match in _VARIABLE.findall(word))
+
+
+def _commands(script: str) -> Iterator[list[str]]:
+    """The simple commands of a script, by words. What the shell's grammar hides in odd places is missed."""
+    for line in script[:MAX_SCRIPT].replace("\\\n", " ").split("\n"):
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|()")
+        lexer.whitespace_split = True
+        try:
+            tokens = list(lexer)
+        except ValueError:
+            continue  # a quotation over several lines
+        words: list[str] = []
+        for token in [*tokens, "\n"]:
+            if token and set(token) <= _SEPARATORS:
+                if words:
+                    yield words
+                words = []
+            elif words or token not in _KEYWORDS:
+                words.append(token)
+
+
+def _expand(text: str, values: dict[str, str | None]) -> str | None:
+    """`text` with its variables replaced; None if one is not known or there is more than variables in it."""
+    unknown = False
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal unknown
+        known = values.get(match[1] or match[2])
+        unknown = unknown or known is None
+        return known or ""
+
+    expanded = _VARIABLE.sub(value, text)
+    return None if unknown or "$" in expanded or "`" in expanded or len(expanded) > _MAX_WORD else expanded
+
+
+def _complete(words: list[str], values: dict[str, str | None]) -> list[str] | None:
+    """The words of a call. Optional words, a variable each, are left out if they are not known."""
+    known: list[str] = []
+    for word in words:
+        expanded = _expand(word, values)
+        if expanded is None:
+            if _VARIABLE.fullmatch(word):
+                continue
+            return None
+        if expanded:
+            known.append(expanded)
+    return known
+
+
+def alternatives(script: str) -> list[Value]:
+    """[link, name, target, priority, [[link, name, target] of each slave]] of each `--install`."""
+    found: list[Value] = []
+    for words in calls(script):
+        if words[0] != "update-alternatives" or "--install" not in words:
+            continue
+        rest = words[words.index("--install") + 1 :]
+        if len(rest) < 4 or not rest[3].isdigit() or not _paths(rest[0], rest[2]):
+            continue
+        slaves = [
+            rest[i + 1 : i + 4]
+            for i, word in enumerate(rest)
+            if word == "--slave" and len(rest) > i + 3 and _paths(rest[i + 1], rest[i + 3])
+        ]
+        entry = [rest[0], rest[1], rest[2], min(int(rest[3][:9]), 1 << 31), slaves]
+        if entry not in found:
+            found.append(entry)
+    return found
+
+
+def _paths(*texts: str) -> bool:
+    return all(text.startswith("/") and "/../" not in f"{text}/" and "\0" not in text for text in texts)
+
+
+_WITH_VALUE = {
+    "adduser": {"--home", "--shell", "--uid", "--gid", "--ingroup", "--gecos", "--comment", "--firstuid", "--lastuid"},
+    "addgroup": {"--gid", "--firstgid", "--lastgid"},
+    "useradd": {"-d", "--home-dir", "--home", "-s", "--shell", "-u", "--uid", "-g", "--gid", "-c", "--comment",
+                "-G", "--groups", "-b", "-e", "-f", "-k", "-K", "-p", "-R", "-Z"},
+    "groupadd": {"-g", "--gid", "-K", "-p", "-R"},
+}  # fmt: skip
+
+
+def _options(words: list[str]) -> tuple[dict[str, str], list[str]]:
+    """A call's options (values "" where they take none) and its other words."""
+    options: dict[str, str] = {}
+    others: list[str] = []
+    rest = iter(words[1:])
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            others.append(word)
+        elif equals:
+            options[name] = value
+        elif word in _WITH_VALUE[words[0]]:
+            options[word] = next(rest, "")
+        else:
+            options[word] = ""
+    return options, others
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\Z")
+
+
+def accounts(script: str) -> tuple[list[Value], list[Value]]:
+    """The system users and groups that a script creates: records as `users.py` takes them."""
+    users: dict[str, Value] = {}
+    groups: dict[str, Value] = {}
+    for words in calls(script):
+        if words[0] == "update-alternatives":
+            continue
+        options, others = _options(words)
+        others = [word for word in others if word not in ("2>/dev/null", ">/dev/null", "1>&2")]
+        if not others or not _NAME.match(others[0]):
+            continue
+        name = others[0]
+        if words[0] in ("addgroup", "groupadd") or (words[0] == "adduser" and "--group" in options and _only(options)):
+            groups.setdefault(name, {"name": name, "gid": _id(options, "-g", "--gid")})
+        elif words[0] == "useradd" or "--system" in options:
+            user = _user(words[0], name, options)
+            users.setdefault(name, user)
+            if user["group"] == name:
+                groups.setdefault(name, {"name": name, "gid": user["gid"]})
+    return list(users.values()), list(groups.values())
+
+
+def _only(options: dict[str, str]) -> bool:
+    """Whether `adduser --group` makes a group alone."""
+    return not {"--home", "--shell", "--no-create-home", "--disabled-login", "--disabled-password"} & options.keys()
+
+
+def _user(program: str, name: str, options: dict[str, str]) -> dict[str, Value]:
+    group = _first(options, "--ingroup", "-g", "--gid")
+    if group.isdigit() or not _NAME.match(group):
+        # adduser's own default for a system user; useradd's is a group of the same name.
+        group = name if program == "useradd" or "--group" in options else "nogroup"
+    return {
+        "name": name,
+        "uid": _id(options, "-u", "--uid"),
+        "gid": _id(options, "-g", "--gid") if group == name else None,
+        "group": group,
+        "home": _first(options, "--home", "-d", "--home-dir") or "/nonexistent",
+        "shell": _first(options, "--shell", "-s") or "/usr/sbin/nologin",
+        "comment": _first(options, "--gecos", "--comment", "-c"),
+    }
+
+
+def _first(options: dict[str, str], *names: str) -> str:
+    return next((options[name] for name in names if options.get(name)), "")
+
+
+def _id(options: dict[str, str], *names: str) -> int | None:
+    text = _first(options, *names)
+    return int(text) if text.isdigit() and len(text) < 10 else None

@@ -1,0 +1,127 @@
+"""A `Task` over a pool in a temporary directory, and a runner that answers a builder's needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from fpack.builders.protocol import Builder, Built, Need
+from fpack.store import path as store_path
+from fpack.store.canonical import Value
+from fpack.store.derivation import Derivation, Output
+from fpack.store.path import StorePath
+from fpack.store.pool import Pool
+from fpack.store.writer import TreeWriter
+
+
+class FakeStore:
+    """Outputs in `root/store`, each tree at its content-addressed name."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store = root / "store"
+        self.store.mkdir(parents=True)
+        (root / "files").mkdir()
+        self.pool = Pool(root / "files")
+        self.tasks: list[FakeTask] = []
+        self._count = 0
+
+    def fresh(self) -> Path:
+        """A path that nothing is at, below the store's root."""
+        self._count += 1
+        return self.root / f"tmp-{self._count}"
+
+    def disk(self, path: StorePath | str) -> Path:
+        """Where a store path, or a file below one, lies."""
+        text = str(path)
+        assert text.startswith(store_path.STORE + "/"), text
+        return self.store / text[len(store_path.STORE) + 1 :]
+
+    def add(self, name: str, writer: TreeWriter, references: Sequence[StorePath] = ()) -> StorePath:
+        """Register a finished tree."""
+        path = store_path.make(name, writer.finish(), list(references))
+        place = self.store / path.base
+        if not place.exists():
+            writer.place.rename(place)
+        return path
+
+    def add_file(self, name: str, content: bytes) -> StorePath:
+        """Register a file."""
+        writer = TreeWriter(self.pool, self.fresh())
+        writer.file("", [content])
+        return self.add(name, writer)
+
+    def build(
+        self,
+        builder: Builder,
+        name: str,
+        args: Mapping[str, Value],
+        candidates: tuple[Output, ...] = (),
+        answer: Callable[[Output | Derivation], StorePath] | None = None,
+    ) -> StorePath:
+        """Run `builder`, answering each need by `answer`, and register what it made."""
+        task = FakeTask(self, name, args, candidates)
+        self.tasks.append(task)
+        made = builder.build(task)
+        if not isinstance(made, Built):
+            reply: list[StorePath] | None = None
+            while True:
+                try:
+                    need = next(made) if reply is None else made.send(reply)
+                except StopIteration as stop:
+                    made = stop.value
+                    break
+                assert isinstance(need, Need) and answer is not None
+                task.needs.append(list(need.wanted))
+                reply = [answer(wanted) for wanted in need.wanted]
+        return self.add(name, made.writer, made.references)
+
+
+class FakeTask:
+    """One run. `needs`: what the builder asked for; `lines`: its log; `places`: its trees."""
+
+    def __init__(
+        self, store: FakeStore, name: str, args: Mapping[str, Value], candidates: tuple[Output, ...] = ()
+    ) -> None:
+        self.name = name
+        self.args = args
+        self.candidates = candidates
+        self.lines: list[str] = []
+        self.needs: list[list[Output | Derivation]] = []
+        self.places: list[Path] = []
+        self._store = store
+
+    def disk(self, path: StorePath | str) -> Path:
+        """Where a store path lies."""
+        return self._store.disk(path)
+
+    def closure(self, paths: Sequence[StorePath]) -> list[StorePath]:
+        """The paths alone: the fake store keeps no references."""
+        return sorted(set(paths))
+
+    def writer(self) -> TreeWriter:
+        """A new tree."""
+        place = self._store.fresh()
+        self.places.append(place)
+        return TreeWriter(self._store.pool, place)
+
+    def scratch(self) -> Path:
+        """An empty directory."""
+        place = self._store.fresh()
+        place.mkdir()
+        return place
+
+    def resume_dir(self) -> Path:
+        """An empty directory."""
+        return self.scratch()
+
+    def progress(self, done: int, total: int) -> None:
+        """Progress is in range."""
+        assert done >= 0 and (not total or done <= total)
+
+    def log(self, line: str) -> None:
+        """Keep the line."""
+        self.lines.append(line)
+
+    def check(self) -> None:
+        """Never cancelled."""
