@@ -1,0 +1,227 @@
+"""Where Debian's files can be had: mirrors in order, from the option down to the snapshot archive.
+
+The order is: the option or FPACK_MIRROR, the user's configuration, the machine's own apt sources, and Debian's snapshot
+archive at the date at which a file was locked. None of them is trusted: signatures and digests decide.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
+
+from fpack.store.errors import FpackError
+
+from .control import ControlError, stanzas
+from .suites import ARCHIVES, DEBIAN, SECURITY
+
+SNAPSHOT = "https://snapshot.debian.org/archive"
+ONLY = "only"
+# A release is dated when it is made, and reaches the snapshot archive some hours after.
+SNAPSHOT_DELAY = 6 * 3600
+
+_ARCHIVE_PATH = re.compile(r"(?:^|/)(debian|debian-security)(?:/\d{8}T\d{6}Z)?/*\Z")
+_CODENAMES = "buster|bullseye|bookworm|trixie|forky|duke|sid|oldoldstable|oldstable|stable|testing|unstable"
+_SUITE = re.compile(rf"(?:{_CODENAMES})(?:[-/](?:updates|security|proposed-updates|backports))*\Z")
+_OPTIONS = re.compile(r"\[[^\]]*\]")
+_SCHEMES = ("http", "https", "file", "copy")
+
+
+class MirrorError(FpackError):
+    """A mirror's URL, or what names the mirrors, is wrong."""
+
+
+class Base(NamedTuple):
+    """The root of a mirror (without a slash at its end) and the archive that it holds."""
+
+    archive: str
+    url: str
+
+
+def never(archive: str, path: str) -> int | None:
+    """The date of a file of which nothing is known."""
+    return None
+
+
+class Mirrors:
+    """The bases to try, in order. `snapshot` is the snapshot archive's root, or None to leave it out.
+
+    `dated` tells at which time (Unix seconds) a file was in an archive, if that is known; a lock's source sets it.
+    """
+
+    def __init__(
+        self, bases: Iterable[Base], *, snapshot: str | None = SNAPSHOT, now: Callable[[], float] = time.time
+    ) -> None:
+        self.bases = list(dict.fromkeys(bases))
+        self.dated: Callable[[str, str], int | None] = never
+        self._snapshot = snapshot
+        self._now = now
+
+    def urls(self, archive: str, path: str, date: int | None = None) -> list[str]:
+        """Where the file `path` of an archive may be, best first. `date`: when it was there (Unix seconds)."""
+        if archive not in ARCHIVES:
+            raise MirrorError(f"{archive!r} is not an archive of Debian", why=f"there are {' and '.join(ARCHIVES)}")
+        tail = quote(check_path(path), safe="/+~:=,@")
+        urls = [f"{base.url}/{tail}" for base in self.bases if base.archive == archive]
+        if self._snapshot is not None:
+            at = self._now() if date is None else min(date + SNAPSHOT_DELAY, self._now())
+            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
+            urls.append(f"{self._snapshot}/{archive}/{stamp}/{tail}")
+        return list(dict.fromkeys(urls))
+
+    def expand(self, url: str) -> list[str]:
+        """The URLs that `mirror://debian/<path>` and `mirror://debian-security/<path>` stand for; others unchanged."""
+        if not url.startswith("mirror://"):
+            return [url]
+        archive, slash, path = url[len("mirror://") :].partition("/")
+        if not slash:
+            raise MirrorError("A mirror URL names no file", where=url)
+        return self.urls(archive, path, self.dated(archive, path))
+
+
+def check_path(path: str) -> str:
+    """`path` itself if it is a relative path inside an archive, else MirrorError."""
+    parts = path.split("/")
+    if not path or len(path) > 1000 or any(part in ("", ".", "..") for part in parts) or not path.isprintable():
+        raise MirrorError("A path is not one inside an archive", where=path[:200])
+    return path
+
+
+def find_mirrors(
+    option: str | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    apt: Path = Path("/etc/apt"),
+    now: Callable[[], float] = time.time,
+) -> Mirrors:
+    """The mirrors of this user on this machine. `option` takes the place of FPACK_MIRROR.
+
+    The word `only` in either leaves out all that would come after it, the snapshot archive included.
+    """
+    words = (environ.get("FPACK_MIRROR", "") if option is None else option).split()
+    only = ONLY in words
+    bases = [base for word in words if word != ONLY for base in parse_base(word)]
+    if not only:
+        bases += configured(_config_home(environ) / "fpack" / "config.toml")
+        bases += apt_bases(apt)
+    return Mirrors(bases, snapshot=None if only else SNAPSHOT, now=now)
+
+
+def parse_base(word: str) -> list[Base]:
+    """`debian=URL`, `debian-security=URL`, or a URL that tells by its end which archive it is.
+
+    A bare URL of neither kind, or of `debian`, also stands for the security archive beside it.
+    """
+    archive, equals, url = word.partition("=")
+    if equals and archive in ARCHIVES:
+        return [Base(archive, _check_url(url))]
+    url = _check_url(word)
+    match = _ARCHIVE_PATH.search(urlsplit(url).path)
+    if match is None:
+        return [Base(DEBIAN, f"{url}/debian"), Base(SECURITY, f"{url}/debian-security")]
+    if match[1] == SECURITY:
+        return [Base(SECURITY, url)]
+    sibling = re.sub(r"debian(?=(?:/[^/]*)?\Z)", SECURITY, url)
+    return [Base(DEBIAN, url), Base(SECURITY, sibling)]
+
+
+def _check_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https", "file") or parts.query or parts.fragment:
+        raise MirrorError(
+            f"{url!r} is not the URL of a mirror",
+            hint="give http, https or file URLs: FPACK_MIRROR='debian=URL debian-security=URL'",
+        )
+    return url.rstrip("/")
+
+
+def _config_home(environ: Mapping[str, str]) -> Path:
+    text = environ.get("XDG_CONFIG_HOME", "")
+    return Path(text) if text.startswith("/") else Path(environ.get("HOME", "/")) / ".config"
+
+
+def configured(file: Path) -> list[Base]:
+    """The mirrors of a configuration file: `[debian] mirror = [URL, ...]` and `security-mirror = [...]`."""
+    import tomllib
+
+    try:
+        table = tomllib.loads(file.read_text("utf-8")).get("debian", {})
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise MirrorError("The configuration cannot be read", where=str(file), why=error.strerror or "") from None
+    except ValueError as error:
+        raise MirrorError("The configuration is not valid TOML", where=str(file), why=str(error)) from None
+    bases = []
+    for key, archive in (("mirror", DEBIAN), ("security-mirror", SECURITY)):
+        urls = table.get(key, []) if isinstance(table, dict) else None
+        urls = [urls] if isinstance(urls, str) else urls
+        if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
+            raise MirrorError("The configuration is wrong", where=str(file), why=f"debian.{key} is no list of URLs")
+        bases += [Base(archive, _check_url(url)) for url in urls]
+    return bases
+
+
+def apt_bases(folder: Path) -> list[Base]:
+    """The bases of Debian's own archives among the machine's apt sources; third parties' are left out.
+
+    What cannot be read is passed over: apt's files are not fpack's to judge.
+    """
+    bases: list[Base] = []
+    parts = folder / "sources.list.d"
+    try:
+        extra = sorted(parts.iterdir())
+    except OSError:
+        extra = []
+    for file in [folder / "sources.list", *extra]:
+        try:
+            text = file.read_text("utf-8", "replace")
+            if file.suffix == ".list":
+                bases += parse_one_line(text)
+            elif file.suffix == ".sources":
+                bases += parse_deb822(text)
+        except (OSError, ControlError):
+            continue
+    return list(dict.fromkeys(bases))
+
+
+def parse_one_line(text: str) -> list[Base]:
+    """Debian's bases in a sources.list: `deb [options] URI suite component...`."""
+    bases = []
+    for line in text.splitlines():
+        words = _OPTIONS.sub(" ", line.partition("#")[0]).split()
+        if len(words) >= 3 and words[0] == "deb":
+            bases += _known([words[1]], [words[2]], words[3:])
+    return bases
+
+
+def parse_deb822(text: str) -> list[Base]:
+    """Debian's bases in a *.sources file."""
+    bases = []
+    for fields in stanzas(text):
+        if fields.get("enabled", "yes").lower() in ("no", "false", "without", "off", "disable", "0"):
+            continue
+        if "deb" in fields.get("types", "").split():
+            words = [fields.get(key, "").split() for key in ("uris", "suites", "components")]
+            bases += _known(*words)
+    return bases
+
+
+def _known(uris: Sequence[str], suites: Sequence[str], components: Sequence[str]) -> list[Base]:
+    """The bases among `uris`, if suites and components are Debian's: others use its folder names, too."""
+    if "main" not in components or not all(_SUITE.match(suite) for suite in suites):
+        return []
+    bases = []
+    for uri in uris:
+        parts = urlsplit(uri)
+        match = _ARCHIVE_PATH.search(parts.path)
+        if parts.scheme not in _SCHEMES or match is None:
+            continue
+        url = re.sub(r"^copy:", "file:", uri).rstrip("/")
+        security = match[1] == SECURITY or any("security" in suite for suite in suites)
+        bases.append(Base(SECURITY if security else DEBIAN, url))
+    return bases

@@ -1,0 +1,87 @@
+"""One binary package as an index describes it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from fpack.store.errors import FpackError
+
+from .control import parse_stanza
+from .mirrors import check_path
+from .relations import Clause, Provided, Relation, check_package_name, parse_provides, parse_relations
+from .version import check_version
+
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_SOURCE = re.compile(r"(\S+)(?:\s+\((\S+)\))?\Z")
+_PRIORITIES = ("required", "important", "standard")
+
+
+class PackageError(FpackError):
+    """A stanza that does not describe a package."""
+
+
+class Package(NamedTuple):
+    """A package of one suite. `depends` holds Pre-Depends, then Depends; `conflicts` holds Conflicts and Breaks.
+
+    `rank` orders providers of one name: packages that Debian installs everywhere come first.
+    """
+
+    name: str
+    version: str
+    arch: str
+    source: str
+    source_version: str
+    suite: str
+    archive: str
+    file: str
+    size: int
+    sha256: str
+    section: str
+    description: str
+    rank: int
+    depends: tuple[Clause, ...]
+    conflicts: tuple[Relation, ...]
+    provides: tuple[Provided, ...]
+
+
+def parse_package(text: str, *, arch: str, suite: str, archive: str) -> Package:
+    """The package that a stanza of the index of `suite` for `arch` describes; an FpackError if it does not."""
+    fields = parse_stanza(text, suite)
+    name = check_package_name(fields.get("package", ""))
+    where = f"{name} in {suite}"
+    size, sha256 = fields.get("size", ""), fields.get("sha256", "")
+    if not (size.isascii() and size.isdigit() and len(size) < 16) or not _SHA256.match(sha256):
+        raise PackageError("An index describes a package without its size or SHA-256", where=where)
+    own = fields.get("architecture", "")
+    if own not in (arch, "all"):
+        raise PackageError("An index describes a package of another architecture", where=where, why=f"{own!r}")
+    version = check_version(fields.get("version", ""))
+    source = _SOURCE.match(fields.get("source", name))
+    if source is None:
+        raise PackageError("An index describes a package with an unreadable source", where=where)
+    try:
+        depends = [parse_relations(fields[key], arch) for key in ("pre-depends", "depends") if key in fields]
+        conflicts = [parse_relations(fields[key], arch) for key in ("conflicts", "breaks") if key in fields]
+        provides = parse_provides(fields["provides"], arch) if "provides" in fields else ()
+    except FpackError as error:
+        raise PackageError("An index has a relation that cannot be read", where=where, why=str(error)) from None
+    priority = fields.get("priority", "")
+    return Package(
+        name=name,
+        version=version,
+        arch=own,
+        source=check_package_name(source[1]),
+        source_version=check_version(source[2] or version),
+        suite=suite,
+        archive=archive,
+        file=check_path(fields.get("filename", "").removeprefix("./")),
+        size=int(size),
+        sha256=sha256,
+        section=fields.get("section", ""),
+        description=fields.get("description", "").partition("\n")[0],
+        rank=_PRIORITIES.index(priority) if priority in _PRIORITIES else len(_PRIORITIES),
+        depends=tuple(clause for clauses in depends for clause in clauses),
+        conflicts=tuple(relation for clauses in conflicts for clause in clauses for relation in clause),
+        provides=provides,
+    )

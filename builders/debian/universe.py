@@ -1,0 +1,69 @@
+"""The packages of a release: its suites' indexes merged, with the versions that a lock prefers put first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+
+from .index import Index
+from .package import Package
+from .version import version_key
+
+
+class Merged:
+    """The resolver's universe over several indexes.
+
+    Of each package the highest version of all suites counts; the first suite's where several have it. A preferred
+    version, if a suite still has it, comes before that one.
+    """
+
+    def __init__(self, indexes: Sequence[Index], prefer: Mapping[str, str] | None = None) -> None:
+        self.arch = indexes[0].arch
+        self._indexes = indexes
+        self._prefer = prefer or {}
+        self._versions: dict[str, tuple[Package, ...]] = {}
+        self._providers: dict[str, tuple[Package, ...]] = {}
+
+    def preferring(self, prefer: Mapping[str, str]) -> Merged:
+        """The same packages with other preferences."""
+        return Merged(self._indexes, prefer)
+
+    def versions(self, name: str) -> tuple[Package, ...]:
+        """The packages of this name that may be chosen, best first: one, or two with a preference."""
+        found = self._versions.get(name)
+        if found is None:
+            everything = [package for index in self._indexes for package in index.packages(name)]
+            best = sorted(everything, key=lambda package: version_key(package.version), reverse=True)[:1]
+            wanted = self._prefer.get(name)
+            preferred = [package for package in everything if package.version == wanted][:1]
+            found = self._versions[name] = tuple(dict.fromkeys(preferred + best))
+        return found
+
+    def providers(self, name: str) -> tuple[Package, ...]:
+        """The packages that provide this name: those that Debian installs everywhere first, then by name."""
+        found = self._providers.get(name)
+        if found is None:
+            names = {provider for index in self._indexes for provider in index.providers(name)}
+            packages = [package for provider in names for package in self.versions(provider)]
+            packages = [p for p in packages if any(provided.name == name for provided in p.provides)]
+            # Sorting keeps the order of a package's versions.
+            found = self._providers[name] = tuple(sorted(packages, key=lambda package: (package.rank, package.name)))
+        return found
+
+    def nearest(self, name: str, count: int = 3) -> list[str]:
+        """The names that exist and look most like `name`, for an error's hint."""
+        pairs = {name[i : i + 2] for i in range(len(name) - 1)}
+        rough: list[tuple[int, str]] = []
+        for other in {n for index in self._indexes for n in index.names()}:
+            common = sum(pair in other for pair in pairs)
+            if common * 2 >= len(pairs) and len(other) <= 2 * len(name) + 6:
+                rough.append((len(other) - 3 * common, other))
+        best = sorted(rough)[:200]
+        matcher = SequenceMatcher(b=name)
+
+        def likeness(other: str) -> float:
+            matcher.set_seq1(other)
+            return matcher.ratio() + (0.5 if other.startswith(name) else 0)
+
+        ranked = sorted((-likeness(other), other) for _, other in best)
+        return [other for score, other in ranked[:count] if score <= -0.6]
