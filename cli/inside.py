@@ -1,4 +1,4 @@
-"""What is inside a container, read from its built root and image: the data of `why` and `size`. Pure but for reading."""
+"""What is inside a container, read from its built root and image: the data of `why` and `size`."""
 
 from __future__ import annotations
 

@@ -34,11 +34,13 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
         else:
             value = workspace.value(workspace.target(what))
         workspace.lock_everything(value)
-        added = workspace.source.save()
+        workspace.source.save()
+        added = workspace.source.added
         place = str(workspace.lock_file)
     if as_json:
-        shared.print_json({"lock": place, "added": added})
+        shared.print_json({"lock": place, "added": [each._asdict() for each in added]})
         return 0
-    print(table([[name] for name in added]) if added else "Nothing was missing.")
-    print(f"{len(added)} added to {place}")
+    if added:
+        print(table([list(each) for each in added]))
+    print(f"{len(added)} packages added to {place}" if added else f"{place} has everything that is used.")
     return 0

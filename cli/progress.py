@@ -224,3 +224,23 @@ def reporter(verbose: bool = False, quiet: bool = False) -> Live | Plain:
     if not quiet and sys.stderr.isatty():
         return Live(verbose)
     return Plain(verbose)
+
+
+class IndexProgress:
+    """What fetching and reading a package index says: a line when it takes a while."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def say(self, text: str) -> None:
+        """A remark for the user."""
+        note(text)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Bytes of something that is fetched."""
+        if sys.stderr.isatty():
+            end = "\n" if total and done >= total else "\r"
+            print(f"\x1b[2K{what} {megabytes(done)}", end=end, file=sys.stderr, flush=True)
+        elif what != self._last:
+            note(what)
+        self._last = what

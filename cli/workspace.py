@@ -21,10 +21,12 @@ from fpack.store.store import Store
 from . import target as targets
 from .main import VERSION
 from .options import Options
+from .progress import IndexProgress
 from .render import note
 from .target import Target, UsageError
 
 if TYPE_CHECKING:
+    from fpack.builders.debian.mirrors import Mirrors
     from fpack.builders.debian.source import DebianSource
     from fpack.builders.protocol import Builder
     from fpack.lang.evaluator import Evaluator
@@ -149,6 +151,27 @@ class Workspace:
         digest, output, _ = self.evaluator.derivation_of(value)
         return Output(digest, output)
 
+    def use_project(self, folder: Path | None) -> None:
+        """Choose the lock of a project, or the user's own, without naming anything in it."""
+        self._project = folder
+
+    def lock_everything(self, value: Any) -> None:
+        """Evaluate a value so far that each package it uses is locked: containers, packages, records of them."""
+        evaluator = self.evaluator
+        todo, seen = [value], set()
+        while todo:
+            value = evaluator.force(todo.pop())
+            if id(value) in seen or not isinstance(value, (Mapping, list)):
+                continue
+            seen.add(id(value))
+            kind = self._field(value, "type") if isinstance(value, Mapping) else None
+            if kind == "container":
+                self._field(value, "image")
+            elif kind == "package":
+                self.source.closure(str(self._field(value, "release")), [str(self._field(value, "name"))])
+            elif not evaluator.is_derivation(value) and not evaluator.is_computed(value):
+                todo += value.values() if isinstance(value, Mapping) else value
+
     # What does the work.
 
     @cached_property
@@ -165,23 +188,30 @@ class Workspace:
     @cached_property
     def source(self) -> DebianSource:
         """Debian's packages through the lock: a project's beside it, else the user's own, kept fresh."""
-        from fpack.builders.debian.mirrors import find_mirrors
+        from fpack.builders.debian.lock import LockFile
         from fpack.builders.debian.source import DebianSource
         from fpack.builders.http import Http
 
         source = DebianSource(
-            self.lock_file,
+            LockFile(self.lock_file),
             arch=self.arch,
             cache=cache_directory() / "debian",
-            mirrors=find_mirrors(self.options.mirror),
+            mirrors=self.mirrors,
             http=Http(),
             frozen=self.options.frozen,
-            accept_expired=self.options.accept_expired,
-            report=note,
+            accept_expired=self.options.accept_expired or None,
+            reporter=IndexProgress(),
         )
         if self._project is None and self.options.lock is None and not self.options.frozen:
             source.refresh_if_old(DAY)
         return source
+
+    @cached_property
+    def mirrors(self) -> Mirrors:
+        """Where Debian's files can be had."""
+        from fpack.builders.debian.mirrors import find_mirrors
+
+        return find_mirrors(self.options.mirror)
 
     @property
     def lock_file(self) -> Path:
@@ -233,7 +263,8 @@ class Workspace:
         """Write what was added to the lock, and say so."""
         if "source" not in self.__dict__:
             return
-        added = self.source.save()
+        self.source.save()
+        added = [f"{each.name} {each.version}" for each in self.source.added]
         if added:
             first = ", ".join(added[:3])
             more = f" and {len(added) - 3} more" if len(added) > 3 else ""
@@ -287,7 +318,7 @@ class _Builders(Mapping[str, "Builder"]):
             from fpack.builders.http import Http
 
             hint = f"no mirror has the file any more: fpack update moves {_short(self._workspace.lock_file)} forward"
-            builder: Builder = make(Http(), self._workspace.source.expand, hint)
+            builder: Builder = make(Http(), self._workspace.mirrors.expand, hint)
         elif kind == "source":
             builder = make(self._workspace.evaluator.source_paths)
         else:
