@@ -13,26 +13,29 @@ import os
 import re
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
-import msgpack
 from fpack.builders.http import Http, nothing
 from fpack.builders.http_errors import NotFound, WrongContent
 from fpack.store.errors import FpackError
 
 from .mirrors import Mirrors
 from .package import Package, parse_package
-from .relations import parse_provides
 from .release import Release
 from .suites import COMPONENT, IndexPin, Suite
 
-FORMAT = 1
+FORMAT = 2
+HEADER = b"fpack-index 2 %d\n"
 CHUNK = 1 << 18
 XZ_MEMORY = 128 << 20
 MAX_SIZE = 1 << 30  # of an unpacked index; trixie's has 57 MB
 
+Buffer = mmap.mmap | bytes
+
+_NAMES = re.compile(rb"(?:\A|,)\s*([A-Za-z0-9][A-Za-z0-9+.\-]*)")
 _PROVIDES = re.compile(rb"\nProvides:((?:[^\n]|\n[ \t])*)")
 _PACKAGE = re.compile(rb"\nPackage:[ \t]*([A-Za-z0-9][A-Za-z0-9+.\-]*)[ \t]*(?=\n)")
 
@@ -92,30 +95,54 @@ class Cache:
 
 
 class Index:
-    """An open index: a suite's packages for one architecture."""
+    """An open index: a suite's packages for one architecture.
 
-    def __init__(self, suite: Suite, arch: str, text: mmap.mmap | bytes, table: Table) -> None:
+    `table` is sorted text, one name a line: the name, where its stanzas begin, and who provides it, set off by tabs.
+    It is searched where it lies, so that opening an index costs nothing.
+    """
+
+    def __init__(self, suite: Suite, arch: str, text: Buffer, table: Buffer) -> None:
         self.suite = suite
         self.arch = arch
         self._text = text
-        self._offsets = table.offsets
-        self._providers = table.providers
+        self._table = table
+        self._begin = table.find(b"\n") + 1  # after the header
 
-    def names(self) -> Iterable[str]:
+    def names(self) -> Iterator[str]:
         """The names of all packages."""
-        return self._offsets.keys()
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._offsets
+        at, size = self._begin, len(self._table)
+        while at < size:
+            end = self._table.find(b"\n", at)
+            name, offsets, _ = self._table[at:end].split(b"\t")
+            if offsets:
+                yield name.decode("ascii")
+            at = end + 1
 
     def packages(self, name: str) -> list[Package]:
         """Every version of a package; as a rule one, and none if there is no such package."""
-        found = self._offsets.get(name, ())
-        return [self._parse(offset) for offset in ((found,) if isinstance(found, int) else found)]
+        return [self._parse(int(offset)) for offset in self._find(name)[0].split()]
 
     def providers(self, name: str) -> list[str]:
         """The names of the packages that provide `name`."""
-        return self._providers.get(name, [])
+        return self._find(name)[1].decode("ascii").split()
+
+    def _find(self, name: str) -> list[bytes]:
+        """The offsets and the providers of a name, as text; a binary search."""
+        table = self._table
+        key = name.encode() + b"\t"
+        low, high = self._begin, len(table)
+        while low < high:
+            middle = (low + high) // 2
+            start = (table.rfind(b"\n", low, middle) + 1) or low
+            end = table.find(b"\n", middle)
+            head = table[start : start + len(key)]
+            if head == key:
+                return table[start + len(key) : end].split(b"\t")
+            if head < key:
+                low = end + 1
+            else:
+                high = start
+        return [b"", b""]
 
     def _parse(self, offset: int) -> Package:
         end = self._text.find(b"\n\n", offset)
@@ -127,65 +154,59 @@ class Index:
         return parse_package(text.rstrip("\n"), arch=self.arch, suite=self.suite.name, archive=self.suite.archive)
 
 
-class Table(NamedTuple):
-    """Where each package begins (several offsets when it has several versions), and who provides each virtual name."""
-
-    offsets: dict[str, int | list[int]]
-    providers: dict[str, list[str]]
-
-
-def scan(text: mmap.mmap | bytes, arch: str, where: str = "") -> Table:
+def make_table(text: Buffer, where: str = "") -> bytes:
     """The table of an index's text, made in one pass over it."""
     starts: list[int] = []
-    owners: list[str] = []
-    offsets: dict[str, int | list[int]] = {}
-    for start, raw in _packages(text, where):
-        name = raw.decode("ascii")
+    owners: list[bytes] = []
+    offsets: dict[bytes, bytes] = {}
+    for start, name in _packages(text, where):
         starts.append(start)
         owners.append(name)
-        before = offsets.setdefault(name, start)
-        if before != start:
-            offsets[name] = [*([before] if isinstance(before, int) else before), start]
-    providers: dict[str, list[str]] = {}
-    at = 0
+        at = b"%d" % start
+        offsets[name] = offsets[name] + b" " + at if name in offsets else at
+    providers: dict[bytes, list[bytes]] = {}
     for match in _PROVIDES.finditer(text):
-        while at + 1 < len(starts) and starts[at + 1] < match.start():
-            at += 1
-        for provided in parse_provides(match[1].decode("utf-8", "replace").replace("\n", " "), arch):
-            names = providers.setdefault(provided.name, [])
-            if not names or names[-1] != owners[at]:
-                names.append(owners[at])
-    return Table(offsets, providers)
+        owner = owners[bisect(starts, match.start()) - 1]
+        for name in _NAMES.findall(match[1]):
+            names = providers.setdefault(name, [])
+            if not names or names[-1] != owner:
+                names.append(owner)
+    lines = [HEADER % len(text)]
+    for name in sorted(offsets.keys() | providers.keys()):
+        lines.append(b"%s\t%s\t%s\n" % (name, offsets.get(name, b""), b" ".join(providers.get(name, ()))))
+    return b"".join(lines)
 
 
-def _packages(text: mmap.mmap | bytes, where: str) -> Iterator[tuple[int, bytes]]:
-    if text[:9] == b"Package: ":
-        end = text.find(b"\n")
-        yield 0, bytes(text[9:end]).strip()
+def _packages(text: Buffer, where: str) -> Iterator[tuple[int, bytes]]:
+    """Where each stanza begins, and its package. A stanza begins with its name, after a blank line."""
+    if text[:8] == b"Package:":
+        yield 0, text[8 : text.find(b"\n")].strip()
     elif text[:1].strip():
         raise IndexUnusable("An index cannot be read", where=where, why="it does not begin with a package")
     for match in _PACKAGE.finditer(text):
         start = match.start() + 1
-        if start > 1 and text[start - 2] not in (b"\n", 10):
-            raise IndexUnusable(
-                "An index cannot be read", where=where, why=f"byte {start}: a stanza begins without a blank line"
-            )
+        if text[start - 2 : start] != b"\n\n":
+            raise IndexUnusable("An index cannot be read", where=where, why=f"no blank line before byte {start}")
         yield start, match[1]
 
 
 def open_cached(cache: Cache, pin: IndexPin, suite: Suite, arch: str) -> Index | None:
     """The index from the cache, or None if it is not there, or not whole."""
     try:
-        with cache.text(pin.sha256).open("rb") as file:
-            if os.fstat(file.fileno()).st_size != pin.size:
-                return None
-            text: mmap.mmap | bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if pin.size else b""
-        version, size, offsets, providers = msgpack.unpackb(cache.table(pin.sha256).read_bytes(), strict_map_key=True)
-    except (OSError, ValueError, TypeError, msgpack.exceptions.UnpackException):
+        text, table = _map(cache.text(pin.sha256)), _map(cache.table(pin.sha256))
+    except OSError:
         return None
-    if version != FORMAT or size != pin.size:
+    header = HEADER % pin.size
+    if len(text) != pin.size or table[: len(header)] != header or table[-1:] != b"\n":
         return None
-    return Index(suite, arch, text, Table(offsets, providers))
+    return Index(suite, arch, text, table)
+
+
+def _map(path: Path) -> Buffer:
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            return b""
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def open_index(
@@ -214,7 +235,7 @@ def open_index(
         http.download(urls, packed, size=pin.packed.size, sha256=pin.packed.sha256, progress=progress, check=check)
         unpack(packed, cache, pin, where=urls[0], check=check)
         packed.unlink(missing_ok=True)
-        make_table(cache, pin, arch, urls[0])
+        cache.keep(cache.table(pin.sha256), make_table(_map(cache.text(pin.sha256)), urls[0]))
     except (NotFound, WrongContent) as error:
         raise IndexGone(
             f"The index of {suite.name} that was asked for is gone", where=error.where, why=error.why
@@ -278,11 +299,3 @@ def _gzip(file: IO[bytes]) -> Iterator[bytes]:
         if not data:
             raise EOFError("it ends early")
         yield unpacker.decompress(data, CHUNK)
-
-
-def make_table(cache: Cache, pin: IndexPin, arch: str, where: str = "") -> None:
-    """Make the table of an unpacked index."""
-    with cache.text(pin.sha256).open("rb") as file:
-        text: mmap.mmap | bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if pin.size else b""
-    table = scan(text, arch, where)
-    cache.keep(cache.table(pin.sha256), msgpack.packb([FORMAT, pin.size, table.offsets, table.providers]))

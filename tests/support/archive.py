@@ -1,0 +1,356 @@
+"""Real .deb files, and a small signed archive of them, made in a temporary folder.
+
+    archive = Archive(tmp_path / "mirror")
+    archive.add("hello", "1.0", depends="libc6", files={"usr/bin/hello": file(b"...", 0o755)})
+    archive.add("hello", "1.1", suite="trixie-security")
+    archive.publish()
+    ... FPACK_MIRROR=archive.mirror, FPACK_KEYRING=archive.keyring ...
+
+`make_deb` alone makes one package's bytes. Its `members` go into the data tar as they are, for hostile archives.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import lzma
+import tarfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from email.utils import formatdate
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+DAY = 24 * 3600
+Raw = tuple[tarfile.TarInfo, bytes]
+
+
+class Entry(NamedTuple):
+    """An entry of a package's data: made by `file`, `directory`, `link` and `hardlink`."""
+
+    kind: bytes
+    data: bytes = b""
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    target: str = ""
+
+
+def file(data: bytes | str, mode: int = 0o644, *, uid: int = 0, gid: int = 0) -> Entry:
+    """A regular file."""
+    return Entry(tarfile.REGTYPE, data.encode() if isinstance(data, str) else data, mode, uid, gid)
+
+
+def directory(mode: int = 0o755, *, uid: int = 0, gid: int = 0) -> Entry:
+    """A directory."""
+    return Entry(tarfile.DIRTYPE, b"", mode, uid, gid)
+
+
+def link(target: str) -> Entry:
+    """A symbolic link."""
+    return Entry(tarfile.SYMTYPE, b"", 0o777, target=target)
+
+
+def hardlink(path: str) -> Entry:
+    """A hard link to another path of the same package."""
+    return Entry(tarfile.LNKTYPE, target=f"./{path}")
+
+
+def _info(path: str, entry: Entry, mtime: int) -> Raw:
+    info = tarfile.TarInfo(f"./{path}" if path else ".")  # tarfile itself puts a slash after a directory
+    info.type = entry.kind
+    info.mode = entry.mode
+    info.uid, info.gid = entry.uid, entry.gid
+    info.uname, info.gname = ("root", "root") if entry.uid == 0 else ("", "")
+    info.mtime = mtime
+    info.linkname = entry.target
+    info.size = len(entry.data)
+    return info, entry.data
+
+
+def _tar(members: Iterable[Raw]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for info, data in members:
+            tar.addfile(info, io.BytesIO(data) if info.size else None)
+    return out.getvalue()
+
+
+def pack(data: bytes, packing: str) -> bytes:
+    """`data` packed as xz, gz, zst or none."""
+    if packing == "xz":
+        return lzma.compress(data, preset=0)
+    if packing == "gz":
+        return gzip.compress(data, 1, mtime=0)
+    if packing == "zst":
+        import zstandard
+
+        return zstandard.ZstdCompressor(level=1).compress(data)
+    return data
+
+
+def ar(members: Iterable[tuple[str, bytes]]) -> bytes:
+    """An ar archive of (name, data), as dpkg-deb makes it."""
+    out = [b"!<arch>\n"]
+    for name, data in members:
+        out.append(f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode())
+        out.append(data + b"\n" * (len(data) % 2))
+    return b"".join(out)
+
+
+def control_text(
+    name: str, version: str = "1.0", *, arch: str = "amd64", fields: Mapping[str, str] | None = None, **more: str
+) -> str:
+    """A control stanza; keywords are fields: `pre_depends="dpkg"` is `Pre-Depends: dpkg`."""
+    table = {
+        "Package": name,
+        "Version": version,
+        "Architecture": arch,
+        "Maintainer": "Nobody <nobody@example.org>",
+        "Description": f"the package {name}",
+    }
+    table |= {"-".join(word.capitalize() for word in key.split("_")): value for key, value in more.items()}
+    table |= dict(fields or {})
+    return "".join(f"{key}: {value}\n" for key, value in table.items())
+
+
+def make_deb(
+    name: str,
+    version: str = "1.0",
+    *,
+    arch: str = "amd64",
+    files: Mapping[str, Entry | bytes | str] | None = None,
+    scripts: Mapping[str, str] | None = None,
+    conffiles: Sequence[str] = (),
+    fields: Mapping[str, str] | None = None,
+    packing: str = "xz",
+    control_packing: str = "xz",
+    members: Sequence[Raw] = (),
+    copyright: str | None = "Public domain.\n",
+    mtime: int = 1_700_000_000,
+    **more: str,
+) -> bytes:
+    """A .deb. `files` maps paths to entries (bytes and text: 0644 files); folders above them are added.
+
+    `scripts` are maintainer scripts by name; `members` are raw tar members appended to the data; `more` and `fields`
+    are control fields.
+    """
+    entries = {p.strip("/"): e if isinstance(e, Entry) else file(e) for p, e in (files or {}).items()}
+    if copyright is not None:
+        entries.setdefault(f"usr/share/doc/{name}/copyright", file(copyright))
+    for path in list(entries):
+        parts = path.split("/")[:-1]
+        for depth in range(1, len(parts) + 1):
+            entries.setdefault("/".join(parts[:depth]), directory())
+    data = [_info("", directory(), mtime)]
+    # A hard link comes after the file that it names.
+    order = sorted(entries, key=lambda path: (entries[path].kind == tarfile.LNKTYPE, path))
+    data += [_info(path, entries[path], mtime) for path in order]
+    sums = "".join(
+        f"{hashlib.md5(e.data).hexdigest()}  {p}\n" for p, e in sorted(entries.items()) if e.kind == tarfile.REGTYPE
+    )
+    control = {"control": control_text(name, version, arch=arch, fields=fields, **more), "md5sums": sums}
+    if conffiles:
+        control["conffiles"] = "".join(f"{path}\n" for path in conffiles)
+    inner = [_info("", directory(), mtime)]
+    inner += [_info(path, file(text), mtime) for path, text in control.items()]
+    inner += [_info(path, file(text, 0o755), mtime) for path, text in (scripts or {}).items()]
+    control_end = "" if control_packing == "none" else f".{control_packing}"
+    data_end = "" if packing == "none" else f".{packing}"
+    return ar(
+        [
+            ("debian-binary", b"2.0\n"),
+            (f"control.tar{control_end}", pack(_tar(inner), control_packing)),
+            (f"data.tar{data_end}", pack(_tar([*data, *members]), packing)),
+        ]
+    )
+
+
+@cache
+def signing_key() -> Any:
+    """A key that signs test archives; the same one throughout a process."""
+    return new_key()
+
+
+def new_key(user: str = "Test Archive <archive@example.org>", **settings: Any) -> Any:
+    """Another key, for signatures that nobody trusts."""
+    import pysequoia
+
+    return pysequoia.Tsk.generate(user, **settings)
+
+
+def clearsign(text: str, key: Any | None = None) -> bytes:
+    """`text` as a clearsigned message."""
+    import pysequoia
+
+    signer = (key or signing_key()).signer()
+    return bytes(pysequoia.sign(signer, text.encode(), mode=pysequoia.SignatureMode.CLEAR))
+
+
+def write_keyring(path: Path, *keys: Any) -> Path:
+    """A keyring of the certificates of `keys` (the test archives' one by default)."""
+    path.write_bytes(b"".join(bytes(key.extract_certificate()) for key in keys or (signing_key(),)))
+    return path
+
+
+class Archive:
+    """An archive of one release with its updates and security suites, below `folder`.
+
+    keyring: a file. mirror: what FPACK_MIRROR takes. releases: what a `DebianSource` takes. Nothing is on disk
+    before `publish`; it can be called again after more packages were added or `dates` passed.
+    """
+
+    def __init__(self, folder: Path, *, release: str = "trixie", archs: Sequence[str] = ("amd64",)) -> None:
+        self.folder = folder
+        self.release = release
+        self.archs = tuple(archs)
+        self.suites = {
+            release: "debian",
+            f"{release}-updates": "debian",
+            f"{release}-security": "debian-security",
+        }
+        self._stanzas: dict[str, dict[tuple[str, str, str], str]] = {suite: {} for suite in self.suites}
+        folder.mkdir(parents=True, exist_ok=True)
+        self.keyring = write_keyring(folder / "keyring.pgp")
+
+    @property
+    def mirror(self) -> str:
+        """The mirrors as an option: this archive by file URL, and nothing else."""
+        return self.mirror_at(self.folder.resolve().as_uri())
+
+    def mirror_at(self, base: str) -> str:
+        """The mirrors as an option, served under another base URL."""
+        return f"debian={base}/debian debian-security={base}/debian-security only"
+
+    @property
+    def releases(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """The releases of this archive, for DebianSource's `releases`."""
+        from fpack.builders.debian.suites import Suite
+
+        return {self.release: tuple(Suite(name, archive) for name, archive in self.suites.items())}
+
+    def add(self, name: str, version: str = "1.0", *, suite: str = "", arch: str = "amd64", **deb: Any) -> Path:
+        """Make a package with `make_deb` and put it into a suite (the release's own by default); the file's path."""
+        return self.add_deb(make_deb(name, version, arch=arch, **deb), suite=suite)
+
+    def add_deb(self, data: bytes, *, suite: str = "") -> Path:
+        """Put a .deb into a suite. Its control data is read from it."""
+        suite = suite or self.release
+        text = read_control(data)
+        fields = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line and not line.startswith(" "))
+        name, version, arch = fields["Package"], fields["Version"], fields["Architecture"]
+        plain = version.partition(":")[2] or version
+        file_name = f"pool/main/{name[:1]}/{name}/{name}_{plain}_{arch}.deb"
+        path = self.folder / self.suites[suite] / file_name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        fields_text = "".join(f"{line}\n" for line in text.splitlines() if line)
+        # The index has its own order, with the package's name first.
+        self._stanzas[suite][name, version, arch] = (
+            fields_text
+            + f"Section: misc\nPriority: optional\nFilename: {file_name}\nSize: {len(data)}\nSHA256: {digest}\n"
+        )
+        return path
+
+    def remove(self, name: str, *, suite: str = "") -> None:
+        """Take every version of a package out of a suite, and its files off the disk."""
+        suite = suite or self.release
+        for key in [key for key in self._stanzas[suite] if key[0] == name]:
+            text = self._stanzas[suite].pop(key)
+            file_name = next(line[10:] for line in text.splitlines() if line.startswith("Filename: "))
+            (self.folder / self.suites[suite] / file_name).unlink(missing_ok=True)
+
+    def publish(
+        self,
+        *,
+        date: float | None = None,
+        days: float | None = 7,
+        key: Any | None = None,
+        packings: Sequence[str] = ("xz", "gz"),
+        by_hash: bool = True,
+        keep_old: bool = False,
+    ) -> None:
+        """Write the indexes and sign them.
+
+        date: of the releases (now). days: until they expire (None: never). key: another signing key. keep_old: leave
+        earlier indexes under their digests, as real archives do for a while.
+        """
+        for suite in self.suites:
+            self.publish_suite(
+                suite, date=date, days=days, key=key, packings=packings, by_hash=by_hash, keep_old=keep_old
+            )
+
+    def publish_suite(
+        self,
+        suite: str,
+        *,
+        date: float | None = None,
+        days: float | None = 7,
+        key: Any | None = None,
+        packings: Sequence[str] = ("xz", "gz"),
+        by_hash: bool = True,
+        keep_old: bool = False,
+    ) -> None:
+        """Publish one suite alone."""
+        base = self.folder / self.suites[suite] / "dists" / suite
+        made = time.time() if date is None else date
+        sums: list[str] = []
+        for arch in self.archs:
+            folder = base / "main" / f"binary-{arch}"
+            hashed = folder / "by-hash" / "SHA256"
+            hashed.mkdir(parents=True, exist_ok=True)
+            if not keep_old:
+                for old in hashed.iterdir():
+                    old.unlink()
+            stanzas = self._stanzas[suite]
+            text = "\n".join(stanzas[k] for k in sorted(stanzas) if k[2] in (arch, "all")).encode()
+            for packing in ("none", *packings):
+                data = pack(text, packing)
+                name = "Packages" if packing == "none" else f"Packages.{packing}"
+                digest = hashlib.sha256(data).hexdigest()
+                sums.append(f" {digest} {len(data)} main/binary-{arch}/{name}")
+                if packing != "none":
+                    (folder / name).write_bytes(data)
+                    if by_hash:
+                        (hashed / digest).write_bytes(data)
+        lines = [
+            "Origin: Debian",
+            f"Suite: stable{suite.removeprefix(self.release)}",
+            f"Codename: {suite}",
+            f"Date: {formatdate(made, usegmt=True)}",
+            *([] if days is None else [f"Valid-Until: {formatdate(made + days * DAY, usegmt=True)}"]),
+            *(["Acquire-By-Hash: yes"] if by_hash else []),
+            f"Architectures: all {' '.join(self.archs)}",
+            "Components: main",
+            "SHA256:",
+            *sums,
+        ]
+        base.mkdir(parents=True, exist_ok=True)
+        (base / "InRelease").write_bytes(clearsign("\n".join(lines) + "\n", key))
+
+    def inrelease(self, suite: str = "") -> Path:
+        """The signed index of a suite, for tests that damage it."""
+        suite = suite or self.release
+        return self.folder / self.suites[suite] / "dists" / suite / "InRelease"
+
+
+def read_control(data: bytes) -> str:
+    """The control stanza of a .deb made here."""
+    at = 8
+    while at < len(data):
+        name, size = data[at : at + 16].decode().strip(), int(data[at + 48 : at + 58])
+        body = data[at + 60 : at + 60 + size]
+        at += 60 + size + size % 2
+        if name.startswith("control.tar"):
+            if name.endswith(".zst"):
+                import zstandard
+
+                body = zstandard.ZstdDecompressor().decompress(body, max_output_size=1 << 24)
+            with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+                member = tar.extractfile("./control")
+                assert member is not None
+                return member.read().decode()
+    raise AssertionError("a .deb without control data")

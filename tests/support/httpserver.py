@@ -1,0 +1,200 @@
+"""A web server on the loopback interface that serves a folder, knows ranges, and misbehaves when told to.
+
+    with Server(folder) as server:
+        server.fail("/a.txt", 503, times=2)
+        ... fetch f"{server.url}/a.txt" ...
+        assert server.requests == [("GET", "/a.txt", None)] * 3
+
+Faults are for one path each, and hold for `times` requests (None: for all of them).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import unquote
+
+PAGE = b"<!DOCTYPE html>\n<html><body>Please log in.</body></html>\n"
+
+
+@dataclass
+class _Fault:
+    act: Callable[[_Handler], None] | None
+    times: int | None
+    delay: float = 0.0
+
+
+class Server:
+    """A running server; use it as a context manager. `certificate` is a PEM file with key and certificate, for TLS."""
+
+    def __init__(self, folder: Path, *, certificate: Path | None = None, ranges: bool = True) -> None:
+        self.folder = folder
+        self.ranges = ranges
+        self.requests: list[tuple[str, str, str | None]] = []  # method, path, Range
+        self.headers: list[dict[str, str]] = []  # of each request
+        self._faults: dict[str, list[_Fault]] = {}
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server.daemon_threads = True
+        self._server.owner = self  # type: ignore[attr-defined]
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._scheme = "https" if certificate is not None else "http"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at its end."""
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Server:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    # Faults.
+
+    def fail(self, path: str, status: int, *, times: int | None = None, headers: dict[str, str] | None = None) -> None:
+        """Answer with an error status."""
+        self._fault(path, lambda handler: handler.answer(status, b"no\n", headers or {}), times)
+
+    def page(self, path: str, *, times: int | None = None) -> None:
+        """Answer 200 with a web page, as a captive portal does."""
+        self._fault(
+            path, lambda handler: handler.answer(200, PAGE, {"Content-Type": "text/html; charset=utf-8"}), times
+        )
+
+    def redirect(self, path: str, target: str, *, times: int | None = None) -> None:
+        """Answer with a redirect."""
+        self._fault(path, lambda handler: handler.answer(302, b"", {"Location": target}), times)
+
+    def cut(self, path: str, after: int, *, times: int | None = None, reset: bool = False) -> None:
+        """Announce the whole body, send `after` bytes of it, and end or (`reset`) break the connection."""
+        self._fault(path, lambda handler: handler.file(stop=after, reset=reset), times)
+
+    def slow(self, path: str, seconds: float, *, times: int | None = None) -> None:
+        """Wait before the answer."""
+        with self._lock:
+            self._faults.setdefault(path, []).append(_Fault(None, times, seconds))
+
+    def trickle(self, path: str, pause: float, *, times: int | None = None) -> None:
+        """Send the body byte by byte."""
+        self._fault(path, lambda handler: handler.file(pause=pause), times)
+
+    def replace(self, path: str, data: bytes, *, times: int | None = None) -> None:
+        """Answer 200 with other bytes."""
+        self._fault(path, lambda handler: handler.answer(200, data, {}), times)
+
+    def heal(self) -> None:
+        """Forget all faults."""
+        with self._lock:
+            self._faults.clear()
+
+    def _fault(self, path: str, act: Callable[[_Handler], None], times: int | None) -> None:
+        with self._lock:
+            self._faults.setdefault(path, []).append(_Fault(act, times))
+
+    def next_fault(self, path: str) -> _Fault | None:
+        """The fault of the request that is being answered."""
+        with self._lock:
+            for fault in self._faults.get(path, []):
+                if fault.times is None:
+                    return fault
+                if fault.times > 0:
+                    fault.times -= 1
+                    return fault
+        return None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    @property
+    def owner(self) -> Server:
+        owner: Server = self.server.owner  # type: ignore[attr-defined]
+        return owner
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self.owner.requests.append((self.command, self.path, self.headers.get("Range")))
+        self.owner.headers.append(dict(self.headers.items()))
+        fault = self.owner.next_fault(self.path.partition("?")[0])
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            if fault is not None:
+                time.sleep(fault.delay)
+            if fault is not None and fault.act is not None:
+                fault.act(self)
+            else:
+                self.file()
+
+    do_HEAD = do_GET
+
+    def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        """A whole answer."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def file(self, *, stop: int | None = None, reset: bool = False, pause: float = 0.0) -> None:
+        """The file that the path names, or the part of it that a range asks for."""
+        path = self.owner.folder / unquote(self.path.partition("?")[0]).lstrip("/")
+        if ".." in path.parts or not path.is_file():
+            self.answer(404, b"not found\n", {"Content-Type": "text/html"})
+            return
+        data = path.read_bytes()
+        size = len(data)
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")) if self.owner.ranges else None
+        start = int(match[1]) if match else 0
+        end = int(match[2]) + 1 if match and match[2] else size
+        if match and start >= size:
+            self.answer(416, b"", {"Content-Range": f"bytes */{size}"})
+            return
+        body = data[start:end]
+        self.send_response(206 if match else 200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(body)))
+        if self.owner.ranges:
+            self.send_header("Accept-Ranges", "bytes")
+        if match:
+            self.send_header("Content-Range", f"bytes {start}-{start + len(body) - 1}/{size}")
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        if pause:
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(pause)
+            return
+        self.wfile.write(body if stop is None else body[:stop])
+        if stop is not None:
+            self.wfile.flush()
+            self.close_connection = True
+            if reset:
+                # With a linger time of zero, closing sends a reset instead of an end.
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+                self.connection.close()
