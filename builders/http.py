@@ -26,6 +26,7 @@ from .http_errors import (
     ShortBody,
     TooLarge,
     WrongContent,
+    ended_early,
     reason_of,
     shown,
     status_error,
@@ -197,9 +198,9 @@ class Http:
         def read() -> bytes:
             try:
                 data: bytes = answer.read1(CHUNK)
-            except urllib3.exceptions.IncompleteRead:
-                return b""  # the count of bytes shows it, and says more
             except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+                if total is not None and ended_early(error):
+                    return b""  # the count of bytes shows it, and says more
                 translate(error, url)
             return data
 

@@ -114,12 +114,7 @@ def translate(error: Exception, url: str) -> NoReturn:
 
     import urllib3.exceptions as u3
 
-    chain: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in chain:
-        chain.append(cause)
-        inner = getattr(cause, "reason", None) or getattr(cause, "original_error", None)
-        cause = inner if isinstance(inner, BaseException) else cause.__cause__ or cause.__context__
+    chain = _chain(error)
     where = shown(url)
     why = reason_of(chain[-1])
     for one in chain:
@@ -138,4 +133,24 @@ def translate(error: Exception, url: str) -> NoReturn:
             raise TimedOut("A server stopped answering", where=where, why=why) from None
         if isinstance(one, u3.LocationValueError):
             raise BadUrl("A URL cannot be fetched from", where=where, why=why) from None
+    if ended_early(error):
+        raise ShortBody("A download ended early", where=where, why=why) from None
     raise ConnectionLost("A connection broke", where=where, why=why) from None
+
+
+def ended_early(error: BaseException) -> bool:
+    """Whether `error` says that a body ended before its announced end."""
+    from http.client import IncompleteRead
+
+    return any(isinstance(one, IncompleteRead) for one in _chain(error))
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """An exception and those behind it."""
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        inner = getattr(cause, "reason", None) or getattr(cause, "original_error", None)
+        cause = inner if isinstance(inner, BaseException) else cause.__cause__ or cause.__context__
+    return chain

@@ -40,7 +40,7 @@ class Server:
         self.folder = folder
         self.ranges = ranges
         self.requests: list[tuple[str, str, str | None]] = []  # method, path, Range
-        self.headers: list[dict[str, str]] = []  # of each request
+        self.headers: list[dict[str, str]] = []  # of each request, by lower-case name
         self._faults: dict[str, list[_Fault]] = {}
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -88,6 +88,10 @@ class Server:
     def cut(self, path: str, after: int, *, times: int | None = None, reset: bool = False) -> None:
         """Announce the whole body, send `after` bytes of it, and end or (`reset`) break the connection."""
         self._fault(path, lambda handler: handler.file(stop=after, reset=reset), times)
+
+    def chunked(self, path: str, *, cut: bool = False, times: int | None = None) -> None:
+        """Send the body in chunks, without its size; `cut`: and stop before the last."""
+        self._fault(path, lambda handler: handler.chunks(cut), times)
 
     def slow(self, path: str, seconds: float, *, times: int | None = None) -> None:
         """Wait before the answer."""
@@ -137,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.owner.requests.append((self.command, self.path, self.headers.get("Range")))
-        self.owner.headers.append(dict(self.headers.items()))
+        self.owner.headers.append({name.lower(): value for name, value in self.headers.items()})
         fault = self.owner.next_fault(self.path.partition("?")[0])
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             if fault is not None:
@@ -158,6 +162,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def chunks(self, cut: bool) -> None:
+        """The file in chunks."""
+        data = (self.owner.folder / unquote(self.path).lstrip("/")).read_bytes()
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for at in range(0, len(data), 10_000):
+            piece = data[at : at + 10_000]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            if cut:
+                self.wfile.flush()
+                self.close_connection = True
+                return
+        self.wfile.write(b"0\r\n\r\n")
 
     def file(self, *, stop: int | None = None, reset: bool = False, pause: float = 0.0) -> None:
         """The file that the path names, or the part of it that a range asks for."""

@@ -1,0 +1,376 @@
+"""Downloads: every failure is told apart, and what can be saved is saved."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fpack.builders import http_errors as errors
+from fpack.builders.http import Http
+from support.httpserver import Server
+
+DATA = bytes(range(256)) * 2000  # 512,000 bytes
+SHA256 = hashlib.sha256(DATA).hexdigest()
+SIZE = len(DATA)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    folder = tmp_path / "www"
+    folder.mkdir()
+    (folder / "file").write_bytes(DATA)
+    with Server(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def http() -> Http:
+    return Http(backoff=0.01, timeout=5, environ={})
+
+
+def paths(server: Server) -> list[str]:
+    return [path for _, path, _ in server.requests]
+
+
+def ranges(server: Server) -> list[str | None]:
+    return [asked for _, _, asked in server.requests]
+
+
+def test_downloads_a_file_and_reports_progress(server: Server, http: Http, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    done = http.download(
+        [f"{server.url}/file"], tmp_path / "out", size=SIZE, sha256=SHA256, progress=lambda *step: seen.append(step)
+    )
+    assert (tmp_path / "out").read_bytes() == DATA
+    assert done == (f"{server.url}/file", SIZE, SHA256)
+    assert seen[-1] == (SIZE, SIZE)
+    assert [step for step, _ in seen] == sorted(step for step, _ in seen)
+
+
+def test_downloads_without_a_digest(server: Server, http: Http, tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"what an earlier try left of who knows which file")
+    assert http.download([f"{server.url}/file"], tmp_path / "out").sha256 == SHA256
+    assert (tmp_path / "out").read_bytes() == DATA
+    assert ranges(server) == [None]
+
+
+def test_file_urls(http: Http, tmp_path: Path) -> None:
+    (tmp_path / "a file+1").write_bytes(DATA)
+    url = (tmp_path / "a file+1").as_uri()
+    assert http.download([url], tmp_path / "out", sha256=SHA256).size == SIZE
+    with http.open(url, 511_990) as response:
+        assert (response.offset, response.total, b"".join(response.chunks())) == (511_990, SIZE, DATA[511_990:])
+    with pytest.raises(errors.NotFound):
+        http.open((tmp_path / "none").as_uri())
+    with pytest.raises(errors.Refused):
+        http.get([tmp_path.as_uri()], limit=10)
+    with pytest.raises(errors.BadUrl):
+        http.open("file://elsewhere/etc/passwd")
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org/a", "gopher:x", "http:///nohost", "/etc/passwd", "https://"])
+def test_other_urls_are_refused(http: Http, url: str) -> None:
+    with pytest.raises(errors.BadUrl):
+        http.open(url)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (404, errors.NotFound),
+        (410, errors.NotFound),
+        (403, errors.Refused),
+        (401, errors.Refused),
+        (418, errors.Refused),
+    ],
+)
+def test_a_final_status_is_not_tried_again(
+    server: Server, http: Http, tmp_path: Path, status: int, error: type[errors.HttpError]
+) -> None:
+    server.fail("/file", status)
+    with pytest.raises(error, match=str(status)):
+        http.download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_passing_status_is_tried_again(server: Server, http: Http, tmp_path: Path, status: int) -> None:
+    server.fail("/file", status, times=2)
+    http.download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256)
+    assert len(server.requests) == 3
+
+
+def test_a_lasting_server_error_ends(server: Server, tmp_path: Path) -> None:
+    server.fail("/file", 503)
+    with pytest.raises(errors.ServerError, match="503"):
+        Http(backoff=0.01, retries=2).download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256)
+    assert len(server.requests) == 3
+
+
+def test_a_server_says_how_long_to_wait(server: Server, http: Http, tmp_path: Path) -> None:
+    server.fail("/file", 503, times=1, headers={"Retry-After": "1"})
+    begin = time.monotonic()
+    http.download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256)
+    assert 0.9 < time.monotonic() - begin < 4
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_broken_download_goes_on_where_it_broke(server: Server, http: Http, tmp_path: Path, reset: bool) -> None:
+    server.cut("/file", 200_000, times=1, reset=reset)
+    http.download([f"{server.url}/file"], tmp_path / "out", size=SIZE, sha256=SHA256)
+    assert (tmp_path / "out").read_bytes() == DATA
+    assert len(server.requests) == 2
+    if not reset:  # a reset may take bytes with it that were under way
+        assert ranges(server)[1] == "bytes=200000-"
+
+
+def test_a_short_body_is_told(server: Server, tmp_path: Path) -> None:
+    server.cut("/file", 1000)
+    with pytest.raises(errors.ShortBody, match="1000 of 512000"):
+        Http(retries=0).download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256)
+    assert (tmp_path / "out").read_bytes() == DATA[:1000]
+
+
+def test_a_body_without_a_size(server: Server, tmp_path: Path) -> None:
+    http = Http(retries=0)
+    server.chunked("/file")
+    assert http.download([f"{server.url}/file"], tmp_path / "out").sha256 == SHA256
+    server.heal()
+    server.chunked("/file", cut=True)
+    with pytest.raises(errors.ShortBody):
+        http.download([f"{server.url}/file"], tmp_path / "out")
+    with pytest.raises(errors.ShortBody):
+        http.get([f"{server.url}/file"], limit=SIZE)
+
+
+def test_a_partial_file_is_resumed(server: Server, http: Http, tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(DATA[:123_456])
+    http.download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256)
+    assert ranges(server) == ["bytes=123456-"]
+    assert (tmp_path / "out").read_bytes() == DATA
+
+
+def test_a_whole_file_is_not_fetched_again(server: Server, http: Http, tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(DATA)
+    http.download([f"{server.url}/file"], tmp_path / "out", size=SIZE, sha256=SHA256)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("size", [None, SIZE])
+@pytest.mark.parametrize("left", [b"x" * 1000, b"x" * SIZE, b"x" * (SIZE + 7)])
+def test_a_wrong_partial_file_is_replaced(
+    server: Server, http: Http, tmp_path: Path, size: int | None, left: bytes
+) -> None:
+    (tmp_path / "out").write_bytes(left)
+    http.download([f"{server.url}/file"], tmp_path / "out", size=size, sha256=SHA256)
+    assert (tmp_path / "out").read_bytes() == DATA
+
+
+def test_a_server_without_ranges_begins_anew(tmp_path: Path, http: Http) -> None:
+    (tmp_path / "file").write_bytes(DATA)
+    (tmp_path / "out").write_bytes(DATA[:1000])
+    with Server(tmp_path, ranges=False) as server:
+        http.download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256)
+    assert (tmp_path / "out").read_bytes() == DATA
+
+
+def test_another_file_is_refused_and_not_kept(server: Server, http: Http, tmp_path: Path) -> None:
+    server.replace("/file", DATA[:-1] + b"!")
+    with pytest.raises(errors.WrongContent, match="SHA-256"):
+        http.download([f"{server.url}/file"], tmp_path / "out", size=SIZE, sha256=SHA256)
+    assert (tmp_path / "out").read_bytes() == b""
+
+
+def test_another_size_is_refused_before_the_body(server: Server, http: Http, tmp_path: Path) -> None:
+    with pytest.raises(errors.WrongContent, match="512000 bytes instead of 7"):
+        http.download([f"{server.url}/file"], tmp_path / "out", size=7, sha256=SHA256)
+
+
+def test_a_web_page_in_place_of_a_file(server: Server, http: Http, tmp_path: Path) -> None:
+    server.page("/file")
+    for size in (None, SIZE):
+        with pytest.raises(errors.WrongContent, match="web page"):
+            http.download([f"{server.url}/file"], tmp_path / "out", size=size, sha256=SHA256)
+    with pytest.raises(errors.WrongContent, match="web page"):
+        http.get([f"{server.url}/file"], limit=10_000)
+
+
+def test_too_large(server: Server, http: Http, tmp_path: Path) -> None:
+    with pytest.raises(errors.TooLarge):
+        http.get([f"{server.url}/file"], limit=1000)
+    with pytest.raises(errors.TooLarge):
+        http.download([f"{server.url}/file"], tmp_path / "out", limit=1000)
+
+
+def test_the_next_mirror_is_tried_and_continues(server: Server, http: Http, tmp_path: Path) -> None:
+    (server.folder / "b").write_bytes(DATA)
+    server.cut("/file", 100_000)
+    server.fail("/none", 404)
+    urls = [f"{server.url}/none", f"{server.url}/file", f"{server.url}/b"]
+    done = Http(retries=0).download(urls, tmp_path / "out", sha256=SHA256)
+    assert done.url == urls[2]
+    assert server.requests[-1][2] == "bytes=100000-"
+
+
+def test_all_mirrors_failing_names_each(server: Server, tmp_path: Path) -> None:
+    server.fail("/a", 404)
+    server.fail("/b", 503)
+    urls = [f"{server.url}/a", f"{server.url}/b"]
+    with pytest.raises(errors.ServerError) as caught:
+        Http(retries=0).download(urls, tmp_path / "out", sha256=SHA256)
+    assert urls[0] in caught.value.why
+    assert urls[1] in caught.value.why
+    with pytest.raises(errors.NotFound):
+        Http(retries=0).download(urls[:1] * 2, tmp_path / "out", sha256=SHA256)
+
+
+def test_no_urls(http: Http, tmp_path: Path) -> None:
+    with pytest.raises(errors.BadUrl):
+        http.download([], tmp_path / "out")
+
+
+def test_nobody_listens(http: Http) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    with pytest.raises(errors.Unreachable, match="reached"):
+        http.get([f"http://127.0.0.1:{port}/x"], limit=10)
+
+
+def test_a_name_that_does_not_resolve(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **more: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(errors.Unreachable, match="resolved"):
+        http.get(["http://nowhere.invalid/x"], limit=10)
+
+
+def test_a_silent_server_times_out(server: Server) -> None:
+    server.slow("/file", 2)
+    begin = time.monotonic()
+    with pytest.raises(errors.TimedOut):
+        Http(timeout=0.2, retries=1, backoff=0.01).get([f"{server.url}/file"], limit=SIZE)
+    assert time.monotonic() - begin < 1.5
+    assert len(server.requests) == 2
+
+
+class _Stop(Exception):
+    pass
+
+
+def test_a_trickle_can_be_cancelled_and_resumed(server: Server, http: Http, tmp_path: Path) -> None:
+    server.trickle("/file", 0.005, times=1)
+    begin = time.monotonic()
+
+    def check() -> None:
+        if time.monotonic() - begin > 0.3:
+            raise _Stop
+
+    with pytest.raises(_Stop):
+        http.download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256, check=check)
+    assert time.monotonic() - begin < 2
+    part = (tmp_path / "out").read_bytes()
+    assert 0 < len(part) < SIZE
+    http.download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256)
+    assert ranges(server)[-1] == f"bytes={len(part)}-"
+
+
+def test_a_pause_between_tries_can_be_cancelled(server: Server, tmp_path: Path) -> None:
+    server.fail("/file", 503)
+    begin = time.monotonic()
+
+    def check() -> None:
+        if time.monotonic() - begin > 0.2:
+            raise _Stop
+
+    with pytest.raises(_Stop):
+        Http(backoff=20).download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256, check=check)
+    assert time.monotonic() - begin < 2
+
+
+def test_redirects_are_followed_within_reason(server: Server, http: Http, tmp_path: Path) -> None:
+    server.redirect("/old", "/file")
+    assert http.download([f"{server.url}/old"], tmp_path / "out", sha256=SHA256).size == SIZE
+    server.redirect("/loop", "/loop")
+    with pytest.raises(errors.ServerError, match="circle"):
+        Http(retries=0).get([f"{server.url}/loop"], limit=10)
+    server.redirect("/etc", "file:///etc/passwd")
+    with pytest.raises(errors.Refused, match="redirects"):
+        http.get([f"{server.url}/etc"], limit=10_000)
+
+
+def test_credentials_are_sent_and_never_shown(server: Server, http: Http) -> None:
+    server.fail("/file", 404)
+    with pytest.raises(errors.NotFound) as caught:
+        http.get([server.url.replace("http://", "http://me:s3cret@") + "/file"], limit=10)
+    assert server.headers[0]["authorization"] == "Basic bWU6czNjcmV0"
+    assert "s3cret" not in str(caught.value)
+
+
+def test_proxies_come_from_the_environment(server: Server) -> None:
+    proxied = Http(environ={"http_proxy": server.url, "no_proxy": "direct.invalid"}, retries=0)
+    with pytest.raises(errors.NotFound):
+        proxied.get(["http://somewhere.invalid/x"], limit=10)
+    assert paths(server) == ["http://somewhere.invalid/x"]
+    with pytest.raises(errors.Unreachable):
+        proxied.get(["http://direct.invalid/x"], limit=10)
+
+
+def test_many_threads_share_a_client(server: Server, http: Http, tmp_path: Path) -> None:
+    failed: list[BaseException] = []
+
+    def fetch(number: int) -> None:
+        try:
+            http.download([f"{server.url}/file"], tmp_path / f"out{number}", sha256=SHA256)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=fetch, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+
+
+def test_a_link_in_the_place_of_the_target_is_refused(server: Server, http: Http, tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"mine")
+    (tmp_path / "out").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError):
+        http.download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256)
+    assert (tmp_path / "victim").read_bytes() == b"mine"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    pem = tmp_path / "server.pem"
+    try:
+        subprocess.run(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
+            f"-addext subjectAltName=DNS:localhost -keyout {pem} -out {pem}.crt".split(),
+            check=True,
+            capture_output=True,
+        )
+    except FileNotFoundError:
+        pytest.skip("openssl, which makes the certificate, is not installed")
+    pem.write_bytes(pem.read_bytes() + Path(f"{pem}.crt").read_bytes())
+    return pem
+
+
+def test_tls_is_verified(tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(DATA)
+    with Server(tmp_path, certificate=certificate) as server:
+        named = server.url.replace("127.0.0.1", "localhost") + "/file"
+        with pytest.raises(errors.TlsError):
+            Http(retries=0).get([named], limit=SIZE)
+        monkeypatch.setenv("SSL_CERT_FILE", f"{certificate}.crt")
+        assert Http(retries=0).get([named], limit=SIZE)[1] == DATA
+        with pytest.raises(errors.TlsError):  # the certificate is trusted, but another host's
+            Http(retries=0).get([f"{server.url}/file"], limit=SIZE)
