@@ -52,6 +52,10 @@ class Task(Protocol):
         """Where a store path (or a file below one, as text) lies on this machine's disk."""
         ...
 
+    def closure(self, paths: Sequence[StorePath]) -> list[StorePath]:
+        """The store paths and all that they reference, transitively, sorted."""
+        ...
+
     def writer(self) -> TreeWriter:
         """A new tree in a private directory; it is deleted unless it is returned in a `Built`."""
         ...

@@ -1,0 +1,152 @@
+"""The `layer` kind: store paths become one compressed tar, a layer of an image and an entry of a cache.
+
+The tar is a pure function of the parts and the codec's record of those too, so that a layer is made once for all
+images that hold it, on any machine. Everything is read, hashed, compressed and written in one pass, in bounded memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from fpack.builders import codec as codecs
+from fpack.builders import meta
+from fpack.builders.oci import tar
+from fpack.builders.oci.contents import Attributes, Part, merge, of_table, of_tree
+from fpack.builders.protocol import BuildError, Built, Task, whole
+from fpack.store import canonical
+from fpack.store.canonical import Value
+from fpack.store.derivation import Derivation
+from fpack.store.path import parse
+
+
+class LayerInfo(NamedTuple):
+    """The `layer` file of an output: what a manifest and a cache need to know of the blob beside it.
+
+    digest, size: of the blob; diff_id: the digest of the tar within, and `tar` its size. unpacked: bytes of all
+    files. files: how many entries are not directories.
+    """
+
+    media_type: str
+    digest: str
+    diff_id: str
+    size: int
+    tar: int
+    unpacked: int
+    files: int
+
+    def encode(self) -> bytes:
+        """The canonical encoding."""
+        return canonical.encode(self._asdict())
+
+
+def decode(data: bytes) -> LayerInfo:
+    """The layer that `data` encodes."""
+    return LayerInfo(**canonical.decode(data))
+
+
+def members(task: Task) -> list[tar.Member]:
+    """The members of the layer that `task.args` describes, in order."""
+    parts = []
+    for part in task.args["parts"]:
+        path = parse(part["path"])
+        place = task.disk(path)
+        if part["prefix"]:
+            prefix: str = part["prefix"]
+            if not prefix.startswith("/") or prefix.endswith("/") or "//" in prefix or "/.." in prefix:
+                raise BuildError(f"A part of a layer cannot be laid at {prefix!r}", where=str(path))
+            parts.append(Part(path.base, of_tree(place, prefix)))
+        else:
+            entries, _ = meta.read(place)
+            parts.append(Part(path.base, of_table(entries, f"{place}/data", part.get("exclude", ()))))
+    directories = {
+        path.lstrip("/").encode("utf-8", "surrogateescape"): Attributes(mode, uid, gid)
+        for path, mode, uid, gid in task.args.get("directories", ())
+    }
+    return merge(parts, directories)
+
+
+class _Hasher:
+    """SHA-256 in a thread of its own: hashlib lets go of the interpreter while it works."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._queue: queue.Queue[bytearray | None] = queue.Queue(maxsize=4)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self.size = 0
+
+    def _run(self) -> None:
+        while (data := self._queue.get()) is not None:
+            self._sha256.update(data)
+
+    def update(self, data: bytearray) -> None:
+        self.size += len(data)
+        self._queue.put(data)
+
+    def finish(self) -> str:
+        """The digest as `sha256:...`. May be called twice."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+        return f"sha256:{self._sha256.hexdigest()}"
+
+
+class Layer:
+    """See the module."""
+
+    kind = "layer"
+    network = False
+
+    def key(self, drv: Derivation) -> Value:
+        """All of the derivation."""
+        return whole(drv)
+
+    def build(self, task: Task) -> Built:
+        """Output: `blob` and `layer`. No references: a layer stands for itself."""
+        found = members(task)
+        record: dict[str, Value] = task.args["codec"]
+        total = tar.length(found)
+        compressor = codecs.compressor(record, total)
+        plain = record["name"] == "none"
+        inner, outer = _Hasher(), hashlib.sha256()
+        size = 0
+
+        def chunks() -> Iterator[bytes]:
+            nonlocal size
+            for data in tar.stream(found, task.check):
+                inner.update(data)
+                out = compressor.compress(data)
+                if out:
+                    size += len(out)
+                    if not plain:
+                        outer.update(out)
+                    yield out
+                task.progress(inner.size, total)
+            out = compressor.flush()
+            size += len(out)
+            outer.update(out)
+            yield out
+
+        writer = task.writer()
+        try:
+            writer.file("blob", chunks())
+        finally:
+            diff_id = inner.finish()
+        if inner.size != total:
+            raise AssertionError(f"a tar of {total} bytes came out with {inner.size}")
+        files = [m for m in found if m.kind != tar.DIRECTORY]
+        layer = LayerInfo(
+            media_type=codecs.media_type(record),
+            digest=diff_id if plain else f"sha256:{outer.hexdigest()}",
+            diff_id=diff_id,
+            size=size,
+            tar=total,
+            unpacked=sum(m.size for m in files),
+            files=len(files),
+        )
+        writer.file("layer", [layer.encode()])
+        return Built(writer)
