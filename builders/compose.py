@@ -1,0 +1,225 @@
+"""Slices laid over one another at `/`: who owns each path, and what to do where two of them do.
+
+A pure function over the slices' tables. `Replaces` is honoured as dpkg does it, equal content is accepted, and all
+else is an error. Diversions are made by maintainer scripts, which do not run, so there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from . import meta
+from .debian.relations import RelationError, parse_relations
+from .debian.version import InvalidVersion
+from .globs import MERGED, merged
+from .meta import Entry
+from .protocol import BuildError
+
+
+@dataclass(frozen=True, eq=False)
+class SliceTable:
+    """What a slice holds. path: its store path, as text; entries: by path; extra: of its meta file.
+
+    search: directories that its ld.so.conf.d files name, relative.
+    """
+
+    package: str
+    version: str
+    arch: str
+    path: str
+    entries: Mapping[str, Entry]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    search: tuple[str, ...] = ()
+
+    @cached_property
+    def alternatives(self) -> dict[str, str]:
+        """The symlinks that the package's own alternatives would make, by path."""
+        found: dict[str, str] = {}
+        for link, _, target, _, slaves in self.extra.get("alternatives", ()):
+            for place, to in [(link, target), *((slave[0], slave[2]) for slave in slaves)]:
+                if merged(to.strip("/")) in self.entries:
+                    found.setdefault(merged(place.strip("/")), to)
+        return found
+
+    @cached_property
+    def directories(self) -> set[str]:
+        """Every directory of the slice, with those that are only implied."""
+        found: set[str] = set()
+        for path, entry in self.entries.items():
+            if entry.kind == meta.DIRECTORY:
+                found.add(path)
+            while path := path.rpartition("/")[0]:
+                if path in found:
+                    break
+                found.add(path)
+        return found
+
+    def replaces(self, other: SliceTable) -> bool:
+        """Whether the package says that it may overwrite files of `other`."""
+        text = str(self.extra.get("replaces", ""))
+        if other.package not in text:
+            return False
+        try:
+            return any(
+                relation.name == other.package and relation.accepts(other.version)
+                for clause in parse_relations(text, self.arch)
+                for relation in clause
+            )
+        except (RelationError, InvalidVersion):
+            return False
+
+
+class Composition(NamedTuple):
+    """files: the owner and entry of each path that is no directory. directories: each one's mode and owner.
+
+    overrides: those of `directories` on which slices differ. excluded: (package, path) of files that another package
+    replaces.
+    """
+
+    files: dict[str, tuple[SliceTable, Entry]]
+    directories: dict[str, Entry]
+    overrides: list[Entry]
+    excluded: list[tuple[str, str]]
+
+    def has(self, path: str) -> bool:
+        """Whether anything is at `path`, following no symlink."""
+        return path in self.files or path in self.directories
+
+    def resolve(self, path: str, extra: Mapping[str, str] | None = None) -> str | None:
+        """The path of the file or directory that `path` (relative, or absolute) leads to through symlinks.
+
+        None if there is nothing. extra: more symlinks, by path.
+        """
+        return resolve(path, lambda p: self._target(p, extra), self.has)
+
+    def _target(self, path: str, extra: Mapping[str, str] | None) -> str | None:
+        if extra and path in extra:
+            return extra[path]
+        found = self.files.get(path)
+        return found[1].target if found and found[1].kind == meta.SYMLINK else None
+
+
+def resolve(path: str, target: Any, has: Any) -> str | None:
+    """Follow symlinks as the kernel does, from the root. target(path) is a symlink's, or None; has(path): it is there.
+
+    A top-level `bin`, `lib` and so on that nothing is at counts as its link into /usr.
+    """
+    rest = [part for part in path.split("/") if part not in ("", ".")][::-1]
+    done: list[str] = []
+    for _ in range(400):
+        if not rest:
+            found = "/".join(done)
+            return found if not found or has(found) else None
+        part = rest.pop()
+        if part == "..":
+            if done:
+                done.pop()
+            continue
+        if not done and part in MERGED:
+            done = ["usr"]
+        done.append(part)
+        to = target("/".join(done))
+        if to is not None:
+            done = [] if to.startswith("/") else done[:-1]
+            rest += [p for p in to.split("/") if p not in ("", ".")][::-1]
+    return None
+
+
+def compose(tables: Sequence[SliceTable]) -> Composition:
+    """Lay `tables` over one another, or say which packages cannot be in one root."""
+    _check_versions(tables)
+    files: dict[str, tuple[SliceTable, Entry]] = {}
+    excluded: set[tuple[str, str]] = set()
+    for table in tables:
+        for path, entry in table.entries.items():
+            if entry.kind == meta.DIRECTORY:
+                continue
+            other = files.setdefault(path, (table, entry))
+            if other[0] is not table and not _same(entry, other[1]):
+                winner, loser = _decide((table, entry), other)
+                files[path] = winner
+                excluded.add((loser[0].package, path))
+    owners: dict[str, list[SliceTable]] = {}
+    for table in tables:
+        for path in table.directories:
+            owners.setdefault(path, []).append(table)
+    for path in owners.keys() & files.keys():
+        _clash(path, files, owners, excluded)
+    directories: dict[str, Entry] = {}
+    overrides: list[Entry] = []
+    for path in sorted(owners):
+        plain = Entry(path, meta.DIRECTORY, 0o755)
+        stated = [table.entries.get(path, plain) for table in owners[path]]
+        chosen = next((e for e in stated if not _agree(e, plain)), plain)
+        directories[path] = chosen
+        if any(not _agree(e, chosen) for e in stated):
+            overrides.append(chosen)
+    return Composition(files, directories, overrides, sorted(excluded))
+
+
+def _same(a: Entry, b: Entry) -> bool:
+    return (a.kind, a.blake3, a.target) == (b.kind, b.blake3, b.target) and (a.kind == meta.SYMLINK or _agree(a, b))
+
+
+def _agree(a: Entry, b: Entry) -> bool:
+    return (a.mode, a.uid, a.gid) == (b.mode, b.uid, b.gid)
+
+
+_Owned = tuple[SliceTable, Entry]
+
+
+def _decide(one: _Owned, two: _Owned) -> tuple[_Owned, _Owned]:
+    """(winner, loser) of two different files at one path."""
+    forward, backward = one[0].replaces(two[0]), two[0].replaces(one[0])
+    if forward != backward:
+        return (one, two) if forward else (two, one)
+    raise BuildError(
+        f"The packages {two[0].package} and {one[0].package} both have /{one[1].path}, with different content",
+        where="/" + one[1].path,
+        why="each says that it replaces the other" if forward else "neither says that it replaces the other",
+        hint="leave one of them out, or drop the file from one of them",
+    )
+
+
+def _clash(
+    path: str,
+    files: dict[str, _Owned],
+    owners: dict[str, list[SliceTable]],
+    excluded: set[tuple[str, str]],
+) -> None:
+    """A path that is a file or symlink of one slice and a directory of others."""
+    table, entry = files[path]
+    if all(owner.replaces(table) for owner in owners[path]):
+        del files[path]
+        excluded.add((table.package, path))
+        return
+    other = owners[path][0]
+    what = "a symlink" if entry.kind == meta.SYMLINK else "a file"
+    raise BuildError(
+        f"/{path} is {what} in the package {table.package} and a directory in {other.package}",
+        where="/" + path,
+        hint="leave one of them out, or drop the path from one of them",
+    )
+
+
+def _check_versions(tables: Iterable[SliceTable]) -> None:
+    seen: dict[tuple[str, str], SliceTable] = {}
+    for table in tables:
+        other = seen.setdefault((table.package, table.arch), table)
+        if other is table:
+            continue
+        if other.version != table.version:
+            raise BuildError(
+                f"Two versions of the package {table.package} are in one root",
+                where=table.package,
+                why=f"{other.version} and {table.version}, both for {table.arch}",
+                hint="take both from one release",
+            )
+        raise BuildError(
+            f"The package {table.package} is in one root twice, with two rules",
+            where=f"{other.path} and {table.path}",
+            hint="give one rule for it",
+        )

@@ -1,0 +1,126 @@
+"""The files that a root needs and no package ships: what maintainer scripts make on a machine, made from data.
+
+Each function says what it adds to a composition; nothing is added where a slice has the path already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from . import meta
+from .compose import Composition, SliceTable
+from .globs import MERGED
+from .meta import Entry
+
+CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
+_SOURCES = ("usr/share/ca-certificates/", "usr/local/share/ca-certificates/")
+_NAME_SERVICES = """\
+passwd: files
+group: files
+shadow: files
+hosts: files dns
+networks: files
+protocols: files
+services: files
+ethers: files
+rpc: files
+"""
+_RELEASES = {"bullseye": "11", "bookworm": "12", "trixie": "13", "forky": "14", "duke": "15"}
+
+
+class Made(NamedTuple):
+    """A generated entry. text: a file's content; sources: (slice's store path, path) of files to join instead."""
+
+    entry: Entry
+    text: str = ""
+    sources: Sequence[tuple[str, str]] = ()
+
+
+def directory(path: str, mode: int = 0o755) -> Made:
+    """An empty directory of root's."""
+    return Made(Entry(path, meta.DIRECTORY, mode))
+
+
+def symlink(path: str, target: str) -> Made:
+    """A symlink."""
+    return Made(Entry(path, meta.SYMLINK, 0o777, target=target))
+
+
+def text(path: str, content: str) -> Made:
+    """A file of root's, mode 0644."""
+    return Made(Entry(path, meta.FILE, 0o644), content)
+
+
+def skeleton(composition: Composition) -> Iterator[Made]:
+    """The links that merge /usr, and the directories that programs and container runtimes expect."""
+    has = composition.has
+    for name in MERGED:
+        if has(f"usr/{name}") and not has(name):
+            yield symlink(name, f"usr/{name}")
+    for path, mode in (("dev", 0o755), ("proc", 0o755), ("root", 0o700), ("run", 0o755), ("sys", 0o755)):
+        if not has(path):
+            yield directory(path, mode)
+    for path in ("tmp", "var/tmp"):
+        if not has(path):
+            yield directory(path, 0o1777)
+
+
+def moved_to_run(composition: Composition, tables: Sequence[SliceTable]) -> tuple[list[Made], list[tuple[str, str]]]:
+    """/var/run and /var/lock as links into /run, and the empty directories that they take the place of.
+
+    base-files ships the directories, and its script replaces them.
+    """
+    made: list[Made] = []
+    excluded: list[tuple[str, str]] = []
+    for path, target in (("var/run", "/run"), ("var/lock", "/run/lock")):
+        inside = any(other.startswith(path + "/") for other in composition.directories)
+        inside = inside or any(other.startswith(path + "/") for other in composition.files)
+        if path in composition.files or inside:
+            continue
+        made.append(symlink(path, target))
+        if path == "var/lock" and not composition.has("run/lock"):
+            made.append(directory("run/lock", 0o1777))
+        excluded += [(table.package, path) for table in tables if path in table.entries]
+    return made, excluded
+
+
+def certificates(composition: Composition) -> Iterator[Made]:
+    """The bundle of all certificate authorities, and OpenSSL's way to it."""
+    files = sorted(
+        path
+        for path, (_, entry) in composition.files.items()
+        if path.startswith(_SOURCES) and path.endswith(".crt") and entry.kind == meta.FILE
+    )
+    if not files:
+        return
+    if not composition.has(CERTIFICATES):
+        sources = [(composition.files[path][0].path, path) for path in files]
+        yield Made(Entry(CERTIFICATES, meta.FILE, 0o644), sources=sources)
+    # libssl looks here; the links are in the package openssl, which a linked root may lack.
+    if any(path.rpartition("/")[2].startswith("libcrypto.so.") for path in composition.files):
+        for path, target in (("usr/lib/ssl/cert.pem", f"/{CERTIFICATES}"), ("usr/lib/ssl/certs", "/etc/ssl/certs")):
+            if not composition.has(path):
+                yield symlink(path, target)
+
+
+def name_services(composition: Composition) -> Iterator[Made]:
+    """nsswitch.conf: without one, the C library asks the name servers before it reads /etc/hosts."""
+    if not composition.has("etc/nsswitch.conf") and any(p.endswith("/libc.so.6") for p in composition.files):
+        yield text("etc/nsswitch.conf", _NAME_SERVICES)
+
+
+def release(composition: Composition, name: str) -> Iterator[Made]:
+    """What scanners read to know the distribution; base-files has it, if it is there. name: for example trixie."""
+    number = _RELEASES.get(name, "")
+    if not composition.has("etc/os-release") and not composition.has("usr/lib/os-release"):
+        pretty = f"Debian GNU/Linux {number} ({name})" if number else f"Debian GNU/Linux {name}"
+        lines = [f'PRETTY_NAME="{pretty}"', 'NAME="Debian GNU/Linux"']
+        if number:
+            lines += [f'VERSION_ID="{number}"', f'VERSION="{number} ({name})"']
+        lines += [f"VERSION_CODENAME={name}", "ID=debian"]
+        yield text("usr/lib/os-release", "".join(f"{line}\n" for line in lines))
+    if not composition.has("etc/os-release"):
+        yield symlink("etc/os-release", "../usr/lib/os-release")
+    if not composition.has("etc/debian_version"):
+        yield text("etc/debian_version", f"{number or name}\n")

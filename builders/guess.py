@@ -1,0 +1,87 @@
+"""Which package is likely to have a soname or a path: orders candidates, so that the first ones asked for are right.
+
+A guess decides only what is looked at first. Debian Policy 8.1 derives a library package's name from its soname;
+where practice differs, a short table of prefixes helps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from os.path import commonprefix
+
+_PREFIXES = (
+    ("ld-linux", "libc6"),
+    ("ld64.so", "libc6"),
+    ("libc.so", "libc6"),
+    ("libm.so", "libc6"),
+    ("libmvec.so", "libc6"),
+    ("libpthread.so", "libc6"),
+    ("libdl.so", "libc6"),
+    ("librt.so", "libc6"),
+    ("libresolv.so", "libc6"),
+    ("libutil.so", "libc6"),
+    ("libanl.so", "libc6"),
+    ("libz.so", "zlib1g"),
+    ("libcrypto.so", "libssl"),
+    ("libicu", "libicu"),
+    ("libssl3.so", "libnss3"),
+    ("libsmime3.so", "libnss3"),
+    ("libnssutil3.so", "libnss3"),
+    ("libplc4.so", "libnspr4"),
+    ("libplds4.so", "libnspr4"),
+    ("libexslt.so", "libxslt"),
+    ("libform", "libncurses"),
+    ("libGL.so", "libgl1"),
+)
+_PROGRAMS = {
+    "sh": ("dash",),
+    "awk": ("mawk", "gawk", "original-awk"),
+    "nawk": ("mawk", "gawk"),
+    "perl": ("perl-base", "perl"),
+    "node": ("nodejs",),
+    "env": ("coreutils",),
+    "php": ("php-cli",),
+    "java": ("default-jre-headless",),
+}
+_T64 = re.compile(r"t64$")
+LIKELY, RELATED, UNLIKELY = 0, 1, 2
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _names(what: str) -> list[str]:
+    """Normal forms of the package names that a soname, or a path's last component, suggests; best first."""
+    base = what.rpartition("/")[2]
+    if what.startswith("/") and ".so" not in base:
+        known = [_normal(name) for name in _PROGRAMS.get(base, ())]
+        return [*known, _normal(base), _normal(base) + "minimal", _normal(base) + "base"]
+    stem, _, version = base.partition(".so")
+    version = version.lstrip(".")
+    major = version.partition(".")[0]
+    return [_normal(stem + version), _normal(stem + major), _normal(stem)]
+
+
+def rank(what: str, packages: Iterable[str]) -> list[tuple[int, str]]:
+    """`packages` from the likeliest to have `what` (a soname, or an absolute path) to the least, with how likely."""
+    names = _names(what)
+    base = what.rpartition("/")[2]
+    prefix = next((name for start, name in _PREFIXES if base.startswith(start)), None)
+    folders = set(what.split("/")[1:]) if what.startswith("/") else set()
+    ranked: list[tuple[int, int, int, str]] = []
+    for package in packages:
+        plain = _normal(_T64.sub("", package))
+        if plain in names:
+            ranked.append((LIKELY, names.index(plain), 0, package))
+        elif prefix is not None and package.startswith(prefix):
+            ranked.append((LIKELY, len(names), 0, package))
+        elif package in folders or package.rpartition("-")[2] in folders and not folders.isdisjoint(("nodejs", "node")):
+            ranked.append((RELATED, 0, 0, package))
+        else:
+            common = len(commonprefix([plain, names[0]]))
+            # More than the word "lib" in common.
+            close = common > 4 and common * 2 > len(names[-1])
+            ranked.append((RELATED if close else UNLIKELY, 1, -common, package))
+    return [(likely, package) for likely, _, _, package in sorted(ranked)]

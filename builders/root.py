@@ -1,0 +1,241 @@
+"""The `root` kind: slices put together to what a build, a shell and a container see as `/`.
+
+The slices stay where they are. The output holds the files that no package ships, and says in its table's extra fields
+which slices make the root, why each is in it, and which of their files another package replaces.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from fpack.store import path as store_path
+from fpack.store.canonical import Value
+from fpack.store.derivation import Derivation, Output, placeholder
+from fpack.store.tree import CHUNK
+from fpack.store.writer import TreeWriter
+
+from . import alternatives, generate, linked, meta, users
+from .compose import Composition, SliceTable, compose
+from .generate import Made
+from .globs import merged
+from .linked import SEED, Linked, Reason
+from .meta import Entry
+from .programs import programs
+from .protocol import BuildError, Built, Need, Steps, Task, whole
+
+DEPENDS, LINKED = "depends", "linked"
+FIRST = "base-files"
+_MAX_CONF = 1 << 16
+
+
+class Root:
+    """args: mode, release, arch, slices, wants, users, alternatives. output: {`data`, `meta`}."""
+
+    kind = "root"
+    network = False
+
+    def key(self, drv: Derivation) -> Value:
+        """All of the derivation, with its candidates."""
+        return whole(drv)
+
+    def build(self, task: Task) -> Built | Steps:
+        """Find the slices, and make what they lack."""
+        mode = task.args["mode"]
+        if mode == LINKED:
+            return _linked(task)
+        if mode != DEPENDS:
+            raise BuildError(f"A root cannot be {mode!r}", why="it is 'depends' or 'linked'")
+        items = task.args["slices"]
+        tables = [_load(task, str(item["slice"])) for item in items]
+        return _finish(task, Linked(tables, _declared(items), []))
+
+
+def _linked(task: Task) -> Steps:
+    """Ask for candidates until every file of the root has what it loads."""
+    items = {str(item["package"]): item for item in task.args["slices"]}
+    by_hash = {placeholder(o.derivation, "x", o.name).hash: o for o in task.candidates}
+    outputs: dict[str, Output] = {}
+    for name, item in items.items():
+        output = by_hash.get(store_path.parse(str(item["slice"])).hash)
+        if output is not None:
+            outputs[name] = output
+    depends = {name: item["depends"] for name, item in items.items()}
+    seeds = [_load(task, str(item["slice"])) for item in items.values() if item["seed"]]
+    steps = linked.link(seeds, depends, task.args.get("wants") or (), str(task.args["arch"]))
+    state = _advance(steps, None)
+    while not isinstance(state, Linked):
+        needed = [outputs[name] for name in state if name in outputs]
+        paths = iter((yield Need(needed)) if needed else [])
+        found = [str(next(paths)) if name in outputs else str(items[name]["slice"]) for name in state]
+        task.check()
+        state = _advance(steps, [_load(task, path) for path in found])
+    for each in state.missing:
+        task.log(f"{each.file} of {each.package} needs {each.what}, which no package has; it may be optional")
+    return _finish(task, state)
+
+
+def _advance(steps: linked.Fetch, answer: list[SliceTable] | None) -> list[str] | Linked:
+    """The packages that the linker asks for next, or what it came to."""
+    try:
+        return next(steps) if answer is None else steps.send(answer)
+    except StopIteration as stop:
+        linked_: Linked = stop.value
+        return linked_
+
+
+def _declared(items: Sequence[Mapping[str, Value]]) -> dict[str, Reason]:
+    """Who brought each package in, by declared dependencies, the shortest way from a seed."""
+    depends = {str(item["package"]): item["depends"] for item in items}
+    reasons = {str(item["package"]): Reason(SEED) for item in items if item["seed"]}
+    level = list(reasons)
+    while level:
+        following: list[str] = []
+        for name in level:
+            for other in depends.get(name, ()):
+                if other in depends and other not in reasons:
+                    reasons[other] = Reason(DEPENDS, name, "", other)
+                    following.append(other)
+        level = following
+    for name in depends:
+        reasons.setdefault(name, Reason(DEPENDS, None, "", name))
+    return reasons
+
+
+def _load(task: Task, path: str) -> SliceTable:
+    place = task.disk(path)
+    entries, extra = meta.read(place)
+    table = {entry.path: entry for entry in entries}
+    search = tuple(_search_directories(place, table))
+    return SliceTable(extra["package"], extra["version"], extra["arch"], path, table, extra, search)
+
+
+def _search_directories(place: Path, entries: Mapping[str, Entry]) -> Iterator[str]:
+    """The directories that a slice's ld.so.conf.d files name."""
+    for path, entry in sorted(entries.items()):
+        if path.startswith("etc/ld.so.conf.d/") and path.endswith(".conf") and 0 < entry.size < _MAX_CONF:
+            for line in (place / "data" / path).read_text("utf-8", "replace").splitlines():
+                folder = line.partition("#")[0].strip()
+                if folder.startswith("/") and "/../" not in folder + "/":
+                    yield merged(folder.strip("/"))
+
+
+def _finish(task: Task, found: Linked) -> Built:
+    tables = sorted(found.tables, key=lambda table: table.package != FIRST)
+    composition = compose(tables)
+    task.check()
+    accounts = users.assign(
+        task.args.get("users") or (),
+        (user for table in tables for user in table.extra.get("users", ())),
+        (group for table in tables for group in table.extra.get("groups", ())),
+        "/bin/bash" if composition.resolve("usr/bin/bash") else "/bin/sh",
+    )
+    links = alternatives.choose(
+        (each for table in tables for each in table.extra.get("alternatives", ())),
+        lambda path: composition.resolve(path) is not None,
+        task.args.get("alternatives") or {},
+    )
+    made, excluded = _generate(task, composition, tables, accounts, links)
+    writer = task.writer()
+    writer.mkdir("data")
+    entries = [_write(task, writer, made[path]) for path in sorted(made)]
+
+    def resolve(path: str) -> str | None:
+        return composition.resolve(path, links)
+
+    extra: dict[str, Value] = {
+        "slices": [_record(table, found.reasons[table.package]) for table in tables],
+        "users": [user._asdict() for user in accounts[0]],
+        "groups": [{**group._asdict(), "members": list(group.members)} for group in accounts[1]],
+        "programs": {table.package: programs(table, resolve) for table in tables},
+        "excluded": [list(pair) for pair in sorted({*composition.excluded, *excluded})],
+        "missing": [list(each) for each in found.missing],
+    }
+    writer.file("meta", [meta.encode(entries, extra)])
+    return Built(writer, tuple(sorted({store_path.parse(table.path) for table in tables})))
+
+
+def _record(table: SliceTable, reason: Reason) -> dict[str, Value]:
+    return {
+        "package": table.package,
+        "version": table.version,
+        "path": table.path,
+        "by": reason.by,
+        "reason": {"kind": reason.kind, "file": reason.file, "what": reason.what},
+    }
+
+
+def _generate(
+    task: Task,
+    composition: Composition,
+    tables: Sequence[SliceTable],
+    accounts: tuple[list[users.User], list[users.Group]],
+    links: Mapping[str, str],
+) -> tuple[dict[str, Made], list[tuple[str, str]]]:
+    """Every generated entry by path, and what of the slices gives way to them."""
+    made: list[Made] = []
+    if not composition.has("etc/passwd"):
+        made.append(generate.text("etc/passwd", users.passwd(accounts[0])))
+    if not composition.has("etc/group"):
+        made.append(generate.text("etc/group", users.group(accounts[1])))
+    wanted = {merged(link.strip("/")) for link in task.args.get("alternatives") or {}}
+    excluded: list[tuple[str, str]] = []
+    for link, target in links.items():
+        if link in composition.files and link in wanted:
+            # Asked for in so many words: the file of that name gives way.
+            excluded.append((composition.files[link][0].package, link))
+        elif composition.has(link):
+            continue
+        made.append(generate.symlink(link, target))
+    run, replaced = generate.moved_to_run(composition, tables)
+    made += run
+    excluded += replaced
+    made += generate.certificates(composition)
+    made += generate.name_services(composition)
+    made += generate.release(composition, str(task.args["release"]))
+    made += generate.skeleton(composition)
+    found = {each.entry.path: each for each in made}
+    # A directory that this layer holds again, and one on which slices differ, gets its mode and owner once more.
+    above = {folder for path in found for folder in _parents(path)}
+    for entry in composition.overrides + [e for e in composition.directories.values() if e.path in above]:
+        if (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0):
+            found.setdefault(entry.path, Made(entry))
+    return found, excluded
+
+
+def _parents(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def _write(task: Task, writer: TreeWriter, made: Made) -> Entry:
+    entry = made.entry
+    path = "data/" + entry.path
+    if entry.kind == meta.DIRECTORY:
+        writer.mkdir(path)
+        return entry
+    if entry.kind == meta.SYMLINK:
+        writer.symlink(path, entry.target)
+        return entry
+    hasher = hashlib.sha256()
+
+    def chunks() -> Iterator[bytes]:
+        for chunk in _content(task, made):
+            hasher.update(chunk)
+            yield chunk
+
+    node = writer.file(path, chunks())
+    return entry._replace(size=node.size, blake3=node.digest, sha256=hasher.digest())
+
+
+def _content(task: Task, made: Made) -> Iterator[bytes]:
+    yield made.text.encode()
+    for slice_, path in made.sources:
+        last = b"\n"
+        with open(task.disk(slice_) / "data" / path, "rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+                last = chunk
+        if not last.endswith(b"\n"):
+            yield b"\n"
