@@ -1,0 +1,434 @@
+"""The packed postgres does in podman what docker.io's postgres image does, as root and rootless.
+
+FPACK_TEST_POSTGRES_TAR names an image archive to test instead of a freshly packed one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+import os
+import socket
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.podman import Container, Podman, Result
+
+pytestmark = [pytest.mark.podman, pytest.mark.network]
+
+DATA = "/var/lib/postgresql/data"
+PASSWORD = "a pass'word"
+
+
+@pytest.fixture(scope="session")
+def archive(fpack: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    given = os.environ.get("FPACK_TEST_POSTGRES_TAR")
+    if given:
+        return Path(given)
+    file = tmp_path_factory.mktemp("postgres") / "postgres.tar"
+    fpack("pack", "postgres", "-o", file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def image(podman: Podman, archive: Path) -> str:
+    return podman.load(archive)
+
+
+def env(**variables: str) -> list[str]:
+    return [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
+
+
+def first_start(
+    podman: Podman, image: str, *command: str, options: list[str] | None = None, **variables: str
+) -> Result:
+    """Run a container that is expected to end by itself."""
+    return podman.run(image, *command, options=[*env(**variables), *(options or [])], check=False)
+
+
+@contextmanager
+def server(
+    podman: Podman, image: str, *command: str, options: list[str] | None = None, network: str = "none", **variables: str
+) -> Iterator[Container]:
+    """A server that accepts connections."""
+    options = [*env(**variables), *(options or [])]
+    container = podman.start(image, *command, options=options, network=network)
+    try:
+        wait_until_ready(container)
+        yield container
+    finally:
+        podman("rm", "-f", "-t", "0", container.name, check=False)
+
+
+def wait_until_ready(container: Container, seconds: float = 60) -> None:
+    """Wait for TCP: the server that runs the init files has none."""
+    end = time.monotonic() + seconds
+    while container.exec("pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres", check=False).returncode:
+        assert container.running() and time.monotonic() < end, container.logs()
+        time.sleep(0.2)
+
+
+def sql(container: Container, query: str, *options: str, user: str = "postgres", check: bool = True) -> str:
+    """What a query prints, over the socket, which needs no password."""
+    arguments = ["psql", "-U", user, "-v", "ON_ERROR_STOP=1", "-XAtq", *options, "-c", query]
+    result = container.exec(*arguments, check=check)
+    return (result.stdout if check else result.stdout + result.stderr).strip()
+
+
+def over_tcp(podman: Podman, image: str, container: Container, query: str, **variables: str) -> Result:
+    """A query by a client in another container that shares the server's network."""
+    command = ["psql", "-h", "127.0.0.1", "-U", "postgres", "-w", "-XAtq", "-c", query]
+    return podman.run(image, *command, network=f"container:{container.name}", options=env(**variables), check=False)
+
+
+@pytest.fixture(scope="module")
+def running(podman: Podman, image: str) -> Iterator[Container]:
+    """One server for the tests that only ask it something."""
+    with server(podman, image, POSTGRES_PASSWORD=PASSWORD) as container:
+        yield container
+
+
+# What the image says of itself
+
+
+def test_the_configuration_is_that_of_the_official_image(podman: Podman, image: str) -> None:
+    config = json.loads(podman("image", "inspect", image).stdout)[0]["Config"]
+    variables = dict(v.split("=", 1) for v in config["Env"])
+    assert variables["PGDATA"] == DATA and variables["PG_MAJOR"] == "17"
+    assert variables["PATH"].endswith(":/usr/lib/postgresql/17/bin")
+    assert config["Entrypoint"] == ["docker-entrypoint.sh"] and config["Cmd"] == ["postgres"]
+    assert list(config["ExposedPorts"]) == ["5432/tcp"] and list(config["Volumes"]) == [DATA]
+    assert config["StopSignal"] in ("SIGINT", "2")
+    assert config["User"] in ("postgres", "999:999", "999")
+    assert podman.run(image, "id", "-u").stdout == podman.run(image, "id", "-g").stdout == "999\n"
+
+
+def test_the_image_is_small(archive: Path) -> None:
+    if os.environ.get("FPACK_TEST_POSTGRES_TAR"):
+        pytest.skip("an archive that fpack may not have written")
+    with tarfile.open(archive) as tar:
+        read: Callable[[str], Any] = lambda name: json.load(tar.extractfile(name))  # type: ignore[arg-type]  # noqa: E731
+        blob: Callable[[str], str] = lambda digest: f"blobs/{digest.replace(':', '/')}"  # noqa: E731
+        manifest = read(blob(read("index.json")["manifests"][0]["digest"]))
+        assert sum(layer["size"] for layer in manifest["layers"]) <= 31_000_000
+    assert archive.stat().st_size <= 31_200_000
+
+
+def test_every_program_starts(podman: Podman, image: str) -> None:
+    script = (
+        'cd /usr/lib/postgresql/17/bin && for p in *; do "./$p" --version >/dev/null || echo "$p"; done; ls | wc -l'
+    )
+    *failed, number = podman.run(image, "bash", "-c", script).stdout.split()
+    assert failed == [] and int(number) >= 35
+    scripts_use = "awk basename bash cat chmod chown cp cut date dirname env find getent grep gunzip gzip head id ln ls"
+    scripts_use += " mkdir mktemp mv printf readlink realpath rm sed sh sha256sum sleep sort stat tail tee test timeout"
+    scripts_use += " touch tr uname uniq wc xargs xz zcat"
+    absent = podman.run(
+        image, "sh", "-c", f"for p in {scripts_use}; do command -v $p >/dev/null || echo $p; done"
+    ).stdout
+    assert absent == ""
+
+
+# Arguments
+
+
+def test_other_commands_run_as_they_are(podman: Podman, image: str) -> None:
+    assert podman.run(image, "echo", "a  b").stdout == "a  b\n"
+    assert podman.run(image, "postgres", "--version").stdout.startswith("postgres (PostgreSQL) 17.")
+    assert podman.run(image, "-V").stdout.startswith("postgres (PostgreSQL) 17.")
+    assert podman.run(image, "false", check=False).returncode == 1
+
+
+def test_arguments_reach_the_server(podman: Podman, image: str) -> None:
+    settings = ["-c", "max_connections=42", "-c", "shared_preload_libraries=pg_stat_statements"]
+    with server(podman, image, *settings, POSTGRES_PASSWORD="x") as container:
+        assert sql(container, "show max_connections") == "42"
+        sql(container, "create extension pg_stat_statements")
+        assert int(sql(container, "select count(*) from pg_stat_statements")) > 0
+
+
+def test_a_port_of_the_host(podman: Podman, image: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    container = podman.start(
+        image, "postgres", "-p", str(port), "-c", "listen_addresses=127.0.0.1", network="host",
+        options=env(POSTGRES_PASSWORD="x"),
+    )  # fmt: skip
+    try:
+        container.wait_for(f'listening on IPv4 address "127.0.0.1", port {port}')
+        answer = b""
+        end = time.monotonic() + 20
+        while not answer and time.monotonic() < end:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                client.sendall(bytes.fromhex("0000000804d2162f"))  # SSLRequest
+                answer = client.recv(1)
+        assert answer == b"N"  # no certificate was given
+    finally:
+        assert container.stop() == 0
+
+
+# The first start
+
+
+def test_the_password_is_asked_for(podman: Podman, image: str, running: Container) -> None:
+    right = over_tcp(podman, image, running, "select 6 * 7", PGPASSWORD=PASSWORD)
+    assert (right.returncode, right.stdout) == (0, "42\n"), right.stderr
+    wrong = over_tcp(podman, image, running, "select 1", PGPASSWORD="wrong")
+    assert wrong.returncode == 2 and "password authentication failed" in wrong.stderr
+    none = over_tcp(podman, image, running, "select 1")
+    assert none.returncode == 2 and "no password supplied" in none.stderr
+    assert sql(running, "select left(rolpassword, 13) from pg_authid where rolname = 'postgres'") == "SCRAM-SHA-256"
+
+
+def test_no_password_is_refused(podman: Podman, image: str) -> None:
+    result = first_start(podman, image)
+    assert result.returncode == 1
+    assert "POSTGRES_PASSWORD" in result.stderr and "POSTGRES_HOST_AUTH_METHOD=trust" in result.stderr
+    assert "initdb" not in result.stdout
+
+
+def test_trust_needs_no_password_but_warns(podman: Podman, image: str) -> None:
+    with server(podman, image, POSTGRES_HOST_AUTH_METHOD="trust") as container:
+        assert over_tcp(podman, image, container, "select 1").stdout == "1\n"
+        assert "WARNING: POSTGRES_HOST_AUTH_METHOD" in container.logs()
+
+
+def test_another_method_of_authentication(podman: Podman, image: str) -> None:
+    with server(podman, image, POSTGRES_PASSWORD="x", POSTGRES_HOST_AUTH_METHOD="md5") as container:
+        hba = sql(container, "select auth_method from pg_hba_file_rules where type = 'host' and address = 'all'")
+        assert hba == "md5"
+        assert over_tcp(podman, image, container, "select 1", PGPASSWORD="x").stdout == "1\n"
+        assert over_tcp(podman, image, container, "select 1", PGPASSWORD="y").returncode == 2
+
+
+def test_user_and_database_and_secrets(podman: Podman, image: str, tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    for name, text in {"password": "top secret\n", "user": "ada", "database": "Analytical Engine\n"}.items():
+        (secrets / name).write_text(text)
+    secrets.chmod(0o755)
+    options = ["-v", f"{podman.share(secrets)}:/secrets:ro"]
+    files = {
+        "POSTGRES_PASSWORD_FILE": "/secrets/password",
+        "POSTGRES_USER_FILE": "/secrets/user",
+        "POSTGRES_DB_FILE": "/secrets/database",
+    }
+    with server(podman, image, options=options, **files) as container:
+        query = "select current_user, current_database(), (select rolsuper from pg_roles where rolname = current_user)"
+        uri = "postgresql://ada:top%20secret@127.0.0.1/Analytical%20Engine"
+        assert container.exec("psql", uri, "-XAtqc", query).stdout == "ada|Analytical Engine|t\n"
+    both = first_start(podman, image, options=options, POSTGRES_PASSWORD="x", **files)
+    assert both.returncode == 1
+    assert "POSTGRES_PASSWORD and POSTGRES_PASSWORD_FILE are both set" in both.stderr
+    unreadable = first_start(podman, image, POSTGRES_PASSWORD_FILE="/nowhere")
+    assert unreadable.returncode == 1 and "/nowhere" in unreadable.stderr
+
+
+def init_directory(directory: Path, files: Mapping[str, bytes]) -> Path:
+    directory.mkdir()
+    directory.chmod(0o755)
+    for name, content in files.items():
+        (directory / name).write_bytes(content)
+        (directory / name).chmod(0o755 if content.startswith(b"#!/usr/bin/env") else 0o644)
+    return directory
+
+
+def test_init_files_run_in_order(podman: Podman, image: str, tmp_path: Path) -> None:
+    files = {
+        "10-first.sql": b"create table ran (n serial, name text); insert into ran (name) values ('sql');",
+        "20-packed.sql.gz": gzip.compress(b"insert into ran (name) values ('gz');"),
+        "30-executable.sh": b'#!/usr/bin/env bash\n[ -n "$PGPASSWORD" ] && psql -U "$POSTGRES_USER" '
+        b'-d "$POSTGRES_DB" -c "insert into ran (name) values (\'executable\')"\n',
+        "40-read-in.sh": b"#!/bin/bash\nwords=(read in)\nif [[ ${#words[@]} == 2 ]]; then\n"
+        b"docker_process_sql <<< \"insert into ran (name) values ('${words[*]}')\"\nfi\n",
+        "50-packed.sql.xz": lzma.compress(b"insert into ran (name) values ('xz');"),
+        "60-again.sh": b"docker_process_sql -c \"insert into ran (name) values ('${words[0]} again')\"\n",
+        "notes.txt": b"not for the database",
+    }
+    shared = podman.share(init_directory(tmp_path / "init", files))
+    options = ["-v", f"{shared}:/docker-entrypoint-initdb.d:ro"]
+    with server(podman, image, options=options, POSTGRES_PASSWORD=PASSWORD, POSTGRES_DB="shop") as container:
+        ran = sql(container, "select string_agg(name, ',' order by n) from ran", "-d", "shop")
+        assert ran == "sql,gz,executable,read in,xz,read again"
+        assert "Leaving /docker-entrypoint-initdb.d/notes.txt alone" in container.logs()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.sql", b"select 1 / 0;"),
+        ("a.sql.gz", gzip.compress(b"select 1;" * 9999)[:-9]),
+        ("a.sh", b"docker_process_sql -c 'select nothing'"),
+        ("b.sh", b"#!/usr/bin/env bash\nexit 3"),
+    ],
+    ids=["sql", "cut-off-gz", "read-in-sh", "executable-sh"],
+)
+def test_a_failed_init_file_stops_everything(
+    podman: Podman, image: str, tmp_path: Path, name: str, content: bytes
+) -> None:
+    shared = podman.share(init_directory(tmp_path / "init", {name: content, "z.sql": b"select 'not reached';"}))
+    volume = podman("volume", "create").stdout.strip()
+    options = ["-v", f"{shared}:/docker-entrypoint-initdb.d:ro", "-v", f"{volume}:{DATA}"]
+    failed = first_start(podman, image, options=options, POSTGRES_PASSWORD="x")
+    assert failed.returncode != 0 and f"Running /docker-entrypoint-initdb.d/{name}" in failed.stdout
+    assert "not reached" not in failed.stdout
+    again = first_start(podman, image, options=["-v", f"{volume}:{DATA}"], POSTGRES_PASSWORD="x")
+    assert again.returncode == 1 and "did not finish" in again.stderr
+
+
+def test_options_of_initdb(podman: Podman, image: str) -> None:
+    options = "--data-checksums --locale-provider=icu --icu-locale='de-u-co-phonebk' --auth-host=md5"
+    variables = {"POSTGRES_INITDB_ARGS": options, "POSTGRES_INITDB_WALDIR": "/var/lib/postgresql/wal"}
+    with server(podman, image, POSTGRES_PASSWORD="x", **variables) as container:
+        assert sql(container, "show data_checksums") == "on"
+        query = "select datlocprovider, datlocale, pg_encoding_to_char(encoding) from pg_database where datname ="
+        assert sql(container, f"{query} 'postgres'") == "i|de-u-co-phonebk|UTF8"
+        assert container.exec("readlink", f"{DATA}/pg_wal").stdout == "/var/lib/postgresql/wal\n"
+
+
+# Volumes and users
+
+
+def test_a_volume_keeps_its_data(podman: Podman, image: str) -> None:
+    volume = podman("volume", "create").stdout.strip()
+    options = ["-v", f"{volume}:{DATA}"]
+    with server(podman, image, options=options, POSTGRES_PASSWORD="first") as container:
+        sql(container, "create table kept as select 42 as answer")
+        assert container.stop() == 0
+    with server(podman, image, options=options, POSTGRES_PASSWORD="second", POSTGRES_DB="ignored") as container:
+        assert sql(container, "select answer from kept") == "42"
+        assert "is left as it is" in container.logs()
+        assert over_tcp(podman, image, container, "select 1", PGPASSWORD="second").returncode == 2
+        assert over_tcp(podman, image, container, "select 1", PGPASSWORD="first").stdout == "1\n"
+
+
+def test_it_stops_within_a_second(podman: Podman, image: str) -> None:
+    with server(podman, image, POSTGRES_PASSWORD="x") as container:
+        start = time.monotonic()
+        podman("kill", "-s", "INT", container.name)
+        while container.running():
+            assert time.monotonic() - start < 10
+            time.sleep(0.05)
+        assert time.monotonic() - start < 1 + 0.5  # podman itself takes part of it
+        assert "database system is shut down" in container.logs()
+
+
+def test_root_is_refused_with_advice(podman: Podman, image: str) -> None:
+    result = first_start(podman, image, options=["--user", "0"], POSTGRES_PASSWORD="x")
+    assert result.returncode == 1 and "does not run as root" in result.stderr and "--user" in result.stderr
+
+
+def test_a_volume_of_somebody_else_is_explained(podman: Podman, image: str) -> None:
+    volume = podman("volume", "create").stdout.strip()
+    mount = ["-v", f"{volume}:{DATA}"]
+    podman.run(image, "bash", "-c", f"chown 0:0 {DATA} && chmod 755 {DATA}", options=["--user", "0", *mount])
+    result = first_start(podman, image, options=mount, POSTGRES_PASSWORD="x")
+    assert result.returncode == 1
+    assert f"{DATA} belongs to 0:0; this container runs as 999:999" in result.stderr and "chown" in result.stderr
+    # The advice, taken literally.
+    podman.run(image, "-R", "999:999", DATA, options=["--user", "0", "--entrypoint", "chown", *mount])
+    with server(podman, image, options=mount, POSTGRES_PASSWORD="x") as container:
+        assert sql(container, "select 1") == "1"
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["listed-by-podman", "without-a-name"])
+def test_another_user(podman: Podman, image: str, listed: bool) -> None:
+    options = ["--user", "1234:1234", f"--passwd={str(listed).lower()}"]
+    with server(podman, image, options=options, POSTGRES_PASSWORD="x", PGDATA=f"{DATA}/mine") as container:
+        assert container.exec("stat", "-c", "%u:%g %a", f"{DATA}/mine").stdout == "1234:1234 700\n"
+        assert over_tcp(podman, image, container, "select 1", PGPASSWORD="x").stdout == "1\n"
+        environment = container.exec("cat", "/proc/1/environ").stdout
+        assert "PGDATA=" in environment and "NSS_WRAPPER" not in environment and "LD_PRELOAD" not in environment
+
+
+def test_a_read_only_root(podman: Podman, image: str) -> None:
+    with server(podman, image, options=["--read-only"], POSTGRES_PASSWORD="x") as container:
+        assert sql(container, "select 1") == "1"
+
+
+# What the server can do
+
+
+def test_collations_of_icu(running: Container) -> None:
+    sql(running, "create collation german (provider = icu, locale = 'de-u-co-phonebk')")
+    words = "(values ('Zug'), ('Ärger'), ('Art'), ('Ade')) as w(ord)"
+    assert sql(running, f"select string_agg(ord, ',' order by ord collate german) from {words}") == "Ade,Ärger,Art,Zug"
+    assert sql(running, f"select string_agg(ord, ',' order by ord) from {words}") == "Ade,Art,Zug,Ärger"
+    assert sql(running, "select upper('éàü')") == "ÉÀÜ"
+
+
+def test_text_search_knows_accents(running: Container) -> None:
+    assert sql(running, "select to_tsvector('simple', 'ÉCOLE')") == "'école':1"
+    assert sql(running, "select to_tsvector('french', 'des chevaux')") == "'cheval':2"
+    assert sql(running, "show default_text_search_config") == "pg_catalog.english"
+
+
+def test_time_zones(running: Container) -> None:
+    query = "set timezone = 'Europe/Paris'; select timestamptz '2025-07-01 12:00:00+00'"
+    assert sql(running, query) == "2025-07-01 14:00:00+02"
+    assert sql(running, "select count(*) > 300 from pg_timezone_names") == "t"
+    assert sql(running, "show timezone") == "Etc/UTC"
+
+
+def test_every_extension(running: Container) -> None:
+    names = sql(running, "select string_agg(name, ' ' order by name) from pg_available_extensions").split()
+    assert {"hstore", "pg_stat_statements", "pg_trgm", "pgcrypto", "postgres_fdw", "unaccent", "uuid-ossp"} <= set(
+        names
+    )
+    sql(running, "create database extensions")
+    for name in names:
+        sql(running, f'create extension if not exists "{name}" cascade', "-d", "extensions")
+    query = "select digest('x', 'md5') = decode(md5('x'), 'hex'), length(uuid_generate_v1()::text)"
+    assert sql(running, query, "-d", "extensions") == "t|36"
+
+
+def test_conversions_xml_and_queries_without_jit(running: Container) -> None:
+    assert sql(running, r"select convert_to('é', 'LATIN1'), convert_to('あ', 'SJIS')") == r"\xe9|\x82a0"
+    assert sql(running, "select xpath('/a/b/text()', '<a><b>x</b></a>')") == "{x}"
+    query = "set jit = on; set jit_above_cost = 0; select sum(n) from generate_series(1, 1000) n"
+    assert sql(running, query) == "500500"
+
+
+def test_backups(running: Container) -> None:
+    sql(running, "create database source")
+    sql(running, "create table t as select generate_series(1, 100) as n", "-d", "source")
+    script = """
+        set -e
+        createdb -U postgres copy
+        pg_dump -U postgres -Fc --compress=zstd source | pg_restore -U postgres -d copy
+        pg_basebackup -U postgres -c fast -D /tmp/packed --compress=lz4 -Ft -X fetch
+        pg_basebackup -U postgres -c fast -D /tmp/plain
+        pg_verifybackup /tmp/plain
+    """
+    running.exec("bash", "-c", script)
+    assert sql(running, "select sum(n) from t", "-d", "copy") == "5050"
+
+
+def test_tls(podman: Podman, image: str, tmp_path: Path) -> None:
+    made = tmp_path / "tls"
+    made.mkdir()
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=db.example.test",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", made / "key.pem", "-out", made / "cert.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    volume = podman("volume", "create").stdout.strip()
+    copy = "cp /made/* /tls/ && chown 999:999 /tls /tls/* && chmod 600 /tls/key.pem"
+    options = ["--user", "0", "-v", f"{podman.share(made)}:/made:ro", "-v", f"{volume}:/tls"]
+    podman.run(image, "bash", "-c", copy, options=options)
+    settings = ["-c", "ssl=on", "-c", "ssl_cert_file=/tls/cert.pem", "-c", "ssl_key_file=/tls/key.pem"]
+    with server(podman, image, *settings, options=["-v", f"{volume}:/tls:ro"], POSTGRES_PASSWORD="x") as container:
+        uri = "postgresql://postgres:x@127.0.0.1/?sslmode=verify-full&sslrootcert=/tls/cert.pem"
+        query = "select ssl, version from pg_stat_ssl where pid = pg_backend_pid()"
+        assert container.exec("psql", uri, "-XAtqc", query).stdout == "t|TLSv1.3\n"
+        other = uri.replace("127.0.0.1", "localhost")
+        refused = container.exec("psql", other, "-XAtqc", query, check=False)
+        assert refused.returncode == 2 and "certificate" in refused.stderr
