@@ -13,6 +13,7 @@ _TRANSIENT = (429, 500, 502, 503, 504)
 class HttpError(FpackError):
     """A download that failed."""
 
+    exit_code = 5
     transient = False  # worth another try at the same server
 
 

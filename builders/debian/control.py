@@ -13,6 +13,8 @@ _FIELD = re.compile(r"([!-,./-9;-~][!-9;-~]*):[ \t]*(.*)\Z")  # any printable AS
 class ControlError(FpackError):
     """Control data that cannot be read; `where` says which, `why` the line."""
 
+    exit_code = 4
+
 
 def parse_stanza(text: str, where: str = "") -> dict[str, str]:
     """The fields of one stanza, by lower-case name. Continuation lines are joined by `\\n`, without their indent.

@@ -43,6 +43,8 @@ _PACKAGE = re.compile(rb"\nPackage:[ \t]*([A-Za-z0-9][A-Za-z0-9+.\-]*)[ \t]*(?=\
 class IndexUnusable(FpackError):
     """An index that cannot be had or read."""
 
+    exit_code = 4
+
 
 class IndexGone(IndexUnusable):
     """No mirror has the index with the digest that was asked for any more."""

@@ -27,7 +27,7 @@ COMMENT = "# Made by fpack; `fpack update` changes it."
 MAX_SIZE = 64 << 20
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9+.\-]*"
-_VERSION = r"(?:[0-9]{1,9}:)?[0-9A-Za-z.+~\-:]{1,256}"
+_VERSION = r"(?:[0-9]{1,9}:[0-9A-Za-z.+:~\-]{1,256}|[0-9A-Za-z.+~\-]{1,256})"
 _DATE = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 _DIGEST = r"[0-9a-f]{64}"
 _SIZE = r"\d{1,15}"
@@ -51,6 +51,8 @@ _HEADER = re.compile(rf"{HEADER} (\d{{1,6}})\Z")
 
 class LockError(FpackError):
     """A lock that cannot be read or written."""
+
+    exit_code = 4
 
 
 class LockCorrupt(LockError):

@@ -34,6 +34,8 @@ _SCHEMES = ("http", "https", "file", "copy")
 class MirrorError(FpackError):
     """A mirror's URL, or what names the mirrors, is wrong."""
 
+    exit_code = 4
+
 
 class Base(NamedTuple):
     """The root of a mirror (without a slash at its end) and the archive that it holds."""

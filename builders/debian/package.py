@@ -20,6 +20,8 @@ _PRIORITIES = ("required", "important", "standard")
 class PackageError(FpackError):
     """A stanza that does not describe a package."""
 
+    exit_code = 4
+
 
 class Package(NamedTuple):
     """A package of one suite. `depends` holds Pre-Depends, then Depends; `conflicts` holds Conflicts and Breaks.
@@ -82,6 +84,12 @@ def parse_package(text: str, *, arch: str, suite: str, archive: str) -> Package:
         description=fields.get("description", "").partition("\n")[0],
         rank=_PRIORITIES.index(priority) if priority in _PRIORITIES else len(_PRIORITIES),
         depends=tuple(clause for clauses in depends for clause in clauses),
-        conflicts=tuple(relation for clauses in conflicts for clause in clauses for relation in clause),
+        conflicts=tuple(
+            relation
+            for clauses in conflicts
+            for clause in clauses
+            for relation in clause
+            if relation.arch in ("", "any", "native", arch)  # another architecture's package is never there
+        ),
         provides=provides,
     )

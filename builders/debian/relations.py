@@ -14,7 +14,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.\-]*\Z")
 _RELATION = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9+.\-]*)"
     r"(?: ?:(?P<arch>[a-z0-9\-]+))?"
-    r"\s*(?:\(\s*(?P<op><<|<=|=|>=|>>|<|>)\s*(?P<version>[^\s()]+)\s*\))?"
+    r"\s*(?:\(\s*(?P<op><<|<=|=|>=|>>|<|>)\s*(?P<version>[^\s()<>=]+)\s*\))?"
     r"\s*(?:\[(?P<archs>[^\]]*)\])?"
     r"\s*(?P<profiles>(?:<[^<>]*>\s*)*)\Z"
 )
@@ -24,6 +24,8 @@ _OPERATORS = {"<": "<=", ">": ">="}
 
 class RelationError(FpackError):
     """A relation that cannot be read."""
+
+    exit_code = 4
 
 
 class Relation(NamedTuple):

@@ -33,6 +33,8 @@ _ENTRY = re.compile(r"([0-9a-f]{64})[ \t]+(\d{1,15})[ \t]+(\S+)\Z")
 class ReleaseError(FpackError):
     """A suite's signed index that cannot be trusted or read."""
 
+    exit_code = 4
+
 
 class Unsigned(ReleaseError):
     """It carries no signature, or text that no signature covers."""

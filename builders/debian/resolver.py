@@ -37,6 +37,8 @@ class Universe(Protocol):
 class Unsatisfiable(FpackError):
     """There is no consistent set of packages for what was asked."""
 
+    exit_code = 4
+
 
 class Resolution(NamedTuple):
     """The chosen packages by name, and for each the names, within the set, that meet its dependencies; both sorted."""

@@ -35,13 +35,19 @@ Entry = dict[str, Any]
 class NoSuchRelease(FpackError):
     """A release that fpack does not know."""
 
+    exit_code = 4
+
 
 class NoSuchPackage(FpackError):
     """A package that a release does not have."""
 
+    exit_code = 4
+
 
 class Frozen(FpackError):
     """Something is missing from the lock, and may not be added to it."""
+
+    exit_code = 4
 
 
 class Added(NamedTuple):

@@ -8,7 +8,7 @@ from functools import lru_cache
 from fpack.store.errors import FpackError
 
 MAX_LENGTH = 256  # far above any real version; bounds the integers that hostile input can ask for
-_VALID = re.compile(r"(?:[0-9]{1,9}:)?[0-9A-Za-z.+:~-]+\Z")
+_VALID = re.compile(r"(?:[0-9]{1,9}:[0-9A-Za-z.+:~-]+|[0-9A-Za-z.+~-]+)\Z")  # a colon only after an epoch
 _PARTS = re.compile(r"([^0-9]*)([0-9]*)")
 
 # A tilde sorts before the end of a part, the end before letters, and letters before all else.
@@ -20,6 +20,8 @@ Key = tuple[int, tuple[str | int, ...], tuple[str | int, ...]]
 
 class InvalidVersion(FpackError):
     """A text that is no Debian version."""
+
+    exit_code = 4
 
 
 def check_version(text: str) -> str:
@@ -34,11 +36,12 @@ def check_version(text: str) -> str:
 
 def _part(text: str) -> tuple[str | int, ...]:
     """A tuple that sorts as dpkg sorts `text`: alternating non-digits and numbers, then the end mark."""
+    pairs = _PARTS.findall(text)
+    if len(pairs) > 1:
+        pairs.pop()  # the empty match at the end
     flat: list[str | int] = []
-    for letters, digits in _PARTS.findall(text):
-        flat += (letters.translate(_ORDER) + _END, int(digits or 0))
-    while flat and flat[-1] == 0 and flat[-2] == _END:  # a number that is absent equals 0
-        del flat[-2:]
+    for letters, digits in pairs:
+        flat += (letters.translate(_ORDER) + _END, int(digits or 0))  # a number that is absent equals 0
     flat.append(_END)
     return tuple(flat)
 
@@ -48,7 +51,7 @@ def version_key(text: str) -> Key:
     """A value whose order is the order of versions; InvalidVersion if `text` is none."""
     check_version(text)
     epoch, colon, rest = text.partition(":")
-    if not colon or not epoch.isdigit():
+    if not colon:
         epoch, rest = "0", text
     upstream, dash, revision = rest.rpartition("-")
     if not dash:
