@@ -89,12 +89,6 @@ borrow_name() {
   done
 }
 
-return_name() {
-  [ -n "$borrowed" ] || return 0
-  rm -r "$borrowed"
-  unset LD_PRELOAD NSS_WRAPPER_PASSWD NSS_WRAPPER_GROUP
-}
-
 # make_cluster: initdb, with the defaults of this image before the words of POSTGRES_INITDB_ARGS, which may be quoted.
 make_cluster() {
   local theirs ours=(--username="$POSTGRES_USER" --set=listen_addresses='*' --auth-local=trust)
@@ -194,8 +188,7 @@ first_start() {
     esac
   done
   stop_server
-  unset PGPASSWORD
-  return_name
+  [ -z "$borrowed" ] || rm -r "$borrowed"
   rm "$unfinished"
   printf '\n%s\n\n' 'The database is made; starting the server.'
 }
@@ -213,7 +206,9 @@ prepare() {
   export PGDATA=${PGDATA:-/var/lib/postgresql/data}
   unfinished=$PGDATA/first-start-unfinished
   if [ ! -s "$PGDATA/PG_VERSION" ]; then
-    first_start "$@"
+    # In a process of its own: so that a signal ends this one at once, and what it exports does not reach the server.
+    first_start "$@" &
+    wait "$!"
   elif [ -e "$unfinished" ]; then
     fail "The first start with $PGDATA did not finish: an init file failed, or the container was stopped." \
       'Mend what failed, empty the volume and start again. To use what is there all the same, remove the file' \
@@ -223,7 +218,7 @@ prepare() {
   fi
 }
 
-trap 'exit 130' INT TERM QUIT # the kernel would not deliver them to process 1 otherwise
+trap 'exit 130' INT TERM QUIT # the kernel delivers to process 1 only what it asks for
 case ${1:--} in
   -*) set -- postgres "$@" ;;
 esac

@@ -284,6 +284,23 @@ def test_a_failed_init_file_stops_everything(
     assert again.returncode == 1 and "did not finish" in again.stderr
 
 
+def test_a_first_start_that_is_stopped(podman: Podman, image: str, tmp_path: Path) -> None:
+    shared = podman.share(init_directory(tmp_path / "init", {"a.sh": b"#!/usr/bin/env bash\nsleep 99"}))
+    volume = podman("volume", "create").stdout.strip()
+    mounts = ["-v", f"{volume}:{DATA}"]
+    options = [*env(POSTGRES_PASSWORD="x"), *mounts, "-v", f"{shared}:/docker-entrypoint-initdb.d:ro"]
+    container = podman.start(image, options=options)
+    container.wait_for("Running /docker-entrypoint-initdb.d/a.sh")
+    start = time.monotonic()
+    assert container.stop(30) == 130
+    assert time.monotonic() - start < 10
+    again = first_start(podman, image, options=mounts, POSTGRES_PASSWORD="x")
+    assert again.returncode == 1 and "did not finish" in again.stderr
+    podman.run(image, "rm", f"{DATA}/first-start-unfinished", options=mounts)
+    with server(podman, image, options=mounts) as container:
+        assert sql(container, "select 1") == "1"
+
+
 def test_options_of_initdb(podman: Podman, image: str) -> None:
     options = "--data-checksums --locale-provider=icu --icu-locale='de-u-co-phonebk' --auth-host=md5"
     variables = {"POSTGRES_INITDB_ARGS": options, "POSTGRES_INITDB_WALDIR": "/var/lib/postgresql/wal"}
