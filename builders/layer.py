@@ -10,6 +10,7 @@ import hashlib
 import queue
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders import codec as codecs
@@ -150,3 +151,8 @@ class Layer:
         )
         writer.file("layer", [layer.encode()])
         return Built(writer)
+
+
+def read(directory: Path) -> LayerInfo:
+    """What the layer at `directory` on disk says of itself."""
+    return decode((directory / "layer").read_bytes())

@@ -1,0 +1,258 @@
+"""The `image` kind: a root, extra files and store paths become the layers, configuration and manifest of an OCI image.
+
+The layers are derivations of their own, asked for all at once, so that an image whose parts are known is made of what
+is in the store already.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.store import canonical
+from fpack.store.canonical import Value
+from fpack.store.derivation import Derivation
+from fpack.store.path import STORE, StorePath, clean_name, parse
+
+from . import layer as layers
+from . import meta
+from .meta import Entry
+from .oci import config as configuration
+from .oci import spec
+from .oci.accounts import resolve_user
+from .oci.entrypoint import check_program, find_entrypoint
+from .oci.layers import Group, Item, plan, stable_name
+from .oci.view import Seen, Source, View, on_disk
+from .protocol import BuildError, Built, Need, Steps, Task, whole
+
+MIN_LAYERS, MAX_LAYERS = 3, 120
+HISTORY_NAMES = 8
+
+
+class Image:
+    """args: name, tag, root, files, paths, config, program, codec, arch, max_layers; see `docs/formats.md`.
+
+    Output: `config`, `manifest` and `image`. References: the layers, the root and the files.
+    """
+
+    kind = "image"
+    network = False
+
+    def key(self, drv: Derivation) -> Value:
+        """All of the derivation."""
+        return whole(drv)
+
+    def build(self, task: Task) -> Steps:
+        """Plan the layers, have them made, describe them."""
+        args = task.args
+        spec.check_name(str(args["name"]), str(args["tag"]))
+        spec.platform(str(args["arch"]))
+        inside = _read(task)
+        config = _configure(args, inside)
+        groups = _groups(task, inside, args["max_layers"])
+        wanted = [_derivation(group, args["codec"], inside) for group in groups]
+        # The tables can be large, and the layers take their time.
+        del inside
+        made = yield Need(wanted)
+        return _assemble(task, config, groups, made)
+
+
+class _Table(NamedTuple):
+    """An output with a table that goes into the image. packages: the names of what is in it."""
+
+    path: StorePath
+    place: Path
+    entries: list[Entry]
+    packages: tuple[str, ...]
+    version: str = ""
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def item(self) -> Item:
+        name = self.packages[0] if self.packages else stable_name(self.path)
+        return Item(self.path, "", name, sum(e.size for e in self.entries), self.packages, self.exclude)
+
+
+class _Inside(NamedTuple):
+    """All that goes into the image. last: the root's generated files and the extra files. extra: the root's."""
+
+    slices: list[_Table]
+    last: list[_Table]
+    paths: list[StorePath]
+    extra: Mapping[str, Value]
+    view: View
+
+    def table(self, path: StorePath) -> _Table:
+        return next(t for t in [*self.slices, *self.last] if t.path == path)
+
+
+def _read(task: Task) -> _Inside:
+    args = task.args
+    paths = task.closure([parse(p) for p in args["paths"]]) if args["paths"] else []
+    bases = {path.base: path for path in paths}
+
+    def outside(path: str) -> Seen | None:
+        base = path.split("/")[2]
+        if base not in bases:
+            return None
+        return on_disk(str(task.disk(f"/{path}")), Source(base, ""))
+
+    view = View(outside)
+    slices: list[_Table] = []
+    last: list[_Table] = []
+    extra: dict[str, Value] = {}
+    if args["root"]:
+        root = parse(args["root"])
+        entries, extra = meta.read(task.disk(root))
+        excluded: dict[str, list[str]] = {}
+        for package, path in extra.get("excluded", ()):
+            excluded.setdefault(package, []).append(path.lstrip("/"))
+        for each in extra["slices"]:
+            task.check()
+            path = parse(each["path"])
+            place = task.disk(path)
+            left_out = tuple(sorted(excluded.get(each["package"], ())))
+            table = _Table(path, place, meta.read(place)[0], (each["package"],), each["version"], left_out)
+            view.add(Source(f"the package {each['package']}", f"{place}/data"), table.entries, set(left_out))
+            slices.append(table)
+        last.append(_Table(root, task.disk(root), entries, ()))
+        view.add(Source("the generated files", f"{task.disk(root)}/data"), entries, last=True)
+    if args["files"]:
+        files = parse(args["files"])
+        table = _Table(files, task.disk(files), meta.read(task.disk(files))[0], ())
+        _no_store(table.entries)
+        last.append(table)
+        view.add(Source("the configuration's files", f"{table.place}/data"), table.entries, last=True)
+    return _Inside(slices, last, paths, extra, view)
+
+
+def _no_store(entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        if f"/{entry.path}/".startswith(f"{STORE}/"):
+            raise BuildError(f"/{entry.path} lies in the store", why="only store paths can be there")
+
+
+def _configure(args: Mapping[str, Value], inside: _Inside) -> dict[str, Value]:
+    given: Mapping[str, Value] = args["config"]
+    configuration.check(given)
+    view = inside.view
+    entrypoint = configuration.strings(given, "entrypoint")
+    if entrypoint is None and args["program"]:
+        entrypoint = [find_entrypoint(str(args["program"]), inside.extra, view)]
+    command = configuration.strings(given, "command")
+    run = entrypoint or command
+    user = given.get("user")
+    if user is not None:
+        if not isinstance(user, str) or not user:
+            raise BuildError(f"{user!r} is not a user", hint="write a name, or numbers: uid or uid:gid")
+        user = resolve_user(
+            user,
+            _text(view, "etc/passwd"),
+            _text(view, "etc/group"),
+            inside.extra.get("users", ()),
+            inside.extra.get("groups", ()),
+        )
+    config = configuration.oci_config(given, entrypoint, user)
+    if run:
+        variables = dict(variable.split("=", 1) for variable in config["Env"])
+        check_program(run[0], variables["PATH"], view)
+    for path, what in [
+        *((volume, "The volume") for volume in config.get("Volumes", ())),
+        *((path, "The working directory") for path in [config.get("WorkingDir")] if path),
+    ]:
+        found = view.resolve(path)
+        if found is not None and found[1].kind != meta.DIRECTORY:
+            raise BuildError(
+                f"{what} {path} is not a directory in the image", why=f"{found[1].source.label} has a file"
+            )
+    return config
+
+
+def _text(view: View, path: str) -> str:
+    found = view.resolve(path)
+    if found is None or found[1].kind != meta.FILE or not found[1].source.data:
+        return ""
+    return Path(found[1].source.data, found[0]).read_text("utf-8", "replace")
+
+
+def _groups(task: Task, inside: _Inside, max_layers: Value) -> list[Group]:
+    if max_layers.__class__ is not int or not MIN_LAYERS <= max_layers <= MAX_LAYERS:
+        why = f"runtimes stop at 127; fpack takes {MIN_LAYERS} to {MAX_LAYERS}"
+        raise BuildError(f"An image cannot have at most {max_layers!r} layers", why=why)
+    items = [table.item for table in inside.slices]
+    for path in inside.paths:
+        task.check()
+        items.append(Item(path, str(path), stable_name(path), _tree_size(task.disk(path))))
+    last = [Group(table.path.name, (table.item,)) for table in inside.last if table.entries]
+    return plan(items, max_layers - len(last)) + last if items else last
+
+
+def _tree_size(place: str | Path) -> int:
+    status = os.lstat(place)
+    if not stat.S_ISDIR(status.st_mode):
+        return status.st_size
+    with os.scandir(place) as entries:
+        return sum(_tree_size(entry.path) for entry in entries)
+
+
+def _derivation(group: Group, codec: Value, inside: _Inside) -> Derivation:
+    parts: list[Value] = []
+    for item in group.items:
+        part: dict[str, Value] = {"path": str(item.path), "prefix": item.prefix}
+        if item.exclude:
+            part["exclude"] = list(item.exclude)
+        parts.append(part)
+    args: dict[str, Value] = {"parts": parts, "codec": codec}
+    tables = [inside.table(item.path) for item in group.items if not item.prefix]
+    # A slice's own layer stays a function of the slice: the root's layer says again what slices differ on.
+    if len(tables) > 1 or tables[:1] in [[table] for table in inside.last]:
+        restated = inside.view.restated(t.entries for t in tables)
+        if restated:
+            args["directories"] = [[path, *attributes] for path, attributes in restated]
+    return Derivation("layer", clean_name(f"layer-{group.name}"), args)
+
+
+def _assemble(task: Task, config: Mapping[str, Value], groups: Sequence[Group], made: Sequence[StorePath]) -> Built:
+    args = task.args
+    infos = [layers.read(task.disk(path)) for path in made]
+    steps = [spec.Step(_story(group), info.diff_id) for group, info in zip(groups, infos, strict=True)]
+    config_bytes = spec.dump(spec.image_config(str(args["arch"]), config, steps))
+    config_blob = spec.describe(spec.CONFIG, config_bytes)
+    blobs = [spec.Descriptor(info.media_type, info.digest, info.size) for info in infos]
+    manifest = spec.dump(spec.manifest(config_blob, blobs))
+    record: dict[str, Value] = {
+        "format": 1,
+        "name": args["name"],
+        "tag": args["tag"],
+        "arch": args["arch"],
+        "digest": spec.digest(manifest),
+        "image_id": config_blob.digest,
+        "root": args["root"],
+        "files": args["files"],
+        "layers": [
+            {
+                "path": str(path),
+                "parts": [[str(item.path), item.prefix] for item in group.items],
+                "packages": [package for item in group.items for package in item.packages],
+                **{k: v for k, v in info._asdict().items() if k != "files"},
+                "files": info.files,
+            }
+            for path, group, info in zip(made, groups, infos, strict=True)
+        ],
+    }
+    writer = task.writer()
+    writer.file("config", [config_bytes])
+    writer.file("manifest", [manifest])
+    writer.file("image", [canonical.encode(record)])
+    kept = [*made, *(parse(args[key]) for key in ("root", "files") if args[key])]
+    return Built(writer, tuple(sorted(set(kept))))
+
+
+def _story(group: Group) -> str:
+    """A layer's line in the history."""
+    names = [item.packages[0] if item.packages else item.path.name for item in group.items]
+    more = f" and {len(names) - HISTORY_NAMES} more" if len(names) > HISTORY_NAMES else ""
+    return f"fpack: {', '.join(names[:HISTORY_NAMES])}{more}"

@@ -1,0 +1,73 @@
+"""Who an image's process runs as: a name or a number, as `uid:gid`.
+
+Numbers need nothing of the container to be understood, and let an orchestrator see that it is not root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from fpack.builders.protocol import BuildError
+from fpack.store.canonical import Value
+
+MAX_LISTED = 20
+
+
+def resolve_user(
+    text: str, passwd: str, group: str, users: Iterable[Mapping[str, Value]], groups: Iterable[Mapping[str, Value]]
+) -> str:
+    """`uid:gid` of NAME, NAME:GROUP, UID or UID:GID.
+
+    passwd, group: the files of the image, which count first; users, groups: those that the root assigned. A number
+    need not be known; its group is then 0, as in docker and podman. BuildError if a name is not known.
+    """
+    known = {str(u["name"]): (int(u["uid"]), int(u["gid"])) for u in users}
+    known.update({name: (uid, gid) for name, uid, gid in _passwd(passwd)})
+    known_groups = {str(g["name"]): int(g["gid"]) for g in groups}
+    known_groups.update(_group(group))
+    user, colon, wanted = text.partition(":")
+    if _is_number(user):
+        uid = int(user)
+        gid = next((g for u, g in known.values() if u == uid), 0)
+    elif user in known:
+        uid, gid = known[user]
+    else:
+        raise _unknown("user", user, known)
+    if colon:
+        if _is_number(wanted):
+            gid = int(wanted)
+        elif wanted in known_groups:
+            gid = known_groups[wanted]
+        else:
+            raise _unknown("group", wanted, known_groups)
+    return f"{uid}:{gid}"
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) <= 0xFFFFFFFE
+
+
+def _passwd(text: str) -> Iterable[tuple[str, int, int]]:
+    for line in text.splitlines():
+        fields = line.split(":")
+        if len(fields) >= 4 and _is_number(fields[2]) and _is_number(fields[3]):
+            yield fields[0], int(fields[2]), int(fields[3])
+
+
+def _group(text: str) -> Iterable[tuple[str, int]]:
+    for line in text.splitlines():
+        fields = line.split(":")
+        if len(fields) >= 3 and _is_number(fields[2]):
+            yield fields[0], int(fields[2])
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> BuildError:
+    names = sorted(known)
+    near = get_close_matches(name, names, 1)
+    shown = ", ".join(names[:MAX_LISTED]) + (", ..." if len(names) > MAX_LISTED else "")
+    return BuildError(
+        f"The image has no {what} {name!r}",
+        why=f"it has {shown}" if names else f"it has no {what}s at all",
+        hint=f"did you mean {near[0]}?" if near else f"add the {what} to the configuration, or give its number",
+    )

@@ -1,0 +1,159 @@
+"""The configuration of a container, checked, as the `config` of an OCI image."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from fpack.builders.protocol import BuildError
+from fpack.store.canonical import Value
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_FIELDS = (
+    *("entrypoint", "command", "env", "user", "workdir", "ports", "volumes", "labels", "stop_signal", "healthcheck"),
+)
+_HEALTH = ("command", "interval", "timeout", "start_period", "retries")
+_SIGNALS = (
+    *("HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM"),
+    *("TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF"),
+    *("WINCH", "IO", "PWR", "SYS", "RTMIN", "RTMAX"),
+)
+_REALTIME = re.compile(r"RTM(IN\+|AX-)([1-9]|[12][0-9]|30)\Z")
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?\Z")
+_PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?\Z")
+
+
+def check(config: Mapping[str, Value]) -> None:
+    """BuildError if a field is unknown."""
+    _known(config, _FIELDS, "the configuration")
+
+
+def oci_config(config: Mapping[str, Value], entrypoint: list[str] | None, user: str | None) -> dict[str, Value]:
+    """The image's `config` object. entrypoint, user: as they were worked out; the rest comes from `config`.
+
+    Fields are named as in the OCI image specification, config.md. Those with nothing in them are left out.
+    """
+    check(config)
+    out: dict[str, Value] = {
+        "User": user,
+        "ExposedPorts": {port: {} for each in config.get("ports") or () for port in _ports(each)},
+        "Env": _env(config.get("env") or {}),
+        "Entrypoint": entrypoint,
+        "Cmd": strings(config, "command"),
+        "Volumes": {_absolute(volume, "A volume"): {} for volume in config.get("volumes") or ()},
+        "WorkingDir": None,
+        "Labels": _labels(config.get("labels") or {}),
+        "StopSignal": None,
+        "Healthcheck": None,
+    }
+    if config.get("workdir"):
+        out["WorkingDir"] = _absolute(config["workdir"], "The working directory")
+    if config.get("stop_signal"):
+        out["StopSignal"] = _signal(config["stop_signal"])
+    if config.get("healthcheck"):
+        out["Healthcheck"] = _health(config["healthcheck"])
+    return {key: value for key, value in out.items() if value}
+
+
+def strings(config: Mapping[str, Value], field: str) -> list[str] | None:
+    """A field that is a list of arguments, or null."""
+    value = config.get(field)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(item, str) and "\0" not in item for item in value):
+        raise BuildError(f"The {field} of an image is a list of strings", why=f"it is {value!r}")
+    return list(value)
+
+
+def _known(value: Mapping[str, Value], fields: tuple[str, ...], where: str) -> None:
+    for key in value:
+        if key not in fields:
+            near = get_close_matches(key, fields, 1)
+            hint = f"did you mean {near[0]}?" if near else ""
+            raise BuildError(f"{where} has no field {key!r}".capitalize(), why=f"it has {', '.join(fields)}", hint=hint)
+
+
+def _ports(value: Value) -> list[str]:
+    match = _PORT.match(value if isinstance(value, str) else str(value) if value.__class__ is int else "")
+    first, last, protocol = match.groups() if match else ("0", None, None)
+    low, high = int(first), int(last or first)
+    if not 1 <= low <= high <= 65535:
+        raise BuildError(
+            f"{value!r} is not a port", why="one is a number from 1 to 65535, or text like 53/udp or 8000-8010/tcp"
+        )
+    return [f"{port}/{protocol or 'tcp'}" for port in range(low, high + 1)]
+
+
+def _env(env: Mapping[str, Value]) -> list[str]:
+    for key, value in env.items():
+        if not key or "=" in key or "\0" in key:
+            raise BuildError(f"{key!r} cannot be the name of an environment variable")
+        if not isinstance(value, str) or "\0" in value:
+            raise BuildError(f"The environment variable {key} is not a string", why=f"it is {value!r}")
+    return [f"{key}={value}" for key, value in sorted({"PATH": PATH, **env}.items())]
+
+
+def _labels(labels: Mapping[str, Value]) -> dict[str, str]:
+    for key, value in labels.items():
+        if not key or not isinstance(value, str):
+            raise BuildError(f"The label {key!r} is not a string", why=f"it is {value!r}")
+    return dict(labels)
+
+
+def _absolute(value: Value, what: str) -> str:
+    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        raise BuildError(f"{what} is not an absolute path", why=f"it is {value!r}")
+    clean = os.path.normpath("/" + value.lstrip("/"))
+    if clean != value:
+        raise BuildError(f"{what} is not a plain path", why=f"it is {value!r}", hint=f"write {clean}")
+    return value
+
+
+def _signal(value: Value) -> str:
+    text = str(value) if value.__class__ in (str, int) else ""
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 64:
+        return str(int(text))
+    name = text.upper().removeprefix("SIG")
+    if name in _SIGNALS or _REALTIME.match(name):
+        return f"SIG{name}"
+    near = get_close_matches(name, _SIGNALS, 1)
+    hint = f"did you mean SIG{near[0]}?" if near else "write a name like SIGTERM, or a number"
+    raise BuildError(f"There is no signal {value!r}", hint=hint)
+
+
+def _health(value: Value) -> dict[str, Value]:
+    """Docker's extension of the OCI configuration. Durations are nanoseconds."""
+    if not isinstance(value, Mapping):
+        raise BuildError("The health check of an image is a record", why=f"it is {value!r}")
+    _known(value, _HEALTH, "a health check")
+    command = value.get("command")
+    if isinstance(command, str) and command:
+        test = ["CMD-SHELL", command]
+    elif isinstance(command, list) and command and all(isinstance(item, str) for item in command):
+        test = ["CMD", *command]
+    else:
+        raise BuildError("A health check needs a command", hint="a list of arguments, or one string for the shell")
+    out: dict[str, Value] = {"Test": test}
+    for key, name in (("interval", "Interval"), ("timeout", "Timeout"), ("start_period", "StartPeriod")):
+        if value.get(key) is not None:
+            out[name] = _nanoseconds(value[key], key)
+    retries = value.get("retries")
+    if retries is not None:
+        if retries.__class__ is not int or retries < 1:
+            raise BuildError("The retries of a health check are a number from 1 on", why=f"they are {retries!r}")
+        out["Retries"] = retries
+    return out
+
+
+def _nanoseconds(value: Value, field: str) -> int:
+    """Seconds, or text like 1m30s, 500ms."""
+    if value.__class__ is int and value > 0:
+        return int(value) * 10**9
+    match = _DURATION.match(value) if isinstance(value, str) and value else None
+    hours, minutes, seconds, thousandths = (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
+    total = ((hours * 60 + minutes) * 60 + seconds) * 1000 + thousandths
+    if not total:
+        raise BuildError(f"{value!r} is no duration", where=field, hint="write seconds, or text like 1m30s or 500ms")
+    return total * 10**6

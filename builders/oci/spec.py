@@ -1,0 +1,145 @@
+"""The documents of an OCI image: configuration, manifest, index. Each is a value, and one way to write it as bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from fpack.builders.protocol import BuildError
+from fpack.store.canonical import Value
+
+# The time of everything in an image; the same as in its tars.
+CREATED = "1980-01-02T00:00:00Z"
+
+CONFIG = "application/vnd.oci.image.config.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+
+# Debian's architectures as Go, and so OCI, names them.
+_ARCHITECTURES = {
+    "amd64": ("amd64", None),
+    "arm64": ("arm64", "v8"),
+    "armel": ("arm", "v5"),
+    "armhf": ("arm", "v7"),
+    "i386": ("386", None),
+    "loong64": ("loong64", None),
+    "mips64el": ("mips64le", None),
+    "ppc64el": ("ppc64le", None),
+    "riscv64": ("riscv64", None),
+    "s390x": ("s390x", None),
+}
+# https://github.com/distribution/reference: domain, path components, tag.
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?"
+_NAME = re.compile(rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*\Z")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+MAX_NAME = 255
+
+
+class Descriptor(NamedTuple):
+    """What stands for a blob. digest: `sha256:` and 64 hexadecimal digits; size in bytes."""
+
+    media_type: str
+    digest: str
+    size: int
+
+    def value(self) -> dict[str, Value]:
+        """As JSON has it."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+
+
+class Step(NamedTuple):
+    """A layer's line in an image's history."""
+
+    created_by: str
+    diff_id: str
+
+
+def dump(value: Mapping[str, Any]) -> bytes:
+    """The bytes of a document: keys sorted, no blanks, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest(data: bytes) -> str:
+    """`sha256:...` of a document."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def describe(media_type: str, data: bytes) -> Descriptor:
+    """The descriptor of a document."""
+    return Descriptor(media_type, digest(data), len(data))
+
+
+def check_name(name: str, tag: str) -> None:
+    """BuildError unless NAME:TAG can be an image's name in a registry."""
+    if not _NAME.match(name) or len(name) > MAX_NAME:
+        why = "a name has small letters and digits, with single . _ - between them and / between its parts"
+        raise BuildError(f"{name!r} cannot be the name of an image", why=why)
+    if not _TAG.match(tag):
+        why = "a tag has letters, digits and _ . -, begins with none of the last two, and has at most 128 characters"
+        raise BuildError(f"{tag!r} cannot be the tag of an image", why=why)
+
+
+def full_name(name: str) -> str:
+    """A name with its registry. One that names none is `localhost/NAME`: it must never pass for Docker Hub's."""
+    first, slash, _ = name.partition("/")
+    has_registry = slash and ("." in first or ":" in first or first == "localhost")
+    return name if has_registry else f"localhost/{name}"
+
+
+def platform(arch: str) -> dict[str, Value]:
+    """The os, architecture and variant of a Debian architecture."""
+    if arch not in _ARCHITECTURES:
+        raise BuildError(f"An image cannot be for {arch!r}", why=f"there are {', '.join(_ARCHITECTURES)}")
+    architecture, variant = _ARCHITECTURES[arch]
+    return {"os": "linux", "architecture": architecture, **({"variant": variant} if variant else {})}
+
+
+def image_config(arch: str, config: Mapping[str, Value], steps: Sequence[Step]) -> dict[str, Value]:
+    """The image's configuration document: its digest is the image's ID, whatever the codec of its layers."""
+    return {
+        "created": CREATED,
+        **platform(arch),
+        "config": dict(config),
+        "rootfs": {"type": "layers", "diff_ids": [step.diff_id for step in steps]},
+        "history": [{"created": CREATED, "created_by": step.created_by} for step in steps],
+    }
+
+
+def manifest(config: Descriptor, layers: Sequence[Descriptor]) -> dict[str, Value]:
+    """The image's manifest."""
+    return {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": config.value(),
+        "layers": [layer.value() for layer in layers],
+    }
+
+
+def index(image: Descriptor, name: str, tag: str) -> dict[str, Value]:
+    """An index of one image. containerd, and docker on top of it, takes the name from an annotation of its own."""
+    annotations = {
+        "org.opencontainers.image.ref.name": tag,
+        "io.containerd.image.name": f"{full_name(name)}:{tag}",
+    }
+    entry = {**image.value(), "annotations": annotations}
+    return {"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}
+
+
+def docker_manifest(config: str, layers: Sequence[str], name: str, tag: str) -> bytes:
+    """The `manifest.json` of a docker archive whose files are an OCI layout's blobs. config, layers: digests."""
+    entry = {
+        "Config": blob_path(config),
+        "RepoTags": [f"{full_name(name)}:{tag}"],
+        "Layers": [blob_path(layer) for layer in layers],
+    }
+    return json.dumps([entry], sort_keys=True, separators=(",", ":")).encode()
+
+
+def blob_path(digest_: str) -> str:
+    """Where a layout has the blob of a digest."""
+    return "blobs/" + digest_.replace(":", "/")
