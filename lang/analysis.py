@@ -1,0 +1,157 @@
+"""What the compiler wants to know of a syntax tree: which names it mentions, and which it is sure to evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Node = tuple[Any, ...]
+Names = frozenset[str]
+NONE: Names = frozenset()
+
+
+class Mentions:
+    """The free names of nodes, each node visited once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Names] = {}
+
+    def of(self, node: Node) -> Names:
+        """The names that `node` mentions and does not bind itself."""
+        kind = node[0]
+        if kind == "var":
+            return frozenset((node[3],))
+        if kind in ("int", "str", "const", "float", "path"):
+            return NONE
+        found = self._known.get(id(node))
+        if found is None:
+            found = self._known[id(node)] = self._find(kind, node)
+        return found
+
+    def _all(self, nodes: Any) -> Names:
+        return NONE.union(*[self.of(n) for n in nodes])
+
+    def _find(self, kind: str, node: Node) -> Names:
+        if kind in ("spread", "not", "neg", "paren"):
+            return self.of(node[3])
+        if kind in ("list",):
+            return self._all(node[3])
+        if kind == "interp":
+            return self._all(p for p in node[3] if p.__class__ is tuple)
+        if kind == "sel":
+            return self.of(node[3]) | self.of(node[4]) if node[4].__class__ is tuple else self.of(node[3])
+        if kind == "call":
+            return self.of(node[3]) | self._all(a[4] if a[0] == "named" else a for a in node[4])
+        if kind == "bin":
+            return self.of(node[4]) | self.of(node[5])
+        if kind in ("rcall", "or", "if", "assert"):
+            return self._all(node[3:])
+        if kind == "rec":
+            return self.entries(node[3])
+        if kind == "let":
+            return self.entries(node[3]) | (self.of(node[4]) - bound(node[3]))
+        if kind == "fn":
+            return self._function(node)
+        if kind == "listcomp":
+            return self._comprehension(node[4], [node[3]])
+        return self._comprehension(node[5], [node[3], node[4]])
+
+    def entries(self, entries: list[Node]) -> Names:
+        """The names that a record's entries mention and the record does not bind."""
+        inherited = frozenset(e[3] for e in entries if e[0] == "inherit")
+        return (self.inside(entries) - bound(entries)) | inherited
+
+    def inside(self, entries: list[Node]) -> Names:
+        """The names that a record's entries mention in the record's own scope."""
+        found = []
+        for e in entries:
+            if e[0] in ("dyn", "claim"):
+                found += [self.of(e[3]), self.of(e[4])]
+            elif e[0] != "inherit":
+                found.append(self.of(e[3] if e[0] == "spread" else e[4]))
+        return NONE.union(*found)
+
+    def _function(self, node: Node) -> Names:
+        own: set[str] = set()
+        free = self.of(node[5])
+        for p in node[4]:
+            for q in p[3] if p[0] == "pattern" else [p]:
+                own.add(q[3])
+                if q[5] is not None:
+                    free |= self.of(q[5])
+            if p[0] == "pattern" and p[4]:
+                own.add(p[4])
+        return free - own
+
+    def _comprehension(self, clauses: list[Node], results: list[Node]) -> Names:
+        free = self._all(results)
+        for clause in reversed(clauses):
+            if clause[0] == "for":
+                free = (free - frozenset(clause[3])) | self.of(clause[4])
+            else:
+                free |= self.of(clause[3])
+        return free
+
+
+def bound(entries: list[Node]) -> Names:
+    """The names that entries bind in their own scope: plain ones, not quoted ones."""
+    return frozenset(e[3] for e in entries if e[0] == "set" and len(e) == 5)
+
+
+class Strictness:
+    """Which names the evaluation of a node is sure to evaluate.
+
+    flags: for a name that is known to be a function, whether it is sure to evaluate each argument; None for others.
+    """
+
+    def __init__(self, flags: Callable[[str], Sequence[bool] | None]) -> None:
+        self._flags = flags
+
+    def of(self, node: Node, hidden: Names = NONE) -> Names:
+        """The names. hidden: names bound between the function's start and the node."""
+        kind = node[0]
+        if kind == "var":
+            return frozenset((node[3],)) - hidden
+        if kind == "bin":
+            left = self.of(node[4], hidden)
+            return left if node[3] in ("&&", "||") else left | self.of(node[5], hidden)
+        if kind in ("not", "neg", "paren", "sel"):
+            return self.of(node[3], hidden)
+        if kind == "if":
+            return self.of(node[3], hidden) | (self.of(node[4], hidden) & self.of(node[5], hidden))
+        if kind == "assert":
+            return self.of(node[3], hidden) | self.of(node[5], hidden)
+        if kind == "interp":
+            return NONE.union(*[self.of(p, hidden) for p in node[3] if p.__class__ is tuple])
+        if kind == "let":
+            return self.of(node[4], hidden | bound(node[3]))
+        if kind == "or":
+            return self._base(node[3], hidden)
+        if kind == "call":
+            return self._call(node, hidden)
+        if kind == "rcall":
+            return self.of(node[3], hidden)
+        if kind == "listcomp":
+            return self.of(node[4][0][4], hidden)
+        if kind == "reccomp":
+            return self.of(node[5][0][4], hidden)
+        return NONE
+
+    def _base(self, node: Node, hidden: Names) -> Names:
+        while node[0] == "sel":
+            node = node[3]
+        return self.of(node, hidden)
+
+    def _call(self, node: Node, hidden: Names) -> Names:
+        callee, args = node[3], node[4]
+        found = self.of(callee, hidden)
+        if callee[0] != "var" or callee[3] in hidden:
+            return found
+        flags = self._flags(callee[3])
+        if flags is not None:
+            for arg, strict in zip(args, flags, strict=False):
+                if arg[0] in ("named", "spread"):
+                    break
+                if strict:
+                    found |= self.of(arg, hidden)
+        return found

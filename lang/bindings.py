@@ -1,0 +1,393 @@
+"""The compiler's part for what binds names: records, files, `let`, functions and comprehensions.
+
+A record whose fields mention each other becomes a function with one optional parameter for each field that others
+mention; `.with` calls it again with the changed ones. A record whose fields do not is a plain dict.
+"""
+
+from __future__ import annotations
+
+import _ast as a
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import pyast as py
+from .analysis import NONE, Mentions, Names, Strictness
+from .pyast import Block, Expr, Place
+from .scope import Scope, Variable
+
+if TYPE_CHECKING:
+    from .source import Source
+
+Node = tuple[Any, ...]
+_ROUNDS = 8
+_VALUES = ("int", "float", "str", "const", "fn")
+
+
+class Later(NamedTuple):
+    """Spreads that come after fields which others mention.
+
+    variables: the variable that holds a spread, by the entry's id. after: for each such field, the spreads after it.
+    """
+
+    variables: dict[int, str]
+    after: dict[str, list[str]]
+
+
+class Bindings:
+    """What `Compiler` inherits; the attributes and methods declared here are its own."""
+
+    source: Source
+    mentions: Mentions
+    level: int
+
+    if TYPE_CHECKING:
+
+        def at(self, node: Node) -> Place: ...
+        def place(self, start: int, end: int) -> Place: ...
+        def fresh(self, stem: str) -> str: ...
+        def flags(self, scope: Scope) -> Strictness: ...
+        def tail(self, node: Node, scope: Scope, block: Block) -> None: ...
+        def strict(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr: ...
+        def condition(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def is_plain(self, node: Node) -> bool: ...
+        def key(self, key: str | Node, scope: Scope, block: Block, at: Place) -> Expr: ...
+
+    # ---- files and lets
+
+    def file(self, entries: list[Node], block: Block) -> None:
+        """A file's bindings as globals of the module, and its record as `.value`."""
+        self.check(entries)
+        for entry in entries:
+            if entry[0] == "inherit":
+                hint = "a field of a file is written NAME = VALUE"
+                raise self.source.error(entry[1], entry[2], f"`{entry[3]}` has no value", hint=hint)
+        scope = Scope(None)
+        at = self.place(0, 0)
+        named = [e for e in entries if e[0] == "set" and len(e) == 5]
+        later = self.later(entries, frozenset(e[3] for e in named))
+        self.declare(named, scope, outer=True)
+        self.assign(named, scope, block, later)
+        self.spreads(entries, scope, block, later)
+        self.claims(entries, scope, block)
+        block.append(py.assign(".value", self.display(entries, scope, Scope(None), block, at, later), at))
+
+    def bind(self, entries: list[Node], scope: Scope, block: Block) -> Scope:
+        """The bindings of a `let` as variables of the function that is being generated."""
+        self.check(entries)
+        inner = Scope(scope)
+        self.declare(entries, inner, outer=False)
+        self.assign(entries, inner, block, Later({}, {}))
+        return inner
+
+    def declare(self, entries: list[Node], scope: Scope, outer: bool) -> None:
+        """Give each named entry a variable, and find out what is known of the functions among them."""
+        functions = []
+        for entry in entries:
+            name, node = entry[3], entry[4]
+            python = name if outer else self.fresh(name)
+            found = Variable(python, self.level, node[0] in _VALUES or self.is_plain(node), ready=False)
+            scope.names[name] = found
+            if node[0] == "fn":
+                functions.append((found, node))
+                found.strict = [p[0] == "param" and p[5] is None for p in node[4]]
+        for _ in range(_ROUNDS):  # the strictest assumption that holds for functions that call each other
+            stable = True
+            for found, node in functions:
+                strict = self.strict_params(node, scope)
+                stable = stable and strict == found.strict
+                found.strict = strict
+            if stable:
+                return
+        for found, _ in functions:
+            found.strict = None
+
+    def strict_params(self, node: Node, scope: Scope) -> list[bool]:
+        """For each parameter of a function, whether its body is sure to evaluate it."""
+        inner = Scope(scope)
+        for p in node[4]:
+            for q in p[3] if p[0] == "pattern" else [p]:
+                inner.names[q[3]] = Variable(q[3], 0)
+            if p[0] == "pattern" and p[4]:
+                inner.names[p[4]] = Variable(p[4], 0)
+        names = self.flags(inner).of(node[5])
+        return [p[0] == "pattern" or (p[5] is None and (p[3] in names or bool(p[4]))) for p in node[4]]
+
+    def assign(self, entries: list[Node], scope: Scope, block: Block, later: Later) -> None:
+        """Assign every declared variable: functions first, since others may hold them."""
+        for entry in entries:
+            if entry[4][0] == "fn":
+                found = scope.names[entry[3]]
+                self.function(found.python, entry[4], scope, block)
+                found.ready = True
+        for entry in entries:
+            found = scope.names[entry[3]]
+            if not found.ready:
+                value = self.field(entry, scope, block, later)
+                found.value = found.value and not later.after.get(entry[3])
+                block.append(py.assign(found.python, value, self.place(entry[1], entry[2])))
+                found.ready = True
+
+    # ---- records
+
+    def check(self, entries: list[Node]) -> None:
+        """Refuse a field given twice, a field that is only itself, and what stands in patterns alone."""
+        seen: dict[str, Node] = {}
+        for entry in entries:
+            if entry[0] == "typed":
+                hint = f"fields are written {entry[3][1]} = VALUE"
+                raise self.source.error(entry[1], entry[2], "Only parameters have types", hint=hint)
+            if entry[0] not in ("set", "inherit"):
+                continue
+            name = entry[3]
+            if name in seen:
+                line = self.source.text.count("\n", 0, seen[name][1]) + 1
+                raise self.source.error(entry[1], entry[2], f"`{name}` is given twice", why=f"first in line {line}")
+            seen[name] = entry
+            if entry[0] == "set" and len(entry) == 5 and entry[4][0] == "var" and entry[4][3] == name:
+                why = "a record's fields see each other, so that the name on the right is the field itself"
+                hint = f"write {{ {name} }} to take `{name}` from the enclosing scope"
+                value = entry[4]
+                raise self.source.error(
+                    value[1], value[2], f"`{name} = {name}` is itself its value", why=why, hint=hint
+                )
+
+    def is_flat(self, entries: list[Node]) -> bool:
+        """Whether a record's construction is a dict display that evaluates nothing."""
+        if any(e[0] not in ("set", "inherit") for e in entries):
+            return False
+        return not self.own(entries)
+
+    def own(self, entries: list[Node]) -> Names:
+        """The fields that other fields, or the record's own expressions, mention."""
+        names = frozenset(e[3] for e in entries if e[0] == "set" and len(e) == 5)
+        return names & self.mentions.inside(entries) if names else NONE
+
+    def strict_rec(self, node: Node, scope: Scope, block: Block) -> Expr:
+        entries, at = node[3], self.at(node)
+        self.check(entries)
+        own = self.own(entries)
+        if not own and all(e[0] != "claim" for e in entries):
+            return self.display(entries, scope, scope, block, at, Later({}, {}))
+        builder = self.fresh(".record")
+        body: Block = []
+        inner = Scope(scope)
+        self.level += 1
+        later = self.later(entries, own)
+        named = [e for e in entries if e[0] == "set" and len(e) == 5 and e[3] in own]
+        for entry in named:
+            inner.names[entry[3]] = Variable(entry[3], self.level, False, ready=False)
+        for entry in named:
+            where = self.place(entry[1], entry[2])
+            then: Block = []
+            value = self.field(entry, inner, then, later)
+            then.append(py.assign(entry[3], value, where))
+            body.append(py.when(py.missing(entry[3], where), then, [], where))
+            inner.names[entry[3]].ready = True
+        self.spreads(entries, inner, body, later)
+        self.claims(entries, inner, body)
+        result = self.display(entries, inner, scope, body, at, later)
+        body.append(py.give(result, at))
+        self.level -= 1
+        block.append(py.define(builder, [(e[3], True) for e in named], body, at))
+        names = tuple(e[3] for e in named)
+        if not names:
+            return py.call(py.name(builder, at), [], at)
+        return py.call(".record", [py.name(builder, at), py.const(names, at)], at)
+
+    def later(self, entries: list[Node], own: Names) -> Later:
+        """What spreads after a field may make of it, if others mention the field: the last one given counts."""
+        found = Later({}, {})
+        for entry in entries:
+            if entry[0] == "set" and entry[3] in own:
+                found.after[entry[3]] = []
+            elif entry[0] == "spread" and found.after:
+                variable = found.variables[id(entry)] = self.fresh(".spread")
+                for spreads in found.after.values():
+                    spreads.append(variable)
+        return found
+
+    def field(self, entry: Node, scope: Scope, block: Block, later: Later) -> Expr:
+        """A field's value, lazily; the last spread that has the field outdoes it."""
+        value = self.lazy(entry[4], scope, block, entry[3])
+        spreads = later.after.get(entry[3])
+        if not spreads:
+            return value
+        at = self.place(entry[1], entry[2])
+        held: Expr = py.put(a.Tuple([py.name(s, at) for s in spreads], py.LOAD), at)
+        return py.call(".T", [py.function(py.call(".final", [held, py.const(entry[3], at), value], at), at)], at)
+
+    def spreads(self, entries: list[Node], scope: Scope, block: Block, later: Later) -> None:
+        """Assign the variables of the spreads that fields depend on."""
+        for entry in entries:
+            variable = later.variables.get(id(entry))
+            if variable:
+                block.append(py.assign(variable, self.lazy(entry[3], scope, block), self.at(entry)))
+
+    def display(self, entries: list[Node], scope: Scope, outer: Scope, block: Block, at: Place, later: Later) -> Expr:
+        """A record as a dict display. scope: where fields are looked up; outer: where `{ name }` takes names from."""
+        keys: list[Expr | None] = []
+        values: list[Expr] = []
+        static = tuple(e[3] for e in entries if e[0] in ("set", "inherit"))
+        for entry in entries:
+            kind = entry[0]
+            where = self.place(entry[1], entry[2])
+            if kind == "spread":
+                variable = later.variables.get(id(entry))
+                value = py.forced(py.name(variable, where), where) if variable else self.strict(entry[3], scope, block)
+                keys.append(None)
+                values.append(py.call(".fields", [value], where))
+            elif kind == "dyn":
+                keys.append(py.call(".key", [self.strict(entry[3], scope, block), py.const(static, where)], where))
+                values.append(self.lazy(entry[4], scope, block))
+            elif kind == "inherit":
+                keys.append(py.const(entry[3], where))
+                values.append(self.lazy(("var", entry[1], entry[2], entry[3]), outer, block))
+            elif kind == "set":
+                keys.append(py.const(entry[3], where))
+                found = scope.names.get(entry[3]) if len(entry) == 5 and scope is not outer else None
+                values.append(py.name(found.python, where) if found else self.lazy(entry[4], scope, block, entry[3]))
+        return py.put(a.Dict(keys, values), at)  # type: ignore[no-any-return]
+
+    def claims(self, entries: list[Node], scope: Scope, block: Block) -> None:
+        """The `assert`s of a record."""
+        for entry in entries:
+            if entry[0] == "claim":
+                self.claim(entry, scope, block)
+
+    def claim(self, node: Node, scope: Scope, block: Block) -> None:
+        """One `assert`: (kind, start, end, condition, message, ...)."""
+        at = self.at(node[3])
+        fails: Block = []
+        test = py.put(a.UnaryOp(a.Not(), self.condition(node[3], scope, block)), at)
+        fails.append(py.run(py.call(".fail", [self.strict(node[4], scope, fails)], at), at))
+        block.append(py.when(test, fails, [], at))
+
+    def strict_reccomp(self, node: Node, scope: Scope, block: Block) -> Expr:
+        def put(out: str, inner: Scope, body: Block) -> Expr:
+            at = self.at(node[3])
+            key = self.key(node[3], inner, body, at)
+            return py.call(".put", [py.name(out, at), key, self.lazy(node[4], inner, body)], at)
+
+        return self.comprehension(node, node[5], py.put(a.Dict([], []), self.at(node)), put, scope, block)
+
+    def strict_listcomp(self, node: Node, scope: Scope, block: Block) -> Expr:
+        def put(out: str, inner: Scope, body: Block) -> Expr:
+            at = self.at(node[3])
+            append: Expr = py.put(a.Attribute(py.name(out, at), "append", py.LOAD), at)
+            return py.call(append, [self.lazy(node[3], inner, body)], at)
+
+        return self.comprehension(node, node[4], py.put(a.List([], py.LOAD), self.at(node)), put, scope, block)
+
+    def comprehension(
+        self,
+        node: Node,
+        clauses: list[Node],
+        empty: Expr,
+        put: Callable[[str, Scope, Block], Expr],
+        scope: Scope,
+        block: Block,
+    ) -> Expr:
+        """A function that fills `empty`; each element is a call, so that what it leaves for later has its own names."""
+        at = self.at(node)
+        out, maker = self.fresh(".out"), self.fresh(".comprehension")
+        body: Block = [py.assign(out, empty, at)]
+        self.level += 1
+
+        def clause(i: int, inner: Scope, into: Block) -> None:
+            if i == len(clauses):
+                into.append(py.run(put(out, inner, into), at))
+                return
+            this = clauses[i]
+            if this[0] == "if":
+                then: Block = []
+                test = self.condition(this[3], inner, into)
+                clause(i + 1, inner, then)
+                into.append(py.when(test, then, [], self.at(this)))
+                return
+            own = Scope(inner)
+            self.level += 1
+            for name in this[3]:
+                own.names[name] = Variable(name, self.level)
+            each: Block = []
+            clause(i + 1, own, each)
+            self.level -= 1
+            function = self.fresh(".each")
+            into.append(py.define(function, [(name, False) for name in this[3]], each, at))
+            loop = ".loop" if len(this[3]) == 1 else ".loop-pairs"
+            where = self.at(this[4])
+            into.append(
+                py.run(py.call(loop, [self.strict(this[4], inner, into), py.name(function, where)], where), where)
+            )
+
+        clause(0, scope, body)
+        body.append(py.give(py.name(out, at), at))
+        self.level -= 1
+        block.append(py.define(maker, [], body, at))
+        return py.call(py.name(maker, at), [], at)
+
+    # ---- functions
+
+    def function(self, name: str, node: Node, scope: Scope, block: Block) -> None:
+        """Define the function `name` in `block`."""
+        at = self.at(node)
+        inner = Scope(scope)
+        body: Block = []
+        params: list[tuple[str, bool]] = []
+        self.level += 1
+        for p in node[4]:
+            if p[0] == "pattern":
+                held = self.fresh(".given")
+                params.append((held, False))
+                self.pattern(p, held, node[3], inner, body)
+            else:
+                params.append((p[3], p[5] is not None))
+                inner.names[p[3]] = Variable(p[3], self.level, ready=p[5] is None)
+        every = [q for p in node[4] for q in (p[3] if p[0] == "pattern" else [p])]
+        needed = self.flags(inner).of(node[5])
+        for q in every:
+            self.param(q, node[3], inner, body)
+        for q in every:
+            found = inner.names[q[3]]
+            if not found.value and q[3] in needed:
+                where = self.place(q[1], q[2])
+                read = py.name(q[3], where)
+                force = py.assign(q[3], py.call(".F", [read], where), where)
+                body.append(py.when(py.is_class(read, ".T", where), [force], [], where))
+                found.value = True
+        self.tail(node[5], inner, body)
+        self.level -= 1
+        block.append(py.define(name, params, body, at))
+
+    def pattern(self, pattern: Node, held: str, function: str, scope: Scope, body: Block) -> None:
+        """Take a record parameter's fields apart into variables."""
+        at = self.at(pattern)
+        names = [p[3] for p in pattern[3]]
+        required = tuple(p[5] is None for p in pattern[3])
+        spec = py.const((function, tuple(names), required, pattern[4] is not None), at)
+        for p in pattern[3]:
+            scope.names[p[3]] = Variable(p[3], self.level, ready=p[5] is None)
+        if pattern[4] is not None:
+            names.append(pattern[4])
+            scope.names[pattern[4]] = Variable(pattern[4], self.level, value=True)
+        taken = py.call(".take", [py.name(held, at), spec], at)
+        body.append(py.assign_all(names, taken, at) if names else py.run(taken, at))
+
+    def param(self, p: Node, function: str, scope: Scope, body: Block) -> None:
+        """Give a parameter its default and check its type."""
+        name, types, default = p[3], p[4], p[5]
+        found = scope.names[name]
+        at = self.place(p[1], p[2])
+        check: Block = []
+        if types is not None and "any" not in types:
+            args = [py.name(name, at), py.const(types, at), py.const(name, at), py.const(function, at)]
+            check.append(py.assign(name, py.call(".check", args, at), at))
+        if default is None:
+            body += check
+            found.value = bool(check)
+            return
+        then: Block = []
+        value = self.lazy(default, scope, then)
+        then.append(py.assign(name, value, at))
+        body.append(py.when(py.missing(name, at), then, check, at))
+        found.ready = True

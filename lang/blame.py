@@ -1,0 +1,298 @@
+"""From a Python traceback to the user's text: which expression is to blame, and the way there.
+
+Generated code carries the places of the text that it came from (pyast.py), and costs nothing for it until an error is
+told. Files of the library are passed over: the blame is the innermost expression of the user's own files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType, TracebackType
+from typing import Any
+
+from fpack.store.errors import FpackError
+
+from .errors import Call, EvalError, Fault, Span, did_you_mean, quote
+from .source import Source
+from .values import PYTHON_NAMES, Loop, describe, force, with_article
+
+SHOWN_FIELDS = 12
+
+
+class Step:
+    """One frame of the traceback that runs code of a source text."""
+
+    __slots__ = ("frame", "instruction", "source")
+
+    def __init__(self, frame: FrameType, instruction: int, source: Source) -> None:
+        self.frame = frame
+        self.instruction = instruction
+        self.source = source
+
+    @property
+    def name(self) -> str:
+        """What the frame evaluates, as the user calls it; "" for a part without a name."""
+        return shown_name(self.frame.f_code.co_name)
+
+    def place(self) -> tuple[int, int, int, int]:
+        """Line, column, end line and end column, lines from 1 and columns from 0."""
+        code = self.frame.f_code
+        line, end_line, column, end_column = next(
+            islice(code.co_positions(), self.instruction // 2, None), (1, 1, 0, 0)
+        )
+        line = line or code.co_firstlineno
+        if column is None or end_column is None:
+            return line, 0, line, len(_line(self.source, line))
+        return line, column, end_line or line, end_column
+
+    def span(self) -> Span:
+        """The place as a span."""
+        line, column, end_line, end_column = self.place()
+        return Span(self.source.name, line, column + 1, end_line, end_column + 1, _line(self.source, line))
+
+
+def shown_name(name: str) -> str:
+    """A generated function's name without what makes it unique; "" if it has none for the user."""
+    if name.startswith((".", "<")):
+        return ""
+    stem, dot, number = name.rpartition(".")
+    return stem if dot and number.isdigit() else name
+
+
+def _line(source: Source, line: int) -> str:
+    lines = source.text.split("\n", line)
+    return lines[line - 1] if line <= len(lines) else ""
+
+
+def blame(error: BaseException, cache: Path | None) -> BaseException:
+    """What to raise in place of `error`: positioned, if it is the user's; else `error` itself, fpack's own fault."""
+    steps = list(_steps(error.__traceback__))
+    if isinstance(error, EvalError):
+        if not error.calls:
+            error.calls = _calls(steps)
+        return error
+    if not steps:
+        return error
+    fault = _fault(error, steps)
+    if fault is None:
+        return error
+    own = [s for s in steps if not s.source.library]
+    step = own[-1] if own else steps[-1]
+    span = step.span()
+    if fault.__class__ is Fault and fault.field is not None:
+        span = _field(step, fault.field, cache) or span
+    calls = _calls([s for s in own if s is not step])
+    why = (
+        fault.why
+        if isinstance(fault, Fault)
+        else " ".join(p for p in (fault.where and f"({fault.where})", fault.why) if p)
+    )
+    found = EvalError(fault.what, span=span, why=why, hint=fault.hint, calls=calls)
+    found.exit_code = fault.exit_code
+    return found
+
+
+def _steps(tb: TracebackType | None) -> Iterator[Step]:
+    while tb is not None:
+        source = tb.tb_frame.f_globals.get(".source")
+        if source is not None:
+            yield Step(tb.tb_frame, tb.tb_lasti, source)
+        tb = tb.tb_next
+
+
+def _calls(steps: list[Step]) -> tuple[Call, ...]:
+    """The way through the user's text, a line at most once in a row; the middle of a long way is left out."""
+    own = [s for s in steps if not s.source.library]
+    if len(own) > 200:
+        own = own[:100] + own[-100:]
+    calls: list[Call] = []
+    for step in own:
+        call = Call(step.name, step.span())
+        if not calls or (calls[-1].span.file, calls[-1].span.line) != (call.span.file, call.span.line):
+            calls.append(call)
+        elif call.name and not calls[-1].name:
+            calls[-1] = call
+    return tuple(calls)
+
+
+def _fault(error: BaseException, steps: list[Step]) -> FpackError | None:
+    """What went wrong, in the user's words, or None if it is no fault of the user's."""
+    if isinstance(error, Loop):
+        return _loop(error)
+    if isinstance(error, FpackError):
+        return error
+    if isinstance(error, RecursionError):
+        return _too_deep(steps)
+    if isinstance(error, (TypeError, KeyError)) and _last(error.__traceback__) is steps[-1].frame:
+        if isinstance(error, KeyError):
+            return no_field(steps[-1].frame.f_locals.get(".o"), error.args[0])
+        return _misuse(str(error), steps[-1])
+    return None
+
+
+def _last(tb: TracebackType | None) -> FrameType | None:
+    frame = None
+    while tb is not None:
+        frame, tb = tb.tb_frame, tb.tb_next
+    return frame
+
+
+def no_field(record: Any, name: str) -> Fault:
+    """The fault of selecting what is not there."""
+    what = f"There is no field {quote(name)}"
+    if not isinstance(record, dict):
+        return Fault(what)
+    hint = did_you_mean(name, record)
+    if not hint and record:
+        names = sorted(record)
+        hint = "the record has " + ", ".join(names[:SHOWN_FIELDS]) + (", ..." if len(names) > SHOWN_FIELDS else "")
+    return Fault(what, why="" if record else "the record is empty", hint=hint)
+
+
+# ---- what Python says of a misuse
+
+
+def _misuse(message: str, step: Step) -> Fault | None:
+    found = re.match(r"'(\w+)' object is not callable", message)
+    if found:
+        kind = PYTHON_NAMES.get(found[1], "value")
+        hint = "fields are written { NAME = VALUE }, elements are separated by commas" if kind != "record" else ""
+        return Fault(f"This is {with_article(kind)}, not a function", hint=hint)
+    if "is not subscriptable" in message or "indices must be" in message:
+        value = step.frame.f_locals.get(".o")
+        key = _text(step)
+        hint = "call it first" if value.__class__ is FunctionType else ""
+        hint = "write get(LIST, INDEX) for an element" if value.__class__ is list else hint
+        return Fault(f"{describe(value).capitalize()} has no field {quote(key)}", hint=hint)
+    found = re.match(r"(\S+)\(\) (.*)", message)
+    return _arguments(found[1], found[2], step) if found else None
+
+
+def _text(step: Step) -> str:
+    line, column, end_line, end_column = step.place()
+    return _line(step.source, line)[column : end_column if end_line == line else None].strip('"')
+
+
+def _arguments(qualified: str, message: str, step: Step) -> Fault | None:
+    name = shown_name(qualified.rpartition("<locals>.")[2])
+    whom = quote(name) if name else "this function"
+    upper = whom[:1].upper() + whom[1:]
+    names = ["a record" if n.startswith(".") else quote(n) for n in re.findall(r"'([^']+)'", message)]
+    params = _params(qualified, step)
+    takes = (
+        f"{whom} is called as {name or 'f'}({', '.join('{ ... }' if p.startswith('.') else p for p in params)})"
+        if params
+        else ""
+    )
+    if message.startswith("missing"):
+        return Fault(f"{upper} needs {' and '.join(names)}", hint=takes)
+    if message.startswith("got an unexpected keyword"):
+        raw = re.findall(r"'([^']+)'", message)[0]
+        return Fault(f"{upper} has no argument {names[0]}", hint=did_you_mean(raw, params) or takes)
+    if message.startswith("got multiple values for"):
+        return Fault(f"{upper} is given {names[0]} twice", hint=takes)
+    if message.startswith("got some positional-only"):
+        return Fault(f"{upper} takes its arguments by position", hint="leave `NAME =` out")
+    found = re.match(r"takes (?:from \d+ to )?(\d+) positional arguments? but (\d+)", message)
+    if found:
+        most = {"0": "no arguments", "1": "one argument"}.get(found[1], f"{found[1]} arguments")
+        return Fault(f"{upper} takes {most}, and here are {found[2]}", hint=takes)
+    return None
+
+
+def _params(qualified: str, step: Step) -> list[str]:
+    """The parameters of the function that Python names so, as far as it can be found from a frame."""
+    frame = step.frame
+    for names in (frame.f_locals, frame.f_globals, frame.f_builtins):
+        for value in list(names.values()):
+            if value.__class__ is FunctionType and value.__qualname__ == qualified:
+                code: CodeType = value.__code__
+                return list(code.co_varnames[: code.co_argcount])
+    return []
+
+
+# ---- loops
+
+
+def _loop(error: Loop) -> Fault:
+    """An infinite recursion through a value: the names on the way from it to itself."""
+    frames: list[tuple[FrameType, int]] = []
+    tb = error.__traceback__
+    while tb is not None:
+        frames.append((tb.tb_frame, tb.tb_lasti))
+        tb = tb.tb_next
+    thunk = None
+    names: list[str] = []
+    for frame, instruction in reversed(frames):
+        if frame.f_code is force.__code__:
+            held = frame.f_locals.get("t")
+            if thunk is None:
+                thunk = held
+            elif held is thunk:
+                break
+        elif ".source" in frame.f_globals:
+            step = Step(frame, instruction, frame.f_globals[".source"])
+            if step.name and (not names or names[-1] != step.name):
+                names.append(step.name)
+    names.reverse()
+    if not names:
+        return Fault("This value needs itself, without end", why="infinite recursion")
+    if len(names) > 1 and names[0] == names[-1]:
+        names.pop()
+    if len(names) == 1:
+        hint = "a record's fields see each other: the name means the field itself, not one of the same name outside"
+        return Fault(f"{quote(names[0])} needs itself, without end", why="infinite recursion", hint=hint)
+    chain = " needs ".join(quote(n) for n in [*names[:8], names[0]])
+    return Fault(f"{quote(names[0])} needs itself, without end", why=f"infinite recursion: {chain}")
+
+
+def _too_deep(steps: list[Step]) -> Fault:
+    names: list[str] = []
+    for step in reversed(steps[-400:]):
+        if step.name and step.name not in names:
+            names.append(step.name)
+    names.reverse()
+    if not names:
+        return Fault("Calls are nested too deeply, perhaps without end")
+    calls = " calls ".join(quote(n) for n in [*names[:6], names[0]])
+    hint = "a function that calls itself needs a case in which it does not"
+    return Fault("Calls are nested too deeply, perhaps without end", why=f"{calls}", hint=hint)
+
+
+# ---- fields
+
+
+def _field(step: Step, name: str, cache: Path | None) -> Span | None:
+    """The place of a field, or named argument, of the call that a frame is making."""
+    from . import parser
+
+    try:
+        tree = parser.parse(step.source, cache)
+    except FpackError:
+        return None
+    line, column, end_line, end_column = step.place()
+    begins = [0]
+    for part in step.source.text.split("\n"):
+        begins.append(begins[-1] + len(part) + 1)
+    begin, end = begins[line - 1] + column, begins[end_line - 1] + end_column
+    found = _entry(tree, begin, end, name)
+    if found is None:
+        return None
+    error = step.source.error(found[0], found[1], "")
+    return error.span
+
+
+def _entry(tree: Any, begin: int, end: int, name: str) -> tuple[int, int] | None:
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if node.__class__ is tuple and len(node) > 4 and node[0] in ("rcall", "call") and node[1:3] == (begin, end):
+            for entry in node[4][3] if node[0] == "rcall" and node[4][0] == "rec" else node[4]:
+                if entry.__class__ is tuple and entry[0] in ("set", "named", "inherit") and entry[3] == name:
+                    return entry[1], entry[2]
+        if node.__class__ in (tuple, list):
+            stack += [n for n in node if n.__class__ in (tuple, list)]
+    return None

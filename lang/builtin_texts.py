@@ -1,0 +1,171 @@
+"""The builtins for strings. Those that take one apart, or make one of values, look after derivations' placeholders."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from .arguments import int_of, list_of, text_of
+from .derive import Deriver
+from .errors import Fault, quote
+from .operators import fields
+from .values import Path, Record, Value, describe, evaluated
+
+
+def join(xs: Value, by: Value, /) -> Value:
+    parts = [evaluated(x) for x in list_of(xs)]
+    for part in parts:
+        if part.__class__ is not str:
+            raise Fault(f"`join` takes a list of strings, and this one holds {describe(part)}", hint='use "${VALUE}"')
+    return text_of(by).join(parts)
+
+
+def starts_with(s: Value, t: Value, /) -> Value:
+    return text_of(s).startswith(text_of(t))
+
+
+def ends_with(s: Value, t: Value, /) -> Value:
+    return text_of(s).endswith(text_of(t))
+
+
+def trim(s: Value, /) -> Value:
+    return text_of(s).strip(" \t\n\r")
+
+
+def to_int(s: Value, /) -> Value:
+    s = evaluated(s)
+    if s.__class__ is float:
+        return int(s)
+    if s.__class__ is int:
+        return s
+    if not re.fullmatch(r"-?[0-9]{1,19}", text_of(s)):
+        raise Fault(f"{quote(s)} is no whole number")
+    return int(s)
+
+
+def from_json(s: Value, /) -> Value:
+    def refuse(text: str) -> Value:
+        raise ValueError(f"{text} is no number")
+
+    try:
+        return json.loads(text_of(s), parse_constant=refuse)
+    except ValueError as error:
+        raise Fault("This string is not JSON", why=str(error)) from None
+
+
+class Texts:
+    """The builtins that take strings apart, or make them from values: they look after placeholders."""
+
+    def __init__(self, deriver: Deriver) -> None:
+        self.deriver = deriver
+
+    def functions(self) -> dict[str, Callable[..., Value]]:
+        """The builtins by name."""
+        cut = self.deriver.check_cut
+        deriver = self.deriver
+
+        def split(s: Value, by: Value, /) -> Value:
+            s, by = text_of(s), text_of(by)
+            if not by:
+                raise Fault("`split` needs something to split by")
+            parts = s.split(by)
+            cuts: list[int] = []
+            at = 0
+            for part in parts[:-1]:
+                cuts += (at + len(part), at + len(part) + len(by))
+                at += len(part) + len(by)
+            cut(s, cuts)
+            return parts
+
+        def replace(s: Value, old: Value, new: Value, /) -> Value:
+            s, old = text_of(s), text_of(old)
+            if not old:
+                raise Fault("`replace` needs something to replace")
+            cuts: list[int] = []
+            at = s.find(old)
+            while at >= 0:
+                cuts += (at, at + len(old)) if len(old) > 1 else (at, at + 1)
+                at = s.find(old, at + len(old))
+            cut(s, cuts)
+            return s.replace(old, text_of(new))
+
+        def substring(s: Value, a: Value, b: Value, /) -> Value:
+            s, a, b = text_of(s), int_of(a), int_of(b)
+            if not 0 <= a <= b:
+                raise Fault("`substring` takes two positions, the smaller one first", why=f"these are {a} and {b}")
+            cut(s, [a, b])
+            return s[a:b]
+
+        def lower(s: Value, /) -> Value:
+            return _cased(text_of(s), str.lower)
+
+        def upper(s: Value, /) -> Value:
+            return _cased(text_of(s), str.upper)
+
+        def _cased(s: str, change: Callable[[str], str]) -> str:
+            changed = change(s)
+            if changed != s:
+                cut(s, [i for i, c in enumerate(s) if change(c) != c and i] if "/fpack/store" in s else [])
+            return changed
+
+        def match(s: Value, regex: Value, /) -> Value:
+            s = text_of(s)
+            try:
+                found = re.fullmatch(text_of(regex), s)
+            except (re.error, RecursionError) as error:
+                raise Fault("This is no regular expression", why=str(error)) from None
+            if found is None:
+                return None
+            cut(s, [i for n in range(1, len(found.groups()) + 1) for i in found.span(n) if i >= 0])
+            return list(found.groups())
+
+        def to_string(x: Value, /) -> Value:
+            return deriver.text(evaluated(x))
+
+        def to_json(x: Value, /) -> Value:
+            return json.dumps(plain(x, deriver), ensure_ascii=False, separators=(",", ":"))
+
+        def mentions(x: Value, /) -> Value:
+            return deriver.mentioned(x)
+
+        def derivation(r: Value, /) -> Value:
+            return derived(evaluated(r))
+
+        def derived(r: Value) -> Value:
+            made = deriver.derive(r)
+            made.origin = lambda changes: derived({**r, **changes})
+            return made
+
+        return {
+            "split": split,
+            "replace": replace,
+            "substring": substring,
+            "lower": lower,
+            "upper": upper,
+            "match": match,
+            "to-string": to_string,
+            "to-json": to_json,
+            "mentions": mentions,
+            "derivation": derivation,
+        }
+
+
+def plain(value: Value, deriver: Deriver, depth: int = 0) -> Any:
+    """A value as JSON has it, with derivations and paths as their placeholders and fields sorted."""
+    value = evaluated(value)
+    if depth > 200:
+        raise Fault("A value is nested too deeply for JSON, or contains itself")
+    if value.__class__ is list:
+        return [plain(x, deriver, depth + 1) for x in value]
+    if value.__class__ is Record and value.get("type") == "derivation":
+        return deriver.text(value)
+    if isinstance(value, dict):
+        return {name: plain(x, deriver, depth + 1) for name, x in sorted(fields(value).items())}
+    if value.__class__ is Path:
+        return deriver.text(value)
+    if value.__class__ is FunctionType:
+        raise Fault("A function cannot be written as JSON")
+    return value

@@ -1,0 +1,393 @@
+"""The compiler: a syntax tree to Python code, with a thunk only where laziness needs one.
+
+Each expression is compiled for the place where it stands: `strict` gives Python code for its evaluated value, `lazy`
+for something that may be a thunk (`.T`), `tail` for a function's result, which may need statements. Definitions are
+put before the statement that uses them (`block`); they evaluate nothing, so their order is free of effects.
+"""
+
+from __future__ import annotations
+
+import _ast as a
+from bisect import bisect_right
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from . import pyast as py
+from .analysis import Mentions, Strictness
+from .bindings import Bindings
+from .errors import EvalError, did_you_mean
+from .parser import MAX_DEPTH, Node, parse
+from .pyast import Block, Expr, Place
+from .scope import Scope, Variable
+from .source import Source
+
+FORMAT = 1
+Free = dict[str, tuple[int, int]]
+
+_COMPARISONS = {"<": a.Lt(), "<=": a.LtE(), ">": a.Gt(), ">=": a.GtE()}
+_ARITHMETIC = {"+": ".add", "-": ".sub", "*": ".mul", "/": ".div"}
+_NATIVE = {"+": a.Add(), "-": a.Sub()}
+_ORDERS = {"<": ".lt", "<=": ".le", ">": ".gt", ">=": ".ge"}
+_LITERALS = ("int", "float", "str", "const")
+
+
+class Compiled(NamedTuple):
+    """A module's Python tree, and the free names that it expects as globals, with the place of each one's first use."""
+
+    tree: a.Module
+    free: Free
+
+
+def compile_file(source: Source, entries: list[Node], builtins: Mapping[str, str]) -> Compiled:
+    """A file: running the module sets `.value` to the record of its bindings."""
+    compiler = Compiler(source, builtins)
+    block: Block = []
+    compiler.file(entries, block)
+    return Compiled(a.Module(block, []), compiler.free)
+
+
+def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) -> Compiled:
+    """One expression: running the module sets `.value` to a function without arguments that gives its value."""
+    compiler = Compiler(source, builtins)
+    at = compiler.at(node)
+    compiler.level = 1
+    body: Block = []
+    compiler.tail(node, Scope(None), body)
+    return Compiled(a.Module([py.define(".value", [], body, at)], []), compiler.free)
+
+
+class Compiler(Bindings):
+    """The state of one compilation."""
+
+    def __init__(self, source: Source, builtins: Mapping[str, str]) -> None:
+        self.source = source
+        self.builtins = builtins
+        self.free: Free = {}
+        self.mentions = Mentions()
+        self.level = 0
+        self.counter = 0
+        self.depth = 0
+        self._lines = [0]
+        find = source.text.find
+        end = find("\n")
+        while end >= 0:
+            self._lines.append(end + 1)
+            end = find("\n", end + 1)
+
+    # ---- places and names
+
+    def at(self, node: Node) -> Place:
+        """The place of a node in the generated tree."""
+        return self.place(node[1], node[2])
+
+    def place(self, start: int, end: int) -> Place:
+        """Line (from 1) and column (from 0) of two offsets."""
+        line = bisect_right(self._lines, start)
+        end_line = line if line == len(self._lines) or end <= self._lines[line] - 1 else bisect_right(self._lines, end)
+        return line, start - self._lines[line - 1], end_line, end - self._lines[end_line - 1]
+
+    def fresh(self, stem: str) -> str:
+        """A Python name that nothing else has; what follows the last dot is not shown to users."""
+        self.counter += 1
+        return f"{stem}.{self.counter}"
+
+    def variable(self, name: str, scope: Scope, node: Node) -> Variable:
+        """The binding of a name, which becomes a free global where nothing binds it."""
+        found = scope.find(name)
+        if found is None:
+            self.free.setdefault(name, (node[1], node[2]))
+            found = Variable(name, 0, value=name in self.builtins)
+        return found
+
+    def flags(self, scope: Scope) -> Strictness:
+        """Strictness as it is seen from a scope."""
+
+        def of(name: str) -> list[bool] | None:
+            found = scope.find(name)
+            if found is not None:
+                return found.strict
+            letters = self.builtins.get(name)
+            return None if letters is None else [letter == "s" for letter in letters]
+
+        return Strictness(of)
+
+    # ---- the three ways to compile
+
+    def tail(self, node: Node, scope: Scope, block: Block) -> None:
+        """Put statements into `block` that return the node's evaluated value."""
+        kind = node[0]
+        self.enter(node)
+        if kind == "if":
+            then: Block = []
+            otherwise: Block = []
+            test = self.condition(node[3], scope, block)
+            self.tail(node[4], scope, then)
+            self.tail(node[5], scope, otherwise)
+            block.append(py.when(test, then, otherwise, self.at(node)))
+        elif kind == "let":
+            self.tail(node[4], self.bind(node[3], scope, block), block)
+        elif kind == "assert":
+            self.claim(node, scope, block)
+            self.tail(node[5], scope, block)
+        else:
+            value = self.strict(node, scope, block)
+            block.append(py.give(value, self.at(node)))
+        self.depth -= 1
+
+    def strict(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Python code for the node's evaluated value."""
+        self.enter(node)
+        result: Expr = getattr(self, "strict_" + node[0])(node, scope, block)
+        self.depth -= 1
+        return result
+
+    def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr:
+        """Python code that evaluates nothing, for the node's value or a thunk of it. name: what the value is called."""
+        kind = node[0]
+        if kind in _LITERALS or kind == "fn":
+            return self.strict(node, scope, block)
+        if kind == "var":
+            found = self.variable(node[3], scope, node)
+            if found.ready or found.level != self.level:
+                return py.name(found.python, self.at(node))
+        elif kind == "paren":
+            return self.lazy(node[3], scope, block, name)
+        elif self.is_plain(node):
+            return self.strict(node, scope, block)
+        return self.thunk(node, scope, block, name)
+
+    def is_plain(self, node: Node) -> bool:
+        """Whether a node is a list or record whose construction evaluates nothing and calls nothing."""
+        if node[0] == "list":
+            return all(item[0] != "spread" for item in node[3])
+        return node[0] == "rec" and self.is_flat(node[3])
+
+    def thunk(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr:
+        """A thunk of the node. One with a name is a function of that name, for errors to tell."""
+        at = self.at(node)
+        inner: Block = []
+        self.level += 1
+        if name or node[0] in ("if", "let", "assert"):
+            self.tail(node, scope, inner)
+        else:
+            value = self.strict(node, scope, inner)
+            if not inner:
+                self.level -= 1
+                return py.call(".T", [py.function(value, at)], at)
+            inner.append(py.give(value, at))
+        self.level -= 1
+        function = self.fresh(name or ".k")
+        block.append(py.define(function, [], inner, at))
+        return py.call(".T", [py.name(function, at)], at)
+
+    def apart(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """The value of a node that needs statements, in the middle of an expression."""
+        at = self.at(node)
+        inner: Block = []
+        self.level += 1
+        self.tail(node, scope, inner)
+        self.level -= 1
+        function = self.fresh(".k")
+        block.append(py.define(function, [], inner, at))
+        return py.call(py.name(function, at), [], at)
+
+    def enter(self, node: Node) -> None:
+        """Count nesting, which Python's compiler must survive."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            hint = "give a part of it a name of its own"
+            raise self.source.error(node[1], node[1] + 1, "This expression is nested too deeply", hint=hint)
+
+    # ---- expressions, one method a kind of node
+
+    def strict_int(self, node: Node, scope: Scope, block: Block) -> Expr:
+        return py.const(node[3], self.at(node))
+
+    strict_float = strict_str = strict_const = strict_int
+
+    def strict_path(self, node: Node, scope: Scope, block: Block) -> Expr:
+        at = self.at(node)
+        return py.call(".path", [py.const(node[3], at)], at)
+
+    def strict_paren(self, node: Node, scope: Scope, block: Block) -> Expr:
+        return self.strict(node[3], scope, block)
+
+    def strict_var(self, node: Node, scope: Scope, block: Block) -> Expr:
+        found = self.variable(node[3], scope, node)
+        at = self.at(node)
+        read = py.name(found.python, at)
+        return read if found.value else py.forced(read, at)
+
+    def strict_interp(self, node: Node, scope: Scope, block: Block) -> Expr:
+        at = self.at(node)
+        parts: list[Expr] = []
+        for part in node[3]:
+            if part.__class__ is str:
+                parts.append(py.const(part, at))
+            else:
+                where = self.at(part)
+                text = py.guarded(self.strict(part, scope, block), ".str", ".S", where)
+                parts.append(py.put(a.FormattedValue(text, -1, None), where))
+        return py.put(a.JoinedStr(parts), at)  # type: ignore[no-any-return]
+
+    def strict_list(self, node: Node, scope: Scope, block: Block) -> Expr:
+        items: list[Expr] = []
+        for item in node[3]:
+            if item[0] == "spread":
+                at = self.at(item)
+                items.append(py.starred(py.call(".items", [self.strict(item[3], scope, block)], at), at))
+            else:
+                items.append(self.lazy(item, scope, block))
+        return py.put(a.List(items, py.LOAD), self.at(node))  # type: ignore[no-any-return]
+
+    def strict_sel(self, node: Node, scope: Scope, block: Block) -> Expr:
+        at = self.place(node[5], node[6])
+        if node[4] == "with":
+            return py.call(".with", [self.strict(node[3], scope, block)], at)
+        value = py.walrus(".o", self.strict(node[3], scope, block), at)
+        return py.forced(py.subscript(value, self.key(node[4], scope, block, at), at), at)
+
+    def key(self, key: str | Node, scope: Scope, block: Block, at: Place) -> Expr:
+        """A field's name, given or computed."""
+        if key.__class__ is str:
+            return py.const(key, at)
+        return py.guarded(self.strict(key, scope, block), ".str", ".key", at)  # type: ignore[arg-type]
+
+    def strict_or(self, node: Node, scope: Scope, block: Block) -> Expr:
+        base, keys, at = node[3], [], self.at(node[3])
+        while base[0] == "sel":
+            keys.append(self.key(base[4], scope, block, self.place(base[5], base[6])))
+            base = base[3]
+        path: Expr = py.put(a.Tuple(keys[::-1], py.LOAD), at)
+        found = py.walrus(".w", py.call(".pick", [self.strict(base, scope, block), path], at), at)
+        test = py.compare(found, a.IsNot(), py.name(".M", at), at)
+        return py.choose(test, py.name(".w", at), self.strict(node[4], scope, block), at)
+
+    def strict_let(self, node: Node, scope: Scope, block: Block) -> Expr:
+        return self.apart(node, scope, block)
+
+    strict_assert = strict_let
+
+    def strict_if(self, node: Node, scope: Scope, block: Block) -> Expr:
+        test = self.condition(node[3], scope, block)
+        then, otherwise = self.strict(node[4], scope, block), self.strict(node[5], scope, block)
+        return py.choose(test, then, otherwise, self.at(node))
+
+    def condition(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Python code for a bool, checked where it might be something else."""
+        kind = node[0]
+        value = self.strict(node, scope, block)
+        if kind == "not" or (kind == "bin" and node[3] not in _ARITHMETIC) or (kind == "const" and node[3] is not None):
+            return value
+        return py.guarded(value, ".bool", ".truth", self.at(node))
+
+    def strict_not(self, node: Node, scope: Scope, block: Block) -> Expr:
+        return py.put(a.UnaryOp(a.Not(), self.condition(node[3], scope, block)), self.at(node))  # type: ignore[no-any-return]
+
+    def strict_neg(self, node: Node, scope: Scope, block: Block) -> Expr:
+        return py.call(".neg", [self.strict(node[3], scope, block)], self.at(node))
+
+    def strict_bin(self, node: Node, scope: Scope, block: Block) -> Expr:
+        op, at = node[3], self.at(node)
+        if op in ("&&", "||"):
+            sides = [self.condition(node[4], scope, block), self.condition(node[5], scope, block)]
+            return py.put(a.BoolOp(a.And() if op == "&&" else a.Or(), sides), at)  # type: ignore[no-any-return]
+        left, right = self.strict(node[4], scope, block), self.strict(node[5], scope, block)
+        if op in ("==", "!="):
+            return self.equality(op == "==", left, right, at)
+        # A variable beside a whole number needs no call when it holds one too.
+        if isinstance(left, a.Name) and isinstance(right, a.Constant) and right.value.__class__ is int:
+            native = None
+            if op in _NATIVE:
+                native = py.put(a.BinOp(left, _NATIVE[op], right), at)
+            elif op in _COMPARISONS:
+                native = py.compare(left, _COMPARISONS[op], right, at)
+            if native is not None:
+                slow = py.call(_ARITHMETIC.get(op) or _ORDERS[op], [left, right], at)
+                return py.choose(py.is_class(left, ".int", at), native, slow, at)
+        return py.call(_ARITHMETIC.get(op) or _ORDERS[op], [left, right], at)
+
+    def equality(self, same: bool, left: Expr, right: Expr, at: Place) -> Expr:
+        """`==` and `!=`. Beside a text, Python's own is right; elsewhere true must not equal 1."""
+        op = a.Eq() if same else a.NotEq()
+        for side in (left, right):
+            if isinstance(side, a.JoinedStr) or (isinstance(side, a.Constant) and side.value.__class__ is str):
+                return py.compare(left, op, right, at)
+        slow = py.call(".eq", [left, right], at)
+        return slow if same else py.put(a.UnaryOp(a.Not(), slow), at)
+
+    # ---- calls
+
+    def strict_call(self, node: Node, scope: Scope, block: Block) -> Expr:
+        at = self.at(node)
+        callee, args = node[3], node[4]
+        function = self.strict(callee, scope, block)
+        flags: list[bool] | None = None
+        if callee[0] == "var":
+            found = scope.find(callee[3])
+            if found is not None:
+                flags = found.strict
+            elif callee[3] in self.builtins:
+                flags = [letter == "s" for letter in self.builtins[callee[3]]]
+        positional: list[Expr] = []
+        keywords: list[a.keyword] = []
+        for i, arg in enumerate(args):
+            if arg[0] == "spread":
+                where, held = self.at(arg), self.fresh(".spread")
+                value = py.walrus(held, self.strict(arg[3], scope, block), where)
+                positional.append(py.starred(py.call(".positional", [value], where), where))
+                keywords.append(py.keyword(None, py.call(".named", [py.name(held, where)], where), where))
+                flags = None
+            elif arg[0] == "named":
+                keywords.append(py.keyword(arg[3], self.lazy(arg[4], scope, block, arg[3]), self.at(arg)))
+            elif flags is not None and i < len(flags) and flags[i]:
+                positional.append(self.strict(arg, scope, block))
+            else:
+                positional.append(self.lazy(arg, scope, block))
+        return py.call(function, positional, at, keywords)
+
+    def strict_rcall(self, node: Node, scope: Scope, block: Block) -> Expr:
+        at, held, given = self.at(node), self.fresh(".callee"), self.fresh(".given")
+        function = py.walrus(held, self.strict(node[3], scope, block), at)
+        record = py.walrus(given, self.strict(node[4], scope, block), at)
+        value = py.call(function, [record], at)
+        return py.call(".opened", [value, py.name(held, at), py.name(given, at)], at)
+
+    def strict_fn(self, node: Node, scope: Scope, block: Block) -> Expr:
+        name = self.fresh(node[3] or ".f")
+        self.function(name, node, scope, block)
+        return py.name(name, self.at(node))
+
+
+def unbound(
+    source: Source, name: str, span: tuple[int, int], outer: list[str], hidden: frozenset[str], cache: Path | None
+) -> EvalError:
+    """The error for a name that nothing binds. outer: what is in scope everywhere, less what is hidden."""
+    known = {n for n in outer if n not in hidden}
+    known |= {n for n in _bound_around(parse(source, cache), span[0]) if n != name}
+    parts = name.split("-")
+    hint = did_you_mean(name, known)
+    for i in range(1, len(parts)):
+        left, right = "-".join(parts[:i]), "-".join(parts[i:])
+        if left in known and (right in known or right.isdigit()):
+            hint = f"for a difference put blanks around the minus: `{left} - {right}`"
+            break
+    return source.error(*span, f"Nothing is named `{name}` here", hint=hint)
+
+
+def _bound_around(tree: object, offset: int) -> set[str]:
+    """The names that the nodes around an offset bind."""
+    found: set[str] = set()
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if node.__class__ is list:
+            assert isinstance(node, list)
+            found |= {e[3] for e in node if e.__class__ is tuple and e and e[0] in ("set", "param", "inherit")}
+            found |= {n for e in node if e.__class__ is tuple and e and e[0] == "for" for n in e[3]}
+            stack += node
+        elif isinstance(node, tuple) and len(node) > 2:
+            inside = node[0] in ("set", "param", "pattern", "for") or node[1] <= offset <= node[2]
+            stack += node[3:] if inside else ()
+    return found

@@ -1,0 +1,230 @@
+"""From values to derivations: forces arguments, finds what their strings mention, keeps what was made."""
+
+from __future__ import annotations
+
+from pathlib import Path as HostPath
+from types import FunctionType
+from typing import Any, Protocol
+
+from fpack.store import derivation as drv
+from fpack.store.derivation import Derivation, Output
+from fpack.store.errors import FpackError
+from fpack.store.path import STORE, clean_name, find_references
+
+from .errors import Fault, quote
+from .values import (
+    OnDemand,
+    Path,
+    Record,
+    Thunk,
+    Value,
+    describe,
+    evaluated,
+    force,
+)
+
+MAX_DEPTH = 100
+_LEAST, _MOST = -(1 << 63), (1 << 64) - 1
+
+
+class Sources(Protocol):
+    """What hashes files and directories of the user's project."""
+
+    def hash(self, path: HostPath) -> bytes:
+        """The 32-byte digest of the tree at `path`, less what its .gitignore files leave out."""
+        ...
+
+
+class Known:
+    """An output that exists in this evaluation. text: its placeholder as strings hold it."""
+
+    __slots__ = ("output", "text")
+
+    def __init__(self, output: Output, text: str) -> None:
+        self.output = output
+        self.text = text
+
+
+class Deriver:
+    """Makes derivations and remembers them.
+
+    derivations: the encoding of each, by digest. source_paths: where each source lies, by its tree's digest in
+    hexadecimal. known: each output, by its placeholder's hash.
+    """
+
+    def __init__(self, sources: Sources | None) -> None:
+        self.sources = sources
+        self.derivations: dict[bytes, bytes] = {}
+        self.source_paths: dict[str, HostPath] = {}
+        self.known: dict[str, Known] = {}
+        self._paths: dict[str, str] = {}
+
+    # ---- strings
+
+    def text(self, value: Value) -> str:
+        """What an evaluated value is within a string."""
+        kind = value.__class__
+        if isinstance(value, str):
+            return value
+        if kind is bool:
+            return "true" if value else "false"
+        if kind is int or kind is float:
+            return repr(value)
+        if kind is Path:
+            return self.source(value)
+        if isinstance(value, dict):
+            out = evaluated(value.get("out"))
+            if isinstance(out, str):
+                return out
+            if value.get("type") == "package":
+                hint = "its files are found in a container or a build that lists it in `packages`"
+                raise Fault("A Debian package has no path in the store", hint=hint)
+            raise Fault("A record has no text", hint="name the field that is meant, or use to-json")
+        hint = {list: 'use join(LIST, " ")', type(None): "use `if VALUE == null then ... else ...`"}.get(kind, "")
+        if kind is FunctionType:
+            hint = "call it"
+        raise Fault(f"{describe(value).capitalize()} has no text", hint=hint)
+
+    def source(self, path: Path) -> str:
+        """The placeholder of a file or directory of the project."""
+        found = self._paths.get(path.place)
+        if found is not None:
+            return found
+        if self.sources is None:
+            raise Fault("Files cannot be taken into the store here")
+        place = HostPath(path.place)
+        if not place.exists():
+            raise Fault(f"There is no file {quote(place.name)}", why=str(place))
+        digest = self.sources.hash(place).hex()
+        self.source_paths[digest] = place
+        name = clean_name(place.name)
+        _, texts = self.add(Derivation("source", name, {"tree": digest}))
+        self._paths[path.place] = texts[0]
+        return texts[0]
+
+    def check_cut(self, text: str, cuts: list[int]) -> None:
+        """Refuse to cut `text` inside a placeholder: the pieces would not say what they depend on."""
+        if STORE not in text:
+            return
+        for hash_, _ in find_references(text):
+            known = self.known.get(hash_)
+            if known is None:
+                continue
+            start = text.find(known.text)
+            while start >= 0:
+                if any(start < cut < start + len(known.text) for cut in cuts):
+                    name = known.text[len(STORE) + 34 :]
+                    why = f"the string holds the path of {quote(name)}, which is not built yet"
+                    raise Fault("A path in the store cannot be cut or changed", why=why)
+                start = text.find(known.text, start + 1)
+
+    def mentioned(self, value: Value) -> list[str]:
+        """The placeholders that stand in the strings of a value, sorted."""
+        found: dict[str, Known] = {}
+        self._argument(value, "", 0, found)
+        return sorted(known.text for known in found.values())
+
+    # ---- derivations
+
+    def add(self, made: Derivation) -> tuple[bytes, list[str]]:
+        """Keep a derivation; its digest, and its outputs' placeholders."""
+        body = made.encode()
+        digest = drv.digest(body)
+        texts = []
+        for output in made.outputs:
+            placeholder = drv.placeholder(digest, made.name, output)
+            text = str(placeholder)
+            texts.append(text)
+            if digest not in self.derivations:
+                self.known[placeholder.hash] = Known(Output(digest, output), text)
+        self.derivations[digest] = body
+        return digest, texts
+
+    def derive(self, record: Value) -> Record:
+        """The builtin `derivation`: a record of kind, name, candidates and arguments to a derivation's record."""
+        if not isinstance(record, dict):
+            raise Fault(f"`derivation` takes a record, and this is {describe(record)}")
+        fields = {name: evaluated(value) for name, value in record.items()}
+        kind, name = self._string(fields, "kind"), self._string(fields, "name")
+        found: dict[str, Known] = {}
+        reserved = ("kind", "name", "candidates", "outputs")
+        args = {k: self._argument(v, k, 1, found) for k, v in fields.items() if k not in reserved}
+        candidates = [self.output(c).output for c in self._list(fields, "candidates")]
+        outputs = tuple(self._list(fields, "outputs")) or ("out",)
+        if any(o.__class__ is not str for o in outputs) or len(set(outputs)) < len(outputs):
+            raise Fault("`outputs` is a list of different strings", field="outputs")
+        inputs = tuple({k.output for k in found.values()}.difference(candidates))
+        made = Derivation(kind, name, args, inputs, tuple(candidates), outputs)
+        try:
+            _, texts = self.add(made)
+        except FpackError as error:
+            raise Fault(error.what, why=error.why, hint="use store-name(TEXT)", field="name") from None
+        result = dict(zip(outputs, texts, strict=True))
+        return Record({"type": "derivation", "name": name, "kind": kind, "out": texts[0], **result})
+
+    def output(self, value: Value) -> Known:
+        """The output that a derivation's record, or a string that is a placeholder, stands for."""
+        value = evaluated(value)
+        text = evaluated(value.get("out")) if isinstance(value, dict) else value
+        if text.__class__ is str:
+            for hash_, _ in find_references(text):
+                known = self.known.get(hash_)
+                if known is not None and known.text == text:
+                    return known
+        raise Fault(f"This is {describe(value)}, not a derivation")
+
+    def _string(self, fields: dict[str, Value], name: str) -> str:
+        value = fields.get(name)
+        if value.__class__ is not str:
+            what = (
+                f"A derivation needs the string {quote(name)}" if name not in fields else f"{quote(name)} is a string"
+            )
+            raise Fault(what, why=f"this is {describe(value)}" if name in fields else "", field=name)
+        return value
+
+    def _list(self, fields: dict[str, Value], name: str) -> list[Value]:
+        value = fields.get(name, [])
+        if value.__class__ is not list:
+            raise Fault(f"{quote(name)} is a list, and this is {describe(value)}", field=name)
+        return [evaluated(item) for item in value]
+
+    def _argument(self, value: Value, where: str, depth: int, found: dict[str, Known]) -> Any:
+        """The canonical form of an argument; the outputs that it mentions are put in `found`."""
+        if value.__class__ is Thunk:
+            value = force(value)
+        kind = value.__class__
+        if kind is str:
+            if STORE in value:
+                self._scan(value, where, found)
+            return value
+        if value is None or kind is bool:
+            return value
+        if kind is int:
+            if not _LEAST <= value <= _MOST:
+                raise Fault(f"The number in {quote(where)} is too large", field=where)
+            return value
+        if depth > MAX_DEPTH:
+            raise Fault(
+                f"{quote(where.split('.')[0])} is nested too deeply, or contains itself", field=where.split(".")[0]
+            )
+        if kind is list:
+            return [self._argument(item, where, depth + 1, found) for item in value]
+        if kind is Path:
+            return self._argument(self.source(value), where, depth, found)
+        if isinstance(value, dict) and kind is not OnDemand:
+            out = value.get("out")
+            if out is not None and value.get("type") == "derivation":
+                return self._argument(out, where, depth, found)
+            return {k: self._argument(v, f"{where}.{k}", depth + 1, found) for k, v in value.items()}
+        top = where.split(".")[0]
+        hint = "write it as a string" if kind is float else ""
+        raise Fault(f"A derivation cannot hold {describe(value)}", why=f"it is in {quote(where)}", hint=hint, field=top)
+
+    def _scan(self, text: str, where: str, found: dict[str, Known]) -> None:
+        for hash_, name in find_references(text):
+            known = self.known.get(hash_)
+            if known is None:
+                why = f"it stands in {quote(where)}"
+                hint = "use a derivation's value in place of its path"
+                raise Fault(f"Nothing here makes the path {quote(f'{STORE}/{hash_}-{name}')}", why=why, hint=hint)
+            found[hash_] = known

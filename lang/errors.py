@@ -1,0 +1,171 @@
+"""Errors of the language: data with a place in the user's text, and the one function that draws them.
+
+Code that finds a fault without knowing where the user wrote its cause raises a `Fault`; `blame.py` turns that into an
+`EvalError`, which always has a span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from fpack.store.errors import FpackError
+
+SHOWN_CALLS = 8
+SHOWN_WIDTH = 160
+
+
+class Span(NamedTuple):
+    """A stretch of a source text. Lines and columns count from 1; the end column is the one after the last character.
+
+    text: the line in which the stretch begins, for the excerpt.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Call(NamedTuple):
+    """One step of the way to an error: what was evaluated (`redis`, or "" for something without a name), and where."""
+
+    name: str
+    span: Span
+
+
+class EvalError(FpackError):
+    """What is wrong in an expression, and where. calls: the way there through the user's text, outermost first."""
+
+    exit_code = 3
+
+    def __init__(self, what: str, *, span: Span, why: str = "", hint: str = "", calls: tuple[Call, ...] = ()) -> None:
+        super().__init__(what, where=str(span), why=why, hint=hint)
+        self.span = span
+        self.calls = calls
+
+    @property
+    def file(self) -> str:
+        """The file's name as the user gave it."""
+        return self.span.file
+
+    @property
+    def line(self) -> int:
+        """The line, from 1."""
+        return self.span.line
+
+    @property
+    def column(self) -> int:
+        """The column, from 1."""
+        return self.span.column
+
+
+class Fault(FpackError):
+    """A fault that the running code found. field: the name of the record field that is to blame, if one is."""
+
+    exit_code = 3
+
+    def __init__(self, what: str, *, why: str = "", hint: str = "", field: str | None = None) -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.field = field
+
+
+def at_span(file: str, text: str, start: int, end: int) -> Span:
+    """The span of the characters from `start` up to `end` of a text."""
+    end = max(start, min(end, len(text)))
+    line = text.count("\n", 0, start) + 1
+    begin = text.rfind("\n", 0, start) + 1
+    stop = text.find("\n", begin)
+    end_line = line + text.count("\n", start, end)
+    end_begin = text.rfind("\n", 0, end) + 1
+    excerpt = text[begin : stop if stop >= 0 else len(text)]
+    return Span(file, line, start - begin + 1, end_line, end - end_begin + 1, excerpt)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The one of `known` that `name` was most likely meant to be, or ""."""
+    names = sorted(set(known))
+    plain = {_plain(n): n for n in reversed(names)}
+    if _plain(name) in plain:
+        return plain[_plain(name)]
+    import difflib  # only on the way to an error message
+
+    found = difflib.get_close_matches(name, names[:20_000], 1, 0.6)
+    return found[0] if found else ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint with the nearest name, or ""."""
+    found = nearest(name, known)
+    return f"did you mean {quote(found)}?" if found else ""
+
+
+def quote(name: str) -> str:
+    """A name or value as it stands in a message."""
+    return f"`{name}`" if len(name) <= 80 else f"`{name[:77]}...`"
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def render(error: FpackError, color: bool = False) -> str:
+    """The error as lines of text: what, the source line and a caret below it, why, the calls that led there, a hint."""
+
+    def paint(code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if color and text else text
+
+    lines = [paint("1;31", "error: ") + paint("1", error.what)]
+    if isinstance(error, EvalError):
+        lines += _excerpt(error.span, paint)
+    elif error.where:
+        lines.append(f"  {paint('2', 'in')} {error.where}")
+    if error.why:
+        lines += [f"  {line}" for line in error.why.splitlines()]
+    if isinstance(error, EvalError) and error.calls:
+        calls = error.calls
+        shown = calls if len(calls) <= SHOWN_CALLS else (*calls[: SHOWN_CALLS // 2], None, *calls[-SHOWN_CALLS // 2 :])
+        for call in shown:
+            if call is None:
+                lines.append(f"  ... {len(calls) - SHOWN_CALLS // 2 * 2} more")
+            else:
+                lines.append(f"  {paint('2', 'in')} {quote(call.name) + ', ' if call.name else ''}{call.span}")
+    if error.hint:
+        lines.append(f"  {paint('1;36', 'hint:')} {error.hint}")
+    return "\n".join(lines)
+
+
+def _excerpt(span: Span, paint: object) -> list[str]:
+    assert callable(paint)
+    number = str(span.line)
+    gutter = " " * len(number)
+    last = span.end_column if span.end_line == span.line else len(span.text) + 1
+    text, column = span.text, span.column
+    if len(text) > SHOWN_WIDTH:
+        cut = max(0, column - SHOWN_WIDTH // 2)
+        text = text[cut : cut + SHOWN_WIDTH]
+        column, last = column - cut, min(last - cut, SHOWN_WIDTH + 1)
+    before = "".join("\t" if c == "\t" else " " * _width(c) for c in text[: column - 1])
+    marked = text[column - 1 : max(last, column + 1) - 1]
+    carets = "^" * max(1, sum(map(_width, marked)))
+    bar = paint("34", "|")
+    return [
+        f" {gutter}{paint('34', '-->')} {span}",
+        f" {paint('34', number)} {bar} {text}",
+        f" {gutter} {bar} {before}{paint('1;31', carets)}",
+    ]
+
+
+def _width(char: str) -> int:
+    if char.isascii():
+        return 1
+    import unicodedata  # only for excerpts that are not plain ASCII
+
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

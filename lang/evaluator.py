@@ -1,0 +1,253 @@
+"""The evaluator: what the other rooms call to get values and derivations from texts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from fpack.store.errors import FpackError
+
+from . import stack
+from .arguments import strings_of, text_of
+from .builtin_texts import Texts
+from .builtins import PURE, STRICT
+from .derive import Deriver, Sources
+from .errors import Fault, quote
+from .modules import MAX_FILE, Modules, project_root
+from .operators import RUNTIME
+from .packages import PackageSource
+from .source import Source
+from .values import (
+    OnDemand,
+    Value,
+    describe,
+    evaluated,
+    is_derivation,
+)
+from .values import Path as PathValue
+
+STANDARD = Path(__file__).with_name("std")
+PRELUDE = "prelude"
+MAX_DEPTH = 1000
+
+
+class Evaluator:
+    """One evaluation of texts.
+
+    root: the project's directory; None: found from each file. cache: where compiled modules are kept; None: nowhere.
+    library: directories of `fpack/NAME` files, beside the standard library. settings: what the standard library may
+    know of the outside (arch, codec). Everything is raised as a FpackError; what is wrong in a text as an EvalError.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path | None = None,
+        cache: Path | None = None,
+        library: list[Path] | None = None,
+        packages: PackageSource | None = None,
+        sources: Sources | None = None,
+        settings: Mapping[str, Value] | None = None,
+    ) -> None:
+        self._root = os.path.realpath(root) if root is not None else None
+        self._cache = cache
+        self._packages = packages
+        self._deriver = Deriver(sources)
+        self._modules = Modules(cache, [STANDARD, *(library or [])], STRICT)
+        self._modules.hidden = frozenset(["settings"])
+        self._modules.base = {**RUNTIME, **PURE, ".S": self._deriver.text, "settings": dict(settings or {})}
+        self._modules.base |= _titled({**Texts(self._deriver).functions(), **self._outside()})
+        self._ready = False
+
+    # ---- values
+
+    def load(self, path: Path) -> Value:
+        """The record of a file's bindings."""
+        return self._run(lambda: self._modules.file(str(path), self._root))
+
+    def expression(self, text: str, name: str = "<command line>") -> Value:
+        """The value of an expression. Its relative paths start at the root."""
+        root = self._root or project_root(os.path.realpath(os.getcwd()))
+
+        def work() -> Value:
+            module = self._modules.compile(Source(name, text.replace("\r\n", "\n"), start="expression"), root, root)
+            return self._modules.run(module)()
+
+        return self._run(work)
+
+    def select(self, value: Value, names: list[str]) -> Value:
+        """The field of a field of ... a value, evaluated."""
+
+        def work() -> Value:
+            at = evaluated(value)
+            for i, name in enumerate(names):
+                at = self._field(at, name, names[:i])
+            return at
+
+        return self._run(work)
+
+    def force(self, value: Value, deep: bool = False) -> Value:
+        """The evaluated value; with `deep`, all that is in it too, but for on-demand fields not asked for."""
+
+        def deeply(v: Value, depth: int) -> Value:
+            v = evaluated(v)
+            if depth > MAX_DEPTH:
+                raise Fault("A value is nested too deeply, or contains itself")
+            if v.__class__ is list:
+                return [deeply(x, depth + 1) for x in v]
+            if isinstance(v, dict):
+                for k, x in list(v.items()):
+                    v[k] = deeply(x, depth + 1)
+            return v
+
+        return self._run(lambda: deeply(value, 0) if deep else evaluated(value))
+
+    def call(self, function: Value, *args: Value) -> Value:
+        """The evaluated result of a function value."""
+
+        def work() -> Value:
+            f = evaluated(function)
+            if f.__class__ is not FunctionType:
+                raise Fault(f"This is {describe(f)}, not a function")
+            return f(*args)
+
+        return self._run(work)
+
+    def to_json(self, value: Value) -> Any:
+        """A value for display, as JSON's types.
+
+        A derivation is {"derivation": its placeholder}, which is not a path that exists; a path is {"path": ...}, a
+        function {"function": its parameters}, and an on-demand record {"on-demand": what it holds}.
+        """
+
+        def show(v: Value, depth: int) -> Any:
+            v = evaluated(v)
+            if depth > MAX_DEPTH:
+                raise Fault("A value is nested too deeply, or contains itself")
+            if v.__class__ is list:
+                return [show(x, depth + 1) for x in v]
+            if is_derivation(v):
+                return {"derivation": v["out"]}
+            if v.__class__ is OnDemand:
+                return {"on-demand": v.what}
+            if isinstance(v, dict):
+                return {k: show(x, depth + 1) for k, x in sorted(v.items())}
+            if v.__class__ is PathValue:
+                return {"path": v.place}
+            if v.__class__ is FunctionType:
+                code = v.__code__
+                params = code.co_varnames[: code.co_argcount]
+                return {"function": ["{ ... }" if p.startswith(".") else p for p in params]}
+            return v
+
+        return self._run(lambda: show(value, 0))
+
+    # ---- derivations
+
+    @property
+    def derivations(self) -> dict[bytes, bytes]:
+        """The encoding of each derivation that was made, by digest."""
+        return self._deriver.derivations
+
+    @property
+    def source_paths(self) -> dict[str, Path]:
+        """Where each source lies on this machine, by its tree's digest in hexadecimal."""
+        return self._deriver.source_paths
+
+    def is_derivation(self, value: Value) -> bool:
+        """Whether a value is a derivation, evaluating it if need be."""
+        return bool(self._run(lambda: is_derivation(evaluated(value))))
+
+    def derivation_of(self, value: Value) -> tuple[bytes, str, str]:
+        """A derivation value's digest, output name and placeholder."""
+        known = self._run(lambda: self._deriver.output(value))
+        return known.output.derivation, known.output.name, known.text
+
+    # ---- inside
+
+    def _run(self, work: Callable[[], Value]) -> Value:
+        """Run in a deep stack, and raise what the user is to see."""
+
+        def guarded() -> Value:
+            try:
+                if not self._ready:
+                    self._ready = True
+                    self._modules.prelude = self._modules.named(PRELUDE)
+                return work()
+            except (FpackError, RecursionError, TypeError, KeyError) as error:
+                from .blame import blame
+
+                told = blame(error, self._cache)
+                if told is error and not isinstance(error, FpackError):
+                    raise
+                told.__traceback__ = told.__context__ = None
+            raise told
+
+        return stack.run(guarded)
+
+    def _field(self, value: Value, name: str, above: list[str]) -> Value:
+        from .blame import no_field
+
+        where = ".".join(above)
+        if not isinstance(value, dict):
+            raise Fault(f"{quote(where)} is {describe(value)}, and has no field {quote(name)}")
+        try:
+            return evaluated(value[name])
+        except KeyError:
+            fault = no_field(value, name)
+            fault.why = f"in {quote(where)}" if where else fault.why
+            raise fault from None
+
+    def _outside(self) -> dict[str, Callable[..., Value]]:
+        """The builtins that reach outside the evaluation: the project's files and the package source."""
+
+        def source() -> PackageSource:
+            if self._packages is None:
+                raise Fault("There are no packages here", why="no package source was set up")
+            return self._packages
+
+        def read_text(path: Value, /) -> Value:
+            path = evaluated(path)
+            if path.__class__ is not PathValue:
+                raise Fault(f"`read-text` takes a path, and this is {describe(path)}", hint="read-text(./FILE)")
+            return read(path.place)
+
+        def releases() -> Value:
+            return list(source().releases())
+
+        def package(release: Value, name: Value, /) -> Value:
+            return dict(source().package(text_of(release), text_of(name)))
+
+        def closure(release: Value, names: Value, /) -> Value:
+            return [dict(p) for p in source().closure(text_of(release), strings_of(names))]
+
+        return {
+            "read-text": read_text,
+            "debian-releases": releases,
+            "debian-package": package,
+            "debian-closure": closure,
+        }
+
+
+def read(place: str) -> str:
+    """A file of the project as text."""
+    name = os.path.basename(place)
+    try:
+        with open(place, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+        if len(data) > MAX_FILE:
+            raise Fault(f"{quote(name)} is too large to be read as text", why=f"the limit is {MAX_FILE >> 20} MB")
+        return data.decode()
+    except OSError as error:
+        raise Fault(f"{quote(name)} cannot be read", why=error.strerror or str(error)) from None
+    except UnicodeDecodeError:
+        raise Fault(f"{quote(name)} is not UTF-8 text", hint='take the file itself: "${./FILE}"') from None
+
+
+def _titled(functions: dict[str, Callable[..., Value]]) -> dict[str, Callable[..., Value]]:
+    for name, function in functions.items():
+        function.__qualname__ = name
+    return functions

@@ -1,0 +1,243 @@
+"""Files of the language: found, compiled or taken from the cache, run once each.
+
+A module is what one file, or the text of one expression, became. Compiled modules are cached by their content, the
+interpreter and fpack's version; on a hit neither the grammar nor the compiler is touched.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from fpack.store.errors import FpackError
+
+from . import diskcache
+from .errors import Fault, did_you_mean, quote
+from .source import Source
+from .values import Path as PathValue
+from .values import Value
+
+FORMAT = 1
+VERSION = "0.1.0"
+MAX_FILE = 16 << 20
+PROJECT_FILE = "fpack.fp"
+
+Base = dict[str, Any]
+Free = dict[str, tuple[int, int]]
+
+
+class Module:
+    """One text, ready to run. root: the project's (or library's) directory; directory: the file's."""
+
+    __slots__ = ("source", "code", "free", "root", "directory", "value", "running")
+
+    def __init__(self, source: Source, code: CodeType, free: Free, root: str, directory: str) -> None:
+        self.source = source
+        self.code = code
+        self.free = free
+        self.root = root
+        self.directory = directory
+        self.value: Value = None
+        self.running = False
+
+
+class Modules:
+    """All modules of one evaluation.
+
+    base: what every module sees (the runtime and the builtins), once without and once with the prelude's names.
+    builtins: the builtins' strictness, which generated code depends on.
+    """
+
+    def __init__(self, cache: Path | None, library: list[Path], builtins: Mapping[str, str]) -> None:
+        self.cache = cache
+        self.library = [os.path.realpath(p) for p in library]
+        self.builtins = builtins
+        self.base: Base = {}
+        self.hidden: frozenset[str] = frozenset()  # builtins that only the library sees
+        self.prelude: dict[str, Value] = {}
+        self._files: dict[str, Module] = {}
+        self._stack: list[Module] = []
+        names = "\0".join(f"{name} {letters}" for name, letters in sorted(builtins.items()))
+        self._key = f"module {FORMAT} {VERSION} {names}".encode()
+
+    # ---- files
+
+    def file(self, path: str, root: str | None = None, library: bool = False) -> Value:
+        """The record of a file's bindings. root: its project, found from the file's place if it is not given."""
+        real = os.path.realpath(path)
+        module = self._files.get(real)
+        if module is None:
+            directory = os.path.dirname(real)
+            name = f"fpack/{os.path.basename(real)}" if library else _shown(path)
+            source = Source(name, _read(real, name), library)
+            module = self.compile(source, root or project_root(directory), directory)
+            self._files[real] = module
+            self.run(module)
+        elif module.running:
+            names = [m.source.name for m in self._stack[self._stack.index(module) :]]
+            chain = " imports ".join(quote(n) for n in [*names, module.source.name])
+            raise Fault(
+                "These files import each other while they are read", why=chain, hint="import where the value is used"
+            )
+        return module.value
+
+    def named(self, name: str) -> Value:
+        """The library's file `NAME.fp`, of the first directory that has it."""
+        if name and "/" not in name and not name.startswith("."):
+            for directory in self.library:
+                path = f"{directory}/{name}.fp"
+                if os.path.isfile(path):
+                    return self.file(path, directory, library=True)
+        known = [p[:-3] for d in self.library if os.path.isdir(d) for p in os.listdir(d) if p.endswith(".fp")]
+        raise Fault(f"The library has no file {quote('fpack/' + name)}", hint=did_you_mean(name, known))
+
+    def imported(self, target: Value, module: Module) -> Value:
+        """What `import(target)` gives in a module."""
+        if target.__class__ is PathValue:
+            path = target.place
+        elif target.__class__ is not str:
+            raise Fault("`import` takes a path or a string", hint='import("./FILE.fp") or import("fpack/NAME")')
+        elif target.startswith("fpack/"):
+            return self.named(target[len("fpack/") :])
+        elif target.startswith(("./", "../")):
+            path = within(module, target)
+        else:
+            raise Fault(
+                f"{quote(target)} cannot be imported", hint='write "./FILE.fp", or "fpack/NAME" for the library'
+            )
+        if os.path.isdir(path):
+            raise Fault(
+                f"{quote(target if target.__class__ is str else path)} is a directory", hint="import a file in it"
+            )
+        return self.file(path, module.root, module.source.library)
+
+    # ---- texts
+
+    def compile(self, source: Source, root: str, directory: str) -> Module:
+        """A module of a text, from the cache if it was compiled before."""
+        key = diskcache.key(self._key, source.start.encode(), source.text.encode())
+        body = diskcache.read(self.cache, key)
+        if body is not None:
+            code, free = marshal.loads(body)
+        else:
+            code, free = self._compile(source)
+            diskcache.write(self.cache, key, marshal.dumps((code, free)))
+        return Module(source, code, free, root, directory)
+
+    def _compile(self, source: Source) -> tuple[CodeType, Free]:
+        from . import compiler, parser  # and lark, unless the tables are cached
+
+        try:
+            tree = parser.parse(source, self.cache)
+            make = compiler.compile_file if source.start == "file" else compiler.compile_expression
+            made = make(source, tree, self.builtins)
+            return compile(made.tree, source.start, "exec", dont_inherit=True, optimize=1), made.free
+        except (RecursionError, MemoryError):
+            raise source.error(0, 0, "This text is nested too deeply") from None
+
+    def run(self, module: Module, changes: dict[str, Value] | None = None) -> Value:
+        """Run a module's code and keep its value. changes: bindings with other values than the text gives them."""
+        scope: dict[str, Any] = {"__builtins__": self.base, ".source": module.source}
+        for name, span in module.free.items():
+            if name == "import":
+                scope["import"] = _importer(self, module)
+            elif name in self.builtins and (module.source.library or name not in self.hidden):
+                pass
+            elif name in self.prelude:
+                scope[name] = self.prelude[name]
+            else:
+                raise self._unbound(module, name, span)
+        scope[".path"] = lambda text: PathValue(within(module, text))
+        module.running = True
+        self._stack.append(module)
+        try:
+            exec(module.code, scope, scope if changes is None else Changed(scope, changes))
+        finally:
+            self._stack.pop()
+            module.running = False
+        module.value = scope[".value"]
+        return module.value
+
+    def _unbound(self, module: Module, name: str, span: tuple[int, int]) -> FpackError:
+        from . import compiler
+
+        return compiler.unbound(module.source, name, span, [*self.builtins, *self.prelude], self.hidden, self.cache)
+
+
+class Changed(dict[str, Any]):
+    """The names that a module's own code sets, some of which keep other values: how `.with` reaches a file."""
+
+    def __init__(self, scope: dict[str, Any], changes: dict[str, Value]) -> None:
+        super().__init__()
+        self.scope = scope
+        self.changes = changes
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.scope[name] = self.changes.get(name, value)
+
+    def __missing__(self, name: str) -> Any:
+        return self.scope[name]
+
+
+def _importer(modules: Modules, module: Module) -> Callable[[Value], Value]:
+    def import_(target: Value, /) -> Value:
+        from .values import evaluated
+
+        return modules.imported(evaluated(target), module)
+
+    import_.__qualname__ = "import"
+    return import_
+
+
+def project_root(directory: str) -> str:
+    """The nearest directory at or above `directory` that has a project file, else `directory` itself."""
+    at = directory
+    while True:
+        if os.path.exists(f"{at}/{PROJECT_FILE}"):
+            return at
+        above = os.path.dirname(at)
+        if above == at:
+            return directory
+        at = above
+
+
+def within(module: Module, text: str) -> str:
+    """The absolute path that a relative one means in a module; it must stay in the module's project."""
+    path = os.path.normpath(f"{module.directory}/{text}")
+    for place in (path, os.path.realpath(path)):
+        if place != module.root and not place.startswith(module.root.rstrip("/") + "/"):
+            what = "the library" if module.source.library else "the project"
+            why = f"{module.root} is its directory"
+            hint = (
+                ""
+                if module.source.library
+                else f"a file {PROJECT_FILE} in a directory above makes that one the project's"
+            )
+            raise Fault(f"{quote(text)} is outside {what}", why=why, hint=hint)
+    return path
+
+
+def _shown(path: str) -> str:
+    here = os.getcwd() + "/"
+    return path[len(here) :] if path.startswith(here) else path
+
+
+def _read(path: str, name: str) -> str:
+    """A file's text, with lines that end in a line feed."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise Fault(f"{quote(name)} cannot be read", why=error.strerror or str(error)) from None
+    if len(data) > MAX_FILE:
+        raise Fault(f"{quote(name)} is too large", why=f"the limit is {MAX_FILE >> 20} MB")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        source = Source(name, data.decode("utf-8", "replace"))
+        raise source.error(error.start, error.start + 1, "This file is not UTF-8 text") from None
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")

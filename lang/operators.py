@@ -1,0 +1,399 @@
+"""The runtime of the generated code: operators, records, calls and loops, under the names that begin with a dot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isinf
+from types import FunctionType
+from typing import Any, NoReturn
+
+from .errors import Fault, did_you_mean, quote
+from .packages import NoPackage
+from .values import (
+    MISSING,
+    OnDemand,
+    Path,
+    Record,
+    Thunk,
+    Value,
+    describe,
+    evaluated,
+    force,
+    is_derivation,
+    type_name,
+    with_article,
+)
+
+_BITS = 63
+
+
+# ---- arithmetic
+
+
+def add(a: Value, b: Value) -> Value:
+    """`+`: of numbers, strings and lists."""
+    ca = a.__class__
+    if ca is b.__class__ and (ca is int or ca is str or ca is list):
+        return a + b
+    if _number(a) and _number(b):
+        return _float(lambda: a + b)
+    if ca is Path and b.__class__ is str:
+        return Path(a.place + b)
+    hint = ""
+    if ca is str or b.__class__ is str:
+        hint = 'put a value into a text with "${VALUE}"'
+    elif isinstance(a, dict) and isinstance(b, dict):
+        hint = "records are joined with { ...a, ...b }"
+    raise _misfit("+", a, b, hint)
+
+
+def sub(a: Value, b: Value) -> Value:
+    """`-`."""
+    if a.__class__ is int and b.__class__ is int:
+        return a - b
+    if _number(a) and _number(b):
+        return _float(lambda: a - b)
+    raise _misfit("-", a, b)
+
+
+def mul(a: Value, b: Value) -> Value:
+    """`*`. An integer beyond 64 bits is an error: a few more steps would fill the memory."""
+    if a.__class__ is int and b.__class__ is int:
+        product = a * b
+        if product.bit_length() > _BITS:
+            raise Fault("This product is too large", why="integers have 64 bits")
+        return product
+    if _number(a) and _number(b):
+        return _float(lambda: a * b)
+    raise _misfit("*", a, b)
+
+
+def div(a: Value, b: Value) -> Value:
+    """`/`: of integers, the whole part of the quotient."""
+    if not (_number(a) and _number(b)):
+        hint = "paths are joined in a string: " + '"${A}/b"' if a.__class__ in (str, Path) else ""
+        raise _misfit("/", a, b, hint)
+    if b == 0:
+        raise Fault("This divides by zero")
+    if a.__class__ is int and b.__class__ is int:
+        quotient = a // b
+        return quotient + 1 if quotient < 0 and quotient * b != a else quotient
+    return _float(lambda: a / b)
+
+
+def neg(a: Value) -> Value:
+    """Unary `-`."""
+    if not _number(a):
+        raise Fault(f"`-` takes a number, and this is {describe(a)}")
+    return -a
+
+
+def _float(compute: Callable[[], float]) -> float:
+    try:
+        value = compute()
+    except OverflowError:
+        value = float("inf")
+    if isinf(value):
+        raise Fault("This number is too large")
+    return value
+
+
+def _number(a: Value) -> bool:
+    return a.__class__ is int or a.__class__ is float
+
+
+def _misfit(op: str, a: Value, b: Value, hint: str = "") -> Fault:
+    return Fault(f"`{op}` cannot take {describe(a)} and {describe(b)}", hint=hint)
+
+
+# ---- comparison
+
+
+def eq(a: Value, b: Value) -> bool:
+    """`==`: numbers by value, lists and records by their parts, derivations by what they build."""
+    ca, cb = a.__class__, b.__class__
+    if ca is cb and ca in (str, int, bool):
+        return bool(a == b)
+    if _number(a) and _number(b):
+        return bool(a == b)
+    if ca is list and cb is list:
+        return len(a) == len(b) and all(eq(evaluated(x), evaluated(y)) for x, y in zip(a, b, strict=True))
+    if isinstance(a, dict) and isinstance(b, dict):
+        if is_derivation(a) and is_derivation(b):
+            return bool(a["out"] == b["out"])
+        if a is b:
+            return True
+        return a.keys() == b.keys() and all(eq(evaluated(v), evaluated(b[k])) for k, v in a.items())
+    return bool(ca is cb and a == b)
+
+
+def _order(op: str, a: Value, b: Value) -> None:
+    if not ((_number(a) and _number(b)) or (a.__class__ is str and b.__class__ is str)):
+        raise Fault(
+            f"`{op}` cannot compare {describe(a)} with {describe(b)}", hint="it compares two numbers or two strings"
+        )
+
+
+def lt(a: Value, b: Value) -> bool:
+    """`<`."""
+    _order("<", a, b)
+    return bool(a < b)
+
+
+def le(a: Value, b: Value) -> bool:
+    """`<=`."""
+    _order("<=", a, b)
+    return bool(a <= b)
+
+
+def gt(a: Value, b: Value) -> bool:
+    """`>`."""
+    _order(">", a, b)
+    return bool(a > b)
+
+
+def ge(a: Value, b: Value) -> bool:
+    """`>=`."""
+    _order(">=", a, b)
+    return bool(a >= b)
+
+
+def truth(a: Value) -> NoReturn:
+    """Refuse a condition that is neither true nor false."""
+    hint = ""
+    if a.__class__ in (str, list, int) or isinstance(a, dict):
+        hint = {"string": 'compare with == ""', "list": "compare with == []", "int": "compare with == 0"}.get(
+            type_name(a), ""
+        )
+    elif a is None:
+        hint = "compare with == null"
+    raise Fault(f"A condition is true or false, and this is {describe(a)}", hint=hint)
+
+
+def fail(message: Value) -> NoReturn:
+    """A failed `assert`."""
+    if message.__class__ is not str:
+        raise Fault(f"The message of an `assert` is a string, and this is {describe(message)}")
+    raise Fault(message)
+
+
+# ---- records and lists
+
+
+def key(name: Value, taken: tuple[str, ...] = ()) -> str:
+    """A computed field name, which none of the record's other fields has."""
+    if name.__class__ is not str:
+        raise Fault(f"A field's name is a string, and this is {describe(name)}")
+    if name in taken:
+        raise Fault(f"The field {quote(name)} is given twice")
+    return name
+
+
+def put(record: dict[str, Value], name: str, value: Value) -> None:
+    """Add what a record comprehension makes."""
+    if name in record:
+        raise Fault(f"Two of the fields that are made here are named {quote(name)}")
+    record[name] = value
+
+
+def pick(base: Value, names: tuple[str, ...]) -> Value:
+    """What `base.a.b or ...` selects: MISSING where a field is missing or what should have it is null."""
+    value = base
+    for name in names:
+        if value is None:
+            return MISSING
+        if not isinstance(value, dict):
+            raise Fault(f"{describe(value).capitalize()} has no field {quote(name)}")
+        try:
+            value = value[name]
+        except (KeyError, NoPackage):
+            return MISSING
+        if value.__class__ is Thunk:
+            value = force(value)
+    return value
+
+
+def fields(value: Value) -> dict[str, Value]:
+    """What `...r` puts into a record."""
+    if not isinstance(value, dict):
+        hint = "`...` in a record takes a record; the lists of a list are joined with [...a, ...b]"
+        raise Fault(f"This is {describe(value)}, not a record", hint=hint if value.__class__ is list else "")
+    if value.__class__ is OnDemand:
+        raise Fault(f"{value.what.capitalize()} cannot be listed: its fields are found one by one")
+    return value
+
+
+def items(value: Value) -> list[Value]:
+    """What `...xs` puts into a list."""
+    if value.__class__ is not list:
+        raise Fault(f"This is {describe(value)}, not a list")
+    return value
+
+
+def final(spreads: tuple[Value, ...], name: str, value: Value) -> Value:
+    """A field's value when spreads come after it: the last of them that has the field counts."""
+    for spread in reversed(spreads):
+        record = fields(evaluated(spread))
+        if name in record:
+            return evaluated(record[name])
+    return evaluated(value)
+
+
+def loop(values: Value, each: Callable[[Value], None]) -> None:
+    """`for x in values`."""
+    if values.__class__ is not list:
+        hint = "write `for NAME, VALUE in RECORD` for a record's fields" if isinstance(values, dict) else ""
+        raise Fault(f"`for` goes through a list, and this is {describe(values)}", hint=hint)
+    for value in values:
+        each(value)
+
+
+def loop_pairs(record: Value, each: Callable[[str, Value], None]) -> None:
+    """`for name, value in record`."""
+    if not isinstance(record, dict):
+        raise Fault(f"`for NAME, VALUE` goes through a record, and this is {describe(record)}")
+    for name, value in fields(record).items():
+        each(name, value)
+
+
+def record(builder: Callable[..., dict[str, Value]], names: tuple[str, ...]) -> Record:
+    """A record whose fields mention each other. builder: makes it, with other values for `names` if they are given."""
+    return Record(builder(), lambda changes: _rebuilt(builder, names, changes))
+
+
+def _rebuilt(builder: Callable[..., dict[str, Value]], names: tuple[str, ...], changes: dict[str, Value]) -> Record:
+    seen = {name: changes[name] for name in names if name in changes}
+    made = {**builder(**seen), **changes}
+    return Record(made, lambda more: _rebuilt(builder, names, {**changes, **more}))
+
+
+def with_(value: Value) -> Value:
+    """What `.with` of a record is: the function that makes it anew with other fields."""
+    if not isinstance(value, dict):
+        raise Fault(f"`.with` changes records, and this is {describe(value)}")
+    if "with" in value:
+        return evaluated(value["with"])
+
+    def changed(changes: Value) -> Value:
+        changes = evaluated(changes)
+        if changes.__class__ is FunctionType:
+            changes = changes(value)
+        if not isinstance(changes, dict):
+            hint = "write .with { FIELD = VALUE } or .with(old => { FIELD = old.FIELD + ... })"
+            raise Fault(f"`.with` takes a record of changes, and this is {describe(changes)}", hint=hint)
+        return remade(value, changes)
+
+    return changed
+
+
+def remade(old: dict[str, Value], changes: dict[str, Value]) -> Value:
+    """A record made anew with changed fields."""
+    origin = old.origin if isinstance(old, Record) else None
+    return origin(changes) if origin is not None else {**fields(old), **changes}
+
+
+def opened(value: Value, function: Callable[[Value], Value], given: dict[str, Value]) -> Value:
+    """The result of `function { ... }`: if it is a record, `.with` calls the function again on the changed record."""
+    if value.__class__ is not dict and value.__class__ is not Record:
+        return value
+
+    def origin(changes: dict[str, Value]) -> Value:
+        again = remade(given, changes)
+        return opened(function(again), function, again)
+
+    return Record(value, origin)
+
+
+# ---- calls
+
+
+def positional(value: Value) -> list[Value] | tuple[()]:
+    """What `...value` gives a call by position."""
+    if value.__class__ is list:
+        return value
+    if isinstance(value, dict):
+        return ()
+    raise Fault(f"`...` in a call takes a list or a record, and this is {describe(value)}")
+
+
+def named(value: Value) -> dict[str, Value]:
+    """What `...value` gives a call by name."""
+    return fields(value) if isinstance(value, dict) else {}
+
+
+def take(given: Value, spec: tuple[str, tuple[str, ...], tuple[bool, ...], bool]) -> list[Value]:
+    """The fields of a record parameter, in the pattern's order, and the rest as a record if the pattern has one.
+
+    spec: the function's name, the fields' names, which are required, and whether other fields are taken.
+    """
+    function, names, required, rest = spec
+    given = evaluated(given)
+    whom = quote(function) if function else "this function"
+    if not isinstance(given, dict):
+        hint = f"write {function or 'f'} {{ {', '.join(names[:2])} = ... }}" if names else ""
+        raise Fault(f"{_upper(whom)} takes a record, and this is {describe(given)}", hint=hint)
+    found: list[Value] = [given.get(name, MISSING) for name in names]
+    if rest:
+        known = set(names)
+        found.append({name: value for name, value in fields(given).items() if name not in known})
+    elif len(given) > len(names) - found.count(MISSING):
+        for name in given:
+            if name not in names:
+                hint = did_you_mean(name, names) or f"its fields are {', '.join(names)}"
+                raise Fault(f"{_upper(whom)} has no field {quote(name)}", hint=hint, field=name)
+    for i, name in enumerate(names):
+        if found[i] is MISSING and required[i]:
+            raise Fault(f"{_upper(whom)} needs the field {quote(name)}")
+    return found
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def check(value: Value, types: tuple[str, ...], name: str, function: str) -> Value:
+    """An argument, evaluated, if it is of one of the types that its parameter asks for."""
+    value = evaluated(value)
+    kind = type_name(value)
+    if kind in types or ("number" in types and kind in ("int", "float")):
+        return value
+    whose = f" of {quote(function)}" if function else ""
+    wanted = " or ".join(with_article(t) for t in types)
+    raise Fault(f"The argument {quote(name)}{whose} is {wanted}, and this is {describe(value)}", field=name)
+
+
+RUNTIME: dict[str, Any] = {
+    ".T": Thunk,
+    ".F": force,
+    ".M": MISSING,
+    ".int": int,
+    ".str": str,
+    ".bool": bool,
+    ".add": add,
+    ".sub": sub,
+    ".mul": mul,
+    ".div": div,
+    ".neg": neg,
+    ".eq": eq,
+    ".lt": lt,
+    ".le": le,
+    ".gt": gt,
+    ".ge": ge,
+    ".truth": truth,
+    ".fail": fail,
+    ".key": key,
+    ".put": put,
+    ".pick": pick,
+    ".fields": fields,
+    ".items": items,
+    ".final": final,
+    ".loop": loop,
+    ".loop-pairs": loop_pairs,
+    ".record": record,
+    ".with": with_,
+    ".opened": opened,
+    ".positional": positional,
+    ".named": named,
+    ".take": take,
+    ".check": check,
+}
