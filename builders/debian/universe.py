@@ -52,11 +52,13 @@ class Merged:
 
     def nearest(self, name: str, count: int = 3) -> list[str]:
         """The names that exist and look most like `name`, for an error's hint."""
+        letters = set(name)
         pairs = {name[i : i + 2] for i in range(len(name) - 1)}
         rough: list[tuple[int, str]] = []
         for other in {n for index in self._indexes for n in index.names()}:
             common = sum(pair in other for pair in pairs)
-            if common * 2 >= len(pairs) and len(other) <= 2 * len(name) + 6:
+            alike = common * 2 >= len(pairs) and len(other) <= 2 * len(name) + 6
+            if alike or (abs(len(other) - len(name)) <= 1 and len(letters.symmetric_difference(other)) <= 1):
                 rough.append((len(other) - 3 * common, other))
         best = sorted(rough)[:200]
         matcher = SequenceMatcher(b=name)

@@ -247,12 +247,12 @@ class Archive:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
-        fields_text = "".join(f"{line}\n" for line in text.splitlines() if line)
-        # The index has its own order, with the package's name first.
-        self._stanzas[suite][name, version, arch] = (
-            fields_text
-            + f"Section: misc\nPriority: optional\nFilename: {file_name}\nSize: {len(data)}\nSHA256: {digest}\n"
-        )
+        stanza = "".join(f"{line}\n" for line in text.splitlines() if line)
+        for key, value in (("Section", "misc"), ("Priority", "optional")):
+            if key not in fields:
+                stanza += f"{key}: {value}\n"
+        stanza += f"Filename: {file_name}\nSize: {len(data)}\nSHA256: {digest}\n"
+        self._stanzas[suite][name, version, arch] = stanza
         return path
 
     def remove(self, name: str, *, suite: str = "") -> None:

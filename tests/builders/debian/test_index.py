@@ -1,0 +1,293 @@
+"""Indexes: fetched, verified, unpacked, and read by offset."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from fpack.builders.debian.index import (
+    Cache,
+    Index,
+    IndexGone,
+    IndexUnusable,
+    choose,
+    make_table,
+    open_cached,
+    open_index,
+)
+from fpack.builders.debian.mirrors import Mirrors, find_mirrors
+from fpack.builders.debian.package import PackageError
+from fpack.builders.debian.relations import Provided, Relation
+from fpack.builders.debian.release import Release, read_release
+from fpack.builders.debian.suites import File, IndexPin, Suite
+from fpack.builders.debian.universe import Merged
+from fpack.builders.http import Http
+from fpack.store.errors import FpackError
+from support.archive import Archive, pack
+
+SUITE = Suite("trixie", "debian")
+TAIL = f"Filename: pool/x.deb\nSize: 5\nSHA256: {'0' * 64}\n"
+
+
+def stanza(name: str, version: str = "1", **fields: str) -> str:
+    more = "".join(f"{key.replace('_', '-')}: {value}\n" for key, value in fields.items())
+    return f"Package: {name}\nVersion: {version}\nArchitecture: amd64\n{more}{TAIL}"
+
+
+def index(*stanzas: str) -> Index:
+    text = "\n".join(stanzas).encode()
+    return Index(SUITE, "amd64", text, make_table(text))
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    archive = Archive(tmp_path / "mirror", archs=("amd64", "arm64"))
+    archive.add("hello", "1.0", depends="libc6 (>= 2) | other, awk", section="misc")
+    archive.add("zlib", "1:1.3-1", fields={"Source": "zlib-src (1.3-1)", "Provides": "libz (= 1.3), compress"})
+    archive.add("doc", "1", arch="all")
+    archive.add("only-arm", "1", arch="arm64")
+    archive.publish()
+    return archive
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+def release_of(archive: Archive) -> Release:
+    import time
+
+    return read_release(archive.inrelease().read_bytes(), archive.keyring, suite="trixie", now=time.time())
+
+
+def mirrors_of(archive: Archive) -> Mirrors:
+    return find_mirrors(archive.mirror, environ={})
+
+
+def open_it(archive: Archive, cache: Cache, pin: IndexPin | None = None, arch: str = "amd64") -> Index:
+    pin = pin or choose(release_of(archive), arch)
+    return open_index(cache, pin, SUITE, arch, http=Http(retries=0), mirrors=mirrors_of(archive), date=0)
+
+
+def test_a_package(archive: Archive, cache: Cache) -> None:
+    opened = open_it(archive, cache)
+    assert sorted(opened.names()) == ["doc", "hello", "zlib"]
+    (hello,) = opened.packages("hello")
+    deb = archive.folder / "debian" / hello.file
+    assert (hello.name, hello.version, hello.arch, hello.source) == ("hello", "1.0", "amd64", "hello")
+    assert (hello.size, hello.sha256) == (deb.stat().st_size, hashlib.sha256(deb.read_bytes()).hexdigest())
+    assert hello.depends == ((Relation("libc6", ">=", "2"), Relation("other")), (Relation("awk"),))
+    assert (hello.suite, hello.archive, hello.section) == ("trixie", "debian", "misc")
+    (zlib,) = opened.packages("zlib")
+    assert (zlib.source, zlib.source_version) == ("zlib-src", "1.3-1")
+    assert zlib.provides == (Provided("libz", "1.3"), Provided("compress"))
+    assert opened.providers("libz") == ["zlib"]
+    assert opened.packages("libz") == []
+    assert opened.providers("hello") == []
+    assert opened.packages("none") == []
+
+
+def test_another_architecture(archive: Archive, cache: Cache) -> None:
+    assert sorted(open_it(archive, cache, arch="arm64").names()) == ["doc", "only-arm"]
+    with pytest.raises(IndexUnusable, match="riscv64"):
+        open_it(archive, cache, arch="riscv64")
+
+
+@pytest.mark.parametrize("packings", [("xz",), ("gz",), ("xz", "gz")])
+@pytest.mark.parametrize("by_hash", [True, False])
+def test_packings_and_places(archive: Archive, cache: Cache, packings: tuple[str, ...], by_hash: bool) -> None:
+    archive.publish(packings=packings, by_hash=by_hash)
+    assert "hello" in open_it(archive, cache).names()
+
+
+def test_the_cache_needs_no_mirror(archive: Archive, cache: Cache) -> None:
+    pin = choose(release_of(archive), "amd64")
+    open_it(archive, cache, pin)
+    archive.inrelease().unlink()
+    for file in archive.folder.rglob("Packages*"):
+        file.unlink()
+    opened = open_cached(cache, pin, SUITE, "amd64")
+    assert opened is not None
+    assert opened.packages("hello")[0].version == "1.0"
+
+
+@pytest.mark.parametrize("damage", ["text", "table", "no table", "other format"])
+def test_a_damaged_cache_is_made_again(archive: Archive, cache: Cache, damage: str) -> None:
+    pin = choose(release_of(archive), "amd64")
+    open_it(archive, cache, pin)
+    if damage == "text":
+        cache.text(pin.sha256).write_bytes(cache.text(pin.sha256).read_bytes()[:-10])
+    elif damage == "table":
+        cache.table(pin.sha256).write_bytes(cache.table(pin.sha256).read_bytes()[:-3])
+    elif damage == "no table":
+        cache.table(pin.sha256).unlink()
+    else:
+        cache.table(pin.sha256).write_bytes(b"fpack-index 1 7\nx\t0\t\n")
+    assert open_cached(cache, pin, SUITE, "amd64") is None
+    assert open_it(archive, cache, pin).packages("hello")[0].version == "1.0"
+    assert not list(cache.folder.glob("new-*"))
+
+
+def test_an_index_that_is_gone(archive: Archive, cache: Cache) -> None:
+    pin = choose(release_of(archive), "amd64")
+    archive.add("new")
+    archive.publish()
+    with pytest.raises(IndexGone):
+        open_it(archive, cache, pin)
+
+
+def test_an_old_index_is_found_by_its_digest(archive: Archive, cache: Cache) -> None:
+    pin = choose(release_of(archive), "amd64")
+    archive.add("new")
+    archive.publish(keep_old=True)
+    assert "new" not in open_it(archive, cache, pin).names()
+
+
+def damaged_pin(archive: Archive, packed: bytes, text: bytes, size: int, ending: str = "xz") -> IndexPin:
+    """The pin of an index whose packed bytes are as announced, and whose text may not be."""
+    folder = archive.folder / "debian/dists/trixie/main/binary-amd64"
+    (folder / f"Packages.{ending}").write_bytes(packed)
+    file = File(f"main/binary-amd64/Packages.{ending}", len(packed), hashlib.sha256(packed).hexdigest())
+    return IndexPin(hashlib.sha256(text).hexdigest(), size, file)
+
+
+@pytest.mark.parametrize("ending", ["xz", "gz"])
+def test_what_is_not_as_announced_never_gets_in(archive: Archive, cache: Cache, ending: str) -> None:
+    text = stanza("a").encode()
+    packed = pack(text, ending)
+    bomb = pack(b"\0" * 50_000_000, ending)
+    for pin in (
+        damaged_pin(archive, packed, text + b"x", len(text), ending),
+        damaged_pin(archive, packed, text, len(text) - 1, ending),
+        damaged_pin(archive, packed, text, len(text) + 1, ending),
+        damaged_pin(archive, packed[:-9], text, len(text), ending),
+        damaged_pin(archive, b"nonsense", text, len(text), ending),
+        damaged_pin(archive, bomb, text, len(text), ending),
+    ):
+        with pytest.raises(IndexUnusable):
+            open_it(archive, cache, pin)
+        assert not list(cache.folder.glob("*.packages"))
+        assert not list(cache.folder.glob("new-*"))
+
+
+def test_no_packages_at_all(archive: Archive, cache: Cache) -> None:
+    for name in ("hello", "zlib", "doc", "only-arm"):
+        archive.remove(name)
+    archive.publish()
+    assert list(open_it(archive, cache).names()) == []
+
+
+def test_several_versions_in_one_index() -> None:
+    opened = index(stanza("a", "1"), stanza("b"), stanza("a", "3"), stanza("a", "2"))
+    assert [package.version for package in opened.packages("a")] == ["1", "3", "2"]
+
+
+def test_every_name_is_found_and_no_other() -> None:
+    names = [f"p{number}{end}" for number in range(57) for end in ("", "-a", "+b", ".c")]
+    opened = index(*(stanza(name, Provides=f"v-{name}, shared") for name in names))
+    assert sorted(opened.names()) == sorted(names)
+    for name in names:
+        assert [p.name for p in opened.packages(name)] == [name]
+        assert opened.providers(f"v-{name}") == [name]
+        assert opened.packages(f"v-{name}") == []
+        assert opened.packages(name + "x") == []
+        assert opened.packages(name[:-1] + "~") == []
+    assert opened.providers("shared") == names
+    assert opened.packages("") == []
+    assert opened.packages("zzz") == []
+    assert opened.packages("0") == []
+
+
+def test_provides_over_several_lines_and_long_descriptions() -> None:
+    text = stanza("a", Provides="x,\n y (= 1),\n z", Description="d\n Package: b\n Provides: no")
+    opened = index(text, stanza("c"))
+    assert [opened.providers(name) for name in "xyz"] == [["a"]] * 3
+    assert opened.providers("no") == []
+    assert sorted(opened.names()) == ["a", "c"]
+    assert opened.packages("a")[0].description == "d"
+
+
+@pytest.mark.parametrize("text", [b"Version: 1\n", b"\0\0\0\0", b"<html>"])
+def test_a_text_that_is_no_index(text: bytes) -> None:
+    with pytest.raises(IndexUnusable):
+        make_table(text)
+
+
+def test_stanzas_need_a_blank_line_between() -> None:
+    with pytest.raises(IndexUnusable, match="blank line"):
+        make_table((stanza("a") + stanza("b")).encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        stanza("a").replace("Size: 5\n", ""),
+        stanza("a").replace("Size: 5", "Size: -5"),
+        stanza("a").replace("0" * 64, "0" * 63),
+        stanza("a").replace("pool/x.deb", "../../etc/passwd"),
+        stanza("a").replace("pool/x.deb", "/etc/passwd"),
+        stanza("a").replace("Version: 1", "Version: 1/2"),
+        stanza("a").replace("amd64", "i386"),
+        stanza("a", Depends="b (>= "),
+        stanza("a", Provides="b | c"),
+        stanza("a", Source="../x"),
+        stanza("a") + "Size: 6\n",
+    ],
+)
+def test_a_hostile_stanza_is_an_error_of_its_package_alone(text: str) -> None:
+    opened = index(text, stanza("b"))
+    with pytest.raises(FpackError):
+        opened.packages("a")
+    assert opened.packages("b")[0].name == "b"
+
+
+def test_other_architectures_conflicts_do_not_count() -> None:
+    (package,) = index(stanza("a", Conflicts="b:i386, c:amd64, d:any, e", Breaks="f (<< 2)")).packages("a")
+    assert [relation.name for relation in package.conflicts] == ["c", "d", "e", "f"]
+
+
+def test_a_package_error_says_where() -> None:
+    with pytest.raises(PackageError, match="a in trixie"):
+        index(stanza("a", Depends="b (")).packages("a")
+
+
+def merged(*indexes: Index, prefer: dict[str, str] | None = None) -> Merged:
+    return Merged(indexes, prefer)
+
+
+def test_the_highest_version_of_all_suites_wins() -> None:
+    main, security = index(stanza("a", "1"), stanza("b", "2")), index(stanza("a", "1+deb1"), stanza("b", "1"))
+    world = merged(main, security)
+    assert [p.version for p in world.versions("a")] == ["1+deb1"]
+    assert [p.version for p in world.versions("b")] == ["2"]
+    assert world.versions("c") == ()
+
+
+def test_a_preferred_version_comes_first_while_it_exists() -> None:
+    main, security = index(stanza("a", "1"), stanza("b", "1")), index(stanza("a", "2"))
+    assert [p.version for p in merged(main, security, prefer={"a": "1"}).versions("a")] == ["1", "2"]
+    assert [p.version for p in merged(main, security, prefer={"a": "2"}).versions("a")] == ["2"]
+    assert [p.version for p in merged(main, security, prefer={"a": "0.9"}).versions("a")] == ["2"]
+
+
+def test_providers_are_those_whose_candidate_provides() -> None:
+    main = index(
+        stanza("b-old", "1", Provides="v"),
+        stanza("z-required", Provides="v", Priority="required"),
+        stanza("a", Provides="v"),
+        stanza("a-important", Provides="v", Priority="important"),
+    )
+    newer = index(stanza("b-old", "2"))
+    assert [p.name for p in merged(main, newer).providers("v")] == ["z-required", "a-important", "a"]
+
+
+def test_nearest_names() -> None:
+    names = ["postgresql-17", "postgresql", "postfix", "nginx", "nginx-full", "python3", "gcc", "g++-14"]
+    world = merged(index(*(stanza(name) for name in sorted(names))))
+    assert world.nearest("postgres")[0] == "postgresql"
+    assert world.nearest("ngnix")[0] == "nginx"
+    assert world.nearest("pyhton3") == ["python3"]
+    assert world.nearest("zzzzzz") == []
+    assert world.nearest("") == []

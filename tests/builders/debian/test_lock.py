@@ -1,0 +1,259 @@
+"""The lock file: one text for one content, strict reading, and writers that do not undo each other."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from pathlib import Path
+
+import pytest
+from fpack.builders.debian.lock import (
+    Lock,
+    LockChanged,
+    LockCorrupt,
+    LockError,
+    LockFile,
+    LockNewer,
+    PackagePin,
+    SuitePin,
+    format_lock,
+    parse_lock,
+)
+from fpack.builders.debian.suites import File, IndexPin
+from hypothesis import given
+from hypothesis import strategies as st
+
+DATE = 1_750_000_000
+
+
+def package(name: str, version: str = "1.0-1", **changes: object) -> PackagePin:
+    pin = PackagePin(
+        name, version, "amd64", name, version, "debian", DATE, 123, "ab" * 32, f"pool/main/{name}_{version}_amd64.deb"
+    )
+    return pin._replace(**changes)  # type: ignore[arg-type]
+
+
+def sample() -> Lock:
+    lock = Lock()
+    lock.suites["trixie", "trixie"] = SuitePin("trixie", "trixie", "debian", DATE, None, "01" * 32)
+    lock.suites["trixie", "trixie-security"] = SuitePin(
+        "trixie", "trixie-security", "debian-security", DATE, DATE + 86400, "02" * 32
+    )
+    lock.indexes["trixie", "trixie", "amd64"] = IndexPin(
+        "03" * 32, 1000, File("main/binary-amd64/Packages.xz", 100, "04" * 32)
+    )
+    lock.packages["trixie", "amd64", "hello"] = package("hello", "1:2.10~x+b1", source_version="1:2.10~x", source="hi")
+    lock.packages["trixie", "amd64", "libstdc++6"] = package("libstdc++6", arch="all", archive="debian-security")
+    lock.packages["trixie", "arm64", "hello"] = package("hello")
+    lock.closures["trixie", "amd64", ("hello",)] = {"hello": ("libstdc++6",), "libstdc++6": ()}
+    return lock
+
+
+TEXT = format_lock(sample())
+
+
+def test_round_trip() -> None:
+    assert parse_lock(TEXT) == sample()
+    assert format_lock(parse_lock(TEXT)) == TEXT
+    assert parse_lock(format_lock(Lock())) == Lock()
+
+
+def test_the_order_of_making_leaves_no_trace() -> None:
+    lock = sample()
+    other = Lock()
+    for mine, theirs in zip(lock._parts(), other._parts(), strict=True):
+        theirs.update(reversed(list(mine.items())))
+    assert format_lock(other) == TEXT
+
+
+def test_lines_may_be_in_any_order_and_have_comments() -> None:
+    head, rest = TEXT.split("\n", 1)
+    blocks = rest.split("\n\n")
+    assert parse_lock("\n\n".join([f"{head}\n# my note", *reversed(blocks)])) == sample()
+
+
+name = st.from_regex(r"[a-z0-9][a-z0-9+.\-]{0,12}", fullmatch=True)
+version = st.from_regex(r"(?:[0-9]{1,3}:)?[0-9][0-9A-Za-z.+~\-]{0,12}", fullmatch=True)
+
+
+@given(st.dictionaries(name, st.tuples(version, version, st.integers(0, 10**12), st.integers(0, 2**33)), max_size=6))
+def test_any_content_survives(content: dict[str, tuple[str, str, int, int]]) -> None:
+    lock = Lock()
+    for key, (own, source, size, date) in content.items():
+        lock.packages["sid", "arm64", key] = package(key, own, source_version=source, size=size, date=date)
+    if content:
+        names = tuple(sorted(content))
+        lock.closures["sid", "arm64", names] = dict.fromkeys(names, names)
+    assert parse_lock(format_lock(lock)) == lock
+
+
+def changed(old: str, new: str) -> str:
+    assert old in TEXT
+    return TEXT.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        ("", 1, "does not begin"),
+        ("{}", 1, "does not begin"),
+        (changed("fpack-lock 1", "fpack-lock 0"), 1, "no such format"),
+        (changed("suite trixie trixie ", "suite trixie "), 4, "not a line"),
+        (changed("until=never", "until=soon"), 4, "not a line"),
+        (changed("date=2025-06-15T15:06:40Z", "date=2025-13-15T15:06:40Z"), 4, "not a date"),
+        (changed("01" * 32, "01" * 31), 4, "not a line"),
+        (changed("size=123", "size=-1"), 7, "not a line"),
+        (changed("file=pool/main", "file=/pool/main"), 7, "not a line"),
+        (changed("file=pool/main", "file=pool/../main"), 7, "not a line"),
+        (changed("file=pool/main", "file=pool/./main"), 7, "not a line"),
+        (changed("package trixie", "<<<<<<< ours\npackage trixie"), 7, "conflict"),
+        (changed("closure trixie amd64 hello", "closure trixie amd64"), 11, "not a closure"),
+        (changed("  hello:", "  hello"), 12, "not a member"),
+        (changed("  libstdc++6:\n", "  libstdc++6:\n  libstdc++6:\n"), 14, "twice"),
+        (TEXT + TEXT.split("\n")[3] + "\n", 14, "says again"),
+        (TEXT + "  loose:\n", 14, "libstdc"),
+    ],
+)
+def test_corruption_is_told_with_its_line(text: str, line: int, why: str) -> None:
+    with pytest.raises(LockCorrupt) as caught:
+        parse_lock(text, "my.lock")
+    if why != "libstdc":
+        assert caught.value.where == f"my.lock:{line}"
+        assert why in caught.value.why
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (changed("  hello: libstdc++6", "  hello: other"), "lacks other"),
+        (changed("closure trixie amd64 hello", "closure trixie amd64 hello none"), "lacks none"),
+        (changed("closure trixie amd64 hello", "closure trixie amd64 libstdc++6 hello"), "not sorted"),
+        (re.sub(r"package trixie amd64 libstdc.*\n", "", TEXT), "no package line for libstdc"),
+        (re.sub(r"suite trixie trixie debian .*\n", "", TEXT), "no suite line"),
+    ],
+)
+def test_contradictions(text: str, why: str) -> None:
+    with pytest.raises(LockCorrupt) as caught:
+        parse_lock(text)
+    assert why in caught.value.why
+
+
+@given(st.integers(0, len(TEXT) - 1), st.characters(codec="utf-8"))
+def test_any_change_of_a_character_is_an_error_or_another_lock(at: int, character: str) -> None:
+    text = TEXT[:at] + character + TEXT[at + 1 :]
+    try:
+        lock = parse_lock(text)
+    except LockError:
+        return
+    assert parse_lock(format_lock(lock)) == lock
+
+
+def test_a_newer_format() -> None:
+    with pytest.raises(LockNewer, match="newer fpack") as caught:
+        parse_lock(TEXT.replace("fpack-lock 1", "fpack-lock 2") + "unknown things\n")
+    assert "update fpack" in caught.value.hint
+
+
+def test_what_a_closure_used() -> None:
+    used = sample().used("trixie", "amd64", ["hello"])
+    assert list(used.packages) == [("trixie", "amd64", "hello")]
+    assert used.closures == {}
+    assert used.suites == sample().suites
+    assert parse_lock(format_lock(used)) == used
+
+
+def test_a_file(tmp_path: Path) -> None:
+    file = LockFile(tmp_path / "deep" / "fpack.lock")
+    assert not file.changed
+    file.save()
+    assert not file.path.exists()
+    file.lock.packages.update(sample().packages)
+    assert file.changed
+    file.save()
+    assert not file.changed
+    assert LockFile(file.path).lock == file.lock
+    assert os.listdir(file.path.parent) == ["fpack.lock"]
+    assert file.path.stat().st_mode & 0o777 == 0o644
+
+
+def test_two_writers_that_agree(tmp_path: Path) -> None:
+    path = tmp_path / "fpack.lock"
+    one, two = LockFile(path), LockFile(path)
+    one.lock.packages["trixie", "amd64", "a"] = package("a")
+    two.lock.packages["trixie", "amd64", "b"] = package("b")
+    two.lock.packages["trixie", "amd64", "a"] = package("a")
+    one.save()
+    two.save()
+    assert sorted(n for _, _, n in LockFile(path).lock.packages) == ["a", "b"]
+
+
+def test_two_writers_that_disagree(tmp_path: Path) -> None:
+    path = tmp_path / "fpack.lock"
+    one, two = LockFile(path), LockFile(path)
+    one.lock.packages["trixie", "amd64", "a"] = package("a", "1")
+    two.lock.packages["trixie", "amd64", "a"] = package("a", "2")
+    one.save()
+    with pytest.raises(LockChanged):
+        two.save()
+    assert LockFile(path).lock.packages["trixie", "amd64", "a"].version == "1"
+
+
+def test_a_merge_may_not_contradict_itself(tmp_path: Path) -> None:
+    path = tmp_path / "fpack.lock"
+    path.write_text(TEXT)
+    one, two = LockFile(path), LockFile(path)
+    del one.lock.closures["trixie", "amd64", ("hello",)]
+    del one.lock.packages["trixie", "amd64", "libstdc++6"]
+    two.lock.packages["trixie", "amd64", "new"] = package("new")
+    two.lock.closures["trixie", "amd64", ("new",)] = {"new": ("libstdc++6",), "libstdc++6": ()}
+    one.save()
+    with pytest.raises(LockChanged):
+        two.save()
+
+
+def test_many_writers_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "fpack.lock"
+    failed: list[BaseException] = []
+
+    def write(number: int) -> None:
+        try:
+            for step in range(5):
+                file = LockFile(path)
+                file.lock.packages["trixie", "amd64", f"p{number}-{step}"] = package(f"p{number}-{step}")
+                file.save()
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len(LockFile(path).lock.packages) == 30
+
+
+def test_a_failed_write_leaves_the_old_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "fpack.lock"
+    path.write_text(TEXT)
+    file = LockFile(path)
+    file.lock.packages["trixie", "amd64", "a"] = package("a")
+
+    def fail(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(LockError, match="No space left"):
+        file.save()
+    assert path.read_text() == TEXT
+    assert os.listdir(tmp_path) == ["fpack.lock"]
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(LockError):
+        LockFile(tmp_path)
+    (tmp_path / "l").write_bytes(b"fpack-lock 1\n\xff\n")
+    with pytest.raises(LockError):
+        LockFile(tmp_path / "l")
