@@ -157,20 +157,25 @@ class Workspace:
 
     def lock_everything(self, value: Any) -> None:
         """Evaluate a value so far that each package it uses is locked: containers, packages, records of them."""
+        from fpack.lang.values import OnDemand
+
         evaluator = self.evaluator
         todo, seen = [value], set()
         while todo:
             value = evaluator.force(todo.pop())
-            if id(value) in seen or not isinstance(value, (Mapping, list)):
+            if id(value) in seen:
                 continue
             seen.add(id(value))
-            kind = self._field(value, "type") if isinstance(value, Mapping) else None
-            if kind == "container":
-                self._field(value, "image")
-            elif kind == "package":
-                self.source.closure(str(self._field(value, "release")), [str(self._field(value, "name"))])
-            elif not evaluator.is_derivation(value) and not evaluator.is_computed(value):
-                todo += value.values() if isinstance(value, Mapping) else value
+            if isinstance(value, list):
+                todo += value
+            elif isinstance(value, dict) and not isinstance(value, OnDemand) and not evaluator.is_derivation(value):
+                kind = self._field(value, "type")
+                if kind == "container":
+                    self._field(value, "image")
+                elif kind == "package":
+                    self.source.closure(str(self._field(value, "release")), [str(self._field(value, "name"))])
+                else:
+                    todo += value.values()
 
     # What does the work.
 
