@@ -144,13 +144,16 @@ class Bindings:
                 line = self.source.text.count("\n", 0, seen[name][1]) + 1
                 raise self.source.error(entry[1], entry[2], f"`{name}` is given twice", why=f"first in line {line}")
             seen[name] = entry
-            if entry[0] == "set" and len(entry) == 5 and entry[4][0] == "var" and entry[4][3] == name:
-                why = "a record's fields see each other, so that the name on the right is the field itself"
-                hint = f"write {{ {name} }} to take `{name}` from the enclosing scope"
-                value = entry[4]
-                raise self.source.error(
-                    value[1], value[2], f"`{name} = {name}` is itself its value", why=why, hint=hint
-                )
+
+    def refuse_itself(self, entry: Node) -> None:
+        """Refuse a value that is sure to need itself, and tell the way to what was probably meant."""
+        name, value = entry[3], entry[4]
+        why = "fields of a record, and names of a `let`, see each other: the name means this very value"
+        if value[0] == "var":
+            hint = f"write {{ {name} }} to take `{name}` from the enclosing scope"
+            raise self.source.error(value[1], value[2], f"`{name} = {name}` is itself its value", why=why, hint=hint)
+        hint = f"give the outer value another name, or write {{ {name} }} to take it as it is"
+        raise self.source.error(entry[1], entry[2], f"`{name}` needs itself", why=why, hint=hint)
 
     def is_flat(self, entries: list[Node]) -> bool:
         """Whether a record's construction is a dict display that evaluates nothing."""
@@ -209,6 +212,8 @@ class Bindings:
 
     def field(self, entry: Node, scope: Scope, block: Block, later: Later) -> Expr:
         """A field's value, lazily; the last spread that has the field outdoes it."""
+        if entry[3] in self.flags(scope).of(entry[4]):
+            self.refuse_itself(entry)
         value = self.lazy(entry[4], scope, block, entry[3])
         spreads = later.after.get(entry[3])
         if not spreads:

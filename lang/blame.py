@@ -81,6 +81,9 @@ def blame(error: BaseException, cache: Path | None) -> BaseException:
         return error
     own = [s for s in steps if not s.source.library]
     step = own[-1] if own else steps[-1]
+    if isinstance(fault, Fault) and fault.caller and len(own) > 1 and step is steps[-1]:
+        step = own[-2]
+        own.pop()
     span = step.span()
     if fault.__class__ is Fault and fault.field is not None:
         span = _field(step, fault.field, cache) or span
@@ -290,9 +293,18 @@ def _entry(tree: Any, begin: int, end: int, name: str) -> tuple[int, int] | None
     while stack:
         node = stack.pop()
         if node.__class__ is tuple and len(node) > 4 and node[0] in ("rcall", "call") and node[1:3] == (begin, end):
-            for entry in node[4][3] if node[0] == "rcall" and node[4][0] == "rec" else node[4]:
-                if entry.__class__ is tuple and entry[0] in ("set", "named", "inherit") and entry[3] == name:
-                    return entry[1], entry[2]
+            return _named(node[4], name)
         if node.__class__ in (tuple, list):
             stack += [n for n in node if n.__class__ in (tuple, list)]
+    return None
+
+
+def _named(tree: Any, name: str) -> tuple[int, int] | None:
+    """The outermost field or named argument of that name."""
+    level = [tree]
+    while level:
+        for node in level:
+            if node.__class__ is tuple and len(node) > 3 and node[0] in ("set", "named", "inherit") and node[3] == name:
+                return node[1], node[2]
+        level = [n for node in level for n in node if n.__class__ in (tuple, list)]
     return None

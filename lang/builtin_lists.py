@@ -259,5 +259,5 @@ def type_(x: Value, /) -> Value:
     return type_name(evaluated(x))
 
 
-def error(message: Value, /) -> Value:
-    raise Fault(text_of(message))
+def error(message: Value, field: Value = None, /) -> Value:
+    raise Fault(text_of(message), field=None if field is None else text_of(field))

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+from fpack.store.path import clean_name
+
 from .arguments import int_of, list_of, text_of
 from .derive import Deriver
 from .errors import Fault, quote
@@ -35,15 +37,24 @@ def trim(s: Value, /) -> Value:
     return text_of(s).strip(" \t\n\r")
 
 
-def to_int(s: Value, /) -> Value:
-    s = evaluated(s)
+def to_int(s: Value, base: Value = 10, /) -> Value:
+    s, base = evaluated(s), int_of(base)
     if s.__class__ is float:
         return int(s)
     if s.__class__ is int:
         return s
-    if not re.fullmatch(r"-?[0-9]{1,19}", text_of(s)):
-        raise Fault(f"{quote(s)} is no whole number")
-    return int(s)
+    if not 2 <= base <= 36:
+        raise Fault("A base is a number from 2 to 36", why=f"this is {base}")
+    try:
+        if not re.fullmatch(r"-?[0-9A-Za-z]{1,63}", text_of(s)):
+            raise ValueError
+        return int(s, base)
+    except ValueError:
+        raise Fault(f"{quote(s)} is no whole number" + (f" in base {base}" if base != 10 else "")) from None
+
+
+def store_name(s: Value, /) -> Value:
+    return clean_name(text_of(s))
 
 
 def from_json(s: Value, /) -> Value:
@@ -54,6 +65,13 @@ def from_json(s: Value, /) -> Value:
         return json.loads(text_of(s), parse_constant=refuse)
     except ValueError as error:
         raise Fault("This string is not JSON", why=str(error)) from None
+
+
+def _regex(regex: Value) -> re.Pattern[str]:
+    try:
+        return re.compile(text_of(regex))
+    except (re.error, RecursionError, OverflowError) as error:
+        raise Fault("This is no regular expression", why=str(error)) from None
 
 
 class Texts:
@@ -92,6 +110,11 @@ class Texts:
             cut(s, cuts)
             return s.replace(old, text_of(new))
 
+        def replace_all(s: Value, regex: Value, new: Value, /) -> Value:
+            s, pattern, new = text_of(s), _regex(regex), text_of(new)
+            cut(s, [i for found in pattern.finditer(s) for i in found.span()])
+            return pattern.sub(lambda _: new, s)
+
         def substring(s: Value, a: Value, b: Value, /) -> Value:
             s, a, b = text_of(s), int_of(a), int_of(b)
             if not 0 <= a <= b:
@@ -113,10 +136,7 @@ class Texts:
 
         def match(s: Value, regex: Value, /) -> Value:
             s = text_of(s)
-            try:
-                found = re.fullmatch(text_of(regex), s)
-            except (re.error, RecursionError) as error:
-                raise Fault("This is no regular expression", why=str(error)) from None
+            found = _regex(regex).fullmatch(s)
             if found is None:
                 return None
             cut(s, [i for n in range(1, len(found.groups()) + 1) for i in found.span(n) if i >= 0])
@@ -131,6 +151,12 @@ class Texts:
         def mentions(x: Value, /) -> Value:
             return deriver.mentioned(x)
 
+        def inputs(x: Value, /) -> Value:
+            return deriver.inputs(x)
+
+        def is_executable(x: Value, /) -> Value:
+            return deriver.is_executable(evaluated(x))
+
         def derivation(r: Value, /) -> Value:
             return derived(evaluated(r))
 
@@ -142,6 +168,7 @@ class Texts:
         return {
             "split": split,
             "replace": replace,
+            "replace-all": replace_all,
             "substring": substring,
             "lower": lower,
             "upper": upper,
@@ -149,6 +176,8 @@ class Texts:
             "to-string": to_string,
             "to-json": to_json,
             "mentions": mentions,
+            "inputs": inputs,
+            "is-executable": is_executable,
             "derivation": derivation,
         }
 

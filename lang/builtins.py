@@ -33,8 +33,9 @@ are given. A position or an index counts from 0.
 | split(s, by), join(xs, by) | |
 | replace(s, old, new), substring(s, from, to) | |
 | starts-with(s, t), ends-with(s, t), trim(s), lower(s), upper(s) | |
+| replace-all(s, regex, new) | with what the regular expression finds replaced by `new` as it is |
 | match(s, regex) | null, or the groups of a regular expression that covers s; without groups, [] |
-| to-string(x), to-int(s), to-json(x), from-json(s) | |
+| to-string(x), to-int(s), to-int(s, base), to-json(x), from-json(s) | |
 | store-name(s) | s with the characters replaced that a name in the store cannot have |
 
 | numbers | |
@@ -45,11 +46,13 @@ are given. A position or an index counts from 0.
 | others | |
 | --- | --- |
 | type(x) | "null" "bool" "int" "float" "string" "list" "record" "function" "path" |
-| error(message) | ends the evaluation |
+| error(message), error(message, field) | ends the evaluation; the field of the record given is to blame |
 | import(file) | the record of "./other.fp", or of "fpack/NAME" of the library |
 | read-text(file) | a file's content |
-| derivation { kind, name, ...args } | a build; `candidates` and `outputs` are no arguments |
+| derivation { kind, name, ... } | a build; all but kind, name, candidates and outputs are arguments, and what is in args |
 | mentions(x) | the paths of derivations that stand in the strings of x |
+| inputs(drv) | the paths of derivations that a derivation is made from |
+| is-executable(file) | whether a path, or a derivation of one file, is a program |
 | debian-releases(), debian-package(release, name), debian-closure(release, names) | what the package source knows |
 """
 
@@ -91,6 +94,7 @@ STRICT = {
     "split": "ss",
     "join": "ss",
     "replace": "sss",
+    "replace-all": "sss",
     "substring": "sss",
     "starts-with": "ss",
     "ends-with": "ss",
@@ -99,7 +103,7 @@ STRICT = {
     "upper": "s",
     "match": "ss",
     "to-string": "s",
-    "to-int": "s",
+    "to-int": "ss",
     "to-json": "s",
     "from-json": "s",
     "store-name": "s",
@@ -107,11 +111,13 @@ STRICT = {
     "max": "",
     "abs": "s",
     "type": "s",
-    "error": "s",
+    "error": "ss",
     "import": "s",
     "read-text": "s",
     "derivation": "s",
     "mentions": "s",
+    "inputs": "s",
+    "is-executable": "s",
     "debian-releases": "",
     "debian-package": "ss",
     "debian-closure": "ss",
@@ -151,6 +157,7 @@ PURE: dict[str, Callable[..., Value]] = {
     "trim": texts.trim,
     "to-int": texts.to_int,
     "from-json": texts.from_json,
+    "store-name": texts.store_name,
     "min": lists.min_,
     "max": lists.max_,
     "abs": lists.abs_,

@@ -364,7 +364,7 @@ def unbound(
     source: Source, name: str, span: tuple[int, int], outer: list[str], hidden: frozenset[str], cache: Path | None
 ) -> EvalError:
     """The error for a name that nothing binds. outer: what is in scope everywhere, less what is hidden."""
-    known = {n for n in outer if n not in hidden}
+    known = {n for n in outer if n not in hidden} | {"true", "false", "null"}
     known |= {n for n in _bound_around(parse(source, cache), span[0]) if n != name}
     parts = name.split("-")
     hint = did_you_mean(name, known)

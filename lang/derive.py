@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os import X_OK, access
+from os.path import isdir
 from pathlib import Path as HostPath
 from types import FunctionType
 from typing import Any, Protocol
@@ -24,6 +26,7 @@ from .values import (
 )
 
 MAX_DEPTH = 100
+RESERVED = ("kind", "name", "candidates", "outputs", "args")
 _LEAST, _MOST = -(1 << 63), (1 << 64) - 1
 
 
@@ -141,14 +144,20 @@ class Deriver:
         return digest, texts
 
     def derive(self, record: Value) -> Record:
-        """The builtin `derivation`: a record of kind, name, candidates and arguments to a derivation's record."""
+        """The builtin `derivation`: a record of kind, name, candidates and arguments to a derivation's record.
+
+        Its other fields are the arguments; those of `args` are too, whatever their names.
+        """
         if not isinstance(record, dict):
             raise Fault(f"`derivation` takes a record, and this is {describe(record)}")
         fields = {name: evaluated(value) for name, value in record.items()}
         kind, name = self._string(fields, "kind"), self._string(fields, "name")
         found: dict[str, Known] = {}
-        reserved = ("kind", "name", "candidates", "outputs")
-        args = {k: self._argument(v, k, 1, found) for k, v in fields.items() if k not in reserved}
+        more = fields.get("args", {})
+        if not isinstance(more, dict):
+            raise Fault(f"`args` is a record, and this is {describe(more)}", field="args")
+        given = {**{k: v for k, v in fields.items() if k not in RESERVED}, **more}
+        args = {k: self._argument(v, k, 1, found) for k, v in given.items()}
         candidates = [self.output(c).output for c in self._list(fields, "candidates")]
         outputs = tuple(self._list(fields, "outputs")) or ("out",)
         if any(o.__class__ is not str for o in outputs) or len(set(outputs)) < len(outputs):
@@ -161,6 +170,19 @@ class Deriver:
             raise Fault(error.what, why=error.why, hint="use store-name(TEXT)", field="name") from None
         result = dict(zip(outputs, texts, strict=True))
         return Record({"type": "derivation", "name": name, "kind": kind, "out": texts[0], **result})
+
+    def is_executable(self, value: Value) -> bool:
+        """Whether a file of the project, or a file that a derivation makes, is declared to be a program."""
+        if isinstance(value, Path):
+            return access(value.place, X_OK) and not isdir(value.place)
+        made = drv.decode(self.derivations[self.output(value).output.derivation])
+        return made.args.get("executable") is True
+
+    def inputs(self, value: Value) -> list[str]:
+        """The placeholders of the outputs that a derivation is made from, sorted."""
+        made = drv.decode(self.derivations[self.output(value).output.derivation])
+        wanted = set(made.inputs)
+        return sorted(known.text for known in self.known.values() if known.output in wanted)
 
     def output(self, value: Value) -> Known:
         """The output that a derivation's record, or a string that is a placeholder, stands for."""

@@ -66,13 +66,20 @@ class EvalError(FpackError):
 
 
 class Fault(FpackError):
-    """A fault that the running code found. field: the name of the record field that is to blame, if one is."""
+    """A fault that the running code found.
+
+    field: the name of the record field, or named argument, that is to blame, if one is. caller: who called the
+    function that found the fault is to blame.
+    """
 
     exit_code = 3
 
-    def __init__(self, what: str, *, why: str = "", hint: str = "", field: str | None = None) -> None:
+    def __init__(
+        self, what: str, *, why: str = "", hint: str = "", field: str | None = None, caller: bool = False
+    ) -> None:
         super().__init__(what, why=why, hint=hint)
         self.field = field
+        self.caller = caller
 
 
 def at_span(file: str, text: str, start: int, end: int) -> Span:

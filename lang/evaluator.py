@@ -161,6 +161,10 @@ class Evaluator:
         """Whether a value is a derivation, evaluating it if need be."""
         return bool(self._run(lambda: is_derivation(evaluated(value))))
 
+    def is_computed(self, value: Value) -> bool:
+        """Whether an evaluated value is a record whose fields are computed on demand, and so cannot be listed."""
+        return value.__class__ is OnDemand
+
     def derivation_of(self, value: Value) -> tuple[bytes, str, str]:
         """A derivation value's digest, output name and placeholder."""
         known = self._run(lambda: self._deriver.output(value))

@@ -21,7 +21,7 @@ from .source import Source
 from .values import Path as PathValue
 from .values import Value
 
-FORMAT = 1
+FORMAT = 2
 VERSION = "0.1.0"
 MAX_FILE = 16 << 20
 PROJECT_FILE = "fpack.fp"

@@ -331,7 +331,7 @@ def take(given: Value, spec: tuple[str, tuple[str, ...], tuple[bool, ...], bool]
     whom = quote(function) if function else "this function"
     if not isinstance(given, dict):
         hint = f"write {function or 'f'} {{ {', '.join(names[:2])} = ... }}" if names else ""
-        raise Fault(f"{_upper(whom)} takes a record, and this is {describe(given)}", hint=hint)
+        raise Fault(f"{_upper(whom)} takes a record, and this is {describe(given)}", hint=hint, caller=True)
     found: list[Value] = [given.get(name, MISSING) for name in names]
     if rest:
         known = set(names)
@@ -340,10 +340,10 @@ def take(given: Value, spec: tuple[str, tuple[str, ...], tuple[bool, ...], bool]
         for name in given:
             if name not in names:
                 hint = did_you_mean(name, names) or f"its fields are {', '.join(names)}"
-                raise Fault(f"{_upper(whom)} has no field {quote(name)}", hint=hint, field=name)
+                raise Fault(f"{_upper(whom)} has no field {quote(name)}", hint=hint, field=name, caller=True)
     for i, name in enumerate(names):
         if found[i] is MISSING and required[i]:
-            raise Fault(f"{_upper(whom)} needs the field {quote(name)}")
+            raise Fault(f"{_upper(whom)} needs the field {quote(name)}", caller=True)
     return found
 
 
@@ -359,7 +359,8 @@ def check(value: Value, types: tuple[str, ...], name: str, function: str) -> Val
         return value
     whose = f" of {quote(function)}" if function else ""
     wanted = " or ".join(with_article(t) for t in types)
-    raise Fault(f"The argument {quote(name)}{whose} is {wanted}, and this is {describe(value)}", field=name)
+    what = f"The argument {quote(name)}{whose} is {wanted}, and this is {describe(value)}"
+    raise Fault(what, field=name, caller=True)
 
 
 RUNTIME: dict[str, Any] = {

@@ -69,7 +69,7 @@ def generate(grammar: str) -> Tables:
             raise NotImplementedError
 
     lark = Lark(grammar, parser="lalr", start=["file", "expression"], lexer=NoLexer, strict=True)
-    terminals: list[Any] = lark.terminals
+    terminals: Any = lark.terminals
     text = {t.name: str(t.pattern.value) for t in terminals if t.pattern is not None}
     table = lark.parser.parser._parse_table
     rules: list[Rule] = []

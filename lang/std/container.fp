@@ -1,0 +1,237 @@
+# Containers: packages and files become a root, and a root with a configuration becomes an image.
+
+# packages: Debian packages, and derivations, which lie at their own places in the store.
+# closure: "depends" takes all that the packages declare, "linked" what their files load, and `wants`: sonames and
+# absolute paths. rules: { PACKAGE = { keep, drop, setuid } }, for packages that come in by themselves too.
+# drop: what every package leaves behind, in place of documentation and the like.
+# program: the package whose program is run where there is neither an entrypoint nor a command.
+container({
+  packages: list,
+  closure: string = "depends",
+  rules: record = {},
+  drop: list | null = null,
+  wants: list = [],
+  release: string | null = null,
+  name: string | null = null,
+  tag: string | null = null,
+  entrypoint: list | null = null,
+  command: list | null = null,
+  program: string | null = null,
+  env: record = {},
+  user: string | null = null,
+  workdir: string | null = null,
+  ports: list = [],
+  volumes: list = [],
+  labels: record = {},
+  stop-signal: string | int | null = null,
+  healthcheck: record | null = null,
+  users: record = {},
+  files: record = {},
+  directories: record = {},
+  links: record = {},
+  setuid: list = [],
+  alternatives: record = {},
+  run-options: list = [],
+  codec: record = settings.codec,
+  max-layers: int = 100,
+}) =
+  let
+    listed = [checked(p) for p in packages]
+    debian = [p for p in listed if p.type == "package"]
+    built = [p for p in listed if p.type != "package"]
+    names = unique([p.name for p in debian])
+    linked = is-linked(closure)
+
+    image-name = if name != null then name else name-of(named-after(listed))
+    image-tag = if tag != null then tag else tag-of(named-after(listed))
+    file-name = store-name(head(reverse(split(image-name, "/"))))
+
+    the-release = one-release(release, debian)
+    found = debian-closure(the-release, unique([...names, "base-files"]))
+    slices = members(the-release, found, names, import("fpack/rules").table(found, debian, rules, linked, drop, setuid))
+    all-users = chosen-users(users, user, [p.name for p in found])
+
+    root-made = derivation {
+      kind = "root"
+      name = store-name("${file-name}-root")
+      mode = closure
+      release = the-release
+      arch = settings.arch
+      slices
+      wants
+      users = all-users
+      alternatives
+      candidates = if linked then [s.slice for s in slices if !s.seed] else []
+    }
+
+    files-made = import("fpack/files").files {
+      name = store-name("${file-name}-files")
+      users = { ${u.name} = u for u in all-users }
+      files
+      directories
+      links
+    }
+    all-files = if files == {} && directories == {} && links == {} then null else files-made
+
+    entry = strings(entrypoint)
+    arguments = strings(command)
+    variables = texts(env)
+    marks = texts(labels)
+    check = if healthcheck == null then null else health(healthcheck)
+    config = {
+      entrypoint = entry
+      command = arguments
+      env = variables
+      labels = marks
+      stop_signal = stop-signal
+      healthcheck = check
+      user
+      workdir
+      ports
+      volumes
+    }
+    mentioned = mentions([built, config, links, in-files(files)])
+    run = what-runs(program, entry, arguments, names)
+
+    image-made = derivation {
+      kind = "image"
+      name = file-name
+      args = {
+        name = image-name
+        tag = image-tag
+        root = root-made
+        files = all-files
+        paths = mentioned
+        program = run
+        arch = settings.arch
+        max_layers = max-layers
+        config
+        codec
+      }
+    }
+  in {
+    type = "container"
+    name = image-name
+    tag = image-tag
+    image = image-made
+    root = root-made
+    packages
+    ports
+    run-options
+  }
+
+# What `fpack pack debian.RELEASE.NAME` makes of a package.
+container-for(package) = container { packages = [package] }
+
+# ---- what is listed
+
+checked(p) =
+  let kind = if type(p) == "record" then p.type or (if has(p, "out") then "output" else "record") else type(p) in
+  if kind == "package" || kind == "derivation" then p
+  else if kind == "output" then { type = "output", name = get(p, "name", "output"), out = p.out }
+  else error("`packages` takes packages and derivations, and this is a ${kind}", "packages")
+
+is-linked(closure) =
+  if closure == "linked" then true
+  else if closure == "depends" then false
+  else error("`closure` is \"depends\" or \"linked\"", "closure")
+
+named-after(listed) =
+  if listed == [] then error("A container without packages needs a `name` and a `tag`") else head(listed)
+
+one-release(release, debian) =
+  let releases = unique([...if release == null then [] else [release], ...[p.release for p in debian]]) in
+  if length(releases) > 1 then
+    error("A container's packages are of one release, and these are of ${join(sort(releases), " and ")}", "packages")
+  else if releases == [] then head(debian-releases())
+  else head(releases)
+
+# The root's slices. seed: it is in the root in any case.
+members(release, found, names, rules) =
+  let payload-of = import("fpack/debian-package").package in
+  [
+    {
+      package = p.name
+      version = p.version
+      depends = p.depends
+      seed = contains(names, p.name) || p.name == "base-files"
+      slice = derivation {
+        kind = "slice"
+        name = store-name("${p.name}-${p.version}-slice")
+        payload = payload-of(release, p).payload
+        ...get(rules, p.name)
+      }
+    }
+    for p in found
+  ]
+
+# ---- users
+
+# The fixed users of a root: the container's own, then the known ones that it runs as or whose packages it has.
+chosen-users(given, user, names) =
+  let
+    own = [user-options(name, u) for name, u in given]
+    runs-as = if user == null then "" else head(split(user, ":"))
+    known = [
+      known-user(name, u) for name, u in import("fpack/users")
+      if !has(given, name) && (name == runs-as || any(u.packages, p => contains(names, p)))
+    ]
+    # Two known users may have one number; the one that the container runs as keeps it.
+    ordered = [...own, ...[u for u in known if u.name == runs-as], ...[u for u in known if u.name != runs-as]]
+    fixed = fold(ordered, [], (taken, u) =>
+      if has(given, u.name) || !any(taken, t => t.uid == u.uid) then [...taken, u] else taken)
+  in sort(fixed, u => u.name)
+
+known-user(name, u) = user-options(name, remove(u, "packages"))
+
+user-options(name, {
+  uid: int,
+  gid: int | null = null,
+  group: string | null = null,
+  home: string = "/nonexistent",
+  shell: string = "/usr/sbin/nologin",
+  comment: string = "",
+}) =
+  let
+    number = if gid == null then uid else gid
+    primary = if group == null then name else group
+  in { gid = number, group = primary, name, uid, home, shell, comment }
+
+# ---- the configuration
+
+strings(list) = if list == null then null else ["${item}" for item in list]
+texts(record) = map-record(record, (_, value) => "${value}")
+
+health({
+  command: list | string,
+  interval: int | string | null = null,
+  timeout: int | string | null = null,
+  start-period: int | string | null = null,
+  retries: int | null = null,
+}) =
+  let run = if type(command) == "list" then strings(command) else command in
+  { command = run, start_period = start-period, interval, timeout, retries }
+
+what-runs(program, entrypoint, command, names) =
+  if program != null then program
+  else if entrypoint == null && command == null && names != [] then head(names)
+  else null
+
+# What the extra files mention, so that it is in the image too.
+in-files(files) = [in-file(f) for _, f in files]
+in-file(f) =
+  if type(f) == "string" then f
+  else if type(f) != "record" then null
+  else if (f.type or "") != "derivation" then [in-file(f.source or null), f.text or null]
+  else if f.kind == "text" then inputs(f)
+  else if f.kind == "fetch" then null
+  else f
+
+# ---- names
+
+# As an image's name must be: small letters and digits, and single . _ - between them.
+name-of(p) = replace(replace(p.name, "+", "p"), "_", "-")
+
+# As a tag must be: letters, digits, and . _ -
+tag-of(p) =
+  substring(replace-all(replace-all(get(p, "version", "latest"), "[^A-Za-z0-9_.-]", "-"), "^[.-]+", ""), 0, 128)

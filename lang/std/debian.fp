@@ -1,0 +1,6 @@
+# Debian's releases by name. `import("fpack/debian").trixie.postgresql-17` is a package, found when it is asked for.
+
+...let package = import("fpack/debian-package").package in {
+  ${release} = on-demand("the release ${release}", name => package(release, debian-package(release, name)))
+  for release in debian-releases()
+}

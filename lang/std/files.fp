@@ -1,0 +1,107 @@
+# Extra files, directories and symlinks, with modes and owners.
+
+# The numbers that Debian allots for good, for owners that are named.
+standard-users = {
+  root = 0, daemon = 1, bin = 2, sys = 3, games = 5, man = 6, lp = 7, mail = 8, news = 9, uucp = 10, proxy = 13
+  www-data = 33, backup = 34, list = 38, irc = 39, nobody = 65534
+}
+standard-groups = {
+  root = 0, daemon = 1, bin = 2, sys = 3, adm = 4, tty = 5, disk = 6, lp = 7, mail = 8, news = 9, uucp = 10, man = 12
+  proxy = 13, www-data = 33, backup = 34, list = 38, irc = 39, shadow = 42, utmp = 43, video = 44, staff = 50
+  games = 60, users = 100, nogroup = 65534
+}
+
+# files { files = { "/etc/motd" = "Hello" }, directories = { "/srv" = null }, links = { "/a" = "b" } }
+# users: { NAME = { uid, gid, ... } }, for owners that are named.
+files({
+  files: record = {},
+  directories: record = {},
+  links: record = {},
+  users: record = {},
+  name: string = "files",
+}) =
+  let
+    entries = sort([
+      ...[file-entry(users, path, given) for path, given in files],
+      ...[directory-entry(users, path, given) for path, given in directories],
+      ...[link-entry(path, target) for path, target in links],
+    ], entry => entry.path)
+  in derivation { kind = "files", name, entries }
+
+# A file is a text, a path, a derivation, or a record that says more.
+file-entry(users, path, given) =
+  let
+    kind = type(given)
+    is-source = kind == "path" || kind == "record" && (given.type or "") == "derivation"
+  in
+    if is-source then file-options(users, path, { source = given })
+    else if kind == "string" then file-options(users, path, { text = given })
+    else if kind == "record" then file-options(users, path, given)
+    else error("The file ${path} is a string, a path, a derivation or a record, and this is a ${kind}", path)
+
+file-options(users, path, {
+  text: string | null = null,
+  source: path | string | record | null = null,
+  mode: string | int | null = null,
+  user: string | null = null,
+  group: string | null = null,
+  uid: int | null = null,
+  gid: int | null = null,
+}) =
+  assert (text == null) != (source == null), "The file ${path} needs either a `text` or a `source`" in
+  let
+    runs = source != null && is-executable(source)
+    bits = mode-of(path, mode, if runs then "0755" else "0644")
+  in {
+    kind = "file"
+    mode = bits
+    path
+    ...owner(users, path, user, group, uid, gid)
+    ...if source == null then { text } else source-field("${source}")
+  }
+
+source-field(place) = { source = place }
+
+directory-entry(users, path, given) =
+  if given == null then directory-options(users, path, {})
+  else if type(given) == "record" then directory-options(users, path, given)
+  else error("The directory ${path} is null, or a record of its mode and owner", path)
+
+directory-options(users, path, {
+  mode: string | int | null = null,
+  user: string | null = null,
+  group: string | null = null,
+  uid: int | null = null,
+  gid: int | null = null,
+}) =
+  let bits = mode-of(path, mode, "0755") in
+  { kind = "directory", mode = bits, path, ...owner(users, path, user, group, uid, gid) }
+
+link-entry(path, target) =
+  if type(target) == "string" then { kind = "symlink", mode = 511, uid = 0, gid = 0, path, target }
+  else error("The link ${path} is the string that it points to", path)
+
+# A mode is written as a string of octal digits, "0755", or given as a number.
+mode-of(path, mode, default) =
+  if mode == null then to-int(default, 8)
+  else if type(mode) == "int" then mode
+  else if match(mode, "[0-7]{3,5}") == null then error("The mode of ${path} is octal, as in \"0755\"", path)
+  else to-int(mode, 8)
+
+owner(users, path, user, group, uid, gid) =
+  let
+    name = if group == null then user else group
+    u = if uid != null then uid else if user == null then 0 else user-number(users, path, user)
+    g = if gid != null then gid else if name == null then 0 else group-number(users, path, name)
+  in { uid = u, gid = g }
+
+user-number(users, path, name) =
+  if has(users, name) then get(users, name).uid
+  else get(standard-users, name, unknown("user", path, name))
+
+group-number(users, path, name) =
+  if has(users, name) then get(users, name).gid
+  else get(standard-groups, name, unknown("group", path, name))
+
+unknown(what, path, name) =
+  error("The number of the ${what} ${name} is not known; name it in `users`, or give ${path} a uid and a gid", path)
