@@ -1,0 +1,90 @@
+"""Any of Debian's packages can be packed, and its main program starts in podman.
+
+Half of the table was chosen because people use it, half drawn from trixie's index by a random number generator, less
+what has no program that can show by itself that it started.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from support.podman import Podman, podman_as
+
+pytestmark = [pytest.mark.podman, pytest.mark.network]
+
+
+class Case(NamedTuple):
+    """Arguments for the package's main program, what its output must match, and its exit status."""
+
+    package: str
+    arguments: tuple[str, ...]
+    output: str
+    status: int = 0
+
+
+# Servers, interpreters, command lines and libraries' tools that people use.
+CHOSEN = [
+    Case("curl", ("-s", "file:///etc/passwd"), r"^root:x:0:0:"),
+    Case(
+        "git", ("init", "--initial-branch=trunk", "/tmp/here"), r"Initialized empty Git repository in /tmp/here/\.git/"
+    ),
+    Case("haproxy", ("-v",), r"^HAProxy version 3\."),
+    Case("jq", ("-n", "[1, 2] | add"), r"^3$"),
+    Case("lighttpd", ("-V",), r"^lighttpd/1\."),
+    Case("memcached", ("-V",), r"^memcached 1\."),
+    Case("nginx", ("-t",), r"configuration file /etc/nginx/nginx.conf test is successful"),
+    Case("nodejs", ("-p", "[6, 7].reduce((a, b) => a * b)"), r"^42$"),
+    Case("perl", ("-MPOSIX", "-MEncode", "-e", "print floor(42.7)"), r"^42$"),
+    Case("php8.4-cli", ("-r", "echo json_encode(['a' => 42]);"), r'^\{"a":42\}$'),
+    Case("python3", ("-c", "import ssl, sqlite3, zlib, decimal; print(6 * 7)"), r"^42$"),
+    Case("redis-server", ("--version",), r"^Redis server v=\d"),
+    Case("ruby", ("-rjson", "-e", "puts({a: 6 * 7}.to_json)"), r'^\{"a":42\}$'),
+    Case("sqlite3", (":memory:", "select 6 * 7"), r"^42$"),
+]
+
+# Drawn at random.
+DRAWN = [
+    Case("asciinema", ("--version",), r"^asciinema 2\."),
+    Case("bonnie++", ("-u", "nobody"), r"", 1),
+    Case("bumpversion", ("--help",), r"usage: "),
+    Case("lm-sensors", ("--version",), r"sensors version 3\."),
+    Case("lsof", ("-v",), r"lsof version information"),
+    Case("mbt", ("-h",), r"mbt"),
+    Case("numactl", ("--hardware",), r"available: \d+ node"),
+    Case("todotxt-cli", ("-V",), r"TODO\.TXT Command Line Interface"),
+    Case("wcc", ("--version",), r"wcc"),
+]
+
+
+@pytest.fixture(scope="module")
+def own_podman() -> Iterator[Podman]:
+    """podman in one way: what differs between root and rootless is not the package."""
+    with podman_as("rootless" if os.getuid() else "root") as podman:
+        yield podman
+
+
+@pytest.mark.parametrize("case", [*CHOSEN, *DRAWN], ids=lambda case: case.package)
+def test_its_program_starts(case: Case, fpack: Callable[..., Any], own_podman: Podman, tmp_path: Path) -> None:
+    file = tmp_path / "image.tar"
+    fpack("pack", f"debian.trixie.{case.package}", "-o", file)
+    image = own_podman.load(file)
+    result = own_podman.run(image, *case.arguments, check=False)
+    own_podman("rmi", "-f", image)
+    shown = f"exit status {result.returncode}\n{result.stdout}{result.stderr}"
+    assert re.search(case.output, result.stdout + result.stderr, re.MULTILINE), shown
+    assert result.returncode == case.status, shown
+
+
+def test_a_packed_server_serves(fpack: Callable[..., Any], own_podman: Podman, tmp_path: Path) -> None:
+    file = tmp_path / "image.tar"
+    fpack("pack", "debian.trixie.redis-server", "-o", file)
+    container = own_podman.start(own_podman.load(file), "--save", "")
+    container.wait_for("Ready to accept connections")
+    assert container.exec("redis-cli", "set", "key", "value").stdout == "OK\n"
+    assert container.exec("redis-cli", "get", "key").stdout == "value\n"
+    assert container.stop() == 0
