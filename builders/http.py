@@ -26,6 +26,7 @@ from .http_errors import (
     ShortBody,
     TooLarge,
     WrongContent,
+    combined,
     ended_early,
     reason_of,
     shown,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     import urllib3
 
 CHUNK = 1 << 16
-RETRIES = 4
+RETRIES = 3
 REDIRECTS = 10
 TIMEOUT = 30.0  # seconds without a byte
 MAX_WAIT = 30.0  # the longest pause that a server can ask for
@@ -304,14 +305,7 @@ class Http:
             raise BadUrl("There is no URL to fetch from")
         if len(failures) == 1:
             raise failures[0]
-        # The class is that of the failure that says most: a file that is gone everywhere is NotFound.
-        worst = next((f for f in failures if not isinstance(f, NotFound)), failures[0])
-        raise type(worst)(
-            f"{len(failures)} servers failed to give a file",
-            where=shown(urls[0]),
-            why="; ".join(str(failure) for failure in failures),
-            hint=worst.hint,
-        )
+        raise combined(failures)
 
     def _persist(self, url: str, fetch: Callable[[str], None], check: Callable[[], None]) -> None:
         for attempt in range(self._retries + 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
@@ -137,6 +138,22 @@ def translate(error: Exception, url: str) -> NoReturn:
     if ended_early(error):
         raise ShortBody("A download ended early", where=where, why=why) from None
     raise ConnectionLost("A connection broke", where=where, why=why) from None
+
+
+def combined(failures: Sequence[HttpError]) -> HttpError:
+    """The error of a file that no server gave, which says what happened at each.
+
+    Its class is that of the failure that says most about what to do: a server's passing trouble first, then that the
+    file is gone where somebody answered, and only then that somebody did not answer.
+    """
+    kinds = (lambda f: f.transient, lambda f: isinstance(f, NotFound), lambda f: isinstance(f, WrongContent))
+    telling = next((failure for kind in kinds for failure in failures if kind(failure)), failures[0])
+    return type(telling)(
+        f"No server of {len(failures)} gave a file",
+        where=telling.where,
+        why="; ".join(str(failure) for failure in failures),
+        hint=telling.hint,
+    )
 
 
 def ended_early(error: BaseException) -> bool:

@@ -6,12 +6,14 @@ reads the table alone; a stanza is parsed when it is asked for.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import lzma
 import mmap
 import os
 import re
 import tempfile
+import time
 import zlib
 from bisect import bisect
 from collections.abc import Callable, Iterator
@@ -31,6 +33,8 @@ FORMAT = 2
 HEADER = b"fpack-index 2 %d\n"
 CHUNK = 1 << 18
 XZ_MEMORY = 128 << 20
+DAY = 24 * 3600.0
+UNUSED = 90 * DAY
 MAX_SIZE = 1 << 30  # of an unpacked index; trixie's has 57 MB
 
 Buffer = mmap.mmap | bytes
@@ -83,6 +87,16 @@ class Cache:
         """Where a signed release with this digest is."""
         return self.folder / f"{sha256}.InRelease"
 
+    def tidy(self) -> None:
+        """Delete what was not used for a long time: unstable alone has a new index every six hours."""
+        now = time.time()
+        for path in self.folder.iterdir():
+            text = path.with_suffix(".packages")  # the files of one index go together
+            with contextlib.suppress(OSError):
+                used = max(path.stat().st_mtime, text.stat().st_mtime if text.exists() else 0)
+                if used < now - (DAY if path.name.startswith("new-") else UNUSED):
+                    path.unlink()
+
     def keep(self, path: Path, data: bytes) -> None:
         """Write a file of the cache, in whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -130,6 +144,8 @@ class Index:
 
     def _find(self, name: str) -> list[bytes]:
         """The offsets and the providers of a name, as text; a binary search."""
+        if not name.isprintable() or not name.isascii():
+            return [b"", b""]  # no name, and it could be mistaken for more than one field of a line
         table = self._table
         key = name.encode() + b"\t"
         low, high = self._begin, len(table)
@@ -198,6 +214,8 @@ def open_cached(cache: Cache, pin: IndexPin, suite: Suite, arch: str) -> Index |
         text, table = _map(cache.text(pin.sha256)), _map(cache.table(pin.sha256))
     except OSError:
         return None
+    with contextlib.suppress(OSError):
+        os.utime(cache.text(pin.sha256))  # it is in use: `tidy` leaves it alone
     header = HEADER % pin.size
     if len(text) != pin.size or table[: len(header)] != header or table[-1:] != b"\n":
         return None
@@ -231,13 +249,16 @@ def open_index(
     if index is not None:
         return index
     urls = index_urls(mirrors, pin, suite, date)
+    where = urls[0] if urls else suite.name
     try:
         cache.folder.mkdir(parents=True, exist_ok=True)
-        packed = cache.folder / f"{pin.packed.sha256}.part"
-        http.download(urls, packed, size=pin.packed.size, sha256=pin.packed.sha256, progress=progress, check=check)
-        unpack(packed, cache, pin, where=urls[0], check=check)
-        packed.unlink(missing_ok=True)
-        cache.keep(cache.table(pin.sha256), make_table(_map(cache.text(pin.sha256)), urls[0]))
+        # A file of its own: another process may be fetching the same index.
+        with tempfile.NamedTemporaryFile(dir=cache.folder, prefix="new-") as file:
+            packed = Path(file.name)
+            http.download(urls, packed, size=pin.packed.size, sha256=pin.packed.sha256, progress=progress, check=check)
+            unpack(packed, cache, pin, where=where, check=check)
+        cache.tidy()
+        cache.keep(cache.table(pin.sha256), make_table(_map(cache.text(pin.sha256)), where))
     except (NotFound, WrongContent) as error:
         raise IndexGone(
             f"The index of {suite.name} that was asked for is gone", where=error.where, why=error.why

@@ -350,7 +350,7 @@ class LockFile:
                         where=str(self.path),
                         hint="run the command again",
                     )
-                _write(self.path, format_lock(new))
+                _write(self.path.resolve(), format_lock(new))  # what a link names, not the link
         except OSError as error:
             raise LockError("The lock cannot be written", where=str(self.path), why=error.strerror or "") from None
         self.lock = new

@@ -17,6 +17,7 @@ from .package import Package
 from .relations import Clause, Relation
 
 EFFORT = 20_000  # options tried before giving up
+_ITSELF = "itself"  # in the place of an architecture: no provider will do
 SHOWN = 4  # dead ends that an error tells of
 
 
@@ -198,12 +199,12 @@ class _Resolver:
         if found is None:
             options: dict[tuple[str, str], Package] = {}
             for relation in clause:
-                if relation.arch not in ("", "any", "native", self.universe.arch):
+                if relation.arch not in ("", "any", "native", self.universe.arch, _ITSELF):
                     continue
                 for package in self.universe.versions(relation.name):
                     if relation.accepts(package.version):
                         options.setdefault((package.name, package.version), package)
-                for package in self.universe.providers(relation.name):
+                for package in () if relation.arch == _ITSELF else self.universe.providers(relation.name):
                     if package.name != relation.name and _provides(package, relation):
                         options.setdefault((package.name, package.version), package)
             found = self.cache[clause] = tuple(options.values())
@@ -244,7 +245,6 @@ class _Resolver:
         return " -> ".join(reversed(chain))
 
     def _missing(self, state: _State, package: Package, clause: Clause) -> str:
-        wanted = " | ".join(map(str, clause))
         there = []
         for relation in clause:
             versions = self.universe.versions(relation.name)
@@ -257,7 +257,8 @@ class _Resolver:
                     f"{relation.name} is only provided, by {names}" if names else f"there is no {relation.name}"
                 )
         if not package.version:
-            return f"{wanted} was asked for, but {', '.join(there)}"
+            return f"{clause[0].name} was asked for, but {', '.join(there)}"
+        wanted = " | ".join(map(str, clause))
         return f"{self._chain(state, package.name)} {package.version} depends on {wanted}, but {', '.join(there)}"
 
     def _note(self, text: str) -> None:
@@ -294,5 +295,5 @@ def _provides(package: Package, relation: Relation) -> bool:
 
 def _root(names: Sequence[str]) -> Package:
     """A package without name and version that depends on `names`."""
-    depends = tuple((Relation(name),) for name in names)
+    depends = tuple((Relation(name, arch=_ITSELF),) for name in names)
     return Package("", "", "", "", "", "", "", "", 0, "", "", "", 0, depends, (), ())

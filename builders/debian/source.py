@@ -189,13 +189,13 @@ class DebianSource:
         age = self._now() - max(newest, self.file.checked_at())
         if self.frozen or not newest or age <= max_age:
             return []
-        from fpack.builders.http_errors import HttpError
-
-        from .release import ReleaseError
+        from fpack.builders.protocol import Cancelled
 
         try:
             moved = self.update()
-        except (HttpError, ReleaseError) as error:
+        except Cancelled:
+            raise
+        except FpackError as error:
             days = int(age // DAY)
             self._reporter.say(
                 f"warning: the package lock is {days} day{'' if days == 1 else 's'} old "

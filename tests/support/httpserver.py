@@ -14,6 +14,7 @@ import contextlib
 import re
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -43,7 +44,7 @@ class Server:
         self.headers: list[dict[str, str]] = []  # of each request, by lower-case name
         self._faults: dict[str, list[_Fault]] = {}
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = _Quiet(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.owner = self  # type: ignore[attr-defined]
         if certificate is not None:
@@ -125,6 +126,14 @@ class Server:
                     fault.times -= 1
                     return fault
         return None
+
+
+class _Quiet(ThreadingHTTPServer):
+    """Says nothing about connections that clients or faults broke."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exc_info()[1], (OSError, ValueError)):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from fpack.builders.debian.release import Release, read_release
 from fpack.builders.debian.suites import File, IndexPin, Suite
 from fpack.builders.debian.universe import Merged
 from fpack.builders.http import Http
+from fpack.builders.http_errors import Unreachable
 from fpack.store.errors import FpackError
 from support.archive import Archive, pack
 
@@ -172,6 +174,36 @@ def test_what_is_not_as_announced_never_gets_in(archive: Archive, cache: Cache, 
         assert not list(cache.folder.glob("new-*"))
 
 
+def test_what_was_not_used_for_long_is_deleted(archive: Archive, cache: Cache) -> None:
+    old = choose(release_of(archive), "amd64")
+    open_it(archive, cache, old)
+    used = choose(release_of(archive), "arm64")
+    open_it(archive, cache, used, "arm64")
+    for path in cache.folder.iterdir():
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert open_cached(cache, used, SUITE, "arm64") is not None
+    archive.add("new")
+    archive.publish()
+    new = choose(release_of(archive), "amd64")
+    open_it(archive, cache, new)
+    assert open_cached(cache, old, SUITE, "amd64") is None
+    assert open_cached(cache, used, SUITE, "arm64") is not None
+    assert {path.name.partition(".")[0] for path in cache.folder.iterdir()} == {used.sha256, new.sha256}
+
+
+@pytest.mark.parametrize("archive_answers", [True, False])
+def test_gone_and_unreachable_differ(archive: Archive, cache: Cache, archive_answers: bool) -> None:
+    """When a mirror answers that it has no such index, it is gone, even if another mirror does not answer."""
+    pin = choose(release_of(archive), "amd64")
+    archive.add("new")
+    archive.publish()
+    mirror = (
+        f"{'debian=' + archive.folder.as_uri() + '/debian' if archive_answers else ''} debian=http://127.0.0.1:1/ only"
+    )
+    with pytest.raises(IndexGone if archive_answers else Unreachable):
+        open_index(cache, pin, SUITE, "amd64", http=Http(retries=0), mirrors=find_mirrors(mirror, environ={}), date=0)
+
+
 def test_no_packages_at_all(archive: Archive, cache: Cache) -> None:
     for name in ("hello", "zlib", "doc", "only-arm"):
         archive.remove(name)
@@ -196,6 +228,9 @@ def test_every_name_is_found_and_no_other() -> None:
         assert opened.packages(name[:-1] + "~") == []
     assert opened.providers("shared") == names
     assert opened.packages("") == []
+    assert opened.packages(next(opened.names()) + "\t") == []
+    assert opened.packages("p1\t" + str(opened._find("p1")[0], "ascii")) == []
+    assert opened.packages("p1\n") == opened.packages("pä") == opened.packages("\udc80") == []
     assert opened.packages("zzz") == []
     assert opened.packages("0") == []
 

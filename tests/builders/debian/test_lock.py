@@ -251,6 +251,16 @@ def test_a_failed_write_leaves_the_old_lock(tmp_path: Path, monkeypatch: pytest.
     assert os.listdir(tmp_path) == ["fpack.lock"]
 
 
+def test_a_link_to_a_lock_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "fpack.lock").symlink_to("shared/the.lock")
+    file = LockFile(tmp_path / "fpack.lock")
+    file.lock.packages["trixie", "amd64", "a"] = package("a")
+    file.save()
+    assert (tmp_path / "fpack.lock").is_symlink()
+    assert (tmp_path / "shared" / "the.lock").read_text() == format_lock(file.lock)
+
+
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(LockError):
         LockFile(tmp_path)

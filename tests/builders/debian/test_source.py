@@ -474,6 +474,19 @@ def test_an_old_lock_without_the_archive_warns_with_its_age(setting: Setting) ->
     assert closure(later, "app")["lib"] == "1.1"
 
 
+def test_an_archive_that_is_broken_now_does_not_stop_an_old_lock(setting: Setting) -> None:
+    source = setting.source()
+    closure(source, "app")
+    source.save()
+    setting.now = NOW + 3 * DAY
+    setting.archive.add("app", "2.0", depends="missing")
+    setting.archive.publish(date=setting.now)
+    later = setting.source()
+    assert later.refresh_if_old(DAY) == []
+    assert "missing" in setting.news.lines[0]
+    assert closure(later, "app")["app"] == "1.0"
+
+
 def test_no_lock_is_not_refreshed(setting: Setting) -> None:
     setting.mirror = "only"
     assert setting.source().refresh_if_old(0) == []
