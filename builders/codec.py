@@ -18,10 +18,12 @@ DEFAULT = "zstd"
 ZSTD_LIBRARY = "zstandard 0.25.0 zstd 1.5.7"
 
 # 95 MB of postgres on two cores: level 3 31.7 MB in 0.5 s, 6 30.0 in 1.0, 9 29.1 in 1.6, 12 29.0 in 3, 19 25 in 30.
-_LEVELS = {"zstd": (9, 1, 22), "gzip": (6, 1, 9)}
+_LEVELS = {"zstd": (9, 1, 19), "gzip": (6, 1, 9)}
 
-# zstd's output is the same for every number of threads from 1 on, and other for 0.
+# zstd's output is the same for every number of threads from 1 on, and other for 0. So a record says at most how many,
+# and a large layer at a high level, where each thread holds 100 MB, is left to one.
 _THREADS = 2
+_FRUGAL_LEVEL, _FRUGAL_SIZE = 16, 64 << 20
 
 _MEDIA = "application/vnd.oci.image.layer.v1.tar"
 _MEDIA_TYPES = {"zstd": f"{_MEDIA}+zstd", "gzip": f"{_MEDIA}+gzip", "none": _MEDIA}
@@ -82,6 +84,8 @@ def compressor(record: Mapping[str, Value], size: int) -> Compressor:
     threads = record["threads"]
     if threads.__class__ is not int or threads < 1:
         raise CodecError("A zstd codec needs one thread or more", why="the bytes of 0 threads are others")
+    if level >= _FRUGAL_LEVEL and size >= _FRUGAL_SIZE:
+        threads = 1
     zstd = zstandard.ZstdCompressor(level=level, threads=threads, write_checksum=True, write_content_size=True)
     return zstd.compressobj(size=size)
 

@@ -35,6 +35,9 @@ class Seen(NamedTuple):
     source: Source
 
 
+_STORE = Seen(DIRECTORY, PLAIN.mode, "", Source("the store", ""))
+
+
 class View:
     """Paths are relative to `/`. Store paths are not in it: `outside` finds what is at a path below /fpack/store."""
 
@@ -80,7 +83,9 @@ class View:
 
     def get(self, path: str) -> Seen | None:
         """What is at a path, following no symlink."""
-        return self._outside(path) if path.startswith("fpack/store/") else self._found.get(path)
+        if path.startswith("fpack/store/"):
+            return self._outside(path)
+        return self._found.get(path) or (_STORE if path in ("fpack", "fpack/store") else None)
 
     def resolve(self, path: str) -> tuple[str, Seen] | None:
         """What a path (relative or absolute) leads to through symlinks, and where that is; None if to nothing."""

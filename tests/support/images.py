@@ -1,0 +1,270 @@
+"""Slices, roots and images for tests, made by the real builders in a fake store, from a few lines each."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from fpack.builders import meta
+from fpack.builders.codec import codec
+from fpack.builders.files import Files
+from fpack.builders.image import Image
+from fpack.builders.layer import Layer
+from fpack.builders.meta import Entry
+from fpack.builders.oci import export
+from fpack.store.derivation import Derivation, Output
+from fpack.store.path import StorePath
+from fpack.store.writer import TreeWriter
+from support.task import FakeStore
+
+PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/usr/sbin/nologin\napp:x:999:998::/home/app:/bin/sh\n"
+GROUP = "root:x:0:\ndaemon:x:1:\napp:x:998:\nstaff:x:50:\n"
+
+
+class Node(NamedTuple):
+    """What `make_table` writes at a path."""
+
+    content: bytes = b""
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    kind: str = meta.FILE
+    target: str = ""
+
+
+def link(target: str) -> Node:
+    """A symlink."""
+    return Node(kind=meta.SYMLINK, mode=0o777, target=target)
+
+
+def folder(mode: int = 0o755, uid: int = 0, gid: int = 0) -> Node:
+    """A directory that its table names."""
+    return Node(kind=meta.DIRECTORY, mode=mode, uid=uid, gid=gid)
+
+
+def program(content: bytes = b"\x7fELF program") -> Node:
+    """An executable file."""
+    return Node(content, 0o755)
+
+
+Tree = Mapping[str, Node | bytes]
+
+
+class Workshop:
+    """A fake store with the builders that make images."""
+
+    def __init__(self, root: Path) -> None:
+        self.store = FakeStore(root)
+
+    def disk(self, path: StorePath | str) -> Path:
+        """Where a store path lies."""
+        return self.store.disk(path)
+
+    def table(self, name: str, tree: Tree, extra: Mapping[str, Any] | None = None) -> StorePath:
+        """An output of `data` and `meta`."""
+        writer = TreeWriter(self.store.pool, self.store.fresh())
+        writer.mkdir("data")
+        entries = []
+        for path, value in tree.items():
+            node = value if isinstance(value, Node) else Node(value)
+            entry = Entry(path, node.kind, node.mode, node.uid, node.gid, target=node.target)
+            if node.kind == meta.FILE:
+                file = writer.file(f"data/{path}", [node.content], entry.executable)
+                sha256 = hashlib.sha256(node.content).digest()
+                entry = entry._replace(size=file.size, blake3=file.digest, sha256=sha256)
+            elif node.kind == meta.SYMLINK:
+                writer.symlink(f"data/{path}", node.target)
+            else:
+                writer.mkdir(f"data/{path}")
+            entries.append(entry)
+        writer.file("meta", [meta.encode(entries, extra)])
+        return self.store.add(name, writer)
+
+    def plain(self, name: str, tree: Mapping[str, bytes | Node]) -> StorePath:
+        """A plain store path, a directory."""
+        writer = TreeWriter(self.store.pool, self.store.fresh())
+        for path, value in tree.items():
+            node = value if isinstance(value, Node) else Node(value)
+            if node.kind == meta.SYMLINK:
+                writer.symlink(path, node.target)
+            elif node.kind == meta.DIRECTORY:
+                writer.mkdir(path)
+            else:
+                writer.file(path, [node.content], bool(node.mode & 0o100))
+        return self.store.add(name, writer)
+
+    def root(
+        self, slices: Mapping[str, Tree], generated: Tree | None = None, name: str = "root", **extra: Any
+    ) -> StorePath:
+        """A root of slices by package name. `extra` goes over what the root says of itself."""
+        records, programs = [], {}
+        for package, tree in slices.items():
+            path = self.table(f"{package}-1.0", tree, {"package": package, "version": "1.0"})
+            reason = {"kind": "seed", "file": "", "what": ""}
+            records.append({"package": package, "version": "1.0", "path": str(path), "by": None, "reason": reason})
+            found = sorted(f"/{p}" for p in tree if p.startswith(("usr/bin/", "usr/sbin/")))
+            named = [p for p in found if p.endswith(f"/{package}")]
+            programs[package] = {"program": (named or [*found, None])[0] if len(found) == 1 or named else None,
+                                 "executables": found}  # fmt: skip
+        if generated is None:
+            generated = {"etc/passwd": PASSWD.encode(), "etc/group": GROUP.encode(), "tmp": folder(0o1777)}
+        about = {"slices": records, "users": [], "groups": [], "programs": programs, "excluded": []}
+        return self.table(name, generated, {**about, **extra})
+
+    def files(self, *entries: Mapping[str, Any]) -> StorePath:
+        """Extra files: `path` and what differs from an empty text of root's."""
+        full = []
+        for entry in entries:
+            kind = entry.get("kind", "file")
+            mode = {"file": 0o644, "directory": 0o755}.get(kind, 0o777)
+            text = {"text": ""} if kind == "file" and "source" not in entry else {}
+            full.append({"kind": kind, "mode": mode, "uid": 0, "gid": 0, **text, **entry})
+        return self.store.build(Files(), "files", {"entries": full})
+
+    def layer(self, parts: Sequence[Any], compress: str = "none", name: str = "layer", **args: Any) -> StorePath:
+        """A layer. A part is a path with a table, (path, prefix), or a record."""
+        full = []
+        for part in parts:
+            if isinstance(part, StorePath):
+                part = {"path": str(part), "prefix": ""}
+            elif isinstance(part, tuple):
+                part = {"path": str(part[0]), "prefix": part[1]}
+            full.append(part)
+        return self.store.build(Layer(), name, {"parts": full, "codec": codec(compress), **args})
+
+    def image(
+        self,
+        root: StorePath | None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        files: StorePath | None = None,
+        paths: Sequence[StorePath] = (),
+        compress: str = "zstd:3",
+        **args: Any,
+    ) -> StorePath:
+        """An image, with its layers."""
+        full = {
+            "name": "test",
+            "tag": "latest",
+            "root": str(root) if root else None,
+            "files": str(files) if files else None,
+            "paths": [str(p) for p in paths],
+            "config": dict(config or {}),
+            "program": None,
+            "codec": codec(compress),
+            "arch": "amd64",
+            "max_layers": 100,
+            **args,
+        }
+        return self.store.build(Image(), "image", full, answer=self._answer)
+
+    def _answer(self, wanted: Output | Derivation) -> StorePath:
+        assert isinstance(wanted, Derivation) and wanted.kind == "layer"
+        wanted.encode()
+        return self.store.build(Layer(), wanted.name, wanted.args)
+
+    def tar(self, image: StorePath, out: Path, **options: Any) -> dict[str, Any]:
+        """Export an image as a tar."""
+        return export.export_tar(self.disk(image), self.disk, out, **options)
+
+    def layout(self, image: StorePath, out: Path, **options: Any) -> dict[str, Any]:
+        """Export an image as a layout."""
+        return export.export_layout(self.disk(image), self.disk, out, **options)
+
+
+def read_tar(data: bytes) -> dict[str, tuple[tarfile.TarInfo, bytes]]:
+    """Each entry of an uncompressed tar and its content, by path; each path is there once."""
+    found: dict[str, tuple[tarfile.TarInfo, bytes]] = {}
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+        for info in archive:
+            assert info.name not in found, info.name
+            file = archive.extractfile(info) if info.isfile() else None
+            found[info.name] = (info, file.read() if file else b"")
+    return found
+
+
+def unpacked(blob: bytes) -> bytes:
+    """What a layer's blob holds, by the command-line tools of its codec."""
+    command = {b"\x28\xb5\x2f\xfd": ["zstd", "-dc"], b"\x1f\x8b\x08": ["gzip", "-dc"]}
+    for magic, tool in command.items():
+        if blob.startswith(magic):
+            if not shutil.which(tool[0]):
+                pytest.skip(f"{tool[0]} is not installed")
+            return subprocess.run(tool, input=blob, capture_output=True, check=True).stdout
+    return blob
+
+
+def walk(layout: Path) -> dict[str, Any]:
+    """Check a layout from its index down, every digest and size, by nothing of fpack's. The documents and layers.
+
+    Every blob must be one that the index leads to, and the diff_ids must be those of the layers.
+    """
+    assert json.loads((layout / "oci-layout").read_bytes()) == {"imageLayoutVersion": "1.0.0"}
+    seen: set[str] = set()
+
+    def blob(descriptor: Mapping[str, Any]) -> bytes:
+        algorithm, _, digits = descriptor["digest"].partition(":")
+        data = (layout / "blobs" / algorithm / digits).read_bytes()
+        assert algorithm == "sha256" and hashlib.sha256(data).hexdigest() == digits
+        assert len(data) == descriptor["size"]
+        seen.add(digits)
+        return data
+
+    index = json.loads((layout / "index.json").read_bytes())
+    (entry,) = index["manifests"]
+    manifest = json.loads(blob(entry))
+    config = json.loads(blob(manifest["config"]))
+    blobs = [blob(layer) for layer in manifest["layers"]]
+    tars = [unpacked(data) for data in blobs]
+    assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(data).hexdigest()}" for data in tars]
+    assert len(config["history"]) == len(tars)
+    assert seen == {place.name for place in (layout / "blobs" / "sha256").iterdir()}
+    return {"index": index, "manifest": manifest, "config": config, "layers": [read_tar(data) for data in tars]}
+
+
+_SOURCE = r"""
+#include <stdio.h>
+#include <string.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    struct stat s;
+    printf("uid %d gid %d\n", (int)getuid(), (int)getgid());
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] == '$') printf("%s=%s\n", argv[i] + 1, getenv(argv[i] + 1) ? getenv(argv[i] + 1) : "");
+        else if (lstat(argv[i], &s)) printf("%s: absent\n", argv[i]);
+        else printf("%s: %o %d:%d %lld\n", argv[i], (unsigned)s.st_mode, (int)s.st_uid, (int)s.st_gid,
+                    (long long)s.st_mtime);
+    }
+    return 0;
+}
+"""
+
+
+@functools.cache
+def static_program() -> bytes:
+    """A static program that prints its uid and gid, and the mode, owner and time of each path it is given.
+
+    An argument `$NAME` prints that variable. The test is skipped where nothing can be compiled.
+    """
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if not compiler:
+        pytest.skip("there is no C compiler to make a static program with")
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch, "show")
+        command = [compiler, "-static", "-Os", "-s", "-x", "c", "-", "-o", str(out)]
+        made = subprocess.run(command, input=_SOURCE.encode(), capture_output=True, check=False)
+        if made.returncode:
+            pytest.skip(f"a static program cannot be linked here: {made.stderr.decode()[-200:]}")
+        return out.read_bytes()
