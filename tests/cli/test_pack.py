@@ -1,0 +1,292 @@
+"""Packing from end to end, over a small signed archive: what comes out, how often, and that it is always the same."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+import zstandard
+from support.archive import Archive
+from support.program import Fpack, world
+
+PROJECT = """
+debian = import("fpack/debian").trixie
+image = container {
+  name = "greeter"
+  packages = [debian.hello]
+  closure = "linked"
+  wants = ["/usr/share/greet/words"]
+  entrypoint = ["/usr/bin/hello"]
+  env = { GREETING = "hi" }
+  files = { "/srv/app/main.sh" = ./main.sh, "/etc/motd" = { text = "welcome", mode = "0600", uid = 7, gid = 8 } }
+  directories = { "/srv/data" = { mode = "0700", uid = 999, gid = 999 } }
+  ports = [8000]
+  volumes = ["/srv/data"]
+  labels = { a = "b" }
+  workdir = "/srv"
+  user = "nobody"
+  stop-signal = "SIGINT"
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    return world(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture
+def fpack(tmp_path: Path, archive: Archive) -> Fpack:
+    return Fpack(tmp_path / "home", archive)
+
+
+@pytest.fixture
+def project(fpack: Fpack) -> Path:
+    place = fpack.home / "project"
+    place.mkdir()
+    (place / "fpack.fp").write_text(PROJECT)
+    (place / "main.sh").write_text("#!/bin/sh\n")
+    (place / "main.sh").chmod(0o755)
+    return place
+
+
+def blobs(tar: Path) -> dict[str, bytes]:
+    with tarfile.open(tar) as file:
+        return {m.name: file.extractfile(m).read() for m in file if m.isfile()}  # type: ignore[union-attr]
+
+
+def manifest_of(files: dict[str, bytes]) -> tuple[dict, dict]:
+    def blob(digest: str) -> bytes:
+        data = files["blobs/sha256/" + digest.partition(":")[2]]
+        assert "sha256:" + hashlib.sha256(data).hexdigest() == digest
+        return data
+
+    index = json.loads(files["index.json"])
+    (entry,) = index["manifests"]
+    manifest = json.loads(blob(entry["digest"]))
+    return manifest, json.loads(blob(manifest["config"]["digest"]))
+
+
+def contents(files: dict[str, bytes]) -> dict[str, tarfile.TarInfo]:
+    manifest, config = manifest_of(files)
+    found = {}
+    for layer, diff_id in zip(manifest["layers"], config["rootfs"]["diff_ids"], strict=True):
+        data = files["blobs/sha256/" + layer["digest"].partition(":")[2]]
+        assert layer["size"] == len(data)
+        raw = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+        assert "sha256:" + hashlib.sha256(raw).hexdigest() == diff_id
+        with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+            found.update({m.name.rstrip("/"): m for m in tar})
+    return found
+
+
+def test_a_package_is_packed_with_what_it_depends_on_and_no_more(fpack: Fpack) -> None:
+    result = fpack.pack("debian.trixie.hello")
+    files = blobs(fpack.home / "hello.tar")
+    assert Path(result["file"]).name == "hello.tar"
+    entries = contents(files)
+    assert {"usr/bin/hello", "usr/bin/dash", "usr/share/greet/words", "usr/lib/os-release"} <= set(entries)
+    assert "usr/share/man/man1/hello.1" not in entries
+    assert "usr/share/doc/hello/copyright" in entries
+    assert entries["usr/bin/hello"].mode == 0o755 and entries["usr/share/greet/words"].mode == 0o644
+    assert {e.uid for e in entries.values()} == {0}
+    manifest, config = manifest_of(files)
+    assert config["config"]["Entrypoint"] == ["/usr/bin/hello"]
+    assert result["image_id"] == manifest["config"]["digest"]
+    assert result["size_compressed"] == sum(layer["size"] for layer in manifest["layers"])
+    status = [name for name in entries if name.startswith("var/lib/dpkg/status.d/")]
+    assert len(status) >= 4 and all(entries[name].isreg() or entries[name].isdir() for name in status)
+
+
+def test_the_words_for_people_name_the_digest_and_how_to_run_it(fpack: Fpack) -> None:
+    done = fpack("pack", "debian.trixie.hello")
+    digest = fpack.pack("debian.trixie.hello")["digest"]
+    assert digest in done.stdout and "podman load -i hello.tar" in done.stdout and "podman run" in done.stdout
+    assert "locked" in done.stderr
+
+
+def test_a_project_decides_everything(fpack: Fpack, project: Path) -> None:
+    result = fpack.pack(cwd=project)
+    assert result["name"] == "greeter" and (project / "greeter.tar").exists() and (project / "fpack.lock").exists()
+    files = blobs(project / "greeter.tar")
+    _, config = manifest_of(files)
+    settings = config["config"]
+    assert settings["Entrypoint"] == ["/usr/bin/hello"]
+    assert "GREETING=hi" in settings["Env"] and any(e.startswith("PATH=") for e in settings["Env"])
+    assert settings["ExposedPorts"] == {"8000/tcp": {}} and settings["Volumes"] == {"/srv/data": {}}
+    assert settings["WorkingDir"] == "/srv" and settings["StopSignal"] == "SIGINT" and settings["Labels"]["a"] == "b"
+    assert settings["User"].partition(":")[0] == "65534"
+    entries = contents(files)
+    assert (entries["etc/motd"].mode, entries["etc/motd"].uid, entries["etc/motd"].gid) == (0o600, 7, 8)
+    assert (entries["srv/data"].mode, entries["srv/data"].uid) == (0o700, 999)
+    assert entries["srv/app/main.sh"].mode == 0o755
+    # Linked: the script's shell and what was asked for by name, not the rest.
+    assert {"usr/bin/dash", "usr/share/greet/words"} <= set(entries)
+    assert "usr/share/base-files/motd" not in entries
+
+
+def test_a_second_pack_builds_nothing_and_a_lock_needs_no_index(fpack: Fpack, project: Path) -> None:
+    first = fpack.pack(cwd=project)
+    nowhere = {"FPACK_MIRROR": "debian=file:///nowhere only", "XDG_CACHE_HOME": str(fpack.home / "other-cache")}
+    done = fpack("pack", "--json", "-v", "--frozen", cwd=project, env=nowhere)
+    assert json.loads(done.stdout)["digest"] == first["digest"]
+    assert done.stderr == ""
+
+
+def test_a_change_of_the_configuration_rebuilds_no_layer_but_its_own(fpack: Fpack, project: Path) -> None:
+    first = fpack.pack(cwd=project)
+    (project / "fpack.fp").write_text(PROJECT.replace('"hi"', '"hello"'))
+    done = fpack("pack", "--json", "-v", cwd=project)
+    assert json.loads(done.stdout)["digest"] != first["digest"]
+    assert "compress" not in done.stderr and "unpack" not in done.stderr
+
+
+def test_the_project_overrides_a_curated_name_and_other_names_are_suggested(fpack: Fpack, project: Path) -> None:
+    (project / "fpack.fp").write_text(PROJECT + "\npostgres = image\n")
+    assert fpack.pack("postgres", cwd=project)["name"] == "greeter"
+    assert "did you mean 'postgres'" in fpack.fails("pack", "postgrs", cwd=project)
+    assert "debian.trixie.nonesuch" in fpack.fails("pack", "nonesuch", cwd=project)
+
+
+def test_eval_build_size_why_and_lock(fpack: Fpack, project: Path) -> None:
+    (project / "fpack.fp").write_text(PROJECT + '\nnote = text("note", "hello ${1 + 1}")\nnumber = 6 * 7\n')
+    assert fpack("eval", "#number", cwd=project).stdout == "42\n"
+    assert json.loads(fpack("eval", "#image.name", "--json", cwd=project).stdout) == "greeter"
+    assert fpack("eval", "-e", '"a" + "b"').stdout == "ab\n"
+    path = fpack("build", "#note", cwd=project).stdout.strip()
+    assert path.startswith("/fpack/store/") and (project / "result").read_text() == "hello 2"
+    lines = fpack("size", cwd=project).stdout.splitlines()
+    assert "compressed" in lines[0] and "total" in lines[-1]
+    why = fpack("why", "#image", "dash", cwd=project).stdout
+    assert "hello" in why and "/usr/bin/hello" in why and "/bin/sh" in why
+    assert "dash" in fpack("why", "#image", cwd=project).stdout
+    assert "did you mean" in fpack.fails("why", "#image", "dish", cwd=project)
+    assert "everything" in fpack("lock", cwd=project).stdout or "has" in fpack("lock", cwd=project).stdout
+    assert "up to date" in fpack("update", cwd=project).stdout
+
+
+def test_an_oci_directory(fpack: Fpack, tmp_path: Path) -> None:
+    result = fpack.pack("debian.trixie.hello", "--format", "oci-dir", "-o", tmp_path / "layout")
+    assert json.loads((tmp_path / "layout" / "oci-layout").read_text()) == {"imageLayoutVersion": "1.0.0"}
+    assert fpack.pack("debian.trixie.hello")["digest"] == result["digest"]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "precious").write_text("x")
+    fpack.fails("pack", "debian.trixie.hello", "--format", "oci-dir", "-o", tmp_path / "other")
+    assert (tmp_path / "other" / "precious").read_text() == "x"
+
+
+@pytest.mark.parametrize("codec", ["gzip", "gzip:9", "none", "zstd:3"])
+def test_codecs_change_the_digest_but_not_the_image_id(fpack: Fpack, codec: str) -> None:
+    default = fpack.pack("debian.trixie.hello")
+    other = fpack.pack("debian.trixie.hello", "--compress", codec, "-o", "other.tar")
+    assert other["image_id"] == default["image_id"]
+    assert other["digest"] != default["digest"] or codec == "zstd:3"
+
+
+def test_gc_keeps_what_a_result_needs(fpack: Fpack, project: Path) -> None:
+    fpack("build", cwd=project)
+    assert json.loads(fpack("gc", "--json").stdout)["kept"] > 3
+    target = (project / "result").resolve()
+    assert target.exists()
+    (project / "result").unlink()
+    done = json.loads(fpack("gc", "--json").stdout)
+    assert done["kept"] == 0 and done["freed"] > 0 and not target.exists()
+    fpack.pack(cwd=project)
+
+
+# The same digest, whatever differs around it.
+
+
+def digest_of(fpack: Fpack, project: Path, *args: str, **options: object) -> str:
+    digest = fpack.pack(*args, "-o", fpack.home / "out.tar", cwd=project, **options)["digest"]
+    assert isinstance(digest, str)
+    return digest
+
+
+def test_the_digest_is_the_same_whatever_differs(fpack: Fpack, archive: Archive, project: Path, tmp_path: Path) -> None:
+    expected = digest_of(fpack, project)
+    assert digest_of(fpack, project) == expected, "twice in a row"
+    for name, env in {
+        "another root": {},
+        "time zone and language": {"TZ": "Asia/Kathmandu", "LANG": "tr_TR.UTF-8", "LC_ALL": "C"},
+        "hash seed": {"PYTHONHASHSEED": "7"},
+        "another hash seed": {"PYTHONHASHSEED": "11"},
+    }.items():
+        env = {**env, "FPACK_ROOT": str(tmp_path / name), "XDG_CACHE_HOME": str(tmp_path / "cache" / name)}
+        assert digest_of(fpack, project, env=env) == expected, name
+    for jobs in ("1", "2"):
+        env = {"FPACK_ROOT": str(tmp_path / f"jobs {jobs}")}
+        assert digest_of(fpack, project, "-j", jobs, env=env) == expected, f"{jobs} jobs"
+    masked = Fpack(fpack.home, archive, prefix=("sh", "-c", 'umask 077; exec "$@"', "sh"))
+    env = {"FPACK_ROOT": str(tmp_path / "umask")}
+    assert digest_of(masked, project, env=env) == expected, "umask"
+    out = fpack.home / "out.tar"
+    assert hashlib.sha256(out.read_bytes()).digest(), "an archive was written"
+    # The file too is the same, not only the image in it.
+    first = hashlib.sha256(out.read_bytes()).hexdigest()
+    digest_of(fpack, project)
+    assert hashlib.sha256(out.read_bytes()).hexdigest() == first
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_the_digest_is_the_same_for_an_unprivileged_user(fpack: Fpack, archive: Archive, project: Path) -> None:
+    expected = digest_of(fpack, project)
+    place = Path(subprocess.check_output(["mktemp", "-d", "/var/tmp/fpack-test-XXXXXX"], text=True).strip())
+    try:
+        shutil.copytree(archive.folder, place / "archive")
+        shutil.copytree(project, place / "project", ignore=shutil.ignore_patterns("*.tar"))
+        subprocess.run(["chmod", "-R", "a+rX", str(place)], check=True)
+        subprocess.run(["chown", "-R", "65534:65534", str(place / "project"), str(place)], check=True)
+        user = Fpack(place / "home", None, prefix=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"))
+        os.chown(place / "home", 65534, 65534)
+        user.env["FPACK_KEYRING"] = str(place / "archive" / "keyring.pgp")
+        user.env["FPACK_MIRROR"] = archive.mirror_at((place / "archive").as_uri())
+        reachable = subprocess.run(user.command("--version"), env=user.env, cwd=place, capture_output=True)
+        if reachable.returncode:
+            pytest.skip("the Python that fpack is installed in is not readable for others")
+        assert digest_of(user, place / "project") == expected
+    finally:
+        subprocess.run(["chmod", "-R", "u+w", str(place)], check=False)
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.mark.skipif(shutil.which("disorderfs") is None, reason="disorderfs is not installed")
+def test_the_digest_is_the_same_in_any_directory_order(fpack: Fpack, project: Path, tmp_path: Path) -> None:
+    expected = digest_of(fpack, project)
+    (tmp_path / "back").mkdir()
+    (tmp_path / "front").mkdir()
+    options = ["--shuffle-dirents=yes", "--multi-user=no"]
+    mounted = subprocess.run(["disorderfs", "-q", *options, str(tmp_path / "back"), str(tmp_path / "front")])
+    if mounted.returncode:
+        pytest.skip("disorderfs cannot mount here")
+    try:
+        assert digest_of(fpack, project, env={"FPACK_ROOT": str(tmp_path / "front" / "store")}) == expected
+    finally:
+        subprocess.run(["fusermount", "-u", str(tmp_path / "front")], check=True)
+
+
+def test_every_file_of_a_payload_has_the_bytes_of_its_package(fpack: Fpack, archive: Archive, tmp_path: Path) -> None:
+    fpack.pack("debian.trixie.hello")
+    files = blobs(fpack.home / "hello.tar")
+    manifest, _ = manifest_of(files)
+    for deb in (archive.folder / "debian").rglob("*.deb"):
+        subprocess.run(["dpkg-deb", "-x", str(deb), str(tmp_path / "debs")], check=True)
+    checked = 0
+    for layer in manifest["layers"]:
+        raw = zstandard.ZstdDecompressor().decompressobj().decompress(
+            files["blobs/sha256/" + layer["digest"].partition(":")[2]]
+        )  # fmt: skip
+        with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+            for member in tar:
+                original = tmp_path / "debs" / member.name
+                if member.isreg() and original.is_file() and not original.is_symlink():
+                    assert tar.extractfile(member).read() == original.read_bytes(), member.name  # type: ignore[union-attr]
+                    checked += 1
+    assert checked >= 6

@@ -1,0 +1,103 @@
+"""The program as a user runs it: the installed `fpack`, with a home, a store and an archive of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from support.archive import Archive, file, link
+
+PROGRAM = Path(sys.executable).with_name("fpack")
+
+
+class Fpack:
+    """Runs commands in `home`, with packages from `archive` alone."""
+
+    def __init__(self, home: Path, archive: Archive | None = None, prefix: tuple[str, ...] = ()) -> None:
+        self.home = home
+        self.prefix = prefix
+        home.mkdir(exist_ok=True)
+        self.archive = archive
+        self.env = {
+            "HOME": str(home),
+            "PATH": os.environ["PATH"],
+            "FPACK_ROOT": str(home / "store"),
+            "NO_COLOR": "1",
+        }
+        if archive is not None:
+            self.env["FPACK_MIRROR"] = archive.mirror
+            self.env["FPACK_KEYRING"] = str(archive.keyring)
+
+    def command(self, *args: str | Path) -> list[str]:
+        """The words to execute."""
+        return [*self.prefix, str(PROGRAM), *map(str, args)]
+
+    def __call__(
+        self,
+        *args: str | Path,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        status: int | None = 0,
+        timeout: float = 120,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command; its exit status must be `status` (None: any), and no traceback may be seen."""
+        done = subprocess.run(
+            self.command(*args),
+            capture_output=True,
+            text=True,
+            cwd=cwd or self.home,
+            env={**self.env, **(env or {})},
+            timeout=timeout,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        assert status is None or done.returncode == status, f"{done.returncode}: {done.stdout}{done.stderr}"
+        return done
+
+    def pack(self, *args: str | Path, **options: Any) -> dict[str, Any]:
+        """`pack --json` and what it printed."""
+        result: dict[str, Any] = json.loads(self("pack", "--json", *args, **options).stdout)
+        return result
+
+    def fails(self, *args: str | Path, **options: Any) -> str:
+        """Run a command that must fail with a message; the message."""
+        done = self(*args, status=None, **options)
+        assert done.returncode not in (0, 70), done.stdout + done.stderr
+        assert "error:" in done.stderr, done.stderr
+        return done.stderr
+
+
+def world(folder: Path) -> Archive:
+    """A small archive: base-files, a shell, a C library of sorts, an application and what else makes a closure."""
+    archive = Archive(folder)
+    archive.add(
+        "base-files",
+        files={
+            "etc/debian_version": "13.1\n",
+            "usr/lib/os-release": 'PRETTY_NAME="Debian"\nID=debian\nVERSION_ID="13"\n',
+            "etc/os-release": link("../usr/lib/os-release"),
+            "usr/share/base-files/motd": "hello\n",
+        },
+    )
+    archive.add("dash", files={"usr/bin/dash": _executable(b"#!shell"), "usr/bin/sh": _executable(b"#!shell")})
+    archive.add("libgreet1", "2:1.0~rc1-1", files={"usr/share/greet/words": "Good day\n"})
+    archive.add(
+        "hello",
+        "2.10-3",
+        depends="libgreet1 (>= 2:1.0~rc1), dash | shell",
+        files={
+            "usr/bin/hello": _executable(b"#!/bin/sh\ncat /usr/share/greet/words\n"),
+            "usr/share/man/man1/hello.1": "a manual\n",
+            "usr/share/doc/hello/copyright": "free\n",
+        },
+    )
+    archive.publish()
+    return archive
+
+
+def _executable(data: bytes) -> Any:
+    return file(data, 0o755)
