@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlunsplit
 
 from .http_errors import (
     BadUrl,
@@ -30,6 +30,7 @@ from .http_errors import (
     ended_early,
     reason_of,
     shown,
+    split_url,
     status_error,
     translate,
     web_page,
@@ -133,7 +134,7 @@ class Http:
 
         A server that knows no ranges answers from 0 on: look at the response's `offset`.
         """
-        parts = urlsplit(url)
+        parts = split_url(url)
         if parts.scheme == "file":
             return _open_file(url, offset)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -147,7 +148,7 @@ class Http:
         if offset:
             headers["Range"] = f"bytes={offset}-"
         for _ in range(REDIRECTS):
-            parts = urlsplit(url)
+            parts = split_url(url)
             bare, auth = url, {}
             if parts.username is not None:
                 bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
@@ -206,7 +207,7 @@ class Http:
             return data
 
         page = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/html"
-        html = page and not urlsplit(url).path.endswith((".html", ".htm", "/"))
+        html = page and not split_url(url).path.endswith((".html", ".htm", "/"))
         return Response(url, read, answer.close, offset=start, total=total, html=html)
 
     def _pool(self, scheme: str, host: str) -> urllib3.PoolManager:
@@ -428,7 +429,7 @@ class _Sink:
 
 
 def _open_file(url: str, offset: int) -> Response:
-    parts = urlsplit(url)
+    parts = split_url(url)
     if parts.netloc not in ("", "localhost"):
         raise BadUrl("A file URL names another machine", where=shown(url))
     path = unquote(parts.path)
@@ -454,8 +455,11 @@ def _open_file(url: str, offset: int) -> Response:
 def _redirected(url: str, target: str) -> str:
     from urllib.parse import urljoin
 
-    new = urljoin(url, target)
-    scheme = urlsplit(new).scheme
+    try:
+        new = urljoin(url, target)
+    except ValueError:
+        new = target
+    scheme = split_url(new).scheme
     if scheme not in ("http", "https") or (scheme == "http" and url.startswith("https:")):
         raise Refused("A server redirects to where fpack does not follow", where=shown(url), why=f"to {shown(new)}")
     return new

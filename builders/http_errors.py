@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NoReturn
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from fpack.store.errors import FpackError
 
@@ -73,10 +73,21 @@ class BadUrl(HttpError):
 
 def shown(url: str) -> str:
     """`url` as a message may show it: without a password."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.rpartition("@")[2]
     if parts.password is None:
         return url
     return urlunsplit(parts._replace(netloc=f"{parts.username}@{parts.netloc.rpartition('@')[2]}"))
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL; BadUrl if it has none."""
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise BadUrl("A URL cannot be read", where=shown(url), why=str(error)) from None
 
 
 def status_error(url: str, status: int, reason: str, wait: str) -> HttpError:

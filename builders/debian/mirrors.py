@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from fpack.store.errors import FpackError
 
@@ -131,9 +131,16 @@ def parse_base(word: str) -> list[Base]:
     return [Base(DEBIAN, url), Base(SECURITY, sibling)]
 
 
+def _split(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
 def _check_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https", "file") or parts.query or parts.fragment:
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("http", "https", "file") or parts.query or parts.fragment:
         raise MirrorError(
             f"{url!r} is not the URL of a mirror",
             hint="give http, https or file URLs: FPACK_MIRROR='debian=URL debian-security=URL'",
@@ -219,9 +226,9 @@ def _known(uris: Sequence[str], suites: Sequence[str], components: Sequence[str]
         return []
     bases = []
     for uri in uris:
-        parts = urlsplit(uri)
-        match = _ARCHIVE_PATH.search(parts.path)
-        if parts.scheme not in _SCHEMES or match is None:
+        parts = _split(uri)
+        match = _ARCHIVE_PATH.search(parts.path) if parts is not None and parts.scheme in _SCHEMES else None
+        if match is None:
             continue
         url = re.sub(r"^copy:", "file:", uri).rstrip("/")
         security = match[1] == SECURITY or any("security" in suite for suite in suites)
