@@ -15,6 +15,7 @@ from typing import Any
 
 from fpack.store.errors import FpackError
 
+from .builtins import STRICT
 from .errors import Call, EvalError, Fault, Span, did_you_mean, quote
 from .source import Source
 from .values import PYTHON_NAMES, Loop, describe, force, with_article
@@ -35,7 +36,11 @@ class Step:
     @property
     def name(self) -> str:
         """What the frame evaluates, as the user calls it; "" for a part without a name."""
-        return shown_name(self.frame.f_code.co_name)
+        for part in reversed(self.frame.f_code.co_qualname.split(".<locals>.")):
+            name = shown_name(part)
+            if name:
+                return name
+        return ""
 
     def place(self) -> tuple[int, int, int, int]:
         """Line, column, end line and end column, lines from 1 and columns from 0."""
@@ -81,7 +86,10 @@ def blame(error: BaseException, cache: Path | None) -> BaseException:
         return error
     own = [s for s in steps if not s.source.library]
     step = own[-1] if own else steps[-1]
-    if isinstance(fault, Fault) and fault.caller and len(own) > 1 and step is steps[-1]:
+    if isinstance(error, RecursionError):
+        own = _until_endless(own)
+        step = own[-1]
+    elif isinstance(fault, Fault) and fault.caller and len(own) > 1 and step is steps[-1]:
         step = own[-2]
         own.pop()
     span = step.span()
@@ -131,9 +139,14 @@ def _fault(error: BaseException, steps: list[Step]) -> FpackError | None:
         return _too_deep(steps)
     if isinstance(error, (TypeError, KeyError)) and _last(error.__traceback__) is steps[-1].frame:
         if isinstance(error, KeyError):
-            return no_field(steps[-1].frame.f_locals.get(".o"), error.args[0])
+            return no_field(_selected(steps[-1].frame), error.args[0])
         return _misuse(str(error), steps[-1])
     return None
+
+
+def _selected(frame: FrameType) -> Any:
+    """The value whose field a frame was selecting."""
+    return frame.f_locals.get(".o", frame.f_globals.get(".o"))
 
 
 def _last(tb: TracebackType | None) -> FrameType | None:
@@ -163,9 +176,15 @@ def _misuse(message: str, step: Step) -> Fault | None:
     if found:
         kind = PYTHON_NAMES.get(found[1], "value")
         hint = "fields are written { NAME = VALUE }, elements are separated by commas" if kind != "record" else ""
-        return Fault(f"This is {with_article(kind)}, not a function", hint=hint)
+        callee = re.match(r"[A-Za-z_][\w.-]*(?=\s*[({])", _text(step))
+        what = f"{quote(callee[0])} is" if callee else "This is"
+        if callee:
+            hint = ""
+        if callee and callee[0] in STRICT:
+            hint = f"a name `{callee[0]}` of your own hides the builtin; give it another name"
+        return Fault(f"{what} {with_article(kind)}, not a function", hint=hint)
     if "is not subscriptable" in message or "indices must be" in message:
-        value = step.frame.f_locals.get(".o")
+        value = _selected(step.frame)
         key = _text(step)
         hint = "call it first" if value.__class__ is FunctionType else ""
         hint = "write get(LIST, INDEX) for an element" if value.__class__ is list else hint
@@ -252,12 +271,26 @@ def _loop(error: Loop) -> Fault:
     return Fault(f"{quote(names[0])} needs itself, without end", why=f"infinite recursion: {chain}")
 
 
+def _endless(steps: list[Step]) -> set[CodeType]:
+    """The functions that call each other without end: those at the deep end of the traceback."""
+    return {step.frame.f_code for step in steps[-400:]}
+
+
+def _until_endless(steps: list[Step]) -> list[Step]:
+    """The way to the first call of those functions, and that one."""
+    endless = _endless(steps)
+    first = next(i for i, step in enumerate(steps) if step.frame.f_code in endless)
+    return steps[: first + 1]
+
+
 def _too_deep(steps: list[Step]) -> Fault:
     names: list[str] = []
-    for step in reversed(steps[-400:]):
-        if step.name and step.name not in names:
+    endless = _endless(steps)
+    for step in steps:
+        if step.frame.f_code in endless and step.name and step.name not in names:
             names.append(step.name)
-    names.reverse()
+        if len(names) == len(endless):
+            break
     if not names:
         return Fault("Calls are nested too deeply, perhaps without end")
     calls = " calls ".join(quote(n) for n in [*names[:6], names[0]])

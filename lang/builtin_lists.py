@@ -7,9 +7,8 @@ from functools import cmp_to_key
 
 from .arguments import function_of, int_of, list_of, record_of, strings_of, text_of, true, wrong
 from .errors import Fault, did_you_mean, quote
-from .operators import eq, fields, lt
-from .packages import NoPackage
-from .values import MISSING, OnDemand, Thunk, Value, evaluated, type_name
+from .operators import eq, fields, lt, pick
+from .values import MISSING, OnDemand, Thunk, Value, evaluated, lookup, type_name
 
 MAX_RANGE = 10_000_000
 
@@ -69,15 +68,10 @@ def get(x: Value, key: Value, default: Value = MISSING, /) -> Value:
     if not isinstance(x, dict):
         raise wrong(x, "a list or a record")
     name = text_of(key)
-    try:
-        return evaluated(x[name])
-    except KeyError:
-        if default is MISSING:
-            raise Fault(f"There is no field {quote(name)}", hint=did_you_mean(name, x)) from None
-    except NoPackage:
-        if default is MISSING:
-            raise
-    return evaluated(default)
+    value = pick(x, (name,)) if default is not MISSING else lookup(x, name)
+    if value is MISSING and default is MISSING:
+        raise Fault(f"There is no field {quote(name)}", hint=did_you_mean(name, x))
+    return evaluated(default) if value is MISSING else value
 
 
 def range_(a: Value, b: Value = MISSING, /) -> Value:
@@ -168,10 +162,7 @@ def values(r: Value, /) -> Value:
 def has(r: Value, name: Value, /) -> Value:
     r, name = evaluated(r), text_of(name)
     if r.__class__ is OnDemand:
-        try:
-            return r[name] is not MISSING
-        except (KeyError, NoPackage):
-            return False
+        return pick(r, (name,)) is not MISSING
     return name in record_of(r)
 
 
@@ -257,6 +248,11 @@ def abs_(n: Value, /) -> Value:
 
 def type_(x: Value, /) -> Value:
     return type_name(evaluated(x))
+
+
+def evaluate(x: Value, result: Value, /) -> Value:
+    evaluated(x)
+    return evaluated(result)
 
 
 def error(message: Value, field: Value = None, /) -> Value:

@@ -46,10 +46,11 @@ are given. A position or an index counts from 0.
 | others | |
 | --- | --- |
 | type(x) | "null" "bool" "int" "float" "string" "list" "record" "function" "path" |
+| evaluate(x, result) | `result`, once x is evaluated: for checks that come first |
 | error(message), error(message, field) | ends the evaluation; the field of the record given is to blame |
 | import(file) | the record of "./other.fp", or of "fpack/NAME" of the library |
 | read-text(file) | a file's content |
-| derivation { kind, name, ... } | a build; all but kind, name, candidates and outputs are arguments, and what is in args |
+| derivation { kind, name, ... } | a build; all but kind, name, candidates and outputs are arguments, and `args` is |
 | mentions(x) | the paths of derivations that stand in the strings of x |
 | inputs(drv) | the paths of derivations that a derivation is made from |
 | is-executable(file) | whether a path, or a derivation of one file, is a program |
@@ -111,6 +112,7 @@ STRICT = {
     "max": "",
     "abs": "s",
     "type": "s",
+    "evaluate": "ss",
     "error": "ss",
     "import": "s",
     "read-text": "s",
@@ -162,6 +164,7 @@ PURE: dict[str, Callable[..., Value]] = {
     "max": lists.max_,
     "abs": lists.abs_,
     "type": lists.type_,
+    "evaluate": lists.evaluate,
     "error": lists.error,
 }
 for _name, _function in PURE.items():

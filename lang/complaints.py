@@ -62,7 +62,8 @@ def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
         return "write a = { b = VALUE } for a.b = VALUE"
     if kind == ":" or before[0] == ":":
         return "fields are written NAME = VALUE"
-    if kind == "OP" and token[1] == "/" and before[1] == "/":
+    following = tokens[at + 1] if at + 1 < len(tokens) else token
+    if kind == "OP" and token[1] == "/" and "/" in (before[1], following[1]):
         return "comments begin with #"
     if kind == "OP" and before[0] == "OP":
         return f"`{before[1]}{token[1]}` is no operator"
@@ -90,7 +91,6 @@ def _why(before: Token | None, kind: str, expected: frozenset[str]) -> str:
         "]": "`]`",
         "}": "`}`",
         "=": "`=`",
-        "=>": "`=>`",
     }
     if kind == END and before is not None and before[0] == "=":
         return "a value is missing after `=`"

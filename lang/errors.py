@@ -100,9 +100,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     plain = {_plain(n): n for n in reversed(names)}
     if _plain(name) in plain:
         return plain[_plain(name)]
+    letters = sorted(name)
+    for other in names:
+        if len(other) == len(name) and sorted(other) == letters:
+            return other
     import difflib  # only on the way to an error message
 
-    found = difflib.get_close_matches(name, names[:20_000], 1, 0.6)
+    found = difflib.get_close_matches(name, names[:20_000], 1, 0.65)
     return found[0] if found else ""
 
 

@@ -21,11 +21,13 @@ from .operators import RUNTIME
 from .packages import PackageSource
 from .source import Source
 from .values import (
+    MISSING,
     OnDemand,
     Value,
     describe,
     evaluated,
     is_derivation,
+    lookup,
 )
 from .values import Path as PathValue
 
@@ -178,8 +180,8 @@ class Evaluator:
         def guarded() -> Value:
             try:
                 if not self._ready:
-                    self._ready = True
                     self._modules.prelude = self._modules.named(PRELUDE)
+                    self._ready = True
                 return work()
             except (FpackError, RecursionError, TypeError, KeyError) as error:
                 from .blame import blame
@@ -198,12 +200,12 @@ class Evaluator:
         where = ".".join(above)
         if not isinstance(value, dict):
             raise Fault(f"{quote(where)} is {describe(value)}, and has no field {quote(name)}")
-        try:
-            return evaluated(value[name])
-        except KeyError:
+        found = lookup(value, name)
+        if found is MISSING:
             fault = no_field(value, name)
             fault.why = f"in {quote(where)}" if where else fault.why
-            raise fault from None
+            raise fault
+        return found
 
     def _outside(self) -> dict[str, Callable[..., Value]]:
         """The builtins that reach outside the evaluation: the project's files and the package source."""

@@ -19,9 +19,9 @@ from . import diskcache
 from .errors import Fault, did_you_mean, quote
 from .source import Source
 from .values import Path as PathValue
-from .values import Value
+from .values import Record, Value
 
-FORMAT = 2
+FORMAT = 3
 VERSION = "0.1.0"
 MAX_FILE = 16 << 20
 PROJECT_FILE = "fpack.fp"
@@ -76,7 +76,7 @@ class Modules:
             source = Source(name, _read(real, name), library)
             module = self.compile(source, root or project_root(directory), directory)
             self._files[real] = module
-            self.run(module)
+            module.value = self._record(module, {})
         elif module.running:
             names = [m.source.name for m in self._stack[self._stack.index(module) :]]
             chain = " imports ".join(quote(n) for n in [*names, module.source.name])
@@ -92,8 +92,10 @@ class Modules:
                 path = f"{directory}/{name}.fp"
                 if os.path.isfile(path):
                     return self.file(path, directory, library=True)
-        known = [p[:-3] for d in self.library if os.path.isdir(d) for p in os.listdir(d) if p.endswith(".fp")]
-        raise Fault(f"The library has no file {quote('fpack/' + name)}", hint=did_you_mean(name, known))
+        known = [
+            f"fpack/{p[:-3]}" for d in self.library if os.path.isdir(d) for p in os.listdir(d) if p.endswith(".fp")
+        ]
+        raise Fault(f"The library has no file {quote('fpack/' + name)}", hint=did_you_mean(f"fpack/{name}", known))
 
     def imported(self, target: Value, module: Module) -> Value:
         """What `import(target)` gives in a module."""
@@ -114,6 +116,11 @@ class Modules:
                 f"{quote(target if target.__class__ is str else path)} is a directory", hint="import a file in it"
             )
         return self.file(path, module.root, module.source.library)
+
+    def _record(self, module: Module, changes: dict[str, Value]) -> Record:
+        """A file's record. `.with` runs the file again, so that its other bindings see the changed ones."""
+        made = {**self.run(module, changes), **changes}
+        return Record(made, lambda more: self._record(module, {**changes, **more}))
 
     # ---- texts
 
@@ -140,7 +147,7 @@ class Modules:
             raise source.error(0, 0, "This text is nested too deeply") from None
 
     def run(self, module: Module, changes: dict[str, Value] | None = None) -> Value:
-        """Run a module's code and keep its value. changes: bindings with other values than the text gives them."""
+        """What a module's code sets `.value` to. changes: bindings with other values than the text gives them."""
         scope: dict[str, Any] = {"__builtins__": self.base, ".source": module.source}
         for name, span in module.free.items():
             if name == "import":
@@ -155,12 +162,11 @@ class Modules:
         module.running = True
         self._stack.append(module)
         try:
-            exec(module.code, scope, scope if changes is None else Changed(scope, changes))
+            exec(module.code, scope, Changed(scope, changes) if changes else scope)
         finally:
             self._stack.pop()
             module.running = False
-        module.value = scope[".value"]
-        return module.value
+        return scope[".value"]
 
     def _unbound(self, module: Module, name: str, span: tuple[int, int]) -> FpackError:
         from . import compiler

@@ -7,8 +7,10 @@ from math import isinf
 from types import FunctionType
 from typing import Any, NoReturn
 
+from fpack.store.errors import FpackError
+
 from .errors import Fault, did_you_mean, quote
-from .packages import NoPackage
+from .packages import is_absent
 from .values import (
     MISSING,
     OnDemand,
@@ -20,6 +22,7 @@ from .values import (
     evaluated,
     force,
     is_derivation,
+    lookup,
     type_name,
     with_article,
 )
@@ -205,11 +208,13 @@ def pick(base: Value, names: tuple[str, ...]) -> Value:
         if not isinstance(value, dict):
             raise Fault(f"{describe(value).capitalize()} has no field {quote(name)}")
         try:
-            value = value[name]
-        except (KeyError, NoPackage):
+            value = lookup(value, name)
+        except FpackError as error:
+            if value.__class__ is OnDemand and is_absent(error):
+                return MISSING
+            raise
+        if value is MISSING:
             return MISSING
-        if value.__class__ is Thunk:
-            value = force(value)
     return value
 
 

@@ -8,9 +8,18 @@ from fpack.store.errors import FpackError
 
 
 class NoPackage(FpackError):
-    """There is no package of that name. `release.NAME or default` and `has` take it as an absent field."""
+    """There is no package of that name."""
 
-    exit_code = 3
+    exit_code = 4
+    absent = True
+
+
+def is_absent(error: FpackError) -> bool:
+    """Whether an error says that a package does not exist, which `release.NAME or default` and `has` take as absence.
+
+    A source that cannot know this room marks its own class of error with `absent = True`.
+    """
+    return getattr(error, "absent", False) is True
 
 
 class PackageSource(Protocol):
@@ -25,7 +34,7 @@ class PackageSource(Protocol):
         ...
 
     def package(self, release: str, name: str) -> dict[str, Any]:
-        """The package; NoPackage (with a hint, if a name is near) if the release has none of that name."""
+        """The package; an error for which `is_absent` holds (NoPackage, with a hint) if there is none."""
         ...
 
     def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:

@@ -150,8 +150,7 @@ def evaluated(value: Value) -> Value:
 
 def lookup(record: dict[str, Value], name: str) -> Value:
     """The evaluated field of a record, or MISSING. What an on-demand record raises for a missing one is passed on."""
-    try:
-        value = record[name]
-    except KeyError:
+    # Not by catching KeyError, which the evaluation itself may raise.
+    if name not in record and record.__class__ is not OnDemand:
         return MISSING
-    return force(value) if value.__class__ is Thunk else value
+    return evaluated(record[name])

@@ -77,7 +77,7 @@ container({
     arguments = strings(command)
     variables = texts(env)
     marks = texts(labels)
-    check = if healthcheck == null then null else health(healthcheck)
+    check = if healthcheck == null then null else health-of(healthcheck)
     config = {
       entrypoint = entry
       command = arguments
@@ -109,7 +109,7 @@ container({
         codec
       }
     }
-  in {
+  in evaluate(image-made, {
     type = "container"
     name = image-name
     tag = image-tag
@@ -118,7 +118,7 @@ container({
     packages
     ports
     run-options
-  }
+  })
 
 # What `fpack pack debian.RELEASE.NAME` makes of a package.
 container-for(package) = container { packages = [package] }
@@ -168,23 +168,23 @@ members(release, found, names, rules) =
 # ---- users
 
 # The fixed users of a root: the container's own, then the known ones that it runs as or whose packages it has.
-chosen-users(given, user, names) =
+chosen-users(given, runs-as, names) =
   let
-    own = [user-options(name, u) for name, u in given]
-    runs-as = if user == null then "" else head(split(user, ":"))
+    own = [user(name, u) for name, u in given]
+    main = if runs-as == null then "" else head(split(runs-as, ":"))
     known = [
       known-user(name, u) for name, u in import("fpack/users")
-      if !has(given, name) && (name == runs-as || any(u.packages, p => contains(names, p)))
+      if !has(given, name) && (name == main || any(u.packages, p => contains(names, p)))
     ]
     # Two known users may have one number; the one that the container runs as keeps it.
-    ordered = [...own, ...[u for u in known if u.name == runs-as], ...[u for u in known if u.name != runs-as]]
+    ordered = [...own, ...[u for u in known if u.name == main], ...[u for u in known if u.name != main]]
     fixed = fold(ordered, [], (taken, u) =>
       if has(given, u.name) || !any(taken, t => t.uid == u.uid) then [...taken, u] else taken)
   in sort(fixed, u => u.name)
 
-known-user(name, u) = user-options(name, remove(u, "packages"))
+known-user(name, u) = user(name, remove(u, "packages"))
 
-user-options(name, {
+user(name, {
   uid: int,
   gid: int | null = null,
   group: string | null = null,
@@ -202,7 +202,9 @@ user-options(name, {
 strings(list) = if list == null then null else ["${item}" for item in list]
 texts(record) = map-record(record, (_, value) => "${value}")
 
-health({
+health-of(given) = healthcheck(given)
+
+healthcheck({
   command: list | string,
   interval: int | string | null = null,
   timeout: int | string | null = null,

@@ -34,12 +34,12 @@ file-entry(users, path, given) =
     kind = type(given)
     is-source = kind == "path" || kind == "record" && (given.type or "") == "derivation"
   in
-    if is-source then file-options(users, path, { source = given })
-    else if kind == "string" then file-options(users, path, { text = given })
-    else if kind == "record" then file-options(users, path, given)
+    if is-source then file(users, path, { source = given })
+    else if kind == "string" then file(users, path, { text = given })
+    else if kind == "record" then file(users, path, given)
     else error("The file ${path} is a string, a path, a derivation or a record, and this is a ${kind}", path)
 
-file-options(users, path, {
+file(users, path, {
   text: string | null = null,
   source: path | string | record | null = null,
   mode: string | int | null = null,
@@ -63,11 +63,11 @@ file-options(users, path, {
 source-field(place) = { source = place }
 
 directory-entry(users, path, given) =
-  if given == null then directory-options(users, path, {})
-  else if type(given) == "record" then directory-options(users, path, given)
+  if given == null then directory(users, path, {})
+  else if type(given) == "record" then directory(users, path, given)
   else error("The directory ${path} is null, or a record of its mode and owner", path)
 
-directory-options(users, path, {
+directory(users, path, {
   mode: string | int | null = null,
   user: string | null = null,
   group: string | null = null,

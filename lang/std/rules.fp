@@ -28,7 +28,7 @@ release-files = ["/etc/debian_version", "/etc/os-release", "/usr/lib/os-release"
 
 none = { keep = null, drop = [], setuid = [] }
 
-checked({ keep: list | null = null, drop: list = [], setuid: list = [] }) = { keep, drop, setuid }
+rule({ keep: list | null = null, drop: list = [], setuid: list = [] }) = { keep, drop, setuid }
 
 # Several rules as one: the last `keep` counts, the others add up.
 joined(rules) =
@@ -44,7 +44,7 @@ table(found, listed, special, linked, drop, setuid) =
   let
     names = [p.name for p in listed]
     known = { ${p.name} = true for p in found }
-    given = map-record(special, (name, r) => checked(r))
+    given = map-record(special, (name, r) => rule(r))
     strays = [name for name, _ in special if !has(known, name)]
     shared = if drop != null then drop else if linked then [...documentation, ...desktop] else documentation
     base = if linked then { ...none, keep = release-files } else none
@@ -56,7 +56,7 @@ table(found, listed, special, linked, drop, setuid) =
       if setuid == [] || !contains(names, name) then []
       else if length(unique(names)) == 1 then setuid
       else error("`setuid` needs one package; write rules = { PACKAGE = { setuid = [...] } }", "setuid")
-    rule(name) = joined([{ ...none, drop = shared }, own(name), get(given, name, none), { ...none, setuid = bits(name) }])
+    whole(name) = joined([{ ...none, drop = shared }, own(name), get(given, name, none), { ...none, setuid = bits(name) }])
   in
     if strays != [] then error("`rules` names ${head(strays)}, which is not among the packages", head(strays))
-    else { ${p.name} = rule(p.name) for p in found }
+    else { ${p.name} = whole(p.name) for p in found }

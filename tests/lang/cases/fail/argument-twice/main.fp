@@ -1,0 +1,2 @@
+greet(name) = name
+result = greet("Ann", name = "Bob")

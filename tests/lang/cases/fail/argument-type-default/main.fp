@@ -1,0 +1,2 @@
+size(width: int | null = null) = width
+result = size(width = "wide")

@@ -1,0 +1,4 @@
+greet(name: string) = "Hi ${name}"
+result = {
+  value = greet(5)
+}

@@ -1,0 +1,1 @@
+result = { ${"a"} = x for x in [1, 2] }

@@ -1,0 +1,2 @@
+key = "a"
+result = { a = 1, ${key} = 2 }

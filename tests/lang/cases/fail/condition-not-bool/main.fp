@@ -1,0 +1,2 @@
+xs = [1]
+result = if xs then 1 else 2

@@ -1,0 +1,5 @@
+debian = import("fpack/debian").trixie
+result = container {
+  packages = [debian.dash]
+  files = { "/etc/motd" = { text = "hello", user = "nobdy" } }
+}.image

@@ -1,0 +1,3 @@
+result = container {
+  packages = ["postgres"]
+}.image

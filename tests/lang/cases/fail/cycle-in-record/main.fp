@@ -1,0 +1,4 @@
+result = {
+  version = "${url}"
+  url = "x/${version}"
+}.url

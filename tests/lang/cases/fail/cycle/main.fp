@@ -1,0 +1,4 @@
+a = b + 1
+b = c + 1
+c = a + 1
+result = a

@@ -1,0 +1,2 @@
+loop = { a = loop }
+result = derivation { kind = "x", name = "y", deep = loop }

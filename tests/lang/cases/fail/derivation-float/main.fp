@@ -1,0 +1,1 @@
+result = derivation { kind = "x", name = "y", deep = { ratio = 1.5 } }

@@ -1,0 +1,1 @@
+result = derivation { kind = "x", name = "y", list = [x => x] }

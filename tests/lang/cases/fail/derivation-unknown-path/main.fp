@@ -1,0 +1,1 @@
+result = derivation { kind = "x", name = "y", path = "/fpack/store/0123456789abcdfghijklmnpqrsvwxyz-x" }

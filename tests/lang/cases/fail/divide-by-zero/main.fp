@@ -1,0 +1,2 @@
+zero = 0
+result = 10 / zero

@@ -1,0 +1,2 @@
+grow(n) = [n, ...grow(n + 1)]
+result = grow(0)

@@ -1,0 +1,4 @@
+result = fetch {
+  url = "https://example.org/x"
+  sha256 = "abc"
+}

@@ -1,0 +1,2 @@
+f(x) = { a = x }
+result = f.a

@@ -1,0 +1,2 @@
+config = { port = null }
+result = config.port.number

@@ -1,0 +1,2 @@
+name = "abc"
+result = name.length

@@ -1,0 +1,1 @@
+result = [x for x in { a = 1 }]

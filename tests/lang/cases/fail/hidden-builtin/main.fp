@@ -1,0 +1,1 @@
+result = { length = 1, n = length([1]) }

@@ -1,0 +1,2 @@
+...import("./b.fp")
+result = 1

@@ -1,0 +1,2 @@
+# A file of helpers.
+twice(x) = x * 2

@@ -1,0 +1,2 @@
+lib = import("./lib.fp")
+result = lib.twice("a")

@@ -1,0 +1,2 @@
+a = import("./main.fp")
+y = a.x + 1

@@ -1,0 +1,3 @@
+b = import("./b.fp")
+x = b.y + 1
+result = x

@@ -1,0 +1,1 @@
+result = import("../unbound/main.fp")

@@ -1,0 +1,2 @@
+greet(name, greeting) = "${greeting} ${name}"
+result = greet("Ann")

@@ -1,0 +1,2 @@
+r = { alpha = 1, beta = 2 }
+result = r.zzz

@@ -1,0 +1,2 @@
+redis = { version = "7", name = "redis" }
+result = redis.verison

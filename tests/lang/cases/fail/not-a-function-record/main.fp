@@ -1,0 +1,2 @@
+settings-of = { a = 1 }
+result = settings-of { a = 2 }

@@ -1,0 +1,2 @@
+debian = import("fpack/debian")
+result = names(debian.trixie)

@@ -1,0 +1,2 @@
+x = 1
+result = x or 2

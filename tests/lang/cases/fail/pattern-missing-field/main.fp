@@ -1,0 +1,2 @@
+package({ name, version }) = name
+result = package { name = "x" }

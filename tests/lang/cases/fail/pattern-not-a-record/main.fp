@@ -1,0 +1,2 @@
+package({ name }) = name
+result = package("x")

@@ -1,0 +1,5 @@
+package({ name, version = "1" }) = name
+result = package {
+  name = "x"
+  versoin = "2"
+}

@@ -1,0 +1,2 @@
+flags = ["-O2"]
+result = "make ${flags}"

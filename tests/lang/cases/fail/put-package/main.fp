@@ -1,0 +1,2 @@
+curl = import("fpack/debian").trixie.dash
+result = "${curl}/bin/dash"

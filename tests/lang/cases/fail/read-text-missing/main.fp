@@ -1,0 +1,1 @@
+result = read-text(./nothing.txt)

@@ -1,0 +1,2 @@
+name = "outer"
+result = { name = name }

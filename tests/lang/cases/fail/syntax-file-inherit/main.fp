@@ -1,0 +1,2 @@
+name
+result = 1

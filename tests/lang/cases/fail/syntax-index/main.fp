@@ -1,0 +1,2 @@
+xs = [1]
+result = xs[0]

@@ -1,0 +1,3 @@
+let = 5
+else
+result = 1

@@ -1,0 +1,1 @@
+result = let a = 1

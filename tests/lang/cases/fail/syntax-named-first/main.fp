@@ -1,0 +1,2 @@
+f(a, b) = a
+result = f(a = 1, 2)

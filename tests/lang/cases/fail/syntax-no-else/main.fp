@@ -1,0 +1,1 @@
+result = if true then 1

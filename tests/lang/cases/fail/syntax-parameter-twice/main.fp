@@ -1,0 +1,2 @@
+f(a, a) = a
+result = f(1, 2)

@@ -1,0 +1,3 @@
+f(a) = a
+result = f
+(1)

@@ -1,0 +1,2 @@
+// a comment
+result = 1

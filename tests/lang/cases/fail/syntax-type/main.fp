@@ -1,0 +1,2 @@
+f(a: str) = a
+result = f("x")

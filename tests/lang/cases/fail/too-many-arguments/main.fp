@@ -1,0 +1,2 @@
+double(x) = x * 2
+result = double(1, 2)

@@ -1,0 +1,2 @@
+greet(name, polite = true) = name
+result = greet("Ann", plite = false)

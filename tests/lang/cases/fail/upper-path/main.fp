@@ -1,0 +1,2 @@
+a = text("a", "x")
+result = upper("${a}")

@@ -1,0 +1,1 @@
+result = "a".with { b = 1 }

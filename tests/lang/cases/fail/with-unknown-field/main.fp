@@ -1,0 +1,3 @@
+package({ name }) = { id = name }
+p = package { name = "a" }
+result = p.with { nmae = "b" }.id

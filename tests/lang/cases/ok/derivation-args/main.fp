@@ -1,0 +1,2 @@
+drv = derivation { kind = "thing", name = "d", args = { name = "image", kind = "x" } }
+result = drv

@@ -1,0 +1,3 @@
+value = 5
+doubled(x) = x * 2
+nested = import("./nested.fp").name

@@ -1,0 +1,2 @@
+name = "outer"
+result = { value = { name }, list = [{ name, more = 1 }], twice = let name = "let" in { name } }

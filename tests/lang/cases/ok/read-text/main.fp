@@ -1,0 +1,1 @@
+result = [read-text(./note.txt), read-text(./data.json) |> from-json]

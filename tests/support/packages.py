@@ -1,0 +1,75 @@
+"""A small distribution and a hasher of files, for evaluations that reach neither the network nor a store."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from fpack.lang.packages import NoPackage
+
+DEPENDS = {
+    "base-files": [],
+    "libc6": ["libgcc-s1"],
+    "libgcc-s1": ["libc6"],
+    "g++": ["libc6"],
+    "dash": ["libc6"],
+    "sudo": ["libc6"],
+    "redis-server": ["libc6"],
+    "postgresql-common": ["libc6"],
+    "postgresql-17": ["libc6", "postgresql-common"],
+}
+VERSIONS = {"postgresql-17": "17.5-1+deb13u1", "dash": "1:0.5.12~rc1-2"}
+
+
+class Packages:
+    """A package source with two releases of the same few packages; `asked` lists what was looked up."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def releases(self) -> list[str]:
+        return ["trixie", "bookworm"]
+
+    def package(self, release: str, name: str) -> dict[str, Any]:
+        self.asked.append(f"{release}/{name}")
+        if name not in DEPENDS:
+            near = [n for n in DEPENDS if n[:4] == name[:4]]
+            hint = f"did you mean {near[0]}?" if near else ""
+            raise NoPackage(f"{release} has no package {name!r}", hint=hint)
+        version = VERSIONS.get(name, "1.0-1")
+        return {
+            "name": name,
+            "version": version,
+            "arch": "all" if name == "postgresql-common" else "amd64",
+            "release": release,
+            "source": name,
+            "file": f"pool/main/{name[0]}/{name}/{name}_{version.partition(':')[2] or version}_amd64.deb",
+            "archive": "debian-security" if name == "sudo" else "debian",
+            "sha256": hashlib.sha256(f"{release} {name}".encode()).hexdigest(),
+            "size": 1000 + len(name),
+            "description": f"the package {name}",
+            "section": "misc",
+        }
+
+    def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
+        seen: set[str] = set()
+        todo = list(names)
+        while todo:
+            name = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                todo += DEPENDS.get(name, [])
+        return [{**self.package(release, name), "depends": DEPENDS[name]} for name in sorted(seen)]
+
+
+class Files:
+    """Digests of files and directories, without .gitignore."""
+
+    def hash(self, path: Path) -> bytes:
+        digest = hashlib.sha256()
+        for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            digest.update(each.name.encode())
+            if each.is_file():
+                digest.update(each.read_bytes())
+        return digest.digest()
