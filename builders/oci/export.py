@@ -219,7 +219,7 @@ def _errors(out: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _replacing(out: Path) -> Iterator[int]:
     """A descriptor of a new file beside `out`, which takes its place at the end, or is deleted on an error."""
-    if os.path.lexists(out) and not stat.S_ISREG(os.stat(out).st_mode):
+    if out.exists() and not stat.S_ISREG(out.stat().st_mode):
         if out.is_dir():
             raise ExportError(f"{out} is a directory", hint="name the file to write")
         fd = os.open(out, os.O_WRONLY | os.O_CLOEXEC)

@@ -1,0 +1,268 @@
+"""Exports: the same bytes each time, all of them accounted for, and nothing left of one that fails."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tarfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fpack.builders.oci import export
+from fpack.builders.oci.export import ExportError
+from fpack.store.path import StorePath
+from support.images import Workshop, program, read_tar, walk
+
+Write = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Workshop:
+    return Workshop(tmp_path / "fpack")
+
+
+@pytest.fixture
+def image(shop: Workshop) -> StorePath:
+    return shop.image(shop.root({"app": {"usr/bin/app": program(os.urandom(200_000))}}), name="me/app", tag="1.2")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_tar_is_a_layout_with_a_docker_manifest(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+    shop.tar(image, tmp_path / "a.tar")
+    shop.layout(image, tmp_path / "layout")
+    walk(tmp_path / "layout")
+    found = read_tar((tmp_path / "a.tar").read_bytes())
+    content = {path: data for path, (info, data) in found.items() if info.isfile()}
+    docker = json.loads(content.pop("manifest.json"))
+    assert content == files(tmp_path / "layout")
+    assert [path for path, (info, _) in found.items() if info.isdir()] == ["blobs", "blobs/sha256"]
+    manifest = json.loads((tmp_path / "layout" / docker[0]["Config"]).read_bytes())
+    assert len(manifest["rootfs"]["diff_ids"]) == len(docker[0]["Layers"])
+    assert docker[0]["RepoTags"] == ["localhost/me/app:1.2"]
+    assert all(layer in content for layer in docker[0]["Layers"])
+
+
+def test_the_index_names_one_image(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+    result = shop.layout(image, tmp_path / "layout")
+    (entry,) = json.loads((tmp_path / "layout/index.json").read_bytes())["manifests"]
+    assert entry["digest"] == result["digest"]
+    assert entry["annotations"] == {
+        "org.opencontainers.image.ref.name": "1.2",
+        "io.containerd.image.name": "localhost/me/app:1.2",
+    }
+
+
+def test_what_is_returned(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+    result = shop.tar(image, tmp_path / "a.tar")
+    shop.layout(image, tmp_path / "layout")
+    found = walk(tmp_path / "layout")
+    assert result == {
+        "file": str(tmp_path / "a.tar"),
+        "name": "me/app",
+        "tag": "1.2",
+        "digest": found["index"]["manifests"][0]["digest"],
+        "image_id": found["manifest"]["config"]["digest"],
+        "layers": len(found["layers"]),
+        "size_compressed": sum(layer["size"] for layer in found["manifest"]["layers"]),
+        "size_unpacked": sum(info.size for layer in found["layers"] for info, _ in layer.values()),
+    }
+
+
+def test_it_is_the_same_each_time(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+    shop.tar(image, tmp_path / "a.tar")
+    before = os.umask(0o077)
+    try:
+        shop.tar(image, tmp_path / "b.tar")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+    assert (tmp_path / "b.tar").stat().st_mode & 0o777 == 0o600
+    with tarfile.open(tmp_path / "a.tar") as opened:
+        assert {(i.mtime, i.uid, i.gid, i.uname) for i in opened} == {(315619200, 0, 0, "")}
+
+
+def test_two_layers_of_the_same_bytes_are_one_blob(shop: Workshop, tmp_path: Path) -> None:
+    """A path's name is not part of its tar: two empty slices have one layer's bytes."""
+    root = shop.root({"one": {"usr/share/x": b""}, "two": {"usr/share/x": b""}})
+    image = shop.image(root)
+    assert shop.tar(image, tmp_path / "a.tar")["layers"] == 3
+    shop.layout(image, tmp_path / "layout")
+    assert len(walk(tmp_path / "layout")["layers"]) == 3
+    assert len(read_tar((tmp_path / "a.tar").read_bytes())) == 5 + 4
+
+
+def test_extra_documents_travel_with_the_image(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+    extra = {"fpack-referrers.json": b"{}", "blobs/sha256/" + "0" * 64: b"attestation"}
+    shop.tar(image, tmp_path / "a.tar", extra=extra)
+    shop.layout(image, tmp_path / "layout", extra=extra)
+    found = read_tar((tmp_path / "a.tar").read_bytes())
+    for path, data in extra.items():
+        assert found[path][1] == data and (tmp_path / "layout" / path).read_bytes() == data
+    # The image replaces itself, and its documents go.
+    shop.layout(image, tmp_path / "layout")
+    walk(tmp_path / "layout")
+    assert not (tmp_path / "layout/fpack-referrers.json").exists()
+
+
+@pytest.fixture(params=["tar", "layout"])
+def write(request: pytest.FixtureRequest, shop: Workshop) -> Write:
+    return shop.tar if request.param == "tar" else shop.layout
+
+
+@pytest.mark.parametrize("number", range(1, 12))
+def test_a_full_disk_leaves_nothing(
+    write: Write, image: StorePath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The call with this number, of those that write, link names or copy, finds no room."""
+    left = number
+
+    def full(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*args, **options)
+
+        monkeypatch.setattr(os, name, call)
+
+    target = tmp_path / "out" / "image"
+    target.parent.mkdir()
+    for name in ("write", "copy_file_range", "sendfile", "rename"):
+        full(name)
+    try:
+        write(image, target)
+    except ExportError as error:
+        assert error.why == os.strerror(errno.ENOSPC) and error.hint
+        assert list(target.parent.iterdir()) == []
+    else:
+        assert left > 0
+
+
+@pytest.mark.parametrize("where", ["missing/image", "file/image"])
+def test_a_place_that_cannot_be_written(write: Write, image: StorePath, tmp_path: Path, where: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError, match="cannot be written"):
+        write(image, tmp_path / where)
+
+
+def test_an_image_that_was_there_stays_until_the_new_one_is_whole(
+    shop: Workshop, write: Write, image: StorePath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "image"
+    write(image, target)
+    before = files(target) if target.is_dir() else target.read_bytes()
+    second = shop.image(shop.root({"other": {"usr/bin/other": program(os.urandom(50_000))}}))
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "_copy", _fail)
+        with pytest.raises(ExportError):
+            write(second, target)
+    assert before == (files(target) if target.is_dir() else target.read_bytes())
+    write(second, target)
+    if target.is_dir():
+        walk(target)
+    assert before != (files(target) if target.is_dir() else target.read_bytes())
+
+
+def _fail(*_: Any) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_damaged_layer_is_noticed(shop: Workshop, write: Write, image: StorePath, tmp_path: Path) -> None:
+    from fpack.store import canonical
+
+    record = canonical.decode((shop.disk(image) / "image").read_bytes())
+    blob = shop.disk(record["layers"][0]["path"]) / "blob"
+    blob.chmod(0o644)
+    os.truncate(blob, 100)
+    with pytest.raises(ExportError, match="damaged"):
+        write(image, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("unwilling", ["copy_file_range", "copy_file_range sendfile"])
+def test_file_systems_without_copying_in_the_kernel(
+    shop: Workshop, image: StorePath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unwilling: str
+) -> None:
+    shop.tar(image, tmp_path / "a.tar")
+
+    def refuse(*_: Any) -> int:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    for name in unwilling.split():
+        monkeypatch.setattr(os, name, refuse)
+    shop.tar(image, tmp_path / "b.tar")
+    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+
+
+def test_a_pipe_is_written_to(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+    shop.tar(image, tmp_path / "a.tar")
+    os.mkfifo(tmp_path / "pipe")
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    shop.tar(image, tmp_path / "pipe")
+    reader.join(10)
+    assert received == [(tmp_path / "a.tar").read_bytes()]
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_link_is_followed(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+    (tmp_path / "link.tar").symlink_to("real.tar")
+    shop.tar(image, tmp_path / "link.tar")
+    assert (tmp_path / "link.tar").is_symlink() and tarfile.is_tarfile(tmp_path / "real.tar")
+
+
+def test_a_tar_does_not_replace_a_directory(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="is a directory"):
+        shop.tar(image, tmp_path)
+
+
+class TestLayoutDirectories:
+    def test_an_empty_one_is_used(self, shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        shop.layout(image, tmp_path / "out")
+        walk(tmp_path / "out")
+
+    def test_another_image_takes_the_place_of_the_first(self, shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+        shop.layout(image, tmp_path / "out")
+        shop.layout(shop.image(shop.root({"x": {"a": b"x"}})), tmp_path / "out")
+        walk(tmp_path / "out")
+
+    def test_blobs_are_no_links_into_the_store(self, shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+        shop.layout(image, tmp_path / "out")
+        assert {p.stat().st_nlink for p in (tmp_path / "out/blobs/sha256").iterdir()} == {1}
+
+    @pytest.mark.parametrize("case", ["files", "file", "two images"])
+    def test_what_is_someone_elses_is_left_alone(
+        self, shop: Workshop, image: StorePath, tmp_path: Path, case: str
+    ) -> None:
+        out = tmp_path / "out"
+        if case == "file":
+            out.write_text("mine")
+        else:
+            out.mkdir()
+            (out / "notes").write_text("mine")
+        if case == "two images":
+            (out / "oci-layout").write_text("{}")
+            (out / "index.json").write_text('{"manifests": [{}, {}]}')
+        before = files(out) if out.is_dir() else out.read_text()
+        with pytest.raises(ExportError) as error:
+            shop.layout(image, out)
+        assert error.value.hint == "name a directory that is empty or not there"
+        assert before == (files(out) if out.is_dir() else out.read_text())
+
+    def test_other_files_in_a_layout_are_kept(self, shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+        shop.layout(image, tmp_path / "out")
+        (tmp_path / "out/sbom.json").write_text("{}")
+        shop.layout(image, tmp_path / "out")
+        assert (tmp_path / "out/sbom.json").exists()
