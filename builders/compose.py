@@ -45,6 +45,12 @@ class SliceTable:
         return found
 
     @cached_property
+    def links(self) -> dict[str, str]:
+        """The symlinks of the slice and of its alternatives: path -> target."""
+        own = {path: entry.target for path, entry in self.entries.items() if entry.kind == meta.SYMLINK}
+        return {**self.alternatives, **own}
+
+    @cached_property
     def directories(self) -> set[str]:
         """Every directory of the slice, with those that are only implied."""
         found: set[str] = set()

@@ -60,24 +60,29 @@ def _translate(glob: str) -> str:
         )
     if parts[0] in MERGED and len(parts) > 1:
         parts.insert(0, "usr")
-    out = ""
-    for i, part in enumerate(parts):
-        last = i == len(parts) - 1
+    parts = [part for i, part in enumerate(parts) if part != "**" or parts[i - 1 : i] != ["**"]]
+    runs: list[list[str]] = [[]]
+    for part in parts:
         if part == "**":
-            # Never two in a row: they mean the same, and would multiply the ways to match.
-            if i and parts[i - 1] == "**":
-                continue
-            out += ".+" if all(p == "**" for p in parts[i:]) else "(?:[^/]+/)*"
+            runs.append([])
         else:
-            out += _component(part) + ("" if last else "/")
+            runs[-1].append(_component(part))
+    out = "/".join(runs[0]) + ("/" if runs[0] and len(runs) > 1 else "")
+    # What stands between two `**` may be matched where it is first found, and never again (an atomic group): that
+    # keeps the time linear in the path.
+    for run in runs[1:-1]:
+        out += f"(?>(?:[^/]+/)*?{'/'.join(run)}/)"
+    if len(runs) > 1:
+        out += "(?:[^/]+/)*" + "/".join(runs[-1]) if runs[-1] else ".+"
     return out
 
 
 def _component(part: str) -> str:
-    out = ""
-    for character in re.sub(r"\*+", "*", part):
-        out += {"*": "[^/]*", "?": "[^/]"}.get(character) or re.escape(character)
-    return out
+    """A regular expression for one component, with `*` treated as `**` is above."""
+    pieces = ["".join("[^/]" if c == "?" else re.escape(c) for c in piece) for piece in re.split(r"\*+", part)]
+    if len(pieces) == 1:
+        return pieces[0]
+    return pieces[0] + "".join(f"(?>[^/]*?{piece})" for piece in pieces[1:-1]) + "[^/]*" + pieces[-1]
 
 
 def nearest(glob: str, paths: Iterable[str]) -> list[str]:

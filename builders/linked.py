@@ -112,6 +112,7 @@ class _Linker:
         self._open: list[_Demand] = []
         self._edges: dict[str, set[str]] = {}
         self._programs: set[str] = set()
+        self._dangling: list[_Demand] = []
 
     def run(self, seeds: Sequence[SliceTable], wants: Sequence[str]) -> Fetch:
         """Resolve, in two steps: what is likely everywhere, then what programs cannot do without, at any distance."""
@@ -134,7 +135,12 @@ class _Linker:
             failed = yield from self._settle(self._anywhere)
             if failed:
                 raise self._error(min(failed, key=lambda d: (d.kind, d.files[0], d.what)))
-        missing = [Missing(d.package, "/" + f, d.kind, d.what) for d in left if d.kind != LINK for f in d.files]
+        missing = [
+            Missing(d.package, "/" + f, d.kind, d.what)
+            for d in left
+            for f in d.files
+            if d.kind != LINK or f.rpartition("/")[0] in PATH
+        ]
         return Linked([self._tables[name] for name in self._reasons], dict(self._reasons), sorted(missing))
 
     # What is in.
@@ -269,7 +275,12 @@ class _Linker:
                     self._tables[table.package] = table
             self._open += waiting
         # A package that came in for one demand may have met another that had failed.
+        failed, self._dangling = failed + self._dangling, []
         return [demand for demand in failed if not self._met(demand)]
+
+    def _leads_on(self, demand: _Demand, links: Mapping[str, object]) -> bool:
+        """Whether a demand comes to a symlink, whose own demand finds what it leads to."""
+        return any(place in links for place in demand.places)
 
     def _met(self, demand: _Demand) -> bool:
         found = self._provider(demand)
@@ -283,13 +294,20 @@ class _Linker:
         """Advance a demand: [] when it is met, names to fetch for it, or None when nothing can meet it."""
         if self._met(demand):
             return []
+        if self._leads_on(demand, self._links):
+            self._dangling.append(demand)
+            return []
         for group in candidates(demand):
             names = [name for name in group if name not in demand.looked and name not in self._reasons]
             absent = [name for name in names if name not in self._tables]
             if absent:
                 return absent
             demand.looked.update(names)
-            having = [name for name in names if self._provider(demand, self._tables[name])]
+            having = [
+                name
+                for name in names
+                if self._provider(demand, self._tables[name]) or self._leads_on(demand, self._tables[name].links)
+            ]
             if len(having) > 1:
                 raise BuildError(
                     f"Two packages have what /{demand.files[0]} of {demand.package} needs: {demand.what}",
@@ -302,7 +320,8 @@ class _Linker:
                 by = demand.package or None
                 file = "/" + demand.files[0] if demand.package else ""
                 self._include(having[0], Reason(kind, by, file, demand.what))
-                self._met(demand)
+                if not self._met(demand):
+                    self._dangling.append(demand)
                 return []
         return None
 
@@ -311,7 +330,9 @@ class _Linker:
         direct, *further = self._levels(demand)
         ranked = rank(demand.what, direct)
         yield from ([name] for likely, name in ranked if likely == LIKELY)
-        whole = demand.kind == NEEDED and not demand.optional
+        # A link within /usr leads to a package that is depended on; one into /etc may be the administrator's.
+        inside = demand.kind == LINK and demand.places[0].startswith("usr/")
+        whole = inside or (demand.kind == NEEDED and not demand.optional)
         yield from ([name] for likely, name in ranked if likely == RELATED or (whole and likely > RELATED))
         for level in further:
             yield from ([name] for likely, name in rank(demand.what, level) if likely == LIKELY)

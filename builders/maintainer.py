@@ -168,7 +168,9 @@ def accounts(script: str) -> tuple[list[Value], list[Value]]:
         if not others or not _NAME.match(others[0]):
             continue
         name = others[0]
-        if words[0] in ("addgroup", "groupadd") or (words[0] == "adduser" and "--group" in options and _only(options)):
+        if words[0] in ("addgroup", "groupadd") or (
+            words[0] == "adduser" and "--group" in options and "--system" not in options
+        ):
             groups.setdefault(name, {"name": name, "gid": _id(options, "-g", "--gid")})
         elif words[0] == "useradd" or "--system" in options:
             user = _user(words[0], name, options)
@@ -176,11 +178,6 @@ def accounts(script: str) -> tuple[list[Value], list[Value]]:
             if user["group"] == name:
                 groups.setdefault(name, {"name": name, "gid": user["gid"]})
     return list(users.values()), list(groups.values())
-
-
-def _only(options: dict[str, str]) -> bool:
-    """Whether `adduser --group` makes a group alone."""
-    return not {"--home", "--shell", "--no-create-home", "--disabled-login", "--disabled-password"} & options.keys()
 
 
 def _user(program: str, name: str, options: dict[str, str]) -> dict[str, Value]:

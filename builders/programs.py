@@ -14,8 +14,8 @@ MAX_LISTED = 64
 def programs(table: SliceTable, resolve: Callable[[str], str | None]) -> dict[str, str | list[str] | None]:
     """{program: the one to run, absolute, or None; executables: those on PATH, absolute, at most MAX_LISTED}.
 
-    resolve(path) gives what a path leads to in the whole root, or None. In order: /usr/bin/NAME, /usr/sbin/NAME, the
-    sole executable, the sole program that its units start.
+    resolve(path) gives what a path leads to in the whole root, or None. In order: /usr/bin/NAME and /usr/sbin/NAME,
+    whichever package has them, the sole executable, the first program that a unit starts.
     """
     found: list[str] = []
     for path, entry in sorted(table.entries.items()):
@@ -23,16 +23,10 @@ def programs(table: SliceTable, resolve: Callable[[str], str | None]) -> dict[st
             continue
         if (entry.kind == meta.FILE and entry.executable) or (entry.kind == meta.SYMLINK and resolve(path)):
             found.append(path)
-    named = [f"{folder}/{table.package}" for folder in _FOLDERS if f"{folder}/{table.package}" in found]
+    named = [path for path in (f"{folder}/{table.package}" for folder in _FOLDERS) if resolve(path)]
     started = [unit.strip("/") for unit in table.extra.get("units", ()) if resolve(unit)]
-    program: str | None = None
-    if named:
-        program = named[0]
-    elif len(found) == 1:
-        program = found[0]
-    elif started:
-        program = started[0]
+    candidates = named or (found if len(found) == 1 else started)
     return {
-        "program": f"/{program}" if program else None,
+        "program": f"/{candidates[0]}" if candidates else None,
         "executables": [f"/{path}" for path in found[:MAX_LISTED]],
     }

@@ -20,7 +20,7 @@ from . import alternatives, generate, linked, meta, users
 from .compose import Composition, SliceTable, compose
 from .generate import Made
 from .globs import merged
-from .linked import SEED, Linked, Reason
+from .linked import SEED, Linked, Missing, Reason
 from .meta import Entry
 from .programs import programs
 from .protocol import BuildError, Built, Need, Steps, Task, whole
@@ -71,9 +71,19 @@ def _linked(task: Task) -> Steps:
         found = [str(next(paths)) if name in outputs else str(items[name]["slice"]) for name in state]
         task.check()
         state = _advance(steps, [_load(task, path) for path in found])
-    for each in state.missing:
-        task.log(f"{each.file} of {each.package} needs {each.what}, which no package has; it may be optional")
+    for line in _warnings(state.missing):
+        task.log(line)
     return _finish(task, state)
+
+
+def _warnings(missing: Sequence[Missing]) -> Iterator[str]:
+    """A line for each thing that no package has and that some files of a package load."""
+    files: dict[tuple[str, str], list[str]] = {}
+    for each in missing:
+        files.setdefault((each.package, each.what), []).append(each.file)
+    for (package, what), names in files.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield f"{names[0]}{more} of {package}: {what} is in no package; it may be optional"
 
 
 def _advance(steps: linked.Fetch, answer: list[SliceTable] | None) -> list[str] | Linked:

@@ -190,7 +190,7 @@ class _Table:
             return
         group = self.groups.get(record["group"]) or self.groups["nogroup"]
         uid = record.get("uid")
-        if uid is None and group.name == name:
+        if group.name == name and (uid is None or uid in self._uids):
             uid = group.gid
         if uid is None or uid in self._uids:
             uid = self._free()
