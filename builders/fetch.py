@@ -23,15 +23,20 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class Fetch:
-    """args: urls, sha256, size, executable. expand: the URLs that one of the derivation's stands for."""
+    """args: urls, sha256, size, executable.
+
+    expand: the URLs that one of the derivation's stands for. missing: what to do when no place has the file any more.
+    """
 
     kind = "fetch"
     network = True
 
-    def __init__(self, http: Http, expand: Callable[[str], Sequence[str]], missing_hint: str = "") -> None:
+    def __init__(
+        self, http: Http, expand: Callable[[str], Sequence[str]], missing: Callable[[str], str] = lambda url: ""
+    ) -> None:
         self._http = http
         self._expand = expand
-        self._missing_hint = missing_hint
+        self._missing = missing
 
     def key(self, drv: Derivation) -> Value:
         """The declared digest, the name and the executable bit."""
@@ -50,8 +55,8 @@ class Fetch:
                 urls, part, size=size, sha256=sha256, progress=task.progress, check=task.check
             )  # fmt: skip
         except HttpError as error:
-            if isinstance(error, NotFound) and self._missing_hint:
-                error.hint = error.hint or self._missing_hint
+            if isinstance(error, NotFound):
+                error.hint = error.hint or self._missing(task.args["urls"][0])
             raise
         task.log(f"from {done.url or 'an earlier download'}, {done.size} bytes")
         writer = task.writer()

@@ -296,7 +296,7 @@ class Scheduler:
         if not error.where:
             error.where = job.drv.name
         job.error = error
-        skipped = isinstance(error, _DependencyFailed)
+        skipped = isinstance(error, (_DependencyFailed, Cancelled))
         self._failed = True
         if not self._keep_going:
             self._stop.set()

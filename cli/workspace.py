@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -218,6 +219,15 @@ class Workspace:
 
         return find_mirrors(self.options.mirror)
 
+    def missing(self, url: str) -> str:
+        """What to do about a file that no mirror has any more."""
+        if not url.startswith("mirror://"):
+            return "give another url, or a version that is still there"
+        archive, _, path = url.removeprefix("mirror://").partition("/")
+        date = self.mirrors.dated(archive, path)
+        when = f", which is of {time.strftime('%Y-%m-%d', time.gmtime(date))}" if date is not None else ""
+        return f"fpack update moves the lock {_short(self.lock_file)}{when}, to what the archive has now"
+
     @property
     def lock_file(self) -> Path:
         """Where the lock is."""
@@ -322,8 +332,7 @@ class _Builders(Mapping[str, "Builder"]):
         if kind == "fetch":
             from fpack.builders.http import Http
 
-            hint = f"no mirror has the file any more: fpack update moves {_short(self._workspace.lock_file)} forward"
-            builder: Builder = make(Http(), self._workspace.mirrors.expand, hint)
+            builder: Builder = make(Http(), self._workspace.mirrors.expand, self._workspace.missing)
         elif kind == "source":
             builder = make(self._workspace.evaluator.source_paths)
         else:

@@ -185,7 +185,7 @@ def check_dates(release: Release, now: float, *, accept_expired: bool, where: st
             f"The index of {name} expired on {show_date(release.until)}",
             where=where,
             why=f"it was made on {show_date(release.date)}; a mirror that serves it may hide security updates",
-            hint="try another mirror, or accept it with FPACK_ACCEPT_EXPIRED=1",
+            hint="try another mirror, or accept it with --accept-expired or FPACK_ACCEPT_EXPIRED=1",
         )
 
 
