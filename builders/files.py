@@ -95,7 +95,7 @@ def _write(task: Task, writer: TreeWriter, value: Mapping[str, Value], reference
     if isinstance(source, str):
         if text is not None:
             raise BuildError("A file has either a text or a source", where=f"/{path}")
-        place = task.disk(source)
+        place = _locate(task, source)
         if place.is_dir() and not place.is_symlink():
             top = Entry(path, meta.DIRECTORY, mode if kind == meta.DIRECTORY else 0o755, uid, gid)
             writer.mkdir(f"data/{path}")
@@ -124,6 +124,21 @@ def _number(value: Mapping[str, Value], name: str, limit: int, path: str) -> int
 
 def _refer(text: str, references: set[StorePath]) -> None:
     references.update(store_path.parse(f"{hash_}-{name}") for hash_, name in store_path.find_references(text))
+
+
+def _locate(task: Task, source: str) -> Path:
+    """Where a store path, or what lies below one, is on disk. Nothing outside it can be named."""
+    base, *rest = source.removeprefix(f"{store_path.STORE}/").split("/")
+    place = task.disk(store_path.parse(base))
+    for part in rest:
+        if part in ("", ".", ".."):
+            raise BuildError(f"{source!r} is not a plain path", hint="leave out empty, . and .. components")
+        if not stat.S_ISDIR(os.lstat(place).st_mode):
+            raise BuildError("A source leads through something that is no directory", where=source)
+        place = place / part
+    if not os.path.lexists(place):
+        raise BuildError("The source of a file does not exist", where=source)
+    return place
 
 
 def _follow(place: Path, source: str) -> Path:

@@ -30,10 +30,15 @@ from .protocol import BuildError, Built, Need, Steps, Task, whole
 
 MIN_LAYERS, MAX_LAYERS = 3, 120
 HISTORY_NAMES = 8
+MAX_ACCOUNTS = 1 << 22
 
 
 class Image:
-    """args: name, tag, root, files, paths, config, program, codec, arch, max_layers; see `docs/formats.md`.
+    """What `fpack pack` writes out.
+
+    args: name, tag. root, files: outputs with tables, or null. paths: store paths that the configuration mentions,
+    whose closures go under /fpack/store. config: as in `oci/config.py`. program: the package whose program is run
+    when config has no entrypoint, or null. codec: of the layers. arch: Debian's. max_layers.
 
     Output: `config`, `manifest` and `image`. References: the layers, the root and the files.
     """
@@ -175,7 +180,8 @@ def _text(view: View, path: str) -> str:
     found = view.resolve(path)
     if found is None or found[1].kind != meta.FILE or not found[1].source.data:
         return ""
-    return Path(found[1].source.data, found[0]).read_text("utf-8", "replace")
+    with open(Path(found[1].source.data, found[0]), "rb") as file:
+        return file.read(MAX_ACCOUNTS).decode("utf-8", "replace")
 
 
 def _groups(task: Task, inside: _Inside, max_layers: Value) -> list[Group]:
@@ -187,6 +193,8 @@ def _groups(task: Task, inside: _Inside, max_layers: Value) -> list[Group]:
         task.check()
         items.append(Item(path, str(path), stable_name(path), _tree_size(task.disk(path))))
     last = [Group(table.path.name, (table.item,)) for table in inside.last if table.entries]
+    if not items and not last:
+        raise BuildError("The image would be empty", hint="give it packages, files, or an entrypoint of a package")
     return plan(items, max_layers - len(last)) + last if items else last
 
 

@@ -11,6 +11,7 @@ from blake3 import blake3
 from fpack.builders import meta
 from fpack.builders.files import Files
 from fpack.builders.protocol import BuildError
+from fpack.store.errors import FpackError
 from support.images import Workshop, folder, link, program
 from support.task import FakeTask
 
@@ -151,3 +152,26 @@ def test_one_path_twice(shop: Workshop) -> None:
     with pytest.raises(BuildError, match="one path") as error:
         shop.files({"path": "/x", "kind": "directory"}, {"path": "/x", "kind": "directory", "mode": 0o700})
     assert error.value.where == "/x"
+
+
+def test_a_file_in_a_store_path(shop: Workshop) -> None:
+    tree = shop.plain("www", {"a/index.html": b"<p>", "out": link("/etc"), "up": link("../../..")})
+    assert entries(shop, {"path": "/x", "source": f"{tree}/a/index.html"})["x"].size == 3
+    assert [*entries(shop, {"path": "/x", "source": f"{tree}/a"})] == ["x", "x/index.html"]
+    for outside in (
+        "/../../etc/passwd",
+        "/out/passwd",
+        "/up/etc",
+        "/a//index.html",
+        "/none",
+        "/a/index.html/x",
+        "/out",
+    ):
+        with pytest.raises(BuildError):
+            shop.files({"path": "/x", "source": f"{tree}{outside}"})
+
+
+@pytest.mark.parametrize("source", ["/etc/passwd", "/fpack/store", "x", "/fpack/store/../../etc/passwd"])
+def test_a_source_is_in_the_store(shop: Workshop, source: str) -> None:
+    with pytest.raises(FpackError):
+        shop.files({"path": "/x", "source": source})

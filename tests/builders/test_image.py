@@ -13,7 +13,7 @@ from fpack.builders.protocol import BuildError, Built, Need
 from fpack.store import canonical
 from fpack.store.derivation import Derivation
 from fpack.store.path import StorePath, parse
-from support.images import GROUP, PASSWD, Node, Workshop, folder, link, program, walk
+from support.images import PASSWD, Node, Workshop, folder, link, program, walk
 from support.task import FakeTask
 
 BASE = {"etc/os-release": b"ID=debian\n"}
@@ -314,6 +314,11 @@ class TestFileSystem:
         assert [oct(found[f"usr/bin/{n}"][0].mode) for n in ("su", "x")] == ["0o4755", "0o755"]
 
 
+def test_nothing_is_no_image(shop: Workshop) -> None:
+    with pytest.raises(BuildError, match="would be empty"):
+        shop.image(None)
+
+
 def test_bad_names_fail_before_anything_is_made(shop: Workshop, root: StorePath) -> None:
     task = FakeTask(shop.store, "image", {"name": "No", "tag": "x", "arch": "amd64"})
     with pytest.raises(BuildError, match="'No' cannot be the name"):
@@ -330,5 +335,5 @@ def test_a_layer_is_a_resolved_derivation(shop: Workshop, root: StorePath) -> No
         wanted.encode()
 
 
-def test_group_names_are_in_passwd(shop: Workshop, root: StorePath) -> None:
-    assert GROUP and config(shop, shop.image(root, {"user": "app:staff"}))["config"]["User"] == "999:50"
+def test_a_group_by_name(shop: Workshop, root: StorePath) -> None:
+    assert config(shop, shop.image(root, {"user": "app:staff"}))["config"]["User"] == "999:50"
