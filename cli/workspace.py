@@ -256,6 +256,8 @@ class Workspace:
 
     def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
         """Build outputs, with progress on stderr."""
+        import signal
+
         from fpack.builders.scheduler import Scheduler
 
         from .progress import reporter
@@ -269,9 +271,21 @@ class Workspace:
             jobs=self.options.jobs,
             keep_going=self.options.keep_going,
         )
+        terminated = []
+
+        def terminate(number: int, frame: object) -> None:
+            terminated.append(number)
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGTERM, terminate)
         try:
             return scheduler.realise(outputs)
+        except FpackError as error:
+            if terminated:
+                error.exit_code = 128 + terminated[0]
+            raise
         finally:
+            signal.signal(signal.SIGTERM, before)
             shown.close()
 
     def finish(self) -> None:

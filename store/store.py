@@ -24,7 +24,7 @@ from .pool import MTIME, Pool
 from .remove import remove_tree
 from .writer import TreeWriter
 
-_FOLDERS = ("store", "files", "tmp", "db", "locks", "logs", "roots", "trash", "partial")
+_FOLDERS = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # the last one tells
 
 
 def default_root() -> Path:

@@ -1,0 +1,165 @@
+"""Whatever ends a run, the store is whole, and the next run carries on to the same image."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.archive import Archive
+from support.httpserver import Server
+from support.program import Fpack, world
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    return world(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> str:
+    digest = Fpack(tmp_path_factory.mktemp("home"), archive).pack("debian.trixie.hello")["digest"]
+    assert isinstance(digest, str)
+    return digest
+
+
+@pytest.fixture
+def fpack(tmp_path: Path, archive: Archive) -> Fpack:
+    fpack = Fpack(tmp_path / "home", archive)
+    fpack("lock", "debian.trixie.hello")
+    fpack("eval", "-e", "1")
+    return fpack
+
+
+def check_store(root: Path) -> int:
+    """Hash every valid path anew; how many there are."""
+    from fpack.store.store import Store
+    from fpack.store.tree import scan, tree_digest
+
+    store = Store(root)
+    infos = store.database.paths()
+    for info in infos:
+        assert tree_digest(scan(os.fspath(store.disk(info.path)))) == info.tree, info.path
+    store.close()
+    return len(infos)
+
+
+def test_a_kill_at_any_moment(fpack: Fpack, archive: Archive, expected: str) -> None:
+    chance = random.Random(17)
+    killed = set()
+    root = fpack.home / "store"
+    begin = time.monotonic()
+    fpack.pack("debian.trixie.hello")
+    whole = time.monotonic() - begin
+    for run in range(14):
+        if run % 3 == 0:
+            shutil.rmtree(root)
+        process = subprocess.Popen(
+            fpack.command("pack", "debian.trixie.hello"),
+            cwd=fpack.home,
+            env=fpack.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(chance.uniform(0.3, 0.95) * whole)
+        process.kill()
+        process.wait()
+        if (root / "db" / "fpack.sqlite").exists():
+            killed.add(check_store(root))
+        left = [p.name for p in fpack.home.iterdir() if p.name.startswith("hello") and p.name != "hello.tar"]
+        for name in left:
+            # A half-written image has a name of its own, and is never taken for the image.
+            assert name != "hello.tar"
+    assert len(killed) > 1, "the kills came at different moments"
+    assert fpack.pack("debian.trixie.hello")["digest"] == expected
+    fpack("gc")
+    check_store(fpack.home / "store")
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize("call", ["rename", "link", "fsync", "syncfs", "mkdir", "unlink"])
+def test_a_kill_at_a_system_call(fpack: Fpack, expected: str, call: str) -> None:
+    deaths = 0
+    for count in (1, 2, 5, 11):
+        inject = f"inject={call}:signal=SIGKILL:when={count}"
+        command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
+        done = subprocess.run(
+            [*command, *fpack.command("pack", "debian.trixie.hello")],
+            cwd=fpack.home,
+            env={**fpack.env, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+        )
+        if b"ptrace" in done.stderr.lower():
+            pytest.skip("processes cannot be traced here")
+        deaths += done.returncode != 0
+        check_store(fpack.home / "store")
+    assert deaths
+    assert fpack.pack("debian.trixie.hello")["digest"] == expected
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize(
+    "fault",
+    ["rename:error=EIO:when=2", "syncfs:error=EIO:when=1", "link:error=ENOSPC:when=3+", "mkdir:error=ENOSPC:when=9"],
+)
+def test_an_error_of_the_disk(fpack: Fpack, expected: str, fault: str) -> None:
+    call = fault.partition(":")[0]
+    command = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={fault}"]
+    done = subprocess.run(
+        [*command, *fpack.command("pack", "debian.trixie.hello")],
+        cwd=fpack.home,
+        env={**fpack.env, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    if "ptrace" in done.stderr.lower():
+        pytest.skip("processes cannot be traced here")
+    assert done.returncode not in (0, 70), done.stderr
+    assert "error:" in done.stderr and "Traceback" not in done.stderr
+    check_store(fpack.home / "store")
+    assert fpack.pack("debian.trixie.hello")["digest"] == expected
+
+
+@pytest.fixture
+def slow(archive: Archive) -> Iterator[Server]:
+    with Server(archive.folder) as server:
+        for place in (archive.folder / "debian" / "pool").rglob("*.deb"):
+            server.trickle("/" + str(place.relative_to(archive.folder)), 0.05)
+        yield server
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_quickly_and_the_download_is_continued(
+    fpack: Fpack, archive: Archive, slow: Server, expected: str, number: signal.Signals
+) -> None:
+    env = {**fpack.env, "FPACK_MIRROR": archive.mirror_at(slow.url)}
+    process = subprocess.Popen(
+        fpack.command("pack", "debian.trixie.hello"),
+        cwd=fpack.home,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    partial = fpack.home / "store" / "partial"
+    end = time.monotonic() + 20
+    while not list(partial.rglob("part")):
+        assert time.monotonic() < end, "no download began"
+        time.sleep(0.02)
+    time.sleep(0.5)
+    process.send_signal(number)
+    begin = time.monotonic()
+    _, message = process.communicate(timeout=20)
+    assert time.monotonic() - begin < 5
+    assert process.returncode == (130 if number == signal.SIGINT else 143)
+    assert "Traceback" not in message and "nterrupted" in message
+    assert any(p.stat().st_size for p in partial.rglob("part"))
+    assert [p for p in (fpack.home / "store" / "tmp").iterdir()] == []
+    assert fpack.pack("debian.trixie.hello")["digest"] == expected
+    assert list(partial.iterdir()) == []
