@@ -51,6 +51,15 @@ class SliceTable:
         return {**self.alternatives, **own}
 
     @cached_property
+    def libraries(self) -> dict[str, list[str]]:
+        """The paths of ELF files, by their last component."""
+        found: dict[str, list[str]] = {}
+        for path, entry in self.entries.items():
+            if entry.facts is not None and entry.facts.machine:
+                found.setdefault(path.rpartition("/")[2], []).append(path)
+        return found
+
+    @cached_property
     def directories(self) -> set[str]:
         """Every directory of the slice, with those that are only implied."""
         found: set[str] = set()

@@ -70,18 +70,21 @@ def rank(what: str, packages: Iterable[str]) -> list[tuple[int, str]]:
     base = what.rpartition("/")[2]
     prefix = next((name for start, name in _PREFIXES if base.startswith(start)), None)
     folders = set(what.split("/")[1:]) if what.startswith("/") else set()
+    major = base.partition(".so.")[2].partition(".")[0]
+    special = {_normal(prefix), _normal(prefix + major)} if prefix else set()
     ranked: list[tuple[int, int, int, str]] = []
     for package in packages:
         plain = _normal(_T64.sub("", package))
         if plain in names:
             ranked.append((LIKELY, names.index(plain), 0, package))
-        elif prefix is not None and package.startswith(prefix):
+        elif plain in special:
             ranked.append((LIKELY, len(names), 0, package))
-        elif package in folders or package.rpartition("-")[2] in folders and not folders.isdisjoint(("nodejs", "node")):
+        elif (prefix and package.startswith(prefix)) or not folders.isdisjoint(
+            (package, package.removeprefix("node-"))
+        ):
             ranked.append((RELATED, 0, 0, package))
         else:
             common = len(commonprefix([plain, names[0]]))
-            # More than the word "lib" in common.
-            close = common > 4 and common * 2 > len(names[-1])
+            close = common > len("lib?") and common * 2 > len(names[-1])
             ranked.append((RELATED if close else UNLIKELY, 1, -common, package))
     return [(likely, package) for likely, _, _, package in sorted(ranked)]

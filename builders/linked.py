@@ -108,7 +108,6 @@ class _Linker:
         self._files: dict[str, tuple[str, Entry]] = {}
         self._folders: set[str] = set()
         self._links: dict[str, str] = {}
-        self._libraries: dict[str, list[tuple[str, str]]] = {}
         self._open: list[_Demand] = []
         self._edges: dict[str, set[str]] = {}
         self._programs: set[str] = set()
@@ -154,8 +153,6 @@ class _Linker:
             self._files.setdefault(path, (package, entry))
             if entry.kind == meta.SYMLINK:
                 self._links.setdefault(path, entry.target)
-            elif entry.facts is not None and entry.facts.machine == self._machine:
-                self._libraries.setdefault(path.rpartition("/")[2], []).append((package, path))
         self._folders |= table.directories
         self._links = {**table.alternatives, **self._links}
         self._configured.update(dict.fromkeys(table.search))
@@ -231,29 +228,29 @@ class _Linker:
                 continue
             if package is not None:
                 return package, path
-        if demand.kind == NEEDED:
-            return self._private(demand, extra)
-        return None
+        own = self._private(demand, [demand.package])
+        return own[0] if own else None
 
     def _plain(self, path: str) -> bool:
         """Whether `path` is a file that is in and that no symlink is on the way to."""
         found = self._files.get(path)
         return found is not None and found[1].kind == meta.FILE
 
-    def _private(self, demand: _Demand, extra: SliceTable | None) -> tuple[str, str] | None:
-        """A library outside the loader's directories, of the same package or of one that it depends on directly.
+    def _private(self, demand: _Demand, packages: Iterable[str]) -> list[tuple[str, str]]:
+        """The libraries of that name that `packages` have outside the loader's directories: (package, path).
 
-        Programs load such libraries by their path, or through another that names the directory.
+        Programs load such libraries by their path, or through another library that names the directory.
         """
-        near = {demand.package, *self._depends.get(demand.package, ())}
-        found = [each for each in self._libraries.get(demand.what, []) if each[0] in near]
-        if extra is not None and extra.package in near:
-            found += [
-                (extra.package, path)
-                for path, entry in extra.entries.items()
-                if path.endswith("/" + demand.what) and entry.facts and entry.facts.machine == demand.machine
-            ]
-        return min(found, key=lambda each: (each[0] != demand.package, each), default=None)
+        if demand.kind != NEEDED:
+            return []
+        found: list[tuple[str, str]] = []
+        for package in packages:
+            table = self._tables.get(package)
+            for path in table.libraries.get(demand.what, ()) if table else ():
+                facts = table.entries[path].facts if table else None
+                if facts is not None and facts.machine == demand.machine:
+                    found.append((package, path))
+        return found
 
     def _settle(self, candidates: _Order) -> Generator[list[str], list[SliceTable], list[_Demand]]:
         """Resolve all that is open, fetching and including packages; returns what no candidate has."""
@@ -284,11 +281,23 @@ class _Linker:
 
     def _met(self, demand: _Demand) -> bool:
         found = self._provider(demand)
-        if found is None:
-            return False
-        for path in demand.files:
-            self._edges.setdefault(path, set()).add(found[1])
-        return True
+        if found is not None:
+            self._note(demand, found[1])
+        return found is not None
+
+    def _note(self, demand: _Demand, path: str) -> None:
+        """Remember what the demand's files load."""
+        for file in demand.files:
+            self._edges.setdefault(file, set()).add(path)
+
+    def _met_privately(self, demand: _Demand, packages: Iterable[str]) -> bool:
+        """Meet a demand by a private library of a package that is depended on directly, including the package."""
+        for package, path in self._private(demand, packages):
+            if package not in self._reasons:
+                self._include(package, Reason(NEEDED, demand.package, "/" + demand.files[0], demand.what))
+            self._note(demand, path)
+            return True
+        return False
 
     def _step(self, demand: _Demand, candidates: _Order) -> list[str] | None:
         """Advance a demand: [] when it is met, names to fetch for it, or None when nothing can meet it."""
@@ -297,7 +306,10 @@ class _Linker:
         if self._leads_on(demand, self._links):
             self._dangling.append(demand)
             return []
+        direct = self._depends.get(demand.package, ())
         for group in candidates(demand):
+            if not group and self._met_privately(demand, (name for name in direct if name in self._reasons)):
+                return []
             names = [name for name in group if name not in demand.looked and name not in self._reasons]
             absent = [name for name in names if name not in self._tables]
             if absent:
@@ -323,22 +335,25 @@ class _Linker:
                 if not self._met(demand):
                     self._dangling.append(demand)
                 return []
-        return None
+        return [] if self._met_privately(demand, (name for name in direct if name in demand.looked)) else None
 
     def _likely(self, demand: _Demand) -> Iterator[list[str]]:
-        """Candidates one by one: by name among the direct Depends, the rest of them, by name among all others."""
+        """Candidates one by one: by name among the direct Depends, by name among all others, the rest of the direct.
+
+        An empty group stands where private libraries of the packages that are in come before mere trying.
+        """
         direct, *further = self._levels(demand)
         ranked = rank(demand.what, direct)
-        yield from ([name] for likely, name in ranked if likely == LIKELY)
+        distant = [each for level in further for each in rank(demand.what, level)]
+        yield from ([name] for likely, name in ranked if likely <= RELATED)
+        yield from ([name] for likely, name in distant if likely == LIKELY)
+        yield []
         # A link within /usr leads to a package that is depended on; one into /etc may be the administrator's.
         inside = demand.kind == LINK and demand.places[0].startswith("usr/")
-        whole = inside or (demand.kind == NEEDED and not demand.optional)
-        yield from ([name] for likely, name in ranked if likely == RELATED or (whole and likely > RELATED))
-        for level in further:
-            yield from ([name] for likely, name in rank(demand.what, level) if likely == LIKELY)
+        if inside or (demand.kind == NEEDED and not demand.optional):
+            yield from ([name] for likely, name in ranked if likely > RELATED)
         if demand.kind in (NEEDED, ASKED):
-            for level in further:
-                yield from ([name] for likely, name in rank(demand.what, level) if likely == RELATED)
+            yield from ([name] for likely, name in distant if likely == RELATED)
 
     def _anywhere(self, demand: _Demand) -> Iterator[list[str]]:
         """All candidates, the nearest first; those of one distance together, to see whether two have it."""

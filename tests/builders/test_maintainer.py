@@ -39,7 +39,8 @@ esac
         "dir=/usr/bin\nprio=5\nupdate-alternatives --install $dir/awk awk ${dir}/mawk $prio",
         "update-alternatives --install /usr/bin/awk awk /usr/bin/mawk 5 $slaves",
         "for i in awk; do\n  update-alternatives --install /usr/bin/$i $i /usr/bin/m$i 5\ndone",
-        "prio=5\nif x; then\n prio=$(expr $prio - 1)\nfi\nupdate-alternatives --install /usr/bin/awk awk /usr/bin/mawk $prio",
+        "prio=5\nif x; then\n prio=$(expr $prio - 1)\nfi\n"
+        "update-alternatives --install /usr/bin/awk awk /usr/bin/mawk $prio",
     ],
 )
 def test_forms_that_are_understood(script: str) -> None:

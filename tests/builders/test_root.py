@@ -1,0 +1,381 @@
+"""Roots: what is generated, what is recorded, and how a linked root asks for its candidates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blake3 import blake3
+from fpack.builders import meta
+from fpack.builders.deb import Deb
+from fpack.builders.protocol import BuildError
+from fpack.builders.root import Root
+from fpack.builders.slice import Slice
+from fpack.store.derivation import Derivation, Output, placeholder
+from fpack.store.path import StorePath
+from support import debs
+from support.debs import Item, file, folder, symlink
+from support.elves import elf
+from support.task import FakeStore
+
+LIB = "./usr/lib/x86_64-linux-gnu"
+LOADER = "/lib64/ld-linux-x86-64.so.2"
+LIBC = [
+    file(f"{LIB}/libc.so.6", elf(soname="libc.so.6")),
+    file(f"{LIB}/libgcc_s.so.1", elf(soname="libgcc_s.so.1")),
+    file("./usr/lib64/ld-linux-x86-64.so.2", elf(soname="ld-linux-x86-64.so.2"), 0o755),
+]
+
+
+class Roots:
+    """Packages on their way into roots."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self.store = store
+        self.names: dict[str, dict[str, Any]] = {}
+        self.made: list[str] = []
+
+    def package(self, name: str, *items: Item, seed: bool = False, depends: str = "", **control: Any) -> None:
+        """A package of a closure. depends: names with blanks between them; scripts: a mapping."""
+        self.names[name] = {"items": items, "seed": seed, "depends": depends.split(), "control": control}
+
+    def slice(self, name: str) -> StorePath:
+        known = self.names[name]
+        control = dict(known["control"])
+        scripts = control.pop("scripts", None)
+        stanza = debs.control(name, **control)
+        path = self.store.add_file(f"{name}.deb", debs.deb(known["items"], stanza, scripts))
+        args = {"deb": str(path), "package": name, "version": control.get("version", "1.0-1"), "arch": "amd64"}
+        payload = self.store.build(Deb(), name, args)
+        self.made.append(name)
+        return self.store.build(Slice(), name, {"payload": str(payload), "keep": None, "drop": [], "setuid": []})
+
+    def build(self, mode: str = "depends", **args: Any) -> Made:
+        """The root of all packages."""
+        items: list[dict[str, Any]] = []
+        candidates: dict[Output, str] = {}
+        for name, known in self.names.items():
+            if mode == "linked" and not known["seed"]:
+                output = Output(blake3(name.encode()).digest(20))
+                candidates[output] = name
+                slice_ = str(placeholder(output.derivation, name))
+            else:
+                slice_ = str(self.slice(name))
+            version = known["control"].get("version", "1.0-1")
+            items.append(
+                {
+                    "package": name,
+                    "version": version,
+                    "slice": slice_,
+                    "seed": known["seed"],
+                    "depends": known["depends"],
+                }
+            )
+        full = {"mode": mode, "release": "trixie", "arch": "amd64", "slices": items, "wants": [], "users": []}
+        full |= {"alternatives": {}, **args}
+
+        def answer(wanted: Output | Derivation) -> StorePath:
+            assert isinstance(wanted, Output)
+            return self.slice(candidates[wanted])
+
+        path = self.store.build(Root(), "root", full, tuple(candidates), answer)
+        task = next(t for t in self.store.tasks if t.args is full)
+        return Made(self.store.disk(path), path, task.lines, [[candidates[o] for o in need] for need in task.needs])
+
+
+class Made:
+    """A root."""
+
+    def __init__(self, place: Path, path: StorePath, lines: list[str], needs: list[list[str]]) -> None:
+        self.place = place
+        self.data = place / "data"
+        self.path = path
+        entries, self.extra = meta.read(place)
+        self.entries = {entry.path: entry for entry in entries}
+        self.lines = lines
+        self.needs = needs
+
+    def reasons(self) -> Mapping[str, tuple[str | None, str, str, str]]:
+        return {
+            each["package"]: (each["by"], each["reason"]["kind"], each["reason"]["file"], each["reason"]["what"])
+            for each in self.extra["slices"]
+        }
+
+
+@pytest.fixture
+def roots(tmp_path: Path) -> Roots:
+    return Roots(FakeStore(tmp_path / "root"))
+
+
+def test_a_declared_root(roots: Roots) -> None:
+    roots.package("app", file("./usr/bin/app", elf("libc.so.6", interp=LOADER), 0o755), seed=True, depends="libx libc6")
+    roots.package("libx", file("./usr/share/x", "x"), depends="libc6")
+    roots.package("libc6", *LIBC)
+    made = roots.build()
+    assert made.reasons() == {
+        "app": (None, "seed", "", ""),
+        "libx": ("app", "depends", "", "libx"),
+        "libc6": ("app", "depends", "", "libc6"),
+    }
+    assert {each["version"] for each in made.extra["slices"]} == {"1.0-1"}
+    assert all(each["path"].startswith("/fpack/store/") for each in made.extra["slices"])
+    assert made.extra["programs"]["app"] == {"program": "/usr/bin/app", "executables": ["/usr/bin/app"]}
+
+
+def test_the_references_are_the_slices(tmp_path: Path) -> None:
+    store = FakeStore(tmp_path / "root")
+    roots = Roots(store)
+    roots.package("a", file("./a"), seed=True)
+    roots.package("b", file("./b"), seed=True)
+    made = roots.build()
+    assert made.path != roots.build(alternatives={}, release="bookworm").path
+    assert sorted(each["path"] for each in made.extra["slices"]) == sorted(
+        {str(roots.slice("a")), str(roots.slice("b"))}
+    )
+
+
+def test_what_is_generated_for_a_bare_root(roots: Roots) -> None:
+    roots.package("libc6", *LIBC, file("./usr/bin/x", "x", 0o755), seed=True)
+    made = roots.build()
+    for name in ("bin", "lib", "lib64"):
+        assert os.readlink(made.data / name) == f"usr/{name}"
+    assert not (made.data / "sbin").is_symlink()
+    assert not (made.data / "lib32").is_symlink()
+    assert (made.entries["tmp"].mode, made.entries["var/tmp"].mode, made.entries["root"].mode) == (
+        0o1777,
+        0o1777,
+        0o700,
+    )
+    assert {"dev", "proc", "sys", "run"} < set(made.entries)
+    assert os.readlink(made.data / "var/run") == "/run"
+    assert os.readlink(made.data / "var/lock") == "/run/lock"
+    assert made.entries["run/lock"].mode == 0o1777
+    assert "hosts: files dns" in (made.data / "etc/nsswitch.conf").read_text()
+    assert (made.data / "etc/passwd").read_text().startswith("root:*:0:0:root:/root:/bin/sh\n")
+    assert "ID=debian" in (made.data / "usr/lib/os-release").read_text()
+    assert 'VERSION_ID="13"' in (made.data / "usr/lib/os-release").read_text()
+    assert (made.data / "etc/debian_version").read_text() == "13\n"
+    assert not (made.data / "etc/shadow").exists()
+
+
+def test_what_packages_ship_is_not_generated(roots: Roots) -> None:
+    roots.package(
+        "base-files",
+        file("./etc/passwd", "own"),
+        file("./usr/lib/os-release", "own"),
+        symlink("./etc/os-release", "../usr/lib/os-release"),
+        file("./etc/debian_version", "13.1\n"),
+        file("./etc/nsswitch.conf", "own"),
+        symlink("./bin", "usr/bin"),
+        file("./usr/bin/x", "x"),
+        folder("./tmp", 0o1777),
+        *LIBC,
+        seed=True,
+    )
+    made = roots.build()
+    shipped = {
+        "etc/passwd",
+        "usr/lib/os-release",
+        "etc/os-release",
+        "etc/debian_version",
+        "etc/nsswitch.conf",
+        "bin",
+        "tmp",
+    }
+    assert not shipped & set(made.entries)
+
+
+def test_run_takes_the_place_of_empty_directories(roots: Roots) -> None:
+    roots.package("base-files", folder("./var/run"), folder("./var/lock", 0o1777), seed=True)
+    made = roots.build()
+    assert made.extra["excluded"] == [["base-files", "var/lock"], ["base-files", "var/run"]]
+    assert made.entries["var/run"].target == "/run"
+
+
+def test_a_directory_in_var_run_keeps_it(roots: Roots) -> None:
+    roots.package("old", folder("./var/run/old"), seed=True)
+    made = roots.build()
+    assert "var/run" not in made.entries
+
+
+def test_users_of_packages_and_fixed_ones(roots: Roots) -> None:
+    script = "adduser --system --group --home /var/lib/redis redis\n"
+    roots.package("redis", file("./f"), seed=True, scripts={"postinst": script})
+    roots.package("other", file("./usr/lib/sysusers.d/o.conf", "u aaa -\n"), seed=True)
+    fixed = {
+        "name": "postgres", "uid": 999, "gid": 999, "group": "postgres",
+        "home": "/var/lib/postgresql", "shell": "/bin/bash", "comment": "",
+    }  # fmt: skip
+    made = roots.build(users=[fixed])
+    lines = (made.data / "etc/passwd").read_text().splitlines()
+    assert "postgres:*:999:999::/var/lib/postgresql:/bin/bash" in lines
+    assert "aaa:*:900:900::/:/usr/sbin/nologin" in lines
+    assert "redis:*:901:901::/var/lib/redis:/usr/sbin/nologin" in lines
+    by_name = {user["name"]: user for user in made.extra["users"]}
+    assert (by_name["redis"]["uid"], by_name["redis"]["group"]) == (901, "redis")
+    assert {"name": "redis", "gid": 901, "members": []} in made.extra["groups"]
+
+
+def test_roots_shell_is_bash_where_there_is_one(roots: Roots) -> None:
+    roots.package("bash", file("./bin/bash", "bash", 0o755), seed=True)
+    assert (roots.build().data / "etc/passwd").read_text().startswith("root:*:0:0:root:/root:/bin/bash\n")
+
+
+def test_alternatives(roots: Roots) -> None:
+    call = "update-alternatives --install /usr/bin/awk awk /usr/bin/{} {}\n"
+    roots.package("mawk", file("./usr/bin/mawk", "m", 0o755), seed=True, scripts={"postinst": call.format("mawk", 5)})
+    roots.package("gawk", file("./usr/bin/gawk", "g", 0o755), seed=True, scripts={"postinst": call.format("gawk", 10)})
+    assert os.readlink(roots.build().data / "usr/bin/awk") == "/usr/bin/gawk"
+    chosen = roots.build(alternatives={"/usr/bin/awk": "/usr/bin/mawk"})
+    assert os.readlink(chosen.data / "usr/bin/awk") == "/usr/bin/mawk"
+    with pytest.raises(BuildError, match="busybox"):
+        roots.build(alternatives={"/usr/bin/awk": "/usr/bin/busybox"})
+
+
+def test_a_file_is_stronger_than_an_alternative_unless_it_is_asked_for(roots: Roots) -> None:
+    call = "update-alternatives --install /usr/bin/which which /usr/bin/which.deb 10\n"
+    items = [file("./usr/bin/which", "w", 0o755), file("./usr/bin/which.deb", "d", 0o755)]
+    roots.package("which", *items, seed=True, scripts={"postinst": call})
+    assert "usr/bin/which" not in roots.build().entries
+    made = roots.build(alternatives={"/usr/bin/which": "/usr/bin/which.deb"})
+    assert made.entries["usr/bin/which"].target == "/usr/bin/which.deb"
+    assert ["which", "usr/bin/which"] in made.extra["excluded"]
+
+
+def test_the_certificate_bundle(roots: Roots, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("SECRET")
+    roots.package(
+        "ca-certificates",
+        file("./usr/share/ca-certificates/mozilla/B.crt", "B\n"),
+        file("./usr/share/ca-certificates/mozilla/A.crt", "A"),
+        file("./usr/share/ca-certificates/README", "no"),
+        symlink("./usr/share/ca-certificates/evil.crt", str(secret)),
+        seed=True,
+    )
+    roots.package("libssl3t64", file(f"{LIB}/libcrypto.so.3", elf()), seed=True)
+    made = roots.build()
+    assert (made.data / "etc/ssl/certs/ca-certificates.crt").read_text() == "A\nB\n"
+    assert made.entries["etc/ssl/certs/ca-certificates.crt"].size == 4
+    assert made.entries["usr/lib/ssl/cert.pem"].target == "/etc/ssl/certs/ca-certificates.crt"
+
+
+def test_replaced_files_are_excluded(roots: Roots) -> None:
+    roots.package("new", file("./etc/f", "new"), seed=True, Replaces="old")
+    roots.package("old", file("./etc/f", "old"), seed=True)
+    assert ["old", "etc/f"] in roots.build().extra["excluded"]
+
+
+def test_a_conflict_is_an_error(roots: Roots) -> None:
+    roots.package("one", file("./etc/f", "1"), seed=True)
+    roots.package("two", file("./etc/f", "2"), seed=True)
+    with pytest.raises(BuildError, match=r"one.*two|two.*one"):
+        roots.build()
+
+
+def test_directories_on_which_slices_differ_are_settled(roots: Roots) -> None:
+    roots.package("one", folder("./var/mail", 0o2775, gid=8), seed=True)
+    roots.package("two", file("./var/mail/x", "x"), seed=True)
+    entry = roots.build().entries["var/mail"]
+    assert (entry.mode, entry.gid) == (0o2775, 8)
+
+
+def test_a_generated_file_keeps_the_mode_of_its_directory(roots: Roots) -> None:
+    roots.package("one", folder("./etc/ssl", 0o700), file("./etc/ssl/x", "x"), seed=True)
+    roots.package("ca-certificates", file("./usr/share/ca-certificates/A.crt", "A\n"), seed=True)
+    assert roots.build().entries["etc/ssl"].mode == 0o700
+
+
+def test_a_linked_root(roots: Roots) -> None:
+    program = elf("libfoo.so.1", "libc.so.6", interp=LOADER)
+    roots.package("app", file("./usr/bin/app", program, 0o755), seed=True, depends="libfoo1 unused libc6")
+    roots.package("libfoo1", file(f"{LIB}/libfoo.so.1", elf("libbar.so.2", soname="libfoo.so.1")), depends="libbar2")
+    roots.package("libbar2", file(f"{LIB}/libbar.so.2", elf("libc.so.6")), depends="libc6")
+    roots.package("unused", file("./usr/share/unused", "x"))
+    roots.package("libc6", *LIBC)
+    made = roots.build("linked")
+    assert made.reasons() == {
+        "app": (None, "seed", "", ""),
+        "libc6": ("app", "interp", "/usr/bin/app", LOADER),
+        "libfoo1": ("app", "needed", "/usr/bin/app", "libfoo.so.1"),
+        "libbar2": ("libfoo1", "needed", "/usr/lib/x86_64-linux-gnu/libfoo.so.1", "libbar.so.2"),
+    }
+    assert "unused" not in roots.made
+    assert made.needs == [["libc6", "libfoo1"], ["libbar2"]]
+    assert made.lines == []
+
+
+def test_a_linked_root_says_what_is_missing(roots: Roots) -> None:
+    items = [
+        file("./usr/bin/app", elf("libc.so.6", interp=LOADER), 0o755),
+        file("./usr/lib/app/jit.so", elf("libLLVM.so.19")),
+    ]
+    scripts = [
+        file("./usr/share/app/a", "#!/usr/bin/perl\n", 0o755),
+        file("./usr/share/app/b", "#!/usr/bin/perl\n", 0o755),
+    ]
+    roots.package("app", *items, *scripts, seed=True, depends="libc6")
+    roots.package("libc6", *LIBC)
+    made = roots.build("linked")
+    assert made.extra["missing"] == [
+        ["app", "/usr/lib/app/jit.so", "needed", "libLLVM.so.19"],
+        ["app", "/usr/share/app/a", "script", "/usr/bin/perl"],
+        ["app", "/usr/share/app/b", "script", "/usr/bin/perl"],
+    ]
+    assert len(made.lines) == 2
+    assert "libLLVM.so.19" in made.lines[0]
+    assert "1 more" in made.lines[1]
+
+
+def test_a_linked_root_that_cannot_be(roots: Roots) -> None:
+    roots.package("app", file("./usr/bin/app", elf("libgone.so.1", interp=LOADER), 0o755), seed=True, depends="libc6")
+    roots.package("libc6", *LIBC)
+    with pytest.raises(BuildError, match=r"libgone\.so\.1"):
+        roots.build("linked")
+
+
+def test_wants(roots: Roots) -> None:
+    roots.package("app", file("./usr/share/app", "x"), seed=True)
+    roots.package("tzdata", file("./usr/share/zoneinfo/UTC", "z"))
+    assert roots.build("linked", wants=["/usr/share/zoneinfo/UTC"]).reasons()["tzdata"][1] == "asked"
+
+
+def test_the_directories_of_ld_so_conf_are_searched(roots: Roots) -> None:
+    roots.package(
+        "app", file("./usr/bin/app", elf("libfake.so.0", interp=LOADER), 0o755), seed=True, depends="fake libc6"
+    )
+    conf = file("./etc/ld.so.conf.d/fake.conf", "# comment\n/usr/lib/fake\n")
+    roots.package("fake", conf, file("./usr/lib/fake/libfake.so.0", elf()))
+    roots.package("libc6", *LIBC)
+    assert "fake" in roots.build("linked").reasons()
+
+
+def test_an_unknown_mode(roots: Roots) -> None:
+    roots.package("app", file("./f"), seed=True)
+    with pytest.raises(BuildError, match="sideways"):
+        roots.build("sideways")
+
+
+def test_the_order_of_slices_starts_with_base_files(roots: Roots) -> None:
+    roots.package("app", file("./a"), seed=True)
+    roots.package("base-files", file("./b"), seed=True)
+    assert [each["package"] for each in roots.build().extra["slices"]] == ["base-files", "app"]
+
+
+@pytest.mark.parametrize(
+    ("files", "program"),
+    [
+        ([("usr/bin/app", 0o755), ("usr/bin/b", 0o755)], "/usr/bin/app"),
+        ([("usr/sbin/app", 0o755), ("usr/bin/b", 0o755)], "/usr/sbin/app"),
+        ([("usr/bin/only", 0o755), ("usr/bin/text", 0o644)], "/usr/bin/only"),
+        ([("usr/bin/a", 0o755), ("usr/bin/b", 0o755), ("usr/libexec/started", 0o755)], "/usr/libexec/started"),
+        ([("usr/bin/a", 0o755), ("usr/bin/b", 0o755)], None),
+    ],
+)
+def test_what_a_package_runs(roots: Roots, files: list[tuple[str, int]], program: str | None) -> None:
+    unit = file("./usr/lib/systemd/system/x.service", "[Service]\nExecStart=/usr/libexec/started --on\n")
+    roots.package("app", unit, *(file(f"./{path}", path, mode) for path, mode in files), seed=True)
+    assert roots.build().extra["programs"]["app"]["program"] == program
