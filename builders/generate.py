@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from . import meta
+from . import ldcache, meta
 from .compose import Composition, SliceTable
+from .elf import MACHINES, TRIPLETS
 from .globs import MERGED
 from .meta import Entry
 
@@ -30,10 +31,10 @@ _RELEASES = {"bullseye": "11", "bookworm": "12", "trixie": "13", "forky": "14", 
 
 
 class Made(NamedTuple):
-    """A generated entry. text: a file's content; sources: (slice's store path, path) of files to join instead."""
+    """A generated entry. content: a file's; sources: (slice's store path, path) of files to join instead."""
 
     entry: Entry
-    text: str = ""
+    content: bytes = b""
     sources: Sequence[tuple[str, str]] = ()
 
 
@@ -49,7 +50,7 @@ def symlink(path: str, target: str) -> Made:
 
 def text(path: str, content: str) -> Made:
     """A file of root's, mode 0644."""
-    return Made(Entry(path, meta.FILE, 0o644), content)
+    return Made(Entry(path, meta.FILE, 0o644), content.encode())
 
 
 def skeleton(composition: Composition) -> Iterator[Made]:
@@ -124,3 +125,20 @@ def release(composition: Composition, name: str) -> Iterator[Made]:
         yield symlink("etc/os-release", "../usr/lib/os-release")
     if not composition.has("etc/debian_version"):
         yield text("etc/debian_version", f"{number or name}\n")
+
+
+def loader_cache(composition: Composition, tables: Sequence[SliceTable], arch: str) -> Iterator[Made]:
+    """ld.so.cache for the libraries in directories that only a package's ld.so.conf.d names."""
+    usual = {f"usr/lib/{TRIPLETS.get(arch, '')}", "usr/lib", "usr/lib64"}
+    folders = dict.fromkeys(folder for table in tables for folder in table.search if folder not in usual)
+    libraries: dict[str, str] = {}
+    for folder in folders:
+        for path in sorted(composition.files) if folder in composition.directories else ():
+            above, _, name = path.rpartition("/")
+            found = composition.files.get(composition.resolve(path) or "") if above == folder else None
+            facts = found[1].facts if found else None
+            if facts is not None and facts.machine == MACHINES.get(arch) and name == (facts.soname or name):
+                libraries.setdefault(name, f"/{path}")
+    content = ldcache.loader_cache(libraries, arch) if libraries else None
+    if content is not None and not composition.has("etc/ld.so.cache"):
+        yield Made(Entry("etc/ld.so.cache", meta.FILE, 0o644), content)

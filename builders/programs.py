@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from . import meta
 from .compose import SliceTable
 
-_FOLDERS = ("usr/bin", "usr/sbin")
+_FOLDERS = ("usr/bin", "usr/sbin", "usr/games")
 MAX_LISTED = 64
 
 
-def programs(table: SliceTable, resolve: Callable[[str], str | None]) -> dict[str, str | list[str] | None]:
+def programs(
+    table: SliceTable, resolve: Callable[[str], str | None], links: Mapping[str, str]
+) -> dict[str, str | list[str] | None]:
     """{program: the one to run, absolute, or None; executables: those on PATH, absolute, at most MAX_LISTED}.
 
-    resolve(path) gives what a path leads to in the whole root, or None. In order: /usr/bin/NAME and /usr/sbin/NAME,
-    whichever package has them, the sole executable, the first program that a unit starts.
+    resolve(path) gives what a path leads to in the whole root, or None. links: the root's alternatives. In order:
+    /usr/bin/NAME, /usr/sbin/NAME and /usr/games/NAME, whichever package has them, the sole executable, the first
+    program that a unit starts.
     """
     found: list[str] = []
     for path, entry in sorted(table.entries.items()):
@@ -23,6 +26,11 @@ def programs(table: SliceTable, resolve: Callable[[str], str | None]) -> dict[st
             continue
         if (entry.kind == meta.FILE and entry.executable) or (entry.kind == meta.SYMLINK and resolve(path)):
             found.append(path)
+    found += [
+        link
+        for link, target in links.items()
+        if link.rpartition("/")[0] in _FOLDERS and target.strip("/") in table.entries and link not in found
+    ]
     named = [path for path in (f"{folder}/{table.package}" for folder in _FOLDERS) if resolve(path)]
     started = [unit.strip("/") for unit in table.extra.get("units", ()) if resolve(unit)]
     candidates = named or (found if len(found) == 1 else started)

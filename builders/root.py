@@ -158,7 +158,7 @@ def _finish(task: Task, found: Linked) -> Built:
         "slices": [_record(table, found.reasons[table.package]) for table in tables],
         "users": [user._asdict() for user in accounts[0]],
         "groups": [{**group._asdict(), "members": list(group.members)} for group in accounts[1]],
-        "programs": {table.package: programs(table, resolve) for table in tables},
+        "programs": {table.package: programs(table, resolve, links) for table in tables},
         "excluded": [list(pair) for pair in sorted({*composition.excluded, *excluded})],
         "missing": [list(each) for each in found.missing],
     }
@@ -204,6 +204,7 @@ def _generate(
     made += generate.certificates(composition)
     made += generate.name_services(composition)
     made += generate.release(composition, str(task.args["release"]))
+    made += generate.loader_cache(composition, tables, str(task.args["arch"]))
     made += generate.skeleton(composition)
     found = {each.entry.path: each for each in made}
     # A directory that this layer holds again, and one on which slices differ, gets its mode and owner once more.
@@ -240,7 +241,7 @@ def _write(task: Task, writer: TreeWriter, made: Made) -> Entry:
 
 
 def _content(task: Task, made: Made) -> Iterator[bytes]:
-    yield made.text.encode()
+    yield made.content
     for slice_, path in made.sources:
         last = b"\n"
         with open(task.disk(slice_) / "data" / path, "rb") as file:

@@ -350,7 +350,16 @@ def test_the_directories_of_ld_so_conf_are_searched(roots: Roots) -> None:
     conf = file("./etc/ld.so.conf.d/fake.conf", "# comment\n/usr/lib/fake\n")
     roots.package("fake", conf, file("./usr/lib/fake/libfake.so.0", elf()))
     roots.package("libc6", *LIBC)
-    assert "fake" in roots.build("linked").reasons()
+    made = roots.build("linked")
+    assert "fake" in made.reasons()
+    assert b"/usr/lib/fake/libfake.so.0\0" in (made.data / "etc/ld.so.cache").read_bytes()
+
+
+def test_no_cache_where_the_loader_finds_everything(roots: Roots) -> None:
+    roots.package(
+        "libc6", *LIBC, file("./etc/ld.so.conf.d/l.conf", "/usr/lib/x86_64-linux-gnu\n/usr/local/lib\n"), seed=True
+    )
+    assert "etc/ld.so.cache" not in roots.build().entries
 
 
 def test_an_unknown_mode(roots: Roots) -> None:
@@ -363,6 +372,12 @@ def test_the_order_of_slices_starts_with_base_files(roots: Roots) -> None:
     roots.package("app", file("./a"), seed=True)
     roots.package("base-files", file("./b"), seed=True)
     assert [each["package"] for each in roots.build().extra["slices"]] == ["base-files", "app"]
+
+
+def test_programs_that_are_alternatives(roots: Roots) -> None:
+    call = "update-alternatives --install /usr/bin/java java /usr/lib/jvm/bin/java 10\n"
+    roots.package("jre", file("./usr/lib/jvm/bin/java", "j", 0o755), seed=True, scripts={"postinst": call})
+    assert roots.build().extra["programs"]["jre"] == {"program": "/usr/bin/java", "executables": ["/usr/bin/java"]}
 
 
 @pytest.mark.parametrize(
