@@ -6,7 +6,6 @@ Everything is made when it is first used, so that a verb pays only for what it n
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -188,7 +187,7 @@ class Workspace:
     @cached_property
     def arch(self) -> str:
         """The Debian architecture that things are made for."""
-        machine = platform.machine()
+        machine = os.uname().machine
         return self.options.arch or _MACHINES.get(machine, machine)
 
     @cached_property

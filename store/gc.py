@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import time
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -36,11 +35,11 @@ class Collected(NamedTuple):
 def add_root(store: Store, link: Path, target: Path) -> None:
     """Make `link` a symlink to `target`, something in the store, and a root for as long as it points there."""
     link = link.absolute()
-    temporary = link.with_name(f".{link.name}.{secrets.token_hex(4)}")
+    temporary = link.with_name(f".{link.name}.{os.urandom(4).hex()}")
     os.symlink(target, temporary)
     os.replace(temporary, link)
     name = blake2b(os.fsencode(link), digest_size=16).hexdigest()
-    beside = store.root / "roots" / f".{name}.{secrets.token_hex(4)}"
+    beside = store.root / "roots" / f".{name}.{os.urandom(4).hex()}"
     os.symlink(link, beside)
     os.replace(beside, store.root / "roots" / name)
 
@@ -127,7 +126,7 @@ def _delete_trees(store: Store) -> None:
             if path is None or store.info(path) is None:
                 if entry.is_dir(follow_symlinks=False):
                     os.chmod(entry.path, 0o755)
-                os.rename(entry.path, store.root / "trash" / secrets.token_hex(8))
+                os.rename(entry.path, store.root / "trash" / os.urandom(8).hex())
     for entry in os.scandir(store.root / "trash"):
         remove_tree(Path(entry.path))
 

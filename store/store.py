@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -155,7 +154,7 @@ class Store:
         target = self.disk(path)
         if os.path.lexists(target):
             # Left by a crash, or by a gc that has not come to it yet.
-            os.rename(target, self.root / "trash" / secrets.token_hex(8))
+            os.rename(target, self.root / "trash" / os.urandom(8).hex())
         directory = writer.place.is_dir()
         if directory:
             # A directory that its owner cannot write to cannot be renamed to another parent.
@@ -172,7 +171,7 @@ class Session:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.name = f"{os.getpid()}-{secrets.token_hex(6)}"
+        self.name = f"{os.getpid()}-{os.urandom(6).hex()}"
         self.directory = store.root / "tmp" / self.name
         self._count = 0
         self._lock = FileLock(store.root / "tmp" / f"{self.name}.lock")
@@ -188,7 +187,7 @@ class Session:
     def fresh(self) -> Path:
         """A path in the session's directory that nothing has yet."""
         self._count += 1
-        return self.directory / f"{self._count}-{secrets.token_hex(4)}"
+        return self.directory / f"{self._count}-{os.urandom(4).hex()}"
 
     def end(self) -> None:
         """Delete the session's files and roots."""

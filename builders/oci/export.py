@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -230,7 +229,7 @@ def _replacing(out: Path) -> Iterator[int]:
         return
     # A link keeps pointing where it did.
     out = Path(os.path.realpath(out))
-    temporary = out.with_name(f".{out.name[:200]}.{secrets.token_hex(6)}")
+    temporary = out.with_name(f".{out.name[:200]}.{os.urandom(6).hex()}")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         yield fd
