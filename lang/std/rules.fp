@@ -23,6 +23,20 @@ documentation = [
 # Files for desktops: who takes a package with all that it declares may want them, who takes a program does not.
 desktop = ["/usr/share/menu", "/usr/share/applications", "/usr/share/pixmaps", "/usr/share/icons"]
 
+# What libraries that come into a linked image by themselves leave behind too: what no program loads, or hardly any does
+# and only by name. Who needs it lists the package, or gives it a rule with a `keep`.
+lean = {
+  # The modules of iconv, which knows UTF-8, UCS-2, UCS-4 and ASCII without; libraries to preload for tracing.
+  libc6 = [
+    "/usr/lib/*/gconv", "/usr/lib/*/audit", "/usr/lib/*/libc_malloc_debug.so.0", "/usr/lib/*/libmemusage.so",
+    "/usr/lib/*/libpcprofile.so",
+  ]
+  # Engines were replaced by providers in OpenSSL 3.
+  libssl3t64 = ["/usr/lib/*/engines-3"]
+  # How a debugger prints C++ values.
+  "libstdc++6" = ["/usr/share/gcc", "/usr/share/gdb"]
+}
+
 # What of base-files tells which release an image is made of.
 release-files = ["/etc/debian_version", "/etc/os-release", "/usr/lib/os-release"]
 
@@ -47,11 +61,11 @@ table(found, listed, special, linked, drop, setuid) =
     given = map-record(special, (name, r) => rule(r))
     strays = [name for name, _ in special if !has(known, name)]
     shared = if drop != null then drop else if linked then [...documentation, ...desktop] else documentation
-    base = if linked then { ...none, keep = release-files } else none
     own(name) =
       if contains(names, name) then joined([p.rule for p in listed if p.name == name])
-      else if name == "base-files" && !has(given, name) then base
-      else none
+      else if !linked || get(given, name, none).keep != null then none
+      else if name == "base-files" && !has(given, name) then { ...none, keep = release-files }
+      else { ...none, drop = get(lean, name, []) }
     bits(name) =
       if setuid == [] || !contains(names, name) then []
       else if length(unique(names)) == 1 then setuid
