@@ -16,6 +16,7 @@ from .meta import Entry
 
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 _SOURCES = ("usr/share/ca-certificates/", "usr/local/share/ca-certificates/")
+_HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 _NAME_SERVICES = """\
 passwd: files
 group: files
@@ -106,9 +107,14 @@ def certificates(composition: Composition) -> Iterator[Made]:
 
 
 def name_services(composition: Composition) -> Iterator[Made]:
-    """nsswitch.conf: without one, the C library asks the name servers before it reads /etc/hosts."""
-    if not composition.has("etc/nsswitch.conf") and any(p.endswith("/libc.so.6") for p in composition.files):
-        yield text("etc/nsswitch.conf", _NAME_SERVICES)
+    """hosts, for builds and shells (container runtimes bring their own), and nsswitch.conf.
+
+    Without the latter the C library asks the name servers before it reads the former.
+    """
+    if any(path.endswith("/libc.so.6") for path in composition.files):
+        for path, content in (("etc/hosts", _HOSTS), ("etc/nsswitch.conf", _NAME_SERVICES)):
+            if not composition.has(path):
+                yield text(path, content)
 
 
 def release(composition: Composition, name: str) -> Iterator[Made]:

@@ -153,6 +153,7 @@ def test_what_is_generated_for_a_bare_root(roots: Roots) -> None:
     assert os.readlink(made.data / "var/run") == "/run"
     assert os.readlink(made.data / "var/lock") == "/run/lock"
     assert made.entries["run/lock"].mode == 0o1777
+    assert "127.0.0.1 localhost" in (made.data / "etc/hosts").read_text()
     assert "hosts: files dns" in (made.data / "etc/nsswitch.conf").read_text()
     assert (made.data / "etc/passwd").read_text().startswith("root:*:0:0:root:/root:/bin/sh\n")
     assert "ID=debian" in (made.data / "usr/lib/os-release").read_text()
