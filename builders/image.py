@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from fpack.store import canonical
 from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation
+from fpack.store.derivation import Derivation, digest
 from fpack.store.path import STORE, StorePath, clean_name, parse
 
 from . import layer as layers
@@ -62,7 +62,7 @@ class Image:
         # The tables can be large, and the layers take their time.
         del inside
         made = yield Need(wanted)
-        return _assemble(task, config, groups, made)
+        return _assemble(task, config, groups, wanted, made)
 
 
 class _Table(NamedTuple):
@@ -223,7 +223,13 @@ def _derivation(group: Group, codec: Value, inside: _Inside) -> Derivation:
     return Derivation("layer", clean_name(f"layer-{group.name}"), args)
 
 
-def _assemble(task: Task, config: Mapping[str, Value], groups: Sequence[Group], made: Sequence[StorePath]) -> Built:
+def _assemble(
+    task: Task,
+    config: Mapping[str, Value],
+    groups: Sequence[Group],
+    wanted: Sequence[Derivation],
+    made: Sequence[StorePath],
+) -> Built:
     args = task.args
     infos = [layers.read(task.disk(path)) for path in made]
     steps = [spec.Step(_story(group), info.diff_id) for group, info in zip(groups, infos, strict=True)]
@@ -243,12 +249,13 @@ def _assemble(task: Task, config: Mapping[str, Value], groups: Sequence[Group], 
         "layers": [
             {
                 "path": str(path),
+                "derivation": digest(drv.encode()),
                 "parts": [[str(item.path), item.prefix] for item in group.items],
                 "packages": [package for item in group.items for package in item.packages],
                 **{k: v for k, v in info._asdict().items() if k != "files"},
                 "files": info.files,
             }
-            for path, group, info in zip(made, groups, infos, strict=True)
+            for path, group, drv, info in zip(made, groups, wanted, infos, strict=True)
         ],
     }
     writer = task.writer()

@@ -7,7 +7,7 @@ which slices make the root, why each is in it, and which of their files another 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fpack.store import path as store_path
@@ -65,7 +65,9 @@ def _linked(task: Task) -> Steps:
     seeds = [_load(task, str(item["slice"])) for item in items.values() if item["seed"]]
     steps = linked.link(seeds, depends, task.args.get("wants") or (), str(task.args["arch"]))
     state = _advance(steps, None)
+    looked: set[str] = set()
     while not isinstance(state, Linked):
+        looked.update(state)
         needed = [outputs[name] for name in state if name in outputs]
         paths = iter((yield Need(needed)) if needed else [])
         found = [str(next(paths)) if name in outputs else str(items[name]["slice"]) for name in state]
@@ -73,7 +75,7 @@ def _linked(task: Task) -> Steps:
         state = _advance(steps, [_load(task, path) for path in found])
     for line in _warnings(state.missing):
         task.log(line)
-    return _finish(task, state)
+    return _finish(task, state, looked - state.reasons.keys())
 
 
 def _warnings(missing: Sequence[Missing]) -> Iterator[str]:
@@ -131,7 +133,8 @@ def _search_directories(place: Path, entries: Mapping[str, Entry]) -> Iterator[s
                     yield merged(folder.strip("/"))
 
 
-def _finish(task: Task, found: Linked) -> Built:
+def _finish(task: Task, found: Linked, looked: Collection[str] = ()) -> Built:
+    """looked: the packages that were opened and had nothing that is needed; with them the root can be made again."""
     tables = sorted(found.tables, key=lambda table: table.package != FIRST)
     composition = compose(tables)
     task.check()
@@ -161,6 +164,7 @@ def _finish(task: Task, found: Linked) -> Built:
         "programs": {table.package: programs(table, resolve, links) for table in tables},
         "excluded": [list(pair) for pair in sorted({*composition.excluded, *excluded})],
         "missing": [list(each) for each in found.missing],
+        "looked": sorted(looked),
     }
     writer.file("meta", [meta.encode(entries, extra)])
     return Built(writer, tuple(sorted({store_path.parse(table.path) for table in tables})))
