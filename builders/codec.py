@@ -23,7 +23,9 @@ _LEVELS = {"zstd": (9, 1, 19), "gzip": (6, 1, 9)}
 # zstd's output is the same for every number of threads from 1 on, and other for 0. So a record says at most how many,
 # and a large layer at a high level, where each thread holds 100 MB, is left to one.
 _THREADS = 2
-_FRUGAL_LEVEL, _FRUGAL_SIZE = 16, 64 << 20
+_FRUGAL_LEVEL, _FRUGAL_SIZE = 13, 32 << 20
+# What zstd's threads hold of the input and output besides their tables, measured with two of them.
+_QUEUES = 125 << 20
 
 _MEDIA = "application/vnd.oci.image.layer.v1.tar"
 _MEDIA_TYPES = {"zstd": f"{_MEDIA}+zstd", "gzip": f"{_MEDIA}+gzip", "none": _MEDIA}
@@ -81,13 +83,29 @@ def compressor(record: Mapping[str, Value], size: int) -> Compressor:
 
     version = ".".join(map(str, zstandard.ZSTD_VERSION))
     _same(record, f"zstandard {zstandard.__version__} zstd {version}")
-    threads = record["threads"]
-    if threads.__class__ is not int or threads < 1:
-        raise CodecError("A zstd codec needs one thread or more", why="the bytes of 0 threads are others")
-    if level >= _FRUGAL_LEVEL and size >= _FRUGAL_SIZE:
-        threads = 1
+    threads = _threads(record, level, size)
     zstd = zstandard.ZstdCompressor(level=level, threads=threads, write_checksum=True, write_content_size=True)
     return zstd.compressobj(size=size)
+
+
+def memory(record: Mapping[str, Value], size: int) -> int:
+    """About how many bytes of memory it takes to compress a stream of `size` bytes."""
+    level, name = _checked(record)
+    if name != "zstd":
+        return 1 << 20
+    import zstandard
+
+    parameters = zstandard.ZstdCompressionParameters.from_level(level, source_size=size)
+    # A job is four windows of input; each has a thread, as long as there are jobs.
+    threads = min(_threads(record, level, size), 1 + (size >> parameters.window_log + 2))
+    return threads * parameters.estimated_compression_context_size() + min(2 * size, _QUEUES)
+
+
+def _threads(record: Mapping[str, Value], level: int, size: int) -> int:
+    threads = record.get("threads")
+    if threads.__class__ is not int or not threads or threads < 1:
+        raise CodecError("A zstd codec needs one thread or more", why="the bytes of 0 threads are others")
+    return 1 if level >= _FRUGAL_LEVEL and size >= _FRUGAL_SIZE else int(threads)
 
 
 class _Plain:

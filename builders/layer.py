@@ -6,10 +6,11 @@ images that hold it, on any machine. Everything is read, hashed, compressed and 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,6 +71,34 @@ def members(task: Task) -> list[tar.Member]:
     return merge(parts, directories)
 
 
+class Budget:
+    """Memory that the layers in the making share: many small ones are made at once, and few large ones."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0
+        self._freed = threading.Condition()
+
+    @contextlib.contextmanager
+    def take(self, amount: int, check: Callable[[], None]) -> Iterator[None]:
+        """Wait until there is room for `amount` bytes, or nobody else holds any; `check` is called while waiting."""
+        with self._freed:
+            while self._used and self._used + amount > self._limit:
+                check()
+                self._freed.wait(0.1)
+            self._used += amount
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._used -= amount
+                self._freed.notify_all()
+
+
+# The process is to stay below 300 MB, and takes up to 80 without any compressor.
+_BUDGET = Budget(220 << 20)
+
+
 class _Hasher:
     """SHA-256 in a thread of its own: hashlib lets go of the interpreter while it works."""
 
@@ -109,48 +138,53 @@ class Layer:
     def build(self, task: Task) -> Built:
         """Output: `blob` and `layer`. No references: a layer stands for itself."""
         found = members(task)
-        record: dict[str, Value] = task.args["codec"]
-        total = tar.length(found)
-        compressor = codecs.compressor(record, total)
-        plain = record["name"] == "none"
-        inner, outer = _Hasher(), hashlib.sha256()
-        size = 0
+        with _BUDGET.take(codecs.memory(task.args["codec"], tar.length(found)), task.check):
+            return _make(task, found)
 
-        def chunks() -> Iterator[bytes]:
-            nonlocal size
-            for data in tar.stream(found, task.check):
-                inner.update(data)
-                out = compressor.compress(data)
-                if out:
-                    size += len(out)
-                    if not plain:
-                        outer.update(out)
-                    yield out
-                task.progress(inner.size, total)
-            out = compressor.flush()
-            size += len(out)
-            outer.update(out)
-            yield out
 
-        writer = task.writer()
-        try:
-            writer.file("blob", chunks())
-        finally:
-            diff_id = inner.finish()
-        if inner.size != total:
-            raise AssertionError(f"a tar of {total} bytes came out with {inner.size}")
-        files = [m for m in found if m.kind != tar.DIRECTORY]
-        layer = LayerInfo(
-            media_type=codecs.media_type(record),
-            digest=diff_id if plain else f"sha256:{outer.hexdigest()}",
-            diff_id=diff_id,
-            size=size,
-            tar=total,
-            unpacked=sum(m.size for m in files),
-            files=len(files),
-        )
-        writer.file("layer", [layer.encode()])
-        return Built(writer)
+def _make(task: Task, found: list[tar.Member]) -> Built:
+    record: dict[str, Value] = task.args["codec"]
+    total = tar.length(found)
+    compressor = codecs.compressor(record, total)
+    plain = record["name"] == "none"
+    writer = task.writer()
+    inner, outer = _Hasher(), hashlib.sha256()
+    size = 0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal size
+        for data in tar.stream(found, task.check):
+            inner.update(data)
+            out = compressor.compress(data)
+            if out:
+                size += len(out)
+                if not plain:
+                    outer.update(out)
+                yield out
+            task.progress(inner.size, total)
+        out = compressor.flush()
+        size += len(out)
+        outer.update(out)
+        yield out
+
+    try:
+        writer.file("blob", chunks())
+    finally:
+        diff_id = inner.finish()
+    if inner.size != total:
+        raise AssertionError(f"a tar of {total} bytes came out with {inner.size}")
+    files = [m for m in found if m.kind != tar.DIRECTORY]
+    layer = LayerInfo(
+        media_type=codecs.media_type(record),
+        digest=diff_id if plain else f"sha256:{outer.hexdigest()}",
+        diff_id=diff_id,
+        size=size,
+        tar=total,
+        unpacked=sum(m.size for m in files),
+        files=len(files),
+    )
+    writer.file("layer", [layer.encode()])
+    return Built(writer)
 
 
 def read(directory: Path) -> LayerInfo:

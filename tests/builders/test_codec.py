@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from fpack.builders.codec import CodecError, codec, compressor, media_type
+from fpack.builders.codec import CodecError, codec, compressor, media_type, memory
 
 
 def compress(record: dict[str, Any], data: bytes, piece: int = 1 << 20) -> bytes:
@@ -84,3 +84,10 @@ def test_a_gzip_header_holds_no_time_and_no_name() -> None:
 def test_media_types() -> None:
     base = "application/vnd.oci.image.layer.v1.tar"
     assert [media_type(codec(t)) for t in ("zstd", "gzip", "none")] == [f"{base}+zstd", f"{base}+gzip", base]
+
+
+@pytest.mark.parametrize("level", range(1, 20))
+def test_no_level_takes_more_memory_than_a_process_may(level: int) -> None:
+    needed = [memory(codec(f"zstd:{level}"), 1 << bits) for bits in range(10, 40)]
+    assert needed[0] < 16 << 20 and max(needed) <= 220 << 20
+    assert memory(codec("gzip"), 1 << 40) == memory(codec("none"), 1 << 40) == 1 << 20

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -244,6 +245,39 @@ def test_an_interruption_stops_it(shop: Workshop, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(FakeTask, "check", stop)
     with pytest.raises(Cancelled):
         shop.layer([path], "zstd")
+
+
+class TestBudget:
+    def test_what_is_held_at_once_stays_below_the_limit(self) -> None:
+        budget, held, most = layer.Budget(100), [0], [0]
+        lock = threading.Lock()
+
+        def work(amount: int) -> None:
+            with budget.take(amount, lambda: None):
+                with lock:
+                    held[0] += amount
+                    most[0] = max(most[0], held[0])
+                time.sleep(0.005)
+                with lock:
+                    held[0] -= amount
+
+        threads = [threading.Thread(target=work, args=(amount,)) for amount in [30, 40, 50, 60, 20, 90] * 3]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert held == [0] and 60 <= most[0] <= 100
+
+    def test_one_that_is_larger_has_its_turn_alone(self) -> None:
+        budget = layer.Budget(100)
+        with budget.take(1000, lambda: None), pytest.raises(Cancelled), budget.take(1, self.stop):
+            raise AssertionError("it should have waited")
+        with budget.take(100, self.stop):
+            pass
+
+    @staticmethod
+    def stop() -> None:
+        raise Cancelled("Interrupted")
 
 
 _BIG = """
