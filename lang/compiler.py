@@ -22,13 +22,22 @@ from .pyast import Block, Expr, Place
 from .scope import Scope, Variable
 from .source import Source
 
-FORMAT = 1
 Free = dict[str, tuple[int, int]]
 
 _COMPARISONS = {"<": a.Lt(), "<=": a.LtE(), ">": a.Gt(), ">=": a.GtE()}
 _ARITHMETIC = {"+": ".add", "-": ".sub", "*": ".mul", "/": ".div"}
 _NATIVE = {"+": a.Add(), "-": a.Sub()}
 _ORDERS = {"<": ".lt", "<=": ".le", ">": ".gt", ">=": ".ge"}
+_NEVER_CALLED = {
+    "int": "a number",
+    "float": "a number",
+    "str": "a string",
+    "interp": "a string",
+    "const": "a constant",
+    "list": "a list",
+    "rec": "a record",
+    "path": "a path",
+}
 _LITERALS = ("int", "float", "str", "const")
 
 
@@ -296,8 +305,8 @@ class Compiler(Bindings):
         left, right = self.strict(node[4], scope, block), self.strict(node[5], scope, block)
         if op in ("==", "!="):
             return self.equality(op == "==", left, right, at)
-        # A variable beside a whole number needs no call when it holds one too.
-        if isinstance(left, a.Name) and isinstance(right, a.Constant) and right.value.__class__ is int:
+        test = self.both_ints(left, right, at)
+        if test is not None:
             native = None
             if op in _NATIVE:
                 native = py.put(a.BinOp(left, _NATIVE[op], right), at)
@@ -305,8 +314,22 @@ class Compiler(Bindings):
                 native = py.compare(left, _COMPARISONS[op], right, at)
             if native is not None:
                 slow = py.call(_ARITHMETIC.get(op) or _ORDERS[op], [left, right], at)
-                return py.choose(py.is_class(left, ".int", at), native, slow, at)
+                return py.choose(test, native, slow, at)
         return py.call(_ARITHMETIC.get(op) or _ORDERS[op], [left, right], at)
+
+    def both_ints(self, left: Expr, right: Expr, at: Place) -> Expr | None:
+        """A test for two whole numbers in two variables, or in one beside a literal; None for other operands.
+
+        Where it holds, Python's own operator is right, and no call is needed.
+        """
+        if not isinstance(left, a.Name):
+            return None
+        if isinstance(right, a.Constant) and right.value.__class__ is int:
+            return py.is_class(left, ".int", at)
+        if isinstance(right, a.Name):
+            sides = [py.class_of(right, at), py.name(".int", at)]
+            return py.put(a.Compare(py.class_of(left, at), [a.Is(), a.Is()], sides), at)  # type: ignore[no-any-return]
+        return None
 
     def equality(self, same: bool, left: Expr, right: Expr, at: Place) -> Expr:
         """`==` and `!=`. Beside a text, Python's own is right; elsewhere true must not equal 1."""
@@ -319,10 +342,18 @@ class Compiler(Bindings):
 
     # ---- calls
 
+    def callee(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """What is called. A literal never is a function, and Python would print a warning of its own."""
+        kind = _NEVER_CALLED.get(node[0])
+        if kind is not None:
+            hint = "put a comma or an operator between the two"
+            raise self.source.error(node[1], node[2], f"This is {kind}, not a function", hint=hint)
+        return self.strict(node, scope, block)
+
     def strict_call(self, node: Node, scope: Scope, block: Block) -> Expr:
         at = self.at(node)
         callee, args = node[3], node[4]
-        function = self.strict(callee, scope, block)
+        function = self.callee(callee, scope, block)
         flags: list[bool] | None = None
         if callee[0] == "var":
             found = scope.find(callee[3])
@@ -349,7 +380,7 @@ class Compiler(Bindings):
 
     def strict_rcall(self, node: Node, scope: Scope, block: Block) -> Expr:
         at, held, given = self.at(node), self.fresh(".callee"), self.fresh(".given")
-        function = py.walrus(held, self.strict(node[3], scope, block), at)
+        function = py.walrus(held, self.callee(node[3], scope, block), at)
         record = py.walrus(given, self.strict(node[4], scope, block), at)
         value = py.call(function, [record], at)
         return py.call(".opened", [value, py.name(held, at), py.name(given, at)], at)

@@ -237,6 +237,9 @@ class Deriver:
             out = value.get("out")
             if out is not None and value.get("type") == "derivation":
                 return self._argument(out, where, depth, found)
+            for name in value:
+                if STORE in name:
+                    self._scan(name, where, found)
             return {k: self._argument(v, f"{where}.{k}", depth + 1, found) for k, v in value.items()}
         top = where.split(".")[0]
         hint = "write it as a string" if kind is float else ""

@@ -16,9 +16,10 @@ from .builtin_texts import Texts
 from .builtins import PURE, STRICT
 from .derive import Deriver, Sources
 from .errors import Fault, quote
-from .modules import MAX_FILE, Modules, project_root
+from .modules import MAX_FILE, Modules
 from .operators import RUNTIME
 from .packages import PackageSource
+from .paths import project_root
 from .source import Source
 from .values import (
     MISSING,
@@ -40,8 +41,8 @@ class Evaluator:
     """One evaluation of texts.
 
     root: the project's directory; None: found from each file. cache: where compiled modules are kept; None: nowhere.
-    library: directories of `fpack/NAME` files, beside the standard library. settings: what the standard library may
-    know of the outside (arch, codec). Everything is raised as a FpackError; what is wrong in a text as an EvalError.
+    library: directories of `fpack/NAME` files, beside the standard library. settings: what the library may know of the
+    outside (arch, codec, version). What is wrong in a text is raised as an EvalError.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Evaluator:
         self._cache = cache
         self._packages = packages
         self._deriver = Deriver(sources)
-        self._modules = Modules(cache, [STANDARD, *(library or [])], STRICT)
+        self._modules = Modules(cache, [STANDARD, *(library or [])], STRICT, str((settings or {}).get("version")))
         self._modules.hidden = frozenset(["settings"])
         self._modules.base = {**RUNTIME, **PURE, ".S": self._deriver.text, "settings": dict(settings or {})}
         self._modules.base |= _titled({**Texts(self._deriver).functions(), **self._outside()})
@@ -195,13 +196,13 @@ class Evaluator:
         return stack.run(guarded)
 
     def _field(self, value: Value, name: str, above: list[str]) -> Value:
-        from .blame import no_field
-
         where = ".".join(above)
         if not isinstance(value, dict):
             raise Fault(f"{quote(where)} is {describe(value)}, and has no field {quote(name)}")
         found = lookup(value, name)
         if found is MISSING:
+            from .blame import no_field
+
             fault = no_field(value, name)
             fault.why = f"in {quote(where)}" if where else fault.why
             raise fault

@@ -17,14 +17,13 @@ from fpack.store.errors import FpackError
 
 from . import diskcache
 from .errors import Fault, did_you_mean, quote
+from .paths import project_root, within
 from .source import Source
 from .values import Path as PathValue
 from .values import Record, Value
 
-FORMAT = 3
-VERSION = "0.1.0"
+FORMAT = 5
 MAX_FILE = 16 << 20
-PROJECT_FILE = "fpack.fp"
 
 Base = dict[str, Any]
 Free = dict[str, tuple[int, int]]
@@ -49,10 +48,10 @@ class Modules:
     """All modules of one evaluation.
 
     base: what every module sees (the runtime and the builtins), once without and once with the prelude's names.
-    builtins: the builtins' strictness, which generated code depends on.
+    builtins: the builtins' strictness, which generated code depends on. version: fpack's.
     """
 
-    def __init__(self, cache: Path | None, library: list[Path], builtins: Mapping[str, str]) -> None:
+    def __init__(self, cache: Path | None, library: list[Path], builtins: Mapping[str, str], version: str) -> None:
         self.cache = cache
         self.library = [os.path.realpath(p) for p in library]
         self.builtins = builtins
@@ -60,9 +59,10 @@ class Modules:
         self.hidden: frozenset[str] = frozenset()  # builtins that only the library sees
         self.prelude: dict[str, Value] = {}
         self._files: dict[str, Module] = {}
+        self._named: dict[str, Value] = {}
         self._stack: list[Module] = []
         names = "\0".join(f"{name} {letters}" for name, letters in sorted(builtins.items()))
-        self._key = f"module {FORMAT} {VERSION} {names}".encode()
+        self._key = f"module {FORMAT} {version} {names}".encode()
 
     # ---- files
 
@@ -87,11 +87,14 @@ class Modules:
 
     def named(self, name: str) -> Value:
         """The library's file `NAME.fp`, of the first directory that has it."""
+        if name in self._named:
+            return self._named[name]
         if name and "/" not in name and not name.startswith("."):
             for directory in self.library:
                 path = f"{directory}/{name}.fp"
                 if os.path.isfile(path):
-                    return self.file(path, directory, library=True)
+                    found = self._named[name] = self.file(path, directory, library=True)
+                    return found
         known = [
             f"fpack/{p[:-3]}" for d in self.library if os.path.isdir(d) for p in os.listdir(d) if p.endswith(".fp")
         ]
@@ -106,7 +109,7 @@ class Modules:
         elif target.startswith("fpack/"):
             return self.named(target[len("fpack/") :])
         elif target.startswith(("./", "../")):
-            path = within(module, target)
+            path = _path(module, target).place
         else:
             raise Fault(
                 f"{quote(target)} cannot be imported", hint='write "./FILE.fp", or "fpack/NAME" for the library'
@@ -158,7 +161,7 @@ class Modules:
                 scope[name] = self.prelude[name]
             else:
                 raise self._unbound(module, name, span)
-        scope[".path"] = lambda text: PathValue(within(module, text))
+        scope[".path"] = lambda text: _path(module, text)
         module.running = True
         self._stack.append(module)
         try:
@@ -189,6 +192,10 @@ class Changed(dict[str, Any]):
         return self.scope[name]
 
 
+def _path(module: Module, text: str) -> PathValue:
+    return within(module.root, module.directory, text, module.source.library)
+
+
 def _importer(modules: Modules, module: Module) -> Callable[[Value], Value]:
     def import_(target: Value, /) -> Value:
         from .values import evaluated
@@ -197,34 +204,6 @@ def _importer(modules: Modules, module: Module) -> Callable[[Value], Value]:
 
     import_.__qualname__ = "import"
     return import_
-
-
-def project_root(directory: str) -> str:
-    """The nearest directory at or above `directory` that has a project file, else `directory` itself."""
-    at = directory
-    while True:
-        if os.path.exists(f"{at}/{PROJECT_FILE}"):
-            return at
-        above = os.path.dirname(at)
-        if above == at:
-            return directory
-        at = above
-
-
-def within(module: Module, text: str) -> str:
-    """The absolute path that a relative one means in a module; it must stay in the module's project."""
-    path = os.path.normpath(f"{module.directory}/{text}")
-    for place in (path, os.path.realpath(path)):
-        if place != module.root and not place.startswith(module.root.rstrip("/") + "/"):
-            what = "the library" if module.source.library else "the project"
-            why = f"{module.root} is its directory"
-            hint = (
-                ""
-                if module.source.library
-                else f"a file {PROJECT_FILE} in a directory above makes that one the project's"
-            )
-            raise Fault(f"{quote(text)} is outside {what}", why=why, hint=hint)
-    return path
 
 
 def _shown(path: str) -> str:

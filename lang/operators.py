@@ -41,7 +41,9 @@ def add(a: Value, b: Value) -> Value:
     if _number(a) and _number(b):
         return _float(lambda: a + b)
     if ca is Path and b.__class__ is str:
-        return Path(a.place + b)
+        from .paths import joined
+
+        return joined(a, b)
     hint = ""
     if ca is str or b.__class__ is str:
         hint = 'put a value into a text with "${VALUE}"'
@@ -139,26 +141,30 @@ def _order(op: str, a: Value, b: Value) -> None:
 
 def lt(a: Value, b: Value) -> bool:
     """`<`."""
-    _order("<", a, b)
-    return bool(a < b)
+    if a.__class__ is not int or b.__class__ is not int:
+        _order("<", a, b)
+    return a < b  # type: ignore[no-any-return]
 
 
 def le(a: Value, b: Value) -> bool:
     """`<=`."""
-    _order("<=", a, b)
-    return bool(a <= b)
+    if a.__class__ is not int or b.__class__ is not int:
+        _order("<=", a, b)
+    return a <= b  # type: ignore[no-any-return]
 
 
 def gt(a: Value, b: Value) -> bool:
     """`>`."""
-    _order(">", a, b)
-    return bool(a > b)
+    if a.__class__ is not int or b.__class__ is not int:
+        _order(">", a, b)
+    return a > b  # type: ignore[no-any-return]
 
 
 def ge(a: Value, b: Value) -> bool:
     """`>=`."""
-    _order(">=", a, b)
-    return bool(a >= b)
+    if a.__class__ is not int or b.__class__ is not int:
+        _order(">=", a, b)
+    return a >= b  # type: ignore[no-any-return]
 
 
 def truth(a: Value) -> NoReturn:

@@ -81,12 +81,13 @@ class OnDemand(dict[str, Value]):
 
 
 class Path:
-    """A file or directory of the project. place: its absolute path on this machine."""
+    """A file or directory of a project. place: its absolute path on this machine; root: the project's directory."""
 
-    __slots__ = ("place",)
+    __slots__ = ("place", "root")
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, root: str) -> None:
         self.place = place
+        self.root = root
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Path) and other.place == self.place

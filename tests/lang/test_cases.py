@@ -23,11 +23,6 @@ def names(kind: str) -> list[str]:
     return sorted(p.parent.name for p in (CASES / kind).glob("*/main.fp"))
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 def evaluate(case: Path, cache: Path) -> object:
     evaluator = Evaluator(
         root=case, cache=cache, packages=Packages(), sources=Files(), library=[], settings=SETTINGS

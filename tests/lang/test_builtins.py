@@ -1,0 +1,135 @@
+"""Builtins: each is documented, registered once, and refuses what it cannot take in words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fpack.lang import builtins
+from fpack.lang.errors import EvalError
+from fpack.lang.evaluator import Evaluator
+from hypothesis import given
+from hypothesis import strategies as st
+from support.packages import Packages
+
+WRONG = ["null", "5", '"x"', "[]", "{}", "1.5", "true", "(a => a)", "./x"]
+
+
+@pytest.fixture(scope="module")
+def evaluator(cache: Path) -> Evaluator:
+    return Evaluator(cache=cache, packages=Packages())
+
+
+def test_every_builtin_is_there_and_described(evaluator: Evaluator) -> None:
+    there = {name for name in evaluator._modules.base if not name.startswith(".")}
+    assert there | {"import"} == set(builtins.STRICT)
+    described = set(re.findall(r"[a-z-]+(?=\(| \{)", builtins.__doc__ or ""))
+    assert set(builtins.STRICT) - {"settings"} <= described
+
+
+def test_the_prelude_hides_no_builtin(evaluator: Evaluator) -> None:
+    evaluator.expression("1")
+    assert not set(evaluator._modules.prelude) & set(builtins.STRICT)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(builtins.STRICT) - {"settings", "type", "to-json", "mentions", "evaluate", "to-string"})
+)
+def test_wrong_arguments_are_told(evaluator: Evaluator, name: str) -> None:
+    """Whatever a builtin is given, it gives a value or an error with a place."""
+    failed = 0
+    for first in WRONG:
+        for rest in (
+            "",
+            ", null",
+            ", 5",
+            ', "x"',
+            ", []",
+            ", (a => a)",
+            ", [], 5",
+            ', "x", "y"',
+            ", 1, (a, b) => a",
+            ", 1, 2, 3",
+        ):
+            try:
+                evaluator.force(evaluator.expression(f"{name}({first}{rest})"), deep=True)
+            except EvalError as error:
+                failed += 1
+                assert error.what[:1].isupper() or error.what[0] in "`'\"xy5" or error.what == "x", error.what
+                assert error.line == 1
+    assert failed or name in ("concat", "merge", "min", "max", "contains")
+
+
+@pytest.mark.parametrize("text", ["map(xs = [1], f = x => x)", "length()", "length(1, 2)", "split(...[1])"])
+def test_calls_that_do_not_fit(evaluator: Evaluator, text: str) -> None:
+    with pytest.raises(EvalError, match=r"`(map|length|split)` "):
+        evaluator.expression(text)
+
+
+def literal(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(literal, value)) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{literal(k)} = {literal(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, str):
+        return '"' + "".join(c if c.isalnum() else f"\\u{{{ord(c):x}}}" for c in value) + '"'
+    return (
+        {True: "true", False: "false", None: "null"}[value] if value is None or isinstance(value, bool) else repr(value)
+    )
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-1000, 1000) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=10,
+)
+EVALUATOR = Evaluator()
+
+
+@given(VALUES)
+def test_json_there_and_back(value: Any) -> None:
+    assert EVALUATOR.to_json(EVALUATOR.expression(literal(value))) == value
+    assert EVALUATOR.expression(f"let v = {literal(value)} in from-json(to-json(v)) == v") is True
+
+
+@given(VALUES, VALUES)
+def test_equality_is_that_of_json(a: Any, b: Any) -> None:
+    import json
+
+    same = json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
+    assert EVALUATOR.expression(f"{literal(a)} == {literal(b)}") is same
+    assert EVALUATOR.expression(f"{literal(a)} != {literal(b)}") is not same
+
+
+@given(st.lists(st.integers(-50, 50), max_size=12))
+def test_lists_as_python_has_them(xs: list[int]) -> None:
+    run, shown = EVALUATOR.expression, literal(xs)
+    assert run(f"sort({shown})") == sorted(xs)
+    assert run(f"unique({shown})") == list(dict.fromkeys(xs))
+    assert run(f"reverse({shown})") == xs[::-1]
+    assert run(f"fold({shown}, 0, (a, b) => a + b)") == sum(xs)
+    assert run(f"[x for x in {shown} if x > 0]") == [x for x in xs if x > 0]
+    assert run(f"sort({shown}, x => -x)") == sorted(xs, key=lambda x: -x)
+
+
+@given(TEXT, TEXT, TEXT)
+def test_texts_as_python_has_them(s: str, old: str, new: str) -> None:
+    run = EVALUATOR.expression
+    assert run(f"length({literal(s)})") == len(s)
+    assert run(f"{literal(s)} + {literal(old)}") == s + old
+    assert run(f"contains({literal(s)}, {literal(old)})") is (old in s)
+    if old:
+        assert run(f"replace({literal(s)}, {literal(old)}, {literal(new)})") == s.replace(old, new)
+        assert run(f"join(split({literal(s)}, {literal(old)}), {literal(old)})") == s
+
+
+@given(st.integers(-100, 100), st.integers(-100, 100))
+def test_numbers_as_they_should_be(a: int, b: int) -> None:
+    run = EVALUATOR.expression
+    found = run(f"let a = {a}, b = {b} in [a + b, a - b, a * b, a < b, a >= b]")
+    assert EVALUATOR.force(found, deep=True) == [a + b, a - b, a * b, a < b, a >= b]
+    if b:
+        assert run(f"let a = {a}, b = {b} in a / b") == int(a / b)

@@ -1,0 +1,125 @@
+"""Compiled modules: what a second run does not load, and what damage to the cache does not do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fpack.lang import diskcache
+from fpack.lang.errors import EvalError, render
+from fpack.lang.evaluator import Evaluator
+
+HEAVY = ("lark", "dataclasses", "inspect", "difflib", "ast", "json.tool")
+COMPILING = ("compiler", "parser", "lexer", "tables", "bindings", "complaints", "blame")
+
+PROBE = """
+import sys
+from pathlib import Path
+from fpack.lang.evaluator import Evaluator
+evaluator = Evaluator(cache=Path(sys.argv[1]))
+value = evaluator.select(evaluator.load(Path(sys.argv[2])), ["x"])
+print(value, *sorted(sys.modules))
+"""
+
+
+def run(cache: Path, file: Path) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, str(cache), str(file)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=file.parent,
+    )
+    return done.stdout.split()
+
+
+def test_a_second_run_loads_neither_lark_nor_the_compiler(tmp_path: Path) -> None:
+    cache, file = tmp_path / "cache", tmp_path / "a.fp"
+    file.write_text('x = "${1 + 2}" + text("a", "b").kind')
+    value, *modules = run(cache, file)
+    assert value == "3text" and "lark" in modules
+    value, *modules = run(cache, file)
+    assert value == "3text"
+    assert not set(HEAVY) & set(modules)
+    assert not {f"fpack.lang.{name}" for name in COMPILING} & set(modules)
+
+
+def test_a_new_text_needs_the_compiler_but_not_lark(tmp_path: Path) -> None:
+    cache, file = tmp_path / "cache", tmp_path / "a.fp"
+    file.write_text("x = 1")
+    run(cache, file)
+    file.write_text("x = 2")
+    value, *modules = run(cache, file)
+    assert value == "2" and "fpack.lang.compiler" in modules and "lark" not in modules
+
+
+def evaluate(cache: Path | None, file: Path) -> object:
+    evaluator = Evaluator(cache=cache)
+    return evaluator.select(evaluator.load(file), ["x"])
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "directory"])
+def test_a_damaged_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
+    cache, file = tmp_path / "cache", tmp_path / "a.fp"
+    file.write_text("x = [1, 2] |> map(x => x + 1) |> fold(0, (a, b) => a + b)")
+    assert evaluate(cache, file) == 5
+    for entry in list(cache.iterdir()):
+        data = entry.read_bytes()
+        entry.unlink()
+        if damage == "flip":
+            entry.write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+        elif damage == "cut":
+            entry.write_bytes(data[: len(data) // 2])
+        elif damage == "empty":
+            entry.write_bytes(b"")
+        else:
+            entry.mkdir()
+    assert evaluate(cache, file) == 5
+    if damage != "directory":
+        assert all(diskcache.read(cache, entry.name) is not None for entry in cache.iterdir())
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    file, cache = tmp_path / "a.fp", tmp_path / "no-directory"
+    file.write_text("x = 1")
+    cache.write_text("")
+    assert evaluate(cache, file) == 1
+
+
+def test_one_content_at_two_places_keeps_its_own_place(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.fp").write_text("x = read-text(./note.txt)\ny = 1 + null")
+        (tmp_path / name / "note.txt").write_text(name)
+        assert evaluate(cache, tmp_path / name / "a.fp") == name
+    evaluator = Evaluator(cache=cache)
+    for name in ("one", "two"):
+        with pytest.raises(EvalError) as caught:
+            evaluator.select(evaluator.load(tmp_path / name / "a.fp"), ["y"])
+        assert f"{name}/a.fp:2:5" in render(caught.value)
+
+
+def test_entries_are_checked(tmp_path: Path) -> None:
+    key = diskcache.key(b"a", b"b")
+    assert key != diskcache.key(b"ab", b"") and key == diskcache.key(b"a", b"b")
+    diskcache.write(tmp_path, key, b"body")
+    assert diskcache.read(tmp_path, key) == b"body"
+    assert diskcache.read(tmp_path, "0" * 64) is None and diskcache.read(None, key) is None
+    assert [p.name for p in tmp_path.iterdir()] == [key]
+
+
+def test_lines_end_as_they_may(tmp_path: Path) -> None:
+    file = tmp_path / "a.fp"
+    file.write_bytes(b'\xef\xbb\xbfy = """\r\n  a\r\n  b\r\n"""\r\nx = y\r\n')
+    assert evaluate(None, file) == "a\nb\n"
+
+
+def test_what_is_no_text_is_told_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "a.fp"
+    file.write_bytes(b"x = 1\ny = \xff\n")
+    with pytest.raises(EvalError, match="UTF-8") as caught:
+        evaluate(None, file)
+    assert (caught.value.line, caught.value.column) == (2, 5)

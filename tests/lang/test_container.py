@@ -1,0 +1,335 @@
+"""What a container's fields become in the derivations that builders get."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fpack.lang.errors import EvalError
+from fpack.lang.evaluator import Evaluator
+from fpack.store import derivation
+from fpack.store.derivation import Derivation, Output
+from fpack.store.path import find_references
+from support.packages import Files, Packages
+
+CODEC = {"name": "zstd", "level": 3, "threads": 2, "library": "test"}
+RELEASE_FILES = ["/etc/debian_version", "/etc/os-release", "/usr/lib/os-release"]
+
+
+class World:
+    """An evaluation of one container, and a way from a placeholder to what is behind it."""
+
+    def __init__(self, root: Path, cache: Path, fields: str) -> None:
+        settings = {"arch": "amd64", "codec": CODEC}
+        self.evaluator = Evaluator(root=root, cache=cache, packages=Packages(), sources=Files(), settings=settings)
+        text = f'let debian = import("fpack/debian").trixie in container {{ {fields} }}'
+        self.value = self.evaluator.expression(text)
+
+    def get(self, *names: str) -> Any:
+        return self.evaluator.force(self.evaluator.select(self.value, list(names)), deep=True)
+
+    def derivation(self, value: Any) -> Derivation:
+        digest, _, _ = self.evaluator.derivation_of(value)
+        return derivation.decode(self.evaluator.derivations[digest])
+
+    @property
+    def image(self) -> Derivation:
+        return self.derivation(self.get("image"))
+
+    @property
+    def root(self) -> Derivation:
+        return self.derivation(self.image.args["root"])
+
+    @property
+    def files(self) -> dict[str, dict[str, Any]]:
+        return {e["path"]: e for e in self.derivation(self.image.args["files"]).args["entries"]}
+
+    def slices(self) -> dict[str, Derivation]:
+        return {s["package"]: self.derivation(s["slice"]) for s in self.root.args["slices"]}
+
+
+@pytest.fixture
+def world(tmp_path: Path, cache: Path) -> Any:
+    return lambda fields: World(tmp_path, cache, fields)
+
+
+def test_a_declared_closure(world: Any) -> None:
+    w = world("packages = [debian.postgresql-17]")
+    root = w.root
+    assert (root.kind, root.args["mode"], root.args["release"], root.args["arch"]) == (
+        "root",
+        "depends",
+        "trixie",
+        "amd64",
+    )
+    assert root.args["wants"] == [] and root.args["alternatives"] == {}
+    table = {s["package"]: (s["version"], s["seed"], s["depends"]) for s in root.args["slices"]}
+    assert table == {
+        "base-files": ("1.0-1", True, []),
+        "libc6": ("1.0-1", False, ["libgcc-s1"]),
+        "libgcc-s1": ("1.0-1", False, ["libc6"]),
+        "postgresql-17": ("17.5-1+deb13u1", True, ["libc6", "postgresql-common"]),
+        "postgresql-common": ("1.0-1", False, ["libc6"]),
+    }
+    assert len(root.inputs) == 5 and root.candidates == ()
+    assert [u["name"] for u in root.args["users"]] == ["postgres"]
+    assert root.args["users"][0] == {
+        "name": "postgres", "uid": 999, "gid": 999, "group": "postgres", "home": "/var/lib/postgresql",
+        "shell": "/bin/bash", "comment": "PostgreSQL administrator",
+    }  # fmt: skip
+
+
+def test_a_linked_closure_asks_for_what_it_needs(world: Any) -> None:
+    w = world('packages = [debian.dash], closure = "linked", wants = ["libx.so.1", "/usr/share/x"]')
+    root = w.root
+    assert root.args["mode"] == "linked" and root.args["wants"] == ["libx.so.1", "/usr/share/x"]
+    seeds = {s["package"]: s["slice"] for s in root.args["slices"] if s["seed"]}
+    others = {s["package"]: s["slice"] for s in root.args["slices"] if not s["seed"]}
+    assert set(seeds) == {"base-files", "dash"} and set(others) == {"libc6", "libgcc-s1"}
+
+    def outputs(texts: dict[str, str]) -> set[Output]:
+        return {Output(*w.evaluator.derivation_of(t)[:2]) for t in texts.values()}
+
+    assert set(root.inputs) == outputs(seeds) and set(root.candidates) == outputs(others)
+    slices = w.slices()
+    assert slices["base-files"].args["keep"] == RELEASE_FILES
+    assert slices["dash"].args["keep"] is None
+    assert "/usr/share/icons" in slices["dash"].args["drop"]
+
+
+def test_from_the_archive_to_a_slice(world: Any) -> None:
+    w = world("packages = [debian.sudo]")
+    piece = w.slices()["sudo"]
+    assert (piece.kind, piece.name) == ("slice", "sudo-1.0-1-slice")
+    assert piece.args["drop"][:2] == ["/usr/share/man", "/usr/share/doc"] and piece.args["setuid"] == []
+    assert "/usr/share/icons" not in piece.args["drop"]
+    payload = w.derivation(piece.args["payload"])
+    assert payload.kind == "deb" and {k: payload.args[k] for k in ("package", "version", "arch")} == {
+        "package": "sudo", "version": "1.0-1", "arch": "amd64"
+    }  # fmt: skip
+    fetch = w.derivation(payload.args["deb"])
+    assert (fetch.kind, fetch.name) == ("fetch", "sudo_1.0-1_amd64.deb")
+    pin = Packages().package("trixie", "sudo")
+    assert fetch.args == {
+        "urls": ["mirror://debian-security/pool/main/s/sudo/sudo_1.0-1_amd64.deb"],
+        "sha256": pin["sha256"], "size": pin["size"], "executable": False,
+    }  # fmt: skip
+    assert w.derivation(w.slices()["libc6"].args["payload"]).name == "libc6-1.0-1"
+
+
+def test_rules_add_up(world: Any) -> None:
+    w = world(
+        'packages = [debian.dash.slice { drop = ["/a"], setuid = ["/s"] }, debian.sudo], drop = ["/common"],'
+        'rules = { dash = { keep = ["/k"], drop = ["/b", "/common"] }, libc6 = { keep = ["/usr/lib"] } }'
+    )
+    slices = w.slices()
+    assert slices["dash"].args == {
+        **slices["dash"].args,
+        "keep": ["/k"],
+        "drop": ["/common", "/a", "/b"],
+        "setuid": ["/s"],
+    }
+    assert slices["sudo"].args["drop"] == ["/common"] and slices["sudo"].args["keep"] is None
+    assert slices["libc6"].args["keep"] == ["/usr/lib"] and slices["libgcc-s1"].args["keep"] is None
+
+
+def test_base_files_is_whole_where_it_is_asked_for(world: Any) -> None:
+    for fields in (
+        "packages = [debian.dash, debian.base-files]",
+        "packages = [debian.dash], rules = { base-files = {} }",
+    ):
+        assert world(f'{fields}, closure = "linked"').slices()["base-files"].args["keep"] is None
+
+
+def test_set_id_bits_of_the_only_package(world: Any) -> None:
+    slices = world('packages = [debian.sudo], setuid = ["/usr/bin/sudo"]').slices()
+    assert slices["sudo"].args["setuid"] == ["/usr/bin/sudo"]
+    assert slices["libc6"].args["setuid"] == [] and slices["base-files"].args["setuid"] == []
+
+
+def test_an_image(world: Any) -> None:
+    w = world(
+        """packages = [debian.dash], name = "example.org/team/app", tag = "1.0"
+        entrypoint = ["/usr/bin/dash", "-c", 5], command = ["x"], env = { PORT = 80, DEBUG = false, NAME = "n" }
+        user = "app", workdir = "/srv", ports = [80, "53/udp"], volumes = ["/data"], labels = { a = "b", n = 1 }
+        stop-signal = "SIGQUIT", max-layers = 20
+        healthcheck = { command = ["/bin/true"], interval = "30s", start-period = 5, retries = 2 }
+        users = { app = { uid = 1001, home = "/srv" } }, alternatives = { "/usr/bin/awk" = "/usr/bin/mawk" }"""
+    )
+    image = w.image
+    assert (image.kind, image.name) == ("image", "app")
+    args = dict(image.args)
+    root = args.pop("root")
+    assert args == {
+        "name": "example.org/team/app",
+        "tag": "1.0",
+        "files": None,
+        "paths": [],
+        "program": None,
+        "codec": CODEC,
+        "arch": "amd64",
+        "max_layers": 20,
+        "config": {
+            "entrypoint": ["/usr/bin/dash", "-c", "5"],
+            "command": ["x"],
+            "env": {"PORT": "80", "DEBUG": "false", "NAME": "n"},
+            "user": "app",
+            "workdir": "/srv",
+            "ports": [80, "53/udp"],
+            "volumes": ["/data"],
+            "labels": {"a": "b", "n": "1"},
+            "stop_signal": "SIGQUIT",
+            "healthcheck": {
+                "command": ["/bin/true"], "interval": "30s", "timeout": None, "start_period": 5, "retries": 2
+            },
+        },
+    }  # fmt: skip
+    assert w.derivation(root).name == "app-root"
+    assert w.root.args["alternatives"] == {"/usr/bin/awk": "/usr/bin/mawk"}
+    assert w.root.args["users"] == [
+        {
+            "name": "app",
+            "uid": 1001,
+            "gid": 1001,
+            "group": "app",
+            "home": "/srv",
+            "shell": "/usr/sbin/nologin",
+            "comment": "",
+        }
+    ]
+
+
+def test_what_a_container_is_called_and_runs(world: Any) -> None:
+    w = world('packages = [debian.dash, debian.sudo], ports = [1], run-options = ["--tmpfs /tmp"]')
+    assert (w.get("type"), w.get("name"), w.get("tag")) == ("container", "dash", "1-0.5.12-rc1-2")
+    assert w.get("ports") == [1] and w.get("run-options") == ["--tmpfs /tmp"]
+    assert [p["name"] for p in w.get("packages")] == ["dash", "sudo"]
+    assert w.image.args["program"] == "dash"
+    assert world('packages = [debian."g++"]').get("name") == "gpp"
+    assert world('packages = [debian.dash], command = ["x"]').image.args["program"] is None
+    assert world('packages = [debian.dash, debian.sudo], program = "sudo"').image.args["program"] == "sudo"
+
+
+def test_files(world: Any, tmp_path: Path) -> None:
+    (tmp_path / "start.sh").write_text("#!/bin/sh")
+    (tmp_path / "start.sh").chmod(0o755)
+    (tmp_path / "conf").write_text("x")
+    w = world(
+        """packages = [debian.dash], users = { app = { uid = 1001, gid = 1002 } }
+        files = {
+          "/etc/motd" = "Hello"
+          "/start" = ./start.sh
+          "/conf" = ./conf
+          "/made" = text("t", "#!/bin/sh", executable = true)
+          "/long" = { text = "x", mode = "4750", user = "app", group = "www-data" }
+          "/own" = { source = ./conf, uid = 7, gid = 8, mode = 256 }
+          "/named" = { text = "", user = "app" }
+        }
+        directories = { "/srv/data" = { mode = "0700", user = "app" }, "/empty" = null }
+        links = { "/l" = "/start" }"""
+    )
+    files = w.files
+    assert list(files) == sorted(files)
+    assert files["/etc/motd"] == {
+        "path": "/etc/motd",
+        "kind": "file",
+        "mode": 0o644,
+        "uid": 0,
+        "gid": 0,
+        "text": "Hello",
+    }
+    assert files["/start"]["mode"] == 0o755 and files["/conf"]["mode"] == 0o644 and files["/made"]["mode"] == 0o755
+    assert w.derivation(files["/start"]["source"]).kind == "source"
+    assert w.derivation(files["/made"]["source"]).args["text"] == "#!/bin/sh"
+    assert (files["/long"]["mode"], files["/long"]["uid"], files["/long"]["gid"]) == (0o4750, 1001, 33)
+    assert (files["/own"]["mode"], files["/own"]["uid"], files["/own"]["gid"]) == (256, 7, 8)
+    assert (files["/named"]["uid"], files["/named"]["gid"]) == (1001, 1002)
+    assert files["/srv/data"] == {"path": "/srv/data", "kind": "directory", "mode": 0o700, "uid": 1001, "gid": 1002}
+    assert files["/empty"] == {"path": "/empty", "kind": "directory", "mode": 0o755, "uid": 0, "gid": 0}
+    assert files["/l"] == {"path": "/l", "kind": "symlink", "mode": 0o777, "uid": 0, "gid": 0, "target": "/start"}
+
+
+def test_what_is_mentioned_is_in_the_image(world: Any) -> None:
+    w = world(
+        """packages = [debian.dash, derivation { kind = "exec", name = "built" }]
+        entrypoint = ["${text("tool", "")}/bin/x"], env = { A = "${text("a", "")}" }
+        files = {
+          "/f" = "see ${text("b", "")}"
+          "/g" = text("g", "see ${text("c", "")}")
+          "/h" = fetch { url = "https://example.org/h", sha256 = DIGEST }
+          "/i" = derivation { kind = "exec", name = "i" }
+        }
+        links = { "/l" = "${text("d", "")}/x" }""".replace("DIGEST", f'"{"0" * 64}"')
+    )
+    paths = w.image.args["paths"]
+    assert sorted(find_references(p)[0][1] for p in paths) == ["a", "b", "built", "c", "d", "i", "tool"]
+    assert paths == sorted(paths)
+    assert len(w.image.inputs) == len(paths) + 2  # and the root and the files
+
+
+def test_known_users_share_numbers(world: Any) -> None:
+    both = "packages = [debian.postgresql-17, debian.redis-server]"
+    assert [u["name"] for u in world(both).root.args["users"]] == ["postgres"]
+    assert [u["name"] for u in world(f'{both}, user = "redis"').root.args["users"]] == ["redis"]
+    given = world(f"{both}, users = {{ redis = {{ uid = 500 }} }}").root.args["users"]
+    assert [(u["name"], u["uid"]) for u in given] == [("postgres", 999), ("redis", 500)]
+    assert world("packages = [debian.dash]").root.args["users"] == []
+
+
+def test_with_changes_what_depends_on_it(world: Any) -> None:
+    w = world("packages = [debian.dash]")
+    other = w.evaluator.expression(
+        'container { packages = [import("fpack/debian").trixie.dash] }.with { ports = [99], closure = "linked" }'
+    )
+    image = w.derivation(w.evaluator.select(other, ["image"]))
+    assert image.args["config"]["ports"] == [99]
+    assert w.derivation(image.args["root"]).args["mode"] == "linked"
+
+
+def test_a_container_of_one_package(world: Any) -> None:
+    w = world("packages = [debian.dash]")
+    package = w.evaluator.expression('import("fpack/debian").trixie.dash')
+    value = w.evaluator.call(w.evaluator.expression("container-for"), package)
+    assert w.evaluator.derivation_of(w.evaluator.select(value, ["image"])) == w.evaluator.derivation_of(w.get("image"))
+
+
+def test_without_packages_of_debian(world: Any) -> None:
+    w = world('packages = [derivation { kind = "exec", name = "app", version = "2" }]')
+    assert w.get("name") == "app" and w.get("tag") == "latest" and w.image.args["program"] is None
+    assert w.root.args["release"] == "trixie" and list(w.slices()) == ["base-files"]
+    assert world('packages = [], name = "x", tag = "y", release = "bookworm"').root.args["release"] == "bookworm"
+
+
+def test_nothing_depends_on_the_machine(tmp_path: Path, cache: Path) -> None:
+    found = []
+    for name in ("one", "two"):
+        place = tmp_path / name
+        place.mkdir()
+        (place / "conf").write_text("x")
+        w = World(place, cache, 'packages = [debian.dash], files = { "/conf" = ./conf }')
+        found.append(w.get("image", "out"))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ("packages = [debian.dash], port = 80", "has no field `port`"),
+        ("packages = [5]", "takes packages and derivations"),
+        ('packages = [debian.dash], release = "bookworm"', "of one release"),
+        ("packages = []", "needs a `name`"),
+        ('packages = [debian.dash], files = { "/x" = { text = "a", source = ./y } }', "either a `text` or a `source`"),
+        ('packages = [debian.dash], files = { "/x" = 5 }', "is a string, a path"),
+        ('packages = [debian.dash], files = { "/x" = { tekst = "a" } }', "has no field `tekst`"),
+        ('packages = [debian.dash], directories = { "/x" = "0755" }', "a record of its mode"),
+        ('packages = [debian.dash], links = { "/x" = 5 }', "the string that it points to"),
+        ('packages = [debian.dash], users = { a = { home = "/x" } }', "needs the field `uid`"),
+        ("packages = [debian.dash], healthcheck = { test = [] }", "has no field `test`"),
+        ("packages = [debian.dash], env = { A = null }", "Null has no text"),
+    ],
+)
+def test_mistakes(world: Any, fields: str, reason: str) -> None:
+    with pytest.raises(EvalError, match=reason) as caught:
+        world(fields)
+    assert caught.value.file == "<command line>" and caught.value.hint is not None

@@ -1,0 +1,61 @@
+"""The grammar: no conflicts, and an action for every production."""
+
+from __future__ import annotations
+
+import pytest
+from fpack.lang import lexer, parser, tables
+from fpack.lang.source import Source
+from lark.exceptions import GrammarError
+
+TEXT = tables.GRAMMAR.read_text()
+
+
+def test_the_grammar_has_no_conflicts() -> None:
+    made = tables.generate(TEXT)  # strict: a conflict is an error
+    assert set(made.starts) == {"file", "expression"}
+    assert len(made.states) > 100
+
+
+def test_a_conflict_would_be_noticed() -> None:
+    with pytest.raises(GrammarError):
+        tables.generate(TEXT.replace("?unary: postfix", "?unary: postfix | unary OP unary -> twice"))
+
+
+def test_terminals_do_not_collide() -> None:
+    pytest.importorskip("interegular", reason="lark compares terminals with it")
+    from lark import Lark
+
+    Lark(TEXT, parser="lalr", start=["file", "expression"], lexer=_no_lexer(), strict=True)
+
+
+def _no_lexer() -> type:
+    from lark.lexer import Lexer
+
+    class NoLexer(Lexer):
+        def __init__(self, conf: object) -> None:
+            pass
+
+        def lex(self, lexer_state: object, parser_state: object) -> object:  # type: ignore[override]
+            raise NotImplementedError
+
+    return NoLexer
+
+
+def test_every_production_has_an_action() -> None:
+    for rule in tables.generate(TEXT).rules:
+        assert not rule.action or callable(getattr(parser._Actions, rule.action)), rule
+        assert rule.action or len(rule.keep) == 1, rule
+
+
+def test_the_lexer_makes_the_terminals_that_the_grammar_knows() -> None:
+    text = """
+        a = [1, 1.5, ./x, "s", "b${a}", true, false, null, { ${b} = c }, f(x), f { }, (a), a |> b - c, !x]
+        y = x => r.y or z
+        assert a, "m"
+        x = let a = 1 in if a then b else [c for d in e], r = { ...s }, g(a: int | null) = assert a, b in c
+    """
+    known = {symbol for state in tables.generate(TEXT).states for symbol in state}
+    made = {token[0] for token in lexer.tokenize(Source("t", text))}
+    assert made <= known
+    terminals = {s for s in known if not s.islower() or s in lexer.KEYWORDS}
+    assert terminals - made == {"$END"}

@@ -1,0 +1,89 @@
+"""Deep recursion: as deep as one may wish, and without a crash beyond."""
+
+from __future__ import annotations
+
+import _thread
+import subprocess
+import sys
+
+import pytest
+from fpack.lang import stack
+from fpack.lang.errors import EvalError
+from fpack.lang.evaluator import Evaluator
+
+ENDLESS = [
+    "let f(n) = 1 + f(n + 1) in f(0)",
+    "let f(n) = [n, ...f(n + 1)] in f(0)",
+    "let f(n) = head(sort([n, 1], x => f(x))) in f(0)",
+    'let f(n) = on-demand("x", k => f(k)).a in f(0)',
+    "let f(n) = { a = f(n), b = n, c = b }.with { b = 2 }.a in f(0)",
+    'let f(n) = "${derivation { kind = "a", name = "b", c = f(n) }}" in f(0)',
+    "let f(n) = to-json([f(n)]) in f(0)",
+    'let f(n) = replace-all("a", "a", f(n)) in f(0)',
+    "let f(n) = [{ a = f(n) }] == [{ a = f(n) }] in f(0)",
+    "let xs = [1, ...xs] in xs",
+    "let f({ a }) = f { a = 1 } in f { a = 2 }",
+    "let f(n) = fold([n], 0, (a, b) => f(b)) in f(0)",
+]
+
+
+@pytest.mark.parametrize("text", ENDLESS)
+def test_an_endless_recursion_is_an_error(text: str) -> None:
+    evaluator = Evaluator()
+    for _ in range(2):
+        with pytest.raises(EvalError, match="without end"):
+            evaluator.expression(text)
+    assert evaluator.expression("1 + 1") == 2
+
+
+def test_ten_thousand_levels_are_nothing() -> None:
+    evaluator = Evaluator()
+    assert evaluator.expression("let f(n) = if n == 0 then 0 else 1 + f(n - 1) in f(20000)") == 20000
+    assert evaluator.expression("fold(range(10000), x => x, (f, n) => x => f(x + 1))(0)") == 10000
+    assert evaluator.expression("let f(n) = if n == 0 then [] else [n, ...f(n - 1)] in length(f(5000))") == 5000
+
+
+def test_memory_stays_bounded() -> None:
+    probe = (
+        "import resource\n"
+        "from fpack.lang.evaluator import Evaluator\n"
+        "try: Evaluator().expression('let f(n) = [n, ...f(n + 1)] in f(0)')\n"
+        "except Exception as error: print(error.what)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    out = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd="/").stdout
+    what, size = out.splitlines()
+    assert "without end" in what
+    assert int(size) < 200_000  # KB
+
+
+def test_limits_are_put_back() -> None:
+    import gc
+
+    before = sys.getrecursionlimit(), gc.get_threshold()
+    assert stack.run(sys.getrecursionlimit) >= stack.FRAMES
+    with pytest.raises(ZeroDivisionError):
+        stack.run(lambda: 1 // 0)
+    assert (sys.getrecursionlimit(), gc.get_threshold()) == before
+
+
+def test_a_run_within_a_run_stays_in_its_thread() -> None:
+    def inner() -> bool:
+        return stack.run(_thread.get_ident) == _thread.get_ident()
+
+    assert stack.run(inner)
+    assert stack.run(_thread.get_ident) != _thread.get_ident()
+
+
+def test_a_machine_with_little_memory_gets_a_smaller_stack() -> None:
+    probe = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (300 << 20, 300 << 20))\n"
+        "from fpack.lang.evaluator import Evaluator\n"
+        "evaluator = Evaluator()\n"
+        "print(evaluator.expression('1 + 1'))\n"
+        "try: evaluator.expression('let f(n) = 1 + f(n + 1) in f(0)')\n"
+        "except Exception as error: print(error.what)\n"
+    )
+    out = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd="/").stdout
+    assert out.splitlines() == ["2", "Calls are nested too deeply, perhaps without end"]
