@@ -24,6 +24,8 @@ _CALLS = {"update-alternatives", "adduser", "addgroup", "useradd", "groupadd"}
 
 def calls(script: str) -> Iterator[list[str]]:
     """The calls of `update-alternatives`, `adduser`, `addgroup`, `useradd` and `groupadd` whose words are known."""
+    if not any(program in script for program in _CALLS):
+        return
     values: dict[str, str | None] = {}
     loop: tuple[str, list[str]] | None = None
     for words in _commands(script):
@@ -123,7 +125,8 @@ def alternatives(script: str) -> list[Value]:
 
 
 def _paths(*texts: str) -> bool:
-    return all(text.startswith("/") and "/../" not in f"{text}/" and "\0" not in text for text in texts)
+    """Whether each is an absolute path, in its shortest form."""
+    return all(text.startswith("/") and set(text[1:].split("/")).isdisjoint(("", ".", "..")) for text in texts)
 
 
 _WITH_VALUE = {

@@ -210,7 +210,16 @@ def _generate(
     made += generate.release(composition, str(task.args["release"]))
     made += generate.loader_cache(composition, tables, str(task.args["arch"]))
     made += generate.skeleton(composition)
-    found = {each.entry.path: each for each in made}
+    found: dict[str, Made] = {}
+    for each in made:
+        # What a slice has as a symlink or a file cannot be a directory of this layer.
+        blocked = next((p for p in _parents(each.entry.path) if p in composition.files), None)
+        if blocked is None:
+            found[each.entry.path] = each
+        else:
+            task.log(
+                f"/{each.entry.path} is left out: /{blocked} of {composition.files[blocked][0].package} is no directory"
+            )
     # A directory that this layer holds again, and one on which slices differ, gets its mode and owner once more.
     above = {folder for path in found for folder in _parents(path)}
     for entry in composition.overrides + [e for e in composition.directories.values() if e.path in above]:

@@ -290,6 +290,12 @@ def test_a_generated_file_keeps_the_mode_of_its_directory(roots: Roots) -> None:
     assert roots.build().entries["etc/ssl"].mode == 0o700
 
 
+def test_nothing_is_generated_below_a_link(roots: Roots) -> None:
+    roots.package("odd", symlink("./etc/ssl", "/usr/share/ssl"), seed=True)
+    roots.package("ca-certificates", file("./usr/share/ca-certificates/A.crt", "A\n"), seed=True)
+    assert "etc/ssl/certs/ca-certificates.crt" not in roots.build().entries
+
+
 def test_a_linked_root(roots: Roots) -> None:
     program = elf("libfoo.so.1", "libc.so.6", interp=LOADER)
     roots.package("app", file("./usr/bin/app", program, 0o755), seed=True, depends="libfoo1 unused libc6")
