@@ -10,7 +10,7 @@ from .errors import Fault, did_you_mean, quote
 from .operators import eq, fields, lt, pick
 from .values import MISSING, OnDemand, Thunk, Value, evaluated, lookup, type_name
 
-MAX_RANGE = 10_000_000
+MAX_RANGE = 1_000_000
 
 
 # ---- lists

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from math import isinf
 from types import FunctionType
 from typing import Any
 
@@ -61,8 +62,11 @@ def from_json(s: Value, /) -> Value:
     def refuse(text: str) -> Value:
         raise ValueError(f"{text} is no number")
 
+    def finite(text: str) -> float:
+        return refuse(text) if isinf(float(text)) else float(text)
+
     try:
-        return json.loads(text_of(s), parse_constant=refuse)
+        return json.loads(text_of(s), parse_constant=refuse, parse_float=finite)
     except ValueError as error:
         raise Fault("This string is not JSON", why=str(error)) from None
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from fpack.store import derivation as drv
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
-from fpack.store.path import STORE, clean_name, find_references
+from fpack.store.path import STORE, check_name, clean_name, find_references
 
 from .errors import Fault, quote
 from .values import (
@@ -163,11 +163,12 @@ class Deriver:
         if any(o.__class__ is not str for o in outputs) or len(set(outputs)) < len(outputs):
             raise Fault("`outputs` is a list of different strings", field="outputs")
         inputs = tuple({k.output for k in found.values()}.difference(candidates))
-        made = Derivation(kind, name, args, inputs, tuple(candidates), outputs)
         try:
-            _, texts = self.add(made)
+            for output in outputs:
+                check_name(drv.output_name(name, output))
         except FpackError as error:
             raise Fault(error.what, why=error.why, hint="use store-name(TEXT)", field="name") from None
+        _, texts = self.add(Derivation(kind, name, args, inputs, tuple(candidates), outputs))
         result = dict(zip(outputs, texts, strict=True))
         return Record({"type": "derivation", "name": name, "kind": kind, "out": texts[0], **result})
 

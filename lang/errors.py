@@ -161,6 +161,8 @@ def _excerpt(span: Span, paint: object) -> list[str]:
         cut = max(0, column - SHOWN_WIDTH // 2)
         text = text[cut : cut + SHOWN_WIDTH]
         column, last = column - cut, min(last - cut, SHOWN_WIDTH + 1)
+    # A terminal must obey nothing that stands in a text.
+    text = "".join(c if c == "\t" or c.isprintable() else "?" for c in text)
     before = "".join("\t" if c == "\t" else " " * _width(c) for c in text[: column - 1])
     marked = text[column - 1 : max(last, column + 1) - 1]
     carets = "^" * max(1, sum(map(_width, marked)))

@@ -38,7 +38,9 @@ _PLAIN_BLOCK = re.compile(r'[^"\\$]+')
 _ESCAPE = re.compile(r'\\(?:([ntr"\\$])|u\{([0-9A-Fa-f]{1,6})\})')
 _MARK = "\0"  # stands for an expression while a block string is dedented; no source text holds it
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$"}
-_FORBIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+_FORBIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Names that generated Python code cannot have; what a user means by most of them is plain.
+_RESERVED = {"None": "write null", "True": "write true", "False": "write false", "__debug__": "", "__builtins__": ""}
 _KEYWORD_FIELD = re.compile(r"[ \t]*=(?![=>])")
 
 
@@ -125,6 +127,8 @@ class _Lexer:
                 self.open.pop()
         else:
             kind = _CONSTANTS.get(value, "NAME")
+            if value in _RESERVED:
+                raise self.source.error(start, end, f"`{value}` cannot be a name", hint=_RESERVED[value])
         self._add(kind, value, start, end, last)
 
     def _number(self, value: str, start: int, end: int, last: str) -> None:

@@ -22,7 +22,7 @@ from .source import Source
 from .values import Path as PathValue
 from .values import Record, Value
 
-FORMAT = 5
+FORMAT = 6
 MAX_FILE = 16 << 20
 
 Base = dict[str, Any]
@@ -76,7 +76,11 @@ class Modules:
             source = Source(name, _read(real, name), library)
             module = self.compile(source, root or project_root(directory), directory)
             self._files[real] = module
-            module.value = self._record(module, {})
+            try:
+                module.value = self._record(module, {})
+            except BaseException:
+                del self._files[real]
+                raise
         elif module.running:
             names = [m.source.name for m in self._stack[self._stack.index(module) :]]
             chain = " imports ".join(quote(n) for n in [*names, module.source.name])
@@ -129,7 +133,7 @@ class Modules:
 
     def compile(self, source: Source, root: str, directory: str) -> Module:
         """A module of a text, from the cache if it was compiled before."""
-        key = diskcache.key(self._key, source.start.encode(), source.text.encode())
+        key = diskcache.key(self._key, source.start.encode(), source.text.encode("utf-8", "surrogatepass"))
         body = diskcache.read(self.cache, key)
         if body is not None:
             code, free = marshal.loads(body)

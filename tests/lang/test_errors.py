@@ -158,3 +158,25 @@ def test_errors_do_not_keep_the_evaluation_alive(cache: Path) -> None:
     while tb is not None:
         frames, tb = frames + 1, tb.tb_next
     assert frames < 20 and caught.value.__context__ is None
+
+
+def test_a_place_far_to_the_right(cache: Path) -> None:
+    text = "[" + "1, " * 50_000 + "null.x]"
+    with pytest.raises(EvalError) as caught:
+        Evaluator(cache=cache).force(Evaluator(cache=cache).expression(text), deep=True)
+    assert caught.value.column == text.index("x]") + 1
+
+
+@pytest.mark.parametrize("bad", ["\udcff", "\x1b]0;title\x07", "\u202e"])
+def test_a_terminal_is_told_nothing_by_a_text(cache: Path, bad: str) -> None:
+    with pytest.raises(EvalError, match="invisible") as caught:
+        Evaluator(cache=cache).expression(f'"{bad}"')
+    assert bad[0] not in render(caught.value)
+
+
+def test_a_file_that_fails_fails_again(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "a.fp").write_text('assert false, "never"')
+    evaluator = Evaluator(cache=cache)
+    for _ in range(2):
+        with pytest.raises(EvalError, match="never"):
+            evaluator.load(tmp_path / "a.fp")

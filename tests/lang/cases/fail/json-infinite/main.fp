@@ -1,0 +1,1 @@
+result = from-json("[1e999]")

@@ -1,0 +1,1 @@
+result = [None, 1]
