@@ -12,29 +12,19 @@ itself demotes the dependencies of plug-ins and helper scripts (git's, for examp
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from . import meta
 from .compose import SliceTable, resolve
+from .demands import ASKED, INTERP, LINK, NEEDED, PATH, SCRIPT, SEED, Demand, demands
 from .elf import MACHINES, TRIPLETS
 from .globs import merged
 from .guess import LIKELY, RELATED, rank
 from .meta import Entry
 from .protocol import BuildError
 
-NEEDED, INTERP, SCRIPT, LINK, ASKED, SEED = "needed", "interp", "script", "link", "asked", "seed"
-PATH = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")
-_IGNORED_FOLDERS = {"testdata", "examples", "example", "tests", "test"}
-_IGNORED_PREFIXES = ("usr/lib/debug/", "usr/share/doc/", "usr/src/")
-_UNREAD = ("usr/share/man/", "usr/share/info/", "usr/lib/debug/")
-_ELSEWHERE = ("dev/", "proc/", "sys/", "run/", "tmp/", "var/", "etc/alternatives/")
-# What a library opens by name on every system: pthread_cancel fails without libgcc_s.
-_OPENED = {"libc.so.6": ("libgcc_s.so.1",)}
-
-_Order = Callable[["_Demand"], Iterator[list[str]]]
+_Order = Callable[[Demand], Iterator[list[str]]]
 Fetch = Generator[list[str], list[SliceTable], "Linked"]
 
 
@@ -62,20 +52,6 @@ class Linked(NamedTuple):
     tables: list[SliceTable]
     reasons: dict[str, Reason]
     missing: list[Missing]
-
-
-@dataclass(eq=False)
-class _Demand:
-    """Something that files of one package load. places: where it may be, best first, relative paths."""
-
-    package: str
-    kind: str
-    what: str
-    places: tuple[str, ...]
-    machine: int = 0
-    optional: bool = False
-    files: list[str] = field(default_factory=list)
-    looked: set[str] = field(default_factory=set)
 
 
 def link(
@@ -108,10 +84,10 @@ class _Linker:
         self._files: dict[str, tuple[str, Entry]] = {}
         self._folders: set[str] = set()
         self._links: dict[str, str] = {}
-        self._open: list[_Demand] = []
+        self._open: list[Demand] = []
         self._edges: dict[str, set[str]] = {}
         self._programs: set[str] = set()
-        self._dangling: list[_Demand] = []
+        self._dangling: list[Demand] = []
 
     def run(self, seeds: Sequence[SliceTable], wants: Sequence[str]) -> Fetch:
         """Resolve, in two steps: what is likely everywhere, then what programs cannot do without, at any distance."""
@@ -121,8 +97,8 @@ class _Linker:
             self._include(table.package, Reason(SEED))
         for what in wants:
             place = (merged(what.strip("/")),) if "/" in what else tuple(f"{d}/{what}" for d in self._search)
-            self._open.append(_Demand("", ASKED, what, place, 0 if "/" in what else self._machine, files=[""]))
-        left: list[_Demand] = []
+            self._open.append(Demand("", ASKED, what, place, 0 if "/" in what else self._machine, files=[""]))
+        left: list[Demand] = []
         while True:
             left += yield from self._settle(self._likely)
             left = [demand for demand in left if not self._met(demand)]
@@ -156,45 +132,14 @@ class _Linker:
         self._folders |= table.directories
         self._links = {**table.alternatives, **self._links}
         self._configured.update(dict.fromkeys(table.search))
-        self._open += self._demands(table)
-
-    def _demands(self, table: SliceTable) -> Iterator[_Demand]:
-        """What the files of a slice load, each thing once."""
-        found: dict[tuple[str, str, tuple[str, ...]], _Demand] = {}
-
-        def add(path: str, kind: str, what: str, places: Iterable[str], optional: bool = False) -> None:
-            demand = _Demand(table.package, kind, what, tuple(places), self._machine * (kind == NEEDED), optional)
-            found.setdefault((kind, what, demand.places), demand).files.append(path)
-
-        for path, entry in sorted(table.entries.items()):
-            if entry.kind == meta.SYMLINK:
-                target = _target(path, entry.target)
-                if not target.startswith(_ELSEWHERE) and not path.startswith(_UNREAD):
-                    add(path, LINK, "/" + target, [target])
-            if entry.facts is None or _ignored(path):
-                continue
-            facts = entry.facts
-            if not facts.machine:
-                if entry.mode & 0o111:
-                    add(path, SCRIPT, facts.interp, [merged(facts.interp.strip("/"))])
-                    for name in facts.needed:
-                        add(path, SCRIPT, f"/usr/bin/{name}", [f"{folder}/{name}" for folder in PATH])
-                continue
-            if facts.machine != self._machine:
-                continue
-            if facts.interp:
-                self._programs.add(path)
-                add(path, INTERP, facts.interp, [merged(facts.interp.strip("/"))])
-            folders = [*(_folder(path, each) for each in facts.runpath), *self._search]
-            for soname in facts.needed:
-                add(path, NEEDED, soname, _places(soname, folders))
-            for soname in _OPENED.get(facts.soname, ()):
-                add(path, NEEDED, soname, _places(soname, folders), optional=True)
-        return iter(found.values())
+        for demand in demands(table, self._machine, self._search):
+            self._open.append(demand)
+            if demand.kind == INTERP:
+                self._programs.update(demand.files)
 
     # Looking for what files load.
 
-    def _provider(self, demand: _Demand, extra: SliceTable | None = None) -> tuple[str, str] | None:
+    def _provider(self, demand: Demand, extra: SliceTable | None = None) -> tuple[str, str] | None:
         """(package, path) of what a demand resolves to among the slices that are in, and in `extra`."""
         entries = extra.entries if extra else {}
         folders = extra.directories if extra and demand.kind in (LINK, ASKED) else frozenset()
@@ -236,7 +181,7 @@ class _Linker:
         found = self._files.get(path)
         return found is not None and found[1].kind == meta.FILE
 
-    def _private(self, demand: _Demand, packages: Iterable[str]) -> list[tuple[str, str]]:
+    def _private(self, demand: Demand, packages: Iterable[str]) -> list[tuple[str, str]]:
         """The libraries of that name that `packages` have outside the loader's directories: (package, path).
 
         Programs load such libraries by their path, or through another library that names the directory.
@@ -252,12 +197,12 @@ class _Linker:
                     found.append((package, path))
         return found
 
-    def _settle(self, candidates: _Order) -> Generator[list[str], list[SliceTable], list[_Demand]]:
+    def _settle(self, candidates: _Order) -> Generator[list[str], list[SliceTable], list[Demand]]:
         """Resolve all that is open, fetching and including packages; returns what no candidate has."""
-        failed: list[_Demand] = []
+        failed: list[Demand] = []
         while self._open:
             fetch: list[str] = []
-            waiting: list[_Demand] = []
+            waiting: list[Demand] = []
             # New demands of packages that come in are looked at in the next round.
             open_, self._open = self._open, []
             for demand in open_:
@@ -275,22 +220,22 @@ class _Linker:
         failed, self._dangling = failed + self._dangling, []
         return [demand for demand in failed if not self._met(demand)]
 
-    def _leads_on(self, demand: _Demand, links: Mapping[str, object]) -> bool:
+    def _leads_on(self, demand: Demand, links: Mapping[str, object]) -> bool:
         """Whether a demand comes to a symlink, whose own demand finds what it leads to."""
         return any(place in links for place in demand.places)
 
-    def _met(self, demand: _Demand) -> bool:
+    def _met(self, demand: Demand) -> bool:
         found = self._provider(demand)
         if found is not None:
             self._note(demand, found[1])
         return found is not None
 
-    def _note(self, demand: _Demand, path: str) -> None:
+    def _note(self, demand: Demand, path: str) -> None:
         """Remember what the demand's files load."""
         for file in demand.files:
             self._edges.setdefault(file, set()).add(path)
 
-    def _met_privately(self, demand: _Demand, packages: Iterable[str]) -> bool:
+    def _met_privately(self, demand: Demand, packages: Iterable[str]) -> bool:
         """Meet a demand by a private library of a package that is depended on directly, including the package."""
         for package, path in self._private(demand, packages):
             if package not in self._reasons:
@@ -299,7 +244,7 @@ class _Linker:
             return True
         return False
 
-    def _step(self, demand: _Demand, candidates: _Order) -> list[str] | None:
+    def _step(self, demand: Demand, candidates: _Order) -> list[str] | None:
         """Advance a demand: [] when it is met, names to fetch for it, or None when nothing can meet it."""
         if self._met(demand):
             return []
@@ -337,7 +282,7 @@ class _Linker:
                 return []
         return [] if self._met_privately(demand, (name for name in direct if name in demand.looked)) else None
 
-    def _likely(self, demand: _Demand) -> Iterator[list[str]]:
+    def _likely(self, demand: Demand) -> Iterator[list[str]]:
         """Candidates one by one: by name among the direct Depends, by name among all others, the rest of the direct.
 
         An empty group stands where private libraries of the packages that are in come before mere trying.
@@ -355,7 +300,7 @@ class _Linker:
         if demand.kind in (NEEDED, ASKED):
             yield from ([name] for likely, name in distant if likely == RELATED)
 
-    def _anywhere(self, demand: _Demand) -> Iterator[list[str]]:
+    def _anywhere(self, demand: Demand) -> Iterator[list[str]]:
         """All candidates, the nearest first; those of one distance together, to see whether two have it."""
         for number, level in enumerate(self._levels(demand)):
             if number:
@@ -363,7 +308,7 @@ class _Linker:
             else:
                 yield from ([name] for _, name in rank(demand.what, level))
 
-    def _levels(self, demand: _Demand) -> list[list[str]]:
+    def _levels(self, demand: Demand) -> list[list[str]]:
         """The closure of the demanding package by distance; at least one level."""
         key = (demand.package, demand.kind in (ASKED, SCRIPT, LINK))
         if key not in self._levels_of:
@@ -390,7 +335,7 @@ class _Linker:
 
     # What may be missing.
 
-    def _indispensable(self, left: Sequence[_Demand]) -> list[_Demand]:
+    def _indispensable(self, left: Sequence[Demand]) -> list[Demand]:
         """The demands among those not met that fail the root: of programs, of what they load, and asked for."""
         reached = set(self._programs)
         stack = list(reached)
@@ -409,7 +354,7 @@ class _Linker:
             or (demand.kind in (NEEDED, INTERP) and not demand.optional and not reached.isdisjoint(demand.files))
         ]
 
-    def _error(self, demand: _Demand) -> BuildError:
+    def _error(self, demand: Demand) -> BuildError:
         if demand.kind == ASKED:
             return BuildError(
                 f"{demand.what} was asked for, and no package of the closure has it",
@@ -431,26 +376,3 @@ class _Linker:
             why="; ".join(reversed(chain)),
             hint=f"add the package that has {demand.what}, or drop /{file} from {demand.package}",
         )
-
-
-def _ignored(path: str) -> bool:
-    return path.startswith(_IGNORED_PREFIXES) or not _IGNORED_FOLDERS.isdisjoint(path.split("/")[:-1])
-
-
-def _target(path: str, target: str) -> str:
-    full = target if target.startswith("/") else f"/{posixpath.dirname(path)}/{target}"
-    return merged(posixpath.normpath(full).lstrip("/"))
-
-
-def _folder(path: str, runpath: str) -> str:
-    """A directory of a RUNPATH, with $ORIGIN expanded."""
-    origin = "/" + posixpath.dirname(path)
-    for name in ("$ORIGIN", "${ORIGIN}"):
-        runpath = runpath.replace(name, origin)
-    return merged(posixpath.normpath(runpath).lstrip("/"))
-
-
-def _places(soname: str, folders: Sequence[str]) -> tuple[str, ...]:
-    if "/" in soname:
-        return (merged(soname.strip("/")),)
-    return tuple(dict.fromkeys(f"{folder}/{soname}" for folder in folders))
