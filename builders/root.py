@@ -18,9 +18,10 @@ from fpack.store.writer import TreeWriter
 
 from . import alternatives, generate, linked, meta, users
 from .compose import Composition, SliceTable, compose
+from .demands import SEED
 from .generate import Made
 from .globs import merged
-from .linked import SEED, Linked, Missing, Reason
+from .linked import Linked, Missing, Reason
 from .meta import Entry
 from .programs import programs
 from .protocol import BuildError, Built, Need, Steps, Task, whole
