@@ -34,12 +34,14 @@ Examples:
     help="tar: for podman, docker and skopeo, the default. oci-dir: an OCI layout directory.",
 )
 @click.option("--compress", metavar="CODEC", help="zstd[:LEVEL], gzip[:LEVEL] or none.")
+@click.option("--no-manifest", is_flag=True, help="Write no manifest, neither beside the image nor within.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building
-def command(what: str | None, output: Path | None, format_: str, as_json: bool, **rest: Any) -> int:
+def command(what: str | None, output: Path | None, format_: str, no_manifest: bool, as_json: bool, **rest: Any) -> int:
     """Make a container image of WHAT and nothing else but what it needs at run time."""
     from fpack.builders.oci import export
 
+    from . import attach
     from .workspace import Workspace
 
     if format_ == "oci-dir" and output is None:
@@ -47,12 +49,16 @@ def command(what: str | None, output: Path | None, format_: str, as_json: bool, 
     with Workspace(shared.options(rest)) as workspace:
         target = workspace.target(what)
         container = workspace.container(target)
-        (image,) = workspace.realise([container.image])
+        wanted = [] if no_manifest else [attach.manifest(workspace, container)]
+        image, *manifests = workspace.realise([container.image, *wanted])
         out = output or Path(f"{container.file_name}.tar")
         if output is not None and format_ == "tar" and out.is_dir():
             out = out / f"{container.file_name}.tar"
         write = export.export_layout if format_ == "oci-dir" else export.export_tar
-        result = write(workspace.store.disk(image), workspace.store.disk, out)
+        disk = workspace.store.disk
+        result = write(disk(image), disk, out, attach.within(disk(path) for path in manifests))
+        if manifests:
+            result["manifest"] = attach.write_beside(out, disk(manifests[0]))
         workspace.finish()
     if as_json:
         shared.print_json(result)

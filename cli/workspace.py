@@ -318,7 +318,7 @@ class _LazySource:
 class _Builders(Mapping[str, "Builder"]):
     """The builder kinds, each imported when a derivation of it is to be built."""
 
-    KINDS = ("deb", "fetch", "files", "image", "layer", "root", "slice", "source", "text")
+    KINDS = ("deb", "fetch", "files", "image", "layer", "manifest", "root", "slice", "source", "text")
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -340,6 +340,10 @@ class _Builders(Mapping[str, "Builder"]):
     def _make(self, kind: str) -> Builder:
         from importlib import import_module
 
+        if kind == "manifest":
+            from fpack.builders.manifest.build import Manifest, StoreGraph
+
+            return Manifest(StoreGraph(self._workspace.store))
         module = import_module(f"fpack.builders.{kind}")
         make: Any = getattr(module, kind.capitalize())
         if kind == "fetch":

@@ -23,6 +23,8 @@ from . import spec
 from .tar import DIRECTORY, END, FILE, Member, header, padding
 
 Disk = Callable[[str], Path]
+# More files, by relative path: what is in them, or a file's size and place.
+Extra = Mapping[str, bytes | tuple[int, Path]]
 CHUNK = 1 << 20
 _LAYOUT_FILES = ("oci-layout", "index.json")
 _BLOBS = "blobs/sha256"
@@ -73,15 +75,15 @@ def _read(image: Path, disk: Disk) -> _Image:
     return _Image(record, config, manifest, list(layers.values()))
 
 
-def export_tar(image: Path, disk: Disk, out: Path, extra: Mapping[str, bytes] | None = None) -> dict[str, Any]:
+def export_tar(image: Path, disk: Disk, out: Path, extra: Extra | None = None) -> dict[str, Any]:
     """Write the image whose output lies at `image` as one tar, and say what it is.
 
     disk: where a layer's store path lies. out: a file, replaced if it is there; or a device or pipe, written to.
-    extra: more files, relative path to content: documents that belong to the image, such as attestations.
+    extra: more files: documents that belong to the image, such as attestations.
     Returns {file, name, tag, digest, image_id, layers: how many, size_compressed, size_unpacked}.
     """
     found = _read(image, disk)
-    small = {
+    sources: dict[str, bytes | tuple[int, Path]] = {
         "oci-layout": spec.LAYOUT,
         "index.json": found.index_json,
         "manifest.json": found.docker_json,
@@ -89,7 +91,6 @@ def export_tar(image: Path, disk: Disk, out: Path, extra: Mapping[str, bytes] | 
         spec.blob_path(found.record["digest"]): found.manifest,
         **(extra or {}),
     }
-    sources: dict[str, bytes | tuple[int, Path]] = {**small}
     sources.update({spec.blob_path(digest): (size, place) for digest, size, place in found.layers})
     with _errors(out), _replacing(out) as fd:
         _write_tar(fd, sources)
@@ -123,14 +124,14 @@ def _parents(path: str) -> list[str]:
     return ["/".join(parts[: i + 1]) for i in range(len(parts))]
 
 
-def export_layout(image: Path, disk: Disk, out: Path, extra: Mapping[str, bytes] | None = None) -> dict[str, Any]:
+def export_layout(image: Path, disk: Disk, out: Path, extra: Extra | None = None) -> dict[str, Any]:
     """Write the image as an OCI layout directory, and say what it is, as `export_tar` does.
 
     `out` is made, or is empty, or holds a layout of one image, which is replaced: readers see the old image until its
     `index.json` is replaced, and then the new one; what only the old one used is then deleted.
     """
     found = _read(image, disk)
-    documents = {
+    documents: dict[str, bytes | tuple[int, Path]] = {
         spec.blob_path(found.record["image_id"]): found.config,
         spec.blob_path(found.record["digest"]): found.manifest,
         **(extra or {}),

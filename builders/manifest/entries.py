@@ -1,0 +1,84 @@
+"""The entries of a layer, with the digests of their files and the parts that they come from, from its derivation."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from blake3 import blake3
+from fpack.builders import meta
+from fpack.builders.oci.contents import Attributes, Part, merge, of_table, of_tree
+from fpack.builders.oci.tar import FILE, Member
+from fpack.store.canonical import Value
+from fpack.store.path import parse
+from fpack.store.tree import CHUNK
+
+from .format import Entry
+
+# Where something at a path comes from: the part's number, and the BLAKE3 and SHA-256 of a file if a table has them.
+_Origin = tuple[int, bytes, bytes]
+
+
+def layer_entries(args: Mapping[str, Value], disk: Callable[[str], Path], check: Callable[[], None]) -> list[Entry]:
+    """The members of the layer that a resolved `layer` derivation's arguments describe, in the order of its tar."""
+    parts: list[Part] = []
+    origins: dict[bytes, _Origin] = {}
+    for number, part in enumerate(args["parts"]):
+        path = parse(part["path"])
+        place = disk(str(path))
+        if part["prefix"]:
+            members = of_tree(place, part["prefix"])
+            for member in members:
+                origins.setdefault(member.path, (number, b"", b""))
+        else:
+            table, _ = meta.read(place)
+            members = of_table(table, f"{place}/data", part.get("exclude", ()))
+            inside = {member.path for member in members}
+            for each in table:
+                name = os.fsencode(each.path)
+                if name in inside:
+                    origins.setdefault(name, (number, each.blake3, each.sha256))
+        parts.append(Part(path.base, members))
+    directories = {
+        os.fsencode(path.lstrip("/")): Attributes(mode, uid, gid)
+        for path, mode, uid, gid in args.get("directories", ())
+    }
+    return [_entry(member, origins.get(member.path), check) for member in merge(parts, directories)]
+
+
+def _entry(member: Member, origin: _Origin | None, check: Callable[[], None]) -> Entry:
+    part, blake, sha = origin if origin is not None else (None, b"", b"")
+    if member.kind != FILE:
+        blake = sha = b""
+    elif not sha:
+        blake, sha = _digests(member.source, check)
+    return Entry(
+        path=member.path,
+        kind=member.kind,
+        mode=member.mode,
+        uid=member.uid,
+        gid=member.gid,
+        size=member.size,
+        blake3=blake,
+        sha256=sha,
+        target=member.target,
+        part=part,
+    )
+
+
+def _digests(place: str, check: Callable[[], None]) -> tuple[bytes, bytes]:
+    """BLAKE3 and SHA-256 of a file that no table describes."""
+    blake, sha = blake3(), hashlib.sha256()
+    for chunk in _chunks(place):
+        check()
+        blake.update(chunk)
+        sha.update(chunk)
+    return blake.digest(), sha.digest()
+
+
+def _chunks(place: str) -> Iterator[bytes]:
+    with open(place, "rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            yield chunk

@@ -1,0 +1,225 @@
+"""The exact manifest as JSON: the same facts as in the canonical form, for people and other programs.
+
+Both directions are here, and what one writes the other reads back to the same canonical bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from fpack.store import canonical, derivation
+from fpack.store.canonical import Value
+from fpack.store.derivation import Derivation, Output
+from fpack.store.errors import FpackError
+
+from .format import (
+    DIRECTORY,
+    FILE,
+    SYMLINK,
+    Entry,
+    Head,
+    Layer,
+    ManifestError,
+    Reader,
+    encode_entry,
+    encode_head,
+    head_value,
+    parse_entry,
+    parse_head,
+)
+
+_KINDS = {FILE: "file", DIRECTORY: "directory", SYMLINK: "symlink"}
+_LETTERS = {word: letter for letter, word in _KINDS.items()}
+_BYTES = "$bytes"
+
+
+# ---- from the canonical form
+
+
+def render(reader: Reader) -> Iterator[bytes]:
+    """The JSON of a manifest, in pieces: one line an entry, a derivation and what else there are many of."""
+    head = head_value(reader.head)
+    yield b"{\n"
+    for key in ("format", "fpack", "mtime", "image", "lock"):
+        yield _pair(key, head[key]) + b",\n"
+    for key in ("sources", "paths"):
+        yield _rows(key, head[key]) + b",\n"
+    yield b'"layers":['
+    for number, (layer, entries) in enumerate(reader.entries()):
+        about = {key: value for key, value in head["layers"][number].items() if key != "entries"}
+        # The entries come last, so that whoever reads along knows the layer by then.
+        yield (b",\n" if number else b"\n") + _dump(about)[:-1] + b',"entries":['
+        yield from _entries(layer, entries)
+        yield b"]}"
+    yield b"],\n"
+    yield _rows("derivations", [derivation_value(reader.derivations[d]) for d in sorted(reader.derivations)])
+    yield b"\n}\n"
+
+
+def _entries(layer: Layer, entries: Iterator[Entry]) -> Iterator[bytes]:
+    separator = b"\n"
+    for entry in entries:
+        yield separator + _dump(entry_value(entry, layer))
+        separator = b",\n"
+
+
+def _rows(key: str, values: list[Value]) -> bytes:
+    lines = b",\n".join(_dump(value) for value in values)
+    return _dump(key) + (b":[\n" + lines + b"]" if values else b":[]")
+
+
+def _pair(key: str, value: Value) -> bytes:
+    return _dump(key) + b":" + _dump(value)
+
+
+def _dump(value: Value) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def entry_value(entry: Entry, layer: Layer) -> dict[str, Value]:
+    """An entry as JSON has it: an absolute path, the mode in octal, and where it comes from by name."""
+    value: dict[str, Value] = {
+        "path": _name(b"/" + entry.path),
+        "kind": _KINDS[entry.kind],
+        "mode": f"{entry.mode:04o}",
+        "uid": entry.uid,
+        "gid": entry.gid,
+        "from": None if entry.part is None else layer.parts[entry.part][0],
+    }
+    if entry.kind == FILE:
+        value |= {"size": entry.size, "blake3": entry.blake3.hex(), "sha256": entry.sha256.hex()}
+    elif entry.kind == SYMLINK:
+        value["target"] = _name(entry.target)
+    return value
+
+
+def derivation_value(made: Derivation) -> dict[str, Value]:
+    """A derivation as JSON has it, with its digest."""
+    value = canonical.decode(made.encode())
+    for key in ("inputs", "candidates"):
+        value[key] = [[digest.hex(), output] for digest, output in value[key]]
+    return {**value, "args": _plain(value["args"]), "digest": derivation.digest(made.encode()).hex()}
+
+
+def _name(name: bytes) -> Value:
+    """A name as text, or as bytes if it is none."""
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return {_BYTES: name.hex()}
+
+
+def _plain(value: Value) -> Value:
+    """Any canonical value. A key that could be taken for the mark of bytes gets a second dollar sign."""
+    if isinstance(value, bytes):
+        return {_BYTES: value.hex()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {("$" + key if key.startswith("$") else key): _plain(item) for key, item in value.items()}
+    return value
+
+
+# ---- back to it
+
+
+def parse(data: bytes, where: str = "") -> Iterator[bytes]:
+    """The canonical form of a manifest in JSON, in pieces; ManifestError for any other JSON."""
+    try:
+        value = json.loads(data, object_pairs_hook=_once, parse_float=_no_float, parse_constant=_no_float)
+        del data
+        if not isinstance(value, dict):
+            raise ManifestError("", why="it is no record")
+        yield from _parse(value)
+    except RecursionError:
+        raise _error(where, "it is nested too deeply") from None
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise _error(where, f"{error.__class__.__name__}: {error}") from None
+    except FpackError as error:
+        raise _error(where, error.why or error.what) from None
+
+
+def _parse(value: dict[str, Any]) -> Iterator[bytes]:
+    layers, bodies = value["layers"], value["derivations"]
+    plain = {
+        **value,
+        "layers": [{**layer, "entries": len(layer["entries"])} for layer in layers],
+        "derivations": len(bodies),
+    }
+    head: Head = parse_head(plain)
+    yield encode_head(head)
+    for body in bodies:
+        yield _derivation(body)
+    for layer, raw in zip(head.layers, layers, strict=True):
+        numbers = {path: number for number, (path, _) in enumerate(layer.parts)}
+        for entry in raw["entries"]:
+            yield _entry(entry, numbers, layer)
+
+
+def _entry(value: dict[str, Any], numbers: dict[str, int], layer: Layer) -> bytes:
+    path = _bytes(value["path"])
+    if not path.startswith(b"/"):
+        raise ManifestError("", why=f"{value['path']!r:.80} is not an absolute path")
+    entry = Entry(
+        path=path[1:],
+        kind=_LETTERS[value["kind"]],
+        mode=int(value["mode"], 8),
+        uid=value["uid"],
+        gid=value["gid"],
+        size=value.get("size", 0),
+        blake3=bytes.fromhex(value.get("blake3", "")),
+        sha256=bytes.fromhex(value.get("sha256", "")),
+        target=_bytes(value.get("target", "")),
+        part=None if value["from"] is None else numbers[value["from"]],
+    )
+    parse_entry(list(entry), len(layer.parts))
+    if entry_value(entry, layer) != value:
+        raise ManifestError("", why=f"the entry of {value['path']!r:.80} is not as fpack writes it")
+    return encode_entry(entry)
+
+
+def _derivation(value: dict[str, Any]) -> bytes:
+    made = Derivation(
+        value["kind"],
+        value["name"],
+        _unplain(value["args"]),
+        tuple(Output(bytes.fromhex(digest), output) for digest, output in value["inputs"]),
+        tuple(Output(bytes.fromhex(digest), output) for digest, output in value["candidates"]),
+        tuple(value["outputs"]),
+    )
+    if derivation_value(made) != value:
+        raise ManifestError("", why=f"the derivation of {value['name']!r:.80} is not the one of its digest")
+    return made.encode()
+
+
+def _bytes(value: Value) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    return bytes.fromhex(value[_BYTES])
+
+
+def _unplain(value: Value) -> Value:
+    if isinstance(value, list):
+        return [_unplain(item) for item in value]
+    if isinstance(value, dict):
+        if value.keys() == {_BYTES}:
+            return bytes.fromhex(value[_BYTES])
+        return {key.removeprefix("$"): _unplain(item) for key, item in value.items()}
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ManifestError("", why="a record has one field twice")
+    return value
+
+
+def _no_float(text: str) -> None:
+    raise ManifestError("", why=f"it holds the number {text[:40]}")
+
+
+def _error(where: str, why: str) -> ManifestError:
+    return ManifestError("This is not a manifest that fpack can read", where=where, why=why)
