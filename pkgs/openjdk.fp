@@ -1,0 +1,42 @@
+# OpenJDK 21 to run and compile programs with, not as root.
+#
+#   fpack pack openjdk
+#   podman load -i openjdk.tar
+#   podman run -v ./app.jar:/app.jar:ro localhost/openjdk:21 java -jar /app.jar
+
+debian = import("fpack/debian").trixie
+
+jvm = "/usr/lib/jvm/java-21-openjdk-amd64"
+
+# Tools of the JDK. What they run is among the runtime's modules; the rest of the package, 80 MB, is the same modules once
+# more, for jlink, and how other releases' classes look, for `javac --release`.
+tools = split("jar jarsigner javac javadoc javap jcmd jdeps jfr jinfo jmap jps jshell jstack jstat serialver", " ")
+
+image = container {
+  name = "openjdk"
+  tag  = "21"
+
+  closure  = "linked"
+  packages = [
+    debian.openjdk-21-jre-headless,
+    debian.openjdk-21-jdk-headless.slice { keep = ["${jvm}/bin/${tool}" for tool in tools] },
+    debian.ca-certificates, debian.libc-bin, debian.dash,
+  ]
+  rules = {
+    # The second archive of preloaded classes is for heaps above 32 GB, which start a little later without; the library
+    # is for taking a dead process apart.
+    openjdk-21-jre-headless = {
+      drop = ["${jvm}/lib/server/classes_nocoops.jsa", "${jvm}/lib/libsaproc.so", "/usr/share/gdb", "/usr/lib/debug"]
+    }
+    libc-bin        = { keep = ["/usr/lib/locale/C.utf8"] }
+    ca-certificates = { keep = ["/usr/share/ca-certificates"] }
+  }
+
+  command = ["java", "-version"]
+  user    = "nonroot"
+  users   = { nonroot = { uid = 65532, gid = 65532, home = "/home/nonroot" } }
+  workdir = "/home/nonroot"
+  env     = { JAVA_HOME = jvm, PATH = "${jvm}/bin:/usr/local/bin:/usr/bin:/bin", LANG = "C.UTF-8" }
+
+  directories = { "/home/nonroot" = { user = "nonroot" } }
+}
