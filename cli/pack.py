@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from . import options as shared
-from .render import megabytes
+from .render import megabytes, short
 from .target import UsageError
 
 
@@ -64,7 +63,7 @@ def command(what: str | None, output: Path | None, format_: str, no_manifest: bo
         shared.print_json(result)
         return 0
     name = f"{result['name']}:{result['tag']}"
-    place = os.path.relpath(result["file"])
+    place = short(Path(result["file"]))
     print(f"{name}  {result['digest']}")
     count = result["layers"] if isinstance(result["layers"], int) else len(result["layers"])
     print(f"  {megabytes(result['size_compressed'])} compressed, {megabytes(result['size_unpacked'])} unpacked, "

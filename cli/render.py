@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 from fpack.store.errors import FpackError
@@ -91,6 +92,12 @@ def megabytes(size: int) -> str:
     if size >= 1000:
         return f"{size / 1e3:.0f} kB"
     return f"{size} B"
+
+
+def short(place: Path) -> str:
+    """A path as a person would write it: relative where it is below the working directory."""
+    relative = os.path.relpath(place)
+    return os.fspath(place) if relative.startswith("..") else relative
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:

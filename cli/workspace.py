@@ -22,7 +22,7 @@ from . import target as targets
 from .main import VERSION
 from .options import Options
 from .progress import IndexProgress
-from .render import note
+from .render import note, short
 from .target import Target, UsageError
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class Workspace:
         archive, _, path = url.removeprefix("mirror://").partition("/")
         date = self.mirrors.dated(archive, path)
         when = f", which is of {time.strftime('%Y-%m-%d', time.gmtime(date))}" if date is not None else ""
-        return f"fpack update moves the lock {_short(self.lock_file)}{when}, to what the archive has now"
+        return f"fpack update moves the lock {short(self.lock_file)}{when}, to what the archive has now"
 
     @property
     def lock_file(self) -> Path:
@@ -296,7 +296,7 @@ class Workspace:
         if added:
             first = ", ".join(added[:3])
             more = f" and {len(added) - 3} more" if len(added) > 3 else ""
-            note(f"locked {first}{more} in {_short(self.lock_file)}")
+            note(f"locked {first}{more} in {short(self.lock_file)}")
 
 
 class _LazySource:
@@ -385,11 +385,3 @@ def _codec(text: str | None) -> dict[str, Any]:
 
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${")
-
-
-def _short(place: Path) -> str:
-    """A path as a person would write it."""
-    try:
-        return os.path.relpath(place) if not os.path.relpath(place).startswith("..") else str(place)
-    except ValueError:
-        return str(place)

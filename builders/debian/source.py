@@ -39,9 +39,10 @@ class NoSuchRelease(FpackError):
 
 
 class NoSuchPackage(FpackError):
-    """A package that a release does not have."""
+    """A package that a release does not have; in the language, `or` may stand in for it."""
 
     exit_code = 4
+    absent = True
 
 
 class Frozen(FpackError):

@@ -1,0 +1,53 @@
+"""The first image of one's own: packed as its README says, run, and asked for its greeting."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.podman import Podman, missing, podman_as
+from support.program import Fpack
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "first"
+
+pytestmark = [
+    pytest.mark.podman,
+    pytest.mark.network,
+    pytest.mark.skipif(bool(missing()), reason=missing() or "podman is there"),
+]
+
+
+@pytest.fixture
+def podman() -> Iterator[Podman]:
+    with podman_as("root") as podman:
+        yield podman
+
+
+def test_it_serves_as_a_user_without_rights(tmp_path: Path, podman: Podman) -> None:
+    shutil.copytree(EXAMPLE, tmp_path / "first", ignore=shutil.ignore_patterns("*.lock", "*.tar"))
+    fpack = Fpack(tmp_path / "home")
+    # The store that other tests of real packages share, where one is named: downloads are slow.
+    fpack.env |= {k: v for k, v in os.environ.items() if k in ("FPACK_MIRROR", "SSL_CERT_FILE", "http_proxy")}
+    fpack("pack", cwd=tmp_path / "first", timeout=300)
+    image = podman.load(tmp_path / "first" / "first.tar")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    container = podman.start(image, options=["-e", f"PORT={port}", "-e", "HOST=127.0.0.1"], network="host")
+    container.wait_for("listening")
+    for _ in range(50):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+                assert answer.read() == b"Hello from user 33\n"
+            break
+        except OSError:
+            time.sleep(0.1)
+    else:
+        raise AssertionError(container.logs())
+    container.stop()
