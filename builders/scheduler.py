@@ -23,6 +23,7 @@ from fpack.store.locks import FileLock
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
+from .memory import return_freed_memory
 from .protocol import Builder, BuildError, Cancelled, Need
 from .report import Outcome, Reporter
 from .run import Result, Run
@@ -108,6 +109,7 @@ class Scheduler:
         """Build outputs, in order; BuildsFailed says what could not be made, Cancelled that it was interrupted."""
         if (paths := self.known(outputs)) is not None:
             return paths
+        return_freed_memory()
         try:
             wanted = [self._want(output.derivation) for output in outputs]
             while any(job.path is None and job.error is None for job in wanted):
