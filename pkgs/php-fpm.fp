@@ -1,0 +1,64 @@
+# PHP 8.4 behind FastCGI: docker.io's php:8.4-fpm, with the extensions that web applications usually ask for built in.
+#
+#   fpack pack php-fpm
+#   podman load -i php-fpm.tar
+#   podman run -v ./site:/var/www/html:ro -p 9000:9000 localhost/php-fpm:8.4
+#
+# Settings are where the official image has them: /usr/local/etc/php/conf.d/*.ini and /usr/local/etc/php-fpm.d/*.conf.
+
+debian = import("fpack/debian").trixie
+
+extension(name) = get(debian, "php8.4-${name}")
+
+# What php.ini would say of the extensions, in the order in which they need one another.
+modules = split(
+  "mysqlnd pdo xml bcmath calendar ctype curl dom exif ffi fileinfo ftp gettext iconv mbstring mysqli pdo_mysql "
+    + "pdo_pgsql pdo_sqlite pgsql phar posix readline shmop simplexml sockets sqlite3 sysvmsg sysvsem sysvshm tokenizer "
+    + "xmlreader xmlwriter xsl zip",
+  " ")
+
+ini = "/usr/local/etc/php"
+
+image = container {
+  name = "php-fpm"
+  tag  = "8.4"
+
+  closure  = "linked"
+  packages = [
+    extension("fpm"), extension("cli"), extension("common"),
+    ...[extension(e) for e in split("bcmath curl mbstring mysql opcache pgsql readline sqlite3 xml zip", " ")],
+    debian.libc6, # listed, so that it is whole: iconv's character sets are in it
+    debian.ca-certificates, debian.tzdata, debian.dash,
+  ]
+  rules = {
+    "php8.4-fpm"    = { keep = ["/usr/sbin", "/usr/share/php"] }
+    "php8.4-cli"    = { keep = ["/usr/bin/php8.4", "/usr/bin/phar*"] }
+    ca-certificates = { keep = ["/usr/share/ca-certificates"] }
+    tzdata          = { keep = ["/usr/share/zoneinfo"] }
+  }
+
+  command     = ["php-fpm"]
+  user        = "www-data"
+  workdir     = "/var/www/html"
+  ports       = [9000]
+  stop-signal = "SIGQUIT" # let requests that have begun come to their end
+
+  # Where PHP looks for php.ini, and for what is added to it.
+  env = { PHP_INI_DIR = ini, PHPRC = ini, PHP_INI_SCAN_DIR = "${ini}/conf.d" }
+
+  files = {
+    "${ini}/conf.d/extensions.ini"      = join([...["extension=${m}\n" for m in modules], "zend_extension=opcache\n"], "")
+    "/usr/local/etc/php-fpm.conf"       = ./php-fpm/php-fpm.conf
+    "/usr/local/etc/php-fpm.d/www.conf" = ./php-fpm/www.conf
+  }
+  links = {
+    "${ini}/php.ini"                = "/usr/lib/php/8.4/php.ini-production"
+    "/etc/php/8.4/fpm/php-fpm.conf" = "/usr/local/etc/php-fpm.conf"
+    "/usr/local/sbin/php-fpm"       = "/usr/sbin/php-fpm8.4"
+    "/usr/local/bin/php"            = "/usr/bin/php8.4"
+  }
+  directories = {
+    "/var/www/html"         = { mode = "1777", user = "www-data" }
+    "/var/lib/php/sessions" = { mode = "1733" }
+  }
+}
