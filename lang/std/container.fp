@@ -115,8 +115,23 @@ container({
     tag = image-tag
     image = image-made
     root = root-made
+    # What it was called with, to be built upon: files = { ...postgres.files, "/etc/x" = ./x }
     packages
+    closure
+    rules
+    wants
+    entrypoint
+    command
+    env
+    user
+    workdir
     ports
+    volumes
+    labels
+    users
+    files
+    directories
+    links
     run-options
   })
 
