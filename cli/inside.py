@@ -87,21 +87,32 @@ def reason_text(each: Slice) -> str:
     return words.get(each.kind, each.kind)
 
 
-def find_package(slices: Sequence[Slice], wanted: str, disk: Mapping[str, Path]) -> str:
-    """The package that `wanted` names: itself, a file's path, or a soname. disk: each slice's directory.
+class Found(NamedTuple):
+    """Where something that was asked about is: in which package, and as which file (relative), if it is one."""
+
+    package: str
+    file: str = ""
+
+
+def find(slices: Sequence[Slice], wanted: str, disk: Mapping[str, Path]) -> Found:
+    """What `wanted` names: a package, a file's path or name, or a soname. disk: each slice's directory.
 
     NotInside names the nearest package that is there.
     """
     names = {each.package for each in slices}
     if wanted in names:
-        return wanted
+        return Found(wanted)
     path = wanted.lstrip("/")
+    named: Found | None = None
     for each in slices:
         entries, _ = meta.read(disk[each.path])
         for entry in entries:
-            soname = entry.facts.soname if entry.facts else ""
-            if entry.path == path or soname == wanted or ("/" not in wanted and entry.path.endswith("/" + wanted)):
-                return each.package
+            if entry.path == path or (entry.facts is not None and entry.facts.soname == wanted):
+                return Found(each.package, entry.path)
+            if named is None and "/" not in wanted and entry.path.endswith("/" + wanted):
+                named = Found(each.package, entry.path)
+    if named is not None:
+        return named
     from difflib import get_close_matches
 
     near = get_close_matches(wanted, names, 3, 0.5)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
 from . import options as shared
-from .render import colored, megabytes, paint, table
+from .render import megabytes
+
+BAR = 16
 
 
 @click.command(
@@ -24,6 +25,7 @@ Examples:
 def command(image: str | None, as_json: bool, **rest: Any) -> int:
     """Show the layers of IMAGE, the largest first: packages, compressed and unpacked bytes."""
     from . import inside
+    from .drawing import Page, show
     from .workspace import Workspace
 
     with Workspace(shared.options(rest)) as workspace:
@@ -42,13 +44,28 @@ def command(image: str | None, as_json: bool, **rest: Any) -> int:
             }
         )
         return 0
-    rows = [["compressed", "unpacked", "share", "what"]]
+    page = Page()
+    # A bar says the share at a glance; a program that reads a pipe has no use for it.
+    bars = bool(page.width)
+    rows = [["compressed", "unpacked", "share", *([""] if bars else []), "what"]]
     for each in layers:
-        share = f"{100 * each.size / size:.1f} %" if size else ""
-        what = ", ".join(each.packages[:4]) + (f" and {len(each.packages) - 4} more" if len(each.packages) > 4 else "")
-        rows.append([megabytes(each.size), megabytes(each.unpacked), share, what or "configuration"])
-    rows.append([megabytes(size), megabytes(unpacked), "", f"total, {len(layers)} layers"])
-    lines = table(rows, right=(0, 1, 2)).split("\n")
-    color = colored(sys.stdout)
-    print("\n".join([paint(lines[0], "dim", color), *lines[1:-1], paint(lines[-1], "bold", color)]))
+        share = each.size / size if size else 0.0
+        bar = [page.bar(each.size / layers[0].size, BAR)] if bars and layers[0].size else [""] * bars
+        rows.append([megabytes(each.size), megabytes(each.unpacked), f"{100 * share:.1f} %", *bar, _what(each, page)])
+    rows.append([megabytes(size), megabytes(unpacked), "", *([""] * bars), f"total, {len(layers)} layers"])
+    styles = ["", "", "", "blue", ""] if bars else []
+    lines = page.table(rows, right=(0, 1, 2), styles=styles)
+    show([page.paint(lines[0], "dim"), *lines[1:-1], page.paint(lines[-1], "bold")])
     return 0
+
+
+def _what(layer: Any, page: Any) -> str:
+    """What a layer holds: its packages, all of them where nothing limits a line's length."""
+    from .drawing import clean
+
+    names = [clean(name) for name in layer.packages]
+    if not names:
+        return "configuration"
+    if page.width and len(names) > 4:
+        return f"{len(names)} packages: {', '.join(names)}"
+    return ", ".join(names)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import options as shared
-from .render import colored, paint
+
+if TYPE_CHECKING:
+    from .drawing import Branch
+    from .inside import Slice
 
 
 @click.command(
@@ -27,6 +30,7 @@ Examples:
 def command(image: str, thing: str | None, as_json: bool, **rest: Any) -> int:
     """Show why THING, a package or a file, is in IMAGE; without THING, why everything is."""
     from . import inside
+    from .drawing import Page, show, tree
     from .workspace import Workspace
 
     with Workspace(shared.options(rest)) as workspace:
@@ -34,32 +38,47 @@ def command(image: str, thing: str | None, as_json: bool, **rest: Any) -> int:
         (root,) = workspace.realise([container.root])
         slices = inside.read_slices(workspace.store.disk(root))
         disk = {each.path: workspace.store.disk(each.path) for each in slices}
-        names = [inside.find_package(slices, thing, disk)] if thing else [each.package for each in slices]
+        found = inside.find(slices, thing, disk) if thing else None
+        names = [found.package] if found else [each.package for each in slices]
         chains = {name: inside.chain(slices, name) for name in names}
         workspace.finish()
     if as_json:
         shared.print_json({name: [each._asdict() for each in links] for name, links in chains.items()})
         return 0
-    color = colored(sys.stdout)
-    if thing:
-        for depth, each in enumerate(chains[names[0]]):
-            arrow = "  " * (depth - 1) + "└ " if depth else ""
-            label = paint(f"{each.package} {each.version}", "bold", color)
-            print(f"{arrow}{label}  {inside.reason_text(each)}")
-    else:
-        _tree(slices, color)
+    branches = _chain(chains[found.package], found.file) if found else _all(slices)
+    show(tree(Page(), branches))
     return 0
 
 
-def _tree(slices: Any, color: bool) -> None:
-    from .inside import reason_text
+def _chain(links: Sequence[Slice], file: str) -> list[Branch]:
+    """One branch down to a package, and to the file in it that was asked about, if it was one."""
+    from .drawing import Branch
 
-    children: dict[str | None, list[Any]] = {}
+    below = [Branch(f"/{file}")] if file else []
+    for each in reversed(links):
+        below = [_branch(each, below)]
+    return below
+
+
+def _all(slices: Sequence[Slice]) -> list[Branch]:
+    """Every package below the one that brought it in."""
+    children: dict[str | None, list[Slice]] = {}
     for each in slices:
         children.setdefault(each.by, []).append(each)
-    todo = [(0, each) for each in reversed(children.get(None, []))]
+    made: dict[str, Branch] = {}
+    # From the leaves up, without recursion: a chain may be as long as there are packages.
+    order, todo = [], list(children.get(None, []))
     while todo:
-        depth, each = todo.pop()
-        label = paint(each.package, "bold", color)
-        print(f"{'  ' * depth}{label} {each.version}  {paint(reason_text(each), 'dim', color)}")
-        todo += [(depth + 1, below) for below in reversed(children.get(each.package, []))]
+        each = todo.pop()
+        order.append(each)
+        todo += children.get(each.package, [])
+    for each in reversed(order):
+        made[each.package] = _branch(each, [made[child.package] for child in children.get(each.package, [])])
+    return [made[each.package] for each in children.get(None, [])]
+
+
+def _branch(each: Slice, below: Sequence[Branch]) -> Branch:
+    from .drawing import Branch, clean
+    from .inside import reason_text
+
+    return Branch(each.package, each.version, clean(reason_text(each)), below)
