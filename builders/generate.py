@@ -5,16 +5,18 @@ Each function says what it adds to a composition; nothing is added where a slice
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from . import ldcache, meta
 from .compose import Composition, SliceTable
 from .elf import MACHINES, TRIPLETS
 from .globs import MERGED
+from .keystore import keystore
 from .meta import Entry
 
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
+JAVA_CERTIFICATES = "etc/ssl/certs/java/cacerts"
 _SOURCES = ("usr/share/ca-certificates/", "usr/local/share/ca-certificates/")
 _HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 _NAME_SERVICES = """\
@@ -32,11 +34,15 @@ _RELEASES = {"bullseye": "11", "bookworm": "12", "trixie": "13", "forky": "14", 
 
 
 class Made(NamedTuple):
-    """A generated entry. content: a file's; sources: (slice's store path, path) of files to join instead."""
+    """A generated entry. content: a file's; sources: (slice's store path, path) of files to join instead.
+
+    pack: makes the content of the sources' paths and contents, where it is not simply one after the other.
+    """
 
     entry: Entry
     content: bytes = b""
     sources: Sequence[tuple[str, str]] = ()
+    pack: Callable[[Iterable[tuple[str, bytes]]], bytes] | None = None
 
 
 def directory(path: str, mode: int = 0o755) -> Made:
@@ -88,7 +94,7 @@ def moved_to_run(composition: Composition, tables: Sequence[SliceTable]) -> tupl
 
 
 def certificates(composition: Composition) -> Iterator[Made]:
-    """The bundle of all certificate authorities, and OpenSSL's way to it."""
+    """The bundle of all certificate authorities, OpenSSL's way to it, and Java's own form of it."""
     files = sorted(
         path
         for path, (_, entry) in composition.files.items()
@@ -96,14 +102,24 @@ def certificates(composition: Composition) -> Iterator[Made]:
     )
     if not files:
         return
+    sources = [(composition.files[path][0].path, path) for path in files]
     if not composition.has(CERTIFICATES):
-        sources = [(composition.files[path][0].path, path) for path in files]
         yield Made(Entry(CERTIFICATES, meta.FILE, 0o644), sources=sources)
     # libssl looks here; the links are in the package openssl, which a linked root may lack.
     if any(path.rpartition("/")[2].startswith("libcrypto.so.") for path in composition.files):
         for path, target in (("usr/lib/ssl/cert.pem", f"/{CERTIFICATES}"), ("usr/lib/ssl/certs", "/etc/ssl/certs")):
             if not composition.has(path):
                 yield symlink(path, target)
+    # Java's runtime has a link to this file.
+    if not composition.has(JAVA_CERTIFICATES) and any(
+        entry.kind == meta.SYMLINK and entry.target == f"/{JAVA_CERTIFICATES}"
+        for _, entry in composition.files.values()
+    ):
+        yield Made(Entry(JAVA_CERTIFICATES, meta.FILE, 0o644), sources=sources, pack=_java_keystore)
+
+
+def _java_keystore(files: Iterable[tuple[str, bytes]]) -> bytes:
+    return keystore((f"debian:{path.rpartition('/')[2].lower()}", content) for path, content in files)
 
 
 def name_services(composition: Composition) -> Iterator[Made]:

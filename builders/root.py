@@ -256,6 +256,9 @@ def _write(task: Task, writer: TreeWriter, made: Made) -> Entry:
 
 def _content(task: Task, made: Made) -> Iterator[bytes]:
     yield made.content
+    if made.pack is not None:
+        yield made.pack(_small_files(task, made.sources))
+        return
     for slice_, path in made.sources:
         last = b"\n"
         with open(task.disk(slice_) / "data" / path, "rb") as file:
@@ -264,3 +267,12 @@ def _content(task: Task, made: Made) -> Iterator[bytes]:
                 last = chunk
         if not last.endswith(b"\n"):
             yield b"\n"
+
+
+def _small_files(task: Task, sources: Sequence[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
+    """The path and content of each source; of those that are no larger than what is packed ever is."""
+    for slice_, path in sources:
+        with open(task.disk(slice_) / "data" / path, "rb") as file:
+            content = file.read(_MAX_CONF + 1)
+        if len(content) <= _MAX_CONF:
+            yield path, content

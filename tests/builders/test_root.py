@@ -264,6 +264,22 @@ def test_the_certificate_bundle(roots: Roots, tmp_path: Path) -> None:
     assert made.entries["usr/lib/ssl/cert.pem"].target == "/etc/ssl/certs/ca-certificates.crt"
 
 
+def test_java_gets_its_own_form_of_the_certificates(roots: Roots) -> None:
+    certificate = "-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----\n"
+    roots.package(
+        "ca-certificates",
+        file("./usr/share/ca-certificates/mozilla/A_Root.crt", certificate),
+        file("./usr/share/ca-certificates/mozilla/Huge.crt", certificate + "x" * 100_000),
+        seed=True,
+    )
+    assert "etc/ssl/certs/java/cacerts" not in roots.build().entries
+    roots.package("jre", symlink("./usr/lib/jvm/lib/security/cacerts", "/etc/ssl/certs/java/cacerts"), seed=True)
+    made = roots.build()
+    store = (made.data / "etc/ssl/certs/java/cacerts").read_bytes()
+    assert store.startswith(bytes.fromhex("feedfeed 00000002 00000001")) and b"debian:a_root.crt" in store
+    assert made.entries["etc/ssl/certs/java/cacerts"].size == len(store)
+
+
 def test_replaced_files_are_excluded(roots: Roots) -> None:
     roots.package("new", file("./etc/f", "new"), seed=True, Replaces="old")
     roots.package("old", file("./etc/f", "old"), seed=True)
