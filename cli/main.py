@@ -20,6 +20,7 @@ VERBS = {
     "update": "Move the lock to what the archive has today.",
     "why": "Show why a package is in an image.",
     "size": "Show what an image's bytes are made of.",
+    "search": "Find packages by name and description.",
     "log": "Show the log of a build.",
     "gc": "Delete what nothing needs any more from the store.",
 }

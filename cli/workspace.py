@@ -26,6 +26,7 @@ from .render import note, short
 from .target import Target, UsageError
 
 if TYPE_CHECKING:
+    from fpack.builders.debian.lock import Lock
     from fpack.builders.debian.mirrors import Mirrors
     from fpack.builders.debian.source import DebianSource
     from fpack.builders.protocol import Builder
@@ -92,16 +93,16 @@ class Workspace:
             fields = list(project)
             if target.path[0] in project:
                 return evaluator.select(project, list(target.path))
-        curated = _curated()
-        place = curated.get(target.path[0])
+        known = curated()
+        place = known.get(target.path[0])
         if place is not None:
             return evaluator.select(evaluator.load(place), list(target.path[1:]) or ["image"])
         from difflib import get_close_matches
 
-        near = get_close_matches(target.path[0], [*fields, *curated], 1)
+        near = get_close_matches(target.path[0], [*fields, *known], 1)
         raise UsageError(
             f"There is nothing called {target.text!r}",
-            why=f"neither {targets.PROJECT_FILE} here nor the curated packages have it ({', '.join(sorted(curated))})",
+            why=f"neither {targets.PROJECT_FILE} here nor the curated packages have it ({', '.join(sorted(known))})",
             hint=f"did you mean {near[0]!r}?" if near else f"a Debian package is named debian.trixie.{target.text}",
         )
 
@@ -210,6 +211,12 @@ class Workspace:
         if self._project is None and self.options.lock is None and not self.options.frozen:
             source.refresh_if_old(DAY)
         return source
+
+    def read_lock(self) -> Lock:
+        """What the lock says now. Nothing is fetched, and nothing is added."""
+        from fpack.builders.debian.lock import LockFile
+
+        return self.source.lock if "source" in self.__dict__ else LockFile(self.lock_file).lock
 
     @cached_property
     def mirrors(self) -> Mirrors:
@@ -369,7 +376,8 @@ def _package_directory() -> Path:
     return Path(fpack.pkgs.__path__[0])
 
 
-def _curated() -> dict[str, Path]:
+def curated() -> dict[str, Path]:
+    """The curated packages' files, by name."""
     return {place.stem: place for place in sorted(_package_directory().glob("*.fp"))}
 
 

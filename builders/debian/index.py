@@ -113,14 +113,14 @@ class Cache:
 class Index:
     """An open index: a suite's packages for one architecture.
 
-    `table` is sorted text, one name a line: the name, where its stanzas begin, and who provides it, set off by tabs.
-    It is searched where it lies, so that opening an index costs nothing.
+    `text` is the index as it was published. `table` is sorted text, one name a line: the name, where its stanzas begin,
+    and who provides it, set off by tabs. It is searched where it lies, so that opening an index costs nothing.
     """
 
     def __init__(self, suite: Suite, arch: str, text: Buffer, table: Buffer) -> None:
         self.suite = suite
         self.arch = arch
-        self._text = text
+        self.text = text
         self._table = table
         self._begin = table.find(b"\n") + 1  # after the header
 
@@ -142,34 +142,58 @@ class Index:
         """The names of the packages that provide `name`."""
         return self._find(name)[1].decode("ascii").split()
 
+    def stanzas(self, name: str) -> list[str]:
+        """The text of every version of a package, in the order of `packages`."""
+        return [self._stanza(int(offset)) for offset in self._find(name)[0].split()]
+
+    def starting_with(self, prefix: str) -> Iterator[str]:
+        """The names of all packages that begin with `prefix`, sorted."""
+        if not prefix.isprintable() or not prefix.isascii():
+            return
+        table, start = self._table, prefix.encode()
+        at = self._place(start)
+        while at < len(table) and table[at : at + len(start)] == start:
+            end = table.find(b"\n", at)
+            name, offsets, _ = table[at:end].split(b"\t")
+            if offsets:
+                yield name.decode("ascii")
+            at = end + 1
+
     def _find(self, name: str) -> list[bytes]:
-        """The offsets and the providers of a name, as text; a binary search."""
+        """The offsets and the providers of a name, as text."""
         if not name.isprintable() or not name.isascii():
             return [b"", b""]  # no name, and it could be mistaken for more than one field of a line
         table = self._table
         key = name.encode() + b"\t"
+        at = self._place(key)
+        if table[at : at + len(key)] != key:
+            return [b"", b""]
+        return table[at + len(key) : table.find(b"\n", at)].split(b"\t")
+
+    def _place(self, key: bytes) -> int:
+        """Where the first line begins that is not before `key`; a binary search."""
+        table = self._table
         low, high = self._begin, len(table)
         while low < high:
             middle = (low + high) // 2
             start = (table.rfind(b"\n", low, middle) + 1) or low
-            end = table.find(b"\n", middle)
-            head = table[start : start + len(key)]
-            if head == key:
-                return table[start + len(key) : end].split(b"\t")
-            if head < key:
-                low = end + 1
+            if table[start : start + len(key)] < key:
+                low = table.find(b"\n", middle) + 1
             else:
                 high = start
-        return [b"", b""]
+        return low
+
+    def _stanza(self, offset: int) -> str:
+        end = self.text.find(b"\n\n", offset)
+        raw = self.text[offset : end if end >= 0 else len(self.text)]
+        try:
+            return raw.decode("utf-8").rstrip("\n")
+        except UnicodeDecodeError:
+            return raw.decode("latin-1").rstrip("\n")  # old releases have a few such maintainers' names
 
     def _parse(self, offset: int) -> Package:
-        end = self._text.find(b"\n\n", offset)
-        raw = self._text[offset : end if end >= 0 else len(self._text)]
-        try:
-            text = raw.decode("utf-8")
-        except UnicodeDecodeError:
-            text = raw.decode("latin-1")  # old releases have a few such maintainers' names
-        return parse_package(text.rstrip("\n"), arch=self.arch, suite=self.suite.name, archive=self.suite.archive)
+        text = self._stanza(offset)
+        return parse_package(text, arch=self.arch, suite=self.suite.name, archive=self.suite.archive)
 
 
 def make_table(text: Buffer, where: str = "") -> bytes:
@@ -177,7 +201,7 @@ def make_table(text: Buffer, where: str = "") -> bytes:
     starts: list[int] = []
     owners: list[bytes] = []
     offsets: dict[bytes, bytes] = {}
-    for start, name in _packages(text, where):
+    for start, name in packages_of(text, where):
         starts.append(start)
         owners.append(name)
         at = b"%d" % start
@@ -195,7 +219,7 @@ def make_table(text: Buffer, where: str = "") -> bytes:
     return b"".join(lines)
 
 
-def _packages(text: Buffer, where: str) -> Iterator[tuple[int, bytes]]:
+def packages_of(text: Buffer, where: str = "") -> Iterator[tuple[int, bytes]]:
     """Where each stanza begins, and its package. A stanza begins with its name, after a blank line."""
     if text[:8] == b"Package:":
         yield 0, text[8 : text.find(b"\n")].strip()

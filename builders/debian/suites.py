@@ -47,6 +47,7 @@ RELEASES: Mapping[str, tuple[Suite, ...]] = {
     "forky": _stable("forky"),
     "sid": (Suite("sid", DEBIAN),),
 }
+STABLE = "trixie"  # what is meant where no release is named
 
 
 def show_date(seconds: int) -> str:
