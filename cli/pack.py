@@ -55,7 +55,8 @@ def command(what: str | None, output: Path | None, format_: str, no_manifest: bo
             out = out / f"{container.file_name}.tar"
         write = export.export_layout if format_ == "oci-dir" else export.export_tar
         disk = workspace.store.disk
-        result = write(disk(image), disk, out, attach.within(disk(path) for path in manifests))
+        bundle = export.Bundle([disk(image)], disk)
+        result = write(bundle, out, attach.within(disk(path) for path in manifests))
         if manifests:
             result["manifest"] = attach.write_beside(out, disk(manifests[0]))
         workspace.finish()

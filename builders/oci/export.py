@@ -1,37 +1,31 @@
-"""Write a built image where other programs can take it: one tar for all of them, or an OCI layout directory.
+"""Write built images where other programs can take them: one tar for all of them, or an OCI layout directory.
 
 The tar is an OCI layout and a docker archive at once: docker's `manifest.json` points at the layout's blobs. podman,
-docker with either of its stores, containerd, skopeo and scanners read it. It is a function of the image alone.
-
-Nothing is left of an export that fails, and a file that was there before stays until the new one is whole.
+docker with either of its stores, containerd, skopeo and scanners read it. One image for several platforms is an index
+of its images; each of them is the image that is made for its platform alone.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fpack.builders.output import ExportError, copy, errors, replacing, write
 from fpack.store import canonical
-from fpack.store.errors import FpackError
 
 from . import spec
+from .spec import Descriptor
 from .tar import DIRECTORY, END, FILE, Member, header, padding
 
 Disk = Callable[[str], Path]
 # More files, by relative path: what is in them, or a file's size and place.
-Extra = Mapping[str, bytes | tuple[int, Path]]
-CHUNK = 1 << 20
+Source = bytes | tuple[int, Path]
+Extra = Mapping[str, Source]
 _LAYOUT_FILES = ("oci-layout", "index.json")
 _BLOBS = "blobs/sha256"
-
-
-class ExportError(FpackError):
-    """An image that cannot be written where it was to go."""
 
 
 class _Image(NamedTuple):
@@ -43,26 +37,92 @@ class _Image(NamedTuple):
     layers: list[tuple[str, int, Path]]
 
     @property
-    def index_json(self) -> bytes:
-        image = spec.describe(spec.MANIFEST, self.manifest)
-        return spec.dump(spec.index(image, self.record["name"], self.record["tag"]))
+    def descriptor(self) -> Descriptor:
+        return spec.describe(spec.MANIFEST, self.manifest)
 
     @property
-    def docker_json(self) -> bytes:
-        digests = [layer["digest"] for layer in self.record["layers"]]
-        return spec.docker_manifest(self.record["image_id"], digests, self.record["name"], self.record["tag"])
+    def blobs(self) -> dict[str, Source]:
+        return {
+            spec.blob_path(self.record["image_id"]): self.config,
+            spec.blob_path(self.record["digest"]): self.manifest,
+            **{spec.blob_path(digest): (size, place) for digest, size, place in self.layers},
+        }
 
-    def result(self, out: Path) -> dict[str, Any]:
+    def result(self) -> dict[str, Any]:
         layers = self.record["layers"]
         return {
-            "file": os.fspath(out),
-            "name": self.record["name"],
-            "tag": self.record["tag"],
+            "platform": spec.platform_name(self.record["arch"]),
             "digest": self.record["digest"],
             "image_id": self.record["image_id"],
             "layers": len(layers),
             "size_compressed": sum(layer["size"] for layer in layers),
             "size_unpacked": sum(layer["unpacked"] for layer in layers),
+        }
+
+
+class Bundle:
+    """What is exported as one image: the images of one name, one for each platform.
+
+    images: where their outputs lie; disk: where a layer's store path lies. The order of the images does not matter,
+    but for `docker_json`.
+    """
+
+    def __init__(self, images: Sequence[Path], disk: Disk) -> None:
+        self._given = [_read(image, disk) for image in images]
+        self._images = sorted(self._given, key=lambda image: str(image.record["arch"]))
+        self._index = b""
+        if len(images) > 1:
+            entries = [(image.record["arch"], image.descriptor) for image in self._images]
+            self._index = spec.dump(spec.platforms(entries))
+        record = self._images[0].record
+        self.name, self.tag = str(record["name"]), str(record["tag"])
+
+    @property
+    def _top(self) -> Descriptor:
+        return spec.describe(spec.INDEX, self._index) if self._index else self._images[0].descriptor
+
+    @property
+    def blobs(self) -> dict[str, Source]:
+        """All blobs, by their paths in a layout."""
+        found: dict[str, Source] = {}
+        if self._index:
+            found[spec.blob_path(self._top.digest)] = self._index
+        for image in self._images:
+            found.update(image.blobs)
+        return found
+
+    @property
+    def index_json(self) -> bytes:
+        """The layout's `index.json`: one entry, for clients differ on what they make of more."""
+        return spec.dump(spec.index(self._top, self.name, self.tag))
+
+    @property
+    def docker_json(self) -> bytes:
+        """The `manifest.json` of a docker archive, which can hold one platform: that of the first image given."""
+        record = self._given[0].record
+        digests = [layer["digest"] for layer in record["layers"]]
+        return spec.docker_manifest(record["image_id"], digests, self.name, self.tag)
+
+    def layers(self) -> dict[str, int]:
+        """The size of each layer's blob, by its digest."""
+        return {digest: size for image in self._images for digest, size, _ in image.layers}
+
+    def result(self, out: Path | None) -> dict[str, Any]:
+        """{file, name, tag, digest, layers: how many, size_compressed, size_unpacked, platforms}, and of a single
+        image its platform and image_id. A layer that platforms share counts once."""
+        platforms = [image.result() for image in self._images]
+        about = {"file": os.fspath(out) if out else None, "name": self.name, "tag": self.tag}
+        if len(platforms) == 1:
+            return {**about, **platforms[0], "platforms": platforms}
+        unpacked = {each["digest"]: each["unpacked"] for image in self._images for each in image.record["layers"]}
+        sizes = self.layers()
+        return {
+            **about,
+            "digest": self._top.digest,
+            "layers": len(sizes),
+            "size_compressed": sum(sizes.values()),
+            "size_unpacked": sum(unpacked.values()),
+            "platforms": platforms,
         }
 
 
@@ -75,30 +135,27 @@ def _read(image: Path, disk: Disk) -> _Image:
     return _Image(record, config, manifest, list(layers.values()))
 
 
-def export_tar(image: Path, disk: Disk, out: Path, extra: Extra | None = None) -> dict[str, Any]:
-    """Write the image whose output lies at `image` as one tar, and say what it is.
+def export_tar(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict[str, Any]:
+    """Write a bundle as one tar, and say what it is (`Bundle.result`).
 
-    disk: where a layer's store path lies. out: a file, replaced if it is there; or a device or pipe, written to.
+    out: a file, replaced if it is there; or a device or pipe, written to.
     extra: more files: documents that belong to the image, such as attestations.
-    Returns {file, name, tag, digest, image_id, layers: how many, size_compressed, size_unpacked}.
     """
-    found = _read(image, disk)
-    sources: dict[str, bytes | tuple[int, Path]] = {
+    with errors(out), replacing(out) as fd:
+        write_tar(bundle, fd, extra)
+    return bundle.result(out)
+
+
+def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
+    """Write the tar of a bundle to an open file or pipe. OSError goes through."""
+    sources: dict[str, Source] = {
         "oci-layout": spec.LAYOUT,
-        "index.json": found.index_json,
-        "manifest.json": found.docker_json,
-        spec.blob_path(found.record["image_id"]): found.config,
-        spec.blob_path(found.record["digest"]): found.manifest,
+        "index.json": bundle.index_json,
+        "manifest.json": bundle.docker_json,
         **(extra or {}),
+        **bundle.blobs,
     }
-    sources.update({spec.blob_path(digest): (size, place) for digest, size, place in found.layers})
-    with _errors(out), _replacing(out) as fd:
-        _write_tar(fd, sources)
-    return found.result(out)
-
-
-def _write_tar(fd: int, sources: Mapping[str, bytes | tuple[int, Path]]) -> None:
-    """The small files of the top first: a reader of a stream then knows what the blobs are."""
+    # The small files of the top first: a reader of a stream then knows what the blobs are.
     pending = b""
     made: set[str] = set()
     for path in sorted(sources, key=lambda p: ("/" in p, p)):
@@ -112,11 +169,11 @@ def _write_tar(fd: int, sources: Mapping[str, bytes | tuple[int, Path]]) -> None
         if isinstance(source, bytes):
             pending += source
         else:
-            _write(fd, pending)
+            write(fd, pending)
             pending = b""
-            _copy(source[1], fd, size)
+            copy(source[1], fd, size)
         pending += padding(size)
-    _write(fd, pending + END)
+    write(fd, pending + END)
 
 
 def _parents(path: str) -> list[str]:
@@ -124,20 +181,16 @@ def _parents(path: str) -> list[str]:
     return ["/".join(parts[: i + 1]) for i in range(len(parts))]
 
 
-def export_layout(image: Path, disk: Disk, out: Path, extra: Extra | None = None) -> dict[str, Any]:
-    """Write the image as an OCI layout directory, and say what it is, as `export_tar` does.
+def export_layout(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict[str, Any]:
+    """Write a bundle as an OCI layout directory, and say what it is, as `export_tar` does.
 
     `out` is made, or is empty, or holds a layout of one image, which is replaced: readers see the old image until its
-    `index.json` is replaced, and then the new one; what only the old one used is then deleted.
+    `index.json` is replaced, and then the new one; what only the old one used is then deleted. A blob that both have
+    is not written again.
     """
-    found = _read(image, disk)
-    documents: dict[str, bytes | tuple[int, Path]] = {
-        spec.blob_path(found.record["image_id"]): found.config,
-        spec.blob_path(found.record["digest"]): found.manifest,
-        **(extra or {}),
-    }
+    sources: dict[str, Source] = {**(extra or {}), **bundle.blobs}
     new: list[Path] = []
-    with _errors(out):
+    with errors(out):
         _check_target(out)
         before = _contents(out)
         created: list[Path] = []
@@ -146,12 +199,11 @@ def export_layout(image: Path, disk: Disk, out: Path, extra: Extra | None = None
                 if not folder.is_dir():
                     folder.mkdir()
                     created.insert(0, folder)
-            for name, data in documents.items():
-                _place(out / name, new, data)
-            for digest, size, place in found.layers:
-                _place(out / spec.blob_path(digest), new, (size, place))
+            for name, data in sources.items():
+                if name not in before or not _has(out / name, data):
+                    _place(out / name, new, data)
             _place(out / "oci-layout", new, spec.LAYOUT)
-            _place(out / "index.json", new, found.index_json)
+            _place(out / "index.json", new, bundle.index_json)
         except BaseException:
             for path in new:
                 if os.path.relpath(path, out) not in before:
@@ -160,10 +212,18 @@ def export_layout(image: Path, disk: Disk, out: Path, extra: Extra | None = None
                 with contextlib.suppress(OSError):
                     folder.rmdir()
             raise
-        kept = {*documents, *(spec.blob_path(digest) for digest, _, _ in found.layers), *_LAYOUT_FILES}
-        for stale in before - kept:
+        for stale in before - {*sources, *_LAYOUT_FILES}:
             (out / stale).unlink(missing_ok=True)
-    return found.result(out)
+    return bundle.result(out)
+
+
+def _has(path: Path, source: Source) -> bool:
+    """Whether a file has the bytes already. A layer that anybody may have changed is read: it is quick to compare."""
+    import filecmp
+
+    if isinstance(source, bytes):
+        return path.read_bytes() == source if path.stat().st_size == len(source) else False
+    return path.is_file() and path.stat().st_size == source[0] and filecmp.cmp(path, source[1], shallow=False)
 
 
 def _check_target(out: Path) -> None:
@@ -195,93 +255,13 @@ def _contents(out: Path) -> set[str]:
     return blobs | {e.name for e in out.iterdir() if e.name in _LAYOUT_FILES or e.name.startswith("fpack-")}
 
 
-def _place(path: Path, new: list[Path], source: bytes | tuple[int, Path]) -> None:
-    with _replacing(path) as fd:
+def _place(path: Path, new: list[Path], source: Source) -> None:
+    with replacing(path) as fd:
         if isinstance(source, bytes):
-            _write(fd, source)
+            write(fd, source)
         else:
-            _copy(source[1], fd, source[0])
+            copy(source[1], fd, source[0])
     new.append(path)
 
 
-@contextlib.contextmanager
-def _errors(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        hint = "free some room, or name another disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        where = os.fspath(out)
-        raise ExportError(
-            f"{where} cannot be written", why=error.strerror or str(error), where=where, hint=hint
-        ) from None
-
-
-@contextlib.contextmanager
-def _replacing(out: Path) -> Iterator[int]:
-    """A descriptor of a new file beside `out`, which takes its place at the end, or is deleted on an error."""
-    if out.exists() and not stat.S_ISREG(out.stat().st_mode):
-        if out.is_dir():
-            raise ExportError(f"{out} is a directory", hint="name the file to write")
-        fd = os.open(out, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-        return
-    # A link keeps pointing where it did.
-    out = Path(os.path.realpath(out))
-    temporary = out.with_name(f".{out.name[:200]}.{os.urandom(6).hex()}")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        yield fd
-    except BaseException:
-        os.close(fd)
-        temporary.unlink()
-        raise
-    os.close(fd)
-    try:
-        temporary.rename(out)
-    except BaseException:
-        temporary.unlink()
-        raise
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def _copy(source: Path, fd: int, size: int) -> None:
-    """Append `size` bytes of a file, in the kernel where that can be done."""
-    with open(source, "rb", buffering=0) as file:
-        have = os.fstat(file.fileno()).st_size
-        if have != size:
-            raise ExportError(
-                "A layer in the store is damaged", where=os.fspath(source), why=f"{have} bytes, not {size}"
-            )
-        left = size
-        for move in (_copy_range, _send):
-            while left:
-                try:
-                    moved = move(file.fileno(), fd, left)
-                except OSError as error:
-                    if error.errno in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF):
-                        break
-                    raise
-                if not moved:
-                    break
-                left -= moved
-        while left and (chunk := file.read(min(left, CHUNK))):
-            _write(fd, chunk)
-            left -= len(chunk)
-        if left:
-            raise ExportError("A layer in the store became shorter", where=os.fspath(source))
-
-
-def _copy_range(source: int, target: int, size: int) -> int:
-    return os.copy_file_range(source, target, size)
-
-
-def _send(source: int, target: int, size: int) -> int:
-    return os.sendfile(target, source, None, size)
+__all__ = ["Bundle", "Disk", "ExportError", "Extra", "export_layout", "export_tar", "write_tar"]

@@ -32,6 +32,10 @@ _ARCHITECTURES = {
     "riscv64": ("riscv64", None),
     "s390x": ("s390x", None),
 }
+# As the command line of container tools has them; the variant is left out where there is but one.
+_NAMES = {
+    arch: name if variant in (None, "v8") else f"{name}/{variant}" for arch, (name, variant) in _ARCHITECTURES.items()
+}
 # https://github.com/distribution/reference: domain, path components, tag.
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?"
@@ -97,6 +101,34 @@ def platform(arch: str) -> dict[str, Value]:
         raise BuildError(f"An image cannot be for {arch!r}", why=f"there are {', '.join(_ARCHITECTURES)}")
     architecture, variant = _ARCHITECTURES[arch]
     return {"os": "linux", "architecture": architecture, **({"variant": variant} if variant else {})}
+
+
+def platform_name(arch: str) -> str:
+    """A Debian architecture as the command line of container tools has it: linux/arm64, linux/arm/v7."""
+    name = _NAMES.get(arch)
+    return f"linux/{name}" if name else f"linux/{arch}"
+
+
+def architecture(text: str) -> str:
+    """The Debian architecture of a platform, as `platform_name` writes it, with or without a variant that is plain.
+
+    BuildError if fpack makes no images for it.
+    """
+    system, _, rest = text.strip().lower().partition("/")
+    names = {name: arch for arch, name in _NAMES.items()}
+    names |= {"arm64/v8": "arm64", "amd64/v1": "amd64", "arm": "armhf"}
+    if system != "linux" or rest not in names:
+        raise BuildError(
+            f"There are no images for the platform {text!r}",
+            why=f"there are {', '.join(f'linux/{name}' for name in _NAMES.values())}",
+        )
+    return names[rest]
+
+
+def platforms(entries: Sequence[tuple[str, Descriptor]]) -> dict[str, Value]:
+    """An index of one image for several Debian architectures, as a registry has it under one name."""
+    manifests = [{**image.value(), "platform": platform(arch)} for arch, image in entries]
+    return {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
 
 
 def image_config(arch: str, config: Mapping[str, Value], steps: Sequence[Step]) -> dict[str, Value]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from fpack.builders.oci import export
-from fpack.builders.oci.export import ExportError
+from fpack.builders.output import ExportError
 from fpack.store.path import StorePath
 from support.images import Workshop, program, read_tar, walk
 
@@ -63,16 +63,16 @@ def test_what_is_returned(shop: Workshop, image: StorePath, tmp_path: Path) -> N
     result = shop.tar(image, tmp_path / "a.tar")
     shop.layout(image, tmp_path / "layout")
     found = walk(tmp_path / "layout")
-    assert result == {
-        "file": str(tmp_path / "a.tar"),
-        "name": "me/app",
-        "tag": "1.2",
+    alone = {
+        "platform": "linux/amd64",
         "digest": found["index"]["manifests"][0]["digest"],
         "image_id": found["manifest"]["config"]["digest"],
         "layers": len(found["layers"]),
         "size_compressed": sum(layer["size"] for layer in found["manifest"]["layers"]),
         "size_unpacked": sum(info.size for layer in found["layers"] for info, _ in layer.values()),
     }
+    about = {"file": str(tmp_path / "a.tar"), "name": "me/app", "tag": "1.2"}
+    assert result == {**about, **alone, "platforms": [alone]}
 
 
 def test_it_is_the_same_each_time(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_an_image_that_was_there_stays_until_the_new_one_is_whole(
     before = files(target) if target.is_dir() else target.read_bytes()
     second = shop.image(shop.root({"other": {"usr/bin/other": program(os.urandom(50_000))}}))
     with monkeypatch.context() as patch:
-        patch.setattr(export, "_copy", _fail)
+        patch.setattr(export, "copy", _fail)
         with pytest.raises(ExportError):
             write(second, target)
     assert before == (files(target) if target.is_dir() else target.read_bytes())

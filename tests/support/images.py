@@ -173,13 +173,19 @@ class Workshop:
         wanted.encode()
         return self.store.build(Layer(), wanted.name, wanted.args)
 
-    def tar(self, image: StorePath, out: Path, **options: Any) -> dict[str, Any]:
-        """Export an image as a tar."""
-        return export.export_tar(self.disk(image), self.disk, out, **options)
+    def bundle(self, *images: StorePath) -> export.Bundle:
+        """Images as one, each for a platform."""
+        return export.Bundle([self.disk(image) for image in images], self.disk)
 
-    def layout(self, image: StorePath, out: Path, **options: Any) -> dict[str, Any]:
-        """Export an image as a layout."""
-        return export.export_layout(self.disk(image), self.disk, out, **options)
+    def tar(self, image: StorePath | Sequence[StorePath], out: Path, **options: Any) -> dict[str, Any]:
+        """Export an image, or several as one, as a tar."""
+        images = [image] if isinstance(image, StorePath) else image
+        return export.export_tar(self.bundle(*images), out, **options)
+
+    def layout(self, image: StorePath | Sequence[StorePath], out: Path, **options: Any) -> dict[str, Any]:
+        """Export an image, or several as one, as a layout."""
+        images = [image] if isinstance(image, StorePath) else image
+        return export.export_layout(self.bundle(*images), out, **options)
 
 
 def read_tar(data: bytes) -> dict[str, tuple[tarfile.TarInfo, bytes]]:

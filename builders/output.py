@@ -1,0 +1,121 @@
+"""Where an export goes: a file that is whole or not there, or a pipe that is written to.
+
+Nothing is left of an export that fails, and a file that was there before stays until the new one is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from fpack.store.errors import FpackError
+
+CHUNK = 1 << 20
+
+
+class ExportError(FpackError):
+    """An image that cannot be written where it was to go."""
+
+
+@contextlib.contextmanager
+def errors(out: Path) -> Iterator[None]:
+    """Turn the system's errors about `out` into ExportError."""
+    try:
+        yield
+    except OSError as error:
+        hint = "free some room, or name another disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        where = os.fspath(out)
+        raise ExportError(
+            f"{where} cannot be written", why=error.strerror or str(error), where=where, hint=hint
+        ) from None
+
+
+@contextlib.contextmanager
+def replacing(out: Path) -> Iterator[int]:
+    """A descriptor of a new file beside `out`, which takes its place at the end, or is deleted on an error."""
+    if out.exists() and not stat.S_ISREG(out.stat().st_mode):
+        if out.is_dir():
+            raise ExportError(f"{out} is a directory", hint="name the file to write")
+        fd = os.open(out, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+        return
+    # A link keeps pointing where it did.
+    out = Path(os.path.realpath(out))
+    temporary = beside(out)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        yield fd
+    except BaseException:
+        os.close(fd)
+        temporary.unlink()
+        raise
+    os.close(fd)
+    try:
+        temporary.rename(out)
+    except BaseException:
+        temporary.unlink()
+        raise
+
+
+def beside(out: Path) -> Path:
+    """A name that nothing has, in the directory of `out`."""
+    return out.with_name(f".{out.name[:200]}.{os.urandom(6).hex()}")
+
+
+def seekable(fd: int, out: Path, what: str) -> None:
+    """ExportError if `fd` is no file in which one can go back. what: a format, with its article."""
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        raise ExportError(
+            f"{what} cannot be written to {out}",
+            why="its beginning is written last, and a pipe or device cannot go back",
+            hint="name a file with -o",
+        )
+
+
+def write(fd: int, data: bytes | bytearray) -> None:
+    """Write all of `data`."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def copy(source: Path, fd: int, size: int) -> None:
+    """Append a file of the store, which has `size` bytes, in the kernel where that can be done."""
+    with open(source, "rb", buffering=0) as file:
+        have = os.fstat(file.fileno()).st_size
+        if have != size:
+            raise ExportError(
+                "A layer in the store is damaged", where=os.fspath(source), why=f"{have} bytes, not {size}"
+            )
+        left = size
+        for move in (_copy_range, _send):
+            while left:
+                try:
+                    moved = move(file.fileno(), fd, left)
+                except OSError as error:
+                    if error.errno in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF):
+                        break
+                    raise
+                if not moved:
+                    break
+                left -= moved
+        while left and (chunk := file.read(min(left, CHUNK))):
+            write(fd, chunk)
+            left -= len(chunk)
+        if left:
+            raise ExportError("A layer in the store became shorter", where=os.fspath(source))
+
+
+def _copy_range(source: int, target: int, size: int) -> int:
+    return os.copy_file_range(source, target, size)
+
+
+def _send(source: int, target: int, size: int) -> int:
+    return os.sendfile(target, source, None, size)
