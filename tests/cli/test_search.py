@@ -1,0 +1,142 @@
+"""Searching packages: what is found, in which order, and that nothing is locked or fetched by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fpack.builders.debian.catalog import Catalog, Row, make_catalog, order, rank
+from support.archive import Archive
+from support.program import Fpack, world
+from support.terminal import on_terminal
+
+NOWHERE = {"FPACK_MIRROR": "debian=file:///nowhere only"}
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    archive = world(tmp_path / "archive")
+    described = {
+        "redis": "key-value database (metapackage)",
+        "redis-server": "key-value database",
+        "lua-redis": "client library",
+        "ledis": "speaks the REDIS protocol, and more words that fill a line up to its end and then some more",
+        "evil": "a \x1b]0;title\x07 description\tof redisless things",
+    }
+    for name, text in described.items():
+        archive.add(name, "1.0", fields={"Description": text})
+    archive.add("redis", "1.0+deb13u1", suite="trixie-security", fields={"Description": "key-value database, mended"})
+    archive.publish()
+    return archive
+
+
+@pytest.fixture
+def fpack(tmp_path: Path, archive: Archive) -> Fpack:
+    return Fpack(tmp_path / "home", archive)
+
+
+def search(fpack: Fpack, *args: str, **options: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(fpack("search", "--json", *args, **options).stdout)
+    return found
+
+
+def test_the_curated_come_first_then_exact_prefix_part_and_description(fpack: Fpack) -> None:
+    found = search(fpack, "redis")
+    names = [(each["name"], each["curated"]) for each in found["packages"]]
+    assert names == [
+        ("redis", True), ("redis", False), ("redis-server", False), ("lua-redis", False), ("ledis", False),
+        ("evil", False),
+    ]  # fmt: skip
+    assert found["found"] == 6 and found["release"] == "trixie"
+    targets = [each["target"] for each in found["packages"]]
+    assert targets[:2] == ["redis", "debian.trixie.redis"]
+
+
+def test_the_newest_version_of_all_suites_counts(fpack: Fpack) -> None:
+    debian = next(each for each in search(fpack, "redis")["packages"] if not each["curated"])
+    assert (debian["version"], debian["description"]) == ("1.0+deb13u1", "key-value database, mended")
+
+
+def test_every_word_must_be_there(fpack: Fpack) -> None:
+    found = search(fpack, "database", "server")
+    assert [each["name"] for each in found["packages"]] == ["redis-server"]
+    assert search(fpack, "DATABASE server")["packages"] == found["packages"]
+
+
+def test_it_needs_no_network_the_second_time_and_locks_nothing(fpack: Fpack) -> None:
+    (fpack.home / "fpack.fp").write_text("")
+    first = search(fpack, "redis")
+    assert search(fpack, "redis", env=NOWHERE) == first
+    assert not (fpack.home / "fpack.lock").exists() and not list(fpack.home.glob(".local/state/**/*.lock"))
+    assert not (fpack.home / "store").exists()
+
+
+def test_the_first_time_without_network_says_so(fpack: Fpack) -> None:
+    assert "nowhere" in fpack.fails("search", "redis", env=NOWHERE)
+
+
+def test_nothing_found_names_what_is_near_and_ends_with_1(fpack: Fpack) -> None:
+    done = fpack("search", "redis-servr", status=1)
+    assert "redis-server" in done.stderr and "did you mean" in done.stderr and done.stdout == ""
+    done = fpack("search", "redis-servr", "--json", status=1)
+    assert json.loads(done.stdout)["near"][0] == "redis-server"
+
+
+def test_a_limit_says_how_much_is_left(fpack: Fpack) -> None:
+    done = fpack("search", "redis", "--limit", "2")
+    assert len(done.stdout.splitlines()) == 2 and "4 more" in done.stderr
+    assert len(fpack("search", "redis", "--limit", "0").stdout.splitlines()) == 6
+
+
+def test_no_words_and_unknown_releases_are_explained(fpack: Fpack) -> None:
+    assert "WORDS" in fpack("search", status=2).stderr
+    assert "fpack search redis" in fpack.fails("search", " ")
+    assert "trixie" in fpack.fails("search", "-r", "jammy", "redis")
+
+
+def test_a_terminal_gets_lines_that_fit_and_no_control_characters_from_the_archive(fpack: Fpack) -> None:
+    text = on_terminal(fpack, "search", "redis", columns=60)
+    assert all(len(line) <= 60 for line in text.splitlines()), text
+    assert "…" in text and "★" in text and "debian.trixie.redis tells more" in text
+    assert "\x1b]" not in on_terminal(fpack, "search", "redis", color=True)
+    assert "\x1b[1mredis-server\x1b[0m" in on_terminal(fpack, "search", "redis", color=True)
+    assert "\x1b" not in fpack("search", "redis").stdout
+
+
+def test_the_locks_own_list_is_searched(fpack: Fpack, archive: Archive) -> None:
+    (fpack.home / "fpack.fp").write_text('image = container { packages = [import("fpack/debian").trixie.hello] }')
+    fpack("lock")
+    archive.add("redis-new", "2.0")
+    archive.publish()
+    assert [e["name"] for e in search(fpack, "redis-")["packages"]] == ["redis-server"]
+    fpack("update")
+    assert [e["name"] for e in search(fpack, "redis-")["packages"]] == ["redis-new", "redis-server"]
+
+
+def stanza(name: str, description: str = "words", version: str = "1") -> bytes:
+    return f"Package: {name}\nVersion: {version}\nSection: misc\nDescription: {description}\n".encode()
+
+
+def test_a_catalog_finds_in_names_and_descriptions_alone() -> None:
+    text = b"\n".join([stanza("a-b", "The Quick fox"), stanza("c", version="2"), stanza("zeta")])
+    catalog = Catalog(make_catalog(text))
+    assert list(catalog.find(["quick"])) == [Row("a-b", "1", "misc", "The Quick fox")]
+    assert [row.name for row in catalog.find(["misc"])] == []  # a section
+    assert [row.version for row in catalog.find(["c"])] == ["1", "2"]  # Quick, and c
+    assert list(catalog.find(["fox", "none"])) == list(catalog.find(["a\tb"])) == list(catalog.find([])) == []
+
+
+def test_an_empty_index_has_an_empty_catalog() -> None:
+    assert list(Catalog(make_catalog(b"")).find(["a"])) == []
+
+
+def test_ranks() -> None:
+    rows = [Row(name, "1", "", text) for name, text in [
+        ("libpng-tools", ""), ("other", "png things"), ("png", ""), ("apng", ""), ("png-view", ""), ("x", "apngs"),
+    ]]  # fmt: skip
+    ranked = order((rank(row, ["png"]) for row in rows), ["png"])
+    assert [(hit.rank, hit.row.name) for hit in ranked] == [
+        (0, "png"), (1, "png-view"), (2, "apng"), (2, "libpng-tools"), (3, "other"), (3, "x"),
+    ]  # fmt: skip
