@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 MTIME = 1
-_TIMES = (MTIME, MTIME)
+_MODES = {False: stat.S_IFREG | 0o444, True: stat.S_IFREG | 0o555}
 
 
 class FileNode(NamedTuple):
@@ -36,7 +37,10 @@ class Pool:
         return f"{self._root}/{hex_[:2]}/{hex_[2:]}{'x' if node.executable else ''}"
 
     def link(self, node: FileNode, target: str) -> bool:
-        """Link the pool's file to `target`; False if the pool does not have it, whole."""
+        """Link the pool's file to `target`; False if the pool does not have it, as it was put there.
+
+        Its content is not read again. A file that somebody wrote to shows it by its size or its time.
+        """
         place = self._place(node)
         try:
             os.link(place, target)
@@ -50,7 +54,8 @@ class Pool:
                 os.unlink(place)
             return False
         # A machine that lost power may have kept a name and lost its content.
-        if os.stat(target).st_size != node.size:
+        status = os.lstat(target)
+        if status.st_size != node.size or status.st_mtime != MTIME or status.st_mode != _MODES[node.executable]:
             os.unlink(target)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(place)

@@ -7,7 +7,7 @@ symlink or outside the directory, whatever an archive says; nobody else can writ
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from blake3 import blake3
@@ -79,16 +79,13 @@ class TreeWriter:
         return self._put(folder, name, node)
 
     def link(self, path: str, node: FileNode, source: Path) -> None:
-        """Enter a file that is in the store already: `source` is where, used if the pool has lost it."""
+        """Enter a file that is in the store already: `source` is where, used if the pool has lost it.
+
+        BadTree if `source` does not hold what `node` says: the pool would give it to everyone who wants that content.
+        """
         folder, name, target = self._slot(path)
         if not self._pool.link(node, target):
-
-            def chunks() -> Iterable[bytes]:
-                with open(source, "rb", buffering=0) as file:
-                    while chunk := file.read(CHUNK):
-                        yield chunk
-
-            self._write(node, target, chunks())
+            self._write(node, target, _content(source), check=True)
         self._put(folder, name, node)
 
     def symlink(self, path: str, to: str) -> None:
@@ -137,12 +134,18 @@ class TreeWriter:
         os.chmod(place, 0o555)
         os.utime(place, _TIMES)
 
-    def _write(self, node: FileNode, target: str, chunks: Iterable[bytes]) -> None:
+    def _write(self, node: FileNode, target: str, chunks: Iterable[bytes], check: bool = False) -> None:
         mode = 0o555 if node.executable else 0o444
+        hasher = blake3()
         fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             for chunk in chunks:
                 _write_all(fd, chunk)
+                if check:
+                    hasher.update(chunk)
+            if check and (hasher.digest() != node.digest or os.fstat(fd).st_size != node.size):
+                os.unlink(target)
+                raise BadTree("A file does not hold what its table says", where=target[len(self._base) + 1 :])
             os.fchmod(fd, mode)
             os.utime(fd, _TIMES)
         finally:
@@ -186,6 +189,13 @@ class TreeWriter:
                 raise BadTree(f"A path leads through {kind} of the same tree", where=path)
             node = below
         return node
+
+
+def _content(source: Path) -> Iterator[bytes]:
+    fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
 
 
 def _size(node: Node | None) -> int:

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 from fpack.store.errors import BadTree
-from fpack.store.pool import Pool
+from fpack.store.pool import FileNode, Pool
 from fpack.store.tree import scan, tree_digest
 from fpack.store.writer import TreeWriter
 
@@ -123,3 +124,41 @@ def test_nothing_is_written_through_a_symlink_or_a_file(writer: TreeWriter, tmp_
 def test_an_empty_tree_is_refused(writer: TreeWriter) -> None:
     with pytest.raises(BadTree, match="empty"):
         writer.finish()
+
+
+@pytest.mark.parametrize("change", ["content", "same size", "mode"])
+def test_a_file_that_was_changed_in_place_is_written_again(pool: Pool, tmp_path: Path, change: str) -> None:
+    one, two = TreeWriter(pool, tmp_path / "one"), TreeWriter(pool, tmp_path / "two")
+    one.file("a", [b"content"])
+    (one.place / "a").chmod(0o644)
+    if change != "mode":
+        (one.place / "a").write_bytes(b"CONTENT" if change == "same size" else b"more content")
+    two.file("a", [b"content"])
+    assert (two.place / "a").read_bytes() == b"content"
+    assert (two.place / "a").stat().st_ino != (one.place / "a").stat().st_ino
+
+
+def test_a_link_to_another_content_than_its_digest_says_reaches_nobody(pool: Pool, tmp_path: Path) -> None:
+    node = FileNode(blake3(b"good").digest(), 4, False)
+    source, pipe, secret = tmp_path / "source", tmp_path / "pipe", tmp_path / "secret"
+    source.write_bytes(b"evil")
+    os.mkfifo(pipe)
+    secret.symlink_to(source)
+    for number, place in enumerate((source, pipe, secret)):
+        writer = TreeWriter(pool, tmp_path / f"forged{number}")
+        with pytest.raises((BadTree, OSError)):
+            writer.link("a", node, place)
+    innocent = TreeWriter(pool, tmp_path / "innocent")
+    innocent.file("a", [b"good"])
+    assert (innocent.place / "a").read_bytes() == b"good"
+
+
+def test_a_link_to_a_file_that_the_pool_has_lost_is_copied(pool: Pool, tmp_path: Path) -> None:
+    one, two = TreeWriter(pool, tmp_path / "one"), TreeWriter(pool, tmp_path / "two")
+    node = one.file("a", [b"content"])
+    for place in (tmp_path / "files").rglob("*"):
+        if place.is_file():
+            place.unlink()
+    two.link("b", node, one.place / "a")
+    assert (two.place / "b").read_bytes() == b"content"
+    assert (two.place / "b").stat().st_mode & 0o7777 == 0o444
