@@ -15,12 +15,14 @@ VERSION = "0.1.0"
 VERBS = {
     "pack": "Make a container image of a package or a project.",
     "build": "Build something and link to the result.",
+    "verify": "Prove that an image holds what its manifest says.",
     "eval": "Show what an expression, a file or an attribute evaluates to.",
     "lock": "Write down exactly which packages a project uses.",
     "update": "Move the lock to what the archive has today.",
     "why": "Show why a package is in an image.",
     "size": "Show what an image's bytes are made of.",
     "search": "Find packages by name and description.",
+    "show": "Show what a package or a container is.",
     "log": "Show the log of a build.",
     "gc": "Delete what nothing needs any more from the store.",
 }

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
-from fpack.store.store import Store
+from fpack.store.store import Store, default_root
 
 from . import target as targets
 from .main import VERSION
@@ -116,19 +116,22 @@ class Workspace:
 
     def container(self, target: Target) -> Container:
         """The container that a target is, or is packed into: a package gets one of its own."""
+        return self.container_of(self.evaluator.force(self.value(target)), target)
+
+    def container_of(self, value: Any, target: Target) -> Container:
+        """The container that a target's value is, or is packed into."""
         evaluator = self.evaluator
-        value = evaluator.force(self.value(target))
-        if isinstance(value, Mapping) and self._field(value, "type") == "package":
+        if isinstance(value, Mapping) and self.field(value, "type") == "package":
             value = evaluator.force(evaluator.call(self.expression("container-for"), value))
-        if not (isinstance(value, Mapping) and self._field(value, "type") == "container"):
+        if not (isinstance(value, Mapping) and self.field(value, "type") == "container"):
             raise UsageError(
                 f"{target.text} is not a container",
                 hint="pack a container { ... } or a package; fpack build makes other things",
             )
-        name = str(self._field(value, "name"))
+        name = str(self.field(value, "name"))
         return Container(
-            image=self._output(self._field(value, "image")),
-            root=self._output(self._field(value, "root")),
+            image=self.output(self.field(value, "image")),
+            root=self.output(self.field(value, "root")),
             name=name,
             file_name=name.rpartition("/")[2],
             ports=tuple(str(p) for p in self._list(value, "ports")),
@@ -139,16 +142,18 @@ class Workspace:
         """The output that a target stands for: a derivation's, or a container's image."""
         value = self.evaluator.force(self.value(target))
         if self.evaluator.is_derivation(value):
-            return self._output(value)
+            return self.output(value)
         return self.container(target).image
 
-    def _field(self, record: Mapping[str, Any], name: str) -> Any:
+    def field(self, record: Mapping[str, Any], name: str) -> Any:
+        """A field of a record, evaluated; None if there is none."""
         return self.evaluator.force(record[name]) if name in record else None
 
     def _list(self, record: Mapping[str, Any], name: str) -> list[Any]:
-        return [self.evaluator.force(item) for item in self._field(record, name) or []]
+        return [self.evaluator.force(item) for item in self.field(record, name) or []]
 
-    def _output(self, value: Any) -> Output:
+    def output(self, value: Any) -> Output:
+        """The output that a derivation, or a record that is one, stands for."""
         digest, output, _ = self.evaluator.derivation_of(value)
         return Output(digest, output)
 
@@ -170,11 +175,11 @@ class Workspace:
             if isinstance(value, list):
                 todo += value
             elif isinstance(value, dict) and not isinstance(value, OnDemand) and not evaluator.is_derivation(value):
-                kind = self._field(value, "type")
+                kind = self.field(value, "type")
                 if kind == "container":
-                    self._field(value, "image")
+                    self.field(value, "image")
                 elif kind == "package":
-                    self.source.closure(str(self._field(value, "release")), [str(self._field(value, "name"))])
+                    self.source.closure(str(self.field(value, "release")), [str(self.field(value, "name"))])
                 else:
                     todo += value.values()
 
@@ -184,6 +189,16 @@ class Workspace:
     def store(self) -> Store:
         """This machine's store."""
         return Store()
+
+    @property
+    def has_store(self) -> bool:
+        """Whether this machine has a store already."""
+        return (default_root() / "db").is_dir()
+
+    @cached_property
+    def builders(self) -> Mapping[str, Builder]:
+        """What makes each kind of derivation."""
+        return _Builders(self)
 
     @cached_property
     def arch(self) -> str:
@@ -271,7 +286,7 @@ class Workspace:
         shown = reporter(self.options.verbose)
         scheduler = Scheduler(
             self.store,
-            _Builders(self),
+            self.builders,
             shown,
             bodies=self.evaluator.derivations,
             jobs=self.options.jobs,

@@ -1,0 +1,146 @@
+"""Whether Debian's archive vouches for a package: its line in an index, and that index in a signed release."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.builders.debian import release
+from fpack.builders.manifest.format import Index, Lock, Package, Suite
+from fpack.store.errors import FpackError
+
+from .athand import AtHand
+from .report import TRACE, Report
+
+CHUNK = 1 << 20
+_PACKAGE = re.compile(rb"\nPackage:[ \t]*([^\s]+)")
+
+
+class _Text(NamedTuple):
+    """An index, and where the stanzas of the lock's packages begin."""
+
+    text: mmap.mmap
+    starts: dict[str, list[int]]
+
+
+class Archives:
+    """The indexes of a lock, opened when they are first needed."""
+
+    def __init__(self, lock: Lock, hand: AtHand, report: Report) -> None:
+        self._lock = lock
+        self._hand = hand
+        self._report = report
+        self._texts: dict[str, _Text | None] = {}
+        self._signed: dict[str, bool] = {}
+
+    def vouch(self, package: Package) -> tuple[str | None, bool]:
+        """The suite in whose index a package is (None: not known here), and whether that index is signed.
+
+        A package that none of the archive's indexes has is a finding.
+        """
+        suites = {suite.suite: suite for suite in self._lock.suites if suite.archive == package.archive}
+        indexes = [index for index in self._lock.indexes if index.suite in suites]
+        absent = 0
+        for index in indexes:
+            text = self._text(index)
+            if text is None:
+                absent += 1
+            elif _lists(text.text, text.starts.get(package.name, ()), package):
+                return index.suite, self._is_signed(suites[index.suite], index)
+        if indexes and not absent:
+            names = ", ".join(index.suite for index in indexes)
+            self._report.add(TRACE, f"package {package.name}", f"no index that the lock names lists it ({names})")
+        return None, False
+
+    def _text(self, index: Index) -> _Text | None:
+        if index.sha256 not in self._texts:
+            self._texts[index.sha256] = self._open(index)
+        return self._texts[index.sha256]
+
+    def _open(self, index: Index) -> _Text | None:
+        place = self._hand.index(index.sha256)
+        if place is None or place.stat().st_size != index.size or not index.size:
+            self._report.note(f"the index of {index.suite} is not at hand")
+            return None
+        if _sha256(place) != index.sha256:
+            self._report.note(f"the cached index of {index.suite} is damaged")
+            return None
+        with open(place, "rb") as file:
+            text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return _Text(text, _starts(text, {pin.name.encode() for pin in self._lock.packages}))
+
+    def _is_signed(self, suite: Suite, index: Index) -> bool:
+        key = f"{suite.sha256} {index.sha256}"
+        if key not in self._signed:
+            self._signed[key] = self._verify(suite, index)
+        return self._signed[key]
+
+    def _verify(self, suite: Suite, index: Index) -> bool:
+        place = self._hand.release(suite.sha256)
+        if place is None or _sha256(place) != suite.sha256:
+            self._report.note(f"the signed release of {suite.suite} is not at hand")
+            return False
+        try:
+            keyring = release.find_keyring(self._hand.keyring)
+            signed = release.verify(place.read_bytes(), keyring, str(place))
+            found = release.parse_release(signed, suite.sha256, str(place))
+        except release.KeyringError as error:
+            self._report.note(f"the signature of {suite.suite} cannot be checked: {error.what}")
+            return False
+        except FpackError as error:
+            self._report.add(TRACE, f"suite {suite.suite}", f"{error.what} {error.why}".strip())
+            return False
+        digests = {(file.sha256, file.size) for file in found.files.values()}
+        for sha256, size in ((index.sha256, index.size), (index.packed_sha256, index.packed_size)):
+            if (sha256, size) not in digests:
+                self._report.add(TRACE, f"suite {suite.suite}", f"its signed release does not list the index {sha256}")
+                return False
+        return True
+
+
+def _lists(text: mmap.mmap, starts: Iterable[int], package: Package) -> bool:
+    """Whether an index has this package, with all that the lock says of its file, in a stanza that begins there."""
+    wanted = {
+        "Package": package.name,
+        "Version": package.version,
+        "Architecture": package.arch,
+        "SHA256": package.sha256,
+        "Size": str(package.size),
+        "Filename": package.file,
+    }
+    for start in starts:
+        fields = _stanza(text, start)
+        if all(fields.get(key, "").removeprefix("./") == value for key, value in wanted.items()):
+            return True
+    return False
+
+
+def _stanza(text: mmap.mmap, start: int) -> dict[str, str]:
+    end = text.find(b"\n\n", start)
+    stanza = text[start : end if end >= 0 else len(text)].decode("utf-8", "replace")
+    lines = [line for line in stanza.split("\n") if line[:1] not in (" ", "\t")]
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def _starts(text: mmap.mmap, names: Collection[bytes]) -> dict[str, list[int]]:
+    """Where the stanzas of these packages begin. One pass over it: it has 50 MB, and the names can be many."""
+    found: dict[str, list[int]] = {}
+    first = re.match(rb"Package:[ \t]*([^\s]+)", text)
+    places = [(match.start() + 1, match[1]) for match in _PACKAGE.finditer(text) if match[1] in names]
+    if first is not None and first[1] in names:
+        places.insert(0, (0, first[1]))
+    for start, name in places:
+        found.setdefault(name.decode(), []).append(start)
+    return found
+
+
+def _sha256(place: Path) -> str:
+    sha256 = hashlib.sha256()
+    with open(place, "rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            sha256.update(chunk)
+    return sha256.hexdigest()

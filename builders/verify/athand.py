@@ -1,0 +1,40 @@
+"""What this machine has to check packages by: .debs and payloads in the store, cached indexes, signed releases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fpack.store.derivation import Output
+from fpack.store.path import StorePath
+from fpack.store.store import Store
+
+
+class AtHand:
+    """store: the machine's, None if it has none. cache: the folder of indexes. keyring: a file's name, or None."""
+
+    def __init__(self, store: Store | None, cache: Path, keyring: str | None = None) -> None:
+        self.store = store
+        self.keyring = keyring
+        self._cache = cache
+
+    def built(self, derivation: str) -> Path | None:
+        """Where the output of a derivation lies, if it is in the store."""
+        if self.store is None:
+            return None
+        path: StorePath | None = self.store.database.built(Output(bytes.fromhex(derivation)))
+        if path is None:
+            return None
+        place = self.store.disk(path)
+        return place if place.exists() else None
+
+    def index(self, sha256: str) -> Path | None:
+        """The text of the index with this digest, if it is cached."""
+        return self._file(f"{sha256}.packages")
+
+    def release(self, sha256: str) -> Path | None:
+        """The signed release with this digest, if it is cached."""
+        return self._file(f"{sha256}.InRelease")
+
+    def _file(self, name: str) -> Path | None:
+        place = self._cache / name
+        return place if place.is_file() else None

@@ -1,0 +1,161 @@
+"""The manifest that an image carries, and the other documents that refer to it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from fpack.builders.archive.stream import Section, blocks
+from fpack.builders.manifest import json_form
+from fpack.builders.manifest.format import ARTIFACT, CANONICAL, JSON, MAX_SIZE, REFERRERS, Blob, Reader
+from fpack.store.errors import FpackError
+
+from . import documents
+from .archive import Archive
+from .documents import BadDocument, blob_name, descriptor, shown
+from .report import BLOB, DOCUMENT, MANIFEST, Report
+
+MAX_LIST = 1 << 20
+CHUNK = 1 << 18
+EMPTY = "application/vnd.oci.empty.v1+json"
+
+
+def find(archive: Archive) -> bytes | None:
+    """The canonical manifest that an image carries; None if it carries none. BadDocument if it cannot be had whole."""
+    if REFERRERS not in archive.sizes:
+        return None
+    for entry in _entries(archive):
+        if isinstance(entry, dict) and entry.get("artifactType") == ARTIFACT:
+            artifact = _artifact(archive, descriptor(entry, REFERRERS))
+            for layer in _layers(artifact):
+                if layer.media_type == CANONICAL:
+                    return _data(archive, layer)
+    return None
+
+
+def _entries(archive: Archive) -> list[Any]:
+    value = documents.read(archive, REFERRERS, MAX_LIST).value
+    entries = value.get("manifests") if isinstance(value, dict) else None
+    if not isinstance(entries, list):
+        raise BadDocument(REFERRERS, "it is no list of referrers")
+    return entries
+
+
+def _artifact(archive: Archive, blob: Blob) -> Any:
+    """The artifact of a descriptor."""
+    name = blob_name(blob.digest)
+    document = documents.read(archive, name, MAX_LIST)
+    if (document.digest, document.size) != (blob.digest, blob.size):
+        raise BadDocument(name, f"its content has the digest {document.digest} and {document.size} bytes")
+    if not isinstance(document.value, dict):
+        raise BadDocument(name, "it is no artifact")
+    return document.value
+
+
+def _layers(artifact: Any) -> list[Blob]:
+    layers = artifact.get("layers")
+    if not isinstance(layers, list):
+        raise BadDocument(REFERRERS, "an artifact has no layers")
+    return [descriptor(layer, REFERRERS) for layer in layers]
+
+
+def _data(archive: Archive, blob: Blob) -> bytes:
+    name = blob_name(blob.digest)
+    if blob.size > MAX_SIZE or archive.sizes.get(name) != blob.size:
+        raise BadDocument(
+            name, f"the manifest has {archive.sizes.get(name)} bytes, and its descriptor says {blob.size}"
+        )
+    data = b"".join(_chunks(archive, name))
+    if f"sha256:{hashlib.sha256(data).hexdigest()}" != blob.digest:
+        raise BadDocument(name, "the manifest's content is not that of its digest")
+    return data
+
+
+def _chunks(archive: Archive, name: str) -> Iterator[bytes]:
+    left = archive.sizes[name]
+    with archive.open(name) as file:
+        while left and (chunk := file.read(min(left, CHUNK))):
+            left -= len(chunk)
+            yield chunk
+
+
+class Referrers:
+    """A check of all that refers to an image. used: the names of the files that belong to it."""
+
+    def __init__(self, archive: Archive, image: Blob, data: bytes, report: Report) -> None:
+        self.used: set[str] = set()
+        self._archive = archive
+        self._image = image
+        self._data = data
+        self._report = report
+
+    def check(self) -> None:
+        """Every referrer is an artifact about this image, whole, and the manifest among them is the right one."""
+        archive = self._archive
+        if REFERRERS not in archive.sizes:
+            return
+        self.used.add(REFERRERS)
+        try:
+            for entry in _entries(archive):
+                self._referrer(entry)
+        except BadDocument as error:
+            self._report.add(error.kind, error.where, error.why)
+
+    def _referrer(self, entry: Any) -> None:
+        report = self._report
+        blob = descriptor(entry, REFERRERS)
+        name = blob_name(blob.digest)
+        self.used.add(name)
+        artifact = _artifact(self._archive, blob)
+        subject = artifact.get("subject")
+        if subject != documents.value_of(self._image):
+            report.add(DOCUMENT, name, f"the artifact is about another image: {shown(subject)}")
+        if artifact.get("artifactType") != entry.get("artifactType"):
+            report.add(DOCUMENT, name, f"it is of the type {shown(artifact.get('artifactType'))}")
+        for each in [descriptor(artifact.get("config"), name), *_layers(artifact)]:
+            self._blob(each)
+        if artifact.get("artifactType") == ARTIFACT:
+            self._manifest(artifact)
+
+    def _blob(self, blob: Blob) -> None:
+        name = blob_name(blob.digest)
+        self.used.add(name)
+        size = self._archive.sizes.get(name)
+        if size != blob.size:
+            what = "it is not there" if size is None else f"it has {size} bytes; its descriptor says {blob.size}"
+            self._report.add(BLOB, name, what)
+            return
+        sha256 = hashlib.sha256()
+        for chunk in _chunks(self._archive, name):
+            sha256.update(chunk)
+        if f"sha256:{sha256.hexdigest()}" != blob.digest:
+            self._report.add(BLOB, name, f"the blob's content has the digest sha256:{sha256.hexdigest()}")
+
+    def _manifest(self, artifact: Any) -> None:
+        """The manifest within is the one that the image was checked against, in both forms."""
+        wanted = f"sha256:{hashlib.sha256(self._data).hexdigest()}"
+        for layer in _layers(artifact):
+            if layer.media_type == CANONICAL and layer.digest != wanted:
+                self._report.add(MANIFEST, blob_name(layer.digest), f"the image carries another manifest than {wanted}")
+            elif layer.media_type == JSON and layer.digest.removeprefix("sha256:"):
+                self._json(layer)
+
+    def _json(self, blob: Blob) -> None:
+        name = blob_name(blob.digest)
+        wanted, length = hashlib.sha256(), 0
+        for piece in json_form.render(Reader(self._data)):
+            wanted.update(piece)
+            length += len(piece)
+        found, seen = hashlib.sha256(), 0
+        try:
+            with self._archive.open(name) as file:
+                for block in blocks(Section(file, self._archive.sizes[name]), "zst"):
+                    seen += len(block)
+                    if seen > length:
+                        break
+                    found.update(block)
+        except (FpackError, KeyError):
+            seen = -1
+        if seen != length or found.digest() != wanted.digest():
+            self._report.add(MANIFEST, name, "the JSON form of the manifest says something else than the canonical one")

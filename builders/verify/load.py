@@ -1,0 +1,58 @@
+"""A manifest from a file or from within an image, whatever is in there, in bounded memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+from fpack.builders.manifest import json_form
+from fpack.builders.manifest.format import MAX_SIZE, ManifestError, Reader
+
+from .report import VerifyError
+
+# What reading a manifest may take beyond what the process has. An honest one of 500,000 entries needs half of that.
+MEMORY = 220 << 20
+
+
+@contextlib.contextmanager
+def bounded(budget: int = MEMORY) -> Iterator[None]:
+    """Within, the process can grow by `budget` bytes; more is a ManifestError. Few bytes can decode to a great many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    with open("/proc/self/statm", encoding="ascii") as file:
+        used = int(file.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")
+    limit = used + budget
+    if soft != resource.RLIM_INFINITY:
+        limit = min(limit, soft)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    try:
+        yield
+    except MemoryError:
+        raise ManifestError(
+            "This is not a manifest that fpack can read", why=f"it takes more than {budget >> 20} MB to decode"
+        ) from None
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def from_file(place: Path) -> bytes:
+    """The canonical form of the manifest in a file, which has either form."""
+    try:
+        with open(place, "rb", buffering=0) as file:
+            data = file.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise VerifyError("The manifest cannot be read", where=str(place), why=error.strerror or "") from None
+    if len(data) > MAX_SIZE:
+        raise ManifestError("The manifest is too large", where=str(place), why=f"the limit is {MAX_SIZE} bytes")
+    if data.lstrip()[:1] != b"{":
+        return data
+    with bounded():
+        return b"".join(json_form.parse(data, str(place)))
+
+
+def reader(data: bytes, where: str) -> Reader:
+    """A reader of a manifest's canonical form."""
+    with bounded():
+        return Reader(data, where)

@@ -1,0 +1,131 @@
+"""`fpack verify`: prove that an image holds exactly what its manifest says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import options as shared
+from .render import megabytes, paint
+
+if TYPE_CHECKING:
+    from fpack.builders.verify.run import Outcome
+
+MAX_SHOWN = 40
+MAX_NOTES = 10
+
+
+@click.command(
+    "verify",
+    epilog="""\b
+Examples:
+  fpack verify postgres.tar                             against the manifest that it carries
+  fpack verify postgres.tar --manifest trusted.json     against one that you trust
+  fpack verify postgres.tar --rebuild                   and build it again from the manifest alone
+  fpack verify layout/ --json
+
+\b
+The exit status is 0 if the image is proven, and 1 if it differs or cannot be read.""",
+)
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--manifest", type=click.Path(path_type=Path), metavar="FILE", help="The manifest, in either form.")
+@click.option("--rebuild", is_flag=True, help="Build the image again, in an empty store, and compare.")
+@click.option("--strict", is_flag=True, help="Fail as well if something could not be checked on this machine.")
+@click.option("--mirror", metavar="URL", help="Take Debian's files from here first, for --rebuild.")
+@click.option("-j", "--jobs", type=click.IntRange(0, 512), default=0, help="Builds at once; 0: one a core.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every difference and every step.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    image: Path, manifest: Path | None, rebuild: bool, strict: bool, as_json: bool, verbose: bool, **rest: Any
+) -> int:
+    """Prove that IMAGE, a tar or an OCI layout, holds what its manifest says and nothing else."""
+    from fpack.builders.verify.athand import AtHand
+    from fpack.builders.verify.run import verify
+
+    from .attach import beside
+    from .workspace import Workspace, cache_directory
+
+    with Workspace(shared.Options(verbose=verbose, **rest)) as workspace:
+        known = workspace.has_store
+        hand = AtHand(workspace.store if known else None, cache_directory() / "debian")
+        outcome = verify(image, manifest, beside(image.absolute()), hand)
+        if rebuild:
+            _rebuild(workspace, outcome, hand)
+    report = outcome.report
+    proven = report.proven and not (strict and report.notes)
+    if as_json:
+        shared.print_json({"image": str(image), **outcome.value(), "proven": proven, "rebuilt": rebuild})
+    else:
+        _show(image, outcome, proven, rebuild, verbose)
+    return 0 if proven else 1
+
+
+def _rebuild(workspace: Any, outcome: Outcome, hand: Any) -> None:
+    """Build again in a store that is deleted afterwards."""
+    from fpack.builders.verify.rebuild import compare, rebuild
+    from fpack.store.remove import remove_tree
+
+    from .progress import reporter
+
+    folder = workspace.store.session.fresh()
+    shown = reporter(workspace.options.verbose)
+    try:
+        image = rebuild(outcome.reader(), folder, workspace.builders, hand, shown, workspace.options.jobs)
+        compare(outcome.head, image, outcome.report)
+    finally:
+        shown.close()
+        remove_tree(folder)
+
+
+def _show(image: Path, outcome: Outcome, proven: bool, rebuilt: bool, verbose: bool) -> None:
+    """The result for people."""
+    import sys
+
+    from .render import colored
+
+    color = colored(sys.stdout)
+    report, totals, head = outcome.report, outcome.totals, outcome.head
+    verdict = paint("proven", "green", color) if proven else paint("NOT PROVEN", "red", color)
+    lines = [f"{image}: {verdict}", _plain(f"  {head.image.name}:{head.image.tag}  {totals.digest}")]
+    limit = len(report.findings) if verbose else MAX_SHOWN
+    for finding in report.findings[:limit]:
+        layer = f"  [{finding.layer}]" if finding.layer else ""
+        lines.append(_plain(f"  {finding.kind}: {finding.where}: {finding.what}{layer}"))
+    hidden = len(report.findings) + report.more - limit
+    if hidden > 0:
+        lines.append(f"  and {hidden} differences more")
+    if report.proven:
+        lines += _proof(outcome)
+        if rebuilt:
+            lines.append("  built again from the manifest, it is the same")
+    notes = report.notes if verbose else report.notes[:MAX_NOTES]
+    lines += [_plain(f"  not checked: {note}") for note in notes]
+    if len(report.notes) > len(notes):
+        lines.append(f"  not checked: {len(report.notes) - len(notes)} things more (-v shows them)")
+    print("\n".join(lines))
+
+
+def _proof(outcome: Outcome) -> list[str]:
+    totals, packages = outcome.totals, outcome.packages
+    origin = "the manifest in it" if outcome.manifest == "the image" else outcome.manifest
+    lines = [
+        f"  {totals.layers} layers, {totals.entries} entries, {totals.files} files of {megabytes(totals.size)}: "
+        f"as {origin} says",
+    ]
+    if outcome.manifest == "the image":
+        lines.append("  whoever can change the image can change that manifest: --manifest names one that you trust")
+    if packages:
+        by = {how: sum(1 for each in packages if each.compared == how) for how in ("deb", "payload", "")}
+        words = {"deb": "with their .deb files", "payload": "with their payloads in the store"}
+        parts = [f"{count} compared {words[how]}" for how, count in by.items() if count and how]
+        signed = sum(1 for each in packages if each.signed)
+        parts.append(f"{signed} in a signed index of Debian's")
+        lines.append(f"  {len(packages)} Debian packages: {', '.join(parts)}")
+    return lines
+
+
+def _plain(text: str) -> str:
+    """What stands in an image's names must not steer a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
