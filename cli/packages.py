@@ -64,6 +64,19 @@ class Packages:
 
         return Merged([each.opened for each in self.at_hand], self.lock.pins(self.release, self.arch))
 
+    def absent(self, name: str) -> FpackError:
+        """The error that there is no package of this name, with the releases that have it, or the nearest names."""
+        from fpack.builders.debian.absent import elsewhere, hint
+        from fpack.builders.debian.index import Cache
+        from fpack.builders.debian.source import NoSuchPackage
+        from fpack.builders.debian.suites import RELEASES
+
+        cache = Cache(cache_directory() / "debian")
+        others = elsewhere(cache, self.lock, RELEASES, self.arch, name, self.release)
+        return NoSuchPackage(
+            f"There is no package {name!r} in {self.release} for {self.arch}", hint=hint(self.universe, name, others)
+        )
+
     @property
     def age(self) -> float:
         """How old the newest of the indexes is, in days."""

@@ -278,13 +278,13 @@ class DebianSource:
         versions = universe.versions(name)
         if versions:
             return versions[0]
-        providers = [package.name for package in universe.providers(name)]
-        if providers:
-            hint = f"it is a virtual package; {', '.join(providers[:5])} provide{'' if len(providers) > 1 else 's'} it"
-        else:
-            nearest = universe.nearest(name)
-            hint = f"did you mean {' or '.join(nearest)}?" if nearest else ""
-        raise NoSuchPackage(f"There is no package {name!r} in {release} for {self.arch}", hint=hint)
+        from .absent import elsewhere, hint
+        from .index import Cache
+
+        others = elsewhere(Cache(self._cache), self.lock, self._releases, self.arch, name, release)
+        raise NoSuchPackage(
+            f"There is no package {name!r} in {release} for {self.arch}", hint=hint(universe, name, others)
+        )
 
     def _resolve(self, universe: Merged, key: ClosureKey) -> None:
         """Resolve a new request and lock it; all others, too, if it needs another version of what is locked."""
