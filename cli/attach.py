@@ -76,21 +76,21 @@ def within(places: Iterable[Path]) -> Extra:
     return referrer.attach(referrer.read(place) for place in found)
 
 
-def beside(image: Path) -> Path:
-    """Where the manifest of an archive or a layout lies: NAME.manifest.json."""
+def beside(image: Path, arch: str = "") -> Path:
+    """Where the manifest of an archive or a layout lies: NAME.manifest.json, or NAME.ARCH.manifest.json of several."""
     name = image.name.removesuffix(".tar")
-    return image.with_name(f"{name}.manifest.json")
+    return image.with_name(f"{name}.{arch}.manifest.json" if arch else f"{name}.manifest.json")
 
 
-def write_beside(image: Path, place: Path) -> str | None:
+def write_beside(image: Path, place: Path, arch: str = "") -> str | None:
     """Put the manifest that lies at `place` beside an image; None where there is no beside: a device or a pipe."""
     import shutil
 
     from fpack.store.errors import StoreError
 
-    if not (image.is_file() or image.is_dir()):
+    if not (image.is_file() or image.is_dir()) or image.absolute().parts[1:2] in (("dev",), ("proc",)):
         return None
-    target = beside(image.absolute())
+    target = beside(image.absolute(), arch)
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}")
     try:
         try:

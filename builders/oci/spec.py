@@ -78,9 +78,14 @@ def describe(media_type: str, data: bytes) -> Descriptor:
     return Descriptor(media_type, digest(data), len(data))
 
 
+def is_name(name: str) -> bool:
+    """Whether it can be the name of an image in a registry, without a tag."""
+    return bool(_NAME.match(name)) and len(name) <= MAX_NAME
+
+
 def check_name(name: str, tag: str) -> None:
     """BuildError unless NAME:TAG can be an image's name in a registry."""
-    if not _NAME.match(name) or len(name) > MAX_NAME:
+    if not is_name(name):
         why = "a name has small letters and digits, with single . _ - between them and / between its parts"
         raise BuildError(f"{name!r} cannot be the name of an image", why=why)
     if not _TAG.match(tag):

@@ -39,7 +39,8 @@ def test_the_help_lists_every_verb_and_the_exit_codes(tmp_path: Path) -> None:
         (["pack", "--no-such-option"], "No such option"),
         (["pack"], "no fpack.fp here"),
         (["pack", "nofile.fp"], "no such file"),
-        (["pack", "postgres", "--format", "oci-dir"], "-o DIRECTORY"),
+        (["pack", "postgres", "--platform", "linux/vax"], "linux/arm64"),
+        (["pack", "postgres", "--platform", "linux/arm64", "--arch", "arm64"], "--platform"),
         (["pack", "postgres", "--compress", "rar"], "rar"),
     ],
 )
