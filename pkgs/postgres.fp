@@ -59,11 +59,9 @@ image = container {
     ncurses-base   = { keep = ["/usr/share/terminfo"] }
     tzdata         = { keep = ["/usr/share/zoneinfo"] }
 
-    # Libraries that come in by themselves: without what nothing here loads.
-    libc6          = { drop = ["/usr/lib/*/gconv", "/usr/lib/*/libmvec.so.1", "/usr/lib/*/libc_malloc_debug.so.0"] }
+    # Libraries that come in by themselves: what of them nothing here loads.
+    libc6          = { drop = ["/usr/lib/*/libmvec.so.1"] }
     libicu76       = { drop = ["/usr/lib/*/libicuio.so.*", "/usr/lib/*/libicutest.so.*", "/usr/lib/*/libicutu.so.*"] }
-    libssl3t64     = { drop = ["/usr/lib/*/engines-3"] }
-    "libstdc++6"   = { drop = ["/usr/share/gcc", "/usr/share/gdb"] }
   }
 
   entrypoint  = ["docker-entrypoint.sh"]
@@ -72,6 +70,7 @@ image = container {
   ports       = [5432]
   volumes     = [data]
   stop-signal = "SIGINT"
+  run-options = ["-e POSTGRES_PASSWORD=secret", "-v pgdata:${data}"]
 
   env = {
     PATH       = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${programs}"
@@ -82,7 +81,7 @@ image = container {
   }
 
   files = {
-    "/usr/local/bin/docker-entrypoint.sh" = ./postgres/entrypoint.sh
+    "/usr/local/bin/docker-entrypoint.sh" = { source = ./postgres/entrypoint.sh, mode = "0755" }
   }
   links = { "/etc/localtime" = "/usr/share/zoneinfo/Etc/UTC" }
   directories = {
