@@ -74,7 +74,7 @@ def command(
     if load is not None:
         engines.find(load)
     with ExitStack() as stack:
-        made = packing.make(what or (None,), archs, options, not no_manifest and form.oci, stack)
+        made = packing.make(what or (None,), archs, options, write and form.oci and not no_manifest, stack)
         results = []
         if write:
             results = [form.write(each, out) for each, out in zip(made, forms.places(form, made, output), strict=True)]

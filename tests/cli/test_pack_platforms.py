@@ -1,0 +1,274 @@
+"""Packing for other platforms, for several at once, and several things at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.archive import Archive, file, link
+from support.elves import elf
+from support.layout import Layout
+from support.program import Fpack
+
+MACHINES = {"amd64": (62, "x86_64-linux-gnu", "/lib64/ld-linux-x86-64.so.2"),
+            "arm64": (183, "aarch64-linux-gnu", "/lib/ld-linux-aarch64.so.1")}  # fmt: skip
+
+
+def small_world(folder: Path, archs: tuple[str, ...] = ("amd64", "arm64")) -> Archive:
+    """A program that loads a library that loads another, with a C library, for each architecture."""
+    archive = Archive(folder, archs=archs)
+    for arch in archs:
+        machine, triplet, loader = MACHINES[arch]
+        lib = f"usr/lib/{triplet}"
+        base = {"etc/debian_version": "13.1\n", "usr/lib/os-release": "ID=debian\n",
+                "etc/os-release": link("../usr/lib/os-release"), "bin": link("usr/bin"),
+                "lib": link("usr/lib"), "sbin": link("usr/sbin"), "usr/bin/.keep": ""}  # fmt: skip
+        loader_file = f"{lib}/{loader.rpartition('/')[2]}"
+        libc: dict[str, Any] = {
+            f"{lib}/libc.so.6": file(elf(soname="libc.so.6", machine=machine), 0o755),
+            loader_file: file(elf(soname=loader.rpartition("/")[2], machine=machine), 0o755),
+        }
+        if arch == "amd64":
+            base["lib64"] = link("usr/lib64")
+            libc["usr/lib64/ld-linux-x86-64.so.2"] = link("../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
+        else:
+            libc["usr/lib/ld-linux-aarch64.so.1"] = link("aarch64-linux-gnu/ld-linux-aarch64.so.1")
+        archive.add("base-files", arch=arch, files=base)
+        archive.add("libc6", arch=arch, files=libc)
+        archive.add(
+            "libgreet1",
+            arch=arch,
+            depends="libc6, libwords2",
+            files={
+                f"{lib}/libgreet.so.1": elf(
+                    "libwords.so.2", "libc.so.6", soname="libgreet.so.1", runpath="$ORIGIN/words", machine=machine
+                )
+            },
+        )
+        archive.add(
+            "libwords2",
+            arch=arch,
+            depends="libc6",
+            files={f"{lib}/words/libwords.so.2": elf("libc.so.6", soname="libwords.so.2", machine=machine)},
+        )  # fmt: skip
+        archive.add(
+            "greet",
+            arch=arch,
+            depends="libgreet1, libwords2, greet-data",
+            files={
+                "usr/bin/greet": file(elf("libgreet.so.1", "libc.so.6", interp=loader, machine=machine, kind=2), 0o755),
+            },
+        )
+    archive.add("greet-data", arch="all", files={"usr/share/greet/words": "good day\n" * 5000})
+    archive.add("wave", arch="all", depends="greet-data", files={"usr/bin/wave": file("#!/usr/bin/greet\n", 0o755)})
+    archive.publish()
+    return archive
+
+
+PROJECT = """
+debian = import("fpack/debian").trixie
+image = container {
+  packages = [debian.greet]
+  closure = "linked"
+  wants = ["/usr/share/greet/words"]
+}
+other = container { packages = [debian.wave], closure = "depends", entrypoint = ["/usr/bin/wave"], ports = [80] }
+"""
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    return small_world(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture
+def fpack(tmp_path: Path, archive: Archive) -> Fpack:
+    made = Fpack(tmp_path / "home", archive)
+    (made.home / "fpack.fp").write_text(PROJECT)
+    return made
+
+
+def unpacked(tar: Path, folder: Path) -> Layout:
+    with tarfile.open(tar) as opened:
+        opened.extractall(folder, filter="data")
+    return Layout(folder)
+
+
+def test_two_platforms_are_one_index_of_what_each_is_alone(fpack: Fpack, tmp_path: Path) -> None:
+    both = fpack.pack("--platform", "linux/amd64,linux/arm64", "-o", "both.tar")
+    lock = (fpack.home / "fpack.lock").read_text()
+    assert "package trixie amd64 greet " in lock and "package trixie arm64 greet " in lock
+    alone = {
+        "linux/amd64": fpack.pack("--frozen", "--arch", "amd64", "-o", "amd64.tar"),
+        "linux/arm64": fpack.pack("--frozen", "--platform", "linux/arm64", "-o", "arm64.tar"),
+    }
+    assert (fpack.home / "fpack.lock").read_text() == lock
+    assert {each["platform"]: each["digest"] for each in both["platforms"]} == {
+        name: each["digest"] for name, each in alone.items()
+    }
+    layout = unpacked(fpack.home / "both.tar", tmp_path / "both")
+    assert layout.top["digest"] == both["digest"]
+    assert {p: m["digest"] for p, m in layout.platforms().items()} == {n: a["digest"] for n, a in alone.items()}
+    again = fpack.pack("--frozen", "--platform", "linux/arm64", "--platform", "linux/amd64", "-o", "again.tar")
+    assert again["digest"] == both["digest"]
+    assert (fpack.home / "again.tar").read_bytes() == (fpack.home / "both.tar").read_bytes()
+    # From nothing but the lock, elsewhere.
+    env = {"FPACK_ROOT": str(tmp_path / "other store"), "XDG_CACHE_HOME": str(tmp_path / "other cache")}
+    fpack.pack("--frozen", "--platform", "linux/amd64,linux/arm64", "-o", "other.tar", env=env)
+    assert (fpack.home / "other.tar").read_bytes() == (fpack.home / "both.tar").read_bytes()
+
+
+def test_a_layout_holds_both_platforms_and_a_manifest_of_each(fpack: Fpack) -> None:
+    result = fpack.pack("--platform", "linux/amd64,linux/arm64", "--format", "oci-dir")
+    assert result["file"] == "greet.oci"
+    layout = Layout(fpack.home / "greet.oci")
+    assert set(layout.platforms()) == {"linux/amd64", "linux/arm64"}
+    assert sorted(Path(p).name for p in result["manifest"]) == [
+        "greet.oci.amd64.manifest.json",
+        "greet.oci.arm64.manifest.json",
+    ]
+    referrers = json.loads((fpack.home / "greet.oci/fpack-referrers.json").read_bytes())["manifests"]
+    subjects = {json.loads(layout.blob(each))["subject"]["digest"] for each in referrers}
+    assert subjects == {each["digest"] for each in result["platforms"]}
+
+
+@pytest.mark.parametrize("arch", ["amd64", "arm64"])
+def test_a_linked_root_has_its_own_architectures_libraries(fpack: Fpack, tmp_path: Path, arch: str) -> None:
+    """What a loader of that architecture looks for is in the image, by a search that is not fpack's."""
+    fpack.pack("--platform", f"linux/{arch}", "-o", "out.tar")
+    entries = unpacked(fpack.home / "out.tar", tmp_path / "out").entries(f"linux/{arch}")
+    machine, triplet, loader = MACHINES[arch]
+    lib = f"usr/lib/{triplet}"
+    assert {f"{lib}/libgreet.so.1", f"{lib}/words/libwords.so.2", f"{lib}/libc.so.6"} <= entries.keys()
+    assert resolve(entries, loader) is not None
+    assert ("lib64" in entries) == ("usr/lib64" in entries) == (arch == "amd64")
+    assert not [path for path in entries if MACHINES["arm64" if arch == "amd64" else "amd64"][1] in path]
+    programs = {path: data for path, (info, data) in entries.items() if data.startswith(b"\x7fELF")}
+    assert len(programs) == 5
+    assert {int.from_bytes(data[18:20], "little") for data in programs.values()} == {machine}
+
+
+def resolve(entries: dict[str, tuple[tarfile.TarInfo, bytes]], path: str) -> str | None:
+    """The file that a path leads to, through links, or None."""
+    parts, done = path.strip("/").split("/"), ""
+    for _ in range(100):
+        if not parts:
+            return done if done in entries else None
+        done = posixpath.join(done, parts.pop(0))
+        found = entries.get(done)
+        if found is not None and found[0].issym():
+            target = posixpath.normpath(posixpath.join("/", posixpath.dirname(done), found[0].linkname))
+            parts, done = [*target.strip("/").split("/"), *parts], ""
+    return None
+
+
+def test_only_the_other_platform_is_packed_where_it_alone_is_asked_for(fpack: Fpack, tmp_path: Path) -> None:
+    result = fpack.pack("--platform", "linux/arm64")
+    assert result["platform"] == "linux/arm64" and result["file"] == "greet.tar"
+    assert "amd64" not in (fpack.home / "fpack.lock").read_text()
+    layout = unpacked(fpack.home / "greet.tar", tmp_path / "out")
+    assert layout.top["mediaType"] == "application/vnd.oci.image.manifest.v1+json"
+
+
+@pytest.mark.parametrize("given", ["linux/vax", "linux/amd64,windows/amd64", ",", "arm64"])
+def test_a_platform_that_there_is_not_is_an_error(fpack: Fpack, given: str) -> None:
+    message = fpack.fails("pack", "--platform", given)
+    assert "linux/arm64" in message and not (fpack.home / "fpack.lock").exists()
+
+
+def test_several_images_say_what_they_share(fpack: Fpack) -> None:
+    result = fpack.pack("#image", "#other", "-o", "images")
+    first, second = result["images"]
+    assert [first["file"], second["file"]] == ["images/greet.tar", "images/wave.tar"]
+    held = []
+    for each in (first, second):
+        with tarfile.open(fpack.home / each["file"]) as opened:
+            blobs = {m.name: m.size for m in opened if m.name.startswith("blobs/sha256/")}
+            docker = json.loads(opened.extractfile("manifest.json").read())  # type: ignore[union-attr]
+        held.append({layer: blobs[layer] for layer in docker[0]["Layers"]})
+    common = held[0].keys() & held[1].keys()
+    assert common
+    apart = sum(first_held for each in held for first_held in each.values())
+    assert result["shared"] == {
+        "layers": len(common),
+        "size_compressed": sum(held[0][layer] for layer in common),
+        "total_compressed": apart - sum(held[0][layer] for layer in common),
+        "apart_compressed": apart,
+    }
+    assert fpack.pack("#image", "-o", "alone.tar")["digest"] == first["digest"]
+    words = fpack("pack", "#image", "#other", "-o", "images").stdout
+    assert f"They share {len(common)} layer" in words and "80:80" in words
+
+
+def test_a_second_image_makes_only_the_layers_that_are_new(fpack: Fpack) -> None:
+    def layers() -> set[str]:
+        return {p.name for p in (fpack.home / "store/store").iterdir() if "-layer-" in p.name}
+
+    first = fpack.pack("#image")
+    before = layers()
+    both = fpack.pack("#image", "#other", "-o", "images")
+    second = next(each for each in both["images"] if each["digest"] != first["digest"])
+    assert len(layers() - before) == second["layers"] - both["shared"]["layers"]
+
+
+def test_two_images_of_one_name_are_not_written_over_one_another(fpack: Fpack) -> None:
+    assert "Two of them" in fpack.fails("pack", "#image", "debian.trixie.greet", "-o", "images")
+    assert not (fpack.home / "images").exists()
+
+
+def test_the_words_for_a_layout_are_commands_that_work(fpack: Fpack) -> None:
+    words = fpack("pack", "--format", "oci-dir").stdout
+    assert "podman tag $(podman pull -q oci:greet.oci:1.0) localhost/greet:1.0" in words
+    # podman cannot name an image after such a directory.
+    words = fpack("pack", "--format", "oci-dir", "-o", "Greet It").stdout
+    assert "skopeo copy 'oci:Greet It:1.0' containers-storage:localhost/greet:1.0" in words
+
+
+ENGINE = """#!/bin/sh
+[ "$1 $2" = "load --quiet" ] || exit 9
+exec cat >"$RECEIVED"
+"""
+
+
+@pytest.mark.parametrize("engine", ["podman", "docker"])
+def test_an_image_is_loaded_through_a_pipe(fpack: Fpack, tmp_path: Path, engine: str) -> None:
+    tool = command(tmp_path, engine, ENGINE)
+    env = {"PATH": f"{tool}:{fpack.env['PATH']}", "RECEIVED": str(tmp_path / "received")}
+    result = fpack.pack("--load", engine, env=env)
+    assert result["loaded"] == engine and result["file"] is None
+    assert [p.name for p in fpack.home.glob("greet*")] == []
+    fpack.pack("--load", engine, "--no-manifest", "-o", "greet.tar", env=env)
+    received = (tmp_path / "received").read_bytes()
+    assert hashlib.sha256(received).digest() == hashlib.sha256((fpack.home / "greet.tar").read_bytes()).digest()
+    words = fpack("pack", "--load", engine, env=env).stdout
+    assert f"{engine} run --rm localhost/greet:1.0" in words and f"{engine} load" not in words
+
+
+@pytest.mark.parametrize("script", ["echo no daemon >&2; exit 3", "exec cat >/dev/null", "kill -9 $$"])
+def test_an_engine_that_does_not_take_it(fpack: Fpack, tmp_path: Path, script: str) -> None:
+    fails = "cat" not in script
+    tool = command(tmp_path, "docker", f"#!/bin/sh\n{script}\n")
+    env = {"PATH": f"{tool}:{fpack.env['PATH']}"}
+    done = fpack("pack", "--load", "docker", env=env, status=1 if fails else 0)
+    assert ("docker did not take the image" in done.stderr) == fails
+    if "daemon" in script:
+        assert "no daemon" in done.stderr
+
+
+def test_an_engine_that_is_not_there(fpack: Fpack, tmp_path: Path) -> None:
+    message = fpack.fails("pack", "--load", "docker", env={"PATH": str(tmp_path)})
+    assert "docker is not installed" in message and not (fpack.home / "fpack.lock").exists()
+
+
+def command(folder: Path, name: str, script: str) -> Path:
+    """A directory with one command."""
+    tool = folder / "tools"
+    tool.mkdir()
+    (tool / name).write_text(script)
+    (tool / name).chmod(0o755)
+    return tool
