@@ -99,6 +99,9 @@ class Builder(Protocol):
         ...
 
 
-def whole(drv: Derivation) -> Value:
-    """The key of a kind whose output depends on its kind, name, arguments and candidates."""
-    return ["derivation 1", drv.encode()]
+def whole(drv: Derivation, version: int = 1) -> Value:
+    """The key of a kind whose output depends on its kind, name, arguments and candidates.
+
+    version: of the builder. Raised when the same arguments come to another output than an earlier fpack made.
+    """
+    return ["derivation 1", version, drv.encode()]
