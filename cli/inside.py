@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fpack.builders import meta
 from fpack.store import canonical
@@ -85,6 +85,41 @@ def reason_text(each: Slice) -> str:
         "asked": f"{each.what or each.package} was asked for by name",
     }
     return words.get(each.kind, each.kind)
+
+
+def loads(slices: Sequence[Slice], disk: Mapping[str, Path]) -> dict[str, list[str]]:
+    """Which packages of an image each package's files load or point to, by what the files say. disk: as of `find`."""
+    tables = {each.package: meta.read(disk[each.path])[0] for each in slices}
+    owners: dict[str, str] = {}
+    for package, entries in tables.items():
+        for entry in entries:
+            owners.setdefault("/" + entry.path, package)
+            owners.setdefault(entry.path.rpartition("/")[2], package)
+            if entry.facts is not None and entry.facts.soname:
+                owners[entry.facts.soname] = package
+    edges: dict[str, list[str]] = {}
+    for package, entries in tables.items():
+        wanted: list[str] = []
+        for entry in entries:
+            if entry.facts is not None:
+                wanted += [*entry.facts.needed, entry.facts.interp]
+        found = {owners.get(name) or owners.get("/usr" + name) for name in wanted if name}
+        edges[package] = sorted(name for name in found if name is not None and name != package)
+    # What brought a package in need not be what loads it: a link, or a request by name.
+    for each in slices:
+        if each.by is not None and each.package not in edges.setdefault(each.by, []):
+            edges[each.by] = sorted([*edges[each.by], each.package])
+    return edges
+
+
+def declared(root: Mapping[str, Any], slices: Sequence[Slice]) -> dict[str, list[str]]:
+    """Which packages of an image each one depends on, as the arguments of its root declare."""
+    inside = {each.package for each in slices}
+    return {
+        str(each["package"]): sorted(name for name in each["depends"] if name in inside)
+        for each in root["slices"]
+        if each["package"] in inside
+    }
 
 
 class Found(NamedTuple):

@@ -21,6 +21,7 @@ VERBS = {
     "update": "Move the lock to what the archive has today.",
     "why": "Show why a package is in an image.",
     "size": "Show what an image's bytes are made of.",
+    "closure": "List all that something needs at run time.",
     "search": "Find packages by name and description.",
     "show": "Show what a package or a container is.",
     "log": "Show the log of a build.",
