@@ -82,6 +82,12 @@ class Pool:
 
     def unused(self) -> Iterator[tuple[str, int]]:
         """(path, size) of each file that nothing but the pool refers to."""
+        for place, _, status in self.members():
+            if status.st_nlink == 1:
+                yield place, status.st_size
+
+    def members(self) -> Iterator[tuple[str, str, os.stat_result]]:
+        """(path, the digest and executable mark that its name says, status) of each file in the pool."""
         try:
             folders = sorted(os.listdir(self._root))
         except FileNotFoundError:
@@ -89,6 +95,4 @@ class Pool:
         for folder in folders:
             with os.scandir(f"{self._root}/{folder}") as entries:
                 for entry in entries:
-                    status = entry.stat(follow_symlinks=False)
-                    if status.st_nlink == 1:
-                        yield entry.path, status.st_size
+                    yield entry.path, folder + entry.name, entry.stat(follow_symlinks=False)

@@ -77,10 +77,16 @@ def tree_digest(node: Node) -> bytes:
     return blake3(b"fpack tree 1\0" + letter + digest).digest()
 
 
-def scan(path: str | bytes, depth: int = 0, keep: Callable[[bytes, bool], bool] | None = None) -> Node:
+def scan(
+    path: str | bytes,
+    depth: int = 0,
+    keep: Callable[[bytes, bool], bool] | None = None,
+    read: Callable[[bytes, os.stat_result], FileNode] | None = None,
+) -> Node:
     """The tree at `path` on disk, read and hashed. BadTree for what a tree cannot hold.
 
-    keep(path, is directory) tells which entries below the top count; by default all.
+    keep(path, is directory) tells which entries below the top count; by default all. read: what hashes a file, by
+    default `read_file`.
     """
     path = os.fsencode(path)
     if depth > MAX_DEPTH:
@@ -93,13 +99,18 @@ def scan(path: str | bytes, depth: int = 0, keep: Callable[[bytes, bool], bool] 
         for name in sorted(os.listdir(path)):
             below = path + b"/" + name
             if keep is None or keep(below, stat.S_ISDIR(os.lstat(below).st_mode)):
-                entries[check_entry(name)] = scan(below, depth + 1, keep)
+                entries[check_entry(name)] = scan(below, depth + 1, keep, read)
         return entries
     if stat.S_ISREG(status.st_mode):
-        hasher, size = blake3(), 0
-        with open(path, "rb", buffering=0) as file:
-            while chunk := file.read(CHUNK):
-                hasher.update(chunk)
-                size += len(chunk)
-        return FileNode(hasher.digest(), size, bool(status.st_mode & 0o100))
+        return (read or read_file)(path, status)
     raise BadTree("A tree can hold files, directories and symlinks only", where=os.fsdecode(path))
+
+
+def read_file(path: str | bytes, status: os.stat_result) -> FileNode:
+    """A file on disk, read and hashed."""
+    hasher, size = blake3(), 0
+    with open(path, "rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            hasher.update(chunk)
+            size += len(chunk)
+    return FileNode(hasher.digest(), size, bool(status.st_mode & 0o100))

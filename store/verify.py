@@ -1,0 +1,149 @@
+"""Prove that the store holds what it says: hash every valid path and every file of the pool again.
+
+`repair` forgets what is damaged, and what references it, so that the next build makes it anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from . import base32
+from .database import PathInfo
+from .errors import BadTree
+from .locks import FileLock
+from .path import StorePath
+from .pool import FileNode
+from .store import Store
+from .tree import read_file, scan, tree_digest
+
+_REMEMBERED = 300_000  # files whose digests are kept, so that one that many trees share is read once
+
+
+class Damage(NamedTuple):
+    """A valid path that is not what its row says."""
+
+    path: StorePath
+    why: str
+
+
+class Checked(NamedTuple):
+    """What a check found. paths: how many were hashed. pool: files of the pool whose content is not their name's."""
+
+    paths: int
+    bytes: int
+    damaged: tuple[Damage, ...]
+    pool: tuple[str, ...]
+
+
+Progress = Callable[[int, int, str], None]  # paths done, paths in all, the one that is next
+
+
+def check(store: Store, progress: Progress = lambda done, total, name: None) -> Checked:
+    """Hash everything. Builds and collections may run meanwhile; what they delete is no damage."""
+    files = _Files()
+    infos = sorted(store.database.paths(), key=lambda info: info.path)
+    valid = {base32.decode(info.path.hash) for info in infos}
+    damaged = []
+    for done, info in enumerate(infos):
+        progress(done, len(infos), str(info.path))
+        why = _tree(store, info, files) or _references(store, info, valid)
+        if why and store.info(info.path) is not None:
+            damaged.append(Damage(info.path, why))
+    progress(len(infos), len(infos), "the pool of files")
+    return Checked(len(infos), files.bytes, tuple(damaged), tuple(_pool(store, files)))
+
+
+def repair(store: Store, found: Checked) -> list[StorePath]:
+    """Make what is damaged, and what needs it, invalid; the paths, sorted. Their trees go with the next collection."""
+    for place in found.pool:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(place)
+    with FileLock(store.root / "locks" / "gc"):
+        doomed = dependents(store.database.paths(), (damage.path for damage in found.damaged))
+        with ExitStack() as held:
+            # Registration takes the lock of its one path; whoever holds several takes them in order.
+            for stripe in sorted({path.hash[:2] for path in doomed}):
+                held.enter_context(FileLock(store.root / "locks" / f"path-{stripe}", transient=False))
+            hashes = [(base32.decode(path.hash),) for path in doomed]
+            with store.database.transaction() as db:
+                db.executemany("DELETE FROM paths WHERE hash = ?", hashes)
+                db.executemany("DELETE FROM realisations WHERE path = ?", hashes)
+                db.executemany("DELETE FROM outputs WHERE path = ?", hashes)
+    return doomed
+
+
+def dependents(infos: Iterable[PathInfo], paths: Iterable[StorePath]) -> list[StorePath]:
+    """The valid ones of `paths` and all that reference them, transitively, sorted. A pure function of the rows."""
+    by_hash: dict[bytes, StorePath] = {}
+    users: dict[bytes, list[bytes]] = {}
+    for info in infos:
+        hash_ = base32.decode(info.path.hash)
+        by_hash[hash_] = info.path
+        for reference in info.references:
+            users.setdefault(reference, []).append(hash_)
+    seen: set[bytes] = set()
+    todo = [base32.decode(path.hash) for path in paths]
+    while todo:
+        hash_ = todo.pop()
+        if hash_ in by_hash and hash_ not in seen:
+            seen.add(hash_)
+            todo += users.get(hash_, ())
+    return sorted(by_hash[hash_] for hash_ in seen)
+
+
+class _Files:
+    """Reads files, one inode once as far as memory allows."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._known: dict[tuple[int, int], FileNode] = {}
+
+    def read(self, path: str | bytes, status: os.stat_result) -> FileNode:
+        inode = (status.st_dev, status.st_ino)
+        node = self._known.get(inode)
+        if node is None:
+            node = read_file(path, status)
+            self.bytes += node.size
+            if len(self._known) < _REMEMBERED:
+                self._known[inode] = node
+        return node
+
+
+def _tree(store: Store, info: PathInfo, files: _Files) -> str:
+    """What is wrong with a path's tree, or nothing."""
+    try:
+        found = tree_digest(scan(os.fspath(store.disk(info.path)), read=files.read))
+    except FileNotFoundError as error:
+        whole = error.filename in (os.fspath(store.disk(info.path)), os.fsencode(store.disk(info.path)))
+        return "it is not there" if whole else "a part of it is not there"
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    except BadTree as error:
+        return str(error)
+    return "" if found == info.tree else "its content is not what was registered"
+
+
+def _references(store: Store, info: PathInfo, valid: set[bytes]) -> str:
+    for reference in info.references:
+        if reference not in valid and store.database.info(reference) is None:
+            return f"it needs a path that the store does not have, {base32.encode(reference)}"
+    return ""
+
+
+def _pool(store: Store, files: _Files) -> list[str]:
+    bad = []
+    for place, name, status in store.pool.members():
+        try:
+            node = files.read(place, status)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            bad.append(place)
+            continue
+        if node.digest.hex() + ("x" if node.executable else "") != name:
+            bad.append(place)
+    return bad

@@ -1,0 +1,136 @@
+"""Damage is found wherever it is, told from what others delete, and mended by making things again."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fpack.store import verify
+from fpack.store.derivation import Output
+from fpack.store.path import StorePath
+from fpack.store.pool import MTIME
+from fpack.store.remove import remove_tree
+from fpack.store.store import Store
+from fpack.store.verify import check, dependents, repair
+
+
+def add(store: Store, name: str, text: str, references: list[StorePath] | None = None) -> StorePath:
+    writer = store.writer()
+    writer.file("folder/file", [text.encode()])
+    writer.symlink("link", "folder/file")
+    return store.register(name, writer, references or [], name.encode(), Output(name.encode().ljust(20)[:20]))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "f")
+    yield store
+    store.close()
+
+
+def overwrite(place: Path, text: str) -> None:
+    """Change a file's content and nothing that its status shows."""
+    mode = stat.S_IMODE(place.stat().st_mode)
+    place.chmod(0o644)
+    place.write_text(text)
+    place.chmod(mode)
+    os.utime(place, (MTIME, MTIME))
+
+
+def test_a_whole_store(store: Store) -> None:
+    add(store, "b", "two", [add(store, "a", "one")])
+    seen: list[tuple[int, int]] = []
+    found = check(store, lambda done, total, name: seen.append((done, total)))
+    assert found == verify.Checked(2, 6, (), ()) and seen == [(0, 2), (1, 2), (2, 2)]
+    assert repair(store, found) == [] and len(store.database.paths()) == 2
+
+
+def test_one_changed_byte_is_found_in_every_tree_that_shares_the_file(store: Store) -> None:
+    a, b, c = add(store, "a", "same"), add(store, "b", "same"), add(store, "c", "other")
+    overwrite(store.disk(a) / "folder" / "file", "sama")
+    found = check(store)
+    assert {damage.path for damage in found.damaged} == {a, b}
+    assert len(found.pool) == 1
+    assert repair(store, found) == sorted([a, b])
+    assert store.info(a) is None and store.info(c) is not None
+    assert add(store, "a", "same") == a
+    assert (store.disk(a) / "folder" / "file").read_text() == "same"
+    assert check(store).damaged == check(store).pool == ()
+
+
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (lambda place: remove_tree(place), "it is not there"),
+        (lambda place: remove_tree(place / "folder"), "content"),
+        (lambda place: (place / "link").unlink(), "content"),
+        (lambda place: (place / "extra").write_text(""), "content"),
+        (lambda place: (place / "folder" / "file").chmod(0o555), "content"),
+        (lambda place: os.mkfifo(place / "pipe"), "files, directories and symlinks"),
+    ],
+)
+def test_every_kind_of_harm(store: Store, harm: object, why: str) -> None:
+    path = add(store, "a", "one")
+    place = store.disk(path)
+    place.chmod(0o755)
+    (place / "folder").chmod(0o755)
+    harm(place)  # type: ignore[operator]
+    (damage,) = check(store).damaged
+    assert damage.path == path and why in damage.why
+
+
+def test_a_path_whose_reference_is_gone(store: Store) -> None:
+    a = add(store, "a", "one")
+    b = add(store, "b", "two", [a])
+    with store.database.transaction() as db:
+        db.execute("DELETE FROM paths WHERE name = 'a'")
+    (damage,) = check(store).damaged
+    assert damage.path == b and a.hash in damage.why
+
+
+def test_what_references_the_damaged_is_forgotten_with_it(store: Store) -> None:
+    a = add(store, "a", "one")
+    b = add(store, "b", "two", [a])
+    c = add(store, "c", "three", [b])
+    d = add(store, "d", "four")
+    overwrite(store.disk(a) / "folder" / "file", "eno")
+    assert repair(store, check(store)) == sorted([a, b, c])
+    assert [info.path for info in store.database.paths()] == [d]
+    assert store.database.realised(b"b", "out") is None and store.database.built(Output(b"c".ljust(20))) is None
+
+
+def test_a_damaged_file_that_only_the_pool_has(store: Store) -> None:
+    add(store, "a", "one")
+    spare = next(place for place, _, _ in store.pool.members())
+    copy = Path(spare).with_name("0" * 62)
+    copy.write_text("not of that digest")
+    found = check(store)
+    assert found.damaged == () and found.pool == (str(copy),)
+    assert repair(store, found) == [] and not copy.exists() and Path(spare).exists()
+
+
+def test_what_a_collection_deletes_meanwhile_is_no_damage(store: Store) -> None:
+    path = add(store, "a", "one")
+
+    def collected(done: int, total: int, name: str) -> None:
+        with store.database.transaction() as db:
+            db.execute("DELETE FROM paths")
+        remove_tree(store.disk(path))
+
+    assert check(store, collected).damaged == ()
+
+
+def test_memory_for_digests_has_an_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "_REMEMBERED", 1)
+    for name in "abc":
+        add(store, name, f"text of {name}")
+    assert check(store).damaged == ()
+
+
+def test_dependents_of_what_is_not_valid(store: Store) -> None:
+    a = add(store, "a", "one")
+    gone = StorePath("0" * 32, "gone")
+    assert dependents(store.database.paths(), [gone, a]) == [a]
