@@ -61,7 +61,7 @@ class Deb:
     def build(self, task: Task) -> Built:
         """Unpack the package."""
         package = str(task.args["package"])
-        with open(task.disk(str(task.args["deb"])), "rb", buffering=0) as file:
+        with meta.open_file(task.disk(str(task.args["deb"]))) as file:
             try:
                 return Built(_unpack(task, file, os.fstat(file.fileno()).st_size))
             except (ArchiveError, BadTree) as error:

@@ -180,7 +180,7 @@ def _text(view: View, path: str) -> str:
     found = view.resolve(path)
     if found is None or found[1].kind != meta.FILE or not found[1].source.data:
         return ""
-    with open(Path(found[1].source.data, found[0]), "rb") as file:
+    with meta.open_file(Path(found[1].source.data, found[0])) as file:
         return file.read(MAX_ACCOUNTS).decode("utf-8", "replace")
 
 

@@ -3,14 +3,19 @@
 Outputs that end up in a root (payloads, slices, generated files) are directories of two entries: `data`, the tree,
 and `meta`, this table of it. A table is sorted by path, names every entry of `data`, and directories only where they
 have a mode or an owner that differs from 0755 root:root or are empty; others are implied by what is in them.
+
+A project can have files of its own in the place of such an output. So `read` takes nothing for granted: a path stays
+below `data`, and no symlink is on the way to it.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from fpack.store import canonical
 from fpack.store.canonical import Value
@@ -18,6 +23,8 @@ from fpack.store.errors import StoreError
 
 FORMAT = 1
 FILE, DIRECTORY, SYMLINK = "f", "d", "l"
+MAX_ID = 0xFFFFFFFE
+_PATH = re.compile(rb"(?:/(?!\.\.?(?:/|\Z))[^/\0]+)+\Z")  # of the path with a slash before it
 
 
 class Facts(NamedTuple):
@@ -75,18 +82,98 @@ def _path_bytes(e: Entry) -> bytes:
 
 
 def decode(data: bytes) -> tuple[list[Entry], dict[str, Value]]:
-    """The entries and the extra fields of a `meta` file."""
+    """The entries and the extra fields of a `meta` file; StoreError for what no builder writes."""
     value = canonical.decode(data)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise StoreError("A meta file is of a format that this fpack does not know", hint="run fpack gc")
-    entries = []
-    for row in value["entries"]:
-        f = row[11]
-        facts = Facts(f[0], tuple(f[1]), f[2], f[3], tuple(f[4])) if f else None
-        entries.append(Entry._make([os.fsdecode(row[0]), *row[1:10], os.fsdecode(row[10]), facts]))
-    return entries, value["extra"]
+    try:
+        entries = [_entry(*row) for row in value["entries"]]
+        extra: dict[str, Value] = value["extra"]
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise StoreError("A meta file is not one that fpack made", why=str(error)) from None
+    names = [os.fsencode(entry.path) for entry in entries]
+    if extra.__class__ is not dict or any(a >= b for a, b in zip(names, names[1:], strict=False)):
+        raise StoreError("A meta file is not one that fpack made", why="its entries are not in order")
+    return entries, extra
+
+
+def _entry(
+    path: bytes,
+    kind: str,
+    mode: int,
+    uid: int,
+    gid: int,
+    user: str,
+    group: str,
+    size: int,
+    blake3: bytes,
+    sha256: bytes,
+    target: bytes,
+    facts: list[Value] | None,
+) -> Entry:
+    """A row as an entry; ValueError or TypeError if it is none."""
+    if not _PATH.match(b"/" + path):
+        raise ValueError(f"{path!r} is not a path below the tree")
+    if not mode.__class__ is uid.__class__ is gid.__class__ is size.__class__ is int:
+        raise TypeError(f"{path!r} has no numbers where they belong")
+    if not (0 <= mode <= 0o7777 and 0 <= uid <= MAX_ID and 0 <= gid <= MAX_ID and size >= 0):
+        raise ValueError(f"a number of {path!r} is out of range")
+    if not user.__class__ is group.__class__ is str:
+        raise TypeError(f"the owner of {path!r} has no name")
+    if kind == FILE:
+        good = len(blake3) == len(sha256) == 32 and not target
+    else:
+        good = not size and not blake3 and not sha256 and (bool(target) if kind == SYMLINK else kind == DIRECTORY)
+    if not good or b"\0" in target:
+        raise ValueError(f"{path!r} is neither a file nor a directory nor a symlink")
+    found = None
+    if facts is not None:
+        machine, needed, soname, interp, runpath = facts
+        if machine.__class__ is not int or any(x.__class__ is not str for x in (soname, interp, *needed, *runpath)):
+            raise TypeError(f"what {path!r} loads is not told in words")
+        found = Facts(machine, tuple(needed), soname, interp, tuple(runpath))
+    to = os.fsdecode(target)
+    return Entry(os.fsdecode(path), kind, mode, uid, gid, user, group, size, blake3, sha256, to, found)
 
 
 def read(directory: Path) -> tuple[list[Entry], dict[str, Value]]:
-    """The table of an output of two entries, `data` and `meta`, that lies in `directory` on disk."""
-    return decode((directory / "meta").read_bytes())
+    """The table of an output of two entries, `data` and `meta`, that lies in `directory` on disk.
+
+    Its files are safe to open at their paths below `data` with `open_file`. StoreError if that cannot be said.
+    """
+    with open_file(directory / "meta") as file:
+        entries, extra = decode(file.read())
+    _check_folders(directory, entries)
+    return entries, extra
+
+
+def _check_folders(directory: Path, entries: Iterable[Entry]) -> None:
+    """StoreError unless every directory on the way to an entry is one on disk."""
+    data = f"{os.fspath(directory)}/data"
+    seen: set[str] = set()
+    places = [os.fspath(directory), data]
+    for entry in entries:
+        folder = entry.path if entry.kind == DIRECTORY else entry.path.rpartition("/")[0]
+        while folder and folder not in seen:
+            seen.add(folder)
+            places.append(f"{data}/{folder}")
+            folder = folder.rpartition("/")[0]
+    for place in places:
+        try:
+            mode = os.lstat(place).st_mode
+        except OSError as error:
+            raise StoreError("A meta file names what is not there", where=place, why=error.strerror or "") from None
+        if not stat.S_ISDIR(mode):
+            raise StoreError("A meta file names what lies behind a symlink or a file", where=place)
+
+
+def open_file(place: Path) -> BinaryIO:
+    """The regular file at `place`, to read; StoreError if there is something else, also a symlink to a file."""
+    try:
+        fd = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise StoreError("A file in the store cannot be read", where=str(place), why=error.strerror or "") from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise StoreError("A file in the store is no file", where=str(place))
+    return os.fdopen(fd, "rb", buffering=0)

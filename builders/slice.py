@@ -14,6 +14,7 @@ from typing import NamedTuple
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.errors import BadTree
+from fpack.store.path import parse
 from fpack.store.pool import FileNode
 from fpack.store.writer import TreeWriter
 
@@ -55,7 +56,7 @@ class Slice:
 
     def build(self, task: Task) -> Built:
         """Link what the rule leaves."""
-        payload = task.disk(str(task.args["payload"]))
+        payload = task.disk(parse(str(task.args["payload"])))
         entries, extra = meta.read(payload)
         package = extra["package"]
         keep = task.args.get("keep")

@@ -85,7 +85,12 @@ class Store:
         if not path.startswith(STORE + "/") or ".." in below.split("/"):
             raise StoreError(f"{path!r} is not in the store")
         place = Path(self._prefix + parse(base).base)
-        return place / below if below else place
+        # A tree may hold a symlink to anywhere. What is behind one is not in the store.
+        for part in below.split("/") if below else ():
+            if place.is_symlink():
+                raise StoreError(f"{path!r} leads through a symlink")
+            place /= part
+        return place
 
     def info(self, path: StorePath) -> PathInfo | None:
         """What the database knows of a path; None if it is not valid."""

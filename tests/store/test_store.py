@@ -170,3 +170,15 @@ def test_a_hash_is_what_the_database_is_asked_by(store: Store) -> None:
     path = add(store, "a", "one")
     assert store.database.info(base32.decode(path.hash)) is not None
     assert store.database.info(b"0" * 20) is None
+
+
+def test_what_lies_behind_a_symlink_is_not_in_the_store(store: Store, tmp_path: Path) -> None:
+    writer = store.writer()
+    writer.file("d/file", [b"x"])
+    writer.symlink("out", os.fspath(tmp_path))
+    path = store.register("tree", writer, [], b"key", Output(b"d" * 20))
+    assert store.disk(f"{path}/d/file").read_bytes() == b"x"
+    assert store.disk(f"{path}/out").is_symlink()
+    for below in ("out/x", "out/x/y", "../x"):
+        with pytest.raises(StoreError):
+            store.disk(f"{path}/{below}")
