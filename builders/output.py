@@ -37,17 +37,17 @@ def errors(out: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def replacing(out: Path) -> Iterator[int]:
     """A descriptor of a new file beside `out`, which takes its place at the end, or is deleted on an error."""
+    if out.is_dir():
+        raise ExportError(f"{out} is a directory", hint="name the file to write")
+    real = _file(out)
     if out.exists() and not stat.S_ISREG(out.stat().st_mode):
-        if out.is_dir():
-            raise ExportError(f"{out} is a directory", hint="name the file to write")
         fd = os.open(out, os.O_WRONLY | os.O_CLOEXEC)
         try:
             yield fd
         finally:
             os.close(fd)
         return
-    # A link keeps pointing where it did.
-    out = Path(os.path.realpath(out))
+    out = real
     temporary = beside(out)
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
@@ -62,6 +62,22 @@ def replacing(out: Path) -> Iterator[int]:
     except BaseException:
         temporary.unlink()
         raise
+
+
+def _file(out: Path) -> Path:
+    """The file to write: `out`, or what it links to if that is in the same directory or below.
+
+    Where else a link leads may not be what the user means: what is unpacked or cloned can hold one to any file of
+    theirs, under a name that an image has.
+    """
+    real = Path(os.path.realpath(out))
+    folder = Path(os.path.realpath(out.parent))
+    is_stream = out.absolute().parts[1:2] in (("dev",), ("proc",))
+    if out.is_symlink() and folder not in real.parents and not is_stream:
+        raise ExportError(
+            f"{out} is a link to another directory", why=f"it leads to {real}", hint="name the file, or delete the link"
+        )
+    return real
 
 
 def beside(out: Path) -> Path:

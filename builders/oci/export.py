@@ -237,6 +237,10 @@ def _check_target(out: Path) -> None:
         return
     if not any(out.iterdir()):
         return
+    # What lies there is replaced and deleted, so it must be there.
+    for folder in (out / "blobs", out / _BLOBS):
+        if folder.is_symlink():
+            raise ExportError(f"{folder} is a link", why="an OCI layout has a directory there", hint=hint)
     if not (out / "oci-layout").is_file():
         raise ExportError(f"{out} is not empty, and no OCI layout", hint=hint)
     try:

@@ -216,6 +216,45 @@ def test_a_pipe_is_written_to(shop: Workshop, image: StorePath, tmp_path: Path) 
     assert (tmp_path / "pipe").is_fifo()
 
 
+@pytest.mark.parametrize("target", ["../outside/victim", "../outside/new", "../pipe"])
+def test_a_link_to_another_directory_is_refused(shop: Workshop, image: StorePath, tmp_path: Path, target: str) -> None:
+    """A cloned project may hold `app.tar`, a link to ~/.bashrc."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/victim").write_text("precious")
+    (tmp_path / "project").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "project/app.tar").symlink_to(target)
+    with pytest.raises(ExportError, match="another directory"):
+        shop.tar(image, tmp_path / "project/app.tar")
+    assert [p.read_text() for p in (tmp_path / "outside").iterdir()] == ["precious"]
+    assert [p.name for p in (tmp_path / "project").iterdir()] == ["app.tar"]
+
+
+def test_standard_output_is_no_link_to_another_directory(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+    fd = os.open(tmp_path / "out.tar", os.O_WRONLY | os.O_CREAT)
+    try:
+        shop.tar(image, Path(f"/proc/self/fd/{fd}"))
+    finally:
+        os.close(fd)
+    assert tarfile.is_tarfile(tmp_path / "out.tar")
+
+
+@pytest.mark.parametrize("link", ["blobs", "blobs/sha256"])
+def test_a_layout_whose_blobs_are_elsewhere_is_refused(
+    shop: Workshop, image: StorePath, tmp_path: Path, link: str
+) -> None:
+    """Replacing a layout deletes the blobs that it had."""
+    (tmp_path / "precious/sha256").mkdir(parents=True)
+    for name in ("a", "sha256/b"):
+        (tmp_path / "precious" / name).write_text("precious")
+    shop.layout(image, tmp_path / "out")
+    (tmp_path / "out" / link).rename(tmp_path / "away")
+    (tmp_path / "out" / link).symlink_to(tmp_path / "precious" / ("" if link == "blobs" else "sha256"))
+    with pytest.raises(ExportError, match="is a link"):
+        shop.layout(image, tmp_path / "out")
+    assert {p.name for p in (tmp_path / "precious").rglob("*")} == {"a", "sha256", "b"}
+
+
 def test_a_link_is_followed(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
     (tmp_path / "link.tar").symlink_to("real.tar")
     shop.tar(image, tmp_path / "link.tar")
