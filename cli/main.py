@@ -25,6 +25,7 @@ VERBS = {
     "search": "Find packages by name and description.",
     "show": "Show what a package or a container is.",
     "log": "Show the log of a build.",
+    "doctor": "Check that this machine can do what fpack does.",
     "gc": "Delete what nothing needs any more from the store.",
 }
 

@@ -108,6 +108,11 @@ class Database:
             return _info(row)
         return None
 
+    def trouble(self) -> str:
+        """What SQLite finds wrong with the file, or nothing."""
+        found = str(self._rows("PRAGMA quick_check(1)")[0][0])
+        return "" if found == "ok" else found
+
     def paths(self) -> list[PathInfo]:
         """Every valid path."""
         return [_info(row) for row in self._rows("SELECT hash, name, tree, size, registered, refs FROM paths")]
