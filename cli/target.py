@@ -7,10 +7,12 @@ attribute of the project's file, else a curated package.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store.errors import FpackError
+from fpack.store.owners import find_above
 
 PROJECT_FILE = "fpack.fp"
 
@@ -35,11 +37,9 @@ class Target(NamedTuple):
 
 
 def find_project(start: Path) -> Path | None:
-    """The nearest directory from `start` upwards that has a project file."""
-    for folder in (start, *start.parents):
-        if (folder / PROJECT_FILE).is_file():
-            return folder
-    return None
+    """The nearest directory from `start` upwards that has a project file, if it is not a stranger's."""
+    found = find_above(os.fspath(start), PROJECT_FILE)
+    return None if found is None else Path(found)
 
 
 def parse(text: str | None, cwd: Path, default: str = "image") -> Target:

@@ -1,6 +1,7 @@
 """A cache of byte strings under a directory: checked when read, replaced whole, never an error.
 
-A cache that is damaged, unwritable or absent costs time and nothing else.
+A cache that is damaged, unwritable or absent costs time and nothing else. What is kept is run later, so an entry is
+taken only from a file of this user's that nobody else can write to: root may work in another's home.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ def read(directory: Path | None, name: str) -> bytes | None:
     if directory is None:
         return None
     try:
-        with open(f"{directory}/{name}", "rb") as file:
-            data = file.read()
+        fd = os.open(f"{directory}/{name}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb", buffering=0) as file:
+            status = os.fstat(fd)
+            if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+                return None
+            data = file.readall()
     except OSError:
         return None
     body = data[_DIGEST:]
@@ -43,10 +48,11 @@ def write(directory: Path | None, name: str, body: bytes) -> None:
     """Keep an entry, if that is possible."""
     if directory is None:
         return
-    beside = f"{directory}/.{name}.{os.getpid()}"
+    beside = f"{directory}/.{name}.{os.urandom(6).hex()}"
     try:
-        os.makedirs(directory, exist_ok=True)
-        with open(beside, "wb") as file:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
             file.write(blake3(body).digest() + body)
         os.replace(beside, f"{directory}/{name}")
     except OSError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from fpack.store.owners import find_above
+
 from .errors import Fault, quote
 from .values import Path
 
@@ -12,14 +14,7 @@ PROJECT_FILE = "fpack.fp"
 
 def project_root(directory: str) -> str:
     """The nearest directory at or above `directory` that has a project file, else `directory` itself."""
-    at = directory
-    while True:
-        if os.path.exists(f"{at}/{PROJECT_FILE}"):
-            return at
-        above = os.path.dirname(at)
-        if above == at:
-            return directory
-        at = above
+    return find_above(directory, PROJECT_FILE) or directory
 
 
 def within(root: str, directory: str, text: str, library: bool = False) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -123,3 +124,18 @@ def test_what_is_no_text_is_told_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(EvalError, match="UTF-8") as caught:
         evaluate(None, file)
     assert (caught.value.line, caught.value.column) == (2, 5)
+
+
+def test_what_others_can_write_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "cache"
+    diskcache.write(cache, "entry", b"body")
+    assert cache.stat().st_mode & 0o077 == 0 and (cache / "entry").stat().st_mode & 0o077 == 0
+    assert diskcache.read(cache, "entry") == b"body"
+    (cache / "link").symlink_to("entry")
+    os.mkfifo(cache / "pipe")
+    assert diskcache.read(cache, "link") is None and diskcache.read(cache, "pipe") is None
+    (cache / "entry").chmod(0o620)
+    assert diskcache.read(cache, "entry") is None
+    (cache / "entry").chmod(0o600)
+    monkeypatch.setattr("fpack.lang.diskcache.os.geteuid", lambda: 54321)
+    assert diskcache.read(cache, "entry") is None
