@@ -23,6 +23,7 @@ from typing import IO
 from fpack.builders.http import Http, nothing
 from fpack.builders.http_errors import NotFound, WrongContent
 from fpack.store.errors import FpackError
+from fpack.store.owners import is_believed
 
 from .mirrors import Mirrors
 from .package import Package, parse_package
@@ -248,7 +249,10 @@ def open_cached(cache: Cache, pin: IndexPin, suite: Suite, arch: str) -> Index |
 
 def _map(path: Path) -> Buffer:
     with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
+        status = os.fstat(file.fileno())
+        if not is_believed(status):
+            raise PermissionError(f"{path} is another user's")
+        if status.st_size == 0:
             return b""
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
@@ -272,6 +276,10 @@ def open_index(
     index = open_cached(cache, pin, suite, arch)
     if index is not None:
         return index
+    if max(pin.size, pin.packed.size) > MAX_SIZE:
+        raise IndexUnusable(
+            f"The index of {suite.name} is too large", why=f"{pin.size} bytes, {pin.packed.size} packed"
+        )
     urls = index_urls(mirrors, pin, suite, date)
     where = urls[0] if urls else suite.name
     try:

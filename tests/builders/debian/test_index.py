@@ -132,6 +132,23 @@ def test_a_damaged_cache_is_made_again(archive: Archive, cache: Cache, damage: s
     assert not list(cache.folder.glob("new-*"))
 
 
+def test_a_strangers_cache_is_not_believed(archive: Archive, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    pin = choose(release_of(archive), "amd64")
+    open_it(archive, cache, pin)
+    suite = Suite("trixie", "debian")
+    assert open_cached(cache, pin, suite, "amd64") is not None
+    monkeypatch.setattr("fpack.builders.debian.index.is_believed", lambda status: False)
+    assert open_cached(cache, pin, suite, "amd64") is None
+
+
+def test_an_index_that_no_archive_has_is_not_fetched(archive: Archive, cache: Cache) -> None:
+    pin = choose(release_of(archive), "amd64")
+    for huge in (pin._replace(size=1 << 50), pin._replace(packed=pin.packed._replace(size=1 << 50))):
+        with pytest.raises(IndexUnusable, match="too large"):
+            open_it(archive, cache, huge)
+    assert not cache.folder.exists()
+
+
 def test_an_index_that_is_gone(archive: Archive, cache: Cache) -> None:
     pin = choose(release_of(archive), "amd64")
     archive.add("new")
