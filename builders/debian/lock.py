@@ -350,11 +350,26 @@ class LockFile:
                         where=str(self.path),
                         hint="run the command again",
                     )
-                _write(self.path.resolve(), format_lock(new))  # what a link names, not the link
+                _write(self._target(), format_lock(new))
         except OSError as error:
             raise LockError("The lock cannot be written", where=str(self.path), why=error.strerror or "") from None
         self.lock = new
         self._base = new.copy()
+
+    def _target(self) -> Path:
+        """The file to write: what a link names, not the link.
+
+        LockError for a link to a new file elsewhere: a cloned project could so make a file anywhere.
+        """
+        real = self.path.resolve()
+        if self.path.is_symlink() and not real.exists() and self.path.parent.resolve() not in real.parents:
+            raise LockError(
+                "The lock is a link to a file that is not there",
+                where=str(self.path),
+                why=f"it leads to {real}",
+                hint="delete the link",
+            )
+        return real
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -267,3 +267,19 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "l").write_bytes(b"fpack-lock 1\n\xff\n")
     with pytest.raises(LockError):
         LockFile(tmp_path / "l")
+
+
+def test_a_link_to_a_new_file_elsewhere_is_refused(tmp_path: Path) -> None:
+    """A cloned project may hold `fpack.lock`, a link to ~/.bash_login."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/fpack.lock").symlink_to("../new")
+    file = LockFile(tmp_path / "project/fpack.lock")
+    file.lock.packages["trixie", "amd64", "a"] = package("a")
+    with pytest.raises(LockError, match="not there"):
+        file.save()
+    assert os.listdir(tmp_path) == ["project"]
+    (tmp_path / "new").write_text(TEXT)
+    file = LockFile(tmp_path / "project/fpack.lock")
+    file.lock.packages["trixie", "amd64", "a"] = package("a")
+    file.save()
+    assert (tmp_path / "new").read_text() == format_lock(file.lock)
