@@ -59,20 +59,22 @@ def link(
     depends: Mapping[str, Sequence[str]],
     wants: Sequence[str],
     arch: str,
+    counts: Callable[[Demand], bool] = lambda demand: True,
 ) -> Fetch:
     """The linked root of `seeds`: a generator that yields the names of packages to fetch and is sent their tables.
 
     depends: the names that each package of the closure depends on; its keys are all that can be had. wants: sonames
-    and absolute paths that are asked for by name.
+    and absolute paths that are asked for by name. counts: whether what a file loads is to be looked for.
     """
-    return _Linker(depends, arch).run(seeds, wants)
+    return _Linker(depends, arch, counts).run(seeds, wants)
 
 
 class _Linker:
     """The state of one resolution."""
 
-    def __init__(self, depends: Mapping[str, Sequence[str]], arch: str) -> None:
+    def __init__(self, depends: Mapping[str, Sequence[str]], arch: str, counts: Callable[[Demand], bool]) -> None:
         self._depends = depends
+        self._counts = counts
         self._machine = MACHINES.get(arch, 0)
         triplet = TRIPLETS.get(arch, "")
         self._search = (f"usr/lib/{triplet}", "usr/lib", "usr/lib64")
@@ -133,6 +135,8 @@ class _Linker:
         self._links = {**table.alternatives, **self._links}
         self._configured.update(dict.fromkeys(table.search))
         for demand in demands(table, self._machine, self._search):
+            if not self._counts(demand):
+                continue
             self._open.append(demand)
             if demand.kind == INTERP:
                 self._programs.update(demand.files)

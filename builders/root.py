@@ -7,18 +7,19 @@ which slices make the root, why each is in it, and which of their files another 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output, placeholder
+from fpack.store.path import StorePath
 from fpack.store.tree import CHUNK
 from fpack.store.writer import TreeWriter
 
-from . import alternatives, generate, linked, meta, users
+from . import alternatives, essential, generate, linked, meta, users
 from .compose import Composition, SliceTable, compose
-from .demands import SEED
+from .demands import ASKED, SEED
 from .generate import Made
 from .globs import merged
 from .linked import Linked, Missing, Reason
@@ -48,23 +49,55 @@ class Root:
             return _linked(task)
         if mode != DEPENDS:
             raise BuildError(f"A root cannot be {mode!r}", why="it is 'depends' or 'linked'")
-        items = task.args["slices"]
-        tables = [_load(task, str(item["slice"])) for item in items]
-        return _finish(task, Linked(tables, _declared(items), []))
+        return _depends(task)
 
 
 def _linked(task: Task) -> Steps:
     """Ask for candidates until every file of the root has what it loads."""
     items = {str(item["package"]): item for item in task.args["slices"]}
+    depends = {name: item["depends"] for name, item in items.items()}
+    seeds = [_load(task, str(item["slice"])) for item in items.values() if item["seed"]]
+    steps = linked.link(seeds, depends, task.args.get("wants") or (), str(task.args["arch"]))
+    found, looked = yield from _drive(task, items, steps)
+    for line in _warnings(found.missing):
+        task.log(line)
+    return _finish(task, found, looked - found.reasons.keys())
+
+
+def _depends(task: Task) -> Steps:
+    """Take all that is declared, and of the Essential packages, which nobody declares, those that scripts need."""
+    items = {str(item["package"]): item for item in task.args["slices"]}
+    outputs = _outputs(task, items)
+    declared = [item for name, item in items.items() if name not in outputs]
+    tables = [_load(task, str(item["slice"])) for item in declared]
+    reasons = _declared(declared)
+    if not outputs:
+        return _finish(task, Linked(tables, reasons, []))
+    depends = {name: item["depends"] for name, item in items.items()}
+    # base-files comes in by itself: what its scripts run is not asked for.
+    asked = {name for name, reason in reasons.items() if reason.kind == SEED} - {FIRST}
+    steps = essential.complete(tables, asked, depends, outputs.keys(), str(task.args["arch"]))
+    found, looked = yield from _drive(task, items, steps)
+    whole = Linked(found.tables, {**found.reasons, **reasons}, [])
+    return _finish(task, whole, looked - whole.reasons.keys())
+
+
+def _outputs(task: Task, items: Mapping[str, Mapping[str, Value]]) -> dict[str, Output]:
+    """The candidate's output for each package that is one."""
     by_hash = {placeholder(o.derivation, "x", o.name).hash: o for o in task.candidates}
     outputs: dict[str, Output] = {}
     for name, item in items.items():
         output = by_hash.get(store_path.parse(str(item["slice"])).hash)
         if output is not None:
             outputs[name] = output
-    depends = {name: item["depends"] for name, item in items.items()}
-    seeds = [_load(task, str(item["slice"])) for item in items.values() if item["seed"]]
-    steps = linked.link(seeds, depends, task.args.get("wants") or (), str(task.args["arch"]))
+    return outputs
+
+
+def _drive(
+    task: Task, items: Mapping[str, Mapping[str, Value]], steps: linked.Fetch
+) -> Generator[Need, list[StorePath], tuple[Linked, set[str]]]:
+    """Give a resolution the packages that it asks for; what it comes to, and the names of all that it looked at."""
+    outputs = _outputs(task, items)
     state = _advance(steps, None)
     looked: set[str] = set()
     while not isinstance(state, Linked):
@@ -74,9 +107,7 @@ def _linked(task: Task) -> Steps:
         found = [str(next(paths)) if name in outputs else str(items[name]["slice"]) for name in state]
         task.check()
         state = _advance(steps, [_load(task, path) for path in found])
-    for line in _warnings(state.missing):
-        task.log(line)
-    return _finish(task, state, looked - state.reasons.keys())
+    return state, looked
 
 
 def _warnings(missing: Sequence[Missing]) -> Iterator[str]:
@@ -112,7 +143,7 @@ def _declared(items: Sequence[Mapping[str, Value]]) -> dict[str, Reason]:
                     following.append(other)
         level = following
     for name in depends:
-        reasons.setdefault(name, Reason(DEPENDS, None, "", name))
+        reasons.setdefault(name, Reason(ASKED, None, "", "a UTF-8 locale" if name == "libc-bin" else name))
     return reasons
 
 

@@ -48,7 +48,14 @@ container({
 
     the-release = one-release(release, debian)
     found = debian-closure(the-release, unique([...names, "base-files"]))
-    slices = members(the-release, found, names, import("fpack/rules").table(found, debian, rules, linked, drop, setuid))
+    # What nobody declares: of what scripts begin with, the root takes what it needs, and text in UTF-8 needs a locale.
+    others = if linked || debian == [] then [] else [p for p in debian-closure(the-release, essential) if !any(found, f => f.name == p.name)]
+    locale = [p for p in others if p.name == "libc-bin"]
+    spare = [p for p in others if p.name != "libc-bin"]
+    all-found = [...found, ...others]
+    all-rules = if locale == [] || has(rules, "libc-bin") then rules else { ...rules, libc-bin = { keep = [utf8] } }
+    table = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
+    slices = members(the-release, all-found, names, table)
     all-users = chosen-users(users, user, [p.name for p in found])
 
     root-made = derivation {
@@ -61,7 +68,9 @@ container({
       wants
       users = all-users
       alternatives
-      candidates = if linked then [s.slice for s in slices if !s.seed] else []
+      candidates =
+        if linked then [s.slice for s in slices if !s.seed]
+        else [s.slice for s in slices if any(spare, p => p.name == s.package)]
     }
 
     files-made = import("fpack/files").files {
@@ -75,7 +84,7 @@ container({
 
     entry = strings(entrypoint)
     arguments = strings(command)
-    variables = texts(env)
+    variables = texts(if linked || debian == [] then env else { LANG = "C.UTF-8", ...env })
     marks = texts(labels)
     check = if healthcheck == null then null else health-of(healthcheck)
     config = {
@@ -134,6 +143,14 @@ container({
     links
     run-options
   })
+
+# The Essential packages that scripts run, which every Debian system has and no package declares.
+essential = [
+  "bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "libc-bin", "mawk", "perl-base",
+  "sed", "tar",
+]
+
+utf8 = "/usr/lib/locale/C.utf8"
 
 # What `fpack pack debian.RELEASE.NAME` makes of a package.
 container-for(package) = container { packages = [package] }

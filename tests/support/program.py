@@ -95,6 +95,21 @@ def world(folder: Path) -> Archive:
             "usr/share/doc/hello/copyright": "free\n",
         },
     )
+    archive.add("libc-bin", files={"usr/lib/locale/C.utf8/LC_CTYPE": "UTF-8", "usr/bin/ldd": "#!/bin/bash"})
+    for name in (
+        "bash",
+        "coreutils",
+        "diffutils",
+        "findutils",
+        "grep",
+        "gzip",
+        "hostname",
+        "mawk",
+        "perl-base",
+        "sed",
+        "tar",
+    ):
+        archive.add(name, files={f"usr/bin/{name.removesuffix('-base')}": _executable(b"a program of every system")})
     archive.publish()
     return archive
 
