@@ -109,14 +109,17 @@ def peer_cases(setting: Setting) -> list[Case]:
     cases = []
     if shutil.which("mmdebstrap") and os.geteuid() == 0:
         debs = top / "debs"
-        debs.mkdir()
+        debs.mkdir(exist_ok=True)
         for deb in (top / "mirror").rglob("*.deb"):
             os.link(deb, debs / deb.name)
+        # What a run had to download is kept for the next, and the first run does not count.
         script = (
-            f"rm -rf {top}/mm && mmdebstrap --quiet --variant=custom --include=postgresql-17 --mode=root"
+            f"rm -rf {top}/mm && mmdebstrap --quiet --variant=minbase --include=postgresql-17 --mode=root"
+            " --skip=cleanup/apt/cache"
             " --aptopt='APT::Install-Recommends \"false\"' --aptopt='Acquire::Check-Valid-Until \"false\"'"
             f' --setup-hook=\'mkdir -p "$1"/var/cache/apt/archives && cp {debs}/*.deb "$1"/var/cache/apt/archives\''
-            f" trixie {top}/mm {_apt_mirror()} && tar -C {top}/mm -c . | zstd -q -9 -T2 -f -o {top}/mm.tar.zst"
+            f" trixie {top}/mm {_apt_mirror()} && mv -n {top}/mm/var/cache/apt/archives/*.deb {debs}/;"
+            f" tar -C {top}/mm --exclude=./var/cache -c . | zstd -q -9 -T2 -f -o {top}/mm.tar.zst"
         )
         peer = "pack, empty store"
         cases.append(Case("mmdebstrap + tar | zstd -9", ["sh", "-c", script], env, top, peer_of=peer))
