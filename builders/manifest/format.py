@@ -31,6 +31,7 @@ MTIME = 315619200
 FILE, DIRECTORY, SYMLINK = "f", "d", "l"
 MAX_SIZE = 64 << 20
 MAX_RECORD = 8 << 20
+MAX_ROW = 1 << 14  # of an entry: a path, a target and two digests
 MAX_ENTRIES = 500_000
 MAX_DERIVATIONS = 100_000
 MAX_NUMBER = 1 << 53
@@ -283,7 +284,7 @@ class Reader:
         last: bytes | None = None
         for _ in range(layer.entries):
             try:
-                entry = parse_entry(self._next(), len(layer.parts))
+                entry = parse_entry(self._next(MAX_ROW), len(layer.parts))
             except ManifestError as error:
                 raise self._error(error.why or error.what) from None
             if last is not None and entry.path <= last:
@@ -303,9 +304,12 @@ class Reader:
         self._at = self._unpacker.tell()
         return self._data[start : self._at]
 
-    def _next(self) -> Value:
+    def _next(self, limit: int = MAX_RECORD) -> Value:
+        raw = self._raw()
+        if len(raw) > limit:
+            raise ManifestError("", why=f"it holds a value of {len(raw)} bytes; the limit is {limit}")
         try:
-            return canonical.decode(self._raw())
+            return canonical.decode(raw)
         except NotCanonical as error:
             raise ManifestError("", why=f"{error.what}. {error.why}".strip()) from None
 

@@ -18,7 +18,7 @@ from .report import BLOB, DOCUMENT, MANIFEST, Report
 
 MAX_LIST = 1 << 20
 CHUNK = 1 << 18
-EMPTY = "application/vnd.oci.empty.v1+json"
+_FIELDS = {"mediaType", "digest", "size", "artifactType", "annotations"}
 
 
 def find(archive: Archive) -> bytes | None:
@@ -37,7 +37,8 @@ def find(archive: Archive) -> bytes | None:
 def _entries(archive: Archive) -> list[Any]:
     value = documents.read(archive, REFERRERS, MAX_LIST).value
     entries = value.get("manifests") if isinstance(value, dict) else None
-    if not isinstance(entries, list):
+    about = {"schemaVersion": 2, "mediaType": documents.INDEX, "manifests": entries}
+    if not isinstance(entries, list) or value != about:
         raise BadDocument(REFERRERS, "it is no list of referrers")
     return entries
 
@@ -107,6 +108,8 @@ class Referrers:
         blob = descriptor(entry, REFERRERS)
         name = blob_name(blob.digest)
         self.used.add(name)
+        if blob.media_type != documents.MANIFEST or entry.keys() - _FIELDS:
+            report.add(DOCUMENT, f"{REFERRERS}: {name}", f"its entry is not as it must be: {shown(entry)}")
         artifact = _artifact(self._archive, blob)
         subject = artifact.get("subject")
         if subject != documents.value_of(self._image):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 from collections.abc import Iterator
@@ -13,28 +14,36 @@ from fpack.builders.manifest.format import MAX_SIZE, ManifestError, Reader
 
 from .report import VerifyError
 
-# What reading a manifest may take beyond what the process has. An honest one of 500,000 entries needs half of that.
-MEMORY = 220 << 20
+# The most that the process's data may come to while a manifest is read, and what it may grow by in any case. An honest
+# manifest of 500,000 entries needs half of that.
+MEMORY, LEAST = 230 << 20, 32 << 20
 
 
 @contextlib.contextmanager
-def bounded(budget: int = MEMORY) -> Iterator[None]:
-    """Within, the process can grow by `budget` bytes; more is a ManifestError. Few bytes can decode to a great many."""
+def bounded(memory: int = MEMORY) -> Iterator[None]:
+    """Within, the process has no more than `memory` bytes of data; needing more is a ManifestError.
+
+    A few bytes can decode to a great many. Nothing else should go on in the process meanwhile.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     with open("/proc/self/statm", encoding="ascii") as file:
         used = int(file.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")
-    limit = used + budget
+    limit = max(memory, used + LEAST)
     if soft != resource.RLIM_INFINITY:
         limit = min(limit, soft)
+    collecting = gc.isenabled()
+    # Many small objects in a row would make the collector look at all of them again and again.
+    gc.disable()
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
     try:
         yield
     except MemoryError:
-        raise ManifestError(
-            "This is not a manifest that fpack can read", why=f"it takes more than {budget >> 20} MB to decode"
-        ) from None
+        why = f"it takes more than {limit >> 20} MB to decode"
+        raise ManifestError("This is not a manifest that fpack can read", why=why) from None
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+        if collecting:
+            gc.enable()
 
 
 def from_file(place: Path) -> bytes:

@@ -18,7 +18,6 @@ from fpack.store import derivation
 from support.greeter import Greeter, greeter
 from support.program import Fpack
 
-
 PACKAGES = {"base-files", "dash", "greet-tools", "hello", "libgreet1"}
 
 

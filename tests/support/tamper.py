@@ -132,9 +132,9 @@ class Image:
                     return layer, number
         raise KeyError(path)
 
-    def change(self, path: str, **changes: Any) -> None:
+    def change(self, at: str, /, **changes: Any) -> None:
         """Give the member at a path other properties."""
-        layer, number = self.find(path)
+        layer, number = self.find(at)
         layer.members[number] = layer.members[number]._replace(**changes)
 
     def carry(self, manifest: bytes) -> None:

@@ -1,0 +1,288 @@
+"""The manifest's format: one encoding for each manifest, no other is read, and nothing in it can break a reader."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fpack.builders.manifest import json_form
+from fpack.builders.manifest.format import (
+    DIRECTORY,
+    FILE,
+    MTIME,
+    SYMLINK,
+    Blob,
+    Entry,
+    Head,
+    Image,
+    Index,
+    Layer,
+    Lock,
+    ManifestError,
+    Package,
+    Place,
+    Reader,
+    Source,
+    Suite,
+    encode_entry,
+    encode_head,
+)
+from fpack.builders.verify import load
+from fpack.store import canonical
+from fpack.store.derivation import Derivation, Output, digest
+
+STORE = "/fpack/store/" + "0" * 32
+SHA = "sha256:" + "ab" * 32
+
+
+def entry(path: str | bytes, kind: str = FILE, **more: Any) -> Entry:
+    name = path.encode() if isinstance(path, str) else path
+    hashed = {FILE: b"h" * 32}.get(kind, b"")
+    made = Entry(name, kind, 0o755, 0, 0, 3 if kind == FILE else 0, hashed, hashed, b"", None)
+    return made._replace(**({"target": b"to"} if kind == SYMLINK else {}))._replace(**more)
+
+
+ENTRIES = [
+    entry("", DIRECTORY),
+    entry("etc", DIRECTORY),
+    entry("etc/passwd", part=0, mode=0o4755, uid=7, gid=8),
+    entry(b"etc/\xff\xfe", part=0),
+    entry("ünï", SYMLINK, target=b"\xe9", part=0),
+]
+INNER = Derivation("fetch", "hello.deb", {"urls": ["mirror://x"], "sha256": "ab" * 32, "size": 5})
+OUTER = Derivation(
+    "odd", "hello", {"$bytes": "aa", "data": b"\xff", "nested": [{"$x": None}, True]}, (Output(digest(INNER.encode())),)
+)
+
+
+def head(**more: Any) -> Head:
+    made = Head(
+        fpack="0.1.0",
+        image=Image(
+            name="hello",
+            tag="1",
+            arch="amd64",
+            path=f"{STORE}-hello",
+            derivation="ab" * 20,
+            manifest=Blob("m", SHA, 3),
+            config=Blob("c", SHA, 4),
+            configuration={"os": "linux", "history": [{"created_by": "é"}]},
+            codec={"name": "none"},
+        ),
+        layers=(Layer(Blob("l", SHA, 9), SHA, 99, f"{STORE}-layer", "cd" * 20, ((f"{STORE}-a", ""),), len(ENTRIES)),),
+        paths=(Place(f"{STORE}-a", "ef" * 20, "hello", "1.0"),),
+        sources=(Source("ab" * 20, "fetch", "hello.deb", ("mirror://x",), "ab" * 32, 5, ""),),
+        lock=Lock(
+            "trixie",
+            "amd64",
+            (Suite("trixie", "debian", 1, None, "ab" * 32),),
+            (Index("trixie", "ab" * 32, 4, "cd" * 32, 2, "main/x"),),
+            (Package("hello", "1.0", "amd64", "hello", "1.0", "debian", 1, 5, "ab" * 32, "pool/x.deb"),),
+        ),
+        derivations=2,
+    )
+    return made._replace(**more)
+
+
+def encoded(made: Head | None = None, entries: list[Entry] | None = None) -> bytes:
+    bodies = sorted((INNER.encode(), OUTER.encode()), key=digest)
+    return b"".join([encode_head(made or head()), *bodies, *map(encode_entry, ENTRIES if entries is None else entries)])
+
+
+def everything(reader: Reader) -> list[tuple[Layer, list[Entry]]]:
+    return [(layer, list(rows)) for layer, rows in reader.entries()]
+
+
+def test_what_was_written_is_read() -> None:
+    reader = Reader(encoded())
+    assert reader.head == head()
+    assert {made.name for made in reader.derivations.values()} == {"hello", "hello.deb"}
+    ((layer, rows),) = everything(reader)
+    assert layer == head().layers[0] and rows == ENTRIES
+
+
+def test_json_says_the_same_and_comes_back() -> None:
+    text = b"".join(json_form.render(Reader(encoded())))
+    assert b"".join(json_form.parse(text)) == encoded()
+    value = json.loads(text)
+    rows = value["layers"][0]["entries"]
+    assert [row["path"] for row in rows] == ["/", "/etc", "/etc/passwd", {"$bytes": b"/etc/\xff\xfe".hex()}, "/ünï"]
+    assert rows[2]["mode"] == "4755" and rows[2]["from"] == f"{STORE}-a" and rows[0]["from"] is None
+    args = next(made["args"] for made in value["derivations"] if made["kind"] == "odd")
+    assert args == {"$$bytes": "aa", "data": {"$bytes": "ff"}, "nested": [{"$$x": None}, True]}
+
+
+def test_a_layer_need_not_be_read_to_come_to_the_next() -> None:
+    reader = Reader(encoded())
+    assert [layer.entries for layer, _ in reader.entries()] == [len(ENTRIES)]
+    broken = Reader(encoded(entries=[*ENTRIES[:-1], entry("a")]))
+    with pytest.raises(ManifestError, match="not sorted"):
+        for _ in broken.entries():
+            pass
+
+
+WRONG_ENTRIES = {
+    "a path that climbs": entry("../x"),
+    "an absolute path": entry("/x"),
+    "a double slash": entry("a//x"),
+    "a NUL": entry("a\0"),
+    "a number for a path": entry("x")._replace(path=7),  # type: ignore[arg-type]
+    "an unknown kind": entry("x", kind="z"),
+    "a mode out of range": entry("x", mode=0o10000),
+    "an owner out of range": entry("x", uid=1 << 32),
+    "a negative size": entry("x", size=-1),
+    "a true size": entry("x", size=True),
+    "a directory with a size": entry("x", DIRECTORY, size=1),
+    "a file without a digest": entry("x", sha256=b""),
+    "a short digest": entry("x", blake3=b"x" * 31),
+    "a symlink without a target": entry("x", SYMLINK, target=b""),
+    "a file with a target": entry("x", target=b"y"),
+    "a part that is not there": entry("x", part=1),
+    "an endless target": entry("x", SYMLINK, target=b"x" * 20_000),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_ENTRIES)
+def test_wrong_entries_are_refused(name: str) -> None:
+    layer = head().layers[0]._replace(entries=1)
+    reader = Reader(encoded(head(layers=(layer,)), [WRONG_ENTRIES[name]]))
+    with pytest.raises(ManifestError):
+        everything(reader)
+
+
+def heads() -> Iterator[tuple[str, Any]]:
+    image = head().image
+    yield "a digest that climbs", head(image=image._replace(manifest=Blob("m", "sha256:../../etc/passwd", 3)))
+    yield "a digest in capitals", head(image=image._replace(manifest=Blob("m", SHA.upper(), 3)))
+    yield "a negative size", head(image=image._replace(config=Blob("m", SHA, -3)))
+    yield "a path outside the store", head(paths=(Place("/etc/passwd", None, "", ""),))
+    yield "a path below one", head(paths=(Place(f"{STORE}-a/../../x", None, "", ""),))
+    yield "paths that are not sorted", head(paths=(*head().paths, *head().paths))
+    yield "a part of no path", head(paths=())
+    yield "a prefix elsewhere", head(layers=(head().layers[0]._replace(parts=((f"{STORE}-a", "/etc"),)),))
+    yield "endless entries", head(layers=(head().layers[0]._replace(entries=1 << 40),))
+    yield "endless derivations", head(derivations=1 << 40)
+    yield "a source of no kind", head(sources=(head().sources[0]._replace(kind="x"),))
+    yield "more derivations than there are", head(derivations=3)
+    yield "fewer derivations than there are", head(derivations=1)
+
+
+@pytest.mark.parametrize(("name", "made"), list(heads()))
+def test_wrong_heads_are_refused(name: str, made: Head) -> None:
+    with pytest.raises(ManifestError):
+        everything(Reader(encoded(made)))
+
+
+def test_other_formats_times_and_fields_are_refused() -> None:
+    value = canonical.decode(encode_head(head()))
+    for change in ({"format": 2}, {"mtime": MTIME + 1}, {"more": 1}, {"image": None}, {"layers": {}}):
+        with pytest.raises(ManifestError):
+            Reader(canonical.encode({**value, **change}))
+    with pytest.raises(ManifestError, match="format"):
+        Reader(canonical.encode([1]))
+
+
+def test_what_is_cut_off_or_goes_on_is_refused() -> None:
+    data = encoded()
+    for end in (0, 1, 100, len(data) // 2, len(data) - 1):
+        with pytest.raises(ManifestError):
+            everything(Reader(data[:end]))
+    with pytest.raises(ManifestError, match="more than"):
+        everything(Reader(data + b"\0"))
+
+
+def test_another_encoding_of_the_same_is_refused() -> None:
+    data = encoded()
+    # 0x03, the size, as a byte of its own.
+    assert data.endswith(b"") and data.count(b"\xcc\x03") == 0
+    rows = b"".join(map(encode_entry, ENTRIES))
+    long = rows.replace(b"\x03\xc4\x20", b"\xcc\x03\xc4\x20", 1)
+    assert long != rows
+    with pytest.raises(ManifestError, match="canonical"):
+        everything(Reader(data.replace(rows, long)))
+
+
+def test_derivations_stand_in_order_and_once() -> None:
+    first, second = sorted((INNER.encode(), OUTER.encode()), key=digest)
+    rows = b"".join(map(encode_entry, ENTRIES))
+    for bodies in ((second, first), (first, first)):
+        with pytest.raises(ManifestError, match="sorted"):
+            Reader(b"".join([encode_head(head()), *bodies, rows]))
+
+
+def test_random_damage_is_an_error_or_another_manifest() -> None:
+    data = encoded()
+    random_ = random.Random(7)
+    refused = 0
+    for _ in range(2000):
+        damaged = bytearray(data)
+        for _ in range(random_.choice((1, 1, 1, 4))):
+            damaged[random_.randrange(len(damaged))] = random_.randrange(256)
+        try:
+            reader = Reader(bytes(damaged))
+            rows = everything(reader)
+        except ManifestError:
+            refused += 1
+            continue
+        if damaged != data:
+            assert (reader.head, rows) != (head(), [(head().layers[0], ENTRIES)]) or reader.derivations
+    assert refused > 500
+
+
+def test_random_damage_of_json_is_an_error_or_another_manifest() -> None:
+    text = b"".join(json_form.render(Reader(encoded())))
+    random_ = random.Random(8)
+    refused = 0
+    for _ in range(800):
+        damaged = bytearray(text)
+        damaged[random_.randrange(len(damaged))] = random_.choice(b'0123456789abcdef{}[]",:\x00\xff/$-.e')
+        try:
+            canonical_form = b"".join(json_form.parse(bytes(damaged)))
+            everything(Reader(canonical_form))
+        except ManifestError:
+            refused += 1
+            continue
+        assert json.loads(bytes(damaged)) == json.loads(b"".join(json_form.render(Reader(canonical_form))))
+    assert refused > 200
+
+
+WRONG_JSON = [
+    b"",
+    b"[]",
+    b"{}",
+    b"null",
+    b'{"format":1}',
+    b'{"format":1.0}',
+    b'{"format":NaN}',
+    b'{"layers":[],"layers":[]}',
+    b'{"layers":{},"derivations":7}',
+    b'{"layers":[7],"derivations":[]}',
+    b'{"layers":[{"entries":null}],"derivations":[]}',
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b"\xff\xfe",
+    b'{"format":' + b"9" * 10_000 + b"}",
+]
+
+
+@pytest.mark.parametrize("data", WRONG_JSON, ids=range(len(WRONG_JSON)))
+def test_other_json_is_refused(data: bytes) -> None:
+    with pytest.raises(ManifestError):
+        b"".join(json_form.parse(data))
+
+
+@pytest.mark.parametrize("count", [0, 8_000_000, 60_000_000])
+def test_few_bytes_that_decode_to_a_great_many_are_refused(count: int) -> None:
+    array = b"\xdd" + count.to_bytes(4, "big") + b"\x90" * count
+    with pytest.raises(ManifestError):
+        load.reader(array, "x")
+
+
+def test_memory_is_bounded_while_a_manifest_is_read() -> None:
+    with pytest.raises(ManifestError, match="MB"), load.bounded():
+        kept = [bytes(1 << 20) for _ in range(500)]
+        assert kept
+    assert len(bytes(100 << 20)) == 100 << 20, "and not afterwards"

@@ -1,0 +1,437 @@
+"""Images made to hurt whoever looks at them: each ends in a clear word, in bounded memory and time, writing nothing."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from fpack.builders.oci import tar as writer
+from fpack.builders.verify.athand import AtHand
+from fpack.builders.verify.report import MAX_FINDINGS, Finding, VerifyError
+from fpack.builders.verify.run import Outcome, verify
+from fpack.store.errors import FpackError
+from support.greeter import Greeter, greeter
+from support.tamper import Image, Layer, Node, info, node
+
+MEMORY = 300 << 20
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
+    return greeter(tmp_path_factory.mktemp("greeter") / "home")
+
+
+@pytest.fixture
+def image(made: Greeter) -> Image:
+    return Image.load(made.tar)
+
+
+def run(image: Path, manifest: Path | None = None) -> Outcome:
+    return verify(image, manifest, image.with_name("none"), AtHand(None, Path("/nonexistent")))
+
+
+def found(image: Path, made: Greeter) -> list[Finding]:
+    """What differs from the true manifest; an error that ends the reading is one, too."""
+    before = sorted(path for path in image.parent.rglob("*"))
+    try:
+        outcome = run(image, made.manifest)
+    except FpackError as error:
+        assert error.what and not isinstance(error, AssertionError)
+        return [Finding("error", error.where, f"{error.what} {error.why}")]
+    assert sorted(path for path in image.parent.rglob("*")) == before, "it wrote something"
+    assert not outcome.report.proven
+    return outcome.report.findings
+
+
+def says(findings: list[Finding], *words: str) -> bool:
+    return any(all(word in " ".join(finding) for word in words) for finding in findings)
+
+
+# Documents.
+
+
+def index_of(image: Image, **descriptor: Any) -> bytes:
+    value = json.loads(image.files()["index.json"])
+    value["manifests"][0].update(descriptor)
+    return json.dumps(value).encode()
+
+
+@pytest.mark.parametrize(
+    "digest",
+    [
+        "sha256:../../../../../../etc/passwd",
+        "../../etc/passwd",
+        "sha256:" + "0" * 63 + "/",
+        "sha256:" + "A" * 64,
+        "sha512:" + "0" * 128,
+        "sha256:" + "0" * 64 + "\n",
+        "",
+        None,
+        7,
+    ],
+)
+def test_a_digest_that_is_none_leads_nowhere(image: Image, made: Greeter, tmp_path: Path, digest: Any) -> None:
+    image.replace["index.json"] = index_of(image, digest=digest)
+    for place in (image.save(tmp_path / "a.tar"), image.save_layout(tmp_path / "layout")):
+        assert says(found(place, made), "its digest is")
+
+
+@pytest.mark.parametrize("size", [-1, 1 << 70, True, "12", None, 1.5])
+def test_a_size_that_is_none(image: Image, made: Greeter, tmp_path: Path, size: Any) -> None:
+    image.replace["index.json"] = index_of(image, size=size)
+    assert says(found(image.save(tmp_path / "a.tar"), made), "its size is")
+
+
+def test_a_blob_of_another_size(image: Image, made: Greeter, tmp_path: Path) -> None:
+    files = image.files()
+    names = json.loads(files["manifest.json"])[0]["Layers"]
+    for blob in (b"", files[names[0]][:-1], files[names[0]] + b"x", files[names[0]] * 2):
+        image.replace = {names[0]: blob}
+        findings = found(image.save(tmp_path / "a.tar"), made)
+        assert says(findings, "blob", "bytes; its descriptor says") and says(findings, "has the digest"), findings
+
+
+def test_a_blob_that_is_not_there(image: Image, made: Greeter, tmp_path: Path) -> None:
+    names = json.loads(image.files()["manifest.json"])[0]
+    for name in (names["Config"], names["Layers"][0]):
+        layout = image.save_layout(tmp_path / name[-8:])
+        (layout / name).unlink()
+        assert says(found(layout, made), "not there")
+
+
+def test_a_cycle_of_indexes(image: Image, made: Greeter, tmp_path: Path) -> None:
+    kind = "application/vnd.oci.image.index.v1+json"
+    inner = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": []}).encode()
+    digest = hashlib.sha256(inner).hexdigest()
+    entry = {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(inner)}
+    # No file can hold its own digest; one that is not of its digest comes nearest.
+    cycle = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": [entry, entry]}).encode()
+    image.replace = {"index.json": cycle, f"blobs/sha256/{digest}": cycle}
+    assert says(found(image.save(tmp_path / "a.tar"), made), "which is no image")
+
+
+DOCUMENTS: dict[str, bytes] = {
+    "nothing": b"",
+    "no JSON": b"\x00\x01",
+    "a list": b"[]",
+    "no manifests": b"{}",
+    "an empty list": b'{"manifests":[]}',
+    "a list of numbers": b'{"manifests":[1]}',
+    "twice a field": b'{"manifests":[],"manifests":[]}',
+    "a deep one": b"[" * 200_000,
+    "a deep record": b'{"a":' * 200_000,
+    "a huge number": b'{"manifests":' + b"9" * 100_000 + b"}",
+    "no number": b'{"manifests":NaN}',
+    "a huge one": b'{"manifests":[' + b"{}," * (8 << 20) + b"{}]}",
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("where", ["index.json", "manifest.json", "oci-layout", "fpack-referrers.json", "config"])
+def test_documents_that_make_no_sense(image: Image, made: Greeter, tmp_path: Path, where: str, name: str) -> None:
+    place = json.loads(image.files()["manifest.json"])[0]["Config"] if where == "config" else where
+    image.replace = {place: DOCUMENTS[name]}
+    assert found(image.save(tmp_path / "a.tar"), made)
+
+
+def test_an_image_of_too_many_layers(image: Image, made: Greeter, tmp_path: Path) -> None:
+    image.layers += [Layer([node("x")])] * 500
+    image.manifest["layers"] += [{}] * 500
+    assert says(found(image.save(tmp_path / "a.tar"), made), "layers")
+
+
+def test_the_same_layer_many_times_is_not_read_for_ever(image: Image, made: Greeter, tmp_path: Path) -> None:
+    bomb = Layer([])
+    bomb.raw = bytes(8 << 20)
+    bomb.blob = zstandard.ZstdCompressor().compress(bomb.raw)
+    image.layers += [bomb] * 120
+    image.manifest["layers"] += [{}] * 120
+    start = time.monotonic()
+    assert len(found(image.save(tmp_path / "a.tar"), made)) >= 120
+    assert time.monotonic() - start < 20
+
+
+def test_findings_are_counted_when_they_are_too_many(image: Image, made: Greeter, tmp_path: Path) -> None:
+    layer = image.layers[0]
+    layer.members += [node(f"zz/{number:05}") for number in range(3000)]
+    outcome = run(image.save(tmp_path / "a.tar"), made.manifest)
+    assert len(outcome.report.findings) == MAX_FINDINGS and outcome.report.more > 1500
+
+
+# Bombs.
+
+
+def bomb(size: int) -> bytes:
+    """Zeros, compressed: frames of 64 MiB."""
+    frame = zstandard.ZstdCompressor(level=1).compress(bytes(64 << 20))
+    return frame * (size // (64 << 20))
+
+
+def measured(*command: str | Path, env: dict[str, str]) -> tuple[int, int, float, str]:
+    """Run a program: its exit status, the most memory that it had, how long it took, and what it said."""
+    start = time.monotonic()
+    with subprocess.Popen(
+        [str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env
+    ) as child:
+        assert child.stdout is not None
+        text = child.stdout.read().decode("utf-8", "replace")
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    return child.returncode, usage.ru_maxrss << 10, time.monotonic() - start, text
+
+
+def test_ten_gigabytes_of_zeros_in_a_layer(image: Image, made: Greeter, tmp_path: Path) -> None:
+    zeros = bomb(10 << 30)
+    one, two = Layer([]), Layer([])
+    # As nothing at all, and as one file.
+    one.blob = zeros
+    head = writer.header(writer.Member(b"zeros", writer.FILE, 0o644, size=10 << 30))
+    two.blob = zstandard.ZstdCompressor().compress(head) + zeros
+    image.layers[0:2] = [one, two]
+    place = image.save(tmp_path / "bomb.tar")
+    assert place.stat().st_size < 10 << 20
+    command = made.fpack.command("verify", place, "--manifest", made.manifest)
+    status, memory, seconds, text = measured(*command, env=made.fpack.env)
+    assert status == 1 and "NOT PROVEN" in text and "more than it may" in text and "Traceback" not in text
+    assert memory < MEMORY and seconds < 30
+
+
+def test_ten_gigabytes_in_the_manifest_that_it_carries(image: Image, made: Greeter, tmp_path: Path) -> None:
+    ((artifact, blobs),) = image.artifacts
+    forms = artifact["layers"][1]
+    zeros = bomb(10 << 30)
+    forms.update(digest="sha256:" + hashlib.sha256(zeros).hexdigest(), size=len(zeros))
+    blobs[forms["digest"]] = zeros
+    place = image.save(tmp_path / "bomb.tar")
+    status, memory, seconds, text = measured(*made.fpack.command("verify", place), env=made.fpack.env)
+    assert status == 1 and "JSON form" in text
+    assert memory < MEMORY and seconds < 20
+
+
+MANIFESTS: dict[str, Callable[[], bytes]] = {
+    "msgpack of empty lists": lambda: b"\xdd" + (8_000_000).to_bytes(4, "big") + b"\x90" * 8_000_000,
+    "a long list": lambda: b"\xdd\xff\xff\xff\xff",
+    "a long string": lambda: b"\xdb\xff\xff\xff\xff",
+    "JSON of empty lists": lambda: b'{"a":[' + b"[]," * 20_000_000 + b"[]]}",
+    "JSON of short strings": lambda: b'{"a":[' + b'"ab",' * 12_000_000 + b"0]}",
+    "one that is too large": lambda: b"{" + b" " * (65 << 20),
+}
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_manifests_that_would_fill_the_memory(made: Greeter, tmp_path: Path, name: str) -> None:
+    (tmp_path / "manifest").write_bytes(MANIFESTS[name]())
+    command = made.fpack.command("verify", made.tar, "--manifest", tmp_path / "manifest")
+    status, memory, seconds, text = measured(*command, env=made.fpack.env)
+    assert status == 1 and "error: " in text and "manifest" in text and "Traceback" not in text, text
+    assert memory < MEMORY and seconds < 20, (memory >> 20, seconds)
+
+
+# Layers.
+
+
+def damaged(image: Image, raw: bytes, made: Greeter, folder: Path) -> list[Finding]:
+    image.layers[0].raw = raw
+    return found(image.save(folder / "a.tar"), made)
+
+
+def blocks(image: Image) -> list[bytes]:
+    return [member.encode() for member in image.layers[0].members]
+
+
+def header(name: bytes, flag: bytes, size: int = 0, link: bytes = b"") -> bytes:
+    """A header that fpack would not write."""
+    made = writer.header(writer.Member(name, writer.FILE, 0o644, size=size))
+    return sealed(made[:156] + flag + link.ljust(100, b"\0") + made[257:])
+
+
+def sealed(made: bytes) -> bytes:
+    """The same with a checksum that is right."""
+    return made[:148] + b"%06o\0 " % (sum(made[:148]) + 8 * 32 + sum(made[156:512])) + made[156:]
+
+
+def pax(*records: bytes) -> bytes:
+    """A header of attributes for the next member."""
+    body = b""
+    for record in records:
+        length = len(record) + 2
+        while len(b"%d %s\n" % (length, record)) != length:
+            length += 1
+        body += b"%d %s\n" % (length, record)
+    return header(b"PaxHeaders/x", b"x", len(body)) + body + bytes(-len(body) % 512)
+
+
+FILE = node("zz/evil", b"evil").encode()
+TRICKS: dict[str, tuple[bytes, tuple[str, ...]]] = {
+    "a name that climbs": (node("../../../etc/cron.d/evil", b"x").encode(), ("added", "../etc/cron.d/evil")),
+    "an absolute name": (node("/etc/cron.d/evil", b"x").encode(), ("added", "//etc/cron.d/evil")),
+    "a dot in a name": (node("./usr/bin/hello", b"x").encode(), ("added", "/./usr/bin/hello")),
+    "a double slash": (node("usr//bin/hello", b"x").encode(), ("added", "/usr//bin/hello")),
+    "a hard link": (header(b"zz/link", b"1", link=b"etc/passwd"), ("added", "a hard link to etc/passwd")),
+    "a hard link with a size": (header(b"zz/link", b"1", size=1 << 30, link=b"x"), ("added", "a hard link")),
+    "a device": (header(b"zz/sda", b"4"), ("added", "a block device")),
+    "a fifo": (header(b"zz/pipe", b"6"), ("added", "a fifo")),
+    "a sparse file": (header(b"zz/sparse", b"S", 1 << 30), ("unknown type",)),
+    "a sparse file by attributes": (pax(b"GNU.sparse.major=1", b"GNU.sparse.realsize=9") + FILE, ("sparse",)),
+    "a long name of GNU's": (header(b"././@LongLink", b"L", 9) + b"etc/evil\0".ljust(512, b"\0") + FILE, ("unknown",)),
+    "a global header": (header(b"pax", b"g", 0) + FILE, ("unknown type",)),
+    "another name by attributes": (pax(b"path=usr/bin/evil") + FILE, ("added", "/usr/bin/evil")),
+    "another size by attributes": (pax(b"size=1048576") + FILE, ("cut off",)),
+    "an endless size by attributes": (pax(b"size=" + b"9" * 30) + FILE, ("not a number",)),
+    "a time by attributes": (pax(b"mtime=1.5") + FILE, ("added", "zz/evil")),
+    "an extended attribute": (pax(b"SCHILY.xattr.security.capability=x") + FILE, ("added", "zz/evil")),
+    "an attribute twice": (pax(b"path=a", b"path=b") + FILE, ("cannot be read",)),
+    "attributes of nothing": (pax(b"path=a"), ("not there",)),
+    "attributes without end": (header(b"x", b"x", 1 << 30), ("too long",)),
+    "attributes that are none": (header(b"x", b"x", 5) + b"12345".ljust(512, b"\0"), ("cannot be read",)),
+    "a wrong checksum": (FILE[:5] + b"X" + FILE[6:], ("checksum",)),
+    "a size in base 256": (sealed(FILE[:124] + b"\x80" + b"\xff" * 11 + FILE[136:]), ("not a number",)),
+    "a size that is none": (sealed(FILE[:124] + b"x" * 12 + FILE[136:]), ("not a number",)),
+    "a name of the owner": (sealed(FILE[:265] + b"root" + FILE[269:]), ("added",)),
+    "an unknown type": (header(b"zz/odd", b"Z"), ("unknown type",)),
+    "no name": (header(b"", b"0"), ("added",)),
+    "one that is cut off": (node("zz/x", bytes(100)).encode()[:700], ("cut off",)),
+}
+
+
+@pytest.mark.parametrize("name", TRICKS)
+def test_tricks_in_a_layer(image: Image, made: Greeter, tmp_path: Path, name: str) -> None:
+    trick, words = TRICKS[name]
+    end = b"" if "cut off" in words else writer.END
+    findings = damaged(image, b"".join([*blocks(image), trick, end]), made, tmp_path)
+    assert says(findings, *words), findings
+
+
+def test_what_is_odd_about_an_entry_that_belongs_there_is_named(image: Image, made: Greeter, tmp_path: Path) -> None:
+    layer, number = image.find("usr/bin/hello")
+    own = layer.members[number].encode()
+    for trick, words in {
+        pax(b"SCHILY.xattr.security.capability=x") + own: "attribute SCHILY.xattr.security.capability",
+        pax(b"uid=0") + pax(b"gid=0") + own: "two headers",
+        sealed(own[:265] + b"root" + own[269:]): "names its owner root",
+        sealed(own[:108] + b"\x80" + bytes(7) + own[116:]): "base 256",
+        sealed(own[:329] + b"0000777\0" + own[337:]): "mean nothing",
+        sealed(own[:257] + b"ustar  \0" + own[265:]): "not of the ustar format",
+    }.items():
+        others = [member.encode() for member in layer.members]
+        others[number] = trick
+        layer.raw = b"".join([*others, writer.END])
+        findings = found(image.save(tmp_path / "a.tar"), made)
+        assert says(findings, "changed", "/usr/bin/hello", words), (words, findings)
+
+
+def test_data_behind_the_end_of_a_layer_is_named(image: Image, made: Greeter, tmp_path: Path) -> None:
+    whole = image.layers[0].tar
+    # A second tar, which some readers would read on to.
+    assert says(damaged(image, whole + FILE + writer.END, made, tmp_path), "behind the end")
+    padded = bytearray(whole)
+    member = next(m for m in image.layers[0].members if m.content and len(m.content) % 512)
+    at = whole.index(member.content) + len(member.content)
+    padded[at] = 1
+    image.layers[0].raw = None
+    assert says(damaged(image, bytes(padded), made, tmp_path), "are not zero")
+
+
+@pytest.mark.parametrize("suffix", ["", "+gzip", "+zstd", "+xz"])
+def test_blobs_that_do_not_decompress(image: Image, made: Greeter, tmp_path: Path, suffix: str) -> None:
+    image.layers[0].suffix = suffix
+    for blob in (b"", b"\0" * 511, b"garbage" * 999, gzip.compress(b"x" * 10_000)[:50]):
+        image.layers[0].blob = blob
+        assert says(found(image.save(tmp_path / "a.tar"), made), "layer")
+
+
+def test_too_many_entries_end_the_reading(image: Image, made: Greeter, tmp_path: Path) -> None:
+    first = node("a").encode()
+    many = b"".join(first[:1] + b"%07d" % n + first[8:] for n in range(51_000))
+    fixed = bytearray(many)
+    for at in range(0, len(fixed), 512):
+        fixed[at : at + 512] = sealed(bytes(fixed[at : at + 512]))
+    start = time.monotonic()
+    findings = damaged(image, bytes(fixed) + writer.END, made, tmp_path)
+    assert findings and time.monotonic() - start < 20
+
+
+# The archive itself.
+
+
+def test_members_of_an_archive_that_mislead(image: Image, made: Greeter, tmp_path: Path) -> None:
+    names = json.loads(image.files()["manifest.json"])[0]["Layers"]
+    evil = b'{"manifests":[]}'
+    cases: dict[str, tuple[tarfile.TarInfo, bytes, str]] = {
+        "twice": (info("index.json", len(evil)), evil, "occurs twice"),
+        "with a dot": (info("./index.json", len(evil)), evil, "does not belong"),
+        "that climbs": (info("../index.json", len(evil)), evil, "does not belong"),
+        "absolute": (info("/etc/evil", len(evil)), evil, "does not belong"),
+        "a symlink": (info("blobs/x", type=tarfile.SYMTYPE, linkname="/etc/passwd"), b"", "a symlink"),
+        "a hard link": (info("blobs/y", type=tarfile.LNKTYPE, linkname=names[0]), b"", "a hard link"),
+        "a device": (info("blobs/z", type=tarfile.CHRTYPE), b"", "a character device"),
+        "a directory": (info("evil/", type=tarfile.DIRTYPE), b"", "does not belong"),
+    }
+    for name, (header_, data, words) in cases.items():
+        image.outer = [(header_, data)]
+        assert says(found(image.save(tmp_path / "a.tar"), made), "archive", words), name
+
+
+def test_files_that_are_no_archive(made: Greeter, tmp_path: Path) -> None:
+    whole = made.tar.read_bytes()
+    cases = {
+        "empty": (b"", "not a tar"),
+        "text": (b"hello\n" * 1000, "not a tar"),
+        "gzip": (gzip.compress(whole), "compressed"),
+        "zstd": (zstandard.ZstdCompressor().compress(whole), "compressed"),
+        "cut": (whole[: len(whole) // 2], "cut off"),
+        "zeros": (bytes(10_240), "not a tar"),
+    }
+    for name, (data, words) in cases.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(VerifyError) as error:
+            run(tmp_path / name, made.manifest)
+        assert words in str(error.value), name
+
+
+def test_a_layout_with_links_and_pipes_in_it(image: Image, made: Greeter, tmp_path: Path) -> None:
+    layout = image.save_layout(tmp_path / "layout")
+    name = json.loads(image.files()["manifest.json"])[0]["Layers"][0]
+    outside = tmp_path / "outside"
+    (layout / name).rename(outside)
+    (layout / name).symlink_to(outside)
+    findings = found(layout, made)
+    assert says(findings, "archive", name) and says(findings, "not there")
+    (layout / name).unlink()
+    os.mkfifo(layout / name)
+    assert says(found(layout, made), "not there")
+    (layout / name).unlink()
+    (layout / name).mkdir()
+    assert says(found(layout, made), "a directory")
+    (layout / "index.json").unlink()
+    (layout / "index.json").symlink_to("/dev/zero")
+    assert says(found(layout, made), "index.json", "not there")
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_fault(image: Image, made: Greeter, tmp_path: Path) -> None:
+    from fpack.builders.verify.archive import LayoutArchive
+    from fpack.builders.verify.report import Report
+
+    layout = image.save_layout(tmp_path / "layout")
+    archive = LayoutArchive(layout, Report())
+    (layout / "index.json").unlink()
+    (layout / "index.json").symlink_to("/etc/passwd")
+    with pytest.raises(OSError, match="index.json"):
+        archive.open("index.json")
+
+
+def test_names_cannot_steer_a_terminal(image: Image, made: Greeter, tmp_path: Path) -> None:
+    image.layers[0].members.append(Node(b"zz\x1b[2J\x1b]0;evil\x07", tarfile.REGTYPE, 0o644, 0, 0, b"", b""))
+    place = image.save(tmp_path / "a.tar")
+    done = made.fpack("verify", place, status=1)
+    assert "\x1b" not in done.stdout and "zz?[2J" in done.stdout
