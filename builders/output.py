@@ -85,6 +85,15 @@ def beside(out: Path) -> Path:
     return out.with_name(f".{out.name[:200]}.{os.urandom(6).hex()}")
 
 
+def room(out: Path) -> Path:
+    """A directory for what is needed while `out` is written: where there must be room for `out` too."""
+    import tempfile
+
+    folder = Path(os.path.realpath(out)).parent
+    is_file = not out.exists() or stat.S_ISREG(out.stat().st_mode)
+    return folder if is_file else Path(tempfile.gettempdir())
+
+
 def seekable(fd: int, out: Path, what: str) -> None:
     """ExportError if `fd` is no file in which one can go back. what: a format, with its article."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):

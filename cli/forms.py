@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,65 +15,170 @@ from .target import UsageError
 
 class Form(NamedTuple):
     """help: a few words. file_name: where it goes by default. write: writes it, and says what was written.
+    use: commands for people: what to do with it.
 
-    oci: it is an image, for container engines and registries, of one platform or more. directory: it is no file.
+    oci: it is an image, for container engines and registries, of one platform or more; else a file of one platform,
+    which is compressed as a whole, and the codec is its own. directory: it is no file. check: raises an error if a tool is
+    not there.
     """
 
     help: str
-    file_name: Callable[[Made], str]
-    write: Callable[[Made, Path], dict[str, Any]]
+    file_name: Callable[[Made, str | None], str]
+    write: Callable[[Made, Path, str | None], dict[str, Any]]
+    use: Callable[[Made, str], list[str]]
     oci: bool = False
     directory: bool = False
+    check: Callable[[], object] = lambda: None
 
 
-def _name(suffix: str) -> Callable[[Made], str]:
-    return lambda made: f"{made.container.file_name}.{suffix}"
+def _name(suffix: str) -> Callable[[Made, str | None], str]:
+    return lambda made, codec: f"{made.container.file_name}.{suffix}"
 
 
-def _oci(made: Made, out: Path, layout: bool) -> dict[str, Any]:
-    from fpack.builders.oci import export
+def _rootfs_name(made: Made, codec: str | None) -> str:
+    from fpack.builders.formats.packed import SUFFIXES
 
-    write = export.export_layout if layout else export.export_tar
-    result = write(made.bundle, out, attach.within(made.manifests))
-    several = len(made.manifests) > 1
-    written = [
-        attach.write_beside(out, place, arch if several else "")
-        for arch, place in zip(made.archs, made.manifests, strict=False)
-    ]
-    if written:
-        result["manifest"] = written if several else written[0]
-    return result
+    return f"{made.container.file_name}.rootfs.tar{SUFFIXES[(codec or 'none').partition(':')[0]]}"
 
 
-def _tar(made: Made, out: Path) -> dict[str, Any]:
-    return _oci(made, out, layout=False)
+def _oci(layout: bool) -> Callable[[Made, Path, str | None], dict[str, Any]]:
+    def write(made: Made, out: Path, codec: str | None) -> dict[str, Any]:
+        from fpack.builders.oci import export
+
+        export_it = export.export_layout if layout else export.export_tar
+        result = export_it(made.bundle, out, attach.within(made.manifests))
+        several = len(made.manifests) > 1
+        written = [
+            attach.write_beside(out, place, arch if several else "")
+            for arch, place in zip(made.archs, made.manifests, strict=False)
+        ]
+        if written:
+            result["manifest"] = written if several else written[0]
+        return result
+
+    return write
 
 
-def _layout(made: Made, out: Path) -> dict[str, Any]:
-    return _oci(made, out, layout=True)
+def _file_system(module: str, default: str | None = None) -> Callable[[Made, Path, str | None], dict[str, Any]]:
+    """What `write_MODULE` of `fpack.builders.formats.MODULE` writes. default: a codec, else fpack's own."""
+
+    def write(made: Made, out: Path, codec: str | None) -> dict[str, Any]:
+        from importlib import import_module
+
+        from fpack.builders import codec as codecs
+
+        record = codecs.codec(codec or default)
+        found: Any = import_module(f"fpack.builders.formats.{module}")
+        (image,) = made.images
+        getattr(found, f"write_{module}")(image, made.disk, record, out)
+        about = made.bundle.result(out)
+        kept = ("file", "name", "tag", "platform", "digest", "image_id", "size_unpacked")
+        return {
+            **{key: about[key] for key in kept},
+            "format": module,
+            "size": out.stat().st_size if out.is_file() else None,
+        }
+
+    return write
+
+
+def _package_name(module: str) -> Callable[[Made, str | None], str]:
+    def name(made: Made, codec: str | None) -> str:
+        from importlib import import_module
+
+        found: Any = import_module(f"fpack.builders.formats.{module}")
+        text: str = found.file_name(made.bundle.name, made.bundle.tag, made.archs[0])
+        return text
+
+    return name
+
+
+def full_name(made: Made) -> str:
+    """What container engines call the image."""
+    from fpack.builders.oci.spec import full_name as full
+
+    return f"{full(made.bundle.name)}:{made.bundle.tag}"
+
+
+def run(made: Made, engine: str) -> str:
+    """The command that runs the image."""
+    ports = "".join(f" -p {p}:{p}" for p in made.container.ports)
+    arguments = "".join(f" {a}" for a in made.container.run_options)
+    return f"{engine} run --rm{ports}{arguments} {full_name(made)}"
+
+
+def _use_tar(made: Made, place: str) -> list[str]:
+    return [f"podman load -i {shlex.quote(place)}", run(made, "podman")]
+
+
+def _use_layout(made: Made, place: str) -> list[str]:
+    """podman names what it pulls after the directory, and pulls nothing from one that makes no name."""
+    from fpack.builders.oci.spec import is_name
+
+    source = shlex.quote(f"oci:{place}:{made.bundle.tag}")
+    get = f"podman tag $(podman pull -q {source}) {full_name(made)}"
+    if not is_name(place.lstrip("/")):
+        get = f"skopeo copy {source} containers-storage:{full_name(made)}"
+    return [get, run(made, "podman")]
+
+
+def _use_rootfs(made: Made, place: str) -> list[str]:
+    folder = shlex.quote(f"{made.container.file_name}-root")
+    return [f"mkdir {folder} && sudo tar -xpf {shlex.quote(place)} --numeric-owner -C {folder}"]
+
+
+def _use_squashfs(made: Made, place: str) -> list[str]:
+    return [f"sudo mount -o loop,ro {shlex.quote(place)} /mnt"]
+
+
+def _squashfs_tool() -> object:
+    from fpack.builders.formats import squashfs
+
+    return squashfs.find()
+
+
+def _use_package(tool: str) -> Callable[[Made, str], list[str]]:
+    def use(made: Made, place: str) -> list[str]:
+        at = place if "/" in place else f"./{place}"
+        return [f"sudo {tool} install {shlex.quote(at)}", package_name(made)]
+
+    return use
+
+
+def package_name(made: Made) -> str:
+    """The command that a package of the image brings."""
+    from fpack.builders.formats.package import own_name
+
+    return own_name(made.bundle.name)
 
 
 FORMS = {
-    "tar": Form("an image for podman, docker and skopeo", _name("tar"), _tar, oci=True),
-    "oci-dir": Form("an OCI layout directory", _name("oci"), _layout, oci=True, directory=True),
+    "tar": Form("an image for podman, docker and skopeo", _name("tar"), _oci(layout=False), _use_tar, oci=True),
+    "oci-dir": Form(
+        "the image as an OCI layout", _name("oci"), _oci(layout=True), _use_layout, oci=True, directory=True
+    ),
+    "rootfs-tar": Form("its file system as a tar", _rootfs_name, _file_system("rootfs", "none"), _use_rootfs),
+    "squashfs": Form("as a squashfs", _name("squashfs"), _file_system("squashfs"), _use_squashfs, check=_squashfs_tool),
+    "deb": Form("as a Debian package", _package_name("deb"), _file_system("deb"), _use_package("apt")),
+    "rpm": Form("as an RPM package", _package_name("rpm"), _file_system("rpm"), _use_package("dnf")),
 }
 DEFAULT = "tar"
 
 
-def place(form: Form, made: Made, output: Path | None) -> Path:
+def place(form: Form, made: Made, output: Path | None, codec: str | None) -> Path:
     """The file or directory to write. A directory that is there takes a file under its default name."""
-    name = form.file_name(made)
+    name = form.file_name(made, codec)
     if output is None:
         return Path(name)
     return output / name if not form.directory and output.is_dir() else output
 
 
-def places(form: Form, made: list[Made], output: Path | None) -> list[Path]:
+def places(form: Form, made: list[Made], output: Path | None, codec: str | None) -> list[Path]:
     """Those of several things: in one directory, which is made if need be. UsageError if two have one name."""
     if len(made) == 1:
-        return [place(form, made[0], output)]
+        return [place(form, made[0], output, codec)]
     folder = output or Path()
-    found = [folder / form.file_name(each) for each in made]
+    found = [folder / form.file_name(each, codec) for each in made]
     for path in found:
         if found.count(path) > 1:
             raise UsageError(f"Two of them would be written to {path}", hint="pack them one by one, each with -o")

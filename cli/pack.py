@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,9 @@ import click
 
 from . import options as shared
 from .engines import ENGINES
-from .forms import DEFAULT, FORMS
+from .forms import DEFAULT, FORMS, Form
 from .render import megabytes
+from .target import UsageError
 
 if TYPE_CHECKING:
     from .packing import Made
@@ -31,6 +31,7 @@ Examples:
   fpack pack postgres --platform linux/amd64,linux/arm64
   fpack pack postgres redis -o images         two, and what they share
   fpack pack postgres --format oci-dir -o postgres
+  fpack pack debian.trixie.jq --format deb    also rpm, squashfs and rootfs-tar
   fpack pack postgres --compress zstd:19 --json""",
 )
 @click.argument("what", nargs=-1)
@@ -69,15 +70,26 @@ def command(
     options = shared.options(rest)
     archs = packing.architectures(platforms, options)
     form = FORMS[format_ or DEFAULT]
+    if not form.oci and len(archs) > 1:
+        raise UsageError(f"A {format_} is for one platform", hint="pack each platform by itself, or as an image")
+    # A file that is no image is compressed as a whole, and its image is the one that is made without the option.
+    compress = options.compress
+    if not form.oci:
+        options = options._replace(compress=None)
     # Into an engine alone, unless a file is asked for too.
     write = load is None or output is not None or format_ is not None
     if load is not None:
         engines.find(load)
+    if write:
+        form.check()
     with ExitStack() as stack:
         made = packing.make(what or (None,), archs, options, write and form.oci and not no_manifest, stack)
         results = []
         if write:
-            results = [form.write(each, out) for each, out in zip(made, forms.places(form, made, output), strict=True)]
+            results = [
+                form.write(each, out, compress)
+                for each, out in zip(made, forms.places(form, made, output, compress), strict=True)
+            ]
         else:
             results = [each.bundle.result(None) for each in made]
         if load is not None:
@@ -86,12 +98,12 @@ def command(
                 result["loaded"] = load
         common = forms.shared(made)
     if as_json:
-        several = {"images": results, "shared": common.as_json()}
+        several = {"images": results, **({"shared": common.as_json()} if form.oci or load is not None else {})}
         shared.print_json(results[0] if len(results) == 1 else several)
         return 0
     for each, result in zip(made, results, strict=True):
-        _describe(each, result, form.directory)
-    if len(made) > 1:
+        _describe(each, result, form)
+    if len(made) > 1 and (form.oci or load is not None):
         print("\n".join(common.lines()))
     return 0
 
@@ -102,46 +114,27 @@ def _sender(made: Made) -> Any:
     return lambda fd: write_tar(made.bundle, fd)
 
 
-def _describe(made: Made, result: dict[str, Any], layout: bool) -> None:
-    """Say what was made and how to run it."""
-    from fpack.builders.oci.spec import full_name
+def _describe(made: Made, result: dict[str, Any], form: Form) -> None:
+    """Say what was made and what to do with it."""
+    from .forms import run
 
-    name = f"{result['name']}:{result['tag']}"
-    full = f"{full_name(result['name'])}:{result['tag']}"
-    places = [os.path.relpath(result["file"])] if result["file"] else []
-    if "loaded" in result:
-        places.append(str(result["loaded"]))
-    print(f"{name}  {result['digest']}")
-    print(f"  {_sizes(result)}, in {' and '.join(places)}")
-    if len(result["platforms"]) > 1:
-        width = max(len(each["platform"]) for each in result["platforms"])
-        for each in result["platforms"]:
+    place = os.path.relpath(result["file"]) if result["file"] else ""
+    loaded = result.get("loaded", "")
+    print(f"{result['name']}:{result['tag']}  {result['digest']}")
+    print(f"  {_sizes(result)}, in {' and '.join(each for each in (place, loaded) if each)}")
+    platforms = result.get("platforms", [])
+    if len(platforms) > 1:
+        width = max(len(each["platform"]) for each in platforms)
+        for each in platforms:
             print(f"  {each['platform'].ljust(width)}  {each['digest']}\n    {_sizes(each)}")
-    print("Run it:")
-    engine = result.get("loaded", "podman")
-    if "loaded" not in result:
-        if layout:
-            print(f"  {_from_layout(places[0], result['tag'], full)}")
-        else:
-            print(f"  podman load -i {shlex.quote(places[0])}")
-    ports = "".join(f" -p {p}:{p}" for p in made.container.ports)
-    arguments = "".join(f" {a}" for a in made.container.run_options)
-    print(f"  {engine} run --rm{ports}{arguments} {full}")
-
-
-def _from_layout(place: str, tag: str, full: str) -> str:
-    """The command that gets an image from a layout directory. podman names what it pulls after the directory, and
-    pulls nothing from one that makes no name."""
-    from fpack.builders.oci.spec import is_name
-
-    source = shlex.quote(f"oci:{place}:{tag}")
-    if is_name(place.lstrip("/")):
-        return f"podman tag $(podman pull -q {source}) {full}"
-    return f"skopeo copy {source} containers-storage:{full}"
+    commands = [run(made, loaded)] if loaded else form.use(made, place)
+    print("Run it:" if form.oci or loaded else "Use it:")
+    for command in commands:
+        print(f"  {command}")
 
 
 def _sizes(result: dict[str, Any]) -> str:
-    return (
-        f"{megabytes(result['size_compressed'])} compressed, {megabytes(result['size_unpacked'])} unpacked, "
-        f"{result['layers']} layers"
-    )
+    unpacked = f"{megabytes(result['size_unpacked'])} unpacked"
+    if "size" in result:
+        return unpacked if result["size"] is None else f"{megabytes(result['size'])}, {unpacked}"
+    return f"{megabytes(result['size_compressed'])} compressed, {unpacked}, {result['layers']} layers"

@@ -6,7 +6,7 @@ evaluated before anything is built, so that what is packed together comes from o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Made(NamedTuple):
     """One thing that was packed. archs: Debian's, in the order of `images`. manifests: none if not asked for.
 
-    bundle: what is exported; images, manifests: where their outputs lie.
+    bundle: what is exported; images, manifests: where their outputs lie; disk: where a store path lies.
     """
 
     container: Container
@@ -34,6 +34,7 @@ class Made(NamedTuple):
     bundle: Bundle
     images: tuple[Path, ...]
     manifests: tuple[Path, ...]
+    disk: Callable[[str], Path]
 
 
 class _Job(NamedTuple):
@@ -83,8 +84,9 @@ def make(
             documents += [disk(path) for path in rest]
         first = mine[0]
         found = tuple(job.workspace.arch for job in mine)
-        bundle = Bundle(images, first.workspace.store.disk)
-        made.append(Made(first.container, found, bundle, tuple(images), tuple(documents)))
+        disk = first.workspace.store.disk
+        bundle = Bundle(images, disk)
+        made.append(Made(first.container, found, bundle, tuple(images), tuple(documents), disk))
     if alone:
         jobs[0].workspace.finish()
     return made
