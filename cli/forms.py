@@ -18,8 +18,8 @@ class Form(NamedTuple):
     use: commands for people: what to do with it.
 
     oci: it is an image, for container engines and registries, of one platform or more; else a file of one platform,
-    which is compressed as a whole, and the codec is its own. directory: it is no file. check: raises an error if a tool is
-    not there.
+    which is compressed as a whole, and the codec is its own. directory: it is no file. check: raises an error if a
+    tool is not there.
     """
 
     help: str
