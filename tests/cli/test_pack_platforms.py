@@ -64,7 +64,12 @@ def small_world(folder: Path, archs: tuple[str, ...] = ("amd64", "arm64")) -> Ar
                 "usr/bin/greet": file(elf("libgreet.so.1", "libc.so.6", interp=loader, machine=machine, kind=2), 0o755),
             },
         )
-    archive.add("bash", arch="all", files={"usr/bin/bash": file("shell", 0o755)})
+    # What packages need not declare that they need.
+    for name in [
+        *("bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "libc-bin", "mawk"),
+        *("perl-base", "sed", "tar"),
+    ]:
+        archive.add(name, arch="all", files={f"usr/bin/{name}": file("a program of every system", 0o755)})
     archive.add("greet-data", arch="all", files={"usr/share/greet/words": "good day\n" * 5000})
     archive.add("wave", arch="all", depends="greet-data", files={"usr/bin/wave": file("#!/usr/bin/greet\n", 0o755)})
     archive.publish()
