@@ -66,10 +66,11 @@ def small_world(folder: Path, archs: tuple[str, ...] = ("amd64", "arm64")) -> Ar
         )
     # What packages need not declare that they need.
     for name in [
-        *("bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "libc-bin", "mawk"),
+        *("bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "mawk"),
         *("perl-base", "sed", "tar"),
     ]:
         archive.add(name, arch="all", files={f"usr/bin/{name}": file("a program of every system", 0o755)})
+    archive.add("libc-bin", arch="all", files={"usr/lib/locale/C.utf8/LC_CTYPE": "UTF-8"})
     archive.add("greet-data", arch="all", files={"usr/share/greet/words": "good day\n" * 5000})
     archive.add("wave", arch="all", depends="greet-data", files={"usr/bin/wave": file("#!/usr/bin/greet\n", 0o755)})
     archive.publish()
