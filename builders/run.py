@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 import traceback
 from types import GeneratorType
@@ -136,7 +137,9 @@ class Run:
 
         text = "".join(f"{line}\n" for line in self._task.lines)
         try:
-            with open(self._log_file(), "wb") as file:
+            with open(
+                os.open(self._log_file(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644), "wb"
+            ) as file:
                 file.write(zstandard.ZstdCompressor().compress(text.encode("utf-8", "replace")))
         except OSError:
             # A full disk must not hide the error that the log was to explain.

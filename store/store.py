@@ -18,11 +18,13 @@ from .database import Database, PathInfo, insert_path, insert_realisation
 from .derivation import Derivation, Output
 from .errors import StoreError
 from .locks import FileLock
+from .owners import is_believed
 from .path import STORE, StorePath, make, parse
 from .pool import MTIME, Pool
 from .remove import remove_tree
 from .writer import TreeWriter
 
+SHARED = "/fpack"
 _FOLDERS = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # the last one tells
 
 
@@ -30,8 +32,8 @@ def default_root() -> Path:
     """`$FPACK_ROOT`, else `/fpack` where it is writable, else `$XDG_DATA_HOME/fpack`."""
     if named := os.environ.get("FPACK_ROOT"):
         return Path(named).absolute()
-    if os.access("/fpack", os.W_OK):
-        return Path("/fpack")
+    if os.access(SHARED, os.W_OK):
+        return Path(SHARED)
     data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
     return Path(data).absolute() / "fpack"
 
@@ -41,7 +43,9 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
-        if not (self.root / "db").is_dir():
+        if (self.root / "db").is_dir():
+            self._check_owner()
+        else:
             self._make_folders()
         self.database = Database(self.root / "db" / "fpack.sqlite")
         self.pool = Pool(self.root / "files")
@@ -49,10 +53,28 @@ class Store:
         self._opening = threading.Lock()
         self._prefix = f"{self.root}/store/"
 
+    def _check_owner(self) -> None:
+        """StoreError if others could put something else in the place of what is in the store."""
+        status = os.stat(self.root)
+        if status.st_mode & 0o002:
+            raise StoreError(
+                "Everybody can change the store",
+                where=str(self.root),
+                why=f"its mode is {status.st_mode & 0o7777:04o}",
+                hint=f"name another with FPACK_ROOT, or, if you trust what is in it: chmod o-w {self.root}",
+            )
+        if os.geteuid() != 0 and not is_believed(status):
+            raise StoreError(
+                "The store belongs to another user", where=str(self.root), hint="name one of your own with FPACK_ROOT"
+            )
+
     def _make_folders(self) -> None:
         try:
+            # What a project keeps from others stays so in the store. One at /fpack is everybody's to read.
+            self.root.mkdir(mode=0o755 if self.root == Path(SHARED) else 0o700, parents=True, exist_ok=True)
+            self._check_owner()
             for folder in _FOLDERS:
-                (self.root / folder).mkdir(mode=0o755, parents=True, exist_ok=True)
+                (self.root / folder).mkdir(mode=0o755, exist_ok=True)
         except OSError as error:
             raise StoreError(
                 "The store cannot be made", where=str(self.root), why=str(error.strerror),

@@ -100,7 +100,7 @@ class Cache:
 
     def keep(self, path: Path, data: bytes) -> None:
         """Write a file of the cache, in whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self.folder, prefix="new-", delete=False) as file:
             try:
                 file.write(data)
@@ -283,7 +283,7 @@ def open_index(
     urls = index_urls(mirrors, pin, suite, date)
     where = urls[0] if urls else suite.name
     try:
-        cache.folder.mkdir(parents=True, exist_ok=True)
+        cache.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         # A file of its own: another process may be fetching the same index.
         with tempfile.NamedTemporaryFile(dir=cache.folder, prefix="new-") as file:
             packed = Path(file.name)

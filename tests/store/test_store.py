@@ -182,3 +182,37 @@ def test_what_lies_behind_a_symlink_is_not_in_the_store(store: Store, tmp_path: 
     for below in ("out/x", "out/x/y", "../x"):
         with pytest.raises(StoreError):
             store.disk(f"{path}/{below}")
+
+
+def test_nobody_else_can_write_to_the_store(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = Store(tmp_path / "deep/fpack")
+        add(store, "a", "one")
+        loose = [p for p in (tmp_path / "deep/fpack").rglob("*") if not p.is_symlink() and p.stat().st_mode & 0o022]
+        store.close()
+    finally:
+        os.umask(before)
+    assert loose == []
+    assert (tmp_path / "deep/fpack").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_store_that_everybody_can_change_is_refused(tmp_path: Path) -> None:
+    Store(tmp_path / "fpack").close()
+    for mode in (0o777, 0o1777):
+        (tmp_path / "fpack").chmod(mode)
+        with pytest.raises(StoreError, match="Everybody"):
+            Store(tmp_path / "fpack")
+        (tmp_path / "new").mkdir(exist_ok=True)
+        (tmp_path / "new").chmod(mode)
+        with pytest.raises(StoreError, match="Everybody"):
+            Store(tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_store_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(tmp_path / "fpack").close()
+    monkeypatch.setattr("fpack.store.store.is_believed", lambda status: False)
+    monkeypatch.setattr("fpack.store.store.os.geteuid", lambda: 1000)
+    with pytest.raises(StoreError, match="another user"):
+        Store(tmp_path / "fpack")
