@@ -11,7 +11,10 @@ from . import options as shared
 from .render import megabytes, paint
 
 if TYPE_CHECKING:
+    from fpack.builders.verify.athand import AtHand
     from fpack.builders.verify.run import Outcome
+
+    from .workspace import Workspace
 
 MAX_SHOWN = 40
 MAX_NOTES = 10
@@ -62,17 +65,27 @@ def command(
     return 0 if proven else 1
 
 
-def _rebuild(workspace: Any, outcome: Outcome, hand: Any) -> None:
+def _rebuild(workspace: Workspace, outcome: Outcome, hand: AtHand) -> None:
     """Build again in a store that is deleted afterwards."""
+    from collections import ChainMap
+    from typing import cast
+
+    from fpack.builders.fetch import Fetch
+    from fpack.builders.http import Http
     from fpack.builders.verify.rebuild import compare, rebuild
     from fpack.store.remove import remove_tree
 
     from .progress import reporter
 
+    # Old files are in the snapshot archive, by the dates that the manifest's own lock has.
+    dates = {(pin.archive, pin.file): pin.date for pin in outcome.head.lock.packages}
+    workspace.mirrors.dated = lambda archive, path: dates.get((archive, path))
+    fetch = Fetch(Http(), workspace.mirrors.expand, lambda url: "name a mirror that still has it with --mirror")
+    builders = ChainMap({"fetch": fetch}, cast(Any, workspace.builders))
     folder = workspace.store.session.fresh()
     shown = reporter(workspace.options.verbose)
     try:
-        image = rebuild(outcome.reader(), folder, workspace.builders, hand, shown, workspace.options.jobs)
+        image = rebuild(outcome.reader(), folder, builders, hand, shown, workspace.options.jobs)
         compare(outcome.head, image, outcome.report)
     finally:
         shown.close()

@@ -17,13 +17,14 @@ from .athand import AtHand
 from .report import TRACE, Report
 
 CHUNK = 1 << 20
+Buffer = mmap.mmap | bytes
 _PACKAGE = re.compile(rb"\nPackage:[ \t]*([^\s]+)")
 
 
 class _Text(NamedTuple):
     """An index, and where the stanzas of the lock's packages begin."""
 
-    text: mmap.mmap
+    text: Buffer
     starts: dict[str, list[int]]
 
 
@@ -63,14 +64,15 @@ class Archives:
 
     def _open(self, index: Index) -> _Text | None:
         place = self._hand.index(index.sha256)
-        if place is None or place.stat().st_size != index.size or not index.size:
+        if place is None or place.stat().st_size != index.size:
             self._report.note(f"the index of {index.suite} is not at hand")
             return None
         if _sha256(place) != index.sha256:
             self._report.note(f"the cached index of {index.suite} is damaged")
             return None
         with open(place, "rb") as file:
-            text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            # What is empty cannot be mapped.
+            text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if index.size else b""
         return _Text(text, _starts(text, {pin.name.encode() for pin in self._lock.packages}))
 
     def _is_signed(self, suite: Suite, index: Index) -> bool:
@@ -102,7 +104,7 @@ class Archives:
         return True
 
 
-def _lists(text: mmap.mmap, starts: Iterable[int], package: Package) -> bool:
+def _lists(text: Buffer, starts: Iterable[int], package: Package) -> bool:
     """Whether an index has this package, with all that the lock says of its file, in a stanza that begins there."""
     wanted = {
         "Package": package.name,
@@ -119,14 +121,14 @@ def _lists(text: mmap.mmap, starts: Iterable[int], package: Package) -> bool:
     return False
 
 
-def _stanza(text: mmap.mmap, start: int) -> dict[str, str]:
+def _stanza(text: Buffer, start: int) -> dict[str, str]:
     end = text.find(b"\n\n", start)
     stanza = text[start : end if end >= 0 else len(text)].decode("utf-8", "replace")
     lines = [line for line in stanza.split("\n") if line[:1] not in (" ", "\t")]
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
-def _starts(text: mmap.mmap, names: Collection[bytes]) -> dict[str, list[int]]:
+def _starts(text: Buffer, names: Collection[bytes]) -> dict[str, list[int]]:
     """Where the stanzas of these packages begin. One pass over it: it has 50 MB, and the names can be many."""
     found: dict[str, list[int]] = {}
     first = re.match(rb"Package:[ \t]*([^\s]+)", text)

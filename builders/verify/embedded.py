@@ -138,11 +138,12 @@ class Referrers:
     def _manifest(self, artifact: Any) -> None:
         """The manifest within is the one that the image was checked against, in both forms."""
         wanted = f"sha256:{hashlib.sha256(self._data).hexdigest()}"
-        for layer in _layers(artifact):
-            if layer.media_type == CANONICAL and layer.digest != wanted:
-                self._report.add(MANIFEST, blob_name(layer.digest), f"the image carries another manifest than {wanted}")
-            elif layer.media_type == JSON and layer.digest.removeprefix("sha256:"):
-                self._json(layer)
+        layers = {layer.media_type: layer for layer in _layers(artifact)}
+        exact = layers.get(CANONICAL)
+        if exact is not None and exact.digest != wanted:
+            self._report.add(MANIFEST, blob_name(exact.digest), f"the image carries another manifest than {wanted}")
+        elif JSON in layers:
+            self._json(layers[JSON])
 
     def _json(self, blob: Blob) -> None:
         name = blob_name(blob.digest)

@@ -1,0 +1,295 @@
+"""Tracing: each Debian file of an image is the one in its .deb, which the lock names, which a signed index lists."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blake3 import blake3
+from fpack.builders.manifest.format import Entry, Head, Reader, encode_entry, encode_head
+from fpack.builders.verify import embedded
+from fpack.builders.verify.archive import open_archive
+from fpack.builders.verify.athand import AtHand
+from fpack.builders.verify.report import Finding, Report
+from fpack.builders.verify.run import Outcome, verify
+from fpack.store.derivation import Derivation, Output, placeholder
+from fpack.store.store import Store
+from support.archive import new_key, write_keyring
+from support.greeter import Greeter, greeter
+from support.tamper import Image
+
+Change = Callable[[Head], Head]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
+    return greeter(tmp_path_factory.mktemp("greeter") / "home")
+
+
+@dataclasses.dataclass
+class World:
+    """What is at hand: the store, the cached indexes and the keyring of the test's archive."""
+
+    made: Greeter
+    store: Store
+    cache: Path
+    keyring: Path
+
+    def hand(self, store: bool = True) -> AtHand:
+        return AtHand(self.store if store else None, self.cache, str(self.keyring))
+
+    def verify(self, manifest: Path | None = None, *, store: bool = True) -> Outcome:
+        """Against a manifest, in the place of the one that the image carries."""
+        image = self.made.tar
+        if manifest is not None:
+            bare = Image.load(image)
+            bare.referrers = None
+            image = bare.save(manifest.with_suffix(".tar"))
+        return verify(image, manifest, Path("/nonexistent"), self.hand(store))
+
+    def deb(self, package: str) -> Path:
+        """Where the file of a package lies in the store."""
+        (place,) = self.store.root.glob(f"store/*-{package}_*.deb")
+        return place
+
+
+@pytest.fixture
+def world(made: Greeter, tmp_path: Path) -> World:
+    shutil.copytree(made.fpack.home / "store", tmp_path / "store", symlinks=True)
+    shutil.copytree(made.fpack.home / ".cache" / "fpack" / "debian", tmp_path / "cache")
+    assert made.fpack.archive is not None
+    return World(made, Store(tmp_path / "store"), tmp_path / "cache", made.fpack.archive.keyring)
+
+
+def canonical(made: Greeter) -> bytes:
+    data = embedded.find(open_archive(made.tar, Report()))
+    assert data is not None
+    return data
+
+
+def forged(
+    made: Greeter, folder: Path, entry: Callable[[Entry], Entry] = lambda e: e, head: Change = lambda h: h
+) -> Path:
+    """The manifest, with changes."""
+    reader = Reader(canonical(made))
+    bodies = [reader.derivations[digest].encode() for digest in sorted(reader.derivations)]
+    rows = [encode_entry(entry(each)) for _, entries in reader.entries() for each in entries]
+    (folder / "forged").write_bytes(b"".join([encode_head(head(reader.head)), *bodies, *rows]))
+    return folder / "forged"
+
+
+def trace(outcome: Outcome) -> list[Finding]:
+    return [finding for finding in outcome.report.findings if finding.kind in ("trace", "manifest")]
+
+
+def test_every_package_is_traced_to_a_signature(world: World) -> None:
+    outcome = world.verify()
+    assert outcome.report.proven and not outcome.report.notes
+    assert {p.package for p in outcome.packages} == {"base-files", "dash", "greet-tools", "hello", "libgreet1"}
+    for package in outcome.packages:
+        assert (package.compared, package.suite, package.signed) == ("deb", "trixie", True), package
+        assert package.files >= 2 and package.deb == hashlib.sha256(world.deb(package.package).read_bytes()).hexdigest()
+    assert outcome.others > 10
+    assert outcome.value()["packages"][0]["compared"] == "deb"
+
+
+def test_what_is_not_at_hand_is_said(world: World) -> None:
+    outcome = world.verify(store=False)
+    assert outcome.report.proven
+    assert {p.compared for p in outcome.packages} == {""} and {p.signed for p in outcome.packages} == {True}
+    assert sum("is not at hand: its files" in note for note in outcome.report.notes) == 5
+    for place in world.cache.glob("*.packages"):
+        place.unlink()
+    outcome = world.verify()
+    assert outcome.report.proven and {(p.suite, p.signed) for p in outcome.packages} == {("", False)}
+    assert any("index of trixie is not at hand" in note for note in outcome.report.notes)
+
+
+def test_without_the_debs_the_payloads_are_compared(world: World) -> None:
+    for package in ("hello", "dash"):
+        _delete(world.deb(package))
+    outcome = world.verify()
+    assert outcome.report.proven
+    assert {p.package for p in outcome.packages if p.compared == "payload"} == {"hello", "dash"}
+
+
+def _delete(place: Path) -> None:
+    place.unlink()
+
+
+def test_a_damaged_deb_in_the_store_vouches_for_nothing(world: World) -> None:
+    place = world.deb("hello")
+    data = bytearray(place.read_bytes())
+    data[-20] ^= 1
+    place.unlink()
+    place.write_bytes(data)
+    outcome = world.verify()
+    assert next(p for p in outcome.packages if p.package == "hello").compared == "payload"
+    assert any("hello in the store is damaged" in note for note in outcome.report.notes)
+
+
+CHANGED: dict[str, dict[str, Any]] = {
+    "content": {"sha256": bytes(32), "blake3": bytes(32)},
+    "mode": {"mode": 0o4755},
+    "owner": {"uid": 1},
+    "kind": {"kind": "l", "size": 0, "sha256": b"", "blake3": b"", "target": b"/x"},
+    "name": {"path": b"usr/bin/hello2"},
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+@pytest.mark.parametrize("by", ["deb", "payload"])
+def test_a_manifest_that_lies_about_a_packages_file_is_caught(
+    world: World, tmp_path: Path, name: str, by: str
+) -> None:  # fmt: skip
+    """Even where the image agrees with it, as it would when both were made by one hand."""
+    if by == "payload":
+        _delete(world.deb("hello"))
+
+    def lie(entry: Entry) -> Entry:
+        return entry._replace(**CHANGED[name]) if entry.path == b"usr/bin/hello" else entry
+
+    outcome = world.verify(forged(world.made, tmp_path, lie))
+    where = "/usr/bin/hello2" if name == "name" else "/usr/bin/hello"
+    assert [(f.kind, f.where) for f in trace(outcome)] == [("trace", where)]
+    assert "the package hello has" in trace(outcome)[0].what
+
+
+def test_the_status_of_a_package_is_its_control_data(world: World, tmp_path: Path) -> None:
+    status = b"var/lib/dpkg/status.d/hello"
+
+    def lie(entry: Entry) -> Entry:
+        return entry._replace(sha256=blake3(b"x").digest()) if entry.path == status else entry
+
+    findings = trace(world.verify(forged(world.made, tmp_path, lie)))
+    assert [f.where for f in findings] == ["/" + status.decode()] and "control data" in findings[0].what
+
+
+def lock(head: Head, **changes: Any) -> Head:
+    return head._replace(lock=head.lock._replace(**changes))
+
+
+def hello(head: Head, **changes: Any) -> Head:
+    packages = [pin._replace(**changes) if pin.name == "hello" else pin for pin in head.lock.packages]
+    return lock(head, packages=tuple(packages))
+
+
+LIES: dict[str, tuple[Change, str]] = {
+    "another file": (lambda h: hello(h, sha256="ab" * 32), "SHA-256"),
+    "another size": (lambda h: hello(h, size=7), "size"),
+    "another version": (lambda h: hello(h, version="9.9"), "version"),
+    "another place in the archive": (lambda h: hello(h, file="pool/main/x.deb"), "no index"),
+    "another archive's package": (lambda h: hello(h, archive="debian-security"), "no index"),
+    "a package more": (
+        lambda h: lock(h, packages=(*h.lock.packages, h.lock.packages[0]._replace(name="zz"))),
+        "not in the image",
+    ),
+    "another release's signature": (
+        lambda h: lock(h, suites=(h.lock.suites[0]._replace(sha256=h.lock.suites[1].sha256), *h.lock.suites[1:])),
+        "does not list",
+    ),
+    "a source that differs": (
+        lambda h: h._replace(sources=(h.sources[0]._replace(name="evil"), *h.sources[1:])),
+        "not what its derivation says",
+    ),
+    "a derivation that is not there": (
+        lambda h: h._replace(image=h.image._replace(derivation="ab" * 20)),
+        "is missing",
+    ),
+    "a slice that another derivation made": (
+        lambda h: h._replace(
+            paths=tuple(p._replace(derivation=h.image.derivation) if p.package == "hello" else p for p in h.paths)
+        ),
+        "do not lead",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_chain_that_does_not_hold_is_named(world: World, tmp_path: Path, name: str) -> None:
+    change, words = LIES[name]
+    findings = trace(world.verify(forged(world.made, tmp_path, head=change)))
+    assert any(words in f"{finding.where} {finding.what}" for finding in findings), findings
+
+
+def test_a_package_of_no_lock_is_said_to_be_so(world: World, tmp_path: Path) -> None:
+    def without(head: Head) -> Head:
+        return lock(head, packages=tuple(pin for pin in head.lock.packages if pin.name != "hello"))
+
+    outcome = world.verify(forged(world.made, tmp_path, head=without))
+    assert any("hello is not in the lock" in note for note in outcome.report.notes)
+
+
+def test_a_derivation_that_names_another_file_is_not_followed(world: World, tmp_path: Path) -> None:
+    """The payload's derivation takes one .deb in its arguments, and has another as its input."""
+    reader = Reader(canonical(world.made))
+    by_name = {made.name: made for made in reader.derivations.values() if made.kind == "fetch"}
+    one = next(made for name, made in by_name.items() if name.startswith("hello_"))
+    other = next(made for name, made in by_name.items() if name.startswith("dash_"))
+    deb = next(m for m in reader.derivations.values() if m.kind == "deb" and m.args["package"] == "hello")
+    text = deb.args["deb"]
+    assert text == str(placeholder(_digest(one), one.name))
+    bad = deb._replace(inputs=(Output(_digest(other)),))
+    slice_ = next(
+        m for m in reader.derivations.values() if m.kind == "slice" and m.inputs[0].derivation == _digest(deb)
+    )
+    again = slice_._replace(
+        args={**slice_.args, "payload": str(placeholder(_digest(bad), bad.name))}, inputs=(Output(_digest(bad)),)
+    )
+    made = {**reader.derivations, _digest(bad).hex(): bad, _digest(again).hex(): again}
+    place = next(p for p in reader.head.paths if p.package == "hello")
+    paths = tuple(p._replace(derivation=_digest(again).hex()) if p == place else p for p in reader.head.paths)
+    head = reader.head._replace(paths=paths, derivations=len(made))
+    rows = [encode_entry(each) for _, entries in reader.entries() for each in entries]
+    (tmp_path / "forged").write_bytes(b"".join([encode_head(head), *(made[d].encode() for d in sorted(made)), *rows]))
+    findings = trace(world.verify(tmp_path / "forged"))
+    assert [(f.kind, f.where) for f in findings] == [("manifest", "package hello")]
+
+
+def _digest(made: Derivation) -> bytes:
+    return blake3(made.encode()).digest(20)
+
+
+def test_an_index_that_was_changed_is_not_taken(world: World) -> None:
+    for place in world.cache.glob("*.packages"):
+        data = place.read_bytes()
+        place.write_bytes(data.replace(b"Version", b"version"))
+    outcome = world.verify()
+    assert outcome.report.proven and not any(p.suite for p in outcome.packages)
+    assert any("index of trixie is damaged" in note for note in outcome.report.notes)
+
+
+def test_a_release_that_was_changed_or_is_signed_by_another_key_vouches_for_nothing(
+    world: World, tmp_path: Path
+) -> None:
+    world.keyring = write_keyring(tmp_path / "other.pgp", new_key())
+    findings = trace(world.verify())
+    assert [f.where for f in findings] == ["suite trixie"] and "no valid signature" in findings[0].what
+    world.keyring = tmp_path / "none.pgp"
+    outcome = world.verify()
+    assert outcome.report.proven and any("cannot be checked" in note for note in outcome.report.notes)
+    for place in world.cache.glob("*.InRelease"):
+        place.write_bytes(place.read_bytes() + b"\n")
+    outcome = world.verify()
+    assert not any(p.signed for p in outcome.packages)
+    assert any("release of trixie is not at hand" in note for note in outcome.report.notes)
+
+
+def test_the_store_is_only_read(world: World) -> None:
+    def state() -> list[tuple[str, int, int]]:
+        return sorted(
+            (str(p), p.lstat().st_size, p.lstat().st_mtime_ns)
+            for p in world.store.root.rglob("*")
+            if "sqlite" not in p.name and p != world.store.root / "db"
+        )
+
+    before = state()
+    world.verify()
+    assert state() == before
+    assert os.listdir(world.store.root / "tmp") == os.listdir(world.made.fpack.home / "store" / "tmp")
