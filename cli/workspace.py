@@ -94,9 +94,10 @@ class Workspace:
             if target.path[0] in project:
                 return evaluator.select(project, list(target.path))
         known = curated()
-        place = known.get(target.path[0])
-        if place is not None:
-            return evaluator.select(evaluator.load(place), list(target.path[1:]) or ["image"])
+        if target.path[0] in known:
+            # As the library's file, not the project's: its own files lie beside it.
+            found = self.expression(f'import("fpack/{target.path[0]}")', target.text)
+            return evaluator.select(found, list(target.path[1:]) or ["image"])
         from difflib import get_close_matches
 
         near = get_close_matches(target.path[0], [*fields, *known], 1)

@@ -155,6 +155,16 @@ def test_the_project_overrides_a_curated_name_and_other_names_are_suggested(fpac
     assert "debian.trixie.nonesuch" in fpack.fails("pack", "nonesuch", cwd=project)
 
 
+def test_a_curated_package_has_its_own_files_within_a_project_too(tmp_path: Path, project: Path) -> None:
+    archive = world(tmp_path / "archive")
+    for name in ("redis-server", "redis-tools"):
+        archive.add(name, files={f"usr/bin/{name}": "a program"})
+    archive.publish()
+    fpack = Fpack(tmp_path / "other", archive)
+    files = json.loads(fpack("eval", "redis.image.files", "--json", cwd=project).stdout)
+    assert files["/usr/local/bin/docker-entrypoint.sh"]["path"].endswith("/pkgs/redis/entrypoint.sh")
+
+
 def test_eval_build_size_why_and_lock(fpack: Fpack, project: Path) -> None:
     (project / "fpack.fp").write_text(PROJECT + '\nnote = text("note", "hello ${1 + 1}")\nnumber = 6 * 7\n')
     assert fpack("eval", "#number", cwd=project).stdout == "42\n"
