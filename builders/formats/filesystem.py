@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from fpack.builders.archive import tar as reader
 from fpack.builders.archive.stream import ArchiveError, Section, Stream, blocks
@@ -23,12 +23,30 @@ _CODECS = {"+zstd": "zst", "+gzip": "gz", ".tar": ""}
 
 
 class _Layer(NamedTuple):
-    """A layer's blob. size: its own; tar: of the tar in it. codec: as `archive.stream` names it."""
+    """A layer's blob. digest, size: its own; tar: size of the tar in it. codec: as `archive.stream` names it."""
 
     place: Path
+    digest: str
     size: int
     tar: int
     codec: str
+
+
+class _Hashed:
+    """A file that is hashed as it is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._sha256 = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self._sha256.update(data)
+        return data
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._sha256.hexdigest()}"
 
 
 class Found(NamedTuple):
@@ -87,9 +105,9 @@ class FileSystem:
         with open(layer.place, "rb") as file:
             have = os.fstat(file.fileno()).st_size
             if have != layer.size:
-                why = f"{have} bytes, not {layer.size}"
-                raise ArchiveError("A layer in the store is damaged", where=str(layer.place), why=why)
-            section = Section(file, layer.size, "A layer in the store")
+                raise _damaged(layer, f"{have} bytes, not {layer.size}")
+            hashed: Any = _Hashed(file)
+            section = Section(hashed, layer.size, "A layer in the store")
             archive = reader.Tar(Stream(blocks(section, layer.codec), layer.tar))
             for m in archive:
                 if m.kind not in _KINDS:
@@ -97,6 +115,9 @@ class FileSystem:
                 path = m.name.removeprefix(b"./").rstrip(b"/")
                 found = Found(Member(path, _KINDS[m.kind], m.mode, m.uid, m.gid, m.size, m.target))
                 self._lay(self._keep(found, archive.content()) if m.kind == reader.FILE else found)
+            section.skip()
+            if hashed.digest != layer.digest:
+                raise _damaged(layer, f"its digest is {hashed.digest}, not {layer.digest}")
 
     def _keep(self, found: Found, content: Iterator[bytes]) -> Found:
         at = os.lseek(self._spool.fileno(), 0, os.SEEK_CUR)
@@ -128,10 +149,14 @@ def walk_order(path: bytes) -> bytes:
     return path.replace(b"/", b"\0")
 
 
+def _damaged(layer: _Layer, why: str) -> ArchiveError:
+    return ArchiveError("A layer in the store is damaged", where=str(layer.place), why=why)
+
+
 def _layer(record: dict[str, Any], disk: Callable[[str], Path]) -> _Layer:
     media_type = str(record["media_type"])
     codec = next(codec for end, codec in _CODECS.items() if media_type.endswith(end))
-    return _Layer(disk(record["path"]) / "blob", record["size"], record["tar"], codec)
+    return _Layer(disk(record["path"]) / "blob", record["digest"], record["size"], record["tar"], codec)
 
 
 _KINDS = {reader.FILE: FILE, reader.DIRECTORY: DIRECTORY, reader.SYMLINK: SYMLINK}
