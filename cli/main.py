@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ VERBS = {
     "show": "Show what a package or a container is.",
     "log": "Show the log of a build.",
     "doctor": "Check that this machine can do what fpack does.",
+    "completion": "Print a script for completion in bash, zsh or fish.",
     "gc": "Delete what nothing needs any more from the store.",
 }
 
@@ -89,9 +91,17 @@ def main(argv: list[str] | None = None) -> int:
     if argv == ["--version"]:
         print(f"fpack {VERSION}")
         return 0
+    if argv[:1] == ["__complete"]:
+        from .complete import main as complete
+
+        return complete(argv[1:])
     import click
     from fpack.store.errors import FpackError
 
+    for stream in (sys.stdout, sys.stderr):
+        # A name that is no text in the terminal's encoding is no reason to fail.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = _group().main(argv, prog_name="fpack", standalone_mode=False)
         return result if isinstance(result, int) else 0
