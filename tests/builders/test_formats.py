@@ -206,7 +206,7 @@ def test_a_full_disk_leaves_nothing(
 def test_a_damaged_layer_is_noticed(shop: Workshop, tmp_path: Path, form: str, damage: str) -> None:
     noise = hashlib.shake_256(f"{form} {damage}".encode()).digest(50_000)
     image = make(shop, config={"labels": {"a": form}})
-    layer = shop.layer([shop.table(f"{form}-{damage}", {"noise": noise})], "none" if damage == "none" else "zstd:3")
+    layer = shop.layer([shop.table(form, {"noise": noise})], "none" if damage == "none" else "zstd:3")
     record = canonical.decode((shop.disk(image) / "image").read_bytes())
     info = canonical.decode((shop.disk(layer) / "layer").read_bytes())
     blob = shop.disk(layer) / "blob"
