@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -23,6 +24,8 @@ Examples:
 @shared.locking
 def command(what: str | None, expression: str | None, as_json: bool, **rest: Any) -> int:
     """Evaluate WHAT and print its value. Nothing is built."""
+    from fpack.store.errors import printable
+
     from .target import UsageError
     from .workspace import Workspace
 
@@ -38,5 +41,6 @@ def command(what: str | None, expression: str | None, as_json: bool, **rest: Any
     if as_json or not isinstance(plain, str):
         shared.print_json(plain)
     else:
-        print(plain)
+        # Another program gets the very string.
+        print(printable(plain) if sys.stdout.isatty() else plain)
     return 0

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fpack.store.errors import printable
+
 from . import attach
 from .packing import Made
 from .render import megabytes
@@ -102,8 +104,10 @@ def full_name(made: Made) -> str:
 
 def run(made: Made, engine: str) -> str:
     """The command that runs the image."""
-    ports = "".join(f" -p {p}:{p}" for p in made.container.ports)
-    arguments = "".join(f" {a}" for a in made.container.run_options)
+    ports = "".join(f" -p {shlex.quote(f'{p}:{p}')}" for p in made.container.ports)
+    # A container's record is somebody's: what is pasted into a shell should be no more than arguments.
+    words = [word for option in made.container.run_options for word in option.split()]
+    arguments = "".join(f" {shlex.quote(printable(word))}" for word in words)
     return f"{engine} run --rm{ports}{arguments} {full_name(made)}"
 
 

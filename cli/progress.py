@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from fpack.builders.report import Outcome
+from fpack.store.errors import printable
 
 from .render import megabytes, note
 
@@ -194,7 +195,7 @@ class Live:
         if self._live is not None:
             from rich.text import Text
 
-            self._live.console.print(Text(text))  # type: ignore[attr-defined]
+            self._live.console.print(Text(printable(text)))  # type: ignore[attr-defined]
 
     def _draw(self) -> RenderableType:
         from rich.console import Group

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, printable
 
 
 def colored(stream: TextIO) -> bool:
@@ -31,7 +31,7 @@ def error_text(error: FpackError, color: bool = False) -> str:
         return render(error, color)
     if isinstance(error, BuildsFailed) and len(error.failures) > 1:
         return "\n".join(error_text(each, color) for _, each in error.failures)
-    lines = [f"{paint('error:', 'red', color)} {paint(error.what, 'bold', color)}"]
+    lines = [f"{paint('error:', 'red', color)} {paint(printable(error.what), 'bold', color)}"]
     if error.where:
         lines.append(f"  {paint('where:', 'cyan', color)} {_indent(error.where)}")
     if error.why:
@@ -42,12 +42,12 @@ def error_text(error: FpackError, color: bool = False) -> str:
 
 
 def _indent(text: str) -> str:
-    return text.rstrip().replace("\n", "\n         ")
+    return printable(text).rstrip().replace("\n", "\n         ")
 
 
 def show_error(error: FpackError) -> None:
     """Print an error to stderr."""
-    print(_safe(error_text(error, colored(sys.stderr))), file=sys.stderr)
+    print(error_text(error, colored(sys.stderr)), file=sys.stderr)
 
 
 def show_fault(error: Exception) -> None:
@@ -65,22 +65,17 @@ def show_fault(error: Exception) -> None:
         ),
         colored(sys.stderr),
     )
-    print(_safe(text), file=sys.stderr)
+    print(text, file=sys.stderr)
 
 
 def note(text: str) -> None:
     """Print a remark to stderr."""
-    print(_safe(text), file=sys.stderr)
+    print(printable(text), file=sys.stderr)
 
 
 def warn(text: str) -> None:
     """Print a warning to stderr."""
-    print(_safe(f"{paint('warning:', 'yellow', colored(sys.stderr))} {text}"), file=sys.stderr)
-
-
-def _safe(text: str) -> str:
-    """Text from archives and mirrors may hold control characters; a terminal must not obey them."""
-    return "".join(c if c >= " " or c in "\n\t\x1b" else "?" for c in text).replace("\x1b]", "?]")
+    print(f"{paint('warning:', 'yellow', colored(sys.stderr))} {printable(text)}", file=sys.stderr)
 
 
 def megabytes(size: int) -> str:

@@ -9,6 +9,8 @@ from .errors import Fault
 from .operators import fields
 from .values import Value, describe, evaluated
 
+MAX_BITS = 64
+
 
 def wrong(value: Value, wanted: str) -> Fault:
     """The fault of an argument that is something else than `wanted`."""
@@ -35,8 +37,15 @@ def int_of(value: Value) -> int:
     """An integer argument."""
     value = evaluated(value)
     if value.__class__ is int:
-        return value
+        return bounded(value)
     raise wrong(value, "an int")
+
+
+def bounded(value: int) -> int:
+    """`value`, if it has 64 bits. Sums may have more for a while; as text, some would take hours."""
+    if value.bit_length() > MAX_BITS:
+        raise Fault("This number is too large", why="integers have 64 bits")
+    return value
 
 
 def record_of(value: Value) -> dict[str, Value]:

@@ -11,11 +11,13 @@ from typing import Any
 
 from fpack.store.path import clean_name
 
-from .arguments import int_of, list_of, text_of
+from .arguments import bounded, int_of, list_of, text_of
 from .derive import Deriver
 from .errors import Fault, quote
 from .operators import fields
 from .values import Path, Record, Value, describe, evaluated
+
+_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
 def join(xs: Value, by: Value, /) -> Value:
@@ -65,10 +67,32 @@ def from_json(s: Value, /) -> Value:
     def finite(text: str) -> float:
         return refuse(text) if isinf(float(text)) else float(text)
 
+    def whole(text: str) -> int:
+        return int(text) if len(text) < 21 else refuse(text[:40])
+
+    text = text_of(s)
     try:
-        return json.loads(text_of(s), parse_constant=refuse, parse_float=finite)
+        value = json.loads(text, parse_constant=refuse, parse_float=finite, parse_int=whole)
+        if "\\u" in text:
+            _check_characters(value)
+        return value
     except ValueError as error:
         raise Fault("This string is not JSON", why=str(error)) from None
+
+
+def _check_characters(value: Any) -> None:
+    """ValueError for what JSON can write in a string and no string here holds: NUL, and halves of characters."""
+    todo = [value]
+    while todo:
+        value = todo.pop()
+        if value.__class__ is str:
+            if _NO_CHARACTER.search(value):
+                raise ValueError("it holds an escape that is no character")
+        elif value.__class__ is list:
+            todo += value
+        elif value.__class__ is dict:
+            todo += value.keys()
+            todo += value.values()
 
 
 def _regex(regex: Value) -> re.Pattern[str]:
@@ -201,4 +225,4 @@ def plain(value: Value, deriver: Deriver, depth: int = 0) -> Any:
         return deriver.text(value)
     if value.__class__ is FunctionType:
         raise Fault("A function cannot be written as JSON")
-    return value
+    return bounded(value) if value.__class__ is int else value

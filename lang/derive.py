@@ -13,6 +13,7 @@ from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
 from fpack.store.path import STORE, check_name, clean_name, find_references
 
+from .arguments import bounded
 from .errors import Fault, quote
 from .values import (
     OnDemand,
@@ -72,7 +73,7 @@ class Deriver:
         if kind is bool:
             return "true" if value else "false"
         if kind is int or kind is float:
-            return repr(value)
+            return repr(value if kind is float else bounded(value))
         if kind is Path:
             return self.source(value)
         if isinstance(value, dict):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, printable
 
 SHOWN_CALLS = 8
 SHOWN_WIDTH = 160
@@ -131,13 +131,13 @@ def render(error: FpackError, color: bool = False) -> str:
     def paint(code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if color and text else text
 
-    lines = [paint("1;31", "error: ") + paint("1", error.what)]
+    lines = [paint("1;31", "error: ") + paint("1", printable(error.what))]
     if isinstance(error, EvalError):
         lines += _excerpt(error.span, paint)
     elif error.where:
-        lines.append(f"  {paint('2', 'in')} {error.where}")
+        lines.append(f"  {paint('2', 'in')} {printable(error.where)}")
     if error.why:
-        lines += [f"  {line}" for line in error.why.splitlines()]
+        lines += [f"  {line}" for line in printable(error.why).splitlines()]
     if isinstance(error, EvalError) and error.calls:
         calls = error.calls
         shown = calls if len(calls) <= SHOWN_CALLS else (*calls[: SHOWN_CALLS // 2], None, *calls[-SHOWN_CALLS // 2 :])
@@ -145,9 +145,10 @@ def render(error: FpackError, color: bool = False) -> str:
             if call is None:
                 lines.append(f"  ... {len(calls) - SHOWN_CALLS // 2 * 2} more")
             else:
-                lines.append(f"  {paint('2', 'in')} {quote(call.name) + ', ' if call.name else ''}{call.span}")
+                place = printable(f"{quote(call.name) + ', ' if call.name else ''}{call.span}")
+                lines.append(f"  {paint('2', 'in')} {place}")
     if error.hint:
-        lines.append(f"  {paint('1;36', 'hint:')} {error.hint}")
+        lines.append(f"  {paint('1;36', 'hint:')} {printable(error.hint)}")
     return "\n".join(lines)
 
 
@@ -168,7 +169,7 @@ def _excerpt(span: Span, paint: object) -> list[str]:
     carets = "^" * max(1, sum(map(_width, marked)))
     bar = paint("34", "|")
     return [
-        f" {gutter}{paint('34', '-->')} {span}",
+        f" {gutter}{paint('34', '-->')} {printable(str(span))}",
         f" {paint('34', number)} {bar} {text}",
         f" {gutter} {bar} {before}{paint('1;31', carets)}",
     ]

@@ -11,7 +11,7 @@ from typing import Any
 from fpack.store.errors import FpackError
 
 from . import stack
-from .arguments import strings_of, text_of
+from .arguments import bounded, strings_of, text_of
 from .builtin_texts import Texts
 from .builtins import PURE, STRICT
 from .derive import Deriver, Sources
@@ -144,7 +144,7 @@ class Evaluator:
                 code = v.__code__
                 params = code.co_varnames[: code.co_argcount]
                 return {"function": ["{ ... }" if p.startswith(".") else p for p in params]}
-            return v
+            return bounded(v) if v.__class__ is int else v
 
         return self._run(lambda: show(value, 0))
 

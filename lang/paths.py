@@ -19,6 +19,8 @@ def project_root(directory: str) -> str:
 
 def within(root: str, directory: str, text: str, library: bool = False) -> Path:
     """The path that `text` means in a directory; a Fault if it, or what it links to, is not below `root`."""
+    if "\0" in text:
+        raise Fault("A path holds a NUL character")
     path = os.path.normpath(f"{directory}/{text}")
     for place in (path, os.path.realpath(path)):
         if place != root and not place.startswith(root.rstrip("/") + "/"):

@@ -26,6 +26,11 @@ class FpackError(Exception):
         return " ".join(part for part in (self.what, self.where and f"({self.where})", self.why) if part)
 
 
+def printable(text: str) -> str:
+    """`text` with a question mark for what a terminal would obey rather than show: all messages hold others' words."""
+    return text if text.isprintable() else "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+
+
 class InvalidName(FpackError):
     """A name that a store path, a tree entry or a derivation cannot have."""
 

@@ -1,0 +1,82 @@
+"""Values that a hostile text makes: each is a value or an error in words, and nothing is obeyed by a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fpack.lang.errors import EvalError, render
+from fpack.lang.evaluator import Evaluator
+from fpack.store.errors import FpackError
+
+HUGE = "fold(range(20000), 1, (a, x) => a + a)"
+
+
+@pytest.fixture
+def evaluator(cache: Path, tmp_path: Path) -> Evaluator:
+    return Evaluator(cache=cache, root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HUGE,
+        f"[{HUGE}]",
+        f'"${{{HUGE}}}"',
+        f"to-string({HUGE})",
+        f"to-json({HUGE})",
+        f"range({HUGE})",
+        f"get([1], {HUGE})",
+        f'substring("abc", {HUGE}, {HUGE})',
+        f'to-int("1", {HUGE})',
+        f'derivation {{ kind = "text", name = "x", size = {HUGE} }}',
+        f'from-json("{"9" * 5000}")',
+    ],
+)
+def test_numbers_without_end_are_told_of(evaluator: Evaluator, text: str) -> None:
+    """As text they would take hours, or not be had at all."""
+    with pytest.raises(FpackError, match=r"too large|no number"):
+        evaluator.to_json(evaluator.expression(text))
+
+
+def test_numbers_of_64_bits_are_text(evaluator: Evaluator) -> None:
+    assert evaluator.expression('"${9223372036854775807 + 9223372036854775807}"') == str(2**64 - 2)
+    assert evaluator.to_json(evaluator.expression('from-json("[-9223372036854775808]")')) == [-(2**63)]
+
+
+@pytest.mark.parametrize("escape", ["d800", "dfff", "0000"])
+@pytest.mark.parametrize("json", ['"x\\uXXXX"', '[{"a": ["\\uXXXX"]}]', '{"\\uXXXX": 1}'])
+def test_json_brings_no_characters_that_a_text_cannot_hold(evaluator: Evaluator, json: str, escape: str) -> None:
+    quoted = json.replace("XXXX", escape).replace("\\", "\\\\").replace('"', '\\"')
+    with pytest.raises(EvalError, match="not JSON"):
+        evaluator.expression(f'from-json("{quoted}")')
+
+
+def test_json_brings_all_other_characters(evaluator: Evaluator) -> None:
+    assert evaluator.expression(r'from-json("\"\\ud83d\\ude00\\u0001\"")') == "\U0001f600\x01"
+
+
+def test_a_path_holds_no_nul(evaluator: Evaluator, tmp_path: Path) -> None:
+    (tmp_path / "nul").write_bytes(b"a\0b")
+    for text in ('read-text(./a + read-text("./nul"))', 'import("./${read-text(./nul)}")'):
+        with pytest.raises(EvalError):
+            evaluator.expression(text)
+    with pytest.raises(EvalError, match="NUL"):
+        evaluator.expression("./a + read-text(./nul)")
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_no_message_is_obeyed_by_a_terminal(tmp_path: Path, cache: Path, color: bool) -> None:
+    bad = "".join(rf"\u{{{code:x}}}" for code in (0x1B, 0x07, 0x9B, 0x202E, 0x2066, 0x7F, 0x0D))
+    file = tmp_path / "\x1b]0;title\x07.fp"
+    file.write_text(f'f(x) = error("what {bad}")\ng = {{}}."{bad}"\nh = f(1)\ni = {{ a = 1 }}."b{bad}"\n')
+    evaluator = Evaluator(cache=cache)
+    for name in ("h", "g", "i"):
+        with pytest.raises(EvalError) as caught:
+            evaluator.select(evaluator.load(file), [name])
+        caught.value.why += "\x1b[2J"
+        caught.value.hint += "\x9b2J"
+        shown = render(caught.value, color)
+        for code in ("1;31", "1;36", "34", "1", "2", "0"):
+            shown = shown.replace(f"\x1b[{code}m", "") if color else shown
+        assert shown.replace("\n", "").isprintable(), shown
