@@ -6,7 +6,8 @@ It is made once for an image and a lock, and kept in the store like everything e
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 from fpack.builders.oci.spec import Descriptor
@@ -16,13 +17,14 @@ from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 from fpack.store.tree import CHUNK
+from fpack.store.writer import TreeWriter
 
 from . import format as form
 from . import json_form, referrer
 from .collect import Graph, collect
 from .entries import layer_entries
 
-CANONICAL_FILE, JSON_FILE, PACKED_FILE = "manifest.msgpack", "manifest.json", "manifest.json.zst"
+CANONICAL_FILE, JSON_FILE = "manifest.msgpack", "manifest.json"
 ZSTD_LEVEL = 9
 
 
@@ -45,7 +47,7 @@ class Manifest:
     """args: image, paths (the store paths that the image's configuration names), derivation (the image's digest in
     hexadecimal), lock (see `collect.lock_value`) or null, fpack (the version).
 
-    Output: `manifest.msgpack`, `manifest.json`, the latter compressed, and what `referrer.read` takes.
+    Output: `manifest.msgpack`, `manifest.json`, both compressed beside them, and what `referrer.read` takes.
     """
 
     kind = "manifest"
@@ -72,43 +74,31 @@ class Manifest:
         head = collected.head._replace(layers=tuple(layers))
         bodies = sorted((made.encode() for made in collected.derivations.values()), key=digest)
         writer = task.writer()
-        exact = _Hashed([form.encode_head(head), *bodies], _chunks(rows))
-        writer.file(CANONICAL_FILE, exact)
+        writer.file(CANONICAL_FILE, itertools.chain([form.encode_head(head), *bodies], _chunks(rows)))
         writer.file(JSON_FILE, json_form.render(form.Reader((writer.place / CANONICAL_FILE).read_bytes())))
-        text = _Hashed(_compressed(writer.place / JSON_FILE))
-        writer.file(PACKED_FILE, text)
-        image = head.image
-        title = image.name.rpartition("/")[2]
-        referrer.write(
-            writer,
-            Descriptor(*image.manifest),
-            form.ARTIFACT,
-            [
-                referrer.Document(exact.blob(form.CANONICAL), CANONICAL_FILE, f"{title}.manifest.msgpack"),
-                referrer.Document(text.blob(form.JSON), PACKED_FILE, f"{title}.manifest.json.zst"),
-            ],
-        )
+        title = head.image.name.rpartition("/")[2]
+        documents = [
+            _packed(writer, CANONICAL_FILE, form.CANONICAL, title),
+            _packed(writer, JSON_FILE, form.JSON, title),
+        ]
+        referrer.write(writer, Descriptor(*head.image.manifest), form.ARTIFACT, documents)
         return Built(writer)
 
 
-class _Hashed:
-    """Pieces that are hashed and counted on their way."""
+def _packed(writer: TreeWriter, file: str, media_type: str, title: str) -> referrer.Document:
+    """Write a file of the output once more, compressed, for the artifact."""
+    sha256, size = hashlib.sha256(), 0
 
-    def __init__(self, *sources: Iterable[bytes]) -> None:
-        self._sources = sources
-        self._sha256 = hashlib.sha256()
-        self._size = 0
+    def pieces() -> Iterator[bytes]:
+        nonlocal size
+        for piece in _compressed(writer.place / file):
+            sha256.update(piece)
+            size += len(piece)
+            yield piece
 
-    def __iter__(self) -> Iterator[bytes]:
-        for source in self._sources:
-            for piece in source:
-                self._sha256.update(piece)
-                self._size += len(piece)
-                yield piece
-
-    def blob(self, media_type: str) -> Descriptor:
-        """The descriptor of all that went by."""
-        return Descriptor(media_type, f"sha256:{self._sha256.hexdigest()}", self._size)
+    writer.file(f"{file}.zst", pieces())
+    blob = Descriptor(media_type, f"sha256:{sha256.hexdigest()}", size)
+    return referrer.Document(blob, f"{file}.zst", f"{title}.{file}.zst")
 
 
 def _compressed(place: Path) -> Iterator[bytes]:

@@ -19,8 +19,8 @@ from fpack.store.errors import FpackError, InvalidName, NotCanonical
 from fpack.store.path import parse
 
 FORMAT = 1
-# Media types: of the canonical form, of the JSON form, compressed, and of the artifact that holds both.
-CANONICAL = "application/vnd.fpack.manifest.v1+msgpack"
+# Media types: of the canonical form and the JSON form, both compressed, and of the artifact that holds them.
+CANONICAL = "application/vnd.fpack.manifest.v1+msgpack+zstd"
 JSON = "application/vnd.fpack.manifest.v1+json+zstd"
 ARTIFACT = "application/vnd.fpack.manifest.v1"
 # Where an archive or layout lists what belongs to its image and is no part of it, as a registry's referrers API would.

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from fpack.builders.archive.stream import Section, blocks
+from fpack.builders.archive.stream import ArchiveError, Section, blocks
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.format import ARTIFACT, CANONICAL, JSON, MAX_SIZE, REFERRERS, Blob, Reader
 from fpack.store.errors import FpackError
@@ -62,15 +62,30 @@ def _layers(artifact: Any) -> list[Blob]:
 
 
 def _data(archive: Archive, blob: Blob) -> bytes:
+    """What a compressed blob holds: no more than a manifest may have."""
     name = blob_name(blob.digest)
-    if blob.size > MAX_SIZE or archive.sizes.get(name) != blob.size:
-        raise BadDocument(
-            name, f"the manifest has {archive.sizes.get(name)} bytes, and its descriptor says {blob.size}"
-        )
-    data = b"".join(_chunks(archive, name))
-    if f"sha256:{hashlib.sha256(data).hexdigest()}" != blob.digest:
+    size = archive.sizes.get(name)
+    if size != blob.size:
+        raise BadDocument(name, f"the manifest has {size} bytes, and its descriptor says {blob.size}")
+    sha256 = hashlib.sha256()
+    for chunk in _chunks(archive, name):
+        sha256.update(chunk)
+    if f"sha256:{sha256.hexdigest()}" != blob.digest:
         raise BadDocument(name, "the manifest's content is not that of its digest")
-    return data
+    data = bytearray()
+    try:
+        for block in _unpacked(archive, name):
+            data += block
+            if len(data) > MAX_SIZE:
+                raise BadDocument(name, f"the manifest unpacks to more than {MAX_SIZE} bytes")
+    except ArchiveError as error:
+        raise BadDocument(name, f"the manifest cannot be unpacked: {error.why}") from None
+    return bytes(data)
+
+
+def _unpacked(archive: Archive, name: str) -> Iterator[bytes]:
+    with archive.open(name) as file:
+        yield from blocks(Section(file, archive.sizes[name]), "zst")
 
 
 def _chunks(archive: Archive, name: str) -> Iterator[bytes]:
@@ -137,11 +152,10 @@ class Referrers:
 
     def _manifest(self, artifact: Any) -> None:
         """The manifest within is the one that the image was checked against, in both forms."""
-        wanted = f"sha256:{hashlib.sha256(self._data).hexdigest()}"
         layers = {layer.media_type: layer for layer in _layers(artifact)}
         exact = layers.get(CANONICAL)
-        if exact is not None and exact.digest != wanted:
-            self._report.add(MANIFEST, blob_name(exact.digest), f"the image carries another manifest than {wanted}")
+        if exact is not None and _data(self._archive, exact) != self._data:
+            self._report.add(MANIFEST, blob_name(exact.digest), "the image carries another manifest than this one")
         elif JSON in layers:
             self._json(layers[JSON])
 
@@ -153,12 +167,11 @@ class Referrers:
             length += len(piece)
         found, seen = hashlib.sha256(), 0
         try:
-            with self._archive.open(name) as file:
-                for block in blocks(Section(file, self._archive.sizes[name]), "zst"):
-                    seen += len(block)
-                    if seen > length:
-                        break
-                    found.update(block)
+            for block in _unpacked(self._archive, name):
+                seen += len(block)
+                if seen > length:
+                    break
+                found.update(block)
         except (FpackError, KeyError):
             seen = -1
         if seen != length or found.digest() != wanted.digest():

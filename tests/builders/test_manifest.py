@@ -53,7 +53,7 @@ def artifact_of(files: dict[str, bytes]) -> tuple[dict[str, Any], dict[str, Any]
 
 def canonical_of(files: dict[str, bytes]) -> bytes:
     _, artifact = artifact_of(files)
-    return blob(files, artifact["layers"][0])
+    return zstandard.ZstdDecompressor().decompress(blob(files, artifact["layers"][0]))
 
 
 def test_it_lists_every_entry_of_every_layer_as_the_tar_has_it(

@@ -20,7 +20,7 @@ from fpack.builders.verify.run import Outcome, verify
 from support.greeter import Greeter, greeter
 from support.tamper import Image, Layer, node
 
-ROUNDS = 14  # of each change
+ROUNDS = 9  # of each change
 
 
 @pytest.fixture(scope="module")

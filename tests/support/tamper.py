@@ -140,10 +140,11 @@ class Image:
     def carry(self, manifest: bytes) -> None:
         """Replace the manifest that the image carries, in its canonical form; its JSON form is left out."""
         for artifact, blobs in self.artifacts:
-            layers = [each for each in artifact["layers"] if each["mediaType"].endswith("msgpack")]
-            layers[0].update(digest=_digest(manifest), size=len(manifest))
+            layers = [each for each in artifact["layers"] if "msgpack" in each["mediaType"]]
+            packed = zstandard.ZstdCompressor().compress(manifest)
+            layers[0].update(digest=_digest(packed), size=len(packed))
             artifact["layers"] = layers
-            blobs[_digest(manifest)] = manifest
+            blobs[_digest(packed)] = packed
 
     def files(self) -> dict[str, bytes]:
         """The archive's files, with every digest right."""
