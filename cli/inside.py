@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.builders import meta
+from fpack.builders.globs import merged
 from fpack.store import canonical
 from fpack.store.errors import FpackError
+
+_SHOWN = 8  # packages that have files in a directory
 
 
 class NotInside(FpackError):
@@ -137,8 +140,9 @@ def find(slices: Sequence[Slice], wanted: str, disk: Mapping[str, Path]) -> Foun
     names = {each.package for each in slices}
     if wanted in names:
         return Found(wanted)
-    path = wanted.lstrip("/")
+    path = merged(wanted.strip("/"))
     named: Found | None = None
+    below: list[str] = []
     for each in slices:
         entries, _ = meta.read(disk[each.path])
         for entry in entries:
@@ -146,8 +150,14 @@ def find(slices: Sequence[Slice], wanted: str, disk: Mapping[str, Path]) -> Foun
                 return Found(each.package, entry.path)
             if named is None and "/" not in wanted and entry.path.endswith("/" + wanted):
                 named = Found(each.package, entry.path)
+            if entry.path.startswith(path + "/") and each.package not in below[-1:]:
+                below.append(each.package)
     if named is not None:
         return named
+    if below and wanted.startswith("/"):
+        raise NotInside(
+            f"{wanted} is a directory", why=f"it has files of {_some(below)}", hint="name one of them, or a file"
+        )
     from difflib import get_close_matches
 
     near = get_close_matches(wanted, names, 3, 0.5)
@@ -156,3 +166,7 @@ def find(slices: Sequence[Slice], wanted: str, disk: Mapping[str, Path]) -> Foun
         why=f"it holds {len(names)} packages, and none of them is it or has it",
         hint=f"did you mean {' or '.join(near)}?" if near else "fpack size lists what is in it",
     )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else "")

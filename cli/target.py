@@ -8,6 +8,7 @@ attribute of the project's file, else a curated package.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,17 +65,61 @@ def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
                 f"{text!r} does not name a package", hint="a Debian package is named like debian.trixie.redis-server"
             )
         return Target(text, project, package=(release, name.strip('"')))
-    if text.endswith(".fp") or "/" in text:
+    if text.endswith(".tar") and (cwd / text).is_file():
+        raise _made(text)
+    if text.endswith(".fp") or "/" in text or text in (".", ".."):
         file = _file(cwd / text, text)
         return Target(text, find_project(file.parent), file, (default,))
     return Target(text, project, None, _path(text, text))
 
 
+def unknown(target: Target, fields: Sequence[str], curated: Sequence[str]) -> UsageError:
+    """The error for a bare name that neither the project's file, which has `fields`, nor a curated package has."""
+    from difflib import get_close_matches
+
+    from fpack.builders.debian.suites import RELEASES
+
+    text = target.text
+    near = get_close_matches(target.path[0], [*fields, *curated], 1)
+    here = f"{PROJECT_FILE} has {', '.join(fields)}" if fields else f"there is no {PROJECT_FILE} here"
+    package = f"debian.{text}" if target.path[0] in RELEASES else f"debian.trixie.{text}"
+    return UsageError(
+        f"There is nothing called {text!r}",
+        why=f"{here}, and the curated packages are {', '.join(curated)}",
+        hint=f"did you mean {near[0]!r}?" if near else f"a Debian package is named {package}",
+    )
+
+
+def no_field(target: Target, fields: Sequence[str]) -> FpackError:
+    """The error for a file that does not have what a target names in it."""
+    from difflib import get_close_matches
+
+    from fpack.lang.errors import Fault
+
+    assert target.file is not None
+    name = target.path[0]
+    near = get_close_matches(name, fields, 1)
+    return Fault(
+        f"{os.path.relpath(target.file)} has no `{name}`",
+        why=f"it has {', '.join(fields)}" if fields else "it is empty",
+        hint=f"did you mean `{near[0]}`?" if near else f"write {name} = ..., or name another as FILE.fp#NAME",
+    )
+
+
 def _file(place: Path, text: str) -> Path:
+    if (place / "oci-layout").is_file():
+        raise _made(text)
     place = place / PROJECT_FILE if place.is_dir() else place
     if not place.is_file():
         raise UsageError("There is no such file", where=str(place), why=f"it is named by {text!r}")
     return place.absolute()
+
+
+def _made(text: str) -> UsageError:
+    return UsageError(
+        f"{text} is an image that was made, not what one is made of",
+        hint="name that, as in debian.trixie.jq or ./fpack.fp; fpack verify reads images",
+    )
 
 
 def _path(attributes: str, text: str) -> tuple[str, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import click
 
 from . import options as shared
-from .render import table
+from .render import short, table
+from .target import UsageError
 
 
 @click.command(
@@ -32,16 +34,34 @@ def command(releases: tuple[str, ...], packages: tuple[str, ...], allow_older: b
 
     with Workspace(shared.options(rest)) as workspace:
         workspace.use_project(find_project(Path.cwd()))
+        lock, place = workspace.source.lock, short(workspace.lock_file)
+        for release in releases:
+            _check("release", release, lock.releases(), place)
+        for package in packages:
+            _check("package", package, {name for _, _, name in lock.packages}, place)
+        empty = not lock.releases()
         moved = workspace.source.update(list(releases) or None, packages or None, allow_older=allow_older)
         workspace.source.save()
-        place = str(workspace.lock_file)
     if as_json:
-        shared.print_json({"lock": place, "moved": [each._asdict() for each in moved]})
+        shared.print_json({"lock": str(workspace.lock_file), "moved": [each._asdict() for each in moved]})
         return 0
     if not moved:
-        print(f"{place} is up to date.")
+        print(f"Nothing is locked in {place} yet; fpack lock does it." if empty else f"{place} is up to date.")
         return 0
     rows = [[each.release, each.name, each.old or "-", each.new or "-"] for each in moved]
     print(table([["release", "package", "was", "is"], *rows]))
-    print(f"{len(moved)} packages moved in {place}")
+    print(f"{len(moved)} {'package' if len(moved) == 1 else 'packages'} moved in {place}")
     return 0
+
+
+def _check(kind: str, name: str, known: Collection[str], place: str) -> None:
+    """UsageError if a lock has no release or package of this name: nothing would move, and nothing be said."""
+    if name in known:
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 3)
+    hint = f"did you mean {' or '.join(near)}?" if near else ""
+    if kind == "release" and known:
+        hint = f"it has {', '.join(sorted(known))}"
+    raise UsageError(f"No {kind} {name!r} is locked", where=place, hint=hint)

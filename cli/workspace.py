@@ -81,7 +81,10 @@ class Workspace:
             release, name = target.package
             return self.expression(f'import("fpack/debian")."{_quoted(release)}"."{_quoted(name)}"', target.text)
         if target.file is not None:
-            return evaluator.select(evaluator.load(target.file), list(target.path))
+            record = evaluator.load(target.file)
+            if target.path[0] not in record:
+                raise targets.no_field(target, list(record))
+            return evaluator.select(record, list(target.path))
         return self._named(target)
 
     def _named(self, target: Target) -> Any:
@@ -98,14 +101,7 @@ class Workspace:
             # As the library's file, not the project's: its own files lie beside it.
             found = self.expression(f'import("fpack/{target.path[0]}")', target.text)
             return evaluator.select(found, list(target.path[1:]) or ["image"])
-        from difflib import get_close_matches
-
-        near = get_close_matches(target.path[0], [*fields, *known], 1)
-        raise UsageError(
-            f"There is nothing called {target.text!r}",
-            why=f"neither {targets.PROJECT_FILE} here nor the curated packages have it ({', '.join(sorted(known))})",
-            hint=f"did you mean {near[0]!r}?" if near else f"a Debian package is named debian.trixie.{target.text}",
-        )
+        raise targets.unknown(target, fields, list(known))
 
     def expression(self, text: str, name: str = "<command line>") -> Any:
         """What an expression evaluates to."""

@@ -177,9 +177,15 @@ def test_eval_build_size_why_and_lock(fpack: Fpack, project: Path) -> None:
     why = fpack("why", "#image", "dash", cwd=project).stdout
     assert "hello" in why and "/usr/bin/hello" in why and "/bin/sh" in why
     assert "dash" in fpack("why", "#image", cwd=project).stdout
+    assert "/usr/bin/sh" in fpack("why", "#image", "/bin/sh", cwd=project).stdout
+    assert "files of libgreet1" in fpack.fails("why", "#image", "/usr/share/greet/", cwd=project)
     assert "did you mean" in fpack.fails("why", "#image", "dish", cwd=project)
     assert "everything" in fpack("lock", cwd=project).stdout or "has" in fpack("lock", cwd=project).stdout
     assert "up to date" in fpack("update", cwd=project).stdout
+    assert "did you mean libgreet1" in fpack.fails("update", "-p", "libgreet", cwd=project)
+    assert "it has trixie" in fpack.fails("update", "bookworm", cwd=project)
+    (project / "fpack.lock").unlink()
+    assert "Nothing is locked" in fpack("update", cwd=project).stdout
 
 
 def test_an_oci_directory(fpack: Fpack, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fpack.cli.target import Target, UsageError, parse
+from fpack.cli.target import Target, UsageError, no_field, parse, unknown
 
 
 @pytest.fixture
@@ -45,7 +45,9 @@ def test_an_attribute_of_a_file(project: Path, text: str, path: tuple[str, ...])
 def test_a_directory_stands_for_its_file(project: Path) -> None:
     assert parse(".#x", project).file == project / "fpack.fp"
     assert parse("./", project).file == project / "fpack.fp"
-    assert parse("#x", project / "sub").file == project / "fpack.fp"
+    assert parse(".", project) == parse("./", project)._replace(text=".")
+    assert (parse("..", project / "sub").file or project).resolve() == project / "fpack.fp"
+    assert (parse("..", project / "sub").file or project).resolve() == project / "fpack.fp"
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,23 @@ def test_a_bare_name_is_looked_up_later(project: Path) -> None:
 def test_what_names_nothing_is_refused(project: Path, text: str) -> None:
     with pytest.raises(UsageError):
         parse(text, project)
+
+
+def test_an_image_is_not_what_one_is_made_of(project: Path) -> None:
+    (project / "app.tar").write_bytes(b"")
+    (project / "layout").mkdir()
+    (project / "layout" / "oci-layout").write_text("{}")
+    for text in ("app.tar", "./app.tar", "./layout"):
+        with pytest.raises(UsageError, match="is an image that was made"):
+            parse(text, project)
+    # A curated package may have the name of the directory that it was packed into.
+    assert parse("layout", project).path == ("layout",)
+
+
+def test_an_absent_name_is_answered_with_what_there_is(project: Path) -> None:
+    error = unknown(parse("trixie.jq", project), ["image"], ["postgres"])
+    assert "fpack.fp has image" in error.why and "postgres" in error.why and error.hint.endswith(" debian.trixie.jq")
+    assert unknown(parse("jq", project), [], ["postgres"]).hint.endswith(" debian.trixie.jq")
+    assert "postgres" in unknown(parse("postgras", project), [], ["postgres"]).hint
+    assert "`imag`" in no_field(parse("api.fp", project), ["imag"]).hint
+    assert "empty" in no_field(parse("api.fp", project), []).why
