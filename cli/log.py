@@ -44,7 +44,7 @@ def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> i
 
     Where it has none itself, the logs of what it is made from are shown: one of them may be what failed.
     """
-    from fpack.store.errors import StoreError
+    from fpack.store.errors import StoreError, printable
 
     from .workspace import Workspace
 
@@ -71,7 +71,7 @@ def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> i
 
             print(paint(f"== {log.kind} {log.name}", "bold", colored(sys.stdout)))
         for part in _text(log.place):
-            sys.stdout.write(part)
+            sys.stdout.write(printable(part) if sys.stdout.isatty() else part)
     return 0
 
 
@@ -100,7 +100,7 @@ def _logs(workspace: Workspace, output: Output) -> Iterator[Log]:
 
 
 def _text(place: Path) -> Iterator[str]:
-    """A log's text, in pieces, without what a terminal would obey; colours stay."""
+    """A log's text, in pieces."""
     import codecs
 
     import zstandard
@@ -110,13 +110,7 @@ def _text(place: Path) -> Iterator[str]:
     try:
         with open(place, "rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
             while chunk := stream.read(CHUNK):
-                yield _shown(decoder.decode(chunk))
+                yield decoder.decode(chunk)
     except (OSError, zstandard.ZstdError) as error:
         raise StoreError("A log cannot be read", where=str(place), why=str(error)) from None
-    yield _shown(decoder.decode(b"", True))
-
-
-def _shown(text: str) -> str:
-    from .render import safe
-
-    return safe(text)
+    yield decoder.decode(b"", True)
