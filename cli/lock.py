@@ -37,10 +37,14 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
         workspace.source.save()
         added = workspace.source.added
         place = str(workspace.lock_file)
+        empty = not workspace.source.lock.packages
     if as_json:
         shared.print_json({"lock": place, "added": [each._asdict() for each in added]})
         return 0
     if added:
         print(table([list(each) for each in added]))
-    print(f"{len(added)} packages added to {place}" if added else f"{place} has everything that is used.")
+    if empty:
+        print("Nothing that is used here needs to be locked.")
+    else:
+        print(f"{len(added)} packages added to {place}" if added else f"{place} has everything that is used.")
     return 0

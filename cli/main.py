@@ -108,7 +108,13 @@ def main(argv: list[str] | None = None) -> int:
     except click.exceptions.Exit as done:
         return int(done.exit_code)
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            error.show()
+        else:
+            from .render import show_error
+            from .usage import explained
+
+            show_error(explained(error))
         return int(error.exit_code)
     except FpackError as error:
         from .render import show_error

@@ -50,6 +50,37 @@ def test_a_wrong_call_is_explained_and_ends_with_2(args: list[str], text: str, t
     assert text in done.stderr and "Traceback" not in done.stderr and done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        (["size", "a", "b"], "fpack size has no use for 'b'"),
+        (["gc", "a", "b"], "fpack gc has no use for 'a b'"),
+        (["search"], "fpack search needs WORDS"),
+        (["pack", "-o"], "-o"),
+    ],
+)
+def test_too_many_and_too_few_words(args: list[str], text: str, tmp_path: Path) -> None:
+    done = fpack(*args, cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and text in done.stderr
+
+
+def test_fpack_alone_shows_its_help(tmp_path: Path) -> None:
+    done = fpack(cwd=tmp_path)
+    assert done.returncode == 2 and "Commands:" in done.stderr and "error:" not in done.stderr
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "completion"])
+def test_every_verb_that_tells_something_tells_programs_too(verb: str, tmp_path: Path) -> None:
+    assert "--json" in fpack(verb, "--help", cwd=tmp_path).stdout
+
+
+def test_a_project_that_uses_no_packages_has_nothing_to_lock(tmp_path: Path) -> None:
+    (tmp_path / "fpack.fp").write_text("x = 1")
+    done = fpack("lock", cwd=tmp_path)
+    assert done.stdout == "Nothing that is used here needs to be locked.\n" and not (tmp_path / "fpack.lock").exists()
+
+
 def test_gc_of_an_empty_store(tmp_path: Path) -> None:
     done = fpack("gc", cwd=tmp_path)
     assert done.returncode == 0 and done.stdout.startswith("0 paths deleted")
