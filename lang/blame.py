@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import islice
+from os.path import normpath
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
@@ -93,8 +94,10 @@ def blame(error: BaseException, cache: Path | None) -> BaseException:
         step = own[-2]
         own.pop()
     span = step.span()
-    if fault.__class__ is Fault and fault.field is not None:
+    if isinstance(fault, Fault) and fault.field is not None:
         span = _field(step, fault.field, cache) or span
+    elif isinstance(fault, Fault) and fault.file is not None:
+        span = _literal(step, fault.file, cache) or span
     calls = _calls([s for s in own if s is not step])
     why = (
         fault.why
@@ -319,6 +322,23 @@ def _field(step: Step, name: str, cache: Path | None) -> Span | None:
         return None
     error = step.source.error(found[0], found[1], "")
     return error.span
+
+
+def _literal(step: Step, file: str, cache: Path | None) -> Span | None:
+    """Where a text writes the path of a file."""
+    from . import parser
+
+    stack: list[Any] = [parser.parse(step.source, cache)]
+    while stack:
+        node = stack.pop()
+        if node.__class__ is tuple and len(node) == 4 and node[0] == "path":
+            written = normpath(node[3])
+            while written.startswith("../"):
+                written = written[3:]
+            if file.endswith(f"/{written}"):
+                return step.source.error(node[1], node[2], "").span
+        stack += [n for n in reversed(node) if n.__class__ in (tuple, list)]
+    return None
 
 
 def _entry(tree: Any, begin: int, end: int, name: str) -> tuple[int, int] | None:

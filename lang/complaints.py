@@ -11,6 +11,7 @@ _ENDS = frozenset(["NAME", "INT", "FLOAT", "PATH", "STRING", "STRING_END", "TRUE
 _BEGINS = frozenset(
     ["NAME", "INT", "FLOAT", "PATH", "STRING", "STRING_START", "TRUE", "FALSE", "NULL", "LPAR", "[", "LBRACE"]
 )
+_QUOTES = 'a name that has other signs stands in quotes, as in debian."libstdc++6"'
 _WORDS = {
     "and": "write `a && b`",
     "not": "write `!a`",
@@ -63,6 +64,12 @@ def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
     if kind == ":" or before[0] == ":":
         return "fields are written NAME = VALUE"
     following = tokens[at + 1] if at + 1 < len(tokens) else token
+    if before[0] == "." and kind in ("INT", "FLOAT"):
+        return _QUOTES
+    if (kind, token[1], before[1]) == ("OP", "+", "+") and at > 2 and tokens[at - 3][0] == ".":
+        name = tokens[at - 2]
+        if name[3] == before[2] and before[3] == token[2]:
+            return _QUOTES
     if kind == "OP" and token[1] == "/" and "/" in (before[1], following[1]):
         return "comments begin with #"
     if kind == "OP" and before[0] == "OP":

@@ -98,7 +98,7 @@ class Deriver:
             raise Fault("Files cannot be taken into the store here")
         place = HostPath(path.place)
         if not place.exists():
-            raise Fault(f"There is no file {quote(place.name)}", why=str(place))
+            raise Fault(f"There is no file {quote(place.name)}", why=str(place), file=path.place)
         digest = self.sources.hash(place).hex()
         self.source_paths[digest] = place
         name = clean_name(place.name)

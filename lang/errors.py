@@ -68,17 +68,25 @@ class EvalError(FpackError):
 class Fault(FpackError):
     """A fault that the running code found.
 
-    field: the name of the record field, or named argument, that is to blame, if one is. caller: who called the
-    function that found the fault is to blame.
+    field: the name of the record field, or named argument, that is to blame, if one is. file: the path of a file that
+    is; where the text writes it is shown. caller: who called the function that found the fault is to blame.
     """
 
     exit_code = 3
 
     def __init__(
-        self, what: str, *, why: str = "", hint: str = "", field: str | None = None, caller: bool = False
+        self,
+        what: str,
+        *,
+        why: str = "",
+        hint: str = "",
+        field: str | None = None,
+        file: str | None = None,
+        caller: bool = False,
     ) -> None:
         super().__init__(what, why=why, hint=hint)
         self.field = field
+        self.file = file
         self.caller = caller
 
 

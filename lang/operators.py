@@ -371,7 +371,20 @@ def check(value: Value, types: tuple[str, ...], name: str, function: str) -> Val
     whose = f" of {quote(function)}" if function else ""
     wanted = " or ".join(with_article(t) for t in types)
     what = f"The argument {quote(name)}{whose} is {wanted}, and this is {describe(value)}"
-    raise Fault(what, field=name, caller=True)
+    raise Fault(what, hint=_instead(value, kind, types, name), field=name, caller=True)
+
+
+def _instead(value: Value, kind: str, types: tuple[str, ...], name: str) -> str:
+    """How to write an argument of the type that is asked for, where that is plain."""
+    if "list" in types:
+        return f"write {name} = [...]"
+    if "record" in types and kind == "list":
+        return f"write {name} = {{ NAME = VALUE }}"
+    if "string" in types and kind == "int":
+        return f'write {name} = "{value}"'
+    if "int" in types and kind == "string" and value.isdecimal():
+        return f"write {name} = {value}"
+    return ""
 
 
 RUNTIME: dict[str, Any] = {

@@ -1,0 +1,2 @@
+wait({ seconds: int }) = seconds
+result = wait { seconds = "10" }

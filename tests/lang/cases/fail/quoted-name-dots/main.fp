@@ -1,0 +1,1 @@
+result = import("fpack/debian").trixie.python3.13
