@@ -22,11 +22,13 @@ files({
 }) =
   let
     entries = sort([
-      ...[file-entry(users, path, given) for path, given in files],
-      ...[directory-entry(users, path, given) for path, given in directories],
-      ...[link-entry(path, target) for path, target in links],
+      ...[file-entry(users, absolute(path), given) for path, given in files],
+      ...[directory-entry(users, absolute(path), given) for path, given in directories],
+      ...[link-entry(absolute(path), target) for path, target in links],
     ], entry => entry.path)
   in derivation { kind = "files", name, entries }
+
+absolute(path) = if starts-with(path, "/") then path else error("${path} is not an absolute path: write /${path}", path)
 
 # A file is a text, a path, a derivation, or a record that says more.
 file-entry(users, path, given) =
@@ -81,10 +83,10 @@ link-entry(path, target) =
   if type(target) == "string" then { kind = "symlink", mode = 511, uid = 0, gid = 0, path, target }
   else error("The link ${path} is the string that it points to", path)
 
-# A mode is written as a string of octal digits, "0755", or given as a number.
+# A mode is a string of octal digits. A number would not be read as octal: 0755 is seven hundred and fifty-five.
 mode-of(path, mode, default) =
   if mode == null then to-int(default, 8)
-  else if type(mode) == "int" then mode
+  else if type(mode) == "int" then error("The mode of ${path} is text: write \"0755\", in quotes", path)
   else if match(mode, "[0-7]{3,5}") == null then error("The mode of ${path} is octal, as in \"0755\"", path)
   else to-int(mode, 8)
 

@@ -231,7 +231,7 @@ def test_files(world: Any, tmp_path: Path) -> None:
           "/conf" = ./conf
           "/made" = text("t", "#!/bin/sh", executable = true)
           "/long" = { text = "x", mode = "4750", user = "app", group = "www-data" }
-          "/own" = { source = ./conf, uid = 7, gid = 8, mode = 256 }
+          "/own" = { source = ./conf, uid = 7, gid = 8, mode = "400" }
           "/named" = { text = "", user = "app" }
         }
         directories = { "/srv/data" = { mode = "0700", user = "app" }, "/empty" = null }
@@ -251,7 +251,7 @@ def test_files(world: Any, tmp_path: Path) -> None:
     assert w.derivation(files["/start"]["source"]).kind == "source"
     assert w.derivation(files["/made"]["source"]).args["text"] == "#!/bin/sh"
     assert (files["/long"]["mode"], files["/long"]["uid"], files["/long"]["gid"]) == (0o4750, 1001, 33)
-    assert (files["/own"]["mode"], files["/own"]["uid"], files["/own"]["gid"]) == (256, 7, 8)
+    assert (files["/own"]["mode"], files["/own"]["uid"], files["/own"]["gid"]) == (0o400, 7, 8)
     assert (files["/named"]["uid"], files["/named"]["gid"]) == (1001, 1002)
     assert files["/srv/data"] == {"path": "/srv/data", "kind": "directory", "mode": 0o700, "uid": 1001, "gid": 1002}
     assert files["/empty"] == {"path": "/empty", "kind": "directory", "mode": 0o755, "uid": 0, "gid": 0}
