@@ -153,6 +153,8 @@ def _value(param: click.Parameter, current: str) -> Answer:
     kind = param.type
     if isinstance(kind, click.Choice):
         return _answer((str(choice), "") for choice in kind.choices)
+    if isinstance(kind, click.Path):
+        return FILES if kind.file_okay else FOLDERS
     makers: dict[str, Any] = {
         "what": targets, "image": targets, "target": targets,
         "release": _releases, "releases": _releases,
@@ -164,8 +166,6 @@ def _value(param: click.Parameter, current: str) -> Answer:
     if maker is not None:
         answer: Answer = maker(current)
         return answer
-    if isinstance(kind, click.Path):
-        return FILES if kind.file_okay else FOLDERS
     return Answer()
 
 

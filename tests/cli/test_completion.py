@@ -80,6 +80,7 @@ def test_options_once_each_and_their_values(known: Fpack) -> None:
     assert offered(known, "pack", "--format=oci") == ("plain", ["--format=oci-dir"])
     assert offered(known, "pack", "--no-such=", "") == offered(known, "pack", "")
     assert offered(known, "pack", "-o", "")[0] == "files"
+    assert offered(known, "verify", "")[0] == "files"
     assert offered(known, "pack", "--arch", "arm")[1] == ["arm64", "armhf"]
     assert offered(known, "pack", "--mirror", "") == ("plain", [])
     assert offered(known, "pack", "--", "--") == ("plain", [])
