@@ -171,11 +171,14 @@ is-linked(closure) =
 named-after(listed) =
   if listed == [] then error("A container without packages needs a `name` and a `tag`") else head(listed)
 
+# The release whose base files an image gets that has no package of Debian.
+stable = "trixie"
+
 one-release(release, debian) =
   let releases = unique([...if release == null then [] else [release], ...[p.release for p in debian]]) in
   if length(releases) > 1 then
     error("A container's packages are of one release, and these are of ${join(sort(releases), " and ")}", "packages")
-  else if releases == [] then head(debian-releases())
+  else if releases == [] then head([...[r for r in debian-releases() if r == stable], ...debian-releases()])
   else head(releases)
 
 # The root's slices. seed: it is in the root in any case.
