@@ -104,11 +104,17 @@ def full_name(made: Made) -> str:
 
 def run(made: Made, engine: str) -> str:
     """The command that runs the image."""
-    ports = "".join(f" -p {shlex.quote(f'{p}:{p}')}" for p in made.container.ports)
+    ports = "".join(f" -p {shlex.quote(_published(p))}" for p in made.container.ports)
     # A container's record is somebody's: what is pasted into a shell should be no more than arguments.
     words = [word for option in made.container.run_options for word in option.split()]
     arguments = "".join(f" {shlex.quote(printable(word))}" for word in words)
     return f"{engine} run --rm{ports}{arguments} {full_name(made)}"
+
+
+def _published(port: str) -> str:
+    """A port, or `53/udp`, as an engine publishes it under its own number."""
+    number, slash, protocol = port.partition("/")
+    return f"{number}:{number}{slash}{protocol}"
 
 
 def _use_tar(made: Made, place: str) -> list[str]:

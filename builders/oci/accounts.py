@@ -69,5 +69,5 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> BuildError:
     return BuildError(
         f"The image has no {what} {name!r}",
         why=f"it has {shown}" if names else f"it has no {what}s at all",
-        hint=f"did you mean {near[0]}?" if near else f"add the {what} to the configuration, or give its number",
+        hint=f"did you mean {near[0]}?" if near else "give its number, or name it in the container's `users`",
     )

@@ -32,11 +32,15 @@ def find_entrypoint(package: str, extra: Mapping[str, Value], view: View) -> str
         return str(found.pop())
     choice = sorted(found) or sorted({e for name in names for e in programs.get(name, {}).get("executables", ())})
     shown = ", ".join(choice[:MAX_LISTED]) + (f" and {len(choice) - MAX_LISTED} more" if choice[MAX_LISTED:] else "")
+    why = "it has no program in /usr/bin, /usr/sbin or /usr/games"
+    if choice:
+        why = f"it has {shown}" if names == [package] else f"it has no program, and what it depends on has {shown}"
+    example = choice[0] if choice and names == [package] else "/usr/bin/PROGRAM"
     raise BuildError(
         f"What the package {package} should run is not clear",
         where=package,
-        why=f"it has {shown}" if choice else "it has no program in /usr/bin, /usr/sbin or /usr/games",
-        hint=f'give the image an entrypoint: entrypoint = ["{choice[0] if choice else "/usr/bin/PROGRAM"}"]',
+        why=why,
+        hint=f'in an fpack.fp, give the container an entrypoint, as in: entrypoint = ["{example}"]',
     )
 
 

@@ -112,6 +112,11 @@ def test_the_words_for_people_name_the_digest_and_how_to_run_it(fpack: Fpack) ->
     assert "locked" in done.stderr
 
 
+def test_the_ports_are_published_by_the_command_that_is_shown(fpack: Fpack, project: Path) -> None:
+    (project / "fpack.fp").write_text(PROJECT.replace("[8000]", '[8000, "53/udp"]'))
+    assert "podman run --rm -p 8000:8000 -p 53:53/udp localhost/greeter" in fpack("pack", cwd=project).stdout
+
+
 def test_a_project_decides_everything(fpack: Fpack, project: Path) -> None:
     result = fpack.pack(cwd=project)
     assert result["name"] == "greeter" and (project / "greeter.tar").exists() and (project / "fpack.lock").exists()
