@@ -6,7 +6,7 @@
 
 debian = import("fpack/debian").trixie
 
-jvm = "/usr/lib/jvm/java-21-openjdk-amd64"
+jvm = "/usr/lib/jvm/java-21-openjdk-${debian.openjdk-21-jre-headless.arch}"
 
 # Tools of the JDK. What they run is among the runtime's modules; the rest of the package, 80 MB, is the same modules once
 # more, for jlink, and how other releases' classes look, for `javac --release`.
