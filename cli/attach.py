@@ -82,6 +82,16 @@ def beside(image: Path, arch: str = "") -> Path:
     return image.with_name(f"{name}.{arch}.manifest.json" if arch else f"{name}.manifest.json")
 
 
+def all_beside(image: Path) -> list[Path]:
+    """The manifests that lie beside an image: the one, else those of its platforms."""
+    one = beside(image)
+    name = image.name.removesuffix(".tar")
+    if one.is_file() or not image.parent.is_dir():
+        return [one]
+    several = [each for each in image.parent.iterdir() if each.name.startswith(f"{name}.")]
+    return sorted(each for each in several if each.name.endswith(".manifest.json")) or [one]
+
+
 def write_beside(image: Path, place: Path, arch: str = "") -> str | None:
     """Put the manifest that lies at `place` beside an image; None where there is no beside: a device or a pipe."""
     import shutil

@@ -12,7 +12,8 @@ from .render import megabytes, paint
 
 if TYPE_CHECKING:
     from fpack.builders.verify.athand import AtHand
-    from fpack.builders.verify.run import Outcome
+    from fpack.builders.verify.report import Report
+    from fpack.builders.verify.run import Outcome, Part
 
     from .workspace import Workspace
 
@@ -33,7 +34,14 @@ Examples:
 The exit status is 0 if the image is proven, and 1 if it differs or cannot be read.""",
 )
 @click.argument("image", type=click.Path(path_type=Path))
-@click.option("--manifest", type=click.Path(path_type=Path), metavar="FILE", help="The manifest, in either form.")
+@click.option(
+    "--manifest",
+    "manifests",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The manifest, in either form; once for each platform.",
+)
 @click.option("--rebuild", is_flag=True, help="Build the image again, in an empty store, and compare.")
 @click.option("--strict", is_flag=True, help="Fail as well if something could not be checked on this machine.")
 @click.option("--mirror", metavar="URL", help="Take Debian's files from here first, for --rebuild.")
@@ -41,21 +49,21 @@ The exit status is 0 if the image is proven, and 1 if it differs or cannot be re
 @click.option("-v", "--verbose", is_flag=True, help="Show every difference and every step.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    image: Path, manifest: Path | None, rebuild: bool, strict: bool, as_json: bool, verbose: bool, **rest: Any
+    image: Path, manifests: tuple[Path, ...], rebuild: bool, strict: bool, as_json: bool, verbose: bool, **rest: Any
 ) -> int:
     """Prove that IMAGE, a tar or an OCI layout, holds what its manifest says and nothing else."""
     from fpack.builders.verify.athand import AtHand
     from fpack.builders.verify.run import verify
 
-    from .attach import beside
+    from .attach import all_beside
     from .workspace import Workspace, cache_directory
 
     with Workspace(shared.Options(verbose=verbose, **rest)) as workspace:
         known = workspace.has_store
         hand = AtHand(workspace.store if known else None, cache_directory() / "debian")
-        outcome = verify(image, manifest, beside(image.absolute()), hand)
-        if rebuild:
-            _rebuild(workspace, outcome, hand)
+        outcome = verify(image, manifests, all_beside(image.absolute()), hand)
+        for part in outcome.images if rebuild else ():
+            _rebuild(workspace, part, outcome.report, hand)
     report = outcome.report
     proven = report.proven and not (strict and report.notes)
     if as_json:
@@ -65,7 +73,7 @@ def command(
     return 0 if proven else 1
 
 
-def _rebuild(workspace: Workspace, outcome: Outcome, hand: AtHand) -> None:
+def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> None:
     """Build again in a store that is deleted afterwards."""
     from collections import ChainMap
     from typing import cast
@@ -78,15 +86,15 @@ def _rebuild(workspace: Workspace, outcome: Outcome, hand: AtHand) -> None:
     from .progress import reporter
 
     # Old files are in the snapshot archive, by the dates that the manifest's own lock has.
-    dates = {(pin.archive, pin.file): pin.date for pin in outcome.head.lock.packages}
+    dates = {(pin.archive, pin.file): pin.date for pin in part.head.lock.packages}
     workspace.mirrors.dated = lambda archive, path: dates.get((archive, path))
     fetch = Fetch(Http(), workspace.mirrors.expand, lambda url: "name a mirror that still has it with --mirror")
     builders = ChainMap({"fetch": fetch}, cast(Any, workspace.builders))
     folder = workspace.store.session.fresh()
     shown = reporter(workspace.options.verbose)
     try:
-        image = rebuild(outcome.reader(), folder, builders, hand, shown, workspace.options.jobs)
-        compare(outcome.head, image, outcome.report)
+        image = rebuild(part.reader(), folder, builders, hand, shown, workspace.options.jobs)
+        compare(part.head, image, report)
     finally:
         shown.close()
         remove_tree(folder)
@@ -96,12 +104,14 @@ def _show(image: Path, outcome: Outcome, proven: bool, rebuilt: bool, verbose: b
     """The result for people."""
     import sys
 
+    from fpack.builders.verify.run import WITHIN
+
     from .render import colored
 
     color = colored(sys.stdout)
-    report, totals, head = outcome.report, outcome.totals, outcome.head
+    report = outcome.report
     verdict = paint("proven", "green", color) if proven else paint("NOT PROVEN", "red", color)
-    lines = [f"{image}: {verdict}", _plain(f"  {head.image.name}:{head.image.tag}  {totals.digest}")]
+    lines = [f"{image}: {verdict}", _plain(f"  {outcome.name}  {outcome.digest}")]
     limit = len(report.findings) if verbose else MAX_SHOWN
     for finding in report.findings[:limit]:
         layer = f"  [{finding.layer}]" if finding.layer else ""
@@ -110,7 +120,10 @@ def _show(image: Path, outcome: Outcome, proven: bool, rebuilt: bool, verbose: b
     if hidden > 0:
         lines.append(f"  and {hidden} differences more")
     if report.proven:
-        lines += _proof(outcome)
+        for part in outcome.images:
+            lines += _proof(part, part.platform if len(outcome.images) > 1 else "")
+        if outcome.images[0].manifest == WITHIN:
+            lines.append("  whoever can change the image can change that manifest: --manifest names one that you trust")
         if rebuilt:
             lines.append("  built again from the manifest, it is the same")
     notes = report.notes if verbose else report.notes[:MAX_NOTES]
@@ -120,15 +133,16 @@ def _show(image: Path, outcome: Outcome, proven: bool, rebuilt: bool, verbose: b
     print("\n".join(lines))
 
 
-def _proof(outcome: Outcome) -> list[str]:
-    totals, packages = outcome.totals, outcome.packages
-    origin = "the manifest in it" if outcome.manifest == "the image" else outcome.manifest
-    lines = [
-        f"  {totals.layers} layers, {totals.entries} entries, {totals.files} files of {megabytes(totals.size)}: "
+def _proof(part: Part, platform: str) -> list[str]:
+    from fpack.builders.verify.run import WITHIN
+
+    checked, packages = part.checked, part.packages
+    origin = "the manifest in it" if part.manifest == WITHIN else part.manifest
+    lines = [f"  {platform}  {checked.digest}"] if platform else []
+    lines.append(
+        f"  {checked.layers} layers, {checked.entries} entries, {checked.files} files of {megabytes(checked.size)}: "
         f"as {origin} says",
-    ]
-    if outcome.manifest == "the image":
-        lines.append("  whoever can change the image can change that manifest: --manifest names one that you trust")
+    )
     if packages:
         by = {how: sum(1 for each in packages if each.compared == how) for how in ("deb", "payload", "")}
         words = {"deb": "with their .deb files", "payload": "with their payloads in the store"}
@@ -136,7 +150,7 @@ def _proof(outcome: Outcome) -> list[str]:
         signed = sum(1 for each in packages if each.signed)
         parts.append(f"{signed} in a signed index of Debian's")
         lines.append(f"  {len(packages)} Debian packages: {', '.join(parts)}")
-    return lines
+    return [_plain(line) for line in lines]
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The check of an image against a manifest, from the archive's names down to each byte of each layer."""
+"""The check of one image against its manifest, from its documents down to each byte of each layer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from fpack.builders.manifest.format import Blob, Entry, Head, Layer, Reader
 from . import documents
 from .archive import Archive
 from .documents import BadDocument, blob_name, descriptor, differences, shown
-from .embedded import Referrers
 from .layers import Read, check_layer
-from .report import ARCHIVE, BLOB, CONFIGURATION, DOCUMENT, LAYER, MANIFEST, Report
+from .report import BLOB, CONFIGURATION, DOCUMENT, LAYER, MANIFEST, Report
 
 MAX_LAYERS = 200
 MAX_LABEL = 3
@@ -23,77 +22,57 @@ SLACK = 256 << 20
 Visitor = Callable[[Layer, Sequence[Entry]], None]
 
 
-class Totals(NamedTuple):
-    """What the image holds, as it was read."""
+class Checked(NamedTuple):
+    """What an image holds, as it was read: its layers, and how many entries, files, and bytes of files.
+
+    docker: what an archive's `manifest.json` must say to lead to this image; None if that cannot be told.
+    """
 
     digest: str = ""
     layers: int = 0
     entries: int = 0
     files: int = 0
     size: int = 0
+    docker: list[dict[str, Any]] | None = None
 
 
-def check(archive: Archive, data: bytes, reader: Reader, report: Report, visit: Visitor) -> Totals:
-    """Compare the whole image. data: the manifest's canonical form, `reader` a fresh reader of it."""
-    return _Check(archive, data, reader, report, visit).run()
+def check(
+    archive: Archive, image: Blob | None, reader: Reader, report: Report, visit: Visitor, used: set[str]
+) -> Checked:
+    """Compare an image with the manifest in `reader`, a fresh one. image: its descriptor in the index, if it has one.
+
+    used: takes the names of the archive's files that belong to the image.
+    """
+    return _Check(archive, reader, report, visit, used).run(image)
 
 
 class _Check:
-    """One check. used: the files of the archive that belong to the image."""
+    """One check."""
 
-    def __init__(self, archive: Archive, data: bytes, reader: Reader, report: Report, visit: Visitor) -> None:
+    def __init__(self, archive: Archive, reader: Reader, report: Report, visit: Visitor, used: set[str]) -> None:
         self._archive = archive
-        self._data = data
         self._reader = reader
         self._head: Head = reader.head
         self._report = report
         self._visit = visit
-        self._used = {"oci-layout", "index.json"}
+        self._used = used
         self._slack = SLACK
 
-    def run(self) -> Totals:
-        """Index, manifest, layers, configuration, and what else is in the archive."""
-        totals = Totals()
+    def run(self, image: Blob | None) -> Checked:
+        """Manifest, layers, configuration."""
         try:
-            image = self._index()
+            if image is None:
+                raise BadDocument("index.json", "it does not lead to the image", DOCUMENT)
             config, layers = self._manifest(image)
-            totals = self._layers_and_configuration(image, config, layers)
-            self._docker(config, layers)
-            referrers = Referrers(self._archive, image, self._data, self._report)
-            referrers.check()
-            self._used |= referrers.used
+            checked = self._layers_and_configuration(image, config, layers)
         except BadDocument as error:
             self._report.add(error.kind, error.where, error.why)
-            self._rest_of_manifest()
-            return totals
-        for name in sorted(self._archive.sizes.keys() - self._used):
-            self._report.add(ARCHIVE, name, "it does not belong to the image")
-        return totals
-
-    def _rest_of_manifest(self) -> None:
-        """Whatever the image is like, the manifest is read to its end."""
-        for layer, entries in self._reader.entries():
-            self._visit(layer, list(entries))
-
-    def _index(self) -> Blob:
-        layout = documents.read(self._archive, "oci-layout").value
-        for where, what in differences(documents.LAYOUT, layout):
-            self._report.add(DOCUMENT, f"oci-layout: {where}", what)
-        index = documents.read(self._archive, "index.json").value
-        manifests = index.get("manifests") if isinstance(index, dict) else None
-        if not isinstance(manifests, list) or not manifests:
-            raise BadDocument("index.json", "it leads to no image", DOCUMENT)
-        if len(manifests) > 1:
-            self._report.add(DOCUMENT, "index.json", f"it leads to {len(manifests)} images; fpack writes one")
-        # Of several, the one that the manifest is about.
-        wanted = self._head.image
-        ours = (m for m in manifests if isinstance(m, dict) and m.get("digest") == wanted.manifest.digest)
-        image = descriptor(next(ours, manifests[0]), "index.json")
-        if image.media_type != documents.MANIFEST:
-            raise BadDocument("index.json", f"it leads to {shown(image.media_type)}, which is no image", DOCUMENT)
-        for where, what in differences(documents.expected_index(image, wanted.name, wanted.tag, index), index):
-            self._report.add(DOCUMENT, f"index.json: {where}", what)
-        return image
+            # Whatever the image is like, the manifest is read to its end.
+            for layer, entries in self._reader.entries():
+                self._visit(layer, list(entries))
+            return Checked(image.digest if image is not None else "")
+        about = self._head.image
+        return checked._replace(docker=documents.expected_docker(config, layers, about.name, about.tag))
 
     def _document(self, blob: Blob, what: str) -> Any:
         """A blob that is JSON. That it is not the one of its digest is said, and it is read all the same."""
@@ -126,7 +105,7 @@ class _Check:
             report.add(DOCUMENT, "the image's manifest: config", f"its media type is {shown(config.media_type)}")
         return config, layers
 
-    def _layers_and_configuration(self, image: Blob, config: Blob, layers: list[Blob]) -> Totals:
+    def _layers_and_configuration(self, image: Blob, config: Blob, layers: list[Blob]) -> Checked:
         value = self._document(config, "the image's configuration")
         given = _diff_ids(value)
         places = align(self._head.layers, layers, given)
@@ -147,7 +126,7 @@ class _Check:
                 read[place] = self._read(layers[place], None, f"layer {place + 1}", 0)
         self._configuration(config, value, given, read)
         whole = [each for each in read if each is not None]
-        return Totals(
+        return Checked(
             digest=image.digest,
             layers=len(layers),
             entries=sum(each.entries for each in whole),
@@ -216,17 +195,6 @@ class _Check:
         said = len(report.findings) + report.more > before or report.findings
         if config.digest != wanted.config.digest and not said:
             report.add(CONFIGURATION, "image", f"its ID is {config.digest}; the manifest has {wanted.config.digest}")
-
-    def _docker(self, config: Blob, layers: Sequence[Blob]) -> None:
-        """The way by which docker and podman load a tar leads to the same image."""
-        if "manifest.json" not in self._archive.sizes:
-            return  # as in any layout
-        self._used.add("manifest.json")
-        found = documents.read(self._archive, "manifest.json").value
-        image = self._head.image
-        expected = documents.expected_docker(config, layers, image.name, image.tag)
-        for where, what in differences(expected, found):
-            self._report.add(DOCUMENT, f"manifest.json: {where}", what)
 
 
 def _diff_ids(config: Any) -> list[str]:

@@ -148,6 +148,21 @@ def expected_index(image: Blob, name: str, tag: str, found: Mapping[str, Any]) -
     return {"schemaVersion": 2, **kind, "manifests": [entry]}
 
 
+def platform(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """The platform of an image, as an index has it."""
+    return {key: configuration[key] for key in ("os", "architecture", "variant") if key in configuration}
+
+
+def platform_name(configuration: Mapping[str, Any]) -> str:
+    """The platform of an image, as messages have it: linux/arm64/v8."""
+    return "/".join(str(part) for part in platform(configuration).values())
+
+
+def dump(value: Any) -> bytes:
+    """The bytes of a document as fpack writes it."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def expected_manifest(config: Blob, layers: Sequence[Blob]) -> dict[str, Any]:
     """The manifest of an image."""
     return {

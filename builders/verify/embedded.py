@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fpack.builders.archive.stream import ArchiveError, Section, blocks
@@ -17,21 +17,26 @@ from .documents import BadDocument, blob_name, descriptor, shown
 from .report import BLOB, DOCUMENT, MANIFEST, Report
 
 MAX_LIST = 1 << 20
+MAX_MANIFESTS = 64
 CHUNK = 1 << 18
 _FIELDS = {"mediaType", "digest", "size", "artifactType", "annotations"}
 
 
-def find(archive: Archive) -> bytes | None:
-    """The canonical manifest that an image carries; None if it carries none. BadDocument if it cannot be had whole."""
+def find(archive: Archive) -> list[bytes]:
+    """The canonical manifests that an image carries: one for each platform, none if it carries none.
+
+    BadDocument if one cannot be had whole.
+    """
+    found: list[bytes] = []
     if REFERRERS not in archive.sizes:
-        return None
+        return found
     for entry in _entries(archive):
         if isinstance(entry, dict) and entry.get("artifactType") == ARTIFACT:
             artifact = _artifact(archive, descriptor(entry, REFERRERS))
-            for layer in _layers(artifact):
-                if layer.media_type == CANONICAL:
-                    return _data(archive, layer)
-    return None
+            if len(found) >= MAX_MANIFESTS:
+                raise BadDocument(REFERRERS, f"the image carries more than {MAX_MANIFESTS} manifests")
+            found += [_data(archive, layer) for layer in _layers(artifact) if layer.media_type == CANONICAL]
+    return found
 
 
 def _entries(archive: Archive) -> list[Any]:
@@ -97,21 +102,31 @@ def _chunks(archive: Archive, name: str) -> Iterator[bytes]:
 
 
 class Referrers:
-    """A check of all that refers to an image. used: the names of the files that belong to it."""
+    """A check of all that refers to images. used: takes the names of the files that belong to that.
 
-    def __init__(self, archive: Archive, image: Blob, data: bytes, report: Report) -> None:
-        self.used: set[str] = set()
+    images: by digest; an index of them counts as one. manifests: what each was checked against, by digest.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        images: Mapping[str, Blob],
+        manifests: Mapping[str, bytes],
+        report: Report,
+        used: set[str],
+    ) -> None:
         self._archive = archive
-        self._image = image
-        self._data = data
+        self._images = images
+        self._manifests = manifests
         self._report = report
+        self._used = used
 
     def check(self) -> None:
         """Every referrer is an artifact about this image, whole, and the manifest among them is the right one."""
         archive = self._archive
         if REFERRERS not in archive.sizes:
             return
-        self.used.add(REFERRERS)
+        self._used.add(REFERRERS)
         try:
             for entry in _entries(archive):
                 self._referrer(entry)
@@ -122,23 +137,25 @@ class Referrers:
         report = self._report
         blob = descriptor(entry, REFERRERS)
         name = blob_name(blob.digest)
-        self.used.add(name)
+        self._used.add(name)
         if blob.media_type != documents.MANIFEST or entry.keys() - _FIELDS:
             report.add(DOCUMENT, f"{REFERRERS}: {name}", f"its entry is not as it must be: {shown(entry)}")
         artifact = _artifact(self._archive, blob)
         subject = artifact.get("subject")
-        if subject != documents.value_of(self._image):
+        digest = str(subject.get("digest")) if isinstance(subject, dict) else ""
+        image = self._images.get(digest)
+        if image is None or subject != documents.value_of(image):
             report.add(DOCUMENT, name, f"the artifact is about another image: {shown(subject)}")
         if artifact.get("artifactType") != entry.get("artifactType"):
             report.add(DOCUMENT, name, f"it is of the type {shown(artifact.get('artifactType'))}")
         for each in [descriptor(artifact.get("config"), name), *_layers(artifact)]:
             self._blob(each)
-        if artifact.get("artifactType") == ARTIFACT:
-            self._manifest(artifact)
+        if artifact.get("artifactType") == ARTIFACT and digest in self._manifests:
+            self._manifest(artifact, self._manifests[digest])
 
     def _blob(self, blob: Blob) -> None:
         name = blob_name(blob.digest)
-        self.used.add(name)
+        self._used.add(name)
         size = self._archive.sizes.get(name)
         if size != blob.size:
             what = "it is not there" if size is None else f"it has {size} bytes; its descriptor says {blob.size}"
@@ -150,19 +167,19 @@ class Referrers:
         if f"sha256:{sha256.hexdigest()}" != blob.digest:
             self._report.add(BLOB, name, f"the blob's content has the digest sha256:{sha256.hexdigest()}")
 
-    def _manifest(self, artifact: Any) -> None:
+    def _manifest(self, artifact: Any, data: bytes) -> None:
         """The manifest within is the one that the image was checked against, in both forms."""
         layers = {layer.media_type: layer for layer in _layers(artifact)}
         exact = layers.get(CANONICAL)
-        if exact is not None and _data(self._archive, exact) != self._data:
+        if exact is not None and _data(self._archive, exact) != data:
             self._report.add(MANIFEST, blob_name(exact.digest), "the image carries another manifest than this one")
         elif JSON in layers:
-            self._json(layers[JSON])
+            self._json(layers[JSON], data)
 
-    def _json(self, blob: Blob) -> None:
+    def _json(self, blob: Blob, data: bytes) -> None:
         name = blob_name(blob.digest)
         wanted, length = hashlib.sha256(), 0
-        for piece in json_form.render(Reader(self._data)):
+        for piece in json_form.render(Reader(data)):
             wanted.update(piece)
             length += len(piece)
         found, seen = hashlib.sha256(), 0

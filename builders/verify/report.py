@@ -25,7 +25,10 @@ class VerifyError(FpackError):
 
 
 class Finding(NamedTuple):
-    """A difference. where: a path in the image, a field or a file of the archive. layer: its label, or ""."""
+    """A difference. where: a path in the image, a field or a file of the archive. layer: its label, or "".
+
+    Of images for several platforms, `layer` begins with the platform.
+    """
 
     kind: str
     where: str
@@ -53,10 +56,10 @@ class Report:
         if text not in self.notes:
             self.notes.append(text)
 
-    def take(self, other: Report) -> None:
-        """All that another report has."""
+    def take(self, other: Report, platform: str = "") -> None:
+        """All that another report has, marked with a platform if one is named."""
         for finding in other.findings:
-            self.add(*finding)
+            self.add(*finding[:3], f"{platform} {finding.layer}".strip())
         self.more += other.more
         for text in other.notes:
             self.note(text)

@@ -1,87 +1,182 @@
-"""A whole verification: find the manifest, check the image against it, trace its packages."""
+"""A whole verification: find the manifests, check each image against its own, trace its packages."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpack.builders.manifest.format import Head, Reader
+from fpack.builders.manifest.format import Blob, Head, Reader
 
-from . import embedded, load
-from .archive import open_archive
+from . import documents, embedded, load
+from .archive import Archive, open_archive
 from .athand import AtHand
-from .check import Totals, check
-from .report import Report, VerifyError
+from .check import Checked, check
+from .documents import BadDocument, differences
+from .embedded import Referrers
+from .index import Top, read_index
+from .report import ARCHIVE, DOCUMENT, Report, VerifyError
 from .trace import Trace, Traced
 
+WITHIN = "the image"
 
-class Outcome(NamedTuple):
-    """What came of it. manifest: where the manifest was; sha256: of its canonical form, which is `data`."""
 
-    report: Report
+class Part(NamedTuple):
+    """One image, for one platform. manifest: where its manifest was; data: that in its canonical form.
+
+    others: how many entries come from no package.
+    """
+
     head: Head
-    totals: Totals
+    checked: Checked
     packages: list[Traced]
     others: int
     manifest: str
-    sha256: str
     data: bytes
 
-    def value(self) -> dict[str, Any]:
-        """As JSON has it."""
-        image = self.head.image
-        return {
-            "name": image.name,
-            "tag": image.tag,
-            "digest": self.totals.digest or None,
-            "image_id": image.config.digest,
-            "manifest": {"from": self.manifest, "sha256": self.sha256, "fpack": self.head.fpack},
-            **self.report.value(),
-            "layers": self.totals.layers,
-            "entries": self.totals.entries,
-            "files": self.totals.files,
-            "bytes": self.totals.size,
-            "packages": [traced._asdict() for traced in self.packages],
-            "other_entries": self.others,
-        }
+    @property
+    def platform(self) -> str:
+        """As in linux/amd64."""
+        return documents.platform_name(self.head.image.configuration)
 
     def reader(self) -> Reader:
         """The manifest once more."""
         return load.reader(self.data, self.manifest)
 
+    def value(self) -> dict[str, Any]:
+        """As JSON has it."""
+        sha256 = f"sha256:{hashlib.sha256(self.data).hexdigest()}"
+        return {
+            "platform": self.platform,
+            "digest": self.checked.digest or None,
+            "image_id": self.head.image.config.digest,
+            "manifest": {"from": self.manifest, "sha256": sha256, "fpack": self.head.fpack},
+            "layers": self.checked.layers,
+            "entries": self.checked.entries,
+            "files": self.checked.files,
+            "bytes": self.checked.size,
+            "packages": [traced._asdict() for traced in self.packages],
+            "other_entries": self.others,
+        }
 
-def verify(image: Path, manifest: Path | None, beside: Path, hand: AtHand) -> Outcome:
-    """Check the image at a path. manifest: a file to check against, else what it carries, else the file `beside`."""
+
+class Outcome(NamedTuple):
+    """What came of it. digest: of the image, or of the index of several."""
+
+    report: Report
+    digest: str
+    images: list[Part]
+
+    @property
+    def name(self) -> str:
+        """The image's name and tag."""
+        image = self.images[0].head.image
+        return f"{image.name}:{image.tag}"
+
+    def value(self) -> dict[str, Any]:
+        """As JSON has it."""
+        image = self.images[0].head.image
+        return {
+            "name": image.name,
+            "tag": image.tag,
+            "digest": self.digest or None,
+            **self.report.value(),
+            "images": [part.value() for part in self.images],
+        }
+
+
+def verify(image: Path, manifests: Sequence[Path], beside: Sequence[Path], hand: AtHand) -> Outcome:
+    """Check what is at a path. manifests: files to check against, else what it carries, else the files `beside`."""
     report = Report()
     archive = open_archive(image, report)
     try:
-        where = str(manifest) if manifest is not None else ""
-        data = load.from_file(manifest) if manifest is not None else embedded.find(archive)
-        if data is None and beside.is_file():
-            where, data = str(beside), load.from_file(beside)
-        if data is None:
+        given = _manifests(archive, manifests, beside)
+        if not given:
+            names = ", ".join(str(place) for place in beside[:1])
             raise VerifyError(
                 "The image carries no manifest",
                 where=str(image),
-                why=f"and there is none at {beside}",
+                why=f"and there is none at {names}",
                 hint="name it with --manifest FILE",
             )
-        where = where or "the image"
-        reader = load.reader(data, where)
-        trace = Trace(reader, hand, report)
-        try:
-            totals = check(archive, data, reader, report, trace.visit)
-            trace.finish()
-        finally:
-            trace.close()
+        return _Verification(archive, given, hand, report).run()
     except RecursionError:
-        raise VerifyError(
-            "The image cannot be read", where=str(image), why="something in it is nested too deeply"
-        ) from None
+        why = "something in it is nested too deeply"
+        raise VerifyError("The image cannot be read", where=str(image), why=why) from None
     except OSError as error:
         raise VerifyError("The image cannot be read", where=str(image), why=error.strerror or str(error)) from None
     finally:
         archive.close()
-    sha256 = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    return Outcome(report, reader.head, totals, trace.packages, trace.others, where, sha256, data)
+
+
+def _manifests(archive: Archive, named: Sequence[Path], beside: Sequence[Path]) -> list[tuple[str, bytes]]:
+    """Where each manifest is, and its canonical form."""
+    if not named and (carried := embedded.find(archive)):
+        return [(WITHIN, data) for data in carried]
+    places = named or [place for place in beside if place.is_file()]
+    return [(str(place), load.from_file(place)) for place in places]
+
+
+class _Verification:
+    """One run over an archive. used: the names of its files that belong to the image."""
+
+    def __init__(self, archive: Archive, given: list[tuple[str, bytes]], hand: AtHand, report: Report) -> None:
+        self._archive = archive
+        self._given = given
+        self._hand = hand
+        self._report = report
+        self._used: set[str] = set()
+
+    def run(self) -> Outcome:
+        """The index, each image, docker's way to them, what refers to them, and what else there is."""
+        report = self._report
+        heads = [load.reader(data, where).head for where, data in self._given]
+        several = len(heads) > 1
+        try:
+            top = read_index(self._archive, heads, report, self._used)
+        except BadDocument as error:
+            report.add(error.kind, error.where, error.why)
+            top = Top(None, [None] * len(heads), [])
+        for other in top.others:
+            report.add(DOCUMENT, "index.json", f"it leads to the image {other.digest}, of which there is no manifest")
+        parts = []
+        for (where, data), image in zip(self._given, top.images, strict=True):
+            own = Report()
+            part = self._image(where, data, image, own)
+            report.take(own, part.platform if several else "")
+            parts.append(part)
+        try:
+            self._docker([part.checked.docker for part in parts if part.checked.docker is not None])
+        except BadDocument as error:
+            report.add(error.kind, error.where, error.why)
+        self._referrers(top, parts)
+        if top.top is not None and not top.others and None not in top.images:
+            for name in sorted(self._archive.sizes.keys() - self._used):
+                report.add(ARCHIVE, name, "it does not belong to the image")
+        return Outcome(report, top.top.digest if top.top is not None else "", parts)
+
+    def _image(self, where: str, data: bytes, image: Blob | None, report: Report) -> Part:
+        reader = load.reader(data, where)
+        trace = Trace(reader, self._hand, report)
+        try:
+            checked = check(self._archive, image, reader, report, trace.visit, self._used)
+            trace.finish()
+        finally:
+            trace.close()
+        return Part(reader.head, checked, trace.packages, trace.others, where, data)
+
+    def _docker(self, expected: Sequence[list[dict[str, Any]]]) -> None:
+        """The way by which docker and podman load a tar leads to one of the images. A layout has none."""
+        if "manifest.json" not in self._archive.sizes:
+            return
+        self._used.add("manifest.json")
+        found = documents.read(self._archive, "manifest.json").value
+        if expected and found not in expected:
+            for where, what in differences(expected[0], found):
+                self._report.add(DOCUMENT, f"manifest.json: {where}", what)
+
+    def _referrers(self, top: Top, parts: Sequence[Part]) -> None:
+        images = {image.digest: image for image in [top.top, *top.images, *top.others] if image is not None}
+        manifests = {part.checked.digest: part.data for part in parts if part.checked.digest}
+        Referrers(self._archive, images, manifests, self._report, self._used).check()

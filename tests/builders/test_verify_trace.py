@@ -18,6 +18,7 @@ from fpack.builders.verify.archive import open_archive
 from fpack.builders.verify.athand import AtHand
 from fpack.builders.verify.report import Finding, Report
 from fpack.builders.verify.run import Outcome, verify
+from fpack.builders.verify.trace import Traced
 from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.store import Store
 from support.archive import new_key, write_keyring
@@ -51,7 +52,7 @@ class World:
             bare = Image.load(image)
             bare.referrers = None
             image = bare.save(manifest.with_suffix(".tar"))
-        return verify(image, manifest, Path("/nonexistent"), self.hand(store))
+        return verify(image, [manifest] if manifest else [], [], self.hand(store))
 
     def deb(self, package: str) -> Path:
         """Where the file of a package lies in the store."""
@@ -68,8 +69,7 @@ def world(made: Greeter, tmp_path: Path) -> World:
 
 
 def canonical(made: Greeter) -> bytes:
-    data = embedded.find(open_archive(made.tar, Report()))
-    assert data is not None
+    (data,) = embedded.find(open_archive(made.tar, Report()))
     return data
 
 
@@ -84,6 +84,11 @@ def forged(
     return folder / "forged"
 
 
+def packages(outcome: Outcome) -> list[Traced]:
+    (part,) = outcome.images
+    return part.packages
+
+
 def trace(outcome: Outcome) -> list[Finding]:
     return [finding for finding in outcome.report.findings if finding.kind in ("trace", "manifest")]
 
@@ -91,23 +96,29 @@ def trace(outcome: Outcome) -> list[Finding]:
 def test_every_package_is_traced_to_a_signature(world: World) -> None:
     outcome = world.verify()
     assert outcome.report.proven and not outcome.report.notes
-    assert {p.package for p in outcome.packages} == {"base-files", "dash", "greet-tools", "hello", "libgreet1"}
-    for package in outcome.packages:
+    assert {p.package for p in packages(outcome)} == {
+        "base-files",
+        "dash",
+        "greet-tools",
+        "hello",
+        "libgreet1",
+    }
+    for package in packages(outcome):
         assert (package.compared, package.suite, package.signed) == ("deb", "trixie", True), package
         assert package.files >= 2 and package.deb == hashlib.sha256(world.deb(package.package).read_bytes()).hexdigest()
-    assert outcome.others > 10
-    assert outcome.value()["packages"][0]["compared"] == "deb"
+    assert outcome.images[0].others > 10
+    assert outcome.value()["images"][0]["packages"][0]["compared"] == "deb"
 
 
 def test_what_is_not_at_hand_is_said(world: World) -> None:
     outcome = world.verify(store=False)
     assert outcome.report.proven
-    assert {p.compared for p in outcome.packages} == {""} and {p.signed for p in outcome.packages} == {True}
+    assert {p.compared for p in packages(outcome)} == {""} and {p.signed for p in packages(outcome)} == {True}
     assert sum("is not at hand: its files" in note for note in outcome.report.notes) == 5
     for place in world.cache.glob("*.packages"):
         place.unlink()
     outcome = world.verify()
-    assert outcome.report.proven and {(p.suite, p.signed) for p in outcome.packages} == {("", False)}
+    assert outcome.report.proven and {(p.suite, p.signed) for p in packages(outcome)} == {("", False)}
     assert any("index of trixie is not at hand" in note for note in outcome.report.notes)
 
 
@@ -116,7 +127,7 @@ def test_without_the_debs_the_payloads_are_compared(world: World) -> None:
         _delete(world.deb(package))
     outcome = world.verify()
     assert outcome.report.proven
-    assert {p.package for p in outcome.packages if p.compared == "payload"} == {"hello", "dash"}
+    assert {p.package for p in packages(outcome) if p.compared == "payload"} == {"hello", "dash"}
 
 
 def _delete(place: Path) -> None:
@@ -130,7 +141,7 @@ def test_a_damaged_deb_in_the_store_vouches_for_nothing(world: World) -> None:
     place.unlink()
     place.write_bytes(data)
     outcome = world.verify()
-    assert next(p for p in outcome.packages if p.package == "hello").compared == "payload"
+    assert next(p for p in packages(outcome) if p.package == "hello").compared == "payload"
     assert any("hello in the store is damaged" in note for note in outcome.report.notes)
 
 
@@ -261,7 +272,7 @@ def test_an_index_that_was_changed_is_not_taken(world: World) -> None:
         data = place.read_bytes()
         place.write_bytes(data.replace(b"Version", b"version"))
     outcome = world.verify()
-    assert outcome.report.proven and not any(p.suite for p in outcome.packages)
+    assert outcome.report.proven and not any(p.suite for p in packages(outcome))
     assert any("index of trixie is damaged" in note for note in outcome.report.notes)
 
 
@@ -277,7 +288,7 @@ def test_a_release_that_was_changed_or_is_signed_by_another_key_vouches_for_noth
     for place in world.cache.glob("*.InRelease"):
         place.write_bytes(place.read_bytes() + b"\n")
     outcome = world.verify()
-    assert not any(p.signed for p in outcome.packages)
+    assert not any(p.signed for p in packages(outcome))
     assert any("release of trixie is not at hand" in note for note in outcome.report.notes)
 
 

@@ -42,9 +42,10 @@ def test_every_kind_of_image_is_proven(made: Greeter, tmp_path: Path, kind: tupl
     for options in ((), ("--manifest", packed["manifest"])):
         found = report(made.fpack, out, *options)
         assert found["proven"] and found["differences"] == [] and found["unchecked"] == []
-        assert found["digest"] == packed["digest"] and found["image_id"] == packed["image_id"]
-        assert found["layers"] == packed["layers"] and found["bytes"] >= packed["size_unpacked"] > 0
-        assert found["packages"] and all(p["compared"] == "deb" and p["signed"] for p in found["packages"])
+        (image,) = found["images"]
+        assert found["digest"] == packed["digest"] and image["image_id"] == packed["image_id"]
+        assert image["layers"] == packed["layers"] and image["bytes"] >= packed["size_unpacked"] > 0
+        assert image["packages"] and all(p["compared"] == "deb" and p["signed"] for p in image["packages"])
 
 
 def test_people_are_told_what_was_proven(made: Greeter) -> None:
@@ -86,7 +87,7 @@ def test_the_manifest_beside_an_image_is_taken_if_it_carries_none(made: Greeter,
     assert "carries no manifest" in message and "bare.manifest.json" in message and "--manifest" in message
     shutil.copy(made.manifest, tmp_path / "bare.manifest.json")
     found = report(made.fpack, tmp_path / "bare.tar")
-    assert found["proven"] and found["manifest"]["from"] == str(tmp_path / "bare.manifest.json")
+    assert found["proven"] and found["images"][0]["manifest"]["from"] == str(tmp_path / "bare.manifest.json")
 
 
 @pytest.mark.parametrize(
@@ -160,8 +161,7 @@ def test_an_image_that_no_build_makes_is_caught(made: Greeter, tmp_path: Path) -
     files = image.files()
     entry = json.loads(files["index.json"])["manifests"][0]
     config = json.loads(files["blobs/" + entry["digest"].replace(":", "/")])["config"]
-    data = embedded.find(open_archive(made.tar, Report()))
-    assert data is not None
+    (data,) = embedded.find(open_archive(made.tar, Report()))
     reader = Reader(data)
     about = reader.head.image._replace(
         manifest=Blob(entry["mediaType"], entry["digest"], entry["size"]),
