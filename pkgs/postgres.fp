@@ -70,7 +70,6 @@ image = container {
   ports       = [5432]
   volumes     = [data]
   stop-signal = "SIGINT"
-  run-options = ["-e POSTGRES_PASSWORD=secret"]
   run-options = ["-e POSTGRES_PASSWORD=secret", "-v pgdata:${data}"]
 
   env = {
