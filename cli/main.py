@@ -129,15 +129,35 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except Exception as error:
-        from .render import show_fault
+        from .render import show_fault, show_refusal
 
-        show_fault(error)
-        return 70
+        return show_refusal(error) if isinstance(error, OSError) else show_fault(error)
 
 
 def run() -> None:
     """The console script. Ends the process without the interpreter's slow farewell."""
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _open_standard_streams()
+    try:
+        code = main()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = 0
+    except OSError as error:
+        from .render import show_refusal
+
+        code = show_refusal(error)
     os._exit(code)
+
+
+def _open_standard_streams() -> None:
+    """What the caller closed leads nowhere: the first files that are opened would take its place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")

@@ -50,8 +50,25 @@ def show_error(error: FpackError) -> None:
     print(error_text(error, colored(sys.stderr)), file=sys.stderr)
 
 
-def show_fault(error: Exception) -> None:
-    """Print that fpack itself is at fault, and keep the traceback in a file for those who mend it."""
+def show_refusal(error: OSError) -> int:
+    """Print that the system refused something, such as room or permission, if that is what happened; the exit status."""
+    import errno
+
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+        return show_fault(error)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    place = str(error.filename or "")
+    hint = "HOME, XDG_CACHE_HOME and XDG_STATE_HOME say where fpack keeps things beside its store"
+    if full:
+        hint = "fpack gc deletes what nothing needs"
+    what = "There is no room" if full else f"{place or 'A file'} cannot be used"
+    where = place or "the output, or a file that was written"
+    show_error(FpackError(what, where=where, why=error.strerror or "", hint=hint))
+    return 1
+
+
+def show_fault(error: Exception) -> int:
+    """Print that fpack itself is at fault, and keep the traceback in a file for those who mend it; the exit status."""
     import tempfile
     import traceback
 
@@ -66,6 +83,7 @@ def show_fault(error: Exception) -> None:
         colored(sys.stderr),
     )
     print(text, file=sys.stderr)
+    return 70
 
 
 def note(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fpack.cli.main import VERBS
-from fpack.cli.render import error_text, megabytes, table
+from fpack.cli.render import error_text, megabytes, show_refusal, table
 from fpack.store.errors import FpackError
 
 
@@ -94,6 +95,23 @@ def test_the_version_is_told_without_importing_anything_heavy(tmp_path: Path) ->
     assert done.stdout.startswith("fpack ")
     heavy = {"click", "lark", "rich", "urllib3", "sqlite3", "zstandard", "msgpack", "fpack.store"}
     assert not heavy & set(done.stderr.split())
+
+
+@pytest.mark.parametrize("args", ["--version", "--help", "eval -e 1"])
+def test_an_output_that_is_closed_or_full_is_no_fault(args: str, tmp_path: Path) -> None:
+    code = "from fpack.cli.main import run; run()"
+    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    for end, status, words in ((">&-", 0, ""), ("> /dev/full", 1, "error: There is no room")):
+        line = f"""{sys.executable} -c '{code}' {args} {end}"""
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, cwd=tmp_path, env=home)
+        assert done.returncode == status and done.stderr.startswith(words) and "Traceback" not in done.stderr
+        assert "report" not in done.stderr
+
+
+def test_a_refusal_of_the_system_says_what_and_where(capsys: pytest.CaptureFixture[str]) -> None:
+    assert show_refusal(PermissionError(errno.EACCES, "Permission denied", "/nowhere/x")) == 1
+    text = capsys.readouterr().err
+    assert "/nowhere/x cannot be used" in text and "Permission denied" in text and "XDG_CACHE_HOME" in text
 
 
 def test_an_error_says_what_where_why_and_what_to_do() -> None:
