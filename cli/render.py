@@ -51,7 +51,7 @@ def show_error(error: FpackError) -> None:
 
 
 def show_refusal(error: OSError) -> int:
-    """Print that the system refused something, such as room or permission, if that is what happened; the exit status."""
+    """Print what the system refused, such as room or permission; the exit status. Else it is fpack's own fault."""
     import errno
 
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
