@@ -188,8 +188,9 @@ class _Check:
         expected: dict[str, Any] = dict(wanted.configuration)
         if len(given) == len(actual) and all(b is None or a == b for a, b in zip(given, actual, strict=True)):
             # They are those of the layers. If those differ, that was said.
-            rootfs = {**expected.get("rootfs", {}), "diff_ids": given}
-            expected["rootfs"] = rootfs if expected.get("rootfs") else None
+            rootfs = expected.get("rootfs")
+            if isinstance(rootfs, dict):
+                expected["rootfs"] = {**rootfs, "diff_ids": given}
         for where, what in differences(expected, value):
             report.add(CONFIGURATION, where, what)
         said = len(report.findings) + report.more > before or report.findings

@@ -46,7 +46,7 @@ class FetchAtHand:
         """Copy the file, or fetch it."""
         args = task.args
         executable = bool(args.get("executable", False))
-        place = self._places.get((str(args["sha256"]), task.name, executable))
+        place = self._places.get((str(args.get("sha256")), task.name, executable))
         if place is not None and _sha256(place) == args["sha256"]:
             writer = task.writer()
             writer.file("", _chunks(place), executable)
@@ -69,9 +69,9 @@ def rebuild(
         bodies[bytes.fromhex(digest)] = made.encode()
         place = hand.built(digest) if made.kind in ("fetch", "source") else None
         if place is not None and made.kind == "fetch":
-            fetched[str(made.args["sha256"]), made.name, bool(made.args.get("executable", False))] = place
+            fetched[str(made.args.get("sha256")), made.name, bool(made.args.get("executable", False))] = place
         elif place is not None:
-            sources[str(made.args["tree"])] = place
+            sources[str(made.args.get("tree"))] = place
     own: dict[str, Builder] = {"fetch": FetchAtHand(builders["fetch"], fetched), "source": Source(sources)}
     try:
         scheduler = Scheduler(store, ChainMap(own, cast(Any, builders)), reporter, bodies=bodies, jobs=jobs)

@@ -120,7 +120,7 @@ class Trace:
         for source in self._head.sources:
             origin = known.get(source.derivation)
             args: Mapping[str, Any] = origin.args if origin is not None else {}
-            wanted = (args.get("sha256", ""), args.get("tree", ""), args.get("size"), list(args.get("urls", ())))
+            wanted = (args.get("sha256", ""), args.get("tree", ""), args.get("size"), args.get("urls", []))
             found = (source.sha256, source.tree, source.size, list(source.urls))
             if origin is None or (origin.kind, origin.name) != (source.kind, source.name) or found != wanted:
                 report.add(MANIFEST, f"source {source.name}", "it is not what its derivation says")
@@ -128,8 +128,9 @@ class Trace:
     def _restated(self, layer: Layer) -> set[bytes]:
         """The directories whose attributes a layer has from the image as a whole."""
         made = self._derivations.get(layer.derivation)
-        rows = made.args.get("directories", ()) if made is not None else ()
-        return {str(row[0]).lstrip("/").encode("utf-8", "surrogateescape") for row in rows}
+        rows = made.args.get("directories") if made is not None else None
+        names = [row[0] for row in rows if isinstance(row, list) and row] if isinstance(rows, list) else []
+        return {name.lstrip("/").encode("utf-8", "surrogateescape") for name in names if isinstance(name, str)}
 
     def _package(self, place: Place, entries: Sequence[Entry]) -> tuple[Traced, Report]:
         """Trace one package, in a thread; its index comes later."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +21,10 @@ from fpack.builders.verify.athand import AtHand
 from fpack.builders.verify.report import Finding, Report
 from fpack.builders.verify.run import Outcome, verify
 from fpack.builders.verify.trace import Traced
+from fpack.store.canonical import decode as decode_canonical
+from fpack.store.canonical import encode as encode_canonical
 from fpack.store.derivation import Derivation, Output, placeholder
+from fpack.store.errors import FpackError
 from fpack.store.store import Store
 from support.archive import new_key, write_keyring
 from support.greeter import Greeter, greeter
@@ -304,3 +309,53 @@ def test_the_store_is_only_read(world: World) -> None:
     world.verify()
     assert state() == before
     assert os.listdir(world.store.root / "tmp") == os.listdir(world.made.fpack.home / "store" / "tmp")
+
+
+ODD: list[Any] = [None, True, 0, -1, 7, 1 << 60, "", "x", "../x", b"x", [], [1], [[]], {}, {"a": 1}, "\x1b[2J"]
+
+FIELDS = ("directories", "urls", "sha256", "size", "tree", "deb", "payload", "package", "version")
+
+
+def _spoil(value: Any, chance: random.Random) -> Any:
+    """A value with something odd in one place of it."""
+    if isinstance(value, dict) and value and chance.random() < 0.9:
+        key = chance.choice(sorted(value))
+        return {**value, key: _spoil(value[key], chance)}
+    if isinstance(value, list) and value and chance.random() < 0.9:
+        number = chance.randrange(len(value))
+        return [*value[:number], _spoil(value[number], chance), *value[number + 1 :]]
+    return chance.choice(ODD)
+
+
+def test_a_manifest_with_anything_in_it_is_no_fault_of_ours(world: World, tmp_path: Path) -> None:
+    """Odd values in its head, or in the arguments of its derivations, whose digests are right."""
+    reader = Reader(canonical(world.made))
+    rows = b"".join(encode_entry(each) for _, entries in reader.entries() for each in entries)
+    head = decode_canonical(encode_head(reader.head))
+    bodies = [made.encode() for made in reader.derivations.values()]
+    bare = Image.load(world.made.tar)
+    bare.referrers = None
+    image = bare.save(tmp_path / "bare.tar")
+    read = 0
+    for seed in range(300):
+        chance = random.Random(seed)
+        spoiled, others = head, bodies
+        if seed % 2:
+            spoiled = _spoil(head, chance)
+        else:
+            number = chance.randrange(len(bodies))
+            body = decode_canonical(bodies[number])
+            args = _spoil(body["args"], chance)
+            if seed % 4 and isinstance(args, dict):
+                args[chance.choice(FIELDS)] = chance.choice(ODD)
+            others = [*bodies[:number], encode_canonical({**body, "args": args})]
+            others += bodies[number + 1 :]
+        others = sorted(others, key=lambda body: blake3(body).digest(20))
+        (tmp_path / "odd").write_bytes(b"".join([encode_canonical(spoiled), *others, rows]))
+        try:
+            outcome = verify(image, [tmp_path / "odd"], [], world.hand())
+        except FpackError:
+            continue
+        read += 1
+        json.dumps(outcome.value())
+    assert read > 80
