@@ -23,9 +23,10 @@ _LEVELS = {"zstd": (9, 1, 19), "gzip": (6, 1, 9)}
 # zstd's output is the same for every number of threads from 1 on, and other for 0. So a record says at most how many,
 # and a large layer at a high level, where each thread holds 100 MB, is left to one.
 _THREADS = 2
-_FRUGAL_LEVEL, _FRUGAL_SIZE = 13, 32 << 20
-# What zstd's threads hold of the input and output besides their tables, measured with two of them.
-_QUEUES = 125 << 20
+_FRUGAL_LEVEL, _LARGE_SIZE = 13, 32 << 20
+# zstd cuts a stream into jobs of four windows, and holds up to twenty of them, before and after compression: 390 MB of
+# data that cannot be compressed. A large stream has smaller jobs, with which it comes out 0.6 % larger.
+_JOB, _FRUGAL_JOB = 4 << 20, 8 << 20
 
 _MEDIA = "application/vnd.oci.image.layer.v1.tar"
 _MEDIA_TYPES = {"zstd": f"{_MEDIA}+zstd", "gzip": f"{_MEDIA}+gzip", "none": _MEDIA}
@@ -84,7 +85,13 @@ def compressor(record: Mapping[str, Value], size: int) -> Compressor:
     version = ".".join(map(str, zstandard.ZSTD_VERSION))
     _same(record, f"zstandard {zstandard.__version__} zstd {version}")
     threads = _threads(record, level, size)
-    zstd = zstandard.ZstdCompressor(level=level, threads=threads, write_checksum=True, write_content_size=True)
+    if size < _LARGE_SIZE:
+        zstd = zstandard.ZstdCompressor(level=level, threads=threads, write_checksum=True, write_content_size=True)
+    else:
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            level, source_size=size, threads=threads, job_size=_job(level), write_checksum=1, write_content_size=1
+        )
+        zstd = zstandard.ZstdCompressor(compression_params=parameters)
     return zstd.compressobj(size=size)
 
 
@@ -96,16 +103,21 @@ def memory(record: Mapping[str, Value], size: int) -> int:
     import zstandard
 
     parameters = zstandard.ZstdCompressionParameters.from_level(level, source_size=size)
-    # A job is four windows of input; each has a thread, as long as there are jobs.
-    threads = min(_threads(record, level, size), 1 + (size >> parameters.window_log + 2))
-    return threads * parameters.estimated_compression_context_size() + min(2 * size, _QUEUES)
+    # Each job has a thread, as long as there are jobs.
+    job = _job(level) if size >= _LARGE_SIZE else 4 << parameters.window_log
+    threads = min(_threads(record, level, size), 1 + size // job)
+    return threads * parameters.estimated_compression_context_size() + min(2 * size, (8 + 6 * threads) * job)
+
+
+def _job(level: int) -> int:
+    return _FRUGAL_JOB if level >= _FRUGAL_LEVEL else _JOB
 
 
 def _threads(record: Mapping[str, Value], level: int, size: int) -> int:
     threads = record.get("threads")
     if threads.__class__ is not int or not threads or threads < 1:
         raise CodecError("A zstd codec needs one thread or more", why="the bytes of 0 threads are others")
-    return 1 if level >= _FRUGAL_LEVEL and size >= _FRUGAL_SIZE else int(threads)
+    return 1 if level >= _FRUGAL_LEVEL and size >= _LARGE_SIZE else int(threads)
 
 
 class _Plain:

@@ -8,10 +8,12 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from blake3 import blake3
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.path import StorePath
+from fpack.store.pool import FileNode
 from fpack.store.tree import CHUNK
 from fpack.store.writer import TreeWriter
 
@@ -102,7 +104,7 @@ def _write(task: Task, writer: TreeWriter, value: Mapping[str, Value], reference
             return [top, *_copy(task, writer, place, path, uid, gid)]
         if kind == meta.DIRECTORY:
             raise BuildError("The source of a directory is no directory", where=f"/{path}", why=source)
-        return [_file(writer, path, _chunks(_follow(place, source), task.check), mode, uid, gid)]
+        return [_linked(writer, path, _follow(place, source), task.check, mode, uid, gid)]
     if kind == meta.DIRECTORY:
         if text is not None:
             raise BuildError("A directory has no text", where=f"/{path}")
@@ -164,7 +166,7 @@ def _copy(task: Task, writer: TreeWriter, place: Path, path: str, uid: int, gid:
             entries += _copy(task, writer, here, there, uid, gid)
         else:
             bits = 0o755 if mode & 0o100 else 0o644
-            entries.append(_file(writer, there, _chunks(here, task.check), bits, uid, gid))
+            entries.append(_linked(writer, there, here, task.check, bits, uid, gid))
     return entries
 
 
@@ -177,9 +179,22 @@ def _file(writer: TreeWriter, path: str, chunks: Iterable[bytes], mode: int, uid
             yield chunk
 
     node = writer.file(f"data/{path}", hashed(), bool(mode & 0o111))
-    return Entry(
-        path, meta.FILE, mode, uid, gid, size=node.size, blake3=node.digest, sha256=sha256.digest()
-    )  # fmt: skip
+    return Entry(path, meta.FILE, mode, uid, gid, size=node.size, blake3=node.digest, sha256=sha256.digest())
+
+
+def _linked(
+    writer: TreeWriter, path: str, place: Path, check: Callable[[], None], mode: int, uid: int, gid: int
+) -> Entry:
+    """A file of the store: it is read, for its digests, and not written again."""
+    sha256, own = hashlib.sha256(), blake3()
+    size = 0
+    for chunk in _chunks(place, check):
+        sha256.update(chunk)
+        own.update(chunk)
+        size += len(chunk)
+    node = FileNode(own.digest(), size, bool(mode & 0o111))
+    writer.link(f"data/{path}", node, place)
+    return Entry(path, meta.FILE, mode, uid, gid, size=size, blake3=node.digest, sha256=sha256.digest())
 
 
 def _chunks(place: Path, check: Callable[[], None]) -> Iterator[bytes]:

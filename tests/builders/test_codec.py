@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tomllib
 from pathlib import Path
@@ -70,6 +71,15 @@ def test_bytes_depend_on_the_record_alone(text: str) -> None:
     if record["name"] == "zstd":
         assert compress({**record, "threads": 1}, DATA) == first
         assert compress({**record, "threads": 4}, DATA) == first
+
+
+def test_a_large_stream_is_cut_into_jobs_the_same_way(size: int = 40 << 20) -> None:
+    """By whoever compresses it, and however it comes."""
+    record = codec("zstd:1")
+    data = bytes(size // 2) + hashlib.shake_256(b"noise").digest(size // 2)
+    first = compress(record, data)
+    assert zstandard.ZstdDecompressor().decompress(first) == data
+    assert compress({**record, "threads": 1}, data, 700_001) == compress({**record, "threads": 4}, data) == first
 
 
 def test_a_zstd_frame_says_its_size_and_has_a_checksum() -> None:
