@@ -7,7 +7,7 @@ port = 8000
 image = container {
   name       = "first"
   tag        = "1"
-  packages   = [debian.python3-minimal, debian.python3]
+  packages   = [debian.python3]
   files      = { "/srv/app.py" = ./app.py }
   entrypoint = ["/usr/bin/python3", "/srv/app.py"]
   env        = { PORT = "${port}", PYTHONUNBUFFERED = "1" }
