@@ -31,11 +31,16 @@ MAX_ENTRIES = 250_000
 MAX_CONTROL = 64 << 20
 MAX_CONTROL_FILE = 1 << 20
 MAX_TEXT = 1 << 16
+MAX_ACCOUNTS = 1 << 16  # of all sysusers.d files
+MAX_UNITS = 4 << 20  # of all systemd units
+MAX_WORDS = 64 << 20  # of all names, targets and sonames: the table of them is held in memory
 LARGE = 1 << 20
 FLOOR = 64 << 20
+RATIO = 256  # what compresses better than this is no software
 MAX_INSTALLED = 64 << 20  # KiB
 
 _EXEC_START = re.compile(r"^ExecStart[ \t]*=[ \t]*[-@:+!]*(/[^\s]+)", re.MULTILINE)
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _WANTED = {"control", "conffiles", "postinst"}
 
 
@@ -82,11 +87,12 @@ def _unpack(task: Task, file: BinaryIO, size: int) -> TreeWriter:
     _check_identity(task, control.fields)
     name, section = _member(members, "data.tar")
     installed = control.fields.get("installed-size", "0")
-    declared = int(installed) if installed.isdigit() and len(installed) < 15 else 0
+    declared = int(installed) if installed.isascii() and installed.isdigit() and len(installed) < 15 else 0
     if declared > MAX_INSTALLED:
         raise ArchiveError("The package declares a size that no package has", why=f"Installed-Size: {declared} KiB")
     # Installed-Size counts files in whole KiB; headers and padding of small files can come to as much again.
-    stream = Stream(blocks(section, _codec(name, "data.tar")), FLOOR + 2 * 1024 * declared)
+    room = FLOOR + min(2 * 1024 * declared, RATIO * section.left)
+    stream = Stream(blocks(section, _codec(name, "data.tar")), room)
     unpacker = _Unpacker(task, section)
     try:
         unpacker.run(tar.Tar(stream))
@@ -131,6 +137,9 @@ def _control(name: str, section: Section) -> _Control:
         fields = parse_stanza(text)
     except FpackError as error:
         raise ArchiveError(error.what, where="control", why=error.why) from None
+    # It becomes the package's entry of dpkg's status, where more than one stanza would be more than one package.
+    if _BLANK_LINE.search(text) or "status" in fields:
+        raise ArchiveError("The package's control file is more than a package's", where="control")
     conffiles = [line.strip() for line in texts.get("conffiles", "").splitlines() if line.startswith("/")]
     return _Control(text, fields, conffiles, texts.get("postinst", ""))
 
@@ -160,6 +169,9 @@ class _Unpacker:
         self.users: list[Value] = []
         self.groups: list[Value] = []
         self.units: list[str] = []
+        self._accounts = 0
+        self._unit_text = 0
+        self._words = 0
         self._task = task
         self._section = section
         self._total = section.left
@@ -201,9 +213,19 @@ class _Unpacker:
                 raise
             entries[path] = entry
             parents.add(path.rpartition("/")[0])
+            self._weigh(entry)
         for path, entry in directories.items():
             if path not in parents or (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0):
                 entries[path] = entry
+
+    def _weigh(self, entry: Entry) -> None:
+        """Count what the entry adds to the table; ArchiveError when that becomes more than can be held."""
+        self._words += len(entry.path) + len(entry.target) + len(entry.user) + len(entry.group)
+        if entry.facts is not None:
+            needed, runpath = entry.facts.needed, entry.facts.runpath
+            self._words += sum(map(len, needed)) + sum(map(len, runpath)) + 64 * (len(needed) + len(runpath))
+        if self._words > MAX_WORDS or self.writer.folders > MAX_ENTRIES:
+            raise ArchiveError("The package has too many files and names", where=entry.path[:80])
 
     def _file(self, path: str, member: tar.Member, archive: tar.Tar) -> Entry:
         hasher = hashlib.sha256()
@@ -258,6 +280,12 @@ class _Unpacker:
         folder = path.removeprefix("usr/").rpartition("/")[0]
         if node.size > MAX_TEXT or folder not in ("lib/sysusers.d", "lib/systemd/system"):
             return
+        if folder == "lib/sysusers.d":
+            self._accounts += node.size
+        else:
+            self._unit_text += node.size
+        if self._accounts > MAX_ACCOUNTS or self._unit_text > MAX_UNITS:
+            raise ArchiveError("The package declares more users or services than any does", where=path)
         with open(self._data + path, "rb") as file:
             text = file.read(MAX_TEXT).decode("utf-8", "replace")
         if folder == "lib/sysusers.d":

@@ -25,6 +25,7 @@ _MAX_SEGMENTS = 256
 _MAX_DYNAMIC = 1 << 18
 _MAX_NEEDED = 1024
 _MAX_STRING = 4096
+_MAX_FOLDERS = 256
 _TEXT = re.compile(rb"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*\Z")
 
 # What uname calls the machine, by Debian's name for the architecture.
@@ -162,14 +163,14 @@ def _dynamic(
             return ""
         return _text(read(strings + at, min(_MAX_STRING, size - at)).partition(b"\0")[0])
 
-    # The loader ignores RPATH where there is a RUNPATH.
-    search = [string(at) for at in tags.get(_RUNPATH) or tags.get(_RPATH, [])]
+    # The loader ignores RPATH where there is a RUNPATH, and all but the last of several.
+    search = [string(at) for at in (tags.get(_RUNPATH) or tags.get(_RPATH, []))[-1:]]
     return Facts(
         machine,
         tuple(filter(None, map(string, needed))),
         string(tags[_SONAME][0]) if _SONAME in tags else "",
         interp,
-        tuple(part for text in search for part in text.split(":") if part),
+        tuple(part for text in search for part in text.split(":")[:_MAX_FOLDERS] if part),
     )
 
 

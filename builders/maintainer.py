@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
 
 from fpack.store.canonical import Value
 
-MAX_SCRIPT = 1 << 20
+MAX_SCRIPT = 1 << 18
+MAX_LINE = 1 << 14  # reading one takes time in the square of its length
+MAX_CALLS = 4096
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _SEPARATORS = frozenset(";&|()\n")
+_NUMBER = re.compile(r"[0-9]{1,9}\Z")
 _KEYWORDS = {"if", "then", "elif", "else", "do", "while", "until", "!", "{", "exec", "command", "time"}
 _MAX_TURNS = 64
 _MAX_WORD = 4096
@@ -26,6 +30,7 @@ def calls(script: str) -> Iterator[list[str]]:
     """The calls of `update-alternatives`, `adduser`, `addgroup`, `useradd` and `groupadd` whose words are known."""
     if not any(program in script for program in _CALLS):
         return
+    left = MAX_CALLS
     values: dict[str, str | None] = {}
     loop: tuple[str, list[str]] | None = None
     for words in _commands(script):
@@ -47,7 +52,12 @@ def calls(script: str) -> Iterator[list[str]]:
             program = words[0].rpartition("/")[2]
             if program in _CALLS:
                 for turn in loop[1][:_MAX_TURNS] if loop and _names(words, loop[0]) else [""]:
-                    bound = {**values, loop[0]: turn} if loop else values
+                    left -= 1
+                    if left < 0:
+                        return
+                    bound: Mapping[str, str | None] = values
+                    if loop:
+                        bound = ChainMap({loop[0]: turn}, values)
                     complete = _complete(words, bound)
                     if complete is not None:
                         yield [program, *complete[1:]]
@@ -60,6 +70,8 @@ def _names(words: list[str], variable: str) -> bool:
 def _commands(script: str) -> Iterator[list[str]]:
     """The simple commands of a script, by words. What the shell's grammar hides in odd places is missed."""
     for line in script[:MAX_SCRIPT].replace("\\\n", " ").split("\n"):
+        if len(line) > MAX_LINE:
+            continue
         lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|()")
         lexer.whitespace_split = True
         try:
@@ -76,21 +88,23 @@ def _commands(script: str) -> Iterator[list[str]]:
                 words.append(token)
 
 
-def _expand(text: str, values: dict[str, str | None]) -> str | None:
+def _expand(text: str, values: Mapping[str, str | None]) -> str | None:
     """`text` with its variables replaced; None if one is not known or there is more than variables in it."""
     unknown = False
+    size = 0
 
     def value(match: re.Match[str]) -> str:
-        nonlocal unknown
+        nonlocal unknown, size
         known = values.get(match[1] or match[2])
-        unknown = unknown or known is None
-        return known or ""
+        size += len(known or "")
+        unknown = unknown or known is None or size > _MAX_WORD
+        return "" if unknown else known or ""
 
     expanded = _VARIABLE.sub(value, text)
     return None if unknown or "$" in expanded or "`" in expanded or len(expanded) > _MAX_WORD else expanded
 
 
-def _complete(words: list[str], values: dict[str, str | None]) -> list[str] | None:
+def _complete(words: list[str], values: Mapping[str, str | None]) -> list[str] | None:
     """The words of a call. Optional words, a variable each, are left out if they are not known."""
     known: list[str] = []
     for word in words:
@@ -107,19 +121,21 @@ def _complete(words: list[str], values: dict[str, str | None]) -> list[str] | No
 def alternatives(script: str) -> list[Value]:
     """[link, name, target, priority, [[link, name, target] of each slave]] of each `--install`."""
     found: list[Value] = []
+    seen: set[str] = set()
     for words in calls(script):
         if words[0] != "update-alternatives" or "--install" not in words:
             continue
         rest = words[words.index("--install") + 1 :]
-        if len(rest) < 4 or not rest[3].isdigit() or not _paths(rest[0], rest[2]):
+        if len(rest) < 4 or not _NUMBER.match(rest[3]) or not _paths(rest[0], rest[2]):
             continue
         slaves = [
             rest[i + 1 : i + 4]
             for i, word in enumerate(rest)
             if word == "--slave" and len(rest) > i + 3 and _paths(rest[i + 1], rest[i + 3])
         ]
-        entry = [rest[0], rest[1], rest[2], min(int(rest[3][:9]), 1 << 31), slaves]
-        if entry not in found:
+        entry = [rest[0], rest[1], rest[2], int(rest[3]), slaves]
+        if (known := repr(entry)) not in seen:
+            seen.add(known)
             found.append(entry)
     return found
 
@@ -185,7 +201,7 @@ def accounts(script: str) -> tuple[list[Value], list[Value]]:
 
 def _user(program: str, name: str, options: dict[str, str]) -> dict[str, Value]:
     group = _first(options, "--ingroup", "-g", "--gid")
-    if group.isdigit() or not _NAME.match(group):
+    if _NUMBER.match(group) or not _NAME.match(group):
         # adduser's own default for a system user; useradd's is a group of the same name.
         group = name if program == "useradd" or "--group" in options else "nogroup"
     return {
@@ -205,4 +221,4 @@ def _first(options: dict[str, str], *names: str) -> str:
 
 def _id(options: dict[str, str], *names: str) -> int | None:
     text = _first(options, *names)
-    return int(text) if text.isdigit() and len(text) < 10 else None
+    return int(text) if _NUMBER.match(text) else None

@@ -12,8 +12,10 @@ from fpack.store.canonical import Value
 from .protocol import BuildError
 
 FIRST_ID, LAST_ID = 900, 59999
+MAX_LINE = 4096  # reading one takes time in the square of its length
 NOLOGIN = "/usr/sbin/nologin"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\Z")
+_NUMBER = re.compile(r"[0-9]{1,9}\Z")
 
 # The numbers that Debian Policy 9.2.2 allots once and for all.
 _STATIC_GROUPS = """
@@ -54,6 +56,8 @@ def parse_sysusers(text: str) -> tuple[list[Value], list[Value]]:
     users: list[Value] = []
     groups: list[Value] = []
     for line in text.splitlines():
+        if len(line) > MAX_LINE:
+            continue
         try:
             words = shlex.split(line, comments=True)
         except ValueError:
@@ -64,7 +68,7 @@ def parse_sysusers(text: str) -> tuple[list[Value], list[Value]]:
         kind, name, id_, comment, home, shell = (words + [""] * 4)[:6]
         uid, _, gid = id_.partition(":")
         if kind.rstrip("!") == "u":
-            group = gid if gid and not gid.isdigit() else name
+            group = gid if gid and not _NUMBER.match(gid) else name
             users.append(
                 {"name": name, "uid": _id(uid), "gid": _id(gid or uid) if group == name else None, "group": group,
                  "home": home or "/", "shell": shell or NOLOGIN, "comment": comment}
@@ -79,7 +83,7 @@ def parse_sysusers(text: str) -> tuple[list[Value], list[Value]]:
 
 
 def _id(text: str) -> int | None:
-    return int(text) if text.isdigit() and len(text) < 10 else None
+    return int(text) if _NUMBER.match(text) else None
 
 
 def assign(
@@ -138,6 +142,7 @@ class _Table:
         self.groups: dict[str, Group] = {}
         self._uids: set[int] = set()
         self._gids: set[int] = set()
+        self._next = FIRST_ID  # all below it are taken: none is ever given back
 
     def add_user(self, user: User) -> None:
         self.users[user.name] = user
@@ -201,8 +206,9 @@ class _Table:
 
     def _free(self) -> int:
         """The lowest number that no user and no group has, so that a name's two numbers are the same."""
-        for number in range(FIRST_ID, LAST_ID):
+        for number in range(self._next, LAST_ID):
             if number not in self._uids and number not in self._gids:
+                self._next = number
                 return number
         raise BuildError("A root has more users than there are numbers for system users")
 

@@ -28,6 +28,7 @@ class TreeWriter:
         self._base = os.fspath(place)
         self._root: Node | None = None
         self._finished = b""
+        self.folders = 0  # directories that were made so far
 
     def mkdir(self, path: str) -> None:
         """Make a directory, and its parents; one that is there already is left as it is."""
@@ -183,6 +184,7 @@ class TreeWriter:
             below = node.get(part)
             if below is None:
                 os.mkdir(place, 0o755)
+                self.folders += 1
                 below = node[part] = {}
             elif not isinstance(below, dict):
                 kind = "a symlink" if isinstance(below, bytes) else "a file"

@@ -14,6 +14,7 @@ from .stream import ArchiveError, Stream
 
 BLOCK = 512
 MAX_LONG_NAME = 4096
+MAX_OWNER_NAME = 256
 MAX_PAX = 1 << 16
 MAX_EXTENSIONS = 8
 MAX_NUMBER = (1 << 63) - 1
@@ -117,6 +118,8 @@ class Tar:
             name = _limited(pax.get(b"path", name), "name")
             target = _limited(pax.get(b"linkpath", target), "link target")
             user, group = pax.get(b"uname", user), pax.get(b"gname", group)
+            if max(len(user), len(group)) > MAX_OWNER_NAME:
+                raise ArchiveError("The name of a tar member's owner is too long", where=_show(name))
             size = _decimal(pax, b"size", size, name)
             uid, gid = _decimal(pax, b"uid", uid, name), _decimal(pax, b"gid", gid, name)
         if b"\0" in name or b"\0" in target:

@@ -21,13 +21,13 @@ def parse_stanza(text: str, where: str = "") -> dict[str, str]:
 
     Comment lines are left out. A field that stands twice, or a line that is no field, is a ControlError.
     """
-    fields: dict[str, str] = {}
+    fields: dict[str, list[str]] = {}
     name = ""
     for number, line in enumerate(text.split("\n"), 1):
         if line[:1] in (" ", "\t"):
             if not name:
                 raise _error(where, number, "a continuation line without a field before it")
-            fields[name] += "\n" + line[1:].rstrip()
+            fields[name].append(line[1:].rstrip())
         elif line.startswith("#") or not line:
             continue
         else:
@@ -37,8 +37,8 @@ def parse_stanza(text: str, where: str = "") -> dict[str, str]:
             name = match[1].lower()
             if name in fields:
                 raise _error(where, number, f"the field {match[1]} stands twice")
-            fields[name] = match[2].rstrip()
-    return fields
+            fields[name] = [match[2].rstrip()]
+    return {name: "\n".join(lines) for name, lines in fields.items()}
 
 
 def stanzas(text: str, where: str = "") -> Iterator[dict[str, str]]:

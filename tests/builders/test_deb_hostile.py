@@ -10,14 +10,17 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
+from fpack.builders import meta
 from fpack.builders.deb import Deb
 from fpack.builders.protocol import BuildError
+from fpack.store.path import StorePath
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import debs
+from support import debs, elves
 from support.debs import Item, file, folder, hard_link, symlink
 from support.task import FakeStore
 
@@ -347,3 +350,105 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 40_000, "kilobytes"
+
+
+def quick(store: FakeStore, package: bytes, seconds: float = 8) -> StorePath | None:
+    """What a package comes to, within some seconds; None if it is refused."""
+    path = store.add_file("hello.deb", package)
+    begun = time.monotonic()
+    try:
+        return store.build(Deb(), "hello", {"deb": str(path), **ARGS})
+    except BuildError as error:
+        assert error.what.startswith("The package hello is refused")
+        return None
+    finally:
+        assert time.monotonic() - begun < seconds
+
+
+SCRIPTS = {
+    "a digit that is no number": "update-alternatives --install /a b /c ²\nadduser --system --uid ² foo\n",
+    "a long word": f"adduser {'a' * 250_000}\n",
+    "many values": "".join(f"a{i}=1\n" for i in range(15_000))
+    + f"for x in {' '.join(map(str, range(64)))}; do\n"
+    + "adduser --system $x$x\n" * 5000,
+    "many alternatives": f"for x in {' '.join(map(str, range(64)))}; do\n"
+    + "".join(f"update-alternatives --install /a/$x/{i} b /c 1\n" for i in range(4000)),
+    "words that grow": f"A={'x' * 4096}\n" + f"adduser {'$A' * 7000}\n" * 15,
+}
+
+
+@pytest.mark.parametrize("name", list(SCRIPTS))
+def test_scripts_that_take_long_to_read(store: FakeStore, name: str) -> None:
+    package = debs.deb([file("./f")], scripts={"postinst": SCRIPTS[name]})
+    made = quick(store, package)
+    assert made is not None and (store.disk(made) / "meta").stat().st_size < 2 << 20
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [["u foo ²\n"], [f"u {'x' * 60_000}\n"], ["u a -\n" * 10_000] * 50, [f"u a{i} -\n" * 500 for i in range(100)]],
+)
+def test_declarations_that_take_long_to_read(store: FakeStore, texts: list[str]) -> None:
+    quick(store, debs.deb([file(f"./usr/lib/sysusers.d/{i}.conf", text) for i, text in enumerate(texts)]))
+
+
+def test_control_data_of_many_lines(store: FakeStore) -> None:
+    assert quick(store, debs.deb([file("./f")], debs.control() + "X-Foo: a\n" + " x\n" * 330_000)) is not None
+
+
+@pytest.mark.parametrize(
+    "stanza",
+    [
+        debs.control() + "\nPackage: other\n",
+        debs.control() + "\nX-Status: install ok installed\n",
+        debs.control() + " \t\nX-More: x\n",
+        debs.control(Status="deinstall ok config-files"),
+    ],
+)
+def test_control_data_of_more_than_one_package(store: FakeStore, stanza: str) -> None:
+    """It would become more than one entry of dpkg's status."""
+    assert "control" in str(refused(store, debs.deb([file("./f")], stanza)))
+
+
+@pytest.mark.parametrize("size", ["²", "9" * 5000, "-1", "1e9"])
+def test_a_declared_size_that_is_no_number_counts_for_nothing(store: FakeStore, size: str) -> None:
+    assert quick(store, debs.deb([file("./f")], debs.control(Installed_Size=size))) is not None
+
+
+def test_what_a_file_loads_is_bounded(store: FakeStore) -> None:
+    """A small ELF file can name one long string thousands of times, and hard links repeat it at no cost."""
+    path = store.add_file("hello.deb", debs.deb([file("./a", elves.repeated(runpath=16_000), 0o755)]))
+    entries, _ = meta.read(store.disk(store.build(Deb(), "hello", {"deb": str(path), **ARGS})))
+    assert len(entries[0].facts.runpath) <= 256 if entries[0].facts else False
+    many = elves.repeated(needed=1000)
+    links = [hard_link(f"./h{i}", "./a") for i in range(300)]
+    assert "too many" in refused(store, debs.deb([file("./a", many, 0o755), *links])).what
+
+
+def test_names_of_owners_are_bounded(store: FakeStore) -> None:
+    for key in (b"uname", b"gname"):
+        body = b"60000 " + key + b"=" + b"u" * 59_987 + b"\n"
+        pax = debs.padded(debs.header(Item("x", kind="x", size=len(body))), body)
+        assert "owner" in refused(store, data(pax, file("./f", "x"))).what
+
+
+def test_directories_that_names_imply_are_bounded(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fpack.builders.deb.MAX_ENTRIES", 1000)
+    deep = "/".join("d" * 40)
+    assert "too many" in refused(store, data(*[file(f"./{i}/{deep}/f") for i in range(100)])).what
+
+
+def test_long_names_are_bounded(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fpack.builders.deb.MAX_WORDS", 100_000)
+    assert "too many" in refused(store, data(*[symlink(f"./{i}", "t" * 4000) for i in range(100)])).what
+
+
+def test_a_bomb_that_declares_its_size(store: FakeStore) -> None:
+    """300 MB of zeros in 50 kB, of a package that says that it is that large."""
+    compressor = lzma.LZMACompressor(preset=0)
+    packed = compressor.compress(debs.header(file("./usr/bomb", size=300 << 20)))
+    block = bytes(1 << 20)
+    packed += b"".join(compressor.compress(block) for _ in range(301)) + compressor.flush()
+    inner = debs.tar([file("./control", debs.control(Installed_Size="400000"))])
+    package = debs.ar([("debian-binary", b"2.0\n"), ("control.tar", inner), ("data.tar.xz", packed)])
+    assert refused(store, package).where == "./usr/bomb"

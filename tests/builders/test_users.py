@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 from fpack.builders import users
@@ -127,3 +128,17 @@ r - 500-900
     assert {g["name"]: g["gid"] for g in groups} == {
         "postgres": 999, "locked": None, "path": None, "kvm": 78, "ssl-cert": None,
     }  # fmt: skip
+
+
+def test_many_users_are_numbered_quickly() -> None:
+    users = [{"name": f"u{i}", "uid": None, "group": f"u{i}"} for i in range(20_000)]
+    begun = time.monotonic()
+    made, groups = assign((), users, ())
+    assert time.monotonic() - begun < 5
+    assert len({user.uid for user in made}) == len(made) and len({group.gid for group in groups}) == len(groups)
+
+
+def test_a_digit_that_is_no_number_is_none() -> None:
+    users, groups = parse_sysusers("u one ²\nu two 5:²\ng three ²\n")
+    assert [user["uid"] for user in users] == [None, 5]
+    assert all(group["gid"] in (None, 5) for group in groups)

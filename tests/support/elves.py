@@ -29,3 +29,17 @@ def elf(*needed: str, soname: str = "", interp: str = "", runpath: str = "", mac
     head += struct.pack("<IHHHHHH", 0, 64, 56, count, 0, 0, 0)
     table = b"".join(struct.pack("<IIQQQQQQ", t, 0, at, at, at, n, n, 0) for t, at, n in segments)
     return head + table + tags + strings + loader
+
+
+def repeated(*, needed: int = 0, runpath: int = 0, size: int = 4096) -> bytes:
+    """A library that names one long string many times, as a soname or as a list of directories."""
+    strings = b"\0" + b"ab:" * (size // 3) + b"\0"
+    tags = [(_NEEDED, 1)] * needed + [(_RUNPATH, 1)] * runpath
+    start = 64 + 56 * 2
+    length = 16 * (len(tags) + 3)
+    tags += [(_STRTAB, start + length), (_STRSZ, len(strings)), (0, 0)]
+    segments = [(_LOAD, 0, start + length + len(strings)), (_DYNAMIC, start, length)]
+    head = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQ", 3, 62, 1, 0, 64, 0)
+    head += struct.pack("<IHHHHHH", 0, 64, 56, len(segments), 0, 0, 0)
+    table = b"".join(struct.pack("<IIQQQQQQ", t, 0, at, at, at, n, n, 0) for t, at, n in segments)
+    return head + table + b"".join(struct.pack("<qQ", *tag) for tag in tags) + strings
