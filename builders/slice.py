@@ -97,6 +97,7 @@ def _write(task: Task, writer: TreeWriter, kept: Sequence[Moved], source: Path) 
 def apply(package: str, entries: Iterable[Entry], rule: Rule) -> tuple[list[Moved], list[tuple[str, int]]]:
     """What `rule` leaves of a payload, sorted by path, and the set-id files among it: (absolute path, mode)."""
     moved = move(package, entries)
+    _check_status(package, moved)
     keep, drop = Globs(rule.keep or ()), Globs(rule.drop)
     always = _copyright(package, moved)
     kept = {
@@ -124,6 +125,13 @@ def apply(package: str, entries: Iterable[Entry], rule: Rule) -> tuple[list[Move
         result.append(Moved(entry, origin))
     _check_setuid(package, allowed, setuid)
     return result, setuid
+
+
+def _check_status(package: str, moved: Iterable[str]) -> None:
+    """Scanners believe what dpkg's status says is installed: a package speaks for itself alone."""
+    for path in moved:
+        if path == "var/lib/dpkg/status" or path.startswith(f"{STATUS}/"):
+            raise BuildError(f"The package {package} ships a status of packages", where=f"/{path}")
 
 
 def move(package: str, entries: Iterable[Entry]) -> dict[str, Moved]:

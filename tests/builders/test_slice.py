@@ -246,3 +246,10 @@ def test_the_same_rule_gives_the_same_bytes(store: FakeStore) -> None:
     items = [file("./usr/bin/b", "b"), file("./bin/a", "a"), symlink("./lib/l", "../bin/a")]
     one, two = cut(store, *items), cut(store, *items)
     assert one.data == two.data
+
+
+@pytest.mark.parametrize("path", ["var/lib/dpkg/status", "var/lib/dpkg/status.d/openssl"])
+def test_a_package_says_nothing_of_others(store: FakeStore, path: str) -> None:
+    with pytest.raises(BuildError, match="status") as caught:
+        cut(store, file(f"./{path}", "Package: openssl\nStatus: install ok installed\nVersion: 99\n"))
+    assert path in caught.value.where
