@@ -12,11 +12,12 @@ from .version import check_version, satisfies
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.\-]*\Z")
 _RELATION = re.compile(
+    # Possessive (`*+`): a run of blanks between two optional parts is never divided in another way.
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9+.\-]*)"
     r"(?: ?:(?P<arch>[a-z0-9\-]+))?"
-    r"\s*(?:\(\s*(?P<op><<|<=|=|>=|>>|<|>)\s*(?P<version>[^\s()<>=]+)\s*\))?"
-    r"\s*(?:\[(?P<archs>[^\]]*)\])?"
-    r"\s*(?P<profiles>(?:<[^<>]*>\s*)*)\Z"
+    r"\s*+(?:\(\s*+(?P<op><<|<=|=|>=|>>|<|>)\s*+(?P<version>[^\s()<>=]+)\s*+\))?"
+    r"\s*+(?:\[(?P<archs>[^\]]*)\])?"
+    r"\s*+(?P<profiles>(?:<[^<>]*>\s*+)*)\Z"
 )
 # The single signs are old spellings, and mean what they say with the equals sign.
 _OPERATORS = {"<": "<=", ">": ">="}

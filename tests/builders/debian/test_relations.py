@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from fpack.builders.debian.relations import (
     Provided,
@@ -78,3 +80,17 @@ def test_provides() -> None:
 def test_names_that_no_package_has(name: str) -> None:
     with pytest.raises(RelationError):
         check_package_name(name)
+
+
+@pytest.mark.parametrize("text", ["a{}!", "a{}(", "a (= 1{}", "a (= 1){}[x]{}!", "a{}<x>{}<y>{}!", "a :{}any"])
+def test_blanks_take_no_time(text: str) -> None:
+    """A pattern that could divide a run of blanks in many ways would try them all."""
+    begun = time.monotonic()
+    with pytest.raises(RelationError):
+        parse_relations(text.replace("{}", " " * 20_000), "amd64")
+    assert time.monotonic() - begun < 2
+
+
+def test_blanks_may_stand_in_many_places() -> None:
+    (clause,) = parse_relations("a  (  >=   1  )   [ amd64 ]   <  !x  >  < y > ", "amd64")
+    assert clause == (Relation("a", ">=", "1"),)
