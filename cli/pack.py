@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import click
 from . import options as shared
 from .engines import ENGINES
 from .forms import DEFAULT, FORMS, Form
-from .render import megabytes
+from .render import megabytes, note, short
 from .target import UsageError
 
 if TYPE_CHECKING:
@@ -103,6 +102,8 @@ def command(
         return 0
     for each, result in zip(made, results, strict=True):
         _describe(each, result, form)
+    for text in what:
+        _point_to_curated(text)
     if len(made) > 1 and (form.oci or load is not None):
         print("\n".join(common.lines()))
     return 0
@@ -118,7 +119,7 @@ def _describe(made: Made, result: dict[str, Any], form: Form) -> None:
     """Say what was made and what to do with it."""
     from .forms import run
 
-    place = os.path.relpath(result["file"]) if result["file"] else ""
+    place = short(Path(result["file"])) if result["file"] else ""
     loaded = result.get("loaded", "")
     print(f"{result['name']}:{result['tag']}  {result['digest']}")
     print(f"  {_sizes(result)}, in {' and '.join(each for each in (place, loaded) if each)}")
@@ -127,10 +128,23 @@ def _describe(made: Made, result: dict[str, Any], form: Form) -> None:
         width = max(len(each["platform"]) for each in platforms)
         for each in platforms:
             print(f"  {each['platform'].ljust(width)}  {each['digest']}\n    {_sizes(each)}")
+    if "manifest" in result:
+        written = result["manifest"] if isinstance(result["manifest"], list) else [result["manifest"]]
+        print(f"  each file and where it is from: {', '.join(short(Path(path)) for path in written)}")
     commands = [run(made, loaded)] if loaded else form.use(made, place)
     print("Run it:" if form.oci or loaded else "Use it:")
     for command in commands:
         print(f"  {command}")
+
+
+def _point_to_curated(text: str) -> None:
+    """Debian's servers are set up for a system, often to go into the background; say so where there is another way."""
+    from .workspace import curated
+
+    package = text.removeprefix("debian.").partition(".")[2] if text.startswith("debian.") else ""
+    found = next((name for name in (package, package.removesuffix("-server")) if name in curated()), "")
+    if found:
+        note(f"Debian's {package} as it is; fpack pack {found} makes the curated image, set up for containers")
 
 
 def _sizes(result: dict[str, Any]) -> str:

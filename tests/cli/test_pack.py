@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from support.archive import Archive
+from support.archive import Archive, file
 from support.program import Fpack, world
 
 PROJECT = """
@@ -110,6 +110,16 @@ def test_the_words_for_people_name_the_digest_and_how_to_run_it(fpack: Fpack) ->
     digest = fpack.pack("debian.trixie.hello")["digest"]
     assert digest in done.stdout and "podman load -i hello.tar" in done.stdout and "podman run" in done.stdout
     assert "locked" in done.stderr
+    assert "  each file and where it is from: hello.manifest.json\n" in done.stdout
+
+
+def test_a_package_that_has_a_curated_image_points_to_it(tmp_path: Path) -> None:
+    archive = world(tmp_path / "archive")
+    archive.add("redis-server", files={"usr/bin/redis-server": file(b"a program", 0o755)})
+    archive.publish()
+    fpack = Fpack(tmp_path / "home", archive)
+    assert "fpack pack redis makes the curated image" in fpack("pack", "debian.trixie.redis-server").stderr
+    assert "curated" not in fpack("pack", "debian.trixie.hello").stderr
 
 
 def test_the_ports_are_published_by_the_command_that_is_shown(fpack: Fpack, project: Path) -> None:
