@@ -23,6 +23,7 @@ from . import format as form
 from . import json_form, referrer
 from .collect import Graph, collect
 from .entries import layer_entries
+from .reader import Reader
 
 CANONICAL_FILE, JSON_FILE = "manifest.msgpack", "manifest.json"
 ZSTD_LEVEL = 9
@@ -75,7 +76,7 @@ class Manifest:
         bodies = sorted((made.encode() for made in collected.derivations.values()), key=digest)
         writer = task.writer()
         writer.file(CANONICAL_FILE, itertools.chain([form.encode_head(head), *bodies], _chunks(rows)))
-        writer.file(JSON_FILE, json_form.render(form.Reader((writer.place / CANONICAL_FILE).read_bytes())))
+        writer.file(JSON_FILE, json_form.render(Reader((writer.place / CANONICAL_FILE).read_bytes())))
         title = head.image.name.rpartition("/")[2]
         documents = [
             _packed(writer, CANONICAL_FILE, form.CANONICAL, title),

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from fpack.builders import meta
+from fpack.builders.oci import spec
 from fpack.builders.protocol import BuildError, Task
 from fpack.store import canonical
 from fpack.store.canonical import Value
@@ -55,7 +56,6 @@ class _Inside(NamedTuple):
 
 def collect(task: Task, graph: Graph) -> Collected:
     """All of the manifest of the image that `task.args` name, but the entries."""
-    import hashlib
     import json
 
     args = task.args
@@ -77,8 +77,8 @@ def collect(task: Task, graph: Graph) -> Collected:
             arch=record["arch"],
             path=str(args["image"]),
             derivation=image.hex(),
-            manifest=_blob(json.loads(inside.manifest)["mediaType"], inside.manifest, hashlib.sha256),
-            config=form.Blob(**_descriptor(json.loads(inside.manifest)["config"])),
+            manifest=form.Blob(*spec.describe(spec.MANIFEST, inside.manifest)),
+            config=form.Blob(*spec.describe(spec.CONFIG, inside.config)),
             configuration=json.loads(inside.config),
             codec=used[image].args["codec"],
         ),
@@ -213,14 +213,6 @@ def _layer(record: Mapping[str, Any]) -> form.Layer:
         parts=tuple((path, prefix) for path, prefix in record["parts"]),
         entries=0,
     )
-
-
-def _blob(media_type: str, data: bytes, sha256: Any) -> form.Blob:
-    return form.Blob(media_type, f"sha256:{sha256(data).hexdigest()}", len(data))
-
-
-def _descriptor(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {"media_type": value["mediaType"], "digest": value["digest"], "size": value["size"]}
 
 
 def _sources(derivations: Mapping[bytes, Derivation]) -> list[form.Source]:

@@ -14,21 +14,8 @@ from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
 
-from .format import (
-    DIRECTORY,
-    FILE,
-    SYMLINK,
-    Entry,
-    Head,
-    Layer,
-    ManifestError,
-    Reader,
-    encode_entry,
-    encode_head,
-    head_value,
-    parse_entry,
-    parse_head,
-)
+from .format import DIRECTORY, FILE, SYMLINK, Entry, Head, Layer, ManifestError, encode_entry, encode_head, head_value
+from .reader import Reader, parse_entry, parse_head
 
 _KINDS = {FILE: "file", DIRECTORY: "directory", SYMLINK: "symlink"}
 _LETTERS = {word: letter for letter, word in _KINDS.items()}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from fpack.builders.manifest.format import Blob, Entry, Head, Layer, Reader
+from fpack.builders.manifest.format import Blob, Entry, Head, Layer
+from fpack.builders.manifest.reader import Reader
 
 from . import documents
 from .archive import Archive

@@ -8,7 +8,8 @@ from typing import Any
 
 from fpack.builders.archive.stream import ArchiveError, Section, blocks
 from fpack.builders.manifest import json_form
-from fpack.builders.manifest.format import ARTIFACT, CANONICAL, JSON, MAX_SIZE, REFERRERS, Blob, Reader
+from fpack.builders.manifest.format import ARTIFACT, CANONICAL, JSON, REFERRERS, Blob
+from fpack.builders.manifest.reader import MAX_SIZE, Reader
 from fpack.store.errors import FpackError
 
 from . import documents

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fpack.builders.manifest import json_form
-from fpack.builders.manifest.format import MAX_SIZE, ManifestError, Reader
+from fpack.builders.manifest.format import ManifestError
+from fpack.builders.manifest.reader import MAX_SIZE, Reader
 
 from .report import VerifyError
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from fpack.builders.manifest.format import Head, Reader
+from fpack.builders.manifest.format import Head
+from fpack.builders.manifest.reader import Reader
 from fpack.builders.protocol import Builder, Built, Steps, Task
 from fpack.builders.report import Reporter
 from fpack.builders.scheduler import Scheduler

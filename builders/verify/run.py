@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpack.builders.manifest.format import Blob, Head, Reader
+from fpack.builders.manifest.format import Blob, Head
+from fpack.builders.manifest.reader import Reader
 
 from . import documents, embedded, load
 from .archive import Archive, open_archive

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.builders import meta
-from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, Entry, Layer, Place, Reader
+from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, Entry, Layer, Place
+from fpack.builders.manifest.reader import Reader
 from fpack.store.derivation import Derivation, placeholder
 from fpack.store.errors import FpackError
 
 from . import debs
-from .archives import Archives
 from .athand import AtHand
+from .debian import Archives
 from .debs import Shipped
 from .report import MANIFEST, TRACE, Report, show
 

@@ -13,7 +13,8 @@ import pytest
 import zstandard
 from blake3 import blake3
 from fpack.builders.manifest import json_form
-from fpack.builders.manifest.format import MTIME, Reader
+from fpack.builders.manifest.format import MTIME
+from fpack.builders.manifest.reader import Reader
 from fpack.store import derivation
 from support.greeter import Greeter, greeter
 from support.program import Fpack

@@ -24,12 +24,12 @@ from fpack.builders.manifest.format import (
     ManifestError,
     Package,
     Place,
-    Reader,
     Source,
     Suite,
     encode_entry,
     encode_head,
 )
+from fpack.builders.manifest.reader import Reader
 from fpack.builders.verify import load
 from fpack.store import canonical
 from fpack.store.derivation import Derivation, Output, digest

@@ -11,12 +11,17 @@ import random
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
+from fpack.builders.manifest.format import Blob, encode_entry, encode_head
+from fpack.builders.manifest.reader import Reader
+from fpack.builders.verify import embedded
+from fpack.builders.verify.archive import open_archive
 from fpack.builders.verify.athand import AtHand
-from fpack.builders.verify.report import Finding
+from fpack.builders.verify.report import Finding, Report
 from fpack.builders.verify.run import Outcome, verify
+from fpack.store.errors import FpackError
 from support.greeter import Greeter, greeter
 from support.tamper import Image, Layer, node
 
@@ -315,21 +320,21 @@ def test_a_change_is_found_and_named(made: Greeter, tmp_path: Path, change: str)
     for seed in range(ROUNDS):
         image = _copy(original)
         expected = CHANGES[change](image, random.Random(f"{change} {seed}"))
-        for manifest in (None, made.manifest)[seed % 2 :]:
-            found = findings(run(image.save(tmp_path / "changed.tar"), manifest))
-            named = [
-                finding
-                for finding in found
-                if finding.kind in expected.kinds
-                and finding.where.startswith(expected.where)
-                and expected.words in f"{finding.what} {finding.where}"
-            ]
-            assert named, (seed, expected, found)
-            # Entries that were not touched are not accused.
-            if expected.where.startswith("/"):
-                accused = {f.where for f in found if f.kind in ("changed", "added", "missing")}
-                allowed = {expected.where, expected.where + "~"}
-                assert accused <= allowed or expected.kinds == ("layer",), (seed, accused)
+        manifest = (made.manifest, None)[seed % 2]
+        found = findings(run(image.save(tmp_path / "changed.tar"), manifest))
+        named = [
+            finding
+            for finding in found
+            if finding.kind in expected.kinds
+            and finding.where.startswith(expected.where)
+            and expected.words in f"{finding.what} {finding.where}"
+        ]
+        assert named, (seed, expected, found)
+        # Entries that were not touched are not accused.
+        if expected.where.startswith("/"):
+            accused = {f.where for f in found if f.kind in ("changed", "added", "missing")}
+            allowed = {expected.where, expected.where + "~"}
+            assert accused <= allowed or expected.kinds == ("layer",), (seed, accused)
 
 
 def _copy(image: Image) -> Image:
@@ -340,8 +345,6 @@ def _copy(image: Image) -> Image:
 
 def test_a_flipped_bit_anywhere_in_the_archive_is_found(made: Greeter, tmp_path: Path) -> None:
     """In a blob, a document, a header or the zeros between them; whether it is named or ends the reading."""
-    from fpack.store.errors import FpackError
-
     data = made.tar.read_bytes()
     chance = random.Random(3)
     place = tmp_path / "flipped.tar"
@@ -372,16 +375,11 @@ def test_a_flipped_bit_in_a_layer_is_said_to_be_in_its_blob(made: Greeter, tmp_p
 
 def test_another_manifest_than_the_one_that_is_trusted_is_named(made: Greeter, tmp_path: Path) -> None:
     """A changed image that carries a manifest of its own: consistent in itself, and not the one that is trusted."""
-    from fpack.builders.manifest.format import Reader, encode_entry, encode_head
-    from fpack.builders.verify import embedded
-    from fpack.builders.verify.archive import open_archive
-    from fpack.builders.verify.report import Report
-
     image = Image.load(made.tar)
     image.change("etc/motd", uid=0)
     changed = image.save(tmp_path / "changed.tar")
     (data,) = embedded.find(open_archive(made.tar, Report()))
-    image.carry(_forge(Reader(data), image, encode_head, encode_entry))
+    image.carry(_forge(Reader(data), image))
     forged = image.save(tmp_path / "forged.tar")
     assert run(forged).report.proven, "in itself"
     found = findings(run(forged, made.manifest))
@@ -390,10 +388,8 @@ def test_another_manifest_than_the_one_that_is_trusted_is_named(made: Greeter, t
     assert changed.exists()
 
 
-def _forge(reader: Any, image: Image, head: Any, row: Any) -> bytes:
+def _forge(reader: Reader, image: Image) -> bytes:
     """The manifest of a changed image, with what changed put right."""
-    from fpack.builders.manifest.format import Blob
-
     files = image.files()
     entry = json.loads(files["index.json"])["manifests"][0]
     manifest = json.loads(files["blobs/" + entry["digest"].replace(":", "/")])
@@ -405,14 +401,14 @@ def _forge(reader: Any, image: Image, head: Any, row: Any) -> bytes:
         blob = Blob(layer.blob.media_type, descriptor["digest"], descriptor["size"])
         layers.append(layer._replace(blob=blob, diff_id=diff_id, tar=len(own.tar)))
         for each, member in zip(entries, own.members, strict=True):
-            rows.append(row(each._replace(mode=member.mode, uid=member.uid, gid=member.gid)))
+            rows.append(encode_entry(each._replace(mode=member.mode, uid=member.uid, gid=member.gid)))
     made = reader.head.image._replace(
         manifest=Blob(entry["mediaType"], entry["digest"], entry["size"]),
         config=Blob(reader.head.image.config.media_type, manifest["config"]["digest"], manifest["config"]["size"]),
         configuration=config,
     )
     bodies = [reader.derivations[digest].encode() for digest in sorted(reader.derivations)]
-    return b"".join([head(reader.head._replace(image=made, layers=tuple(layers))), *bodies, *rows])
+    return b"".join([encode_head(reader.head._replace(image=made, layers=tuple(layers))), *bodies, *rows])
 
 
 def test_json_within_that_says_something_else_is_named(made: Greeter, tmp_path: Path) -> None:

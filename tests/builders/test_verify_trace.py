@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from fpack.builders.manifest.format import Entry, Head, Reader, encode_entry, encode_head
+from fpack.builders.manifest.format import Entry, Head, encode_entry, encode_head
+from fpack.builders.manifest.reader import Reader
 from fpack.builders.verify import embedded
 from fpack.builders.verify.archive import open_archive
 from fpack.builders.verify.athand import AtHand

@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fpack.builders.manifest.format import Blob, encode_entry, encode_head
+from fpack.builders.manifest.reader import Reader
+from fpack.builders.verify import embedded
+from fpack.builders.verify.archive import open_archive
+from fpack.builders.verify.report import Report
 from support.greeter import Greeter, greeter
 from support.program import Fpack
 from support.tamper import Image
@@ -151,11 +156,6 @@ def test_it_is_built_again_where_nothing_is_at_hand_but_the_archive(made: Greete
 
 def test_an_image_that_no_build_makes_is_caught(made: Greeter, tmp_path: Path) -> None:
     """An image and a manifest that agree, and derivations that make something else."""
-    from fpack.builders.manifest.format import Blob, Reader, encode_entry, encode_head
-    from fpack.builders.verify import embedded
-    from fpack.builders.verify.archive import open_archive
-    from fpack.builders.verify.report import Report
-
     image = Image.load(made.tar)
     image.config["config"]["User"] = "0:0"
     files = image.files()

@@ -1,0 +1,404 @@
+"""Read a manifest in its canonical form, and take nothing else for one: every field is checked where it enters."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from fpack.store import canonical, derivation
+from fpack.store.canonical import Value
+from fpack.store.derivation import Derivation
+from fpack.store.errors import InvalidName, NotCanonical
+from fpack.store.path import parse
+
+from .format import (
+    DIRECTORY,
+    FILE,
+    FORMAT,
+    MTIME,
+    SYMLINK,
+    Blob,
+    Entry,
+    Head,
+    Image,
+    Index,
+    Layer,
+    Lock,
+    ManifestError,
+    Package,
+    Place,
+    Source,
+    Suite,
+)
+
+MAX_SIZE = 64 << 20
+MAX_RECORD = 8 << 20
+MAX_ROW = 1 << 14  # of an entry: a path, a target and two digests
+MAX_ENTRIES = 500_000
+MAX_DERIVATIONS = 100_000
+MAX_NUMBER = 1 << 53
+MAX_ID = 0xFFFFFFFE
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+_HEX64 = re.compile(r"[0-9a-f]{64}\Z")
+_HEX40 = re.compile(r"[0-9a-f]{40}\Z")
+
+
+class Reader:
+    """A manifest in its canonical form: ManifestError for any bytes that are not one.
+
+    `head` and `derivations` (by digest in hexadecimal) are there at once; `entries` goes through the layers in order,
+    once.
+    """
+
+    def __init__(self, data: bytes, where: str = "") -> None:
+        import msgpack
+
+        self._data = data
+        self._where = where
+        if len(data) > MAX_SIZE:
+            raise self._error(f"it has {len(data)} bytes; the limit is {MAX_SIZE}")
+        self._unpacker = msgpack.Unpacker(io.BytesIO(data), max_buffer_size=MAX_RECORD)
+        self._at = 0
+        try:
+            self.head = parse_head(self._next())
+            self.derivations = self._derivations()
+        except ManifestError as error:
+            raise self._error(error.why or error.what) from None
+        self._left = list(self.head.layers)
+
+    def entries(self) -> Iterator[tuple[Layer, Iterator[Entry]]]:
+        """Each layer, with its entries. Those of a layer that are left unread are read, and so checked, too."""
+        while self._left:
+            layer = self._left.pop(0)
+            rows = self._entries(layer)
+            yield layer, rows
+            for _ in rows:
+                pass
+        if self._at != len(self._data):
+            raise self._error("there is more than the manifest in it")
+
+    def _derivations(self) -> dict[str, Derivation]:
+        found: dict[str, Derivation] = {}
+        last = ""
+        for _ in range(self.head.derivations):
+            body = self._raw()
+            digest = derivation.digest(body).hex()
+            if digest <= last:
+                raise ManifestError("", why="its derivations are not sorted")
+            last = digest
+            found[digest] = _checked(body)
+        return found
+
+    def _entries(self, layer: Layer) -> Iterator[Entry]:
+        last: bytes | None = None
+        for _ in range(layer.entries):
+            try:
+                entry = parse_entry(self._next(MAX_ROW), len(layer.parts))
+            except ManifestError as error:
+                raise self._error(error.why or error.what) from None
+            if last is not None and entry.path <= last:
+                raise self._error(f"the entries of layer {layer.blob.digest} are not sorted")
+            last = entry.path
+            yield entry
+
+    def _raw(self) -> bytes:
+        """The bytes of the next value, which may be anything yet."""
+        import msgpack
+
+        start = self._at
+        try:
+            self._unpacker.skip()
+        except (msgpack.OutOfData, msgpack.BufferFull, ValueError):
+            raise ManifestError("", why="it is cut off, or holds a value that is too large") from None
+        self._at = self._unpacker.tell()
+        return self._data[start : self._at]
+
+    def _next(self, limit: int = MAX_RECORD) -> Value:
+        raw = self._raw()
+        if len(raw) > limit:
+            raise ManifestError("", why=f"it holds a value of {len(raw)} bytes; the limit is {limit}")
+        try:
+            return canonical.decode(raw)
+        except NotCanonical as error:
+            raise ManifestError("", why=f"{error.what}. {error.why}".strip()) from None
+
+    def _error(self, why: str) -> ManifestError:
+        return ManifestError("This is not a manifest that fpack can read", where=self._where, why=why)
+
+
+def _checked(body: bytes) -> Derivation:
+    try:
+        made = derivation.decode(body)
+        kind, args = _any(made.kind), _any(made.args)
+        inputs: list[tuple[Value, Value]] = [*made.inputs, *made.candidates]
+        for digest, output in inputs:
+            if not isinstance(digest, bytes) or len(digest) != 20 or not isinstance(output, str):
+                raise NotCanonical("Bytes are not a derivation")
+        if not isinstance(args, dict) or not isinstance(kind, str) or made.encode() != body:
+            raise NotCanonical("A derivation is not in its canonical form")
+    except (NotCanonical, TypeError) as error:
+        raise ManifestError("", why=str(error)) from None
+    return made
+
+
+def _any(value: Value) -> Value:
+    """A value whose declared type is not to be believed."""
+    return value
+
+
+class _Fields:
+    """A record whose fields are taken one by one; each must be there, be of its kind, and no other may be."""
+
+    def __init__(self, value: Value, what: str, names: Iterable[str]) -> None:
+        self._what = what
+        wanted = set(names)
+        if not isinstance(value, dict) or value.keys() != wanted:
+            known = value.keys() if isinstance(value, dict) else set()
+            odd = ", ".join(sorted(wanted ^ set(known)))
+            raise ManifestError("", why=f"{what} does not have the fields that it must have ({odd})")
+        self._value: dict[str, Any] = value
+
+    def text(self, name: str) -> str:
+        value = self._value[name]
+        if not isinstance(value, str):
+            raise self.bad(name)
+        return value
+
+    def matching(self, name: str, pattern: re.Pattern[str]) -> str:
+        value = self.text(name)
+        if not pattern.match(value):
+            raise self.bad(name)
+        return value
+
+    def maybe(self, name: str, pattern: re.Pattern[str]) -> str | None:
+        return None if self._value[name] is None else self.matching(name, pattern)
+
+    def number(self, name: str) -> int:
+        value = self._value[name]
+        if value.__class__ is not int or not 0 <= value <= MAX_NUMBER:
+            raise self.bad(name)
+        return int(value)
+
+    def number_or_none(self, name: str) -> int | None:
+        return None if self._value[name] is None else self.number(name)
+
+    def store_path(self, name: str) -> str:
+        value = self.text(name)
+        if not is_store_path(value):
+            raise self.bad(name)
+        return value
+
+    def record(self, name: str) -> dict[str, Value]:
+        value = self._value[name]
+        if not isinstance(value, dict):
+            raise self.bad(name)
+        return value
+
+    def items(self, name: str) -> list[Value]:
+        value = self._value[name]
+        if not isinstance(value, list):
+            raise self.bad(name)
+        return value
+
+    def blob(self, name: str) -> Blob:
+        return _blob(self._value[name], name)
+
+    def bad(self, name: str) -> ManifestError:
+        return ManifestError("", why=f"{name} of {self._what} is {str(self._value[name])[:80]!r}")
+
+
+def is_store_path(text: str) -> bool:
+    """Whether a text is a store path, from its leading slash to the end of its name."""
+    try:
+        return str(parse(text)) == text
+    except InvalidName:
+        return False
+
+
+def parse_head(value: Value) -> Head:
+    """The head that plain data says; ManifestError, with a reason, for anything else."""
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        found = value.get("format") if isinstance(value, dict) else None
+        raise ManifestError("", why=f"its format is {found!r:.40}, and this fpack knows {FORMAT}")
+    top = _Fields(
+        value,
+        "the manifest",
+        ("format", "fpack", "mtime", "image", "layers", "paths", "sources", "lock", "derivations"),
+    )
+    if top.number("mtime") != MTIME:
+        raise top.bad("mtime")
+    count = top.number("derivations")
+    layers = tuple(_layer(each) for each in top.items("layers"))
+    if count > MAX_DERIVATIONS or sum(layer.entries for layer in layers) > MAX_ENTRIES:
+        raise ManifestError("", why=f"the limits are {MAX_DERIVATIONS} derivations and {MAX_ENTRIES} entries")
+    paths = tuple(_place(each) for each in top.items("paths"))
+    if [each.path for each in paths] != sorted({each.path for each in paths}):
+        raise ManifestError("", why="its store paths are not sorted")
+    known = {each.path for each in paths}
+    for layer in layers:
+        for path, _ in layer.parts:
+            if path not in known:
+                raise ManifestError("", why=f"it does not say where {path} comes from")
+    return Head(
+        fpack=top.text("fpack"),
+        image=_image(top.record("image")),
+        layers=layers,
+        paths=paths,
+        sources=tuple(_source(each) for each in top.items("sources")),
+        lock=_lock(top.record("lock")),
+        derivations=count,
+    )
+
+
+def _blob(value: Value, what: str) -> Blob:
+    fields = _Fields(value, what, Blob._fields)
+    return Blob(fields.text("media_type"), fields.matching("digest", _DIGEST), fields.number("size"))
+
+
+def _image(value: Value) -> Image:
+    fields = _Fields(value, "the image", Image._fields)
+    return Image(
+        name=fields.text("name"),
+        tag=fields.text("tag"),
+        arch=fields.text("arch"),
+        path=fields.store_path("path"),
+        derivation=fields.matching("derivation", _HEX40),
+        manifest=fields.blob("manifest"),
+        config=fields.blob("config"),
+        configuration=fields.record("configuration"),
+        codec=fields.record("codec"),
+    )
+
+
+def _layer(value: Value) -> Layer:
+    fields = _Fields(value, "a layer", (*Blob._fields, *(name for name in Layer._fields if name != "blob")))
+    parts: list[tuple[str, str]] = []
+    for part in fields.items("parts"):
+        if not (isinstance(part, list) and len(part) == 2 and isinstance(part[0], str) and isinstance(part[1], str)):
+            raise fields.bad("parts")
+        path, prefix = part
+        if not is_store_path(path) or prefix not in ("", path) or (path in (known for known, _ in parts)):
+            raise fields.bad("parts")
+        parts.append((path, prefix))
+    return Layer(
+        blob=Blob(fields.text("media_type"), fields.matching("digest", _DIGEST), fields.number("size")),
+        diff_id=fields.matching("diff_id", _DIGEST),
+        tar=fields.number("tar"),
+        path=fields.store_path("path"),
+        derivation=fields.matching("derivation", _HEX40),
+        parts=tuple(parts),
+        entries=fields.number("entries"),
+    )
+
+
+def _place(value: Value) -> Place:
+    fields = _Fields(value, "a store path", Place._fields)
+    return Place(
+        path=fields.store_path("path"),
+        derivation=fields.maybe("derivation", _HEX40),
+        package=fields.text("package"),
+        version=fields.text("version"),
+    )
+
+
+def _source(value: Value) -> Source:
+    fields = _Fields(value, "a source", Source._fields)
+    urls = fields.items("urls")
+    kind = fields.text("kind")
+    if kind not in ("fetch", "source") or not all(isinstance(url, str) for url in urls):
+        raise fields.bad("kind")
+    fetched = kind == "fetch"
+    return Source(
+        derivation=fields.matching("derivation", _HEX40),
+        kind=kind,
+        name=fields.text("name"),
+        urls=tuple(urls),
+        sha256=fields.matching("sha256", _HEX64) if fetched else fields.text("sha256"),
+        size=fields.number_or_none("size"),
+        tree=fields.text("tree") if fetched else fields.matching("tree", _HEX64),
+    )
+
+
+def _lock(value: Value) -> Lock:
+    fields = _Fields(value, "the lock", Lock._fields)
+    return Lock(
+        release=fields.text("release"),
+        arch=fields.text("arch"),
+        suites=tuple(_suite(each) for each in fields.items("suites")),
+        indexes=tuple(_index(each) for each in fields.items("indexes")),
+        packages=tuple(_package(each) for each in fields.items("packages")),
+    )
+
+
+def _suite(value: Value) -> Suite:
+    fields = _Fields(value, "a suite of the lock", Suite._fields)
+    return Suite(
+        suite=fields.text("suite"),
+        archive=fields.text("archive"),
+        date=fields.number("date"),
+        until=fields.number_or_none("until"),
+        sha256=fields.matching("sha256", _HEX64),
+    )
+
+
+def _index(value: Value) -> Index:
+    fields = _Fields(value, "an index of the lock", Index._fields)
+    return Index(
+        suite=fields.text("suite"),
+        sha256=fields.matching("sha256", _HEX64),
+        size=fields.number("size"),
+        packed_sha256=fields.matching("packed_sha256", _HEX64),
+        packed_size=fields.number("packed_size"),
+        file=fields.text("file"),
+    )
+
+
+def _package(value: Value) -> Package:
+    fields = _Fields(value, "a package of the lock", Package._fields)
+    return Package(
+        name=fields.text("name"),
+        version=fields.text("version"),
+        arch=fields.text("arch"),
+        source=fields.text("source"),
+        source_version=fields.text("source_version"),
+        archive=fields.text("archive"),
+        date=fields.number("date"),
+        size=fields.number("size"),
+        sha256=fields.matching("sha256", _HEX64),
+        file=fields.text("file"),
+    )
+
+
+def parse_entry(value: Value, parts: int) -> Entry:
+    """The entry that plain data says; ManifestError, with a reason, for anything else. parts: of its layer."""
+    if not isinstance(value, list) or len(value) != len(Entry._fields):
+        raise ManifestError("", why="an entry does not have the fields that it must have")
+    path, kind, mode, uid, gid, size, blake3, sha256, target, part = value
+    if not isinstance(path, bytes) or not _is_path(path):
+        raise ManifestError("", why=f"{str(path)[:80]} cannot be the path of an entry")
+    hashed = kind == FILE
+    good = (
+        kind in (FILE, DIRECTORY, SYMLINK)
+        and all(_in_range(number, most) for number, most in ((mode, 0o7777), (uid, MAX_ID), (gid, MAX_ID)))
+        and _in_range(size, MAX_NUMBER if hashed else 0)
+        and all(isinstance(digest, bytes) and len(digest) == 32 * hashed for digest in (blake3, sha256))
+        and isinstance(target, bytes)
+        and bool(target) == (kind == SYMLINK)
+        and (part is None or _in_range(part, parts - 1))
+    )
+    if not good:
+        raise ManifestError("", why=f"the entry of /{path.decode('utf-8', 'replace')} contradicts itself")
+    return Entry(path, kind, mode, uid, gid, size, blake3, sha256, target, part)
+
+
+def _in_range(value: Value, most: int) -> bool:
+    return value.__class__ is int and 0 <= value <= most
+
+
+def _is_path(path: bytes) -> bool:
+    return not path or (
+        b"\0" not in path and len(path) <= 4096 and not {b"", b".", b".."}.intersection(path.split(b"/"))
+    )
