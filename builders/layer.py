@@ -10,12 +10,13 @@ import contextlib
 import hashlib
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders import codec as codecs
 from fpack.builders import meta
+from fpack.builders.ahead import ahead
 from fpack.builders.oci import tar
 from fpack.builders.oci.contents import Attributes, Part, merge, of_table, of_tree
 from fpack.builders.protocol import BuildError, Built, Task, whole
@@ -151,25 +152,29 @@ def _make(task: Task, found: list[tar.Member]) -> Built:
     inner, outer = _Hasher(), hashlib.sha256()
     size = 0
 
-    def chunks() -> Iterator[bytes]:
-        nonlocal size
+    def compressed() -> Generator[bytes, None, None]:
         for data in tar.stream(found, task.check):
             inner.update(data)
-            out = compressor.compress(data)
-            if out:
-                size += len(out)
-                if not plain:
-                    outer.update(out)
-                yield out
+            yield compressor.compress(data)
             task.progress(inner.size, total)
-        out = compressor.flush()
-        size += len(out)
-        outer.update(out)
-        yield out
+        yield compressor.flush()
+
+    # A disk that is slow for a moment must not keep the compressor waiting. A small layer is not worth a thread.
+    source = ahead(compressed()) if total > tar.BUFFER else compressed()
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for piece in source:
+            if piece:
+                size += len(piece)
+                if not plain:
+                    outer.update(piece)
+                yield piece
 
     try:
-        writer.file("blob", chunks())
+        writer.file("blob", counted())
     finally:
+        source.close()
         diff_id = inner.finish()
     if inner.size != total:
         raise AssertionError(f"a tar of {total} bytes came out with {inner.size}")
