@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +49,8 @@ MAX_WAIT = 30.0  # the longest pause that a server can ask for
 USER_AGENT = "fpack"
 
 _HTML = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head|<body)", re.IGNORECASE)
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)\Z")
+_LENGTH = re.compile(r"[0-9]{1,18}\Z")
+_CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-[0-9]{1,18}|\*)/([0-9]{1,18}|\*)\Z")
 
 
 class Downloaded(NamedTuple):
@@ -152,7 +155,8 @@ class Http:
             bare, auth = url, {}
             if parts.username is not None:
                 bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-                auth = urllib3.make_headers(basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
+                login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+                auth = {"Authorization": f"Basic {b64encode(login.encode('utf-8', 'replace')).decode()}"}
             try:
                 answer = self._pool(parts.scheme, parts.hostname or "").urlopen(
                     "GET",
@@ -178,7 +182,7 @@ class Http:
 
         status = answer.status
         length = answer.headers.get("Content-Length", "")
-        total = int(length) if length.isdigit() and not answer.headers.get("Transfer-Encoding") else None
+        total = int(length) if _LENGTH.match(length) and not answer.headers.get("Transfer-Encoding") else None
         start = 0
         if status == 206:
             match = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
@@ -434,8 +438,13 @@ def _open_file(url: str, offset: int) -> Response:
         raise BadUrl("A file URL names another machine", where=shown(url))
     path = unquote(parts.path)
     try:
-        file = open(path, "rb")  # noqa: SIM115 - the response closes it
-        size = os.fstat(file.fileno()).st_size
+        # Another kind of file would never end, or never begin.
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            file.close()
+            raise OSError(0, "it is no regular file")
+        size = status.st_size
         start = offset if offset <= size else 0
         file.seek(start)
     except (FileNotFoundError, NotADirectoryError):

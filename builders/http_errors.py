@@ -97,7 +97,7 @@ def status_error(url: str, status: int, reason: str, wait: str) -> HttpError:
         return NotFound("A file is not there", where=shown(url), why=why)
     if status in _TRANSIENT:
         error = ServerError("A server failed", where=shown(url), why=why, hint="try again later")
-        if wait.isdigit():
+        if wait.isascii() and wait.isdigit() and len(wait) < 10:
             error.retry_after = float(wait)
         return error
     if 400 <= status < 500:
