@@ -57,7 +57,7 @@ def codec(text: str | None = None) -> dict[str, Value]:
         raise CodecError(f"There is no codec {text!r}", hint="write zstd, zstd:LEVEL, gzip, gzip:LEVEL or none")
     level, low, high = _LEVELS[name]
     if colon:
-        if not (number.isascii() and number.isdigit() and low <= int(number) <= high):
+        if not (number.isascii() and number.isdigit() and len(number) <= 2 and low <= int(number) <= high):
             raise CodecError(f"{name} has no level {number!r}", why=f"its levels are {low} to {high}")
         level = int(number)
     return {"name": name, "level": level, "threads": _THREADS if name == "zstd" else 1, "library": _library(name)}

@@ -38,10 +38,13 @@ DAY = 24 * 3600.0
 UNUSED = 90 * DAY
 MAX_SIZE = 1 << 30  # of an unpacked index; trixie's has 57 MB
 
+MAX_OFFSETS = 1 << 16  # bytes of the list of one package's places
+
 Buffer = mmap.mmap | bytes
 
 _NAMES = re.compile(rb"(?:\A|,)\s*([A-Za-z0-9][A-Za-z0-9+.\-]*)")
-_PROVIDES = re.compile(rb"\nProvides:((?:[^\n]|\n[ \t])*)")
+_PROVIDES = re.compile(rb"\nProvides:([^\n]*+(?:\n[ \t][^\n]*+)*+)")
+_FIRST = re.compile(rb"Package:[ \t]*([A-Za-z0-9][A-Za-z0-9+.\-]*)[ \t]*(?=\n|\Z)")
 _PACKAGE = re.compile(rb"\nPackage:[ \t]*([A-Za-z0-9][A-Za-z0-9+.\-]*)[ \t]*(?=\n)")
 
 
@@ -207,6 +210,8 @@ def make_table(text: Buffer, where: str = "") -> bytes:
         owners.append(name)
         at = b"%d" % start
         offsets[name] = offsets[name] + b" " + at if name in offsets else at
+        if len(offsets[name]) > MAX_OFFSETS:
+            raise IndexUnusable("An index has one package too often", where=where, why=name.decode("ascii"))
     providers: dict[bytes, list[bytes]] = {}
     for match in _PROVIDES.finditer(text):
         owner = owners[bisect(starts, match.start()) - 1]
@@ -222,8 +227,9 @@ def make_table(text: Buffer, where: str = "") -> bytes:
 
 def packages_of(text: Buffer, where: str = "") -> Iterator[tuple[int, bytes]]:
     """Where each stanza begins, and its package. A stanza begins with its name, after a blank line."""
-    if text[:8] == b"Package:":
-        yield 0, text[8 : text.find(b"\n")].strip()
+    first = _FIRST.match(text)
+    if first is not None:
+        yield 0, first[1]
     elif text[:1].strip():
         raise IndexUnusable("An index cannot be read", where=where, why="it does not begin with a package")
     for match in _PACKAGE.finditer(text):

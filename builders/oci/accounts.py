@@ -45,7 +45,7 @@ def resolve_user(
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and int(text) <= 0xFFFFFFFE
+    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= 0xFFFFFFFE
 
 
 def _passwd(text: str) -> Iterable[tuple[str, int, int]]:

@@ -21,7 +21,7 @@ _SIGNALS = (
     *("WINCH", "IO", "PWR", "SYS", "RTMIN", "RTMAX"),
 )
 _REALTIME = re.compile(r"RTM(IN\+|AX-)([1-9]|[12][0-9]|30)\Z")
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?\Z")
+_DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?(?:([0-9]{1,9})ms)?\Z")
 _PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?\Z")
 
 
@@ -113,7 +113,7 @@ def _absolute(value: Value, what: str) -> str:
 
 def _signal(value: Value) -> str:
     text = str(value) if value.__class__ in (str, int) else ""
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 64:
+    if text.isascii() and text.isdigit() and len(text) <= 2 and 1 <= int(text) <= 64:
         return str(int(text))
     name = text.upper().removeprefix("SIG")
     if name in _SIGNALS or _REALTIME.match(name):

@@ -140,3 +140,17 @@ def test_architectures() -> None:
 
 def test_a_document_has_one_form() -> None:
     assert spec.dump({"b": [1, "ü"], "a": None}) == '{"a":null,"b":[1,"ü"]}'.encode()
+
+
+@pytest.mark.parametrize(
+    "config", [{"stop_signal": "9" * 5000}, {"healthcheck": {"command": "x", "interval": "9" * 5000 + "s"}}]
+)
+def test_numbers_without_end_are_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(BuildError):
+        oci_config(config, None, None)
+
+
+def test_a_passwd_file_of_numbers_without_end() -> None:
+    assert resolve_user("app", f"evil:x:{'9' * 5000}:1::\napp:x:5:6::\n", "", (), ()) == "5:6"
+    with pytest.raises(BuildError):
+        resolve_user("9" * 5000, "", "", (), ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -343,3 +344,22 @@ def test_nearest_names() -> None:
     assert world.nearest("pyhton3") == ["python3"]
     assert world.nearest("zzzzzz") == []
     assert world.nearest("") == []
+
+
+def test_a_provides_field_of_many_megabytes_takes_little_memory() -> None:
+    text = b"Package: a\nProvides: b" + b", b" * 3_000_000 + b",\n c\n"
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert make_table(text).count(b"\ta\n") == 2
+    # The list of names itself is most of it: a pointer and a string each.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400_000
+
+
+def test_one_package_many_times_is_no_index() -> None:
+    with pytest.raises(IndexUnusable, match="too often"):
+        make_table(b"Package: a\n\n" * 20_000)
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"a\tb", b"a b", b"", b"-a"])
+def test_a_first_package_without_a_name_is_no_index(name: bytes) -> None:
+    with pytest.raises(IndexUnusable):
+        make_table(b"Package: " + name + b"\nVersion: 1\n\nPackage: b\n")
