@@ -12,6 +12,8 @@ from . import options as shared
 from .render import short, table
 from .target import UsageError
 
+_PACKAGES = "Move this package alone, or all that are built from a source of this name. May be given more than once."
+
 
 @click.command(
     "update",
@@ -19,11 +21,11 @@ from .target import UsageError
 Examples:
   fpack update                   everything in the lock
   fpack update trixie            one release
-  fpack update -p openssl        one package; the others stay where they can
+  fpack update -p openssl        what is built from openssl; the others stay where they can
   fpack update --json""",
 )
 @click.argument("releases", nargs=-1)
-@click.option("-p", "--package", "packages", multiple=True, metavar="NAME", help="Move these packages alone.")
+@click.option("-p", "--package", "packages", multiple=True, metavar="NAME", help=_PACKAGES)
 @click.option("--allow-older", is_flag=True, help="Accept an index that is older than the locked one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
@@ -37,10 +39,13 @@ def command(releases: tuple[str, ...], packages: tuple[str, ...], allow_older: b
         lock, place = workspace.source.lock, short(workspace.lock_file)
         for release in releases:
             _check("release", release, lock.releases(), place)
+        pins = lock.packages.values()
+        known = {name for pin in pins for name in (pin.name, pin.source)}
         for package in packages:
-            _check("package", package, {name for _, _, name in lock.packages}, place)
+            _check("package", package, known, place)
+        chosen = {pin.name for pin in pins if pin.name in packages or pin.source in packages}
         empty = not lock.releases()
-        moved = workspace.source.update(list(releases) or None, packages or None, allow_older=allow_older)
+        moved = workspace.source.update(list(releases) or None, chosen or None, allow_older=allow_older)
         workspace.source.save()
     if as_json:
         shared.print_json({"lock": str(workspace.lock_file), "moved": [each._asdict() for each in moved]})

@@ -180,6 +180,23 @@ def test_a_curated_package_has_its_own_files_within_a_project_too(tmp_path: Path
     assert files["/usr/local/bin/docker-entrypoint.sh"]["path"].endswith("/pkgs/redis/entrypoint.sh")
 
 
+def test_an_update_moves_what_is_built_from_a_source_and_nothing_else(tmp_path: Path) -> None:
+    archive = world(tmp_path / "archive")
+    for name in ("libwave1", "wave-data"):
+        archive.add(name, "1.0", fields={"Source": "wave"})
+    archive.publish()
+    fpack = Fpack(tmp_path / "home", archive)
+    for name in ("libwave1", "wave-data", "hello"):
+        fpack("lock", f"debian.trixie.{name}")
+    for name in ("libwave1", "wave-data"):
+        archive.add(name, "1.1", fields={"Source": "wave"}, suite="trixie-updates")
+    archive.add("hello", "3.0", depends="dash", suite="trixie-updates")
+    archive.publish(keep_old=True)
+    moved = json.loads(fpack("update", "-p", "wave", "--json").stdout)["moved"]
+    assert {(each["name"], each["new"]) for each in moved} == {("libwave1", "1.1"), ("wave-data", "1.1")}
+    assert {each["name"] for each in json.loads(fpack("update", "--json").stdout)["moved"]} >= {"hello"}
+
+
 def test_eval_build_size_why_and_lock(fpack: Fpack, project: Path) -> None:
     (project / "fpack.fp").write_text(PROJECT + '\nnote = text("note", "hello ${1 + 1}")\nnumber = 6 * 7\n')
     assert fpack("eval", "#number", cwd=project).stdout == "42\n"
