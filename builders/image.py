@@ -163,7 +163,12 @@ def _configure(args: Mapping[str, Value], inside: _Inside) -> dict[str, Value]:
     config = configuration.oci_config(given, entrypoint, user)
     if run:
         variables = dict(variable.split("=", 1) for variable in config["Env"])
-        check_program(run[0], variables["PATH"], view)
+        try:
+            check_program(run[0], variables["PATH"], view)
+        except BuildError as error:
+            if not entrypoint:
+                error.hint = f"without `entrypoint`, the first word of `command` is the program; {error.hint}"
+            raise
     for path, what in [
         *((volume, "The volume") for volume in config.get("Volumes", ())),
         *((path, "The working directory") for path in [config.get("WorkingDir")] if path),

@@ -191,6 +191,11 @@ class TestEntrypoint:
         with pytest.raises(BuildError, match="no program"):
             shop.image(root, {"entrypoint": run})
 
+    def test_a_command_alone_is_the_program(self, shop: Workshop, root: StorePath) -> None:
+        with pytest.raises(BuildError, match="no program --help") as error:
+            shop.image(root, {"command": ["--help"]})
+        assert "first word of `command` is the program" in error.value.hint
+
     @pytest.mark.parametrize(
         ("run", "message"),
         [

@@ -1,0 +1,1 @@
+result = container { packages = [debian.dash] }
