@@ -134,7 +134,8 @@ class Layer:
 
     def key(self, drv: Derivation) -> Value:
         """All of the derivation."""
-        return whole(drv)
+        # 2: large streams have smaller jobs of the compressor.
+        return whole(drv, 2)
 
     def build(self, task: Task) -> Built:
         """Output: `blob` and `layer`. No references: a layer stands for itself."""

@@ -42,7 +42,7 @@ class Image(NamedTuple):
 
 
 IMAGES = [
-    Image("go", 50, "65532:65532", version=("go version", "go version go{tag}")),
+    Image("go", 55, "65532:65532", version=("go version", "go version go{tag}")),
     Image("haproxy", 9, "99:99", signal="SIGUSR1", version=("haproxy -v", "HAProxy version {tag}.")),
     Image("mariadb", 23, "999:999", ("3306/tcp",), ("/var/lib/mysql",), None, ("mariadbd --version", "Ver {tag}.")),
     Image("nginx", 6.2, "101:101", ("8080/tcp",), (), "SIGQUIT", ("nginx -v", "nginx/{tag}.")),
