@@ -15,7 +15,7 @@ from .errors import NotCanonical
 Value = Any  # None | bool | int | str | bytes | list[Value] | dict[str, Value]
 
 MAX_DEPTH = 128
-_SIMPLE = (str, int, bytes, bool, type(None))
+_SIMPLE = frozenset((str, int, bytes, bool, type(None)))
 
 
 def _order(value: Value, depth: int) -> Value:
@@ -25,19 +25,15 @@ def _order(value: Value, depth: int) -> Value:
     if depth > MAX_DEPTH:
         raise NotCanonical("A value is nested too deeply to be encoded", why=f"the limit is {MAX_DEPTH} levels")
     if kind is dict:
-        keys = list(value)
-        for key in keys:
+        for key in value:
             if key.__class__ is not str:
                 raise NotCanonical(f"A record has a key that is no string: {key!r}")
-        keys.sort(key=_utf8)
-        return {key: _order(value[key], depth + 1) for key in keys}
+        # Code points have the order of their UTF-8 bytes, and no key is there twice, so no values are compared.
+        items = sorted(value.items())
+        return {key: item if item.__class__ in _SIMPLE else _order(item, depth + 1) for key, item in items}
     if isinstance(value, (list, tuple)):
-        return [_order(item, depth + 1) for item in value]
+        return [item if item.__class__ in _SIMPLE else _order(item, depth + 1) for item in value]
     raise NotCanonical(f"A {kind.__name__} has no canonical encoding")
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
 
 
 def encode(value: Value) -> bytes:
