@@ -99,7 +99,10 @@ class Deriver:
         place = HostPath(path.place)
         if not place.exists():
             raise Fault(f"There is no file {quote(place.name)}", why=str(place), file=path.place)
-        digest = self.sources.hash(place).hex()
+        try:
+            digest = self.sources.hash(place).hex()
+        except OSError as error:
+            raise Fault(f"{quote(place.name)} cannot be read", why=f"{error.filename}: {error.strerror}") from None
         self.source_paths[digest] = place
         name = clean_name(place.name)
         _, texts = self.add(Derivation("source", name, {"tree": digest}))

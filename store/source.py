@@ -6,18 +6,16 @@ store does not have it. Every `.gitignore` from the source's top down counts, an
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .errors import BadTree
+from .ignores import MAX_BYTES, Ignores
 from .tree import CHUNK, scan, split, tree_digest
 from .writer import TreeWriter
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 
 class SourceTree:
@@ -71,33 +69,42 @@ class _Ignores:
     """The `.gitignore` files from `top` down, each read once."""
 
     def __init__(self, top: Path) -> None:
-        self._top = os.fspath(top)
-        self._specs: dict[str, GitIgnoreSpec | None] = {}
+        self._top = os.fsencode(top)
+        self._files: dict[bytes, Ignores | None] = {}
 
     def keeps(self, place: bytes, is_directory: bool) -> bool:
         """Whether an entry below the top is part of the source. Its parents are known to be."""
-        path = os.fsdecode(place)
-        folder, _, name = path.rpartition("/")
-        if name == ".git":
+        folder, _, name = place.rpartition(b"/")
+        if name == b".git":
             return False
         verdict = None
         # The nearest file that says anything decides.
         while verdict is None and len(folder) >= len(self._top):
-            spec = self._spec(folder)
-            if spec is not None:
-                verdict = spec.check_file(path[len(folder) + 1 :] + ("/" if is_directory else "")).include
-            folder = folder.rpartition("/")[0]
+            if folder not in self._files:
+                self._files[folder] = _read(folder + b"/.gitignore")
+            patterns = self._files[folder]
+            if patterns is not None:
+                verdict = patterns.verdict(place[len(folder) + 1 :], is_directory)
+            folder = folder.rpartition(b"/")[0]
         return not verdict
 
-    def _spec(self, folder: str) -> GitIgnoreSpec | None:
-        if folder not in self._specs:
-            self._specs[folder] = None
-            try:
-                with open(f"{folder}/.gitignore", encoding="utf-8", errors="surrogateescape") as file:
-                    lines = file.read().splitlines()
-            except (FileNotFoundError, IsADirectoryError):
-                return None
-            from pathspec import GitIgnoreSpec
 
-            self._specs[folder] = GitIgnoreSpec.from_lines(lines)
-        return self._specs[folder]
+def _read(place: bytes) -> Ignores | None:
+    """The patterns of a file. As for git, what a symlink leads to is none: it may be anything of this machine."""
+    try:
+        fd = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        text = os.read(fd, MAX_BYTES + 1)
+    finally:
+        os.close(fd)
+    if len(text) > MAX_BYTES:
+        raise BadTree(
+            "A file of patterns is too large", where=os.fsdecode(place), why=f"the limit is {MAX_BYTES} bytes"
+        )
+    return Ignores(text)

@@ -184,3 +184,14 @@ def test_json_marks_what_is_not_built(evaluator: Evaluator) -> None:
 def test_what_is_no_derivation(evaluator: Evaluator) -> None:
     for text in ("1", '"/fpack/store/x"', "{ out = 1 }", '{ type = "derivation", out = "x" }'):
         assert not evaluator.is_derivation(evaluator.expression(text))
+
+
+def test_a_source_that_cannot_be_read_is_told_of(tmp_path: Path, cache: Path) -> None:
+    class Sources:
+        def hash(self, path: Path) -> bytes:
+            raise PermissionError(13, "Permission denied", str(path / "secret"))
+
+    (tmp_path / "src").mkdir()
+    with pytest.raises(EvalError, match="cannot be read") as caught:
+        Evaluator(cache=cache, root=tmp_path, sources=Sources()).expression('"${./src}"')
+    assert "secret: Permission denied" in caught.value.why

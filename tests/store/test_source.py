@@ -70,3 +70,25 @@ def test_what_a_tree_cannot_hold_is_refused(project: Path, tmp_path: Path) -> No
         SourceTree().hash(project)
     with pytest.raises(BadTree):
         copy(project, tmp_path)
+
+
+@pytest.mark.parametrize("what", ["/dev/zero", "loop", "fifo", "outside"])
+def test_patterns_are_read_from_a_file_of_the_project_alone(project: Path, what: str) -> None:
+    (project / "sub/.gitignore").unlink()
+    if what == "fifo":
+        os.mkfifo(project / "sub/.gitignore")
+        with pytest.raises(BadTree):
+            SourceTree().hash(project)
+        return
+    (project.parent / "outside").write_text("*\n")
+    target = {"loop": ".gitignore", "outside": "../../outside"}.get(what, what)
+    (project / "sub/.gitignore").symlink_to(target)
+    hashed = SourceTree().hash(project)
+    (project / "sub/secret").write_text("other")
+    assert SourceTree().hash(project) != hashed
+
+
+def test_a_file_of_patterns_without_end(project: Path) -> None:
+    (project / ".gitignore").write_bytes(b"a\n" * 600_000)
+    with pytest.raises(BadTree, match="too large"):
+        SourceTree().hash(project)

@@ -1,0 +1,203 @@
+"""The patterns of a `.gitignore` file, matched as git does it, byte by byte (gitignore(5) and git's wildmatch.c).
+
+A file may be anybody's. So a pattern's time is bounded by the length of the path and of the pattern: what a `*`
+matches is settled where the text after it is first found, and never tried again (an atomic group). With single
+characters, classes and `*` alone, the first place is as good as any later one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+MAX_BYTES = 1 << 20
+MAX_PATTERN = 8192  # no path is half as long; a longer pattern counts for nothing
+_SPECIAL = re.compile(rb"[*?\[\\]")
+_CLASSES = {
+    b"alnum": rb"0-9A-Za-z",
+    b"alpha": rb"A-Za-z",
+    b"blank": rb" \t",
+    b"cntrl": rb"\x00-\x1f\x7f",
+    b"digit": rb"0-9",
+    b"graph": rb"\x21-\x7e",
+    b"lower": rb"a-z",
+    b"print": rb"\x20-\x7e",
+    b"punct": rb"\x21-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e",
+    b"space": rb" \t\n\r\f\v",
+    b"upper": rb"A-Z",
+    b"xdigit": rb"0-9A-Fa-f",
+}
+_NOTHING = rb"(?!)"
+
+
+class _Rule(NamedTuple):
+    """number: its place in the file. keep: it takes back what was ignored. directories: it is for these alone.
+
+    whole: it is for the path, not for its last component. match: of an expression; None: the pattern is the name.
+    """
+
+    number: int
+    keep: bool
+    directories: bool
+    whole: bool
+    match: Callable[[bytes], object] | None
+
+
+class Ignores:
+    """The patterns of one file, which speak of what is below its directory. text: the file's content."""
+
+    def __init__(self, text: bytes) -> None:
+        # Most patterns are names. These are looked up, so that a file of many costs little.
+        self._names: dict[tuple[bytes, bool], _Rule] = {}
+        self._wild: list[_Rule] = []
+        for number, (keep, directories, whole, pattern) in enumerate(_patterns(text)):
+            if whole or _SPECIAL.search(pattern):
+                match = re.compile(_translate(pattern, whole), re.DOTALL).match
+                self._wild.append(_Rule(number, keep, directories, whole, match))
+            else:
+                self._names[pattern, directories] = _Rule(number, keep, directories, whole, None)
+        self._wild.reverse()
+
+    def verdict(self, path: bytes, is_directory: bool) -> bool | None:
+        """Whether `path`, relative to the file's directory, is ignored; None if no pattern matches it."""
+        name = path.rpartition(b"/")[2]
+        named = [self._names.get((name, False)), self._names.get((name, True)) if is_directory else None]
+        # The last pattern of the file that matches decides.
+        best = max((rule for rule in named if rule is not None), key=lambda rule: rule.number, default=None)
+        for rule in self._wild:
+            if best is not None and rule.number < best.number:
+                break
+            if rule.match and (is_directory or not rule.directories) and rule.match(path if rule.whole else name):
+                best = rule
+                break
+        return None if best is None else not best.keep
+
+
+def _patterns(text: bytes) -> Iterator[tuple[bool, bool, bool, bytes]]:
+    """(whether it keeps, whether it is for directories alone, whether it is for whole paths, the pattern)."""
+    for line in text.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
+        pattern = _stripped(line.removesuffix(b"\r"))
+        if pattern.startswith(b"#"):
+            continue
+        keep = pattern.startswith(b"!")
+        pattern = pattern[keep:]
+        directories = pattern.endswith(b"/")
+        pattern = pattern[: len(pattern) - directories]
+        if 0 < len(pattern) <= MAX_PATTERN:
+            yield keep, directories, b"/" in pattern, pattern
+
+
+def _stripped(line: bytes) -> bytes:
+    """`line` without the blanks at its end that no backslash protects."""
+    end = len(line.rstrip(b" "))
+    if end < len(line):
+        slashes = end - len(line[:end].rstrip(b"\\"))
+        end += slashes % 2
+    return line[:end]
+
+
+def _translate(pattern: bytes, whole: bool) -> bytes:
+    """A regular expression for a pattern."""
+    if not whole:
+        return _component(pattern) + rb"\Z"
+    runs: list[list[bytes]] = [[]]
+    for part in _split(pattern.removeprefix(b"/")):
+        if part != b"**":
+            runs[-1].append(_component(part))
+        elif runs[-1] or len(runs) == 1:
+            runs.append([])
+    out = b"/".join([*runs[0], b""] if len(runs) > 1 and runs[0] else runs[0])
+    for run in runs[1:-1]:
+        out += rb"(?>(?:[^/]+/)*?%b/)" % b"/".join(run)
+    if len(runs) > 1:
+        out += rb"(?:[^/]+/)*" + b"/".join(runs[-1]) if runs[-1] else rb".+"
+    return out + rb"\Z"
+
+
+def _split(pattern: bytes) -> Iterator[bytes]:
+    """The components of a pattern. A slash in a class is none between components; one after a backslash is."""
+    begun = at = 0
+    while at < len(pattern):
+        char = pattern[at : at + 1]
+        at += 1
+        if char == b"[":
+            at = _class(pattern, at)[1]
+        elif char == b"\\" and pattern[at : at + 1] != b"/":
+            at += 1
+        elif char in (b"/", b"\\"):
+            yield pattern[begun : at - 1]
+            at += char == b"\\"
+            begun = at
+    yield pattern[begun:]
+
+
+def _component(part: bytes) -> bytes:
+    """A regular expression for a pattern without slashes."""
+    pieces: list[list[bytes]] = [[]]
+    at = 0
+    while at < len(part):
+        char = part[at : at + 1]
+        at += 1
+        if char == b"*":
+            if pieces[-1] or len(pieces) == 1:
+                pieces.append([])
+        elif char == b"?":
+            pieces[-1].append(rb"[^/]")
+        elif char == b"[":
+            found, at = _class(part, at)
+            pieces[-1].append(found)
+        elif char == b"\\":
+            if at == len(part):
+                return _NOTHING
+            pieces[-1].append(re.escape(part[at : at + 1]))
+            at += 1
+        else:
+            pieces[-1].append(re.escape(char))
+    texts = [b"".join(piece) for piece in pieces]
+    if len(texts) == 1:
+        return texts[0]
+    return texts[0] + b"".join(rb"(?>[^/]*?%b)" % text for text in texts[1:-1]) + rb"[^/]*" + texts[-1]
+
+
+def _class(part: bytes, at: int) -> tuple[bytes, int]:
+    """A regular expression for the class whose bracket ends before `at`, and where the class ends."""
+    negated = part[at : at + 1] in (b"!", b"^")
+    at += negated
+    chosen: list[bytes] = []
+    previous = -1
+    first = True
+    while first or part[at : at + 1] != b"]":
+        first = False
+        char, at = part[at : at + 1], at + 1
+        if not char:
+            return _NOTHING, len(part)  # it never ends
+        if char == b"[" and part[at : at + 1] == b":":
+            closed = part.find(b"]", at + 1)
+            named = part[at + 1 : max(closed, at)]
+            if closed < 0 or (named.endswith(b":") and named[:-1] not in _CLASSES):
+                return _NOTHING, len(part)
+            if named.endswith(b":"):
+                chosen.append(_CLASSES[named[:-1]])
+                at += len(named) + 2
+                previous = -1
+                continue
+        if char == b"-" and previous >= 0 and part[at : at + 1] not in (b"", b"]"):
+            end, at = part[at : at + 1], at + 1
+            if end == b"\\":
+                end, at = part[at : at + 1], at + 1
+            if not end:
+                return _NOTHING, len(part)
+            if previous <= end[0]:
+                chosen.append(rb"\x%02x-\x%02x" % (previous, end[0]))
+            previous = -1
+            continue
+        if char == b"\\":
+            char, at = part[at : at + 1], at + 1
+            if not char:
+                return _NOTHING, len(part)
+        chosen.append(rb"\x%02x" % char[0])
+        previous = char[0]
+    if not chosen:
+        return (rb"[^/]" if negated else _NOTHING), at + 1
+    return rb"(?!/)[%b%b]" % (b"^" if negated else b"", b"".join(chosen)), at + 1
