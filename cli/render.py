@@ -62,7 +62,9 @@ def show_refusal(error: OSError) -> int:
     if full:
         hint = "fpack gc deletes what nothing needs"
     what = "There is no room" if full else f"{place or 'A file'} cannot be used"
-    where = place or "the output, or a file that was written"
+    where = place if full else ""
+    if not place:
+        where = "the output, or a file that was written"
     show_error(FpackError(what, where=where, why=error.strerror or "", hint=hint))
     return 1
 
