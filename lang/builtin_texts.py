@@ -15,8 +15,11 @@ from .arguments import bounded, int_of, list_of, text_of
 from .derive import Deriver
 from .errors import Fault, quote
 from .operators import fields
+from .stack import Slow, interruptible
 from .values import Path, Record, Value, describe, evaluated
 
+SECONDS = 10
+_SHORT = 4096
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
@@ -102,6 +105,18 @@ def _regex(regex: Value) -> re.Pattern[str]:
         raise Fault("This is no regular expression", why=str(error)) from None
 
 
+def _search(s: str, pattern: re.Pattern[str], search: Callable[[], Any]) -> Any:
+    """The result of a search, with a limit for those that may try very many ways to match."""
+    if len(s) < _SHORT and "(" not in pattern.pattern and sum(map(pattern.pattern.count, "*+?{")) < 2:
+        return search()
+    try:
+        return interruptible(search, SECONDS)
+    except Slow:
+        hint = "a repetition within a repetition, as in (a+)+, divides a text in all possible ways"
+        why = f"it was given up after {SECONDS} seconds"
+        raise Fault("This regular expression takes too long", why=why, hint=hint) from None
+
+
 class Texts:
     """The builtins that take strings apart, or make them from values: they look after placeholders."""
 
@@ -140,8 +155,11 @@ class Texts:
 
         def replace_all(s: Value, regex: Value, new: Value, /) -> Value:
             s, pattern, new = text_of(s), _regex(regex), text_of(new)
-            cut(s, [i for found in pattern.finditer(s) for i in found.span()])
-            return pattern.sub(lambda _: new, s)
+            spans, replaced = _search(
+                s, pattern, lambda: ([found.span() for found in pattern.finditer(s)], pattern.sub(lambda _: new, s))
+            )
+            cut(s, [i for span in spans for i in span])
+            return replaced
 
         def substring(s: Value, a: Value, b: Value, /) -> Value:
             s, a, b = text_of(s), int_of(a), int_of(b)
@@ -163,8 +181,8 @@ class Texts:
             return changed
 
         def match(s: Value, regex: Value, /) -> Value:
-            s = text_of(s)
-            found = _regex(regex).fullmatch(s)
+            s, pattern = text_of(s), _regex(regex)
+            found = _search(s, pattern, lambda: pattern.fullmatch(s))
             if found is None:
                 return None
             cut(s, [i for n in range(1, len(found.groups()) + 1) for i in found.span(n) if i >= 0])

@@ -1,10 +1,15 @@
-"""Deep recursion without a crash: evaluation runs in a thread with a large stack and a limit that fits it."""
+"""Deep recursion without a crash: evaluation runs in a thread with a large stack and a limit that fits it.
+
+The thread that asked for it waits meanwhile. Ctrl-C reaches that one alone, and only when the interpreter gets to
+look; so it also makes the calls of C that may take long.
+"""
 
 from __future__ import annotations
 
 import _thread
 import gc
 import sys
+from _queue import SimpleQueue
 from collections.abc import Callable
 from typing import Any
 
@@ -16,39 +21,91 @@ _SMALL_FRAMES = 5_000
 # An evaluation makes many small objects that live long; looking for cycles at every 700th takes most of its time.
 _COLLECT = (100_000, 20, 50)
 
-_inside: set[int] = set()
+# What the waiting thread is asked to do, by the evaluating one's number; None when the evaluation is done.
+_inside: dict[int, SimpleQueue[Callable[[], None] | None]] = {}
+
+
+class Slow(Exception):
+    """A call took longer than it may."""
 
 
 def run(work: Callable[[], Any]) -> Any:
     """The result of `work()`; what it raises is raised here. RecursionError where it recurses beyond the limit."""
     if _thread.get_ident() in _inside:
         return work()
-    done = _thread.allocate_lock()
-    done.acquire()
+    requests: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
     outcome: list[Any] = [None, None]
 
     def body() -> None:
         ident = _thread.get_ident()
-        _inside.add(ident)
+        _inside[ident] = requests
         try:
             outcome[0] = work()
         except BaseException as error:
             outcome[1] = error
         finally:
-            _inside.discard(ident)
-            done.release()
+            del _inside[ident]
+            requests.put(None)
 
     limit, thresholds = sys.getrecursionlimit(), gc.get_threshold()
     gc.set_threshold(*_COLLECT)
     try:
         _start(body, limit)
-        done.acquire()
+        while (request := requests.get()) is not None:
+            request()
     finally:
         sys.setrecursionlimit(limit)
         gc.set_threshold(*thresholds)
     if outcome[1] is not None:
         raise outcome[1]
     return outcome[0]
+
+
+def interruptible(work: Callable[[], Any], seconds: float) -> Any:
+    """The result of `work()`, a long call of C, made where Ctrl-C ends it; Slow if it takes over `seconds`.
+
+    That holds for an evaluation that the main thread waits for. Elsewhere it is a call as any other.
+    """
+    requests = _inside.get(_thread.get_ident())
+    if requests is None:
+        return work()
+    done = _thread.allocate_lock()
+    done.acquire()
+    outcome: list[Any] = [None, None]
+
+    def request() -> None:
+        try:
+            outcome[0] = _limited(work, seconds)
+        except BaseException as error:
+            outcome[1] = error
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            done.release()
+
+    requests.put(request)
+    done.acquire()
+    if outcome[1] is not None:
+        raise outcome[1]
+    return outcome[0]
+
+
+def _limited(work: Callable[[], Any], seconds: float) -> Any:
+    import signal
+
+    def expired(number: int, frame: object) -> None:
+        raise Slow
+
+    try:
+        before = signal.signal(signal.SIGALRM, expired)
+    except ValueError:
+        return work()  # this is not the main thread
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return work()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _start(body: Callable[[], None], limit: int) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import _thread
+import re
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 from fpack.lang import stack
@@ -87,3 +91,39 @@ def test_a_machine_with_little_memory_gets_a_smaller_stack() -> None:
     )
     out = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd="/").stdout
     assert out.splitlines() == ["2", "Calls are nested too deeply, perhaps without end"]
+
+
+def test_a_long_call_is_given_up() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    begun = time.monotonic()
+    slow = re.compile("(a+)+b")
+    with pytest.raises(stack.Slow):
+        stack.run(lambda: stack.interruptible(lambda: slow.match("a" * 60), 0.3))
+    assert time.monotonic() - begun < 5
+    assert signal.getsignal(signal.SIGALRM) == before and signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert stack.run(lambda: stack.interruptible(lambda: 5, 0.3)) == 5
+    with pytest.raises(ZeroDivisionError):
+        stack.run(lambda: stack.interruptible(lambda: 1 // 0, 0.3))
+
+
+def test_a_call_in_another_thread_has_no_limit() -> None:
+    found = []
+    thread = threading.Thread(target=lambda: found.append(stack.run(lambda: stack.interruptible(lambda: 5, 0.3))))
+    thread.start()
+    thread.join()
+    assert found == [5] and stack.interruptible(lambda: 6, 0.3) == 6
+
+
+def test_an_interruption_ends_a_long_call() -> None:
+    probe = (
+        "from fpack.lang.evaluator import Evaluator\n"
+        "print(1, flush=True)\n"
+        "try: Evaluator().expression('match(\"" + "a" * 60 + '", "(a+)+b")\')\n'
+        "except KeyboardInterrupt: print(2)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", probe], stdout=subprocess.PIPE, text=True, cwd="/")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "1\n"
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=8)[0] == "2\n"
