@@ -65,6 +65,8 @@ class Run:
             result = Result(error=error)
         except OSError as error:
             result = Result(error=_explain(error, self._drv.name))
+        except MemoryError:
+            result = Result(error=StoreError("There is not enough memory", where=self._drv.name, hint="try -j 1"))
         except Exception as error:
             # A fault of ours: the log has what is needed to mend it, the user gets a sentence.
             self._task.lines += traceback.format_exc().splitlines()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fpack.lang.evaluator import Evaluator
 
 LOCK_FILE = "fpack.lock"
+MAX_VALUES = 100_000
 DAY = 86400
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le": "ppc64el", "s390x": "s390x"}
 
@@ -163,12 +164,20 @@ class Workspace:
         from fpack.lang.values import OnDemand
 
         evaluator = self.evaluator
-        todo, seen = [value], set()
+        # Kept, for as long as one is seen no other has its number.
+        seen: dict[int, Any] = {}
+        todo = [value]
         while todo:
             value = evaluator.force(todo.pop())
             if id(value) in seen:
                 continue
-            seen.add(id(value))
+            seen[id(value)] = value
+            if len(seen) > MAX_VALUES:
+                raise UsageError(
+                    "There is no end to what is to be locked",
+                    why=f"more than {MAX_VALUES} values are in it; one may hold itself",
+                    hint="name what is meant, as in: fpack lock fpack.fp#image",
+                )
             if isinstance(value, list):
                 todo += value
             elif isinstance(value, dict) and not isinstance(value, OnDemand) and not evaluator.is_derivation(value):

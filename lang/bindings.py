@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Node = tuple[Any, ...]
 _ROUNDS = 8
+MAX_OWN = 4096  # Python takes time in the square of it
 _VALUES = ("int", "float", "str", "const", "fn")
 
 
@@ -172,6 +173,9 @@ class Bindings:
         own = self.own(entries)
         if not own and all(e[0] != "claim" for e in entries):
             return self.display(entries, scope, scope, block, at, Later({}, {}))
+        if len(own) > MAX_OWN:
+            why = f"{len(own)} of its fields do, and the limit is {MAX_OWN}"
+            raise self.source.error(node[1], node[1] + 1, "Too many fields of this record mention each other", why=why)
         builder = self.fresh(".record")
         body: Block = []
         inner = Scope(scope)

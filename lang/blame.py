@@ -140,6 +140,8 @@ def _fault(error: BaseException, steps: list[Step]) -> FpackError | None:
         return error
     if isinstance(error, RecursionError):
         return _too_deep(steps)
+    if isinstance(error, MemoryError):
+        return Fault("There is not enough memory for this value")
     if isinstance(error, (TypeError, KeyError)) and _last(error.__traceback__) is steps[-1].frame:
         if isinstance(error, KeyError):
             return no_field(_selected(steps[-1].frame), error.args[0])

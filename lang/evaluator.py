@@ -184,7 +184,7 @@ class Evaluator:
                     self._modules.prelude = self._modules.named(PRELUDE)
                     self._ready = True
                 return work()
-            except (FpackError, RecursionError, TypeError, KeyError) as error:
+            except (FpackError, RecursionError, MemoryError, TypeError, KeyError) as error:
                 from .blame import blame
 
                 told = blame(error, self._cache)

@@ -322,3 +322,8 @@ def test_a_tar_that_was_there_is_replaced_whole(fpack: Fpack) -> None:
     fpack.pack("debian.trixie.hello")
     with tarfile.open(fileobj=io.BytesIO((fpack.home / "hello.tar").read_bytes())) as tar:
         assert "index.json" in tar.getnames()
+
+
+def test_a_project_without_end_is_not_locked(fpack: Fpack) -> None:
+    (fpack.home / "fpack.fp").write_text("f(n) = { next = f(n + 1) }\nimage = f(0)\n")
+    assert "no end" in fpack.fails("lock")

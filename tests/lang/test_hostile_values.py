@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,28 @@ def test_an_expression_that_takes_too_long(evaluator: Evaluator, monkeypatch: py
     with pytest.raises(EvalError, match="too long"):
         evaluator.expression(text)
     assert evaluator.expression('match("aab", "(a*)(b?)")') == ["aa", "b"]
+
+
+@pytest.mark.parametrize(
+    "text", ['"x", (s, _) => "${s}${s}"', "[1], (s, _) => concat(s, s)", "[1], (s, _) => [...s, ...s]"]
+)
+def test_values_without_end_in_little_memory(text: str) -> None:
+    probe = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+        "from fpack.lang.evaluator import Evaluator\n"
+        "try: Evaluator().expression(sys.argv[1])\n"
+        "except Exception as error: print(error.exit_code, error.what)\n"
+    )
+    command = [sys.executable, "-c", probe, f"fold(range(60), {text})"]
+    out = subprocess.run(command, capture_output=True, text=True, cwd="/").stdout
+    assert out == "3 There is not enough memory for this value\n"
+
+
+def test_fields_that_mention_each_other_are_bounded(evaluator: Evaluator) -> None:
+    def chain(count: int) -> str:
+        return "{" + "\n".join(f"a{i} = a{i + 1}" for i in range(count)) + f"\na{count} = 1 }}.a0"
+
+    assert evaluator.expression(chain(1000)) == 1
+    with pytest.raises(EvalError, match="mention each other"):
+        evaluator.expression(chain(20_000))
