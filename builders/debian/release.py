@@ -149,6 +149,10 @@ def _check_frame(data: bytes, where: str) -> None:
         raise Truncated("A suite's index is incomplete", where=where, why="its signature is missing or cut off")
     if markers != [_BEGIN, _SIGNATURE, _END] or lines[-1] != _END:
         raise Unsigned("A suite's index has text that is not signed", where=where)
+    # The armor's own headers are not signed. RFC 9580, 7: only Hash may be there.
+    headers = lines[1 : lines.index(b"")] if b"" in lines else lines
+    if any(not line.startswith(b"Hash:") for line in headers):
+        raise Unsigned("A suite's index has headers that are not signed", where=where)
 
 
 def _first_line(error: BaseException) -> str:

@@ -240,3 +240,20 @@ def test_a_keyring_that_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "k").write_bytes(content)
     with pytest.raises(ReleaseError):
         read(clearsign(TEXT), tmp_path / "k")
+
+
+@pytest.mark.parametrize("header", [b"Codename: sid", b"Comment: x", b"Version: 1", b"Date: x", b" folded"])
+def test_headers_that_no_signature_covers(keyring: Path, header: bytes) -> None:
+    first = b"-----BEGIN PGP SIGNED MESSAGE-----\n"
+    for data in (clearsign(TEXT), clearsign(TEXT).replace(b"Hash: SHA512\n", b"")):
+        with pytest.raises(Unsigned, match="headers"):
+            read(data.replace(first, first + header + b"\n", 1), keyring)
+
+
+def test_a_signature_of_another_text(keyring: Path) -> None:
+    mark = b"-----BEGIN PGP SIGNATURE-----"
+    one, two = clearsign(TEXT), clearsign(TEXT.replace("trixie", "sid"))
+    mixed = one[: one.index(mark)] + two[two.index(mark) :]
+    for data in (mixed, mixed + one[one.index(mark) :], one + two):
+        with pytest.raises(ReleaseError):
+            read(data, keyring)
