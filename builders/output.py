@@ -14,6 +14,8 @@ from pathlib import Path
 
 from fpack.store.errors import FpackError
 
+from . import meta
+
 CHUNK = 1 << 20
 
 
@@ -113,7 +115,7 @@ def write(fd: int, data: bytes | bytearray) -> None:
 
 def copy(source: Path, fd: int, size: int) -> None:
     """Append a file of the store, which has `size` bytes, in the kernel where that can be done."""
-    with open(source, "rb", buffering=0) as file:
+    with meta.open_file(source) as file:
         have = os.fstat(file.fileno()).st_size
         if have != size:
             raise ExportError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fpack.store import canonical, derivation
+from fpack.store import derivation
 from fpack.store.path import StorePath, parse
 from fpack.store.store import default_root
 
@@ -128,9 +128,10 @@ def _image(workspace: Workspace, path: StorePath) -> tuple[dict[str, Any], dict[
     """What a built image is, and those parts of its configuration that were worked out when it was made."""
     import json
 
-    disk = workspace.store.disk(path)
-    record = canonical.decode((disk / "image").read_bytes())
-    config = json.loads((disk / "config").read_bytes()).get("config", {})
+    from fpack.builders.oci.record import read as read_record
+
+    record, document, _ = read_record(workspace.store.disk(path))
+    config = json.loads(document).get("config", {})
     built = {
         "path": str(path),
         "digest": record["digest"],

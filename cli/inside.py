@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from fpack.builders import meta
 from fpack.builders.globs import merged
-from fpack.store import canonical
+from fpack.builders.oci.record import read as read_record
 from fpack.store.errors import FpackError
 
 _SHOWN = 8  # packages that have files in a directory
@@ -60,8 +60,8 @@ def read_slices(root: Path) -> list[Slice]:
 
 def read_layers(image: Path) -> list[Layer]:
     """The layers of a built image, by its directory on disk."""
-    value = canonical.decode((image / "image").read_bytes())
-    return [Layer(tuple(each["packages"]), each["size"], each["unpacked"]) for each in value["layers"]]
+    layers = read_record(image).fields["layers"]
+    return [Layer(tuple(each["packages"]), each["size"], each["unpacked"]) for each in layers]
 
 
 def chain(slices: Sequence[Slice], package: str) -> list[Slice]:

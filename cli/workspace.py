@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fpack.store.derivation import Output
+from fpack.store import derivation
+from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
 from fpack.store.store import Store, default_root
@@ -126,15 +127,29 @@ class Workspace:
                 f"{target.text} is not a container",
                 hint="pack a container { ... } or a package; fpack build makes other things",
             )
-        name = str(self.field(value, "name"))
+        # A record is what somebody wrote: what counts is that the builders of images and roots make its parts.
+        image, root = self.output(self.field(value, "image")), self.output(self.field(value, "root"))
+        made = self._made_by(image, "image", target)
+        self._made_by(root, "root", target)
+        name = str(made.args.get("name"))
         return Container(
-            image=self.output(self.field(value, "image")),
-            root=self.output(self.field(value, "root")),
+            image=image,
+            root=root,
             name=name,
             file_name=name.rpartition("/")[2],
             ports=tuple(str(p) for p in self._list(value, "ports")),
             run_options=tuple(str(o) for o in self._list(value, "run-options")),
         )
+
+    def _made_by(self, output: Output, kind: str, target: Target) -> Derivation:
+        made = derivation.decode(self.evaluator.derivations[output.derivation])
+        if made.kind != kind:
+            raise UsageError(
+                f"{target.text} is not a container",
+                why=f"its {kind} is made by the builder of kind {made.kind!r}",
+                hint="make it with container { ... }",
+            )
+        return made
 
     def derivation(self, target: Target) -> Output:
         """The output that a target stands for: a derivation's, or a container's image."""

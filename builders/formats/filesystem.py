@@ -15,9 +15,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 from fpack.builders.archive import tar as reader
 from fpack.builders.archive.stream import ArchiveError, Section, Stream, blocks
+from fpack.builders.oci.record import read as read_record
 from fpack.builders.oci.tar import BUFFER, DIRECTORY, END, FILE, SYMLINK, Member, header, length, padding
 from fpack.builders.output import write
-from fpack.store import canonical
 
 _CODECS = {"+zstd": "zst", "+gzip": "gz", ".tar": ""}
 
@@ -67,14 +67,14 @@ class FileSystem:
     def __init__(self, image: Path, disk: Callable[[str], Path], folder: Path, digest: str = "") -> None:
         import json
 
-        self.record: dict[str, Any] = canonical.decode((image / "image").read_bytes())
-        self.config: dict[str, Any] = json.loads((image / "config").read_bytes()).get("config", {})
+        self.record, config, _ = read_record(image)
+        self.config: dict[str, Any] = json.loads(config).get("config", {})
         self.entries: dict[bytes, Found] = {b"": Found(Member(b"", DIRECTORY, 0o755))}
         self._digest = digest
         self._spool = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  closed at the end of the context
         try:
-            for record in self.record["layers"]:
-                self._read(_layer(record, disk))
+            for layer in self.record["layers"]:
+                self._read(_layer(layer, disk))
         except BaseException:
             self._spool.close()
             raise

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Protocol
 
 from fpack.builders import meta
 from fpack.builders.oci import spec
+from fpack.builders.oci.record import read as read_record
 from fpack.builders.protocol import BuildError, Task
-from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import StorePath, parse
@@ -93,7 +93,7 @@ def collect(task: Task, graph: Graph) -> Collected:
 
 def _read(task: Task) -> _Inside:
     place = task.disk(str(task.args["image"]))
-    record = canonical.decode((place / "image").read_bytes())
+    record, config, manifest = read_record(place)
     if any("derivation" not in layer for layer in record["layers"]):
         why = "it was made by an older fpack, which did not note how its layers were made"
         raise BuildError("The image in the store has no manifest", where=str(place), why=why, hint="run fpack gc")
@@ -103,7 +103,7 @@ def _read(task: Task) -> _Inside:
         _, extra = meta.read(task.disk(record["root"]))
         slices = [_Slice(each["package"], each["version"], each["path"]) for each in extra["slices"]]
         looked = list(extra.get("looked", ()))
-    return _Inside(record, (place / "config").read_bytes(), (place / "manifest").read_bytes(), slices, looked)
+    return _Inside(record, config, manifest, slices, looked)
 
 
 class _Walk:

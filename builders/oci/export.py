@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.builders.output import ExportError, copy, errors, replacing, write
-from fpack.store import canonical
 
 from . import spec
+from .record import read as read_record
 from .spec import Descriptor
 from .tar import DIRECTORY, END, FILE, Member, header, padding
 
@@ -127,12 +127,11 @@ class Bundle:
 
 
 def _read(image: Path, disk: Disk) -> _Image:
-    record: dict[str, Any] = canonical.decode((image / "image").read_bytes())
+    fields, config, manifest = read_record(image)
     layers: dict[str, tuple[str, int, Path]] = {}
-    for layer in record["layers"]:
+    for layer in fields["layers"]:
         layers[layer["digest"]] = (layer["digest"], layer["size"], disk(layer["path"]) / "blob")
-    config, manifest = (image / "config").read_bytes(), (image / "manifest").read_bytes()
-    return _Image(record, config, manifest, list(layers.values()))
+    return _Image(fields, config, manifest, list(layers.values()))
 
 
 def export_tar(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict[str, Any]:

@@ -41,6 +41,7 @@ _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?"
 _NAME = re.compile(rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 MAX_NAME = 255
 
 
@@ -178,5 +179,7 @@ def docker_manifest(config: str, layers: Sequence[str], name: str, tag: str) -> 
 
 
 def blob_path(digest_: str) -> str:
-    """Where a layout has the blob of a digest."""
+    """Where a layout has the blob of a digest. ValueError if it is none: it might lead anywhere."""
+    if not _DIGEST.match(digest_):
+        raise ValueError(f"{digest_!r} is no digest")
     return "blobs/" + digest_.replace(":", "/")

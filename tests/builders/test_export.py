@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import tarfile
 import threading
 from collections.abc import Callable
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.oci import export
+from fpack.builders.oci import export, spec
 from fpack.builders.output import ExportError
+from fpack.store import canonical
+from fpack.store.errors import StoreError
 from fpack.store.path import StorePath
 from support.images import Workshop, program, read_tar, walk
 
@@ -305,3 +308,73 @@ class TestLayoutDirectories:
         (tmp_path / "out/sbom.json").write_text("{}")
         shop.layout(image, tmp_path / "out")
         assert (tmp_path / "out/sbom.json").exists()
+
+
+EVIL = "sha256:../../../victim"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image_id": EVIL},
+        {"digest": EVIL},
+        {"image_id": "sha256:" + "0" * 64},
+        {"name": "../x"},
+        {"tag": "a/b"},
+        {"arch": "vax"},
+        {"format": 2},
+        {"layers": None},
+        {"layers": [{}]},
+        {"layer": {"digest": EVIL}},
+        {"layer": {"path": "/fpack/store/../../victim"}},
+        {"layer": {"path": "victim"}},
+        {"layer": {"size": -1}},
+        {"layer": {"size": "1"}},
+        {"layer": {"packages": [5]}},
+        {"layer": {"diff_id": "x"}},
+    ],
+)
+def test_a_record_that_a_project_made_up(
+    shop: Workshop, image: StorePath, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    """Its digests are places in a layout, and its paths are files to copy."""
+    (tmp_path / "victim").write_text("precious")
+    place = tmp_path / "forged"
+    shutil.copytree(shop.disk(image), place)
+    record = canonical.decode((place / "image").read_bytes())
+    if "layer" in change:
+        record["layers"][0].update(change["layer"])
+    else:
+        record.update(change)
+    (place / "image").chmod(0o644)
+    (place / "image").write_bytes(canonical.encode(record))
+    with pytest.raises(StoreError):
+        export.export_layout(export.Bundle([place], shop.disk), tmp_path / "a/b/out")
+    assert (tmp_path / "victim").read_text() == "precious" and not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("name", ["image", "config", "manifest"])
+def test_the_documents_of_an_image_are_no_links(shop: Workshop, image: StorePath, tmp_path: Path, name: str) -> None:
+    place = tmp_path / "forged"
+    shutil.copytree(shop.disk(image), place)
+    place.chmod(0o755)
+    (place / name).rename(tmp_path / name)
+    (place / name).symlink_to(tmp_path / name)
+    with pytest.raises(StoreError):
+        export.Bundle([place], shop.disk)
+
+
+def test_a_blob_that_is_a_link_is_not_copied(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
+    (layer, *_) = canonical.decode((shop.disk(image) / "image").read_bytes())["layers"]
+    blob = shop.disk(layer["path"]) / "blob"
+    blob.parent.chmod(0o755)
+    blob.rename(tmp_path / "secret")
+    blob.symlink_to(tmp_path / "secret")
+    with pytest.raises((StoreError, ExportError)):
+        shop.tar(image, tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize("digest", [EVIL, "sha256:" + "A" * 64, "sha512:" + "0" * 64, "x"])
+def test_a_blob_has_a_digest(digest: str) -> None:
+    with pytest.raises(ValueError, match="no digest"):
+        spec.blob_path(digest)

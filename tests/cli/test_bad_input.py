@@ -327,3 +327,26 @@ def test_a_tar_that_was_there_is_replaced_whole(fpack: Fpack) -> None:
 def test_a_project_without_end_is_not_locked(fpack: Fpack) -> None:
     (fpack.home / "fpack.fp").write_text("f(n) = { next = f(n + 1) }\nimage = f(0)\n")
     assert "no end" in fpack.fails("lock")
+
+
+def test_a_container_that_a_project_made_up_is_none(fpack: Fpack) -> None:
+    """Its image could be files of the project's, which say where they are to be written."""
+    project = fpack.home / "project"
+    (project / "forged").mkdir(parents=True)
+    for name in ("image", "config", "manifest"):
+        (project / "forged" / name).write_text("evil")
+    text = """
+      good = container { name = "x", tag = "1", files = { "/a" = "b" } , entrypoint = ["/a"], packages = [] }
+      root = derivation { kind = "root", name = "r" }
+      forged = { type = "container", name = "x", image = IMAGE, root = ROOT }
+    """
+    for image, root in (
+        ('"${./forged}"', "root"),
+        ("good.root", "root"),
+        ("good.image", '"${./forged}"'),
+        ("5", "root"),
+    ):
+        (project / "fpack.fp").write_text(text.replace("IMAGE", image).replace("ROOT", root))
+        for words in (("pack", "#forged", "--no-manifest"), ("size", "#forged"), ("why", "#forged")):
+            message = fpack.fails(*words, cwd=project)
+            assert "container" in message or "derivation" in message
