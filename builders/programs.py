@@ -9,6 +9,8 @@ from .compose import SliceTable
 
 _FOLDERS = ("usr/bin", "usr/sbin", "usr/games")
 MAX_LISTED = 64
+# What units start as a step of theirs, and no service is: a shell is in every image that has scripts.
+_STEPS = {"sh", "dash", "bash", "env", "true", "test", "install", "mkdir", "rm", "touch", "chown", "chmod", "kill"}
 
 
 def programs(
@@ -32,9 +34,13 @@ def programs(
         if link.rpartition("/")[0] in _FOLDERS and target.strip("/") in table.entries and link not in found
     ]
     named = [path for path in (f"{folder}/{table.package}" for folder in _FOLDERS) if resolve(path)]
-    started = [unit.strip("/") for unit in table.extra.get("units", ()) if resolve(unit)]
+    started = [unit.strip("/") for unit in table.extra.get("units", ()) if resolve(unit) and not _is_step(unit)]
     candidates = named or (found if len(found) == 1 else started)
     return {
         "program": f"/{candidates[0]}" if candidates else None,
         "executables": [f"/{path}" for path in found[:MAX_LISTED]],
     }
+
+
+def _is_step(path: str) -> bool:
+    return path.rpartition("/")[2] in _STEPS

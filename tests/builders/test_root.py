@@ -414,6 +414,9 @@ def test_programs_that_are_alternatives(roots: Roots) -> None:
     ],
 )
 def test_what_a_package_runs(roots: Roots, files: list[tuple[str, int]], program: str | None) -> None:
-    unit = file("./usr/lib/systemd/system/x.service", "[Service]\nExecStart=/usr/libexec/started --on\n")
+    """A unit's steps that are not the service, such as its shell, are none."""
+    starts = "ExecStart=/bin/sh -c true\nExecStart=/usr/libexec/started --on\n"
+    unit = file("./usr/lib/systemd/system/x.service", f"[Service]\n{starts}")
+    roots.package("sh", file("./usr/bin/sh", "x", 0o755))
     roots.package("app", unit, *(file(f"./{path}", path, mode) for path, mode in files), seed=True)
     assert roots.build().extra["programs"]["app"]["program"] == program

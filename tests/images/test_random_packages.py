@@ -58,7 +58,7 @@ DRAWN = [
     Case("lsof", ("-v",), r"lsof version information"),
     Case("mbt", ("-h",), r"^Usage is : mbt"),
     Case("numactl", ("--hardware",), r"available: \d+ node"),
-    Case("todotxt-cli", ("-V",), r"TODO\.TXT Command Line Interface"),
+    Case("todotxt-cli", ("-V",), r"TODO\.TXT Command Line Interface", 1),
     Case("wcc", ("--version",), r"Witchcraft"),
 ]
 
