@@ -95,7 +95,7 @@ def blame(error: BaseException, cache: Path | None) -> BaseException:
         own.pop()
     span = step.span()
     if isinstance(fault, Fault) and fault.field is not None:
-        span = _field(step, fault.field, cache) or span
+        span = _field(step, fault, cache) or span
     elif isinstance(fault, Fault) and fault.file is not None:
         span = _literal(step, fault.file, cache) or span
     calls = _calls([s for s in own if s is not step])
@@ -306,8 +306,8 @@ def _too_deep(steps: list[Step]) -> Fault:
 # ---- fields
 
 
-def _field(step: Step, name: str, cache: Path | None) -> Span | None:
-    """The place of a field, or named argument, of the call that a frame is making."""
+def _field(step: Step, fault: Fault, cache: Path | None) -> Span | None:
+    """The place of the field, or named argument, of the call that a frame is making, or of what is given for it."""
     from . import parser
 
     try:
@@ -319,11 +319,14 @@ def _field(step: Step, name: str, cache: Path | None) -> Span | None:
     for part in step.source.text.split("\n"):
         begins.append(begins[-1] + len(part) + 1)
     begin, end = begins[line - 1] + column, begins[end_line - 1] + end_column
-    found = _entry(tree, begin, end, name)
-    if found is None:
+    node = _entry(tree, begin, end, fault.field or "")
+    if node is None:
         return None
-    error = step.source.error(found[0], found[1], "")
-    return error.span
+    if fault.value and node[0] != "inherit":
+        node = node[4]
+        if fault.part is not None and node[0] == "list" and all(item[0] != "spread" for item in node[3]):
+            node = node[3][fault.part]
+    return step.source.error(node[1], node[2], "").span
 
 
 def _literal(step: Step, file: str, cache: Path | None) -> Span | None:
@@ -343,7 +346,7 @@ def _literal(step: Step, file: str, cache: Path | None) -> Span | None:
     return None
 
 
-def _entry(tree: Any, begin: int, end: int, name: str) -> tuple[int, int] | None:
+def _entry(tree: Any, begin: int, end: int, name: str) -> tuple[Any, ...] | None:
     stack = [tree]
     while stack:
         node = stack.pop()
@@ -354,12 +357,12 @@ def _entry(tree: Any, begin: int, end: int, name: str) -> tuple[int, int] | None
     return None
 
 
-def _named(tree: Any, name: str) -> tuple[int, int] | None:
+def _named(tree: Any, name: str) -> tuple[Any, ...] | None:
     """The outermost field or named argument of that name."""
     level = [tree]
     while level:
         for node in level:
             if node.__class__ is tuple and len(node) > 3 and node[0] in ("set", "named", "inherit") and node[3] == name:
-                return node[1], node[2]
+                return node
         level = [n for node in level for n in node if n.__class__ in (tuple, list)]
     return None

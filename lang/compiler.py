@@ -252,8 +252,8 @@ class Compiler(Bindings):
 
     def strict_sel(self, node: Node, scope: Scope, block: Block) -> Expr:
         at = self.place(node[5], node[6])
-        if node[4] == "with":
-            return py.call(".with", [self.strict(node[3], scope, block)], at)
+        if node[4] in ("with", "extend"):
+            return py.call(f".{node[4]}", [self.strict(node[3], scope, block)], at)
         value = py.walrus(".o", self.strict(node[3], scope, block), at)
         return py.forced(py.subscript(value, self.key(node[4], scope, block, at), at), at)
 

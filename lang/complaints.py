@@ -61,7 +61,7 @@ def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
         return "a field is written NAME = VALUE, and a name that has other characters in quotes"
     if kind == "." and "=" in expected:
         return "write a = { b = VALUE } for a.b = VALUE"
-    if kind == ":" or before[0] == ":":
+    if kind == ":" or before[0] == ":" or (before[0] == "[" and at > 1 and tokens[at - 2][0] == ":"):
         return "fields are written NAME = VALUE"
     following = tokens[at + 1] if at + 1 < len(tokens) else token
     if before[0] == "." and kind in ("INT", "FLOAT"):

@@ -68,8 +68,9 @@ class EvalError(FpackError):
 class Fault(FpackError):
     """A fault that the running code found.
 
-    field: the name of the record field, or named argument, that is to blame, if one is. file: the path of a file that
-    is; where the text writes it is shown. caller: who called the function that found the fault is to blame.
+    field: the name of the record field, or named argument, that is to blame, if one is. value: what is given for it is,
+    not the name. part: which element of that list is. file: the path of a file that is to blame; where the text writes
+    it is shown. caller: who called the function that found the fault is to blame.
     """
 
     exit_code = 3
@@ -81,11 +82,15 @@ class Fault(FpackError):
         why: str = "",
         hint: str = "",
         field: str | None = None,
+        value: bool = False,
+        part: int | None = None,
         file: str | None = None,
         caller: bool = False,
     ) -> None:
         super().__init__(what, why=why, hint=hint)
         self.field = field
+        self.value = value
+        self.part = part
         self.file = file
         self.caller = caller
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fpack.store.errors import FpackError
 
-from . import stack
+from . import changes, parameters, stack
 from .arguments import bounded, strings_of, text_of
 from .builtin_texts import Texts
 from .builtins import PURE, STRICT
@@ -61,7 +61,14 @@ class Evaluator:
         self._deriver = Deriver(sources)
         self._modules = Modules(cache, [STANDARD, *(library or [])], STRICT, str((settings or {}).get("version")))
         self._modules.hidden = frozenset(["settings"])
-        self._modules.base = {**RUNTIME, **PURE, ".S": self._deriver.text, "settings": dict(settings or {})}
+        self._modules.base = {
+            **RUNTIME,
+            **changes.RUNTIME,
+            **parameters.RUNTIME,
+            **PURE,
+            ".S": self._deriver.text,
+            "settings": dict(settings or {}),
+        }
         self._modules.base |= _titled({**Texts(self._deriver).functions(), **self._outside()})
         self._ready = False
 

@@ -1,10 +1,12 @@
-"""The runtime of the generated code: operators, records, calls and loops, under the names that begin with a dot."""
+"""The runtime of the generated code: operators, records, calls and loops, under the names that begin with a dot.
+
+What makes records anew is in changes.py, what checks the types of arguments in parameters.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from math import isinf
-from types import FunctionType
 from typing import Any, NoReturn
 
 from fpack.store.errors import FpackError
@@ -15,7 +17,6 @@ from .values import (
     MISSING,
     OnDemand,
     Path,
-    Record,
     Thunk,
     Value,
     describe,
@@ -24,7 +25,6 @@ from .values import (
     is_derivation,
     lookup,
     type_name,
-    with_article,
 )
 
 _BITS = 63
@@ -267,54 +267,6 @@ def loop_pairs(record: Value, each: Callable[[str, Value], None]) -> None:
         each(name, value)
 
 
-def record(builder: Callable[..., dict[str, Value]], names: tuple[str, ...]) -> Record:
-    """A record whose fields mention each other. builder: makes it, with other values for `names` if they are given."""
-    return Record(builder(), lambda changes: _rebuilt(builder, names, changes))
-
-
-def _rebuilt(builder: Callable[..., dict[str, Value]], names: tuple[str, ...], changes: dict[str, Value]) -> Record:
-    seen = {name: changes[name] for name in names if name in changes}
-    made = {**builder(**seen), **changes}
-    return Record(made, lambda more: _rebuilt(builder, names, {**changes, **more}))
-
-
-def with_(value: Value) -> Value:
-    """What `.with` of a record is: the function that makes it anew with other fields."""
-    if not isinstance(value, dict):
-        raise Fault(f"`.with` changes records, and this is {describe(value)}")
-    if "with" in value:
-        return evaluated(value["with"])
-
-    def changed(changes: Value) -> Value:
-        changes = evaluated(changes)
-        if changes.__class__ is FunctionType:
-            changes = changes(value)
-        if not isinstance(changes, dict):
-            hint = "write .with { FIELD = VALUE } or .with(old => { FIELD = old.FIELD + ... })"
-            raise Fault(f"`.with` takes a record of changes, and this is {describe(changes)}", hint=hint)
-        return remade(value, changes)
-
-    return changed
-
-
-def remade(old: dict[str, Value], changes: dict[str, Value]) -> Value:
-    """A record made anew with changed fields."""
-    origin = old.origin if isinstance(old, Record) else None
-    return origin(changes) if origin is not None else {**fields(old), **changes}
-
-
-def opened(value: Value, function: Callable[[Value], Value], given: dict[str, Value]) -> Value:
-    """The result of `function { ... }`: if it is a record, `.with` calls the function again on the changed record."""
-    if value.__class__ is not dict and value.__class__ is not Record:
-        return value
-
-    def origin(changes: dict[str, Value]) -> Value:
-        again = remade(given, changes)
-        return opened(function(again), function, again)
-
-    return Record(value, origin)
-
-
 # ---- calls
 
 
@@ -362,31 +314,6 @@ def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def check(value: Value, types: tuple[str, ...], name: str, function: str) -> Value:
-    """An argument, evaluated, if it is of one of the types that its parameter asks for."""
-    value = evaluated(value)
-    kind = type_name(value)
-    if kind in types or ("number" in types and kind in ("int", "float")):
-        return value
-    whose = f" of {quote(function)}" if function else ""
-    wanted = " or ".join(with_article(t) for t in types)
-    what = f"The argument {quote(name)}{whose} is {wanted}, and this is {describe(value)}"
-    raise Fault(what, hint=_instead(value, kind, types, name), field=name, caller=True)
-
-
-def _instead(value: Value, kind: str, types: tuple[str, ...], name: str) -> str:
-    """How to write an argument of the type that is asked for, where that is plain."""
-    if "list" in types:
-        return f"write {name} = [...]"
-    if "record" in types and kind == "list":
-        return f"write {name} = {{ NAME = VALUE }}"
-    if "string" in types and kind == "int":
-        return f'write {name} = "{value}"'
-    if "int" in types and kind == "string" and value.isdecimal():
-        return f"write {name} = {value}"
-    return ""
-
-
 RUNTIME: dict[str, Any] = {
     ".T": Thunk,
     ".F": force,
@@ -414,11 +341,7 @@ RUNTIME: dict[str, Any] = {
     ".final": final,
     ".loop": loop,
     ".loop-pairs": loop_pairs,
-    ".record": record,
-    ".with": with_,
-    ".opened": opened,
     ".positional": positional,
     ".named": named,
     ".take": take,
-    ".check": check,
 }

@@ -27,10 +27,12 @@ from typing import Any
 
 from . import tables
 from .complaints import unexpected
+from .errors import nearest
 from .lexer import Token, tokenize
 from .source import Source
 
 Node = tuple[Any, ...]
+Types = tuple[Any, ...]
 MAX_DEPTH = 2500
 
 _LEVELS = {
@@ -50,7 +52,16 @@ _LEVELS = {
     "/": 8,
 }
 _ALONE = {5: "compare with && between two comparisons", 6: "write a < b && b < c"}
-TYPES = ("null", "bool", "int", "float", "number", "string", "list", "record", "function", "path", "any")
+# A type is one of these names, or a tuple of the types that a list's elements have.
+TYPES = (
+    "null", "bool", "int", "float", "number", "string", "path", "list", "record", "function", "package", "derivation",
+    "any",
+)  # fmt: skip
+_OTHER_NAMES = {
+    "str": "string", "text": "string", "boolean": "bool", "integer": "int", "double": "float", "array": "list",
+    "object": "record", "dict": "record", "map": "record", "attrs": "record", "none": "null", "drv": "derivation",
+    "lambda": "function", "file": "path", "pkg": "package",
+}  # fmt: skip
 
 
 def parse(source: Source, cache: Path | None) -> Any:
@@ -171,7 +182,7 @@ class _Actions:
     def inherit(self, s: int, e: int, name: Token) -> Node:
         return ("inherit", s, e, name[1])
 
-    def typed(self, s: int, e: int, name: Token, types: list[Token], default: Node | None = None) -> Node:
+    def typed(self, s: int, e: int, name: Token, types: Types, default: Node | None = None) -> Node:
         return ("typed", s, e, name, types, default)
 
     def spread(self, s: int, e: int, node: Node) -> Node:
@@ -383,14 +394,19 @@ class _Actions:
     def named(self, s: int, e: int, name: Token, node: Node) -> Node:
         return ("named", s, name[3], name[1], node)
 
-    def type_name(self, s: int, e: int, token: Token) -> list[Token]:
-        if token[1] not in TYPES:
-            hint = "the types are " + ", ".join(TYPES)
-            raise self.source.error(s, e, f"`{token[1]}` is no type", hint=hint)
-        return [token]
+    def type_name(self, s: int, e: int, token: Token) -> Types:
+        name = str(token[1])
+        if name not in TYPES:
+            other = _OTHER_NAMES.get(name.lower()) or nearest(name, TYPES)
+            hint = f"did you mean `{other}`? The types are " if other else "the types are "
+            raise self.source.error(s, e, f"`{name}` is no type", hint=hint + ", ".join(TYPES) + ", and [TYPE]")
+        return (name,)
 
-    def type_or(self, s: int, e: int, types: list[Token], token: Token) -> list[Token]:
-        return types + self.type_name(token[2], token[3], token)
+    def type_or(self, s: int, e: int, types: Types, more: Types) -> Types:
+        return types + more
+
+    def type_list(self, s: int, e: int, types: Types) -> Types:
+        return (types,)
 
     def params(self, args: list[Node]) -> list[Node]:
         """The parameters of a function, from what was read as a call's arguments."""
@@ -415,8 +431,7 @@ class _Actions:
         if arg[0] == "named" or arg[0] == "set":
             return ("param", arg[1], arg[2], arg[3], None, arg[4])
         if arg[0] == "typed":
-            types = tuple(str(t[1]) for t in arg[4])
-            return ("param", arg[1], arg[2], arg[3][1], types, arg[5])
+            return ("param", arg[1], arg[2], arg[3][1], arg[4], arg[5])
         hint = "parameters are names, with `= default` and `: type`, or a record pattern { a, b = 1 }"
         raise self.source.error(arg[1], arg[2], "This cannot be a parameter", hint=hint)
 

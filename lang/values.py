@@ -65,15 +65,16 @@ class OnDemand(dict[str, Value]):
     """A record whose fields are computed when they are asked for, of which there may be very many.
 
     what: what it holds, for messages. make: a field's value from its name; it raises what tells the user that there is
-    no such field.
+    no such field. origin: makes it anew from changes; None: they are laid over.
     """
 
-    __slots__ = ("what", "make")
+    __slots__ = ("what", "make", "origin")
 
-    def __init__(self, what: str, make: Callable[[str], Value]) -> None:
+    def __init__(self, what: str, make: Callable[[str], Value], origin: Callable[[Any], Value] | None = None) -> None:
         dict.__init__(self)
         self.what = what
         self.make = make
+        self.origin = origin
 
     def __missing__(self, name: str) -> Value:
         value = self[name] = self.make(name)

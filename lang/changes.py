@@ -1,0 +1,125 @@
+"""The runtime for records that are made anew: `.with`, `.extend`, and what calls and recursive records remember.
+
+A record that can be made anew has an `origin`, a function from changes to the new record: of a recursive record it
+evaluates the other fields against the changed ones, of a call it calls again, of an extended set it adds a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from .errors import Fault
+from .operators import fields
+from .values import OnDemand, Record, Thunk, Value, describe, evaluated
+
+
+def record(builder: Callable[..., dict[str, Value]], names: tuple[str, ...]) -> Record:
+    """A record whose fields mention each other. builder: makes it, with other values for `names` if they are given."""
+    return Record(builder(), lambda changes: _rebuilt(builder, names, changes))
+
+
+def _rebuilt(builder: Callable[..., dict[str, Value]], names: tuple[str, ...], changes: dict[str, Value]) -> Record:
+    seen = {name: changes[name] for name in names if name in changes}
+    made = {**builder(**seen), **changes}
+    return Record(made, lambda more: _rebuilt(builder, names, {**changes, **more}))
+
+
+def opened(value: Value, function: Callable[[Value], Value], given: dict[str, Value]) -> Value:
+    """The result of `function { ... }`: if it is a record, `.with` calls the function again on the changed record."""
+    if value.__class__ is not dict and value.__class__ is not Record:
+        return value
+    if value.__class__ is Record and value.origin.__class__ is Layers:
+        return value  # a set remembers more than its last layer
+
+    def origin(changes: dict[str, Value]) -> Value:
+        again = remade(given, changes)
+        return opened(function(again), function, again)
+
+    return Record(value, origin)
+
+
+def with_(value: Value) -> Value:
+    """What `.with` of a record is: the function that makes it anew with other fields."""
+    if not isinstance(value, dict):
+        raise Fault(f"`.with` changes records, and this is {describe(value)}")
+    if "with" in value:
+        return evaluated(value["with"])
+
+    def changed(changes: Value) -> Value:
+        changes = evaluated(changes)
+        if changes.__class__ is FunctionType:
+            changes = changes(value)
+        if not isinstance(changes, dict):
+            hint = "write .with { FIELD = VALUE } or .with(old => { FIELD = old.FIELD + ... })"
+            raise Fault(f"`.with` takes a record of changes, and this is {describe(changes)}", hint=hint)
+        return remade(value, fields(changes))
+
+    return changed
+
+
+def extend(value: Value) -> Value:
+    """What `.extend` of a record is: the function that lays a layer of fields over it.
+
+    A layer is a record, or a function of the set before it and of the finished set, which it may use in its fields.
+    """
+    if not isinstance(value, dict):
+        raise Fault(f"`.extend` adds fields to records, and this is {describe(value)}")
+    if "extend" in value:
+        return evaluated(value["extend"])
+    origin = value.origin if isinstance(value, (Record, OnDemand)) else None
+    layers = origin if isinstance(origin, Layers) else Layers(value, ())
+    return lambda layer: layers(evaluated(layer))
+
+
+def remade(old: dict[str, Value], changes: dict[str, Value]) -> Value:
+    """A record made anew with changed fields."""
+    if isinstance(old, OnDemand):
+        if old.origin is not None:
+            return old.origin(changes)
+        return OnDemand(old.what, lambda name: evaluated(changes[name]) if name in changes else old[name])
+    origin = old.origin if isinstance(old, Record) else None
+    return origin(changes) if origin is not None else {**fields(old), **changes}
+
+
+class Layers:
+    """The origin of an extended set: what it began as, and what was laid over it, the first one first."""
+
+    __slots__ = ("base", "layers")
+
+    def __init__(self, base: dict[str, Value], layers: tuple[Value, ...]) -> None:
+        self.base = base
+        self.layers = layers
+
+    def __call__(self, layer: Value) -> Value:
+        """The set with one more layer. All layers are laid anew, so that earlier ones see what later ones change."""
+        added = Layers(self.base, (*self.layers, layer))
+        finished: Thunk = Thunk(lambda: added.laid(finished))
+        return evaluated(finished)
+
+    def laid(self, finished: Value) -> Value:
+        """The finished set, as which the layers know it too."""
+        base = self.base
+        before: Value = base
+        changes: dict[str, Value] = {}
+        for layer in self.layers:
+            changes = {**changes, **_fields_of(layer, before, finished)}
+            before = Thunk(lambda changes=changes: remade(base, changes))
+        made = evaluated(before)
+        if made.__class__ is OnDemand:
+            return OnDemand(made.what, made.make, self)
+        return Record(made, self)
+
+
+def _fields_of(layer: Value, before: Value, finished: Value) -> dict[str, Value]:
+    if layer.__class__ is FunctionType:
+        takes = layer.__code__.co_argcount
+        layer = layer(before) if takes == 1 else layer(before, finished)
+    if not isinstance(layer, dict):
+        hint = "write .extend((old, new) => { NAME = VALUE }), or .extend { NAME = VALUE }"
+        raise Fault(f"`.extend` takes a record of fields, and this is {describe(layer)}", hint=hint)
+    return fields(layer)
+
+
+RUNTIME: dict[str, Any] = {".record": record, ".opened": opened, ".with": with_, ".extend": extend}
