@@ -140,7 +140,7 @@ class Evaluator:
             if v.__class__ is list:
                 return [show(x, depth + 1) for x in v]
             if is_derivation(v):
-                return {"derivation": v["out"]}
+                return {"derivation": evaluated(v["out"])}
             if v.__class__ is OnDemand:
                 return {"on-demand": v.what}
             if isinstance(v, dict):
