@@ -1,0 +1,250 @@
+# Packages that are built from source, in a sandbox whose `/` is made of the Debian packages that they name.
+
+# name, version: the store path's name.
+# source: a directory or an archive; null: there is none. It is unpacked, and the phases run in it.
+# patches: files for `patch -p1`, in order.
+# tools: what runs during the build. libs: what the result is linked with, and whoever links with the result.
+# runtime: what the result runs besides: interpreters, programs. All three take Debian packages and built ones.
+# env: variables of the phases. folder: where in the source they run.
+# outputs: "out", and "dev" and "doc" for what only compilers and readers want.
+# unpack ... fixup: the phases, shell scripts that one bash runs in this order; null leaves one out.
+# limits: { seconds, memory, processes, size }. allowed, disallowed: store paths that the result may, may not mention.
+package({
+  name: string,
+  version: string = "0",
+  description: string = "",
+  source: path | string | record | null = null,
+  patches: list = [],
+  tools: list = [],
+  libs: list = [],
+  runtime: list = [],
+  env: record = {},
+  folder: string = ".",
+  outputs: list = ["out"],
+  unpack: string | null = default-unpack,
+  patch: string | null = default-patch,
+  configure: string | null = null,
+  build: string | null = null,
+  check: string | null = null,
+  install: string | null = null,
+  fixup: string | null = default-fixup,
+  strip: bool = true,
+  limits: record | null = null,
+  allowed: list | null = null,
+  disallowed: list = [],
+  release: string | null = null,
+}) =
+  let
+    all-tools = [checked("tools", p) for p in tools]
+    all-libs = [checked("libs", p) for p in libs]
+    all-runtime = [checked("runtime", p) for p in runtime]
+    # What is linked with a library is linked with what that is linked with.
+    linked = with-their(p => p.libs or [], all-libs)
+    started = with-their(p => p.runtime or [], [...all-tools, ...all-runtime])
+    from-debian = [p for p in [...all-tools, ...linked, ...with-their(p => p.libs or [], started), ...started] if !is-built(p)]
+    built-tools = unique-by-path([p for p in [...all-tools, ...started] if is-built(p)])
+    built-libs = unique-by-path([p for p in linked if is-built(p)])
+    the-release = release-of(release, from-debian, [...built-tools, ...built-libs])
+    base = get(import("fpack/debian"), the-release)
+    basics = [get(base, n) for n in [...base-tools, ...unpackers(source)]]
+    debian = unique-by-name([...from-debian, ...basics])
+
+    root-made = build-root("${name}-tools", the-release, debian)
+    scripts = [
+      { name = "unpack", script = unpack },
+      { name = "patch", script = if patches == [] then null else patch },
+      { name = "configure", script = configure },
+      { name = "build", script = build },
+      { name = "check", script = check },
+      { name = "install", script = install },
+      { name = "fixup", script = fixup },
+    ]
+    full-name = store-name("${name}-${version}")
+    source-path = "${source}"
+    patch-paths = join(["${p}" for p in patches], " ")
+    permitted = if allowed == null then null else ["${p}" for p in allowed]
+    forbidden = ["${p}" for p in disallowed]
+    variables = {
+      ...if source == null then {} else { source = source-path }
+      ...if patches == [] then {} else { patches = patch-paths }
+      ...if folder == "." then {} else { folder }
+      ...paths(built-tools, built-libs)
+      ...map-record(env, (_, value) => "${value}")
+    }
+    made = derivation {
+      kind = "exec"
+      name = full-name
+      root = root-made
+      shell = "/bin/bash"
+      phases = [p for p in scripts if p.script != null]
+      env = variables
+      allowed = permitted
+      disallowed = forbidden
+      limits
+      outputs
+      strip
+    }
+  in {
+    type = "derivation"
+    kind = "exec"
+    out = made.out
+    ...{ ${output} = get(made, output) for output in outputs }
+    release = the-release
+    root = root-made
+    # Where a container finds what the result loads and runs.
+    debian-packages = debian
+    name, version, description, source, patches, tools, libs, runtime, env, folder, outputs
+    unpack, patch, configure, build, check, install, fixup, strip, limits, allowed, disallowed
+  }
+
+# ---- what is listed
+
+is-built(p) = has(p, "out")
+
+checked(field, p) =
+  let kind = if type(p) == "record" then p.type or "record" else type(p) in
+  if kind == "package" || kind == "derivation" then p
+  else error("`${field}` takes packages, and this is a ${kind}", field)
+
+# Packages, and the built ones' further packages, at any distance; each is asked for them once.
+with-their(further, packages) = walk(further, packages, [])
+
+walk(further, level, seen) =
+  let
+    known = [p.out for p in seen if is-built(p)]
+    new = unique-by-path([p for p in level if is-built(p) && !contains(known, p.out)])
+    debian = [p for p in level if !is-built(p)]
+  in
+    if new == [] then [...seen, ...debian]
+    else walk(further, flatten([further(p) for p in new]), [...seen, ...debian, ...new])
+
+unique-by-path(packages) = first-of(packages, p => p.out)
+
+# Of two that have one name, the first; a Debian package's files are all wanted here, whatever its rule says.
+unique-by-name(packages) = first-of(packages, p => p.name)
+
+first-of(packages, key) = fold(packages, [], (kept, p) =>
+  let mine = key(p) in if any(kept, q => key(q) == mine) then kept else [...kept, p])
+
+release-of(given, debian, built) =
+  let releases = unique([...if given == null then [] else [given], ...[p.release for p in debian], ...[p.release for p in built if has(p, "release")]]) in
+  if length(releases) > 1 then
+    error("The packages of a build are of one release, and these are of ${join(sort(releases), " and ")}", "tools")
+  else if releases == [] then import("fpack/container").stable
+  else head(releases)
+
+# ---- the root
+
+# What scripts take for granted.
+base-tools = [
+  "base-files", "bash", "coreutils", "dash", "diffutils", "findutils", "gawk", "grep", "gzip", "libc-bin", "patch",
+  "sed", "tar", "xz-utils",
+]
+
+# What else unpacks the source, by its name.
+unpackers(source) =
+  let name = if source == null then "" else "${source}" in
+  if ends-with(name, ".bz2") then ["bzip2"]
+  else if ends-with(name, ".zst") then ["zstd"]
+  else if ends-with(name, ".zip") then ["unzip"]
+  else []
+
+# A root of Debian packages with all that they depend on, less documentation.
+build-root(name, release, packages) =
+  let
+    root-name = store-name(name)
+    names = unique([p.name for p in packages])
+    found = debian-closure(release, names)
+    whole = [{ name = n, rule = import("fpack/rules").none } for n in names]
+    rules = import("fpack/rules").table(found, whole, {}, false, null, [])
+  in derivation {
+    kind = "root"
+    name = root-name
+    mode = "depends"
+    arch = settings.arch
+    slices = import("fpack/container").members(release, found, names, rules)
+    wants = []
+    users = []
+    alternatives = {}
+    candidates = []
+    release
+  }
+
+# ---- variables
+
+# How compilers, pkg-config and CMake find the built packages; and the paths of libraries go into what is linked.
+paths(tools, libs) =
+  let
+    at = p => "${get(p, "dev", p.out)}"
+    joined(of) = join([of(p) for p in libs], ":")
+    programs = [...[ "${p.out}/bin" for p in tools], ...["${at(p)}/bin" for p in libs]]
+    flags = ["-L${p.out}/lib -Wl,-rpath,${p.out}/lib" for p in libs]
+  in {
+    ...if programs == [] then {} else { PATH = join([...programs, "/usr/local/bin", "/usr/bin", "/bin"], ":") }
+    ...if libs == [] then {} else {
+      CPATH = joined(p => "${at(p)}/include")
+      LIBRARY_PATH = joined(p => "${p.out}/lib")
+      PKG_CONFIG_PATH = joined(p => "${at(p)}/lib/pkgconfig:${at(p)}/share/pkgconfig")
+      CMAKE_PREFIX_PATH = join(unique(flatten([[at(p), p.out] for p in libs])), ":")
+      LDFLAGS = join(flags, " ")
+    }
+  }
+
+# ---- the phases
+
+# Sources have one time, as files that were made together do: no rule of a Makefile finds one older than another.
+default-unpack = """
+  if [ -d "$source" ]; then
+    cp -r "$source" source
+    chmod -R u+w source
+    find source -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+    cd source
+  elif [ -n "\${source:-}" ]; then
+    mkdir source
+    case $source in
+      *.zip) unzip -q "$source" -d source ;;
+      *.tar | *.tar.* | *.tgz | *.txz | *.tbz2 | *.crate | *.gem) tar -xf "$source" -C source --no-same-owner ;;
+      *) cp "$source" "source/\${source#*-}" ;;
+    esac
+    cd source
+    set -- *
+    if [ $# = 1 ] && [ -d "$1" ]; then cd "$1"; fi
+    set --
+  fi
+  cd "\${folder:-.}"
+"""
+
+default-patch = """
+  for each in $patches; do
+    echo "applying \${each#*-}"
+    patch -p1 <"$each"
+  done
+"""
+
+# libtool's descriptions name what is only there during the build. `dev` and `doc` get what is theirs.
+default-fixup = """
+  find "$out" -name '*.la' -delete
+  move() {
+    local from=$1 to=$2 each
+    shift 2
+    for each; do
+      if [ -e "$from/$each" ]; then
+        mkdir -p "$to/$(dirname "$each")"
+        mv "$from/$each" "$to/$each"
+        rmdir -p --ignore-fail-on-non-empty "$from/$(dirname "$each")"
+      fi
+    done
+  }
+  if [ -n "\${dev:-}" ]; then
+    mkdir -p "$dev"
+    move "$out" "$dev" include lib/pkgconfig share/pkgconfig lib/cmake share/cmake share/aclocal
+    for each in "$out"/lib/*.a; do
+      if [ -e "$each" ]; then move "$out" "$dev" "\${each#"$out"/}"; fi
+    done
+    find "$dev" -name '*.pc' -exec sed -i "s|^includedir=.*|includedir=$dev/include|" {} +
+  fi
+  if [ -n "\${doc:-}" ]; then
+    mkdir -p "$doc"
+    move "$out" "$doc" share/man share/doc share/info share/gtk-doc
+  fi
+"""
