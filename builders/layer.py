@@ -15,22 +15,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders import codec as codecs
-from fpack.builders import meta
 from fpack.builders.ahead import ahead
+from fpack.builders.manifest import json_form
+from fpack.builders.manifest.entries import Contents, contents, describe
+from fpack.builders.manifest.format import encode_entry
 from fpack.builders.oci import tar
-from fpack.builders.oci.contents import Attributes, Part, merge, of_table, of_tree
-from fpack.builders.protocol import BuildError, Built, Task, whole
+from fpack.builders.protocol import Built, Task, whole
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
-from fpack.store.path import parse
+from fpack.store.writer import TreeWriter
+
+# Files of the output: the layer's entries as a manifest has them, see `manifest.format` and `manifest.json_form`.
+ENTRIES, ENTRIES_JSON = "entries", "entries.json"
 
 
 class LayerInfo(NamedTuple):
     """The `layer` file of an output: what a manifest and a cache need to know of the blob beside it.
 
     digest, size: of the blob; diff_id: the digest of the tar within, and `tar` its size. unpacked: bytes of all
-    files. files: how many entries are not directories.
+    files. entries: how many there are; files: how many of them are not directories.
     """
 
     media_type: str
@@ -40,6 +44,7 @@ class LayerInfo(NamedTuple):
     tar: int
     unpacked: int
     files: int
+    entries: int
 
     def encode(self) -> bytes:
         """The canonical encoding."""
@@ -49,27 +54,6 @@ class LayerInfo(NamedTuple):
 def decode(data: bytes) -> LayerInfo:
     """The layer that `data` encodes."""
     return LayerInfo(**canonical.decode(data))
-
-
-def members(task: Task) -> list[tar.Member]:
-    """The members of the layer that `task.args` describes, in order."""
-    parts = []
-    for part in task.args["parts"]:
-        path = parse(part["path"])
-        place = task.disk(path)
-        if part["prefix"]:
-            prefix: str = part["prefix"]
-            if not prefix.startswith("/") or prefix.endswith("/") or "//" in prefix or "/.." in prefix:
-                raise BuildError(f"A part of a layer cannot be laid at {prefix!r}", where=str(path))
-            parts.append(Part(path.base, of_tree(place, prefix)))
-        else:
-            entries, _ = meta.read(place)
-            parts.append(Part(path.base, of_table(entries, f"{place}/data", part.get("exclude", ()))))
-    directories = {
-        path.lstrip("/").encode("utf-8", "surrogateescape"): Attributes(mode, uid, gid)
-        for path, mode, uid, gid in task.args.get("directories", ())
-    }
-    return merge(parts, directories)
 
 
 class Budget:
@@ -134,19 +118,21 @@ class Layer:
 
     def key(self, drv: Derivation) -> Value:
         """All of the derivation."""
-        # 2: large streams have smaller jobs of the compressor.
-        return whole(drv, 2)
+        return whole(drv)
 
     def build(self, task: Task) -> Built:
-        """Output: `blob` and `layer`. No references: a layer stands for itself."""
-        found = members(task)
-        with _BUDGET.take(codecs.memory(task.args["codec"], tar.length(found)), task.check):
+        """Output: `blob`, `layer`, and its part of a manifest, as `entries` and `entries.json`.
+
+        No references: a layer stands for itself.
+        """
+        found = contents(task.args, task.disk)
+        with _BUDGET.take(codecs.memory(task.args["codec"], tar.length(found.members)), task.check):
             return _make(task, found)
 
 
-def _make(task: Task, found: list[tar.Member]) -> Built:
+def _make(task: Task, found: Contents) -> Built:
     record: dict[str, Value] = task.args["codec"]
-    total = tar.length(found)
+    total = tar.length(found.members)
     compressor = codecs.compressor(record, total)
     plain = record["name"] == "none"
     writer = task.writer()
@@ -154,7 +140,7 @@ def _make(task: Task, found: list[tar.Member]) -> Built:
     size = 0
 
     def compressed() -> Generator[bytes, None, None]:
-        for data in tar.stream(found, task.check):
+        for data in tar.stream(found.members, task.check):
             inner.update(data)
             yield compressor.compress(data)
             task.progress(inner.size, total)
@@ -179,7 +165,7 @@ def _make(task: Task, found: list[tar.Member]) -> Built:
         diff_id = inner.finish()
     if inner.size != total:
         raise AssertionError(f"a tar of {total} bytes came out with {inner.size}")
-    files = [m for m in found if m.kind != tar.DIRECTORY]
+    files = [m for m in found.members if m.kind != tar.DIRECTORY]
     layer = LayerInfo(
         media_type=codecs.media_type(record),
         digest=diff_id if plain else f"sha256:{outer.hexdigest()}",
@@ -188,9 +174,25 @@ def _make(task: Task, found: list[tar.Member]) -> Built:
         tar=total,
         unpacked=sum(m.size for m in files),
         files=len(files),
+        entries=len(found.members),
     )
     writer.file("layer", [layer.encode()])
+    _describe(task, found, writer)
     return Built(writer)
+
+
+def _describe(task: Task, found: Contents, writer: TreeWriter) -> None:
+    """Write what a manifest says of the layer: with every image that holds it, these bytes are the same."""
+    parts = [str(part["path"]) for part in task.args["parts"]]
+    lines: list[bytes] = []
+
+    def rows() -> Iterator[bytes]:
+        for entry in describe(found, task.check):
+            lines.append(json_form.entry_line(entry, parts))
+            yield encode_entry(entry)
+
+    writer.file(ENTRIES, rows())
+    writer.file(ENTRIES_JSON, [json_form.SEPARATOR.join(lines)])
 
 
 def read(directory: Path) -> LayerInfo:

@@ -7,6 +7,7 @@ resumed with the store paths in the same order.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -99,9 +100,20 @@ class Builder(Protocol):
         ...
 
 
-def whole(drv: Derivation, version: int = 1) -> Value:
-    """The key of a kind whose output depends on its kind, name, arguments and candidates.
+# Of each kind's builder, 1 where nothing is said. Raised when the same arguments come to another output than an earlier
+# fpack made, so that no store is left with what it made.
+VERSIONS = {
+    "layer": 3,  # 2: large streams have smaller jobs of the compressor. 3: the entries are beside the blob
+    "image": 2,  # its layers have their entries beside them
+    "root": 2,  # a shell that a unit starts is not the program
+}
 
-    version: of the builder. Raised when the same arguments come to another output than an earlier fpack made.
-    """
-    return ["derivation 1", version, drv.encode()]
+
+def whole(drv: Derivation) -> Value:
+    """The key of a kind whose output depends on its kind, name, arguments and candidates."""
+    return ["derivation 1", VERSIONS.get(drv.kind, 1), drv.encode()]
+
+
+def generation() -> int:
+    """A number of 31 bits that changes with `VERSIONS`: what one generation noted of derivations, another cannot use."""
+    return zlib.crc32(repr(sorted(VERSIONS.items())).encode()) >> 1

@@ -40,7 +40,7 @@ class Root:
 
     def key(self, drv: Derivation) -> Value:
         """All of the derivation, with its candidates."""
-        return whole(drv, 2)
+        return whole(drv)
 
     def build(self, task: Task) -> Built | Steps:
         """Find the slices, and make what they lack."""

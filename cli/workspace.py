@@ -209,7 +209,11 @@ class Workspace:
     @cached_property
     def store(self) -> Store:
         """This machine's store."""
-        return Store()
+        from fpack.builders.protocol import generation
+
+        store = Store()
+        store.database.settle(generation())
+        return store
 
     @property
     def has_store(self) -> bool:

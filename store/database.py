@@ -73,6 +73,16 @@ class Database:
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {FORMAT}")
 
+    def settle(self, generation: int) -> None:
+        """Forget what derivations came to, for the builders of another generation noted it. Realisations stay: their
+        keys hold the builders' versions. generation: 31 bits.
+        """
+        if self._rows("PRAGMA application_id") == [(generation,)]:
+            return
+        with self.transaction() as database:
+            database.execute("DELETE FROM outputs")
+            database.execute(f"PRAGMA application_id = {generation:d}")
+
     def close(self) -> None:
         """Close the connection."""
         self._db.close()

@@ -10,10 +10,11 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+from fpack.builders.layer import ENTRIES, ENTRIES_JSON
 from fpack.builders.oci.spec import Descriptor
 from fpack.builders.protocol import Built, Task, whole
 from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation, Output, digest
+from fpack.store.derivation import Derivation, Output
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 from fpack.store.tree import CHUNK
@@ -22,8 +23,6 @@ from fpack.store.writer import TreeWriter
 from . import format as form
 from . import json_form, referrer
 from .collect import Graph, collect
-from .entries import layer_entries
-from .reader import Reader
 
 CANONICAL_FILE, JSON_FILE = "manifest.msgpack", "manifest.json"
 ZSTD_LEVEL = 9
@@ -64,19 +63,17 @@ class Manifest:
     def build(self, task: Task) -> Built:
         """Gather, and write."""
         collected = collect(task, self._graph)
-        rows = task.scratch() / "entries"
-        layers = []
-        with open(rows, "wb") as file:
-            for layer, args in zip(collected.head.layers, collected.layers, strict=True):
-                task.check()
-                entries = layer_entries(args, task.disk, task.check)
-                file.writelines(form.encode_entry(entry) for entry in entries)
-                layers.append(layer._replace(entries=len(entries)))
-        head = collected.head._replace(layers=tuple(layers))
-        bodies = sorted((made.encode() for made in collected.derivations.values()), key=digest)
+        head = collected.head
+        places = [task.disk(layer.path) for layer in head.layers]
+        made = sorted(collected.derivations.items())
         writer = task.writer()
-        writer.file(CANONICAL_FILE, itertools.chain([form.encode_head(head), *bodies], _chunks(rows)))
-        writer.file(JSON_FILE, json_form.render(Reader((writer.place / CANONICAL_FILE).read_bytes())))
+        rows = itertools.chain.from_iterable(_chunks(place / ENTRIES) for place in places)
+        writer.file(
+            CANONICAL_FILE, itertools.chain([form.encode_head(head)], (each.encode() for _, each in made), rows)
+        )
+        lines = (_chunks(place / ENTRIES_JSON) for place in places)
+        derivations = ((digest.hex(), each) for digest, each in made)
+        writer.file(JSON_FILE, json_form.document(head, lines, derivations))
         title = head.image.name.rpartition("/")[2]
         documents = [
             _packed(writer, CANONICAL_FILE, form.CANONICAL, title),

@@ -29,11 +29,10 @@ class Graph(Protocol):
 
 
 class Collected(NamedTuple):
-    """The head, with layers that do not say yet how many entries they have; derivations; each layer's arguments."""
+    """The head, and the derivations by their digests."""
 
     head: form.Head
     derivations: dict[bytes, Derivation]
-    layers: list[Mapping[str, Value]]
 
 
 class _Slice(NamedTuple):
@@ -88,7 +87,7 @@ def collect(task: Task, graph: Graph) -> Collected:
         lock=_lock(args["lock"], {each.package for each in inside.slices}),
         derivations=len(walk.found),
     )
-    return Collected(head, walk.found, [walk.found[bytes.fromhex(layer.derivation)].args for layer in layers])
+    return Collected(head, walk.found)
 
 
 def _read(task: Task) -> _Inside:
@@ -211,7 +210,7 @@ def _layer(record: Mapping[str, Any]) -> form.Layer:
         path=record["path"],
         derivation=record["derivation"].hex(),
         parts=tuple((path, prefix) for path, prefix in record["parts"]),
-        entries=0,
+        entries=record["entries"],
     )
 
 

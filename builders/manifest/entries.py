@@ -6,11 +6,13 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from blake3 import blake3
 from fpack.builders import meta
 from fpack.builders.oci.contents import Attributes, Part, merge, of_table, of_tree
 from fpack.builders.oci.tar import FILE, Member
+from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
 from fpack.store.path import parse
 from fpack.store.tree import CHUNK
@@ -21,15 +23,24 @@ from .format import Entry
 _Origin = tuple[int, bytes, bytes]
 
 
-def layer_entries(args: Mapping[str, Value], disk: Callable[[str], Path], check: Callable[[], None]) -> list[Entry]:
-    """The members of the layer that a resolved `layer` derivation's arguments describe, in the order of its tar."""
+class Contents(NamedTuple):
+    """A layer's members in the order of its tar, and where each path comes from."""
+
+    members: list[Member]
+    origins: Mapping[bytes, _Origin]
+
+
+def contents(args: Mapping[str, Value], disk: Callable[[str], Path]) -> Contents:
+    """What is in the layer that a resolved `layer` derivation's arguments describe."""
     parts: list[Part] = []
     origins: dict[bytes, _Origin] = {}
     for number, part in enumerate(args["parts"]):
         path = parse(part["path"])
         place = disk(str(path))
-        if part["prefix"]:
-            members = of_tree(place, part["prefix"])
+        if prefix := str(part["prefix"]):
+            if not prefix.startswith("/") or prefix.endswith("/") or "//" in prefix or "/.." in prefix:
+                raise BuildError(f"A part of a layer cannot be laid at {prefix!r}", where=str(path))
+            members = of_tree(place, prefix)
             for member in members:
                 origins.setdefault(member.path, (number, b"", b""))
         else:
@@ -45,7 +56,13 @@ def layer_entries(args: Mapping[str, Value], disk: Callable[[str], Path], check:
         os.fsencode(path.lstrip("/")): Attributes(mode, uid, gid)
         for path, mode, uid, gid in args.get("directories", ())
     }
-    return [_entry(member, origins.get(member.path), check) for member in merge(parts, directories)]
+    return Contents(merge(parts, directories), origins)
+
+
+def describe(found: Contents, check: Callable[[], None]) -> Iterator[Entry]:
+    """The manifest's entries of a layer, in the order of its tar."""
+    for member in found.members:
+        yield _entry(member, found.origins.get(member.path), check)
 
 
 def _entry(member: Member, origin: _Origin | None, check: Callable[[], None]) -> Entry:

@@ -6,10 +6,10 @@ Both directions are here, and what one writes the other reads back to the same c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from fpack.store import canonical, derivation
+from fpack.store import derivation
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
@@ -20,6 +20,7 @@ from .reader import Reader, parse_entry, parse_head
 _KINDS = {FILE: "file", DIRECTORY: "directory", SYMLINK: "symlink"}
 _LETTERS = {word: letter for letter, word in _KINDS.items()}
 _BYTES = "$bytes"
+SEPARATOR = b",\n"  # between the lines of entries
 
 
 # ---- from the canonical form
@@ -27,29 +28,46 @@ _BYTES = "$bytes"
 
 def render(reader: Reader) -> Iterator[bytes]:
     """The JSON of a manifest, in pieces: one line an entry, a derivation and what else there are many of."""
-    head = head_value(reader.head)
+    layers = (_lines(layer, entries) for layer, entries in reader.entries())
+    bodies = ((digest, reader.derivations[digest]) for digest in sorted(reader.derivations))
+    return document(reader.head, layers, bodies)
+
+
+def document(
+    head: Head, layers: Iterable[Iterable[bytes]], derivations: Iterable[tuple[str, Derivation]]
+) -> Iterator[bytes]:
+    """The same of its parts. layers: of each, its entries' lines with separators. derivations: by digest, sorted."""
+    value = head_value(head)
     yield b"{\n"
     for key in ("format", "fpack", "mtime", "image", "lock"):
-        yield _pair(key, head[key]) + b",\n"
+        yield _pair(key, value[key]) + b",\n"
     for key in ("sources", "paths"):
-        yield _rows(key, head[key]) + b",\n"
+        yield _rows(key, value[key]) + b",\n"
     yield b'"layers":['
-    for number, (layer, entries) in enumerate(reader.entries()):
-        about = {key: value for key, value in head["layers"][number].items() if key != "entries"}
+    for number, lines in enumerate(layers):
+        about = {key: item for key, item in value["layers"][number].items() if key != "entries"}
         # The entries come last, so that whoever reads along knows the layer by then.
         yield (b",\n" if number else b"\n") + _dump(about)[:-1] + b',"entries":['
-        yield from _entries(layer, entries)
+        if head.layers[number].entries:
+            yield b"\n"
+        yield from lines
         yield b"]}"
     yield b"],\n"
-    yield _rows("derivations", [derivation_value(reader.derivations[d]) for d in sorted(reader.derivations)])
+    yield _rows("derivations", [derivation_value(made, digest) for digest, made in derivations])
     yield b"\n}\n"
 
 
-def _entries(layer: Layer, entries: Iterator[Entry]) -> Iterator[bytes]:
-    separator = b"\n"
+def _lines(layer: Layer, entries: Iterator[Entry]) -> Iterator[bytes]:
+    parts = [path for path, _ in layer.parts]
+    separator = b""
     for entry in entries:
-        yield separator + _dump(entry_value(entry, layer))
-        separator = b",\n"
+        yield separator + entry_line(entry, parts)
+        separator = SEPARATOR
+
+
+def entry_line(entry: Entry, parts: Sequence[str]) -> bytes:
+    """An entry as JSON. parts: the store paths that the layer is made of."""
+    return _dump(entry_value(entry, parts))
 
 
 def _rows(key: str, values: list[Value]) -> bytes:
@@ -65,7 +83,7 @@ def _dump(value: Value) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def entry_value(entry: Entry, layer: Layer) -> dict[str, Value]:
+def entry_value(entry: Entry, parts: Sequence[str]) -> dict[str, Value]:
     """An entry as JSON has it: an absolute path, the mode in octal, and where it comes from by name."""
     value: dict[str, Value] = {
         "path": _name(b"/" + entry.path),
@@ -73,7 +91,7 @@ def entry_value(entry: Entry, layer: Layer) -> dict[str, Value]:
         "mode": f"{entry.mode:04o}",
         "uid": entry.uid,
         "gid": entry.gid,
-        "from": None if entry.part is None else layer.parts[entry.part][0],
+        "from": None if entry.part is None else parts[entry.part],
     }
     if entry.kind == FILE:
         value |= {"size": entry.size, "blake3": entry.blake3.hex(), "sha256": entry.sha256.hex()}
@@ -82,12 +100,18 @@ def entry_value(entry: Entry, layer: Layer) -> dict[str, Value]:
     return value
 
 
-def derivation_value(made: Derivation) -> dict[str, Value]:
-    """A derivation as JSON has it, with its digest."""
-    value = canonical.decode(made.encode())
-    for key in ("inputs", "candidates"):
-        value[key] = [[digest.hex(), output] for digest, output in value[key]]
-    return {**value, "args": _plain(value["args"]), "digest": derivation.digest(made.encode()).hex()}
+def derivation_value(made: Derivation, digest: str) -> dict[str, Value]:
+    """A derivation, as it was decoded, and its digest, as JSON has them."""
+    return {
+        "format": derivation.FORMAT,
+        "kind": made.kind,
+        "name": made.name,
+        "args": _plain(made.args),
+        "inputs": [[each.derivation.hex(), each.name] for each in made.inputs],
+        "candidates": [[each.derivation.hex(), each.name] for each in made.candidates],
+        "outputs": list(made.outputs),
+        "digest": digest,
+    }
 
 
 def _name(name: bytes) -> Value:
@@ -162,7 +186,7 @@ def _entry(value: dict[str, Any], numbers: dict[str, int], layer: Layer) -> byte
         part=None if value["from"] is None else numbers[value["from"]],
     )
     parse_entry(list(entry), len(layer.parts))
-    if entry_value(entry, layer) != value:
+    if entry_value(entry, [part for part, _ in layer.parts]) != value:
         raise ManifestError("", why=f"the entry of {value['path']!r:.80} is not as fpack writes it")
     return encode_entry(entry)
 
@@ -176,9 +200,10 @@ def _derivation(value: dict[str, Any]) -> bytes:
         tuple(Output(bytes.fromhex(digest), output) for digest, output in value["candidates"]),
         tuple(value["outputs"]),
     )
-    if derivation_value(made) != value:
+    body = made.encode()
+    if derivation_value(derivation.decode(body), derivation.digest(body).hex()) != value:
         raise ManifestError("", why=f"the derivation of {value['name']!r:.80} is not the one of its digest")
-    return made.encode()
+    return body
 
 
 def _bytes(value: Value) -> bytes:
