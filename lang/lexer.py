@@ -19,7 +19,9 @@ MAX_NESTING = 200
 KEYWORDS = frozenset(["let", "in", "if", "then", "else", "for", "assert", "or"])
 _CONSTANTS = {"true": "TRUE", "false": "FALSE", "null": "NULL"}
 _OPERATORS = frozenset(["+", "*", "/", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "|>"])
-_ENDS = frozenset(["NAME", "INT", "FLOAT", "PATH", "STRING", "STRING_END", "TRUE", "FALSE", "NULL", ")", "]", "}"])
+_ENDS = frozenset(
+    ["NAME", "INT", "FLOAT", "PATH", "STRING", "STRING_END", "INTERP_END", "TRUE", "FALSE", "NULL", ")", "]", "}"]
+)
 _GOES_ON = (_OPERATORS | KEYWORDS | {"-", ".", ",", ")", "]", "}", "=", "=>", ":", "BAR"}) - {"let", "assert"}
 _PAIRS = {"(": ")", "[": "]", "{": "}", "${": "}"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from fpack.lang.errors import EvalError
 from fpack.lang.lexer import MAX_NESTING, dedent, tokenize
+from fpack.lang.parser import parse
 from fpack.lang.source import Source
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,3 +103,10 @@ def test_any_text_is_tokens_or_an_error_with_a_place(text: str) -> None:
     places = [(start, end) for _, _, start, end in tokens]
     assert all(0 <= start <= end <= len(text) for start, end in places)
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    "text", ["a = r.${k}\nb = 1", "a = { x = r.${k}\n  y = 2 }", "a = r.${k}(1)", "a = r.${k} { b = 1 }"]
+)
+def test_a_computed_selection_ends_a_value(text: str) -> None:
+    parse(Source("t", text), None)
