@@ -115,5 +115,5 @@ def whole(drv: Derivation) -> Value:
 
 
 def generation() -> int:
-    """A number of 31 bits that changes with `VERSIONS`: what one generation noted of derivations, another cannot use."""
+    """31 bits that change with `VERSIONS`: what one generation noted of derivations, another cannot use."""
     return zlib.crc32(repr(sorted(VERSIONS.items())).encode()) >> 1
