@@ -5,3 +5,12 @@ text = import("fpack/text").text
 container = import("fpack/container").container
 container-for = import("fpack/container").container-for
 files = import("fpack/files").files
+
+package = import("fpack/package").package
+make = import("./build/make.fp").make
+autotools = import("./build/autotools.fp").autotools
+cmake = import("./build/cmake.fp").cmake
+meson = import("./build/meson.fp").meson
+go = import("./build/go.fp").go
+rust = import("./build/rust.fp").rust
+ruby = import("./build/ruby.fp").ruby

@@ -1,0 +1,20 @@
+# Packages with a Makefile.
+
+# flags: words for every `make`, such as "USE_TLS=yes". All else is as in `package`.
+make({ flags: list = [], ...given }) =
+  let all = import("./common.fp").words(flags) in
+  import("./common.fp").with-defaults(given, ["gcc", "libc6-dev", "make"], {
+    build = "make -j$CORES${all}"
+    check = tests(all)
+    install = "make install PREFIX=\"$out\" prefix=\"$out\"${all}"
+  })
+
+# The tests, by the name that the Makefile gives them, if it has any.
+tests(flags) = """
+  for target in check test; do
+    if make -n $target${flags} >/dev/null 2>&1; then
+      make -j$CORES $target${flags}
+      break
+    fi
+  done
+"""
