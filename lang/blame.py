@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from itertools import islice
 from os.path import normpath
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, TracebackType
+from types import CellType, CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
 
 from fpack.store.errors import FpackError
 
+from .arguments import Unfit
 from .builtins import STRICT
 from .errors import Call, EvalError, Fault, Span, did_you_mean, quote
 from .source import Source
@@ -87,13 +88,16 @@ def blame(error: BaseException, cache: Path | None) -> BaseException:
         return error
     own = [s for s in steps if not s.source.library]
     step = own[-1] if own else steps[-1]
+    place: Span | None = None
+    if isinstance(fault, Unfit):
+        fault, place = _argument(fault, error.__traceback__, step, cache)
     if isinstance(error, RecursionError):
         own = _until_endless(own)
         step = own[-1]
     elif isinstance(fault, Fault) and fault.caller and len(own) > 1 and step is steps[-1]:
         step = own[-2]
         own.pop()
-    span = step.span()
+    span = place or step.span()
     if isinstance(fault, Fault) and fault.field is not None:
         span = _field(step, fault, cache) or span
     elif isinstance(fault, Fault) and fault.file is not None:
@@ -107,6 +111,40 @@ def blame(error: BaseException, cache: Path | None) -> BaseException:
     found = EvalError(fault.what, span=span, why=why, hint=fault.hint, calls=calls)
     found.exit_code = fault.exit_code
     return found
+
+
+def _argument(fault: Unfit, tb: TracebackType | None, step: Step, cache: Path | None) -> tuple[Fault, Span | None]:
+    """The fault in the name of the builtin that found it, and the place of the argument that is to blame."""
+    frames: list[FrameType] = []
+    while tb is not None:
+        frames.append(tb.tb_frame)
+        tb = tb.tb_next
+    last = max(i for i, frame in enumerate(frames) if ".source" in frame.f_globals)
+    caller = frames[last]
+    for frame in frames[last + 1 :]:
+        for name, function in caller.f_builtins.items():
+            if function.__class__ is FunctionType and function.__code__ is frame.f_code and name[0] != ".":
+                told = Fault(f"{quote(name)} {fault.text}", why=fault.why, hint=fault.hint)
+                place = _given(fault.given, frame, step, cache) if caller is step.frame else None
+                return told, place
+    return fault, None
+
+
+def _given(value: Any, builtin: FrameType, step: Step, cache: Path | None) -> Span | None:
+    """Where a call writes the argument that a builtin's frame holds."""
+    code = builtin.f_code
+    for i, name in enumerate(code.co_varnames[: code.co_argcount]):
+        held = builtin.f_locals.get(name)
+        if held.__class__ is CellType:
+            held = held.cell_contents
+            held = held[0] if held.__class__ is tuple else None
+        if held is value and value is not None:
+            node = _call_at(step, cache)
+            if node is None or node[0] != "call" or any(a[0] == "spread" for a in node[4][: i + 1]):
+                return None
+            if i < len(node[4]):
+                return step.source.error(node[4][i][1], node[4][i][2], "").span
+    return None
 
 
 def _steps(tb: TracebackType | None) -> Iterator[Step]:
@@ -308,18 +346,8 @@ def _too_deep(steps: list[Step]) -> Fault:
 
 def _field(step: Step, fault: Fault, cache: Path | None) -> Span | None:
     """The place of the field, or named argument, of the call that a frame is making, or of what is given for it."""
-    from . import parser
-
-    try:
-        tree = parser.parse(step.source, cache)
-    except FpackError:
-        return None
-    line, column, end_line, end_column = step.place()
-    begins = [0]
-    for part in step.source.text.split("\n"):
-        begins.append(begins[-1] + len(part) + 1)
-    begin, end = begins[line - 1] + column, begins[end_line - 1] + end_column
-    node = _entry(tree, begin, end, fault.field or "")
+    call = _call_at(step, cache)
+    node = _named(call[4], fault.field or "") if call is not None else None
     if node is None:
         return None
     if fault.value and node[0] != "inherit":
@@ -346,12 +374,24 @@ def _literal(step: Step, file: str, cache: Path | None) -> Span | None:
     return None
 
 
-def _entry(tree: Any, begin: int, end: int, name: str) -> tuple[Any, ...] | None:
-    stack = [tree]
+def _call_at(step: Step, cache: Path | None) -> tuple[Any, ...] | None:
+    """The node of the call that a frame is making."""
+    from . import parser
+
+    try:
+        tree = parser.parse(step.source, cache)
+    except FpackError:
+        return None
+    line, column, end_line, end_column = step.place()
+    begins = [0]
+    for part in step.source.text.split("\n"):
+        begins.append(begins[-1] + len(part) + 1)
+    begin, end = begins[line - 1] + column, begins[end_line - 1] + end_column
+    stack: list[Any] = [tree]
     while stack:
         node = stack.pop()
         if node.__class__ is tuple and len(node) > 4 and node[0] in ("rcall", "call") and node[1:3] == (begin, end):
-            return _named(node[4], name)
+            return node
         if node.__class__ in (tuple, list):
             stack += [n for n in node if n.__class__ in (tuple, list)]
     return None

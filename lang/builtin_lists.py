@@ -1,12 +1,16 @@
-"""The builtins for lists, records and numbers; builtins.py says what each does."""
+"""The builtins for lists, records and numbers, and a few that fit nowhere else.
+
+A builtin's docstring is its documentation for users: how it is called, what it gives, and, indented, examples that
+are true.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cmp_to_key
 
-from .arguments import function_of, int_of, list_of, record_of, strings_of, text_of, true, wrong
-from .errors import Fault, did_you_mean, quote
+from .arguments import Unfit, function_of, int_of, list_of, record_of, strings_of, text_of, true, wrong
+from .errors import Fault, quote
 from .operators import eq, fields, lt, pick
 from .values import MISSING, OnDemand, Thunk, Value, evaluated, lookup, type_name
 
@@ -17,23 +21,40 @@ MAX_RANGE = 1_000_000
 
 
 def map_(xs: Value, f: Value, /) -> Value:
-    f = function_of(f)
+    """map(xs, f): `f` of each element of a list, found when it is needed.
+
+    map([1, 2], x => x * 10) == [10, 20]
+    """
+    f = function_of(f, 1)
     return [Thunk(lambda x=x: f(x)) for x in list_of(xs)]
 
 
 def filter_(xs: Value, f: Value, /) -> Value:
-    f = function_of(f)
+    """filter(xs, f): The elements for which `f` is true.
+
+    filter([1, 2, 3], x => x > 1) == [2, 3]
+    """
+    f = function_of(f, 1)
     return [x for x in list_of(xs) if true(f(x))]
 
 
 def fold(xs: Value, start: Value, f: Value, /) -> Value:
-    f = function_of(f)
+    """fold(xs, start, f): The elements put together, from the left: f(...f(f(start, x0), x1)..., xn).
+
+    fold([1, 2, 3], 0, (sum, x) => sum + x) == 6
+    """
+    f = function_of(f, 2)
     for x in list_of(xs):
         start = f(start, x)
     return evaluated(start)
 
 
 def length(x: Value, /) -> Value:
+    """length(x): How many elements a list has, how many fields a record, how many characters a string.
+
+    length([1, 2]) == 2
+    length("abc") == 3
+    """
     x = evaluated(x)
     if isinstance(x, dict):
         return len(fields(x))
@@ -43,6 +64,10 @@ def length(x: Value, /) -> Value:
 
 
 def head(xs: Value, /) -> Value:
+    """head(xs): The first element of a list.
+
+    head([1, 2, 3]) == 1
+    """
     xs = list_of(xs)
     if not xs:
         raise Fault("An empty list has no first element")
@@ -50,6 +75,10 @@ def head(xs: Value, /) -> Value:
 
 
 def tail(xs: Value, /) -> Value:
+    """tail(xs): All elements but the first.
+
+    tail([1, 2, 3]) == [2, 3]
+    """
     xs = list_of(xs)
     if not xs:
         raise Fault("An empty list has no elements after the first")
@@ -57,24 +86,38 @@ def tail(xs: Value, /) -> Value:
 
 
 def get(x: Value, key: Value, default: Value = MISSING, /) -> Value:
+    """get(x, key, default): The element of a list at an index from 0, or the field of a record; `default`, if it is
+    given, where there is none.
+
+        get([5, 6], 1) == 6
+        get({ a = 1 }, "b", 0) == 0
+    """
     x, key = evaluated(x), evaluated(key)
     if x.__class__ is list:
         i = int_of(key)
         if -1 < i < len(x):
             return evaluated(x[i])
         if default is MISSING:
-            raise Fault(f"The list has no element {i}", why=f"it has {len(x)}, counted from 0")
+            count = f"it has {len(x)}, counted from 0" if x else "it is empty"
+            raise Unfit(key, f"finds no element {i} in this list", why=count)
         return evaluated(default)
     if not isinstance(x, dict):
         raise wrong(x, "a list or a record")
     name = text_of(key)
     value = pick(x, (name,)) if default is not MISSING else lookup(x, name)
     if value is MISSING and default is MISSING:
-        raise Fault(f"There is no field {quote(name)}", hint=did_you_mean(name, x))
+        from .blame import no_field
+
+        raise no_field(x, name)
     return evaluated(default) if value is MISSING else value
 
 
 def range_(a: Value, b: Value = MISSING, /) -> Value:
+    """range(n) or range(a, b): The integers from 0, or from `a`, up to but without the last.
+
+    range(3) == [0, 1, 2]
+    range(2, 4) == [2, 3]
+    """
     start, end = (0, int_of(a)) if b is MISSING else (int_of(a), int_of(b))
     if end - start > MAX_RANGE:
         raise Fault(f"This range is too long, with {end - start} elements", why=f"the limit is {MAX_RANGE}")
@@ -82,20 +125,39 @@ def range_(a: Value, b: Value = MISSING, /) -> Value:
 
 
 def reverse(xs: Value, /) -> Value:
+    """reverse(xs): The elements from the last to the first.
+
+    reverse([1, 2, 3]) == [3, 2, 1]
+    """
     return list_of(xs)[::-1]
 
 
 def concat(*xss: Value) -> Value:
+    """concat(xs, ys, ...): Lists joined to one, as [...xs, ...ys] is.
+
+    concat([1], [2, 3], []) == [1, 2, 3]
+    """
     return [x for xs in xss for x in list_of(xs)]
 
 
 def flatten(xss: Value, /) -> Value:
+    """flatten(xss): The lists of a list joined to one. Only one level goes.
+
+    flatten([[1], [2, [3]]]) == [1, 2, [3]]
+    """
     return [x for xs in list_of(xss) for x in list_of(xs)]
 
 
 def sort(xs: Value, key: Value = MISSING, /) -> Value:
+    """sort(xs) or sort(xs, key): The elements in order, by value or by key(x): all numbers, or all strings.
+    What is equal stays in its order.
+
+        sort([3, 1, 2]) == [1, 2, 3]
+        sort(["bb", "a"], x => length(x)) == ["a", "bb"]
+    """
+    by = None if key is MISSING else function_of(key, 1)
     values = [evaluated(x) for x in list_of(xs)]
-    keys = values if key is MISSING else [function_of(key)(x) for x in values]
+    keys = values if by is None else [by(x) for x in values]
     compare = cmp_to_key(lambda a, b: -1 if lt(a, b) else 1 if lt(b, a) else 0)
     if len(keys) == 1:
         lt(keys[0], keys[0])
@@ -106,6 +168,10 @@ def sort(xs: Value, key: Value = MISSING, /) -> Value:
 
 
 def unique(xs: Value, /) -> Value:
+    """unique(xs): The elements without those that equal an earlier one.
+
+    unique(["b", "a", "b"]) == ["b", "a"]
+    """
     found: list[Value] = []
     seen: set[Value] = set()
     others: list[Value] = []
@@ -124,42 +190,73 @@ def unique(xs: Value, /) -> Value:
 
 
 def zip_(xs: Value, ys: Value, /) -> Value:
+    """zip(xs, ys): The pairs [x, y] of what stands at the same index, as many as the shorter list has.
+
+    zip([1, 2], ["a", "b", "c"]) == [[1, "a"], [2, "b"]]
+    """
     return [[x, y] for x, y in zip(list_of(xs), list_of(ys), strict=False)]
 
 
 def any_(xs: Value, f: Value, /) -> Value:
-    f = function_of(f)
+    """any(xs, f): Whether `f` is true of at least one element.
+
+    any([1, 2], x => x > 1)
+    """
+    f = function_of(f, 1)
     return any(true(f(x)) for x in list_of(xs))
 
 
 def all_(xs: Value, f: Value, /) -> Value:
-    f = function_of(f)
+    """all(xs, f): Whether `f` is true of each element.
+
+    all([1, 2], x => x > 0)
+    """
+    f = function_of(f, 1)
     return all(true(f(x)) for x in list_of(xs))
 
 
 def contains(xs: Value, x: Value, /) -> Value:
+    """contains(xs, x): Whether a list has an element that equals `x`, a string the part `x`, a record the field `x`.
+
+    contains([1, 2], 2)
+    contains("hello", "ell")
+    """
     xs = evaluated(xs)
     if xs.__class__ is str:
         return text_of(x) in xs
     if isinstance(xs, dict):
         return has(xs, x)
+    if xs.__class__ is not list:
+        raise wrong(xs, "a list, a string or a record")
     x = evaluated(x)
-    return any(eq(evaluated(y), x) for y in list_of(xs))
+    return any(eq(evaluated(y), x) for y in xs)
 
 
 # ---- records
 
 
 def names(r: Value, /) -> Value:
+    """names(r): The names of a record's fields, sorted.
+
+    names({ b = 1, a = 2 }) == ["a", "b"]
+    """
     return sorted(record_of(r))
 
 
 def values(r: Value, /) -> Value:
+    """values(r): The values of a record's fields, in the order of their names.
+
+    values({ b = 1, a = 2 }) == [2, 1]
+    """
     r = record_of(r)
     return [r[name] for name in sorted(r)]
 
 
 def has(r: Value, name: Value, /) -> Value:
+    """has(r, name): Whether a record has a field of that name.
+
+    has({ a = null }, "a")
+    """
     r, name = evaluated(r), text_of(name)
     if r.__class__ is OnDemand:
         return pick(r, (name,)) is not MISSING
@@ -167,16 +264,31 @@ def has(r: Value, name: Value, /) -> Value:
 
 
 def remove(r: Value, names: Value, /) -> Value:
+    """remove(r, names): A record without these fields: a name, or a list of them.
+
+    remove({ a = 1, b = 2 }, "a") == { b = 2 }
+    """
+    names = evaluated(names)
+    if names.__class__ is not str and names.__class__ is not list:
+        raise wrong(names, "a name or a list of names")
     gone = {names} if names.__class__ is str else set(strings_of(names))
     return {name: value for name, value in record_of(r).items() if name not in gone}
 
 
 def map_record(r: Value, f: Value, /) -> Value:
-    f = function_of(f)
+    """map-record(r, f): The record with f(name, value) in place of each value, found when it is needed.
+
+    map-record({ a = 1 }, (name, value) => "${name}=${value}") == { a = "a=1" }
+    """
+    f = function_of(f, 2)
     return {name: Thunk(lambda name=name, value=value: f(name, value)) for name, value in record_of(r).items()}
 
 
 def to_record(xs: Value, /) -> Value:
+    """to-record(xs): The record of a list of { name, value }.
+
+    to-record([{ name = "a", value = 1 }]) == { a = 1 }
+    """
     found: dict[str, Value] = {}
     for x in list_of(xs):
         item = record_of(x)
@@ -192,6 +304,11 @@ def to_record(xs: Value, /) -> Value:
 
 
 def merge(*records: Value) -> Value:
+    """merge(a, b, ...): Records joined, the last one's fields first of all; where two have a record, those are merged
+    in turn. Packages and derivations are taken whole.
+
+        merge({ a = { x = 1 }, b = 1 }, { a = { y = 2 } }) == { a = { x = 1, y = 2 }, b = 1 }
+    """
     result: dict[str, Value] = {}
     for record in records:
         result = _merged(result, record_of(record))
@@ -214,7 +331,12 @@ def _plain_record(value: Value) -> bool:
 
 
 def on_demand(what: Value, f: Value, /) -> Value:
-    return OnDemand(text_of(what), function_of(f))
+    """on-demand(what, f): A record whose field NAME is f(NAME), computed when it is asked for; `what` says in messages
+    what it holds. Its fields cannot be listed.
+
+        on-demand("squares", name => to-int(name) * to-int(name))."12" == 144
+    """
+    return OnDemand(text_of(what), function_of(f, 1))
 
 
 # ---- numbers and others
@@ -232,14 +354,27 @@ def _extreme(name: str, xs: tuple[Value, ...], better: Callable[[Value, Value], 
 
 
 def min_(*xs: Value) -> Value:
+    """min(a, b, ...) or min(xs): The smallest of numbers, or of strings.
+
+    min(3, 1, 2) == 1
+    min(["b", "a"]) == "a"
+    """
     return _extreme("min", xs, lt)
 
 
 def max_(*xs: Value) -> Value:
+    """max(a, b, ...) or max(xs): The largest of numbers, or of strings.
+
+    max([3, 1, 2]) == 3
+    """
     return _extreme("max", xs, lambda a, b: lt(b, a))
 
 
 def abs_(n: Value, /) -> Value:
+    """abs(n): A number without its sign.
+
+    abs(-2) == 2
+    """
     n = evaluated(n)
     if n.__class__ is not int and n.__class__ is not float:
         raise wrong(n, "a number")
@@ -247,13 +382,24 @@ def abs_(n: Value, /) -> Value:
 
 
 def type_(x: Value, /) -> Value:
+    """type(x): "null", "bool", "int", "float", "string", "path", "list", "record" or "function".
+
+    type([1]) == "list"
+    """
     return type_name(evaluated(x))
 
 
 def evaluate(x: Value, result: Value, /) -> Value:
+    """evaluate(x, result): `result`, once `x` is evaluated: for checks that come first.
+
+    evaluate(1 + 1, "done") == "done"
+    """
     evaluated(x)
     return evaluated(result)
 
 
 def error(message: Value, field: Value = None, /) -> Value:
+    """error(message) or error(message, field): Ends the evaluation with a message. `field` names the field of the
+    caller's record that is to blame.
+    """
     raise Fault(text_of(message), field=None if field is None else text_of(field))

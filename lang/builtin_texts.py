@@ -5,45 +5,61 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from math import isinf
 from types import FunctionType
 from typing import Any
 
 from fpack.store.path import clean_name
 
-from .arguments import bounded, int_of, list_of, text_of
+from .arguments import Unfit, bounded, int_of, strings_of, text_of
 from .derive import Deriver
 from .errors import Fault, quote
 from .operators import fields
 from .stack import Slow, interruptible
-from .values import Path, Record, Value, describe, evaluated
+from .values import Path, Record, Value, evaluated
 
 SECONDS = 10
 _SHORT = 4096
-_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
 def join(xs: Value, by: Value, /) -> Value:
-    parts = [evaluated(x) for x in list_of(xs)]
-    for part in parts:
-        if part.__class__ is not str:
-            raise Fault(f"`join` takes a list of strings, and this one holds {describe(part)}", hint='use "${VALUE}"')
-    return text_of(by).join(parts)
+    """join(xs, by): The strings of a list as one, with `by` between them.
+
+    join(["a", "b"], ", ") == "a, b"
+    """
+    return text_of(by).join(strings_of(xs))
 
 
 def starts_with(s: Value, t: Value, /) -> Value:
+    """starts-with(s, t): Whether a string begins with `t`.
+
+    starts-with("version", "ver")
+    """
     return text_of(s).startswith(text_of(t))
 
 
 def ends_with(s: Value, t: Value, /) -> Value:
+    """ends-with(s, t): Whether a string ends with `t`.
+
+    ends-with("libz.so", ".so")
+    """
     return text_of(s).endswith(text_of(t))
 
 
 def trim(s: Value, /) -> Value:
+    """trim(s): A string without the blanks and new lines at its ends.
+
+    trim("  a b ") == "a b"
+    """
     return text_of(s).strip(" \t\n\r")
 
 
 def to_int(s: Value, base: Value = 10, /) -> Value:
+    """to-int(s) or to-int(s, base): The integer that a string spells, in base 10 or another. Of a float, its whole
+    part.
+
+    to-int("12") == 12
+    to-int("0755", 8) == 493
+    """
     s, base = evaluated(s), int_of(base)
     if s.__class__ is float:
         return int(s)
@@ -56,53 +72,23 @@ def to_int(s: Value, base: Value = 10, /) -> Value:
             raise ValueError
         return int(s, base)
     except ValueError:
-        raise Fault(f"{quote(s)} is no whole number" + (f" in base {base}" if base != 10 else "")) from None
+        where = f" in base {base}" if base != 10 else ""
+        raise Unfit(s, f"takes the digits of a whole number{where}, and this is {quote(s)}") from None
 
 
 def store_name(s: Value, /) -> Value:
+    """store-name(s): A string with those characters replaced that a name in the store cannot have.
+
+    store-name("my app") == "my-app"
+    """
     return clean_name(text_of(s))
-
-
-def from_json(s: Value, /) -> Value:
-    def refuse(text: str) -> Value:
-        raise ValueError(f"{text} is no number")
-
-    def finite(text: str) -> float:
-        return refuse(text) if isinf(float(text)) else float(text)
-
-    def whole(text: str) -> int:
-        return int(text) if len(text) < 21 else refuse(text[:40])
-
-    text = text_of(s)
-    try:
-        value = json.loads(text, parse_constant=refuse, parse_float=finite, parse_int=whole)
-        if "\\u" in text:
-            _check_characters(value)
-        return value
-    except ValueError as error:
-        raise Fault("This string is not JSON", why=str(error)) from None
-
-
-def _check_characters(value: Any) -> None:
-    """ValueError for what JSON can write in a string and no string here holds: NUL, and halves of characters."""
-    todo = [value]
-    while todo:
-        value = todo.pop()
-        if value.__class__ is str:
-            if _NO_CHARACTER.search(value):
-                raise ValueError("it holds an escape that is no character")
-        elif value.__class__ is list:
-            todo += value
-        elif value.__class__ is dict:
-            todo += value.keys()
-            todo += value.values()
 
 
 def _regex(regex: Value) -> re.Pattern[str]:
     try:
         return re.compile(text_of(regex))
     except (re.error, RecursionError, OverflowError) as error:
-        raise Fault("This is no regular expression", why=str(error)) from None
+        raise Unfit(evaluated(regex), "takes a regular expression, and this is none", why=str(error)) from None
 
 
 def _search(s: str, pattern: re.Pattern[str], search: Callable[[], Any]) -> Any:
@@ -129,9 +115,14 @@ class Texts:
         deriver = self.deriver
 
         def split(s: Value, by: Value, /) -> Value:
+            """split(s, by): The parts of a string between the places where `by` stands.
+
+            split("a,b,c", ",") == ["a", "b", "c"]
+            """
             s, by = text_of(s), text_of(by)
             if not by:
-                raise Fault("`split` needs something to split by")
+                hint = "characters(STRING) are its characters"
+                raise Unfit(by, "needs something to split by, and this is empty", hint=hint)
             parts = s.split(by)
             cuts: list[int] = []
             at = 0
@@ -142,9 +133,13 @@ class Texts:
             return parts
 
         def replace(s: Value, old: Value, new: Value, /) -> Value:
+            """replace(s, old, new): A string with each `old` replaced by `new`.
+
+            replace("a.b.c", ".", "-") == "a-b-c"
+            """
             s, old = text_of(s), text_of(old)
             if not old:
-                raise Fault("`replace` needs something to replace")
+                raise Unfit(old, "needs something to replace, and this is empty")
             cuts: list[int] = []
             at = s.find(old)
             while at >= 0:
@@ -154,6 +149,10 @@ class Texts:
             return s.replace(old, text_of(new))
 
         def replace_all(s: Value, regex: Value, new: Value, /) -> Value:
+            """replace-all(s, regex, new): A string with all that a regular expression finds replaced by `new`.
+
+            replace-all("a1b22", "[0-9]+", "#") == "a#b#"
+            """
             s, pattern, new = text_of(s), _regex(regex), text_of(new)
             spans, replaced = _search(
                 s, pattern, lambda: ([found.span() for found in pattern.finditer(s)], pattern.sub(lambda _: new, s))
@@ -162,16 +161,28 @@ class Texts:
             return replaced
 
         def substring(s: Value, a: Value, b: Value, /) -> Value:
+            """substring(s, from, to): The characters of a string from one position up to, but without, another.
+
+            substring("abcdef", 1, 3) == "bc"
+            """
             s, a, b = text_of(s), int_of(a), int_of(b)
             if not 0 <= a <= b:
-                raise Fault("`substring` takes two positions, the smaller one first", why=f"these are {a} and {b}")
+                raise Unfit(b, "takes two positions, the smaller one first", why=f"these are {a} and {b}")
             cut(s, [a, b])
             return s[a:b]
 
         def lower(s: Value, /) -> Value:
+            """lower(s): A string in small letters.
+
+            lower("ABC") == "abc"
+            """
             return _cased(text_of(s), str.lower)
 
         def upper(s: Value, /) -> Value:
+            """upper(s): A string in capital letters.
+
+            upper("abc") == "ABC"
+            """
             return _cased(text_of(s), str.upper)
 
         def _cased(s: str, change: Callable[[str], str]) -> str:
@@ -181,6 +192,12 @@ class Texts:
             return changed
 
         def match(s: Value, regex: Value, /) -> Value:
+            """match(s, regex): null, or the groups of a regular expression that covers the whole string, which are []
+            where it has none.
+
+            match("libz-1.3", "(.*)-([0-9.]+)") == ["libz", "1.3"]
+            match("abc", "[0-9]+") == null
+            """
             s, pattern = text_of(s), _regex(regex)
             found = _search(s, pattern, lambda: pattern.fullmatch(s))
             if found is None:
@@ -188,22 +205,71 @@ class Texts:
             cut(s, [i for n in range(1, len(found.groups()) + 1) for i in found.span(n) if i >= 0])
             return list(found.groups())
 
+        def find_all(s: Value, regex: Value, /) -> Value:
+            """find-all(s, regex): All that a regular expression finds in a string, one after the other. Of one with a
+            group, what that covers; of one with several groups, lists of what they cover.
+
+                find-all("a1b22", "[0-9]+") == ["1", "22"]
+                find-all("a=1 b=2", "([a-z])=([0-9])") == [["a", "1"], ["b", "2"]]
+            """
+            s, pattern = text_of(s), _regex(regex)
+            every = _search(s, pattern, lambda: list(pattern.finditer(s)))
+            cut(s, [i for found in every for n in range(len(found.groups()) + 1) for i in found.span(n) if i >= 0])
+            if pattern.groups < 2:
+                return [found[pattern.groups] for found in every]
+            return [list(found.groups()) for found in every]
+
+        def characters(s: Value, /) -> Value:
+            """characters(s): The characters of a string, one by one.
+
+            characters("abc") == ["a", "b", "c"]
+            """
+            s = text_of(s)
+            cut(s, list(range(len(s))) if "/fpack/store" in s else [])
+            return list(s)
+
         def to_string(x: Value, /) -> Value:
+            """to-string(x): What "${x}" is: the text of a string, a number or a bool; of a path or a derivation its
+            place in the store.
+
+                to-string(5) == "5"
+            """
             return deriver.text(evaluated(x))
 
         def to_json(x: Value, /) -> Value:
+            """to-json(x): A value as JSON, with sorted fields; paths and derivations are their places in the store.
+
+            to-json([1, null]) == "[1,null]"
+            """
             return json.dumps(plain(x, deriver), ensure_ascii=False, separators=(",", ":"))
 
         def mentions(x: Value, /) -> Value:
+            """mentions(x): The paths of derivations that stand in the strings of a value, sorted.
+
+            mentions("no path") == []
+            """
             return deriver.mentioned(x)
 
         def inputs(x: Value, /) -> Value:
+            """inputs(drv): The paths of the derivations that a derivation is made from, sorted.
+
+            inputs(text("a", "no path")) == []
+            """
             return deriver.inputs(x)
 
         def is_executable(x: Value, /) -> Value:
+            """is-executable(file): Whether a path, or a derivation of one file, is a program.
+
+            is-executable(text("a", "#!/bin/sh", executable = true))
+            """
             return deriver.is_executable(evaluated(x))
 
         def derivation(r: Value, /) -> Value:
+            """derivation { kind, name, ... }: A build. All fields but kind, name, candidates and outputs are its kind's
+            arguments, and so is what the record `args` holds. Its value has `out`, and a field for each output.
+
+                derivation { kind = "text", name = "a", text = "" }.type == "derivation"
+            """
             return derived(evaluated(r))
 
         def derived(r: Value) -> Value:
@@ -219,6 +285,8 @@ class Texts:
             "lower": lower,
             "upper": upper,
             "match": match,
+            "find-all": find_all,
+            "characters": characters,
             "to-string": to_string,
             "to-json": to_json,
             "mentions": mentions,

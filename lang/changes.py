@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+from .arguments import check_arity
 from .errors import Fault
 from .operators import fields
 from .values import OnDemand, Record, Thunk, Value, describe, evaluated
@@ -50,6 +51,7 @@ def with_(value: Value) -> Value:
     def changed(changes: Value) -> Value:
         changes = evaluated(changes)
         if changes.__class__ is FunctionType:
+            check_arity(changes, 1, ".with")
             changes = changes(value)
         if not isinstance(changes, dict):
             hint = "write .with { FIELD = VALUE } or .with(old => { FIELD = old.FIELD + ... })"
@@ -114,8 +116,11 @@ class Layers:
 
 def _fields_of(layer: Value, before: Value, finished: Value) -> dict[str, Value]:
     if layer.__class__ is FunctionType:
-        takes = layer.__code__.co_argcount
-        layer = layer(before) if takes == 1 else layer(before, finished)
+        if layer.__code__.co_argcount == 1:
+            layer = layer(before)
+        else:
+            check_arity(layer, 2, ".extend")
+            layer = layer(before, finished)
     if not isinstance(layer, dict):
         hint = "write .extend((old, new) => { NAME = VALUE }), or .extend { NAME = VALUE }"
         raise Fault(f"`.extend` takes a record of fields, and this is {describe(layer)}", hint=hint)

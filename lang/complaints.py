@@ -55,6 +55,8 @@ def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
     earlier = str(before[1]) if before[0] == "NAME" else ""
     if word in _WORDS or earlier in _WORDS:
         return _WORDS[word] if word in _WORDS else _WORDS[earlier]
+    if kind == "=>":
+        return "parameters are written x => ..., (a, b) => ..., or ({ a, b }) => ... for a record's fields"
     if kind == "=" and before[0] in _ENDS:
         if "OP" in expected:
             return "compare with =="

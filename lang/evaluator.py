@@ -16,10 +16,11 @@ from .builtin_texts import Texts
 from .builtins import PURE, STRICT
 from .derive import Deriver, Sources
 from .errors import Fault, quote
-from .modules import MAX_FILE, Modules
+from .modules import MAX_FILE, Modules, importer
 from .operators import RUNTIME
 from .packages import PackageSource
 from .paths import project_root
+from .readers import readers
 from .source import Source
 from .values import (
     MISSING,
@@ -155,6 +156,13 @@ class Evaluator:
 
         return self._run(lambda: show(value, 0))
 
+    def builtins(self) -> dict[str, Callable[..., Value]]:
+        """The builtins by name, with the docstrings that are their documentation."""
+        found = {
+            name: f for name, f in self._modules.base.items() if name in STRICT and name not in self._modules.hidden
+        }
+        return {**found, "import": importer(self._modules)}
+
     # ---- derivations
 
     @property
@@ -223,23 +231,20 @@ class Evaluator:
                 raise Fault("There are no packages here", why="no package source was set up")
             return self._packages
 
-        def read_text(path: Value, /) -> Value:
-            path = evaluated(path)
-            if path.__class__ is not PathValue:
-                raise Fault(f"`read-text` takes a path, and this is {describe(path)}", hint="read-text(./FILE)")
-            return read(path.place)
-
         def releases() -> Value:
+            """debian-releases(): The names of Debian's releases that there are packages of."""
             return list(source().releases())
 
         def package(release: Value, name: Value, /) -> Value:
+            """debian-package(release, name): What the index says of a package, at the version that is locked."""
             return dict(source().package(text_of(release), text_of(name)))
 
         def closure(release: Value, names: Value, /) -> Value:
+            """debian-closure(release, names): The packages and all that they depend on, sorted by name."""
             return [dict(p) for p in source().closure(text_of(release), strings_of(names))]
 
         return {
-            "read-text": read_text,
+            **readers(read),
             "debian-releases": releases,
             "debian-package": package,
             "debian-closure": closure,

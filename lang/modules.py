@@ -158,7 +158,7 @@ class Modules:
         scope: dict[str, Any] = {"__builtins__": self.base, ".source": module.source}
         for name, span in module.free.items():
             if name == "import":
-                scope["import"] = _importer(self, module)
+                scope["import"] = importer(self, module)
             elif name in self.builtins and (module.source.library or name not in self.hidden):
                 pass
             elif name in self.prelude:
@@ -200,10 +200,16 @@ def _path(module: Module, text: str) -> PathValue:
     return within(module.root, module.directory, text, module.source.library)
 
 
-def _importer(modules: Modules, module: Module) -> Callable[[Value], Value]:
+def importer(modules: Modules, module: Module | None = None) -> Callable[[Value], Value]:
+    """The builtin `import` as a module sees it."""
+
     def import_(target: Value, /) -> Value:
+        """import(file): The record of another file of the project, as in import("./other.fp"), or of a file of the
+        library, as in import("fpack/debian").
+        """
         from .values import evaluated
 
+        assert module is not None
         return modules.imported(evaluated(target), module)
 
     import_.__qualname__ = "import"

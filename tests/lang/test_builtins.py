@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.lang import builtins
+from fpack.lang import builtins, documentation
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
 from hypothesis import given
@@ -25,8 +24,21 @@ def evaluator(cache: Path) -> Evaluator:
 def test_every_builtin_is_there_and_described(evaluator: Evaluator) -> None:
     there = {name for name in evaluator._modules.base if not name.startswith(".")}
     assert there | {"import"} == set(builtins.STRICT)
-    described = set(re.findall(r"[a-z-]+(?=\(| \{)", builtins.__doc__ or ""))
-    assert set(builtins.STRICT) - {"settings"} <= described
+    for name in set(builtins.STRICT) - {"settings"}:
+        doc = documentation.builtin(name)
+        assert doc is not None and doc.text and doc.calls[0].startswith(name), name
+        assert doc.calls[0] == name + doc.calls[0][len(name) :]
+
+
+EXAMPLES = [
+    (name, text) for name in sorted(builtins.STRICT) for text in getattr(documentation.builtin(name), "examples", ())
+]
+
+
+@pytest.mark.parametrize(("name", "text"), EXAMPLES)
+def test_what_a_builtins_documentation_shows_is_true(evaluator: Evaluator, name: str, text: str) -> None:
+    assert name in text
+    assert evaluator.expression(text) is True
 
 
 def test_the_prelude_hides_no_builtin(evaluator: Evaluator) -> None:

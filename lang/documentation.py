@@ -1,0 +1,211 @@
+"""What users can read of the builtins and of files of the language, taken from where each thing is defined.
+
+A builtin is documented by its Python function's docstring, a field of a file by the comment right above it, and a file
+by the comment at its top, which an empty line ends. In both, indented lines are examples; those of builtins and of the
+standard library are expressions that are true. Nothing is evaluated here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .errors import nearest
+from .parser import Node, parse
+from .source import Source
+
+STANDARD = Path(__file__).with_name("std")
+PRELUDE = "prelude"
+_WRAP = re.compile(r"\n(?!\n)")
+
+
+class Doc(NamedTuple):
+    """One thing's documentation.
+
+    name: `map`, or `fpack/lists.take`. calls: how it is written, one string a way. text: paragraphs of prose.
+    examples: lines of code. place: its file and line, or "" for a builtin.
+    """
+
+    name: str
+    calls: tuple[str, ...]
+    text: str
+    examples: tuple[str, ...] = ()
+    place: str = ""
+
+
+class Manual(NamedTuple):
+    """A file's documentation: the text at its top, and its fields in their order."""
+
+    name: str
+    text: str
+    fields: tuple[Doc, ...]
+
+
+# ---- builtins
+
+
+def builtins() -> Mapping[str, Doc]:
+    """Every builtin's documentation, in the order in which they are listed."""
+    global _builtins
+    if not _builtins:
+        from .builtins import STRICT
+        from .evaluator import Evaluator
+
+        functions = Evaluator().builtins()
+        for name in STRICT:
+            if name in functions:
+                _builtins[name] = _of_docstring(name, functions[name].__doc__ or "")
+    return _builtins
+
+
+_builtins: dict[str, Doc] = {}
+
+
+def builtin(name: str) -> Doc | None:
+    """A builtin's documentation."""
+    return builtins().get(name)
+
+
+def _of_docstring(name: str, doc: str) -> Doc:
+    text, examples = _parted(cleandoc(doc).split("\n"))
+    calls, _, rest = text.partition(": ")
+    return Doc(name, tuple(calls.split(" or ")), rest, examples)
+
+
+# ---- files
+
+
+def of_file(source: Source, name: str, cache: Path | None = None) -> Manual:
+    """The documentation of a file of the language. EvalError if it cannot be parsed."""
+    lines = source.text.split("\n")
+    entries = parse(Source(source.name, source.text, source.library, "file"), cache)
+    top, _ = _top(lines)
+    fields = [_field(source, lines, name, e, len(top)) for e in entries if e[0] == "set"]
+    text, _ = _parted(top)
+    return Manual(name, text, tuple(fields))
+
+
+def _field(source: Source, lines: list[str], name: str, entry: Node, after: int) -> Doc:
+    line = source.text.count("\n", 0, entry[1])
+    begin = line
+    while begin > after and lines[begin - 1].startswith("#"):
+        begin -= 1
+    text, examples = _parted([_uncommented(text) for text in lines[begin:line]])
+    return Doc(f"{name}.{entry[3]}", (_call(source, entry),), text, examples, f"{source.name}:{line + 1}")
+
+
+def _call(source: Source, entry: Node) -> str:
+    """How a field is written: with the parameters of a function, as the text has them."""
+    name, value = entry[3], entry[4]
+    if value[0] != "fn":
+        return str(name)
+    body = value[5]
+    head = source.text[value[1] : body[1]]
+    head = re.sub(r"#[^\n]*", "", head).rstrip()
+    head = re.sub(r"(=>|=)\s*(\(\s*)*$", "", head).rstrip()
+    head = head[len(name) :] if head.startswith(name) else head
+    parts = re.sub(r"\s+", " ", head).strip()
+    if parts and not parts.startswith("("):
+        parts = f"({parts})"
+    return str(name) + re.sub(r",? \}\)$", " })", parts)
+
+
+def _top(lines: list[str]) -> tuple[list[str], int]:
+    """The comment at a file's top, if an empty line, or nothing, follows it."""
+    count = 0
+    while count < len(lines) and lines[count].startswith("#"):
+        count += 1
+    if count < len(lines) and lines[count].strip():
+        return [], 0
+    return [_uncommented(line) for line in lines[:count]], count
+
+
+def _uncommented(line: str) -> str:
+    return line[2:] if line.startswith("# ") else line[1:]
+
+
+def _parted(lines: list[str]) -> tuple[str, tuple[str, ...]]:
+    """Prose, with a paragraph's lines joined, and the indented lines."""
+    examples = tuple(line.strip() for line in lines if line[:1] in (" ", "\t") and line.strip())
+    prose = "\n".join("" if line[:1] in (" ", "\t") else line.rstrip() for line in lines).strip("\n")
+    paragraphs = [" ".join(p.split("\n")) for p in re.split(r"\n{2,}", prose)]
+    return "\n\n".join(p for p in paragraphs if p), examples
+
+
+# ---- the library
+
+
+def library(directories: list[Path] | None = None) -> Iterator[tuple[str, Path]]:
+    """The name (`fpack/lists`) and place of each file of the library, sorted."""
+    found: dict[str, Path] = {}
+    for directory in directories or [STANDARD]:
+        for place in directory.rglob("*.fp"):
+            found.setdefault("fpack/" + place.relative_to(directory).with_suffix("").as_posix(), place)
+    yield from sorted(found.items())
+
+
+def manual(name: str, place: Path, cache: Path | None = None) -> Manual:
+    """The documentation of a file of the library."""
+    return of_file(Source(f"{name}.fp", place.read_text(), library=True), name, cache)
+
+
+def find(name: str, directories: list[Path] | None = None, cache: Path | None = None) -> Doc | Manual | None:
+    """What a name means to a user: a builtin, a name of the prelude, a file of the library, or a field of one.
+
+    A field is named `lists.take`, `fpack/lists.take`, or `take` alone where one file has it.
+    """
+    found: Any = builtin(name)
+    if found is not None:
+        return found  # type: ignore[no-any-return]
+    files = dict(library(directories))
+    for whole in (name, f"fpack/{name}"):
+        if whole in files:
+            same = _same_name(whole, files, cache)
+            return same if same is not None else manual(whole, files[whole], cache)
+    file, dot, field = name.rpartition(".")
+    if dot:
+        for whole in (file, f"fpack/{file}"):
+            if whole in files:
+                fields = manual(whole, files[whole], cache).fields
+                return next((d for d in fields if d.name == f"{whole}.{field}"), None)
+        return None
+    in_prelude = _prelude(cache).get(name)
+    if in_prelude is not None:
+        return find(in_prelude, directories, cache)
+    for whole, place in files.items():
+        for doc in () if whole == f"fpack/{PRELUDE}" else manual(whole, place, cache).fields:
+            if _last(doc) == name:
+                return doc
+    return None
+
+
+def suggest(name: str, directories: list[Path] | None = None, cache: Path | None = None) -> str:
+    """The nearest name that `find` knows, or ""."""
+    files = dict(library(directories))
+    known = [*builtins(), *_prelude(cache), *files, *(n.removeprefix("fpack/") for n in files)]
+    for whole, place in files.items():
+        fields = manual(whole, place, cache).fields
+        known += [_last(d) for d in fields] + [d.name.removeprefix("fpack/") for d in fields]
+    return nearest(name, known)
+
+
+def _same_name(whole: str, files: dict[str, Path], cache: Path | None) -> Doc | None:
+    """The field of a file that is named as the file is, which the prelude has in scope everywhere."""
+    last = whole.rpartition("/")[2]
+    if _prelude(cache).get(last) == f"{whole}.{last}":
+        return next((d for d in manual(whole, files[whole], cache).fields if _last(d) == last), None)
+    return None
+
+
+def _last(doc: Doc) -> str:
+    return doc.name.rpartition(".")[2]
+
+
+def _prelude(cache: Path | None) -> dict[str, str]:
+    """Each name of the prelude, and the field of the library that it is."""
+    text = (STANDARD / f"{PRELUDE}.fp").read_text()
+    found = re.finditer(r'^([\w-]+) = import\("(fpack/[\w/-]+)"\)\.([\w-]+)$', text, re.MULTILINE)
+    return {name: f"{file}.{field}" for name, file, field in (m.groups() for m in found)}
