@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from fpack.store.tree import CHUNK
 from fpack.store.writer import TreeWriter
 
 from . import meta
+from .hasher import Hasher
 from .meta import Entry
 from .protocol import BuildError, Built, Task, whole
 
@@ -186,15 +188,25 @@ def _linked(
     writer: TreeWriter, path: str, place: Path, check: Callable[[], None], mode: int, uid: int, gid: int
 ) -> Entry:
     """A file of the store: it is read, for its digests, and not written again."""
-    sha256, own = hashlib.sha256(), blake3()
-    size = 0
-    for chunk in _chunks(place, check):
-        sha256.update(chunk)
-        own.update(chunk)
-        size += len(chunk)
+    own = blake3()
+    chunks = _chunks(place, check)
+    first = next(chunks, b"")
+    if len(first) < CHUNK:
+        # A small file is not worth a thread.
+        content = first + b"".join(chunks)
+        digest, size = hashlib.sha256(content).digest(), len(content)
+        own.update(content)
+    else:
+        hasher = Hasher()
+        try:
+            for chunk in itertools.chain([first], chunks):
+                hasher.update(chunk)
+                own.update(chunk)
+        finally:
+            digest, size = hasher.finish(), hasher.size
     node = FileNode(own.digest(), size, bool(mode & 0o111))
     writer.link(f"data/{path}", node, place)
-    return Entry(path, meta.FILE, mode, uid, gid, size=size, blake3=node.digest, sha256=sha256.digest())
+    return Entry(path, meta.FILE, mode, uid, gid, size=size, blake3=node.digest, sha256=digest)
 
 
 def _chunks(place: Path, check: Callable[[], None]) -> Iterator[bytes]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 from fpack.builders import codec as codecs
 from fpack.builders.ahead import ahead
+from fpack.builders.hasher import Hasher
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.entries import Contents, contents, describe
 from fpack.builders.manifest.format import encode_entry
@@ -84,32 +84,6 @@ class Budget:
 _BUDGET = Budget(220 << 20)
 
 
-class _Hasher:
-    """SHA-256 in a thread of its own: hashlib lets go of the interpreter while it works."""
-
-    def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
-        self._queue: queue.Queue[bytearray | None] = queue.Queue(maxsize=4)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        self.size = 0
-
-    def _run(self) -> None:
-        while (data := self._queue.get()) is not None:
-            self._sha256.update(data)
-
-    def update(self, data: bytearray) -> None:
-        self.size += len(data)
-        self._queue.put(data)
-
-    def finish(self) -> str:
-        """The digest as `sha256:...`. May be called twice."""
-        if self._thread.is_alive():
-            self._queue.put(None)
-            self._thread.join()
-        return f"sha256:{self._sha256.hexdigest()}"
-
-
 class Layer:
     """See the module."""
 
@@ -136,7 +110,7 @@ def _make(task: Task, found: Contents) -> Built:
     compressor = codecs.compressor(record, total)
     plain = record["name"] == "none"
     writer = task.writer()
-    inner, outer = _Hasher(), hashlib.sha256()
+    inner, outer = Hasher(), hashlib.sha256()
     size = 0
 
     def compressed() -> Generator[bytes, None, None]:
@@ -162,7 +136,7 @@ def _make(task: Task, found: Contents) -> Built:
         writer.file("blob", counted())
     finally:
         source.close()
-        diff_id = inner.finish()
+        diff_id = f"sha256:{inner.finish().hex()}"
     if inner.size != total:
         raise AssertionError(f"a tar of {total} bytes came out with {inner.size}")
     files = [m for m in found.members if m.kind != tar.DIRECTORY]
