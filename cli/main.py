@@ -16,8 +16,11 @@ VERSION = "0.1.0"
 VERBS = {
     "pack": "Make a container image of a package or a project.",
     "build": "Build something and link to the result.",
+    "shell": "Enter a shell with exactly the tools that are named.",
+    "run": "Run one program of a package.",
     "verify": "Prove that an image holds what its manifest says.",
     "eval": "Show what an expression, a file or an attribute evaluates to.",
+    "doc": "Explain a function of the language, a file of the library or a curated package.",
     "lock": "Write down exactly which packages a project uses.",
     "update": "Move the lock to what the archive has today.",
     "why": "Show why a package is in an image.",
@@ -95,6 +98,11 @@ def main(argv: list[str] | None = None) -> int:
         from .complete import main as complete
 
         return complete(argv[1:])
+    if argv[:1] in (["shell"], ["run"]):
+        from .shells.warm import main as enter
+
+        if (code := enter(argv)) is not None:
+            return code
     import click
     from fpack.store.errors import FpackError
 

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from . import base32
+from . import base32, leases
 from .database import PathInfo
 from .errors import InvalidName
 from .locks import FileLock
@@ -80,6 +80,7 @@ def collect(store: Store, *, dry_run: bool = False, older_than: float = 0) -> Co
     """Delete every path that no root needs and that was registered more than `older_than` seconds ago."""
     sweep(store)
     with FileLock(store.root / "locks" / "gc"):
+        leases.sweep(store)
         dead, kept = _forget(store, dry_run, older_than)
         if dry_run:
             return Collected(tuple(i.path for i in dead), kept, sum(i.size for i in dead))

@@ -14,3 +14,5 @@ meson = import("./build/meson.fp").meson
 go = import("./build/go.fp").go
 rust = import("./build/rust.fp").rust
 ruby = import("./build/ruby.fp").ruby
+shell = import("fpack/shell").shell
+service = import("fpack/shell").service

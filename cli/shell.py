@@ -1,0 +1,49 @@
+"""`fpack shell`: the tools of a closure as a place to work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from . import options as shared
+from .shells.request import split
+
+
+class WithCommand(click.Command):
+    """A command whose words after the first `--` are another program's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        before, ctx.meta["fpack.command"] = split(args)
+        return super().parse_args(ctx, before)
+
+
+@click.command(
+    "shell",
+    cls=WithCommand,
+    epilog="""\b
+Examples:
+  fpack shell                                      `shell` of ./fpack.fp
+  fpack shell debian.trixie.gcc debian.trixie.make
+  fpack shell tools.fp#debugging -- gdb ./app      one command in another shell
+  fpack shell --pure -- make check                 without the variables of this one
+  fpack shell --container --network off            nothing of this machine but the project
+  fpack shell --for redis                          the build of a package, phase by phase""",
+)
+@click.argument("what", nargs=-1)
+@click.option("--pure", is_flag=True, help="Begin with a clean environment.")
+@click.option("--container", is_flag=True, help="Show nothing of this machine but the project's directory.")
+@click.option("--network", type=click.Choice(["on", "off"]), default="on", help="Without a network: off.")
+@click.option("--expose", multiple=True, metavar="PATH", type=click.Path(exists=True), help="Show PATH, to be read.")
+@click.option("--share", multiple=True, metavar="PATH", type=click.Path(exists=True), help="Show PATH, to be written.")
+@click.option("--keep", multiple=True, metavar="NAME", help="Keep a variable in a clean environment.")
+@click.option("--user", metavar="NAME[:UID]", help="Be another user inside.")
+@click.option("--interpreter", type=click.Choice(["bash", "zsh", "fish"]), help="What to type commands into.")
+@click.option("--no-services", is_flag=True, help="Start no services.")
+@shared.building
+@click.pass_context
+def command(ctx: click.Context, /, what: tuple[str, ...], **rest: Any) -> int:
+    """Enter a shell with WHAT: packages, or a shell { ... }; after --, run a command in it instead."""
+    from .shells.verb import enter
+
+    return enter("shell", what, ctx.meta["fpack.command"], rest)

@@ -1,0 +1,226 @@
+"""Evaluate and build a shell, and keep it so that the next start finds it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fpack.cli.options import Options
+from fpack.cli.target import Target, UsageError
+from fpack.store.errors import FpackError
+
+from . import cache, warm
+from .cache import Entry, Recorder, Service
+from .model import Closure
+from .request import Request
+
+if TYPE_CHECKING:
+    from fpack.cli.workspace import Workspace
+    from fpack.store.path import StorePath
+
+FOLDER = ".fpack"
+_IGNORE = "# What fpack keeps for this project on this machine.\n*\n"
+
+
+class Prepared(NamedTuple):
+    """A built shell. lease: the open file that keeps it while it is open."""
+
+    entry: Entry
+    lease: int
+
+
+def prepare(request: Request, options: Options) -> Prepared:
+    """Build what a request asks for."""
+    from fpack.cli.workspace import Workspace
+
+    place = warm.place_of(request)
+    with Workspace(options) as workspace:
+        with Recorder() as recorder:
+            target, value = _value(workspace, request)
+            made = _Shell(workspace, value)
+        project = _project(target)
+        entry, paths = made.entry(place, project, request)
+        workspace.finish()
+        lease = _lease(workspace, entry, paths)
+        if project:
+            keep(workspace, Path(project), paths)
+        _save(place, entry, workspace, recorder, target)
+    return Prepared(entry, lease)
+
+
+def _value(workspace: Workspace, request: Request) -> tuple[Target, Mapping[str, Any]]:
+    """What a request names, as a shell."""
+    targets = [workspace.target(text, "shell") for text in request.what or (None,)]
+    values = [workspace.evaluator.force(workspace.value(target)) for target in targets]
+    kinds = [workspace.field(v, "type") if isinstance(v, Mapping) else None for v in values]
+    if len(values) == 1 and kinds[0] == "shell":
+        if request.verb == "run":
+            raise UsageError(f"{targets[0].text} is a shell", hint=f"fpack shell {targets[0].text} -- COMMAND")
+        return targets[0], values[0]
+    packages = []
+    for target, value, kind in zip(targets, values, kinds, strict=True):
+        if kind == "container":
+            packages += workspace.evaluator.force(value["packages"])
+        elif kind in ("package", "derivation"):
+            packages.append(value)
+        else:
+            raise UsageError(
+                f"{target.text} is neither a shell nor a package",
+                why=f"it is {_article(kind or type(value).__name__)}",
+                hint="write shell = shell { packages = [...] }, or name packages, as in debian.trixie.jq",
+            )
+    make = workspace.expression('import("fpack/shell").shell-of')
+    return targets[0], workspace.evaluator.call(make, packages)
+
+
+def _article(kind: str) -> str:
+    names = {"str": "a string", "list": "a list", "dict": "a record", "function": "a function"}
+    return names.get(kind, f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}")
+
+
+def _project(target: Target) -> str:
+    return os.fspath(target.project) if target.project is not None and target.package is None else ""
+
+
+class _Shell:
+    """A shell's record, with what it takes to build it."""
+
+    def __init__(self, workspace: Workspace, record: Mapping[str, Any]) -> None:
+        self._workspace = workspace
+        evaluator = workspace.evaluator
+        names = ("name", "root", "paths", "search", "env", "hook", "release")
+        self._parts = [{name: evaluator.force(record[name], True) for name in names}]
+        services = evaluator.force(record["services"])
+        wanted = ("root", "paths", "search", "env", "exports", "start", "prepare", "ready", "stop", "seconds")
+        for name in services:
+            service = evaluator.force(services[name])
+            self._parts.append({"name": name, "hook": "", **{n: evaluator.force(service[n], True) for n in wanted}})
+        packages = evaluator.force(record["packages"])
+        first = evaluator.force(packages[0]) if packages else {}
+        self._first = str(evaluator.force(first.get("name", "")))
+        self._built = {text: evaluator.derivation_of(text) for part in self._parts for text in part["paths"]}
+
+    def entry(self, place: str, project: str, request: Request) -> tuple[Entry, list[StorePath]]:
+        """Build everything; the entry, and the paths to keep."""
+        from fpack.store.derivation import Output
+
+        workspace = self._workspace
+        roots = [workspace.output(part["root"]) for part in self._parts]
+        texts = sorted(self._built)
+        others = [Output(self._built[text][0], self._built[text][1]) for text in texts]
+        found = workspace.realise([*roots, *others])
+        views, rest = found[: len(roots)], found[len(roots) :]
+        real = dict(zip(texts, rest, strict=True))
+        closures = [self._closure(part, view, real) for part, view in zip(self._parts, views, strict=True)]
+        services = tuple(
+            _service(part, closure, real) for part, closure in zip(self._parts[1:], closures[1:], strict=True)
+        )
+        program = self._program(views[0]) if request.verb == "run" or not project else ""
+        keep = sorted({*found})
+        entry = Entry(
+            closure=closures[0],
+            project=project,
+            store=os.fspath(workspace.store.root),
+            lease=os.path.basename(place),
+            place=place,
+            paths=tuple(str(path) for path in keep),
+            program=program,
+            release=str(self._parts[0]["release"]),
+            services=services,
+        )
+        return entry, keep
+
+    def _closure(self, part: Mapping[str, Any], view: StorePath, real: Mapping[str, StorePath]) -> Closure:
+        from fpack.builders.sandbox.roots import assemble
+
+        store = self._workspace.store
+        paths = store.closure([real[text] for text in part["paths"]])
+        return Closure(
+            name=str(part["name"]),
+            view=os.fspath(assemble(store, view)),
+            paths=tuple((str(path), os.fspath(store.disk(path))) for path in paths),
+            search=_resolved(part["search"], real),
+            env={name: _resolved(value, real) for name, value in part["env"].items()},
+            hook=_resolved(part["hook"], real),
+        )
+
+    def _program(self, root: StorePath) -> str:
+        from fpack.builders import meta
+
+        _, extra = meta.read(self._workspace.store.disk(root))
+        programs: Any = extra.get("programs") or {}
+        return str((programs.get(self._first) or {}).get("program") or "")
+
+
+def _service(part: Mapping[str, Any], closure: Closure, real: Mapping[str, StorePath]) -> Service:
+    return Service(
+        name=str(part["name"]),
+        closure=closure,
+        start=_resolved(part["start"], real),
+        prepare=_resolved(part["prepare"], real),
+        ready=_resolved(part["ready"], real),
+        stop=str(part["stop"]),
+        exports={name: _resolved(value, real) for name, value in part["exports"].items()},
+        seconds=int(part["seconds"]),
+    )
+
+
+def _resolved(text: str, real: Mapping[str, StorePath]) -> str:
+    """A text with store paths in the place of what stood for them."""
+    if "/fpack/store/" in text:
+        for placeholder, path in real.items():
+            text = text.replace(placeholder, str(path))
+    return text
+
+
+def _lease(workspace: Workspace, entry: Entry, paths: Iterable[StorePath]) -> int:
+    from fpack.store import leases
+
+    lease = leases.begin(workspace.store, entry.lease, paths)
+    if lease is None:
+        raise FpackError("A part of the shell was deleted while it was made", hint="run the same command again")
+    return lease
+
+
+def keep(workspace: Workspace, project: Path, paths: Iterable[StorePath], name: str = "shell") -> None:
+    """Keep paths from gc by links in the project's directory, if it is this user's; else they last while in use."""
+    from fpack.store.gc import add_root
+
+    folder = project / FOLDER
+    try:
+        if os.stat(project).st_uid != os.geteuid():
+            return
+        folder.mkdir(mode=0o755, exist_ok=True)
+        if not (folder / ".gitignore").exists():
+            (folder / ".gitignore").write_text(_IGNORE, "utf-8")
+        links = []
+        for number, path in enumerate(paths):
+            links.append(f"{name}-{number}")
+            add_root(workspace.store, folder / links[-1], workspace.store.disk(path))
+        for link in folder.glob(f"{name}-*"):
+            if link.name not in links and link.is_symlink():
+                link.unlink()
+    except PermissionError:
+        return
+
+
+def _save(place: str, entry: Entry, workspace: Workspace, recorder: Recorder, target: Target) -> None:
+    from fpack.lang import std
+
+    folders = [os.path.realpath(next(iter(std.__path__)))]
+    import fpack.pkgs
+
+    folders.append(os.path.realpath(next(iter(fpack.pkgs.__path__))))
+    also = [os.path.abspath(workspace.lock_file)]
+    if target.file is not None:
+        also.append(os.path.realpath(target.file))
+        folders.append(os.path.realpath(target.project or target.file.parent))
+    elif target.project is not None:
+        folders.append(os.path.realpath(target.project))
+        also.append(os.path.realpath(target.project / "fpack.fp"))
+    own_lock = target.project is None and workspace.options.lock is None
+    expires = time.time() + cache.DAY if own_lock else 0
+    cache.save(place, entry, recorder.read(folders, also, expires))

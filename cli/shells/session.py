@@ -1,0 +1,107 @@
+"""Enter a built shell: from an entry to a running command. What a warm start does, and nothing more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from . import enter, host, plan
+from .cache import Entry
+from .model import USUAL, Account, Closure, Host, Wishes
+
+
+class Ready:
+    """Everything that is needed to run commands in a shell."""
+
+    def __init__(self, entry: Entry, wishes: Wishes, closure: Closure | None = None) -> None:
+        self.entry = entry
+        self.closure = closure or entry.closure
+        self.wishes = wishes
+        self.host = host.facts(entry.project, self.closure.view)
+        self.who = plan.account(self.host, wishes)
+        self.bwrap = find_bwrap()
+
+    def plan(self, found: Host | None = None) -> plan.Plan:
+        """How to enter."""
+        view = self.closure.view
+        etc, own = prepared_etc(self.entry.place, view, self.who), prepared_scripts(self.entry.place, self.closure)
+        return plan.plan(
+            self.closure, self.wishes, found or self.host, lambda folder: host.listing(view + folder), etc, own
+        )
+
+
+def go(entry: Entry, wishes: Wishes, more: dict[str, str] | None = None, note: Callable[[str], None] = print) -> int:
+    """Enter a shell, run what is wished for, and give its exit status. more: further variables, of services."""
+    if not wishes.interpreter and not wishes.command:
+        wishes = wishes._replace(interpreter=preferred(entry.closure.view, os.environ.get("SHELL", "")))
+    ready = Ready(entry, wishes)
+    made = ready.plan()
+    if made.hidden:
+        note(f"{made.hidden} is not seen in this shell, which begins in {made.cwd}; --share {made.hidden} shows it")
+    env = made.env | (more or {})
+    words, extra = plan.command(ready.closure, wishes, env["PATH"])
+    try:
+        return enter.run(ready.bwrap, made.args, words, env | extra)
+    except enter.Failed:
+        from fpack.builders.sandbox.bwrap import forbidden, probe
+
+        probe()  # says what forbids it, if something does
+        raise forbidden("bubblewrap could not set the shell up, for the reason above") from None
+
+
+def preferred(view: str, login: str) -> str:
+    """The interpreter to start: the user's own if the shell has it, else bash."""
+    name = login.rpartition("/")[2]
+    return name if name in USUAL and os.path.exists(f"{view}/usr/bin/{name}") else "bash"
+
+
+def find_bwrap() -> str:
+    """The sandbox's program."""
+    for folder in ("/usr/bin", "/usr/local/bin"):
+        if os.access(f"{folder}/bwrap", os.X_OK):
+            return f"{folder}/bwrap"
+    from fpack.builders.sandbox.bwrap import find_bwrap
+
+    return os.fspath(find_bwrap())
+
+
+def prepared_etc(place: str, view: str, who: Account) -> str:
+    """The directory that becomes /etc, made if it is not there."""
+    etc = f"{place}/etc-{_short(repr((view, *who)))}"
+    if not os.path.isdir(etc):
+        from .account import make_etc
+
+        os.makedirs(place, mode=0o700, exist_ok=True)
+        make_etc(etc, view, who, host.groups(os.getgroups()))
+    return etc
+
+
+def prepared_scripts(place: str, closure: Closure) -> str:
+    """The directory that becomes /run/fpack, made if it is not there."""
+    own = f"{place}/own-{_short(closure.name + chr(0) + closure.hook)}"
+    if not os.path.isdir(own):
+        import shutil
+        import tempfile
+
+        os.makedirs(place, mode=0o700, exist_ok=True)
+        beside = tempfile.mkdtemp(prefix=".own-", dir=place)
+        try:
+            for path, text in plan.scripts(closure).items():
+                os.makedirs(os.path.dirname(f"{beside}/{path}"), exist_ok=True)
+                with open(f"{beside}/{path}", "w", encoding="utf-8", errors="surrogateescape") as file:
+                    file.write(text)
+                if path.startswith("bin/"):
+                    os.chmod(f"{beside}/{path}", 0o755)
+            os.chmod(beside, 0o755)
+            os.rename(beside, own)
+        except OSError:
+            shutil.rmtree(beside, ignore_errors=True)
+            if not os.path.isdir(own):
+                raise
+    return own
+
+
+def _short(text: str) -> str:
+    from blake3 import blake3
+
+    return blake3(text.encode("utf-8", "surrogateescape")).hexdigest(8)

@@ -1,0 +1,50 @@
+"""`fpack shell` and `fpack run` from their options on: build, start the services, enter, stop them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from fpack.cli import options as shared
+from fpack.cli.target import UsageError
+
+from . import session, warm
+from .model import Wishes
+from .prepare import prepare
+from .request import Request, is_user
+
+
+def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, values: dict[str, Any]) -> int:
+    """Do what the command line says; the command's exit status."""
+    options = shared.options(values)
+    request = Request(
+        verb,
+        what,
+        _wishes(command, values),
+        building=values.get("building") or "",
+        lock=str(options.lock or ""),
+        arch=options.arch or "",
+        services=not values.get("no_services"),
+    )
+    prepared = prepare(request, options)
+    wishes = warm.chosen(request, prepared.entry)
+    return session.go(prepared.entry, wishes, note=warm.note)
+
+
+def _wishes(command: tuple[str, ...] | None, values: dict[str, Any]) -> Wishes:
+    if command == ():
+        raise UsageError("There is no command after --", hint="leave -- out to type commands yourself")
+    user = values.get("user") or ""
+    if user and not is_user(user):
+        raise UsageError(f"{user!r} is no user", hint="write a name, or NAME:UID")
+    return Wishes(
+        pure=bool(values.get("pure")),
+        container=bool(values.get("container")),
+        network=values.get("network") != "off",
+        expose=tuple(os.path.abspath(each) for each in values.get("expose") or ()),
+        share=tuple(os.path.abspath(each) for each in values.get("share") or ()),
+        keep=tuple(values.get("keep") or ()),
+        user=user,
+        interpreter=values.get("interpreter") or "",
+        command=command or (),
+    )

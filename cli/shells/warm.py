@@ -1,0 +1,90 @@
+"""A shell that was entered before: found and entered again without click, the language or the database.
+
+`main` gives None where that is not possible, and the verb's own module does it all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from fpack.store.errors import FpackError
+from fpack.store.owners import find_above
+
+from . import cache
+from .model import Wishes
+from .request import Request, parse
+
+PROJECT_FILE = "fpack.fp"
+
+
+def main(argv: Sequence[str]) -> int | None:
+    """Run `fpack shell ...` or `fpack run ...` from what is kept; the exit status, or None."""
+    request = parse(argv)
+    if request is None:
+        return None
+    try:
+        from fpack.store import leases
+
+        from . import session
+
+        entry = cache.load(place_of(request))
+        if entry is None or (entry.services and request.services):
+            return None
+        lease = leases.take(entry.store, entry.lease)
+        if lease is None or not os.path.isdir(entry.closure.view):
+            return None
+        wishes = chosen(request, entry)
+        return session.go(entry, wishes, note=note)
+    except FpackError as error:
+        from fpack.cli.render import show_error
+
+        show_error(error)
+        return error.exit_code
+
+
+def place_of(request: Request) -> str:
+    """The directory that keeps what a request asks for, from where one is."""
+    from fpack.cli.main import VERSION
+
+    cwd = os.getcwd()
+    project = find_above(cwd, PROJECT_FILE) or ""
+    # A file is named from the working directory, and an attribute by the project.
+    here = cwd if any("#" in text or "/" in text or text.endswith(".fp") for text in request.what) else ""
+    lock = os.path.abspath(request.lock) if request.lock else ""
+    # A user's own lock is where the state is.
+    state = "" if project else os.environ.get("XDG_STATE_HOME", "") + "\0" + os.environ.get("HOME", "")
+    name = cache.name_of(
+        VERSION, store_root(), request.what, project, here, lock, state, request.arch, request.building
+    )
+    return f"{cache.directory()}/{name}"
+
+
+def store_root() -> str:
+    """Where the store is; as `fpack.store.store.default_root` says, without its imports."""
+    if named := os.environ.get("FPACK_ROOT"):
+        return os.path.abspath(named)
+    if os.access("/fpack", os.W_OK):
+        return "/fpack"
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return f"{os.path.abspath(data)}/fpack"
+
+
+def chosen(request: Request, entry: cache.Entry) -> Wishes:
+    """The request's wishes, with the package's own program where `run` names none."""
+    wishes = request.wishes
+    if request.verb == "run" and not wishes.command:
+        if not entry.program:
+            from fpack.cli.target import UsageError
+
+            raise UsageError(
+                f"{request.what[0]} has no program of its own name", hint=f"fpack run {request.what[0]} -- PROGRAM"
+            )
+        return wishes._replace(command=(entry.program,))
+    return wishes
+
+
+def note(text: str) -> None:
+    """A remark on stderr."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,251 @@
+"""The plan of a shell, as a function: what is mounted where, which variables there are, and what is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from fpack.cli.shells import plan as plans
+from fpack.cli.shells.account import group, passwd
+from fpack.cli.shells.model import Account, Closure, Host, Wishes
+
+VIEW = {
+    "": [
+        ("bin", "l", "usr/bin"),
+        ("dev", "d", ""),
+        ("etc", "d", ""),
+        ("home", "d", ""),
+        ("proc", "d", ""),
+        ("root", "d", ""),
+        ("srv", "d", ""),
+        ("tmp", "d", ""),
+        ("usr", "d", ""),
+        ("var", "d", ""),
+    ],
+    "/home": [],
+    "/srv": [],
+    "/usr": [("bin", "d", ""), ("src", "d", ""), ("lib", "d", "")],
+    "/usr/src": [("kernel", "d", "")],
+    "/var": [("lib", "d", ""), ("run", "l", "/run"), ("tmp", "d", "")],
+}
+CLOSURE = Closure(
+    "web", "/views/r/root", (("/fpack/store/a-app", "/disk/a-app"),), "/fpack/store/a-app/bin", {"A": "1"}
+)
+HOST = Host(
+    uid=1000,
+    gid=100,
+    name="ann",
+    home="/home/ann",
+    cwd="/home/ann/web/src",
+    project="/home/ann/web",
+    environ={
+        "TERM": "xterm",
+        "PATH": "/opt/host/bin:/usr/bin",
+        "LD_LIBRARY_PATH": "/opt/lib",
+        "LC_ALL": "de_DE.UTF-8",
+        "EDITOR": "vi",
+        "SECRET": "x",
+        "PYTHONPATH": "/opt/py",
+        "SSH_AUTH_SOCK": "/tmp/ssh-1/agent",
+        "TMPDIR": "/run/user/1000/tmp",
+    },
+    sockets=("/tmp/ssh-1/agent", "/run/user/1000/wayland-0"),
+    resolv="/run/systemd/resolve/stub-resolv.conf",
+    localtime="/usr/share/zoneinfo/Europe/Berlin",
+)
+
+
+def listing(folder: str) -> Iterable[tuple[str, str, str]]:
+    return VIEW[folder]
+
+
+PLAIN = Wishes()
+
+
+def made(closure: Closure = CLOSURE, wishes: Wishes = PLAIN, host: Host = HOST) -> plans.Plan:
+    return plans.plan(closure, wishes, host, listing, "/kept/etc", "/kept/own")
+
+
+def mounts(plan: plans.Plan) -> dict[str, tuple[str, ...]]:
+    """What is at each mount point: bubblewrap's option and its source; the later one of two."""
+    found: dict[str, tuple[str, ...]] = {}
+    args = list(plan.args)
+    two = ("--ro-bind", "--bind", "--dev-bind", "--symlink", "--ro-bind-try")
+    while args:
+        option = args.pop(0)
+        if option in two:
+            source, path = args.pop(0), args.pop(0)
+            found.pop(path, None)
+            found[path] = (option, source)
+        elif option in ("--tmpfs", "--dir", "--proc", "--dev"):
+            path = args.pop(0)
+            found.pop(path, None)
+            found[path] = (option,)
+        elif option in ("--uid", "--gid", "--cap-add", "--hostname", "--chdir", "--remount-ro"):
+            args.pop(0)
+    return found
+
+
+def test_the_root_is_read_only_and_the_hosts_directories_lie_at_their_places() -> None:
+    found = mounts(made())
+    assert found["/usr"] == ("--ro-bind", "/views/r/root/usr")
+    assert found["/bin"] == ("--symlink", "usr/bin")
+    assert found["/etc"] == ("--ro-bind", "/kept/etc")
+    assert found["/home/ann"] == ("--bind", "/home/ann")
+    assert found["/tmp"] == ("--bind", "/tmp")
+    assert found["/dev"] == ("--dev-bind", "/dev")
+    assert found["/fpack/store/a-app"] == ("--ro-bind", "/disk/a-app")
+    assert found["/etc/resolv.conf"] == ("--ro-bind", "/run/systemd/resolve/stub-resolv.conf")
+    assert found["/run/user/1000/wayland-0"] == ("--ro-bind-try", "/run/user/1000/wayland-0")
+    assert "/tmp/ssh-1/agent" not in found, "it is in /tmp, which is shared"
+    assert "/home/ann/web" not in found, "it is in the home directory, which is shared"
+    args = made().args
+    assert args[-4:] == ("--remount-ro", "/", "--chdir", "/home/ann/web/src")
+    assert args[:5] == ("--unshare-user", "--uid", "1000", "--gid", "100")
+
+
+def test_a_mount_comes_after_what_it_lies_in() -> None:
+    host = HOST._replace(project="/srv/a/web", cwd="/srv/a/web", home="/srv/a")
+    for wishes in (Wishes(), Wishes(expose=("/srv/a/web/data",)), Wishes(container=True)):
+        order = list(mounts(made(wishes=wishes, host=host)))
+        for number, path in enumerate(order):
+            for above in order[number + 1 :]:
+                assert not path.startswith(above + "/"), f"{above} would hide {path}"
+
+
+@pytest.mark.parametrize(
+    ("project", "bound", "made_up"),
+    [
+        ("/usr/src/app", ["/usr/bin", "/usr/lib", "/usr/src/kernel"], ["/usr", "/usr/src"]),
+        ("/var/www/site", ["/var/lib", "/var/tmp"], ["/var"]),
+        ("/work/deep/app", ["/usr", "/var"], []),
+    ],
+)
+def test_a_project_can_lie_anywhere(project: str, bound: list[str], made_up: list[str]) -> None:
+    found = mounts(made(host=HOST._replace(project=project, cwd=project)))
+    assert found[project] == ("--bind", project)
+    for path in bound:
+        assert found[path] == ("--ro-bind", f"/views/r/root{path}")
+    for path in made_up:
+        assert found[path] == ("--dir",)
+
+
+@pytest.mark.parametrize("place", ["/", "/usr/bin", "/etc", "/proc/1", "/lib/x", "/run/x"])
+def test_what_would_hide_the_shell_itself_is_not_shown(place: str) -> None:
+    found = mounts(made(host=HOST._replace(project=place, cwd=place)))
+    assert found.get(place, ("",))[-1] != place
+    plan = made(host=HOST._replace(project="", cwd=place))
+    assert (plan.cwd, plan.hidden) == ("/home/ann", place)
+
+
+def test_a_container_shows_the_project_and_nothing_else() -> None:
+    plan = made(wishes=Wishes(container=True))
+    found = mounts(plan)
+    sources = {entry[1] for entry in found.values() if len(entry) == 2 and entry[0] != "--symlink"}
+    assert {s for s in sources if not s.startswith(("/views/", "/kept/", "/disk/"))} == {
+        "/home/ann/web",
+        "/run/systemd/resolve/stub-resolv.conf",
+    }
+    assert found["/home/ann"] == ("--tmpfs",) and found["/tmp"] == ("--tmpfs",)
+    assert {"--unshare-pid", "--unshare-ipc", "--unshare-uts"} <= set(plan.args)
+    assert "SECRET" not in plan.env and "SSH_AUTH_SOCK" not in plan.env and plan.env["TERM"] == "xterm"
+
+
+def test_a_container_of_a_home_directory_shows_it_since_it_is_the_project() -> None:
+    host = HOST._replace(project="/home/ann", cwd="/home/ann")
+    assert mounts(made(wishes=Wishes(container=True), host=host))["/home/ann"] == ("--bind", "/home/ann")
+
+
+def test_without_a_network_there_are_no_name_servers() -> None:
+    plan = made(wishes=Wishes(network=False))
+    assert "--unshare-net" in plan.args and "/etc/resolv.conf" not in mounts(plan)
+    assert "--unshare-net" not in made().args
+
+
+def test_what_is_exposed_is_read_only_also_in_what_is_shared() -> None:
+    found = mounts(made(wishes=Wishes(container=True, expose=("/data",), share=("/scratch",))))
+    assert found["/data"] == ("--ro-bind", "/data") and found["/scratch"] == ("--bind", "/scratch")
+    found = mounts(made(wishes=Wishes(expose=("/home/ann/web/fixed",))))
+    assert found["/home/ann/web/fixed"] == ("--ro-bind", "/home/ann/web/fixed")
+
+
+@pytest.mark.parametrize(
+    ("wishes", "present", "absent"),
+    [
+        (Wishes(), {"EDITOR": "vi", "SECRET": "x"}, ["LD_LIBRARY_PATH", "PYTHONPATH", "LC_ALL", "TMPDIR"]),
+        (Wishes(pure=True), {"TERM": "xterm", "SSH_AUTH_SOCK": "/tmp/ssh-1/agent"}, ["EDITOR", "SECRET"]),
+        (Wishes(pure=True, keep=("EDITOR", "NONE")), {"EDITOR": "vi"}, ["SECRET", "NONE"]),
+        (Wishes(container=True, keep=("EDITOR",)), {"EDITOR": "vi"}, ["SSH_AUTH_SOCK"]),
+        (Wishes(keep=("PYTHONPATH",)), {"PYTHONPATH": "/opt/py"}, ["LD_LIBRARY_PATH"]),
+    ],
+)
+def test_variables(wishes: Wishes, present: dict[str, str], absent: list[str]) -> None:
+    env = made(wishes=wishes).env
+    assert env | present == env
+    assert not set(absent) & env.keys()
+    assert env["A"] == "1" and env["FPACK_SHELL"] == "web" and env["USER"] == "ann" and env["LANG"] == "C.UTF-8"
+
+
+def test_path_is_the_shells_own() -> None:
+    assert made().env["PATH"] == f"/fpack/store/a-app/bin:{plans.SEARCH}:/run/fpack/bin"
+    closure = CLOSURE._replace(env={"PATH": "/x/bin", "HOME": "/elsewhere"})
+    env = made(closure).env
+    assert env["PATH"].startswith("/x/bin:/fpack/store/a-app/bin:/usr/local/sbin")
+    assert env["HOME"] == "/elsewhere"
+
+
+def test_root_has_owners_and_no_more() -> None:
+    args = made(host=HOST._replace(uid=0, gid=0, name="root", home="/root", privileged=True)).args
+    assert "--unshare-user" not in args and "CAP_CHOWN" in args and "CAP_SYS_ADMIN" not in args
+    args = made(host=HOST._replace(uid=0, gid=0, name="root", home="/root", privileged=False)).args
+    assert args[:5] == ("--unshare-user", "--uid", "0", "--gid", "0")
+
+
+@pytest.mark.parametrize(
+    ("host", "user", "container", "expected"),
+    [
+        (HOST, "", False, ("ann", 1000, 100, "/home/ann")),
+        (HOST, "", True, ("ann", 1000, 100, "/home/ann")),
+        (HOST, "dev", True, ("dev", 1000, 100, "/home/dev")),
+        (HOST, "dev:7", False, ("dev", 7, 7, "/home/ann")),
+        (HOST._replace(uid=0, gid=0, name="root", home="/root"), "dev", True, ("dev", 1000, 1000, "/home/dev")),
+        (HOST._replace(home="/"), "", False, ("ann", 1000, 100, "/home/ann")),
+    ],
+)
+def test_who_one_is(host: Host, user: str, container: bool, expected: tuple[Any, ...]) -> None:
+    assert plans.account(host, Wishes(user=user, container=container)) == expected
+
+
+def test_a_terminal_that_the_shell_does_not_know_is_described_by_the_host() -> None:
+    host = HOST._replace(terminfo="/usr/share/terminfo/f/foot", environ={"TERM": "foot"})
+    plan = made(host=host)
+    assert mounts(plan)["/run/terminfo/f/foot"] == ("--ro-bind", "/usr/share/terminfo/f/foot")
+    assert plan.env["TERMINFO_DIRS"] == ":/run/terminfo"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "hook", "words"),
+    [
+        (Wishes(command=("make", "-j2")), "", ["make", "-j2"]),
+        (Wishes(command=("make",)), "x=1", ["bash", "-c", '. /run/fpack/hook; exec "$@"', "bash", "make"]),
+        (Wishes(), "x=1", ["bash", "--rcfile", "/run/fpack/bashrc", "-i"]),
+        (Wishes(interpreter="zsh"), "", ["zsh", "-i"]),
+        (Wishes(interpreter="fish"), "", ["fish", "-i", "--init-command", "source /run/fpack/init.fish"]),
+    ],
+)
+def test_what_is_run(wishes: Wishes, hook: str, words: list[str]) -> None:
+    assert plans.command(CLOSURE._replace(hook=hook), wishes, "/bin")[0] == words
+
+
+def test_start_up_files_of_the_user_are_read_unless_the_shell_is_clean() -> None:
+    assert "FPACK_CLEAN" not in plans.command(CLOSURE, Wishes(), "/bin")[1]
+    for wishes in (Wishes(pure=True), Wishes(container=True)):
+        assert plans.command(CLOSURE, wishes, "/bin")[1]["FPACK_CLEAN"] == "1"
+
+
+def test_lists_of_users_and_groups_have_the_user_once() -> None:
+    who = Account("ann", 1000, 100, "/home/ann")
+    text = passwd("root:x:0:0::/root:/bin/sh\nann:x:5:5::/:/bin/sh\nother:x:1000:1::/:/bin/sh\n", who, "/bin/bash")
+    assert text.splitlines() == ["root:x:0:0::/root:/bin/sh", "ann:x:1000:100::/home/ann:/bin/bash"]
+    assert group("users:x:100:\n", who, [("video", 44)]).splitlines() == ["video:x:44:", "ann:x:100:"]
