@@ -94,12 +94,19 @@ def _without_build(text: str) -> str:
     return "".join(kept)
 
 
+def _umask() -> int:
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        return next((int(line.split()[1], 8) for line in file if line.startswith("Umask:")), 0o077)
+
+
 class _Tree:
     """A tree of hard links in the making; nothing is ever written through a symlink of it."""
 
     def __init__(self, top: str) -> None:
         self._top = top
         self._made = {""}
+        # A build runs as another user than its starter: a strict umask must not shut it out.
+        self._strict = bool(_umask() & 0o055)
 
     def add(self, data: str, package: str, excluded: Collection[str]) -> None:
         """Lay a slice's tree over what is there."""
@@ -127,6 +134,8 @@ class _Tree:
             raise StoreError(
                 f"/{path} is a directory in {package} and something else in another package", where="/" + path
             ) from None
+        if self._strict:
+            os.chmod(f"{self._top}/{path}", 0o755)
         self._made.add(path)
 
     def _link(self, source: str, target: str) -> None:

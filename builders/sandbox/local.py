@@ -1,0 +1,331 @@
+"""The executor of this machine: bubblewrap, started by a small server process, watched while it runs.
+
+Run by root, a build gets a user of its own that is nobody else; what only root can reach is shown to it in a private
+mount namespace. Run by anybody else, a build is that user to the kernel, and 1000 to itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from fpack.store.locks import FileLock
+from fpack.store.path import parse
+from fpack.store.store import Store
+
+from . import server, watch
+from .bwrap import SandboxError, find_bwrap, forbidden
+from .executor import Finished, Work
+from .roots import assemble
+from .seccomp import build_filter
+from .spec import Places, Spec, options
+
+_POLL = 100  # ms between looks at a run
+_WATCH = 0.25  # seconds between looks at its memory
+_SLOTS = 1000
+_USERS = (872_415_232, 64_000)  # where the build users' numbers begin; the first that this machine has
+_TAIL = 4096
+
+
+class Local:
+    """Runs builds beside `store`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._control: socket.socket | None = None
+        self._filter = -1
+        self._bwrap = ""
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def close(self) -> None:
+        """End the server, and with it whatever still runs."""
+        with self._lock:
+            if self._control is not None:
+                self._control.close()
+                self._control = None
+                os.close(self._filter)
+            if self._server is not None:
+                self._server.wait()
+                self._server = None
+
+    def prepare(self, spec: Spec, work: Work) -> None:
+        """Make the directories of a work."""
+        for name in ("build", "out", "tmp", "control"):
+            os.mkdir(work.place / name, 0o700)
+        os.mkdir(work.place / "build" / "home", 0o700)
+        for name, text in spec.control:
+            (work.place / "control" / name).write_text(text, "utf-8", "surrogateescape", "")
+            os.chmod(work.place / "control" / name, 0o444)
+        os.chmod(work.place / "control", 0o755)
+        os.chmod(work.place / "out", 0o755)
+
+    def run(self, spec: Spec, work: Work) -> Finished:
+        """Run a spec; all of its processes are dead when this returns, also when it raises."""
+        if not (work.place / "out").is_dir():
+            self.prepare(spec, work)
+        view = assemble(self._store, parse(spec.root)).parent
+        with self._user() as uid:
+            places = self._hand_over(work.place, view, uid)
+            return self._run(spec, work, places, uid, view)
+
+    def inside(self, spec: Spec, work: Work, command: tuple[str, ...]) -> int:
+        """Run a command in the sandbox of a work, at the caller's terminal; its exit status."""
+        view = assemble(self._store, parse(spec.root)).parent
+        with self._user() as uid:
+            owner = os.lstat(work.place / "build").st_uid if uid is not None else None
+            places = self._hand_over(work.place, view, owner)
+            request = self._request(spec._replace(command=command), owner, work.place, view)
+            words = options(spec, places, terminal=True)
+            code = build_filter()
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    server.at_terminal(request, code, words)
+                finally:
+                    os._exit(126)
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def _hand_over(self, work: Path, view: Path, uid: int | None) -> Places:
+        """Give the work's directories to the build's user; where things are for it."""
+        if uid is None:
+            return Places(os.fspath(view), os.fspath(work), f"{self._store.root}/store")
+        os.chmod(work, 0o711)
+        if os.stat(self._store.root / "store").st_mode & 0o555 != 0o555:
+            # Only what is shown of it to a build can be reached by it.
+            os.chmod(self._store.root / "store", 0o755)
+        for name in ("build", "out", "tmp", "build/home"):
+            _give(work / name, uid)
+        stage = server.stage_directory()
+        return Places(f"{stage}/view", f"{stage}/work", f"{stage}/store")
+
+    @contextlib.contextmanager
+    def _user(self) -> Iterator[int | None]:
+        """The number of a user that no other build has; None if builds run as the caller."""
+        if not _separate():
+            yield None
+            return
+        base = next((b for b in _USERS if _mapped(b) and _mapped(b + _SLOTS - 1)), None)
+        if base is None:
+            raise SandboxError(
+                "There is no user here that a build could run as",
+                why="root is the only one that this user namespace has, or nearly",
+                hint="run fpack as another user than root",
+            )
+        for slot in range(_SLOTS):
+            lock = FileLock(self._store.root / "locks" / f"user-{slot}")
+            if lock.try_acquire():
+                try:
+                    yield base + slot
+                finally:
+                    lock.release()
+                return
+        raise SandboxError("Too many builds run at once", why=f"there are {_SLOTS} users for them")
+
+    def _request(self, spec: Spec, uid: int | None, work: Path, view: Path) -> dict[str, object]:
+        return {
+            "bwrap": self._bwrap or os.fspath(find_bwrap()),
+            "command": list(spec.command),
+            "uid": uid,
+            "stage": {"view": os.fspath(view), "work": os.fspath(work), "store": f"{self._store.root}/store"},
+            "size": spec.limits.size,
+        }
+
+    def _run(self, spec: Spec, work: Work, places: Places, uid: int | None, view: Path) -> Finished:
+        words = options(spec, places)
+        arguments = os.memfd_create("arguments", os.MFD_CLOEXEC)
+        log, log_write = os.pipe()
+        phases, phases_write = os.pipe()
+        job, theirs = socket.socketpair()
+        try:
+            _write(arguments, b"".join(os.fsencode(word) + b"\0" for word in words))
+            os.lseek(arguments, 0, os.SEEK_SET)
+            request = json.dumps(self._request(spec, uid, work.place, view)).encode()
+            with self._lock:
+                control = self._connect()
+                socket.send_fds(control, [request], [theirs.fileno(), log_write, phases_write, arguments, self._filter])
+        except BaseException:
+            for fd in (log, phases):
+                os.close(fd)
+            job.close()
+            raise
+        finally:
+            theirs.close()
+            for fd in (log_write, phases_write, arguments):
+                os.close(fd)
+        with job:
+            return _Watched(spec, work, job, log, phases).finish()
+
+    def _connect(self) -> socket.socket:
+        if self._control is None:
+            self._bwrap = os.fspath(find_bwrap())
+            code = build_filter()
+            self._filter = os.memfd_create("filter", os.MFD_CLOEXEC)
+            os.write(self._filter, code)
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                command = [sys.executable, "-I", "-S", server.__file__]
+                # A session of its own: a terminal's Ctrl-C is for the client, which then ends its builds in order.
+                self._server = subprocess.Popen(
+                    command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env={}, cwd="/", start_new_session=True
+                )
+            self._control = ours
+        return self._control
+
+
+class _Watched:
+    """A run on its way."""
+
+    def __init__(self, spec: Spec, work: Work, job: socket.socket, log: int, phases: int) -> None:
+        self._spec = spec
+        self._work = work
+        self._job = job
+        self._log = log
+        self._phases = phases
+        self._phase = ""
+        self._exceeded = ""
+        self._said = 0
+        self._tail = b""
+        self._pid = 0
+        self._began = time.monotonic()
+        self._looked = self._began
+        self._measured = self._began + 1.0
+
+    def finish(self) -> Finished:
+        """Wait for the run's end, or bring it about."""
+        raised: BaseException | None = None
+        status = b""
+        poll = select.poll()
+        for fd in (self._log, self._phases, self._job.fileno()):
+            poll.register(fd, select.POLLIN)
+        try:
+            while not status:
+                for fd, _ in poll.poll(_POLL):
+                    if fd == self._job.fileno():
+                        status = self._answer() or status
+                    elif not self._read(fd):
+                        poll.unregister(fd)
+                if raised is None and not status:
+                    try:
+                        self._look()
+                    except BaseException as error:
+                        raised = error
+                        self._kill()
+            # What was said before the end is in the pipes; nobody can add to it.
+            while self._read(self._log):
+                pass
+            while self._read(self._phases):
+                pass
+        finally:
+            os.close(self._log)
+            os.close(self._phases)
+        if raised is not None:
+            raise raised
+        code = int(status)
+        ended = os.waitstatus_to_exitcode(code) if code >= 0 else 1
+        self._check_set_up(ended)
+        return Finished(ended if ended >= 0 else 128 - ended, self._phase, self._exceeded)
+
+    def _answer(self) -> bytes:
+        data = self._job.recv(64)
+        if not data:
+            raise SandboxError("The process that starts sandboxes is gone", hint="run the command again")
+        if data.startswith(b"p"):
+            self._pid = int(data[1:].partition(b"s")[0])
+            data = data.partition(b"s")[2]
+        return data
+
+    def _read(self, fd: int) -> bool:
+        data = os.read(fd, 65536)
+        if fd == self._phases:
+            for line in data.splitlines():
+                self._phase = line.decode("utf-8", "replace")[:200]
+                self._work.phase(self._phase)
+        elif data:
+            self._tail = (self._tail + data)[-_TAIL:]
+            if self._said <= self._spec.limits.log:
+                self._work.log(data)
+            self._said += len(data)
+        return bool(data)
+
+    def _look(self) -> None:
+        self._work.check()
+        now = time.monotonic()
+        limits = self._spec.limits
+        if now - self._began > limits.seconds:
+            self._exceed(f"it ran for more than {limits.seconds} seconds")
+        if self._said > limits.log:
+            self._exceed(f"it wrote more than {limits.log} bytes to its log")
+        if self._pid and now - self._looked > _WATCH:
+            self._looked = now
+            pids = watch.descendants(self._pid)
+            most = limits.memory or watch.machine_memory() * 9 // 10
+            if watch.memory(pids) > most:
+                self._exceed(f"it used more than {most} bytes of memory")
+            if len(pids) > limits.processes + 2:
+                self._exceed(f"it had more than {limits.processes} processes")
+        if now > self._measured:
+            places = [os.fspath(self._work.place / name) for name in ("build", "out", "tmp")]
+            if watch.disk_use(places, limits.size) > limits.size:
+                self._exceed(f"it wrote more than {limits.size} bytes")
+            # A large tree takes long to measure: a twentieth of the time goes into it at most.
+            self._measured = time.monotonic() + max(1.0, 20 * (time.monotonic() - now))
+
+    def _exceed(self, words: str) -> None:
+        if not self._exceeded:
+            self._exceeded = words
+            self._kill()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(OSError):
+            self._job.shutdown(socket.SHUT_WR)
+
+    def _check_set_up(self, status: int) -> None:
+        """Tell a sandbox that was not made from a build that failed: bubblewrap's complaint, before any phase."""
+        if status and not self._phase and not self._exceeded:
+            text = self._tail.decode("utf-8", "replace").strip().splitlines()
+            if text and text[-1].startswith(("bwrap: ", "fpack: ")):
+                raise forbidden(text[-1].removeprefix("fpack: "))
+
+
+def _separate() -> bool:
+    """Whether builds get users of their own: root can change to others."""
+    if os.geteuid() != 0:
+        return False
+    ranges = _ranges()
+    # Root of a namespace that has nobody else is its maker to the kernel, and that one is not root.
+    return not (len(ranges) == 1 and ranges[0][2] == 1 and ranges[0][1] != 0)
+
+
+def _ranges() -> list[tuple[int, int, int]]:
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        rows = [tuple(map(int, line.split())) for line in file]
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def _mapped(uid: int) -> bool:
+    return any(first <= uid < first + count for first, _, count in _ranges())
+
+
+def _give(place: Path, uid: int) -> None:
+    """Change a directory's owner; never through a symlink."""
+    fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchown(fd, uid, uid)
+    finally:
+        os.close(fd)
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,215 @@
+"""A small process that starts sandboxes: forking a large one with threads is slow, and not safe.
+
+Run as a script, with nothing but the standard library. It takes requests from its standard input, a socket of packets:
+JSON with file descriptors beside it. Each request has a socket of its own: one byte on it, or its end, kills the
+sandbox, and the sandbox's wait status is its answer. When standard input ends, this process does, and every sandbox
+with it.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+
+MAX_REQUEST = 1 << 16
+FDS = 5  # the request's socket, log, phases, arguments, filter
+_NEWNS, _PRIVATE, _BIND, _RDONLY, _REMOUNT, _REC = 0x20000, 1 << 18, 4096, 1, 32, 16384
+_NOSUID, _NODEV = 2, 4
+_SUBREAPER = 36
+_PLACES = ("/mnt", "/srv", "/media", "/opt")  # one of them is where root shows the build user what it needs
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main() -> None:
+    """Serve until the client is gone."""
+    control = socket.socket(fileno=0)
+    libc.prctl(_SUBREAPER, 1, 0, 0, 0)
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    poll = select.poll()
+    poll.register(0, select.POLLIN)
+    poll.register(wake_read, select.POLLIN)
+    jobs: dict[int, socket.socket] = {}  # by process id
+    doomed: dict[int, int] = {}  # killed, and not known to be dead: process id by its socket's number
+    while True:
+        for number, _ in poll.poll(50 if doomed else None):
+            if number == wake_read:
+                os.read(wake_read, 4096)
+            elif number == 0:
+                data, fds = _receive(control)
+                if not data:
+                    return
+                job = socket.socket(fileno=fds[0])
+                poll.register(fds[0], select.POLLIN)
+                pid = _start(json.loads(data), fds[1:])
+                jobs[pid] = job
+                job.send(b"p%ds" % pid)
+                for fd in fds[1:]:
+                    os.close(fd)
+            else:
+                poll.unregister(number)
+                doomed[number] = next(pid for pid, job in jobs.items() if job.fileno() == number)
+        for pid in doomed.values():
+            _kill(pid)
+        _reap(jobs, doomed, poll)
+
+
+def _receive(control: socket.socket) -> tuple[bytes, list[int]]:
+    data, ancillary, _, _ = control.recvmsg(MAX_REQUEST, socket.CMSG_SPACE(FDS * 4), socket.MSG_CMSG_CLOEXEC)
+    fds = array.array("i")
+    for _, _, part in ancillary:
+        fds.frombytes(part[: len(part) - len(part) % 4])
+    return data, list(fds)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+
+
+def _kill(pid: int) -> None:
+    """Kill the first process of a sandbox, which takes all others with it, and whose end bubblewrap waits for."""
+    for each in _children(pid) or [pid]:
+        try:
+            os.kill(each, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def _reap(jobs: dict[int, socket.socket], doomed: dict[int, int], poll: select.poll) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        job = jobs.pop(pid, None)
+        if job is None:
+            continue
+        if os.WIFSIGNALED(status):
+            # bubblewrap itself was killed: what it leaves becomes this process's child, and dies soon.
+            for orphan in _children(os.getpid()):
+                if orphan not in jobs:
+                    try:
+                        os.kill(orphan, signal.SIGKILL)
+                        os.waitpid(orphan, 0)
+                    except (ChildProcessError, ProcessLookupError):
+                        pass
+        number = job.fileno()
+        if number in doomed:
+            del doomed[number]
+        else:
+            poll.unregister(number)
+        try:
+            job.send(str(status).encode())
+        except OSError:
+            pass
+        job.close()
+
+
+def _start(request: dict[str, object], fds: list[int]) -> int:
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        _become(request, fds)
+    except BaseException as error:
+        os.write(2, f"fpack: {error}\n".encode())
+    os._exit(126)
+
+
+def _become(request: dict[str, object], fds: list[int]) -> None:
+    """In the child: give up what a build must not have, and become bubblewrap."""
+    log, phases, arguments, filter_ = (os.dup(fd) for fd in fds)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # A description of its own: others read the same filter at the same time.
+    filter_ = os.open(f"/proc/self/fd/{filter_}", os.O_RDONLY)
+    null = os.open("/dev/null", os.O_RDONLY)
+    high = [
+        os.dup2(fd, 100 + i, inheritable=False) for i, fd in enumerate((null, log, log, phases, arguments, filter_))
+    ]
+    for number, fd in enumerate(high):
+        os.dup2(fd, number, inheritable=True)
+    # Pipes between others, the client's and other builds', are not for this one.
+    os.closerange(len(high), 4096)
+    _execute(request)
+
+
+def _execute(request: dict[str, object]) -> None:
+    uid = request["uid"]
+    if isinstance(uid, int):
+        _stage(request["stage"])  # type: ignore[arg-type]
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    os.chdir("/")
+    os.umask(0o022)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    size = request["size"]
+    assert isinstance(size, int)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    bwrap = str(request["bwrap"])
+    command: list[str] = request["command"]  # type: ignore[assignment]
+    os.execve(bwrap, [bwrap, "--args", "4", "--", *command], {"PATH": "/usr/bin:/bin"})
+
+
+def at_terminal(request: dict[str, object], filter_: bytes, options: list[str]) -> None:
+    """Become a sandbox that has the terminal of this process."""
+    for number, data in (
+        (4, b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for word in options)),
+        (5, filter_),
+    ):
+        fd = os.memfd_create("sandbox")
+        os.write(fd, data)
+        os.lseek(fd, 0, os.SEEK_SET)
+        os.dup2(fd, number, inheritable=True)
+    _execute(request)
+
+
+def _stage(places: dict[str, str]) -> None:
+    """As root: show directories that only root can reach at a place that everybody can, to this process alone."""
+    if libc.unshare(_NEWNS):
+        raise OSError(ctypes.get_errno(), "a mount namespace cannot be made: " + os.strerror(ctypes.get_errno()))
+    _mount(None, "/", None, _REC | _PRIVATE)
+    stage = next((p for p in _PLACES if os.path.isdir(p) and not os.path.islink(p)), "/tmp")
+    held = {name: os.open(place, os.O_PATH | os.O_DIRECTORY) for name, place in places.items()}
+    _mount("tmpfs", stage, "tmpfs", _NOSUID | _NODEV, "mode=0755,size=64k")
+    for name, fd in held.items():
+        os.mkdir(f"{stage}/{name}", 0o755)
+        _mount(f"/proc/self/fd/{fd}", f"{stage}/{name}", None, _BIND)
+        os.close(fd)
+
+
+def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+    raw = (each.encode() if each is not None else None for each in (source, target, kind))
+    source_, target_, kind_ = raw
+    if libc.mount(source_, target_, kind_, ctypes.c_ulong(flags), data.encode() if data else None):
+        code = ctypes.get_errno()
+        raise OSError(code, f"{target}: {os.strerror(code)}")
+
+
+def stage_directory() -> str:
+    """Where `_stage` shows things."""
+    return next((p for p in _PLACES if os.path.isdir(p) and not os.path.islink(p)), "/tmp")
+
+
+if __name__ == "__main__":
+    main()
