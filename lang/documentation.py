@@ -19,14 +19,13 @@ from .source import Source
 
 STANDARD = Path(__file__).with_name("std")
 PRELUDE = "prelude"
-_WRAP = re.compile(r"\n(?!\n)")
 
 
 class Doc(NamedTuple):
     """One thing's documentation.
 
-    name: `map`, or `fpack/lists.take`. calls: how it is written, one string a way. text: paragraphs of prose.
-    examples: lines of code. place: its file and line, or "" for a builtin.
+    name: `map`, or `fpack/lists.take`. calls: how it is written, one string a way. text: the comment, line by line.
+    examples: its indented lines. place: its file and line, or "" for a builtin.
     """
 
     name: str
@@ -85,6 +84,9 @@ def of_file(source: Source, name: str, cache: Path | None = None) -> Manual:
     top, _ = _top(lines)
     fields = [_field(source, lines, name, e, len(top)) for e in entries if e[0] == "set"]
     text, _ = _parted(top)
+    # What a file is named after needs no second comment.
+    main = name.rpartition("/")[2]
+    fields = [d if d.text or _last(d) != main else d._replace(text=text) for d in fields]
     return Manual(name, text, tuple(fields))
 
 
@@ -128,11 +130,9 @@ def _uncommented(line: str) -> str:
 
 
 def _parted(lines: list[str]) -> tuple[str, tuple[str, ...]]:
-    """Prose, with a paragraph's lines joined, and the indented lines."""
+    """A comment's text as it stands, and its indented lines."""
     examples = tuple(line.strip() for line in lines if line[:1] in (" ", "\t") and line.strip())
-    prose = "\n".join("" if line[:1] in (" ", "\t") else line.rstrip() for line in lines).strip("\n")
-    paragraphs = [" ".join(p.split("\n")) for p in re.split(r"\n{2,}", prose)]
-    return "\n\n".join(p for p in paragraphs if p), examples
+    return "\n".join(line.rstrip() for line in lines).strip("\n"), examples
 
 
 # ---- the library

@@ -1,0 +1,153 @@
+# Versions: semantic ones (semver.org 2.0.0) and Debian's (deb-version(7)): versions = import("fpack/versions").
+
+# The parts of a semantic version. Parts that are left out are 0, and a `v` before it is passed over.
+#
+#   versions.parse("1.2.3-rc.1+5") == { major = 1, minor = 2, patch = 3, pre = ["rc", "1"], build = "5" }
+#   versions.parse("v18").major == 18
+parse(version: string) =
+  let found = match(version, "v?(\\d+)(?:\\.(\\d+))?(?:\\.(\\d+))?(?:-([0-9A-Za-z.-]+))?(?:\\+([0-9A-Za-z.-]+))?") in
+  if found == null then error("${version} is no semantic version: it is MAJOR.MINOR.PATCH, as in 1.2.3 or 1.2.3-rc.1")
+  else
+    let number(i) = if get(found, i) == null then 0 else to-int(get(found, i)) in
+    {
+      major = number(0)
+      minor = number(1)
+      patch = number(2)
+      pre = if get(found, 3) == null then [] else split(get(found, 3), ".")
+      build = get(found, 4)
+    }
+
+# -1, 0 or 1: whether a semantic version comes before another, is as good, or comes after it.
+#
+#   versions.compare("1.9.0", "1.10.0") == -1
+#   versions.compare("1.0.0", "1.0.0-rc.1") == 1
+compare(a: string, b: string) = order(key(a), key(b))
+
+# -1, 0 or 1, for Debian's versions.
+#
+#   versions.compare-debian("1.0~rc1-1", "1.0-1") == -1
+#   versions.compare-debian("1:0.9", "2.0") == 1
+compare-debian(a: string, b: string) = order(debian-key(a), debian-key(b))
+
+# Semantic versions, the oldest first.
+#
+#   versions.sorted(["1.10.0", "1.9.0", "1.10.0-rc.1"]) == ["1.9.0", "1.10.0-rc.1", "1.10.0"]
+sorted(list: [string]) = sort(list, key)
+
+# Debian's versions, the oldest first.
+#
+#   versions.sorted-debian(["1.10-1", "1.9-1", "1.10~rc1-1"]) == ["1.9-1", "1.10~rc1-1", "1.10-1"]
+sorted-debian(list: [string]) = sort(list, debian-key)
+
+# The newest of semantic versions.
+#
+#   versions.newest(["1.9.0", "1.10.0"]) == "1.10.0"
+newest(list: [string]) =
+  if list == [] then error("There is no newest of no versions") else head(reverse(sorted(list)))
+
+# The newest of Debian's versions.
+#
+#   versions.newest-debian(["1.9-1", "1.10-1"]) == "1.10-1"
+newest-debian(list: [string]) =
+  if list == [] then error("There is no newest of no versions") else head(reverse(sorted-debian(list)))
+
+# A version's first two numbers, as programs that live side by side are named.
+#
+#   versions.series("3.12.4") == "3.12"
+series(version: string) = let v = parse(version) in "${v.major}.${v.minor}"
+
+# Whether a semantic version is one that a range asks for, as package.json and Cargo.toml write them: 1.2.3, ^1.2,
+# ~1.2, >=1.2 <2, 1.x, * and several of them with ||. As there, a version before a release is in a range only if the
+# range names one of the same release.
+#
+#   versions.satisfies("1.4.2", "^1.2")
+#   versions.satisfies("18.2.0", ">=16 <17 || ^18")
+#   !versions.satisfies("2.0.0", "~1.2")
+satisfies(version: string, range: string) =
+  let
+    v = parse(version)
+    alternatives = [comparators(part) for part in split(range, "||")]
+    holds(c) = let o = order(key(version), key(c.version)) in
+      if c.op == ">=" then o >= 0
+      else if c.op == ">" then o > 0
+      else if c.op == "<=" then o <= 0
+      else if c.op == "<" then o < 0
+      else o == 0
+    named(c) = let w = parse(c.version) in
+      c.written && w.pre != [] && [w.major, w.minor, w.patch] == [v.major, v.minor, v.patch]
+  in any(alternatives, all-of => all(all-of, holds) && (v.pre == [] || any(all-of, named)))
+
+# The comparisons that a range without || is made of.
+#
+#   versions.comparators("^1.2") == [{ op = ">=", version = "1.2.0", written = true }, { op = "<", version = "2.0.0-0", written = false }]
+comparators(range: string) =
+  let
+    text = replace-all(range, "(?<=[<>=~^])\\s+", "")
+    parts = find-all(text, "[^\\s,]+")
+  in flatten([comparator(part) for part in parts])
+
+comparator(text: string) =
+  let
+    found = match(text, "([~^]|[<>]=?|=)?v?([0-9]+|[xX*])(?:\\.([0-9]+|[xX*]))?(?:\\.([0-9]+|[xX*]))?(-[0-9A-Za-z.-]+)?(?:\\+.*)?")
+    given = [if part == null || match(part, "[xX*]") != null then null else to-int(part) for part in parts]
+    parts = [get(found, i) for i in range(1, 4)]
+    op = if get(found, 0) == null then "=" else get(found, 0)
+    pre = if get(found, 4) == null then "" else get(found, 4)
+    major = get(given, 0), minor = get(given, 1), patch = get(given, 2)
+    zero(n) = if n == null then 0 else n
+    low = "${zero(major)}.${zero(minor)}.${zero(patch)}${pre}"
+    # What comes right after all that begins as the version does.
+    next = if minor == null then "${zero(major) + 1}.0.0-0" else "${major}.${minor + 1}.0-0"
+    partial = minor == null || patch == null
+    between(below) = [{ op = ">=", version = low, written = true }, { op = "<", version = below, written = false }]
+  in
+    if found == null then error("${text} is no range of versions: write ^1.2, ~1.2, >=1.2 <2, 1.2.3, 1.x or *")
+    else if major == null then [{ op = ">=", version = "0.0.0", written = false }]
+    else if op == "^" then
+      between(
+        if major > 0 || minor == null then "${major + 1}.0.0-0"
+        else if minor > 0 || patch == null then "0.${minor + 1}.0-0"
+        else "0.0.${patch + 1}-0"
+      )
+    else if op == "~" then between(next)
+    else if op == "=" && partial then between(next)
+    else if op == ">" && partial then [{ op = ">=", version = next, written = false }]
+    else if op == "<=" && partial then [{ op = "<", version = next, written = false }]
+    else [{ version = low, written = true, op }]
+
+# ---- keys: strings that compare as versions do
+
+# A string that compares with others as the semantic version does.
+key(version: string) =
+  let v = parse(version) in
+  join([digits("${n}") for n in [v.major, v.minor, v.patch]], "")
+  # Without a pre-release it comes after all that have one.
+  + if v.pre == [] then "~" else join([identifier(part) for part in v.pre], "!")
+
+identifier(part) = if match(part, "[0-9]+") != null then "0" + digits(part) else "1" + part
+
+# A string that compares with others as Debian's version does.
+debian-key(version: string) =
+  let
+    found = match(version, "(?:([0-9]+):)?([0-9A-Za-z.+~:-]+?)(?:-([0-9A-Za-z.+~]*))?")
+    epoch = if get(found, 0) == null then "0" else get(found, 0)
+    revision = if get(found, 2) == null then "" else get(found, 2)
+  in
+    if found == null then error("${version} is no version of Debian: it has letters, digits and . + ~ - :")
+    else digits(epoch) + debian-part(get(found, 1)) + debian-part(revision)
+
+# Text and numbers by turns; both ends are as if nothing and 0 followed.
+debian-part(text) =
+  join([join(map(characters(head(p)), weight), "") + "1" + digits(get(p, 1)) for p in find-all(text, "([^0-9]*)([0-9]*)")], "")
+
+# A tilde comes before the end, which comes before letters, which come before all else.
+weight(c) = if c == "~" then "0" else if match(c, "[A-Za-z]") != null then "2" + c else "3" + c
+
+# A number so that longer ones come later, and zeros before it count for nothing.
+digits(text) =
+  let plain = replace-all(text, "^0+", "") in
+  join([for-three(length(plain)), plain], "")
+
+for-three(n) = let s = "${n}" in substring("000", 0, max(0, 3 - length(s))) + s
+
+order(a, b) = if a < b then -1 else if a > b then 1 else 0

@@ -1,0 +1,140 @@
+"""The standard library's own modules: documented, and true to their examples and models."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from fpack.lang import documentation
+from fpack.lang.errors import EvalError
+from fpack.lang.evaluator import Evaluator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+MODULES = ["lists", "records", "strings", "versions"]
+# What the others of a file are made of; users have no need of it.
+INNER = ("comparator", "digits", "for-three", "identifier", "order", "weight", "debian-part")
+EVALUATOR = Evaluator()
+
+
+def docs(module: str) -> list[documentation.Doc]:
+    found = documentation.find(f"fpack/{module}")
+    assert isinstance(found, documentation.Manual) and found.text
+    return list(found.fields)
+
+
+EXAMPLES = [(module, text) for module in MODULES for doc in docs(module) for text in doc.examples]
+
+
+@pytest.mark.parametrize(("module", "text"), EXAMPLES)
+def test_an_example_is_true(module: str, text: str) -> None:
+    assert f"{module}." in text
+    assert EVALUATOR.expression(f'let {module} = import("fpack/{module}") in {text}') is True
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_function_is_documented(module: str) -> None:
+    for doc in docs(module):
+        name = doc.name.rpartition(".")[2]
+        assert name in INNER or doc.text, doc.name
+        assert name in INNER or name in ("key", "debian-key") or doc.examples, doc.name
+
+
+def ordered(a: str, b: str, kind: str = "") -> int:
+    return int(EVALUATOR.expression(f'import("fpack/versions").compare{kind}("{a}", "{b}")'))
+
+
+def test_the_order_that_the_specification_of_semantic_versions_gives() -> None:
+    line = "1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0 2.0.0"
+    versions = line.split()
+    for i, a in enumerate(versions):
+        for j, b in enumerate(versions):
+            assert ordered(a, b) == (i > j) - (i < j), (a, b)
+    assert ordered("1.0.0+a", "1.0.0+b") == 0
+
+
+PIECES = st.lists(st.sampled_from(["0", "1", "9", "10", "007", "a", "Z", "~", "+", ".", "rc", "deb", "-1"]), max_size=6)
+
+
+@pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg says what is right")
+@settings(max_examples=150, deadline=None)
+@given(PIECES, PIECES, st.sampled_from(["", "1:"]))
+def test_debians_versions_are_ordered_as_dpkg_does(a: list[str], b: list[str], epoch: str) -> None:
+    left, right = epoch + "1" + "".join(a), "1" + "".join(b)
+    for op, wanted in (("lt", -1), ("eq", 0), ("gt", 1)):
+        done = subprocess.run(["dpkg", "--compare-versions", left, op, right], stderr=subprocess.DEVNULL, check=False)
+        assert (done.returncode == 0) is (ordered(left, right, "-debian") == wanted), (left, op, right)
+
+
+@pytest.mark.parametrize(
+    ("range_", "inside", "outside"),
+    [
+        ("^1.2.3", "1.2.3 1.9.0", "1.2.2 2.0.0 2.0.0-rc.1"),
+        ("^0.2.3", "0.2.3 0.2.9", "0.3.0 1.0.0"),
+        ("^0.0.3", "0.0.3", "0.0.4"),
+        ("^0", "0.9.9", "1.0.0"),
+        ("~1.2", "1.2.0 1.2.9", "1.3.0"),
+        ("~1", "1.9.0", "2.0.0"),
+        ("1.x", "1.0.0 1.99.1", "2.0.0 0.9.0"),
+        ("*", "0.0.1 9.9.9", "1.0.0-rc.1"),
+        (">=1.2 <2", "1.2.0 1.99.0", "2.0.0 1.1.9"),
+        (">= 1.2, < 2", "1.2.0", "2.0.0"),
+        (">1", "2.0.0", "1.5.0"),
+        ("<=1.2", "1.2.9", "1.3.0"),
+        ("1.2.3", "1.2.3", "1.2.4"),
+        ("^1.2.3-rc.1", "1.2.3-rc.2 1.2.3 1.3.0", "1.2.4-rc.1"),
+        ("^1 || ^3", "1.1.0 3.1.0", "2.0.0"),
+    ],
+)
+def test_ranges_of_versions(range_: str, inside: str, outside: str) -> None:
+    for wanted, versions in ((True, inside), (False, outside)):
+        for version in versions.split():
+            found = EVALUATOR.expression(f'import("fpack/versions").satisfies("{version}", "{range_}")')
+            assert found is wanted, (version, range_)
+
+
+WRONG = ['parse("1.x")', 'satisfies("1.0.0", "what")', 'compare-debian("1 2", "1")', "newest([])"]
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_no_version_is_told_where_the_user_wrote_it(text: str) -> None:
+    with pytest.raises(EvalError) as caught:
+        EVALUATOR.expression(f'import("fpack/versions").{text}')
+    assert caught.value.file == "<command line>" and "version" in caught.value.what
+
+
+TEXT = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TEXT)
+def test_a_quoted_word_is_read_by_a_shell_as_it_is(word: str) -> None:
+    literal = word.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    quoted = EVALUATOR.expression(f'import("fpack/strings").shell-quote("{literal}")')
+    shown = subprocess.run(["sh", "-c", f"printf %s {quoted}"], capture_output=True, check=True).stdout.decode()
+    assert shown == word
+
+
+def test_what_is_not_found_has_a_nearest_name() -> None:
+    assert documentation.find("lists.takee") is None
+    assert documentation.suggest("lists.takee") == "lists.take"
+    assert documentation.suggest("lsits") == "lists"
+    assert documentation.suggest("mpa") == "map"
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    from fpack.lang.source import Source
+
+    text = (
+        "# About it.\n\n# Says hello.\n#\n#   greet('x')\ngreet(name: string, { a = 1 }) =\n  name\n"
+        "none = 5\nf = (x, y = 2) => x\n"
+    )
+    manual = documentation.of_file(Source("a.fp", text), "a.fp")
+    assert manual.text == "About it."
+    assert [(d.calls, d.text, d.examples, d.place) for d in manual.fields] == [
+        (("greet(name: string, { a = 1 })",), "Says hello.\n\n  greet('x')", ("greet('x')",), "a.fp:6"),
+        (("none",), "", (), "a.fp:8"),
+        (("f(x, y = 2)",), "", (), "a.fp:9"),
+    ]
