@@ -22,7 +22,9 @@ _OPERATORS = frozenset(["+", "*", "/", "==", "!=", "<", "<=", ">", ">=", "&&", "
 _ENDS = frozenset(
     ["NAME", "INT", "FLOAT", "PATH", "STRING", "STRING_END", "INTERP_END", "TRUE", "FALSE", "NULL", ")", "]", "}"]
 )
-_GOES_ON = (_OPERATORS | KEYWORDS | {"-", ".", ",", ")", "]", "}", "=", "=>", ":", "BAR"}) - {"let", "assert"}
+_GOES_ON = (_OPERATORS | KEYWORDS | {"-", ".", ",", ")", "]", "}", "INTERP_END", "=", "=>", ":", "BAR"}) - {
+    "let", "assert",
+}  # fmt: skip
 _PAIRS = {"(": ")", "[": "]", "{": "}", "${": "}"}
 
 _TOKEN = re.compile(

@@ -110,3 +110,7 @@ def test_any_text_is_tokens_or_an_error_with_a_place(text: str) -> None:
 )
 def test_a_computed_selection_ends_a_value(text: str) -> None:
     parse(Source("t", text), None)
+
+
+def test_a_computed_name_may_stand_on_several_lines() -> None:
+    parse(Source("t", "${\n  k\n} = 1\na = { ${\n  k\n} = r.${\n  k\n}\n}"), None)
