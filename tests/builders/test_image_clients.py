@@ -1,4 +1,4 @@
-"""Images before others' eyes: the official schemas, skopeo, umoci, and podman, as root and without."""
+"""Images before others' eyes: the official schemas, skopeo, umoci, buildah, and podman, as root and without."""
 
 from __future__ import annotations
 
@@ -122,6 +122,24 @@ def test_skopeo_copies_every_form(
         assert manifest["config"]["digest"] == result["image_id"]
     config = json.loads((tmp_path / "copy/blobs" / manifest["config"]["digest"].replace(":", "/")).read_bytes())
     assert config["rootfs"] == walk(layout)["config"]["rootfs"]
+
+
+@pytest.mark.parametrize("transport", ["oci", "oci-archive"])
+def test_buildah_begins_with_it(shop: Workshop, image: StorePath, layout: Path, tmp_path: Path, transport: str) -> None:
+    if not shutil.which("buildah") or os.getuid():
+        pytest.skip("buildah is not installed, or would need set-up for this user")
+    result = shop.tar(image, tmp_path / "image.tar")
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    own = ["--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run"), "--storage-driver", "vfs"]
+    source = f"oci:{layout}:7" if transport == "oci" else f"oci-archive:{tmp_path}/image.tar:7"
+    begin = ["buildah", *own, "from", "--signature-policy", str(policy), source]
+    name = subprocess.run(begin, capture_output=True, text=True, check=True).stdout.strip()
+    shown = subprocess.run(["buildah", *own, "inspect", name], capture_output=True, check=True).stdout
+    found = json.loads(shown)
+    subprocess.run(["buildah", *own, "rm", name], capture_output=True, check=True)
+    assert "GREETING=good day" in found["OCIv1"]["config"]["Env"]
+    assert found["FromImageID"] == result["image_id"].partition(":")[2]
 
 
 def test_umoci_unpacks_it(shop: Workshop, tmp_path: Path) -> None:
