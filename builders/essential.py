@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from . import meta
 from .compose import SliceTable
-from .demands import PATH, SCRIPT
+from .demands import PATH, SCRIPT, Demand
 from .linked import Fetch, Linked, Reason, link
 
 DEPENDS = "depends"
@@ -26,15 +26,20 @@ def complete(
     depends: Mapping[str, Sequence[str]],
     spare: Collection[str],
     arch: str,
+    built: Sequence[SliceTable] = (),
 ) -> Fetch:
     """`declared` and what it needs of `spare`: a generator that yields names to fetch and is sent their tables.
 
     asked: the packages that were asked for. depends: what each package of both depends on. spare: the Essential
-    packages that can be had, with all that they depend on, less what is declared.
+    packages that can be had, with all that they depend on, less what is declared. built: seeds of which all counts that
+    they load; they are in the result as well.
     """
-    found: Linked = yield from link(
-        declared, depends, (), arch, lambda demand: demand.kind == SCRIPT and demand.package in asked
-    )
+    own = {table.package for table in built}
+
+    def counts(demand: Demand) -> bool:
+        return demand.package in own or (demand.kind == SCRIPT and demand.package in asked)
+
+    found: Linked = yield from link([*declared, *built], depends, (), arch, counts)
     tables = {table.package: table for table in found.tables}
     reasons = dict(found.reasons)
     script = next((path for table in declared if table.package in asked for path in _shell_scripts(table)), None)

@@ -17,8 +17,8 @@ from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, digest
 from fpack.store.path import STORE, StorePath, clean_name, parse
 
+from . import built, meta
 from . import layer as layers
-from . import meta
 from .meta import Entry
 from .oci import config as configuration
 from .oci import spec
@@ -96,7 +96,7 @@ class _Inside(NamedTuple):
 
 def _read(task: Task) -> _Inside:
     args = task.args
-    paths = task.closure([parse(p) for p in args["paths"]]) if args["paths"] else []
+    paths = built.closure(task, [parse(p) for p in args["paths"]])
     bases = {path.base: path for path in paths}
 
     def outside(path: str) -> Seen | None:

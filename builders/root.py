@@ -17,7 +17,7 @@ from fpack.store.path import StorePath
 from fpack.store.tree import CHUNK
 from fpack.store.writer import TreeWriter
 
-from . import alternatives, essential, generate, linked, meta, users
+from . import alternatives, built, essential, generate, linked, meta, users
 from .compose import Composition, SliceTable, compose
 from .demands import ASKED, SEED
 from .generate import Made
@@ -33,7 +33,11 @@ _MAX_CONF = 1 << 16
 
 
 class Root:
-    """args: mode, release, arch, slices, wants, users, alternatives. output: {`data`, `meta`}."""
+    """args: mode, release, arch, slices, wants, users, alternatives, and built, where there is any.
+
+    built: {path, packages} of each store path that was built from source and will be in the root at its own place: what
+    its files load is in the root too. packages: the names of those in which to look. output: {`data`, `meta`}.
+    """
 
     kind = "root"
     network = False
@@ -57,11 +61,26 @@ def _linked(task: Task) -> Steps:
     items = {str(item["package"]): item for item in task.args["slices"]}
     depends = {name: item["depends"] for name, item in items.items()}
     seeds = [_load(task, str(item["slice"])) for item in items.values() if item["seed"]]
-    steps = linked.link(seeds, depends, task.args.get("wants") or (), str(task.args["arch"]))
+    own = _built(task, depends)
+    steps = linked.link([*seeds, *own], depends, task.args.get("wants") or (), str(task.args["arch"]))
     found, looked = yield from _drive(task, items, steps)
     for line in _warnings(found.missing):
         task.log(line)
-    return _finish(task, found, looked - found.reasons.keys())
+    return _finish(task, built.without(found, own), looked - found.reasons.keys())
+
+
+def _built(task: Task, depends: dict[str, list[str]]) -> list[SliceTable]:
+    """The tables of what was built from source. Where to look for what they load is added to `depends`."""
+    own: dict[str, SliceTable] = {}
+    for item in task.args.get("built") or ():
+        path = store_path.parse(str(item["path"]))
+        # What it was linked with is known to the file; what it was built with only says where to look.
+        names = [n for n in built.packages(task, [path]) if n in depends] or item["packages"]
+        for table in built.tables(task, [path]):
+            own.setdefault(table.package, table)
+            known = depends.get(table.package, [])
+            depends[table.package] = [*known, *(name for name in names if name in depends and name not in known)]
+    return list(own.values())
 
 
 def _depends(task: Task) -> Steps:
@@ -71,13 +90,15 @@ def _depends(task: Task) -> Steps:
     declared = [item for name, item in items.items() if name not in outputs]
     tables = [_load(task, str(item["slice"])) for item in declared]
     reasons = _declared(declared)
-    if not outputs:
-        return _finish(task, Linked(tables, reasons, []))
     depends = {name: item["depends"] for name, item in items.items()}
+    own = _built(task, depends)
+    if not outputs and not own:
+        return _finish(task, Linked(tables, reasons, []))
     # base-files comes in by itself: what its scripts run is not asked for.
     asked = {name for name, reason in reasons.items() if reason.kind == SEED} - {FIRST}
-    steps = essential.complete(tables, asked, depends, outputs.keys(), str(task.args["arch"]))
+    steps = essential.complete(tables, asked, depends, outputs.keys(), str(task.args["arch"]), own)
     found, looked = yield from _drive(task, items, steps)
+    found = built.without(found, own)
     whole = Linked(found.tables, {**found.reasons, **reasons}, [])
     return _finish(task, whole, looked - whole.reasons.keys())
 

@@ -37,22 +37,27 @@ container({
 }) =
   let
     listed = [checked(p) for p in packages]
-    debian = [p for p in listed if p.type == "package"]
     built = [p for p in listed if p.type != "package"]
-    names = unique([p.name for p in debian])
     linked = is-linked(closure)
+    # What a built package runs comes with all that it declares.
+    debian = [p for p in listed if p.type == "package"]
+    run-by = unique([q.name for p in built for q in p.debian-runtime or []])
 
     image-name = if name != null then name else name-of(named-after(listed))
     image-tag = if tag != null then tag else tag-of(named-after(listed))
     file-name = store-name(head(reverse(split(image-name, "/"))))
 
-    the-release = one-release(release, debian)
+    the-release = one-release(release, debian, built)
+    names = unique([...[p.name for p in debian], ...if run-by == [] then [] else [p.name for p in debian-closure(the-release, run-by)]])
     found = debian-closure(the-release, unique([...names, "base-files"]))
+    # Where a built package finds what its files load: among what it was built with.
+    built-with = unique([q.name for p in built for q in p.debian-packages or []])
+    around = if built-with == [] then [] else [p for p in debian-closure(the-release, built-with) if !any(found, f => f.name == p.name)]
     # What nobody declares: of what scripts begin with, the root takes what it needs, and text in UTF-8 needs a locale.
-    others = if linked || debian == [] then [] else [p for p in debian-closure(the-release, essential) if !any(found, f => f.name == p.name)]
+    others = if linked || names == [] then [] else [p for p in debian-closure(the-release, essential) if !any(found, f => f.name == p.name)]
     locale = [p for p in others if p.name == "libc-bin"]
-    spare = [p for p in others if p.name != "libc-bin"]
-    all-found = [...found, ...others]
+    spare = [...[p for p in others if p.name != "libc-bin"], ...[p for p in around if !any(others, o => o.name == p.name)]]
+    all-found = [...found, ...locale, ...spare]
     all-rules = if locale == [] || has(rules, "libc-bin") then rules else { ...rules, libc-bin = { keep = [utf8] } }
     table = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
     slices = members(the-release, all-found, names, table)
@@ -68,6 +73,7 @@ container({
       wants
       users = all-users
       alternatives
+      ...if built-with == [] then {} else built-field(built)
       candidates =
         if linked then [s.slice for s in slices if !s.seed]
         else [s.slice for s in slices if any(spare, p => p.name == s.package)]
@@ -82,9 +88,9 @@ container({
     }
     all-files = if files == {} && directories == {} && links == {} then null else files-made
 
-    entry = strings(entrypoint)
+    entry = if entrypoint == null && command == null && names == [] then own-program(built) else strings(entrypoint)
     arguments = strings(command)
-    variables = texts(if linked || debian == [] then env else { LANG = "C.UTF-8", ...env })
+    variables = texts(if linked || names == [] then env else { LANG = "C.UTF-8", ...env })
     marks = texts(labels)
     check = if healthcheck == null then null else health-of(healthcheck)
     config = {
@@ -100,7 +106,7 @@ container({
       volumes
     }
     mentioned = mentions([built, config, links, in-files(files)])
-    run = what-runs(program, entry, arguments, names)
+    run = what-runs(program, entry, arguments, [p.name for p in debian])
 
     image-made = derivation {
       kind = "image"
@@ -174,8 +180,8 @@ named-after(listed) =
 # The release whose base files an image gets that has no package of Debian.
 stable = "trixie"
 
-one-release(release, debian) =
-  let releases = unique([...if release == null then [] else [release], ...[p.release for p in debian]]) in
+one-release(release, debian, built) =
+  let releases = unique([...if release == null then [] else [release], ...[p.release for p in debian], ...[p.release for p in built if has(p, "release")]]) in
   if length(releases) > 1 then
     error("A container's packages are of one release, and these are of ${join(sort(releases), " and ")}", "packages")
   else if releases == [] then head([...[r for r in debian-releases() if r == stable], ...debian-releases()])
@@ -248,6 +254,15 @@ healthcheck({
 }) =
   let run = if type(command) == "list" then strings(command) else command in
   { command = run, start_period = start-period, interval, timeout, retries }
+
+# The program of a built package that has its name.
+own-program(built) =
+  let named = [p for p in built if has(p, "debian-packages")] in
+  if named == [] then null else ["${head(named).out}/bin/${head(named).name}"]
+
+built-field(packages) = {
+  built = [{ path = "${p.out}", packages = [q.name for q in p.debian-packages or []] } for p in packages]
+}
 
 what-runs(program, entrypoint, command, names) =
   if program != null then program

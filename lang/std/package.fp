@@ -91,8 +91,9 @@ package({
     ...{ ${output} = get(made, output) for output in outputs }
     release = the-release
     root = root-made
-    # Where a container finds what the result loads and runs.
+    # Where a container finds what the result loads, and what it runs.
     debian-packages = debian
+    debian-runtime = unique-by-name([p for p in with-their(p => p.runtime or [], [...all-runtime, ...built-libs, ...[q for q in all-runtime if is-built(q)]]) if !is-built(p)])
     name, version, description, source, patches, tools, libs, runtime, env, folder, outputs
     unpack, patch, configure, build, check, install, fixup, strip, limits, allowed, disallowed
   }

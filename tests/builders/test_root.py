@@ -16,6 +16,7 @@ from fpack.builders.root import Root
 from fpack.builders.slice import Slice
 from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import StorePath
+from fpack.store.writer import TreeWriter
 from support import debs
 from support.debs import Item, file, folder, symlink
 from support.elves import elf
@@ -37,6 +38,7 @@ class Roots:
         self.store = store
         self.names: dict[str, dict[str, Any]] = {}
         self.made: list[str] = []
+        self.payloads: dict[str, StorePath] = {}
 
     def package(self, name: str, *items: Item, seed: bool = False, depends: str = "", **control: Any) -> None:
         """A package of a closure. depends: names with blanks between them; scripts: a mapping."""
@@ -49,16 +51,16 @@ class Roots:
         stanza = debs.control(name, **control)
         path = self.store.add_file(f"{name}.deb", debs.deb(known["items"], stanza, scripts))
         args = {"deb": str(path), "package": name, "version": control.get("version", "1.0-1"), "arch": "amd64"}
-        payload = self.store.build(Deb(), name, args)
+        payload = self.payloads[name] = self.store.build(Deb(), name, args)
         self.made.append(name)
         return self.store.build(Slice(), name, {"payload": str(payload), "keep": None, "drop": [], "setuid": []})
 
-    def build(self, mode: str = "depends", **args: Any) -> Made:
-        """The root of all packages."""
+    def build(self, mode: str = "depends", lazily: bool = False, **args: Any) -> Made:
+        """The root of all packages. lazily: those that are no seeds are candidates in a declared root too."""
         items: list[dict[str, Any]] = []
         candidates: dict[Output, str] = {}
         for name, known in self.names.items():
-            if mode == "linked" and not known["seed"]:
+            if (lazily or mode == "linked") and not known["seed"]:
                 output = Output(blake3(name.encode()).digest(20))
                 candidates[output] = name
                 slice_ = str(placeholder(output.derivation, name))
@@ -84,6 +86,13 @@ class Roots:
         path = self.store.build(Root(), "root", full, tuple(candidates), answer)
         task = next(t for t in self.store.tasks if t.args is full)
         return Made(self.store.disk(path), path, task.lines, [[candidates[o] for o in need] for need in task.needs])
+
+    def built(self, name: str, files: Mapping[str, bytes], *references: StorePath) -> StorePath:
+        """A store path as a build from source leaves it; programs are what lies in `bin`."""
+        writer = TreeWriter(self.store.pool, self.store.fresh())
+        for path, content in files.items():
+            writer.file(path, [content], path.startswith("bin/"))
+        return self.store.add(name, writer, references)
 
 
 class Made:
@@ -420,3 +429,52 @@ def test_what_a_package_runs(roots: Roots, files: list[tuple[str, int]], program
     roots.package("sh", file("./usr/bin/sh", "x", 0o755))
     roots.package("app", unit, *(file(f"./{path}", path, mode) for path, mode in files), seed=True)
     assert roots.build().extra["programs"]["app"]["program"] == program
+
+
+# ---- with programs that were built from source
+
+
+def _greeter(roots: Roots) -> StorePath:
+    """A program of the store that loads a library of the store and one of a package, and runs one of another."""
+    roots.package("libc6", *LIBC)
+    roots.package("libz1", file(f"{LIB}/libz.so.1", elf("libc.so.6", soname="libz.so.1")), depends="libc6")
+    roots.package("python3", file("./usr/bin/python3", elf("libc.so.6", interp=LOADER), 0o755), depends="libc6")
+    roots.package("gcc", file("./usr/bin/gcc", elf("libc.so.6", interp=LOADER), 0o755), depends="libc6")
+    library = roots.built("libgreet-1", {"lib/libgreet.so.1": elf("libz.so.1", soname="libgreet.so.1")})
+    program = elf("libgreet.so.1", "libc.so.6", interp=LOADER, runpath=f"{library}/lib")
+    return roots.built("greet-1", {"bin/greet": program, "bin/ask": b"#!/usr/bin/python3\n"}, library)
+
+
+@pytest.mark.parametrize("mode", ["linked", "depends"])
+def test_what_a_built_program_loads_comes_in_and_what_it_was_built_with_does_not(roots: Roots, mode: str) -> None:
+    greet = _greeter(roots)
+    roots.package("base-files", file("./etc/debian_version", "13"), seed=True)
+    built = [{"path": str(greet), "packages": ["gcc", "libz1", "python3"]}]
+    made = roots.build(mode, built=built, lazily=True)
+    assert set(made.reasons()) == {"base-files", "libc6", "libz1", "python3"}
+    by, kind, file_, what = made.reasons()["libz1"]
+    assert (by, kind, what) == (None, "needed", "libz.so.1")
+    assert file_.startswith("/fpack/store/") and file_.endswith("-libgreet-1/lib/libgreet.so.1")
+    assert made.reasons()["python3"][3] == "/usr/bin/python3"
+    assert str(greet) not in {each["path"] for each in made.extra["slices"]}
+
+
+def test_a_package_that_was_linked_with_is_looked_at_before_all_others(roots: Roots) -> None:
+    both = [file(f"{LIB}/libz.so.1", elf(soname="libz.so.1"))]
+    roots.package("libc6", *LIBC)
+    roots.package("one", *both, depends="libc6")
+    roots.package("other", *both, depends="libc6")
+    roots.slice("other")
+    payload = roots.payloads["other"]
+    roots.made.clear()
+    program = roots.built("app-1", {"bin/app": elf("libz.so.1", interp=LOADER)}, payload)
+    made = roots.build("linked", built=[{"path": str(program), "packages": ["one", "other", "libc6"]}])
+    assert set(made.reasons()) == {"other", "libc6"}
+    assert "one" not in roots.made
+
+
+def test_a_built_program_whose_library_nothing_has_is_refused(roots: Roots) -> None:
+    roots.package("libc6", *LIBC)
+    program = roots.built("app-1", {"bin/app": elf("libgone.so.1", interp=LOADER)})
+    with pytest.raises(BuildError, match=r"app-1/bin/app needs libgone.so.1"):
+        roots.build("linked", built=[{"path": str(program), "packages": ["libc6"]}])

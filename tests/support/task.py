@@ -24,6 +24,7 @@ class FakeStore:
         (root / "files").mkdir()
         self.pool = Pool(root / "files")
         self.tasks: list[FakeTask] = []
+        self.references: dict[StorePath, tuple[StorePath, ...]] = {}
         self._count = 0
 
     def fresh(self) -> Path:
@@ -40,6 +41,7 @@ class FakeStore:
     def add(self, name: str, writer: TreeWriter, references: Sequence[StorePath] = ()) -> StorePath:
         """Register a finished tree."""
         path = store_path.make(name, writer.finish(), list(references))
+        self.references[path] = tuple(references)
         place = self.store / path.base
         if not place.exists():
             writer.place.rename(place)
@@ -74,6 +76,7 @@ class FakeStore:
                 assert isinstance(need, Need) and answer is not None
                 task.needs.append(list(need.wanted))
                 reply = [answer(wanted) for wanted in need.wanted]
+        assert isinstance(made, Built)
         return self.add(name, made.writer, made.references)
 
 
@@ -86,6 +89,7 @@ class FakeTask:
         self.name = name
         self.args = args
         self.candidates = candidates
+        self.outputs = ("out",)
         self.lines: list[str] = []
         self.needs: list[list[Output | Derivation]] = []
         self.places: list[Path] = []
@@ -96,8 +100,15 @@ class FakeTask:
         return self._store.disk(path)
 
     def closure(self, paths: Sequence[StorePath]) -> list[StorePath]:
-        """The paths alone: the fake store keeps no references."""
-        return sorted(set(paths))
+        """The paths and all that they reference."""
+        found: set[StorePath] = set()
+        todo = list(paths)
+        while todo:
+            path = todo.pop()
+            if path not in found:
+                found.add(path)
+                todo += self._store.references.get(path, ())
+        return sorted(found)
 
     def writer(self) -> TreeWriter:
         """A new tree."""
