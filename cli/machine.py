@@ -120,7 +120,7 @@ def namespaces(proc: Path = Path("/proc"), trial: int | None = None) -> Finding:
         why, hint = f"{' and '.join(blocked)} forbids it", f"as root: sysctl -w {settings}"
     else:
         why, hint = os.strerror(result), "a container, or a policy of this machine, forbids it; ask who runs it"
-    text = f"they cannot be made ({why}): images can be packed, but nothing can be built from source in a sandbox"
+    text = f"they cannot be made ({why}): images can be packed, but there are no builds from source, and no shells"
     return Finding("namespaces", WARNING, text, hint)
 
 
@@ -152,7 +152,7 @@ def sandbox() -> Finding:
     """The program that builds run in."""
     program = shutil.which("bwrap")
     if program is None:
-        text = "bubblewrap is not installed: nothing can be built from source"
+        text = "bubblewrap is not installed: nothing can be built from source, and no shell can be entered"
         return Finding("sandbox", WARNING, text, "apt-get install bubblewrap")
     return Finding("sandbox", OK, f"{_version(program)} in {program}")
 

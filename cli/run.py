@@ -15,7 +15,7 @@ from . import options as shared
     epilog="""\b
 Examples:
   fpack run debian.trixie.jq -- jq --version     a program of the package
-  fpack run debian.trixie.jq < data.json         the one that has its name
+  fpack run debian.trixie.jq .name data.json     the one that has its name
   fpack run debian.sid.nix-bin -- nix --version  of a newer release than this machine's""",
 )
 @shared.building
@@ -23,9 +23,9 @@ Examples:
 @click.option("--container", is_flag=True, help="Show nothing of this machine but the working directory.")
 @click.option("--network", type=click.Choice(["on", "off"]), default="on", help="Without a network: off.")
 @click.argument("package")
-@click.argument("words", metavar="[-- PROGRAM [ARGUMENT]...]", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", metavar="[ARGUMENT]... | -- PROGRAM [ARGUMENT]...", nargs=-1, type=click.UNPROCESSED)
 def command(package: str, words: tuple[str, ...], **rest: Any) -> int:
     """Run a program of PACKAGE, with its arguments, and end with its exit status."""
     from .shells.verb import enter
 
-    return enter("run", (package,), words[words[:1] == ("--",) :], rest)
+    return enter("run", (package,), words[1:] if words[:1] == ("--",) else ("", *words), rest)

@@ -15,7 +15,8 @@ from .model import USUAL, Wishes
 class Request(NamedTuple):
     """what: the shell's file and attribute, or packages. lock, arch, frozen: what evaluation depends on.
 
-    root: the package that `fpack run` runs a program of, or whose build environment is meant with `building`.
+    building: the package whose build environment is meant. The command's first word is empty where the package's own
+    program is meant.
     """
 
     verb: str
@@ -50,8 +51,10 @@ def parse(argv: Sequence[str]) -> Request | None:
     if verb == "run" and command is None:
         # The first word that is no option is the package; what follows belongs to the program.
         at = next((i for i, word in enumerate(before) if not word.startswith("-")), len(before))
-        command = tuple(before[at + 1 :])
+        command = ("", *before[at + 1 :])
         before = before[: at + 1]
+    if command == () or (verb == "run" and len(before) < 1):
+        return None
     values: dict[str, bool | str] = {}
     lists: dict[str, list[str]] = {name: [] for name in _VALUES.values()}
     what: list[str] = []

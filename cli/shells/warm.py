@@ -74,14 +74,14 @@ def store_root() -> str:
 def chosen(request: Request, entry: cache.Entry) -> Wishes:
     """The request's wishes, with the package's own program where `run` names none."""
     wishes = request.wishes
-    if request.verb == "run" and not wishes.command:
+    if wishes.command[:1] == ("",):
         if not entry.program:
             from fpack.cli.target import UsageError
 
             raise UsageError(
                 f"{request.what[0]} has no program of its own name", hint=f"fpack run {request.what[0]} -- PROGRAM"
             )
-        return wishes._replace(command=(entry.program,))
+        return wishes._replace(command=(entry.program, *wishes.command[1:]))
     return wishes
 
 

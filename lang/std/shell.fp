@@ -24,7 +24,7 @@ shell({
     listed = [checked(p) for p in all-packages]
     built = [p for p in listed if is-built(p)]
     wanted = [...[p for p in listed if !is-built(p)], ...needed-by(built)]
-    the-release = import("fpack/container").one-release(release, wanted)
+    the-release = one-release(release, wanted, built)
     named = if base == null then usual else base
     # What is listed keeps its own rule.
     added = [n for n in named if !any(wanted, p => p.name == n)]
@@ -140,6 +140,16 @@ checked-service(name, s) =
   if match(name, "[A-Za-z0-9_][A-Za-z0-9_-]*") == null then error("${name} is no name for a service", name)
   else if kind == "service" then s
   else error("The service ${name} is made with service { ... }, and this is a ${kind}", name)
+
+# A shell's `/` is of one release of Debian.
+one-release(given, debian, built) =
+  let
+    asked = if given == null then [] else [given]
+    releases = unique([...asked, ...[p.release for p in debian], ...[p.release for p in built if has(p, "release")]])
+  in
+    if releases == [] then "trixie"
+    else if length(releases) == 1 then head(releases)
+    else error("A shell's packages are of one release, and these are of ${join(sort(releases), " and ")}", "packages")
 
 # Debian packages that built ones load and run.
 needed-by(built) =

@@ -196,21 +196,21 @@ def write_keyring(path: Path, *keys: Any) -> Path:
 
 
 class Archive:
-    """An archive of one release with its updates and security suites, below `folder`.
+    """An archive of one release, and those of `also`, with its updates and security suites, below `folder`.
 
     keyring: a file. mirror: what FPACK_MIRROR takes. releases: what a `DebianSource` takes. Nothing is on disk
     before `publish`; it can be called again after more packages were added or `dates` passed.
     """
 
-    def __init__(self, folder: Path, *, release: str = "trixie", archs: Sequence[str] = ("amd64",)) -> None:
+    def __init__(
+        self, folder: Path, *, release: str = "trixie", archs: Sequence[str] = ("amd64",), also: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.release = release
         self.archs = tuple(archs)
-        self.suites = {
-            release: "debian",
-            f"{release}-updates": "debian",
-            f"{release}-security": "debian-security",
-        }
+        self.suites: dict[str, str] = {}
+        for each in (release, *also):
+            self.suites |= {each: "debian", f"{each}-updates": "debian", f"{each}-security": "debian-security"}
         self._stanzas: dict[str, dict[tuple[str, str, str], str]] = {suite: {} for suite in self.suites}
         folder.mkdir(parents=True, exist_ok=True)
         self.keyring = write_keyring(folder / "keyring.pgp")

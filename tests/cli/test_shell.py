@@ -1,0 +1,283 @@
+"""Shells of a small archive, entered for real: what is in them, what reaches them, and what comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.archive import Archive
+from support.program import Fpack
+from support.shells import Terminal, world
+
+pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+
+PROJECT = """
+debian = import("fpack/debian").trixie
+common = shell { packages = [debian.sed], env = { LEVEL = "common", COMMON = "yes" }, hook = "export ORDER=1" }
+shell = import("fpack/shell").shell {
+  name = "site"
+  packages = [debian.greet]
+  include = [common]
+  env = { LEVEL = "own", NOTES = "${./notes.txt}" }
+  hook = "export ORDER=$ORDER-2"
+}
+image = container { packages = [debian.greet] }
+""".replace("common = shell {", 'common = import("fpack/shell").shell {')
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    made = world(tmp_path_factory.mktemp("archive"))
+    made.publish()
+    return made
+
+
+@pytest.fixture(scope="module")
+def fpack(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Fpack:
+    return Fpack(tmp_path_factory.mktemp("user") / "home", archive)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    place = tmp_path / "site"
+    place.mkdir()
+    (place / "fpack.fp").write_text(PROJECT)
+    (place / "notes.txt").write_text("first\n")
+    return place
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()
+
+
+def out(fpack: Fpack, *args: str, **options: object) -> str:
+    return fpack(*args, **options).stdout.strip()  # type: ignore[arg-type]
+
+
+def test_a_package_is_there_and_the_host_is_not(fpack: Fpack) -> None:
+    shell = ("shell", "debian.trixie.greet", "--")
+    assert out(fpack, *shell, "greet", "you") == "greet 13 you"
+    assert out(fpack, *shell, "cat", "/etc/debian_version") == "13.0"
+    assert "python3" not in out(fpack, *shell, "ls", "/usr/bin")
+    assert out(fpack, *shell, "bash", "-c", "echo $FPACK_SHELL") == "greet"
+
+
+def test_two_releases_are_open_side_by_side(fpack: Fpack) -> None:
+    command = ["shell", "debian.{}.greet", "--", "sh", "-c", "greet; echo go; read line; greet"]
+    running = []
+    for release in ("trixie", "bookworm"):
+        words = fpack.command(*(word.format(release) for word in command))
+        running.append(
+            subprocess.Popen(
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fpack.env, cwd=fpack.home
+            )
+        )
+    for process, number in zip(running, ("13", "12"), strict=True):
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == [f"greet {number} \n", "go\n"]
+    for process, number in zip(running, ("13", "12"), strict=True):
+        assert process.communicate("\n", timeout=60)[0] == f"greet {number} \n"
+
+
+def test_words_and_exit_status_pass_through(fpack: Fpack) -> None:
+    assert out(fpack, "run", "debian.trixie.greet", "a b", "--pure", "*") == "greet 13 a b --pure *"
+    assert out(fpack, "run", "debian.trixie.greet", "--", "sh", "-c", 'echo "$@"', "sh", "--", "-x") == "-- -x"
+    fpack("run", "debian.trixie.coreutils", "--", "sh", "-c", "exit 42", status=42)
+    fpack("shell", "debian.trixie.greet", "--", "sh", "-c", "kill -TERM $$", status=143)
+    fpack("shell", "debian.trixie.greet", "--", "no-such-program", status=1)
+    assert "has no program of its own name" in fpack.fails("run", "debian.trixie.coreutils")
+    assert "no command after --" in fpack.fails("shell", "debian.trixie.greet", "--")
+
+
+def test_standard_input_passes_through(fpack: Fpack) -> None:
+    words = fpack.command("run", "debian.trixie.greet", "--", "cat")
+    done = subprocess.run(
+        words, input=b"\x00\xff bytes", capture_output=True, env=fpack.env, cwd=fpack.home, timeout=60
+    )
+    assert done.stdout == b"\x00\xff bytes"
+
+
+def test_a_project_has_its_shell(fpack: Fpack, project: Path) -> None:
+    show = 'echo "$LEVEL $COMMON $ORDER $FPACK_SHELL"; cat "$NOTES"; greet; pwd'
+    below = project / "deep"
+    below.mkdir()
+    text = out(fpack, "shell", "--", "sh", "-c", show, cwd=below)
+    assert text.splitlines() == ["own yes 1-2 site", "first", "greet 13 ", str(below)]
+    assert out(fpack, "shell", "#common", "--", "sh", "-c", 'echo "$LEVEL $ORDER"', cwd=project) == "common 1"
+    assert out(fpack, "shell", f"{project}/fpack.fp#common", "--", "sh", "-c", "echo $LEVEL") == "common"
+    assert "neither a shell nor a package" in fpack.fails("shell", "#debian", cwd=project)
+
+
+def test_nothing_is_evaluated_when_nothing_changed(fpack: Fpack, project: Path) -> None:
+    def shell(*options: str, trace: bool = True) -> tuple[str, str]:
+        done = fpack("shell", *options, "--", "sh", "-c", 'cat "$NOTES"; echo $LEVEL', cwd=project,
+                     env={"PYTHONPROFILEIMPORTTIME": "1"} if trace else None)  # fmt: skip
+        return done.stdout, done.stderr
+
+    def evaluated(imports: str) -> bool:
+        return any(f" {name}\n" in imports for name in ("click", "lark", "sqlite3", "fpack.lang.evaluator"))
+
+    first, imports = shell()
+    assert evaluated(imports) and first == "first\nown\n"
+    again, imports = shell()
+    assert again == first and not evaluated(imports)
+    _, imports = shell("--pure", "--network", "off")
+    assert not evaluated(imports), "how it is entered changes nothing of what it is"
+    os.utime(project / "fpack.fp")
+    _, imports = shell()
+    assert not evaluated(imports), "the content is the same"
+    (project / "notes.txt").write_text("second\n")
+    assert shell(trace=False)[0] == "second\nown\n"
+    (project / "fpack.fp").write_text(PROJECT.replace('"own"', '"changed"'))
+    assert shell(trace=False)[0] == "second\nchanged\n"
+    lock = (project / "fpack.lock").read_text()
+    (project / "fpack.lock").write_text(lock + "\n")
+    _, imports = shell()
+    assert evaluated(imports), "the lock is another"
+
+
+def test_files_of_the_project_and_home_can_be_written_and_nothing_else(fpack: Fpack, project: Path) -> None:
+    script = (
+        "echo x > made; echo y > ~/made; echo z > /usr/bin/made; echo $?; echo z > /made; echo $?; echo z > /etc/made"
+    )
+    done = fpack("shell", "--", "sh", "-c", script, cwd=project, status=None)
+    assert (project / "made").read_text() == "x\n" and (fpack.home / "made").read_text() == "y\n"
+    assert done.stdout == "1\n1\n" and done.returncode != 0
+    assert not Path("/made").exists()
+
+
+def test_pure_and_kept_variables(fpack: Fpack) -> None:
+    shown = ("--", "sh", "-c", "echo ${SECRET-none} ${EDITOR-none} ${LD_PRELOAD-none}")
+    env = {"SECRET": "s", "EDITOR": "e", "LD_PRELOAD": ""}
+    assert out(fpack, "shell", "debian.trixie.greet", *shown, env=env) == "s e none"
+    assert out(fpack, "shell", "--pure", "debian.trixie.greet", *shown, env=env) == "none none none"
+    assert out(fpack, "shell", "--pure", "--keep", "EDITOR", "debian.trixie.greet", *shown, env=env) == "none e none"
+
+
+def test_a_container_has_the_project_alone(fpack: Fpack, project: Path) -> None:
+    (fpack.home / "private").write_text("secret")
+    (project / "here").write_text("here")
+    script = (
+        "cat here; echo; ls -A ~ | cat; ls -A /tmp | cat; ls /dev | wc -l; echo; ps -A | wc -l; hostname; echo $HOME"
+    )
+    lines = out(fpack, "shell", "--container", "--", "sh", "-c", script, cwd=project).splitlines()
+    assert lines[0] == "here"
+    assert "private" not in lines and lines[-2] == "fpack" and lines[-1] in ("/root", f"/home/{os.environ.get('USER')}")
+    assert int(lines[-3]) < 10, "it sees its own processes only"
+    written = "echo in > made; echo $?"
+    assert out(fpack, "shell", "--container", "--", "sh", "-c", written, cwd=project) == "0"
+    assert (project / "made").read_text() == "in\n"
+
+
+def test_paths_are_exposed_and_shared(fpack: Fpack, project: Path, tmp_path: Path) -> None:
+    for name in ("read", "write"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    options = ("--container", "--expose", str(tmp_path / "read"), "--share", str(tmp_path / "write"))
+    script = (
+        f"cat {tmp_path}/read/file {tmp_path}/write/file; echo x > {tmp_path}/write/new; echo x > {tmp_path}/read/new"
+    )
+    done = fpack("shell", *options, "--", "sh", "-c", script, cwd=project, status=None)
+    assert done.stdout == "readwrite" and done.returncode != 0
+    assert (tmp_path / "write" / "new").exists() and not (tmp_path / "read" / "new").exists()
+
+
+def test_the_network_can_be_off(fpack: Fpack) -> None:
+    count = ("--", "sh", "-c", "wc -l < /proc/net/dev; cat /proc/net/route | wc -l")
+    off = out(fpack, "shell", "--network", "off", "debian.trixie.greet", *count).split()
+    assert off == ["3", "1"], "the loopback device, and no route"
+    on = out(fpack, "shell", "debian.trixie.greet", *count)
+    assert on == subprocess.run(["sh", *count[2:]], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_another_user_inside(fpack: Fpack) -> None:
+    script = ("--", "sh", "-c", 'id -un; id -u; echo "$USER"; echo ~')
+    lines = out(fpack, "shell", "--container", "--user", "dev:1234", "debian.trixie.greet", *script).split()
+    assert lines == ["dev", "1234", "dev", "/home/dev"]
+    assert "no user" in fpack.fails("shell", "--user", "a b", "debian.trixie.greet", *script)
+
+
+def test_a_shell_keeps_its_closure_from_gc(fpack: Fpack, project: Path) -> None:
+    own = Fpack(fpack.home.parent / "gc", fpack.archive)
+    words = own.command(
+        "shell", "debian.trixie.greet", "--", "sh", "-c", "echo go; read line; greet; cat /etc/debian_version"
+    )
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=own.env, cwd=own.home
+    ) as one:
+        assert one.stdout is not None and one.stdout.readline() == "go\n"
+        own("gc")
+        assert one.communicate("\n", timeout=60)[0] == "greet 13 \n13.0\n"
+    assert "debian.trixie.greet" and json.loads(own("gc", "--json").stdout)["deleted"]
+    assert out(own, "shell", "debian.trixie.greet", "--", "greet") == "greet 13", "what is gone is made again"
+    own("shell", "--", "true", cwd=project)
+    own("gc")
+    done = own("shell", "--", "greet", cwd=project, env={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert " sqlite3\n" not in done.stderr or "fpack.lang.evaluator" in done.stderr
+    assert done.stdout == "greet 13 \n"
+    assert (project / ".fpack" / ".gitignore").read_text().endswith("*\n")
+
+
+def test_ctrl_c_is_the_commands_to_answer(fpack: Fpack, terminals: list[Terminal]) -> None:
+    script = 'trap "echo caught; sleep 0.3; exit 3" INT; echo ready; while :; do sleep 0.1; done'
+    terminal = Terminal(fpack, "shell", "debian.trixie.greet", "--", "bash", "-c", script)
+    terminals.append(terminal)
+    terminal.wait("ready")
+    terminal.type("\x03")
+    terminal.wait("caught")
+    assert terminal.end() == 3
+
+
+def test_a_signal_reaches_the_command(fpack: Fpack) -> None:
+    script = 'trap "echo ended; exit 5" TERM; echo ready; while :; do sleep 0.1; done'
+    words = fpack.command("shell", "debian.trixie.greet", "--", "bash", "-c", script)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=fpack.env, cwd=fpack.home) as one:
+        assert one.stdout is not None and one.stdout.readline() == "ready\n"
+        one.send_signal(signal.SIGTERM)
+        assert one.communicate(timeout=60)[0] == "ended\n" and one.returncode == 5
+
+
+def test_an_interactive_shell(fpack: Fpack, project: Path, terminals: list[Terminal]) -> None:
+    (fpack.home / ".bashrc").write_text('export FROM_RC=mine\nPATH=/opt/host:$PATH\neval "$(fpack hook bash)"\n')
+    terminal = Terminal(fpack, "shell", cwd=project)
+    terminals.append(terminal)
+    terminal.wait(r"\[site\] ")
+    terminal.line("echo $FROM_RC-$ORDER-${PATH%%:*}", r"mine-1-2-/usr/local/sbin")
+    terminal.line("tty; echo $-", "/dev/pts/[0-9]+\n[a-zA-Z]*m")
+    terminal.resize(40, 91)
+    terminal.line("stty size", "40 91")
+    terminal.line("sleep 300", "sleep 300")
+    time.sleep(0.3)
+    terminal.type("\x1a")
+    terminal.wait("Stopped")
+    terminal.line("jobs; kill %1; fg; echo over", "over\n")
+    terminal.line("sleep 301", "sleep 301")
+    time.sleep(0.3)
+    terminal.type("\x03")
+    terminal.line("echo status $?", "status 130")
+    terminal.type("exit 9\n")
+    assert terminal.end() == 9
+    (fpack.home / ".bashrc").unlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs to make a namespace with a limit")
+def test_where_namespaces_are_forbidden_it_says_so_and_stops(fpack: Fpack) -> None:
+    limit = 'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all "$@"'
+    inside = Fpack(fpack.home, fpack.archive, prefix=("unshare", "-Ur", "sh", "-c", limit, "sh"))
+    text = inside.fails("shell", "debian.trixie.greet", "--", "echo", "unconfined")
+    assert "does not let fpack make a sandbox" in text and "user.max_user_namespaces=" in text
+    assert "unconfined" not in text
+    findings = json.loads(inside("doctor", "--json", status=None).stdout)["checks"]
+    said = next(each for each in findings if each["name"] == "namespaces")
+    assert said["state"] != "ok" and "shell" in said["text"] and "user.max_user_namespaces=" in said["hint"]
