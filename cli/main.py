@@ -21,6 +21,7 @@ VERBS = {
     "verify": "Prove that an image holds what its manifest says.",
     "eval": "Show what an expression, a file or an attribute evaluates to.",
     "doc": "Explain a function of the language, a file of the library or a curated package.",
+    "fmt": "Format files of the language.",
     "lock": "Write down exactly which packages a project uses.",
     "update": "Move the lock to what the archive has today.",
     "why": "Show why a package is in an image.",

@@ -1,0 +1,136 @@
+"""`fpack fmt`: files of the language in the one style that they have."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+STANDARD = "<standard input>"
+
+
+class Outcome(NamedTuple):
+    """What formatting a text gave."""
+
+    before: str
+    after: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether the text was not in the style."""
+        return self.before != self.after
+
+
+@click.command(
+    "fmt",
+    epilog="""\b
+Examples:
+  fpack fmt                             all .fp files below this directory
+  fpack fmt fpack.fp lib/ --diff        show what would change
+  fpack fmt --check                     for continuous integration
+  fpack fmt - < fpack.fp                as a filter, for editors""",
+)
+@click.argument("files", nargs=-1, metavar="[FILES|DIRS|-]...", type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not formatted.")
+@click.option("--diff", is_flag=True, help="Write nothing; show the changes.")
+def command(files: tuple[Path, ...], check: bool, diff: bool) -> int:
+    """Format FILES, and all .fp files in DIRS. The meaning never changes, and comments stay."""
+    from fpack.lang.errors import EvalError
+    from fpack.store.errors import FpackError
+
+    from .render import note, short, show_error
+    from .texts import find
+
+    if files == (Path("-"),):
+        return _filter(check, diff)
+    code, changed = 0, 0
+    for place in find(files or (Path(),)):
+        try:
+            outcome = formatted(place)
+        except FpackError as error:
+            show_error(error)
+            code = max(code, 3 if isinstance(error, EvalError) else error.exit_code)
+            continue
+        if not outcome.changed:
+            continue
+        changed += 1
+        if diff:
+            sys.stdout.write(difference(outcome, short(place)))
+        elif check:
+            print(short(place))
+        else:
+            _write(place, outcome.after)
+    if (check or diff) and changed:
+        noun = "file is" if changed == 1 else "files are"
+        note(f"{changed} {noun} not formatted: fpack fmt does it")
+    elif changed:
+        note(f"formatted {changed} {'file' if changed == 1 else 'files'}")
+    return code or int(check and changed > 0)
+
+
+def formatted(place: Path) -> Outcome:
+    """A file's text, and how it should be. An error for what is no text of the language."""
+    from . import texts
+
+    return _outcome(texts.shown(place), texts.read(place))
+
+
+def difference(outcome: Outcome, name: str) -> str:
+    """The change as a unified diff."""
+    from difflib import unified_diff
+
+    lines = unified_diff(
+        outcome.before.splitlines(keepends=True), outcome.after.splitlines(keepends=True), name, f"{name} (formatted)"
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _outcome(name: str, text: str) -> Outcome:
+    from fpack.lang import stack
+    from fpack.lang.fmt import format_source
+
+    from .texts import source
+    from .workspace import cache_directory
+
+    read = source(text, name)
+
+    def work() -> str:
+        try:
+            return format_source(read, cache_directory() / "modules")
+        except RecursionError:
+            raise read.error(0, 0, "This text is nested too deeply") from None
+
+    return Outcome(text, str(stack.run(work)))
+
+
+def _filter(check: bool, diff: bool) -> int:
+    """Standard input to standard output."""
+    from .texts import decoded
+
+    outcome = _outcome(STANDARD, decoded(sys.stdin.buffer.read(), STANDARD))
+    if diff:
+        sys.stdout.write(difference(outcome, STANDARD))
+    elif not check:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(outcome.after.encode())
+    return int(check and outcome.changed)
+
+
+def _write(place: Path, text: str) -> None:
+    """Put the new text in the old one's place, whole or not at all, with its mode; a link stays one."""
+    import tempfile
+
+    real = Path(os.path.realpath(place))
+    mode = real.stat().st_mode & 0o7777
+    with tempfile.NamedTemporaryFile("wb", dir=real.parent, prefix=f".{real.name}.", delete=False) as file:
+        try:
+            file.write(text.encode())
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.rename(file.name, real)
+        except BaseException:
+            os.unlink(file.name)
+            raise
