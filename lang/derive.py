@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from os import X_OK, access
 from os.path import isdir
 from pathlib import Path as HostPath
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 from fpack.store import derivation as drv
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
-from fpack.store.path import STORE, check_name, clean_name, find_references
+from fpack.store.path import HASH_CHARS, STORE, check_name, clean_name, find_references
 
 from .arguments import bounded
 from .errors import Fault, quote
@@ -28,6 +29,9 @@ from .values import (
 
 MAX_DEPTH = 100
 RESERVED = ("kind", "name", "candidates", "outputs", "args")
+_BEFORE = f"{STORE}/"
+_OUT = ["out"]
+_NONE: list[Output] = []
 _LEAST, _MOST = -(1 << 63), (1 << 64) - 1
 
 
@@ -136,16 +140,20 @@ class Deriver:
     def add(self, made: Derivation) -> tuple[bytes, list[str]]:
         """Keep a derivation; its digest, and its outputs' placeholders."""
         body = made.encode()
+        return drv.digest(body), self._keep(body, made.name, made.outputs)
+
+    def _keep(self, body: bytes, name: str, outputs: Iterable[str]) -> list[str]:
+        """Keep an encoded derivation; its outputs' placeholders."""
         digest = drv.digest(body)
-        texts = []
-        for output in made.outputs:
-            placeholder = drv.placeholder(digest, made.name, output)
-            text = str(placeholder)
-            texts.append(text)
-            if digest not in self.derivations:
-                self.known[placeholder.hash] = Known(Output(digest, output), text)
         self.derivations[digest] = body
-        return digest, texts
+        texts = []
+        for output in outputs:
+            hash_ = drv.placeholder_hash(digest, output)
+            text = f"{_BEFORE}{hash_}-{drv.output_name(name, output)}"
+            texts.append(text)
+            if hash_ not in self.known:
+                self.known[hash_] = Known(Output(digest, output), text)
+        return texts
 
     def derive(self, record: Value) -> Record:
         """The builtin `derivation`: a record of kind, name, candidates and arguments to a derivation's record.
@@ -154,27 +162,37 @@ class Deriver:
         """
         if not isinstance(record, dict):
             raise Fault(f"`derivation` takes a record, and this is {describe(record)}")
-        fields = {name: evaluated(value) for name, value in record.items()}
+        fields = {name: force(value) if value.__class__ is Thunk else value for name, value in record.items()}
         kind, name = self._string(fields, "kind"), self._string(fields, "name")
         found: dict[str, Known] = {}
-        more = fields.get("args", {})
-        if not isinstance(more, dict):
-            raise Fault(f"`args` is a record, and this is {describe(more)}", field="args")
-        given = {**{k: v for k, v in fields.items() if k not in RESERVED}, **more}
-        args = {k: self._argument(v, k, 1, found) for k, v in given.items()}
-        candidates = [self.output(c).output for c in self._list(fields, "candidates")]
-        outputs = tuple(self._list(fields, "outputs")) or ("out",)
-        if any(o.__class__ is not str for o in outputs) or len(set(outputs)) < len(outputs):
-            raise Fault("`outputs` is a list of different strings", field="outputs")
-        inputs = tuple({k.output for k in found.values()}.difference(candidates))
+        more = fields.get("args")
+        candidates, outputs = _NONE, _OUT
+        if "candidates" in fields:
+            candidates = [self.output(c).output for c in self._list(fields, "candidates")]
+        if "outputs" in fields:
+            outputs = self._list(fields, "outputs") or _OUT
+            if any(o.__class__ is not str for o in outputs) or len(set(outputs)) < len(outputs):
+                raise Fault("`outputs` is a list of different strings", field="outputs")
+        for reserved in RESERVED:
+            fields.pop(reserved, None)
+        if more is not None:
+            if not isinstance(more, dict):
+                raise Fault(f"`args` is a record, and this is {describe(more)}", field="args")
+            fields = {**fields, **more}
+        args = self._arguments(fields, "", 0, found)
         try:
             for output in outputs:
                 check_name(drv.output_name(name, output))
         except FpackError as error:
             raise Fault(error.what, why=error.why, hint="use store-name(TEXT)", field="name") from None
-        _, texts = self.add(Derivation(kind, name, args, inputs, tuple(candidates), outputs))
-        result = dict(zip(outputs, texts, strict=True))
-        return Record({"type": "derivation", "name": name, "kind": kind, "out": texts[0], **result})
+        inputs = {known.output for known in found.values()}
+        if candidates:
+            inputs.difference_update(candidates)
+        texts = self._keep(drv.encode_ordered(kind, name, args, inputs, candidates, outputs), name, outputs)
+        made = {"type": "derivation", "name": name, "kind": kind, "out": texts[0]}
+        if outputs is not _OUT:
+            made.update(zip(outputs, texts, strict=True))
+        return Record(made)
 
     def is_executable(self, value: Value) -> bool:
         """Whether a file of the project, or a file that a derivation makes, is declared to be a program."""
@@ -216,7 +234,7 @@ class Deriver:
         return [evaluated(item) for item in value]
 
     def _argument(self, value: Value, where: str, depth: int, found: dict[str, Known]) -> Any:
-        """The canonical form of an argument; the outputs that it mentions are put in `found`."""
+        """The canonical form of an argument, its dicts in order; the outputs that it mentions are put in `found`."""
         if value.__class__ is Thunk:
             value = force(value)
         kind = value.__class__
@@ -242,15 +260,39 @@ class Deriver:
             out = value.get("out")
             if out is not None and value.get("type") == "derivation":
                 return self._argument(out, where, depth, found)
-            for name in value:
-                if STORE in name:
-                    self._scan(name, where, found)
-            return {k: self._argument(v, f"{where}.{k}", depth + 1, found) for k, v in value.items()}
+            return self._arguments(value, f"{where}.", depth, found)
         top = where.split(".")[0]
         hint = "write it as a string" if kind is float else ""
         raise Fault(f"A derivation cannot hold {describe(value)}", why=f"it is in {quote(where)}", hint=hint, field=top)
 
+    def _arguments(self, record: dict[str, Value], before: str, depth: int, found: dict[str, Known]) -> dict[str, Any]:
+        """The canonical form of a record's fields, in order. before: the field's name that it is in, and a dot."""
+        result = {}
+        # As they were written, for what is wrong first is told.
+        for name, value in record.items():
+            if value.__class__ is not str:
+                value = self._argument(value, before + name, depth + 1, found)
+            elif STORE in value:
+                self._scan(value, before + name, found)
+            if before and STORE in name:
+                self._scan(name, before[:-1], found)
+            result[name] = value
+        return {name: result[name] for name in sorted(result)}
+
     def _scan(self, text: str, where: str, found: dict[str, Known]) -> None:
+        """Put the outputs in `found` that a text mentions."""
+        at = text.find(_BEFORE)
+        while at >= 0:
+            hash_ = text[at + len(_BEFORE) : at + len(_BEFORE) + HASH_CHARS]
+            known = self.known.get(hash_)
+            if known is None or not text.startswith(known.text, at):
+                self._search(text, where, found)
+                return
+            found[hash_] = known
+            at = text.find(_BEFORE, at + len(known.text))
+
+    def _search(self, text: str, where: str, found: dict[str, Known]) -> None:
+        """What `_scan` does, for a text that holds something else than placeholders that are known."""
         for hash_, name in find_references(text):
             known = self.known.get(hash_)
             if known is None:

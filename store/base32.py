@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from struct import Struct
+
 ALPHABET = "0123456789abcdfghijklmnpqrsvwxyz"
 _VALUES = {c: i for i, c in enumerate(ALPHABET)}
+_FIVE = Struct(">IB")
 _PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
 
 
@@ -11,11 +14,11 @@ def encode(data: bytes) -> str:
     """Encode `data`, whose length must be a multiple of 5 bytes, as 8 characters for each 5 bytes."""
     if len(data) % 5:
         raise ValueError("length is not a multiple of 5")
-    out: list[str] = []
-    for i in range(0, len(data), 5):
-        n = int.from_bytes(data[i : i + 5], "big")
-        out += (_PAIRS[n >> 30], _PAIRS[n >> 20 & 1023], _PAIRS[n >> 10 & 1023], _PAIRS[n & 1023])
-    return "".join(out)
+    pairs = _PAIRS
+    out = ""
+    for a, b in _FIVE.iter_unpack(data):
+        out += f"{pairs[a >> 22]}{pairs[a >> 12 & 1023]}{pairs[a >> 2 & 1023]}{pairs[(a & 3) << 8 | b]}"
+    return out
 
 
 def decode(text: str) -> bytes:

@@ -6,6 +6,7 @@ their keys' UTF-8 bytes, everything has its shortest form, there are no floats a
 
 from __future__ import annotations
 
+from _thread import _local as local
 from typing import Any
 
 import msgpack
@@ -36,12 +37,35 @@ def _order(value: Value, depth: int) -> Value:
     raise NotCanonical(f"A {kind.__name__} has no canonical encoding")
 
 
+_KEPT = 1 << 20  # a packer keeps the buffer of its largest value
+
+
+class _Packer(local):
+    """One for each thread: making them takes longer than what they do."""
+
+    def __init__(self) -> None:
+        self.pack = msgpack.Packer(use_bin_type=True).pack
+
+
+_packer = _Packer()
+
+
 def encode(value: Value) -> bytes:
     """The canonical encoding of `value`; NotCanonical if it has none."""
+    return encode_ordered(_order(value, 0))
+
+
+def encode_ordered(value: Value) -> bytes:
+    """The encoding of a value that is canonical already but for its integers' size and strings' characters.
+
+    Its classes are those that `decode` gives, or tuples, and its dicts are in order.
+    """
     try:
-        packed: bytes = msgpack.packb(_order(value, 0), use_bin_type=True)
+        packed: bytes = _packer.pack(value)
     except (OverflowError, UnicodeEncodeError, ValueError) as error:
         raise NotCanonical("A value has no canonical encoding", why=str(error)) from None
+    if len(packed) > _KEPT:
+        _packer.__init__()  # type: ignore[misc]
     return packed
 
 

@@ -1,0 +1,48 @@
+"""A process of its own that a benchmark times: evaluate an attribute of a file, and write its derivations on request.
+
+usage: evaluate.py FILE ATTRIBUTE CACHE [DATABASE]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from fpack.lang import stack
+from fpack.lang.evaluator import Evaluator
+from fpack.lang.values import describe
+
+
+def main(file: str, attribute: str, cache: str, database: str = "") -> None:
+    """Print the attribute, or the number of derivations that were made for it."""
+    evaluator = Evaluator(cache=Path(cache))
+    value = evaluator.select(evaluator.load(Path(file)), [attribute])
+    if isinstance(value, list):
+        stack.run(lambda: all_derivations(evaluator, value))
+        print(len(evaluator.derivations))
+    else:
+        print(value)
+    if database:
+        from fpack.store.database import Database
+
+        place = Path(database)
+        place.parent.mkdir(parents=True)
+        store = Database(place)
+        store.add_derivations(evaluator.derivations)
+        store.close()
+
+
+def all_derivations(evaluator: Evaluator, values: list[Any]) -> None:
+    """Evaluate a list of derivations."""
+    for value in values:
+        made = evaluator.force(value)
+        if not (isinstance(made, dict) and made.get("type") == "derivation"):
+            raise SystemExit(f"This is {describe(made)}, and no derivation")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(0)  # as fpack itself ends

@@ -1,0 +1,120 @@
+"""Programs that compute, in both languages, each with one number as its result."""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+PACKAGES = 3000
+LAYERS = 5
+CHANGED = 600
+
+
+class Program(NamedTuple):
+    """The same program in both languages."""
+
+    fp: str
+    nix: str
+
+
+def programs() -> dict[str, Program]:
+    """All of them, by name."""
+    return {
+        "fib": Program(
+            "result = let fib(n) = if n < 2 then n else fib(n - 1) + fib(n - 2) in fib(27)",
+            "let fib = n: if n < 2 then n else fib (n - 1) + fib (n - 2); in fib 27",
+        ),
+        "tak": Program(
+            """result =
+  let tak(x, y, z) = if y < x then tak(tak(x - 1, y, z), tak(y - 1, z, x), tak(z - 1, x, y)) else z
+  in tak(16, 8, 0)""",
+            """let tak = x: y: z: if y < x then tak (tak (x - 1) y z) (tak (y - 1) z x) (tak (z - 1) x y) else z;
+in tak 16 8 0""",
+        ),
+        "map+fold": Program(
+            "result = range(1000000) |> map(x => x * 2) |> fold(0, (a, b) => a + b)",
+            "builtins.foldl' (a: b: a + b) 0 (map (x: x * 2) (builtins.genList (x: x) 1000000))",
+        ),
+        "strings": Program(
+            'result = length(join(map(range(500000), x => "item-${x}-end"), ","))',
+            'builtins.stringLength (builtins.concatStringsSep "," '
+            '(map (x: "item-${toString x}-end") (builtins.genList (x: x) 500000)))',
+        ),
+        "merges, growing": Program(
+            'result = length(fold(range(5000), {}, (all, i) => { ...all, ${"k${i}"} = i }))',
+            "builtins.length (builtins.attrNames (builtins.foldl' "
+            '(all: i: all // { "k${toString i}" = i; }) {} (builtins.genList (x: x) 5000)))',
+        ),
+        "merges, small": Program(
+            """result = fold(range(400000), 0, (sum, i) =>
+  sum + { ...{ a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8, i = 9, j = 10 }, ...{ x = i, y = 2 } }.x)""",
+            """builtins.foldl' (sum: i:
+  sum + ({ a = 1; b = 2; c = 3; d = 4; e = 5; f = 6; g = 7; h = 8; i = 9; j = 10; } // { x = i; y = 2; }).x
+) 0 (builtins.genList (x: x) 400000)""",
+        ),
+        "overlays": _overlays(),
+    }
+
+
+def _overlays() -> Program:
+    """A package set as a function of itself, and layers that change packages by the final and the older set."""
+    chance = random.Random(2)
+    fp = [
+        "fix(f) = let x = f(x) in x",
+        "extends(layer, f) = self => let super = f(self) in { ...super, ...layer(self, super) }",
+        "mk({ name, deps = [], flags = {}, n }) = {",
+        "  name, deps, flags, n",
+        "  size = n + fold(deps, 0, (sum, d) => sum + d.n)",
+        "  override = x => mk { name, deps, flags, n = x }",
+        '  desc = "${name}-${n}"',
+        "}",
+        "base(self) = {",
+    ]
+    nix = [
+        "let",
+        "fix = f: let x = f x; in x;",
+        "extends = layer: f: self: let super = f self; in super // layer self super;",
+        "mk = { name, deps ? [], flags ? {}, n }: {",
+        "  inherit name deps flags n;",
+        "  size = n + builtins.foldl' (sum: d: sum + d.n) 0 deps;",
+        "  override = x: mk { inherit name deps flags; n = x; };",
+        '  desc = "${name}-${toString n}";',
+        "};",
+        "base = self: {",
+    ]
+    for i in range(PACKAGES):
+        deps = [f"self.p{d}" for d in sorted({chance.randrange(i) for _ in range(4)})] if i else []
+        below = max(0, i - 1)
+        number = f"self.p{below}.n + 1" if i else "1"
+        fp.append(
+            f'  p{i} = mk {{ name = "p{i}", deps = [{", ".join(deps)}], n = {i}, flags = {{ a = {number}, b = "x" }} }}'
+        )
+        nix.append(
+            f'  p{i} = mk {{ name = "p{i}"; deps = [ {" ".join(deps)} ]; n = {i}; '
+            f'flags = {{ a = {number}; b = "x"; }}; }};'
+        )
+    fp.append("}")
+    nix.append("};")
+    for layer in range(LAYERS):
+        fp.append(f"layer{layer}(self, super) = {{")
+        nix.append(f"layer{layer} = self: super: {{")
+        for i in chance.sample(range(PACKAGES), CHANGED):
+            other = f"self.p{i * 7 % PACKAGES}.desc"
+            fp.append(f"  p{i} = {{ ...super.p{i}, n = super.p{i}.n + 1, extra{layer} = {other} }}")
+            nix.append(f"  p{i} = super.p{i} // {{ n = super.p{i}.n + 1; extra{layer} = {other}; }};")
+        fp.append("}")
+        nix.append("};")
+    whole_fp, whole_nix = "base", "base"
+    for layer in range(LAYERS):
+        whole_fp, whole_nix = f"extends(layer{layer}, {whole_fp})", f"(extends layer{layer} {whole_nix})"
+    fp.append(f"all = fix({whole_fp})")
+    fp.append(
+        "result = fold(names(all), 0, (sum, k) => let p = get(all, k) in "
+        "sum + p.size + length(p.desc) + p.flags.a + p.override(5).size)"
+    )
+    nix.append(f"all = fix {whole_nix};")
+    nix.append(
+        "in builtins.foldl' (sum: k: let p = all.${k}; in "
+        "sum + p.size + builtins.stringLength p.desc + p.flags.a + (p.override 5).size) 0 (builtins.attrNames all)"
+    )
+    return Program("\n".join(fp) + "\n", "\n".join(nix) + "\n")
