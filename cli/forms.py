@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -181,6 +182,17 @@ def place(form: Form, made: Made, output: Path | None, codec: str | None) -> Pat
     if output is None:
         return Path(name)
     return output / name if not form.directory and output.is_dir() else output
+
+
+def check_output(output: Path) -> None:
+    """UsageError if nothing could be written to `output`: better before the work than after it."""
+    if str(output) == "-":
+        raise UsageError("-o - names no file", hint="give a file, or --load podman, or --load docker")
+    folder = output.parent
+    if not folder.is_dir():
+        raise UsageError(f"{output} cannot be written", why=f"there is no directory {folder}", hint="make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{output} cannot be written", why=f"you may not write in {folder}", hint="give another place")
 
 
 def places(form: Form, made: list[Made], output: Path | None, codec: str | None) -> list[Path]:

@@ -81,6 +81,8 @@ def command(
         engines.find(load)
     if write:
         form.check()
+        if output is not None:
+            forms.check_output(output)
     with ExitStack() as stack:
         made = packing.make(what or (None,), archs, options, write and form.oci and not no_manifest, stack)
         results = []

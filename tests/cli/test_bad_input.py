@@ -311,7 +311,8 @@ def test_a_full_disk(fpack: Fpack, archive: Archive, tmp_path: Path, options: st
 
 
 def test_an_output_that_cannot_be_written_leaves_nothing(fpack: Fpack, tmp_path: Path) -> None:
-    assert "nowhere" in fpack.fails("pack", "debian.trixie.hello", "-o", tmp_path / "nowhere" / "x.tar")
+    for place, why in ((tmp_path / "nowhere" / "x.tar", "nowhere"), ("/proc/1/x.tar", "/proc/1"), ("-", "--load")):
+        assert why in fpack.fails("pack", "debian.trixie.hello", "-o", place)
     (tmp_path / "dir.tar").mkdir()
     fpack.pack("debian.trixie.hello", "-o", tmp_path / "dir.tar")
     assert "hello.tar" in [p.name for p in (tmp_path / "dir.tar").iterdir()]
