@@ -142,8 +142,8 @@ class Bindings:
                 continue
             name = entry[3]
             if name in seen:
-                line = self.source.text.count("\n", 0, seen[name][1]) + 1
-                raise self.source.error(entry[1], entry[2], f"`{name}` is given twice", why=f"first in line {line}")
+                other = (seen[name][1], seen[name][2], "first given here")
+                raise self.source.error(entry[1], entry[2], f"`{name}` is given twice", other=other)
             seen[name] = entry
 
     def refuse_itself(self, entry: Node) -> None:

@@ -8,70 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
-from os.path import normpath
 from pathlib import Path
-from types import CellType, CodeType, FrameType, FunctionType, TracebackType
+from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
 
 from fpack.store.errors import FpackError
 
 from .arguments import Unfit
 from .builtins import STRICT
-from .errors import Call, EvalError, Fault, Span, did_you_mean, quote
-from .source import Source
+from .errors import Call, EvalError, Fault, Other, Span, did_you_mean, quote
+from .places import Step, field_place, given_argument, line_of, literal_place, shown_name, twin_place
 from .values import PYTHON_NAMES, Loop, describe, force, with_article
 
 SHOWN_FIELDS = 12
-
-
-class Step:
-    """One frame of the traceback that runs code of a source text."""
-
-    __slots__ = ("frame", "instruction", "source")
-
-    def __init__(self, frame: FrameType, instruction: int, source: Source) -> None:
-        self.frame = frame
-        self.instruction = instruction
-        self.source = source
-
-    @property
-    def name(self) -> str:
-        """What the frame evaluates, as the user calls it; "" for a part without a name."""
-        for part in reversed(self.frame.f_code.co_qualname.split(".<locals>.")):
-            name = shown_name(part)
-            if name:
-                return name
-        return ""
-
-    def place(self) -> tuple[int, int, int, int]:
-        """Line, column, end line and end column, lines from 1 and columns from 0."""
-        code = self.frame.f_code
-        line, end_line, column, end_column = next(
-            islice(code.co_positions(), self.instruction // 2, None), (1, 1, 0, 0)
-        )
-        line = line or code.co_firstlineno
-        if column is None or end_column is None:
-            return line, 0, line, len(_line(self.source, line))
-        return line, column, end_line or line, end_column
-
-    def span(self) -> Span:
-        """The place as a span."""
-        line, column, end_line, end_column = self.place()
-        return Span(self.source.name, line, column + 1, end_line, end_column + 1, _line(self.source, line))
-
-
-def shown_name(name: str) -> str:
-    """A generated function's name without what makes it unique; "" if it has none for the user."""
-    if name.startswith((".", "<")):
-        return ""
-    stem, dot, number = name.rpartition(".")
-    return stem if dot and number.isdigit() else name
-
-
-def _line(source: Source, line: int) -> str:
-    lines = source.text.split("\n", line)
-    return lines[line - 1] if line <= len(lines) else ""
 
 
 def blame(error: BaseException, cache: Path | None) -> BaseException:
@@ -89,26 +38,34 @@ def blame(error: BaseException, cache: Path | None) -> BaseException:
     own = [s for s in steps if not s.source.library]
     step = own[-1] if own else steps[-1]
     place: Span | None = None
+    others: tuple[Other, ...] = ()
+    callee: FrameType | None = None
+    if isinstance(error, TypeError):
+        others = _definition(str(error), step)
     if isinstance(fault, Unfit):
         fault, place = _argument(fault, error.__traceback__, step, cache)
     if isinstance(error, RecursionError):
         own = _until_endless(own)
         step = own[-1]
     elif isinstance(fault, Fault) and fault.caller and len(own) > 1 and step is steps[-1]:
+        callee = step.frame
+        others += (Other(step.span(), "asked for here"),)
         step = own[-2]
         own.pop()
     span = place or step.span()
     if isinstance(fault, Fault) and fault.field is not None:
-        span = _field(step, fault, cache) or span
+        span = field_place(step, fault, callee, cache) or span
     elif isinstance(fault, Fault) and fault.file is not None:
-        span = _literal(step, fault.file, cache) or span
+        span = literal_place(step, fault.file, cache) or span
+    elif isinstance(fault, Fault) and fault.twin is not None:
+        others += twin_place(step, fault.twin, cache)
     calls = _calls([s for s in own if s is not step])
     why = (
         fault.why
         if isinstance(fault, Fault)
         else " ".join(p for p in (fault.where and f"({fault.where})", fault.why) if p)
     )
-    found = EvalError(fault.what, span=span, why=why, hint=fault.hint, calls=calls)
+    found = EvalError(fault.what, span=span, why=why, hint=fault.hint, others=others, calls=calls)
     found.exit_code = fault.exit_code
     return found
 
@@ -125,26 +82,9 @@ def _argument(fault: Unfit, tb: TracebackType | None, step: Step, cache: Path | 
         for name, function in caller.f_builtins.items():
             if function.__class__ is FunctionType and function.__code__ is frame.f_code and name[0] != ".":
                 told = Fault(f"{quote(name)} {fault.text}", why=fault.why, hint=fault.hint)
-                place = _given(fault.given, frame, step, cache) if caller is step.frame else None
+                place = given_argument(fault.given, frame, step, cache) if caller is step.frame else None
                 return told, place
     return fault, None
-
-
-def _given(value: Any, builtin: FrameType, step: Step, cache: Path | None) -> Span | None:
-    """Where a call writes the argument that a builtin's frame holds."""
-    code = builtin.f_code
-    for i, name in enumerate(code.co_varnames[: code.co_argcount]):
-        held = builtin.f_locals.get(name)
-        if held.__class__ is CellType:
-            held = held.cell_contents
-            held = held[0] if held.__class__ is tuple else None
-        if held is value and value is not None:
-            node = _call_at(step, cache)
-            if node is None or node[0] != "call" or any(a[0] == "spread" for a in node[4][: i + 1]):
-                return None
-            if i < len(node[4]):
-                return step.source.error(node[4][i][1], node[4][i][2], "").span
-    return None
 
 
 def _steps(tb: TracebackType | None) -> Iterator[Step]:
@@ -238,7 +178,7 @@ def _misuse(message: str, step: Step) -> Fault | None:
 
 def _text(step: Step) -> str:
     line, column, end_line, end_column = step.place()
-    return _line(step.source, line)[column : end_column if end_line == line else None].strip('"')
+    return line_of(step.source, line)[column : end_column if end_line == line else None].strip('"')
 
 
 def _arguments(qualified: str, message: str, step: Step) -> Fault | None:
@@ -256,9 +196,10 @@ def _arguments(qualified: str, message: str, step: Step) -> Fault | None:
         return Fault(f"{upper} needs {' and '.join(names)}", hint=takes)
     if message.startswith("got an unexpected keyword"):
         raw = re.findall(r"'([^']+)'", message)[0]
-        return Fault(f"{upper} has no argument {names[0]}", hint=did_you_mean(raw, params) or takes)
+        return Fault(f"{upper} has no argument {names[0]}", hint=did_you_mean(raw, params) or takes, field=raw)
     if message.startswith("got multiple values for"):
-        return Fault(f"{upper} is given {names[0]} twice", hint=takes)
+        raw = re.findall(r"'([^']+)'", message)[0]
+        return Fault(f"{upper} is given {names[0]} twice", hint=takes, field=raw)
     if message.startswith("got some positional-only"):
         return Fault(f"{upper} takes its arguments by position", hint="leave `NAME =` out")
     found = re.match(r"takes (?:from \d+ to )?(\d+) positional arguments? but (\d+)", message)
@@ -270,13 +211,34 @@ def _arguments(qualified: str, message: str, step: Step) -> Fault | None:
 
 def _params(qualified: str, step: Step) -> list[str]:
     """The parameters of the function that Python names so, as far as it can be found from a frame."""
+    found = _function(qualified, step)
+    return list(found.__code__.co_varnames[: found.__code__.co_argcount]) if found is not None else []
+
+
+def _function(qualified: str, step: Step) -> FunctionType | None:
     frame = step.frame
     for names in (frame.f_locals, frame.f_globals, frame.f_builtins):
         for value in list(names.values()):
             if value.__class__ is FunctionType and value.__qualname__ == qualified:
-                code: CodeType = value.__code__
-                return list(code.co_varnames[: code.co_argcount])
-    return []
+                found: FunctionType = value
+                return found
+    return None
+
+
+def _definition(message: str, step: Step) -> tuple[Other, ...]:
+    """Where the user defined the function that a call does not fit."""
+    called = re.match(r"(\S+)\(\) ", message)
+    found = _function(called[1], step) if called else None
+    source = found.__globals__.get(".source") if found is not None else None
+    if found is None or source is None or source.library:
+        return ()
+    name, number = shown_name(found.__name__), found.__code__.co_firstlineno
+    line = line_of(source, number)
+    written = re.search(rf"(?<![\w-]){re.escape(name)}\s*(\([^()]*\))?", line) if name else None
+    if written is None:
+        return ()
+    span = Span(source.name, number, written.start() + 1, number, written.end() + 1, line)
+    return (Other(span, "defined here"),)
 
 
 # ---- loops
@@ -339,70 +301,3 @@ def _too_deep(steps: list[Step]) -> Fault:
     calls = " calls ".join(quote(n) for n in [*names[:6], names[0]])
     hint = "a function that calls itself needs a case in which it does not"
     return Fault("Calls are nested too deeply, perhaps without end", why=f"{calls}", hint=hint)
-
-
-# ---- fields
-
-
-def _field(step: Step, fault: Fault, cache: Path | None) -> Span | None:
-    """The place of the field, or named argument, of the call that a frame is making, or of what is given for it."""
-    call = _call_at(step, cache)
-    node = _named(call[4], fault.field or "") if call is not None else None
-    if node is None:
-        return None
-    if fault.value and node[0] != "inherit":
-        node = node[4]
-        if fault.part is not None and node[0] == "list" and all(item[0] != "spread" for item in node[3]):
-            node = node[3][fault.part]
-    return step.source.error(node[1], node[2], "").span
-
-
-def _literal(step: Step, file: str, cache: Path | None) -> Span | None:
-    """Where a text writes the path of a file."""
-    from . import parser
-
-    stack: list[Any] = [parser.parse(step.source, cache)]
-    while stack:
-        node = stack.pop()
-        if node.__class__ is tuple and len(node) == 4 and node[0] == "path":
-            written = normpath(node[3])
-            while written.startswith("../"):
-                written = written[3:]
-            if file.endswith(f"/{written}"):
-                return step.source.error(node[1], node[2], "").span
-        stack += [n for n in reversed(node) if n.__class__ in (tuple, list)]
-    return None
-
-
-def _call_at(step: Step, cache: Path | None) -> tuple[Any, ...] | None:
-    """The node of the call that a frame is making."""
-    from . import parser
-
-    try:
-        tree = parser.parse(step.source, cache)
-    except FpackError:
-        return None
-    line, column, end_line, end_column = step.place()
-    begins = [0]
-    for part in step.source.text.split("\n"):
-        begins.append(begins[-1] + len(part) + 1)
-    begin, end = begins[line - 1] + column, begins[end_line - 1] + end_column
-    stack: list[Any] = [tree]
-    while stack:
-        node = stack.pop()
-        if node.__class__ is tuple and len(node) > 4 and node[0] in ("rcall", "call") and node[1:3] == (begin, end):
-            return node
-        if node.__class__ in (tuple, list):
-            stack += [n for n in node if n.__class__ in (tuple, list)]
-    return None
-
-
-def _named(tree: Any, name: str) -> tuple[Any, ...] | None:
-    """The outermost field or named argument of that name."""
-    level = [tree]
-    while level:
-        for node in level:
-            if node.__class__ is tuple and len(node) > 3 and node[0] in ("set", "named", "inherit") and node[3] == name:
-                return node
-        level = [n for node in level for n in node if n.__class__ in (tuple, list)]
-    return None

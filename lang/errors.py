@@ -39,14 +39,35 @@ class Call(NamedTuple):
     span: Span
 
 
+class Other(NamedTuple):
+    """A second place that has to do with an error, and what is there: `first given here`."""
+
+    span: Span
+    label: str
+
+
 class EvalError(FpackError):
-    """What is wrong in an expression, and where. calls: the way there through the user's text, outermost first."""
+    """What is wrong in an expression, and where.
+
+    others: further places that are to blame, or that explain why. calls: the way there through the user's text,
+    outermost first.
+    """
 
     exit_code = 3
 
-    def __init__(self, what: str, *, span: Span, why: str = "", hint: str = "", calls: tuple[Call, ...] = ()) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        span: Span,
+        why: str = "",
+        hint: str = "",
+        others: tuple[Other, ...] = (),
+        calls: tuple[Call, ...] = (),
+    ) -> None:
         super().__init__(what, where=str(span), why=why, hint=hint)
         self.span = span
+        self.others = others
         self.calls = calls
 
     @property
@@ -70,7 +91,8 @@ class Fault(FpackError):
 
     field: the name of the record field, or named argument, that is to blame, if one is. value: what is given for it is,
     not the name. part: which element of that list is. file: the path of a file that is to blame; where the text writes
-    it is shown. caller: who called the function that found the fault is to blame.
+    it is shown. caller: who called the function that found the fault is to blame. twin: the name of the field with
+    which another one clashes.
     """
 
     exit_code = 3
@@ -86,6 +108,7 @@ class Fault(FpackError):
         part: int | None = None,
         file: str | None = None,
         caller: bool = False,
+        twin: str | None = None,
     ) -> None:
         super().__init__(what, why=why, hint=hint)
         self.field = field
@@ -93,6 +116,7 @@ class Fault(FpackError):
         self.part = part
         self.file = file
         self.caller = caller
+        self.twin = twin
 
 
 def at_span(file: str, text: str, start: int, end: int) -> Span:
@@ -147,6 +171,8 @@ def render(error: FpackError, color: bool = False) -> str:
     lines = [paint("1;31", "error: ") + paint("1", printable(error.what))]
     if isinstance(error, EvalError):
         lines += _excerpt(error.span, paint)
+        for other in error.others:
+            lines += _excerpt(other.span, paint, printable(other.label))
     elif error.where:
         lines.append(f"  {paint('2', 'in')} {printable(error.where)}")
     if error.why:
@@ -165,7 +191,7 @@ def render(error: FpackError, color: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _excerpt(span: Span, paint: object) -> list[str]:
+def _excerpt(span: Span, paint: object, label: str = "") -> list[str]:
     assert callable(paint)
     number = str(span.line)
     gutter = " " * len(number)
@@ -179,12 +205,12 @@ def _excerpt(span: Span, paint: object) -> list[str]:
     text = "".join(c if c == "\t" or c.isprintable() else "?" for c in text)
     before = "".join("\t" if c == "\t" else " " * _width(c) for c in text[: column - 1])
     marked = text[column - 1 : max(last, column + 1) - 1]
-    carets = "^" * max(1, sum(map(_width, marked)))
+    carets = ("-" if label else "^") * max(1, sum(map(_width, marked)))
     bar = paint("34", "|")
     return [
         f" {gutter}{paint('34', '-->')} {printable(str(span))}",
         f" {paint('34', number)} {bar} {text}",
-        f" {gutter} {bar} {before}{paint('1;31', carets)}",
+        f" {gutter} {bar} {before}{paint('1;36' if label else '1;31', f'{carets} {label}'.rstrip())}",
     ]
 
 

@@ -178,9 +178,8 @@ class _Lexer:
             raise self.source.error(start, end, f"This `{value}` closes nothing")
         bracket, opened = self.open.pop()
         if _PAIRS[bracket] != value:
-            line = self.text.count("\n", 0, opened) + 1
-            why = f"`{bracket}` in line {line} is still open and needs `{_PAIRS[bracket]}`"
-            raise self.source.error(start, end, f"This `{value}` does not match", why=why)
+            other = (opened, opened + len(bracket), f"this needs `{_PAIRS[bracket]}` first")
+            raise self.source.error(start, end, f"This `{value}` does not match", other=other)
         return bracket
 
     def _unknown(self, pos: int) -> EvalError:

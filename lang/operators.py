@@ -194,7 +194,7 @@ def key(name: Value, taken: tuple[str, ...] = ()) -> str:
     if name.__class__ is not str:
         raise Fault(f"A field's name is a string, and this is {describe(name)}")
     if name in taken:
-        raise Fault(f"The field {quote(name)} is given twice")
+        raise Fault(f"The field {quote(name)} is given twice", twin=name)
     return name
 
 

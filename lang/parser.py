@@ -417,12 +417,14 @@ class _Actions:
             else:
                 found.append(self.param(arg))
         self.distinct([p for q in found for p in (q[3] if q[0] == "pattern" else [q])])
-        optional = False
+        optional: Node | None = None
         for p in found:
             if p[0] == "param" and p[5] is not None:
-                optional = True
-            elif optional:
-                raise self.source.error(p[1], p[2], "A parameter without a default stands after one with a default")
+                optional = p
+            elif optional is not None:
+                what = "A parameter without a default stands after one with a default"
+                other = (optional[1], optional[2], "this one has a default")
+                raise self.source.error(p[1], p[2], what, other=other)
         return found
 
     def param(self, arg: Node) -> Node:
@@ -447,8 +449,9 @@ class _Actions:
         return ("pattern", record[1], record[2], params, rest)
 
     def distinct(self, params: list[Node]) -> None:
-        seen: set[str] = set()
+        seen: dict[str, Node] = {}
         for p in params:
             if p[3] in seen:
-                raise self.source.error(p[1], p[2], f"Two parameters are named `{p[3]}`")
-            seen.add(p[3])
+                other = (seen[p[3]][1], seen[p[3]][2], "first named here")
+                raise self.source.error(p[1], p[2], f"Two parameters are named `{p[3]}`", other=other)
+            seen[p[3]] = p

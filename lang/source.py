@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import EvalError, at_span
+from .errors import EvalError, Other, Span, at_span
 
 
 class Source:
@@ -19,6 +19,20 @@ class Source:
         self.library = library
         self.start = start
 
-    def error(self, start: int, end: int, what: str, *, why: str = "", hint: str = "") -> EvalError:
-        """A positioned error for the text from `start` to `end`."""
-        return EvalError(what, why=why, hint=hint, span=at_span(self.name, self.text, start, end))
+    def error(
+        self,
+        start: int,
+        end: int,
+        what: str,
+        *,
+        why: str = "",
+        hint: str = "",
+        other: tuple[int, int, str] | None = None,
+    ) -> EvalError:
+        """A positioned error for the text from `start` to `end`. other: a second place, and what is there."""
+        others = (Other(self.span(other[0], other[1]), other[2]),) if other else ()
+        return EvalError(what, why=why, hint=hint, span=self.span(start, end), others=others)
+
+    def span(self, start: int, end: int) -> Span:
+        """The place of the text from `start` to `end`."""
+        return at_span(self.name, self.text, start, end)
