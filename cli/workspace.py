@@ -365,7 +365,7 @@ class _LazySource:
 class _Builders(Mapping[str, "Builder"]):
     """The builder kinds, each imported when a derivation of it is to be built."""
 
-    KINDS = ("deb", "fetch", "files", "image", "layer", "manifest", "root", "slice", "source", "text")
+    KINDS = ("deb", "exec", "fetch", "files", "image", "layer", "manifest", "npm", "pypi", "root", "slice", "source", "text")
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -393,10 +393,20 @@ class _Builders(Mapping[str, "Builder"]):
             return Manifest(StoreGraph(self._workspace.store))
         module = import_module(f"fpack.builders.{kind}")
         make: Any = getattr(module, kind.capitalize())
+        if kind == "exec":
+            from fpack.builders.exec import Exec
+            from fpack.builders.exec import Options as ExecOptions
+            from fpack.builders.sandbox.local import Local
+
+            return Exec(Local(), ExecOptions(self._workspace.options.keep_failed))
         if kind == "fetch":
             from fpack.builders.http import Http
 
             builder: Builder = make(Http(), self._workspace.mirrors.expand, self._workspace.missing)
+        elif kind in ("npm", "pypi"):
+            from fpack.builders.http import Http
+
+            builder = make(Http())
         elif kind == "source":
             builder = make(self._workspace.evaluator.source_paths)
         else:

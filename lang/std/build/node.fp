@@ -1,0 +1,69 @@
+# Node programs, with the packages of their package-lock.json.
+
+# lock: the package-lock.json (version 2 or 3). omit: kinds of dependencies that are left out. scripts: run the packages'
+# own scripts at installation. All else is as in `package`.
+# The program is in $out/app; $out/bin has the commands that its package.json names.
+node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
+  let
+    common = import("./common.fp")
+    data = from-json(read-text(lock))
+    wanted = if get(data, "lockfileVersion", 1) < 2 then
+        error("This lock is of npm 6 or older; npm install --package-lock-only writes a new one", "lock")
+      else { ${where} = p for where, p in data.packages if is-fetched(omit, p) }
+    files = text("files.json", to-json(map-record(wanted, (where, p) => "${archive(where, p)}")))
+    ignore = if scripts then "" else " --ignore-scripts"
+    left-out = join([" --omit=${o}" for o in omit], "")
+  in common.with-defaults(given, ["nodejs", "npm", ...if scripts then ["g++", "make", "python3"] else []], {
+    # npm takes each archive from the store, and checks its integrity once more.
+    configure = """
+      cp package-lock.json /build/package-lock.json
+      node -e '
+        const fs = require("fs")
+        const lock = JSON.parse(fs.readFileSync("package-lock.json"))
+        const files = JSON.parse(fs.readFileSync(process.env.files))
+        for (const [where, file] of Object.entries(files)) lock.packages[where].resolved = "file:" + file
+        fs.writeFileSync("package-lock.json", JSON.stringify(lock))'
+      npm ci --offline --no-audit --no-fund${ignore}${left-out}
+      cp /build/package-lock.json package-lock.json
+      rm -f node_modules/.package-lock.json
+    """
+    check = null
+    install = """
+      mkdir -p "$out/bin"
+      cp -r . "$out/app"
+      node -e '
+        const fs = require("fs"), path = require("path")
+        const p = JSON.parse(fs.readFileSync("package.json"))
+        const bin = typeof p.bin === "string" ? { [p.name.split("/").pop()]: p.bin } : p.bin || {}
+        for (const [name, file] of Object.entries(bin)) {
+          fs.chmodSync(path.join(process.env.out, "app", file), 0o755)
+          fs.symlinkSync(path.join("../app", file), path.join(process.env.out, "bin", name))
+        }'
+    """
+    env = {
+      files = "${files}"
+      npm_config_cache = "/build/npm"
+      npm_config_update_notifier = "false"
+    }
+    runtime = common.debian-tools(given, ["nodejs"])
+  })
+
+# Whether npm fetches a package here: not what is a link, lies in another's archive, is left out or for other systems.
+is-fetched(omit, p) =
+  has(p, "resolved") && has(p, "integrity") && !get(p, "link", false) && !get(p, "inBundle", false)
+    && !(contains(omit, "dev") && (get(p, "dev", false) || get(p, "devOptional", false)))
+    && !(contains(omit, "optional") && get(p, "optional", false))
+    && suits(get(p, "os", []), "linux") && suits(get(p, "cpu", []), cpu) && suits(get(p, "libc", []), "glibc")
+
+suits(systems, own) =
+  systems == [] || contains(systems, own)
+    || any(systems, s => starts-with(s, "!")) && !contains(systems, "!${own}")
+
+cpu = get({ amd64 = "x64", arm64 = "arm64", armhf = "arm", i386 = "ia32", ppc64el = "ppc64" }, settings.arch, settings.arch)
+
+archive(where, p) = derivation {
+  kind = "npm"
+  name = store-name(head(reverse(split(p.resolved, "/"))))
+  url = p.resolved
+  integrity = p.integrity
+}

@@ -1,0 +1,124 @@
+# Python programs, with the packages that a file of hashes locks.
+
+# requirements: a requirements.txt in which every package has one version and its hashes (pip-compile --generate-hashes).
+# lock: a pylock.toml (PEP 751), in place of it. sources: some of them come as sources, and are built.
+# The result is a virtual environment: $out/bin has the commands. A project with a pyproject.toml or setup.py is
+# installed in it; the files of any other are in $out/app. All else is as in `package`.
+python({
+  requirements: path | null = null,
+  lock: path | null = null,
+  sources: bool = false,
+  flags: list = [],
+  ...given
+}) =
+  let
+    common = import("./common.fp")
+    needs = if requirements != null then from-requirements(read-text(requirements))
+      else if lock != null then from-lock(from-toml(read-text(lock)))
+      else []
+    system = common.debian-tools(given, ["python3", "libc6"])
+    files = [file(system, need) for need in needs]
+    listing = text("requirements.txt", join([line(need) for need in needs], ""))
+    tools = ["python3", "python3-pip", ...if sources then ["gcc", "libc6-dev", "python3-dev", "python3-setuptools", "python3-wheel"] else []]
+  in common.with-defaults(given, tools, {
+    configure = "python3 -m venv --without-pip \"$out\""
+    build = if needs == [] then null else """
+      folders=
+      for each in $wheels; do folders="$folders --find-links $each"; done
+      ${pip(sources)} --require-hashes --no-deps $folders -r "$requirements"
+    """
+    check = null
+    install = """
+      if [ -n "\${source:-}" ]; then
+        if [ -e pyproject.toml ] || [ -e setup.py ]; then
+          ${pip(true)} --no-deps${common.words(flags)} .
+        else
+          cp -r . "$out/app"
+        fi
+      fi
+    """
+    # Compiled files that name the hash of their source are the same at all times.
+    fixup = """
+      rm -f "$out"/bin/[Aa]ctivate* "$out"/lib/python3*/site-packages/*.dist-info/direct_url.json
+      find "$out" -name __pycache__ -prune -exec rm -r {} +
+      python3 -m compileall -q --invalidation-mode unchecked-hash "$out" || true
+    """
+    env = {
+      PIP_DISABLE_PIP_VERSION_CHECK = "1"
+      PIP_NO_CACHE_DIR = "1"
+      PYTHONHASHSEED = "0"
+      ...if needs == [] then {} else {
+        wheels = join(["${f}" for f in files], " ")
+        requirements = "${listing}"
+      }
+    }
+    runtime = common.debian-tools(given, ["python3"])
+  })
+
+# pip into the virtual environment. What sources are built with is the system's own.
+pip(from-sources) =
+  let
+    command = "python3 -m pip --python \"$out/bin/python3\" install --no-index --no-compile --no-warn-script-location"
+    system = "PYTHONPATH=/usr/lib/python3/dist-packages "
+  in if from-sources then "${system}${command} --ignore-installed --no-build-isolation" else command
+
+# One package's file, the one that fits the Python and the C library of the release.
+file(system, need) = derivation {
+  kind = "pypi"
+  name = store-name("${need.project}-${need.version}")
+  project = need.project
+  version = need.version
+  hashes = need.hashes
+  urls = need.urls
+  optional = need.marker != ""
+  python = minor(head(system).version)
+  libc = minor(head(tail(system)).version)
+  arch = settings.arch
+}
+
+minor(version) = join(match(version, "(?:\\d+:)?(\\d+)\\.(\\d+).*"), ".")
+
+line(need) =
+  let
+    marker = if need.marker == "" then "" else " ; ${need.marker}"
+    hashes = join([" --hash=sha256:${h}" for h in need.hashes], "")
+  in "${need.project}==${need.version}${marker}${hashes}\n"
+
+# ---- requirements.txt
+
+from-requirements(content) =
+  let
+    lines = split(replace-all(replace-all(content, "\\r", ""), "\\\\\\n", " "), "\n")
+    plain = [trim(replace-all(l, "(^|\\s)#.*", "")) for l in lines]
+  in [requirement(l) for l in plain if l != "" && !starts-with(l, "-")]
+
+requirement(text) =
+  let found = match(text, "([A-Za-z0-9][A-Za-z0-9._-]*)\\s*(\\[[^\\]]*\\])?\\s*==\\s*([^\\s;]+)\\s*(;.*?)?((?:\\s*--hash[=\\s]\\s*sha256:[0-9a-f]{64})*)\\s*") in
+  if found == null then
+    error("This line of the requirements is no package of one version: ${text}", "requirements")
+  else
+    let
+      hashes = [head(match(each, "sha256:([0-9a-f]{64})")) for each in split(replace-all(get(found, 4), "\\s*--hash[=\\s]\\s*", " "), " ") if each != ""]
+      mark = if get(found, 3) == null then "" else trim(substring(get(found, 3), 1, length(get(found, 3))))
+    in
+      if hashes == [] then
+        error("${get(found, 0)} has no hashes; write the file with pip-compile --generate-hashes", "requirements")
+      else { project = get(found, 0), version = get(found, 2), marker = mark, urls = [], hashes }
+
+# ---- pylock.toml
+
+from-lock(data) = [locked(p) for p in get(data, "packages", [])]
+
+locked(p) =
+  let
+    own = [...get(p, "wheels", []), ...if has(p, "sdist") then [p.sdist] else []]
+    known = [{ sha256 = f.hashes.sha256, url = get(f, "url", "") } for f in own if has(get(f, "hashes", {}), "sha256")]
+  in
+    if known == [] then error("${p.name} has no file with a sha256 in the lock", "lock")
+    else {
+      project = p.name
+      version = get(p, "version", "")
+      marker = get(p, "marker", "")
+      hashes = [f.sha256 for f in known]
+      urls = ["${f.url}#sha256=${f.sha256}" for f in known if f.url != ""]
+    }
