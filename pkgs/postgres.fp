@@ -92,3 +92,47 @@ image = container {
     "/var/lib/postgresql"  = { user = "postgres" }
   }
 }
+
+# A database beside a developer shell, in the project's directory, for its user alone:
+#
+#   shell = shell { packages = [...], services = { db = import("fpack/postgres").service { database = "app" } } }
+#
+# Programs find it by PGHOST, PGUSER and PGDATABASE, or by DATABASE_URL. settings: of postgresql.conf. init: SQL for a
+# new database.
+service({
+  database: string = "app",
+  user: string = "app",
+  port: int | null = null,
+  settings: record = {},
+  init: string = "",
+}) =
+  let
+    options = join(["-c ${name}='${value}'" for name, value in settings], " ")
+    listen = if port == null then "-c listen_addresses=" else "-c listen_addresses=127.0.0.1 -p ${port}"
+    number = if port == null then 5432 else port
+  in import("fpack/shell").service {
+    env = { PATH = programs }
+    prepare = """
+      if [ ! -s "$DATA/PG_VERSION" ]; then
+        initdb --pgdata="$DATA" --username='${user}' --auth=trust --encoding=UTF8 --no-instructions \\
+          --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8
+        if [ '${database}' != postgres ]; then
+          echo 'CREATE DATABASE "${database}"' | postgres --single -D "$DATA" postgres
+        fi
+        postgres --single -j -D "$DATA" '${database}' <<'END-OF-INIT'
+      ${init}
+      END-OF-INIT
+      fi
+    """
+    start = """exec postgres -D "$DATA" -k "$RUN" ${listen} ${options}"""
+    ready = "pg_isready -q -h \"$RUN\" -p ${number}"
+    stop = "SIGINT"
+    exports = {
+      PGHOST = "$RUN"
+      PGPORT = "${number}"
+      PGUSER = user
+      PGDATABASE = database
+      DATABASE_URL = "postgresql:///${database}?host=$RUN&port=${number}&user=${user}"
+    }
+    image
+  }

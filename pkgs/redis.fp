@@ -31,3 +31,20 @@ image = container {
   # Open to any --user, as the volume's first owner cannot be known.
   directories = { "/data" = { mode = "1777", user = "redis" } }
 }
+
+# A store beside a developer shell: services = { cache = import("fpack/redis").service {} }
+#
+# Programs find it by REDIS_URL, on a socket, or with a `port` on this machine.
+service({ port: int | null = null }) = import("fpack/shell").service {
+  start = """
+    cd "$DATA"
+    exec redis-server --unixsocket "$RUN/redis.sock" --port ${if port == null then 0 else port} --bind 127.0.0.1 --save 60 1
+  """
+  env = { LANG = "C" } # the image has no other locale
+  ready = "redis-cli -s \"$RUN/redis.sock\" ping"
+  exports = {
+    REDIS_SOCKET = "$RUN/redis.sock"
+    REDIS_URL = if port == null then "unix://$RUN/redis.sock" else "redis://127.0.0.1:${port}"
+  }
+  image
+}

@@ -33,7 +33,7 @@ def run(bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping[str,
     os.close(tell)
     passed = {number: signal.signal(number, _passer(child)) for number in _PASSED}
     try:
-        command = _command(told)
+        command = told_command(told)
         if command:
             for number in _PASSED:
                 signal.signal(number, _passer(command))
@@ -54,15 +54,20 @@ def run(bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping[str,
             signal.signal(number, handler)
 
 
-def start(bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping[str, str], output: int) -> int:
-    """Start `words` in a sandbox and a session of its own, its output going to an open file; bubblewrap's process."""
+def start(
+    bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping[str, str], output: int, tell: int = -1
+) -> int:
+    """Start `words` in a sandbox and a session of its own, its output going to an open file; bubblewrap's process.
+
+    tell: a pipe's end to which bubblewrap writes what `told_command` reads.
+    """
     child = os.fork()
     if child == 0:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)
         for number, fd in enumerate((nothing, output, output)):
             os.dup2(fd, number)
-        _execute(bwrap, args, words, env, -1)
+        _execute(bwrap, args, words, env, tell)
     return child
 
 
@@ -93,7 +98,7 @@ def _passer(pid: int) -> signal._HANDLER:
     return send
 
 
-def _command(told: int) -> int:
+def told_command(told: int) -> int:
     """The number of the process that runs the command, by what bubblewrap tells; 0 if it did not come to that."""
     data = b""
     while chunk := os.read(told, 4096):

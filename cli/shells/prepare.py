@@ -82,7 +82,10 @@ def _article(kind: str) -> str:
 
 
 def _project(target: Target) -> str:
-    return os.fspath(target.project) if target.project is not None and target.package is None else ""
+    """The directory that a shell belongs to: a file's, with all of its project; packages have none."""
+    if target.package is not None:
+        return ""
+    return os.fspath(target.project or (target.file.parent if target.file is not None else ""))
 
 
 class _Shell:

@@ -8,7 +8,7 @@ from typing import Any
 from fpack.cli import options as shared
 from fpack.cli.target import UsageError
 
-from . import session, warm
+from . import services, warm
 from .model import Wishes
 from .prepare import prepare
 from .request import Request, is_user
@@ -28,7 +28,7 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
     )
     prepared = prepare(request, options)
     wishes = warm.chosen(request, prepared.entry)
-    return session.go(prepared.entry, wishes, note=warm.note)
+    return services.enter_with(prepared.entry, wishes, request.services, warm.note)
 
 
 def _wishes(command: tuple[str, ...] | None, values: dict[str, Any]) -> Wishes:

@@ -27,16 +27,16 @@ def main(argv: Sequence[str]) -> int | None:
     try:
         from fpack.store import leases
 
-        from . import session
+        from . import services
 
         entry = cache.load(place_of(request))
-        if entry is None or (entry.services and request.services):
+        if entry is None:
             return None
         lease = leases.take(entry.store, entry.lease)
         if lease is None or not os.path.isdir(entry.closure.view):
             return None
         wishes = chosen(request, entry)
-        return session.go(entry, wishes, note=note)
+        return services.enter_with(entry, wishes, request.services, note)
     except FpackError as error:
         from fpack.cli.render import show_error
 

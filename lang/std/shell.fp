@@ -75,13 +75,14 @@ shell({
   }
 
 # A program that runs beside a shell, as long as that is open: a database, a queue.
-# packages: it has a root of its own. start: what bash runs, in the foreground. prepare: what it runs before, for example
+# It has a root of its own, of packages or of an image. start: what sh runs, in the foreground. prepare: what it runs before, for example
 # to make an empty database. ready: what succeeds as soon as it can be used. stop: the signal that ends it.
 # env: its variables; exports: the shell's. In both, and in scripts as variables, $DATA is a directory that stays with
 # the project, $RUN a short-lived one whose path is short, for sockets.
 service({
-  packages: list,
   start: string,
+  packages: list = [],
+  image: record | null = null,
   prepare: string = "",
   ready: string = "true",
   stop: string = "SIGTERM",
@@ -95,12 +96,12 @@ service({
     offered = map-record(exports, (_, value) => "${value}")
   in {
     type = "service"
-    root = inside.root
+    root = if image == null then inside.root else image.root
     paths = mentions([inside.paths, start, prepare, ready])
     search = inside.search
     env = inside.env
     exports = offered
-    start, prepare, ready, stop, seconds, packages
+    start, prepare, ready, stop, seconds
   }
 
 # The shell of `fpack shell debian.trixie.gcc debian.trixie.make`.
