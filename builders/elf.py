@@ -19,12 +19,14 @@ SCRIPT_MAGIC = b"#!"
 HEAD = 256  # the kernel reads this much of a file to find its interpreter
 
 _EXECUTABLE, _SHARED = 2, 3
-_LOAD, _DYNAMIC, _INTERP = 1, 2, 3
+_LOAD, _DYNAMIC, _INTERP, _NOTE = 1, 2, 3, 4
+_GNU_BUILD_ID = 3
 _NEEDED, _STRTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 5, 10, 14, 15, 29
 _MAX_SEGMENTS = 256
 _MAX_DYNAMIC = 1 << 18
 _MAX_NEEDED = 1024
 _MAX_STRING = 4096
+_MAX_NOTES = 1 << 16
 _MAX_FOLDERS = 256
 _TEXT = re.compile(rb"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*\Z")
 
@@ -134,6 +136,33 @@ def elf_facts(read: Reader) -> Facts | None:
         return Facts(machine, interp=interp)
     loads = [(at, address, size) for type_, at, address, size in segments if type_ == _LOAD]
     return _dynamic(read, layout, dynamic, loads, machine, interp)
+
+
+def build_id(read: Reader) -> tuple[int, int] | None:
+    """Where the build id of an ELF program or library lies: offset and size in the file. None if it has none."""
+    ident = read(0, 64)
+    layout = _LAYOUTS.get((ident[4], ident[5])) if len(ident) >= 52 and ident.startswith(ELF_MAGIC) else None
+    if layout is None or len(ident) < layout.header.size:
+        return None
+    _, _, offset, entry_size, count = layout.header.unpack_from(ident)
+    if entry_size != layout.segment.size or not 0 < count <= _MAX_SEGMENTS:
+        return None
+    table = read(offset, count * entry_size)
+    words = Struct((">" if ident[5] == 2 else "<") + "III")
+    for row in layout.segment.iter_unpack(table[: len(table) - len(table) % entry_size]):
+        type_, at, _, size = (row[i] for i in layout.fields)
+        data = read(at, min(size, _MAX_NOTES)) if type_ == _NOTE else b""
+        place = 0
+        while place + words.size <= len(data):
+            name_size, size, kind = words.unpack_from(data, place)
+            name = place + words.size
+            start = name + (name_size + 3 & ~3)
+            if start + size > len(data):
+                break
+            if kind == _GNU_BUILD_ID and data[name : name + name_size] == b"GNU\0" and size:
+                return at + start, size
+            place = start + (size + 3 & ~3)
+    return None
 
 
 def _dynamic(

@@ -36,10 +36,20 @@ class Need(NamedTuple):
 
 
 class Built(NamedTuple):
-    """An output: the finished writer that holds its tree, and the store paths that it needs at run time."""
+    """An output: the finished writer that holds its tree, and the store paths that it needs at run time.
+
+    path: its store path, where it mentions itself.
+    """
 
     writer: TreeWriter
     references: tuple[StorePath, ...] = ()
+    path: StorePath | None = None
+
+
+class BuiltAll(NamedTuple):
+    """The outputs of a derivation that has several, by name; each may reference those before it."""
+
+    outputs: tuple[tuple[str, Built], ...]
 
 
 class Task(Protocol):
@@ -48,9 +58,18 @@ class Task(Protocol):
     name: str
     args: Mapping[str, Value]  # of the resolved derivation: store paths, no placeholders of inputs
     candidates: tuple[Output, ...]
+    outputs: tuple[str, ...]
 
     def disk(self, path: StorePath | str) -> Path:
         """Where a store path (or a file below one, as text) lies on this machine's disk."""
+        ...
+
+    def view(self, root: StorePath) -> Path:
+        """A `root` output and its slices as one directory, to be bound as `/`."""
+        ...
+
+    def payload(self, slice_: StorePath) -> StorePath | None:
+        """The payload that a slice was cut from, if that is known and there."""
         ...
 
     def closure(self, paths: Sequence[StorePath]) -> list[StorePath]:
@@ -82,7 +101,7 @@ class Task(Protocol):
         ...
 
 
-Steps = Generator[Need, list[StorePath], Built]
+Steps = Generator[Need, list[StorePath], Built | BuiltAll]
 
 
 class Builder(Protocol):
@@ -95,8 +114,8 @@ class Builder(Protocol):
         """What the realisation of the resolved `drv` depends on; by default all of it (`whole`)."""
         ...
 
-    def build(self, task: Task) -> Built | Steps:
-        """Make the output."""
+    def build(self, task: Task) -> Built | BuiltAll | Steps:
+        """Make the outputs."""
         ...
 
 

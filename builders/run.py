@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import errno
-import os
 import threading
 import traceback
+from collections.abc import Mapping
 from types import GeneratorType
 from typing import NamedTuple
 
-from fpack.store.derivation import Derivation, Output
+from fpack.store.derivation import Derivation, Output, output_name
 from fpack.store.errors import FpackError, StoreError
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath
-from fpack.store.store import Store
+from fpack.store.store import Finished, Store
 
-from .protocol import Builder, BuildError, Built, Need, Steps
+from .protocol import Builder, BuildError, Built, BuiltAll, Need, Steps
 from .report import Outcome, Reporter
 from .task import StoreTask
 
 
 class Result(NamedTuple):
-    """What a worker comes back with: a path, a need, an error, or the news that another process is at it."""
+    """What a worker comes back with: outputs by name, a need, an error, or the news that another process is at it."""
 
-    path: StorePath | None = None
+    paths: Mapping[str, StorePath] | None = None
     need: Need | None = None
     error: FpackError | None = None
     busy: bool = False
@@ -69,12 +69,13 @@ class Run:
             result = Result(error=StoreError("There is not enough memory", where=self._drv.name, hint="try -j 1"))
         except Exception as error:
             # A fault of ours: the log has what is needed to mend it, the user gets a sentence.
-            self._task.lines += traceback.format_exc().splitlines()
+            for line in traceback.format_exc().splitlines():
+                self._task.said.write(line)
             result = Result(
                 error=BuildError(
                     f"fpack failed while it made {self._drv.name}",
                     why=f"{error.__class__.__name__}: {error}",
-                    hint=f"this is a fault in fpack; the log {self._log_file()} says where",
+                    hint=f"this is a fault in fpack; the log {self._task.said.place} says where",
                 )
             )
         if result.need is None and not result.busy:
@@ -95,16 +96,15 @@ class Run:
                 return Result(busy=True)
             self._begun = True
             # Another process may have made it between the look-up and the lock.
-            path = self._store.database.realised(self._key, "out")
-            if path is not None and self._store.keep([path]):
-                self._store.adopt(self._key, Output(self._digest), path)
-                return Result(path=path, outcome=Outcome.CUT_OFF)
+            paths = known(self._store, self._key, self._digest, self._drv)
+            if paths is not None:
+                return Result(paths=paths, outcome=Outcome.CUT_OFF)
             self._task.check()
             made = self._builder.build(self._task)
             if isinstance(made, GeneratorType):
                 self._steps = made
                 return self._advance(None)
-            assert isinstance(made, Built)
+            assert isinstance(made, (Built, BuiltAll))
             return self._register(made)
         return self._advance(self.answer)
 
@@ -117,35 +117,43 @@ class Run:
             return self._register(stop.value)
         return Result(need=need)
 
-    def _register(self, built: Built) -> Result:
+    def _register(self, built: Built | BuiltAll) -> Result:
         self._task.check()
-        output = Output(self._digest)
-        path = self._store.register(self._drv.name, built.writer, built.references, self._key, output)
-        return Result(path=path)
+        each = built.outputs if isinstance(built, BuiltAll) else (("out", built),)
+        if sorted(name for name, _ in each) != sorted(self._drv.outputs):
+            made, asked = ", ".join(name for name, _ in each), ", ".join(self._drv.outputs)
+            raise BuildError(
+                f"A builder of kind {self._drv.kind!r} makes other outputs than are asked of it",
+                why=f"it makes {made}, and the derivation has {asked}",
+            )
+        finished = [
+            Finished(output_name(self._drv.name, name), b.writer, b.references, Output(self._digest, name), b.path)
+            for name, b in each
+        ]
+        paths = self._store.register_all(self._key, finished)
+        return Result(paths={name: path for (name, _), path in zip(each, paths, strict=True)})
 
     def _finish(self, succeeded: bool) -> None:
         if self._begun:
             self._begun = False
             self._task.clean(succeeded)
-            if self._task.lines:
-                self._write_log()
+            self._task.said.close()
             self._lock.release()
 
-    def _log_file(self) -> str:
-        return f"{self._store.root}/logs/{self._digest.hex()}.zst"
 
-    def _write_log(self) -> None:
-        import zstandard
-
-        text = "".join(f"{line}\n" for line in self._task.lines)
-        try:
-            with open(
-                os.open(self._log_file(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644), "wb"
-            ) as file:
-                file.write(zstandard.ZstdCompressor().compress(text.encode("utf-8", "replace")))
-        except OSError:
-            # A full disk must not hide the error that the log was to explain.
-            return
+def known(store: Store, key: bytes, digest: bytes, drv: Derivation) -> dict[str, StorePath] | None:
+    """What the resolved derivation of this key came out as, if all of it is there; kept, and noted as outputs."""
+    paths = {}
+    for name in drv.outputs:
+        path = store.database.realised(key, name)
+        if path is None:
+            return None
+        paths[name] = path
+    if not store.keep(paths.values()):
+        return None
+    for name, path in paths.items():
+        store.adopt(key, Output(digest, name), path)
+    return paths
 
 
 def _explain(error: OSError, name: str) -> FpackError:

@@ -26,7 +26,7 @@ from fpack.store.store import Store
 from .memory import return_freed_memory
 from .protocol import Builder, BuildError, Cancelled, Need
 from .report import Outcome, Reporter
-from .run import Result, Run
+from .run import Result, Run, known
 
 NETWORK_JOBS = 12
 _POLL = 0.1  # seconds between looks at a lock that another process holds
@@ -48,7 +48,7 @@ class BuildsFailed(FpackError):
 class _Job:
     """A derivation on its way."""
 
-    __slots__ = ("after", "digest", "drv", "error", "key", "path", "planned", "resolved", "run", "waits", "wanted")
+    __slots__ = ("after", "digest", "drv", "error", "key", "paths", "planned", "resolved", "run", "waits", "wanted")
 
     def __init__(self, digest: bytes, drv: Derivation) -> None:
         self.digest = digest
@@ -59,8 +59,8 @@ class _Job:
         self.resolved: Derivation | None = None
         self.key = b""
         self.run: Run | None = None
-        self.wanted: list[_Job] = []  # what a suspended run asked for
-        self.path: StorePath | None = None
+        self.wanted: list[tuple[_Job, str]] = []  # what a suspended run asked for: whose output of which name
+        self.paths: Mapping[str, StorePath] | None = None  # by output
         self.error: FpackError | None = None
 
 
@@ -112,7 +112,8 @@ class Scheduler:
         return_freed_memory()
         try:
             wanted = [self._want(output.derivation) for output in outputs]
-            while any(job.path is None and job.error is None for job in wanted):
+            self._check(outputs)
+            while any(job.paths is None and job.error is None for job in wanted):
                 if self._failed and not self._keep_going and not any(self._running.values()):
                     break
                 self._start()
@@ -131,7 +132,7 @@ class Scheduler:
         ]
         if failures:
             raise BuildsFailed([f for f in failures if not isinstance(f[1], Cancelled)] or failures)
-        return [job.path for job in wanted if job.path is not None]
+        return [job.paths[o.name] for job, o in zip(wanted, outputs, strict=True) if job.paths is not None]
 
     # One thread decides.
 
@@ -155,7 +156,7 @@ class Scheduler:
             job = self._jobs.get(now)
             if job is None:
                 job = self._look_up(now)
-                if job.path is None:
+                if job.paths is None:
                     missing = [i.derivation for i in job.drv.inputs if i.derivation not in self._jobs]
                     todo += reversed(missing)
                     job.planned = True
@@ -169,11 +170,20 @@ class Scheduler:
         self._settle()
         return self._jobs[digest]
 
+    def _check(self, outputs: Sequence[Output]) -> None:
+        """BuildError if a derivation that is looked at has no such output."""
+        for output in outputs:
+            drv = self._jobs[output.derivation].drv
+            if output.name not in drv.outputs:
+                has = ", ".join(drv.outputs)
+                raise BuildError(f"{drv.name} has no output {output.name!r}", where=drv.name, hint=f"it has: {has}")
+
     def _look_up(self, digest: bytes) -> _Job:
         job = self._jobs[digest] = _Job(digest, self._drv(digest))
-        path = self._store.database.built(Output(digest))
-        if path is not None and self._store.keep([path]):
-            job.path = path
+        found = {name: self._store.database.built(Output(digest, name)) for name in job.drv.outputs}
+        paths = {name: path for name, path in found.items() if path is not None}
+        if len(paths) == len(found) and self._store.keep(paths.values()):
+            job.paths = paths
         else:
             self._reporter.planned(digest, job.drv.kind, job.drv.name)
         return job
@@ -182,37 +192,42 @@ class Scheduler:
         for other in others:
             if other.error is not None:
                 job.error = job.error or _DependencyFailed(other)
-            elif other.path is None:
+            elif other.paths is None:
                 other.after.append(job)
                 job.waits += 1
 
     def _resolve(self, job: _Job) -> None:
         """All inputs are there: look the resolved derivation up, or make the job ready to run."""
+        if job.error is None:
+            try:
+                self._check(job.drv.inputs)
+            except BuildError as error:
+                job.error = error
         if job.error is not None:
             self._fail(job, job.error)
             return
         built = {}
         for i in job.drv.inputs:
-            path = self._jobs[i.derivation].path
-            assert path is not None
-            built[i] = (derivations.placeholder(i.derivation, path.name, i.name), path)
+            other = self._jobs[i.derivation]
+            assert other.paths is not None
+            built[i] = (derivations.placeholder(i.derivation, other.drv.name, i.name), other.paths[i.name])
         job.resolved = derivations.resolve(job.drv, built)
         builder = self._builders.get(job.drv.kind)
         if builder is None:
-            error = BuildError(f"There is no builder of kind {job.drv.kind!r}", where=job.drv.name)
-            error.hint = "known kinds: " + ", ".join(sorted(self._builders))
-            self._fail(job, error)
+            kinds = ", ".join(sorted(self._builders))
+            what = f"There is no builder of kind {job.drv.kind!r}"
+            self._fail(job, BuildError(what, where=job.drv.name, hint=f"known kinds: {kinds}"))
             return
         job.key = blake3(canonical.encode(builder.key(job.resolved))).digest(20)
         if not self._cut_off(job):
             self._ready[builder.network].append(job)
 
     def _cut_off(self, job: _Job) -> bool:
-        path = self._store.database.realised(job.key, "out")
-        if path is None or not self._store.keep([path]):
+        assert job.resolved is not None
+        paths = known(self._store, job.key, job.digest, job.resolved)
+        if paths is None:
             return False
-        self._store.adopt(job.key, Output(job.digest), path)
-        self._done(job, path, Outcome.CUT_OFF)
+        self._done(job, paths, Outcome.CUT_OFF)
         return True
 
     def _start(self) -> None:
@@ -257,8 +272,8 @@ class Scheduler:
         elif result.need is not None:
             self._suspend(job, result.need)
         else:
-            assert result.path is not None
-            self._done(job, result.path, result.outcome)
+            assert result.paths is not None
+            self._done(job, result.paths, result.outcome)
 
     def _suspend(self, job: _Job, need: Need) -> None:
         new = {}
@@ -273,8 +288,11 @@ class Scheduler:
         if new:
             self._bodies.update(new)
             self._store.database.add_derivations(new)
-        job.wanted = [self._want(digest) for digest in digests]
-        self._wait(job, job.wanted)
+        jobs = [self._want(digest) for digest in digests]
+        names = [wanted.name if isinstance(wanted, Output) else "out" for wanted in need.wanted]
+        self._check([Output(*each) for each in zip(digests, names, strict=True)])
+        job.wanted = list(zip(jobs, names, strict=True))
+        self._wait(job, jobs)
         if not job.waits:
             self._resume(job)
 
@@ -285,13 +303,13 @@ class Scheduler:
             self._fail(job, job.error)
             return
         assert job.run is not None
-        job.run.answer = [other.path for other in job.wanted if other.path is not None]
+        job.run.answer = [other.paths[name] for other, name in job.wanted if other.paths is not None]
         # First: what was begun holds a lock, and is nearer to its end.
         self._ready[self._builders[job.drv.kind].network].appendleft(job)
 
-    def _done(self, job: _Job, path: StorePath, outcome: Outcome) -> None:
-        job.path = path
-        self._reporter.finished(job.digest, outcome, str(path))
+    def _done(self, job: _Job, paths: Mapping[str, StorePath], outcome: Outcome) -> None:
+        job.paths = paths
+        self._reporter.finished(job.digest, outcome, str(next(iter(paths.values()))))
         self._settled.append(job)
 
     def _fail(self, job: _Job, error: FpackError) -> None:
@@ -314,7 +332,7 @@ class Scheduler:
                 if job.error is not None and other.error is None:
                     other.error = _DependencyFailed(job)
                 other.waits -= 1
-                if not other.waits and other.path is None:
+                if not other.waits and other.paths is None:
                     if other.run is None:
                         self._resolve(other)
                     else:

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fpack.store.derivation import Derivation
-from fpack.store.path import StorePath
+from fpack.store.path import StorePath, parse
 from fpack.store.remove import remove_tree
 from fpack.store.store import Store
 from fpack.store.writer import TreeWriter
 
+from .log import BuildLog
 from .protocol import Cancelled
 from .report import Reporter
-
-LOG_LINES = 20_000
 
 
 class StoreTask:
@@ -28,7 +27,8 @@ class StoreTask:
         self.name = drv.name
         self.args = drv.args
         self.candidates = drv.candidates
-        self.lines: list[str] = []
+        self.outputs = drv.outputs
+        self.said = BuildLog(store.root / "logs" / f"{digest.hex()}.zst")
         self._store = store
         self._digest = digest
         self._key = key
@@ -39,6 +39,26 @@ class StoreTask:
     def disk(self, path: StorePath | str) -> Path:
         """Where a store path lies on disk."""
         return self._store.disk(path)
+
+    def view(self, root: StorePath) -> Path:
+        """A root as one directory."""
+        from .sandbox.roots import assemble
+
+        return assemble(self._store, root)
+
+    def payload(self, slice_: StorePath) -> StorePath | None:
+        """The payload that a slice was cut from."""
+        made = self._store.database.made_by(slice_)
+        for digest in made:
+            drv = self._store.derivation(digest)
+            if drv is None or drv.kind != "slice":
+                continue
+            if not drv.inputs:
+                return parse(str(drv.args["payload"]))
+            found = self._store.database.built(drv.inputs[0])
+            if found is not None:
+                return found
+        return None
 
     def closure(self, paths: Sequence[StorePath]) -> list[StorePath]:
         """The paths and all that they reference, transitively, sorted."""
@@ -69,8 +89,7 @@ class StoreTask:
 
     def log(self, line: str) -> None:
         """Keep a line for the log file and report it."""
-        if len(self.lines) < LOG_LINES:
-            self.lines.append(line)
+        self.said.write(line)
         self._reporter.log(self._digest, line)
 
     def check(self) -> None:

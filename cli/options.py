@@ -24,6 +24,9 @@ class Options(NamedTuple):
     keep_going: bool = False
     verbose: bool = False
     compress: str | None = None
+    build_logs: bool = False
+    keep_failed: bool = False
+    shell_on_failure: bool = False
 
 
 _LOCKING = [

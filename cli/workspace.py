@@ -365,7 +365,21 @@ class _LazySource:
 class _Builders(Mapping[str, "Builder"]):
     """The builder kinds, each imported when a derivation of it is to be built."""
 
-    KINDS = ("deb", "exec", "fetch", "files", "image", "layer", "manifest", "npm", "pypi", "root", "slice", "source", "text")
+    KINDS = (
+        "deb",
+        "exec",
+        "fetch",
+        "files",
+        "image",
+        "layer",
+        "manifest",
+        "npm",
+        "pypi",
+        "root",
+        "slice",
+        "source",
+        "text",
+    )
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace

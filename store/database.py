@@ -141,6 +141,11 @@ class Database:
             return _path(hash_, name)
         return None
 
+    def made_by(self, path: StorePath) -> list[bytes]:
+        """The digests of the derivations that came out as a path, the last one first."""
+        rows = self._rows("SELECT derivation FROM outputs WHERE path = ? ORDER BY id DESC", [base32.decode(path.hash)])
+        return [row[0] for row in rows if isinstance(row[0], bytes)]
+
     def derivation(self, digest: bytes) -> bytes | None:
         """The encoded derivation with this digest."""
         for (body,) in self._rows("SELECT body FROM derivations WHERE digest = ?", [digest]):

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from . import base32, derivation
 from .database import Database, PathInfo, insert_path, insert_realisation
@@ -36,6 +37,16 @@ def default_root() -> Path:
         return Path(SHARED)
     data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
     return Path(data).absolute() / "fpack"
+
+
+class Finished(NamedTuple):
+    """An output to register. path: given where it is not `make` of the tree: it mentions itself."""
+
+    name: str
+    writer: TreeWriter
+    references: Sequence[StorePath]
+    output: Output
+    path: StorePath | None = None
 
 
 class Store:
@@ -150,26 +161,38 @@ class Store:
         self, name: str, writer: TreeWriter, references: Sequence[StorePath], key: bytes, output: Output
     ) -> StorePath:
         """Make the writer's tree a valid path, and the realisation of `key` and of a derivation's output."""
-        tree = writer.finish()
-        references = sorted(set(references))
-        path = make(name, tree, list(references))
-        hash_ = base32.decode(path.hash)
-        hashes = [base32.decode(r.hash) for r in references]
-        # The lock keeps gc, and others that made the same, away from this one place.
-        with FileLock(self.root / "locks" / f"path-{path.hash[:2]}", transient=False):
-            new = self.database.info(hash_) is None
+        return self.register_all(key, [Finished(name, writer, references, output)])[0]
+
+    def register_all(self, key: bytes, outputs: Sequence[Finished]) -> list[StorePath]:
+        """Make trees valid paths, all or none: the outputs of one derivation. One may reference those before it."""
+        made = []
+        for each in outputs:
+            tree = each.writer.finish()
+            references = sorted(set(each.references))
+            path = each.path or make(each.name, tree, references)
+            made.append((each, tree, references, path))
+        with contextlib.ExitStack() as locks:
+            # The locks keep gc, and others that made the same, away from these places.
+            for stripe in sorted({path.hash[:2] for *_, path in made}):
+                locks.enter_context(FileLock(self.root / "locks" / f"path-{stripe}", transient=False))
+            new = [(path, each.writer) for each, _, _, path in made if self.info(path) is None]
             if new:
+                sync_file_system(self.root)
+            for path, writer in dict(new).items():
                 self._place(path, writer)
             with self.database.transaction() as db:
-                for reference in hashes:
-                    if not db.execute("SELECT 1 FROM paths WHERE hash = ?", [reference]).fetchone():
-                        raise StoreError(f"{path} references a path that is not in the store")
-                insert_path(db, path, tree, writer.size, int(time.time()), hashes)
-                insert_realisation(db, key, output, path)
-                db.execute("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", (self.session.name, hash_))
-        if not new:
-            remove_tree(writer.place)
-        return path
+                for each, tree, references, path in made:
+                    hashes = [base32.decode(r.hash) for r in references]
+                    for reference in hashes:
+                        if not db.execute("SELECT 1 FROM paths WHERE hash = ?", [reference]).fetchone():
+                            raise StoreError(f"{path} references a path that is not in the store")
+                    insert_path(db, path, tree, each.writer.size, int(time.time()), hashes)
+                    insert_realisation(db, key, each.output, path)
+                    row = (self.session.name, base32.decode(path.hash))
+                    db.execute("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", row)
+        for each, *_ in made:
+            remove_tree(each.writer.place)
+        return [path for *_, path in made]
 
     def adopt(self, key: bytes, output: Output, path: StorePath) -> None:
         """Note that a derivation's output is a path that is valid already (an early cutoff)."""
@@ -177,7 +200,6 @@ class Store:
             insert_realisation(db, key, output, path)
 
     def _place(self, path: StorePath, writer: TreeWriter) -> None:
-        sync_file_system(self.root)
         target = self.disk(path)
         if os.path.lexists(target):
             # Left by a crash, or by a gc that has not come to it yet.

@@ -28,10 +28,14 @@ class Work(NamedTuple):
     """What a run uses of this machine.
 
     place: a private directory of the run; after it, `out` in it holds what was made and `build` what else was written.
+    view: the assembled root. store: the folder of the store's trees. locks: where locks between processes lie.
     log: takes what the run says, as bytes in pieces. phase: is told each phase as it begins. check: raises to stop it.
     """
 
     place: Path
+    view: Path
+    store: Path
+    locks: Path
     log: Callable[[bytes], None]
     phase: Callable[[str], None]
     check: Callable[[], None]

@@ -11,6 +11,7 @@ import json
 import os
 import select
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -19,13 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fpack.store.locks import FileLock
-from fpack.store.path import parse
-from fpack.store.store import Store
 
 from . import server, watch
 from .bwrap import SandboxError, find_bwrap, forbidden
 from .executor import Finished, Work
-from .roots import assemble
 from .seccomp import build_filter
 from .spec import Places, Spec, options
 
@@ -34,13 +32,13 @@ _WATCH = 0.25  # seconds between looks at its memory
 _SLOTS = 1000
 _USERS = (872_415_232, 64_000)  # where the build users' numbers begin; the first that this machine has
 _TAIL = 4096
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Local:
-    """Runs builds beside `store`."""
+    """Runs builds of any store of this machine."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
         self._filter = -1
@@ -73,18 +71,16 @@ class Local:
         """Run a spec; all of its processes are dead when this returns, also when it raises."""
         if not (work.place / "out").is_dir():
             self.prepare(spec, work)
-        view = assemble(self._store, parse(spec.root)).parent
-        with self._user() as uid:
-            places = self._hand_over(work.place, view, uid)
-            return self._run(spec, work, places, uid, view)
+        with self._user(work) as uid:
+            return self._run(spec, work, self._hand_over(work, uid), uid)
 
     def inside(self, spec: Spec, work: Work, command: tuple[str, ...]) -> int:
         """Run a command in the sandbox of a work, at the caller's terminal; its exit status."""
-        view = assemble(self._store, parse(spec.root)).parent
-        with self._user() as uid:
-            owner = os.lstat(work.place / "build").st_uid if uid is not None else None
-            places = self._hand_over(work.place, view, owner)
-            request = self._request(spec._replace(command=command), owner, work.place, view)
+        with self._user(work) as uid:
+            if uid is not None:
+                give_tree(work.place, uid)
+            places = self._hand_over(work, uid)
+            request = self._request(spec._replace(command=command), uid, work)
             words = options(spec, places, terminal=True)
             code = build_filter()
             pid = os.fork()
@@ -93,23 +89,26 @@ class Local:
                     server.at_terminal(request, code, words)
                 finally:
                     os._exit(126)
-            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            if uid is not None:
+                give_tree(work.place, os.geteuid())
+            return status
 
-    def _hand_over(self, work: Path, view: Path, uid: int | None) -> Places:
+    def _hand_over(self, work: Work, uid: int | None) -> Places:
         """Give the work's directories to the build's user; where things are for it."""
         if uid is None:
-            return Places(os.fspath(view), os.fspath(work), f"{self._store.root}/store")
-        os.chmod(work, 0o711)
-        if os.stat(self._store.root / "store").st_mode & 0o555 != 0o555:
+            return Places(os.fspath(work.view.parent), os.fspath(work.place), os.fspath(work.store))
+        os.chmod(work.place, 0o711)
+        if os.stat(work.store).st_mode & 0o555 != 0o555:
             # Only what is shown of it to a build can be reached by it.
-            os.chmod(self._store.root / "store", 0o755)
+            os.chmod(work.store, 0o755)
         for name in ("build", "out", "tmp", "build/home"):
-            _give(work / name, uid)
+            _give(work.place / name, uid)
         stage = server.stage_directory()
         return Places(f"{stage}/view", f"{stage}/work", f"{stage}/store")
 
     @contextlib.contextmanager
-    def _user(self) -> Iterator[int | None]:
+    def _user(self, work: Work) -> Iterator[int | None]:
         """The number of a user that no other build has; None if builds run as the caller."""
         if not _separate():
             yield None
@@ -122,7 +121,7 @@ class Local:
                 hint="run fpack as another user than root",
             )
         for slot in range(_SLOTS):
-            lock = FileLock(self._store.root / "locks" / f"user-{slot}")
+            lock = FileLock(work.locks / f"user-{slot}")
             if lock.try_acquire():
                 try:
                     yield base + slot
@@ -131,16 +130,16 @@ class Local:
                 return
         raise SandboxError("Too many builds run at once", why=f"there are {_SLOTS} users for them")
 
-    def _request(self, spec: Spec, uid: int | None, work: Path, view: Path) -> dict[str, object]:
+    def _request(self, spec: Spec, uid: int | None, work: Work) -> dict[str, object]:
         return {
             "bwrap": self._bwrap or os.fspath(find_bwrap()),
             "command": list(spec.command),
             "uid": uid,
-            "stage": {"view": os.fspath(view), "work": os.fspath(work), "store": f"{self._store.root}/store"},
+            "stage": {"view": str(work.view.parent), "work": str(work.place), "store": str(work.store)},
             "size": spec.limits.size,
         }
 
-    def _run(self, spec: Spec, work: Work, places: Places, uid: int | None, view: Path) -> Finished:
+    def _run(self, spec: Spec, work: Work, places: Places, uid: int | None) -> Finished:
         words = options(spec, places)
         arguments = os.memfd_create("arguments", os.MFD_CLOEXEC)
         log, log_write = os.pipe()
@@ -149,7 +148,7 @@ class Local:
         try:
             _write(arguments, b"".join(os.fsencode(word) + b"\0" for word in words))
             os.lseek(arguments, 0, os.SEEK_SET)
-            request = json.dumps(self._request(spec, uid, work.place, view)).encode()
+            request = json.dumps(self._request(spec, uid, work)).encode()
             with self._lock:
                 control = self._connect()
                 socket.send_fds(control, [request], [theirs.fileno(), log_write, phases_write, arguments, self._filter])
@@ -318,9 +317,27 @@ def _mapped(uid: int) -> bool:
 
 def _give(place: Path, uid: int) -> None:
     """Change a directory's owner; never through a symlink."""
-    fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = os.open(place, _DIRECTORY)
     try:
         os.fchown(fd, uid, uid)
+    finally:
+        os.close(fd)
+
+
+def give_tree(place: Path, uid: int) -> None:
+    """Make all of a directory somebody's, and writable by its owner; by descriptors, and never through a symlink."""
+    _give_below(os.open(place, _DIRECTORY), uid)
+
+
+def _give_below(fd: int, uid: int) -> None:
+    try:
+        os.fchown(fd, uid, uid)
+        os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) | 0o700)
+        for name in os.listdir(fd):
+            if stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+                _give_below(os.open(name, _DIRECTORY, dir_fd=fd), uid)
+            else:
+                os.chown(name, uid, uid, dir_fd=fd, follow_symlinks=False)
     finally:
         os.close(fd)
 

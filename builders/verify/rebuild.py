@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from fpack.builders.manifest.format import Head
 from fpack.builders.manifest.reader import Reader
-from fpack.builders.protocol import Builder, Built, Steps, Task
+from fpack.builders.protocol import Builder, Built, BuiltAll, Steps, Task
 from fpack.builders.report import Reporter
 from fpack.builders.scheduler import Scheduler
 from fpack.builders.source import Source
@@ -43,7 +43,7 @@ class FetchAtHand:
         """As of a fetch."""
         return self._inner.key(drv)
 
-    def build(self, task: Task) -> Built | Steps:
+    def build(self, task: Task) -> Built | BuiltAll | Steps:
         """Copy the file, or fetch it."""
         args = task.args
         executable = bool(args.get("executable", False))

@@ -1,0 +1,60 @@
+"""The script that runs a build's phases, one after the other in one shell, as files that its sandbox sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .protocol import BuildError
+from .sandbox.spec import CONTROL, PHASE_FD
+
+DRIVER = "build"
+_HEAD = """\
+# Runs the phases that lie beside this file. Each is sourced: what one sets, and where it goes, holds for the next.
+set -eu -o pipefail
+umask 022
+ulimit -Su {processes} 2>/dev/null || :
+ulimit -Hu {processes} 2>/dev/null || :
+"""
+
+
+def control_files(phases: Sequence[Mapping[str, Any]], processes: int) -> tuple[tuple[str, str], ...]:
+    """Names and texts of the files in CONTROL. phases: name and script of each. BuildError for what is no phase."""
+    files: list[tuple[str, str]] = []
+    lines = [_HEAD.format(processes=processes)]
+    for number, phase in enumerate(phases):
+        name, script = phase.get("name"), phase.get("script")
+        if not isinstance(name, str) or not isinstance(script, str):
+            raise BuildError("A phase of a build is no record of a name and a script")
+        if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 60:
+            raise BuildError(f"{name!r} cannot be a phase's name", hint="use letters, digits and dashes")
+        file = f"{number + 1}-{name}"
+        files.append((file, script if script.endswith("\n") else script + "\n"))
+        lines.append(f"printf '%s\\n' {name} >&{PHASE_FD}\n")
+        if len(phases) > 1:
+            lines.append(f"printf -- '-- %s\\n' {name}\n")
+        lines.append(f". {CONTROL}/{file} {PHASE_FD}>&-\n")
+    return (*files, (DRIVER, "".join(lines)))
+
+
+def variables(env: Mapping[str, Any], cores: int, outputs: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The environment of a build, sorted: what is always there, then its own. outputs: the path of each."""
+    found = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/build/home",
+        "TMPDIR": "/tmp",
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "SOURCE_DATE_EPOCH": "315619200",  # 1980-01-02: zip knows nothing before
+        "CORES": str(cores),
+        "USER": "build",
+        "LOGNAME": "build",
+        "SHELL": "/bin/sh",
+        "TERM": "dumb",
+    }
+    for name, value in env.items():
+        if not isinstance(value, str) or "\0" in value or not name or "=" in name or "\0" in name:
+            raise BuildError(f"{name!r} of a build's environment is no variable", why="its value is not a string")
+        found[name] = f"{value}:{found['PATH']}" if name == "PATH" else value
+    found.update(outputs)
+    return tuple(sorted(found.items()))
