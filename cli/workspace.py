@@ -122,6 +122,8 @@ class Workspace:
         evaluator = self.evaluator
         if isinstance(value, Mapping) and self.field(value, "type") == "package":
             value = evaluator.force(evaluator.call(self.expression("container-for"), value))
+        elif isinstance(value, Mapping) and self.field(value, "type") == "shell":
+            value = self.field(value, "image")
         if not (isinstance(value, Mapping) and self.field(value, "type") == "container"):
             raise UsageError(
                 f"{target.text} is not a container",
