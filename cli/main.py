@@ -21,6 +21,7 @@ VERBS = {
     "verify": "Prove that an image holds what its manifest says.",
     "eval": "Show what an expression, a file or an attribute evaluates to.",
     "doc": "Explain a function of the language, a file of the library or a curated package.",
+    "check": "Find what is wrong with files of the language, without evaluating them.",
     "fmt": "Format files of the language.",
     "lock": "Write down exactly which packages a project uses.",
     "update": "Move the lock to what the archive has today.",

@@ -17,6 +17,10 @@ ATOMS = st.sampled_from(
 OPERATORS = st.sampled_from(["+", "-", "*", "/", "<", "==", "!=", "&&", "||", "|>"])
 
 
+def _put(text: str) -> str:
+    return f'"x${{{text}}}y"' if "\n" not in text else f'"""\n  x${{{text}}}\n  """'
+
+
 def _forms(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     two = st.tuples(inner, inner)
     three = st.tuples(inner, inner, inner)
@@ -40,7 +44,7 @@ def _forms(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         build("[{0[0]} for a in {0[1]} if {0[2]}]".format, three),
         build("{{ ${{{0[0]}}} = {0[1]} for a, b in {0[2]} }}".format, three),
         build("{{ ${{{0[0]}}} = {0[1]}\n \"q ${{a}}\" = 2 }}".format, two),
-        build('"x${{{0}}}y"'.format, inner.filter(lambda t: "\n" not in t)),
+        build(_put, inner),
         build("({0}).a.${{{1}}}".format, inner, PLAIN),
         build("(r.a or {0})".format, inner),
         build('(assert {0[0]}, "m" in {0[1]})'.format, two),
@@ -49,7 +53,7 @@ def _forms(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )  # fmt: skip
 
 
-EXPRESSIONS = st.recursive(st.one_of(NAMES.filter(lambda n: n != "or"), ATOMS), _forms, max_leaves=20)
+EXPRESSIONS = st.recursive(st.one_of(PLAIN, ATOMS), _forms, max_leaves=20)
 ENTRIES = st.one_of(
     st.builds("{} = {}".format, NAMES, EXPRESSIONS),
     st.builds("{}(a, b: list = [], {{ c, d = {} }}) = {}".format, NAMES, EXPRESSIONS, EXPRESSIONS),
