@@ -18,6 +18,7 @@ VERBS = {
     "build": "Build something and link to the result.",
     "shell": "Enter a shell with exactly the tools that are named.",
     "run": "Run one program of a package.",
+    "init": "Write an fpack.fp for the project that is here.",
     "verify": "Prove that an image holds what its manifest says.",
     "eval": "Show what an expression, a file or an attribute evaluates to.",
     "doc": "Explain a function of the language, a file of the library or a curated package.",

@@ -1,0 +1,284 @@
+"""What `fpack init` guesses of a project: pure functions from its files to what an fpack.fp says, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from .init_project import Project
+
+
+class Guess(NamedTuple):
+    """call: the function of the library that builds it. fields: of its record, as the language's text.
+
+    packages: Debian's that a shell needs. entrypoint: of the image, as items of a list; none: there is no image to
+    guess. said: why, in sentences; todo: what the user has to do before it builds.
+    """
+
+    call: str
+    name: str
+    version: str | None
+    fields: Sequence[tuple[str, str]]
+    packages: Sequence[str]
+    entrypoint: Sequence[str] | None
+    ports: Sequence[int] = ()
+    said: Sequence[str] = ()
+    todo: Sequence[str] = ()
+
+
+def guess(project: Project) -> Guess | None:
+    """The guess of the first kind of project that this is one of."""
+    for kind in KINDS:
+        found = kind(project)
+        if found is not None:
+            return found
+    return None
+
+
+def others(project: Project, chosen: Guess) -> list[str]:
+    """What else the project could be built as, to be told."""
+    found = [other for kind in KINDS if (other := kind(project)) is not None]
+    return [other.said[0] for other in found if other.call != chosen.call]
+
+
+# ---- one kind of project each
+
+
+def python(project: Project) -> Guess | None:
+    """pyproject.toml, setup.py or requirements.txt."""
+    why = project.has("pyproject.toml", "setup.py", "requirements.txt", "pylock.toml")
+    if why is None:
+        return None
+    data: dict[str, Any] = _record(project.toml("pyproject.toml").get("project"))
+    name, version = _name(data.get("name"), project), _version(data.get("version"))
+    said = [f"{why}: a Python project"]
+    todo: list[str] = []
+    fields: list[tuple[str, str]] = []
+    locked = project.text("requirements.txt")
+    if project.has("pylock.toml"):
+        fields.append(("lock", "./pylock.toml"))
+        said.append("pylock.toml: its packages, by their hashes")
+    elif "--hash=" in locked:
+        fields.append(("requirements", "./requirements.txt"))
+        said.append("requirements.txt: its packages, by their hashes")
+    elif locked.strip() or data.get("dependencies"):
+        source = "requirements.txt" if locked.strip() else "pyproject.toml"
+        fields.append(("requirements", "./requirements.lock.txt"))
+        todo.append(f"lock the packages: pip-compile --generate-hashes -o requirements.lock.txt {source}")
+    used = f"{locked} {project.text('pylock.toml')} {' '.join(_strings(data.get('dependencies')))}".lower()
+    entrypoint, ports = _python_program(project, used, data)
+    if entrypoint is None:
+        todo.append("say in the image's `entrypoint` what it runs")
+    else:
+        said.append(f"the image runs {' '.join(entrypoint)}")
+    return Guess("python", name, version, fields, ["python3", "python3-venv"], entrypoint, ports, said, todo)
+
+
+def _python_program(project: Project, used: str, data: dict[str, Any]) -> tuple[list[str] | None, list[int]]:
+    web = re.compile(r"^(\w+)\s*(?::\s*\w+\s*)?=\s*(Flask|FastAPI|Starlette|Quart)\(", re.MULTILINE)
+    modules = [name for name in ("app.py", "main.py", "wsgi.py", "asgi.py", "server.py") if project.has(name)]
+    for module in [*modules, *sorted(set(project.files) - set(modules))]:
+        found = web.search(project.text(module)) if module.endswith(".py") and "/" not in module else None
+        if found is None:
+            continue
+        target = f"{module.removesuffix('.py')}:{found[1]}"
+        if "uvicorn" in used and found[2] != "Flask":
+            return ["@/bin/uvicorn", "--app-dir", "@/app", "--host", "0.0.0.0", "--port", "8000", target], [8000]
+        if "gunicorn" in used:
+            return ["@/bin/gunicorn", "--chdir", "@/app", "--bind", "0.0.0.0:8000", target], [8000]
+        if "waitress" in used:
+            return ["@/bin/waitress-serve", "--listen=0.0.0.0:8000", target], [8000]
+    scripts = data.get("scripts")
+    if isinstance(scripts, dict) and scripts:
+        return [f"@/bin/{min(map(str, scripts))}"], []
+    if not project.has("pyproject.toml", "setup.py"):
+        for module in modules:
+            return ["@/bin/python3", f"@/app/{module}"], []
+    return None, []
+
+
+def node(project: Project) -> Guess | None:
+    """package.json."""
+    if not project.has("package.json"):
+        return None
+    data = project.json("package.json")
+    said, todo = ["package.json: a Node project"], []
+    if project.has("package-lock.json"):
+        said.append("package-lock.json: its packages, by their integrity")
+    else:
+        todo.append("lock the packages: npm install --package-lock-only")
+    scripts = _record(data.get("scripts"))
+    fields = [("lock", "./package-lock.json")]
+    if "build" in scripts:
+        fields += [("omit", "[]"), ("build", text("npm run build"))]
+        said.append(f"it is built by its script: {scripts['build']}")
+    start = re.fullmatch(r"node\s+(\S+)", str(scripts.get("start", "")).strip())
+    main = start[1] if start else data.get("main") if isinstance(data.get("main"), str) else None
+    main = main or project.has("server.js", "index.js", "app.js", "src/index.js")
+    entrypoint = ["/usr/bin/node", f"@/app/{main.removeprefix('./')}"] if main else None
+    if entrypoint is None:
+        todo.append("say in the image's `entrypoint` what it runs")
+    else:
+        said.append(f"the image runs {' '.join(entrypoint)}")
+    name, version = _name(data.get("name"), project), _version(data.get("version"))
+    return Guess("node", name, version, fields, ["nodejs", "npm"], entrypoint, [], said, todo)
+
+
+def go(project: Project) -> Guess | None:
+    """go.mod."""
+    if not project.has("go.mod"):
+        return None
+    module = re.search(r"^module\s+(\S+)", project.text("go.mod"), re.MULTILINE)
+    path = module[1].strip('"') if module else project.name
+    base = [part for part in path.split("/") if not re.fullmatch(r"v\d+", part)] or [project.name]
+    name = _name(base[-1], project)
+    said, todo = [f"go.mod: the Go module {path}"], []
+    fields: list[tuple[str, str]] = []
+    programs = sorted({file.split("/")[1] for file in project.files if re.fullmatch(r"cmd/[^/]+/[^/]+\.go", file)})
+    if programs and not any("/" not in file and file.endswith(".go") for file in project.files):
+        fields.append(("packages", '["./cmd/..."]'))
+        said.append(f"cmd: the programs {', '.join(programs)}")
+        name = _name(programs[0], project) if len(programs) == 1 else name
+    if "vendor" in project.folders:
+        said.append("vendor: its modules")
+    elif project.text("go.sum").strip():
+        todo.append("put its modules beside it: go mod vendor")
+    entrypoint = [f"@/bin/{programs[0] if programs and fields else base[-1]}"]
+    return Guess("go", name, None, fields, ["golang-go"], entrypoint, [], said, todo)
+
+
+def rust(project: Project) -> Guess | None:
+    """Cargo.toml."""
+    if not project.has("Cargo.toml"):
+        return None
+    data = project.toml("Cargo.toml")
+    package = _record(data.get("package"))
+    said, todo = ["Cargo.toml: a Rust crate"], []
+    if not package:
+        todo.append("name the crate of the workspace that is built: folder = ...")
+    if not project.has("Cargo.lock"):
+        todo.append("lock its crates: cargo generate-lockfile")
+    if "vendor" in project.folders:
+        said.append("vendor: its crates")
+    elif any(data.get(part) for part in ("dependencies", "build-dependencies", "dev-dependencies")):
+        todo.append("put its crates beside it: cargo vendor")
+    name = _name(package.get("name"), project)
+    return Guess(
+        "rust", name, _version(package.get("version")), [], ["cargo", "rustc", "gcc"], [f"@/bin/{name}"], [], said, todo
+    )  # fmt: skip
+
+
+def ruby(project: Project) -> Guess | None:
+    """Gemfile."""
+    if not project.has("Gemfile"):
+        return None
+    said, todo = ["Gemfile: a Ruby project"], []
+    if not project.has("Gemfile.lock"):
+        todo.append("lock its gems: bundle lock")
+    if any(file.startswith("vendor/cache/") for file in project.files):
+        said.append("vendor/cache: its gems")
+    else:
+        todo.append("put its gems beside it: bundle package")
+    entrypoint = None
+    if project.has("config.ru"):
+        server = "puma" if "puma" in project.text("Gemfile") else "rackup"
+        entrypoint = [f"@/bin/{server}", "@/app/config.ru"]
+        said.append(f"config.ru: the image runs {server}")
+    else:
+        todo.append("say in the image's `entrypoint` what it runs")
+    return Guess("ruby", _name(None, project), None, [], ["ruby", "bundler"], entrypoint, [], said, todo)
+
+
+def cmake(project: Project) -> Guess | None:
+    """CMakeLists.txt."""
+    if not project.has("CMakeLists.txt"):
+        return None
+    content = project.text("CMakeLists.txt")
+    named = re.search(r"\bproject\s*\(\s*([\w.+-]+)(?:[^)]*?\bVERSION\s+([\d.]+))?", content, re.IGNORECASE)
+    found = re.search(r"\badd_executable\s*\(\s*([\w.+-]+)", content, re.IGNORECASE)
+    return _compiled(
+        "cmake", project, "CMakeLists.txt: a CMake project", named, found, ["cmake", "g++", "ninja-build", "pkgconf"]
+    )  # fmt: skip
+
+
+def meson(project: Project) -> Guess | None:
+    """meson.build."""
+    if not project.has("meson.build"):
+        return None
+    content = project.text("meson.build")
+    named = re.search(r"\bproject\s*\(\s*'([\w.+-]+)'(?:[^)]*?\bversion\s*:\s*'([^']+)')?", content)
+    found = re.search(r"\bexecutable\s*\(\s*'([\w.+-]+)'", content)
+    return _compiled("meson", project, "meson.build: a Meson project", named, found, ["gcc", "meson", "pkgconf"])
+
+
+def autotools(project: Project) -> Guess | None:
+    """configure or configure.ac."""
+    why = project.has("configure", "configure.ac")
+    if why is None:
+        return None
+    named = re.search(r"\bAC_INIT\s*\(\s*\[?([\w.+-]+)\]?(?:\s*,\s*\[?([\w.+-]+)\]?)?", project.text("configure.ac"))
+    made = _compiled("autotools", project, f"{why}: a project with configure", named, None, ["gcc", "make", "pkgconf"])
+    if why == "configure":
+        return made
+    said = [*made.said, "configure is made first, from configure.ac"]
+    return made._replace(fields=[("bootstrap", "true")], said=said)
+
+
+def make(project: Project) -> Guess | None:
+    """Makefile."""
+    why = project.has("GNUmakefile", "makefile", "Makefile")
+    if why is None:
+        return None
+    content = project.text(why)
+    made = _compiled("make", project, f"{why}: a project with a Makefile", None, None, ["gcc", "make"])
+    if re.search(r"^install\s*:", content, re.MULTILINE):
+        return made
+    todo = [*made.todo, f"{why} has no target `install`: say in `install` which files belong into $out"]
+    return made._replace(fields=[("install", text(f'install -D {made.name} "$out/bin/{made.name}"'))], todo=todo)
+
+
+def _compiled(
+    call: str,
+    project: Project,
+    why: str,
+    named: re.Match[str] | None,
+    program: re.Match[str] | None,
+    packages: Sequence[str],
+) -> Guess:
+    name = _name(named[1] if named else None, project)
+    version = _version(named[2] if named else None)
+    run = program[1] if program else name
+    return Guess(call, name, version, [], packages, [f"@/bin/{run}"], [], [why, f"the image runs its program {run}"])
+
+
+KINDS: Sequence[Callable[[Project], Guess | None]] = (
+    python, node, go, rust, ruby, cmake, meson, autotools, make,
+)  # fmt: skip
+
+
+# ---- values that were found
+
+
+def text(value: str) -> str:
+    """A string of the language."""
+    value = re.sub(r"[\x00-\x1f\x7f]", " ", value)
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${") + '"'
+
+
+def _record(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _strings(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def _name(value: Any, project: Project) -> str:
+    found = value if isinstance(value, str) else project.name
+    return re.sub(r"[^A-Za-z0-9+._-]+", "-", found.rpartition("/")[2]).strip("-.")[:100] or "app"
+
+
+def _version(value: Any) -> str | None:
+    found = re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,60}", value) if isinstance(value, str) else None
+    return found[0] if found else None

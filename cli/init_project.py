@@ -1,0 +1,77 @@
+"""A project as `fpack init` sees it: the names of its files, and the text of those that say how it is built."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+MAX_FILE = 1 << 20
+MAX_ENTRIES = 2000
+# What is looked into, at the top; of other files the name is enough.
+_READ = re.compile(
+    r"(pyproject\.toml|setup\.(py|cfg)|requirements.*\.txt|pylock\.toml|package(-lock)?\.json|go\.(mod|sum)|Cargo\.toml|"
+    r"Gemfile|config\.ru|CMakeLists\.txt|meson\.build|configure\.ac|Makefile|GNUmakefile|makefile|[A-Za-z_]\w*\.py)\Z"
+)
+
+
+class Project(NamedTuple):
+    """name: of its directory. files: each file's path, with the text of those that were read. folders: at the top."""
+
+    name: str
+    files: Mapping[str, str | None]
+    folders: frozenset[str] = frozenset()
+
+    def text(self, name: str) -> str:
+        """A file's text; "" for one that is not there or was not read."""
+        return self.files.get(name) or ""
+
+    def has(self, *names: str) -> str | None:
+        """The first of `names` that is a file of the project."""
+        return next((name for name in names if name in self.files), None)
+
+    def toml(self, name: str) -> dict[str, Any]:
+        """A file's data; nothing where it is damaged."""
+        try:
+            return tomllib.loads(self.text(name))
+        except (tomllib.TOMLDecodeError, RecursionError):
+            return {}
+
+    def json(self, name: str) -> dict[str, Any]:
+        """A file's data; nothing where it is damaged, or no record."""
+        try:
+            found = json.loads(self.text(name) or "{}")
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def read_project(folder: Path) -> Project:
+    """The project in a directory: its files, and those two levels below. Nothing outside of it is read."""
+    files: dict[str, str | None] = {}
+    folders: set[str] = set()
+    levels = [("", folder)]
+    for depth in range(3):
+        below: list[tuple[str, Path]] = []
+        for prefix, place in levels:
+            for entry in sorted(os.scandir(place), key=lambda e: e.name)[:MAX_ENTRIES]:
+                if entry.name == ".git" or entry.is_symlink():
+                    continue
+                name = f"{prefix}{entry.name}"
+                if entry.is_dir():
+                    folders.update([name] if depth == 0 else [])
+                    below.append((f"{name}/", Path(entry.path)))
+                elif entry.is_file():
+                    files[name] = _text(Path(entry.path)) if depth == 0 and _READ.match(name) else None
+        levels = [each for each in below if not each[0].startswith(("node_modules/", "vendor/", "target/"))]
+    return Project(folder.name, files, frozenset(folders))
+
+
+def _text(place: Path) -> str | None:
+    with open(place, "rb") as file:
+        data = file.read(MAX_FILE + 1)
+    return None if len(data) > MAX_FILE else data.decode("utf-8", "replace")

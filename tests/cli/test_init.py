@@ -1,0 +1,121 @@
+"""What `fpack init` guesses of projects, and that the file it writes is one that the language can read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fpack.cli import init_guess
+from fpack.cli.init_guess import Guess, guess
+from fpack.cli.init_project import Project, read_project
+from fpack.cli.init_text import attribute_of, render
+from fpack.lang.evaluator import Evaluator
+from support.program import Fpack
+
+FLASK = "from flask import Flask\n\nserver = Flask(__name__)\n"
+HASHED = f"flask==3.0 --hash=sha256:{'0' * 64}\ngunicorn==22.0 --hash=sha256:{'1' * 64}\n"
+
+
+def _guess(files: dict[str, str], name: str = "thing", folders: tuple[str, ...] = ()) -> Guess:
+    found = guess(Project(name, files, frozenset(folders)))
+    assert found is not None
+    return found
+
+
+CASES: list[tuple[dict[str, str], tuple[str, ...], str, str, list[str], list[str]]] = [
+    # files, folders, function, name, entrypoint, the beginnings of what is left to do
+    ({"requirements.txt": HASHED, "web.py": FLASK}, (), "python", "thing",
+     ["@/bin/gunicorn", "--chdir", "@/app", "--bind", "0.0.0.0:8000", "web:server"], []),
+    ({"requirements.txt": "fastapi\nuvicorn\n", "main.py": "api: FastAPI = FastAPI()\n"}, (), "python", "thing",
+     ["@/bin/uvicorn", "--app-dir", "@/app", "--host", "0.0.0.0", "--port", "8000", "main:api"], ["lock the packages"]),
+    ({"pyproject.toml": '[project]\nname = "tool"\n[project.scripts]\ntool-b = "x:y"\ntool-a = "x:y"\n'}, (),
+     "python", "tool", ["@/bin/tool-a"], []),
+    ({"package.json": '{"name": "@me/web", "scripts": {"start": "node ./src/main.js"}}', "package-lock.json": "{}"}, (),
+     "node", "web", ["/usr/bin/node", "@/app/src/main.js"], []),
+    ({"package.json": '{"main": "lib.js"}'}, (), "node", "thing", ["/usr/bin/node", "@/app/lib.js"], ["lock the"]),
+    ({"go.mod": "module example.org/me/server/v2\n", "main.go": ""}, (), "go", "server", ["@/bin/server"], []),
+    ({"go.mod": "module example.org/x\n", "go.sum": "a\n", "cmd/run/main.go": ""}, (), "go", "run",
+     ["@/bin/run"], ["put its modules beside it"]),
+    ({"Cargo.toml": '[package]\nname = "crate"\nversion = "0.2.0"\n[dependencies]\nx = "1"\n', "Cargo.lock": ""},
+     ("vendor",), "rust", "crate", ["@/bin/crate"], []),
+    ({"Gemfile": "gem 'puma'\n", "Gemfile.lock": "", "config.ru": "", "vendor/cache/puma-6.gem": ""}, (),
+     "ruby", "thing", ["@/bin/puma", "@/app/config.ru"], []),
+    ({"CMakeLists.txt": "project(Shape VERSION 1.2)\nadd_executable(draw draw.c)\n"}, (), "cmake", "Shape",
+     ["@/bin/draw"], []),
+    ({"meson.build": "project('wave', 'c', version : '3')\nexecutable('play', 'x.c')\n"}, (), "meson", "wave",
+     ["@/bin/play"], []),
+    ({"configure.ac": "AC_INIT([grep], [3.1])\n"}, (), "autotools", "grep", ["@/bin/grep"], []),
+    ({"Makefile": "install:\n\ttrue\n"}, (), "make", "thing", ["@/bin/thing"], []),
+    ({"Makefile": "all:\n\ttrue\n"}, (), "make", "thing", ["@/bin/thing"], ["Makefile has no target"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "folders", "call", "name", "entrypoint", "todo"), CASES)
+def test_a_kind_of_project(
+    files: dict[str, str], folders: tuple[str, ...], call: str, name: str, entrypoint: list[str], todo: list[str]
+) -> None:
+    found = _guess(files, folders=folders)
+    assert (found.call, found.name, found.entrypoint) == (call, name, entrypoint)
+    assert found.said[0].split(":")[0] in files
+    assert len(found.todo) == len(todo)
+    assert all(line.startswith(start) for line, start in zip(found.todo, todo, strict=True))
+
+
+@pytest.mark.parametrize("files", [case[0] for case in CASES])
+def test_what_is_written_can_be_read(files: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "fpack.fp").write_text(render(_guess(files), "trixie"))
+    record = Evaluator(root=tmp_path, settings={"arch": "amd64", "codec": {}}).load(tmp_path / "fpack.fp")
+    assert {"image", "shell", attribute_of(_guess(files))} <= set(record)
+
+
+def test_damaged_files_are_no_reason_to_fail() -> None:
+    for name in ("pyproject.toml", "package.json", "Cargo.toml", "go.mod", "meson.build", "CMakeLists.txt"):
+        found = _guess({name: '{"name": [1, "\x00', "package-lock.json": ""})
+        assert found.name == "thing"
+
+
+@pytest.mark.parametrize("name", ['a"b', "${x}", "café", "in", "make", "-", "x" * 300, "1st", "a--b"])
+def test_names_of_any_kind(name: str, tmp_path: Path) -> None:
+    content = render(_guess({"Makefile": "install:\n"}, name), "trixie")
+    (tmp_path / "fpack.fp").write_text(content)
+    Evaluator(root=tmp_path, settings={"arch": "amd64", "codec": {}}).load(tmp_path / "fpack.fp")
+
+
+def test_the_more_specific_kind_comes_first_and_the_rest_is_told() -> None:
+    project = Project("x", {"meson.build": "", "Makefile": "", "pyproject.toml": ""})
+    found = guess(project)
+    assert found is not None and found.call == "python"
+    assert [line.split(":")[0] for line in init_guess.others(project, found)] == ["meson.build", "Makefile"]
+
+
+def test_nothing_to_guess_from() -> None:
+    assert guess(Project("x", {"README": None})) is None
+
+
+def test_a_project_is_read_without_following_links(tmp_path: Path) -> None:
+    (tmp_path / "outside.toml").write_text("secret")
+    place = tmp_path / "p"
+    (place / "cmd/run").mkdir(parents=True)
+    (place / "cmd/run/main.go").write_text("package main")
+    (place / "pyproject.toml").symlink_to("../outside.toml")
+    (place / "Makefile").write_text("x" * (2 << 20))
+    project = read_project(place)
+    assert set(project.files) == {"cmd/run/main.go", "Makefile"}
+    assert project.text("Makefile") == "" and project.folders == {"cmd"}
+
+
+def test_the_command(tmp_path: Path) -> None:
+    fpack = Fpack(tmp_path / "home")
+    place = tmp_path / "demo"
+    place.mkdir()
+    assert "Nothing here says how" in fpack.fails("init", cwd=place)
+    (place / "Makefile").write_text("install:\n\tinstall -D demo $(PREFIX)/bin/demo\n")
+    shown = fpack("init", "--print", cwd=place)
+    assert not (place / "fpack.fp").exists()
+    done = fpack("init", cwd=place)
+    assert (place / "fpack.fp").read_text() == shown.stdout
+    assert "Makefile: a project with a Makefile" in done.stderr and "fpack build demo" in done.stderr
+    assert "already" in fpack.fails("init", cwd=place)
+    assert json.loads(fpack("init", "--print", "--json", cwd=place).stdout)["text"] == shown.stdout
+    assert "no release" in fpack.fails("init", "--print", "--release", "potato", cwd=place)
