@@ -1,7 +1,8 @@
 """Sources: a directory or a file of the user's, as a tree, without what git would ignore.
 
 `hash` and `copy` select the same entries, so that a source is hashed before it is copied, and copied only when the
-store does not have it. Every `.gitignore` from the source's top down counts, and `.git` is never part of a source.
+store does not have it. Every `.gitignore` from the source's top down counts, and `.git` is never part of a source; nor
+are a project's `fpack.fp`, its lock and the link to its result, so that what says how it is built may change.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from .errors import BadTree
 from .ignores import MAX_BYTES, Ignores
 from .tree import CHUNK, scan, split, tree_digest
 from .writer import TreeWriter
+
+# At the top of a source.
+_OWN = (b"fpack.fp", b"fpack.lock")
+_RESULT = b"result"
 
 
 class SourceTree:
@@ -76,6 +81,8 @@ class _Ignores:
         """Whether an entry below the top is part of the source. Its parents are known to be."""
         folder, _, name = place.rpartition(b"/")
         if name == b".git":
+            return False
+        if folder == self._top and (name in _OWN or (name == _RESULT and os.path.islink(place))):
             return False
         verdict = None
         # The nearest file that says anything decides.

@@ -92,3 +92,13 @@ def test_a_file_of_patterns_without_end(project: Path) -> None:
     (project / ".gitignore").write_bytes(b"a\n" * 600_000)
     with pytest.raises(BadTree, match="too large"):
         SourceTree().hash(project)
+
+
+def test_what_says_how_a_project_is_built_is_no_part_of_it(project: Path) -> None:
+    hashed = SourceTree().hash(project)
+    (project / "fpack.fp").write_text("x = 1\n")
+    (project / "fpack.lock").write_text("{}\n")
+    (project / "result").symlink_to("/fpack/store/x")
+    assert SourceTree().hash(project) == hashed
+    (project / "sub/fpack.lock").write_text("{}\n")
+    assert SourceTree().hash(project) != hashed
