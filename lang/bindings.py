@@ -112,7 +112,7 @@ class Bindings:
             if p[0] == "pattern" and p[4]:
                 inner.names[p[4]] = Variable(p[4], 0)
         names = self.flags(inner).of(node[5])
-        return [p[0] == "pattern" or (p[5] is None and (p[3] in names or bool(p[4]))) for p in node[4]]
+        return [p[0] == "pattern" or (p[5] is None and (p[3] in names or checked(p))) for p in node[4]]
 
     def assign(self, entries: list[Node], scope: Scope, block: Block, later: Later) -> None:
         """Assign every declared variable: functions first, since others may hold them."""
@@ -245,7 +245,8 @@ class Bindings:
                 variable = later.variables.get(id(entry))
                 value = py.forced(py.name(variable, where), where) if variable else self.strict(entry[3], scope, block)
                 keys.append(None)
-                values.append(py.call(".fields", [value], where))
+                sure = isinstance(value, a.Dict)
+                values.append(value if sure else py.guarded(value, ".dict", ".fields", where))
             elif kind == "dyn":
                 keys.append(py.call(".key", [self.strict(entry[3], scope, block), py.const(static, where)], where))
                 values.append(self.lazy(entry[4], scope, block))
@@ -388,7 +389,7 @@ class Bindings:
         found = scope.names[name]
         at = self.place(p[1], p[2])
         check: Block = []
-        if types is not None and "any" not in types:
+        if checked(p):
             args = [py.name(name, at), py.const(types, at), py.const(name, at), py.const(function, at)]
             check.append(py.assign(name, py.call(".check", args, at), at))
         if default is None:
@@ -400,3 +401,8 @@ class Bindings:
         then.append(py.assign(name, value, at))
         body.append(py.when(py.missing(name, at), then, check, at))
         found.ready = True
+
+
+def checked(param: Node) -> bool:
+    """Whether a parameter has a type that some value is not of: then what is given for it is evaluated at once."""
+    return param[4] is not None and "any" not in param[4]

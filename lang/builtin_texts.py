@@ -57,8 +57,8 @@ def to_int(s: Value, base: Value = 10, /) -> Value:
     """to-int(s) or to-int(s, base): The integer that a string spells, in base 10 or another. Of a float, its whole
     part.
 
-    to-int("12") == 12
-    to-int("0755", 8) == 493
+        to-int("12") == 12
+        to-int("0755", 8) == 493
     """
     s, base = evaluated(s), int_of(base)
     if s.__class__ is float:
@@ -79,7 +79,7 @@ def to_int(s: Value, base: Value = 10, /) -> Value:
 def store_name(s: Value, /) -> Value:
     """store-name(s): A string with those characters replaced that a name in the store cannot have.
 
-    store-name("my app") == "my-app"
+    store-name("my app") == "my_app"
     """
     return clean_name(text_of(s))
 
@@ -195,8 +195,8 @@ class Texts:
             """match(s, regex): null, or the groups of a regular expression that covers the whole string, which are []
             where it has none.
 
-            match("libz-1.3", "(.*)-([0-9.]+)") == ["libz", "1.3"]
-            match("abc", "[0-9]+") == null
+                match("libz-1.3", "(.*)-([0-9.]+)") == ["libz", "1.3"]
+                match("abc", "[0-9]+") == null
             """
             s, pattern = text_of(s), _regex(regex)
             found = _search(s, pattern, lambda: pattern.fullmatch(s))

@@ -1,8 +1,9 @@
 """What users can read of the builtins and of files of the language, taken from where each thing is defined.
 
-A builtin is documented by its Python function's docstring, a field of a file by the comment right above it, and a file
-by the comment at its top, which an empty line ends. In both, indented lines are examples; those of builtins and of the
-standard library are expressions that are true. Nothing is evaluated here.
+A builtin is documented by its Python function's docstring: how it is called, what it gives, and after an empty line
+examples. A field of a file is by the comment right above it, and a file by the comment at its top, which an empty line
+ends; indented lines in them are examples. Those of builtins and of the standard library are expressions that are true.
+Nothing is evaluated here.
 """
 
 from __future__ import annotations
@@ -69,9 +70,15 @@ def builtin(name: str) -> Doc | None:
 
 
 def _of_docstring(name: str, doc: str) -> Doc:
-    text, examples = _parted(cleandoc(doc).split("\n"))
-    calls, _, rest = text.partition(": ")
-    return Doc(name, tuple(calls.split(" or ")), rest, examples)
+    prose, _, rest = cleandoc(doc).partition("\n\n")
+    calls, _, text = prose.partition(": ")
+    examples = tuple(line.strip() for line in rest.split("\n") if line.strip())
+    return Doc(
+        name,
+        tuple(calls.split(" or ")),
+        "\n".join([text, *(["", *("  " + e for e in examples)] if rest else [])]),
+        examples,
+    )
 
 
 # ---- files

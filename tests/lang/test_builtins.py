@@ -13,6 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.packages import Packages
 
+OUTSIDE = [
+    "error", "import", "read-text", "read-json", "read-toml", "read-yaml",
+    "debian-releases", "debian-package", "debian-closure",
+]  # fmt: skip
 WRONG = ["null", "5", '"x"', "[]", "{}", "1.5", "true", "(a => a)", "./x"]
 
 
@@ -27,7 +31,7 @@ def test_every_builtin_is_there_and_described(evaluator: Evaluator) -> None:
     for name in set(builtins.STRICT) - {"settings"}:
         doc = documentation.builtin(name)
         assert doc is not None and doc.text and doc.calls[0].startswith(name), name
-        assert doc.calls[0] == name + doc.calls[0][len(name) :]
+        assert doc.examples or name in OUTSIDE, name
 
 
 EXAMPLES = [

@@ -1,0 +1,1 @@
+result = [abs(-2), abs(2), abs(-1.5)]

@@ -1,0 +1,2 @@
+p = debian-package("trixie", "dash")
+result = [p.name, p.version, p.release]

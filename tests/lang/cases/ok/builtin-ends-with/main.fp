@@ -1,0 +1,1 @@
+result = [ends-with("libz.so", ".so"), ends-with("a", "ab")]

@@ -1,0 +1,1 @@
+result = evaluate([error("never")], evaluate(1 + 1, "done"))

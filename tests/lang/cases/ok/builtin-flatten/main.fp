@@ -1,0 +1,1 @@
+result = [flatten([]), flatten([[1], [], [2, [3]]])]

@@ -1,0 +1,1 @@
+result = [head([1, error("never")]), head([[2]])]

@@ -1,0 +1,2 @@
+name = "other"
+twice(x) = x * 2

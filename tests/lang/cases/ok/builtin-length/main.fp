@@ -1,0 +1,1 @@
+result = [length([]), length([error("never")]), length({ a = error("never"), b = 1 }), length("größe")]

@@ -1,0 +1,1 @@
+result = [lower("ABC ÄÖ"), lower("ab1")]

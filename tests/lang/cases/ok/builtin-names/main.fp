@@ -1,0 +1,1 @@
+result = names({ b = error("never"), a = 1, "c d" = 2 })

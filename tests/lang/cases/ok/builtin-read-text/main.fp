@@ -1,0 +1,1 @@
+result = split(trim(read-text(./note.txt)), "\n")

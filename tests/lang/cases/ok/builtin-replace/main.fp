@@ -1,0 +1,1 @@
+result = [replace("a.b.c", ".", ""), replace("aaa", "aa", "b"), replace("abc", "x", "y")]

@@ -1,0 +1,1 @@
+result = [reverse([1, 2, 3]), reverse([])]

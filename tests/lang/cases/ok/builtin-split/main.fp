@@ -1,0 +1,1 @@
+result = [split("a,b,,c", ","), split("abc", ","), split("", ","), split("a--b", "--")]

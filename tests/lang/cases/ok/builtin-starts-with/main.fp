@@ -1,0 +1,1 @@
+result = [starts-with("version", "ver"), starts-with("a", ""), starts-with("a", "ab")]

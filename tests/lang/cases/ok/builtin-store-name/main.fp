@@ -1,0 +1,1 @@
+result = [store-name("my app/1"), store-name("g++"), store-name(".hidden")]

@@ -1,0 +1,1 @@
+result = [tail([error("never"), 2]), tail([1])]

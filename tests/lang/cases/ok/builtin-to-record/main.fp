@@ -1,0 +1,1 @@
+result = to-record([{ name = "a b", value = 1 }, { name = "c", value = [2] }])

@@ -1,0 +1,1 @@
+result = [trim(" \t\n a b \n"), trim("")]

@@ -1,0 +1,1 @@
+result = [upper("abc äö"), upper("AB1")]

@@ -1,0 +1,1 @@
+result = values({ b = 1, a = 2 })

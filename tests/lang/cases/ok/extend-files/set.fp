@@ -1,0 +1,2 @@
+version = "1"
+url = "https://example.org/x-${version}.tar.gz"

@@ -1,0 +1,13 @@
+name = "x"
+result = ["""
+  one
+    two ${name}
+  three
+  """, """beside
+  it""", """
+  "quotes" and \"""
+  $NAME \${not}
+  """, """""", """
+    deep
+  shallow
+  """]

@@ -1,0 +1,2 @@
+key = "k"
+result = { ${key} = 1, ${"a" + "b"} = 2, ${if true then "c" else "d"} = 3 }

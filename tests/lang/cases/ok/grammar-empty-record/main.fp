@@ -1,0 +1,2 @@
+result = [{}, { }, { # nothing but a comment
+}]

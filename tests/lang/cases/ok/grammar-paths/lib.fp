@@ -1,0 +1,1 @@
+here = ./lib.fp == ./lib.fp

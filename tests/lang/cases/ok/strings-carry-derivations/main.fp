@@ -1,0 +1,3 @@
+tool = text("tool", "#!/bin/sh", executable = true)
+script = text("run", "exec ${tool} --help")
+result = [inputs(script) == ["${tool}"], mentions("PATH=${tool}/bin:${script}") |> length]

@@ -1,0 +1,2 @@
+f(x: any) = 1
+result = f(error("never"))

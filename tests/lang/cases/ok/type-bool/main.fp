@@ -1,0 +1,2 @@
+f(x: bool) = !x
+result = [f(true), f(1 == 2)]

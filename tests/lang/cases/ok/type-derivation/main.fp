@@ -1,0 +1,2 @@
+f(x: derivation | string) = "${x}" != ""
+result = [f(text("a", "b")), f("s")]

@@ -1,0 +1,2 @@
+f(x: float) = x
+result = f(1.5)

@@ -1,0 +1,2 @@
+f(x: int) = x
+result = f(-5)

@@ -1,0 +1,3 @@
+f(x: list) = length(x)
+# The elements are not evaluated.
+result = f([error("never")])

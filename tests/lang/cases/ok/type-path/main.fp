@@ -1,0 +1,2 @@
+f(x: path) = type(x)
+result = f(./main.fp)

@@ -1,0 +1,2 @@
+f(x: string) = x
+result = [f("a"), f("${1}")]

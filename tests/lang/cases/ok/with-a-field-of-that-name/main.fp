@@ -1,0 +1,1 @@
+result = { with = x => x + 1 }.with(1)

@@ -1,0 +1,2 @@
+base = { flags = ["-O2"], command = "cc ${join(flags, " ")}" }
+result = base.with(old => { flags = [...old.flags, "-g"] }).command
