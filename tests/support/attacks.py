@@ -1,0 +1,258 @@
+"""Callers of builds that are attacked: processes of their own, as root and as a user without rights.
+
+A caller has a secret in its environment, on its command line and in open files, and tells of each line of a log as it
+comes. What it builds runs in a root that has `attacker`, a program for all that a shell cannot do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from support import unprivileged
+
+SECRET = "only-the-caller-knows-this"
+TOOLS = ("bash", "cat", "chmod", "cp", "env", "head", "id", "ln", "ls", "mkdir", "mkfifo", "mv", "readlink", "rm",
+         "setsid", "sleep", "stat", "touch", "truncate")  # fmt: skip
+MODES = ("root", "rootless")
+
+
+class Result(NamedTuple):
+    """What came of a build. path: where the output lies. error: all that the user is told. new: paths registered."""
+
+    path: Path | None
+    error: str
+    lines: list[str]
+    new: int
+
+    @property
+    def output(self) -> Path:
+        """The output of a build that must have succeeded."""
+        assert self.path is not None, self.error + "\n" + "\n".join(self.lines)
+        return self.path
+
+
+class Caller:
+    """A process that builds in `store`."""
+
+    def __init__(self, mode: str, store: Path, attacker: Path) -> None:
+        self.store = store
+        self.uid = os.geteuid() if mode == "root" or os.geteuid() else unprivileged.UID
+        paths = [Path(p) for p in (sys.base_prefix, sys.prefix, _package("fpack.store"), Path(__file__).parents[1])]
+        change = unprivileged.prefix(paths) if mode == "rootless" else []
+        secret = os.open(attacker.with_name("secret"), os.O_RDWR | os.O_CREAT)
+        os.write(secret, SECRET.encode())
+        top = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+        self._process = subprocess.Popen(
+            [*change, sys.executable, "-m", "support.attacks", str(store), str(attacker), SECRET],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            pass_fds=(secret, top),
+            cwd="/",
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": "/",
+                "CALLER_SECRET": SECRET,
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "PYTHONPATH": str(Path(__file__).parents[1]),
+            },  # fmt: skip
+        )
+        os.close(secret)
+        os.close(top)
+        self.lines: list[str] = []
+        assert self._read() == {"ready": True}
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    def build(self, script: str | dict[str, str], name: str = "it", keep: bool = False, **args: Any) -> Result:
+        """Run a script to its end."""
+        self.start(script, name, keep, **args)
+        return self.finish()
+
+    def start(self, script: str | dict[str, str], name: str = "it", keep: bool = False, **args: Any) -> None:
+        """Begin to run a script."""
+        self.ask(do="build", script=script, name=name, keep=keep, args=args)
+
+    def ask(self, **request: Any) -> None:
+        """Send a request."""
+        self.lines = []
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+
+    def wait(self, line: str) -> None:
+        """Wait until a build says a line."""
+        while line not in self.lines:
+            message = self._read()
+            assert "line" in message, f"{line!r} did not come: {message}"
+
+    def finish(self) -> Result:
+        """Wait for the end of what was started."""
+        while "line" in (message := self._read()):
+            pass
+        assert set(message) == {"path", "error", "new"}, message
+        return Result(Path(message["path"]) if message["path"] else None, message["error"], self.lines, message["new"])
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the caller ended"
+        message: dict[str, Any] = json.loads(line)
+        if "line" in message:
+            self.lines.append(message["line"])
+        return message
+
+    def children(self) -> list[int]:
+        """The processes that descend from the caller, less the one that starts sandboxes, once they had time to end."""
+        end = time.monotonic() + 5
+        while True:
+            found = [pid for pid in _descendants(self.pid)[1:] if not _is_server(pid)]
+            if not found or time.monotonic() > end:
+                return found
+            time.sleep(0.05)
+
+    def leftovers(self) -> list[str]:
+        """What builds left on the disk beside valid paths, less what was asked to be kept."""
+        found = []
+        for folder in self.store.glob("tmp/*/"):
+            found += [str(each) for each in folder.iterdir()]
+        return found + [str(each) for each in self.store.glob("trash/*")]
+
+    def strangers(self) -> list[str]:
+        """What is in the store that is not the caller's, that others may write, or that has set-id bits."""
+        found = []
+        for folder, folders, files in os.walk(self.store):
+            for name in (*folders, *files):
+                place = os.path.join(folder, name)
+                status = os.lstat(place)
+                loose = not stat.S_ISLNK(status.st_mode) and status.st_mode & 0o6022
+                if status.st_uid != self.uid or loose:
+                    found.append(f"{place} {status.st_mode:o} {status.st_uid}")
+        return found
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self._process.kill()
+        self._process.wait()
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        os.kill(self.pid, signal.SIGINT)
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process.stdout.close()
+
+
+@contextlib.contextmanager
+def callers(mode: str, count: int = 1) -> Iterator[list[Caller]]:
+    """Callers that share one store, which others may look into like one at /fpack."""
+    if mode == "root" and os.geteuid():
+        pytest.skip("only root can build as root")
+    if os.uname().machine != "x86_64":
+        pytest.skip("the attacker makes system calls of x86-64")
+    for tool in ("gcc", "bwrap"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    place = Path(tempfile.mkdtemp(prefix="fpack-attack-", dir="/var/tmp"))
+    made: list[Caller] = []
+    try:
+        source = Path(__file__).with_name("attacker.c")
+        subprocess.run(["gcc", "-O1", "-static", "-o", place / "attacker", source], check=True)
+        (place / "store").mkdir(mode=0o755)
+        place.chmod(0o755)
+        if mode == "rootless" and os.geteuid() == 0:
+            for each in (place, place / "store"):
+                os.chown(each, unprivileged.UID, unprivileged.UID)
+        for _ in range(count):
+            made.append(Caller(mode, place / "store", place / "attacker"))
+        yield made
+    finally:
+        for caller in made:
+            caller.close()
+        from fpack.store.remove import remove_tree
+
+        remove_tree(place)
+
+
+def _package(name: str) -> str:
+    from importlib.util import find_spec
+
+    spec = find_spec(name)
+    assert spec is not None and spec.origin is not None
+    return os.path.dirname(os.path.dirname(spec.origin))
+
+
+def _descendants(pid: int) -> list[int]:
+    from fpack.builders.sandbox.watch import descendants
+
+    return descendants(pid)
+
+
+def _is_server(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return any(word.endswith(b"sandbox/server.py") for word in words)
+    return True
+
+
+def _serve(place: Path, attacker: str) -> None:
+    """In the caller: build what is asked for."""
+    from fpack.builders.exec import Options
+    from fpack.builders.scheduler import BuildsFailed
+    from fpack.store.errors import FpackError
+    from fpack.store.gc import collect
+    from support import builds
+
+    def tell(**message: Any) -> None:
+        print(json.dumps(message), flush=True)
+
+    class Told(builds.Recorder):
+        def log(self, key: bytes, line: str) -> None:
+            tell(line=line)
+
+    vars(builds)["Recorder"] = Told
+    with builds.builds(place, tools=(*TOOLS, attacker)) as world:
+        tell(ready=True)
+        for line in sys.stdin:
+            request = json.loads(line)
+            before = len(world.store.database.paths())
+            path, error = "", ""
+            try:
+                if request["do"] == "build":
+                    world.options = Options(keep_failed=request["keep"])
+                    path = str(world.build(request["script"], request["name"], **request["args"]))
+                elif request["do"] == "gc":
+                    collect(world.store)
+                elif request["do"] == "add":
+                    path = str(builds.add_tree(world.store, request["name"], {"": request["text"].encode()}))
+            except FpackError as failure:
+                one = failure.failures[0][1] if isinstance(failure, BuildsFailed) else failure
+                error = "\n".join((one.what, one.where, one.why, one.hint))
+            tell(path=path, error=error, new=len(world.store.database.paths()) - before)
+
+
+if __name__ == "__main__":
+    _serve(Path(sys.argv[1]), sys.argv[2])
