@@ -48,13 +48,16 @@ class BuildsFailed(FpackError):
 class _Job:
     """A derivation on its way."""
 
-    __slots__ = ("after", "digest", "drv", "error", "key", "paths", "planned", "resolved", "run", "waits", "wanted")
+    __slots__ = (
+        "after", "digest", "drv", "error", "key", "made", "paths", "planned", "resolved", "run", "waits", "wanted",
+    )  # fmt: skip
 
     def __init__(self, digest: bytes, drv: Derivation) -> None:
         self.digest = digest
         self.drv = drv
         self.after: list[_Job] = []  # jobs that wait for this one
         self.waits = 0  # how many this one waits for
+        self.made = False  # in this run: it was not known before
         self.planned = False  # to be made, and its inputs not yet looked at
         self.resolved: Derivation | None = None
         self.key = b""
@@ -84,6 +87,7 @@ class Scheduler:
         self._written = False
         self._cores = jobs or len(os.sched_getaffinity(0))
         self._keep_going = keep_going
+        self.cut_off: dict[str, list[str]] = {}  # what was not rebuilt: of what it is made from, what came out the same
         self._jobs: dict[bytes, _Job] = {}
         self._stop = threading.Event()
         self._failed = False
@@ -227,6 +231,8 @@ class Scheduler:
         paths = known(self._store, job.key, job.digest, job.resolved)
         if paths is None:
             return False
+        made = [self._jobs[i.derivation].drv.name for i in job.drv.inputs if self._jobs[i.derivation].made]
+        self.cut_off[job.drv.name] = made
         self._done(job, paths, Outcome.CUT_OFF)
         return True
 
@@ -309,6 +315,7 @@ class Scheduler:
 
     def _done(self, job: _Job, paths: Mapping[str, StorePath], outcome: Outcome) -> None:
         job.paths = paths
+        job.made = True
         self._reporter.finished(job.digest, outcome, str(next(iter(paths.values()))))
         self._settled.append(job)
 

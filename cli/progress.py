@@ -23,6 +23,7 @@ _VERBS = {
     "layer": "compress",
     "image": "assemble",
     "source": "copy",
+    "exec": "build",
 }
 _QUIET = 3.0  # seconds between plain lines
 _SHOWN = 8  # lines of running work
@@ -81,9 +82,10 @@ class _Counts:
 class Plain:
     """For logs and pipes: a line when something is slow, and one for each step if `verbose`."""
 
-    def __init__(self, verbose: bool = False) -> None:
+    def __init__(self, verbose: bool = False, logs: bool = False) -> None:
         self._counts = _Counts()
         self._verbose = verbose
+        self._logs = logs or verbose
         self._last = time.monotonic()
         self._lock = threading.Lock()
 
@@ -105,9 +107,9 @@ class Plain:
         self._now_and_then()
 
     def log(self, key: bytes, line: str) -> None:
-        """Show the line if every step is wanted."""
+        """Show the line if logs, or every step, are wanted."""
         item = self._counts.items.get(key)
-        if item and self._verbose:
+        if item and self._logs:
             note(f"{item.name}> {line}")
 
     def waiting(self, key: bytes) -> None:
@@ -140,9 +142,10 @@ class Plain:
 class Live:
     """For terminals: one bar for everything, and a line for each thing that runs. Drawn only once work is found."""
 
-    def __init__(self, verbose: bool = False) -> None:
+    def __init__(self, verbose: bool = False, logs: bool = False) -> None:
         self._counts = _Counts()
         self._verbose = verbose
+        self._logs = logs or verbose
         self._live: object = None
 
     def planned(self, key: bytes, kind: str, name: str) -> None:
@@ -170,8 +173,8 @@ class Live:
             item.done, item.total = done, total
 
     def log(self, key: bytes, line: str) -> None:
-        """Show the line above the display if every step is wanted."""
-        if self._verbose and (item := self._counts.items.get(key)):
+        """Show the line above the display if logs, or every step, are wanted."""
+        if self._logs and (item := self._counts.items.get(key)):
             self._print(f"{item.name}> {line}")
 
     def waiting(self, key: bytes) -> None:
@@ -220,11 +223,11 @@ class Live:
         return Group(head, rows)
 
 
-def reporter(verbose: bool = False, quiet: bool = False) -> Live | Plain:
-    """The reporter that suits stderr."""
+def reporter(verbose: bool = False, quiet: bool = False, logs: bool = False) -> Live | Plain:
+    """The reporter that suits stderr. logs: show what builds say."""
     if not quiet and sys.stderr.isatty():
-        return Live(verbose)
-    return Plain(verbose)
+        return Live(verbose, logs)
+    return Plain(verbose, logs)
 
 
 class IndexProgress:

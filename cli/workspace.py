@@ -57,6 +57,7 @@ class Workspace:
         self.options = options
         self._project: Path | None = None
         self._root: Path | None = None
+        self.cut_off: Mapping[str, list[str]] = {}  # of the last `realise`; as the scheduler's
 
     def __enter__(self) -> Workspace:
         return self
@@ -310,7 +311,7 @@ class Workspace:
 
         from .progress import reporter
 
-        shown = reporter(self.options.verbose)
+        shown = reporter(self.options.verbose, logs=self.options.build_logs)
         scheduler = Scheduler(
             self.store,
             self.builders,
@@ -327,7 +328,9 @@ class Workspace:
 
         before = signal.signal(signal.SIGTERM, terminate)
         try:
-            return scheduler.realise(outputs)
+            made = scheduler.realise(outputs)
+            self.cut_off = scheduler.cut_off
+            return made
         except FpackError as error:
             if terminated:
                 error.exit_code = 128 + terminated[0]
@@ -414,7 +417,8 @@ class _Builders(Mapping[str, "Builder"]):
             from fpack.builders.exec import Options as ExecOptions
             from fpack.builders.sandbox.local import Local
 
-            return Exec(Local(), ExecOptions(self._workspace.options.keep_failed))
+            keep = self._workspace.options.keep_failed or self._workspace.options.shell_on_failure
+            return Exec(Local(), ExecOptions(keep))
         if kind == "fetch":
             from fpack.builders.http import Http
 

@@ -146,6 +146,16 @@ class Database:
         rows = self._rows("SELECT derivation FROM outputs WHERE path = ? ORDER BY id DESC", [base32.decode(path.hash)])
         return [row[0] for row in rows if isinstance(row[0], bytes)]
 
+    def built_derivations(self) -> Iterator[tuple[bytes, bytes]]:
+        """(digest, encoding) of each derivation that has an output, those that were built first before others."""
+        query = (
+            "SELECT DISTINCT d.digest, d.body FROM outputs o JOIN derivations d ON d.digest = o.derivation "
+            "JOIN paths p ON p.hash = o.path ORDER BY o.id"
+        )
+        for digest, body in self._rows(query):
+            assert isinstance(digest, bytes) and isinstance(body, bytes)
+            yield digest, body
+
     def derivation(self, digest: bytes) -> bytes | None:
         """The encoded derivation with this digest."""
         for (body,) in self._rows("SELECT body FROM derivations WHERE digest = ?", [digest]):

@@ -23,8 +23,8 @@ from fpack.store.store import Store
 BUILD_UID = 1000
 # What a read-only `/` must have so that something can be mounted there.
 _DIRECTORIES = (
-    "build", "dev", "etc", "fpack/store", "home", "media", "mnt", "opt", "proc", "root", "run/fpack", "srv", "sys", "tmp",
-    "usr", "var/tmp",
+    "build", "dev", "etc", "fpack/store", "home", "media", "mnt", "opt", "proc", "root", "run/fpack", "srv", "sys",
+    "tmp", "usr", "var/tmp",
 )  # fmt: skip
 _FILES = {
     "etc/group": "",

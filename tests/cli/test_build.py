@@ -1,0 +1,99 @@
+"""`fpack build`'s ways to say why, and to look again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fpack.builders.differences import cause, compare
+from fpack.cli.explain import Explainer
+from fpack.store.derivation import Derivation, Output
+from fpack.store.source import SourceTree
+from support.builds import builds
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "word"),
+    [
+        (b"\x1f\x8b\x08\x00AAAAxx", b"\x1f\x8b\x08\x00BBBBxx", "gzip"),
+        (b"PK\x03\x04......1111", b"PK\x03\x04......2222", "zip"),
+        (b"built at 12:30:01", b"built at 12:30:02", "time"),
+        (b"in /build/a1", b"in /build/b2", "build directory"),
+        (b"abcdef", b"fedcba", "another order"),
+        (b"abc", b"xyz", ""),
+    ],
+)
+def test_known_causes_are_named(one: bytes, two: bytes, word: str) -> None:
+    found = cause(one, two)
+    assert word in found if word else found == ""
+
+
+def test_trees_are_compared_down_to_the_file(tmp_path: Path) -> None:
+    for name, text in (("a", "1"), ("b", "2")):
+        (tmp_path / name / "d").mkdir(parents=True)
+        (tmp_path / name / "d/f").write_text(text)
+        (tmp_path / name / "same").write_text("same")
+    (tmp_path / "b" / "only").symlink_to("x")
+    found = {each.path: each.what for each in compare(tmp_path / "a", tmp_path / "b")}
+    assert found == {"d/f": "has other bytes", "only": "is there once only"}
+
+
+def test_explain_names_the_file_the_phase_and_the_input_that_changed(tmp_path: Path) -> None:
+    from fpack.builders.source import Source
+
+    with builds(tmp_path / "store", tools=("bash", "cat")) as world:
+        project = tmp_path / "project"
+        project.mkdir()
+        (project / "a.c").write_text("one")
+        (project / "b.c").write_text("same")
+        sources: dict[str, Path] = {}
+
+        def graph(script: str) -> Output:
+            tree = SourceTree().hash(project).hex()
+            sources[tree] = project
+            source = world.add(Derivation("source", "project", {"tree": tree}))
+            return world.drv(script, "app-1.0", inputs=[source], env={"source": world.hole(source)})
+
+        def explain(output: Output) -> str:
+            return "\n".join(Explainer(world.store, world.bodies, sources).lines(output))
+
+        first = graph("cat $source/a.c > $out")
+        assert "never was" in explain(first)
+        world.realise(first, source=Source(sources))
+        assert "is built" in explain(first)
+        (project / "a.c").write_text("two")
+        text = explain(graph("cat $source/a.c > $out; :"))
+        assert f"{project}/a.c changed" in text and "b.c" not in text
+        assert "phase build changed" in text
+
+
+def test_a_build_that_comes_out_otherwise_is_caught(tmp_path: Path) -> None:
+    from fpack.builders.again import Again
+    from fpack.builders.exec import Exec
+    from fpack.builders.report import Silent
+
+    with builds(tmp_path / "store", tools=("bash",)) as world:
+        for script, same in (("echo x > $out", True), ("echo $EPOCHSECONDS > $out", False), ("echo $out > $out", True)):
+            output = world.drv(script, "again")
+            world.realise(output)
+            with Again(world.store, output.derivation, Silent()) as again:
+                (compared,) = again.run(Exec(world.executor))
+                assert compared.same is same
+                if not same:
+                    (difference,) = compare(world.store.disk(compared.path), compared.again)
+                    assert "date or a time" in difference.cause
+        assert not list(world.store.session.directory.iterdir())
+
+
+def test_the_scheduler_says_what_was_cut_off_and_by_what(tmp_path: Path) -> None:
+    from fpack.builders.exec import Exec
+    from fpack.builders.report import Silent
+    from fpack.builders.scheduler import Scheduler
+
+    with builds(tmp_path / "store", tools=("bash", "cat")) as world:
+        for comment in ("one", "two"):
+            low = world.drv(f"# {comment}\necho low > $out", "low")
+            top = world.drv("cat $low > $out", "top", inputs=[low], env={"low": world.hole(low)})
+            scheduler = Scheduler(world.store, {"exec": Exec(world.executor)}, Silent(), bodies=world.bodies)
+            scheduler.realise([top])
+        assert scheduler.cut_off == {"top": ["low"]}
