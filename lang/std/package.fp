@@ -232,7 +232,7 @@ default-fixup = """
       if [ -e "$from/$each" ]; then
         mkdir -p "$to/$(dirname "$each")"
         mv "$from/$each" "$to/$each"
-        rmdir -p --ignore-fail-on-non-empty "$from/$(dirname "$each")"
+        find "$from" -mindepth 1 -maxdepth 1 -type d -empty -delete
       fi
     done
   }
