@@ -94,7 +94,7 @@ class Names:
 
     def visible(self, offset: int) -> Iterator[Binding]:
         """The bindings that are seen at an offset, the innermost first."""
-        inside = [scope for scope in self.all if scope.start <= offset <= scope.end]
+        inside = [s for s in self.all if s is self.top or s.start <= offset <= s.end]
         seen: set[str] = set()
         for scope in sorted(inside, key=lambda s: s.end - s.start):
             for name, binding in scope.names.items():
