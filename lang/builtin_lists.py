@@ -1,19 +1,23 @@
 """The builtins for lists, records and numbers, and a few that fit nowhere else.
 
-A builtin's docstring is its documentation for users: how it is called, what it gives, and, indented, examples that
-are true.
+A builtin's docstring is its documentation for users: how it is called, what it gives, and after an empty line examples
+that are true.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cmp_to_key
+from functools import cmp_to_key, reduce
+
+from fpack.store.errors import FpackError
 
 from .arguments import Unfit, function_of, int_of, list_of, record_of, strings_of, text_of, true, wrong
 from .errors import Fault, quote
 from .operators import eq, fields, lt, pick
-from .values import MISSING, OnDemand, Thunk, Value, evaluated, lookup, type_name
+from .values import MISSING, OnDemand, Thunk, Value, describe, evaluated, force, lookup, type_name
 
+_NUMBERS = {int, bool, float}
+_MUCH = 1 << 20  # characters
 MAX_RANGE = 1_000_000
 
 
@@ -27,6 +31,21 @@ def map_(xs: Value, f: Value, /) -> Value:
     """
     f = function_of(f, 1)
     return [Thunk(lambda x=x: f(x)) for x in list_of(xs)]
+
+
+def map_at_once(xs: Value, f: Value, /) -> Value:
+    """`map` with a function that only computes with its argument: now, where that takes no longer than to do it later.
+
+    The results are the same. Where one of them would be an error, each is found when it is needed.
+    """
+    if xs.__class__ is list:
+        kinds = set(map(type, xs))
+        if kinds <= _NUMBERS or (kinds == {str} and sum(map(len, xs)) < _MUCH):
+            try:
+                return list(map(f, xs))
+            except (FpackError, TypeError):
+                pass
+    return map_(xs, f)
 
 
 def filter_(xs: Value, f: Value, /) -> Value:
@@ -43,10 +62,7 @@ def fold(xs: Value, start: Value, f: Value, /) -> Value:
 
     fold([1, 2, 3], 0, (sum, x) => sum + x) == 6
     """
-    f = function_of(f, 2)
-    for x in list_of(xs):
-        start = f(start, x)
-    return evaluated(start)
+    return evaluated(reduce(function_of(f, 2), list_of(xs), start))
 
 
 def length(x: Value, /) -> Value:
@@ -94,6 +110,9 @@ def get(x: Value, key: Value, default: Value = MISSING, /) -> Value:
     """
     x, key = evaluated(x), evaluated(key)
     if x.__class__ is list:
+        if key.__class__ is int and -1 < key < len(x):
+            x = x[key]
+            return force(x) if x.__class__ is Thunk else x
         i = int_of(key)
         if -1 < i < len(x):
             return evaluated(x[i])
@@ -158,13 +177,23 @@ def sort(xs: Value, key: Value = MISSING, /) -> Value:
     by = None if key is MISSING else function_of(key, 1)
     values = [evaluated(x) for x in list_of(xs)]
     keys = values if by is None else [by(x) for x in values]
+    _check_order("sort", keys)
     compare = cmp_to_key(lambda a, b: -1 if lt(a, b) else 1 if lt(b, a) else 0)
-    if len(keys) == 1:
-        lt(keys[0], keys[0])
     kinds = {k.__class__ for k in keys}
     plain = kinds == {str} or kinds == {int}
     order = sorted(range(len(keys)), key=keys.__getitem__ if plain else lambda i: compare(keys[i]))
     return [values[i] for i in order]
+
+
+def _check_order(name: str, values: list[Value]) -> None:
+    """Refuse what has no order: only numbers have one among each other, and strings."""
+    first = values[0] if values else ""
+    for value in values:
+        kinds = (str,) if first.__class__ is str else (int, float)
+        if value.__class__ not in kinds:
+            kind = describe(value)
+            what = f"`{name}` compares numbers, or strings, and "
+            raise Fault(what + (f"here is {kind}" if value is first else f"here are {describe(first)} and {kind}"))
 
 
 def unique(xs: Value, /) -> Value:
@@ -345,7 +374,8 @@ def on_demand(what: Value, f: Value, /) -> Value:
 def _extreme(name: str, xs: tuple[Value, ...], better: Callable[[Value, Value], bool]) -> Value:
     numbers = [evaluated(x) for x in (list_of(xs[0]) if len(xs) == 1 else xs)]
     if not numbers:
-        raise Fault(f"`{name}` of nothing")
+        raise Fault(f"`{name}` takes at least one number or string, and here is none")
+    _check_order(name, numbers)
     best = numbers[0]
     for x in numbers:
         if better(x, best):

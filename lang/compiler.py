@@ -38,6 +38,9 @@ _NEVER_CALLED = {
     "rec": "a record",
     "path": "a path",
 }
+_OTHERS = (a.Constant, a.JoinedStr, a.List, a.Dict)  # what is sure to be no whole number
+_SINGLE = (bool, type(None))
+_MOST = (1 << 63) - 1
 _LITERALS = ("int", "float", "str", "const")
 
 
@@ -305,38 +308,67 @@ class Compiler(Bindings):
         left, right = self.strict(node[4], scope, block), self.strict(node[5], scope, block)
         if op in ("==", "!="):
             return self.equality(op == "==", left, right, at)
+        slow = _ARITHMETIC.get(op) or _ORDERS[op]
         test = self.both_ints(left, right, at)
-        if test is not None:
-            native = None
-            if op in _NATIVE:
-                native = py.put(a.BinOp(left, _NATIVE[op], right), at)
-            elif op in _COMPARISONS:
-                native = py.compare(left, _COMPARISONS[op], right, at)
-            if native is not None:
-                slow = py.call(_ARITHMETIC.get(op) or _ORDERS[op], [left, right], at)
-                return py.choose(test, native, slow, at)
-        return py.call(_ARITHMETIC.get(op) or _ORDERS[op], [left, right], at)
+        if test is None:
+            return py.call(slow, [left, right], at)
+        tests, left, right = test
+        native: Expr
+        if op in _COMPARISONS:
+            native = py.compare(left, _COMPARISONS[op], right, at)
+        elif op == "*":
+            native = py.name(self.fresh(".product"), at)
+            product = py.walrus(native.id, py.put(a.BinOp(left, a.Mult(), right), at), at)  # type: ignore[attr-defined]
+            ends = [product, py.const(_MOST, at)]
+            tests.append(py.put(a.Compare(py.const(-_MOST, at), [a.LtE(), a.LtE()], ends), at))
+        elif op == "/":
+            native = py.put(a.BinOp(left, a.FloorDiv(), right), at)
+            ends = [py.const(0, at), right]
+            tests.append(py.put(a.Compare(left, [a.GtE(), a.Lt()], ends), at))
+        else:
+            native = py.put(a.BinOp(left, _NATIVE[op], right), at)
+        whole = tests[0] if len(tests) == 1 else py.put(a.BoolOp(a.And(), tests), at)
+        return py.choose(whole, native, py.call(slow, [left, right], at), at)
 
-    def both_ints(self, left: Expr, right: Expr, at: Place) -> Expr | None:
-        """A test for two whole numbers in two variables, or in one beside a literal; None for other operands.
+    def both_ints(self, left: Expr, right: Expr, at: Place) -> tuple[list[Expr], Expr, Expr] | None:
+        """A test for two whole numbers, and how their values are read after it; None if they are sure to be others.
 
         Where it holds, Python's own operator is right, and no call is needed.
         """
-        if not isinstance(left, a.Name):
+        sides: list[Expr] = []
+        reads: list[Expr] = []
+        for side in (left, right):
+            if isinstance(side, a.Constant) and side.value.__class__ is int:
+                reads.append(side)
+            elif isinstance(side, a.Name):
+                sides.append(py.class_of(side, at))
+                reads.append(side)
+            elif isinstance(side, _OTHERS):
+                return None
+            else:
+                held = self.fresh(".t")
+                sides.append(py.class_of(py.walrus(held, side, at), at))
+                reads.append(py.name(held, at))
+        if not sides:
             return None
-        if isinstance(right, a.Constant) and right.value.__class__ is int:
-            return py.is_class(left, ".int", at)
-        if isinstance(right, a.Name):
-            sides = [py.class_of(right, at), py.name(".int", at)]
-            return py.put(a.Compare(py.class_of(left, at), [a.Is(), a.Is()], sides), at)  # type: ignore[no-any-return]
-        return None
+        classes = [*sides[1:], py.name(".int", at)]
+        return [py.put(a.Compare(sides[0], [a.Is()] * len(classes), classes), at)], reads[0], reads[1]
 
     def equality(self, same: bool, left: Expr, right: Expr, at: Place) -> Expr:
         """`==` and `!=`. Beside a text, Python's own is right; elsewhere true must not equal 1."""
         op = a.Eq() if same else a.NotEq()
-        for side in (left, right):
+        for side, other in ((right, left), (left, right)):
+            if isinstance(side, a.Constant) and side.value.__class__ in _SINGLE and not isinstance(other, a.Constant):
+                return py.compare(other, a.Is() if same else a.IsNot(), side, at)
             if isinstance(side, a.JoinedStr) or (isinstance(side, a.Constant) and side.value.__class__ is str):
                 return py.compare(left, op, right, at)
+        if isinstance(right, a.Constant) and right.value.__class__ is int:
+            held = self.fresh(".t")
+            whole = py.compare(py.class_of(py.walrus(held, left, at), at), a.Is(), py.name(".int", at), at)
+            left = py.name(held, at)
+            slow = py.call(".eq", [left, right], at)
+            slow = slow if same else py.put(a.UnaryOp(a.Not(), slow), at)
+            return py.choose(whole, py.compare(left, op, right, at), slow, at)
         slow = py.call(".eq", [left, right], at)
         return slow if same else py.put(a.UnaryOp(a.Not(), slow), at)
 
@@ -354,6 +386,8 @@ class Compiler(Bindings):
         at = self.at(node)
         callee, args = node[3], node[4]
         function = self.callee(callee, scope, block)
+        if callee[3] == "map" and callee[0] == "var" and scope.find("map") is None:
+            function = py.name(".map", at) if len(args) == 2 and self.is_cheap(args[1]) else function
         flags: list[bool] | None = None
         if callee[0] == "var":
             found = scope.find(callee[3])
@@ -377,6 +411,32 @@ class Compiler(Bindings):
             else:
                 positional.append(self.lazy(arg, scope, block))
         return py.call(function, positional, at, keywords)
+
+    def is_cheap(self, node: Node) -> bool:
+        """Whether a function of one argument only computes with it and literals: no calls, no fields, nothing lazy."""
+        if node[0] != "fn" or len(node[4]) != 1:
+            return False
+        param = node[4][0]
+        if param[0] != "param" or param[4] is not None or param[5] is not None:
+            return False
+        todo = [node[5]]
+        while todo:
+            this = todo.pop()
+            kind = this[0]
+            if kind == "bin":
+                todo += (this[4], this[5])
+            elif kind == "if":
+                todo += this[3:6]
+            elif kind in ("not", "neg", "paren"):
+                todo.append(this[3])
+            elif kind == "interp":
+                todo += [part for part in this[3] if part.__class__ is tuple]
+            elif kind == "var":
+                if this[3] != param[3]:
+                    return False
+            elif kind not in _LITERALS:
+                return False
+        return True
 
     def strict_rcall(self, node: Node, scope: Scope, block: Block) -> Expr:
         at, held, given = self.at(node), self.fresh(".callee"), self.fresh(".given")

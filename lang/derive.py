@@ -9,10 +9,11 @@ from pathlib import Path as HostPath
 from types import FunctionType
 from typing import Any, Protocol
 
+from fpack.store import canonical
 from fpack.store import derivation as drv
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
-from fpack.store.path import HASH_CHARS, STORE, check_name, clean_name, find_references
+from fpack.store.path import PACKED_REFERENCE, STORE, check_name, clean_name, find_references
 
 from .arguments import bounded
 from .errors import Fault, quote
@@ -30,6 +31,7 @@ from .values import (
 MAX_DEPTH = 100
 RESERVED = ("kind", "name", "candidates", "outputs", "args")
 _BEFORE = f"{STORE}/"
+_PACKED = PACKED_REFERENCE.findall
 _OUT = ["out"]
 _NONE: list[Output] = []
 _LEAST, _MOST = -(1 << 63), (1 << 64) - 1
@@ -72,6 +74,12 @@ class Deriver:
     def text(self, value: Value) -> str:
         """What an evaluated value is within a string."""
         kind = value.__class__
+        if kind is int and _LEAST <= value <= _MOST:
+            return repr(value)
+        if kind is Record:
+            out = value.get("out")
+            if out.__class__ is str:
+                return out
         if isinstance(value, str):
             return value
         if kind is bool:
@@ -132,8 +140,31 @@ class Deriver:
     def mentioned(self, value: Value) -> list[str]:
         """The placeholders that stand in the strings of a value, sorted."""
         found: dict[str, Known] = {}
-        self._argument(value, "", 0, found)
+        self._search(self._argument(value, "", 0), "", found)
         return sorted(known.text for known in found.values())
+
+    def _mentioned(self, args: dict[str, Any], packed: bytes) -> set[Output]:
+        """The outputs that stand in the strings of a derivation's arguments. packed: their encoding.
+
+        A path cannot begin in one string and end in another: no byte between them is one of a path.
+        """
+        inputs: set[Output] = set()
+        hashes = set(_PACKED(packed))
+        if hashes:
+            known = self.known
+            for hash_ in hashes:
+                output = known.get(hash_.decode())
+                if output is None:
+                    break
+                inputs.add(output.output)
+            else:
+                if STORE not in "\0".join(args):
+                    return inputs
+            found: dict[str, Known] = {}
+            for name, value in args.items():
+                self._search(value, name, found)
+            return {each.output for each in found.values()}
+        return inputs
 
     # ---- derivations
 
@@ -164,7 +195,6 @@ class Deriver:
             raise Fault(f"`derivation` takes a record, and this is {describe(record)}")
         fields = {name: force(value) if value.__class__ is Thunk else value for name, value in record.items()}
         kind, name = self._string(fields, "kind"), self._string(fields, "name")
-        found: dict[str, Known] = {}
         more = fields.get("args")
         candidates, outputs = _NONE, _OUT
         if "candidates" in fields:
@@ -179,16 +209,17 @@ class Deriver:
             if not isinstance(more, dict):
                 raise Fault(f"`args` is a record, and this is {describe(more)}", field="args")
             fields = {**fields, **more}
-        args = self._arguments(fields, "", 0, found)
+        args = self._arguments(fields, "", 0)
         try:
             for output in outputs:
                 check_name(drv.output_name(name, output))
         except FpackError as error:
             raise Fault(error.what, why=error.why, hint="use store-name(TEXT)", field="name") from None
-        inputs = {known.output for known in found.values()}
+        packed = canonical.encode_ordered(args)
+        inputs = self._mentioned(args, packed)
         if candidates:
             inputs.difference_update(candidates)
-        texts = self._keep(drv.encode_ordered(kind, name, args, inputs, candidates, outputs), name, outputs)
+        texts = self._keep(drv.encode_packed(kind, name, packed, inputs, candidates, outputs), name, outputs)
         made = {"type": "derivation", "name": name, "kind": kind, "out": texts[0]}
         if outputs is not _OUT:
             made.update(zip(outputs, texts, strict=True))
@@ -233,16 +264,12 @@ class Deriver:
             raise Fault(f"{quote(name)} is a list, and this is {describe(value)}", field=name)
         return [evaluated(item) for item in value]
 
-    def _argument(self, value: Value, where: str, depth: int, found: dict[str, Known]) -> Any:
-        """The canonical form of an argument, its dicts in order; the outputs that it mentions are put in `found`."""
+    def _argument(self, value: Value, where: str, depth: int) -> Any:
+        """The canonical form of an argument, its dicts in order."""
         if value.__class__ is Thunk:
             value = force(value)
         kind = value.__class__
-        if kind is str:
-            if STORE in value:
-                self._scan(value, where, found)
-            return value
-        if value is None or kind is bool:
+        if kind is str or value is None or kind is bool:
             return value
         if kind is int:
             if not _LEAST <= value <= _MOST:
@@ -253,50 +280,43 @@ class Deriver:
                 f"{quote(where.split('.')[0])} is nested too deeply, or contains itself", field=where.split(".")[0]
             )
         if kind is list:
-            return [self._argument(item, where, depth + 1, found) for item in value]
+            depth += 1
+            return [item if item.__class__ is str else self._argument(item, where, depth) for item in value]
         if kind is Path:
-            return self._argument(self.source(value), where, depth, found)
+            return self.source(value)
         if isinstance(value, dict) and kind is not OnDemand:
             out = value.get("out")
             if out is not None and value.get("type") == "derivation":
-                return self._argument(out, where, depth, found)
-            return self._arguments(value, f"{where}.", depth, found)
+                return out if out.__class__ is str else self._argument(out, where, depth)
+            return self._arguments(value, f"{where}.", depth)
         top = where.split(".")[0]
         hint = "write it as a string" if kind is float else ""
         raise Fault(f"A derivation cannot hold {describe(value)}", why=f"it is in {quote(where)}", hint=hint, field=top)
 
-    def _arguments(self, record: dict[str, Value], before: str, depth: int, found: dict[str, Known]) -> dict[str, Any]:
+    def _arguments(self, record: dict[str, Value], before: str, depth: int) -> dict[str, Any]:
         """The canonical form of a record's fields, in order. before: the field's name that it is in, and a dot."""
-        result = {}
         # As they were written, for what is wrong first is told.
-        for name, value in record.items():
-            if value.__class__ is not str:
-                value = self._argument(value, before + name, depth + 1, found)
-            elif STORE in value:
-                self._scan(value, before + name, found)
-            if before and STORE in name:
-                self._scan(name, before[:-1], found)
-            result[name] = value
+        depth += 1
+        result = {
+            name: value if value.__class__ is str else self._argument(value, before + name, depth)
+            for name, value in record.items()
+        }
         return {name: result[name] for name in sorted(result)}
 
-    def _scan(self, text: str, where: str, found: dict[str, Known]) -> None:
-        """Put the outputs in `found` that a text mentions."""
-        at = text.find(_BEFORE)
-        while at >= 0:
-            hash_ = text[at + len(_BEFORE) : at + len(_BEFORE) + HASH_CHARS]
-            known = self.known.get(hash_)
-            if known is None or not text.startswith(known.text, at):
-                self._search(text, where, found)
-                return
-            found[hash_] = known
-            at = text.find(_BEFORE, at + len(known.text))
-
-    def _search(self, text: str, where: str, found: dict[str, Known]) -> None:
-        """What `_scan` does, for a text that holds something else than placeholders that are known."""
-        for hash_, name in find_references(text):
-            known = self.known.get(hash_)
-            if known is None:
-                why = f"it stands in {quote(where)}"
-                hint = "use a derivation's value in place of its path"
-                raise Fault(f"Nothing here makes the path {quote(f'{STORE}/{hash_}-{name}')}", why=why, hint=hint)
-            found[hash_] = known
+    def _search(self, value: Any, where: str, found: dict[str, Known]) -> None:
+        """Put the outputs in `found` that the strings of a canonical value mention."""
+        if value.__class__ is str:
+            for hash_, name in find_references(value):
+                known = self.known.get(hash_)
+                if known is None:
+                    why = f"it stands in {quote(where)}"
+                    hint = "use a derivation's value in place of its path"
+                    raise Fault(f"Nothing here makes the path {quote(f'{STORE}/{hash_}-{name}')}", why=why, hint=hint)
+                found[hash_] = known
+        elif value.__class__ is list:
+            for item in value:
+                self._search(item, where, found)
+        elif value.__class__ is dict:
+            for name, item in value.items():
+                self._search(name, where, found)
+                self._search(item, f"{where}.{name}", found)

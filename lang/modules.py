@@ -22,7 +22,7 @@ from .source import Source
 from .values import Path as PathValue
 from .values import Record, Value
 
-FORMAT = 6
+FORMAT = 7
 MAX_FILE = 16 << 20
 
 Base = dict[str, Any]

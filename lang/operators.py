@@ -117,8 +117,8 @@ def _misfit(op: str, a: Value, b: Value, hint: str = "") -> Fault:
 def eq(a: Value, b: Value) -> bool:
     """`==`: numbers by value, lists and records by their parts, derivations by what they build."""
     ca, cb = a.__class__, b.__class__
-    if ca is cb and ca in (str, int, bool):
-        return bool(a == b)
+    if ca is cb and (ca is str or ca is int or ca is bool):
+        return a == b  # type: ignore[no-any-return]
     if _number(a) and _number(b):
         return bool(a == b)
     if ca is list and cb is list:
@@ -291,6 +291,11 @@ def take(given: Value, spec: tuple[str, tuple[str, ...], tuple[bool, ...], bool]
     """
     function, names, required, rest = spec
     given = evaluated(given)
+    if given.__class__ is dict and not rest and len(given) == len(names):
+        try:
+            return [given[name] for name in names]
+        except KeyError:
+            pass
     whom = quote(function) if function else "this function"
     if not isinstance(given, dict):
         hint = f"write {function or 'f'} {{ {', '.join(names[:2])} = ... }}" if names else ""
@@ -319,6 +324,7 @@ RUNTIME: dict[str, Any] = {
     ".F": force,
     ".M": MISSING,
     ".int": int,
+    ".dict": dict,
     ".str": str,
     ".bool": bool,
     ".add": add,

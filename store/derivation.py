@@ -18,6 +18,7 @@ from .errors import InvalidName, NotCanonical
 from .path import HASH_BYTES, STORE, StorePath, check_name
 
 FORMAT = 1
+_ARGS = canonical.encode({"args": 0, **dict.fromkeys("bcdefg", 0)})[:6]  # the begin of a map of seven fields
 
 
 class Output(NamedTuple):
@@ -55,24 +56,24 @@ class Derivation(NamedTuple):
         )
 
 
-def encode_ordered(
-    kind: str, name: str, args: dict[str, Value], inputs: Iterable[Output], candidates: list[Output], outputs: list[str]
+def encode_packed(
+    kind: str, name: str, args: bytes, inputs: Iterable[Output], candidates: list[Output], outputs: list[str]
 ) -> bytes:
-    """The encoding of a derivation whose dicts are in order, whose name was checked and whose values are canonical.
+    """The encoding of a derivation whose arguments are encoded already, and whose name was checked.
 
-    It is the one of `Derivation(...).encode()`, found in a third of the time.
+    It is the one of `Derivation(...).encode()`, found in a fraction of the time.
     """
-    return canonical.encode_ordered(
+    rest = canonical.encode_ordered(
         {
-            "args": args,
             "candidates": sorted(set(candidates)),
             "format": FORMAT,
-            "inputs": sorted(set(inputs)),
+            "inputs": sorted(inputs),
             "kind": kind,
             "name": name,
             "outputs": outputs,
         }
     )
+    return b"".join((_ARGS, args, rest[1:]))
 
 
 def digest(body: bytes) -> bytes:
