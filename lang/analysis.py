@@ -67,7 +67,7 @@ class Mentions:
         for e in entries:
             if e[0] in ("dyn", "claim"):
                 found += [self.of(e[3]), self.of(e[4])]
-            elif e[0] != "inherit":
+            elif e[0] not in ("inherit", "typed"):
                 found.append(self.of(e[3] if e[0] == "spread" else e[4]))
         return NONE.union(*found)
 

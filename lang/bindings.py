@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Node = tuple[Any, ...]
 _ROUNDS = 8
+MAX_PART = 48
 MAX_OWN = 4096  # Python takes time in the square of it
 _VALUES = ("int", "float", "str", "const", "fn")
 
@@ -71,7 +72,8 @@ class Bindings:
         self.assign(named, scope, block, later)
         self.spreads(entries, scope, block, later)
         self.claims(entries, scope, block)
-        block.append(py.assign(".value", self.display(entries, scope, Scope(None), block, at, later), at))
+        static = tuple(e[3] for e in entries if e[0] == "set")
+        block.append(py.assign(".value", self.part(entries, scope, Scope(None), block, at, later, static), at))
 
     def bind(self, entries: list[Node], scope: Scope, block: Block) -> Scope:
         """The bindings of a `let` as variables of the function that is being generated."""
@@ -154,6 +156,9 @@ class Bindings:
             hint = f"write {{ {name} }} to take `{name}` from the enclosing scope"
             raise self.source.error(value[1], value[2], f"`{name} = {name}` is itself its value", why=why, hint=hint)
         hint = f"give the outer value another name, or write {{ {name} }} to take it as it is"
+        before = self.source.text[: entry[1]].rpartition("{")[0].rstrip()
+        if before.endswith(".with"):
+            hint = f"write .with(old => {{ {name} = ... }}), and old.{name} for what it was"
         raise self.source.error(entry[1], entry[2], f"`{name}` needs itself", why=why, hint=hint)
 
     def is_flat(self, entries: list[Node]) -> bool:
@@ -234,10 +239,38 @@ class Bindings:
                 block.append(py.assign(variable, self.lazy(entry[3], scope, block), self.at(entry)))
 
     def display(self, entries: list[Node], scope: Scope, outer: Scope, block: Block, at: Place, later: Later) -> Expr:
-        """A record as a dict display. scope: where fields are looked up; outer: where `{ name }` takes names from."""
+        """A record as a dict display. scope: where fields are looked up; outer: where `{ name }` takes names from.
+
+        Of a large one, a function makes each part: Python takes time in the square of the names in one function.
+        """
+        static = tuple(e[3] for e in entries if e[0] in ("set", "inherit"))
+        if len(entries) <= MAX_PART:
+            return self.part(entries, scope, outer, block, at, later, static)
+        parts: list[Expr] = []
+        for i in range(0, len(entries), MAX_PART):
+            inner: Block = []
+            value = self.part(entries[i : i + MAX_PART], scope, outer, inner, at, later, static)
+            if inner:
+                function = self.fresh(".part")
+                inner.append(py.give(value, at))
+                block.append(py.define(function, [], inner, at))
+                value = py.call(py.name(function, at), [], at)
+            parts.append(value)
+        return py.put(a.Dict([None] * len(parts), parts), at)  # type: ignore[no-any-return]
+
+    def part(
+        self,
+        entries: list[Node],
+        scope: Scope,
+        outer: Scope,
+        block: Block,
+        at: Place,
+        later: Later,
+        static: tuple[str, ...],
+    ) -> Expr:
+        """Some of a record's entries as a dict display. static: the names of all."""
         keys: list[Expr | None] = []
         values: list[Expr] = []
-        static = tuple(e[3] for e in entries if e[0] in ("set", "inherit"))
         for entry in entries:
             kind = entry[0]
             where = self.place(entry[1], entry[2])

@@ -52,6 +52,8 @@ def blame(error: BaseException, cache: Path | None) -> BaseException:
         others += (Other(step.span(), "asked for here"),)
         step = own[-2]
         own.pop()
+    elif isinstance(fault, Fault) and fault.caller and len(steps) > 1 and step is steps[-2]:
+        callee = steps[-1].frame
     span = place or step.span()
     if isinstance(fault, Fault) and fault.field is not None:
         span = field_place(step, fault, callee, cache) or span
@@ -60,6 +62,8 @@ def blame(error: BaseException, cache: Path | None) -> BaseException:
     elif isinstance(fault, Fault) and fault.twin is not None:
         others += twin_place(step, fault.twin, cache)
     calls = _calls([s for s in own if s is not step])
+    while calls and calls[-1].span[:2] == span[:2]:
+        calls = calls[:-1]  # that line is shown already
     why = (
         fault.why
         if isinstance(fault, Fault)
@@ -163,6 +167,8 @@ def _misuse(message: str, step: Step) -> Fault | None:
         what = f"{quote(callee[0])} is" if callee else "This is"
         if callee:
             hint = ""
+        if callee and kind == "record":
+            hint = f"write {callee[0]}.with {{ NAME = VALUE }} to change some of its fields"
         if callee and callee[0] in STRICT:
             hint = f"a name `{callee[0]}` of your own hides the builtin; give it another name"
         return Fault(f"{what} {with_article(kind)}, not a function", hint=hint)
@@ -205,7 +211,7 @@ def _arguments(qualified: str, message: str, step: Step) -> Fault | None:
     found = re.match(r"takes (?:from \d+ to )?(\d+) positional arguments? but (\d+)", message)
     if found:
         most = {"0": "no arguments", "1": "one argument"}.get(found[1], f"{found[1]} arguments")
-        return Fault(f"{upper} takes {most}, and here are {found[2]}", hint=takes)
+        return Fault(f"{upper} takes {most}, and here {'is one' if found[2] == '1' else f'are {found[2]}'}", hint=takes)
     return None
 
 

@@ -65,8 +65,12 @@ def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
         return "write a = { b = VALUE } for a.b = VALUE"
     if kind == ":" or before[0] == ":" or (before[0] == "[" and at > 1 and tokens[at - 2][0] == ":"):
         return "fields are written NAME = VALUE"
+    if kind == "NL" and "=" in expected and before[0] == ")":
+        return "a file and a record hold fields: NAME = VALUE"
     following = tokens[at + 1] if at + 1 < len(tokens) else token
     if before[0] == "." and kind in ("INT", "FLOAT"):
+        if at > 1 and tokens[at - 2][0] in ("INT", "FLOAT"):
+            return "a version is a text, and stands in quotes"
         return _QUOTES
     if (kind, token[1], before[1]) == ("OP", "+", "+") and at > 2 and tokens[at - 3][0] == ".":
         name = tokens[at - 2]

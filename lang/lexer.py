@@ -189,7 +189,7 @@ class _Lexer:
             ";": "fields are separated by new lines or commas",
             "`": 'strings stand in double quotes: "..."',
             "&": "write && for `and`",
-            "%": "there is no remainder operator",
+            "%": "there is no remainder operator; write a - a / b * b",
             "?": "write `if CONDITION then A else B`, or `record.field or default`",
             "$": 'write "${NAME}" in a string',
             "\\": "a backslash has a meaning only in strings",
@@ -222,7 +222,11 @@ class _Lexer:
                 pos = begun = self._interpolation(pos)
             elif char in ("", "\n"):
                 hint = "a string of several lines stands in three quotes" if char else ""
-                raise self.source.error(start, start + len(quotes), "This string has no end", hint=hint)
+                other = None
+                if self.open and self.open[-1][0] == "${":
+                    opened = self.open[-1][1]
+                    hint, other = "", (opened, opened + 2, "this may lack its `}`")
+                raise self.source.error(start, start + len(quotes), "This string has no end", hint=hint, other=other)
             elif char == "\\":
                 pos = self._check_escape(pos)
             else:

@@ -13,6 +13,8 @@ from fpack.store.errors import FpackError
 from .errors import Fault, Other, Span
 from .source import Source
 
+_VARIADIC = 0x04  # a code object's flag for `*args`
+
 
 class Step:
     """One frame of the traceback that runs code of a source text."""
@@ -66,18 +68,26 @@ def line_of(source: Source, line: int) -> str:
 def given_argument(value: Any, builtin: FrameType, step: Step, cache: Path | None) -> Span | None:
     """Where a call writes the argument that a builtin's frame holds."""
     code = builtin.f_code
-    for i, name in enumerate(code.co_varnames[: code.co_argcount]):
-        held = builtin.f_locals.get(name)
-        if held.__class__ is CellType:
-            held = held.cell_contents
-            held = held[0] if held.__class__ is tuple else None
-        if held is value and value is not None:
+    given = [builtin.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
+    if code.co_flags & _VARIADIC:
+        given += builtin.f_locals.get(code.co_varnames[code.co_argcount], ())
+    found = [i for i, held in enumerate(given) if _settled(held) is value]
+    if value is not None or len(found) == 1:
+        for i in found:
             node = call_at(step, cache)
             if node is None or node[0] != "call" or any(a[0] == "spread" for a in node[4][: i + 1]):
                 return None
             if i < len(node[4]):
                 return step.source.span(node[4][i][1], node[4][i][2])
     return None
+
+
+def _settled(held: Any) -> Any:
+    """An argument as its builtin has evaluated it, or a value that nothing is, if it has not."""
+    if held.__class__ is CellType:
+        held = held.cell_contents
+        return held[0] if held.__class__ is tuple else _settled
+    return held
 
 
 def field_place(step: Step, fault: Fault, callee: FrameType | None, cache: Path | None) -> Span | None:

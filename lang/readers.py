@@ -68,6 +68,18 @@ def parse_yaml(text: str) -> Value:
     return _walk(parse(text))
 
 
+# What Python's reader of JSON says, in words for those who wrote it.
+_PLAINER = {
+    "Expecting property name enclosed in double quotes": "a name in double quotes is expected here",
+    "Illegal trailing comma before end of object": "no comma stands after the last field",
+    "Illegal trailing comma before end of array": "no comma stands after the last element",
+    "Expecting value": "a value is expected here",
+    "Expecting ',' delimiter": "a comma is expected here",
+    "Expecting ':' delimiter": "a colon is expected here",
+    "Extra data": "the value ends here, and more text follows",
+    "Unterminated string starting at": "this string has no end",
+    "Invalid control character at": "a new line or another control character is written as an escape",
+}
 _TOO_DEEP = "it is nested too deeply"
 _PARSERS: dict[str, Callable[[str], Value]] = {"JSON": parse_json, "TOML": parse_toml, "YAML": parse_yaml}
 
@@ -105,7 +117,8 @@ def _parsed(text: str, language: str, what: str) -> Value:
         reason = str(error)
         found = _PLACE.search(reason)
         if found:
-            reason = f"line {found[1]}, column {found[2]}: {reason[: found.start()].strip(' :')}"
+            text = reason[: found.start()].strip(" :")
+            reason = f"line {found[1]}, column {found[2]}: {_PLAINER.get(text, text)}"
         raise Fault(f"{what} is not {language}", why=reason) from None
 
 

@@ -11,8 +11,10 @@ import os
 from pathlib import Path
 
 import pytest
+from fpack.lang import analysis, builtins, lexer, parser, tables
 from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
+from fpack.lang.source import Source
 from support.packages import Files, Packages
 
 CASES = Path(__file__).parent / "cases"
@@ -60,4 +62,88 @@ def test_error(name: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_there_are_enough_cases() -> None:
-    assert len(names("ok")) >= 40 and len(names("fail")) >= 40
+    assert len(names("ok")) >= 150 and len(names("fail")) >= 120
+
+
+# ---- what the cases cover
+
+# What has a value whatever it is given, as long as that has one itself.
+NEVER_WRONG = {"settings"}
+
+
+def texts(kind: str) -> list[Source]:
+    return [Source(str(p), p.read_text()) for p in sorted((CASES / kind).glob("*/*.fp"))]
+
+
+def called(kind: str) -> set[str]:
+    """The builtins that the cases of a kind mention, and do not bind themselves."""
+    found: set[str] = set()
+    for source in texts(kind):
+        try:
+            entries = parser.parse(source, None)
+        except EvalError:
+            continue
+        found |= analysis.Mentions().entries(entries)
+    return found & set(builtins.STRICT)
+
+
+@pytest.mark.parametrize("kind", ["ok", "fail"])
+def test_each_builtin_has_a_case(kind: str) -> None:
+    assert set(builtins.STRICT) - NEVER_WRONG - called(kind) == set()
+
+
+def reduced(source: Source, grammar: tables.Tables) -> set[int]:
+    """The productions that a text is made of, by their indices, found by nothing but the tables."""
+    tokens = [*(token[0] for token in lexer.tokenize(source)), tables.END]
+    stack, found, at = [grammar.starts["file"]], set(), 0
+    while True:
+        action = grammar.states[stack[-1]].get(tokens[at])
+        if action is None:
+            assert stack[-1] == grammar.ends["file"], source.name
+            return found
+        if action >= 0:
+            stack.append(action)
+            at += 1
+            continue
+        found.add(-1 - action)
+        rule = grammar.rules[-1 - action]
+        if rule.length:
+            del stack[-rule.length :]
+        stack.append(grammar.states[stack[-1]][rule.origin])
+
+
+def test_each_rule_of_the_grammar_has_a_case() -> None:
+    grammar = tables.load(None)
+    covered: set[int] = set()
+    for source in texts("ok"):
+        covered |= reduced(source, grammar)
+    missing = {
+        f"{r.origin} -> {r.action} ({r.length} symbols)" for i, r in enumerate(grammar.rules) if i not in covered
+    }
+    # Evaluation of an expression alone, as on the command line, is what other tests begin with.
+    assert {m for m in missing if not m.startswith(("expression ->", "$root"))} == ALLOWED
+
+
+# A file may be empty, or hold one thing and a comma; no case could show a value of it.
+ALLOWED = {"file -> empty_entries (0 symbols)"}
+
+
+def types_in(node: object) -> set[object]:
+    """The types of all parameters in a syntax tree; of a list's elements too."""
+    if not isinstance(node, (tuple, list)):
+        return set()
+    found = set().union(*map(types_in, node)) if node else set()
+    if isinstance(node, tuple) and node and node[0] == "param" and node[4] is not None:
+        todo = list(node[4])
+        while todo:
+            kind = todo.pop()
+            found.add("[TYPE]" if isinstance(kind, tuple) else kind)
+            todo += kind if isinstance(kind, tuple) else ()
+    return found
+
+
+def test_each_type_has_a_case() -> None:
+    written: set[object] = set()
+    for source in texts("ok"):
+        written |= types_in(parser.parse(source, None))
+    assert written == {*parser.TYPES, "[TYPE]"}

@@ -1,0 +1,1 @@
+result = assert false, 5 in 1

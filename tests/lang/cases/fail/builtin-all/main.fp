@@ -1,0 +1,1 @@
+result = all(5, x => true)

@@ -1,0 +1,1 @@
+result = any([1], x => "yes")

@@ -1,0 +1,1 @@
+result = concat([1], 2)

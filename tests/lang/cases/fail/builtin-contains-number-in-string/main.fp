@@ -1,0 +1,1 @@
+result = contains("a1", 1)

@@ -1,0 +1,1 @@
+result = contains(5, 5)

@@ -1,0 +1,1 @@
+result = debian-closure("trixie", "dash")

@@ -1,0 +1,1 @@
+result = debian-package("trixie", "dahs")

@@ -1,0 +1,2 @@
+file = ./main.fp
+result = ends-with(file, ".fp")

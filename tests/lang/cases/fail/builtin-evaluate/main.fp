@@ -1,0 +1,1 @@
+result = evaluate(1 / 0, "done")

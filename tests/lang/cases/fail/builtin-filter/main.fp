@@ -1,0 +1,1 @@
+result = filter([1], "x")

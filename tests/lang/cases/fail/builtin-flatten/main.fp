@@ -1,0 +1,1 @@
+result = flatten([[1], 2])

@@ -1,0 +1,1 @@
+result = from-json("{\"a\": 1, \"a\": 2}")

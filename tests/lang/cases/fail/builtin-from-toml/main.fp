@@ -1,0 +1,4 @@
+result = from-toml("""
+  [tool]
+  name = x
+  """)

@@ -1,0 +1,1 @@
+result = from-yaml("!!python/object/apply:os.system [id]")

@@ -1,0 +1,4 @@
+result = from-yaml("""
+  a: 1
+  a: 2
+  """)

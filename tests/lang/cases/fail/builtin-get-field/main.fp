@@ -1,0 +1,2 @@
+config = { version = "1", name = "x" }
+result = get(config, "versoin")

@@ -1,0 +1,1 @@
+result = get("abc", 0)

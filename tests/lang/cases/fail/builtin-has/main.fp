@@ -1,0 +1,2 @@
+result = has({ a = 1 }, a)
+a = 1

@@ -1,0 +1,2 @@
+xs = []
+result = head(xs)

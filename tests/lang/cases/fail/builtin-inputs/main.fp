@@ -1,0 +1,1 @@
+result = inputs("/usr/bin/env")

@@ -1,0 +1,1 @@
+result = map-record({ a = 1 }, value => value)

@@ -1,0 +1,1 @@
+result = { a = 1 } |> map(x => x)

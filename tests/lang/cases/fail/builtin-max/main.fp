@@ -1,0 +1,1 @@
+result = max({ a = 1 })

@@ -1,0 +1,1 @@
+result = merge({ a = 1 }, [1])

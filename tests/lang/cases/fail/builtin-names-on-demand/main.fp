@@ -1,0 +1,1 @@
+result = names(import("fpack/debian").trixie)

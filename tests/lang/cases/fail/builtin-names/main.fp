@@ -1,0 +1,1 @@
+result = names([1, 2])

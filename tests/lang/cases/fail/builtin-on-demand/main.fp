@@ -1,0 +1,2 @@
+squares = on-demand("squares", name => to-int(name) * to-int(name))
+result = squares.two

@@ -1,0 +1,1 @@
+result = read-json(./package.json)

@@ -1,0 +1,1 @@
+result = remove({ a = 1 }, ["a", 1])

@@ -1,0 +1,1 @@
+result = replace-all("abc", "[a", "x")

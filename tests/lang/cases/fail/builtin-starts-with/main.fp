@@ -1,0 +1,1 @@
+result = starts-with(["a"], "a")

@@ -1,0 +1,1 @@
+result = store-name(1.5)

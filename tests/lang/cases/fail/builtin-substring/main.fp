@@ -1,0 +1,1 @@
+result = substring("abc", 2, 1)

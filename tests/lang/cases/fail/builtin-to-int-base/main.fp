@@ -1,0 +1,1 @@
+result = to-int("10", 99)

@@ -1,0 +1,2 @@
+port = "80 "
+result = to-int(port)

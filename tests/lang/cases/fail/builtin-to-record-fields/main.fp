@@ -1,0 +1,1 @@
+result = to-record([{ key = "a", value = 1 }])

@@ -1,0 +1,1 @@
+result = to-string([1])

@@ -1,0 +1,1 @@
+result = upper(["a"])

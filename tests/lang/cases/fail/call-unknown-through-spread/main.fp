@@ -1,0 +1,3 @@
+greet(name) = name
+options = { name = "a", shout = true }
+result = greet(...options)

@@ -1,0 +1,1 @@
+result = [x if true for x in [1]]

@@ -1,0 +1,1 @@
+result = [x for x in [1, 2] if x]

@@ -1,0 +1,2 @@
+def f(x) = x
+result = f(1)

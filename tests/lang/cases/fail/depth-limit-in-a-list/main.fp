@@ -1,0 +1,2 @@
+nest(x) = [nest(x)]
+result = to-json(nest(1))

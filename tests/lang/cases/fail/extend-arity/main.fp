@@ -1,0 +1,1 @@
+result = { a = 1 }.extend(() => { b = 1 })

@@ -1,0 +1,1 @@
+result = "set".extend { a = 1 }

@@ -1,0 +1,4 @@
+size = area / height
+area = size * height
+height = 2
+result = size

@@ -1,0 +1,2 @@
+import("./other.fp")
+result = 1

@@ -1,0 +1,2 @@
+name = "x"
+result = { name, name = "y" }

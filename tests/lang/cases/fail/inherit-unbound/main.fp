@@ -1,0 +1,2 @@
+result = { nmae }
+name = "x"

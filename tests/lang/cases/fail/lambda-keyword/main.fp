@@ -1,0 +1,1 @@
+result = map([1], lambda x: x)

@@ -1,0 +1,1 @@
+result = let a = b, b = a in a

@@ -1,0 +1,2 @@
+n = 5
+result = n.x or 1

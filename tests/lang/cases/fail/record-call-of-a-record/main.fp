@@ -1,0 +1,2 @@
+base = { a = 1 }
+result = base { b = 2 }

@@ -1,0 +1,1 @@
+result = { ${k} = v for k, v in ["a"] }

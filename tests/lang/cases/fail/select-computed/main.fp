@@ -1,0 +1,3 @@
+r = { alpha = 1 }
+key = "alhpa"
+result = r.${key}

@@ -1,0 +1,2 @@
+f(x) = return x
+result = f(1)

@@ -1,0 +1,2 @@
+strings = import("fpack/strings")
+result = strings.pad-left(7, 3)

@@ -1,0 +1,2 @@
+lists = import("fpack/lists")
+result = lists.takee([1], 1)

@@ -1,0 +1,1 @@
+result = true ? 1 : 2

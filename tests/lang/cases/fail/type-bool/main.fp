@@ -1,0 +1,2 @@
+f(strip: bool) = strip
+result = f(strip = "yes")

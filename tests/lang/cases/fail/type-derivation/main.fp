@@ -1,0 +1,2 @@
+f(source: derivation) = source
+result = f({ out = "/x" })

@@ -1,0 +1,2 @@
+f(each: function) = each
+result = f(5)

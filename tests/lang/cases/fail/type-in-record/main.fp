@@ -1,0 +1,1 @@
+result = { name: string, version: string }

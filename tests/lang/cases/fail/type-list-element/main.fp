@@ -1,0 +1,2 @@
+link(libs: [string]) = libs
+result = link(["z", "m", 5])

@@ -1,0 +1,2 @@
+f(rows: [[int]]) = rows
+result = f([[1], ["2"]])

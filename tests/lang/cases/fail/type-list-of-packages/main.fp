@@ -1,0 +1,3 @@
+debian = import("fpack/debian").trixie
+tools(list: [package]) = list
+result = tools([debian.dash, "g++"])

@@ -1,0 +1,2 @@
+f(n: number) = n
+result = f(true)

@@ -1,0 +1,2 @@
+name-of(p: package) = p.name
+result = name-of("dash")

@@ -1,0 +1,2 @@
+f(files: [path]) = files
+result = f(["./main.fp"])

@@ -1,0 +1,2 @@
+f(file: path) = file
+result = f("./main.fp")

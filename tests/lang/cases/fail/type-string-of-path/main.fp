@@ -1,0 +1,2 @@
+f(name: string) = name
+result = f(./main.fp)

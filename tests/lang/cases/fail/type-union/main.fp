@@ -1,0 +1,2 @@
+listen(port: int | string) = port
+result = listen(port = null)

@@ -1,0 +1,2 @@
+f(a: [strings]) = a
+result = f([])

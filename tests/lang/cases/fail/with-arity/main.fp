@@ -1,0 +1,1 @@
+result = { a = 1 }.with((a, b) => { c = 1 })

@@ -1,0 +1,1 @@
+result = { a = 1 }.with { a = a + 1 }
