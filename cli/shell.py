@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from . import options as shared
-from .shells.request import split
+from .shells.request import FORMATS, split
 
 
 class WithCommand(click.Command):
@@ -40,6 +40,15 @@ Examples:
 @click.option("--user", metavar="NAME[:UID]", help="Be another user inside.")
 @click.option("--interpreter", type=click.Choice(["bash", "zsh", "fish"]), help="What to type commands into.")
 @click.option("--no-services", is_flag=True, help="Start no services.")
+@click.option("--for", "building", metavar="PACKAGE", help="The build of a package, to run its phases one by one.")
+@click.option(
+    "--print-env",
+    is_flag=False,
+    flag_value="bash",
+    type=click.Choice(FORMATS),
+    help="Print commands that put the programs and variables into this shell.",
+)
+@click.option("--devcontainer", is_flag=True, help="Write a devcontainer.json that uses an image of the shell.")
 @shared.building
 @click.pass_context
 def command(ctx: click.Context, /, what: tuple[str, ...], **rest: Any) -> int:

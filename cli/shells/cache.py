@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from .model import Closure
 
-FORMAT = 1
+FORMAT = 2
 DAY = 86400
 # A file that changed again so soon after it was read may look the same.
 _TICK = 100_000_000  # ns
@@ -42,8 +42,8 @@ class Service(NamedTuple):
 class Entry(NamedTuple):
     """A built shell. project: its directory, or empty. lease: its name. store: the store's root on disk.
 
-    program: what `fpack run` runs without a command. place: the directory with what was prepared for it.
-    programs: the names of what it offers, for shims. phases: (name, script) of a package's build.
+    program: what `fpack run` runs without a command. place: the directory with what was prepared for it. usual: the
+    programs, by path, of packages that every shell has and nobody listed.
     """
 
     closure: Closure
@@ -55,6 +55,7 @@ class Entry(NamedTuple):
     program: str = ""
     release: str = ""
     services: tuple[Service, ...] = ()
+    usual: tuple[str, ...] = ()
 
 
 class Read(NamedTuple):

@@ -13,6 +13,7 @@ class Closure(NamedTuple):
 
     name: what the prompt shows. view: the directory on disk whose entries become `/`. paths: (store path, its place on
     disk) of all that is to be in /fpack/store. search: directories for the front of PATH, with colons. hook: bash's.
+    files: texts of further files in /run/fpack, by path.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Closure(NamedTuple):
     search: str = ""
     env: Mapping[str, str] = {}
     hook: str = ""
+    files: Mapping[str, str] = {}
 
 
 class Wishes(NamedTuple):

@@ -293,7 +293,7 @@ def scripts(closure: Closure) -> dict[str, str]:
         "init.fish": _FISH,
         "bin/fpack": _INSIDE,
     }
-    return {path: text.replace("@NAME@", quoted) for path, text in files.items()}
+    return {path: text.replace("@NAME@", quoted) for path, text in files.items()} | dict(closure.files)
 
 
 _BASH = """\

@@ -94,7 +94,7 @@ class _Shell:
     def __init__(self, workspace: Workspace, record: Mapping[str, Any]) -> None:
         self._workspace = workspace
         evaluator = workspace.evaluator
-        names = ("name", "root", "paths", "search", "env", "hook", "release")
+        names = ("name", "root", "paths", "search", "env", "hook", "release", "usual-names")
         self._parts = [{name: evaluator.force(record[name], True) for name in names}]
         services = evaluator.force(record["services"])
         wanted = ("root", "paths", "search", "env", "exports", "start", "prepare", "ready", "stop", "seconds")
@@ -104,6 +104,7 @@ class _Shell:
         packages = evaluator.force(record["packages"])
         first = evaluator.force(packages[0]) if packages else {}
         self._first = str(evaluator.force(first.get("name", "")))
+        self._listed = {str(evaluator.force(evaluator.force(each).get("name", ""))) for each in packages}
         self._built = {text: evaluator.derivation_of(text) for part in self._parts for text in part["paths"]}
 
     def entry(self, place: str, project: str, request: Request) -> tuple[Entry, list[StorePath]]:
@@ -121,7 +122,7 @@ class _Shell:
         services = tuple(
             _service(part, closure, real) for part, closure in zip(self._parts[1:], closures[1:], strict=True)
         )
-        program = self._program(views[0]) if request.verb == "run" or not project else ""
+        program, usual = self._programs(views[0])
         keep = sorted({*found})
         entry = Entry(
             closure=closures[0],
@@ -133,6 +134,7 @@ class _Shell:
             program=program,
             release=str(self._parts[0]["release"]),
             services=services,
+            usual=usual,
         )
         return entry, keep
 
@@ -150,12 +152,37 @@ class _Shell:
             hook=_resolved(part["hook"], real),
         )
 
-    def _program(self, root: StorePath) -> str:
+    def _programs(self, root: StorePath) -> tuple[str, tuple[str, ...]]:
+        """The program of the first package's own name, and those of packages that are there anyway."""
         from fpack.builders import meta
+        from fpack.store import derivation
+        from fpack.store.path import parse
 
-        _, extra = meta.read(self._workspace.store.disk(root))
+        store = self._workspace.store
+        _, extra = meta.read(store.disk(root))
         programs: Any = extra.get("programs") or {}
-        return str((programs.get(self._first) or {}).get("program") or "")
+        made = self._workspace.output(self._parts[0]["root"]).derivation
+        slices: Any = derivation.decode(self._workspace.evaluator.derivations[made]).args["slices"]
+        usual = _below(self._parts[0]["usual-names"], {s["package"]: s["depends"] for s in slices}, self._listed)
+        found: set[str] = set()
+        records: Any = extra["slices"]
+        for each in records:
+            if each["package"] in usual:
+                entries, _ = meta.read(store.disk(parse(each["path"])))
+                found.update(f"/{e.path}" for e in entries if e.kind != meta.DIRECTORY and "bin/" in e.path)
+        return str((programs.get(self._first) or {}).get("program") or ""), tuple(sorted(found))
+
+
+def _below(names: Iterable[str], depends: Mapping[str, Iterable[str]], less: set[str]) -> set[str]:
+    """Packages and what they depend on, at any distance, less some."""
+    found: set[str] = set()
+    todo = [name for name in names if name not in less]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += [each for each in depends.get(name, ()) if each not in less]
+    return found
 
 
 def _service(part: Mapping[str, Any], closure: Closure, real: Mapping[str, StorePath]) -> Service:

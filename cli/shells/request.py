@@ -26,8 +26,10 @@ class Request(NamedTuple):
     lock: str = ""
     arch: str = ""
     services: bool = True
+    print_env: str = ""
 
 
+FORMATS = ("bash", "zsh", "fish", "json")
 # option: the field it sets. A flag has a value here, another option takes the next word.
 _FLAGS: dict[str, tuple[str, bool]] = {
     "--pure": ("pure", True),
@@ -58,7 +60,7 @@ def parse(argv: Sequence[str]) -> Request | None:
     values: dict[str, bool | str] = {}
     lists: dict[str, list[str]] = {name: [] for name in _VALUES.values()}
     what: list[str] = []
-    extra = {"lock": "", "arch": "", "building": ""}
+    extra = {"lock": "", "arch": "", "building": "", "print_env": ""}
     services = True
     words = iter(before)
     for word in words:
@@ -67,6 +69,10 @@ def parse(argv: Sequence[str]) -> Request | None:
             what.append(word)
         elif word in _FLAGS:
             values[_FLAGS[word][0]] = _FLAGS[word][1]
+        elif name == "--print-env":
+            extra["print_env"] = value or "bash"
+            if extra["print_env"] not in FORMATS:
+                return None
         elif word == "--no-services":
             services = False
         elif name in _VALUES or name in ("--network", "--user", "--interpreter", "--lock", "--arch", "--for"):

@@ -78,7 +78,7 @@ def prepared_etc(place: str, view: str, who: Account) -> str:
 
 def prepared_scripts(place: str, closure: Closure) -> str:
     """The directory that becomes /run/fpack, made if it is not there."""
-    own = f"{place}/own-{_short(closure.name + chr(0) + closure.hook)}"
+    own = f"{place}/own-{_short(repr((closure.name, closure.hook, sorted(closure.files.items()))))}"
     if not os.path.isdir(own):
         import shutil
         import tempfile

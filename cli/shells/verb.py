@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from fpack.cli import options as shared
+from fpack.cli.render import short
 from fpack.cli.target import UsageError
 
-from . import services, warm
+from . import devcontainer, services, trust, warm
 from .model import Wishes
 from .prepare import prepare
 from .request import Request, is_user
@@ -25,8 +27,18 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
         lock=str(options.lock or ""),
         arch=options.arch or "",
         services=not values.get("no_services"),
+        print_env=values.get("print_env") or "",
     )
     prepared = prepare(request, options)
+    if prepared.entry.project and verb == "shell":
+        trust.trust(prepared.entry.project)
+    if request.print_env:
+        return warm.print_env(prepared.entry, request.print_env)
+    if values.get("devcontainer"):
+        folder = prepared.entry.project or os.getcwd()
+        place = devcontainer.write(Path(folder), prepared.entry.closure.name, what[0] if what else "shell")
+        warm.note(f"{short(place)} is written; editors open the project in an image of the shell")
+        return 0
     wishes = warm.chosen(request, prepared.entry)
     return services.enter_with(prepared.entry, wishes, request.services, warm.note)
 

@@ -35,6 +35,12 @@ def main(argv: Sequence[str]) -> int | None:
         lease = leases.take(entry.store, entry.lease)
         if lease is None or not os.path.isdir(entry.closure.view):
             return None
+        if request.print_env:
+            return print_env(entry, request.print_env)
+        if entry.project and request.verb == "shell":
+            from . import trust
+
+            trust.trust(entry.project)
         wishes = chosen(request, entry)
         return services.enter_with(entry, wishes, request.services, note)
     except FpackError as error:
@@ -69,6 +75,14 @@ def store_root() -> str:
         return "/fpack"
     data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
     return f"{os.path.abspath(data)}/fpack"
+
+
+def print_env(entry: cache.Entry, kind: str) -> int:
+    """Print what puts the shell's programs and variables into a shell of the host."""
+    from . import shims
+
+    sys.stdout.write(shims.exports(kind, *shims.activate(entry)))
+    return 0
 
 
 def chosen(request: Request, entry: cache.Entry) -> Wishes:

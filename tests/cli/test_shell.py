@@ -271,6 +271,140 @@ def test_an_interactive_shell(fpack: Fpack, project: Path, terminals: list[Termi
     (fpack.home / ".bashrc").unlink()
 
 
+HOOKS = {
+    "bash": (["bash", "--norc", "-c"], "_fpack_hook", "type -P greet || echo none"),
+    "zsh": (["zsh", "-f", "-c"], "_fpack_hook", "whence -p greet || echo none"),
+    "fish": (["fish", "--no-config", "-c"], "_fpack_hook", "type -fP greet 2>/dev/null; or echo none"),
+}
+
+
+@pytest.mark.parametrize("kind", HOOKS)
+def test_a_hook_enters_and_leaves_with_the_directory(fpack: Fpack, project: Path, kind: str) -> None:
+    words, hook, where = HOOKS[kind]
+    if shutil.which(words[0]) is None:
+        pytest.skip(f"{kind} is not installed")
+    path = f"{Path(fpack.command()[0]).parent}:{fpack.env['PATH']}"
+    line = "fpack hook fish | source" if kind == "fish" else f'eval "$(fpack hook {kind})"'
+    below = project / "below"
+    below.mkdir()
+    show = f"{where}; echo level=$LEVEL"
+    script = f"{line}; {hook}; {show}; cd {below}; {hook}; {show}; greet a; cd ../..; {hook}; {show}; echo $PATH"
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*words, script], capture_output=True, text=True, cwd=project.parent,
+                              env={**fpack.env, "PATH": path, "LEVEL": "outer"}, timeout=60)  # fmt: skip
+
+    before = run()
+    assert "has it entered from then on" in before.stderr and "greet 13" not in before.stdout
+    fpack("shell", "--", "true", cwd=project)
+    lines = run().stdout.splitlines()
+    assert lines[:2] == ["none", "level=outer"]
+    assert lines[2].endswith("/bin/greet") and lines[3:5] == ["level=own", "greet 13 a"]
+    assert lines[5:7] == ["none", "level=outer"]
+    assert lines[7].replace(" ", ":") == path
+
+
+def test_shims_have_what_was_asked_for_and_pass_all_on(fpack: Fpack, project: Path) -> None:
+    answer = json.loads(fpack("shell", "--print-env=json", cwd=project).stdout)
+    assert answer["env"]["LEVEL"] == "own"
+    names = os.listdir(answer["path"])
+    assert "greet" in names and "sed" in names and not {"ls", "bash", "sh", "cat", "grep"} & set(names)
+    text = fpack("shell", "--print-env", cwd=project).stdout
+    script = (
+        f"{text}greet 'a  b'; cd /; greet $(pwd); printf 'x\\n' | sed s/x/y/; sed --no-such-option 2>/dev/null; echo $?"
+    )
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, cwd=project, env=fpack.env, timeout=60)
+    assert done.stdout == "greet 13 a  b\ngreet 13 /\ny\n1\n", done.stderr
+    # A second time there is nothing to make.
+    assert json.loads(fpack("shell", "--print-env=json", cwd=project).stdout) == answer
+
+
+def test_direnv_uses_a_shell(fpack: Fpack, project: Path) -> None:
+    path = f"{Path(fpack.command()[0]).parent}:{fpack.env['PATH']}"
+    script = 'watch_file() { echo "watched $*"; }; eval "$(fpack hook direnv)"; use_fpack; greet; echo $LEVEL'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=project,
+                          env={**fpack.env, "PATH": path}, timeout=60)  # fmt: skip
+    assert done.stdout.splitlines() == ["watched fpack.fp fpack.lock", "greet 13 ", "own"], done.stderr
+
+
+def test_editors_get_the_packed_image_of_the_shell(fpack: Fpack, project: Path) -> None:
+    fpack("shell", "--devcontainer", cwd=project)
+    place = project / ".devcontainer" / "devcontainer.json"
+    told = json.loads(place.read_text())
+    packed = fpack.pack("shell", "-o", "shell.tar", cwd=project)
+    assert told["image"].removeprefix("localhost/") == f"{packed['name']}:{packed['tag']}" == "site:shell"
+    assert told["initializeCommand"][:3] == ["fpack", "pack", "shell"]
+    fpack("shell", "--devcontainer", cwd=project)
+    place.write_text("// mine\n{}")
+    assert "not fpack's" in fpack.fails("shell", "--devcontainer", cwd=project)
+    assert place.read_text() == "// mine\n{}"
+
+
+SERVICES = """
+debian = import("fpack/debian").trixie
+std = import("fpack/shell")
+wait = "while :; do sleep 0.05; done"
+shell = std.shell {
+  name = "site"
+  packages = [debian.greet]
+  services = {
+    echo = std.service {
+      packages = [debian.greet]
+      prepare = "echo prepared >> \\"$DATA/log\\"; rm -f \\"$RUN/pipe\\"; mkfifo \\"$RUN/pipe\\""
+      start = "trap 'echo stopped >> \\"$DATA/log\\"; exit 0' TERM; id -u; touch \\"$RUN/up\\"; ${wait}"
+      ready = "test -e \\"$RUN/up\\""
+      exports = { PIPE = "$RUN/pipe", KEPT = "$DATA/log" }
+      seconds = 20
+    }
+  }
+}
+broken = std.shell { packages = [debian.greet], services = { bad = std.service { start = "echo no room; exit 3" } } }
+"""
+
+
+def test_services_run_as_long_as_a_shell_is_open(fpack: Fpack, project: Path) -> None:
+    (project / "fpack.fp").write_text(SERVICES)
+    script = 'cat "$KEPT"; test -p "$PIPE" && echo pipe; echo go; read line; cat "$KEPT" | wc -l'
+    words = fpack.command("shell", "--", "sh", "-c", script)
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": fpack.env, "cwd": project}
+    first = subprocess.Popen(words, **options)  # type: ignore[call-overload]
+    assert [first.stdout.readline() for _ in range(3)] == ["prepared\n", "pipe\n", "go\n"]
+    second = subprocess.Popen(words, **options)  # type: ignore[call-overload]
+    assert [second.stdout.readline() for _ in range(3)] == ["prepared\n", "pipe\n", "go\n"], "it is the same one"
+    assert first.communicate("\n", timeout=60)[0] == "1\n" and first.returncode == 0
+    assert second.communicate("\n", timeout=60)[0] == "1\n", "it still runs for the second shell"
+    kept = project / ".fpack" / "services" / "echo" / "data" / "log"
+    assert kept.read_text() == "prepared\nstopped\n"
+    log = (project / ".fpack" / "services" / "echo" / "log").read_text()
+    assert log.strip() != "0", "it is not root even where its user is"
+    assert out(fpack, "shell", "--no-services", "--", "sh", "-c", "echo ${PIPE-none}", cwd=project) == "none"
+    again = out(
+        fpack, "shell", "--container", "--", "sh", "-c", 'cat "$KEPT"; test -p "$PIPE" && echo pipe', cwd=project
+    )
+    assert again.splitlines() == ["prepared", "stopped", "prepared", "pipe"]
+
+
+def test_a_service_that_does_not_start_is_explained(fpack: Fpack, project: Path) -> None:
+    (project / "fpack.fp").write_text(SERVICES)
+    text = fpack.fails("shell", "#broken", "--", "echo", "entered", cwd=project)
+    assert "The service bad did not start" in text and "no room" in text and "--no-services" in text
+
+
+def test_ctrl_c_while_services_start_stops_them(fpack: Fpack, project: Path, terminals: list[Terminal]) -> None:
+    (project / "fpack.fp").write_text(SERVICES.replace("test -e", "false && test -e"))
+    terminal = Terminal(fpack, "shell", cwd=project)
+    terminals.append(terminal)
+    terminal.wait("echo: starting")
+    kept = project / ".fpack" / "services" / "echo" / "data" / "log"
+    end = time.monotonic() + 20
+    while not kept.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    assert kept.read_text() == "prepared\nstopped\n"
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs to make a namespace with a limit")
 def test_where_namespaces_are_forbidden_it_says_so_and_stops(fpack: Fpack) -> None:
     limit = 'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all "$@"'

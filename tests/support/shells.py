@@ -142,16 +142,24 @@ class Terminal:
         end = time.monotonic() + seconds
         while time.monotonic() < end and self._read(0.2):
             pass
-        _, status = os.waitpid(self.pid, 0)
+        while True:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > end:
+                raise AssertionError(f"it does not end; there was: {self.text!r}")
+            time.sleep(0.05)
         self.status = os.waitstatus_to_exitcode(status)
         return self.status
 
     def close(self) -> None:
         """Hang up, and see the program end."""
         if self.status is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGHUP)
             os.close(self.master)
-            os.waitpid(self.pid, 0)
+            end = time.monotonic() + 20
+            while not os.waitpid(self.pid, os.WNOHANG)[0]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGHUP if time.monotonic() < end else signal.SIGKILL)
+                time.sleep(0.1)
         else:
             os.close(self.master)

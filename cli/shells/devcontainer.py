@@ -1,0 +1,43 @@
+"""devcontainer.json for editors: the packed image of a shell, made anew by fpack before a container of it starts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fpack.cli.target import UsageError
+
+PLACE = Path(".devcontainer", "devcontainer.json")
+
+
+def description(name: str, what: str, engine: str) -> dict[str, Any]:
+    """What an editor is told. what: the shell's name on the command line."""
+    prefix = "localhost/" if engine == "podman" else ""
+    return {
+        "name": name,
+        "image": f"{prefix}{name}:shell",
+        "initializeCommand": ["fpack", "pack", what, "--load", engine],
+        "workspaceMount": "source=${localWorkspaceFolder},target=/work,type=bind",
+        "workspaceFolder": "/work",
+        "overrideCommand": True,
+        "customizations": {"fpack": {"shell": what}},
+    }
+
+
+def write(folder: Path, name: str, what: str) -> Path:
+    """Write the file below `folder`; one that somebody else wrote stays."""
+    engine = "podman" if shutil.which("podman") and not shutil.which("docker") else "docker"
+    place = folder / PLACE
+    if place.exists():
+        try:
+            before = json.loads(place.read_text("utf-8"))
+        except ValueError:
+            before = None
+        if not isinstance(before, Mapping) or "fpack" not in before.get("customizations", {}):
+            raise UsageError("There is a devcontainer.json that is not fpack's", where=str(place), hint="move it away")
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(json.dumps(description(name, what, engine), indent=2) + "\n", "utf-8")
+    return place
