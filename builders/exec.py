@@ -205,7 +205,7 @@ class Exec:
             what, why = f"{task.name} was ended {phase}", finished.exceeded
         else:
             ended = f"it ended with exit status {finished.status}"
-            if finished.status > 128:
+            if 128 < finished.status <= 192:
                 ended = f"it was ended by signal {finished.status - 128}"
             what, why = f"{task.name} failed {phase}", ended
         last = "\n".join(lines.last)

@@ -16,6 +16,7 @@ from blake3 import blake3
 from fpack.store import path as store_path
 from fpack.store.path import StorePath
 from fpack.store.pool import FileNode
+from fpack.store.remove import open_directory
 from fpack.store.tree import CHUNK, MAX_DEPTH, Directory, Node, check_entry, check_target, tree_digest
 from fpack.store.writer import TreeWriter
 
@@ -24,7 +25,6 @@ from .meta import Facts
 from .protocol import BuildError
 from .references import GZIP, ZIP, Finder, patch, rewrite, search_packed
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _AR = b"!<arch>\n"
 
@@ -101,7 +101,7 @@ class Reader:
             raise BuildError(
                 "An output holds what is neither a file nor a directory nor a symlink", where=path or os.fsdecode(name)
             )
-        fd = open_directory(parent, name)
+        fd = open_directory(name, parent)
         try:
             found: dict[bytes, Seen] = {}
             for entry in sorted(map(os.fsencode, os.listdir(fd))):
@@ -202,7 +202,7 @@ class Reader:
                 return seen.node._replace(digest=hasher.digest())
             finally:
                 os.close(fd)
-        fd = open_directory(parent, name)
+        fd = open_directory(name, parent)
         try:
             entries: Directory = {below: self._node(fd, below, each, changes) for below, each in seen.items()}
             return entries
@@ -230,22 +230,13 @@ class Reader:
                 raise BuildError("A file of an output changed while it was read", where=path)
         else:
             writer.mkdir(path)
-            fd = open_directory(parent, name)
+            fd = open_directory(name, parent)
             try:
                 for below, each in seen.items():
                     text = os.fsdecode(below)
                     self._write(fd, below, f"{path}/{text}" if path else text, each, changes, writer)
             finally:
                 os.close(fd)
-
-
-def open_directory(parent: int, name: bytes) -> int:
-    """A directory, opened whatever its mode is, and never through a symlink."""
-    try:
-        return os.open(name, _DIRECTORY, dir_fd=parent)
-    except PermissionError:
-        _unlock(parent, name, 0o700)
-        return os.open(name, _DIRECTORY, dir_fd=parent)
 
 
 def open_file(parent: int, name: bytes, mode: int) -> int:
@@ -281,7 +272,7 @@ def _strippable(parent: int, name: bytes, path: str, depth: int) -> Iterator[tup
     except FileNotFoundError:
         return
     if stat.S_ISDIR(status.st_mode) and depth <= MAX_DEPTH:
-        fd = open_directory(parent, name)
+        fd = open_directory(name, parent)
         try:
             found = [
                 each

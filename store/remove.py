@@ -24,7 +24,7 @@ def remove_tree(place: Path) -> None:
     if not stat.S_ISDIR(mode):
         os.unlink(place)
         return
-    fd = os.open(place, _OPEN)
+    fd = open_directory(os.fspath(place), None)
     try:
         os.fchmod(fd, 0o700)
         while _empty(fd, fd, 0):
@@ -46,7 +46,7 @@ def _empty(fd: int, top: int, depth: int) -> bool:
         except (IsADirectoryError, PermissionError):
             pass
         try:
-            below = os.open(name, _OPEN, dir_fd=fd)
+            below = open_directory(name, fd)
         except FileNotFoundError:
             continue
         try:
@@ -61,3 +61,18 @@ def _empty(fd: int, top: int, depth: int) -> bool:
         with contextlib.suppress(FileNotFoundError):
             os.rmdir(name, dir_fd=fd)
     return moved
+
+
+def open_directory(name: str | bytes, parent: int | None) -> int:
+    """A directory, opened whatever its mode is, and never through a symlink."""
+    try:
+        return os.open(name, _OPEN, dir_fd=parent)
+    except PermissionError:
+        fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        try:
+            if not stat.S_ISDIR(os.fstat(fd).st_mode):
+                raise
+            os.chmod(f"/proc/self/fd/{fd}", 0o700)
+        finally:
+            os.close(fd)
+        return os.open(name, _OPEN, dir_fd=parent)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -204,7 +205,8 @@ class Store:
         if os.path.lexists(target):
             # Left by a crash, or by a gc that has not come to it yet.
             os.rename(target, self.root / "trash" / os.urandom(8).hex())
-        directory = writer.place.is_dir()
+        # A symlink to a directory is none: it may lead anywhere on this machine.
+        directory = stat.S_ISDIR(os.lstat(writer.place).st_mode)
         if directory:
             # A directory that its owner cannot write to cannot be renamed to another parent.
             os.chmod(writer.place, 0o755)

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fpack.store.locks import FileLock
+from fpack.store.remove import open_directory
 
 from . import server, watch
 from .bwrap import SandboxError, find_bwrap, forbidden
@@ -326,7 +327,7 @@ def _give(place: Path, uid: int) -> None:
 
 def give_tree(place: Path, uid: int) -> None:
     """Make all of a directory somebody's, and writable by its owner; by descriptors, and never through a symlink."""
-    _give_below(os.open(place, _DIRECTORY), uid)
+    _give_below(open_directory(os.fspath(place), None), uid)
 
 
 def _give_below(fd: int, uid: int) -> None:
@@ -335,7 +336,7 @@ def _give_below(fd: int, uid: int) -> None:
         os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) | 0o700)
         for name in os.listdir(fd):
             if stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
-                _give_below(os.open(name, _DIRECTORY, dir_fd=fd), uid)
+                _give_below(open_directory(name, fd), uid)
             else:
                 os.chown(name, uid, uid, dir_fd=fd, follow_symlinks=False)
     finally:
