@@ -21,6 +21,10 @@ _SMALL_FRAMES = 5_000
 # An evaluation makes many small objects that live long; looking for cycles at every 700th takes most of its time.
 _COLLECT = (100_000, 20, 50)
 
+# How often, and how long, an evaluation that is to end is waited for.
+_TRIES = 10
+_PATIENCE = 0.2
+
 # What the waiting thread is asked to do, by the evaluating one's number; None when the evaluation is done.
 _inside: dict[int, SimpleQueue[Callable[[], None] | None]] = {}
 
@@ -49,10 +53,14 @@ def run(work: Callable[[], Any]) -> Any:
 
     limit, thresholds = sys.getrecursionlimit(), gc.get_threshold()
     gc.set_threshold(*_COLLECT)
+    thread = 0
     try:
-        _start(body, limit)
+        thread = _start(body, limit)
         while (request := requests.get()) is not None:
             request()
+    except BaseException:
+        _end(thread, requests)
+        raise
     finally:
         sys.setrecursionlimit(limit)
         gc.set_threshold(*thresholds)
@@ -108,14 +116,30 @@ def _limited(work: Callable[[], Any], seconds: float) -> Any:
         signal.signal(signal.SIGALRM, before)
 
 
-def _start(body: Callable[[], None], limit: int) -> None:
-    """Start a thread with as much stack as this machine gives, and the recursion limit that is safe in it."""
+def _end(thread: int, requests: SimpleQueue[Callable[[], None] | None]) -> None:
+    """End a thread whose result nobody wants any more, so that it does not run on beside what comes next."""
+    if not thread:
+        return
+    import ctypes
+    from _queue import Empty
+
+    for _ in range(_TRIES):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
+        try:
+            while requests.get(timeout=_PATIENCE) is not None:
+                pass
+            return
+        except Empty:
+            continue
+
+
+def _start(body: Callable[[], None], limit: int) -> int:
+    """Start a thread with as much stack as this machine gives, and the recursion limit that is safe; its number."""
     for stack, frames in ((STACK, FRAMES), (_SMALL_STACK, _SMALL_FRAMES)):
         before = _thread.stack_size(stack)
         sys.setrecursionlimit(max(limit, frames))
         try:
-            _thread.start_new_thread(body, ())
-            return
+            return _thread.start_new_thread(body, ())
         except RuntimeError:
             continue
         finally:
