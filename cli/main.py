@@ -22,6 +22,7 @@ VERBS = {
     "init": "Write an fpack.fp for the project that is here.",
     "verify": "Prove that an image holds what its manifest says.",
     "eval": "Show what an expression, a file or an attribute evaluates to.",
+    "repl": "Evaluate line by line.",
     "doc": "Explain a function of the language, a file of the library or a curated package.",
     "check": "Find what is wrong with files of the language, without evaluating them.",
     "fmt": "Format files of the language.",
