@@ -22,7 +22,7 @@ from .source import Source
 from .values import Path as PathValue
 from .values import Record, Value
 
-FORMAT = 7
+FORMAT = 8
 MAX_FILE = 16 << 20
 
 Base = dict[str, Any]
@@ -143,8 +143,13 @@ class Modules:
         return Module(source, code, free, root, directory)
 
     def _compile(self, source: Source) -> tuple[CodeType, Free]:
+        import gc
+
         from . import compiler, parser  # and lark, unless the tables are cached
 
+        # Trees of a few million nodes, and no cycles: looking for some takes longer than all else.
+        collects = gc.isenabled()
+        gc.disable()
         try:
             tree = parser.parse(source, self.cache)
             make = compiler.compile_file if source.start == "file" else compiler.compile_expression
@@ -152,6 +157,9 @@ class Modules:
             return compile(made.tree, source.start, "exec", dont_inherit=True, optimize=1), made.free
         except (RecursionError, MemoryError):
             raise source.error(0, 0, "This text is nested too deeply") from None
+        finally:
+            if collects:
+                gc.enable()
 
     def run(self, module: Module, changes: dict[str, Value] | None = None) -> Value:
         """What a module's code sets `.value` to. changes: bindings with other values than the text gives them."""
