@@ -1,0 +1,85 @@
+"""The language's reference: all that it shows is so. Its examples are run, and their values and errors compared."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from fpack.lang.errors import EvalError, render
+from fpack.lang.evaluator import Evaluator
+from support.packages import Files, Packages
+
+PAGE = Path(__file__).parents[2] / "docs/language.md"
+SHOWN = re.compile(r"^(.*?)\s+# => (.*)$")
+FIELD = re.compile(r"^([A-Za-z_][\w-]*)\s*(=|\()")
+
+
+class Example(NamedTuple):
+    """text: a file of the language. files: others beside it. error: what it ends with, or "". line: where it stands."""
+
+    text: str
+    files: dict[str, str]
+    error: str
+    line: int
+
+
+def examples() -> list[Example]:
+    page = PAGE.read_text()
+    found: list[Example] = []
+    files: dict[str, str] = {}
+    for block in re.finditer(r"^```(\w+)\n(.*?)^```$", page, re.S | re.M):
+        language, text = block[1], block[2]
+        title = re.match(r"# ([\w./-]+\.\w+)\n", text)
+        if language == "error":
+            found[-1] = found[-1]._replace(error=text)
+        elif title:
+            files[title[1]] = text
+        else:
+            assert language == "fpack", language
+            found.append(Example(text, files, "", page.count("\n", 0, block.start()) + 2))
+            files = {}
+    return found
+
+
+EXAMPLES = examples()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[f"line {e.line}" for e in EXAMPLES])
+def test_an_example(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in {**example.files, "fpack.fp": example.text}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    evaluator = Evaluator(packages=Packages(), sources=Files())
+    if example.error:
+        with pytest.raises(EvalError) as caught:
+            evaluator.force(evaluator.load(Path("fpack.fp")), deep=True)
+        assert render(caught.value) + "\n" == example.error
+        return
+    value = evaluator.load(Path("fpack.fp"))
+    name = ""
+    shown = 0
+    for line in example.text.split("\n"):
+        name = (FIELD.match(line) or [name, name])[1]
+        found = SHOWN.match(line)
+        if found:
+            shown += 1
+            is_so = evaluator.expression(f"found => found == ({found[2]})")
+            assert evaluator.call(is_so, evaluator.select(value, [name])) is True, f"{name} is not {found[2]}"
+    assert shown, "an example shows something"
+
+
+def test_the_page_shows_enough() -> None:
+    assert len(EXAMPLES) > 20 and sum(bool(e.error) for e in EXAMPLES) >= 3
+
+
+def test_every_type_and_operator_is_on_the_page() -> None:
+    from fpack.lang.lexer import KEYWORDS
+    from fpack.lang.parser import _LEVELS, TYPES
+
+    page = PAGE.read_text()
+    for word in [*TYPES, *KEYWORDS, *_LEVELS]:
+        assert re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", page), word
