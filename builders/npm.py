@@ -28,7 +28,7 @@ _ALGORITHMS = ("sha512", "sha384", "sha256")
 
 
 class Npm:
-    """args: url, integrity (Subresource Integrity: "sha512-<base64>"). output: the file."""
+    """args: path (in a registry), url (where the lock says; ""), integrity ("sha512-<base64>"). output: the file."""
 
     kind = "npm"
     network = True
@@ -44,7 +44,11 @@ class Npm:
         """Download, verify, enter into the store."""
         algorithm, wanted = digest(str(task.args["integrity"]), task.name)
         failures: list[HttpError] = []
-        for url in addresses(str(task.args["url"]), npm_registry()):
+        urls = addresses(str(task.args["url"]), str(task.args["path"]), npm_registry())
+        if not urls:
+            why = "the lock does not say where it is, and npm, which knows its registry, is not there"
+            raise BuildError(f"There is no place to get {task.name} from", why=why, hint="install npm")
+        for url in urls:
             part = task.scratch() / "archive"
             try:
                 self._http.download([url], part, limit=MAX_SIZE, progress=task.progress, check=task.check)
@@ -81,10 +85,13 @@ def digest(integrity: str, name: str) -> tuple[str, bytes]:
     )
 
 
-def addresses(url: str, registry: str | None) -> Sequence[str]:
-    """Where an archive is looked for: in the configured registry, and where the lock says."""
-    path = urlsplit(url).path.lstrip("/")
-    return list(dict.fromkeys([*([f"{registry}/{path}"] if registry and "/-/" in path else []), url]))
+def addresses(url: str, path: str, registry: str | None) -> Sequence[str]:
+    """Where an archive is looked for: in the configured registry, and where the lock says.
+
+    An archive that the lock has from elsewhere than a registry is looked for there alone.
+    """
+    in_registry = not url or urlsplit(url).path.endswith(f"/{path}")
+    return list(dict.fromkeys([*([f"{registry}/{path}"] if registry and in_registry else []), *([url] if url else [])]))
 
 
 def _chunks(place: Path) -> Iterator[bytes]:

@@ -159,7 +159,7 @@ def test_an_archive_comes_by_its_integrity(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(npm, "npm_registry", lambda: None)
     (tmp_path / "ms.tgz").write_bytes(b"an archive")
     store = FakeStore(tmp_path / "root")
-    args = {"url": (tmp_path / "ms.tgz").as_uri(), "integrity": f"sha1-AAAA {_integrity(b'an archive')}"}
+    args = {"path": "x", "url": (tmp_path / "ms.tgz").as_uri(), "integrity": f"sha1-AAAA {_integrity(b'an archive')}"}
     assert store.disk(store.build(npm.Npm(Http()), "ms.tgz", args)).read_bytes() == b"an archive"
     with pytest.raises(BuildError, match="not what the lock has"):
         store.build(npm.Npm(Http()), "ms.tgz", {**args, "integrity": _integrity(b"another")})
@@ -172,9 +172,12 @@ def test_an_integrity_that_proves_nothing_is_refused(integrity: str) -> None:
 
 
 def test_the_configured_registry_comes_first() -> None:
-    url = "https://lock.example.org/ms/-/ms-2.1.3.tgz"
-    assert npm.addresses(url, "https://own.example.org/npm") == ["https://own.example.org/npm/ms/-/ms-2.1.3.tgz", url]
-    assert npm.addresses(url, "https://lock.example.org") == [url]
-    assert npm.addresses("https://git.example.org/x.tgz", "https://own.example.org") == [
+    url, path = "https://lock.example.org/ms/-/ms-2.1.3.tgz", "ms/-/ms-2.1.3.tgz"
+    assert npm.addresses(url, path, "https://own.example.org/npm") == [f"https://own.example.org/npm/{path}", url]
+    assert npm.addresses(url, path, "https://lock.example.org") == [url]
+    assert npm.addresses(url, path, None) == [url]
+    assert npm.addresses("", path, "https://own.example.org") == [f"https://own.example.org/{path}"]
+    assert npm.addresses("https://git.example.org/x.tgz", path, "https://o.example.org") == [
         "https://git.example.org/x.tgz"
     ]
+    assert npm.addresses("", path, None) == []

@@ -10,7 +10,7 @@ node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
     wanted = if get(data, "lockfileVersion", 1) < 2 then
         error("This lock is of npm 6 or older; npm install --package-lock-only writes a new one", "lock")
       else { ${where} = p for where, p in data.packages if is-fetched(omit, p) }
-    files = text("files.json", to-json(map-record(wanted, (where, p) => "${archive(where, p)}")))
+    listing = text("files.json", to-json(map-record(wanted, (where, p) => "${archive(where, p)}")))
     ignore = if scripts then "" else " --ignore-scripts"
     left-out = join([" --omit=${o}" for o in omit], "")
   in common.with-defaults(given, ["nodejs", "npm", ...if scripts then ["g++", "make", "python3"] else []], {
@@ -41,7 +41,7 @@ node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
         }'
     """
     env = {
-      files = "${files}"
+      files = "${listing}"
       npm_config_cache = "/build/npm"
       npm_config_update_notifier = "false"
     }
@@ -50,7 +50,7 @@ node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
 
 # Whether npm fetches a package here: not what is a link, lies in another's archive, is left out or for other systems.
 is-fetched(omit, p) =
-  has(p, "resolved") && has(p, "integrity") && !get(p, "link", false) && !get(p, "inBundle", false)
+  has(p, "integrity") && has(p, "version") && !get(p, "link", false) && !get(p, "inBundle", false)
     && !(contains(omit, "dev") && (get(p, "dev", false) || get(p, "devOptional", false)))
     && !(contains(omit, "optional") && get(p, "optional", false))
     && suits(get(p, "os", []), "linux") && suits(get(p, "cpu", []), cpu) && suits(get(p, "libc", []), "glibc")
@@ -61,9 +61,15 @@ suits(systems, own) =
 
 cpu = get({ amd64 = "x64", arm64 = "arm64", armhf = "arm", i386 = "ia32", ppc64el = "ppc64" }, settings.arch, settings.arch)
 
-archive(where, p) = derivation {
-  kind = "npm"
-  name = store-name(head(reverse(split(p.resolved, "/"))))
-  url = p.resolved
-  integrity = p.integrity
-}
+# A lock may leave out where a package comes from; then it is the registry's.
+archive(where, p) =
+  let
+    whole = get(p, "name", head(reverse(split(where, "node_modules/"))))
+    file = "${head(reverse(split(whole, "/")))}-${p.version}.tgz"
+  in derivation {
+    kind = "npm"
+    name = store-name(file)
+    url = get(p, "resolved", "")
+    path = "${whole}/-/${file}"
+    integrity = p.integrity
+  }
