@@ -15,6 +15,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,7 @@ class Caller:
 
     def start(self, script: str | dict[str, str], name: str = "it", keep: bool = False, **args: Any) -> None:
         """Begin to run a script."""
+        args["limits"] = {"seconds": 60, **args.get("limits", {})}
         self.ask(do="build", script=script, name=name, keep=keep, args=args)
 
     def ask(self, **request: Any) -> None:
@@ -111,16 +113,19 @@ class Caller:
 
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None
+        timer = threading.Timer(90, self._process.kill)
+        timer.start()
         line = self._process.stdout.readline()
+        timer.cancel()
         assert line, "the caller ended"
         message: dict[str, Any] = json.loads(line)
         if "line" in message:
             self.lines.append(message["line"])
         return message
 
-    def children(self) -> list[int]:
+    def children(self, seconds: float = 5) -> list[int]:
         """The processes that descend from the caller, less the one that starts sandboxes, once they had time to end."""
-        end = time.monotonic() + 5
+        end = time.monotonic() + seconds
         while True:
             found = [pid for pid in _descendants(self.pid)[1:] if not _is_server(pid)]
             if not found or time.monotonic() > end:
@@ -158,7 +163,8 @@ class Caller:
     def close(self) -> None:
         """End it."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
@@ -224,7 +230,7 @@ def _serve(place: Path, attacker: str) -> None:
     from fpack.builders.scheduler import BuildsFailed
     from fpack.store.errors import FpackError
     from fpack.store.gc import collect
-    from support import builds
+    from support import builds, roots
 
     def tell(**message: Any) -> None:
         print(json.dumps(message), flush=True)
@@ -247,7 +253,8 @@ def _serve(place: Path, attacker: str) -> None:
                 elif request["do"] == "gc":
                     collect(world.store)
                 elif request["do"] == "add":
-                    path = str(builds.add_tree(world.store, request["name"], {"": request["text"].encode()}))
+                    made = roots.add_tree(world.store, request["name"], {"": request["text"].encode()})
+                    path = str(world.store.disk(made))
             except FpackError as failure:
                 one = failure.failures[0][1] if isinstance(failure, BuildsFailed) else failure
                 error = "\n".join((one.what, one.where, one.why, one.hint))
