@@ -178,6 +178,10 @@ class Recorder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Note nothing more."""
         self._on = False  # a hook cannot be taken away
 
     def _heard(self, event: str, args: tuple[Any, ...]) -> None:

@@ -39,14 +39,17 @@ def prepare(request: Request, options: Options) -> Prepared:
     place = warm.place_of(request)
     with Workspace(options) as workspace:
         with Recorder() as recorder:
-            target, value = _value(workspace, request)
-            made = _Shell(workspace, value)
-        project = _project(target)
-        entry, paths = made.entry(place, project, request)
+            if request.building:
+                from . import building
+
+                target, entry, paths = building.entry(workspace, request.building, place)
+            else:
+                target, value = _value(workspace, request)
+                entry, paths = _Shell(workspace, value).entry(place, _project(target), recorder)
         workspace.finish()
         lease = _lease(workspace, entry, paths)
-        if project:
-            keep(workspace, Path(project), paths)
+        if entry.project:
+            keep(workspace, Path(entry.project), paths, "build" if request.building else "shell")
         _save(place, entry, workspace, recorder, target)
     return Prepared(entry, lease)
 
@@ -107,12 +110,13 @@ class _Shell:
         self._listed = {str(evaluator.force(evaluator.force(each).get("name", ""))) for each in packages}
         self._built = {text: evaluator.derivation_of(text) for part in self._parts for text in part["paths"]}
 
-    def entry(self, place: str, project: str, request: Request) -> tuple[Entry, list[StorePath]]:
+    def entry(self, place: str, project: str, recorder: Recorder) -> tuple[Entry, list[StorePath]]:
         """Build everything; the entry, and the paths to keep."""
         from fpack.store.derivation import Output
 
         workspace = self._workspace
         roots = [workspace.output(part["root"]) for part in self._parts]
+        recorder.stop()  # what is read from here on does not change what is built
         texts = sorted(self._built)
         others = [Output(self._built[text][0], self._built[text][1]) for text in texts]
         found = workspace.realise([*roots, *others])

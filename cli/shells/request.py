@@ -100,10 +100,12 @@ def parse(argv: Sequence[str]) -> Request | None:
                 extra[{"--for": "building"}.get(name, name[2:])] = value
         else:
             return None
+    if extra["building"] and what:
+        return None
     if any(not os.path.exists(place) for place in (*lists["expose"], *lists["share"])):
         return None
     wishes = Wishes(
-        pure=bool(values.get("pure")),
+        pure=bool(values.get("pure") or extra["building"]),
         container=bool(values.get("container")),
         network=bool(values.get("network", True)),
         expose=tuple(lists["expose"]),

@@ -19,6 +19,8 @@ from .request import Request, is_user
 def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, values: dict[str, Any]) -> int:
     """Do what the command line says; the command's exit status."""
     options = shared.options(values)
+    if values.get("building") and what:
+        raise UsageError("--for names the one thing that the shell is for", hint="leave the others out")
     request = Request(
         verb,
         what,
@@ -50,7 +52,7 @@ def _wishes(command: tuple[str, ...] | None, values: dict[str, Any]) -> Wishes:
     if user and not is_user(user):
         raise UsageError(f"{user!r} is no user", hint="write a name, or NAME:UID")
     return Wishes(
-        pure=bool(values.get("pure")),
+        pure=bool(values.get("pure") or values.get("building")),
         container=bool(values.get("container")),
         network=values.get("network") != "off",
         expose=tuple(os.path.abspath(each) for each in values.get("expose") or ()),

@@ -405,6 +405,44 @@ def test_ctrl_c_while_services_start_stops_them(fpack: Fpack, project: Path, ter
     assert kept.read_text() == "prepared\nstopped\n"
 
 
+BUILD = """
+import_ = import("fpack/package")
+tool = import_.package {
+  name = "tool"
+  version = "2"
+  source = ./notes.txt
+  unpack = "mkdir work; cd work; cat $source > made"
+  build = "export STEP=built; echo $STEP $FLAVOUR >> made"
+  check = "test $STEP = built; false"
+  install = "mkdir -p $out; cp made $out/made; echo $NOT_SET"
+  fixup = null
+  env = { FLAVOUR = "sweet" }
+}
+"""
+
+
+def test_the_build_of_a_package_phase_by_phase(fpack: Fpack, project: Path, terminals: list[Terminal]) -> None:
+    (project / "fpack.fp").write_text(BUILD)
+    build = ("shell", "--for", "tool", "--", "phase")
+    assert out(fpack, *build, cwd=project).split() == ["unpack", "build", "check", "install"]
+    assert out(fpack, *build, "unpack", "build", cwd=project, env={"FLAVOUR": "sour"}) == "-- unpack\n-- build"
+    folder = project / ".fpack" / "build" / "tool-2"
+    assert (folder / "work" / "made").read_text() == "first\nbuilt sweet\n"
+    done = fpack(*build, "check", cwd=project, status=1)
+    assert "check failed with status 1" in done.stderr
+    done = fpack(*build, "install", cwd=project, status=1)
+    assert "NOT_SET" in done.stderr, "phases end at variables that are not set, as in a build"
+    assert (folder / "out" / "made").exists()
+    fpack(*build, "none", cwd=project, status=2)
+    terminal = Terminal(fpack, "shell", "--for", "tool", cwd=project)
+    terminals.append(terminal)
+    terminal.wait(r"phases: unpack build check install .*\n")
+    terminal.line("phase build; echo $STEP in $PWD", f"built in {folder}/work")
+    terminal.type("exit\n")
+    assert terminal.end() == 0
+    assert "not built from source" in fpack.fails("shell", "--for", "debian.trixie.greet", "--", "phase")
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs to make a namespace with a limit")
 def test_where_namespaces_are_forbidden_it_says_so_and_stops(fpack: Fpack) -> None:
     limit = 'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all "$@"'

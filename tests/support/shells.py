@@ -26,7 +26,20 @@ COREUTILS = [
     "pwd", "readlink", "rm", "seq", "sleep", "sort", "stat", "stty", "tail", "tee", "test", "timeout", "touch", "true",
     "tty", "uname", "wc",
 ]  # fmt: skip
-EMPTY = ("bash-completion", "ca-certificates", "diffutils", "findutils", "gzip", "less", "mawk", "netbase", "tar")
+EMPTY = (
+    "gawk",
+    "patch",
+    "xz-utils",
+    "bash-completion",
+    "ca-certificates",
+    "diffutils",
+    "findutils",
+    "gzip",
+    "less",
+    "mawk",
+    "netbase",
+    "tar",
+)
 
 
 def packages_of(*programs: str) -> dict[str, Entry]:
