@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import GeneratorType
 from typing import NamedTuple
 
@@ -28,10 +28,14 @@ class Result(NamedTuple):
     error: FpackError | None = None
     busy: bool = False
     outcome: Outcome = Outcome.BUILT
+    leaving: bool = False  # no result yet: it is built, and does not use a processor any more
 
 
 class Run:
-    """`go` is called by one worker at a time, again after each need with `answer` set."""
+    """`go` is called by one worker at a time, again after each need with `answer` set.
+
+    leave: is called when all that is left to do is to register what was built.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Run:
         key: bytes,
         reporter: Reporter,
         stop: threading.Event,
+        leave: Callable[[], None] = lambda: None,
     ) -> None:
         self.answer: list[StorePath] = []
         self.running = False
@@ -55,6 +60,7 @@ class Run:
         self._task = StoreTask(store, drv, digest, key.hex(), reporter, stop)
         self._steps: Steps | None = None
         self._begun = False
+        self._leave = leave
 
     def go(self) -> Result:
         """Build until there is a result. No exception leaves it."""
@@ -119,6 +125,8 @@ class Run:
 
     def _register(self, built: Built | BuiltAll) -> Result:
         self._task.check()
+        # What follows waits for the disk: another build may begin meanwhile.
+        self._leave()
         each = built.outputs if isinstance(built, BuiltAll) else (("out", built),)
         if sorted(name for name, _ in each) != sorted(self._drv.outputs):
             made, asked = ", ".join(name for name, _ in each), ", ".join(self._drv.outputs)

@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from blake3 import blake3
 from fpack.store import canonical
@@ -29,6 +29,7 @@ from .report import Outcome, Reporter
 from .run import Result, Run, known
 
 NETWORK_JOBS = 12
+_LEAVING = 16  # runs that wait for the disk, at most
 _POLL = 0.1  # seconds between looks at a lock that another process holds
 _GRACE = 5.0  # seconds that builders have to stop
 
@@ -49,7 +50,8 @@ class _Job:
     """A derivation on its way."""
 
     __slots__ = (
-        "after", "digest", "drv", "error", "key", "made", "paths", "planned", "resolved", "run", "waits", "wanted",
+        "after", "digest", "drv", "error", "key", "leaving", "made", "paths", "planned", "resolved", "run", "waits",
+        "wanted",
     )  # fmt: skip
 
     def __init__(self, digest: bytes, drv: Derivation) -> None:
@@ -57,6 +59,7 @@ class _Job:
         self.drv = drv
         self.after: list[_Job] = []  # jobs that wait for this one
         self.waits = 0  # how many this one waits for
+        self.leaving = False
         self.made = False  # in this run: it was not known before
         self.planned = False  # to be made, and its inputs not yet looked at
         self.resolved: Derivation | None = None
@@ -93,6 +96,7 @@ class Scheduler:
         self._failed = False
         self._ready: dict[bool, deque[_Job]] = {True: deque(), False: deque()}
         self._running = {True: 0, False: 0}
+        self._leaving = {True: 0, False: 0}  # built, and not registered yet: another one may run
         self._delayed: list[tuple[float, _Job]] = []
         self._settled: deque[_Job] = deque()
         self._work: dict[bool, queue.SimpleQueue[_Job | None]] = {True: queue.SimpleQueue(), False: queue.SimpleQueue()}
@@ -118,7 +122,7 @@ class Scheduler:
             wanted = [self._want(output.derivation) for output in outputs]
             self._check(outputs)
             while any(job.paths is None and job.error is None for job in wanted):
-                if self._failed and not self._keep_going and not any(self._running.values()):
+                if self._failed and not self._keep_going and not self._busy():
                     break
                 self._start()
                 self._settle()
@@ -245,7 +249,7 @@ class Scheduler:
             if not self._cut_off(job):
                 self._ready[self._builders[job.drv.kind].network].append(job)
         for network, limit in ((True, NETWORK_JOBS), (False, self._cores)):
-            while self._ready[network] and self._running[network] < limit:
+            while self._ready[network] and self._running[network] < limit and self._leaving[network] < _LEAVING:
                 if self._failed and not self._keep_going:
                     return
                 job = self._ready[network].popleft()
@@ -254,10 +258,10 @@ class Scheduler:
                     builder = self._builders[job.drv.kind]
                     lock = FileLock(self._store.root / "locks" / f"build-{job.key.hex()}")
                     task = (self._store, job.resolved, job.digest, job.key, self._reporter, self._stop)
-                    job.run = Run(builder, lock, *task)
+                    job.run = Run(builder, lock, *task, self._leaver(job))
                 self._running[network] += 1
                 self._reporter.started(job.digest)
-                if len(self._threads[network]) < self._running[network]:
+                if len(self._threads[network]) < self._running[network] + self._leaving[network]:
                     thread = threading.Thread(target=self._worker, args=(network,), daemon=True)
                     self._threads[network].append(thread)
                     thread.start()
@@ -269,7 +273,8 @@ class Scheduler:
             job, result = self._results.get(timeout=_POLL if self._delayed else 1.0)
         except queue.Empty:
             return
-        self._running[self._builders[job.drv.kind].network] -= 1
+        if self._leaves(job, result):
+            return
         if result.busy:
             self._reporter.waiting(job.digest)
             self._delayed.append((time.monotonic() + _POLL, job))
@@ -280,6 +285,21 @@ class Scheduler:
         else:
             assert result.paths is not None
             self._done(job, result.paths, result.outcome)
+
+    def _leaver(self, job: _Job) -> Callable[[], None]:
+        return lambda: self._results.put((job, Result(leaving=True)))
+
+    def _leaves(self, job: _Job, result: Result) -> bool:
+        """Count a job out of those that run. True if it has no result yet."""
+        network = self._builders[job.drv.kind].network
+        if result.leaving:
+            job.leaving = True
+            self._running[network] -= 1
+            self._leaving[network] += 1
+            return True
+        (self._leaving if job.leaving else self._running)[network] -= 1
+        job.leaving = False
+        return False
 
     def _suspend(self, job: _Job, need: Need) -> None:
         new = {}
@@ -357,14 +377,17 @@ class Scheduler:
         self._stop.set()
         end = time.monotonic() + _GRACE
         try:
-            while any(self._running.values()) and time.monotonic() < end:
+            while self._busy() and time.monotonic() < end:
                 try:
-                    job, _ = self._results.get(timeout=0.1)
+                    job, result = self._results.get(timeout=0.1)
                 except queue.Empty:
                     continue
-                self._running[self._builders[job.drv.kind].network] -= 1
+                self._leaves(job, result)
         except KeyboardInterrupt:
             os._exit(130)
+
+    def _busy(self) -> bool:
+        return any(self._running.values()) or any(self._leaving.values())
 
     def _end(self) -> None:
         for network, threads in self._threads.items():

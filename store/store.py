@@ -11,7 +11,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +64,8 @@ class Store:
         self._session: Session | None = None
         self._opening = threading.Lock()
         self._prefix = f"{self.root}/store/"
+        self._written = GroupSync(lambda: sync_file_system(self.root))
+        self._placed = GroupSync(lambda: sync_directory(self.root / "store"))
 
     def _check_owner(self) -> None:
         """StoreError if others could put something else in the place of what is in the store."""
@@ -178,9 +180,10 @@ class Store:
                 locks.enter_context(FileLock(self.root / "locks" / f"path-{stripe}", transient=False))
             new = [(path, each.writer) for each, _, _, path in made if self.info(path) is None]
             if new:
-                sync_file_system(self.root)
-            for path, writer in dict(new).items():
-                self._place(path, writer)
+                self._written.sync()
+                for path, writer in dict(new).items():
+                    self._place(path, writer)
+                self._placed.sync()
             with self.database.transaction() as db:
                 for each, tree, references, path in made:
                     hashes = [base32.decode(r.hash) for r in references]
@@ -214,7 +217,30 @@ class Store:
         if directory:
             os.chmod(target, 0o555)
             os.utime(target, (MTIME, MTIME))
-        sync_directory(target.parent)
+
+
+class GroupSync:
+    """Lets threads share what makes things durable: a call covers all that was done before it begins."""
+
+    def __init__(self, sync: Callable[[], None]) -> None:
+        self._sync = sync
+        self._turn = threading.Lock()  # of the one that syncs
+        self._count = threading.Lock()
+        self._begun = 0
+        self._done = 0
+
+    def sync(self) -> None:
+        """Return when a call that began after this one did is over."""
+        with self._count:
+            wanted = self._begun + 1
+        with self._turn:
+            if self._done >= wanted:
+                return
+            with self._count:
+                self._begun += 1
+                mine = self._begun
+            self._sync()
+            self._done = mine
 
 
 class Session:

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from fpack.store.locks import FileLock
@@ -59,18 +60,20 @@ class Local:
 
     def prepare(self, spec: Spec, work: Work) -> None:
         """Make the directories of a work."""
-        for name in ("build", "out", "tmp", "control"):
-            os.mkdir(work.place / name, 0o700)
-        os.mkdir(work.place / "build" / "home", 0o700)
+        place = os.fspath(work.place)
+        for name in ("build", "out", "tmp", "build/home", *(("control",) if spec.control else ())):
+            os.mkdir(f"{place}/{name}", 0o700)
+        os.chmod(f"{place}/out", 0o755)
         for name, text in spec.control:
-            (work.place / "control" / name).write_text(text, "utf-8", "surrogateescape", "")
-            os.chmod(work.place / "control" / name, 0o444)
-        os.chmod(work.place / "control", 0o755)
-        os.chmod(work.place / "out", 0o755)
+            with open(f"{place}/control/{name}", "x", encoding="utf-8", errors="surrogateescape", newline="") as file:
+                file.write(text)
+                os.fchmod(file.fileno(), 0o444)
+        if spec.control:
+            os.chmod(f"{place}/control", 0o755)
 
     def run(self, spec: Spec, work: Work) -> Finished:
         """Run a spec; all of its processes are dead when this returns, also when it raises."""
-        if not (work.place / "out").is_dir():
+        if not os.path.isdir(f"{work.place}/out"):
             self.prepare(spec, work)
         with self._user(work) as uid:
             return self._run(spec, work, self._hand_over(work, uid), uid)
@@ -104,7 +107,7 @@ class Local:
             # Only what is shown of it to a build can be reached by it.
             os.chmod(work.store, 0o755)
         for name in ("build", "out", "tmp", "build/home"):
-            _give(work.place / name, uid)
+            _give(f"{work.place}/{name}", uid)
         stage = server.stage_directory()
         return Places(f"{stage}/view", f"{stage}/work", f"{stage}/store")
 
@@ -114,7 +117,7 @@ class Local:
         if not _separate():
             yield None
             return
-        base = next((b for b in _USERS if _mapped(b) and _mapped(b + _SLOTS - 1)), None)
+        base = _first_user()
         if base is None:
             raise SandboxError(
                 "There is no user here that a build could run as",
@@ -147,7 +150,7 @@ class Local:
         phases, phases_write = os.pipe()
         job, theirs = socket.socketpair()
         try:
-            _write(arguments, b"".join(os.fsencode(word) + b"\0" for word in words))
+            _write(arguments, os.fsencode("\0".join(words)) + b"\0")
             os.lseek(arguments, 0, os.SEEK_SET)
             request = json.dumps(self._request(spec, uid, work)).encode()
             with self._lock:
@@ -297,6 +300,7 @@ class _Watched:
                 raise forbidden(text[-1].removeprefix("fpack: "))
 
 
+@lru_cache
 def _separate() -> bool:
     """Whether builds get users of their own: root can change to others."""
     if os.geteuid() != 0:
@@ -312,11 +316,17 @@ def _ranges() -> list[tuple[int, int, int]]:
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-def _mapped(uid: int) -> bool:
-    return any(first <= uid < first + count for first, _, count in _ranges())
+@lru_cache
+def _first_user() -> int | None:
+    """The number of the first user that builds may have here."""
+    ranges = _ranges()
+    for base in _USERS:
+        if any(first <= base and base + _SLOTS <= first + count for first, _, count in ranges):
+            return base
+    return None
 
 
-def _give(place: Path, uid: int) -> None:
+def _give(place: str, uid: int) -> None:
     """Change a directory's owner; never through a symlink."""
     fd = os.open(place, _DIRECTORY)
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -30,6 +31,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 def main() -> None:
     """Serve until the client is gone."""
+    gc.disable()
     control = socket.socket(fileno=0)
     libc.prctl(_SUBREAPER, 1, 0, 0, 0)
     wake_read, wake_write = os.pipe()

@@ -1,0 +1,132 @@
+"""Trivial sandboxed builds beside Nix's: how long one takes, and whether many take as long each as few.
+
+usage: python bench/builds.py FOLDER ENTER SHARED [RUNS [COUNT ...]]
+
+FOLDER: a directory on a disk, made and deleted. ENTER: a program that runs its arguments in a Debian root with nix-bin
+2.26 and busybox-static. SHARED: the host's directory that is /h in there. What both build, two at once: COUNT times
+(500, if none is given) `echo` into the output and a line into the log. Then nothing: a graph of 1,000 that is built.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+NIX = """
+builtins.genList (i: derivation {{
+  name = "b${{toString i}}"; system = builtins.currentSystem; builder = "/bin/sh";
+  args = ["-c" "echo log; echo {tag}${{toString i}} > $out"];
+}}) {count}
+"""
+
+
+def prepare(folder: Path, shell: bytes) -> None:
+    """A store with a root that holds a shell, beside a file that names the root."""
+    from fpack.store.store import Store
+    from support.roots import MERGED, add_root, add_slice
+
+    store = Store(folder / "store")
+    shells = add_slice(store, "busybox", {"usr/bin/busybox": shell, "usr/bin/sh": "busybox"})
+    root = add_root(store, {"busybox": shells}, MERGED)
+    (folder / "root").write_text(str(root))
+    os.symlink(folder / "link", store.root / "roots" / "bench")
+    os.symlink(store.disk(root), folder / "link")
+    store.close()
+
+
+def build(folder: Path, tag: str, count: int) -> None:
+    """Build `count` derivations, as a process of its own does it."""
+    from fpack.builders.exec import Exec
+    from fpack.builders.report import Silent
+    from fpack.builders.sandbox.local import Local
+    from fpack.builders.scheduler import Scheduler
+    from fpack.store.derivation import Derivation, Output, digest
+    from fpack.store.store import Store
+
+    store = Store(folder / "store")
+    root = (folder / "root").read_text()
+    bodies, wanted = {}, []
+    for number in range(count):
+        script = f"echo log; echo {tag}{number} > $out"
+        phases = [{"name": "build", "script": script}]
+        args = {"root": root, "shell": "/bin/sh", "phases": phases, "env": {}}
+        body = Derivation("exec", f"b{number}", args).encode()
+        wanted.append(Output(digest(body)))
+        bodies[digest(body)] = body
+    made = Scheduler(store, {"exec": Exec(Local())}, Silent(), bodies=bodies, jobs=2).realise(wanted)
+    assert len(made) == count
+    store.close()
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Seconds of wall time."""
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin
+
+
+def call(*command: str | Path) -> None:
+    """Run a program; what it says is shown if it fails."""
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr[-2000:])
+
+
+def main(folder: Path, enter: Path, shared: Path, runs: int, counts: list[int]) -> None:
+    """Measure, interleaved, and print medians and ratios."""
+    folder.mkdir()
+    shell = subprocess.run([enter, "cat", "/usr/bin/busybox"], capture_output=True, check=True).stdout
+    prepare(folder, shell)
+
+    def fpack(tag: str, count: int) -> None:
+        call(sys.executable, __file__, "--run", folder, tag, str(count))
+
+    def nix(tag: str, count: int) -> None:
+        (shared / "builds.nix").write_text(NIX.format(tag=tag, count=count))
+        call(enter, "nix-build", "--no-out-link", "-j2", "/h/builds.nix")
+
+    fpack("warm", 5)
+    nix("warm", 5)
+    entering = statistics.median(timed(lambda: call(enter, "true")) for _ in range(5))
+    print(f"{'builds':>7} {'fpack s':>8} {'ms each':>8} {'nix s':>8} {'ms each':>8} {'ratio':>6}")
+    for count in counts:
+        ours, theirs = [], []
+        for number in range(runs):
+            tag = f"{os.getpid()}-{count}-{number}-"
+            ours.append(timed(lambda tag=tag, count=count: fpack(tag, count)))
+            theirs.append(timed(lambda tag=tag, count=count: nix(tag, count)) - entering)
+        mine, other = statistics.median(ours), statistics.median(theirs)
+        print(
+            f"{count:>7} {mine:>8.2f} {mine / count * 1000:>8.2f} {other:>8.2f} {other / count * 1000:>8.2f} "
+            f"{mine / other:>6.2f}",
+            flush=True,
+        )
+    fpack("noop", 1000)
+    again = [timed(lambda: fpack("noop", 1000)) for _ in range(5)]
+    print(f"nothing to do in a built graph of 1,000: {statistics.median(again):.3f} s")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--run"]:
+        build(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+        # As the program ends: without the interpreter's farewell.
+        sys.stdout.flush()
+        os._exit(0)
+    elif len(sys.argv) < 4:
+        raise SystemExit(__doc__)
+    else:
+        main(
+            Path(sys.argv[1]).absolute(),
+            Path(sys.argv[2]),
+            Path(sys.argv[3]),
+            int(sys.argv[4]) if len(sys.argv) > 4 else 3,
+            [int(count) for count in sys.argv[5:]] or [500],
+        )
