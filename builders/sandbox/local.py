@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from blake3 import blake3
 from fpack.store.locks import FileLock
 from fpack.store.remove import open_directory
 
@@ -84,7 +85,7 @@ class Local:
             if uid is not None:
                 give_tree(work.place, uid)
             places = self._hand_over(work, uid)
-            request = self._request(spec._replace(command=command), uid, work)
+            request = self._request(spec._replace(command=command), uid, work, places)
             words = options(spec, places, terminal=True)
             code = build_filter()
             pid = os.fork()
@@ -108,8 +109,11 @@ class Local:
             os.chmod(work.store, 0o755)
         for name in ("build", "out", "tmp", "build/home"):
             _give(f"{work.place}/{name}", uid)
-        stage = server.stage_directory()
-        return Places(f"{stage}/view", f"{stage}/work", f"{stage}/store")
+        stage = server.stage_directory(os.fspath(work.store))
+        number = blake3(os.fsencode(work.store)).hexdigest(8)
+        return Places(
+            f"{stage}/{number}-{work.view.parent.name[:32]}", f"{stage}/{number}-{work.place.name}", f"{stage}/{number}"
+        )
 
     @contextlib.contextmanager
     def _user(self, work: Work) -> Iterator[int | None]:
@@ -134,12 +138,14 @@ class Local:
                 return
         raise SandboxError("Too many builds run at once", why=f"there are {_SLOTS} users for them")
 
-    def _request(self, spec: Spec, uid: int | None, work: Work) -> dict[str, object]:
+    def _request(self, spec: Spec, uid: int | None, work: Work, places: Places) -> dict[str, object]:
         return {
             "bwrap": self._bwrap or os.fspath(find_bwrap()),
             "command": list(spec.command),
             "uid": uid,
-            "stage": {"view": str(work.view.parent), "work": str(work.place), "store": str(work.store)},
+            "at": os.path.dirname(places.work),
+            "stage": {places.view: str(work.view.parent), places.work: str(work.place), places.store: str(work.store)},
+            "work": places.work,
             "size": spec.limits.size,
         }
 
@@ -152,7 +158,7 @@ class Local:
         try:
             _write(arguments, os.fsencode("\0".join(words)) + b"\0")
             os.lseek(arguments, 0, os.SEEK_SET)
-            request = json.dumps(self._request(spec, uid, work)).encode()
+            request = json.dumps(self._request(spec, uid, work, places)).encode()
             with self._lock:
                 control = self._connect()
                 socket.send_fds(control, [request], [theirs.fileno(), log_write, phases_write, arguments, self._filter])

@@ -22,9 +22,9 @@ import sys
 MAX_REQUEST = 1 << 16
 FDS = 5  # the request's socket, log, phases, arguments, filter
 _NEWNS, _PRIVATE, _BIND, _RDONLY, _REMOUNT, _REC = 0x20000, 1 << 18, 4096, 1, 32, 16384
-_NOSUID, _NODEV = 2, 4
+_NOSUID, _NODEV, _DETACH = 2, 4, 2
 _SUBREAPER = 36
-_PLACES = ("/mnt", "/srv", "/media", "/opt")  # one of them is where root shows the build user what it needs
+_PLACES = ("/mnt", "/srv", "/media", "/opt")
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -43,6 +43,7 @@ def main() -> None:
     poll.register(0, select.POLLIN)
     poll.register(wake_read, select.POLLIN)
     jobs: dict[int, socket.socket] = {}  # by process id
+    works: dict[int, str] = {}  # where each one's directory is shown, or ""
     doomed: dict[int, int] = {}  # killed, and not known to be dead: process id by its socket's number
     while True:
         for number, _ in poll.poll(50 if doomed else None):
@@ -54,8 +55,11 @@ def main() -> None:
                     return
                 job = socket.socket(fileno=fds[0])
                 poll.register(fds[0], select.POLLIN)
-                pid = _start(json.loads(data), fds[1:])
+                request = json.loads(data)
+                trouble = _show(request)
+                pid = _start(request, fds[1:], trouble)
                 jobs[pid] = job
+                works[pid] = request["work"]
                 job.send(b"p%ds" % pid)
                 for fd in fds[1:]:
                     os.close(fd)
@@ -64,7 +68,7 @@ def main() -> None:
                 doomed[number] = next(pid for pid, job in jobs.items() if job.fileno() == number)
         for pid in doomed.values():
             _kill(pid)
-        _reap(jobs, doomed, poll)
+        _reap(jobs, works, doomed, poll)
 
 
 def _receive(control: socket.socket) -> tuple[bytes, list[int]]:
@@ -92,7 +96,7 @@ def _kill(pid: int) -> None:
             pass
 
 
-def _reap(jobs: dict[int, socket.socket], doomed: dict[int, int], poll: select.poll) -> None:
+def _reap(jobs: dict[int, socket.socket], works: dict[int, str], doomed: dict[int, int], poll: select.poll) -> None:
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -112,6 +116,7 @@ def _reap(jobs: dict[int, socket.socket], doomed: dict[int, int], poll: select.p
                         os.waitpid(orphan, 0)
                     except (ChildProcessError, ProcessLookupError):
                         pass
+        _hide(works.pop(pid))
         number = job.fileno()
         if number in doomed:
             del doomed[number]
@@ -124,19 +129,19 @@ def _reap(jobs: dict[int, socket.socket], doomed: dict[int, int], poll: select.p
         job.close()
 
 
-def _start(request: dict[str, object], fds: list[int]) -> int:
+def _start(request: dict[str, object], fds: list[int], trouble: str) -> int:
     sys.stdout.flush()
     pid = os.fork()
     if pid:
         return pid
     try:
-        _become(request, fds)
+        _become(request, fds, trouble)
     except BaseException as error:
         os.write(2, f"fpack: {error}\n".encode())
     os._exit(126)
 
 
-def _become(request: dict[str, object], fds: list[int]) -> None:
+def _become(request: dict[str, object], fds: list[int], trouble: str) -> None:
     """In the child: give up what a build must not have, and become bubblewrap."""
     log, phases, arguments, filter_ = (os.dup(fd) for fd in fds)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -152,13 +157,14 @@ def _become(request: dict[str, object], fds: list[int]) -> None:
         os.dup2(fd, number, inheritable=True)
     # Pipes between others, the client's and other builds', are not for this one.
     os.closerange(len(high), 4096)
+    if trouble:
+        raise OSError(trouble)
     _execute(request)
 
 
 def _execute(request: dict[str, object]) -> None:
     uid = request["uid"]
     if isinstance(uid, int):
-        _stage(request["stage"])  # type: ignore[arg-type]
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
@@ -183,21 +189,51 @@ def at_terminal(request: dict[str, object], filter_: bytes, options: list[str]) 
         os.write(fd, data)
         os.lseek(fd, 0, os.SEEK_SET)
         os.dup2(fd, number, inheritable=True)
+    if trouble := _show(request):
+        raise OSError(trouble)
     _execute(request)
 
 
-def _stage(places: dict[str, str]) -> None:
-    """As root: show directories that only root can reach at a place that everybody can, to this process alone."""
-    if libc.unshare(_NEWNS):
-        raise OSError(ctypes.get_errno(), "a mount namespace cannot be made: " + os.strerror(ctypes.get_errno()))
-    _mount(None, "/", None, _REC | _PRIVATE)
-    stage = next((p for p in _PLACES if os.path.isdir(p) and not os.path.islink(p)), "/tmp")
-    held = {name: os.open(place, os.O_PATH | os.O_DIRECTORY) for name, place in places.items()}
-    _mount("tmpfs", stage, "tmpfs", _NOSUID | _NODEV, "mode=0755,size=64k")
-    for name, fd in held.items():
-        os.mkdir(f"{stage}/{name}", 0o755)
-        _mount(f"/proc/self/fd/{fd}", f"{stage}/{name}", None, _BIND)
-        os.close(fd)
+_shown: set[str] = set()
+
+
+def _show(request: dict[str, object]) -> str:
+    """As root: show directories that only root can reach at places that everybody can, to this process and the builds.
+
+    What went wrong, or "".
+    """
+    if not isinstance(request["uid"], int):
+        return ""
+    stage = str(request["at"])
+    try:
+        if not _shown:
+            if libc.unshare(_NEWNS):
+                code = ctypes.get_errno()
+                return f"a mount namespace cannot be made: {os.strerror(code)}"
+            _mount(None, "/", None, _REC | _PRIVATE)
+            _shown.add("")
+            _mount("tmpfs", stage, "tmpfs", _NOSUID | _NODEV, "mode=0755,size=1m")
+        places: dict[str, str] = request["stage"]  # type: ignore[assignment]
+        for target, place in places.items():
+            if target not in _shown:
+                os.mkdir(target, 0o755)
+                _mount(place, target, None, _BIND)
+                _shown.add(target)
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+def _hide(name: str) -> None:
+    """Take away what was shown for one build."""
+    if name in _shown:
+        _shown.remove(name)
+        place = name
+        libc.umount2(place.encode(), _DETACH)
+        try:
+            os.rmdir(place)
+        except OSError:
+            pass
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
@@ -208,9 +244,12 @@ def _mount(source: str | None, target: str, kind: str | None, flags: int, data: 
         raise OSError(code, f"{target}: {os.strerror(code)}")
 
 
-def stage_directory() -> str:
-    """Where `_stage` shows things."""
-    return next((p for p in _PLACES if os.path.isdir(p) and not os.path.islink(p)), "/tmp")
+def stage_directory(store: str) -> str:
+    """Where root shows a build's user what only root can reach: a directory that the store does not lie in."""
+    for place in _PLACES:
+        if os.path.isdir(place) and not os.path.islink(place) and not store.startswith(place + "/"):
+            return place
+    return "/tmp"
 
 
 if __name__ == "__main__":

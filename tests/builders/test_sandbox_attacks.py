@@ -354,3 +354,28 @@ def test_files_beside_the_filter_and_the_options_are_not_left_open(it: Attacker)
     text = says(it, "ls -l /proc/self/fd > $out")
     targets = [line.rpartition(" -> ")[2] for line in text.splitlines() if " -> " in line]
     assert not [t for t in targets if "memfd" in t or "socket" in t or str(it.store) in t]
+
+
+def test_the_same_build_comes_out_the_same_whoever_runs_it_and_where() -> None:
+    script = (
+        'mkdir -p $out/bin; echo "#!/usr/bin/bash\necho $out $CORES_UNUSED" > $out/bin/x; chmod +x $out/bin/x; '
+        "ln -s $out/bin/x $out/y; id > $out/id; hostname >> $out/id; env | while read l; do case $l in CORES=*) ;; "
+        "*) echo $l >> $out/env;; esac; done; stat -c '%A %u %g' $out/bin >> $out/id"
+    )
+    found = []
+    for mode in ("root", "rootless"):
+        with attacker(mode) as made:
+            answer = made.build(script, "same", env={"CORES_UNUSED": "x"})
+            assert answer.out is not None, answer.error
+            found += [place.name for place in (made.store / "store").glob("*-same")]
+    assert len(found) == 2 and found[0] == found[1]
+
+
+def test_a_shell_opens_in_the_sandbox_of_a_build_that_failed(it: Attacker) -> None:
+    text = it.in_terminal(
+        "echo made > here; A_VARIABLE=1; exit 1", ["cat here; id -u", "echo $out", "ls /run/fpack", "exit"]
+    )
+    lines = [line.strip() for line in text.splitlines()]
+    assert "made" in lines and "1000" in lines
+    assert any(line.startswith("/fpack/store/") and line.endswith("-it") for line in lines)
+    assert any("1-build" in line for line in lines)

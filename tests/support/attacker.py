@@ -6,6 +6,7 @@ Run as a program, it takes requests as lines of JSON and answers each with a lin
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pwd
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import termios
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,17 +40,18 @@ class Attacker:
         self.uid = uid
         self.place = place
         self.store = place / "store"
-        prefix = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--inh-caps=-all"] if uid else []
-        env = {"PATH": os.environ["PATH"], "HOME": str(place), "SECRET": "of the caller"}
-        tests = Path(__file__).resolve().parents[1]
-        packages = sysconfig.get_path("purelib")
-        program = (
-            f"import site, sys; site.addsitedir({packages!r}); sys.path.insert(0, {str(tests)!r}); "
-            "from support.attacker import serve; serve(sys.argv[1])"
+        self._prefix = (
+            ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--inh-caps=-all"] if uid else []
         )
-        command = [*prefix, _python(prefix), "-c", program, str(self.store)]
+        self._env = {"PATH": os.environ["PATH"], "HOME": str(place), "SECRET": "of the caller"}
+        self._python = _python(self._prefix)
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd="/"
+            self._command("serve", self.store),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self._env,
+            cwd="/",
         )
         self.pid = self._process.pid
 
@@ -59,6 +62,35 @@ class Attacker:
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return Answer(*json.loads(self._process.stdout.readline()))
+
+    def _command(self, function: str, *arguments: object) -> list[str]:
+        tests = Path(__file__).resolve().parents[1]
+        packages = sysconfig.get_path("purelib")
+        program = (
+            f"import site, sys; site.addsitedir({packages!r}); sys.path.insert(0, {str(tests)!r}); "
+            f"from support.attacker import {function}; {function}(*sys.argv[1:])"
+        )
+        return [*self._prefix, self._python, "-c", program, *map(str, arguments)]
+
+    def in_terminal(self, script: str, words: list[str]) -> str:
+        """Run a script that fails, at a terminal; what is seen there while `words` are typed into the shell in it."""
+        master, slave = os.openpty()
+        process = subprocess.Popen(
+            self._command("fail_and_look", self.place / "terminal", script),
+            stdin=slave, stdout=slave, stderr=slave, env=self._env, cwd="/", start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(slave)
+        seen = b""
+        todo = [word.encode() + b"\n" for word in words]
+        with contextlib.suppress(OSError):  # what a terminal gives when its last writer has gone
+            while data := os.read(master, 1 << 16):
+                seen += data
+                if todo and seen.rstrip(b" ").endswith(b"$"):
+                    os.write(master, todo.pop(0))
+        os.close(master)
+        process.wait(30)
+        return seen.decode("utf-8", "replace")
 
     def close(self) -> None:
         """End it."""
@@ -104,6 +136,21 @@ def serve(place: str) -> None:
             left = [str(each) for each in world.store.session.directory.iterdir()]
             paths = len(world.store.database.paths())
             print(json.dumps([out, error, world.recorder.lines, paths, left]), flush=True)
+
+
+def fail_and_look(place: str, script: str) -> None:
+    """Run a build that fails, and open the shell in its sandbox."""
+    from fpack.builders.exec import Options, PhaseFailed, kept_shell
+    from fpack.builders.scheduler import BuildsFailed
+    from support.builds import builds
+
+    with builds(Path(place), options=Options(keep_failed=True)) as world:
+        try:
+            world.build(script)
+        except BuildsFailed as failed:
+            error = failed.failures[0][1]
+            assert isinstance(error, PhaseFailed) and error.kept is not None
+            kept_shell(error.kept)
 
 
 @contextlib.contextmanager
