@@ -19,7 +19,7 @@ from .tree import CHUNK, scan, split, tree_digest
 from .writer import TreeWriter
 
 # At the top of a source.
-_OWN = (b"fpack.fp", b"fpack.lock")
+_OWN = (b"fpack.fp", b"fpack.lock", b".fpack")
 _RESULT = b"result"
 
 

@@ -1,0 +1,191 @@
+"""What is built from source in `examples`: built, run, packed, run as an image, and built again elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.podman import Podman, missing, podman_as
+from support.program import Fpack
+from support.serving import free_port
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NOBODY = 65534
+_LEFT_BY_USERS = shutil.ignore_patterns("*.tar", "*.manifest.json", "fpack.lock", "result", ".fpack")
+FROM_OUTSIDE = ("FPACK_MIRROR", "SSL_CERT_FILE", "http_proxy", "https_proxy", "PIP_INDEX_URL", "NPM_CONFIG_REGISTRY")
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.podman,
+    pytest.mark.skipif(bool(missing()), reason=missing() or "podman is there"),
+]
+
+
+class World:
+    """A copy of the examples, and an fpack with a store of its own. prefix: what the program is run by."""
+
+    def __init__(self, place: Path, prefix: tuple[str, ...] = ()) -> None:
+        self.fpack = Fpack(place / "home", prefix=prefix)
+        self.fpack.env |= {k: v for k, v in os.environ.items() if k in FROM_OUTSIDE}
+        self.examples = place / "examples"
+        shutil.copytree(EXAMPLES, self.examples, symlinks=True, ignore=_LEFT_BY_USERS)
+
+    def built(self, example: str, what: str, timeout: float = 900) -> str:
+        """The store path that something comes to."""
+        done = self.fpack("build", what, "--no-link", "--json", cwd=self.examples / example, timeout=timeout)
+        path: str = json.loads(done.stdout)["path"]
+        return path
+
+    def rebuilt(self, example: str, what: str) -> set[str]:
+        """The names of what has to be built from source for something, when it is built."""
+        done = self.fpack("build", what, "--no-link", "-v", cwd=self.examples / example, timeout=600)
+        steps = (line.split() for line in done.stderr.splitlines())
+        return {words[1] for words in steps if len(words) == 2 and words[0] == "build"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("builds"))
+
+
+@pytest.fixture
+def podman() -> Iterator[Podman]:
+    with podman_as("root") as podman:
+        yield podman
+
+
+def test_a_c_program(world: World, podman: Podman) -> None:
+    folder = world.examples / "c-hello"
+    assert world.fpack("run", "hello", "--", "hello", "you", cwd=folder, timeout=600).stdout == "Hello, you!\n"
+    world.fpack("pack", cwd=folder, timeout=300)
+    image = podman.load(folder / "hello.tar")
+    assert podman.run(image, "reader").stdout == "Hello, reader!\n"
+
+
+def test_a_program_with_a_cmake_and_a_meson_library(world: World, podman: Podman) -> None:
+    folder = world.examples / "libraries"
+    assert world.fpack("run", "show", "--", "show", "3", "4", cwd=folder, timeout=600).stdout == "5: ~_~_~\n"
+    packed = world.fpack.pack(cwd=folder, timeout=300)
+    image = podman.load(folder / "show.tar")
+    assert podman.run(image, "6", "8").stdout == "10: ~_~_~_~_~_\n"
+    names = {path.rpartition("/")[2].partition("-")[2] for path in _paths(folder / "show.manifest.json")}
+    assert {"show-1.0", "wave-0.3", "shape-1.2"} <= names and packed["digest"]
+    assert not any("dev" in name or name.startswith(("gcc", "cmake", "meson-")) for name in names)
+
+
+def _paths(manifest: Path) -> list[str]:
+    """The store paths that lie under /fpack/store in an image."""
+    layers = json.loads(manifest.read_text())["layers"]
+    return sorted({path for layer in layers for path, prefix in layer["parts"] if prefix})
+
+
+def test_a_comment_rebuilds_a_library_and_nothing_above_it_and_code_its_dependents(world: World) -> None:
+    folder = world.examples / "libraries"
+    source = folder / "shape/shape.c"
+    code = source.read_text()
+    before = world.built("libraries", "show")
+    try:
+        source.write_text(f"/* A comment, which changes no instruction. */ {code}")
+        assert world.rebuilt("libraries", "show") == {"shape-1.2"}
+        assert world.built("libraries", "show") == before
+        source.write_text(code.replace("sqrt(a * a + b * b)", "fabs(a) + fabs(b)").replace("double a", "double a "))
+        (folder / "shape/test.c").write_text("int main(void) { return 0; }\n")
+        (folder / "wave/test.c").write_text("int main(void) { return 0; }\n")
+        (folder / "show/Makefile").write_text((folder / "show/Makefile").read_text().replace('= "5: ~_~_~"', '!= ""'))
+        assert world.rebuilt("libraries", "show") == {"shape-1.2", "wave-0.3", "show-1.0"}
+        assert world.built("libraries", "show") != before
+    finally:
+        shutil.rmtree(folder)
+        shutil.copytree(EXAMPLES / "libraries", folder, ignore=_LEFT_BY_USERS)
+
+
+@pytest.mark.parametrize(
+    ("example", "name", "user"), [("flask", "greeter", 33), ("node", "greeter", 33), ("go", "greeter", 65532)]
+)
+def test_a_web_server(world: World, podman: Podman, example: str, name: str, user: int) -> None:
+    folder = world.examples / example
+    world.fpack("pack", cwd=folder, timeout=900)
+    image = podman.load(folder / f"{name}.tar")
+    port = free_port()
+    # gunicorn takes the place to listen at from its command line alone.
+    options, words = ["-e", f"PORT={port}"], []
+    if example == "flask":
+        options = ["-e", f"GUNICORN_CMD_ARGS=--bind=127.0.0.1:{port}", "--entrypoint", ""]
+        entrypoint = json.loads(podman("image", "inspect", image, "-f", "{{json .Config.Entrypoint}}").stdout)
+        words = [word.replace("0.0.0.0:8000", f"127.0.0.1:{port}") for word in entrypoint]
+    container = podman.start(image, *words, options=options, network="host")
+    assert _page(f"http://127.0.0.1:{port}/", container.logs) == f"Hello from user {user}\n"
+    container.stop()
+
+
+def _page(url: str, logs: object) -> str:
+    end = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                text: str = answer.read().decode()
+                return text
+        except OSError:
+            assert time.monotonic() < end, logs() if callable(logs) else ""
+            time.sleep(0.1)
+
+
+@pytest.mark.long
+def test_redis(world: World, podman: Podman) -> None:
+    folder = world.examples / "redis"
+    world.fpack("pack", cwd=folder, timeout=1800)
+    image = podman.load(folder / "redis.tar")
+    container = podman.start(image, "--port", "0", "--unixsocket", "/tmp/redis")
+    container.wait_for("Ready to accept connections")
+    client = podman("exec", container.name, *_redis_client(podman, container.name), "-s", "/tmp/redis", "ping")
+    assert client.stdout == "PONG\n"
+    container.stop()
+
+
+def _redis_client(podman: Podman, name: str) -> list[str]:
+    server: str = json.loads(podman("inspect", name, "-f", "{{json .Config.Entrypoint}}").stdout)[0]
+    return [server.replace("redis-server", "redis-cli")]
+
+
+# ---- built again
+
+
+def _elsewhere() -> tuple[str, ...]:
+    """Another user, another number of cores and, where that can be had, another year."""
+    words = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "taskset", "-c", "0")
+    return (*words, "faketime", "2033-05-18 03:33:20") if shutil.which("faketime") else words
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be had by root")
+@pytest.mark.parametrize(
+    ("example", "what"),
+    [
+        ("c-hello", "image"),
+        ("libraries", "image"),
+        pytest.param("flask", "image", marks=pytest.mark.long),
+        pytest.param("node", "image", marks=pytest.mark.long),
+        pytest.param("go", "image", marks=pytest.mark.long),
+        pytest.param("redis", "image", marks=pytest.mark.long),
+    ],
+)
+def test_it_is_the_same_elsewhere(world: World, example: str, what: str) -> None:
+    here = world.built(example, what, timeout=1800)
+    place = Path(tempfile.mkdtemp(prefix="fpack-elsewhere-", dir="/var/tmp"))
+    try:
+        place.chmod(0o755)
+        other = World(place, prefix=_elsewhere())
+        # The same lock, as it lies beside a project that is shared.
+        shutil.copy(world.examples / example / "fpack.lock", other.examples / example)
+        subprocess.run(["chown", "-R", str(NOBODY), str(place)], check=True)
+        assert other.built(example, what, timeout=1800) == here
+    finally:
+        subprocess.run(["chmod", "-R", "u+w", str(place)], check=True)
+        shutil.rmtree(place)
