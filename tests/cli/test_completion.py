@@ -86,6 +86,15 @@ def test_options_once_each_and_their_values(known: Fpack) -> None:
     assert offered(known, "pack", "--", "--") == ("plain", [])
 
 
+def test_verbs_that_look_at_texts(known: Fpack) -> None:
+    assert {"fmt", "check", "repl", "lsp"} <= set(offered(known, "")[1])
+    assert offered(known, "fmt", "")[0] == offered(known, "check", "other.fp", "")[0] == "files"
+    assert offered(known, "fmt", "--") == ("plain", ["--check", "--diff", "--help"])
+    assert "--json" in offered(known, "check", "--")[1]
+    assert offered(known, "repl", "o")[0] == "files"
+    assert offered(known, "repl", "other.fp", "") == ("plain", [])
+
+
 def test_attributes_of_the_project_before_all_else(known: Fpack) -> None:
     mode, names = offered(known, "pack", "")
     assert names[:2] == ["image", "tools"]
