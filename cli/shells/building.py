@@ -42,7 +42,7 @@ for name; do
     if [ -r .phases ]; then . ./.phases; fi
     umask 022
     export PATH="$FPACK_BUILD_PATH"
-    trap 'code=$?; { export -p; printf "cd %q\\n" "$PWD"; } > "$FPACK_BUILD/.phases"; exit $code' EXIT
+    trap 'code=$?; { set -o posix; export -p; printf "cd %q\\n" "$PWD"; } > "$FPACK_BUILD/.phases"; exit $code' EXIT
     set -eu -o pipefail
     echo "-- $name"
     . "$found"

@@ -1,0 +1,66 @@
+"""The web application with a database, worked on as its README says, on a real terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.program import Fpack
+from support.shells import Terminal
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "web-postgres"
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed"),
+]
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()
+
+
+def test_the_readme_works_on_a_terminal(tmp_path: Path, terminals: list[Terminal]) -> None:
+    project = tmp_path / "book"
+    shutil.copytree(EXAMPLE, project, ignore=shutil.ignore_patterns("*.lock", "*.tar", ".fpack"))
+    assert len((project / "README.md").read_text().splitlines()) == 3
+    fpack = Fpack(tmp_path / "home")
+    fpack.env |= {k: v for k, v in os.environ.items() if k in ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE")}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    terminal = Terminal(fpack, "shell", cwd=project)
+    terminals.append(terminal)
+    terminal.wait(r"db: ready", 400)
+    terminal.wait(r"\[guestbook\] .*[$#] ")
+    terminal.line("echo v=$(psql -tAc 'show server_version_num') p=$PORT", r"v=17\d+ p=8000")
+    terminal.line(f"export HOST=127.0.0.1 PORT={port}; python3 app.py &", rf"http://localhost:{port}")
+    terminal.line(f"curl -sd 'I was here' localhost:{port}", "\n1\n")
+    terminal.line(f"curl -s localhost:{port}", r"\n1\. I was here\n")
+    # Job control: the server comes to the foreground, is stopped, goes on, and is ended by Ctrl-C.
+    terminal.line("fg", "python3 app.py")
+    time.sleep(0.3)
+    terminal.type("\x1a")
+    terminal.wait("Stopped")
+    terminal.line("bg; jobs", "Running")
+    terminal.line("fg", "python3 app.py")
+    time.sleep(0.3)
+    terminal.type("\x03")
+    terminal.wait("closed")
+    terminal.resize(33, 77)
+    terminal.line("stty size", "33 77")
+    terminal.line("psql -c 'select words from entries'", r"I was here\n\(1 row\)")
+    terminal.type("exit 6\n")
+    assert terminal.end() == 6
+    assert not (project / ".fpack" / "services" / "db" / "data" / "postmaster.pid").exists(), "the database is stopped"
+    again = fpack("shell", "--", "psql", "-tAc", "select words from entries", cwd=project)
+    assert again.stdout == "I was here\n", "its data stayed with the project"
