@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from . import options as shared
 
 if TYPE_CHECKING:
     from fpack.lang.documentation import Doc, Manual
@@ -27,7 +29,8 @@ Examples:
   fpack doc ./fpack.fp       a file of your own""",
 )
 @click.argument("name", required=False)
-def command(name: str | None) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(name: str | None, as_json: bool) -> int:
     """Explain NAME: how it is written, what it does, and examples."""
     from fpack.lang import documentation as docs
     from fpack.lang.errors import quote
@@ -41,20 +44,32 @@ def command(name: str | None) -> int:
     directories += [next(iter(packages.values())).parent] if packages else []
     cache = cache_directory() / "modules"
     if name is None:
-        print("\n".join(_overview(directories, sorted(packages))))
+        if as_json:
+            files = [file for file, _ in docs.library(directories[:1]) if file != f"fpack/{docs.PRELUDE}"]
+            shared.print_json({"functions": list(docs.builtins()), "files": files, "packages": sorted(packages)})
+        else:
+            print("\n".join(_overview(directories, sorted(packages))))
         return 0
-    if name.endswith(".fp"):
-        print(_manual(_own(name, cache)))
-        return 0
-    found = docs.find(name, directories, cache)
+    found = _own(name, cache) if name.endswith(".fp") else docs.find(name, directories, cache)
     if found is None:
         near = docs.suggest(name, directories, cache)
         raise UsageError(
             f"There is nothing called {quote(printable(name))} to explain",
             hint=f"did you mean {quote(near)}?" if near else "fpack doc, without a name, lists what there is",
         )
-    print(_doc(found) if isinstance(found, docs.Doc) else _manual(found))
+    if as_json:
+        shared.print_json(_plain(found))
+    else:
+        print(_doc(found) if isinstance(found, docs.Doc) else _manual(found))
     return 0
+
+
+def _plain(found: Doc | Manual) -> dict[str, Any]:
+    from fpack.lang import documentation as docs
+
+    if isinstance(found, docs.Doc):
+        return {**found._asdict(), "calls": list(found.calls), "examples": list(found.examples)}
+    return {**found._asdict(), "fields": [_plain(each) for each in found.fields]}
 
 
 def _own(name: str, cache: Path) -> Manual:

@@ -36,34 +36,50 @@ Examples:
 @click.argument("files", nargs=-1, metavar="[FILES|DIRS|-]...", type=click.Path(path_type=Path))
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not formatted.")
 @click.option("--diff", is_flag=True, help="Write nothing; show the changes.")
-def command(files: tuple[Path, ...], check: bool, diff: bool) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: which files change, and the errors.")
+def command(files: tuple[Path, ...], check: bool, diff: bool, as_json: bool) -> int:
     """Format FILES, and all .fp files in DIRS. The meaning never changes, and comments stay."""
     from fpack.lang.errors import EvalError
     from fpack.store.errors import FpackError
 
+    from .options import print_json
     from .render import note, short, show_error
+    from .target import UsageError
     from .texts import find
 
     if files == (Path("-"),):
+        if as_json:
+            raise UsageError("--json is for files", hint="leave out -, or --json")
         return _filter(check, diff)
     code, changed = 0, 0
+    names: list[str] = []
+    errors: list[dict[str, str]] = []
     for place in find(files or (Path(),)):
         try:
             outcome = formatted(place)
         except FpackError as error:
-            show_error(error)
+            if as_json:
+                errors.append({"where": short(place), "what": error.what, "why": error.why})
+            else:
+                show_error(error)
             code = max(code, 3 if isinstance(error, EvalError) else error.exit_code)
             continue
         if not outcome.changed:
             continue
         changed += 1
-        if diff:
+        names.append(short(place))
+        if as_json:
+            if not (check or diff):
+                _write(place, outcome.after)
+        elif diff:
             sys.stdout.write(difference(outcome, short(place)))
         elif check:
             print(short(place))
         else:
             _write(place, outcome.after)
-    if (check or diff) and changed:
+    if as_json:
+        print_json({"changed": names, "written": not (check or diff), "errors": errors})
+    elif (check or diff) and changed:
         noun = "file is" if changed == 1 else "files are"
         note(f"{changed} {noun} not formatted: fpack fmt does it")
     elif changed:

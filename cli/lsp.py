@@ -9,7 +9,11 @@ import click
     "lsp",
     epilog="""\b
 An editor starts it for files that end in .fp, and talks to it over standard input and output. It needs the
-extra packages of `fpack[lsp]`. docs/editors/ has what VS Code, Neovim, Emacs and Helix want to be told.""",
+extra packages of `fpack[lsp]`. docs/editors/ has what VS Code, Neovim, Emacs and Helix want to be told.
+
+\b
+Example:
+  fpack lsp                  the command that an editor's settings name""",
 )
 def command() -> int:
     """Serve editors: errors while typing, what names mean, completion, formatting."""

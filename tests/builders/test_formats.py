@@ -132,7 +132,7 @@ class TestRootFileSystem:
         place = tmp_path / "image"
         shutil.copytree(shop.disk(image), place)
         os.chmod(place, 0o755)
-        record["layers"].append({"path": str(over), **info})
+        record["layers"].append({"path": str(over), "packages": [], **info})
         os.chmod(place / "image", 0o644)
         (place / "image").write_bytes(canonical.encode(record))
         rootfs.write_rootfs(place, shop.disk, codec("none"), tmp_path / "out.tar")
@@ -218,7 +218,7 @@ def test_a_damaged_layer_is_noticed(shop: Workshop, tmp_path: Path, form: str, d
     shutil.copytree(shop.disk(image), place)
     os.chmod(place, 0o755)
     os.chmod(place / "image", 0o644)
-    record["layers"].append({"path": str(layer), **info})
+    record["layers"].append({"path": str(layer), "packages": [], **info})
     (place / "image").write_bytes(canonical.encode(record))
     if form == "squashfs":
         need("mksquashfs")
