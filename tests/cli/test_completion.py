@@ -89,7 +89,7 @@ def test_options_once_each_and_their_values(known: Fpack) -> None:
 def test_verbs_that_look_at_texts(known: Fpack) -> None:
     assert {"fmt", "check", "repl", "lsp"} <= set(offered(known, "")[1])
     assert offered(known, "fmt", "")[0] == offered(known, "check", "other.fp", "")[0] == "files"
-    assert offered(known, "fmt", "--") == ("plain", ["--check", "--diff", "--help"])
+    assert {"--check", "--diff", "--help"} <= set(offered(known, "fmt", "--")[1])
     assert "--json" in offered(known, "check", "--")[1]
     assert offered(known, "repl", "o")[0] == "files"
     assert offered(known, "repl", "other.fp", "") == ("plain", [])
