@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -44,9 +45,7 @@ def prepare(folder: Path, shell: bytes) -> None:
 
 def build(folder: Path, tag: str, count: int) -> None:
     """Build `count` derivations, as a process of its own does it."""
-    from fpack.builders.exec import Exec
     from fpack.builders.report import Silent
-    from fpack.builders.sandbox.local import Local
     from fpack.builders.scheduler import Scheduler
     from fpack.store.derivation import Derivation, Output, digest
     from fpack.store.store import Store
@@ -61,9 +60,23 @@ def build(folder: Path, tag: str, count: int) -> None:
         body = Derivation("exec", f"b{number}", args).encode()
         wanted.append(Output(digest(body)))
         bodies[digest(body)] = body
-    made = Scheduler(store, {"exec": Exec(Local())}, Silent(), bodies=bodies, jobs=2).realise(wanted)
+    made = Scheduler(store, Kinds(), Silent(), bodies=bodies, jobs=2).realise(wanted)
     assert len(made) == count
     store.close()
+
+
+class Kinds(dict[str, Any]):
+    """The one kind of builder, made when something is to be built, as the program does it."""
+
+    def __missing__(self, kind: str) -> Any:
+        from fpack.builders.exec import Exec
+        from fpack.builders.sandbox.local import Local
+
+        return self.setdefault(kind, Exec(Local()))
+
+    def get(self, kind: str, default: Any = None) -> Any:
+        """The builder."""
+        return self[kind]
 
 
 def timed(run: Callable[[], object]) -> float:
