@@ -159,8 +159,7 @@ def _command(session: Session, name: str, rest: str) -> None:
     else:
         from .doc import command as doc
 
-        assert doc.callback is not None
-        doc.callback(rest)
+        doc.main(["--", rest], prog_name=":doc", standalone_mode=False)
 
 
 @contextlib.contextmanager
