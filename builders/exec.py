@@ -28,6 +28,7 @@ from .sandbox.executor import Executor, Finished, Work
 from .sandbox.spec import CONTROL, Spec, limits_of
 
 _LAST_LINES = 20
+_NO_PROCESS = "Resource temporarily unavailable"  # what programs say when they cannot fork
 _MAX_LINE = 8192
 _ARGUMENTS = 500  # files that one call of strip gets
 _STRIP = {
@@ -209,6 +210,8 @@ class Exec:
                 ended = f"it was ended by signal {finished.status - 128}"
             what, why = f"{task.name} failed {phase}", ended
         last = "\n".join(lines.last)
+        if _NO_PROCESS in last:
+            why += f"; it may not have more than {spec.limits.processes} processes at once"
         error = PhaseFailed(
             what, where=task.name, why=why + (f"; its last lines:\n{last}" if last else "; it said nothing")
         )

@@ -13,15 +13,16 @@ _HEAD = """\
 # Runs the phases that lie beside this file. Each is sourced: what one sets, and where it goes, holds for the next.
 set -eu -o pipefail
 umask 022
-ulimit -Su {processes} 2>/dev/null || :
-ulimit -Hu {processes} 2>/dev/null || :
+ulimit -Su {tasks} 2>/dev/null || :
+ulimit -Hu {tasks} 2>/dev/null || :
 """
 
 
 def control_files(phases: Sequence[Mapping[str, Any]], processes: int) -> tuple[tuple[str, str], ...]:
     """Names and texts of the files in CONTROL. phases: name and script of each. BuildError for what is no phase."""
     files: list[tuple[str, str]] = []
-    lines = [_HEAD.format(processes=processes)]
+    # Above the limit, so that who goes over it is seen there, and told so.
+    lines = [_HEAD.format(tasks=processes + 16)]
     for number, phase in enumerate(phases):
         name, script = phase.get("name"), phase.get("script")
         if not isinstance(name, str) or not isinstance(script, str):

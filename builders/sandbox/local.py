@@ -205,6 +205,7 @@ class _Watched:
         self._said = 0
         self._tail = b""
         self._pid = 0
+        self._held = watch.Held(0, 0)
         self._began = time.monotonic()
         self._looked = self._began
         self._measured = self._began + 1.0
@@ -278,13 +279,15 @@ class _Watched:
             self._looked = now
             pids = watch.descendants(self._pid)
             most = limits.memory or watch.machine_memory() * 9 // 10
-            if watch.memory(pids) > most:
+            if watch.memory(pids, most) + self._held.memory > most:
                 self._exceed(f"it used more than {most} bytes of memory")
             if len(pids) > limits.processes + 2:
                 self._exceed(f"it had more than {limits.processes} processes")
         if now > self._measured:
+            if self._pid:
+                self._held = watch.held(watch.descendants(self._pid))
             places = [os.fspath(self._work.place / name) for name in ("build", "out", "tmp")]
-            if watch.disk_use(places, limits.size) > limits.size:
+            if watch.disk_use(places, limits.size) + self._held.disk > limits.size:
                 self._exceed(f"it wrote more than {limits.size} bytes")
             # A large tree takes long to measure: a twentieth of the time goes into it at most.
             self._measured = time.monotonic() + max(1.0, 20 * (time.monotonic() - now))
