@@ -374,7 +374,7 @@ int main(int count, char **words) {
         for (int left = atoi(words[2]); left > 0; left--) {
             pid_t child = fork();
             if (child < 0) {
-                report("fork", -1);
+                perror("fork");
                 return 1;
             }
             if (!child) {

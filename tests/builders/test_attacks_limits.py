@@ -1,0 +1,76 @@
+"""Builds that take more than they may: each ends with a clear error, and nothing of it stays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from support.attacks import MODES, Caller, Result, callers
+
+MB = 1 << 20
+
+
+@pytest.fixture(scope="module", params=MODES)
+def caller(request: pytest.FixtureRequest) -> Iterator[Caller]:
+    with callers(request.param) as (one,):
+        yield one
+
+
+def ended(caller: Caller, result: Result) -> str:
+    """The error of a build that failed, once it is sure that nothing is left of it."""
+    assert result.path is None, "it was built"
+    assert result.new == 0, "something was registered"
+    assert caller.children() == [], "a process is alive"
+    assert caller.leftovers() == [], "files are left"
+    assert caller.strangers() == [], "files in the store are another's"
+    assert "fault in fpack" not in result.error, result.error
+    return result.error
+
+
+ATTACKS = {
+    # name: script, limits, what the error says
+    "sleeps and ignores signals": (
+        "trap '' TERM INT HUP QUIT; sleep 60 & sleep 60", {"seconds": 1}, "more than 1 seconds"),
+    "stops itself": (
+        "kill -STOP $$; attacker sleepers 1 & kill -STOP $!; sleep 60", {"seconds": 1}, "more than 1 seconds"),
+    "private memory": ("attacker memory private 400", {"memory": 100 * MB}, "bytes of memory"),
+    "shared memory": ("attacker memory shared 400", {"memory": 100 * MB}, "bytes of memory"),
+    "memory in files that are not mapped": ("attacker memory memfd 400", {"memory": 100 * MB}, "bytes of memory"),
+    "memory in /dev/shm": ("attacker memory shm 400", {"memory": 100 * MB}, "bytes of memory"),
+    "memory in many processes": (
+        "for i in 1 2 3 4 5 6 7 8; do attacker memory private 40 & done; wait",
+        {"memory": 100 * MB}, "bytes of memory"),
+    "one file": ("head -c 40000000 /dev/zero > /build/file", {"size": 20 * MB}, ""),
+    "files without names": ("attacker disk /build 200", {"size": 50 * MB}, "more than 52428800 bytes"),
+    "files without names in /tmp": ("attacker disk /tmp 200", {"size": 50 * MB}, "more than 52428800 bytes"),
+    "a wide tree": (
+        "cd /build; for i in {1..250}; do mkdir d$i; head -c 500000 /dev/zero > d$i/f; done; sleep 20",
+        {"size": 50 * MB}, "more than 52428800 bytes"),
+    "a deep tree": (
+        "attacker deep /build 250 d; cd /build; for i in {1..250}; do cd d; done; "
+        "for i in {1..100}; do head -c 1000000 /dev/zero > f$i; done; sleep 20",
+        {"size": 50 * MB}, "more than 52428800 bytes"),
+    "a wide tree of which only the last part is large": (
+        "cd /build; mkdir {1..1000}; n=0; for d in *; do n=$((n + 1)); if [ $n -gt 850 ]; then "
+        "head -c 500000 /dev/zero > $d/f; fi; done; sleep 20", {"size": 50 * MB}, "more than 52428800 bytes"),
+    "a large output": (
+        "mkdir $out; for i in {1..100}; do head -c 1000000 /dev/zero > $out/$i; done", {"size": 50 * MB}, ""),
+    "a hole as large as a disk": ("truncate -s 4611686018427387904 $out", {"size": 50 * MB}, ""),
+    "a log without end": (
+        "while :; do echo 0123456789abcdef0123456789abcdef; done", {"log": MB // 4}, "bytes to its log"),
+    "a log without lines": (
+        "while :; do printf 0123456789abcdef0123456789abcdef; done", {"log": MB // 4}, "bytes to its log"),
+    "many processes": ("attacker sleepers 200", {"processes": 50}, "processes"),
+    "a fork bomb": ("f() { f | f & }; f; sleep 20", {"processes": 50, "seconds": 10}, "processes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_what_takes_too_much_is_ended(caller: Caller, name: str) -> None:
+    script, limits, words = ATTACKS[name]
+    began = time.monotonic()
+    result = caller.build(script, "greedy", limits=limits)
+    assert time.monotonic() - began < 18
+    error = ended(caller, result)
+    assert words in error and "all of it was had" not in error and "all of them were had" not in error, error
