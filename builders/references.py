@@ -6,6 +6,7 @@ stream, in memory that does not grow, and about as fast as memory is.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import BinaryIO
@@ -65,18 +66,20 @@ def rewrite(pieces: Iterable[bytes], changes: Mapping[bytes, bytes]) -> Iterator
     if not changes:
         yield from pieces
         return
+    pattern = re.compile(b"|".join(map(re.escape, changes)))
     held = b""
     for piece in pieces:
         data = held + piece
-        for old, new in changes.items():
-            data = data.replace(old, new)
-        # A hash may begin at the end of this piece.
-        cut = max(len(data) - HASH_CHARS + 1, 0)
+        done, parts = 0, []
+        for match in pattern.finditer(data):
+            parts += (data[done : match.start()], changes[match[0]])
+            done = match.end()
+        # A hash may begin at the end of this piece; what was replaced is not looked at again.
+        cut = max(len(data) - HASH_CHARS + 1, done)
+        parts.append(data[done:cut])
         held = data[cut:]
-        if cut:
-            yield data[:cut]
-    if held:
-        yield held
+        yield b"".join(parts)
+    yield held
 
 
 def patch(pieces: Iterable[bytes], patches: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
