@@ -305,5 +305,7 @@ def _too_deep(steps: list[Step]) -> Fault:
     if not names:
         return Fault("Calls are nested too deeply, perhaps without end")
     calls = " calls ".join(quote(n) for n in [*names[:6], names[0]])
+    if len(names) == 1:
+        calls = f"{quote(names[0])} calls itself"
     hint = "a function that calls itself needs a case in which it does not"
     return Fault("Calls are nested too deeply, perhaps without end", why=f"{calls}", hint=hint)

@@ -82,11 +82,11 @@ def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
         return f"`{before[1]}{token[1]}` is no operator"
     if kind == "[" and before[0] in _ENDS:
         return "write get(LIST, INDEX) for an element, or a comma between two elements"
-    if kind == "LBRACE" and before[0] in _ENDS | {"NL"}:
+    if "LBRACE" in (kind, kind == "NL" and following[0]) and before[0] in _ENDS | {"NL"}:
         return "the { of a record call stands on its callee's line"
     if kind == "then" or kind == "else":
         return "write if CONDITION then A else B"
-    if before[0] == "NL" and kind in ("LPAR", "["):
+    if (before[0] == "NL" and kind in ("LPAR", "[")) or (kind == "NL" and following[0] in ("LPAR", "[")):
         return "an expression that goes on does so on the same line, or after an operator"
     if kind in _BEGINS and before[0] in _ENDS and "," in expected:
         return "a comma is missing before it" if "NL" not in expected else "a comma or a new line is missing before it"

@@ -60,7 +60,7 @@ container({
     all-found = [...found, ...locale, ...spare]
     all-rules = if locale == [] || has(rules, "libc-bin") then rules else { ...rules, libc-bin = { keep = [utf8] } }
     table = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
-    slices = members(the-release, all-found, names, table)
+    slices = members(the-release, all-found, names, table, debian)
     all-users = chosen-users(users, user, [p.name for p in found])
 
     root-made = derivation {
@@ -187,9 +187,13 @@ one-release(release, debian, built) =
   else if releases == [] then head([...[r for r in debian-releases() if r == stable], ...debian-releases()])
   else head(releases)
 
-# The root's slices. seed: it is in the root in any case.
-members(release, found, names, rules) =
-  let payload-of = import("fpack/debian-package").package in
+# The root's slices. listed: the packages that may be other ones than the release has. seed: it is in the root in any
+# case.
+members(release, found, names, rules, listed = []) =
+  let
+    original = import("fpack/debian-package").package
+    payload-of(p) = head([...[q.payload for q in listed if q.name == p.name], original(release, p).payload])
+  in
   [
     {
       package = p.name
@@ -199,7 +203,7 @@ members(release, found, names, rules) =
       slice = derivation {
         kind = "slice"
         name = store-name("${p.name}-${p.version}-slice")
-        payload = payload-of(release, p).payload
+        payload = payload-of(p)
         ...get(rules, p.name)
       }
     }

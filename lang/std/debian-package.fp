@@ -3,36 +3,32 @@
 no-rule = { keep = null, drop = [], setuid = [] }
 
 # found: what the package source says of the package. `rule` says which files are wanted: `keep` (null: all) and `drop`
-# are globs of absolute paths; `setuid` names the files that keep their set-id bits.
-package(release: string, found: record, rule: record = no-rule) =
-  let
-    file-name = store-name(head(reverse(split(found.file, "/"))))
-    deb-file = import("fpack/fetch").fetch {
-      url = "mirror://${found.archive}/${found.file}"
-      sha256 = found.sha256
-      size = found.size
-      name = file-name
-    }
-    payload-files = derivation {
-      kind = "deb"
-      name = store-name("${found.name}-${found.version}")
-      deb = deb-file
-      package = found.name
-      version = found.version
-      arch = found.arch
-    }
-  in {
-    type = "package"
-    name = found.name
-    version = found.version
-    arch = found.arch
-    source = found.source
-    description = found.description
-    section = found.section
-    deb = deb-file
-    payload = payload-files
-    slice({ keep: list | null = null, drop: list = [], setuid: list = [] }) =
-      package(release, found, { keep, drop, setuid })
-    release
-    rule
+# are globs of absolute paths; `setuid` names the files that keep their set-id bits. A package `.with { deb = FILE }` is
+# that file's, in builds and in the containers that list it.
+package(release: string, found: record, rule: record = no-rule) = {
+  type = "package"
+  name = found.name
+  version = found.version
+  arch = found.arch
+  source = found.source
+  description = found.description
+  section = found.section
+  deb = import("fpack/fetch").fetch {
+    url = "mirror://${found.archive}/${found.file}"
+    sha256 = found.sha256
+    size = found.size
+    name = store-name(head(reverse(split(found.file, "/"))))
   }
+  payload = derivation {
+    kind = "deb"
+    name = store-name("${found.name}-${version}")
+    package = found.name
+    deb
+    version
+    arch
+  }
+  slice({ keep: list | null = null, drop: list = [], setuid: list = [] }) =
+    package(release, found, { keep, drop, setuid }).with { deb, version, arch }
+  release
+  rule
+}
