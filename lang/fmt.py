@@ -54,8 +54,9 @@ def meaning(node: Any) -> Any:
         at = todo.pop()
         if at.__class__ is tuple and len(at) > 2 and at[1].__class__ is int and at[2].__class__ is int:
             done.append((at[0], len(at)))
-            # A selection's tail is the place of its key.
-            todo.extend(at[3:5] if at[0] == "sel" else at[3:])
+            # A selection's tail is the place of its key; a field with a type, an error yet to be told, holds a token.
+            inner = at[3:5] if at[0] == "sel" else (at[3][1], *at[4:]) if at[0] == "typed" else at[3:]
+            todo.extend(inner)
         elif at.__class__ is tuple or at.__class__ is list:
             done.append(len(at))
             todo.extend(at)

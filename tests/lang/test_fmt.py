@@ -164,6 +164,10 @@ def test_meaning_tells_texts_apart() -> None:
     assert all(a != b for i, a in enumerate(trees) for b in trees[:i])
 
 
+def test_what_only_the_compiler_refuses_is_formatted_too() -> None:
+    assert formatted("a=1\nb:int|null=a") == "a = 1\nb: int | null = a\n"
+
+
 def test_deep_and_long_texts_end() -> None:
     check("a = " + "[" * 150 + "]" * 150)
     check("a = " + " + ".join(["1"] * 200))
