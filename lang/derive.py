@@ -29,7 +29,7 @@ from .values import (
 )
 
 MAX_DEPTH = 100
-RESERVED = ("kind", "name", "candidates", "outputs", "args")
+RESERVED = ("candidates", "outputs", "args")  # and kind and name
 _BEFORE = f"{STORE}/"
 _PACKED = PACKED_REFERENCE.findall
 _OUT = ["out"]
@@ -203,8 +203,10 @@ class Deriver:
             outputs = self._list(fields, "outputs") or _OUT
             if any(o.__class__ is not str for o in outputs) or len(set(outputs)) < len(outputs):
                 raise Fault("`outputs` is a list of different strings", field="outputs")
+        del fields["kind"], fields["name"]
         for reserved in RESERVED:
-            fields.pop(reserved, None)
+            if reserved in fields:
+                del fields[reserved]
         if more is not None:
             if not isinstance(more, dict):
                 raise Fault(f"`args` is a record, and this is {describe(more)}", field="args")
@@ -276,6 +278,10 @@ class Deriver:
         kind = value.__class__
         if kind is str or value is None or kind is bool:
             return value
+        if kind is Record and value.get("type") == "derivation":
+            out = value.get("out")
+            if out.__class__ is str:
+                return out
         if kind is int:
             if not _LEAST <= value <= _MOST:
                 raise Fault(f"The number in {quote(where)} is too large", field=where)

@@ -20,7 +20,7 @@ from .errors import Fault, did_you_mean, quote
 from .paths import project_root, within
 from .source import Source
 from .values import Path as PathValue
-from .values import Record, Value
+from .values import Record, Value, evaluated
 
 FORMAT = 8
 MAX_FILE = 16 << 20
@@ -59,6 +59,7 @@ class Modules:
         self.hidden: frozenset[str] = frozenset()  # builtins that only the library sees
         self.prelude: dict[str, Value] = {}
         self._files: dict[str, Module] = {}
+        self._real: dict[str, str] = {}  # a file is the same one for a whole evaluation
         self._named: dict[str, Value] = {}
         self._stack: list[Module] = []
         names = "\0".join(f"{name} {letters}" for name, letters in sorted(builtins.items()))
@@ -68,7 +69,9 @@ class Modules:
 
     def file(self, path: str, root: str | None = None, library: bool = False) -> Value:
         """The record of a file's bindings. root: its project, found from the file's place if it is not given."""
-        real = os.path.realpath(path)
+        real = self._real.get(path)
+        if real is None:
+            real = self._real[path] = os.path.realpath(path)
         module = self._files.get(real)
         if module is None:
             directory = os.path.dirname(real)
@@ -215,8 +218,6 @@ def importer(modules: Modules, module: Module | None = None) -> Callable[[Value]
         """import(file): The record of another file of the project, as in import("./other.fp"), or of a file of the
         library, as in import("fpack/debian").
         """
-        from .values import evaluated
-
         assert module is not None
         return modules.imported(evaluated(target), module)
 
