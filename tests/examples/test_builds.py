@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -13,12 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import unprivileged
+from support.elsewhere import NOBODY, elsewhere
 from support.podman import Podman, missing, podman_as
 from support.program import Fpack
 from support.serving import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-NOBODY = 65534
 _LEFT_BY_USERS = shutil.ignore_patterns("*.tar", "*.manifest.json", "fpack.lock", "result", ".fpack")
 FROM_OUTSIDE = ("FPACK_MIRROR", "SSL_CERT_FILE", "http_proxy", "https_proxy", "PIP_INDEX_URL", "NPM_CONFIG_REGISTRY")
 
@@ -158,12 +160,6 @@ def _redis_client(podman: Podman, name: str) -> list[str]:
 # ---- built again
 
 
-def _elsewhere() -> tuple[str, ...]:
-    """Another user, another number of cores and, where that can be had, another year."""
-    words = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "taskset", "-c", "0")
-    return (*words, "faketime", "2033-05-18 03:33:20") if shutil.which("faketime") else words
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be had by root")
 @pytest.mark.parametrize(
     ("example", "what"),
@@ -173,6 +169,7 @@ def _elsewhere() -> tuple[str, ...]:
         pytest.param("flask", "image", marks=pytest.mark.long),
         pytest.param("node", "image", marks=pytest.mark.long),
         pytest.param("go", "image", marks=pytest.mark.long),
+        pytest.param("patched", "image", marks=pytest.mark.long),
         pytest.param("redis", "image", marks=pytest.mark.long),
     ],
 )
@@ -181,10 +178,10 @@ def test_it_is_the_same_elsewhere(world: World, example: str, what: str) -> None
     place = Path(tempfile.mkdtemp(prefix="fpack-elsewhere-", dir="/var/tmp"))
     try:
         place.chmod(0o755)
-        other = World(place, prefix=_elsewhere())
+        other = World(place, prefix=elsewhere())
         # The same lock, as it lies beside a project that is shared.
         shutil.copy(world.examples / example / "fpack.lock", other.examples / example)
-        subprocess.run(["chown", "-R", str(NOBODY), str(place)], check=True)
+        subprocess.run(["chown", "-R", str(unprivileged.UID), str(place)], check=True)
         assert other.built(example, what, timeout=1800) == here
     finally:
         subprocess.run(["chmod", "-R", "u+w", str(place)], check=True)
