@@ -117,7 +117,7 @@ def _shell(error: FpackError, keep: bool) -> None:
         kept_shell(failed.kept)
     if not keep:
         remove_tree(kept_place(failed.kept))
-        failed.hint = "--keep-failed keeps the files of a build that fails"
+        failed.hint = error.hint = "--keep-failed keeps the files of a build that fails"
 
 
 def _say_cut_off(workspace: Workspace) -> None:
