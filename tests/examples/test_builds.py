@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -14,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import unprivileged
 from support.elsewhere import NOBODY, elsewhere
 from support.podman import Podman, missing, podman_as
 from support.program import Fpack
@@ -181,7 +179,7 @@ def test_it_is_the_same_elsewhere(world: World, example: str, what: str) -> None
         other = World(place, prefix=elsewhere())
         # The same lock, as it lies beside a project that is shared.
         shutil.copy(world.examples / example / "fpack.lock", other.examples / example)
-        subprocess.run(["chown", "-R", str(unprivileged.UID), str(place)], check=True)
+        subprocess.run(["chown", "-R", str(NOBODY), str(place)], check=True)
         assert other.built(example, what, timeout=1800) == here
     finally:
         subprocess.run(["chmod", "-R", "u+w", str(place)], check=True)
