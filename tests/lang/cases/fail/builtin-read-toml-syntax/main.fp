@@ -1,1 +1,1 @@
-result = read-toml(./pyproject.toml).project
+result = read-toml(./project.toml).project
