@@ -78,7 +78,7 @@ def test_sockets_and_queues_of_the_host_are_not_there(caller: Caller) -> None:
 
 
 def test_no_file_of_the_host_is_there(caller: Caller) -> None:
-    places = ["/etc/shadow", "/root", "/var/tmp", "/work", str(Path(__file__)), str(caller.store), sys.executable,
+    places = ["/etc/shadow", "/root", "/var/tmp", "/dev/shm", str(Path(__file__)), str(caller.store), sys.executable,
               "/proc/1/root/etc/shadow", "/proc/1/cwd/../../../../../../etc/shadow", "/proc/kcore", "/dev/mem",
               "/dev/kmsg", "/dev/fuse", "/dev/kvm", "/sys/kernel", "/run/systemd", "/boot"]  # fmt: skip
     script = "".join(
