@@ -70,7 +70,8 @@ def rewrite(pieces: Iterable[bytes], changes: Mapping[bytes, bytes]) -> Iterator
     held = b""
     for piece in pieces:
         data = held + piece
-        done, parts = 0, []
+        parts: list[bytes] = []
+        done = 0
         for match in pattern.finditer(data):
             parts += (data[done : match.start()], changes[match[0]])
             done = match.end()
