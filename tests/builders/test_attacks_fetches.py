@@ -1,0 +1,148 @@
+"""Fetches that servers and people on the same machine attack: what is registered is what was declared."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fpack.builders.fetch import Fetch
+from fpack.builders.http import Http
+from fpack.builders.report import Silent
+from fpack.builders.scheduler import BuildsFailed, Scheduler
+from fpack.store.derivation import Derivation, Output, digest
+from fpack.store.store import Store
+from support.httpserver import Server
+
+DATA = b"what was declared\n" * 1000
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "store")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    place = tmp_path / "files"
+    place.mkdir()
+    (place / "file").write_bytes(DATA)
+    return place
+
+
+def fetch(store: Store, *urls: str, **args: Any) -> Path:
+    drv = Derivation("fetch", "file", {"urls": list(urls), "sha256": SHA256, "size": None, "executable": False, **args})
+    body = drv.encode()
+    kinds = {"fetch": Fetch(Http(retries=0), lambda url: [url])}
+    (path,) = Scheduler(store, kinds, Silent(), bodies={digest(body): body}).realise([Output(digest(body))])
+    return store.disk(path)
+
+
+def fails(store: Store, *urls: str, **args: Any) -> str:
+    with pytest.raises(BuildsFailed) as raised:
+        fetch(store, *urls, **args)
+    assert store.database.paths() == [] and list((store.root / "store").iterdir()) == []
+    error = raised.value.failures[0][1]
+    return f"{error.what} {error.why} {error.hint}"
+
+
+def test_who_holds_the_source_open_cannot_change_what_is_registered(store: Store, files: Path) -> None:
+    """CVE-2024-27297."""
+    with open(files / "file", "r+b") as held:
+        made = fetch(store, (files / "file").as_uri())
+        held.write(b"changed afterwards")
+        held.flush()
+        assert made.read_bytes() == DATA
+        assert made.stat().st_ino != os.fstat(held.fileno()).st_ino and made.stat().st_mode & 0o7777 == 0o444
+
+
+def test_a_descriptor_of_the_download_leads_to_nothing_that_is_registered(store: Store, files: Path) -> None:
+    """CVE-2024-27297: a part that an earlier try left, and that somebody holds open."""
+    with Server(files) as server:
+        server.cut("/file", 5000)
+        fails(store, f"{server.url}/file")
+        (part,) = store.root.glob("partial/*/part")
+        assert part.parent.stat().st_mode & 0o077 == 0, "others can open it"
+        with open(part, "r+b") as held:
+            server.heal()
+            made = fetch(store, f"{server.url}/file")
+            held.seek(0)
+            held.write(b"changed afterwards")
+            held.flush()
+            assert made.read_bytes() == DATA
+
+
+def test_a_link_in_the_place_of_a_download_is_not_followed(store: Store, files: Path, tmp_path: Path) -> None:
+    """CVE-2026-39860."""
+    victim = tmp_path / "victim"
+    victim.write_text("of the host\n")
+    with Server(files) as server:
+        server.cut("/file", 5000)
+        fails(store, f"{server.url}/file")
+        (part,) = store.root.glob("partial/*/part")
+        part.unlink()
+        part.symlink_to(victim)
+        server.heal()
+        fails(store, f"{server.url}/file")
+    assert victim.read_text() == "of the host\n"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(store: Store, files: Path, tmp_path: Path) -> None:
+    """CVE-2024-47174, though the declared digest would be right."""
+    pem = tmp_path / "server.pem"
+    try:
+        subprocess.run(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
+            f"-addext subjectAltName=DNS:localhost -keyout {pem} -out {pem}.crt".split(),
+            check=True,
+            capture_output=True,
+        )
+    except FileNotFoundError:
+        pytest.skip("openssl, which makes the certificate, is not installed")
+    pem.write_bytes(pem.read_bytes() + Path(f"{pem}.crt").read_bytes())
+    with Server(files, certificate=pem) as server:
+        error = fails(store, server.url.replace("127.0.0.1", "localhost") + "/file")
+        assert "certificate" in error.lower()
+        assert server.requests == []
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://localhost/x", "gopher://localhost/x"])
+def test_a_redirect_to_what_a_server_must_not_reach_is_refused(store: Store, files: Path, target: str) -> None:
+    with Server(files) as server:
+        server.redirect("/file", target)
+        assert "redirects" in fails(store, f"{server.url}/file")
+
+
+def test_another_file_is_refused_and_not_kept(store: Store, files: Path) -> None:
+    with Server(files) as server:
+        server.replace("/file", b"x" * len(DATA))
+        assert "SHA-256" in fails(store, f"{server.url}/file")
+        server.heal()
+        assert fetch(store, f"{server.url}/file").read_bytes() == DATA
+
+
+def test_a_file_without_end_is_cut_at_its_declared_size(store: Store, files: Path) -> None:
+    with Server(files) as server:
+        (files / "large").write_bytes(DATA * 100)
+        server.chunked("/large")
+        fails(store, f"{server.url}/large", size=len(DATA))
+        assert sum(each.stat().st_size for each in store.root.glob("partial/*/*")) <= 2 * len(DATA)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "directory"])
+def test_what_is_no_file_is_refused_at_once(store: Store, files: Path, kind: str) -> None:
+    place = files / "odd"
+    if kind == "fifo":
+        os.mkfifo(place)
+    elif kind == "device":
+        place = Path("/dev/zero")
+    else:
+        place.mkdir()
+    assert "cannot be read" in fails(store, place.as_uri())
