@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.elsewhere import NOBODY, elsewhere
 from support.program import Fpack
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "postgres"
-NOBODY = 65534
 FROM_OUTSIDE = ("FPACK_MIRROR", "SSL_CERT_FILE", "http_proxy", "https_proxy")
 HOUR = 3600
 
@@ -122,12 +122,6 @@ def test_its_images_are_small_and_what_their_manifests_say(
     assert not any(path.endswith((".h", ".a")) or "/cc1" in path or "/pgxs/" in path for path in paths)
 
 
-def _elsewhere() -> tuple[str, ...]:
-    """Another user, another number of cores and, where that can be had, another year."""
-    words = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "taskset", "-c", "0")
-    return (*words, "faketime", "2033-05-18 03:33:20") if shutil.which("faketime") else words
-
-
 @pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be had by root")
 def test_it_is_the_same_elsewhere(world: World) -> None:
@@ -135,7 +129,7 @@ def test_it_is_the_same_elsewhere(world: World) -> None:
     place = Path(tempfile.mkdtemp(prefix="fpack-elsewhere-", dir="/var/tmp"))
     try:
         place.chmod(0o755)
-        other = World(place, prefix=_elsewhere())
+        other = World(place, prefix=elsewhere())
         shutil.copy(world.folder / "fpack.lock", other.folder)
         subprocess.run(["chown", "-R", str(NOBODY), str(place)], check=True)
         assert other.built("image") == here
