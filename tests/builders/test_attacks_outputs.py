@@ -235,6 +235,13 @@ def test_a_daemon_is_dead_before_its_output_is_read(caller: Caller) -> None:
     assert caller.strangers() == [] and caller.leftovers() == []
 
 
+def test_an_interrupted_build_leaves_nothing(caller: Caller) -> None:
+    caller.start("trap '' TERM INT HUP; attacker sleepers 5 & echo up; echo > $out; sleep 50", "interrupted")
+    caller.wait("up")
+    caller.interrupt()
+    assert "Interrupted" in clean(caller, caller.finish())
+
+
 def test_a_build_that_kills_all_that_it_can_ends_alone(caller: Caller) -> None:
     caller.build("kill -9 -1; kill -9 1; kill -9 $PPID; echo > $out", "killer")
     assert caller.children() == [] and caller.leftovers() == []
