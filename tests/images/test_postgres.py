@@ -161,7 +161,7 @@ def test_the_image_is_small(variant: Variant, archive: Path) -> None:
         blob: Callable[[str], str] = lambda digest: f"blobs/{digest.replace(':', '/')}"  # noqa: E731
         manifest = read(blob(read("index.json")["manifests"][0]["digest"]))
         assert sum(layer["size"] for layer in manifest["layers"]) <= variant.limit
-    assert archive.stat().st_size <= variant.limit + 200_000
+    assert archive.stat().st_size <= variant.limit + 400_000  # its manifest is in it
 
 
 def test_every_program_starts(podman: Podman, image: str) -> None:
