@@ -150,7 +150,8 @@ def test_an_extension_is_compiled_with_it(world: World) -> None:
 
 
 EXTENSION = {
-    "Makefile": "MODULES = answer\nEXTENSION = answer\nDATA = answer--1.sql\ninclude $(shell pg_config --pgxs)\n",
+    "Makefile": "MODULES = answer\nEXTENSION = answer\nDATA = answer--1.sql\n"
+    "PGXS = $(shell pg_config --pgxs)\ninclude $(PGXS)\n",
     "answer.control": "default_version = '1'\n",
     "answer--1.sql": "CREATE FUNCTION answer() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;\n",
     "answer.c": '#include "postgres.h"\n#include "fmgr.h"\nPG_MODULE_MAGIC;\nPG_FUNCTION_INFO_V1(answer);\n'
