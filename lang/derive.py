@@ -302,7 +302,12 @@ class Deriver:
             return self._arguments(value, f"{where}.", depth)
         top = where.split(".")[0]
         hint = "write it as a string" if kind is float else ""
-        raise Fault(f"A derivation cannot hold {describe(value)}", why=f"it is in {quote(where)}", hint=hint, field=top)
+        raise Fault(
+            f"A derivation cannot hold {describe(value)}",
+            why=f"it is in {quote(where)}" if where else "",
+            hint=hint,
+            field=top,
+        )
 
     def _arguments(self, record: dict[str, Value], before: str, depth: int) -> dict[str, Any]:
         """The canonical form of a record's fields, in order. before: the field's name that it is in, and a dot."""
