@@ -11,6 +11,8 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 
+from . import terminal
+
 _SET_CHILD_SUBREAPER = 36
 # What is passed on to the command; the terminal sends the others to all of the foreground itself.
 _PASSED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
@@ -80,6 +82,7 @@ def _execute(bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping
         if tell >= 0:
             os.set_inheritable(tell, True)
             info = ["--info-fd", str(tell)]
+        info += ["--seccomp", str(terminal.open_filter())]
         os.execve(bwrap, ["bwrap", *info, *args, "--", *words], dict(env))
     except OSError as error:
         os.write(2, f"error: {bwrap} cannot be run: {error.strerror}\n".encode())

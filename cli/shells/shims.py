@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from . import host, plan
+from . import host, plan, terminal
 from .cache import Entry
 from .model import Wishes
 from .session import Ready
@@ -23,7 +23,8 @@ _SCRIPT = """\
 #!/bin/sh
 # A program of the shell {name}, which fpack made. What Ctrl-C does is up to the program.
 trap '' INT QUIT
-exec 9<{args} && exec {bwrap} --args 9 --chdir "$PWD" -- env --default-signal=INT,QUIT -- "${{0##*/}}" "$@"
+exec 8<{filter} 9<{args} || exit
+exec {bwrap} --seccomp 8 --args 9 --chdir "$PWD" -- env --default-signal=INT,QUIT -- "${{0##*/}}" "$@"
 """
 
 
@@ -84,7 +85,7 @@ def _write(entry: Entry, args: Iterable[str], names: Iterable[str], bwrap: str) 
     from blake3 import blake3
 
     data = b"".join(os.fsencode(each) + b"\0" for each in args)
-    digest = blake3(data + "\0".join([bwrap, *names]).encode()).hexdigest(8)
+    digest = blake3(data + "\0".join([_SCRIPT, bwrap, *names]).encode()).hexdigest(8)
     place = f"{entry.place}/shims-{digest}"
     if os.path.isdir(place):
         return f"{place}/bin"
@@ -92,9 +93,12 @@ def _write(entry: Entry, args: Iterable[str], names: Iterable[str], bwrap: str) 
     try:
         with open(f"{beside}/args", "wb") as file:
             file.write(data)
+        with open(f"{beside}/filter", "wb") as file:
+            file.write(terminal.build_filter())
         name = "".join(c for c in entry.closure.name if c.isalnum() or c in "-_.")
         with open(f"{beside}/run", "w", encoding="utf-8") as script:
-            script.write(_SCRIPT.format(name=name, args=quoted(f"{place}/args"), bwrap=quoted(bwrap)))
+            files = {"args": quoted(f"{place}/args"), "filter": quoted(f"{place}/filter")}
+            script.write(_SCRIPT.format(name=name, bwrap=quoted(bwrap), **files))
         os.chmod(f"{beside}/run", 0o755)
         os.mkdir(f"{beside}/bin")
         for each in names:

@@ -180,6 +180,27 @@ def test_a_container_has_the_project_alone(fpack: Fpack, project: Path) -> None:
     assert (project / "made").read_text() == "in\n"
 
 
+INJECT = """
+#include <errno.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+int main(void) {
+  int pipe_end = 0, left = 0;
+  ioctl(pipe_end, TIOCSTI, "x"); printf("%d ", errno == EPERM);
+  errno = 0; ioctl(pipe_end, TIOCLINUX, "x"); printf("%d ", errno == EPERM);
+  errno = 0; ioctl(pipe_end, TCGETS, &left); printf("%d\\n", errno == EPERM);
+}
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--container"], ["--pure"]])
+def test_no_program_types_on_the_terminal(fpack: Fpack, project: Path, options: list[str]) -> None:
+    """A terminal outlives the shell: what is put into its input would be the caller's next command."""
+    (project / "inject.c").write_text(INJECT)
+    subprocess.run(["gcc", "-static", "-o", "inject", "inject.c"], cwd=project, check=True)
+    assert out(fpack, "shell", *options, "--", "./inject", cwd=project) == "1 1 0"
+
+
 def test_paths_are_exposed_and_shared(fpack: Fpack, project: Path, tmp_path: Path) -> None:
     for name in ("read", "write"):
         (tmp_path / name).mkdir()
