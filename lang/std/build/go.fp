@@ -1,4 +1,4 @@
-# Go programs, whose modules lie in `vendor`, or are fetched by the sums in their go.sum.
+# Go programs, whose modules lie in `vendor`: `go mod vendor` puts them there, checked by go.sum.
 
 # packages: what is built, "." or "./cmd/...". flags: words for `go build`. cgo: use the C compiler.
 # All else is as in `package`.
