@@ -71,7 +71,7 @@ def python(project: Project) -> Guess | None:
     if entrypoint is None:
         todo.append("say in the image's `entrypoint` what it runs")
     else:
-        said.append(f"the image runs {' '.join(entrypoint)}")
+        said.append(f"the image runs {_shown(entrypoint)}")
     return Guess("python", name, version, fields, ["python3", "python3-venv"], entrypoint, ports, said, todo)
 
 
@@ -120,7 +120,7 @@ def node(project: Project) -> Guess | None:
     if entrypoint is None:
         todo.append("say in the image's `entrypoint` what it runs")
     else:
-        said.append(f"the image runs {' '.join(entrypoint)}")
+        said.append(f"the image runs {_shown(entrypoint)}")
     name, version = _name(data.get("name"), project), _version(data.get("version"))
     return Guess("node", name, version, fields, ["nodejs", "npm"], entrypoint, [], said, todo)
 
@@ -282,3 +282,8 @@ def _name(value: Any, project: Project) -> str:
 def _version(value: Any) -> str | None:
     found = re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,60}", value) if isinstance(value, str) else None
     return found[0] if found else None
+
+
+def _shown(entrypoint: list[str]) -> str:
+    """A command for people: what lies in the package is called by its place in there."""
+    return " ".join(word.removeprefix("@/") for word in entrypoint)
