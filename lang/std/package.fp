@@ -52,7 +52,7 @@ package({
     root-made = build-root("${name}-tools", the-release, debian)
     scripts = [
       { name = "unpack", script = unpack },
-      { name = "patch", script = if patches == [] then null else patch },
+      { name = "patch", script = if patches == [] && patch == default-patch then null else patch },
       { name = "configure", script = configure },
       { name = "build", script = build },
       { name = "check", script = check },
