@@ -39,7 +39,7 @@ ATTACKS = {
     "memory in files that are not mapped": ("attacker memory memfd 400", {"memory": 100 * MB}, "bytes of memory"),
     "memory in /dev/shm": ("attacker memory shm 400", {"memory": 100 * MB}, "bytes of memory"),
     "memory in many processes": (
-        "for i in 1 2 3 4 5 6 7 8; do attacker memory private 40 & done; wait",
+        "for i in 1 2 3 4 5 6 7 8; do attacker memory private 400 & done; wait",
         {"memory": 100 * MB}, "bytes of memory"),
     "one file": ("head -c 40000000 /dev/zero > /build/file", {"size": 20 * MB}, ""),
     "files without names": ("attacker disk /build 200", {"size": 50 * MB}, "more than 52428800 bytes"),
