@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +67,13 @@ class Database:
             raise _damaged(place, error) from None
 
     def _create(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
+        # SQLite does not wait by itself for another process that changes the mode at this moment.
+        for _ in range(200):
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError:
+                time.sleep(0.05)
         with self.transaction():
             if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 for statement in _SCHEMA.split(";"):
