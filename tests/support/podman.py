@@ -15,6 +15,7 @@ Nothing here touches the storage, the configuration or the containers of whoever
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import shutil
@@ -238,13 +239,14 @@ def podman_as(mode: str) -> Iterator[Podman]:
             finally:
                 podman.close()
     finally:
-        shutil.rmtree(home, onerror=_make_writable)
+        shutil.rmtree(home, onerror=functools.partial(_make_writable, os.fspath(home)))
 
 
-def _make_writable(function: object, path: str, _error: object) -> None:
-    """Delete what lies in a directory without write permission."""
-    parent = os.path.dirname(path)
-    os.chmod(parent, stat.S_IRWXU)
+def _make_writable(home: str, function: object, path: str, _error: object) -> None:
+    """Delete what lies in a directory without write permission; `home` is the last to be changed."""
+    if path == home:
+        return  # something is left in it; what lies above is not ours
+    os.chmod(os.path.dirname(path), stat.S_IRWXU)
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path, ignore_errors=True)
     elif os.path.lexists(path):
