@@ -1,7 +1,8 @@
 """Where Debian's files can be had: mirrors in order, from the option down to the snapshot archive.
 
-The order is: the option or FPACK_MIRROR, the user's configuration, the machine's own apt sources, and Debian's snapshot
-archive at the date at which a file was locked. None of them is trusted: signatures and digests decide.
+The order is: the option or FPACK_MIRROR, the user's configuration, the machine's own apt sources, and a snapshot
+archive at the date at which a file was locked: the one of the machine's apt configuration, else Debian's. None of them
+is trusted: signatures and digests decide.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from fpack.store.errors import FpackError
 from .control import ControlError, stanzas
 from .suites import ARCHIVES, DEBIAN, SECURITY
 
+# Debian's own, which is the same for everyone, where apt's configuration names none.
 SNAPSHOT = "https://snapshot.debian.org/archive"
+_AT = "@SNAPSHOTID@"  # in apt's configuration, and here: the time
 ONLY = "only"
 # A release is dated when it is made, and reaches the snapshot archive some hours after.
 SNAPSHOT_DELAY = 6 * 3600
@@ -27,6 +30,12 @@ SNAPSHOT_DELAY = 6 * 3600
 _ARCHIVE_PATH = re.compile(r"(?:^|/)(debian|debian-security)(?:/\d{8}T\d{6}Z)?/*\Z")
 _CODENAMES = "buster|bullseye|bookworm|trixie|forky|duke|sid|oldoldstable|oldstable|stable|testing|unstable"
 _SUITE = re.compile(rf"(?:{_CODENAMES})(?:[-/](?:updates|security|proposed-updates|backports))*\Z")
+# As `apt-config dump` and most files write it; a nested form is passed over. Source: apt.conf(5).
+_SNAPSHOTS = re.compile(
+    r"""^\s*Acquire::Snapshots::URI(?P<override>::Override)?::"""
+    r"""(?:Origin::(?P<debian>Debian)|Label::(?P<security>Debian-Security))\s+"(?P<url>[^"\s]+)"\s*;""",
+    re.IGNORECASE | re.MULTILINE,
+)
 _OPTIONS = re.compile(r"\[[^\]]*\]")
 _SCHEMES = ("http", "https", "file", "copy")
 
@@ -44,23 +53,30 @@ class Base(NamedTuple):
     url: str
 
 
+DEFAULT_SNAPSHOTS = {archive: f"{SNAPSHOT}/{archive}/{_AT}" for archive in ARCHIVES}
+
+
 def never(archive: str, path: str) -> int | None:
     """The date of a file of which nothing is known."""
     return None
 
 
 class Mirrors:
-    """The bases to try, in order. `snapshot` is the snapshot archive's root, or None to leave it out.
+    """The bases to try, in order. snapshots: of an archive, where its state at the time @SNAPSHOTID@ is.
 
     `dated` tells at which time (Unix seconds) a file was in an archive, if that is known; a lock's source sets it.
     """
 
     def __init__(
-        self, bases: Iterable[Base], *, snapshot: str | None = SNAPSHOT, now: Callable[[], float] = time.time
+        self,
+        bases: Iterable[Base],
+        *,
+        snapshots: Mapping[str, str] = DEFAULT_SNAPSHOTS,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.bases = list(dict.fromkeys(bases))
         self.dated: Callable[[str, str], int | None] = never
-        self._snapshot = snapshot
+        self._snapshots = snapshots
         self._now = now
 
     def urls(self, archive: str, path: str, date: int | None = None) -> list[str]:
@@ -69,10 +85,11 @@ class Mirrors:
             raise MirrorError(f"{archive!r} is not an archive of Debian", why=f"there are {' and '.join(ARCHIVES)}")
         tail = quote(check_path(path), safe="/+~:=,@")
         urls = [f"{base.url}/{tail}" for base in self.bases if base.archive == archive]
-        if self._snapshot is not None:
+        snapshot = self._snapshots.get(archive)
+        if snapshot is not None:
             at = self._now() if date is None else min(date + SNAPSHOT_DELAY, self._now())
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
-            urls.append(f"{self._snapshot}/{archive}/{stamp}/{tail}")
+            urls.append(f"{snapshot.replace(_AT, stamp)}/{tail}")
         return list(dict.fromkeys(urls))
 
     def expand(self, url: str) -> list[str]:
@@ -110,7 +127,7 @@ def find_mirrors(
     if not only:
         bases += configured(_config_home(environ) / "fpack" / "config.toml")
         bases += apt_bases(apt)
-    return Mirrors(bases, snapshot=None if only else SNAPSHOT, now=now)
+    return Mirrors(bases, snapshots={} if only else {**DEFAULT_SNAPSHOTS, **apt_snapshots(apt)}, now=now)
 
 
 def parse_base(word: str) -> list[Base]:
@@ -173,6 +190,35 @@ def configured(file: Path) -> list[Base]:
             raise MirrorError("The configuration is wrong", where=str(file), why=f"debian.{key} is no list of URLs")
         bases += [Base(archive, _check_url(url)) for url in urls]
     return bases
+
+
+def apt_snapshots(folder: Path) -> dict[str, str]:
+    """The snapshot archives that the machine's apt configuration names; what cannot be read is passed over.
+
+    One of Debian whose URL has a part `debian` also stands for that of security beside it.
+    """
+    found: dict[str, str] = {}
+    overrides: dict[str, str] = {}
+    try:
+        parts = sorted((folder / "apt.conf.d").iterdir())
+    except OSError:
+        parts = []
+    for file in [*parts, folder / "apt.conf"]:
+        try:
+            text = file.read_text("utf-8", "replace")
+        except OSError:
+            continue
+        for match in _SNAPSHOTS.finditer(text):
+            url = match["url"].rstrip("/")
+            split = _split(url)
+            if split is not None and split.scheme in ("http", "https", "file") and _AT in split.path:
+                (overrides if match["override"] else found)[DEBIAN if match["debian"] else SECURITY] = url
+    found |= overrides
+    if DEBIAN in found and SECURITY not in found:
+        beside = re.sub(r"(?<=/)debian(?=/)", SECURITY, found[DEBIAN])
+        if beside != found[DEBIAN]:
+            found[SECURITY] = beside
+    return found
 
 
 def apt_bases(folder: Path) -> list[Base]:

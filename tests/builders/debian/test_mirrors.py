@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.debian.mirrors import (
+    SNAPSHOT,
     Base,
     MirrorError,
     Mirrors,
@@ -44,12 +45,12 @@ def test_the_order(tmp_path: Path) -> None:
         f"http://env2.example/debian/{FILE}",
         f"http://user.example/debian/{FILE}",
         f"http://apt.example/debian/{FILE}",
-        f"https://snapshot.debian.org/archive/debian/20250615T150640Z/{FILE}",
+        f"{SNAPSHOT}/debian/20250615T150640Z/{FILE}",
     ]
     assert mirrors.urls("debian-security", "dists/x") == [
         "http://env2.example/debian-security/dists/x",
         "http://user.example/sec/dists/x",
-        "https://snapshot.debian.org/archive/debian-security/20250615T150640Z/dists/x",
+        f"{SNAPSHOT}/debian-security/20250615T150640Z/dists/x",
     ]
 
 
@@ -70,9 +71,31 @@ def test_only(tmp_path: Path) -> None:
 def test_the_snapshot_is_of_the_locked_date() -> None:
     mirrors = Mirrors([], now=lambda: NOW)
     (url,) = mirrors.urls("debian", "x", date=1_700_000_000)  # 2023-11-14T22:13:20Z, and the delay
-    assert url == "https://snapshot.debian.org/archive/debian/20231115T041320Z/x"
+    assert url == f"{SNAPSHOT}/debian/20231115T041320Z/x"
     (url,) = mirrors.urls("debian", "x", date=int(NOW) - 60)  # never in the future
     assert "/20250615T150640Z/" in url
+
+
+def test_the_snapshot_archive_of_the_machine(tmp_path: Path) -> None:
+    """apt's configuration comes before what Debian has; an override comes before what it overrides."""
+    parts = tmp_path / "apt.conf.d"
+    parts.mkdir()
+    (parts / "10").write_text('Acquire::Snapshots::URI::Origin::Debian "http://s.example/a/debian/@SNAPSHOTID@/";\n')
+    mirrors = find_mirrors(environ=home(tmp_path), apt=tmp_path, now=lambda: NOW)
+    assert mirrors.urls("debian", "x") == ["http://s.example/a/debian/20250615T150640Z/x"]
+    assert mirrors.urls("debian-security", "x") == ["http://s.example/a/debian-security/20250615T150640Z/x"]
+    (tmp_path / "apt.conf").write_text(
+        'acquire::snapshots::uri::override::origin::debian "https://o.example/@SNAPSHOTID@";\n'
+        '  Acquire::Snapshots::URI::Label::Debian-Security "https://s.example/@SNAPSHOTID@/sec";\n'
+        '// Acquire::Snapshots::URI::Override::Label::Debian-Security "https://no.example/@SNAPSHOTID@";\n'
+        'Acquire::Snapshots::URI::Override::Label::Debian-Security "ftp://no.example/@SNAPSHOTID@";\n'
+        'Acquire::Snapshots::URI::Override::Label::Debian-Security "https://no.example/";\n'
+    )
+    mirrors = find_mirrors(environ=home(tmp_path), apt=tmp_path, now=lambda: NOW)
+    assert mirrors.urls("debian", "x") == ["https://o.example/20250615T150640Z/x"]
+    assert mirrors.urls("debian-security", "x") == ["https://s.example/20250615T150640Z/sec/x"]
+    only = find_mirrors("debian=file:///m/debian only", environ=home(tmp_path), apt=tmp_path)
+    assert only.urls("debian-security", "x") == []
 
 
 def test_mirror_urls() -> None:
@@ -82,7 +105,7 @@ def test_mirror_urls() -> None:
     mirrors.dated = lambda archive, path: 1_700_000_000 if (archive, path) == ("debian", "pool/a") else None
     assert mirrors.expand("mirror://debian/pool/a") == [
         "http://m.example/debian/pool/a",
-        "https://snapshot.debian.org/archive/debian/20231115T041320Z/pool/a",
+        f"{SNAPSHOT}/debian/20231115T041320Z/pool/a",
     ]
     assert mirrors.expand("mirror://debian-security/pool/b")[0] == "http://s.example/pool/b"
     assert mirrors.expand("https://example.org/x") == ["https://example.org/x"]
