@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -226,7 +226,9 @@ class Workspace:
     @cached_property
     def builders(self) -> Mapping[str, Builder]:
         """What makes each kind of derivation."""
-        return _Builders(self)
+        from .kinds import Kinds
+
+        return Kinds(self)
 
     @cached_property
     def arch(self) -> str:
@@ -365,73 +367,6 @@ class _LazySource:
 
     def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
         return self._workspace.source.closure(release, names)
-
-
-class _Builders(Mapping[str, "Builder"]):
-    """The builder kinds, each imported when a derivation of it is to be built."""
-
-    KINDS = (
-        "deb",
-        "exec",
-        "fetch",
-        "files",
-        "image",
-        "layer",
-        "manifest",
-        "npm",
-        "pypi",
-        "root",
-        "slice",
-        "source",
-        "text",
-    )
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._made: dict[str, Builder] = {}
-
-    def __getitem__(self, kind: str) -> Builder:
-        if kind not in self.KINDS:
-            raise KeyError(kind)
-        if kind not in self._made:
-            self._made[kind] = self._make(kind)
-        return self._made[kind]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.KINDS)
-
-    def __len__(self) -> int:
-        return len(self.KINDS)
-
-    def _make(self, kind: str) -> Builder:
-        from importlib import import_module
-
-        if kind == "manifest":
-            from fpack.builders.manifest.build import Manifest, StoreGraph
-
-            return Manifest(StoreGraph(self._workspace.store))
-        module = import_module(f"fpack.builders.{kind}")
-        make: Any = getattr(module, kind.capitalize())
-        if kind == "exec":
-            from fpack.builders.exec import Exec
-            from fpack.builders.exec import Options as ExecOptions
-            from fpack.builders.sandbox.local import Local
-
-            keep = self._workspace.options.keep_failed or self._workspace.options.shell_on_failure
-            return Exec(Local(), ExecOptions(keep))
-        if kind == "fetch":
-            from fpack.builders.http import Http
-
-            builder: Builder = make(Http(), self._workspace.mirrors.expand, self._workspace.missing)
-        elif kind in ("npm", "pypi"):
-            from fpack.builders.http import Http
-
-            builder = make(Http())
-        elif kind == "source":
-            builder = make(self._workspace.evaluator.source_paths)
-        else:
-            builder = make()
-        return builder
 
 
 def cache_directory() -> Path:
