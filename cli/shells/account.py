@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 
 from .model import Account
+from .placing import beside
 
 # Files that something of the host's is mounted over.
 _POINTS = ("resolv.conf", "localtime", "hosts", "machine-id")
@@ -37,28 +38,20 @@ def _without(text: str, name: str, number: int) -> str:
 def make_etc(place: str, view: str, who: Account, more: Iterable[tuple[str, int]]) -> None:
     """Make the directory `place`: a copy of the view's /etc with `who` in it. It is there whole, or not at all."""
     import shutil
-    import tempfile
 
-    beside = tempfile.mkdtemp(prefix=".etc-", dir=os.path.dirname(place))
-    try:
+    with beside(place) as folder:
         # Modes of the store's files are no use here: this is the user's own to delete.
-        shutil.copytree(f"{view}/etc", beside, symlinks=True, dirs_exist_ok=True, copy_function=_copy)
-        os.chmod(beside, 0o755)
-        for name, text in (("passwd", passwd(_read(f"{beside}/passwd"), who, "/bin/bash")),
-                           ("group", group(_read(f"{beside}/group"), who, more))):  # fmt: skip
-            _write(f"{beside}/{name}", text)
+        shutil.copytree(f"{view}/etc", folder, symlinks=True, dirs_exist_ok=True, copy_function=_copy)
+        os.chmod(folder, 0o755)
+        for name, text in (("passwd", passwd(_read(f"{folder}/passwd"), who, "/bin/bash")),
+                           ("group", group(_read(f"{folder}/group"), who, more))):  # fmt: skip
+            _write(f"{folder}/{name}", text)
         for name in _POINTS:
-            point = f"{beside}/{name}"
+            point = f"{folder}/{name}"
             if os.path.islink(point):
                 os.unlink(point)
             if not os.path.exists(point):
                 _write(point, "")
-        os.rename(beside, place)
-    except BaseException as error:
-        shutil.rmtree(beside, ignore_errors=True)
-        if isinstance(error, OSError) and os.path.isdir(place):
-            return  # another process was first
-        raise
 
 
 def _copy(source: str, target: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from . import enter, host, plan
 from .cache import Entry
 from .model import USUAL, Account, Closure, Host, Wishes
+from .placing import beside
 
 
 class Ready:
@@ -80,24 +81,14 @@ def prepared_scripts(place: str, closure: Closure) -> str:
     """The directory that becomes /run/fpack, made if it is not there."""
     own = f"{place}/own-{_short(repr((closure.name, closure.hook, sorted(closure.files.items()))))}"
     if not os.path.isdir(own):
-        import shutil
-        import tempfile
-
         os.makedirs(place, mode=0o700, exist_ok=True)
-        beside = tempfile.mkdtemp(prefix=".own-", dir=place)
-        try:
+        with beside(own) as folder:
             for path, text in plan.scripts(closure).items():
-                os.makedirs(os.path.dirname(f"{beside}/{path}"), exist_ok=True)
-                with open(f"{beside}/{path}", "w", encoding="utf-8", errors="surrogateescape") as file:
+                os.makedirs(os.path.dirname(f"{folder}/{path}"), exist_ok=True)
+                with open(f"{folder}/{path}", "w", encoding="utf-8", errors="surrogateescape") as file:
                     file.write(text)
                 if path.startswith("bin/"):
-                    os.chmod(f"{beside}/{path}", 0o755)
-            os.chmod(beside, 0o755)
-            os.rename(beside, own)
-        except OSError:
-            shutil.rmtree(beside, ignore_errors=True)
-            if not os.path.isdir(own):
-                raise
+                    os.chmod(f"{folder}/{path}", 0o755)
     return own
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from . import host, plan, terminal
 from .cache import Entry
 from .model import Wishes
+from .placing import beside
 from .session import Ready
 
 # Variables that a shim takes away from the program that it runs.
@@ -79,9 +80,6 @@ def _leads_to(view: str, folder: str, each: os.DirEntry[str]) -> str:
 
 
 def _write(entry: Entry, args: Iterable[str], names: Iterable[str], bwrap: str) -> str:
-    import shutil
-    import tempfile
-
     from blake3 import blake3
 
     data = b"".join(os.fsencode(each) + b"\0" for each in args)
@@ -89,26 +87,19 @@ def _write(entry: Entry, args: Iterable[str], names: Iterable[str], bwrap: str) 
     place = f"{entry.place}/shims-{digest}"
     if os.path.isdir(place):
         return f"{place}/bin"
-    beside = tempfile.mkdtemp(prefix=".shims-", dir=entry.place)
-    try:
-        with open(f"{beside}/args", "wb") as file:
+    with beside(place) as folder:
+        with open(f"{folder}/args", "wb") as file:
             file.write(data)
-        with open(f"{beside}/filter", "wb") as file:
+        with open(f"{folder}/filter", "wb") as file:
             file.write(terminal.build_filter())
         name = "".join(c for c in entry.closure.name if c.isalnum() or c in "-_.")
-        with open(f"{beside}/run", "w", encoding="utf-8") as script:
+        with open(f"{folder}/run", "w", encoding="utf-8") as script:
             files = {"args": quoted(f"{place}/args"), "filter": quoted(f"{place}/filter")}
             script.write(_SCRIPT.format(name=name, bwrap=quoted(bwrap), **files))
-        os.chmod(f"{beside}/run", 0o755)
-        os.mkdir(f"{beside}/bin")
+        os.chmod(f"{folder}/run", 0o755)
+        os.mkdir(f"{folder}/bin")
         for each in names:
-            os.symlink("../run", f"{beside}/bin/{each}")
-        os.chmod(beside, 0o755)
-        os.rename(beside, place)
-    except OSError:
-        shutil.rmtree(beside, ignore_errors=True)
-        if not os.path.isdir(place):
-            raise
+            os.symlink("../run", f"{folder}/bin/{each}")
     return f"{place}/bin"
 
 

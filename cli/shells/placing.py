@@ -1,0 +1,24 @@
+"""Directories that are made once, beside their place, and are there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def beside(place: str) -> Iterator[str]:
+    """An empty directory that becomes `place` at the end; where another process was first, its own stays."""
+    import shutil
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix=".made-", dir=os.path.dirname(place))
+    try:
+        yield folder
+        os.chmod(folder, 0o755)
+        os.rename(folder, place)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not isinstance(error, OSError) or not os.path.isdir(place):
+            raise
