@@ -124,7 +124,7 @@ def _outcome(name: str, text: str) -> Outcome:
 
 def _filter(check: bool, diff: bool) -> int:
     """Standard input to standard output."""
-    from .texts import decoded
+    from fpack.lang.source import decoded
 
     outcome = _outcome(STANDARD, decoded(sys.stdin.buffer.read(), STANDARD))
     if diff:

@@ -18,8 +18,9 @@ from fpack.lang.check_calls import Library, Place, Text, import_target, resolve
 from fpack.lang.check_names import Binding, Scope
 from fpack.lang.errors import EvalError
 from fpack.lang.lexer import KEYWORDS
-from fpack.lang.parser import Node, parse
+from fpack.lang.parser import parse
 from fpack.lang.source import Source
+from fpack.lang.syntax import Node
 
 _PATH = re.compile(r'((?:[A-Za-z_][\w-]*|"[^"\n]*")(?:\.(?:[A-Za-z_][\w-]*|"[^"\n]*"))*)\.("?)([\w.+-]*)\Z')
 _WORD = re.compile(r"[A-Za-z_][\w-]*\Z")

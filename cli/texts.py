@@ -6,12 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fpack.lang.errors import Fault, quote
-from fpack.lang.source import Source
+from fpack.lang.source import Source, normal, read_text
 
 from .target import UsageError
-
-MAX_FILE = 16 << 20
 
 
 def find(places: Sequence[Path]) -> Iterator[Path]:
@@ -42,29 +39,12 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def read(place: Path) -> str:
     """A file's text, as it is. Fault or EvalError for what is none."""
-    name = shown(place)
-    try:
-        with open(place, "rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise Fault(f"{quote(name)} cannot be read", why=error.strerror or str(error)) from None
-    if len(data) > MAX_FILE:
-        raise Fault(f"{quote(name)} is too large", why=f"the limit is {MAX_FILE >> 20} MB")
-    return decoded(data, name)
-
-
-def decoded(data: bytes, name: str) -> str:
-    """Bytes as text; EvalError, with the place, if they are none."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        source = Source(name, data.decode("utf-8", "replace"))
-        raise source.error(error.start, error.start + 1, "This is not UTF-8 text") from None
+    return read_text(place, shown(place))
 
 
 def source(text: str, name: str) -> Source:
     """A text as the evaluator takes it: without a byte order mark, its lines ending in a line feed."""
-    return Source(name, text.removeprefix("\ufeff").replace("\r\n", "\n"))
+    return Source(name, normal(text))
 
 
 def shown(place: Path) -> str:

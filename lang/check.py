@@ -17,8 +17,9 @@ from .check_calls import Library, Text
 from .check_names import Names
 from .errors import EvalError
 from .fmt import meaning
-from .parser import Node, parse
+from .parser import parse
 from .source import Source
+from .syntax import Node
 
 HIDDEN = frozenset(["settings"])  # builtins that only the library sees
 
@@ -73,7 +74,7 @@ def check_tree(text: Text, library: Library) -> list[Finding]:
 
 
 def _undefined(text: Text, library: Library) -> Iterator[Finding]:
-    from .compiler import unbound
+    from .unbound import unbound
 
     prelude = library.prelude()
     outer = [*STRICT, *(prelude.fields or [] if prelude is not None and not _within(text, prelude) else [])]

@@ -15,8 +15,9 @@ from fpack.store.errors import FpackError
 
 from .check_names import Names, Scope
 from .errors import EvalError, did_you_mean, quote
-from .parser import Node, parse
+from .parser import parse
 from .source import Source
+from .syntax import Node
 
 _DEPTH = 12  # names that stand for names that stand for ...
 _METHODS = ("with", "extend")

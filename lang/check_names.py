@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .parser import Node
 from .source import Source
+from .syntax import Node
 
 
 @dataclass(slots=True)

@@ -10,24 +10,18 @@ from __future__ import annotations
 import _ast as a
 from bisect import bisect_right
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from . import pyast as py
 from .analysis import Mentions, Strictness
-from .bindings import Bindings
-from .errors import EvalError, did_you_mean
-from .parser import MAX_DEPTH, Node, parse
+from .arithmetic import ARITHMETIC, Arithmetic
 from .pyast import Block, Expr, Place
 from .scope import Scope, Variable
 from .source import Source
+from .syntax import MAX_DEPTH, Node
 
 Free = dict[str, tuple[int, int]]
 
-_COMPARISONS = {"<": a.Lt(), "<=": a.LtE(), ">": a.Gt(), ">=": a.GtE()}
-_ARITHMETIC = {"+": ".add", "-": ".sub", "*": ".mul", "/": ".div"}
-_NATIVE = {"+": a.Add(), "-": a.Sub()}
-_ORDERS = {"<": ".lt", "<=": ".le", ">": ".gt", ">=": ".ge"}
 _NEVER_CALLED = {
     "int": "a number",
     "float": "a number",
@@ -38,9 +32,6 @@ _NEVER_CALLED = {
     "rec": "a record",
     "path": "a path",
 }
-_OTHERS = (a.Constant, a.JoinedStr, a.List, a.Dict)  # what is sure to be no whole number
-_SINGLE = (bool, type(None))
-_MOST = (1 << 63) - 1
 _LITERALS = ("int", "float", "str", "const")
 
 
@@ -69,7 +60,7 @@ def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) 
     return Compiled(a.Module([py.define(".value", [], body, at)], []), compiler.free)
 
 
-class Compiler(Bindings):
+class Compiler(Arithmetic):
     """The state of one compilation."""
 
     def __init__(self, source: Source, builtins: Mapping[str, str]) -> None:
@@ -290,87 +281,12 @@ class Compiler(Bindings):
         """Python code for a bool, checked where it might be something else."""
         kind = node[0]
         value = self.strict(node, scope, block)
-        if kind == "not" or (kind == "bin" and node[3] not in _ARITHMETIC) or (kind == "const" and node[3] is not None):
+        if kind == "not" or (kind == "bin" and node[3] not in ARITHMETIC) or (kind == "const" and node[3] is not None):
             return value
         return py.guarded(value, ".bool", ".truth", self.at(node))
 
     def strict_not(self, node: Node, scope: Scope, block: Block) -> Expr:
         return py.put(a.UnaryOp(a.Not(), self.condition(node[3], scope, block)), self.at(node))  # type: ignore[no-any-return]
-
-    def strict_neg(self, node: Node, scope: Scope, block: Block) -> Expr:
-        return py.call(".neg", [self.strict(node[3], scope, block)], self.at(node))
-
-    def strict_bin(self, node: Node, scope: Scope, block: Block) -> Expr:
-        op, at = node[3], self.at(node)
-        if op in ("&&", "||"):
-            sides = [self.condition(node[4], scope, block), self.condition(node[5], scope, block)]
-            return py.put(a.BoolOp(a.And() if op == "&&" else a.Or(), sides), at)  # type: ignore[no-any-return]
-        left, right = self.strict(node[4], scope, block), self.strict(node[5], scope, block)
-        if op in ("==", "!="):
-            return self.equality(op == "==", left, right, at)
-        slow = _ARITHMETIC.get(op) or _ORDERS[op]
-        test = self.both_ints(left, right, at)
-        if test is None:
-            return py.call(slow, [left, right], at)
-        tests, left, right = test
-        native: Expr
-        if op in _COMPARISONS:
-            native = py.compare(left, _COMPARISONS[op], right, at)
-        elif op == "*":
-            native = py.name(self.fresh(".product"), at)
-            product = py.walrus(native.id, py.put(a.BinOp(left, a.Mult(), right), at), at)  # type: ignore[attr-defined]
-            ends = [product, py.const(_MOST, at)]
-            tests.append(py.put(a.Compare(py.const(-_MOST, at), [a.LtE(), a.LtE()], ends), at))
-        elif op == "/":
-            native = py.put(a.BinOp(left, a.FloorDiv(), right), at)
-            ends = [py.const(0, at), right]
-            tests.append(py.put(a.Compare(left, [a.GtE(), a.Lt()], ends), at))
-        else:
-            native = py.put(a.BinOp(left, _NATIVE[op], right), at)
-        whole = tests[0] if len(tests) == 1 else py.put(a.BoolOp(a.And(), tests), at)
-        return py.choose(whole, native, py.call(slow, [left, right], at), at)
-
-    def both_ints(self, left: Expr, right: Expr, at: Place) -> tuple[list[Expr], Expr, Expr] | None:
-        """A test for two whole numbers, and how their values are read after it; None if they are sure to be others.
-
-        Where it holds, Python's own operator is right, and no call is needed.
-        """
-        sides: list[Expr] = []
-        reads: list[Expr] = []
-        for side in (left, right):
-            if isinstance(side, a.Constant) and side.value.__class__ is int:
-                reads.append(side)
-            elif isinstance(side, a.Name):
-                sides.append(py.class_of(side, at))
-                reads.append(side)
-            elif isinstance(side, _OTHERS):
-                return None
-            else:
-                held = self.fresh(".t")
-                sides.append(py.class_of(py.walrus(held, side, at), at))
-                reads.append(py.name(held, at))
-        if not sides:
-            return None
-        classes = [*sides[1:], py.name(".int", at)]
-        return [py.put(a.Compare(sides[0], [a.Is()] * len(classes), classes), at)], reads[0], reads[1]
-
-    def equality(self, same: bool, left: Expr, right: Expr, at: Place) -> Expr:
-        """`==` and `!=`. Beside a text, Python's own is right; elsewhere true must not equal 1."""
-        op = a.Eq() if same else a.NotEq()
-        for side, other in ((right, left), (left, right)):
-            if isinstance(side, a.Constant) and side.value.__class__ in _SINGLE and not isinstance(other, a.Constant):
-                return py.compare(other, a.Is() if same else a.IsNot(), side, at)
-            if isinstance(side, a.JoinedStr) or (isinstance(side, a.Constant) and side.value.__class__ is str):
-                return py.compare(left, op, right, at)
-        if isinstance(right, a.Constant) and right.value.__class__ is int:
-            held = self.fresh(".t")
-            whole = py.compare(py.class_of(py.walrus(held, left, at), at), a.Is(), py.name(".int", at), at)
-            left = py.name(held, at)
-            slow = py.call(".eq", [left, right], at)
-            slow = slow if same else py.put(a.UnaryOp(a.Not(), slow), at)
-            return py.choose(whole, py.compare(left, op, right, at), slow, at)
-        slow = py.call(".eq", [left, right], at)
-        return slow if same else py.put(a.UnaryOp(a.Not(), slow), at)
 
     # ---- calls
 
@@ -449,38 +365,3 @@ class Compiler(Bindings):
         name = self.fresh(node[3] or ".f")
         self.function(name, node, scope, block)
         return py.name(name, self.at(node))
-
-
-def unbound(
-    source: Source, name: str, span: tuple[int, int], outer: list[str], hidden: frozenset[str], cache: Path | None
-) -> EvalError:
-    """The error for a name that nothing binds. outer: what is in scope everywhere, less what is hidden."""
-    known = {n for n in outer if n not in hidden} | {"true", "false", "null"}
-    known |= {n for n in _bound_around(parse(source, cache), span[0]) if n != name}
-    parts = name.split("-")
-    hint = did_you_mean(name, known) or f'text stands in quotes: "{name}"'
-    if name == "debian":
-        hint = 'write debian = import("fpack/debian").trixie'
-    for i in range(1, len(parts)):
-        left, right = "-".join(parts[:i]), "-".join(parts[i:])
-        if left in known and (right in known or right.isdigit()):
-            hint = f"for a difference put blanks around the minus: `{left} - {right}`"
-            break
-    return source.error(*span, f"Nothing is named `{name}` here", hint=hint)
-
-
-def _bound_around(tree: object, offset: int) -> set[str]:
-    """The names that the nodes around an offset bind."""
-    found: set[str] = set()
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        if node.__class__ is list:
-            assert isinstance(node, list)
-            found |= {e[3] for e in node if e.__class__ is tuple and e and e[0] in ("set", "param", "inherit")}
-            found |= {n for e in node if e.__class__ is tuple and e and e[0] == "for" for n in e[3]}
-            stack += node
-        elif isinstance(node, tuple) and len(node) > 2:
-            inside = node[0] in ("set", "param", "pattern", "for") or node[1] <= offset <= node[2]
-            stack += node[3:] if inside else ()
-    return found

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import nearest
-from .parser import Node, parse
+from .parser import parse
 from .source import Source
+from .syntax import Node
 
 STANDARD = Path(__file__).with_name("std")
 PRELUDE = "prelude"

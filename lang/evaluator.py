@@ -16,12 +16,12 @@ from .builtin_texts import Texts
 from .builtins import PURE, STRICT
 from .derive import Deriver, Sources
 from .errors import Fault, quote
-from .modules import MAX_FILE, Modules, importer
+from .modules import Modules, importer
 from .operators import RUNTIME
 from .packages import PackageSource
 from .paths import project_root
 from .readers import readers
-from .source import Source
+from .source import MAX_FILE, Source
 from .values import (
     MISSING,
     OnDemand,

@@ -18,12 +18,11 @@ from fpack.store.errors import FpackError
 from . import diskcache
 from .errors import Fault, did_you_mean, quote
 from .paths import project_root, within
-from .source import Source
+from .source import Source, normal, read_text
 from .values import Path as PathValue
 from .values import Record, Value, evaluated
 
 FORMAT = 8
-MAX_FILE = 16 << 20
 
 Base = dict[str, Any]
 Free = dict[str, tuple[int, int]]
@@ -76,7 +75,7 @@ class Modules:
         if module is None:
             directory = os.path.dirname(real)
             name = f"fpack/{os.path.basename(real)}" if library else _shown(path)
-            source = Source(name, _read(real, name), library)
+            source = Source(name, normal(read_text(real, name)), library)
             module = self.compile(source, root or project_root(directory), directory)
             self._files[real] = module
             try:
@@ -187,9 +186,9 @@ class Modules:
         return scope[".value"]
 
     def _unbound(self, module: Module, name: str, span: tuple[int, int]) -> FpackError:
-        from . import compiler
+        from .unbound import unbound
 
-        return compiler.unbound(module.source, name, span, [*self.builtins, *self.prelude], self.hidden, self.cache)
+        return unbound(module.source, name, span, [*self.builtins, *self.prelude], self.hidden, self.cache)
 
 
 class Changed(dict[str, Any]):
@@ -228,20 +227,3 @@ def importer(modules: Modules, module: Module | None = None) -> Callable[[Value]
 def _shown(path: str) -> str:
     here = os.getcwd() + "/"
     return path[len(here) :] if path.startswith(here) else path
-
-
-def _read(path: str, name: str) -> str:
-    """A file's text, with lines that end in a line feed."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise Fault(f"{quote(name)} cannot be read", why=error.strerror or str(error)) from None
-    if len(data) > MAX_FILE:
-        raise Fault(f"{quote(name)} is too large", why=f"the limit is {MAX_FILE >> 20} MB")
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        source = Source(name, data.decode("utf-8", "replace"))
-        raise source.error(error.start, error.start + 1, "This file is not UTF-8 text") from None
-    return text.removeprefix("\ufeff").replace("\r\n", "\n")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from .errors import EvalError, Other, Span, at_span
+import os
+
+from .errors import EvalError, Fault, Other, Span, at_span, quote
+
+MAX_FILE = 16 << 20
 
 
 class Source:
@@ -36,3 +40,29 @@ class Source:
     def span(self, start: int, end: int) -> Span:
         """The place of the text from `start` to `end`."""
         return at_span(self.name, self.text, start, end)
+
+
+def read_text(place: str | os.PathLike[str], name: str) -> str:
+    """A file's text, as it is; Fault if it cannot be read, EvalError, with the place, where it is no text."""
+    try:
+        with open(place, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise Fault(f"{quote(name)} cannot be read", why=error.strerror or str(error)) from None
+    if len(data) > MAX_FILE:
+        raise Fault(f"{quote(name)} is too large", why=f"the limit is {MAX_FILE >> 20} MB")
+    return decoded(data, name)
+
+
+def decoded(data: bytes, name: str) -> str:
+    """Bytes as text; EvalError, with the place, if they are none."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        source = Source(name, data.decode("utf-8", "replace"))
+        raise source.error(error.start, error.start + 1, "This is not UTF-8 text") from None
+
+
+def normal(text: str) -> str:
+    """A text as it is parsed: without a byte order mark, its lines ending in a line feed."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")

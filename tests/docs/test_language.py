@@ -78,8 +78,8 @@ def test_the_page_shows_enough() -> None:
 
 def test_every_type_and_operator_is_on_the_page() -> None:
     from fpack.lang.lexer import KEYWORDS
-    from fpack.lang.parser import _LEVELS, TYPES
+    from fpack.lang.syntax import LEVELS, TYPES
 
     page = PAGE.read_text()
-    for word in [*TYPES, *KEYWORDS, *_LEVELS]:
+    for word in [*TYPES, *KEYWORDS, *LEVELS]:
         assert re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", page), word

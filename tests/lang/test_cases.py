@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 import pytest
-from fpack.lang import analysis, builtins, lexer, parser, tables
+from fpack.lang import analysis, builtins, lexer, parser, syntax, tables
 from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
 from fpack.lang.source import Source
@@ -146,4 +146,4 @@ def test_each_type_has_a_case() -> None:
     written: set[object] = set()
     for source in texts("ok"):
         written |= types_in(parser.parse(source, None))
-    assert written == {*parser.TYPES, "[TYPE]"}
+    assert written == {*syntax.TYPES, "[TYPE]"}

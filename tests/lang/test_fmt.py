@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fpack.lang.errors import EvalError
@@ -13,6 +12,7 @@ from fpack.lang.parser import parse
 from fpack.lang.source import Source
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.nodes import bare
 from support.programs import files, loose_expressions
 
 REPOSITORY = Path(__file__).parents[2]
@@ -25,15 +25,6 @@ TEXTS = sorted(
 
 def formatted(text: str, start: str = "file") -> str:
     return format_source(Source("t", text, start=start), None)
-
-
-def bare(node: Any) -> Any:
-    """A node without its places: written apart from the formatter's own comparison."""
-    if isinstance(node, tuple) and node and node[0] == "sel":
-        return ("sel", bare(node[3]), bare(node[4]))
-    if isinstance(node, tuple) and len(node) > 2 and isinstance(node[1], int) and isinstance(node[2], int):
-        return (node[0], *(bare(n) for n in node[3:]))
-    return [bare(n) for n in node] if isinstance(node, list) else node
 
 
 def check(text: str, start: str = "file") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fpack.lang import lexer, parser, tables
+from fpack.lang import actions, lexer, tables
 from fpack.lang.source import Source
 from lark.exceptions import GrammarError
 
@@ -43,7 +43,7 @@ def _no_lexer() -> type:
 
 def test_every_production_has_an_action() -> None:
     for rule in tables.generate(TEXT).rules:
-        assert not rule.action or callable(getattr(parser._Actions, rule.action)), rule
+        assert not rule.action or callable(getattr(actions.Actions, rule.action)), rule
         assert rule.action or len(rule.keep) == 1, rule
 
 

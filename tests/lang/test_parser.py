@@ -10,23 +10,16 @@ import pytest
 from fpack.lang import compiler, stack
 from fpack.lang.builtins import STRICT
 from fpack.lang.errors import EvalError
-from fpack.lang.parser import MAX_DEPTH, parse
+from fpack.lang.parser import parse
 from fpack.lang.source import Source
+from fpack.lang.syntax import MAX_DEPTH
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.nodes import bare
 
 
 def tree(text: str, start: str = "expression") -> Any:
     return parse(Source("t", text, start=start), None)
-
-
-def bare(node: Any) -> Any:
-    """A node without its places."""
-    if isinstance(node, tuple) and node and node[0] == "sel":
-        return ("sel", bare(node[3]), bare(node[4]))
-    if isinstance(node, tuple) and len(node) > 2 and isinstance(node[1], int) and isinstance(node[2], int):
-        return (node[0], *(bare(n) for n in node[3:]))
-    return [bare(n) for n in node] if isinstance(node, list) else node
 
 
 @pytest.mark.parametrize(
