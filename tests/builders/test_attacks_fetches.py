@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from fpack.builders.report import Silent
 from fpack.builders.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store
+from support.certificates import own_certificate
 from support.httpserver import Server
 
 DATA = b"what was declared\n" * 1000
@@ -96,17 +96,7 @@ def test_a_link_in_the_place_of_a_download_is_not_followed(store: Store, files: 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(store: Store, files: Path, tmp_path: Path) -> None:
     """CVE-2024-47174, though the declared digest would be right."""
-    pem = tmp_path / "server.pem"
-    try:
-        subprocess.run(
-            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
-            f"-addext subjectAltName=DNS:localhost -keyout {pem} -out {pem}.crt".split(),
-            check=True,
-            capture_output=True,
-        )
-    except FileNotFoundError:
-        pytest.skip("openssl, which makes the certificate, is not installed")
-    pem.write_bytes(pem.read_bytes() + Path(f"{pem}.crt").read_bytes())
+    pem = own_certificate(tmp_path)
     with Server(files, certificate=pem) as server:
         error = fails(store, server.url.replace("127.0.0.1", "localhost") + "/file")
         assert "certificate" in error.lower()

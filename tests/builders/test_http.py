@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from fpack.builders import http_errors as errors
 from fpack.builders.http import Http
+from support.certificates import own_certificate
 from support.httpserver import Server
 
 DATA = bytes(range(256)) * 2000  # 512,000 bytes
@@ -350,18 +350,7 @@ def test_a_link_in_the_place_of_the_target_is_refused(server: Server, http: Http
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    pem = tmp_path / "server.pem"
-    try:
-        subprocess.run(
-            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
-            f"-addext subjectAltName=DNS:localhost -keyout {pem} -out {pem}.crt".split(),
-            check=True,
-            capture_output=True,
-        )
-    except FileNotFoundError:
-        pytest.skip("openssl, which makes the certificate, is not installed")
-    pem.write_bytes(pem.read_bytes() + Path(f"{pem}.crt").read_bytes())
-    return pem
+    return own_certificate(tmp_path)
 
 
 def test_tls_is_verified(tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:

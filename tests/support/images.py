@@ -266,7 +266,7 @@ def static_program() -> bytes:
     """
     compiler = shutil.which("gcc") or shutil.which("cc")
     if not compiler:
-        pytest.skip("there is no C compiler to make a static program with")
+        pytest.skip("gcc is not installed")
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch, "show")
         command = [compiler, "-static", "-Os", "-s", "-x", "c", "-", "-o", str(out)]
