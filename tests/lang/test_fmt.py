@@ -34,7 +34,7 @@ def check(text: str, start: str = "file") -> str:
     assert bare(parse(Source("t", result, start=start), None)) == tree
     assert formatted(result, start) == result
     assert result.endswith("\n") or not result
-    assert "\n\n\n" not in re.sub(r'"""(?:[^"\\]|\\.|"(?!""))*"""', "", result)
+    assert "\n\n\n" not in re.sub(r'"""(?:[^"\\]|\\.|"(?!""))*"""', "text", result)
     return result
 
 
