@@ -19,11 +19,12 @@ from fpack.store.tree import CHUNK
 from fpack.store.writer import TreeWriter
 
 from . import meta
-from .hasher import Hasher
 from .meta import Entry
 from .protocol import BuildError, Built, Task, whole
 
 MAX_ID = 0xFFFFFFFE
+_LARGE = 32 << 20  # bytes from which on a second thread is worth its start
+_Digests = tuple[bytes, bytes, int]  # BLAKE3, SHA-256 and size of a file
 _KINDS = {"file": meta.FILE, "directory": meta.DIRECTORY, "symlink": meta.SYMLINK}
 
 
@@ -106,7 +107,8 @@ def _write(task: Task, writer: TreeWriter, value: Mapping[str, Value], reference
             return [top, *_copy(task, writer, place, path, uid, gid)]
         if kind == meta.DIRECTORY:
             raise BuildError("The source of a directory is no directory", where=f"/{path}", why=source)
-        return [_linked(writer, path, _follow(place, source), task.check, mode, uid, gid)]
+        file = _follow(place, source)
+        return [_linked(writer, path, file, _read(file, task.check), mode, uid, gid)]
     if kind == meta.DIRECTORY:
         if text is not None:
             raise BuildError("A directory has no text", where=f"/{path}")
@@ -155,20 +157,22 @@ def _follow(place: Path, source: str) -> Path:
 def _copy(task: Task, writer: TreeWriter, place: Path, path: str, uid: int, gid: int) -> list[Entry]:
     """Copy what is in the directory `place` to `path`; every directory is named."""
     entries: list[Entry] = []
-    for name in sorted(os.listdir(place)):
+    found = [(name, os.lstat(place / name)) for name in sorted(os.listdir(place))]
+    files = [place / name for name, status in found if stat.S_ISREG(status.st_mode)]
+    digests = _digests(files, sum(status.st_size for _, status in found), task.check)
+    for name, status in found:
         here, there = place / name, f"{path}/{name}"
-        mode = os.lstat(here).st_mode
-        if stat.S_ISLNK(mode):
+        if stat.S_ISLNK(status.st_mode):
             target = os.readlink(here)
             writer.symlink(f"data/{there}", target)
             entries.append(Entry(there, meta.SYMLINK, 0o777, uid, gid, target=target))
-        elif stat.S_ISDIR(mode):
+        elif stat.S_ISDIR(status.st_mode):
             writer.mkdir(f"data/{there}")
             entries.append(Entry(there, meta.DIRECTORY, 0o755, uid, gid))
             entries += _copy(task, writer, here, there, uid, gid)
         else:
-            bits = 0o755 if mode & 0o100 else 0o644
-            entries.append(_linked(writer, there, here, task.check, bits, uid, gid))
+            bits = 0o755 if status.st_mode & 0o100 else 0o644
+            entries.append(_linked(writer, there, here, next(digests), bits, uid, gid))
     return entries
 
 
@@ -184,29 +188,30 @@ def _file(writer: TreeWriter, path: str, chunks: Iterable[bytes], mode: int, uid
     return Entry(path, meta.FILE, mode, uid, gid, size=node.size, blake3=node.digest, sha256=sha256.digest())
 
 
-def _linked(
-    writer: TreeWriter, path: str, place: Path, check: Callable[[], None], mode: int, uid: int, gid: int
-) -> Entry:
-    """A file of the store: it is read, for its digests, and not written again."""
-    own = blake3()
-    chunks = _chunks(place, check)
-    first = next(chunks, b"")
-    if len(first) < CHUNK:
-        # A small file is not worth a thread.
-        content = first + b"".join(chunks)
-        digest, size = hashlib.sha256(content).digest(), len(content)
-        own.update(content)
-    else:
-        hasher = Hasher()
-        try:
-            for chunk in itertools.chain([first], chunks):
-                hasher.update(chunk)
-                own.update(chunk)
-        finally:
-            digest, size = hasher.finish(), hasher.size
-    node = FileNode(own.digest(), size, bool(mode & 0o111))
-    writer.link(f"data/{path}", node, place)
-    return Entry(path, meta.FILE, mode, uid, gid, size=size, blake3=node.digest, sha256=digest)
+def _linked(writer: TreeWriter, path: str, place: Path, digests: _Digests, mode: int, uid: int, gid: int) -> Entry:
+    """A file of the store: it was read, for its digests, and is not written again."""
+    own, sha256, size = digests
+    writer.link(f"data/{path}", FileNode(own, size, bool(mode & 0o111)), place)
+    return Entry(path, meta.FILE, mode, uid, gid, size=size, blake3=own, sha256=sha256)
+
+
+def _digests(places: list[Path], size: int, check: Callable[[], None]) -> Iterator[_Digests]:
+    """The digests of files, in order; of many bytes in two threads, for hashing lets go of the interpreter."""
+    if size < _LARGE:
+        return (_read(place, check) for place in places)
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as pool:
+        return iter(list(pool.map(_read, places, itertools.repeat(check))))
+
+
+def _read(place: Path, check: Callable[[], None]) -> _Digests:
+    own, sha256, size = blake3(), hashlib.sha256(), 0
+    for chunk in _chunks(place, check):
+        own.update(chunk)
+        sha256.update(chunk)
+        size += len(chunk)
+    return own.digest(), sha256.digest(), size
 
 
 def _chunks(place: Path, check: Callable[[], None]) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fpack.store.errors import FpackError
+from fpack.store.writeback import STEP, Writeback
 
 from . import meta
 
@@ -122,10 +123,12 @@ def copy(source: Path, fd: int, size: int) -> None:
                 "A layer in the store is damaged", where=os.fspath(source), why=f"{have} bytes, not {size}"
             )
         left = size
+        start = os.lseek(fd, 0, os.SEEK_CUR) if size >= STEP and stat.S_ISREG(os.fstat(fd).st_mode) else None
+        writeback = None if start is None else Writeback(fd, start)
         for move in (_copy_range, _send):
             while left:
                 try:
-                    moved = move(file.fileno(), fd, left)
+                    moved = move(file.fileno(), fd, min(left, STEP))
                 except OSError as error:
                     if error.errno in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF):
                         break
@@ -133,6 +136,8 @@ def copy(source: Path, fd: int, size: int) -> None:
                 if not moved:
                     break
                 left -= moved
+                if writeback is not None and start is not None:
+                    writeback.reached(start + size - left)
         while left and (chunk := file.read(min(left, CHUNK))):
             write(fd, chunk)
             left -= len(chunk)

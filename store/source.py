@@ -10,12 +10,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import BadTree
 from .ignores import MAX_BYTES, Ignores
-from .tree import CHUNK, scan, split, tree_digest
+from .tree import scan, split, tree_digest
 from .writer import TreeWriter
 
 # At the top of a source.
@@ -59,15 +58,10 @@ def _copy_one(place: Path, path: str, writer: TreeWriter) -> None:
     if stat.S_ISLNK(mode):
         writer.symlink(path, os.readlink(place))
     elif stat.S_ISREG(mode):
-        writer.file(path, _chunks(place), bool(mode & 0o100))
+        with open(place, "rb", buffering=0) as file:
+            writer.copy(path, file.fileno(), bool(mode & 0o100))
     else:
         raise BadTree("A source can hold files, directories and symlinks only", where=str(place))
-
-
-def _chunks(place: Path) -> Iterator[bytes]:
-    with open(place, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            yield chunk
 
 
 class _Ignores:

@@ -6,6 +6,7 @@ symlink or outside the directory, whatever an archive says; nobody else can writ
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,8 +16,12 @@ from blake3 import blake3
 from .errors import BadTree
 from .pool import MTIME, FileNode, Pool
 from .tree import CHUNK, Directory, Node, check_target, split, tree_digest
+from .writeback import STEP, Writeback
 
 _TIMES = (MTIME, MTIME)
+_LARGE = 4 << 20
+# Other file systems, kernels and kinds of files than copy_file_range knows.
+_NOT_BY_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ETXTBSY)
 
 
 class TreeWriter:
@@ -56,10 +61,12 @@ class TreeWriter:
         fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(fd, "wb", buffering=0) as out:
+                writeback = Writeback(out.fileno())
                 while True:
                     block = b"".join(pieces)
                     hasher.update(block)
                     _write_all(out.fileno(), block)
+                    writeback.reached(size)
                     pieces = []
                     filled = 0
                     for piece in source:
@@ -72,6 +79,31 @@ class TreeWriter:
                     size += filled
                 os.fchmod(out.fileno(), 0o555 if executable else 0o444)
                 os.utime(out.fileno(), _TIMES)
+        except BaseException:
+            os.unlink(target)
+            raise
+        node = FileNode(hasher.digest(), size, executable)
+        self._pool.adopt(node, target)
+        return self._put(folder, name, node)
+
+    def copy(self, path: str, source: int, executable: bool = False) -> FileNode:
+        """Write a file with what can be read from the descriptor `source`, by the kernel where it is large."""
+        if os.fstat(source).st_size < _LARGE:
+            return self.file(path, _pieces(source), executable)
+        folder, name, target = self._slot(path)
+        fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                size = _copy(source, fd)
+                # The copy is what is hashed: the original can change meanwhile.
+                hasher = blake3()
+                os.lseek(fd, 0, os.SEEK_SET)
+                for piece in _pieces(fd):
+                    hasher.update(piece)
+                os.fchmod(fd, 0o555 if executable else 0o444)
+                os.utime(fd, _TIMES)
+            finally:
+                os.close(fd)
         except BaseException:
             os.unlink(target)
             raise
@@ -195,9 +227,39 @@ class TreeWriter:
 
 def _content(source: Path) -> Iterator[bytes]:
     fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            yield chunk
+    try:
+        yield from _pieces(fd)
+    finally:
+        os.close(fd)
+
+
+def _pieces(fd: int) -> Iterator[bytes]:
+    while piece := os.read(fd, CHUNK):
+        yield piece
+
+
+def _copy(source: int, fd: int) -> int:
+    """Copy from one descriptor to the other up to its end; how many bytes that were."""
+    size = 0
+    writeback = Writeback(fd)
+    kernel = True
+    while True:
+        if kernel:
+            try:
+                count = os.copy_file_range(source, fd, STEP)
+            except OSError as error:
+                if error.errno not in _NOT_BY_KERNEL:
+                    raise
+                kernel = False
+                continue
+        else:
+            piece = os.read(source, CHUNK)
+            _write_all(fd, piece)
+            count = len(piece)
+        if not count:
+            return size
+        size += count
+        writeback.reached(size)
 
 
 def _size(node: Node | None) -> int:
