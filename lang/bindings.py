@@ -14,6 +14,7 @@ from . import pyast as py
 from .analysis import NONE, Mentions, Names, Strictness
 from .pyast import Block, Expr, Place
 from .scope import Scope, Variable
+from .syntax import calls_outward
 
 if TYPE_CHECKING:
     from .source import Source
@@ -41,6 +42,7 @@ class Bindings:
     source: Source
     mentions: Mentions
     level: int
+    outward: dict[str, Variable]
 
     if TYPE_CHECKING:
 
@@ -69,6 +71,7 @@ class Bindings:
         named = [e for e in entries if e[0] == "set" and len(e) == 5]
         later = self.later(entries, frozenset(e[3] for e in named))
         self.declare(named, scope, outer=True)
+        self.outward = {e[3]: scope.names[e[3]] for e in named if calls_outward(e[4])}
         self.assign(named, scope, block, later)
         self.spreads(entries, scope, block, later)
         self.claims(entries, scope, block)

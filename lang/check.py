@@ -19,7 +19,7 @@ from .errors import EvalError
 from .fmt import meaning
 from .parser import parse
 from .source import Source
-from .syntax import Node
+from .syntax import OUTER, Node
 
 HIDDEN = frozenset(["settings"])  # builtins that only the library sees
 
@@ -79,9 +79,10 @@ def _undefined(text: Text, library: Library) -> Iterator[Finding]:
     prelude = library.prelude()
     outer = [*STRICT, *(prelude.fields or [] if prelude is not None and not _within(text, prelude) else [])]
     hidden = frozenset() if text.source.library else HIDDEN
-    for name, start, end in text.names.free:
+    for written, start, end in text.names.free:
+        name = written.removesuffix(OUTER)
         if name not in outer or name in hidden:
-            yield Finding("undefined", unbound(text.source, name, (start, end), outer, hidden, library.cache))
+            yield Finding("undefined", unbound(text.source, written, (start, end), outer, hidden, library.cache))
 
 
 def _within(text: Text, prelude: Text) -> bool:

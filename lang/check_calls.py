@@ -17,7 +17,7 @@ from .check_names import Names, Scope
 from .errors import EvalError, did_you_mean, quote
 from .parser import parse
 from .source import Source
-from .syntax import Node
+from .syntax import OUTER, Node, outward
 
 _DEPTH = 12  # names that stand for names that stand for ...
 _METHODS = ("with", "extend")
@@ -35,9 +35,9 @@ class Text:
 
     def __init__(self, source: Source, tree: list[Node] | Node, directory: str) -> None:
         self.source = source
-        self.tree = tree
+        self.tree = outward(tree) if isinstance(tree, list) else tree
         self.directory = directory
-        self.names = Names(source, tree)
+        self.names = Names(source, self.tree)
 
     def entry(self, name: str) -> Node | None:
         """The value of a field of the file."""
@@ -115,7 +115,7 @@ def resolve(node: Node, scope: Scope, text: Text, library: Library, depth: int =
                 return None
             return resolve(binding.node, _scope_of_value(binding.node, text, scope), text, library, depth + 1)
         prelude = library.prelude()
-        entry = prelude.entry(node[3]) if prelude is not None and prelude is not text else None
+        entry = prelude.entry(node[3].removesuffix(OUTER)) if prelude is not None and prelude is not text else None
         if prelude is None or entry is None:
             return None
         return resolve(entry, prelude.names.top, prelude, library, depth + 1)

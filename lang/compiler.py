@@ -18,7 +18,7 @@ from .arithmetic import ARITHMETIC, Arithmetic
 from .pyast import Block, Expr, Place
 from .scope import Scope, Variable
 from .source import Source
-from .syntax import MAX_DEPTH, Node
+from .syntax import MAX_DEPTH, OUTER, Node, outward
 
 Free = dict[str, tuple[int, int]]
 
@@ -46,7 +46,7 @@ def compile_file(source: Source, entries: list[Node], builtins: Mapping[str, str
     """A file: running the module sets `.value` to the record of its bindings."""
     compiler = Compiler(source, builtins)
     block: Block = []
-    compiler.file(entries, block)
+    compiler.file(outward(entries), block)
     return Compiled(a.Module(block, []), compiler.free)
 
 
@@ -68,6 +68,7 @@ class Compiler(Arithmetic):
         self.builtins = builtins
         self.free: Free = {}
         self.mentions = Mentions()
+        self.outward: dict[str, Variable] = {}  # a file's fields of whose names every call goes outward
         self.level = 0
         self.counter = 0
         self.depth = 0
@@ -296,6 +297,8 @@ class Compiler(Arithmetic):
         if kind is not None:
             hint = "put a comma or an operator between the two"
             raise self.source.error(node[1], node[2], f"This is {kind}, not a function", hint=hint)
+        if self.outward and node[0] == "var" and scope.find(node[3]) is self.outward.get(node[3], scope):
+            node = (*node[:3], node[3] + OUTER)
         return self.strict(node, scope, block)
 
     def strict_call(self, node: Node, scope: Scope, block: Block) -> Expr:

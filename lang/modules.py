@@ -19,6 +19,7 @@ from . import diskcache
 from .errors import Fault, did_you_mean, quote
 from .paths import project_root, within
 from .source import Source, normal, read_text
+from .syntax import OUTER
 from .values import Path as PathValue
 from .values import Record, Value, evaluated
 
@@ -166,15 +167,17 @@ class Modules:
     def run(self, module: Module, changes: dict[str, Value] | None = None) -> Value:
         """What a module's code sets `.value` to. changes: bindings with other values than the text gives them."""
         scope: dict[str, Any] = {"__builtins__": self.base, ".source": module.source}
-        for name, span in module.free.items():
+        for written, span in module.free.items():
+            name = written.removesuffix(OUTER)
             if name == "import":
-                scope["import"] = importer(self, module)
+                scope[written] = importer(self, module)
             elif name in self.builtins and (module.source.library or name not in self.hidden):
-                pass
+                if written != name:
+                    scope[written] = self.base[name]
             elif name in self.prelude:
-                scope[name] = self.prelude[name]
+                scope[written] = self.prelude[name]
             else:
-                raise self._unbound(module, name, span)
+                raise self._unbound(module, written, span)
         scope[".path"] = lambda text: _path(module, text)
         module.running = True
         self._stack.append(module)

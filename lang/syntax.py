@@ -27,6 +27,8 @@ from typing import Any
 Node = tuple[Any, ...]
 Types = tuple[Any, ...]
 MAX_DEPTH = 2500
+# What the name of a function ends in that is not the field's own but every file's (see `outward`). No name has a dot.
+OUTER = ".outer"
 # How tightly operators bind; `or` has a place of its own in the grammar.
 LEVELS = {
     "|>": 1,
@@ -49,3 +51,34 @@ TYPES = (
     "null", "bool", "int", "float", "number", "string", "path", "list", "record", "function", "package", "derivation",
     "any",
 )  # fmt: skip
+
+
+def outward(entries: list[Node]) -> list[Node]:
+    """A file's entries, in which `NAME = NAME { ... }` calls the `NAME` that every file sees, marked with `OUTER`.
+
+    A value cannot be made by calling itself, so nothing else could be meant.
+    """
+    return [
+        (*entry[:4], _outward(entry[4], entry[3])) if entry[0] == "set" and len(entry) == 5 else entry
+        for entry in entries
+    ]
+
+
+def _outward(node: Node, name: str) -> Node:
+    """A node with the function marked that is called first, if it has the name."""
+    kind = node[0]
+    if kind not in ("call", "rcall", "sel"):
+        return node
+    inner = node[3]
+    if kind != "sel" and inner[0] == "var" and inner[3] == name:
+        inner = (*inner[:3], name + OUTER)
+    else:
+        inner = _outward(inner, name)
+    return node if inner is node[3] else (*node[:3], inner, *node[4:])
+
+
+def calls_outward(node: Node) -> bool:
+    """Whether `outward` has marked a name in a field's value."""
+    while node[0] in ("call", "rcall", "sel"):
+        node = node[3]
+    return bool(node[0] == "var" and node[3].endswith(OUTER))

@@ -7,12 +7,15 @@ from pathlib import Path
 from .errors import EvalError, did_you_mean
 from .parser import parse
 from .source import Source
+from .syntax import OUTER
 
 
 def unbound(
     source: Source, name: str, span: tuple[int, int], outer: list[str], hidden: frozenset[str], cache: Path | None
 ) -> EvalError:
     """The error for a name that nothing binds. outer: what is in scope everywhere, less what is hidden."""
+    if name.endswith(OUTER):
+        return _calls_itself(source, name.removesuffix(OUTER), span, [n for n in outer if n not in hidden])
     known = {n for n in outer if n not in hidden} | {"true", "false", "null"}
     known |= {n for n in _bound_around(parse(source, cache), span[0]) if n != name}
     parts = name.split("-")
@@ -25,6 +28,12 @@ def unbound(
             hint = f"for a difference put blanks around the minus: `{left} - {right}`"
             break
     return source.error(*span, f"Nothing is named `{name}` here", hint=hint)
+
+
+def _calls_itself(source: Source, name: str, span: tuple[int, int], outer: list[str]) -> EvalError:
+    why = f"a field that calls its own name means the one that every file sees, and there is no `{name}` of that kind"
+    hint = did_you_mean(name, outer) or "give the field, or what it calls, another name"
+    return source.error(*span, f"`{name}` needs itself", why=why, hint=hint)
 
 
 def _bound_around(tree: object, offset: int) -> set[str]:

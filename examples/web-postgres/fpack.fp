@@ -2,7 +2,7 @@ debian = import("fpack/debian").trixie
 postgres = import("fpack/postgres")
 
 # What one works with: Python with the database's driver, psql, and a database of the project's own.
-shell = import("fpack/shell").shell {
+shell = shell {
   name     = "guestbook"
   packages = [debian.python3, debian.python3-psycopg2, debian.postgresql-client-17, debian.curl, debian.make]
   env      = { PORT = "8000" }

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewra
 PROJECT = """
 debian = import("fpack/debian").trixie
 common = shell { packages = [debian.sed], env = { LEVEL = "common", COMMON = "yes" }, hook = "export ORDER=1" }
-shell = import("fpack/shell").shell {
+shell = shell {
   name = "site"
   packages = [debian.greet]
   include = [common]
@@ -29,7 +29,7 @@ shell = import("fpack/shell").shell {
   hook = "export ORDER=$ORDER-2"
 }
 image = container { packages = [debian.greet] }
-""".replace("common = shell {", 'common = import("fpack/shell").shell {')
+"""
 
 
 @pytest.fixture(scope="module")
@@ -363,13 +363,12 @@ def test_editors_get_the_packed_image_of_the_shell(fpack: Fpack, project: Path) 
 
 SERVICES = """
 debian = import("fpack/debian").trixie
-std = import("fpack/shell")
 wait = "while :; do sleep 0.05; done"
-shell = std.shell {
+shell = shell {
   name = "site"
   packages = [debian.greet]
   services = {
-    echo = std.service {
+    echo = service {
       packages = [debian.greet]
       prepare = "echo prepared >> \\"$DATA/log\\"; rm -f \\"$RUN/pipe\\"; mkfifo \\"$RUN/pipe\\""
       start = "trap 'echo stopped >> \\"$DATA/log\\"; exit 0' TERM; id -u; touch \\"$RUN/up\\"; ${wait}"
@@ -379,7 +378,7 @@ shell = std.shell {
     }
   }
 }
-broken = std.shell { packages = [debian.greet], services = { bad = std.service { start = "echo no room; exit 3" } } }
+broken = shell { packages = [debian.greet], services = { bad = service { start = "echo no room; exit 3" } } }
 """
 
 

@@ -23,7 +23,7 @@ pytestmark = [
 
 SHELL = """
 debian = import("fpack/debian").trixie
-shell = import("fpack/shell").shell {
+shell = shell {
   name = "tools"
   packages = [
     debian.gcc, debian."g++", debian.make, debian.cmake, debian.git, debian.python3, debian.python3-dev,

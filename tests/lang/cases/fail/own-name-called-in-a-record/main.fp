@@ -1,0 +1,1 @@
+result = { shell = shell { packages = [] } }

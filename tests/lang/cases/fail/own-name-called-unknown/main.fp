@@ -1,0 +1,2 @@
+contaner = contaner { name = "web" }
+result = contaner
