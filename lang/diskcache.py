@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blake3 import blake3
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _DIGEST = 32
 # Code objects and marshal's format belong to one version of the interpreter; without debug ranges they have no columns.

@@ -10,10 +10,11 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .path import StorePath
     from .store import Store
 

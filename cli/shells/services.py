@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fpack.store.errors import FpackError
 
-from . import enter
+from . import enter, session
 from .cache import Entry, Service
 from .model import Wishes
 from .session import Ready
@@ -234,12 +234,8 @@ def _remove(folder: str) -> None:
         os.rmdir(folder)
 
 
-def enter_with(entry: Entry, wishes: Wishes, services: bool, note: Callable[[str], None]) -> int:
-    """Enter a shell with its services, if they are wanted; the exit status."""
-    from . import session
-
-    if not entry.services or not services:
-        return session.go(entry, wishes, note=note)
+def enter_with(entry: Entry, wishes: Wishes, note: Callable[[str], None]) -> int:
+    """Enter a shell with its services; the exit status."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     hangup = signal.signal(signal.SIGHUP, _interrupt)
     try:

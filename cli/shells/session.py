@@ -31,6 +31,15 @@ class Ready:
         )
 
 
+def enter_with(entry: Entry, wishes: Wishes, services: bool, note: Callable[[str], None]) -> int:
+    """Enter a shell, with its services if they are wanted; the exit status."""
+    if not entry.services or not services:
+        return go(entry, wishes, note=note)
+    from . import services as programs  # and pathlib, which is a tenth of a warm start
+
+    return programs.enter_with(entry, wishes, note)
+
+
 def go(entry: Entry, wishes: Wishes, more: dict[str, str] | None = None, note: Callable[[str], None] = print) -> int:
     """Enter a shell, run what is wished for, and give its exit status. more: further variables, of services."""
     if not wishes.interpreter and not wishes.command:

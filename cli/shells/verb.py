@@ -10,7 +10,7 @@ from fpack.cli import options as shared
 from fpack.cli.render import short
 from fpack.cli.target import UsageError
 
-from . import devcontainer, services, trust, warm
+from . import devcontainer, session, trust, warm
 from .model import Wishes
 from .prepare import prepare
 from .request import Request, is_user
@@ -42,7 +42,7 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
         warm.note(f"{short(place)} is written; editors open the project in an image of the shell")
         return 0
     wishes = warm.chosen(request, prepared.entry)
-    return services.enter_with(prepared.entry, wishes, request.services, warm.note)
+    return session.enter_with(prepared.entry, wishes, request.services, warm.note)
 
 
 def _wishes(command: tuple[str, ...] | None, values: dict[str, Any]) -> Wishes:

@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int | None:
     try:
         from fpack.store import leases
 
-        from . import services
+        from . import session
 
         entry = cache.load(place_of(request))
         if entry is None:
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int | None:
 
             trust.trust(entry.project)
         wishes = chosen(request, entry)
-        return services.enter_with(entry, wishes, request.services, note)
+        return session.enter_with(entry, wishes, request.services, note)
     except FpackError as error:
         from fpack.cli.render import show_error
 
