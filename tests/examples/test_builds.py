@@ -14,41 +14,15 @@ from pathlib import Path
 
 import pytest
 from support.elsewhere import NOBODY, elsewhere
+from support.examples import EXAMPLES, LEFT_BY_USERS, World
 from support.podman import Podman, missing, podman_as
-from support.program import Fpack
 from support.serving import free_port
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-_LEFT_BY_USERS = shutil.ignore_patterns("*.tar", "*.manifest.json", "fpack.lock", "result", ".fpack")
-FROM_OUTSIDE = ("FPACK_MIRROR", "SSL_CERT_FILE", "http_proxy", "https_proxy", "PIP_INDEX_URL", "NPM_CONFIG_REGISTRY")
 
 pytestmark = [
     pytest.mark.network,
     pytest.mark.podman,
     pytest.mark.skipif(bool(missing()), reason=missing() or "podman is there"),
 ]
-
-
-class World:
-    """A copy of the examples, and an fpack with a store of its own. prefix: what the program is run by."""
-
-    def __init__(self, place: Path, prefix: tuple[str, ...] = ()) -> None:
-        self.fpack = Fpack(place / "home", prefix=prefix)
-        self.fpack.env |= {k: v for k, v in os.environ.items() if k in FROM_OUTSIDE}
-        self.examples = place / "examples"
-        shutil.copytree(EXAMPLES, self.examples, symlinks=True, ignore=_LEFT_BY_USERS)
-
-    def built(self, example: str, what: str, timeout: float = 900) -> str:
-        """The store path that something comes to."""
-        done = self.fpack("build", what, "--no-link", "--json", cwd=self.examples / example, timeout=timeout)
-        path: str = json.loads(done.stdout)["path"]
-        return path
-
-    def rebuilt(self, example: str, what: str) -> set[str]:
-        """The names of what has to be built from source for something, when it is built."""
-        done = self.fpack("build", what, "--no-link", "-v", cwd=self.examples / example, timeout=600)
-        steps = (line.split() for line in done.stderr.splitlines())
-        return {words[1] for words in steps if len(words) == 2 and words[0] == "build"}
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +42,24 @@ def test_a_c_program(world: World, podman: Podman) -> None:
     world.fpack("pack", cwd=folder, timeout=300)
     image = podman.load(folder / "hello.tar")
     assert podman.run(image, "reader").stdout == "Hello, reader!\n"
+
+
+@pytest.mark.parametrize(
+    ("example", "name", "word", "answer"),
+    [
+        ("autotools", "roman", "1994", "MCMXCIV\n"),
+        ("rust", "tally", "word", "word: 1 time\n"),
+        ("ruby", "nearest", "pelikan", "pelican\n"),
+    ],
+)
+def test_a_program(world: World, podman: Podman, example: str, name: str, word: str, answer: str) -> None:
+    folder = world.examples / example
+    assert world.fpack("run", name, "--", name, word, cwd=folder, timeout=900).stdout == answer
+    world.fpack("pack", cwd=folder, timeout=300)
+    image = podman.load(folder / f"{name}.tar")
+    assert podman.run(image, word).stdout == answer
+    packages = {each["package"] for each in json.loads((folder / f"{name}.manifest.json").read_text())["paths"]}
+    assert "libc6" in packages and not packages & {"gcc", "libc6-dev", "make", "rustc", "cargo", "ruby-dev", "libtool"}
 
 
 def test_a_program_with_a_cmake_and_a_meson_library(world: World, podman: Podman) -> None:
@@ -104,7 +96,7 @@ def test_a_comment_rebuilds_a_library_and_nothing_above_it_and_code_its_dependen
         assert world.built("libraries", "show") != before
     finally:
         shutil.rmtree(folder)
-        shutil.copytree(EXAMPLES / "libraries", folder, ignore=_LEFT_BY_USERS)
+        shutil.copytree(EXAMPLES / "libraries", folder, ignore=LEFT_BY_USERS)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +156,9 @@ def _redis_client(podman: Podman, name: str) -> list[str]:
     [
         ("c-hello", "image"),
         ("libraries", "image"),
+        pytest.param("autotools", "image", marks=pytest.mark.long),
+        pytest.param("rust", "image", marks=pytest.mark.long),
+        pytest.param("ruby", "image", marks=pytest.mark.long),
         pytest.param("flask", "image", marks=pytest.mark.long),
         pytest.param("node", "image", marks=pytest.mark.long),
         pytest.param("go", "image", marks=pytest.mark.long),

@@ -1,9 +1,10 @@
 # Ruby programs, whose gems lie in `vendor/cache` as `bundle package` leaves them.
 
 # The program is in $out/app, with a command for each file of its `bin` and each command of its gems in $out/bin.
-# All is as in `package`.
-ruby({ ...given }) =
-  import("./common.fp").with-defaults(given, ["bundler", "ruby"], {
+# native: some of the gems have extensions, and are compiled. All else is as in `package`.
+ruby({ native: bool = false, ...given }) =
+  let compiler = if native then ["gcc", "g++", "libc6-dev", "make", "ruby-dev"] else [] in
+  import("./common.fp").with-defaults(given, ["bundler", "ruby", ...compiler], {
     build = """
       mkdir -p "$out"
       cp -r . "$out/app"
@@ -15,6 +16,7 @@ ruby({ ...given }) =
       bundle install --local --jobs $CORES --retry 0
       rm -rf "$out"/gems/ruby/*/cache "$out"/app/vendor/cache
       find "$out/gems" \\( -name gem_make.out -o -name mkmf.log \\) -delete
+      find "$out/gems" -name extconf.rb -execdir rm -f Makefile \\;
     """
     install = """
       mkdir -p "$out/bin"

@@ -1,0 +1,38 @@
+"""The examples as their reader has them: a copy of them, and an fpack with a store of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from support.program import Fpack
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+LEFT_BY_USERS = shutil.ignore_patterns("*.tar", "*.manifest.json", "fpack.lock", "result", ".fpack")
+FROM_OUTSIDE = (
+    "FPACK_MIRROR", "SSL_CERT_FILE", "http_proxy", "https_proxy", "PIP_INDEX_URL", "NPM_CONFIG_REGISTRY",
+)  # fmt: skip
+
+
+class World:
+    """A copy of the examples, and an fpack with a store of its own. prefix: what the program is run by."""
+
+    def __init__(self, place: Path, prefix: tuple[str, ...] = ()) -> None:
+        self.fpack = Fpack(place / "home", prefix=prefix)
+        self.fpack.env |= {k: v for k, v in os.environ.items() if k in FROM_OUTSIDE}
+        self.examples = place / "examples"
+        shutil.copytree(EXAMPLES, self.examples, symlinks=True, ignore=LEFT_BY_USERS)
+
+    def built(self, example: str, what: str, timeout: float = 900) -> str:
+        """The store path that something comes to."""
+        done = self.fpack("build", what, "--no-link", "--json", cwd=self.examples / example, timeout=timeout)
+        path: str = json.loads(done.stdout)["path"]
+        return path
+
+    def rebuilt(self, example: str, what: str) -> set[str]:
+        """The names of what has to be built from source for something, when it is built."""
+        done = self.fpack("build", what, "--no-link", "-v", cwd=self.examples / example, timeout=600)
+        steps = (line.split() for line in done.stderr.splitlines())
+        return {words[1] for words in steps if len(words) == 2 and words[0] == "build"}
