@@ -1,6 +1,6 @@
 """Where the packages of other ecosystems are had: what their own tools are configured for on this machine.
 
-No address of a registry stands in this file: pip and npm know theirs, and their users may have named others.
+No address of a registry stands in this file: pip, npm and Go know theirs, and their users may have named others.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ import os
 import re
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from functools import cache
+from pathlib import Path
 from shutil import which
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 SECONDS = 30
@@ -44,6 +47,73 @@ def npm_registry() -> str | None:
     return found.rstrip("/") if re.match(r"https?://", found) else None
 
 
+class GoProxies(NamedTuple):
+    """Where a Go module is looked for, in this order. places: proxies without a slash at the end, and of each whether
+    any failure leads to the next, not only that it has no such module. why: what was left out, where nothing is left.
+    """
+
+    places: tuple[tuple[str, bool], ...]
+    why: str
+
+
+def go_proxies(module: str, defaults: str) -> GoProxies:
+    """The proxies of a module. defaults: the text of Go's own settings, go.env, for what this machine does not say."""
+    settings = {**variables_of(defaults), **_go_settings()}
+    private = settings.get("GONOPROXY") or settings.get("GOPRIVATE") or ""
+    if is_private(module, private):
+        return GoProxies((), f"GONOPROXY or GOPRIVATE is {private}, so it comes from its own repository alone")
+    return proxies_of(settings.get("GOPROXY", ""))
+
+
+def proxies_of(setting: str) -> GoProxies:
+    """The proxies that GOPROXY names up to `off`. `direct`, a module's own repository, is none."""
+    found = []
+    for word, separator in re.findall(r"\s*([^,|]+?)\s*([,|]|$)", setting):
+        if word == "off":
+            break
+        if word != "direct":
+            found.append((word.rstrip("/"), separator == "|"))
+    why = f"GOPROXY is {setting}" if setting else "GOPROXY is not set, and Go, which knows its own, is not there"
+    return GoProxies(tuple(found), why)
+
+
+def is_private(module: str, patterns: str) -> bool:
+    """Whether one of GOPRIVATE's patterns, separated by commas, fits a module's path or what it begins with."""
+    parts = module.split("/")
+    words = [pattern.strip().rstrip("/") for pattern in patterns.split(",") if pattern.strip()]
+    heads = [(word, parts[: word.count("/") + 1]) for word in words]
+    # No sign of a pattern stands for a slash, so each part is compared with its own.
+    return any(
+        len(head) == word.count("/") + 1 and all(map(fnmatchcase, head, word.split("/"))) for word, head in heads
+    )
+
+
+def variables_of(listing: str) -> dict[str, str]:
+    """The variables of a file go.env or go/env, and of what `go env` prints."""
+    lines = (line.strip().partition("=") for line in listing.splitlines() if not line.lstrip().startswith("#"))
+    return {name: value.strip("'\"") for name, sign, value in lines if sign}
+
+
+@cache
+def _go_settings() -> dict[str, str]:
+    """What this machine's Go is set to; without one, what it would read: the environment, and the user's file."""
+    names = ("GOPROXY", "GONOPROXY", "GOPRIVATE")
+    go = which("go")
+    if go:
+        # Elsewhere than in the project, whose go.mod may ask for another Go.
+        found = _output([go, "env", *names], cwd="/", env={**os.environ, "GOTOOLCHAIN": "local"}).splitlines()
+        if len(found) == len(names):
+            return {name: value for name, value in zip(names, found, strict=True) if value}
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    file = Path(os.environ.get("GOENV") or f"{config}/go/env")
+    try:
+        own = variables_of(file.read_text("utf-8", "replace"))
+    except OSError:
+        own = {}
+    known = {name: os.environ.get(name) or own.get(name, "") for name in names}
+    return {name: value for name, value in known.items() if value}
+
+
 def settings_of(listing: str) -> dict[str, str]:
     """What `pip config list` prints, by name without its section; variables of the environment decide."""
     found: dict[str, str] = {}
@@ -74,9 +144,11 @@ def _pip() -> list[str]:
     return [pip] if pip else [sys.executable, "-m", "pip"]
 
 
-def _output(command: list[str]) -> str:
+def _output(command: list[str], cwd: str | None = None, env: dict[str, str] | None = None) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL, cwd=cwd, env=env
+        )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return ""
     return done.stdout if done.returncode == 0 else ""

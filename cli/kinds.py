@@ -19,6 +19,7 @@ class Kinds(Mapping[str, "Builder"]):
         "exec",
         "fetch",
         "files",
+        "gomod",
         "image",
         "layer",
         "manifest",
@@ -67,7 +68,7 @@ class Kinds(Mapping[str, "Builder"]):
             from fpack.builders.http import Http
 
             builder: Builder = make(Http(), self._workspace.mirrors.expand, self._workspace.missing)
-        elif kind in ("npm", "pypi"):
+        elif kind in ("gomod", "npm", "pypi"):
             from fpack.builders.http import Http
 
             builder = make(Http())

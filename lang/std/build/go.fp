@@ -1,16 +1,25 @@
-# Go programs, whose modules lie in `vendor`: `go mod vendor` puts them there, checked by go.sum.
+# Go programs. Their modules lie in `vendor`, where `go mod vendor` puts them, or are fetched by the hashes of go.sum.
 
 # packages: what is built, "." or "./cmd/...". flags: words for `go build`. cgo: use the C compiler.
-# All else is as in `package`.
-go({ packages: list = ["."], flags: list = [], cgo: bool = false, ...given }) =
+# lock: the go.sum whose modules are fetched. All else is as in `package`.
+go({ packages: list = ["."], flags: list = [], cgo: bool = false, lock: path | null = null, ...given }) =
   let
-    words = import("./common.fp").words
+    common = import("./common.fp")
+    words = common.words
     all = words([...flags, ...packages])
     compiler = if cgo then ["gcc", "libc6-dev"] else []
-  in import("./common.fp").with-defaults(given, ["golang-go", ...compiler], {
+    modules = if lock == null then [] else from-sum(common.debian-tools(given, ["golang-go"]), read-text(lock))
+    listing = text("modules", join(["${m}\n" for m in modules], ""))
+  in common.with-defaults(given, ["golang-go", ...compiler], {
+    # Go takes each module from a proxy's files, which are put together here, and compares it with go.sum once more.
     configure = """
       export GOPATH=/build/go GOCACHE=/build/go-cache GOTOOLCHAIN=local GOTELEMETRY=off
       if [ -d vendor ]; then export GOFLAGS="$GOFLAGS -mod=vendor"; fi
+      if [ -n "\${modules:-}" ]; then
+        mkdir /build/proxy
+        while read -r each; do cp -rs --no-preserve=mode "$each/." /build/proxy; done <"$modules"
+        export GOPROXY=file:///build/proxy
+      fi
     """
     build = """
       mkdir -p /build/bin
@@ -26,5 +35,35 @@ go({ packages: list = ["."], flags: list = [], cgo: bool = false, ...given }) =
       GOFLAGS = "-trimpath -buildvcs=false"
       GOPROXY = "off"
       GOSUMDB = "off"
+      ...if modules == [] then {} else { modules = "${listing}" }
     }
   })
+
+# ---- go.sum
+
+# Each version of a module that is named there, with the hash of its archive, of its go.mod, or of both.
+from-sum(system, content) =
+  let
+    lines = [sum-line(l) for l in split(replace-all(content, "\r", ""), "\n") if trim(l) != ""]
+    zips = { ${l.module} = l.hash for l in lines if !l.mod }
+    mods = { ${l.module} = l.hash for l in lines if l.mod }
+    packages = import("fpack/package")
+    toolchain = packages.build-root("go-settings", packages.release-of(null, system, []), system)
+  in [module(toolchain, m, get(zips, m, ""), get(mods, m, "")) for m in unique([l.module for l in lines])]
+
+sum-line(line) =
+  let found = match(line, "(\\S+ [^\\s/]+)(/go\\.mod)? (h1:[A-Za-z0-9+/]{43}=)\\s*") in
+  if found == null then error("This line of go.sum has no module, version and hash: ${line}", "lock")
+  else { module = get(found, 0), mod = get(found, 1) != null, hash = get(found, 2) }
+
+module(toolchain, m, zip, mod) =
+  let words = split(m, " ") in
+  derivation {
+    kind = "gomod"
+    name = store-name("${head(reverse(split(head(words), "/")))}-${get(words, 1)}")
+    module = head(words)
+    version = get(words, 1)
+    zip
+    mod
+    toolchain
+  }
