@@ -136,15 +136,19 @@ def go(project: Project) -> Guess | None:
     said, todo = [f"go.mod: the Go module {path}"], []
     fields: list[tuple[str, str]] = []
     programs = sorted({file.split("/")[1] for file in project.files if re.fullmatch(r"cmd/[^/]+/[^/]+\.go", file)})
-    if programs and not any("/" not in file and file.endswith(".go") for file in project.files):
+    below = bool(programs) and not any("/" not in file and file.endswith(".go") for file in project.files)
+    if below:
         fields.append(("packages", '["./cmd/..."]'))
         said.append(f"cmd: the programs {', '.join(programs)}")
         name = _name(programs[0], project) if len(programs) == 1 else name
     if "vendor" in project.folders:
         said.append("vendor: its modules")
     elif project.text("go.sum").strip():
-        todo.append("put its modules beside it: go mod vendor")
-    entrypoint = [f"@/bin/{programs[0] if programs and fields else base[-1]}"]
+        fields.append(("lock", "./go.sum"))
+        said.append("go.sum: its modules, by their hashes")
+    elif re.search(r"^require\b", project.text("go.mod"), re.MULTILINE):
+        todo.append("lock its modules: go mod tidy")
+    entrypoint = [f"@/bin/{programs[0] if below else base[-1]}"]
     return Guess("go", name, None, fields, ["golang-go"], entrypoint, [], said, todo)
 
 
@@ -155,18 +159,24 @@ def rust(project: Project) -> Guess | None:
     data = project.toml("Cargo.toml")
     package = _record(data.get("package"))
     said, todo = ["Cargo.toml: a Rust crate"], []
+    fields: list[tuple[str, str]] = []
+    name = _name(package.get("name"), project)
     if not package:
-        todo.append("name the crate of the workspace that is built: folder = ...")
+        programs = sorted(file.removesuffix("/src/main.rs") for file in project.files if file.endswith("/src/main.rs"))
+        if len(programs) == 1:
+            fields.append(("crate", text(programs[0])))
+            said.append(f"{programs[0]}: the crate of its program")
+            name = _name(programs[0], project)
+        else:
+            todo.append("name the crate of the workspace that is built: crate = ...")
     if not project.has("Cargo.lock"):
         todo.append("lock its crates: cargo generate-lockfile")
     if "vendor" in project.folders:
         said.append("vendor: its crates")
     elif any(data.get(part) for part in ("dependencies", "build-dependencies", "dev-dependencies")):
         todo.append("put its crates beside it: cargo vendor")
-    name = _name(package.get("name"), project)
-    return Guess(
-        "rust", name, _version(package.get("version")), [], ["cargo", "rustc", "gcc"], [f"@/bin/{name}"], [], said, todo
-    )  # fmt: skip
+    version = _version(package.get("version"))
+    return Guess("rust", name, version, fields, ["cargo", "rustc", "gcc"], [f"@/bin/{name}"], [], said, todo)
 
 
 def ruby(project: Project) -> Guess | None:
@@ -176,18 +186,29 @@ def ruby(project: Project) -> Guess | None:
     said, todo = ["Gemfile: a Ruby project"], []
     if not project.has("Gemfile.lock"):
         todo.append("lock its gems: bundle lock")
-    if any(file.startswith("vendor/cache/") for file in project.files):
+    fields: list[tuple[str, str]] = []
+    gems = [file for file in project.files if file.startswith("vendor/cache/")]
+    native = [gem for gem in gems if re.search(r"^extensions:\n *- ", project.text(gem), re.MULTILINE)]
+    if native:
+        fields.append(("native", "true"))
+        said.append(f"vendor/cache: its gems, of which {_few(native)} {'is' if len(native) == 1 else 'are'} compiled")
+    elif gems:
         said.append("vendor/cache: its gems")
     else:
         todo.append("put its gems beside it: bundle package")
+    programs = sorted(file for file in project.files if re.fullmatch(r"bin/(?!bundle|rails|rake|setup|dev)[^/]+", file))
     entrypoint = None
     if project.has("config.ru"):
         server = "puma" if "puma" in project.text("Gemfile") else "rackup"
         entrypoint = [f"@/bin/{server}", "@/app/config.ru"]
         said.append(f"config.ru: the image runs {server}")
+    elif len(programs) == 1:
+        entrypoint = [f"@/{programs[0]}"]
+        said.append(f"the image runs {programs[0]}")
     else:
         todo.append("say in the image's `entrypoint` what it runs")
-    return Guess("ruby", _name(None, project), None, [], ["ruby", "bundler"], entrypoint, [], said, todo)
+    packages = ["ruby", "bundler", *(["ruby-dev", "gcc", "make"] if native else [])]
+    return Guess("ruby", _name(None, project), None, fields, packages, entrypoint, [], said, todo)
 
 
 def cmake(project: Project) -> Guess | None:
@@ -282,6 +303,11 @@ def _name(value: Any, project: Project) -> str:
 def _version(value: Any) -> str | None:
     found = re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,60}", value) if isinstance(value, str) else None
     return found[0] if found else None
+
+
+def _few(files: Sequence[str]) -> str:
+    names = [file.rpartition("/")[2] for file in files]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _shown(entrypoint: list[str]) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import tarfile
 import tomllib
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +19,8 @@ _READ = re.compile(
     r"(pyproject\.toml|setup\.(py|cfg)|requirements.*\.txt|pylock\.toml|package(-lock)?\.json|go\.(mod|sum)|Cargo\.toml|"
     r"Gemfile|config\.ru|CMakeLists\.txt|meson\.build|configure\.ac|Makefile|GNUmakefile|makefile|[A-Za-z_]\w*\.py)\Z"
 )
+# What others wrote is not looked at, but for the gems that a Ruby project keeps.
+_OTHERS = re.compile(r"node_modules/|target/|vendor/(?!(?:cache/)?\Z)")
 
 
 class Project(NamedTuple):
@@ -66,8 +70,10 @@ def read_project(folder: Path) -> Project:
                     folders.update([name] if depth == 0 else [])
                     below.append((f"{name}/", Path(entry.path)))
                 elif entry.is_file():
-                    files[name] = _text(Path(entry.path)) if depth == 0 and _READ.match(name) else None
-        levels = [each for each in below if not each[0].startswith(("node_modules/", "vendor/", "target/"))]
+                    gem = name.startswith("vendor/cache/") and name.endswith(".gem")
+                    read = _gem if gem else _text if depth == 0 and _READ.match(name) else None
+                    files[name] = read(Path(entry.path)) if read else None
+        levels = [each for each in below if not _OTHERS.match(each[0])]
     return Project(folder.name, files, frozenset(folders))
 
 
@@ -75,3 +81,14 @@ def _text(place: Path) -> str | None:
     with open(place, "rb") as file:
         data = file.read(MAX_FILE + 1)
     return None if len(data) > MAX_FILE else data.decode("utf-8", "replace")
+
+
+def _gem(place: Path) -> str | None:
+    """The description in a gem; None for a file that is none."""
+    try:
+        with tarfile.open(place, "r:") as gem:
+            member = gem.extractfile("metadata.gz")
+            data = member.read(MAX_FILE) if member else b""
+        return zlib.decompressobj(31).decompress(data, MAX_FILE).decode("utf-8", "replace")
+    except (tarfile.TarError, KeyError, EOFError, ValueError, zlib.error):
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,17 @@ CASES: list[tuple[dict[str, str], tuple[str, ...], str, str, list[str], list[str
     ({"package.json": '{"main": "lib.js"}'}, (), "node", "thing", ["/usr/bin/node", "@/app/lib.js"], ["lock the"]),
     ({"go.mod": "module example.org/me/server/v2\n", "main.go": ""}, (), "go", "server", ["@/bin/server"], []),
     ({"go.mod": "module example.org/x\n", "go.sum": "a\n", "cmd/run/main.go": ""}, (), "go", "run",
-     ["@/bin/run"], ["put its modules beside it"]),
+     ["@/bin/run"], []),
+    ({"go.mod": "module example.org/x\n\nrequire example.org/y v1.0.0\n", "main.go": ""}, (), "go", "x",
+     ["@/bin/x"], ["lock its modules"]),
     ({"Cargo.toml": '[package]\nname = "crate"\nversion = "0.2.0"\n[dependencies]\nx = "1"\n', "Cargo.lock": ""},
      ("vendor",), "rust", "crate", ["@/bin/crate"], []),
+    ({"Cargo.toml": '[workspace]\nmembers = ["lib", "run"]\n', "Cargo.lock": "", "run/src/main.rs": ""},
+     (), "rust", "run", ["@/bin/run"], []),
+    ({"Cargo.toml": "[workspace]\n", "Cargo.lock": "", "a/src/main.rs": "", "b/src/main.rs": ""}, (), "rust", "thing",
+     ["@/bin/thing"], ["name the crate"]),
+    ({"Gemfile": "", "Gemfile.lock": "", "bin/run": "", "bin/setup": "", "vendor/cache/x-1.gem": "extensions: []"}, (),
+     "ruby", "thing", ["@/bin/run"], []),
     ({"Gemfile": "gem 'puma'\n", "Gemfile.lock": "", "config.ru": "", "vendor/cache/puma-6.gem": ""}, (),
      "ruby", "thing", ["@/bin/puma", "@/app/config.ru"], []),
     ({"CMakeLists.txt": "project(Shape VERSION 1.2)\nadd_executable(draw draw.c)\n"}, (), "cmake", "Shape",
@@ -103,6 +112,14 @@ def test_a_project_is_read_without_following_links(tmp_path: Path) -> None:
     project = read_project(place)
     assert set(project.files) == {"cmd/run/main.go", "Makefile"}
     assert project.text("Makefile") == "" and project.folders == {"cmd"}
+
+
+def test_gems_that_are_compiled_are_found_by_what_they_say(tmp_path: Path) -> None:
+    shutil.copytree(Path(__file__).parents[2] / "examples/ruby/src", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "vendor/cache/damaged-1.gem").write_bytes(b"nothing of the kind")
+    found = guess(read_project(tmp_path))
+    assert found is not None and ("native", "true") in found.fields and found.entrypoint == ["@/bin/nearest"]
+    assert any("distance-1.0.2.gem" in line and "damaged" not in line for line in found.said)
 
 
 def test_the_command(tmp_path: Path) -> None:

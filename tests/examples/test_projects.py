@@ -1,0 +1,120 @@
+"""Projects as their authors have them: with the file that `fpack init` writes they are built, run and packed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.examples import EXAMPLES, World
+from support.goproxy import GoProxy
+from support.podman import Podman, missing, podman_as
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.podman,
+    pytest.mark.skipif(bool(missing()), reason=missing() or "podman is there"),
+]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("projects"))
+
+
+@pytest.fixture
+def podman() -> Iterator[Podman]:
+    with podman_as("root") as podman:
+        yield podman
+
+
+def _begun(world: World, place: Path, *left: str) -> None:
+    """Begin a project; `left` is what its author is told to do."""
+    told = json.loads(world.fpack("init", "--json", cwd=place).stdout)
+    assert [line for line in told["todo"] if not line.startswith(left or "-")] == []
+    assert len(told["todo"]) == len(left)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "word", "answer"),
+    [
+        ("c-hello/src", "hello", "you", "Hello, you!\n"),
+        ("autotools/src", "roman", "1994", "MCMXCIV\n"),
+        ("rust/src", "tally", "word", "word: 1 time\n"),
+        ("ruby/src", "nearest", "pelikan", "pelican\n"),
+    ],
+)
+def test_a_project_is_built_run_and_packed(
+    world: World, podman: Podman, tmp_path: Path, source: str, name: str, word: str, answer: str
+) -> None:
+    place = tmp_path / name
+    shutil.copytree(EXAMPLES / source, place)
+    _begun(world, place)
+    assert world.fpack("run", name, "--", name, word, cwd=place, timeout=900).stdout == answer
+    packed = world.fpack.pack(cwd=place, timeout=600)
+    assert podman.run(podman.load(place / packed["file"]), word).stdout == answer
+
+
+@pytest.mark.parametrize(("source", "name"), [("flask/src", "app"), ("node/src", "greeter"), ("go/src", "greeter")])
+def test_a_web_server_is_built_and_packed(world: World, tmp_path: Path, source: str, name: str) -> None:
+    place = tmp_path / name
+    shutil.copytree(EXAMPLES / source, place)
+    if source.startswith("flask"):
+        shutil.copy(EXAMPLES / "flask/requirements.txt", place)
+    _begun(world, place)
+    assert world.fpack.pack(cwd=place, timeout=900)["digest"]
+
+
+MAIN = """package main
+
+import (
+\t"fmt"
+\t"os"
+
+\t"example.org/Greeting"
+)
+
+func main() { fmt.Println(greeting.For(os.Args[1])) }
+"""
+
+
+def test_go_modules_come_by_go_sum(world: World, podman: Podman, tmp_path: Path) -> None:
+    proxy = GoProxy(tmp_path / "proxy")
+    proxy.add(
+        "example.org/words",
+        "v0.1.0",
+        {"go.mod": "module example.org/words\n\ngo 1.21\n", "words.go": 'package words\n\nconst Day = "Good day"\n'},
+    )
+    greeting = (
+        'package greeting\n\nimport "example.org/words"\n\nfunc For(n string) string { return words.Day + ", " + n }\n'
+    )
+    needs = "require example.org/words v0.1.0"
+    proxy.add(
+        "example.org/Greeting",
+        "v1.2.0",
+        {"go.mod": f"module example.org/Greeting\n\ngo 1.21\n\n{needs}\n", "greeting.go": greeting},
+    )
+    place = tmp_path / "hello"
+    place.mkdir()
+    (place / "main.go").write_text(MAIN)
+    (place / "go.mod").write_text(
+        f"module example.org/hello\n\ngo 1.24\n\nrequire example.org/Greeting v1.2.0\n\n{needs} // indirect\n"
+    )
+    (place / "go.sum").write_text(proxy.sums)
+    _begun(world, place)
+    env = {"GOPROXY": f"{proxy.url},direct"}
+    assert world.fpack("run", "hello", "--", "hello", "Ann", cwd=place, env=env, timeout=900).stdout == (
+        "Good day, Ann\n"
+    )
+    packed = world.fpack.pack(cwd=place, env=env, timeout=300)
+    assert podman.run(podman.load(place / packed["file"]), "Bob").stdout == "Good day, Bob\n"
+    # The modules are in the store by now; one that is locked to another hash is had again.
+    (place / "go.sum").write_text(proxy.sums.replace(proxy.sums.split()[2], f"h1:{'A' * 43}="))
+    error = world.fpack.fails("build", "hello", cwd=place, env=env)
+    assert "A Go module is not what go.sum has" in error and f"h1:{'A' * 43}=" in error
+    (place / "go.sum").write_text(proxy.sums.replace("v1.2.0", "v1.3.0"))
+    assert "There is no such file" in world.fpack.fails("build", "hello", cwd=place, env=env)
+    (place / "go.sum").write_text("not a line\n")
+    assert "This line of go.sum has no module, version and hash" in world.fpack.fails("build", "hello", cwd=place)
