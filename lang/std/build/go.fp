@@ -47,8 +47,7 @@ from-sum(system, content) =
     lines = [sum-line(l) for l in split(replace-all(content, "\r", ""), "\n") if trim(l) != ""]
     zips = { ${l.module} = l.hash for l in lines if !l.mod }
     mods = { ${l.module} = l.hash for l in lines if l.mod }
-    packages = import("fpack/package")
-    toolchain = packages.build-root("go-settings", packages.release-of(null, system, []), system)
+    toolchain = package({ name = "go", tools = system }).root
   in [module(toolchain, m, get(zips, m, ""), get(mods, m, "")) for m in unique([l.module for l in lines])]
 
 sum-line(line) =
