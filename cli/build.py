@@ -55,12 +55,17 @@ def command(
     **rest: Any,
 ) -> int:
     """Make WHAT and print its store path. The link keeps it, and all that it needs, from gc."""
+    from .repeated import Keeper, Request, show
     from .target import UsageError
     from .workspace import Workspace
 
-    with Workspace(shared.options(rest)) as workspace:
-        target = workspace.target(what)
-        output = workspace.derivation(target)
+    options = shared.options(rest)
+    request = Request(what, lock=str(options.lock or ""), arch=options.arch or "")
+    with Workspace(options) as workspace:
+        with Keeper(None if explain or check or rounds else request) as keeper:
+            target = workspace.target(what)
+            output = workspace.derivation(target)
+            keeper.evaluated(workspace, target)
         if explain:
             _explain(workspace, output)
             workspace.finish()
@@ -74,15 +79,13 @@ def command(
 
             add_root(workspace.store, link, disk)
         workspace.finish()
+        keeper.keep(path)
         _say_cut_off(workspace)
         if check or rounds:
             from .again import again
 
             again(workspace, output, rounds or 1)
-    if as_json:
-        shared.print_json({"path": str(path), "disk": str(disk), "link": None if no_link else str(link.absolute())})
-    else:
-        print(path)
+    show(path, disk, None if no_link else link, as_json)
     return 0
 
 

@@ -109,6 +109,11 @@ def main(argv: list[str] | None = None) -> int:
 
         if (code := enter(argv)) is not None:
             return code
+    if argv[:1] == ["build"]:
+        from .repeated import main as answer
+
+        if (code := answer(argv[1:])) is not None:
+            return code
     import click
     from fpack.store.errors import FpackError
 

@@ -175,6 +175,11 @@ class Evaluator:
         """Where each source lies on this machine, by its tree's digest in hexadecimal."""
         return self._deriver.source_paths
 
+    def through_links(self) -> bool:
+        """Whether a file that was read, or a source, was reached by way of a symlink."""
+        sources = map(os.fspath, self.source_paths.values())
+        return self._modules.through_links() or any(os.path.realpath(place) != place for place in sources)
+
     def is_derivation(self, value: Value) -> bool:
         """Whether a value is a derivation, evaluating it if need be."""
         return bool(self._run(lambda: is_derivation(evaluated(value))))

@@ -92,6 +92,10 @@ class Modules:
             )
         return module.value
 
+    def through_links(self) -> bool:
+        """Whether a file was reached by way of a symlink."""
+        return any(os.path.abspath(path) != real for path, real in self._real.items())
+
     def named(self, name: str) -> Value:
         """The library's file `NAME.fp`, of the first directory that has it."""
         if name in self._named:

@@ -35,10 +35,14 @@ class Collected(NamedTuple):
 def add_root(store: Store, link: Path, target: Path) -> None:
     """Make `link` a symlink to `target`, something in the store, and a root for as long as it points there."""
     link = link.absolute()
+    name = blake2b(os.fsencode(link), digest_size=16).hexdigest()
+    with contextlib.suppress(OSError):
+        # Left alone where it is so already: a directory that a source is made of stays as it is.
+        if os.readlink(link) == os.fspath(target) and os.readlink(store.root / "roots" / name) == os.fspath(link):
+            return
     temporary = link.with_name(f".{link.name}.{os.urandom(4).hex()}")
     os.symlink(target, temporary)
     os.replace(temporary, link)
-    name = blake2b(os.fsencode(link), digest_size=16).hexdigest()
     beside = store.root / "roots" / f".{name}.{os.urandom(4).hex()}"
     os.symlink(link, beside)
     os.replace(beside, store.root / "roots" / name)

@@ -93,7 +93,7 @@ def load(place: str, now: float | None = None) -> Entry | None:
     try:
         read_, entry = marshal.loads(data)
         read = Read(*read_)
-        if not _unchanged(read, time.time() if now is None else now):
+        if not unchanged(read, time.time() if now is None else now):
             return None
         return _entry(entry)
     except (ValueError, TypeError, EOFError):
@@ -106,13 +106,13 @@ def save(place: str, entry: Entry, read: Read) -> None:
 
     from fpack.lang import diskcache
 
-    diskcache.write(Path(place), "entry", marshal.dumps((tuple(read), _plain(entry))))
+    diskcache.write(Path(place), "entry", marshal.dumps((tuple(read), plain(entry))))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Tuples and dictionaries in place of their named kinds: marshal knows no others."""
     if isinstance(value, tuple):
-        return tuple(_plain(each) for each in value)
+        return tuple(plain(each) for each in value)
     if isinstance(value, Mapping):
         return dict(value)
     return value
@@ -148,7 +148,8 @@ def digest_of(place: str) -> bytes:
         return b""
 
 
-def _unchanged(read: Read, now: float) -> bool:
+def unchanged(read: Read, now: float) -> bool:
+    """Whether all that an evaluation read is as it was. now: seconds."""
     if read.expires and not read.recorded / 1e9 <= now < read.expires:
         return False
     for path, before in read.directories:
@@ -157,7 +158,8 @@ def _unchanged(read: Read, now: float) -> bool:
     for path, before, digest in read.files:
         found = signature(path)
         settled = bool(found) and found[2] < read.recorded - _TICK
-        if (found != before or not settled) and digest_of(path) != digest:
+        # Sources differ by their modes, too.
+        if (found != before or not settled) and (found[4:] != before[4:] or digest_of(path) != digest):
             return False
     return True
 
