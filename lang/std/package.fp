@@ -41,7 +41,11 @@ package({
     # What is linked with a library is linked with what that is linked with.
     linked = with-their(p => p.libs or [], all-libs)
     started = with-their(p => p.runtime or [], [...all-tools, ...all-runtime])
-    from-debian = [p for p in [...all-tools, ...linked, ...with-their(p => p.libs or [], started), ...started] if !is-built(p)]
+    from-debian = [
+      p
+      for p in [...all-tools, ...linked, ...with-their(p => p.libs or [], started), ...started]
+      if !is-built(p)
+    ]
     built-tools = unique-by-path([p for p in [...all-tools, ...started] if is-built(p)])
     built-libs = unique-by-path([p for p in linked if is-built(p)])
     the-release = release-of(release, from-debian, [...built-tools, ...built-libs])
@@ -49,9 +53,9 @@ package({
     basics = [get(base, n) for n in [...base-tools, ...unpackers(source)]]
     debian = unique-by-name([...from-debian, ...basics])
 
-    root-made = build-root("${name}-tools", the-release, debian)
+    root-made = build-root(the-release, debian)
     scripts = [
-      { name = "unpack", script = unpack },
+      { name = "unpack", script = if source == null && unpack == default-unpack then null else unpack },
       { name = "patch", script = if patches == [] && patch == default-patch then null else patch },
       { name = "configure", script = configure },
       { name = "build", script = build },
@@ -93,7 +97,14 @@ package({
     root = root-made
     # Where a container finds what the result loads, and what it runs.
     debian-packages = debian
-    debian-runtime = unique-by-name([p for p in with-their(p => p.runtime or [], [...all-runtime, ...built-libs, ...[q for q in all-runtime if is-built(q)]]) if !is-built(p)])
+    debian-runtime = unique-by-name([
+      p
+      for p in with-their(
+        p => p.runtime or [],
+        [...all-runtime, ...built-libs, ...[q for q in all-runtime if is-built(q)]],
+      )
+      if !is-built(p)
+    ])
     name, version, description, source, patches, tools, libs, runtime, env, folder, outputs
     unpack, patch, configure, build, check, install, fixup, strip, limits, allowed, disallowed
   }
@@ -124,11 +135,18 @@ unique-by-path(packages) = first-of(packages, p => p.out)
 # Of two that have one name, the first; a Debian package's files are all wanted here, whatever its rule says.
 unique-by-name(packages) = first-of(packages, p => p.name)
 
-first-of(packages, key) = fold(packages, [], (kept, p) =>
-  let mine = key(p) in if any(kept, q => key(q) == mine) then kept else [...kept, p])
+first-of(packages, key) =
+  let keys = [key(p) for p in packages] in
+  if length(unique(keys)) == length(keys) then packages
+  else fold(packages, [], (kept, p) =>
+    let mine = key(p) in if any(kept, q => key(q) == mine) then kept else [...kept, p])
 
 release-of(given, debian, built) =
-  let releases = unique([...if given == null then [] else [given], ...[p.release for p in debian], ...[p.release for p in built if has(p, "release")]]) in
+  let releases = unique([
+    ...if given == null then [] else [given],
+    ...[p.release for p in debian],
+    ...[p.release for p in built if has(p, "release")],
+  ]) in
   if length(releases) > 1 then
     error("The packages of a build are of one release, and these are of ${join(sort(releases), " and ")}", "tools")
   else if releases == [] then import("fpack/container").stable
@@ -150,17 +168,30 @@ unpackers(source) =
   else if ends-with(name, ".zip") then ["unzip"]
   else []
 
-# A root of Debian packages with all that they depend on, less documentation.
-build-root(name, release, packages) =
+# A root of Debian packages with all that they depend on, less documentation. By one name, so that builds with the same
+# tools share one root; and that is described once, unless a package is another one than the release has.
+build-root(release, packages) =
   let
-    root-name = store-name(name)
+    originals = get(import("fpack/debian"), release)
     names = unique([p.name for p in packages])
+  in
+    if all(packages, p => p.payload == get(originals, p.name).payload) then
+      get(usual-roots, join([release, ...sort(names)], " "))
+    else described-root(release, names, packages)
+
+usual-roots = on-demand(
+  "roots of builds",
+  key => let words = split(key, " ") in described-root(head(words), tail(words), []),
+)
+
+described-root(release, names, packages) =
+  let
     found = debian-closure(release, names)
     whole = [{ name = n, rule = import("fpack/rules").none } for n in names]
     rules = import("fpack/rules").table(found, whole, {}, false, null, [])
   in derivation {
     kind = "root"
-    name = root-name
+    name = "build-tools"
     mode = "depends"
     arch = settings.arch
     slices = import("fpack/container").members(release, found, names, rules, packages)
@@ -178,7 +209,7 @@ paths(tools, libs) =
   let
     at = p => "${get(p, "dev", p.out)}"
     joined(of) = join([of(p) for p in libs], ":")
-    programs = [...[ "${p.out}/bin" for p in tools], ...["${at(p)}/bin" for p in libs]]
+    programs = [...["${p.out}/bin" for p in tools], ...["${at(p)}/bin" for p in libs]]
     flags = ["-L${p.out}/lib -Wl,-rpath,${p.out}/lib" for p in libs]
   in {
     ...if programs == [] then {} else { PATH = join([...programs, "/usr/local/bin", "/usr/bin", "/bin"], ":") }
