@@ -138,18 +138,26 @@ def _delete_trees(store: Store) -> None:
 
 
 def _delete_views(store: Store) -> None:
-    """Delete what was made on disk from paths that are not valid any more: views are named as their paths are."""
-    with contextlib.suppress(FileNotFoundError):
-        for entry in os.scandir(store.root / "views"):
+    """Delete what was made on disk from paths that are not valid any more: views/LAYOUT/PATH, and views/PATH of old."""
+    for folder in (store.root / "views", *_directories(store.root / "views")):
+        for place in _directories(folder):
             try:
-                valid = store.info(parse(entry.name)) is not None
+                valid = store.info(parse(place.name)) is not None
             except InvalidName:
-                valid = False
+                valid = folder.name == "views" and any(place.iterdir())
             if not valid:
                 # Under another name at once, so that nobody takes half of one for a whole.
                 doomed = store.root / "trash" / os.urandom(8).hex()
-                os.rename(entry.path, doomed)
-                remove_tree(doomed)
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(place, doomed)
+                    remove_tree(doomed)
+
+
+def _directories(folder: Path) -> list[Path]:
+    try:
+        return sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return []
 
 
 def _delete_old(folder: Path, before: float) -> None:

@@ -1,7 +1,8 @@
 """Roots on disk: a `root` output and its slices as one tree of hard links, which a sandbox binds as its `/`.
 
-A view is made once for each root, below `$FPACK_ROOT/views`, beside and then renamed. A collection deletes it together
-with the root's store path. Its files are the store's own inodes: bind it read-only.
+A view is made once for each root, as `$FPACK_ROOT/views/LAYOUT/ROOT`, beside and then renamed. LAYOUT changes with what
+this version of fpack adds to a root. A collection deletes a view together with the root's store path. Its files are the
+store's own inodes: bind it read-only.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
+from blake3 import blake3
 from fpack.builders import meta
 from fpack.store.errors import StoreError
 from fpack.store.locks import FileLock
@@ -36,6 +38,8 @@ _FILES = {
     "etc/passwd": "",
     "etc/resolv.conf": "",
 }
+# Another version's view may lack what this one mounts on.
+LAYOUT = blake3(repr((1, BUILD_UID, _DIRECTORIES, sorted(_FILES.items()))).encode()).hexdigest(4)
 
 
 def assemble(store: Store, root: StorePath) -> Path:
@@ -43,10 +47,10 @@ def assemble(store: Store, root: StorePath) -> Path:
 
     Beside it lie `passwd` and `group`, the root's own with the user `build`, 1000:1000, who runs builds.
     """
-    place = store.root / "views" / root.base
+    place = store.root / "views" / LAYOUT / root.base
     if place.is_dir():
         return place / "root"
-    place.parent.mkdir(mode=0o755, exist_ok=True)
+    place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     with FileLock(store.root / "locks" / f"view-{root.hash}"):
         if not place.is_dir():
             beside = store.session.fresh()

@@ -43,6 +43,25 @@ def test_a_view_is_made_once(store: Store) -> None:
     assert roots.assemble(store, root).stat().st_ino == inode
 
 
+def test_a_view_of_another_layout_is_left_to_those_who_use_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = _root(store)
+    with monkeypatch.context() as other:
+        other.setattr(roots, "LAYOUT", "of-before")
+        before = roots.assemble(store, root)
+    old = store.root / "views" / root.base  # where the first versions had them
+    old.mkdir()
+    view = roots.assemble(store, root)
+    assert view != before and (view / "run/fpack").is_dir()
+    collect(store)
+    assert view.is_dir() and before.is_dir() and old.is_dir()
+    store.close()
+    collect(Store(tmp_path / "store"))
+    collect(Store(tmp_path / "store"))
+    assert not list((tmp_path / "store" / "views").iterdir())
+
+
 def test_the_build_user_is_beside_the_view_and_takes_the_place_of_one_of_its_number(store: Store) -> None:
     taken = b"root:x:0:0::/root:/bin/sh\nmine:x:1000:1000::/home:/bin/sh\nbuild:x:7:7::/:/bin/sh\n"
     view = roots.assemble(store, add_root(store, {}, {"etc/passwd": taken}))
@@ -73,7 +92,7 @@ def test_nothing_is_laid_behind_a_symlink_of_another_slice(store: Store, tmp_pat
     with pytest.raises(StoreError):
         roots.assemble(store, add_root(store, {"trap": trap, "victim": victim}))
     assert not list(outside.iterdir())
-    assert not list((store.root / "views").iterdir())
+    assert not list((store.root / "views").glob("*/*"))
 
 
 def test_bubblewrap_shows_the_view_as_its_root(store: Store) -> None:
