@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from .options import print_json
@@ -24,8 +26,12 @@ def command(dry_run: bool, older_than: float, as_json: bool) -> int:
     from fpack.store.gc import collect
     from fpack.store.store import Store
 
+    from .shells.prune import prune
+
     store = Store()
     done = collect(store, dry_run=dry_run, older_than=older_than * 86400)
+    if not dry_run:
+        prune(os.fspath(store.root))
     store.close()
     if as_json:
         deleted = [str(path) for path in done.deleted]

@@ -7,9 +7,10 @@ nobody holds the lease, which is then over.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +42,34 @@ def begin(store: Store, name: str, paths: Iterable[StorePath]) -> int | None:
         return fd
     os.close(fd)
     return None
+
+
+@contextlib.contextmanager
+def alone(root: Path | str, name: str) -> Iterator[bool]:
+    """Hold a lease, which need not have begun, with nobody else; False if somebody holds it. Who takes it waits."""
+    place = f"{root}/locks/{_PREFIX}{name}"
+    made = False
+    try:
+        fd = os.open(place, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        try:
+            fd = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            made = True
+        except OSError:
+            yield False  # somebody was first, or the store is not this user's
+            return
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            made = False
+            yield False
+        else:
+            yield True
+    finally:
+        if made:
+            os.unlink(place)  # it has begun for nobody, and would keep nothing
+        os.close(fd)
 
 
 def sweep(store: Store) -> None:

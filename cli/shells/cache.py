@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from .model import Closure
 
-FORMAT = 2
+FORMAT = 3
 DAY = 86400
 # A file that changed again so soon after it was read may look the same.
 _TICK = 100_000_000  # ns
@@ -85,17 +85,25 @@ def name_of(version: str, store: str, what: Iterable[str], project: str, *more: 
 
 def load(place: str, now: float | None = None) -> Entry | None:
     """The entry in the directory `place`, if there is one and all that it came from is as it was."""
+    found = _stored(place)
+    return found[1] if found is not None and unchanged(found[0], time.time() if now is None else now) else None
+
+
+def stored(place: str) -> Entry | None:
+    """The entry in the directory `place`, if there is one, whatever became of what it came from."""
+    found = _stored(place)
+    return found[1] if found is not None else None
+
+
+def _stored(place: str) -> tuple[Read, Entry] | None:
     from fpack.lang import diskcache
 
     data = diskcache.read(place, "entry")  # type: ignore[arg-type]
     if data is None:
         return None
     try:
-        read_, entry = marshal.loads(data)
-        read = Read(*read_)
-        if not unchanged(read, time.time() if now is None else now):
-            return None
-        return _entry(entry)
+        read, entry = marshal.loads(data)
+        return Read(*read), _entry(entry)
     except (ValueError, TypeError, EOFError):
         return None
 

@@ -75,9 +75,19 @@ def find_bwrap() -> str:
     return os.fspath(find_bwrap())
 
 
+def etc_prefix(view: str) -> str:
+    """What the names of the directories begin with that become /etc over a view, one for each user."""
+    return f"etc-{_short(view)}-"
+
+
+def scripts_name(closure: Closure) -> str:
+    """The name of the directory that becomes /run/fpack."""
+    return f"own-{_short(repr(sorted(plan.scripts(closure).items())))}"
+
+
 def prepared_etc(place: str, view: str, who: Account) -> str:
     """The directory that becomes /etc, made if it is not there."""
-    etc = f"{place}/etc-{_short(repr((view, *who)))}"
+    etc = f"{place}/{etc_prefix(view)}{_short(repr(who))}"
     if not os.path.isdir(etc):
         from .account import make_etc
 
@@ -88,7 +98,7 @@ def prepared_etc(place: str, view: str, who: Account) -> str:
 
 def prepared_scripts(place: str, closure: Closure) -> str:
     """The directory that becomes /run/fpack, made if it is not there."""
-    own = f"{place}/own-{_short(repr((closure.name, closure.hook, sorted(closure.files.items()))))}"
+    own = f"{place}/{scripts_name(closure)}"
     if not os.path.isdir(own):
         os.makedirs(place, mode=0o700, exist_ok=True)
         with beside(own) as folder:

@@ -1,0 +1,89 @@
+"""Delete what kept shells left behind: whole places of those that are gone, and parts of their former versions.
+
+A place is pruned under the lease of its shell, held alone: nobody is in the shell, and who comes waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+
+from fpack.store import leases
+
+from . import cache, session
+from .cache import Entry
+
+_BUILD = "build"  # where somebody may have worked
+
+
+def prune(store: str) -> None:
+    """Prune the places of this user's shells that belong to a store, or to none any more."""
+    try:
+        places = sorted(entry.path for entry in os.scandir(cache.directory()) if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return
+    for place in places:
+        entry = cache.stored(place)
+        if entry is not None and entry.store == store:
+            with leases.alone(store, entry.lease) as alone:
+                if alone:
+                    _delete(place, entry)
+        elif (_age(place) > cache.DAY) if entry is None else not os.path.isdir(entry.store):
+            # One without an entry is another version's, or in the making.
+            _delete(place, None)
+
+
+def _delete(place: str, entry: Entry | None) -> None:
+    for path in list(_unused(place, entry)):
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+    with contextlib.suppress(OSError):
+        os.rmdir(place)
+
+
+def _unused(place: str, entry: Entry | None) -> Iterator[str]:
+    """What is in a place and of no use to its shell; all, where there is no entry, or its view or project is gone."""
+    here = entry
+    if entry is None or not os.path.isdir(entry.closure.view) or not os.path.isdir(entry.project or "/"):
+        here = None
+    closures = [here.closure, *(service.closure for service in here.services)] if here is not None else []
+    scripts = {session.scripts_name(closure) for closure in closures}
+    accounts = tuple(session.etc_prefix(closure.view) for closure in closures)
+    for each in os.scandir(place):
+        name = each.name
+        if here is None:
+            used = name == _BUILD
+        elif name.startswith("etc-"):
+            used = name.startswith(accounts)
+        elif name.startswith("own-"):
+            used = name in scripts
+        elif name.startswith("shims-"):
+            used = _leads_somewhere(each.path)
+        else:
+            # Half a directory, of a process that was killed.
+            used = not name.startswith(".made-") or _age(each.path) < cache.DAY
+        if not used:
+            yield each.path
+
+
+def _leads_somewhere(shims: str) -> bool:
+    """Whether the root that shims enter is there: a terminal of before may have them on its PATH."""
+    try:
+        with open(f"{shims}/args", "rb") as file:
+            words = file.read().split(b"\0")
+        return all(os.path.exists(words[i + 1]) for i, word in enumerate(words) if word == b"--ro-bind")
+    except OSError:
+        return False
+
+
+def _age(place: str) -> float:
+    try:
+        return time.time() - os.stat(place).st_mtime
+    except OSError:
+        return 0

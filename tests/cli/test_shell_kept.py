@@ -1,0 +1,104 @@
+"""What stays of shells that were entered, and what a collection makes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.program import Fpack
+from support.shells import world
+
+pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+
+PROJECT = """
+debian = import("fpack/debian").trixie
+shell = shell { name = "site", packages = [debian.greet], hook = "echo HOOK" }
+"""
+
+
+@pytest.fixture(scope="module")
+def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
+    archive = world(tmp_path_factory.mktemp("archive"))
+    archive.publish()
+    return Fpack(tmp_path_factory.mktemp("user") / "home", archive)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    place = tmp_path / "site"
+    place.mkdir()
+    (place / "fpack.fp").write_text(PROJECT)
+    return place
+
+
+def kept(fpack: Fpack) -> set[Path]:
+    """The directories of shells that are kept, less the entries themselves."""
+    return {each for each in (fpack.home / ".cache/fpack/shells").glob("*/*") if each.name != "entry"}
+
+
+def most_of_one_place(fpack: Fpack) -> int:
+    """How many versions of a shell's scripts there are of that which has the most."""
+    places = [each.parent for each in kept(fpack) if each.name.startswith("own-")]
+    return max(places.count(place) for place in places)
+
+
+def test_a_collection_deletes_what_no_shell_uses_and_spares_the_rest(fpack: Fpack, project: Path) -> None:
+    fpack("shell", "--", "true", cwd=project)
+    first = kept(fpack)
+    path = json.loads(fpack("shell", "--print-env=json", cwd=project).stdout)["path"]
+    (project / "fpack.fp").write_text(PROJECT.replace("HOOK", "another").replace("greet]", "greet, debian.patch]"))
+    fpack("shell", "--", "true", cwd=project)
+    fpack("shell", "--user", "dev:1234", "--", "true", cwd=project)
+    second = kept(fpack) - first
+    half = next(iter(second)).parent / ".made-half"
+    half.mkdir()
+    os.utime(half, (0, 0))
+    assert {each.name.partition("-")[0] for each in first} == {"etc", "own"}
+    assert [each.name.partition("-")[0] for each in sorted(second, key=lambda each: each.name)] == [
+        "etc", "etc", "own", "shims"
+    ]  # fmt: skip
+    fpack("gc")
+    assert kept(fpack) == {each for each in second if not each.name.startswith("shims-")}, path
+    assert fpack("shell", "--", "true", cwd=project).stdout == "another\n"
+
+
+def test_a_shell_that_is_open_keeps_what_it_uses(fpack: Fpack, project: Path) -> None:
+    words = fpack.command("shell", "--", "sh", "-c", "echo go; read line; cat /run/fpack/hook; id -un; exec greet")
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=fpack.env, cwd=project
+    ) as one:
+        assert one.stdout is not None and [one.stdout.readline() for _ in range(2)] == ["HOOK\n", "go\n"]
+        (project / "fpack.fp").write_text(PROJECT.replace("HOOK", "another"))
+        assert fpack("shell", "--", "true", cwd=project).stdout == "another\n"
+        fpack("gc")
+        assert most_of_one_place(fpack) == 2
+        said = one.communicate("\n", timeout=60)[0].splitlines()
+        assert said[0] == "echo HOOK" and said[-1] == "greet 13 "
+    fpack("gc")
+    assert most_of_one_place(fpack) == 1
+
+
+def test_shims_work_as_long_as_their_root_is_there(fpack: Fpack, project: Path) -> None:
+    path = json.loads(fpack("shell", "--print-env=json", cwd=project).stdout)["path"]
+    fpack("gc")
+    assert subprocess.run([f"{path}/greet"], capture_output=True, text=True, check=True).stdout == "greet 13 \n"
+    shutil.rmtree(project)
+    fpack("gc")
+    assert not Path(path).exists() and not Path(path).parent.parent.exists()
+
+
+def test_shells_of_a_store_that_is_gone_go_too(fpack: Fpack, project: Path) -> None:
+    other = {"FPACK_ROOT": str(fpack.home / "other")}
+    before = kept(fpack)
+    fpack("shell", "--", "true", cwd=project, env=other)
+    made = kept(fpack) - before
+    fpack("gc")
+    assert made and made <= kept(fpack), "another store's shells are that one's to collect"
+    subprocess.run(["chmod", "-R", "u+w", other["FPACK_ROOT"]], check=True)
+    shutil.rmtree(other["FPACK_ROOT"])
+    fpack("gc")
+    assert not made & kept(fpack)
