@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.program import Fpack
+from support.shells import machine
 
 pytestmark = [
     pytest.mark.network,
@@ -88,23 +89,35 @@ def project(place: Path) -> Path:
     return place
 
 
-@pytest.fixture(scope="module", params=["root", "user"])
+@pytest.fixture(scope="module", params=["root", "user", "root-beside-fpack", "user-beside-fpack"])
 def inside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fpack, Path]]:
-    """The project's shell, entered once, as root or as an unprivileged user with a store of their own."""
+    """The project's shell, entered once: as root or as a user, on a machine with or without a directory /fpack.
+
+    Root's store is that directory, where there is one. A user has a store of their own, and may not write there.
+    """
     folder = tmp_path_factory.mktemp("tools")
-    prefix: tuple[str, ...] = ()
-    if os.geteuid() == 0 and request.param == "user":
-        # Another number, and no rights: what a user has, wherever the program is installed.
-        prefix = ("bwrap", "--unshare-user", "--uid", "1000", "--gid", "1000", "--dev-bind", "/", "/", "--")
-    elif os.geteuid() != 0 and request.param == "root":
+    who, _, beside = request.param.partition("-")
+    if os.geteuid() != 0 and who == "root":
         pytest.skip("the tests do not run as root")
-    fpack = Fpack(folder / "home", prefix=prefix)
+    more = {"/fpack": of_somebody(folder / "fpack", 0o755 if who == "root" else 0o555)} if beside else {}
+    fpack = Fpack(folder / "home", prefix=machine(more, user=who == "user"))
     fpack.env |= {k: v for k, v in os.environ.items() if k in ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE")}
-    fpack.env["USER"] = "root" if not prefix else "ann"
+    fpack.env["USER"] = "root" if who == "root" else "ann"
+    if beside and who == "root":
+        del fpack.env["FPACK_ROOT"]
     place = project(folder / "home" / "project")
     fpack("shell", "--", "true", cwd=place, timeout=900)
+    assert (folder / "fpack" / "views").exists() == bool(beside and who == "root")
     yield fpack, place
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def of_somebody(folder: Path, mode: int) -> Path:
+    """What lies in /fpack already: a path of another store, which no shell may show."""
+    (folder / "store" / "other").mkdir(parents=True)
+    (folder / "store" / "other" / "file").write_text("of the host")
+    folder.chmod(mode)
+    return folder
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -113,6 +126,14 @@ def test_it_builds_and_runs(inside: tuple[Fpack, Path], step: str) -> None:
     script, expected = STEPS[step]
     done = fpack("shell", "--", "bash", "-c", f"cd {place}/{step} && {script}", cwd=place, timeout=300)
     assert done.stdout.splitlines()[-1] == expected, done.stdout + done.stderr
+
+
+def test_nothing_of_the_hosts_store_is_seen(inside: tuple[Fpack, Path]) -> None:
+    fpack, place = inside
+    assert (
+        fpack("shell", "--", "sh", "-c", "ls /fpack /fpack/store", cwd=place).stdout
+        == "/fpack:\nstore\n\n/fpack/store:\n"
+    )
 
 
 def test_a_newer_releases_program_runs_on_this_machine(tmp_path: Path) -> None:

@@ -53,6 +53,24 @@ def packages_of(*programs: str) -> dict[str, Entry]:
     return found
 
 
+def machine(more: Mapping[str, Path], user: bool = False) -> tuple[str, ...]:
+    """Words before a command that have it run on this machine with further top directories, of which nothing stays.
+
+    user: as one with another number than root's and no rights, wherever the program is installed.
+    """
+    words = ["bwrap"]
+    if os.geteuid() == 0:
+        words += ["--unshare-user", "--uid", "1000", "--gid", "1000"] if user else ["--cap-add", "ALL"]
+    for entry in sorted(os.scandir("/"), key=lambda each: each.name):
+        if entry.is_symlink():
+            words += ["--symlink", os.readlink(entry.path), entry.path]
+        elif entry.path not in more:
+            words += ["--dev-bind-try", entry.path, entry.path]
+    for path, place in more.items():
+        words += ["--bind", str(place), path]
+    return (*words, "--")
+
+
 def world(folder: Path) -> Archive:
     """Two releases of a small distribution that has a shell and what shells call."""
     archive = Archive(folder, also=["bookworm"])
