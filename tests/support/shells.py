@@ -111,7 +111,7 @@ def _terminals() -> dict[str, Entry]:
     return found
 
 
-_STYLES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\][^\x07]*\x07|\x1b[=>]")
+_STYLES = re.compile(r"\x1b\[[0-9;?<=>]*[a-zA-Z]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b[=>]|\x1b\([0-9A-Z]")
 
 
 class Terminal:

@@ -1,0 +1,80 @@
+"""zsh, fish and bash of a newer release, typed into on a real terminal: prompt, start-up files, completion, the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.program import Fpack
+from support.shells import Terminal
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed"),
+]
+
+PROJECT = """
+debian = import("fpack/debian").trixie
+shell = shell { name = "lab", packages = [debian.zsh, debian.fish, debian.git], hook = "export ORDER=hooked" }
+"""
+# kind: its start-up file, with a PATH that the host's own would have; and what shows the first of PATH.
+KINDS = {
+    "bash": (".bashrc", "export FROM_RC=mine; PATH=/opt/host:$PATH", "${PATH%%:*}"),
+    "zsh": (".zshrc", "export FROM_RC=mine; PATH=/opt/host:$PATH", "${PATH%%:*}"),
+    "fish": (".config/fish/config.fish", "set -gx FROM_RC mine; set -gx PATH /opt/host $PATH", "$PATH[1]"),
+}
+
+
+@pytest.fixture(scope="module")
+def entered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Fpack, Path]:
+    fpack = Fpack(tmp_path_factory.mktemp("user") / "home")
+    fpack.env |= {k: v for k, v in os.environ.items() if k in ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE")}
+    project = fpack.home / "lab"
+    project.mkdir()
+    (project / "fpack.fp").write_text(PROJECT)
+    (project / "a-long-name.txt").write_text("the file's text\n")
+    for place, text, _ in KINDS.values():
+        (fpack.home / place).parent.mkdir(parents=True, exist_ok=True)
+        (fpack.home / place).write_text(text + "\n")
+    fpack("shell", "--", "true", cwd=project, timeout=400)
+    return fpack, project
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_types_into_it(entered: tuple[Fpack, Path], terminals: list[Terminal], kind: str) -> None:
+    fpack, project = entered
+    first = KINDS[kind][2]
+    terminal = Terminal(fpack, "shell", cwd=project, env={"SHELL": f"/usr/bin/{kind}"})
+    terminals.append(terminal)
+    terminal.wait(r"\[lab\] ")
+    terminal.line(f"echo $FROM_RC-$ORDER-{first}-$FPACK_SHELL", "mine-hooked-/usr/local/sbin-lab")
+    terminal.wait(r"\[lab\] ")
+    # A file's name is completed, and a subcommand by what its own package says of it.
+    terminal.type("cat a-lo\t")
+    terminal.wait("a-long-name.txt")
+    terminal.type("\n")
+    terminal.wait("the file's text")
+    terminal.wait(r"\[lab\] ")
+    terminal.type("git cherry-p\t")
+    terminal.wait("cherry-pick")
+    terminal.type("\x15")  # the line is taken back
+    terminal.resize(31, 93)
+    terminal.line("stty size", "31 93")
+    terminal.line("sleep 301", r"sleep 301\n")
+    time.sleep(0.5)
+    terminal.type("\x03")
+    terminal.wait(r"\[lab\] ")
+    terminal.type("exit 7\n")
+    assert terminal.end() == 7
