@@ -25,7 +25,7 @@ from .oci import spec
 from .oci.accounts import resolve_user
 from .oci.entrypoint import check_program, find_entrypoint
 from .oci.layers import Group, Item, plan, stable_name
-from .oci.view import Seen, Source, View, on_disk
+from .oci.view import Seen, Source, View, is_executable, on_disk
 from .protocol import BuildError, Built, Need, Steps, Task, whole
 
 MIN_LAYERS, MAX_LAYERS = 3, 120
@@ -37,8 +37,9 @@ class Image:
     """What `fpack pack` writes out.
 
     args: name, tag. root, files: outputs with tables, or null. paths: store paths that the configuration mentions,
-    whose closures go under /fpack/store. config: as in `oci/config.py`. program: the package whose program is run
-    when config has no entrypoint, or null. codec: of the layers. arch: Debian's. max_layers.
+    whose closures go under /fpack/store. config: as in `oci/config.py`. program: whose program is run when config has
+    no entrypoint: a package, or the store path and the name of what is built, which may have none; or null. codec: of
+    the layers. arch: Debian's. max_layers.
 
     Output: `config`, `manifest` and `image`. References: the layers, the root and the files.
     """
@@ -56,7 +57,7 @@ class Image:
         spec.check_name(str(args["name"]), str(args["tag"]))
         spec.platform(str(args["arch"]))
         inside = _read(task)
-        config = _configure(args, inside)
+        config = _configure(task, inside)
         groups = _groups(task, inside, args["max_layers"])
         wanted = [_derivation(group, args["codec"], inside) for group in groups]
         # The tables can be large, and the layers take their time.
@@ -140,13 +141,14 @@ def _no_store(entries: Sequence[Entry]) -> None:
             raise BuildError(f"/{entry.path} lies in the store", why="only store paths can be there")
 
 
-def _configure(args: Mapping[str, Value], inside: _Inside) -> dict[str, Value]:
+def _configure(task: Task, inside: _Inside) -> dict[str, Value]:
+    args = task.args
     given: Mapping[str, Value] = args["config"]
     configuration.check(given)
     view = inside.view
     entrypoint = configuration.strings(given, "entrypoint")
     if entrypoint is None and args["program"]:
-        entrypoint = [find_entrypoint(str(args["program"]), inside.extra, view)]
+        entrypoint = _suggested(task, args["program"], inside)
     command = configuration.strings(given, "command")
     run = entrypoint or command
     user = given.get("user")
@@ -179,6 +181,23 @@ def _configure(args: Mapping[str, Value], inside: _Inside) -> dict[str, Value]:
                 f"{what} {path} is not a directory in the image", why=f"{found[1].source.label} has a file"
             )
     return config
+
+
+def _suggested(task: Task, program: Value, inside: _Inside) -> list[str] | None:
+    """What a package runs; or, of what is built: the program of its name, else its only one, else none."""
+    if not isinstance(program, list):
+        return [find_entrypoint(str(program), inside.extra, inside.view)]
+    path, name = map(str, program)
+    if is_executable(inside.view.resolve(path)):
+        return [path]
+    there = []
+    for folder in ("bin", "sbin"):
+        place = task.disk(path) / folder
+        for each in sorted(os.listdir(place)) if place.is_dir() else ():
+            if is_executable(inside.view.resolve(f"{path}/{folder}/{each}")):
+                there.append(f"{path}/{folder}/{each}")
+    named = [each for each in there if each.endswith(f"/{name}")]
+    return named[:1] or (there if len(there) == 1 else None)
 
 
 def _text(view: View, path: str) -> str:

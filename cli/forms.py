@@ -109,7 +109,7 @@ def run(made: Made, engine: str) -> str:
     # A container's record is somebody's: what is pasted into a shell should be no more than arguments.
     words = [word for option in made.container.run_options for word in option.split()]
     arguments = "".join(f" {shlex.quote(printable(word))}" for word in words)
-    return f"{engine} run --rm{ports}{arguments} {full_name(made)}"
+    return f"{engine} run --rm{ports}{arguments} {full_name(made)}{'' if made.bundle.runs else ' PROGRAM'}"
 
 
 def _published(port: str) -> str:

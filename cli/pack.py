@@ -25,7 +25,7 @@ Examples:
   fpack pack postgres                         ./postgres.tar, from the curated package
   fpack pack debian.trixie.redis-server       any of Debian's packages
   fpack pack                                  `image` of ./fpack.fp
-  fpack pack api.fp#server -o server.tar      an attribute of a file
+  fpack pack api.fp#server -o server.tar      an attribute of a file: a container, or anything that is built
   fpack pack postgres --load podman           straight into podman
   fpack pack postgres --platform linux/amd64,linux/arm64
   fpack pack postgres redis -o images         two, and what they share

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 LOCK_FILE = "fpack.lock"
 MAX_VALUES = 100_000
 DAY = 86400
+# Kinds whose outputs make an image, and lie in none as they are.
+_PARTS = ("deb", "files", "image", "layer", "manifest", "root", "slice")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le": "ppc64el", "s390x": "s390x"}
 
 
@@ -121,14 +123,14 @@ class Workspace:
     def container_of(self, value: Any, target: Target) -> Container:
         """The container that a target's value is, or is packed into."""
         evaluator = self.evaluator
-        if isinstance(value, Mapping) and self.field(value, "type") == "package":
+        if isinstance(value, Mapping) and self._gets_a_container(value):
             value = evaluator.force(evaluator.call(self.expression("container-for"), value))
         elif isinstance(value, Mapping) and self.field(value, "type") == "shell":
             value = self.field(value, "image")
         if not (isinstance(value, Mapping) and self.field(value, "type") == "container"):
             raise UsageError(
                 f"{target.text} is not a container",
-                hint="pack a container { ... } or a package; fpack build makes other things",
+                hint="pack a container { ... }, a package or what is built; fpack build makes other things",
             )
         # A record is what somebody wrote: what counts is that the builders of images and roots make its parts.
         image, root = self.output(self.field(value, "image")), self.output(self.field(value, "root"))
@@ -144,8 +146,16 @@ class Workspace:
             run_options=tuple(str(o) for o in self._list(value, "run-options")),
         )
 
+    def _gets_a_container(self, value: Mapping[str, Any]) -> bool:
+        if self.field(value, "type") != "derivation":
+            return bool(self.field(value, "type") == "package")
+        return self.evaluator.is_derivation(value) and self._made(self.output(value)).kind not in _PARTS
+
+    def _made(self, output: Output) -> Derivation:
+        return derivation.decode(self.evaluator.derivations[output.derivation])
+
     def _made_by(self, output: Output, kind: str, target: Target) -> Derivation:
-        made = derivation.decode(self.evaluator.derivations[output.derivation])
+        made = self._made(output)
         if made.kind != kind:
             raise UsageError(
                 f"{target.text} is not a container",

@@ -8,6 +8,7 @@ of its images; each of them is the image that is made for its platform alone.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -80,6 +81,12 @@ class Bundle:
     @property
     def _top(self) -> Descriptor:
         return spec.describe(spec.INDEX, self._index) if self._index else self._images[0].descriptor
+
+    @property
+    def runs(self) -> bool:
+        """Whether the image says what is run."""
+        config = json.loads(self._given[0].config)["config"]
+        return bool(config.get("Entrypoint") or config.get("Cmd"))
 
     @property
     def blobs(self) -> dict[str, Source]:

@@ -5,6 +5,7 @@
 # absolute paths. rules: { PACKAGE = { keep, drop, setuid } }, for packages that come in by themselves too.
 # drop: what every package leaves behind, in place of documentation and the like.
 # program: the package whose program is run where there is neither an entrypoint nor a command.
+# Of a built package, the first that is listed, that is its program of its own name, or its only one.
 container({
   packages: list,
   closure: string = "depends",
@@ -88,9 +89,14 @@ container({
     }
     all-files = if files == {} && directories == {} && links == {} then null else files-made
 
-    entry = if entrypoint == null && command == null && names == [] then own-program(built) else strings(entrypoint)
+    entry = strings(entrypoint)
     arguments = strings(command)
-    variables = texts(if linked || names == [] then env else { LANG = "C.UTF-8", ...env })
+    own = if entry == null && arguments == null && debian == [] && built != [] then head(built) else null
+    variables = texts({
+      ...if linked || names == [] then {} else { LANG = "C.UTF-8" }
+      ...if own == null then {} else { PATH = "${own.out}/bin:${system-path}" }
+      ...env
+    })
     marks = texts(labels)
     check = if healthcheck == null then null else health-of(healthcheck)
     config = {
@@ -107,6 +113,7 @@ container({
     }
     mentioned = mentions([built, config, links, in-files(files)])
     run = what-runs(program, entry, arguments, [p.name for p in debian])
+    built-program = if own == null || program != null then null else ["${own.out}", own.name]
 
     image-made = derivation {
       kind = "image"
@@ -117,7 +124,7 @@ container({
         root = root-made
         files = all-files
         paths = mentioned
-        program = run
+        program = if built-program != null then built-program else run
         arch = settings.arch
         max_layers = max-layers
         config
@@ -158,8 +165,12 @@ essential = [
 
 utf8 = "/usr/lib/locale/C.utf8"
 
-# What `fpack pack debian.RELEASE.NAME` makes of a package.
-container-for(package) = container { packages = [package] }
+# What `fpack pack` makes of a package of Debian, and of what is built.
+container-for(package) =
+  if package.type == "package" then container { packages = [package] }
+  else container { packages = [package], closure = "linked" }
+
+system-path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # ---- what is listed
 
@@ -259,11 +270,6 @@ healthcheck({
   let run = if type(command) == "list" then strings(command) else command in
   { command = run, start_period = start-period, interval, timeout, retries }
 
-# The program of a built package that has its name.
-own-program(built) =
-  let named = [p for p in built if has(p, "debian-packages")] in
-  if named == [] then null else ["${head(named).out}/bin/${head(named).name}"]
-
 built-field(packages) = {
   built = [{ path = "${p.out}", packages = [q.name for q in p.debian-packages or []] } for p in packages]
 }
@@ -286,7 +292,9 @@ in-file(f) =
 # ---- names
 
 # As an image's name must be: small letters and digits, and single . _ - between them.
-name-of(p) = replace(replace(p.name, "+", "p"), "_", "-")
+name-of(p) =
+  let parts = replace-all(replace-all(replace(lower(p.name), "+", "p"), "[^a-z0-9]*[.][^a-z0-9]*", "."), "[^a-z0-9.]+", "-")
+  in replace-all(parts, "^[.-]|[.-]$", "")
 
 # As a tag must be: letters, digits, and . _ -
 tag-of(p) =

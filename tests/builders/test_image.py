@@ -174,6 +174,23 @@ class TestEntrypoint:
         with pytest.raises(BuildError, match="base-files should run is not clear"):
             shop.image(root, program="base-files")
 
+    @pytest.mark.parametrize(
+        ("files", "found"),
+        [
+            ({"bin/tool": program(), "bin/other": program()}, "bin/tool"),
+            ({"sbin/tool": program(), "bin/other": program()}, "sbin/tool"),
+            ({"bin/other": link("../libexec/run"), "libexec/run": program(), "bin/data": b""}, "bin/other"),
+            ({"bin/one": program(), "bin/two": program()}, None),
+            ({"lib/tool.so": program(), "bin": b"no directory"}, None),
+        ],
+    )
+    def test_the_program_of_what_is_built(
+        self, shop: Workshop, root: StorePath, files: dict[str, Node | bytes], found: str | None
+    ) -> None:
+        tool = shop.plain("tool-1", files)
+        chosen = self.entrypoint(shop, root, program=[str(tool), "tool"], paths=[tool])
+        assert chosen == ([f"{tool}/{found}"] if found else None)
+
     def test_neither_program_nor_entrypoint(self, shop: Workshop, root: StorePath) -> None:
         assert self.entrypoint(shop, root) is None
 

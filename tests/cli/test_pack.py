@@ -338,3 +338,16 @@ def test_every_file_of_a_payload_has_the_bytes_of_its_package(fpack: Fpack, arch
                     assert tar.extractfile(member).read() == original.read_bytes(), member.name  # type: ignore[union-attr]
                     checked += 1
     assert checked >= 6
+
+
+def test_what_is_built_is_packed_without_a_container(project: Path, fpack: Fpack) -> None:
+    with open(project / "fpack.fp", "a") as written:
+        written.write('words = text("Words_of-1.0.txt", "good day")\n')
+    told = fpack("pack", "words", cwd=project).stdout
+    assert "podman run --rm localhost/words-of-1.0.txt:latest PROGRAM" in told
+    members = contents(blobs(project / "words-of-1.0.txt.tar"))
+    assert [name for name in members if name.endswith("Words_of-1.0.txt") and name.startswith("fpack/store/")]
+    for part in ("image", "root"):
+        error = fpack.fails("pack", f"fpack.fp#image.{part}", cwd=project)
+        assert f"fpack.fp#image.{part} is not a container" in error
+    assert fpack("size", "words", cwd=project).stdout

@@ -44,6 +44,16 @@ def test_a_c_program(world: World, podman: Podman) -> None:
     assert podman.run(image, "reader").stdout == "Hello, reader!\n"
 
 
+def test_packages_without_a_container(world: World, podman: Podman) -> None:
+    folder = world.examples / "libraries"
+    # A library has nothing to run, a program has; both come with all that they load.
+    made = world.fpack.pack("shape", "show", "-o", "own", cwd=folder, timeout=600)
+    shape, show = (podman.load(folder / image["file"]) for image in made["images"])
+    assert podman.run(show, "3", "4").stdout == "5: ~_~_~\n"
+    assert podman("image", "inspect", shape, "-f", "{{.Config.Entrypoint}}").stdout == "[]\n"
+    assert podman.run(show, "3", "4", options=["--entrypoint", "show"]).stdout == "5: ~_~_~\n"
+
+
 @pytest.mark.parametrize(
     ("example", "name", "word", "answer"),
     [

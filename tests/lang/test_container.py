@@ -304,7 +304,9 @@ def test_a_container_of_one_package(world: Any) -> None:
 
 def test_without_packages_of_debian(world: Any) -> None:
     w = world('packages = [derivation { kind = "exec", name = "app", version = "2" }]')
-    assert w.get("name") == "app" and w.get("tag") == "latest" and w.image.args["program"] is None
+    assert w.get("name") == "app" and w.get("tag") == "latest"
+    assert w.image.args["program"][1] == "app" and w.image.args["program"][0] in w.image.args["paths"]
+    assert w.image.args["config"]["env"]["PATH"].startswith(f"{w.image.args['program'][0]}/bin:")
     assert w.root.args["release"] == "trixie" and list(w.slices()) == ["base-files"]
     assert world('packages = [], name = "x", tag = "y", release = "bookworm"').root.args["release"] == "bookworm"
 
