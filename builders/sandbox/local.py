@@ -43,21 +43,21 @@ class Local:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._control: socket.socket | None = None
+        self._servers: dict[int, tuple[socket.socket, subprocess.Popen[bytes]]] = {}  # by the limit of a file's size
         self._filter = -1
         self._bwrap = ""
-        self._server: subprocess.Popen[bytes] | None = None
 
     def close(self) -> None:
-        """End the server, and with it whatever still runs."""
+        """End the servers, and with them whatever still runs."""
         with self._lock:
-            if self._control is not None:
-                self._control.close()
-                self._control = None
+            for control, _ in self._servers.values():
+                control.close()
+            for _, process in self._servers.values():
+                process.wait()
+            self._servers.clear()
+            if self._filter >= 0:
                 os.close(self._filter)
-            if self._server is not None:
-                self._server.wait()
-                self._server = None
+                self._filter = -1
 
     def prepare(self, spec: Spec, work: Work) -> None:
         """Make the directories of a work."""
@@ -160,7 +160,7 @@ class Local:
             os.lseek(arguments, 0, os.SEEK_SET)
             request = json.dumps(self._request(spec, uid, work, places)).encode()
             with self._lock:
-                control = self._connect()
+                control = self._connect(_rounded(spec.limits.size))
                 socket.send_fds(control, [request], [theirs.fileno(), log_write, phases_write, arguments, self._filter])
         except BaseException:
             for fd in (log, phases):
@@ -174,21 +174,22 @@ class Local:
         with job:
             return _Watched(spec, work, job, log, phases).finish()
 
-    def _connect(self) -> socket.socket:
-        if self._control is None:
-            self._bwrap = os.fspath(find_bwrap())
-            code = build_filter()
-            self._filter = os.memfd_create("filter", os.MFD_CLOEXEC)
-            os.write(self._filter, code)
+    def _connect(self, size: int) -> socket.socket:
+        if size not in self._servers:
+            self._bwrap = self._bwrap or os.fspath(find_bwrap())
+            if self._filter < 0:
+                code = build_filter()
+                self._filter = os.memfd_create("filter", os.MFD_CLOEXEC)
+                os.write(self._filter, code)
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
-                command = [sys.executable, "-I", "-S", server.__file__]
+                command = [sys.executable, "-I", "-S", server.__file__, str(size)]
                 # A session of its own: a terminal's Ctrl-C is for the client, which then ends its builds in order.
-                self._server = subprocess.Popen(
+                process = subprocess.Popen(
                     command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env={}, cwd="/", start_new_session=True
                 )
-            self._control = ours
-        return self._control
+            self._servers[size] = ours, process
+        return self._servers[size][0]
 
 
 class _Watched:
@@ -360,6 +361,11 @@ def _give_below(fd: int, uid: int) -> None:
                 os.chown(name, uid, uid, dir_fd=fd, follow_symlinks=False)
     finally:
         os.close(fd)
+
+
+def _rounded(size: int) -> int:
+    """A limit of which there are few: the next power of two. What a build writes in all is watched exactly."""
+    return 1 << min(max(size - 1, 1).bit_length(), 62)
 
 
 def _write(fd: int, data: bytes) -> None:

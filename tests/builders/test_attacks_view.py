@@ -133,6 +133,22 @@ def test_there_is_no_root_to_be_seen(caller: Caller) -> None:
     }  # fmt: skip
 
 
+def test_no_process_of_a_build_has_a_way_back_to_root(caller: Caller) -> None:
+    """Nor the one outside of its namespace that looks after it: not by a saved user, a group or a capability."""
+    caller.start("sleep 20 & echo up; wait || :; echo > $out", "ids")
+    caller.wait("up")
+    found = [Path(f"/proc/{pid}/status").read_text() for pid in caller.children(0)]
+    assert len(found) >= 3
+    for text in found:
+        rows = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+        users, groups = set(rows["Uid"].split()), set(rows["Gid"].split())
+        assert len(users) == len(groups) == 1 and "0" not in users | groups, rows
+        assert rows["Groups"].split() == [] or caller.uid, rows
+        assert {rows[f"Cap{set_}"].strip("0") for set_ in ("Inh", "Prm", "Eff", "Amb")} == {""}, rows
+    caller.interrupt()
+    assert "Interrupted" in caller.finish().error
+
+
 def test_nothing_of_the_caller_leaks(caller: Caller) -> None:
     made = caller.build(
         "for p in /proc/[0-9]*; do ls -l $p/fd || :; cat $p/environ $p/cmdline || :; echo; "

@@ -28,6 +28,8 @@ SECRET = "only-the-caller-knows-this"
 TOOLS = ("bash", "cat", "chmod", "cp", "env", "head", "id", "ln", "ls", "mkdir", "mkfifo", "mv", "readlink", "rm",
          "setsid", "sleep", "stat", "touch", "truncate")  # fmt: skip
 MODES = ("root", "rootless")
+# With something that a change of the user alone does not take away.
+_AMBIENT = ["setpriv", "--inh-caps=+sys_admin,+dac_override", "--ambient-caps=+sys_admin,+dac_override"]
 
 
 class Result(NamedTuple):
@@ -52,7 +54,7 @@ class Caller:
         self.store = store
         self.uid = os.geteuid() if mode == "root" or os.geteuid() else unprivileged.UID
         paths = [Path(p) for p in (sys.base_prefix, sys.prefix, _package("fpack.store"), Path(__file__).parents[1])]
-        change = unprivileged.prefix(paths) if mode == "rootless" else []
+        change = unprivileged.prefix(paths) if mode == "rootless" else _AMBIENT if os.geteuid() == 0 else []
         secret = os.open(attacker.with_name("secret"), os.O_RDWR | os.O_CREAT)
         os.write(secret, SECRET.encode())
         top = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
@@ -184,7 +186,7 @@ def callers(mode: str, count: int = 1) -> Iterator[list[Caller]]:
         pytest.skip("only root can build as root")
     if os.uname().machine != "x86_64":
         pytest.skip("the attacker makes system calls of x86-64")
-    for tool in ("gcc", "bwrap"):
+    for tool in ("gcc", "bwrap", "setpriv"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     place = Path(tempfile.mkdtemp(prefix="fpack-attack-", dir=_fast()))
