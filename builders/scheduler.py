@@ -105,13 +105,9 @@ class Scheduler:
 
     def known(self, outputs: Sequence[Output]) -> list[StorePath] | None:
         """The paths of outputs that are all built already, kept for this process; else None."""
-        paths = []
-        for output in outputs:
-            path = self._store.database.built(output)
-            if path is None:
-                return None
-            paths.append(path)
-        return paths if self._store.keep(paths) else None
+        found = self._store.database.built_all(outputs)
+        paths = [found[output] for output in outputs if output in found]
+        return paths if len(paths) == len(outputs) and self._store.keep(paths) else None
 
     def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
         """Build outputs, in order; BuildsFailed says what could not be made, Cancelled that it was interrupted."""
@@ -121,7 +117,12 @@ class Scheduler:
         try:
             wanted = [self._want(output.derivation) for output in outputs]
             self._check(outputs)
-            while any(job.paths is None and job.error is None for job in wanted):
+            left = list(wanted)
+            # Looked at from one end, so that many cost no more each than few.
+            while left:
+                if left[-1].paths is not None or left[-1].error is not None:
+                    left.pop()
+                    continue
                 if self._failed and not self._keep_going and not self._busy():
                     break
                 self._start()

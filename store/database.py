@@ -33,6 +33,7 @@ CREATE INDEX realisations_path ON realisations (path);
 CREATE INDEX outputs_path ON outputs (path);
 """
 _HASH = 20
+_AT_ONCE = 500  # values in a query; every SQLite takes 999
 
 
 class PathInfo(NamedTuple):
@@ -140,6 +141,21 @@ class Database:
         for hash_, name in self._rows(query, output):
             return _path(hash_, name)
         return None
+
+    def built_all(self, outputs: Iterable[Output]) -> dict[Output, StorePath]:
+        """As `built`, of any number of outputs; those that are not known are not in it."""
+        found = {}
+        digests = sorted({output.derivation for output in outputs})
+        for at in range(0, len(digests), _AT_ONCE):
+            some = digests[at : at + _AT_ONCE]
+            query = (
+                "SELECT derivation, output, hash, name FROM outputs o JOIN paths p ON hash = o.path "
+                f"WHERE derivation IN ({', '.join('?' * len(some))})"
+            )
+            for digest, output, hash_, name in self._rows(query, some):
+                assert isinstance(digest, bytes)
+                found[Output(digest, str(output))] = _path(hash_, name)
+        return found
 
     def realised(self, key: bytes, output: str) -> StorePath | None:
         """What the resolved derivation of this key came out as, if it is known and still valid."""
