@@ -6,15 +6,42 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .protocol import BuildError
-from .sandbox.spec import CONTROL, PHASE_FD
+from .sandbox.spec import CONTROL, LEFT, PHASE_FD
 
 DRIVER = "build"
 _HEAD = """\
 # Runs the phases that lie beside this file. Each is sourced: what one sets, and where it goes, holds for the next.
+(
 set -eu -o pipefail
 umask 022
 ulimit -Su {tasks} 2>/dev/null || :
 ulimit -Hu {tasks} 2>/dev/null || :
+"""
+# All others descend from process 1, which is this shell: also those that were left by their parents, and also where
+# the last phase ended by `exit` or `exec`. A while is enough for those that are about to end.
+_TAIL = f"""\
+)
+status=$?
+children=/proc/1/task/1/children
+left=
+{{ read -r left < $children || :; }} 2>/dev/null
+[ "$status" = 0 ] && [ "$left" ] || exit $status
+(:)
+n=0
+while [ $n -lt 40 ]; do
+  left=
+  read -r left < $children || :
+  [ "$left" ] || exit 0
+  sleep 0.05 || {{ sleep 1 && n=$((n + 20)); }} || (:)
+  n=$((n + 1))
+done 2>/dev/null
+names=
+for place in /proc/[0-9]*; do
+  [ $place != /proc/1 ] && read -r name < $place/comm || continue
+  case "$names, " in *" $name, "*) ;; *) names="$names${{names:+,}} $name" ;; esac
+done 2>/dev/null
+printf '{LEFT}%s\\n' "$names" >&{PHASE_FD}
+exit 1
 """
 
 
@@ -35,7 +62,7 @@ def control_files(phases: Sequence[Mapping[str, Any]], processes: int) -> tuple[
         if len(phases) > 1:
             lines.append(f"printf -- '-- %s\\n' {name}\n")
         lines.append(f". {CONTROL}/{file} {PHASE_FD}>&-\n")
-    return (*files, (DRIVER, "".join(lines)))
+    return (*files, (DRIVER, "".join((*lines, _TAIL))))
 
 
 def variables(env: Mapping[str, Any], cores: int, outputs: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

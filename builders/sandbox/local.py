@@ -28,7 +28,7 @@ from . import server, watch
 from .bwrap import SandboxError, find_bwrap, forbidden
 from .executor import Finished, Work
 from .seccomp import build_filter
-from .spec import Places, Spec, options
+from .spec import LEFT, Places, Spec, left_running, options
 
 _POLL = 100  # ms between looks at a run
 _WATCH = 0.25  # seconds between looks at its memory
@@ -258,9 +258,12 @@ class _Watched:
     def _read(self, fd: int) -> bool:
         data = os.read(fd, 65536)
         if fd == self._phases:
-            for line in data.splitlines():
-                self._phase = line.decode("utf-8", "replace")[:200]
-                self._work.phase(self._phase)
+            for line in data.decode("utf-8", "replace").splitlines():
+                if line.startswith(f"{LEFT} "):
+                    self._exceeded = self._exceeded or left_running(line)
+                else:
+                    self._phase = line[:200]
+                    self._work.phase(self._phase)
         elif data:
             self._tail = (self._tail + data)[-_TAIL:]
             if self._said <= self._spec.limits.log:

@@ -12,6 +12,7 @@ BUILD = "/build"
 CONTROL = "/run/fpack"  # where the files that steer a build are seen
 UID = 1000
 PHASE_FD, ARGUMENTS_FD, FILTER_FD = 3, 4, 5
+LEFT = "/left"  # told among the phases: before the names of processes that a command left behind
 SHM_SIZE = 1 << 30
 
 GiB = 1 << 30
@@ -83,6 +84,12 @@ def options(spec: Spec, places: Places, terminal: bool = False) -> list[str]:
     # As process 1 of its namespace: when it ends, so has all that it began.
     words += () if terminal else ("--as-pid-1", "--new-session")
     return [*words, "--seccomp", str(FILTER_FD)]
+
+
+def left_running(line: str) -> str:
+    """What is wrong with a command that told LEFT, in words."""
+    names = line.removeprefix(LEFT)[:200]
+    return f"it left processes running in the background:{names}; each phase must wait for what it starts, or end it"
 
 
 def limits_of(value: object) -> Limits:

@@ -222,17 +222,40 @@ def test_what_it_says_cannot_drive_a_terminal(caller: Caller) -> None:
 # What runs on.
 
 
-def test_a_daemon_is_dead_before_its_output_is_read(caller: Caller) -> None:
-    made = caller.build(
-        "echo good > $out; (trap '' TERM HUP INT; setsid bash -c 'while :; do echo evil > $out; done' &) ; "
-        "attacker sleepers 20 & (setsid attacker listen x &); sleep 0.1; echo end",
-        "daemon",
-    )
-    assert caller.children(1) == []
-    before = made.output.read_bytes(), made.output.stat().st_mtime_ns
-    time.sleep(0.2)
-    assert (made.output.read_bytes(), made.output.stat().st_mtime_ns) == before
-    assert caller.strangers() == [] and caller.leftovers() == []
+LEFT = {
+    # name: script, what is named
+    "a job": ("echo good > $out; sleep 30 &", "sleep"),
+    "one that ignores signals": (
+        "echo good > $out; (trap '' TERM HUP INT; setsid bash -c 'while :; do echo evil > $out; done' &); sleep 0.1",
+        "bash"),
+    "a daemon of its own session": ("echo good > $out; (setsid attacker listen x &); sleep 0.1", "attacker"),
+    "many": ("echo good > $out; attacker sleepers 20 &", "attacker"),
+    "an end by exit": ("echo good > $out; sleep 30 & exit 0", "sleep"),
+    "an end by exec": ("echo good > $out; sleep 30 & exec bash -c :", "sleep"),
+    "a trap of its own": ("trap : EXIT; echo good > $out; sleep 30 &", "sleep"),
+    "two": ("echo good > $out; sleep 30 & sleep 30 & attacker listen x &", "sleep, attacker"),
+    "a stopped one": ("echo good > $out; sleep 30 & sleep 0.2; kill -STOP $!", "sleep"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_runs_on_in_the_background_is_named_and_ended_and_nothing_is_registered(caller: Caller, name: str) -> None:
+    script, words = LEFT[name]
+    error = clean(caller, caller.build(script, "daemon"))
+    assert "left processes running in the background" in error
+    named = error.partition("background: ")[2].partition(";")[0].split(", ")
+    assert sorted(named) == sorted(words.split(", "))
+
+
+def test_a_process_in_the_background_does_not_hide_that_a_phase_failed(caller: Caller) -> None:
+    assert "exit status 3" in clean(caller, caller.build("echo > $out; sleep 30 & exit 3", "daemon"))
+
+
+@pytest.mark.parametrize(
+    "script", ["sleep 0.3 & echo > $out", "(setsid sleep 0.3 &); echo > $out", "sleep 9 & echo > $out; kill $!", ": &"]
+)
+def test_what_is_about_to_end_is_waited_for(caller: Caller, script: str) -> None:
+    assert caller.build(f"echo > $out; {script}", f"brief-{abs(hash(script))}").path
 
 
 def test_an_interrupted_build_leaves_nothing(caller: Caller) -> None:

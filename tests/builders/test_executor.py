@@ -103,6 +103,11 @@ def test_phases_are_told(bench: Bench) -> None:
     assert bench.phases == ["one", "two"] and finished == Finished(3, "two")
 
 
+def test_what_a_command_says_that_it_left_running_is_no_phase(bench: Bench) -> None:
+    finished, _ = bench.run("echo one >&3; echo /left a, b >&3; exit 1")
+    assert bench.phases == ["one"] and finished.phase == "one" and ": a, b;" in finished.exceeded
+
+
 def test_limits_end_a_run_and_are_named(bench: Bench) -> None:
     begin = time.monotonic()
     finished, _ = bench.run("sleep 60", limits=Limits(seconds=1))

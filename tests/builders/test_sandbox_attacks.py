@@ -234,25 +234,6 @@ def test_a_build_that_takes_too_much_is_ended(it: Attacker, script: str, limits:
     assert answer.left == [], "its files are still there"
 
 
-def test_what_runs_on_in_the_background_is_dead_before_the_output_is_read(it: Attacker) -> None:
-    script = (
-        "mkdir $out; echo first > $out/f; (trap '' TERM HUP; setsid sh -c 'while :; do echo later > $out/f; "
-        "echo x > $out/new-file; done' &) ; sleep 0.2"
-    )
-    answer = it.build(script, "daemon")
-    assert answer.out is not None, answer.error
-    content = list((it.store / "store").glob("*-daemon/f"))
-    before = [p.read_bytes() for p in content]
-    time.sleep(0.3)
-    assert before == [p.read_bytes() for p in content] and content
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            continue
-        assert b"new-file" not in command
-
-
 def test_a_descriptor_of_the_output_that_is_kept_open_writes_to_nothing_that_is_registered(it: Attacker) -> None:
     # As in CVE-2024-27297: what is registered is another file than the one that the build had.
     says(it, "echo content > $out; stat -c %i $out >&2", name="inode")
