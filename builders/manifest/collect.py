@@ -224,7 +224,23 @@ def _sources(derivations: Mapping[bytes, Derivation]) -> list[form.Source]:
             found.append(form.Source(digest.hex(), "fetch", made.name, urls, str(args["sha256"]), args.get("size"), ""))
         elif made.kind == "source":
             found.append(form.Source(digest.hex(), "source", made.name, (), "", None, str(args["tree"])))
+        elif made.kind in form.LOCKED:
+            found.append(form.Source(digest.hex(), made.kind, made.name, *_locked(made)))
     return sorted(found, key=lambda each: (each.name, each.derivation))
+
+
+def _locked(made: Derivation) -> tuple[tuple[str, ...], str, None, str, tuple[str, ...]]:
+    """The urls and hashes that a project's own lock has of a package, as the last fields of a source."""
+    args = made.args
+    urls: Sequence[Value] = args.get("urls", [args["url"]] if args.get("url") else [])
+    hashes: Sequence[str] = ()
+    if made.kind == "npm":
+        hashes = str(args["integrity"]).split()
+    elif made.kind == "pypi":
+        hashes = [f"sha256:{each}" for each in args["hashes"]]
+    elif made.kind == "gomod":
+        hashes = [str(args[name]) for name in ("zip", "mod") if args[name]]
+    return tuple(map(str, urls)), "", None, "", tuple(hashes)
 
 
 def lock_value(lock: form.Lock) -> dict[str, Value]:

@@ -25,6 +25,8 @@ REFERRERS = "fpack-referrers.json"
 MTIME = 315619200
 
 FILE, DIRECTORY, SYMLINK = "f", "d", "l"
+# The kinds of sources that have hashes of their own.
+LOCKED = ("gomod", "npm", "pypi")
 
 
 class ManifestError(FpackError):
@@ -81,7 +83,10 @@ class Place(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What came from outside. kind `fetch`: urls, sha256 and size; kind `source`: the digest of a project's tree."""
+    """What came from outside. kind `fetch`: urls, sha256 and size; kind `source`: the digest of a project's tree.
+
+    The other kinds are packages of a language that a project's lock has: urls, and hashes as the lock has them.
+    """
 
     derivation: str
     kind: str
@@ -90,6 +95,7 @@ class Source(NamedTuple):
     sha256: str
     size: int | None
     tree: str
+    hashes: tuple[str, ...] = ()
 
 
 class Suite(NamedTuple):
@@ -198,7 +204,7 @@ def head_value(head: Head) -> dict[str, Value]:
         },
         "layers": [_layer_value(layer) for layer in head.layers],
         "paths": [each._asdict() for each in head.paths],
-        "sources": [{**each._asdict(), "urls": list(each.urls)} for each in head.sources],
+        "sources": [_source_value(each) for each in head.sources],
         "lock": {
             "release": head.lock.release,
             "arch": head.lock.arch,
@@ -208,6 +214,13 @@ def head_value(head: Head) -> dict[str, Value]:
         },
         "derivations": head.derivations,
     }
+
+
+def _source_value(source: Source) -> dict[str, Value]:
+    value = {**source._asdict(), "urls": list(source.urls), "hashes": list(source.hashes)}
+    if source.kind not in LOCKED:
+        del value["hashes"]
+    return value
 
 
 def _layer_value(layer: Layer) -> dict[str, Value]:

@@ -17,6 +17,7 @@ from .format import (
     DIRECTORY,
     FILE,
     FORMAT,
+    LOCKED,
     MTIME,
     SYMLINK,
     Blob,
@@ -305,20 +306,24 @@ def _place(value: Value) -> Place:
 
 
 def _source(value: Value) -> Source:
-    fields = _Fields(value, "a source", Source._fields)
-    urls = fields.items("urls")
+    locked = isinstance(value, dict) and value.get("kind") in LOCKED
+    fields = _Fields(value, "a source", (name for name in Source._fields if locked or name != "hashes"))
+    urls, hashes = fields.items("urls"), fields.items("hashes") if locked else []
     kind = fields.text("kind")
-    if kind not in ("fetch", "source") or not all(isinstance(url, str) for url in urls):
+    if kind not in ("fetch", "source", *LOCKED):
         raise fields.bad("kind")
-    fetched = kind == "fetch"
+    for name, texts in (("urls", urls), ("hashes", hashes)):
+        if not all(isinstance(text, str) for text in texts):
+            raise fields.bad(name)
     return Source(
         derivation=fields.matching("derivation", _HEX40),
         kind=kind,
         name=fields.text("name"),
         urls=tuple(urls),
-        sha256=fields.matching("sha256", _HEX64) if fetched else fields.text("sha256"),
+        sha256=fields.matching("sha256", _HEX64) if kind == "fetch" else fields.text("sha256"),
         size=fields.number_or_none("size"),
-        tree=fields.text("tree") if fetched else fields.matching("tree", _HEX64),
+        tree=fields.matching("tree", _HEX64) if kind == "source" else fields.text("tree"),
+        hashes=tuple(hashes),
     )
 
 

@@ -121,8 +121,9 @@ class Trace:
         for source in self._head.sources:
             origin = known.get(source.derivation)
             args: Mapping[str, Any] = origin.args if origin is not None else {}
-            wanted = (args.get("sha256", ""), args.get("tree", ""), args.get("size"), args.get("urls", []))
-            found = (source.sha256, source.tree, source.size, list(source.urls))
+            urls = args.get("urls", [args["url"]] if args.get("url") else [])
+            wanted = (args.get("sha256", ""), args.get("tree", ""), args.get("size"), urls, _hashes(source.kind, args))
+            found = (source.sha256, source.tree, source.size, list(source.urls), list(source.hashes))
             if origin is None or (origin.kind, origin.name) != (source.kind, source.name) or found != wanted:
                 report.add(MANIFEST, f"source {source.name}", "it is not what its derivation says")
 
@@ -216,6 +217,16 @@ def _payload(place: Path) -> debs.Package:
         for e in entries
     }
     return debs.Package(extra["control"], files)
+
+
+def _hashes(kind: str, args: Mapping[str, Any]) -> list[str]:
+    """The hashes that a source has which is a package of a project's own lock."""
+    if kind == "npm":
+        return str(args.get("integrity", "")).split()
+    if kind == "pypi":
+        hashes = args.get("hashes")
+        return [f"sha256:{each}" for each in hashes] if isinstance(hashes, list) else []
+    return [str(args[name]) for name in ("zip", "mod") if args.get(name)] if kind == "gomod" else []
 
 
 class _Shipment:

@@ -74,7 +74,10 @@ def head(**more: Any) -> Head:
         ),
         layers=(Layer(Blob("l", SHA, 9), SHA, 99, f"{STORE}-layer", "cd" * 20, ((f"{STORE}-a", ""),), len(ENTRIES)),),
         paths=(Place(f"{STORE}-a", "ef" * 20, "hello", "1.0"),),
-        sources=(Source("ab" * 20, "fetch", "hello.deb", ("mirror://x",), "ab" * 32, 5, ""),),
+        sources=(
+            Source("ab" * 20, "fetch", "hello.deb", ("mirror://x",), "ab" * 32, 5, ""),
+            Source("cd" * 20, "npm", "left-1.0.0.tgz", (), "", None, "", ("sha512-AAAA",)),
+        ),
         lock=Lock(
             "trixie",
             "amd64",
@@ -166,6 +169,7 @@ def heads() -> Iterator[tuple[str, Any]]:
     yield "endless entries", head(layers=(head().layers[0]._replace(entries=1 << 40),))
     yield "endless derivations", head(derivations=1 << 40)
     yield "a source of no kind", head(sources=(head().sources[0]._replace(kind="x"),))
+    yield "a source with hashes of no text", head(sources=(head().sources[1]._replace(hashes=(5,)),))
     yield "more derivations than there are", head(derivations=3)
     yield "fewer derivations than there are", head(derivations=1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -116,6 +117,7 @@ def test_a_web_server(world: World, podman: Podman, example: str, name: str, use
     folder = world.examples / example
     world.fpack("pack", cwd=folder, timeout=900)
     image = podman.load(folder / f"{name}.tar")
+    _locked_packages_are_sources(folder, name, {"flask": "pypi", "node": "npm"}.get(example))
     port = free_port()
     # gunicorn takes the place to listen at from its command line alone.
     options, words = ["-e", f"PORT={port}"], []
@@ -126,6 +128,20 @@ def test_a_web_server(world: World, podman: Podman, example: str, name: str, use
     container = podman.start(image, *words, options=options, network="host")
     assert _page(f"http://127.0.0.1:{port}/", container.logs) == f"Hello from user {user}\n"
     container.stop()
+
+
+def _locked_packages_are_sources(folder: Path, name: str, kind: str | None) -> None:
+    """The manifest has each package of the language's own lock, with its hashes."""
+    if kind is None:
+        return
+    sources = json.loads((folder / f"{name}.manifest.json").read_text())["sources"]
+    found = {hash_ for each in sources if each["kind"] == kind for hash_ in each["hashes"]}
+    if kind == "npm":
+        lock = json.loads((folder / "src/package-lock.json").read_text())["packages"].values()
+        wanted = {each["integrity"] for each in lock if "integrity" in each and not each.get("dev")}
+    else:
+        wanted = set(re.findall(r"sha256:[0-9a-f]{64}", (folder / "requirements.txt").read_text()))
+    assert found == wanted
 
 
 def _page(url: str, logs: object) -> str:
