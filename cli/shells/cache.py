@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from .model import Closure
 
-FORMAT = 3
+FORMAT = 4
 DAY = 86400
 # A file that changed again so soon after it was read may look the same.
 _TICK = 100_000_000  # ns
@@ -42,8 +42,9 @@ class Service(NamedTuple):
 class Entry(NamedTuple):
     """A built shell. project: its directory, or empty. lease: its name. store: the store's root on disk.
 
-    program: what `fpack run` runs without a command. place: the directory with what was prepared for it. usual: the
-    programs, by path, of packages that every shell has and nobody listed.
+    program: what `fpack run` runs without a command; programs: the names of all that the first package has. place: the
+    directory with what was prepared for it. usual: the programs, by path, of packages that every shell has and nobody
+    listed.
     """
 
     closure: Closure
@@ -53,6 +54,7 @@ class Entry(NamedTuple):
     place: str
     paths: tuple[str, ...]
     program: str = ""
+    programs: tuple[str, ...] = ()
     release: str = ""
     services: tuple[Service, ...] = ()
     usual: tuple[str, ...] = ()

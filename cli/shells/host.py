@@ -35,6 +35,7 @@ def facts(project: str, view: str, environ: Mapping[str, str] = os.environ) -> H
         terminfo=_terminfo(environ, view),
         resolv=_real("/etc/resolv.conf"),
         localtime=_real("/etc/localtime"),
+        runtime=_runtime(environ),
     )
 
 
@@ -117,6 +118,12 @@ def _sockets(environ: Mapping[str, str]) -> Iterable[str]:
         yield f"{run}/pipewire-0"
         yield f"{run}/bus"
         yield f"{run}/gnupg/S.gpg-agent"
+
+
+def _runtime(environ: Mapping[str, str]) -> str:
+    """The user's directory for sockets, if it is where the system makes one."""
+    place = environ.get("XDG_RUNTIME_DIR", "").rstrip("/")
+    return place if place.startswith("/run/") and "/../" not in f"{place}/" else ""
 
 
 def _terminfo(environ: Mapping[str, str], view: str) -> str:

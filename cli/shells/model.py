@@ -49,7 +49,7 @@ class Host(NamedTuple):
     privileged: root that may mount, so that no user namespace is needed. cwd, project: absolute; the latter is empty
     outside of a project. sockets: those that exist of the ssh agent, X, Wayland and the like. terminfo: the host's
     entry for $TERM where the shell has none. resolv, localtime: real files, or empty. folders: more to
-    share.
+    share. runtime: $XDG_RUNTIME_DIR where that is below /run, else empty.
     """
 
     uid: int
@@ -65,6 +65,7 @@ class Host(NamedTuple):
     resolv: str = ""
     localtime: str = ""
     folders: tuple[str, ...] = ()
+    runtime: str = ""
 
 
 class Account(NamedTuple):

@@ -39,7 +39,10 @@ _CAPABILITIES = (
     "CAP_SETUID", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE",
 )  # fmt: skip
 # Variables that a clean environment keeps.
-_KEPT = ("TERM", "COLORTERM", "NO_COLOR", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "SSH_AUTH_SOCK", "TMPDIR")
+_KEPT = (
+    "TERM", "COLORTERM", "NO_COLOR", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK",
+    "TMPDIR",
+)  # fmt: skip
 _TERMINAL = ("TERM", "COLORTERM", "NO_COLOR")
 # Variables that say where the host's own programs and libraries lie.
 _HOSTS_OWN = frozenset((
@@ -68,15 +71,20 @@ class Plan(NamedTuple):
 
 
 class Mount(NamedTuple):
-    """how: bubblewrap's option. source: on the host, or a symlink's target; empty where there is none."""
+    """how: bubblewrap's option. source: on the host, or a symlink's target; empty where there is none.
+
+    mode: of a directory that is made, in octal digits.
+    """
 
     how: str
     path: str
     source: str = ""
+    mode: str = ""
 
     def args(self) -> tuple[str, ...]:
         """As bubblewrap takes it."""
-        return (self.how, self.source, self.path) if self.source else (self.how, self.path)
+        words = (self.how, self.source, self.path) if self.source else (self.how, self.path)
+        return ("--perms", self.mode, *words) if self.mode else words
 
 
 def account(host: Host, wishes: Wishes) -> Account:
@@ -98,13 +106,14 @@ def plan(closure: Closure, wishes: Wishes, host: Host, listing: Listing, etc: st
     """
     who = account(host, wishes)
     extra = _of_the_host(wishes, host, who)
-    mounts = [*_top(closure.view, listing, [m.path for m in extra]), Mount("--ro-bind", "/etc", etc)]
+    small = list(_small(wishes, host))
+    mounts = [*_top(closure.view, listing, [m.path for m in (*extra, *small)]), Mount("--ro-bind", "/etc", etc)]
     mounts += _system(wishes)
     mounts += [Mount("--ro-bind", path, disk) for path, disk in closure.paths]
     if not closure.paths:
         mounts.append(Mount("--dir", "/fpack/store"))
     mounts += extra
-    mounts += [*_small(wishes, host), Mount("--ro-bind", OWN, own)]
+    mounts += [*small, Mount("--ro-bind", OWN, own)]
     cwd, hidden = host.cwd, ""
     if not any(_within(cwd, m.path) for m in extra if m.source):
         cwd, hidden = who.home, host.cwd
@@ -205,8 +214,11 @@ def _small(wishes: Wishes, host: Host) -> Iterator[Mount]:
         return
     if host.localtime and not wishes.pure:
         yield Mount("--ro-bind", "/etc/localtime", host.localtime)
+    if host.runtime:
+        yield Mount("--dir", host.runtime, mode="0700")
     for place in host.sockets:
-        if not _within(place, "/tmp") and not _within(place, host.home):
+        seen = _within(place, "/tmp") or _within(place, host.home)
+        if not seen and (_within(place, "/run/") or _sharable(place)):
             yield Mount("--ro-bind-try", place, place)
     if host.terminfo:
         term = host.terminfo.rpartition("/")[2]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fpack.store.path import StorePath
 
 FOLDER = ".fpack"
+_SEARCHED = ("usr/bin/", "usr/sbin/", "usr/games/")
 _IGNORE = "# What fpack keeps for this project on this machine.\n*\n"
 
 
@@ -107,6 +108,7 @@ class _Shell:
         packages = evaluator.force(record["packages"])
         first = evaluator.force(packages[0]) if packages else {}
         self._first = str(evaluator.force(first.get("name", "")))
+        self._own = str(evaluator.force(first["out"])) if "out" in first else ""
         self._listed = {str(evaluator.force(evaluator.force(each).get("name", ""))) for each in packages}
         self._built = {text: evaluator.derivation_of(text) for part in self._parts for text in part["paths"]}
 
@@ -126,7 +128,9 @@ class _Shell:
         services = tuple(
             _service(part, closure, real) for part, closure in zip(self._parts[1:], closures[1:], strict=True)
         )
-        program, usual = self._programs(views[0])
+        program, programs, usual = self._programs(views[0])
+        if self._own:
+            program, programs = self._built_programs(real[self._own])
         keep = sorted({*found})
         entry = Entry(
             closure=closures[0],
@@ -136,6 +140,7 @@ class _Shell:
             place=place,
             paths=tuple(str(path) for path in keep),
             program=program,
+            programs=programs,
             release=str(self._parts[0]["release"]),
             services=services,
             usual=usual,
@@ -156,8 +161,15 @@ class _Shell:
             hook=_resolved(part["hook"], real),
         )
 
-    def _programs(self, root: StorePath) -> tuple[str, tuple[str, ...]]:
-        """The program of the first package's own name, and those of packages that are there anyway."""
+    def _built_programs(self, path: StorePath) -> tuple[str, tuple[str, ...]]:
+        """The program of a built package that has its name, or its only one, or ""; and the names of all."""
+        folder = self._workspace.store.disk(path) / "bin"
+        found = tuple(sorted(each.name for each in folder.iterdir())) if folder.is_dir() else ()
+        name = self._first if self._first in found else found[0] if len(found) == 1 else ""
+        return f"{path}/bin/{name}" if name else "", found
+
+    def _programs(self, root: StorePath) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """The program of the first package's own name, all that it has, and those of packages that are there anyway."""
         from fpack.builders import meta
         from fpack.store import derivation
         from fpack.store.path import parse
@@ -169,12 +181,20 @@ class _Shell:
         slices: Any = derivation.decode(self._workspace.evaluator.derivations[made]).args["slices"]
         usual = _below(self._parts[0]["usual-names"], {s["package"]: s["depends"] for s in slices}, self._listed)
         found: set[str] = set()
+        own: set[str] = set()
         records: Any = extra["slices"]
         for each in records:
-            if each["package"] in usual:
+            if each["package"] in usual or each["package"] == self._first:
                 entries, _ = meta.read(store.disk(parse(each["path"])))
-                found.update(f"/{e.path}" for e in entries if e.kind != meta.DIRECTORY and "bin/" in e.path)
-        return str((programs.get(self._first) or {}).get("program") or ""), tuple(sorted(found))
+                there = [e.path for e in entries if e.kind != meta.DIRECTORY and "bin/" in e.path]
+                if each["package"] in usual:
+                    found.update(f"/{path}" for path in there)
+                else:
+                    own.update(
+                        path.rpartition("/")[2] for path in there if path.startswith(_SEARCHED) and path[-1] != "["
+                    )
+        program = str((programs.get(self._first) or {}).get("program") or "")
+        return program, tuple(sorted(own)), tuple(sorted(found))
 
 
 def _below(names: Iterable[str], depends: Mapping[str, Iterable[str]], less: set[str]) -> set[str]:

@@ -17,6 +17,7 @@ from .model import Wishes
 from .request import Request, parse
 
 PROJECT_FILE = "fpack.fp"
+_SHOWN = 12  # programs that an error names
 
 
 def main(argv: Sequence[str]) -> int | None:
@@ -92,8 +93,12 @@ def chosen(request: Request, entry: cache.Entry) -> Wishes:
         if not entry.program:
             from fpack.cli.target import UsageError
 
+            names = entry.programs
+            some = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
             raise UsageError(
-                f"{request.what[0]} has no program of its own name", hint=f"fpack run {request.what[0]} -- PROGRAM"
+                f"{request.what[0]} has no program of its own name",
+                why=f"it has {some}" if names else "it has no programs",
+                hint=f"fpack run {request.what[0]} -- {names[0] if names else 'PROGRAM'}",
             )
         return wishes._replace(command=(entry.program, *wishes.command[1:]))
     return wishes

@@ -1,0 +1,60 @@
+"""`fpack run`: which program it is, of a package of an archive, of a file, and of a package built from source."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.program import Fpack
+from support.shells import world
+
+pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+
+PROJECT = """
+debian = import("fpack/debian").trixie
+package = import("fpack/package").package
+built(name, programs) = package {
+  name, version = "1", source = ./program, unpack = null, check = null, fixup = null
+  build = null
+  install = "mkdir -p $out/bin; for each in ${programs}; do cp $source $out/bin/$each; chmod +x $out/bin/$each; done"
+}
+older = import("fpack/debian").bookworm.greet
+newer = debian.greet
+same = built("same", "other same")
+sole = built("sole", "only")
+many = built("many", "one two")
+"""
+
+
+@pytest.fixture(scope="module")
+def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
+    archive = world(tmp_path_factory.mktemp("archive"))
+    archive.publish()
+    fpack = Fpack(tmp_path_factory.mktemp("user") / "home", archive)
+    (fpack.home / "fpack.fp").write_text(PROJECT)
+    (fpack.home / "program").write_text('#!/bin/sh\necho "${0##*/}" "$@"; exit 4\n')
+    return fpack
+
+
+def test_an_attribute_of_a_file(fpack: Fpack, tmp_path: Path) -> None:
+    file = f"{fpack.home}/fpack.fp"
+    assert fpack("run", f"{file}#older", "a", cwd=tmp_path).stdout == "greet 12 a\n"
+    assert fpack("run", "fpack.fp#newer", "--", "greet", "-b").stdout == "greet 13 -b\n"
+    assert fpack("run", "#older").stdout == fpack("run", "older").stdout == "greet 12 \n"
+
+
+@pytest.mark.parametrize(("name", "program"), [("same", "same"), ("sole", "only")])
+def test_a_built_package_has_a_program(fpack: Fpack, name: str, program: str) -> None:
+    for _ in range(2):
+        assert fpack("run", name, "a b", "--", "-c", status=4).stdout == f"{program} a b -- -c\n"
+
+
+def test_one_of_several_is_named(fpack: Fpack) -> None:
+    text = fpack.fails("run", "many")
+    assert "many has no program of its own name" in text and "it has one, two" in text
+    assert "fpack run many -- one" in text
+    assert fpack("run", "many", "--", "two", "x", status=4).stdout == "two x\n"
+    text = fpack.fails("run", "debian.trixie.coreutils")
+    assert "it has cat, chmod, cp, " in text and " and " in text
+    assert "it has no programs" in fpack.fails("run", "debian.trixie.ncurses-base")

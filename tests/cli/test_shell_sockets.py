@@ -1,0 +1,76 @@
+"""The ssh agent's socket and the display server's in a shell, wherever on the host they are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.program import Fpack
+from support.shells import world
+
+pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+
+CONNECT = """
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+int main(int argc, char **argv) {
+  struct sockaddr_un to = {AF_UNIX};
+  strcpy(to.sun_path, argv[1]);
+  puts(connect(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&to, sizeof to) ? "none" : "reached");
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
+    archive = world(tmp_path_factory.mktemp("archive"))
+    archive.publish()
+    fpack = Fpack(tmp_path_factory.mktemp("user") / "home", archive)
+    (fpack.home / "connect.c").write_text(CONNECT)
+    subprocess.run(["gcc", "-static", "-o", "connect", "connect.c"], cwd=fpack.home, check=True)
+    return fpack
+
+
+@pytest.fixture(params=["/tmp", "/var/tmp", "/run"])
+def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A directory with two sockets on which somebody listens."""
+    if not os.access(request.param, os.W_OK):
+        pytest.skip(f"{request.param} cannot be written")
+    with tempfile.TemporaryDirectory(prefix="fp", dir=request.param) as name:
+        listeners = []
+        for each in ("agent", "wayland-7"):
+            listeners.append(socket.socket(socket.AF_UNIX))
+            listeners[-1].bind(f"{name}/{each}")
+            listeners[-1].listen()
+        yield Path(name)
+        for listener in listeners:
+            listener.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [([], "reached"), (["--pure"], "reached"), (["--network", "off"], "reached"), (["--container"], "none")],
+)
+def test_agent_and_display_are_reached(fpack: Fpack, folder: Path, options: list[str], said: str) -> None:
+    env = {"SSH_AUTH_SOCK": f"{folder}/agent", "XDG_RUNTIME_DIR": str(folder), "WAYLAND_DISPLAY": "wayland-7"}
+    script = './connect "${SSH_AUTH_SOCK-/}"; ./connect "${XDG_RUNTIME_DIR-}/${WAYLAND_DISPLAY-}"'
+    (fpack.home / "fpack.fp").write_text("")
+    done = fpack("shell", *options, "debian.trixie.greet", "--", "sh", "-c", script, env=env)
+    assert done.stdout == f"{said}\n{said}\n"
+
+
+def test_programs_have_a_runtime_directory_of_their_own(fpack: Fpack) -> None:
+    place = "/run/user/1234567"
+    script = 'stat -c %a "$XDG_RUNTIME_DIR"; touch "$XDG_RUNTIME_DIR/made"'
+    for options in ([], ["--pure"]):
+        done = fpack("shell", *options, "debian.trixie.greet", "--", "sh", "-c", script, env={"XDG_RUNTIME_DIR": place})
+        assert done.stdout == "700\n"
+    assert not Path(place).exists()
