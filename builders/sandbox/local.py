@@ -25,7 +25,7 @@ from fpack.store.locks import FileLock
 from fpack.store.remove import open_directory
 
 from . import server, watch
-from .bwrap import SandboxError, find_bwrap, forbidden
+from .bwrap import WHEEL, SandboxError, find_bwrap, forbidden, wheel_of
 from .executor import Finished, Work
 from .seccomp import build_filter
 from .spec import LEFT, Places, Spec, left_running, options
@@ -45,7 +45,7 @@ class Local:
         self._lock = threading.Lock()
         self._servers: dict[int, tuple[socket.socket, subprocess.Popen[bytes]]] = {}  # by the limit of a file's size
         self._filter = -1
-        self._bwrap = ""
+        self._bwrap: Path | None = None
 
     def close(self) -> None:
         """End the servers, and with them whatever still runs."""
@@ -109,7 +109,7 @@ class Local:
             os.chmod(work.store, 0o755)
         for name in ("build", "out", "tmp", "build/home"):
             _give(f"{work.place}/{name}", uid)
-        stage = server.stage_directory(os.fspath(work.store))
+        stage = server.stage_directory(os.fspath(work.store), os.fspath(self._program()))
         number = blake3(os.fsencode(work.store)).hexdigest(8)
         return Places(
             f"{stage}/{number}-{work.view.parent.name[:32]}", f"{stage}/{number}-{work.place.name}", f"{stage}/{number}"
@@ -138,13 +138,24 @@ class Local:
                 return
         raise SandboxError("Too many builds run at once", why=f"there are {_SLOTS} users for them")
 
+    def _program(self) -> Path:
+        self._bwrap = self._bwrap or find_bwrap()
+        return self._bwrap
+
     def _request(self, spec: Spec, uid: int | None, work: Work, places: Places) -> dict[str, object]:
+        program = self._program()
+        at = os.path.dirname(places.work)
+        stage = {places.view: str(work.view.parent), places.work: str(work.place), places.store: str(work.store)}
+        if uid is not None and (needed := wheel_of(program)):
+            # A Python of root's own may lie where nobody else can reach it.
+            stage.update({f"{at}/{place.name}": os.fspath(place) for place in needed})
+            program = Path(at, WHEEL, program.relative_to(needed[0]))
         return {
-            "bwrap": self._bwrap or os.fspath(find_bwrap()),
+            "bwrap": os.fspath(program),
             "command": list(spec.command),
             "uid": uid,
-            "at": os.path.dirname(places.work),
-            "stage": {places.view: str(work.view.parent), places.work: str(work.place), places.store: str(work.store)},
+            "at": at,
+            "stage": stage,
             "work": places.work,
             "size": spec.limits.size,
         }
@@ -176,7 +187,6 @@ class Local:
 
     def _connect(self, size: int) -> socket.socket:
         if size not in self._servers:
-            self._bwrap = self._bwrap or os.fspath(find_bwrap())
             if self._filter < 0:
                 code = build_filter()
                 self._filter = os.memfd_create("filter", os.MFD_CLOEXEC)

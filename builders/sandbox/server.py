@@ -267,10 +267,11 @@ def _mount(source: str | None, target: str, kind: str | None, flags: int, data: 
         raise OSError(code, f"{target}: {os.strerror(code)}")
 
 
-def stage_directory(store: str) -> str:
-    """Where root shows a build's user what only root can reach: a directory that the store does not lie in."""
+def stage_directory(*needed: str) -> str:
+    """Where root shows a build's user what only root can reach: a directory that nothing of what is needed lies in."""
     for place in _PLACES:
-        if os.path.isdir(place) and not os.path.islink(place) and not store.startswith(place + "/"):
+        inside = any(each.startswith(place + "/") for each in needed)
+        if os.path.isdir(place) and not os.path.islink(place) and not inside:
             return place
     return "/tmp"
 
