@@ -54,7 +54,8 @@ class File(NamedTuple):
 
 class Pypi:
     """args: project, version, hashes (SHA-256), urls (where else to look), python ("3.13"), libc ("2.41"),
-    arch (Debian's), optional. output: a directory with the one file; an empty one if nothing fits and it is optional.
+    arch (Debian's), optional, sources (whether sources will do, where no wheel fits). output: a directory with the one
+    file; an empty one if nothing fits and it is optional.
     """
 
     kind = "pypi"
@@ -79,6 +80,12 @@ class Pypi:
         project = normal(str(args["project"]))
         offered = self._offered(task, project, allowed)
         chosen = choose(offered, allowed, target)
+        if chosen is not None and not chosen.name.endswith(".whl") and not args["sources"]:
+            raise BuildError(
+                f"{project} {args['version']} has no wheel that fits", where=project,
+                why=f"there is {chosen.name}, whose building may take a compiler",
+                hint="python { sources = true } builds it; what else it is built with goes into `tools`",
+            )  # fmt: skip
         writer = task.writer()
         writer.mkdir("")
         if chosen is None:

@@ -59,6 +59,10 @@ def python(project: Project) -> Guess | None:
     if project.has("pylock.toml"):
         fields.append(("lock", "./pylock.toml"))
         said.append("pylock.toml: its packages, by their hashes")
+        built = _built_packages(project.toml("pylock.toml"))
+        if built:
+            fields.append(("sources", "true"))
+            said.append(f"pylock.toml: {', '.join(built)} come as sources, which are built")
     elif "--hash=" in locked:
         fields.append(("requirements", "./requirements.txt"))
         said.append("requirements.txt: its packages, by their hashes")
@@ -73,6 +77,12 @@ def python(project: Project) -> Guess | None:
     else:
         said.append(f"the image runs {_shown(entrypoint)}")
     return Guess("python", name, version, fields, ["python3", "python3-venv"], entrypoint, ports, said, todo)
+
+
+def _built_packages(lock: dict[str, Any]) -> list[str]:
+    """The packages of a pylock.toml that have no wheel."""
+    packages = _records(lock.get("packages"))
+    return [str(p.get("name")) for p in packages if not p.get("wheels") and p.keys() & {"sdist", "archive"}]
 
 
 def _python_program(project: Project, used: str, data: dict[str, Any]) -> tuple[list[str] | None, list[int]]:
@@ -289,6 +299,10 @@ def text(value: str) -> str:
 
 def _record(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _records(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _strings(value: Any) -> list[str]:

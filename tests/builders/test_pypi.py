@@ -109,7 +109,7 @@ def _offer(index: Path, name: str, content: bytes) -> str:
 
 def _build(tmp_path: Path, **args: Any) -> Path:
     store = FakeStore(tmp_path / "root")
-    full = {"project": "Some.Project", "version": "1", "urls": [], "optional": False, "arch": "amd64"}
+    full = {"project": "Some.Project", "version": "1", "urls": [], "optional": False, "arch": "amd64", "sources": False}
     full |= {"python": "3.13", "libc": "2.41", **args}
 
     def answer(wanted: Output | Derivation) -> StorePath:
@@ -146,6 +146,16 @@ def test_what_fits_no_system_is_named(tmp_path: Path, index: Path) -> None:
     with pytest.raises(BuildError, match="No file of some-project 1 fits") as error:
         _build(tmp_path, hashes=[wheel])
     assert "win_amd64" in error.value.why
+
+
+def test_sources_are_taken_where_they_will_do(tmp_path: Path, index: Path) -> None:
+    source = _offer(index, "some_project-1.tar.gz", b"sources")
+    with pytest.raises(BuildError, match="no wheel that fits") as error:
+        _build(tmp_path, hashes=[source])
+    assert "sources = true" in error.value.hint and "some_project-1.tar.gz" in error.value.why
+    assert [p.name for p in _build(tmp_path / "x", hashes=[source], sources=True).iterdir()] == [
+        "some_project-1.tar.gz"
+    ]
 
 
 # ---- npm

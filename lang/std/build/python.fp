@@ -17,7 +17,7 @@ python({
       else if lock != null then from-lock(from-toml(read-text(lock)))
       else []
     system = common.debian-tools(given, ["python3", "libc6"])
-    files = [file(system, need) for need in needs]
+    files = [file(system, sources, need) for need in needs]
     listing = text("requirements.txt", join([line(need) for need in needs], ""))
     tools = ["python3", "python3-pip", ...if sources then ["gcc", "libc6-dev", "python3-dev", "python3-setuptools", "python3-wheel"] else []]
   in common.with-defaults(given, tools, {
@@ -63,7 +63,7 @@ pip(from-sources) =
   in if from-sources then "${system}${command} --ignore-installed --no-build-isolation" else command
 
 # One package's file, the one that fits the Python and the C library of the release.
-file(system, need) = derivation {
+file(system, sources, need) = derivation {
   kind = "pypi"
   name = store-name("${need.project}-${need.version}")
   project = need.project
@@ -71,6 +71,7 @@ file(system, need) = derivation {
   hashes = need.hashes
   urls = need.urls
   optional = need.marker != ""
+  sources
   python = minor(head(system).version)
   libc = minor(head(tail(system)).version)
   arch = settings.arch
@@ -107,11 +108,12 @@ requirement(text) =
 
 # ---- pylock.toml
 
-from-lock(data) = [locked(p) for p in get(data, "packages", [])]
+# What lies in a directory is the project itself, which is installed from its source.
+from-lock(data) = [locked(p) for p in get(data, "packages", []) if !has(p, "directory")]
 
 locked(p) =
   let
-    own = [...get(p, "wheels", []), ...if has(p, "sdist") then [p.sdist] else []]
+    own = [...get(p, "wheels", []), ...[get(p, kind) for kind in ["sdist", "archive"] if has(p, kind)]]
     known = [{ sha256 = f.hashes.sha256, url = get(f, "url", "") } for f in own if has(get(f, "hashes", {}), "sha256")]
   in
     if known == [] then error("${p.name} has no file with a sha256 in the lock", "lock")

@@ -1,0 +1,132 @@
+"""A Python project whose packages are locked, some as wheels and some as sources that are compiled in the build.
+
+The packages come from a server of the test's own, where the lock says, and from the directory that pip is told to use.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.examples import World
+from support.httpserver import Server
+from support.podman import Podman, missing, podman_as
+from support.pythons import SUMS, WORDS, sdist, wheel
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.podman,
+    pytest.mark.skipif(bool(missing()), reason=missing() or "podman is there"),
+]
+
+
+class Index:
+    """What is offered, and the hashes of it."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.sums = sdist(folder, "sums", "1.0", SUMS)
+        self.words = wheel(folder, "words", "2.0", WORDS)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("locks"))
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    return Index(tmp_path / "index")
+
+
+@pytest.fixture
+def server(index: Index) -> Iterator[Server]:
+    with Server(index.folder) as server:
+        yield server
+
+
+@pytest.fixture
+def podman() -> Iterator[Podman]:
+    with podman_as("root") as podman:
+        yield podman
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    place = tmp_path / "adds"
+    place.mkdir()
+    (place / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "adds"\nversion = "3.1"\ndependencies = ["sums", "words"]\n'
+        '[project.scripts]\nadds = "adds:main"\n'
+    )
+    (place / "adds.py").write_text(
+        "import sys, sums, words\n\ndef main():\n    print(words.ANSWER, sums.total(*map(int, sys.argv[1:])))\n"
+    )
+    return place
+
+
+def test_a_pylock(world: World, index: Index, server: Server, podman: Podman, project: Path) -> None:
+    (project / "pylock.toml").write_text(f"""
+lock-version = "1.0"
+created-by = "a test"
+
+[[packages]]
+name = "adds"
+directory = {{ path = ".", editable = true }}
+
+[[packages]]
+name = "sums"
+version = "1.0"
+sdist = {{ name = "sums-1.0.tar.gz", url = "{server.url}/sums-1.0.tar.gz", hashes = {{ sha256 = "{index.sums}" }} }}
+
+[[packages]]
+name = "words"
+version = "2.0"
+[[packages.wheels]]
+name = "words-2.0-py3-none-any.whl"
+url = "{server.url}/words-2.0-py3-none-any.whl"
+hashes = {{ sha256 = "{index.words}" }}
+
+[[packages]]
+name = "windows-only"
+version = "1.0"
+marker = "sys_platform == 'win32'"
+[[packages.wheels]]
+name = "windows_only-1.0-cp313-cp313-win_amd64.whl"
+url = "{server.url}/windows_only-1.0-cp313-cp313-win_amd64.whl"
+hashes = {{ sha256 = "{"ab" * 32}" }}
+""")
+    told = json.loads(world.fpack("init", "--json", cwd=project).stdout)
+    assert told["todo"] == [] and "sources = true" in "".join(told["text"].split("\n", 30))
+    assert world.fpack("run", "adds", "--", "adds", "40", "2", cwd=project, timeout=900).stdout == "the sum is 42\n"
+    packed = world.fpack.pack(cwd=project, timeout=300)
+    assert podman.run(podman.load(project / packed["file"]), "2", "3").stdout == "the sum is 5\n"
+    sources = json.loads(Path(packed["manifest"]).read_text())["sources"]
+    locked = {each["name"]: each["hashes"] for each in sources if each["kind"] == "pypi"}
+    assert locked["sums-1.0"] == [f"sha256:{index.sums}"] and locked["words-2.0"] == [f"sha256:{index.words}"]
+    # Sources that are not the locked ones are never built.
+    text = (project / "pylock.toml").read_text()
+    (project / "pylock.toml").write_text(text.replace(index.sums, "cd" * 32))
+    assert "cd" * 32 in world.fpack.fails("build", "adds", cwd=project, timeout=300)
+
+
+def test_requirements_from_a_directory_of_pips(world: World, index: Index, project: Path) -> None:
+    (project / "requirements.txt").write_text(
+        f"sums==1.0 --hash=sha256:{index.sums}\nwords==2.0 \\\n    --hash=sha256:{index.words}\n"
+    )
+    (project / "fpack.fp").write_text(
+        'adds = python { name = "adds", source = ./., requirements = ./requirements.txt, sources = SOURCES }\n'
+    )
+    place = project / "fpack.fp"
+    text = place.read_text()
+    env = {"PIP_FIND_LINKS": str(index.folder), "PIP_NO_INDEX": "1"}
+    place.write_text(text.replace("SOURCES", "false"))
+    error = world.fpack.fails("build", "adds", cwd=project, env=env, timeout=600)
+    assert "sources = true" in error
+    place.write_text(text.replace("SOURCES", "true"))
+    done = world.fpack("run", "adds", "--", "adds", "1", "1", cwd=project, env=env, timeout=600)
+    assert done.stdout == "the sum is 2\n"
