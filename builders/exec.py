@@ -7,6 +7,7 @@ the store under its own name. Nothing of a build that failed is registered.
 from __future__ import annotations
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,7 +29,13 @@ from .sandbox.executor import Executor, Finished, Work
 from .sandbox.spec import CONTROL, Spec, limits_of
 
 _LAST_LINES = 20
-_NO_PROCESS = "Resource temporarily unavailable"  # what programs say when they cannot fork
+# What programs say of errors that come of a limit, and what it is.
+_MEANS = (
+    ("Resource temporarily unavailable", "it may not have more than {0.processes} processes at once"),
+    ("File too large", "it may not write more than {0.size} bytes"),
+)
+_NO_ROOM = "No space left on device"
+_LITTLE = 64 << 20  # bytes of a disk that is full
 _MAX_LINE = 8192
 _ARGUMENTS = 500  # files that one call of strip gets
 _STRIP = {
@@ -210,8 +217,13 @@ class Exec:
                 ended = f"it was ended by signal {finished.status - 128}"
             what, why = f"{task.name} failed {phase}", ended
         last = "\n".join(lines.last)
-        if _NO_PROCESS in last:
-            why += f"; it may not have more than {spec.limits.processes} processes at once"
+        if finished.status == 128 + signal.SIGKILL and not finished.exceeded:
+            why += ", as the kernel does where memory runs out"
+        for words, meaning in _MEANS:
+            if words in last:
+                why += f"; {meaning.format(spec.limits)}"
+        if _NO_ROOM in last and _is_full(work.place):
+            why += "; the disk that the store is on is full: free some room, or run fpack gc"
         error = PhaseFailed(
             what, where=task.name, why=why + (f"; its last lines:\n{last}" if last else "; it said nothing")
         )
@@ -265,6 +277,12 @@ class _Lines:
         text = line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")
         self.last.append(text[:_MAX_LINE])
         self._log(text[:_MAX_LINE])
+
+
+def _is_full(place: Path) -> bool:
+    """Whether a disk has no room, or no room for names; a build that failed still has what it took."""
+    disk = os.statvfs(place)
+    return disk.f_bavail * disk.f_frsize < _LITTLE or (disk.f_files > 0 and disk.f_favail < disk.f_files // 100)
 
 
 def _mentioned(value: Value) -> list[StorePath]:

@@ -37,6 +37,12 @@ def main(size: int) -> None:
     """Serve until the client is gone. size: bytes that a file of a build may have."""
     gc.disable()
     _settle(size)
+    # Where memory runs out, the kernel takes a build's before anybody's else.
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
+    except OSError:
+        pass
     # What is ambient outlives a change of the user whose saved one is root.
     libc.prctl(_AMBIENT, _CLEAR, 0, 0, 0)
     control = socket.socket(fileno=0)

@@ -180,8 +180,11 @@ class Caller:
 
 
 @contextlib.contextmanager
-def callers(mode: str, count: int = 1) -> Iterator[list[Caller]]:
-    """Callers that share one store, which others may look into like one at /fpack."""
+def callers(mode: str, count: int = 1, disk: str = "") -> Iterator[list[Caller]]:
+    """Callers that share one store, which others may look into like one at /fpack.
+
+    disk: options of a tmpfs that it is to lie on; for root.
+    """
     if mode == "root" and os.geteuid():
         pytest.skip("only root can build as root")
     if os.uname().machine != "x86_64":
@@ -192,6 +195,8 @@ def callers(mode: str, count: int = 1) -> Iterator[list[Caller]]:
     place = Path(tempfile.mkdtemp(prefix="fpack-attack-", dir=_fast()))
     made: list[Caller] = []
     try:
+        if disk:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", disk, "none", place], check=True)
         source = Path(__file__).with_name("attacker.c")
         subprocess.run(["gcc", "-O1", "-static", "-o", place / "attacker", source], check=True)
         (place / "store").mkdir(mode=0o755)
@@ -207,6 +212,8 @@ def callers(mode: str, count: int = 1) -> Iterator[list[Caller]]:
             caller.close()
         from fpack.store.remove import remove_tree
 
+        if disk:
+            subprocess.run(["umount", place], check=True)
         remove_tree(place)
 
 
