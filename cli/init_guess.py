@@ -116,6 +116,11 @@ def node(project: Project) -> Guess | None:
     said, todo = ["package.json: a Node project"], []
     if project.has("package-lock.json"):
         said.append("package-lock.json: its packages, by their integrity")
+        scripted = _scripted(project.json("package-lock.json"))
+        if scripted:
+            said.append(
+                f"package-lock.json: {', '.join(scripted)} have scripts that run at installation, and do not here"
+            )
     else:
         todo.append("lock the packages: npm install --package-lock-only")
     scripts = _record(data.get("scripts"))
@@ -133,6 +138,13 @@ def node(project: Project) -> Guess | None:
         said.append(f"the image runs {_shown(entrypoint)}")
     name, version = _name(data.get("name"), project), _version(data.get("version"))
     return Guess("node", name, version, fields, ["nodejs", "npm"], entrypoint, [], said, todo)
+
+
+def _scripted(lock: dict[str, Any]) -> list[str]:
+    """The packages of a lock that run something when they are installed, and are not for developers alone."""
+    packages = _record(lock.get("packages")).items()
+    found = [where for where, p in packages if _record(p).get("hasInstallScript") and not _record(p).get("dev")]
+    return [where.rpartition("node_modules/")[2] for where in found]
 
 
 def go(project: Project) -> Guess | None:

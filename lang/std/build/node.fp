@@ -1,7 +1,8 @@
 # Node programs, with the packages of their package-lock.json.
 
 # lock: the package-lock.json (version 2 or 3). omit: kinds of dependencies that are left out. scripts: run the packages'
-# own scripts at installation. All else is as in `package`.
+# own scripts at installation, in the sandbox, with what compiles extensions; else the log names those that have some.
+# All else is as in `package`.
 # The program is in $out/app; $out/bin has the commands that its package.json names.
 node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
   let
@@ -13,7 +14,9 @@ node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
     listing = text("files.json", to-json(map-record(wanted, (where, p) => "${archive(where, p)}")))
     ignore = if scripts then "" else " --ignore-scripts"
     left-out = join([" --omit=${o}" for o in omit], "")
-  in common.with-defaults(given, ["nodejs", "npm", ...if scripts then ["g++", "make", "python3"] else []], {
+    scripted = [head(reverse(split(where, "node_modules/"))) for where, p in wanted if get(p, "hasInstallScript", false)]
+    compilers = ["g++", "make", "python3", "node-gyp", "libnode-dev"]
+  in common.with-defaults(given, ["nodejs", "npm", ...if scripts then compilers else []], {
     # npm takes each archive from the store, and checks its integrity once more.
     configure = """
       cp package-lock.json /build/package-lock.json
@@ -23,9 +26,11 @@ node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
         const files = JSON.parse(fs.readFileSync(process.env.files))
         for (const [where, file] of Object.entries(files)) lock.packages[where].resolved = "file:" + file
         fs.writeFileSync("package-lock.json", JSON.stringify(lock))'
+      ${if scripts || scripted == [] then ":" else "echo '${not-run(scripted)}'"}
       npm ci --offline --no-audit --no-fund${ignore}${left-out}
       cp /build/package-lock.json package-lock.json
       rm -f node_modules/.package-lock.json
+      ${if scripts then left-by-compilers else ":"}
     """
     check = null
     install = """
@@ -47,6 +52,15 @@ node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
     }
     runtime = common.debian-tools(given, ["nodejs"])
   })
+
+not-run(names) = "the scripts of ${join(names, ", ")} do not run: scripts = true runs them"
+
+# Objects and makefiles that node-gyp leaves beside what it built; they name the build's directory.
+left-by-compilers = """
+  find node_modules -path '*/build/config.gypi' -printf '%h\\n' | while read -r each; do
+    rm -rf "$each"/Makefile "$each"/*.Makefile "$each"/*.mk "$each/config.gypi" "$each"/Release/{.deps,obj.target}
+  done
+"""
 
 # Whether npm fetches a package here: not what is a link, lies in another's archive, is left out or for other systems.
 is-fetched(omit, p) =
