@@ -8,17 +8,26 @@ from pathlib import Path
 
 import click
 
-from .shells.shims import exports, leaving, quoted
+from .shells.shims import exports, leaving, quoted, quoted_by_fish
 
+# _FPACK_STAMP: a file that is as new as what was entered. _FPACK_WAIT: one that is there as soon as the project was
+# entered by hand.
 _SH = """\
+_fpack_changed() {
+  if [ -n "${_FPACK_WAIT-}" ]; then
+    [ -e "$_FPACK_WAIT" ]
+  else
+    [ -n "${_FPACK_STAMP-}" ] &&
+      { [ "$1/fpack.fp" -nt "$_FPACK_STAMP" ] || [ "$1/fpack.lock" -nt "$_FPACK_STAMP" ]; }
+  fi
+}
 _fpack_hook() {
   local code=$? here=$PWD
   while [ -n "$here" ] && [ ! -e "$here/fpack.fp" ]; do here=${here%/*}; done
-  if [ "$here" != "${_FPACK_HERE-}" ] || { [ -n "${_FPACK_STAMP-}" ] && { [ "$here/fpack.fp" -nt "$_FPACK_STAMP" ] ||
-      [ "$here/fpack.lock" -nt "$_FPACK_STAMP" ]; }; }; then
+  if [ "$here" != "${_FPACK_HERE-}" ] || _fpack_changed "$here"; then
     if typeset -f _fpack_leave >/dev/null; then _fpack_leave; unset -f _fpack_leave; fi
     _FPACK_HERE=$here
-    _FPACK_STAMP=
+    _FPACK_STAMP= _FPACK_WAIT=
     if [ -n "$here" ]; then eval "$(@FPACK@ hook @KIND@ --enter "$here")"; fi
   fi
   return $code
@@ -29,17 +38,27 @@ _TEXTS = {
     '*) PROMPT_COMMAND="_fpack_hook${PROMPT_COMMAND:+;$PROMPT_COMMAND}" ;; esac\n',
     "zsh": _SH + "autoload -Uz add-zsh-hook && add-zsh-hook precmd _fpack_hook\n",
     "fish": """\
+function _fpack_changed
+    # fish's own test cannot compare ages before version 4.
+    if test -n "$_FPACK_WAIT"
+        test -e "$_FPACK_WAIT"
+    else
+        test -n "$_FPACK_STAMP"
+        and command sh -c '[ "$1/fpack.fp" -nt "$2" ] || [ "$1/fpack.lock" -nt "$2" ]' sh $argv[1] $_FPACK_STAMP
+    end
+end
 function _fpack_hook --on-event fish_prompt
     set -l here $PWD
     while test -n "$here"; and not test -e "$here/fpack.fp"
         set here (string replace -r '/[^/]*$' '' -- $here)
     end
-    if test "$here" != "$_FPACK_HERE"
+    if test "$here" != "$_FPACK_HERE"; or _fpack_changed "$here"
         if functions -q _fpack_leave
             _fpack_leave
             functions -e _fpack_leave
         end
         set -g _FPACK_HERE $here
+        set -e _FPACK_STAMP _FPACK_WAIT
         if test -n "$here"
             @FPACK@ hook fish --enter $here | source
         end
@@ -81,9 +100,17 @@ def command(kind: str, enter: Path | None) -> int:
     os.chdir(enter)
     if not trust.is_trusted(str(enter)):
         warm.note(f"fpack: {enter} has a shell; fpack shell enters it, and has it entered from then on")
+        sys.stdout.write(_set(kind, "_FPACK_WAIT", trust.mark(str(enter))))
         return 0
     request = Request("shell")
-    entry = cache.load(warm.place_of(request))
+    place = warm.place_of(request)
+    os.makedirs(place, mode=0o700, exist_ok=True)
+    # Before anything is read, and said also where that fails: a change from here on is one.
+    stamp = Path(place, "tried")
+    stamp.touch()
+    sys.stdout.write(_set(kind, "_FPACK_STAMP", str(stamp)))
+    sys.stdout.flush()
+    entry = cache.load(place)
     if entry is None or not os.path.isdir(entry.closure.view):
         from .options import Options
         from .shells.prepare import prepare
@@ -91,6 +118,8 @@ def command(kind: str, enter: Path | None) -> int:
         entry = prepare(request, Options()).entry
     folder, env = shims.activate(entry)
     sys.stdout.write(leaving(kind, folder, env, before) + exports(kind, folder, env))
-    if kind != "fish":
-        sys.stdout.write(f"_FPACK_STAMP={quoted(entry.place + '/entry')}\n")
     return 0
+
+
+def _set(kind: str, name: str, value: str) -> str:
+    return f"set -g {name} {quoted_by_fish(value)}\n" if kind == "fish" else f"{name}={quoted(value)}\n"

@@ -308,11 +308,14 @@ def scripts(closure: Closure) -> dict[str, str]:
     return {path: text.replace("@NAME@", quoted) for path, text in files.items()} | dict(closure.files)
 
 
+# While one's own start-up files are read, fpack is not the host's, whose Python is not there: they may call its hook.
 _BASH = """\
+fpack() { /run/fpack/bin/fpack "$@"; }
 if [ -r /etc/bash.bashrc ]; then . /etc/bash.bashrc; fi
 if [ -z "${FPACK_CLEAN-}" ] && [ -r ~/.bashrc ]; then . ~/.bashrc; fi
 PATH=$FPACK_PATH
 unset FPACK_PATH FPACK_CLEAN
+unset -f fpack
 if [ -z "${BASH_COMPLETION_VERSINFO-}" ] && [ -r /usr/share/bash-completion/bash_completion ]; then
   . /usr/share/bash-completion/bash_completion
 fi
@@ -321,6 +324,7 @@ PS1='\\[\\e[1;34m\\][@NAME@]\\[\\e[0m\\] '"${PS1-\\w\\\\$ }"
 """
 _ZSHENV = """\
 ZDOTDIR=$HOME
+fpack() { /run/fpack/bin/fpack "$@"; }
 if [[ -z ${FPACK_CLEAN-} && -r $HOME/.zshenv ]]; then source $HOME/.zshenv; fi
 ZDOTDIR=/run/fpack/zsh
 """
@@ -330,6 +334,7 @@ HISTFILE=$HOME/.zsh_history
 if [[ -z ${FPACK_CLEAN-} && -r $HOME/.zshrc ]]; then source $HOME/.zshrc; fi
 PATH=$FPACK_PATH
 unset FPACK_PATH FPACK_CLEAN
+unset -f fpack
 autoload -Uz compinit && compinit -u -d ${TMPDIR:-/tmp}/.zcompdump-fpack-$UID
 PROMPT="%B%F{blue}[@NAME@]%f%b $PROMPT"
 """

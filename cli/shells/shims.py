@@ -111,7 +111,8 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def _fish(text: str) -> str:
+def quoted_by_fish(text: str) -> str:
+    """A word for fish."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
@@ -121,7 +122,7 @@ def exports(kind: str, folder: str, env: Mapping[str, str]) -> str:
         import json
 
         return json.dumps({"path": folder, "env": dict(env)}, indent=2) + "\n"
-    quote = _fish if kind == "fish" else quoted
+    quote = quoted_by_fish if kind == "fish" else quoted
     lines = []
     for name, value in sorted(env.items()):
         if name != "PATH":
@@ -134,7 +135,7 @@ def leaving(kind: str, folder: str, env: Mapping[str, str], before: Mapping[str,
     """A function `_fpack_leave` that puts everything back to what it was."""
     lines = []
     if kind == "fish":
-        lines.append(f"set -gx PATH (string match -v -- {_fish(folder)} $PATH)")
+        lines.append(f"set -gx PATH (string match -v -- {quoted_by_fish(folder)} $PATH)")
     else:
         lines.append(f"local own=:{quoted(folder)}: rest=:$PATH:")
         lines.append('rest=${rest/"$own"/:}; rest=${rest#:}; export PATH="${rest%:}"')
@@ -143,7 +144,9 @@ def leaving(kind: str, folder: str, env: Mapping[str, str], before: Mapping[str,
             continue
         if name in before:
             value = before[name]
-            lines.append(f"set -gx {name} {_fish(value)}" if kind == "fish" else f"export {name}={quoted(value)}")
+            lines.append(
+                f"set -gx {name} {quoted_by_fish(value)}" if kind == "fish" else f"export {name}={quoted(value)}"
+            )
         else:
             lines.append(f"set -e {name}" if kind == "fish" else f"unset {name}")
     body = "".join(f"  {line}\n" for line in lines)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 
 
-def _place(project: str) -> str:
+def mark(project: str) -> str:
+    """The file that says so."""
     from blake3 import blake3
 
     state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
@@ -18,7 +19,7 @@ def _place(project: str) -> str:
 def is_trusted(project: str) -> bool:
     """Whether this user has entered the project's shell."""
     try:
-        with open(_place(project), "rb") as file:
+        with open(mark(project), "rb") as file:
             status = os.fstat(file.fileno())
             return status.st_uid == os.geteuid() and file.read() == os.fsencode(os.path.realpath(project))
     except OSError:
@@ -29,7 +30,7 @@ def trust(project: str) -> None:
     """Note that the user has entered the project's shell."""
     if is_trusted(project):
         return
-    place = _place(project)
+    place = mark(project)
     try:
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
         with open(place, "wb") as file:

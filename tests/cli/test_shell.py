@@ -173,7 +173,7 @@ def test_a_container_has_the_project_alone(fpack: Fpack, project: Path) -> None:
     )
     lines = out(fpack, "shell", "--container", "--", "sh", "-c", script, cwd=project).splitlines()
     assert lines[0] == "here"
-    assert "private" not in lines and lines[-2] == "fpack" and lines[-1] in ("/root", f"/home/{os.environ.get('USER')}")
+    assert "private" not in lines and lines[-2] == "fpack" and lines[-1].startswith(("/root", "/home/"))
     assert int(lines[-3]) < 10, "it sees its own processes only"
     written = "echo in > made; echo $?"
     assert out(fpack, "shell", "--container", "--", "sh", "-c", written, cwd=project) == "0"
@@ -292,39 +292,6 @@ def test_an_interactive_shell(fpack: Fpack, project: Path, terminals: list[Termi
     (fpack.home / ".bashrc").unlink()
 
 
-HOOKS = {
-    "bash": (["bash", "--norc", "-c"], "_fpack_hook", "type -P greet || echo none"),
-    "zsh": (["zsh", "-f", "-c"], "_fpack_hook", "whence -p greet || echo none"),
-    "fish": (["fish", "--no-config", "-c"], "_fpack_hook", "type -fP greet 2>/dev/null; or echo none"),
-}
-
-
-@pytest.mark.parametrize("kind", HOOKS)
-def test_a_hook_enters_and_leaves_with_the_directory(fpack: Fpack, project: Path, kind: str) -> None:
-    words, hook, where = HOOKS[kind]
-    if shutil.which(words[0]) is None:
-        pytest.skip(f"{kind} is not installed")
-    path = f"{Path(fpack.command()[0]).parent}:{fpack.env['PATH']}"
-    line = "fpack hook fish | source" if kind == "fish" else f'eval "$(fpack hook {kind})"'
-    below = project / "below"
-    below.mkdir()
-    show = f"{where}; echo level=$LEVEL"
-    script = f"{line}; {hook}; {show}; cd {below}; {hook}; {show}; greet a; cd ../..; {hook}; {show}; echo $PATH"
-
-    def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*words, script], capture_output=True, text=True, cwd=project.parent,
-                              env={**fpack.env, "PATH": path, "LEVEL": "outer"}, timeout=60)  # fmt: skip
-
-    before = run()
-    assert "has it entered from then on" in before.stderr and "greet 13" not in before.stdout
-    fpack("shell", "--", "true", cwd=project)
-    lines = run().stdout.splitlines()
-    assert lines[:2] == ["none", "level=outer"]
-    assert lines[2].endswith("/bin/greet") and lines[3:5] == ["level=own", "greet 13 a"]
-    assert lines[5:7] == ["none", "level=outer"]
-    assert lines[7].replace(" ", ":") == path
-
-
 def test_shims_have_what_was_asked_for_and_pass_all_on(fpack: Fpack, project: Path) -> None:
     answer = json.loads(fpack("shell", "--print-env=json", cwd=project).stdout)
     assert answer["env"]["LEVEL"] == "own"
@@ -338,14 +305,6 @@ def test_shims_have_what_was_asked_for_and_pass_all_on(fpack: Fpack, project: Pa
     assert done.stdout == "greet 13 a  b\ngreet 13 /\ny\n1\n", done.stderr
     # A second time there is nothing to make.
     assert json.loads(fpack("shell", "--print-env=json", cwd=project).stdout) == answer
-
-
-def test_direnv_uses_a_shell(fpack: Fpack, project: Path) -> None:
-    path = f"{Path(fpack.command()[0]).parent}:{fpack.env['PATH']}"
-    script = 'watch_file() { echo "watched $*"; }; eval "$(fpack hook direnv)"; use_fpack; greet; echo $LEVEL'
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=project,
-                          env={**fpack.env, "PATH": path}, timeout=60)  # fmt: skip
-    assert done.stdout.splitlines() == ["watched fpack.fp fpack.lock", "greet 13 ", "own"], done.stderr
 
 
 def test_editors_get_the_packed_image_of_the_shell(fpack: Fpack, project: Path) -> None:

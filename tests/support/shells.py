@@ -13,7 +13,7 @@ import signal
 import struct
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -124,13 +124,15 @@ class Terminal:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         columns: int = 100,
+        program: Sequence[str] = (),
     ) -> None:
+        """args: of fpack; or another program, by words."""
         self.text = ""
         self.status: int | None = None
         self.pid, self.master = pty.fork()
         if self.pid == 0:
             os.chdir(cwd or fpack.home)
-            words = fpack.command(*args)
+            words = list(program) or fpack.command(*args)
             os.execve(words[0], words, {**fpack.env, "TERM": "xterm", "PWD": str(cwd or fpack.home), **(env or {})})
         self.resize(24, columns)
 
