@@ -73,9 +73,12 @@ def test_an_output_that_is_a_symlink_is_that_symlink(caller: Caller, victim: Pat
 
 
 def test_an_output_that_was_swapped_for_a_symlink_is_that_symlink(caller: Caller, victim: Path) -> None:
-    made = caller.build(f"mkdir $out; echo > $out/file; (while :; do mv -T $out $out.x; ln -s {victim} $out; rm $out; "
-                        "mv -T $out.x $out; done) 2>/dev/null & sleep 0.3; kill %1; wait || :; rm -rf $out $out.x; "
-                        f"ln -s {victim} $out", "swapped")  # fmt: skip
+    made = caller.build(
+        f"mkdir $out; echo > $out/file; (while :; do mv -T $out $out.x; ln -s {victim} $out; rm $out; "
+        "mv -T $out.x $out; done) 2>/dev/null & sleep 0.3; kill %1; wait || :; sleep 0.3; rm -rf $out $out.x; "
+        f"ln -s {victim} $out",
+        "swapped",
+    )
     assert os.readlink(made.output) == str(victim)
 
 
@@ -219,6 +222,27 @@ def test_what_it_says_cannot_drive_a_terminal(caller: Caller) -> None:
     assert "\x1b" not in error_text(FpackError("A build failed", why=error))
 
 
+@pytest.mark.parametrize("target", ["a" * 4095, "/proc/self/root/../../etc/shadow", "."])
+def test_any_target_of_a_symlink_is_only_a_target(caller: Caller, target: str) -> None:
+    made = caller.build(f"mkdir $out; ln -s {target} $out/l", f"target-{len(target)}")
+    assert os.readlink(made.output / "l") == target
+
+
+def test_who_holds_an_output_open_from_outside_changes_nothing_that_is_registered(caller: Caller) -> None:
+    """CVE-2024-27297: an accomplice on the host, who got at a descriptor of what a build wrote."""
+    caller.start("mkdir $out; echo good > $out/f; ln $out/f $out/g; echo up; sleep 1", "held")
+    caller.wait("up")
+    (place,) = caller.store.glob("tmp/*/*/out/*-held")
+    folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    with open(place / "f", "r+b") as held:
+        made = caller.finish().output
+        held.write(b"evil")
+        held.flush()
+        os.close(folder)
+        assert (made / "f").read_bytes() == (made / "g").read_bytes() == b"good\n"
+        assert os.fstat(held.fileno()).st_ino not in {each.stat().st_ino for each in made.iterdir()}
+
+
 # What runs on.
 
 
@@ -310,6 +334,16 @@ def test_an_input_that_names_the_place_of_the_output_does_no_harm(two: list[Call
     text = made.output.read_text()
     assert place not in text and text == f"before /fpack/store/{made.output.name} after\n"
     assert other.build("cat $it > $out", "collide", env={"it": trap}).output == made.output
+
+
+def test_the_place_of_another_builds_output_is_no_mention_of_itself(caller: Caller) -> None:
+    from fpack.builders.exec_output import place_of
+
+    place = place_of("victim", "out")
+    holder = caller.build(f"a={str(place)[:30]}; echo ${{a}}{str(place)[30:]} > $out", "holder").output
+    assert holder.read_text() == f"{place}\n"
+    victim = caller.build("echo $out > $out", "victim").output
+    assert victim.read_text() == f"/fpack/store/{victim.name}\n" and victim.name != place.base
 
 
 def test_a_failed_build_leaves_the_store_as_it_was(caller: Caller) -> None:

@@ -246,3 +246,25 @@ def test_a_build_has_a_user_of_its_own_and_its_directory_is_closed(two: list[Cal
         assert users[0] == users[1] == {str(two[0].uid)}
     for each in two:
         assert each.finish().path
+
+
+def test_a_shell_in_the_sandbox_of_a_failed_build_sees_no_more(caller: Caller) -> None:
+    attempts = "cat here; id -u; echo $out; ls /run/fpack; cat /etc/shadow; echo x > /proc/sys/kernel/domainname"
+    text = caller.in_terminal("echo made > here; exit 1", [*attempts.split("; "), "env; cat /proc/*/environ", "exit"])
+    lines = [line.strip() for line in text.splitlines()]
+    assert "made" in lines and "1000" in lines and SECRET not in text
+    assert any(line.startswith("/fpack/store/") and line.endswith("-it") for line in lines)
+    assert any("1-build" in line for line in lines)
+    assert "No such file" in text and "Read-only file system" in text
+
+
+def test_a_build_comes_out_the_same_for_root_and_for_a_user_without_rights() -> None:
+    script = (
+        'mkdir -p $out/bin; echo "$out $MORE" > $out/bin/x; chmod +x $out/bin/x; ln -s $out/bin/x $out/y; '
+        "{ id; cat /proc/sys/kernel/hostname; stat -c '%A %u %g' $out/bin; env; } > $out/seen; ulimit -a >> $out/seen"
+    )
+    found = []
+    for mode in MODES:
+        with callers(mode) as (one,):
+            found.append(one.build(script, "same", env={"MORE": "x"}).output.name)
+    assert len(found) == 2 and found[0] == found[1]

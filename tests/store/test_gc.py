@@ -9,7 +9,6 @@ from pathlib import Path
 from fpack.store import gc
 from fpack.store.derivation import Output
 from fpack.store.path import StorePath
-from fpack.store.remove import remove_tree
 from fpack.store.store import Store
 
 
@@ -125,29 +124,3 @@ def test_gc_beside_registration_never_breaks_a_valid_path(tmp_path: Path) -> Non
     for thread in threads:
         thread.join()
     assert problems == []
-
-
-def test_removing_follows_no_symlink_and_no_depth_is_too_much(tmp_path: Path) -> None:
-    victim = tmp_path / "victim"
-    victim.mkdir()
-    (victim / "precious").write_text("x")
-    top = tmp_path / "top"
-    top.mkdir()
-    (top / "link").symlink_to(victim)
-    fd = os.open(top, os.O_RDONLY)
-    for _ in range(3000):
-        os.mkdir("d" * 10, dir_fd=fd)
-        below = os.open("d" * 10, os.O_RDONLY, dir_fd=fd)
-        os.close(fd)
-        fd = below
-    os.close(fd)
-    (top / "readonly").mkdir()
-    (top / "readonly" / "file").write_text("x")
-    (top / "readonly").chmod(0o555)
-    remove_tree(top)
-    assert not top.exists()
-    assert (victim / "precious").read_text() == "x"
-    (tmp_path / "link").symlink_to(victim)
-    remove_tree(tmp_path / "link")
-    assert (victim / "precious").exists() and not (tmp_path / "link").is_symlink()
-    remove_tree(tmp_path / "nothing")

@@ -7,6 +7,7 @@ comes. What it builds runs in a root that has `attacker`, a program for all that
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -15,9 +16,10 @@ import stat
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,20 +60,22 @@ class Caller:
         secret = os.open(attacker.with_name("secret"), os.O_RDWR | os.O_CREAT)
         os.write(secret, SECRET.encode())
         top = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+        self._command = [*change, sys.executable, "-m", "support.attacks", str(store), str(attacker), SECRET]
+        self._env = {
+            "PATH": os.environ["PATH"],
+            "HOME": "/",
+            "CALLER_SECRET": SECRET,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+        }
         self._process = subprocess.Popen(
-            [*change, sys.executable, "-m", "support.attacks", str(store), str(attacker), SECRET],
+            self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             pass_fds=(secret, top),
             cwd="/",
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": "/",
-                "CALLER_SECRET": SECRET,
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "PYTHONPATH": str(Path(__file__).parents[1]),
-            },  # fmt: skip
+            env=self._env,
         )
         os.close(secret)
         os.close(top)
@@ -112,6 +116,25 @@ class Caller:
             pass
         assert set(message) == {"path", "error", "new"}, message
         return Result(Path(message["path"]) if message["path"] else None, message["error"], self.lines, message["new"])
+
+    def in_terminal(self, script: str, words: Sequence[str]) -> str:
+        """Run a script that fails, at a terminal; what is seen there while `words` are typed into the shell in it."""
+        master, slave = os.openpty()
+        process = subprocess.Popen(
+            [*self._command, script], stdin=slave, stdout=slave, stderr=slave, env=self._env, cwd="/",
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(slave)
+        seen = b""
+        todo = [word.encode() + b"\n" for word in words]
+        with contextlib.suppress(OSError):  # what a terminal gives when its last writer has gone
+            while data := os.read(master, 1 << 16):
+                seen += data
+                if todo and seen.rstrip(b" ").endswith(b"$"):
+                    os.write(master, todo.pop(0))
+        os.close(master)
+        process.wait(30)
+        return seen.decode("utf-8", "replace")
 
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -284,5 +307,23 @@ def _serve(place: Path, attacker: str) -> None:
             tell(path=path, error=error, new=len(world.store.database.paths()) - before)
 
 
+def _fail_and_look(place: Path, script: str) -> None:
+    """In the caller: run a build that fails, and open the shell in its sandbox."""
+    from fpack.builders.exec import Options, PhaseFailed, kept_shell
+    from fpack.builders.scheduler import BuildsFailed
+    from support import builds
+
+    with builds.builds(place, tools=TOOLS, options=Options(keep_failed=True)) as world:
+        try:
+            world.build(script)
+        except BuildsFailed as failed:
+            error = failed.failures[0][1]
+            assert isinstance(error, PhaseFailed) and error.kept is not None
+            kept_shell(error.kept)
+
+
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]), sys.argv[2])
+    if sys.argv[4:]:
+        _fail_and_look(Path(sys.argv[1]), sys.argv[4])
+    else:
+        _serve(Path(sys.argv[1]), sys.argv[2])

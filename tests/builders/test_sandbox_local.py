@@ -1,0 +1,65 @@
+"""The executor of this machine: what it hands over to a build's user, and takes back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fpack.builders.sandbox import local
+from support.swaps import fill, spared, swap
+
+USER = 54321 if os.geteuid() == 0 else os.geteuid()
+
+
+def test_a_link_in_the_place_of_a_directory_that_is_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CVE-2025-52993, Guix 47229: put there when it was known to be a directory, and not entered yet."""
+    top = tmp_path / "top"
+    fill(top)
+    opened: Callable[[str, int | None], int] = local.open_directory
+
+    with spared(tmp_path / "victim") as victim:
+
+        def late(name: str, parent: int | None) -> int:
+            if name == "d":
+                swap(top / "d", victim)
+            return opened(name, parent)
+
+        monkeypatch.setattr(local, "open_directory", late)
+        with pytest.raises(OSError):
+            local.give_tree(top, USER)
+        assert (top / "d").is_symlink()
+
+
+def test_a_link_in_the_place_of_a_file_that_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same of a file, just before its owner is changed: it is the link's that is."""
+    top = tmp_path / "top"
+    fill(top)
+    chown = os.chown
+    swapped = []
+
+    with spared(tmp_path / "victim") as victim:
+
+        def late(name: str, *args: Any, **more: Any) -> None:
+            if name == "7":
+                for folder in "def":
+                    if not (top / folder / "in/7").is_symlink():
+                        swap(top / folder / "in/7", victim / "in/7")
+                        swapped.append(folder)
+            chown(name, *args, **more)
+
+        monkeypatch.setattr(os, "chown", late)
+        local.give_tree(top, USER)
+        assert swapped == ["d", "e", "f"]
+        assert {(top / folder / "in/7").lstat().st_uid for folder in "def"} == {USER}
+
+
+def test_a_link_in_the_place_of_a_directory_of_a_work(tmp_path: Path) -> None:
+    with spared(tmp_path / "victim") as victim:
+        os.symlink(victim, tmp_path / "build")
+        with pytest.raises(OSError):
+            local._give(f"{tmp_path}/build", USER)
