@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -194,14 +195,39 @@ def _redis_client(podman: Podman, name: str) -> list[str]:
 )
 def test_it_is_the_same_elsewhere(world: World, example: str, what: str) -> None:
     here = world.built(example, what, timeout=1800)
+    with _elsewhere(world, example) as other:
+        assert other.built(example, what, timeout=1800) == here
+
+
+@contextmanager
+def _elsewhere(world: World, example: str) -> Iterator[World]:
     place = Path(tempfile.mkdtemp(prefix="fpack-elsewhere-", dir="/var/tmp"))
     try:
         place.chmod(0o755)
-        other = World(place, prefix=elsewhere())
+        other = World(place, prefix=elsewhere(place))
         # The same lock, as it lies beside a project that is shared.
         shutil.copy(world.examples / example / "fpack.lock", other.examples / example)
         subprocess.run(["chown", "-R", str(NOBODY), str(place)], check=True)
-        assert other.built(example, what, timeout=1800) == here
+        yield other
     finally:
         subprocess.run(["chmod", "-R", "u+w", str(place)], check=True)
         shutil.rmtree(place)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be had by root")
+def test_elsewhere_is_another_year_with_other_cores(world: World) -> None:
+    script = 'install = "mkdir $out; date +%Y >$out/year; nproc >$out/cores"'
+    with open(world.examples / "c-hello/fpack.fp", "a") as file:
+        file.write(f'told = package {{ name = "told", {script} }}\n')
+    here = _told(world)
+    with _elsewhere(world, "c-hello") as other:
+        shutil.copy(world.examples / "c-hello/fpack.fp", other.examples / "c-hello")
+        there = _told(other)
+    assert int(there["year"]) > int(here["year"]) + 5
+    assert there["cores"] == "1" and here["cores"] == str(len(os.sched_getaffinity(0)))
+
+
+def _told(world: World) -> dict[str, str]:
+    path = world.built("c-hello", "told")
+    place = world.fpack.home / "store" / "store" / path.rpartition("/")[2]
+    return {each.name: each.read_text().strip() for each in place.iterdir()}

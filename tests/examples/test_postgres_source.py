@@ -129,7 +129,7 @@ def test_it_is_the_same_elsewhere(world: World) -> None:
     place = Path(tempfile.mkdtemp(prefix="fpack-elsewhere-", dir="/var/tmp"))
     try:
         place.chmod(0o755)
-        other = World(place, prefix=elsewhere())
+        other = World(place, prefix=elsewhere(place))
         shutil.copy(world.folder / "fpack.lock", other.folder)
         subprocess.run(["chown", "-R", str(NOBODY), str(place)], check=True)
         assert other.built("image") == here
