@@ -60,7 +60,13 @@ image = container {
     tzdata         = { keep = ["/usr/share/zoneinfo"] }
 
     # Libraries that come in by themselves: what of them nothing here loads.
-    libc6          = { drop = ["/usr/lib/*/libmvec.so.1"] }
+    libc6          = {
+      drop = [
+        "/usr/lib/*/libmvec.so.1", "/usr/lib/*/libnsl.so.1", "/usr/lib/*/libthread_db.so.1",
+        "/usr/lib/*/libnss_hesiod.so.2", "/usr/lib/*/libnss_compat.so.2", "/usr/lib/*/libBrokenLocale.so.1",
+        "/usr/lib/*/libanl.so.1", "/usr/lib/*/libc_malloc_debug.so.0",
+      ]
+    }
     libicu76       = { drop = ["/usr/lib/*/libicuio.so.*", "/usr/lib/*/libicutest.so.*", "/usr/lib/*/libicutu.so.*"] }
   }
 
