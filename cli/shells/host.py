@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 from .model import Host
 
 _SYS_ADMIN = 21  # the capability to mount
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # in a shell
+# Debian's and its like, Red Hat's, SUSE's, Alpine's and the BSDs'.
+_BUNDLES = (CERTIFICATES, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem")
 _TERMINFO = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo", "/usr/lib/terminfo")
 # The host's directories that are the system's own; a program of a shim sees all others.
 _SYSTEM = frozenset((
@@ -36,6 +39,7 @@ def facts(project: str, view: str, environ: Mapping[str, str] = os.environ) -> H
         resolv=_real("/etc/resolv.conf"),
         localtime=_real("/etc/localtime"),
         runtime=_runtime(environ),
+        certificates=_certificates(environ) if os.path.isfile(view + CERTIFICATES) else "",
     )
 
 
@@ -124,6 +128,14 @@ def _runtime(environ: Mapping[str, str]) -> str:
     """The user's directory for sockets, if it is where the system makes one."""
     place = environ.get("XDG_RUNTIME_DIR", "").rstrip("/")
     return place if place.startswith("/run/") and "/../" not in f"{place}/" else ""
+
+
+def _certificates(environ: Mapping[str, str]) -> str:
+    """The certificates that programs of the host trust: a network's own authority is known there alone."""
+    for place in (environ.get("SSL_CERT_FILE", ""), *_BUNDLES):
+        if place.startswith("/") and (found := _real(place)):
+            return found
+    return ""
 
 
 def _terminfo(environ: Mapping[str, str], view: str) -> str:

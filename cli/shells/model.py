@@ -50,6 +50,7 @@ class Host(NamedTuple):
     outside of a project. sockets: those that exist of the ssh agent, X, Wayland and the like. terminfo: the host's
     entry for $TERM where the shell has none. resolv, localtime: real files, or empty. folders: more to
     share. runtime: $XDG_RUNTIME_DIR where that is below /run, else empty.
+    certificates: the file of those that this machine trusts, or empty where the shell has none.
     """
 
     uid: int
@@ -66,6 +67,7 @@ class Host(NamedTuple):
     localtime: str = ""
     folders: tuple[str, ...] = ()
     runtime: str = ""
+    certificates: str = ""
 
 
 class Account(NamedTuple):

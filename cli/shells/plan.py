@@ -214,6 +214,8 @@ def _small(wishes: Wishes, host: Host) -> Iterator[Mount]:
         return
     if host.localtime and not wishes.pure:
         yield Mount("--ro-bind", "/etc/localtime", host.localtime)
+    if host.certificates and not wishes.pure:
+        yield Mount("--ro-bind", "/etc/ssl/certs/ca-certificates.crt", host.certificates)
     if host.runtime:
         yield Mount("--dir", host.runtime, mode="0700")
     for place in host.sockets:

@@ -53,6 +53,7 @@ HOST = Host(
     sockets=("/tmp/ssh-1/agent", "/run/user/1000/wayland-0"),
     resolv="/run/systemd/resolve/stub-resolv.conf",
     localtime="/usr/share/zoneinfo/Europe/Berlin",
+    certificates="/home/ann/authority.pem",
 )
 
 
@@ -161,6 +162,14 @@ def test_without_a_network_there_are_no_name_servers() -> None:
     plan = made(wishes=Wishes(network=False))
     assert "--unshare-net" in plan.args and "/etc/resolv.conf" not in mounts(plan)
     assert "--unshare-net" not in made().args
+
+
+@pytest.mark.parametrize(("wishes", "own"), [(PLAIN, False), (Wishes(pure=True), True), (Wishes(container=True), True)])
+def test_time_zone_and_certificates_are_the_machines_unless_it_is_clean(wishes: Wishes, own: bool) -> None:
+    found = mounts(made(wishes=wishes))
+    sources = [found.get(f"/etc/{name}") for name in ("localtime", "ssl/certs/ca-certificates.crt")]
+    host = [("--ro-bind", HOST.localtime), ("--ro-bind", HOST.certificates)]
+    assert sources == ([None, None] if own else host)
 
 
 def test_what_is_exposed_is_read_only_also_in_what_is_shared() -> None:

@@ -26,12 +26,12 @@ COREUTILS = [
     "pwd", "readlink", "rm", "seq", "sleep", "sort", "stat", "stty", "tail", "tee", "test", "timeout", "touch", "true",
     "tty", "uname", "wc",
 ]  # fmt: skip
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nT25l\n-----END CERTIFICATE-----\n"
 EMPTY = (
     "gawk",
     "patch",
     "xz-utils",
     "bash-completion",
-    "ca-certificates",
     "diffutils",
     "findutils",
     "gzip",
@@ -89,6 +89,9 @@ def world(folder: Path) -> Archive:
         archive.add("ncurses-base", number, suite=release, files=_terminals())
         for name, programs in (("grep", "grep"), ("sed", "sed"), ("hostname", "hostname"), ("procps", "ps")):
             archive.add(name, number, suite=release, files=packages_of(programs))
+        archive.add(
+            "ca-certificates", number, suite=release, files={"usr/share/ca-certificates/mozilla/One.crt": CERTIFICATE}
+        )
         for name in (*EMPTY, "ncurses-bin", "perl-base"):
             archive.add(name, number, suite=release)
         archive.add(

@@ -1,4 +1,4 @@
-"""The ssh agent's socket and the display server's in a shell, wherever on the host they are."""
+"""What a shell has of the machine: the ssh agent's and the display server's sockets, and trusted certificates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.program import Fpack
-from support.shells import world
+from support.shells import CERTIFICATE, world
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
@@ -74,3 +74,12 @@ def test_programs_have_a_runtime_directory_of_their_own(fpack: Fpack) -> None:
         done = fpack("shell", *options, "debian.trixie.greet", "--", "sh", "-c", script, env={"XDG_RUNTIME_DIR": place})
         assert done.stdout == "700\n"
     assert not Path(place).exists()
+
+
+def test_certificates_are_those_that_the_machine_trusts(fpack: Fpack, tmp_path: Path) -> None:
+    (tmp_path / "own.pem").write_text("of a network\n")
+    read = ("debian.trixie.greet", "--", "cat", "/etc/ssl/certs/ca-certificates.crt")
+    env = {"SSL_CERT_FILE": str(tmp_path / "own.pem")}
+    assert fpack("shell", *read, env=env).stdout == "of a network\n"
+    for options in (["--pure"], ["--container"]):
+        assert fpack("shell", *options, *read, env=env).stdout == CERTIFICATE
