@@ -53,11 +53,13 @@ postgres({ icu: bool = true, xml: bool = icu, readline: bool = true }) = autotoo
   outputs = ["out", "dev"]
   install = """
     make install-world-bin
-    mkdir -p "$dev/bin" "$dev/lib"
-    mv "$out/bin/ecpg" "$dev/bin/ecpg"
-    mv "$out/lib/pgxs" "$out"/lib/libecpg* "$out"/lib/libpgtypes* "$dev/lib"
-    sed -i "s|^libdir=.*|libdir=$dev/lib|; s|^Libs: |&-Wl,-rpath,$dev/lib |" \\
-      "$out"/lib/pkgconfig/libecpg*.pc "$out/lib/pkgconfig/libpgtypes.pc"
+    mkdir -p "$dev/lib"
+    mv "$out/lib/pgxs" "$dev/lib"
+    rm "$out/bin/ecpg" "$out"/lib/lib{ecpg,pgtypes}*
+    make -C src/interfaces/ecpg clean
+    make -C src/interfaces/ecpg install bindir="$dev/bin" libdir="$dev/lib" rpathdir="$out/lib:$dev/lib" \\
+      pkgconfigdir="$out/lib/pkgconfig"
+    sed -i "s|^Libs: |&-Wl,-rpath,$dev/lib |" "$out"/lib/pkgconfig/lib{ecpg,pgtypes}*.pc
     cat >"$dev/bin/pg_config" <<END
     #!/bin/sh
     found=\\$($out/bin/pg_config "\\$@") || exit

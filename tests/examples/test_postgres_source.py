@@ -147,6 +147,9 @@ def test_an_extension_is_compiled_with_it(world: World) -> None:
         file.write(PACKAGE)
     path = world.store(world.built("answer"))
     assert (path / "lib" / "answer.so").is_file() and (path / "share/extension/answer.control").is_file()
+    # Embedded SQL, whose libraries are in no image of the server: there is none to connect to.
+    done = world.fpack("run", "embedded", "--", "embedded", cwd=world.folder, timeout=600, status=1)
+    assert "SQL error: could not connect to database" in done.stderr
 
 
 EXTENSION = {
@@ -154,6 +157,8 @@ EXTENSION = {
     "PGXS = $(shell pg_config --pgxs)\ninclude $(PGXS)\n",
     "answer.control": "default_version = '1'\n",
     "answer--1.sql": "CREATE FUNCTION answer() RETURNS int AS 'MODULE_PATHNAME' LANGUAGE C;\n",
+    "embedded.pgc": "int main(void) {\n  EXEC SQL WHENEVER SQLERROR SQLPRINT;\n"
+    "  EXEC SQL CONNECT TO 'x@/nowhere' USER 'x';\n  return sqlca.sqlcode != 0;\n}\n",
     "answer.c": '#include "postgres.h"\n#include "fmgr.h"\nPG_MODULE_MAGIC;\nPG_FUNCTION_INFO_V1(answer);\n'
     "Datum answer(PG_FUNCTION_ARGS) { PG_RETURN_INT32(42); }\n",
 }
@@ -166,5 +171,14 @@ answer = make {
   build   = "pg_config --includedir-server; make with_llvm=no"
   check   = null
   install = "make install with_llvm=no pkglibdir=$out/lib datadir=$out/share"
+}
+embedded = make {
+  name    = "embedded"
+  source  = ./extension
+  tools   = [debian.pkgconf]
+  libs    = [server]
+  build   = "ecpg embedded.pgc; cc -o embedded embedded.c $(pkg-config --cflags --libs libecpg)"
+  check   = null
+  install = "mkdir -p $out/bin; cp embedded $out/bin"
 }
 """
