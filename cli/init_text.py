@@ -18,7 +18,7 @@ def render(guess: Guess, release: str) -> str:
         f'debian = import("fpack/debian").{release}\n',
         _call(attribute, guess.call, _package(guess)),
         _call("image", "container", _image(guess, attribute)),
-        _call("shell", "shell", [("packages", _packages(guess))]),
+        _call("shell", "shell", [("name", text(attribute)), ("packages", _packages(guess))]),
     ]
     return "\n".join(parts)
 

@@ -27,10 +27,11 @@ _IGNORE = "# What fpack keeps for this project on this machine.\n*\n"
 
 
 class Prepared(NamedTuple):
-    """A built shell. lease: the open file that keeps it while it is open."""
+    """A built shell. lease: the open file that keeps it while it is open. named: whether it is a file's shell { }."""
 
     entry: Entry
     lease: int
+    named: bool
 
 
 def prepare(request: Request, options: Options) -> Prepared:
@@ -39,31 +40,32 @@ def prepare(request: Request, options: Options) -> Prepared:
 
     place = warm.place_of(request)
     with Workspace(options) as workspace:
+        named = False
         with Recorder() as recorder:
             if request.building:
                 from . import building
 
                 target, entry, paths = building.entry(workspace, request.building, place)
             else:
-                target, value = _value(workspace, request)
+                target, value, named = _value(workspace, request)
                 entry, paths = _Shell(workspace, value).entry(place, _project(target), recorder)
         workspace.finish()
         lease = _lease(workspace, entry, paths)
         if entry.project:
             keep(workspace, Path(entry.project), paths, "build" if request.building else "shell")
         _save(place, entry, workspace, recorder, target)
-    return Prepared(entry, lease)
+    return Prepared(entry, lease, named)
 
 
-def _value(workspace: Workspace, request: Request) -> tuple[Target, Mapping[str, Any]]:
-    """What a request names, as a shell."""
+def _value(workspace: Workspace, request: Request) -> tuple[Target, Mapping[str, Any], bool]:
+    """What a request names, as a shell; and whether it is one."""
     targets = [workspace.target(text, "shell") for text in request.what or (None,)]
     values = [workspace.evaluator.force(workspace.value(target)) for target in targets]
     kinds = [workspace.field(v, "type") if isinstance(v, Mapping) else None for v in values]
     if len(values) == 1 and kinds[0] == "shell":
         if request.verb == "run":
             raise UsageError(f"{targets[0].text} is a shell", hint=f"fpack shell {targets[0].text} -- COMMAND")
-        return targets[0], values[0]
+        return targets[0], values[0], True
     packages = []
     for target, value, kind in zip(targets, values, kinds, strict=True):
         if kind == "container":
@@ -77,7 +79,7 @@ def _value(workspace: Workspace, request: Request) -> tuple[Target, Mapping[str,
                 hint="write shell = shell { packages = [...] }, or name packages, as in debian.trixie.jq",
             )
     make = workspace.expression('import("fpack/shell").shell-of')
-    return targets[0], workspace.evaluator.call(make, packages)
+    return targets[0], workspace.evaluator.call(make, packages), False
 
 
 def _article(kind: str) -> str:

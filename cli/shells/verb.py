@@ -37,6 +37,12 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
     if request.print_env:
         return warm.print_env(prepared.entry, request.print_env)
     if values.get("devcontainer"):
+        if not prepared.named:
+            raise UsageError(
+                "--devcontainer needs a shell { } of a file",
+                why="editors have fpack pack it whenever they open the project",
+                hint="write shell = shell { packages = [...] } into fpack.fp",
+            )
         folder = prepared.entry.project or os.getcwd()
         place = devcontainer.write(Path(folder), prepared.entry.closure.name, what[0] if what else "shell")
         warm.note(f"{short(place)} is written; editors open the project in an image of the shell")

@@ -107,10 +107,11 @@ service({
 # The shell of `fpack shell debian.trixie.gcc debian.trixie.make`.
 shell-of(packages) = shell { packages }
 
-# What every shell has.
+# What every shell has. Editors have servers of their own in it, which load the C++ library.
 usual = [
   "bash", "bash-completion", "ca-certificates", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip",
-  "hostname", "less", "libc-bin", "mawk", "ncurses-base", "ncurses-bin", "netbase", "procps", "sed", "tar",
+  "hostname", "less", "libc-bin", "libstdc++6", "mawk", "ncurses-base", "ncurses-bin", "netbase", "procps", "sed",
+  "tar",
 ]
 
 search-path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games"

@@ -29,6 +29,8 @@ shell = shell {
   hook = "export ORDER=$ORDER-2"
 }
 image = container { packages = [debian.greet] }
+package = import("fpack/package").package
+tool = package { name = "tool", source = ./notes.txt, unpack = null, install = "cp $source $out" }
 """
 
 
@@ -315,6 +317,9 @@ def test_editors_get_the_packed_image_of_the_shell(fpack: Fpack, project: Path) 
     assert told["image"].removeprefix("localhost/") == f"{packed['name']}:{packed['tag']}" == "site:shell"
     assert told["initializeCommand"][:3] == ["fpack", "pack", "shell"]
     fpack("shell", "--devcontainer", cwd=project)
+    for words in (["debian.trixie.greet"], ["--for", "#tool"]):
+        text = fpack.fails("shell", "--devcontainer", *words, cwd=project)
+        assert "needs a shell { } of a file" in text, text
     place.write_text("// mine\n{}")
     assert "not fpack's" in fpack.fails("shell", "--devcontainer", cwd=project)
     assert place.read_text() == "// mine\n{}"

@@ -36,6 +36,7 @@ EMPTY = (
     "findutils",
     "gzip",
     "less",
+    "libstdc++6",
     "mawk",
     "netbase",
     "tar",
