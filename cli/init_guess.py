@@ -70,6 +70,11 @@ def python(project: Project) -> Guess | None:
         source = "requirements.txt" if locked.strip() else "pyproject.toml"
         fields.append(("requirements", "./requirements.lock.txt"))
         todo.append(f"lock the packages: pip-compile --generate-hashes -o requirements.lock.txt {source}")
+    tools, unknown = _backend(project.toml("pyproject.toml"))
+    if tools:
+        fields.append(("tools", f"[{', '.join(f'debian.{each}' for each in tools)}]"))
+        said.append(f"pyproject.toml: it is built with {', '.join(tools)}")
+    todo += [f"name in `tools` the Debian package that has {each}, which builds the project" for each in unknown]
     used = f"{locked} {project.text('pylock.toml')} {' '.join(_strings(data.get('dependencies')))}".lower()
     entrypoint, ports = _python_program(project, used, data)
     if entrypoint is None:
@@ -77,6 +82,22 @@ def python(project: Project) -> Guess | None:
     else:
         said.append(f"the image runs {_shown(entrypoint)}")
     return Guess("python", name, version, fields, ["python3", "python3-venv"], entrypoint, ports, said, todo)
+
+
+_BACKENDS = {
+    "setuptools": "", "wheel": "", "hatchling": "python3-hatchling", "hatch-vcs": "python3-hatch-vcs",
+    "poetry-core": "python3-poetry-core", "pdm-backend": "python3-pdm-backend", "flit-core": "flit",
+    "setuptools-scm": "python3-setuptools-scm", "meson-python": "python3-mesonpy",
+    "scikit-build-core": "python3-scikit-build-core", "cython": "cython3",
+}  # fmt: skip
+
+
+def _backend(data: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """What builds a Python project: Debian's packages of it, and the names of what none is known for."""
+    requires = _strings(_record(data.get("build-system")).get("requires"))
+    found = [re.split(r"[^\w.-]", each.strip(), maxsplit=1)[0].lower() for each in requires]
+    names = [re.sub(r"[-_.]+", "-", name) for name in found]
+    return [_BACKENDS[n] for n in names if _BACKENDS.get(n)], [n for n in names if n not in _BACKENDS]
 
 
 def _built_packages(lock: dict[str, Any]) -> list[str]:

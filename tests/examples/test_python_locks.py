@@ -130,3 +130,19 @@ def test_requirements_from_a_directory_of_pips(world: World, index: Index, proje
     place.write_text(text.replace("SOURCES", "true"))
     done = world.fpack("run", "adds", "--", "adds", "1", "1", cwd=project, env=env, timeout=600)
     assert done.stdout == "the sum is 2\n"
+
+
+def test_a_project_with_another_builder(world: World, tmp_path: Path) -> None:
+    place = tmp_path / "says"
+    place.mkdir()
+    (place / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["hatchling >= 1.20"]\nbuild-backend = "hatchling.build"\n'
+        '[project]\nname = "says"\nversion = "1.0"\n[project.scripts]\nsays = "says:main"\n'
+    )
+    (place / "says.py").write_text("def main():\n    print('built by another')\n")
+    assert json.loads(world.fpack("init", "--json", cwd=place).stdout)["todo"] == []
+    assert world.fpack("run", "says", "--", "says", cwd=place, timeout=600).stdout == "built by another\n"
+    (place / "fpack.fp").unlink()
+    (place / "pyproject.toml").write_text('[build-system]\nrequires = ["Some_Builder[x] ~= 2"]\n')
+    todo = json.loads(world.fpack("init", "--print", "--json", cwd=place).stdout)["todo"]
+    assert any("name in `tools` the Debian package that has some-builder" in line for line in todo)
