@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from types import FunctionType
@@ -111,7 +110,7 @@ class Texts:
 
     def functions(self) -> dict[str, Callable[..., Value]]:
         """The builtins by name."""
-        cut = self.deriver.check_cut
+        cut = self.deriver.placeholders.check_cut
         deriver = self.deriver
 
         def split(s: Value, by: Value, /) -> Value:
@@ -241,6 +240,8 @@ class Texts:
 
             to-json([1, null]) == "[1,null]"
             """
+            import json
+
             return json.dumps(plain(x, deriver), ensure_ascii=False, separators=(",", ":"))
 
         def mentions(x: Value, /) -> Value:
@@ -270,11 +271,14 @@ class Texts:
 
                 derivation { kind = "text", name = "a", text = "" }.type == "derivation"
             """
-            return derived(evaluated(r))
-
-        def derived(r: Value) -> Value:
+            r = evaluated(r)
             made = deriver.derive(r)
-            made.origin = lambda changes: derived({**r, **changes})
+            made.origin = (derivation, r)
+            return made
+
+        def derive(r: dict[str, Value]) -> Value:
+            made = deriver.derive_evaluated(r)
+            made.origin = (derivation, r)
             return made
 
         return {
@@ -293,6 +297,7 @@ class Texts:
             "inputs": inputs,
             "is-executable": is_executable,
             "derivation": derivation,
+            ".derive": derive,
         }
 
 

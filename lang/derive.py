@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
-from pathlib import Path as HostPath
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from types import FunctionType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fpack.store import canonical
 from fpack.store import derivation as drv
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
-from fpack.store.path import PACKED_REFERENCE, STORE, check_name, clean_name, find_references
+from fpack.store.path import STORE, check_name, clean_name
 
 from .arguments import bounded
 from .errors import Fault, quote
+from .placeholders import Known, Placeholders
 from .values import (
     OnDemand,
     Path,
@@ -26,12 +27,18 @@ from .values import (
     describe,
     evaluated,
     force,
+    is_derivation,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path as HostPath
 
 MAX_DEPTH = 100
 RESERVED = ("candidates", "outputs", "args")  # and kind and name
-_BEFORE = f"{STORE}/"
-_PACKED = PACKED_REFERENCE.findall
+_RARE = frozenset(RESERVED)
+_NO_ARGUMENTS = frozenset(("kind", "name", *RESERVED))
+_MOST_SHAPES = 1000  # that are remembered
+_NAME = itemgetter(0)
 _OUT = ["out"]
 _NONE: list[Output] = []
 _LEAST, _MOST = -(1 << 63), (1 << 64) - 1
@@ -45,28 +52,32 @@ class Sources(Protocol):
         ...
 
 
-class Known:
-    """An output that exists in this evaluation. text: its placeholder as strings hold it."""
+class Shape(NamedTuple):
+    """What derivations' records with the same fields have in common.
 
-    __slots__ = ("output", "text")
+    names: the arguments', in order; values: gets theirs. plain: none of the other fields, but kind and name, is there.
+    mentions: names of arguments hold paths of the store.
+    """
 
-    def __init__(self, output: Output, text: str) -> None:
-        self.output = output
-        self.text = text
+    names: tuple[str, ...]
+    values: Callable[[dict[str, Value]], tuple[Value, ...]]
+    plain: bool
+    mentions: bool
 
 
 class Deriver:
     """Makes derivations and remembers them.
 
     derivations: the encoding of each, by digest. source_paths: where each source lies, by its tree's digest in
-    hexadecimal. known: each output, by its placeholder's hash.
+    hexadecimal.
     """
 
     def __init__(self, sources: Sources | None) -> None:
         self.sources = sources
         self.derivations: dict[bytes, bytes] = {}
         self.source_paths: dict[str, HostPath] = {}
-        self.known: dict[str, Known] = {}
+        self.placeholders = Placeholders()
+        self._shapes: dict[tuple[str, ...], Shape] = {}
         self._paths: dict[str, str] = {}
 
     # ---- strings
@@ -74,12 +85,12 @@ class Deriver:
     def text(self, value: Value) -> str:
         """What an evaluated value is within a string."""
         kind = value.__class__
-        if kind is int and _LEAST <= value <= _MOST:
-            return repr(value)
         if kind is Record:
             out = value.get("out")
             if out.__class__ is str:
                 return out
+        if kind is int and _LEAST <= value <= _MOST:
+            return repr(value)
         if isinstance(value, str):
             return value
         if kind is bool:
@@ -108,6 +119,8 @@ class Deriver:
             return found
         if self.sources is None:
             raise Fault("Files cannot be taken into the store here")
+        from pathlib import Path as HostPath
+
         place = HostPath(path.place)
         if not place.exists():
             raise Fault(f"There is no file {quote(place.name)}", why=str(place), file=path.place)
@@ -117,74 +130,24 @@ class Deriver:
             raise Fault(f"{quote(place.name)} cannot be read", why=f"{error.filename}: {error.strerror}") from None
         self.source_paths[digest] = place
         name = clean_name(place.name)
-        _, texts = self.add(Derivation("source", name, {"tree": digest}))
+        texts = self.add(Derivation("source", name, {"tree": digest}))
         self._paths[path.place] = texts[0]
         return texts[0]
 
-    def check_cut(self, text: str, cuts: list[int]) -> None:
-        """Refuse to cut `text` inside a placeholder: the pieces would not say what they depend on."""
-        if STORE not in text:
-            return
-        for hash_, _ in find_references(text):
-            known = self.known.get(hash_)
-            if known is None:
-                continue
-            start = text.find(known.text)
-            while start >= 0:
-                if any(start < cut < start + len(known.text) for cut in cuts):
-                    name = known.text[len(STORE) + 34 :]
-                    why = f"the string holds the path of {quote(name)}, which is not built yet"
-                    raise Fault("A path in the store cannot be cut or changed", why=why)
-                start = text.find(known.text, start + 1)
-
     def mentioned(self, value: Value) -> list[str]:
         """The placeholders that stand in the strings of a value, sorted."""
-        found: dict[str, Known] = {}
-        self._search(self._argument(value, "", 0), "", found)
-        return sorted(known.text for known in found.values())
-
-    def _mentioned(self, args: dict[str, Any], packed: bytes) -> set[Output]:
-        """The outputs that stand in the strings of a derivation's arguments. packed: their encoding.
-
-        A path cannot begin in one string and end in another: no byte between them is one of a path.
-        """
-        inputs: set[Output] = set()
-        hashes = set(_PACKED(packed))
-        if hashes:
-            known = self.known
-            for hash_ in hashes:
-                output = known.get(hash_.decode())
-                if output is None:
-                    break
-                inputs.add(output.output)
-            else:
-                if STORE not in "\0".join(args):
-                    return inputs
-            found: dict[str, Known] = {}
-            for name, value in args.items():
-                self._search(value, name, found)
-            return {each.output for each in found.values()}
-        return inputs
+        return sorted(known.text for known in self.placeholders.in_fields({"": self._argument(value, "", 0)}))
 
     # ---- derivations
 
-    def add(self, made: Derivation) -> tuple[bytes, list[str]]:
-        """Keep a derivation; its digest, and its outputs' placeholders."""
-        body = made.encode()
-        return drv.digest(body), self._keep(body, made.name, made.outputs)
+    def add(self, made: Derivation) -> list[str]:
+        """Keep a derivation; its outputs' placeholders."""
+        return self._keep(made.encode(), made.name, made.outputs)
 
     def _keep(self, body: bytes, name: str, outputs: Iterable[str]) -> list[str]:
-        """Keep an encoded derivation; its outputs' placeholders."""
         digest = drv.digest(body)
         self.derivations[digest] = body
-        texts = []
-        for output in outputs:
-            hash_ = drv.placeholder_hash(digest, output)
-            text = f"{_BEFORE}{hash_}-{drv.output_name(name, output)}"
-            texts.append(text)
-            if hash_ not in self.known:
-                self.known[hash_] = Known(Output(digest, output), text)
-        return texts
+        return self.placeholders.add(digest, name, outputs)
 
     def derive(self, record: Value) -> Record:
         """The builtin `derivation`: a record of kind, name, candidates and arguments to a derivation's record.
@@ -193,39 +156,77 @@ class Deriver:
         """
         if not isinstance(record, dict):
             raise Fault(f"`derivation` takes a record, and this is {describe(record)}")
-        fields = {name: force(value) if value.__class__ is Thunk else value for name, value in record.items()}
-        kind, name = self._string(fields, "kind"), self._string(fields, "name")
-        more = fields.get("args")
-        candidates, outputs = _NONE, _OUT
-        if "candidates" in fields:
-            candidates = [self.output(c).output for c in self._list(fields, "candidates")]
-        if "outputs" in fields:
-            outputs = self._list(fields, "outputs") or _OUT
-            if any(o.__class__ is not str for o in outputs) or len(set(outputs)) < len(outputs):
-                raise Fault("`outputs` is a list of different strings", field="outputs")
-        del fields["kind"], fields["name"]
-        for reserved in RESERVED:
-            if reserved in fields:
-                del fields[reserved]
-        if more is not None:
-            if not isinstance(more, dict):
-                raise Fault(f"`args` is a record, and this is {describe(more)}", field="args")
-            fields = {**fields, **more}
-        args = self._arguments(fields, "", 0)
+        return self.derive_evaluated({n: force(v) if v.__class__ is Thunk else v for n, v in record.items()})
+
+    def derive_evaluated(self, fields: dict[str, Value]) -> Record:
+        """As `derive`, of a record none of whose fields is a thunk. It is left as it was."""
+        kind, name = fields.get("kind"), fields.get("name")
+        if kind.__class__ is not str or name.__class__ is not str:
+            kind, name = self._string(fields, "kind"), self._string(fields, "name")
+        shape = self._shapes.get(tuple(fields)) or self._shape(fields)
+        candidates, outputs, names, values, mentions = _NONE, _OUT, shape.names, shape.values(fields), shape.mentions
+        if not shape.plain:
+            candidates, outputs = self._candidates(fields), self._outputs(fields)
+            arguments = self._with_args(dict(zip(names, values, strict=True)), fields.get("args"))
+            names = tuple(sorted(arguments))
+            values = tuple(arguments[name] for name in names)
+            mentions = STORE in "\0".join(names)
+        args: dict[str, Any] = {}
+        try:
+            for key, value in zip(names, values, strict=True):
+                if value.__class__ is str:
+                    args[key] = value
+                elif value.__class__ is list:
+                    args[key] = self._items(value, key, 1)
+                else:
+                    args[key] = self._argument(value, key, 1)
+        except Fault:
+            # Of several faults, the one that was written first is told.
+            self._in_written_order({n: v for n, v in fields.items() if n in shape.names}, "", 0)
+            raise
         try:
             for output in outputs:
                 check_name(drv.output_name(name, output))
         except FpackError as error:
             raise Fault(error.what, why=error.why, hint="use store-name(TEXT)", field="name") from None
         packed = canonical.encode_ordered(args)
-        inputs = self._mentioned(args, packed)
-        if candidates:
-            inputs.difference_update(candidates)
+        found = None if mentions else self.placeholders.in_packed(packed)
+        if found is None:
+            found = self.placeholders.in_fields(args)
+        inputs = [k.packed for k in found if not candidates or k.output not in candidates]
         texts = self._keep(drv.encode_packed(kind, name, packed, inputs, candidates, outputs), name, outputs)
         made = {"type": "derivation", "name": name, "kind": kind, "out": texts[0]}
         if outputs is not _OUT:
             made.update(zip(outputs, texts, strict=True))
         return Record(made)
+
+    def _shape(self, fields: dict[str, Value]) -> Shape:
+        names = tuple(sorted(name for name in fields if name not in _NO_ARGUMENTS))
+        if len(names) > 1:
+            values: Callable[[dict[str, Value]], tuple[Value, ...]] = itemgetter(*names)
+        else:
+            values = lambda fields: tuple(fields[name] for name in names)  # noqa: E731
+        if len(self._shapes) == _MOST_SHAPES:
+            self._shapes.clear()
+        found = Shape(names, values, _RARE.isdisjoint(fields), STORE in "\0".join(names))
+        self._shapes[tuple(fields)] = found
+        return found
+
+    def _candidates(self, fields: dict[str, Value]) -> list[Output]:
+        return [self.output(c).output for c in self._list(fields, "candidates")] if "candidates" in fields else _NONE
+
+    def _outputs(self, fields: dict[str, Value]) -> list[str]:
+        outputs = self._list(fields, "outputs") if "outputs" in fields else _OUT
+        if any(o.__class__ is not str for o in outputs) or len(set(outputs)) < len(outputs):
+            raise Fault("`outputs` is a list of different strings", field="outputs")
+        return outputs or _OUT
+
+    def _with_args(self, arguments: dict[str, Value], more: Value) -> dict[str, Value]:
+        if more is None:
+            return arguments
+        if not isinstance(more, dict):
+            raise Fault(f"`args` is a record, and this is {describe(more)}", field="args")
+        return {**arguments, **more}
 
     def is_executable(self, value: Value) -> bool:
         """Whether a file of the project, or a file that a derivation makes, is declared to be a program."""
@@ -242,19 +243,16 @@ class Deriver:
     def inputs(self, value: Value) -> list[str]:
         """The placeholders of the outputs that a derivation is made from, sorted."""
         made = drv.decode(self.derivations[self.output(value).output.derivation])
-        wanted = set(made.inputs)
-        return sorted(known.text for known in self.known.values() if known.output in wanted)
+        return self.placeholders.of(set(made.inputs))
 
     def output(self, value: Value) -> Known:
         """The output that a derivation's record, or a string that is a placeholder, stands for."""
         value = evaluated(value)
         text = evaluated(value.get("out")) if isinstance(value, dict) else value
-        if text.__class__ is str:
-            for hash_, _ in find_references(text):
-                known = self.known.get(hash_)
-                if known is not None and known.text == text:
-                    return known
-        raise Fault(f"This is {describe(value)}, not a derivation")
+        known = self.placeholders.find(text) if text.__class__ is str else None
+        if known is None:
+            raise Fault(f"This is {describe(value)}, not a derivation")
+        return known
 
     def _string(self, fields: dict[str, Value], name: str) -> str:
         value = fields.get(name)
@@ -291,8 +289,7 @@ class Deriver:
                 f"{quote(where.split('.')[0])} is nested too deeply, or contains itself", field=where.split(".")[0]
             )
         if kind is list:
-            depth += 1
-            return [item if item.__class__ is str else self._argument(item, where, depth) for item in value]
+            return self._items(value, where, depth + 1)
         if kind is Path:
             return self.source(value)
         if isinstance(value, dict) and kind is not OnDemand:
@@ -309,30 +306,35 @@ class Deriver:
             field=top,
         )
 
+    def _items(self, items: list[Value], where: str, depth: int) -> list[Any]:
+        """The canonical form of a list's elements."""
+        found = []
+        for item in items:
+            if item.__class__ is Thunk:
+                item = force(item)
+            if item.__class__ is Record and item.get("type") == "derivation" and item["out"].__class__ is str:
+                item = item["out"]
+            elif item.__class__ is not str:
+                item = self._argument(item, where, depth)
+            found.append(item)
+        return found
+
     def _arguments(self, record: dict[str, Value], before: str, depth: int) -> dict[str, Any]:
         """The canonical form of a record's fields, in order. before: the field's name that it is in, and a dot."""
-        # As they were written, for what is wrong first is told.
         depth += 1
-        result = {
+        return {
             name: value if value.__class__ is str else self._argument(value, before + name, depth)
-            for name, value in record.items()
+            for name, value in sorted(record.items(), key=_NAME)
         }
-        return {name: result[name] for name in sorted(result)}
 
-    def _search(self, value: Any, where: str, found: dict[str, Known]) -> None:
-        """Put the outputs in `found` that the strings of a canonical value mention."""
-        if value.__class__ is str:
-            for hash_, name in find_references(value):
-                known = self.known.get(hash_)
-                if known is None:
-                    why = f"it stands in {quote(where)}"
-                    hint = "use a derivation's value in place of its path"
-                    raise Fault(f"Nothing here makes the path {quote(f'{STORE}/{hash_}-{name}')}", why=why, hint=hint)
-                found[hash_] = known
-        elif value.__class__ is list:
+    def _in_written_order(self, value: Value, where: str, depth: int) -> None:
+        """Raise the fault that was written first in a value."""
+        value = evaluated(value)
+        if depth < MAX_DEPTH and value.__class__ is list:
             for item in value:
-                self._search(item, where, found)
-        elif value.__class__ is dict:
+                self._in_written_order(item, where, depth + 1)
+        elif depth < MAX_DEPTH and isinstance(value, dict) and not is_derivation(value):
             for name, item in value.items():
-                self._search(name, where, found)
-                self._search(item, f"{where}.{name}", found)
+                self._in_written_order(item, f"{where}.{name}" if where else name, depth + 1)
+        else:
+            self._argument(value, where, depth)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fpack.store.errors import FpackError
 
@@ -33,7 +32,10 @@ from .values import (
 )
 from .values import Path as PathValue
 
-STANDARD = Path(__file__).with_name("std")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STANDARD = f"{os.path.dirname(__file__)}/std"
 PRELUDE = "prelude"
 MAX_DEPTH = 1000
 
@@ -49,9 +51,9 @@ class Evaluator:
     def __init__(
         self,
         *,
-        root: Path | None = None,
-        cache: Path | None = None,
-        library: list[Path] | None = None,
+        root: str | Path | None = None,
+        cache: str | Path | None = None,
+        library: Sequence[str | Path] | None = None,
         packages: PackageSource | None = None,
         sources: Sources | None = None,
         settings: Mapping[str, Value] | None = None,
@@ -75,7 +77,7 @@ class Evaluator:
 
     # ---- values
 
-    def load(self, path: Path) -> Value:
+    def load(self, path: str | Path) -> Value:
         """The record of a file's bindings."""
         return self._run(lambda: self._modules.file(str(path), self._root))
 
@@ -191,7 +193,7 @@ class Evaluator:
     def derivation_of(self, value: Value) -> tuple[bytes, str, str]:
         """A derivation value's digest, output name and placeholder."""
         known = self._run(lambda: self._deriver.output(value))
-        return known.output.derivation, known.output.name, known.text
+        return known.derivation, known.name, known.text
 
     # ---- inside
 

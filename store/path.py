@@ -17,9 +17,6 @@ MAX_NAME = 200
 _NAME = re.compile(r"[0-9A-Za-z+_=][0-9A-Za-z+._=-]*\Z")
 _REFERENCE = re.compile(r"/fpack/store/([0-9abcdfghijklmnpqrsvwxyz]{32})-([0-9A-Za-z+._=-]+)")
 
-# The hash of each in an encoded value, of which a part of the name is enough.
-PACKED_REFERENCE = re.compile(rb"/fpack/store/([0-9abcdfghijklmnpqrsvwxyz]{32})-[0-9A-Za-z+._=-]")
-
 
 class StorePath(NamedTuple):
     """An immutable tree's name in the store. `hash` is 32 base 32 characters, `name` a checked store name."""
