@@ -5,26 +5,32 @@ usage: evaluate.py FILE ATTRIBUTE CACHE [DATABASE]
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
-from fpack.lang import stack
-from fpack.lang.evaluator import Evaluator
-from fpack.lang.values import describe
+from fpack.cli.main import COLLECT
+
+gc.set_threshold(*COLLECT)  # as fpack itself does first
+
+from fpack.lang import stack  # noqa: E402
+from fpack.lang.evaluator import Evaluator  # noqa: E402
+from fpack.lang.values import describe  # noqa: E402
 
 
 def main(file: str, attribute: str, cache: str, database: str = "") -> None:
     """Print the attribute, or the number of derivations that were made for it."""
-    evaluator = Evaluator(cache=Path(cache))
-    value = evaluator.select(evaluator.load(Path(file)), [attribute])
+    evaluator = Evaluator(cache=cache)
+    value = evaluator.select(evaluator.load(file), [attribute])
     if isinstance(value, list):
         stack.run(lambda: all_derivations(evaluator, value))
         print(len(evaluator.derivations))
     else:
         print(value)
     if database:
+        from pathlib import Path
+
         from fpack.store.database import Database
 
         place = Path(database)

@@ -180,11 +180,12 @@ def _refused(text: Text) -> Iterator[Finding]:
         yield Finding("invalid", error)
 
 
-def library_of(directories: list[Path], cache: Path | None) -> Library:
+def library_of(directories: list[Path], cache: str | Path | None) -> Library:
     """The files that texts may import, with the standard library among them."""
     from .evaluator import STANDARD
 
-    return Library([*directories, *([STANDARD] if STANDARD not in directories else [])], cache)
+    standard = Path(STANDARD)
+    return Library([*directories, *([standard] if standard not in directories else [])], cache)
 
 
 def directory_of(path: Path) -> str:

@@ -30,7 +30,7 @@ def key(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
-def read(directory: Path | None, name: str) -> bytes | None:
+def read(directory: str | Path | None, name: str) -> bytes | None:
     """The entry's bytes, or None if there is none or it is not as it was written."""
     if directory is None:
         return None
@@ -47,7 +47,7 @@ def read(directory: Path | None, name: str) -> bytes | None:
     return body if blake3(body).digest() == data[:_DIGEST] else None
 
 
-def write(directory: Path | None, name: str, body: bytes) -> None:
+def write(directory: str | Path | None, name: str, body: bytes) -> None:
     """Keep an entry, if that is possible."""
     if directory is None:
         return

@@ -85,7 +85,7 @@ def _of_docstring(name: str, doc: str) -> Doc:
 # ---- files
 
 
-def of_file(source: Source, name: str, cache: Path | None = None) -> Manual:
+def of_file(source: Source, name: str, cache: str | Path | None = None) -> Manual:
     """The documentation of a file of the language. EvalError if it cannot be parsed."""
     lines = source.text.split("\n")
     entries = parse(Source(source.name, source.text, source.library, "file"), cache)
@@ -155,12 +155,12 @@ def library(directories: list[Path] | None = None) -> Iterator[tuple[str, Path]]
     yield from sorted(found.items())
 
 
-def manual(name: str, place: Path, cache: Path | None = None) -> Manual:
+def manual(name: str, place: Path, cache: str | Path | None = None) -> Manual:
     """The documentation of a file of the library."""
     return of_file(Source(f"{name}.fp", place.read_text(), library=True), name, cache)
 
 
-def find(name: str, directories: list[Path] | None = None, cache: Path | None = None) -> Doc | Manual | None:
+def find(name: str, directories: list[Path] | None = None, cache: str | Path | None = None) -> Doc | Manual | None:
     """What a name means to a user: a builtin, a name of the prelude, a file of the library, or a field of one.
 
     A field is named `lists.take`, `fpack/lists.take`, or `take` alone where one file has it.
@@ -190,7 +190,7 @@ def find(name: str, directories: list[Path] | None = None, cache: Path | None = 
     return None
 
 
-def suggest(name: str, directories: list[Path] | None = None, cache: Path | None = None) -> str:
+def suggest(name: str, directories: list[Path] | None = None, cache: str | Path | None = None) -> str:
     """The nearest name that `find` knows, or ""."""
     files = dict(library(directories))
     known = [*builtins(), *_prelude(cache), *files, *(n.removeprefix("fpack/") for n in files)]
@@ -200,7 +200,7 @@ def suggest(name: str, directories: list[Path] | None = None, cache: Path | None
     return nearest(name, known)
 
 
-def _same_name(whole: str, files: dict[str, Path], cache: Path | None) -> Doc | None:
+def _same_name(whole: str, files: dict[str, Path], cache: str | Path | None) -> Doc | None:
     """The field of a file that is named as the file is, which the prelude has in scope everywhere."""
     last = whole.rpartition("/")[2]
     if _prelude(cache).get(last) == f"{whole}.{last}":
@@ -212,7 +212,7 @@ def _last(doc: Doc) -> str:
     return doc.name.rpartition(".")[2]
 
 
-def _prelude(cache: Path | None) -> dict[str, str]:
+def _prelude(cache: str | Path | None) -> dict[str, str]:
     """Each name of the prelude, and the field of the library that it is."""
     text = (STANDARD / f"{PRELUDE}.fp").read_text()
     found = re.finditer(r'^([\w-]+) = import\("(fpack/[\w/-]+)"\)\.([\w-]+)$', text, re.MULTILINE)

@@ -30,7 +30,7 @@ class Unformattable(FpackError):
     """A text that the formatter would have changed the meaning of: a fault of the formatter, never of the text."""
 
 
-def format_source(source: Source, cache: Path | None) -> str:
+def format_source(source: Source, cache: str | Path | None) -> str:
     """The text in the language's one style, ending in a line feed. EvalError for what is no text of the language."""
     tree = parse(source, cache)
     text = _pass(source, tree)

@@ -9,9 +9,8 @@ from __future__ import annotations
 import marshal
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fpack.store.errors import FpackError
 
@@ -22,8 +21,12 @@ from .source import Source, normal, read_text
 from .syntax import OUTER
 from .values import Path as PathValue
 from .values import Record, Value, evaluated
+from .values import made as made_by
 
-FORMAT = 8
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT = 9
 
 Base = dict[str, Any]
 Free = dict[str, tuple[int, int]]
@@ -51,7 +54,9 @@ class Modules:
     builtins: the builtins' strictness, which generated code depends on. version: fpack's.
     """
 
-    def __init__(self, cache: Path | None, library: list[Path], builtins: Mapping[str, str], version: str) -> None:
+    def __init__(
+        self, cache: str | Path | None, library: list[str | Path], builtins: Mapping[str, str], version: str
+    ) -> None:
         self.cache = cache
         self.library = [os.path.realpath(p) for p in library]
         self.builtins = builtins
@@ -134,7 +139,7 @@ class Modules:
     def _record(self, module: Module, changes: dict[str, Value]) -> Record:
         """A file's record. `.with` runs the file again, so that its other bindings see the changed ones."""
         made = {**self.run(module, changes), **changes}
-        return Record(made, lambda more: self._record(module, {**changes, **more}))
+        return made_by(made, lambda more: self._record(module, {**changes, **more}))
 
     # ---- texts
 

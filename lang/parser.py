@@ -12,7 +12,7 @@ from .lexer import Token, tokenize
 from .source import Source
 
 
-def parse(source: Source, cache: Path | None) -> Any:
+def parse(source: Source, cache: str | Path | None) -> Any:
     """The list of entries of a `file`, or the node of an `expression`. EvalError, with its place, for anything else."""
     start, t = source.start, tables.load(cache)
     tokens = tokenize(source)

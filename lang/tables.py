@@ -40,7 +40,7 @@ class Tables(NamedTuple):
 _known: Tables | None = None
 
 
-def load(cache: Path | None) -> Tables:
+def load(cache: str | Path | None) -> Tables:
     """The tables of the grammar, from memory, from the cache directory, or made anew and put there."""
     global _known
     if _known is None:

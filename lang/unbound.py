@@ -11,7 +11,7 @@ from .syntax import OUTER
 
 
 def unbound(
-    source: Source, name: str, span: tuple[int, int], outer: list[str], hidden: frozenset[str], cache: Path | None
+    source: Source, name: str, span: tuple[int, int], outer: list[str], hidden: frozenset[str], cache: str | Path | None
 ) -> EvalError:
     """The error for a name that nothing binds. outer: what is in scope everywhere, less what is hidden."""
     if name.endswith(OUTER):

@@ -100,7 +100,7 @@ def stored(place: str) -> Entry | None:
 def _stored(place: str) -> tuple[Read, Entry] | None:
     from fpack.lang import diskcache
 
-    data = diskcache.read(place, "entry")  # type: ignore[arg-type]
+    data = diskcache.read(place, "entry")
     if data is None:
         return None
     try:
