@@ -8,6 +8,8 @@ from typing import Any
 Node = tuple[Any, ...]
 Names = frozenset[str]
 NONE: Names = frozenset()
+DEEP = "*"  # no name has one
+SHALLOW = ("candidates",)  # a derivation's field of which not all is evaluated
 
 
 class Mentions:
@@ -101,46 +103,102 @@ def bound(entries: list[Node]) -> Names:
 class Strictness:
     """Which names the evaluation of a node is sure to evaluate.
 
-    flags: for a name that is known to be a function, whether it is sure to evaluate each argument; None for others.
+    A name with DEEP after it is there as well where all that is in its value is evaluated too, as what a derivation
+    is made of. flags: for a name that is known to be a function, whether it is sure to evaluate each argument; None
+    for others. derives: whether a name is the builtin `derivation`. beyond: whether to look behind an `assert`, which
+    may fail before.
     """
 
-    def __init__(self, flags: Callable[[str], Sequence[bool] | None]) -> None:
+    def __init__(
+        self,
+        flags: Callable[[str], Sequence[bool] | None],
+        derives: Callable[[str], bool],
+        beyond: bool = True,
+    ) -> None:
         self._flags = flags
+        self._derives = derives
+        self._beyond = beyond
 
-    def of(self, node: Node, hidden: Names = NONE) -> Names:
-        """The names. hidden: names bound between the function's start and the node."""
+    def of(self, node: Node, hidden: Names = NONE, deep: bool = False) -> Names:
+        """The names. hidden: names bound between the function's start and the node; deep: all of it is evaluated."""
         kind = node[0]
         if kind == "var":
-            return frozenset((node[3],)) - hidden
+            return self._name(node[3], hidden, deep)
         if kind == "bin":
             left = self.of(node[4], hidden)
             return left if node[3] in ("&&", "||") else left | self.of(node[5], hidden)
-        if kind in ("not", "neg", "paren", "sel"):
+        if kind == "paren":
+            return self.of(node[3], hidden, deep)
+        if kind in ("not", "neg", "sel"):
             return self.of(node[3], hidden)
         if kind == "if":
-            return self.of(node[3], hidden) | (self.of(node[4], hidden) & self.of(node[5], hidden))
+            return self.of(node[3], hidden) | (self.of(node[4], hidden, deep) & self.of(node[5], hidden, deep))
         if kind == "assert":
-            return self.of(node[3], hidden) | self.of(node[5], hidden)
+            claimed = self.of(node[3], hidden)
+            return claimed | self.of(node[5], hidden, deep) if self._beyond else claimed
         if kind == "interp":
             return NONE.union(*[self.of(p, hidden) for p in node[3] if p.__class__ is tuple])
         if kind == "let":
-            return self.of(node[4], hidden | bound(node[3]))
+            return self.of(node[4], hidden | bound(node[3]), deep)
         if kind == "or":
             return self._base(node[3], hidden)
         if kind == "call":
             return self._call(node, hidden)
         if kind == "rcall":
-            return self.of(node[3], hidden)
+            return self._record_call(node, hidden)
         if kind == "listcomp":
             return self.of(node[4][0][4], hidden)
         if kind == "reccomp":
             return self.of(node[5][0][4], hidden)
+        if kind == "list":
+            spreads = [self.of(item[3], hidden, deep) for item in node[3] if item[0] == "spread"]
+            return NONE.union(*spreads, *[self.of(i, hidden, deep) for i in node[3] if deep and i[0] != "spread"])
+        if kind == "rec" and not any(e[0] in ("claim", "dyn") for e in node[3]):
+            return self._record(node[3], hidden, deep and is_data(node))
         return NONE
+
+    def fields(self, entries: list[Node], whole: Names) -> Names:
+        """The names where all fields of a record are evaluated, and all that is in those that are in `whole`."""
+        found = []
+        for e in entries:
+            if e[0] == "spread":
+                found.append(self.of(e[3]))
+            elif e[0] == "inherit":
+                found.append(self._name(e[3], NONE, e[3] in whole))
+            else:
+                found.append(self.of(e[4], NONE, e[3] in whole))
+        return NONE.union(*found)
+
+    def _name(self, name: str, hidden: Names, deep: bool) -> Names:
+        if name in hidden:
+            return NONE
+        return frozenset((name, name + DEEP)) if deep else frozenset((name,))
+
+    def _record(self, entries: list[Node], hidden: Names, deep: bool) -> Names:
+        inner = hidden | bound(entries)
+        found = []
+        for e in entries:
+            if e[0] == "spread":
+                found.append(self.of(e[3], inner, deep))
+            elif not deep:
+                continue
+            elif e[0] == "inherit":
+                found.append(self._name(e[3], hidden, e[3] not in SHALLOW))
+            elif e[0] == "set":
+                found.append(self.of(e[4], inner, e[3] not in SHALLOW))
+        return NONE.union(*found)
 
     def _base(self, node: Node, hidden: Names) -> Names:
         while node[0] == "sel":
             node = node[3]
         return self.of(node, hidden)
+
+    def _record_call(self, node: Node, hidden: Names) -> Names:
+        callee, record = node[3], node[4]
+        found = self.of(callee, hidden)
+        if callee[0] == "var" and callee[3] not in hidden and self._derives(callee[3]) and is_plain_record(record):
+            found |= self._record(record[3], hidden, deep=True)
+        return found
 
     def _call(self, node: Node, hidden: Names) -> Names:
         callee, args = node[3], node[4]
@@ -155,3 +213,13 @@ class Strictness:
                 if strict:
                     found |= self.of(arg, hidden)
         return found
+
+
+def is_plain_record(node: Node) -> bool:
+    """Whether a node is a record of given names and spreads."""
+    return node[0] == "rec" and all(e[0] in ("set", "inherit", "spread") for e in node[3])
+
+
+def is_data(node: Node) -> bool:
+    """Whether a record is all data, and not another derivation, of which but one field counts."""
+    return all(e[0] in ("set", "inherit") and e[3] not in ("type", "out") for e in node[3])

@@ -33,6 +33,9 @@ class Arithmetic(Bindings):
         left, right = self.strict(node[4], scope, block), self.strict(node[5], scope, block)
         if op in ("==", "!="):
             return self.equality(op == "==", left, right, at)
+        if op in _NATIVE and _is_small(left) and _is_small(right):
+            value = left.value + right.value if op == "+" else left.value - right.value  # type: ignore[attr-defined]
+            return py.const(value, at)
         slow = ARITHMETIC.get(op) or _ORDERS[op]
         test = self.both_ints(left, right, at)
         if test is None:
@@ -96,3 +99,8 @@ class Arithmetic(Bindings):
             return py.choose(whole, py.compare(left, op, right, at), slow, at)
         slow = py.call(".eq", [left, right], at)
         return slow if same else py.put(a.UnaryOp(a.Not(), slow), at)
+
+
+def _is_small(side: Expr) -> bool:
+    """Whether an expression is a literal number with which Python computes as the language does."""
+    return isinstance(side, a.Constant) and side.value.__class__ is int and abs(side.value) < 1 << 62

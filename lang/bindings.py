@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import pyast as py
-from .analysis import NONE, Mentions, Names, Strictness
+from .analysis import DEEP, NONE, Mentions, Names, Strictness
 from .pyast import Block, Expr, Place
 from .scope import Scope, Variable
 from .syntax import calls_outward
@@ -42,6 +42,7 @@ class Bindings:
     source: Source
     mentions: Mentions
     level: int
+    repeated: int
     outward: dict[str, Variable]
 
     if TYPE_CHECKING:
@@ -49,12 +50,14 @@ class Bindings:
         def at(self, node: Node) -> Place: ...
         def place(self, start: int, end: int) -> Place: ...
         def fresh(self, stem: str) -> str: ...
-        def flags(self, scope: Scope) -> Strictness: ...
+        def flags(self, scope: Scope, beyond: bool = True) -> Strictness: ...
         def tail(self, node: Node, scope: Scope, block: Block) -> None: ...
         def strict(self, node: Node, scope: Scope, block: Block) -> Expr: ...
         def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr: ...
         def condition(self, node: Node, scope: Scope, block: Block) -> Expr: ...
         def is_plain(self, node: Node) -> bool: ...
+        def whole(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def promise(self, node: Node, needed: Names, body: Block) -> None: ...
         def key(self, key: str | Node, scope: Scope, block: Block, at: Place) -> Expr: ...
 
     # ---- files and lets
@@ -78,13 +81,30 @@ class Bindings:
         static = tuple(e[3] for e in entries if e[0] == "set")
         block.append(py.assign(".value", self.part(entries, scope, Scope(None), block, at, later, static), at))
 
-    def bind(self, entries: list[Node], scope: Scope, block: Block) -> Scope:
-        """The bindings of a `let` as variables of the function that is being generated."""
+    def bind(self, entries: list[Node], scope: Scope, block: Block, needed: Callable[[Scope], Names]) -> Scope:
+        """The bindings of a `let` as variables of the function that is being generated.
+
+        needed: the names that are sure to be evaluated after it.
+        """
         self.check(entries)
         inner = Scope(scope)
         self.declare(entries, inner, outer=False)
-        self.assign(entries, inner, block, Later({}, {}))
+        self.assign(entries, inner, block, Later({}, {}), self.sure(entries, inner, needed(inner)))
         return inner
+
+    def sure(self, entries: list[Node], scope: Scope, needed: Names) -> Names:
+        """The names of a `let` that are sure to be evaluated: those needed, and what they need."""
+        flags = self.flags(scope, beyond=False)
+        values = {e[3]: e[4] for e in entries}
+        found: set[str] = set()
+        todo = set(needed)
+        while todo:
+            name = todo.pop()
+            value = values.get(name.removesuffix(DEEP))
+            if value is not None and name not in found:
+                found.add(name)
+                todo |= flags.of(value, deep=name.endswith(DEEP))
+        return frozenset(found)
 
     def declare(self, entries: list[Node], scope: Scope, outer: bool) -> None:
         """Give each named entry a variable, and find out what is known of the functions among them."""
@@ -119,20 +139,54 @@ class Bindings:
         names = self.flags(inner).of(node[5])
         return [p[0] == "pattern" or (p[5] is None and (p[3] in names or checked(p))) for p in node[4]]
 
-    def assign(self, entries: list[Node], scope: Scope, block: Block, later: Later) -> None:
-        """Assign every declared variable: functions first, since others may hold them."""
+    def assign(self, entries: list[Node], scope: Scope, block: Block, later: Later, sure: Names = NONE) -> None:
+        """Assign every declared variable: functions first, since others may hold them.
+
+        sure: those to evaluate at once, where all that they may come to use was assigned before.
+        """
         for entry in entries:
             if entry[4][0] == "fn":
                 found = scope.names[entry[3]]
                 self.function(found.python, entry[4], scope, block)
                 found.ready = True
+        if sure:
+            self.assign_sure(entries, scope, block, sure)
         for entry in entries:
             found = scope.names[entry[3]]
             if not found.ready:
                 value = self.field(entry, scope, block, later)
+                if self.level == 0:
+                    _keep(value, found.python, block)
                 found.value = found.value and not later.after.get(entry[3])
                 block.append(py.assign(found.python, value, self.place(entry[1], entry[2])))
                 found.ready = True
+
+    def assign_sure(self, entries: list[Node], scope: Scope, block: Block, sure: Names) -> None:
+        """Assign what is sure to be evaluated, evaluated, and before each what it mentions."""
+        names = frozenset(e[3] for e in entries)
+        uses = {e[3]: (self.mentions.of(e[4]) & names) - {e[3]} for e in entries}
+        settled: set[str] = set()
+        left = list(entries)
+        count = -1
+        while len(left) != count:
+            count = len(left)
+            for entry in left:
+                if not uses[entry[3]] <= settled:
+                    continue
+                settled.add(entry[3])
+                found = scope.names[entry[3]]
+                if found.ready:
+                    continue
+                if entry[3] in sure:
+                    self.check_itself(entry, scope)
+                    make = self.whole if entry[3] + DEEP in sure else self.strict
+                    value = make(entry[4], scope, block)
+                    found.value = True
+                else:
+                    value = self.field(entry, scope, block, Later({}, {}))
+                block.append(py.assign(found.python, value, self.place(entry[1], entry[2])))
+                found.ready = True
+            left = [e for e in left if e[3] not in settled]
 
     # ---- records
 
@@ -150,6 +204,11 @@ class Bindings:
                 other = (seen[name][1], seen[name][2], "first given here")
                 raise self.source.error(entry[1], entry[2], f"`{name}` is given twice", other=other)
             seen[name] = entry
+
+    def check_itself(self, entry: Node, scope: Scope) -> None:
+        """Refuse a field that is sure to need itself."""
+        if entry[3] in self.flags(scope).of(entry[4]):
+            self.refuse_itself(entry)
 
     def refuse_itself(self, entry: Node) -> None:
         """Refuse a value that is sure to need itself, and tell the way to what was probably meant."""
@@ -224,8 +283,7 @@ class Bindings:
 
     def field(self, entry: Node, scope: Scope, block: Block, later: Later) -> Expr:
         """A field's value, lazily; the last spread that has the field outdoes it."""
-        if entry[3] in self.flags(scope).of(entry[4]):
-            self.refuse_itself(entry)
+        self.check_itself(entry, scope)
         value = self.lazy(entry[4], scope, block, entry[3])
         spreads = later.after.get(entry[3])
         if not spreads:
@@ -356,7 +414,9 @@ class Bindings:
             for name in this[3]:
                 own.names[name] = Variable(name, self.level)
             each: Block = []
+            self.repeated += 1
             clause(i + 1, own, each)
+            self.repeated -= 1
             self.level -= 1
             function = self.fresh(".each")
             into.append(py.define(function, [(name, False) for name in this[3]], each, at))
@@ -381,6 +441,7 @@ class Bindings:
         body: Block = []
         params: list[tuple[str, bool]] = []
         self.level += 1
+        self.repeated += 1
         for p in node[4]:
             if p[0] == "pattern":
                 held = self.fresh(".given")
@@ -391,6 +452,8 @@ class Bindings:
                 inner.names[p[3]] = Variable(p[3], self.level, ready=p[5] is None)
         every = [q for p in node[4] for q in (p[3] if p[0] == "pattern" else [p])]
         needed = self.flags(inner).of(node[5])
+        if len(node[4]) == 1 and node[4][0][0] == "pattern":
+            self.promise(node, needed, body)
         for q in every:
             self.param(q, node[3], inner, body)
         for q in every:
@@ -403,6 +466,7 @@ class Bindings:
                 found.value = True
         self.tail(node[5], inner, body)
         self.level -= 1
+        self.repeated -= 1
         block.append(py.define(name, params, body, at))
 
     def pattern(self, pattern: Node, held: str, function: str, scope: Scope, body: Block) -> None:
@@ -437,6 +501,33 @@ class Bindings:
         then.append(py.assign(name, value, at))
         body.append(py.when(py.missing(name, at), then, check, at))
         found.ready = True
+
+
+def _keep(value: Expr, name: str, block: Block) -> None:
+    """Have the thunk that a field of a file begins as put its value in its place, as a global of the module."""
+    last = block[-1] if block else None
+    if not (isinstance(value, a.Call) and isinstance(value.func, a.Name) and value.func.id == ".T"):
+        return
+    held = value.args[0]
+    if not (isinstance(held, a.Name) and isinstance(last, a.FunctionDef) and last.name == held.id):
+        return
+    at = (last.lineno, last.col_offset, last.end_lineno or last.lineno, last.end_col_offset or last.col_offset)
+    last.body = [py.put(a.Global([name]), at), *_storing(last.body, name)]
+
+
+def _storing(block: Block, name: str) -> Block:
+    """Statements that assign what they return."""
+    found: Block = []
+    for statement in block:
+        if isinstance(statement, a.If):
+            statement.body, statement.orelse = _storing(statement.body, name), _storing(statement.orelse, name)
+        elif isinstance(statement, a.Return) and statement.value is not None:
+            value = statement.value
+            at = (value.lineno, value.col_offset, value.end_lineno or 0, value.end_col_offset or 0)
+            found.append(py.assign(name, value, at))
+            statement.value = py.name(name, at)
+        found.append(statement)
+    return found
 
 
 def checked(param: Node) -> bool:

@@ -23,7 +23,7 @@ from .values import PYTHON_NAMES, Loop, describe, force, with_article
 SHOWN_FIELDS = 12
 
 
-def blame(error: BaseException, cache: Path | None) -> BaseException:
+def blame(error: BaseException, cache: str | Path | None) -> BaseException:
     """What to raise in place of `error`: positioned, if it is the user's; else `error` itself, fpack's own fault."""
     steps = list(_steps(error.__traceback__))
     if isinstance(error, EvalError):
@@ -74,7 +74,9 @@ def blame(error: BaseException, cache: Path | None) -> BaseException:
     return found
 
 
-def _argument(fault: Unfit, tb: TracebackType | None, step: Step, cache: Path | None) -> tuple[Fault, Span | None]:
+def _argument(
+    fault: Unfit, tb: TracebackType | None, step: Step, cache: str | Path | None
+) -> tuple[Fault, Span | None]:
     """The fault in the name of the builtin that found it, and the place of the argument that is to blame."""
     frames: list[FrameType] = []
     while tb is not None:
@@ -155,6 +157,13 @@ def no_field(record: Any, name: str) -> Fault:
     return Fault(what, why="" if record else "the record is empty", hint=hint)
 
 
+def not_a_record(value: Any, name: str) -> Fault:
+    """The fault of selecting from what has no fields."""
+    hint = "call it first" if value.__class__ is FunctionType else ""
+    hint = "write get(LIST, INDEX) for an element" if value.__class__ is list else hint
+    return Fault(f"{describe(value).capitalize()} has no field {quote(name)}", hint=hint)
+
+
 # ---- what Python says of a misuse
 
 
@@ -173,11 +182,7 @@ def _misuse(message: str, step: Step) -> Fault | None:
             hint = f"a name `{callee[0]}` of your own hides the builtin; give it another name"
         return Fault(f"{what} {with_article(kind)}, not a function", hint=hint)
     if "is not subscriptable" in message or "indices must be" in message:
-        value = _selected(step.frame)
-        key = _text(step)
-        hint = "call it first" if value.__class__ is FunctionType else ""
-        hint = "write get(LIST, INDEX) for an element" if value.__class__ is list else hint
-        return Fault(f"{describe(value).capitalize()} has no field {quote(key)}", hint=hint)
+        return not_a_record(_selected(step.frame), _text(step))
     found = re.match(r"(\S+)\(\) (.*)", message)
     return _arguments(found[1], found[2], step) if found else None
 

@@ -7,7 +7,9 @@ that are true.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cmp_to_key, reduce
+from functools import cmp_to_key, partial, reduce
+from itertools import repeat
+from types import FunctionType
 
 from fpack.store.errors import FpackError
 
@@ -30,7 +32,14 @@ def map_(xs: Value, f: Value, /) -> Value:
     map([1, 2], x => x * 10) == [10, 20]
     """
     f = function_of(f, 1)
-    return [Thunk(lambda x=x: f(x)) for x in list_of(xs)]
+    return list(map(Thunk, map(partial, repeat(f), list_of(xs))))
+
+
+def map_all(xs: Value, f: Value, /) -> Value:
+    """`map`, where all elements are sure to be asked for."""
+    if xs.__class__ is list and f.__class__ is FunctionType and f.__code__.co_argcount == 1:
+        return list(map(f, xs))
+    return map_(xs, f)
 
 
 def map_at_once(xs: Value, f: Value, /) -> Value:
@@ -111,8 +120,10 @@ def get(x: Value, key: Value, default: Value = MISSING, /) -> Value:
     x, key = evaluated(x), evaluated(key)
     if x.__class__ is list:
         if key.__class__ is int and -1 < key < len(x):
-            x = x[key]
-            return force(x) if x.__class__ is Thunk else x
+            value = x[key]
+            if value.__class__ is Thunk:
+                value = x[key] = force(value)
+            return value
         i = int_of(key)
         if -1 < i < len(x):
             return evaluated(x[i])

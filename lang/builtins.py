@@ -127,5 +127,7 @@ PURE: dict[str, Callable[..., Value]] = {
 }
 for _name, _function in PURE.items():
     _function.__qualname__ = _function.__name__ = _name
+lists.map_all.__qualname__ = lists.map_all.__name__ = "map"
+PURE[".map-all"] = lists.map_all
 lists.map_at_once.__qualname__ = lists.map_at_once.__name__ = "map"
 PURE[".map"] = lists.map_at_once  # what the compiler makes of some calls of `map`

@@ -7,6 +7,7 @@ evaluates the other fields against the changed ones, of a call it calls again, o
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -14,31 +15,58 @@ from .arguments import check_arity
 from .errors import Fault
 from .operators import fields
 from .values import OnDemand, Record, Thunk, Value, describe, evaluated
+from .values import made as made_by
+
+# What the docstring of a function begins with that says what it evaluates of its record (recordcalls.py).
+PROMISE = "\0"
+FRESH = "="  # and then, where the function's result is made by a call with a record, and is nobody else's
+_FRESH = PROMISE + FRESH
 
 
 def record(builder: Callable[..., dict[str, Value]], names: tuple[str, ...]) -> Record:
     """A record whose fields mention each other. builder: makes it, with other values for `names` if they are given."""
-    return Record(builder(), lambda changes: _rebuilt(builder, names, changes))
+    return made_by(builder(), lambda changes: _rebuilt(builder, names, changes))
 
 
 def _rebuilt(builder: Callable[..., dict[str, Value]], names: tuple[str, ...], changes: dict[str, Value]) -> Record:
     seen = {name: changes[name] for name in names if name in changes}
     made = {**builder(**seen), **changes}
-    return Record(made, lambda more: _rebuilt(builder, names, {**changes, **more}))
+    return made_by(made, lambda more: _rebuilt(builder, names, {**changes, **more}))
 
 
 def opened(value: Value, function: Callable[[Value], Value], given: dict[str, Value]) -> Value:
     """The result of `function { ... }`: if it is a record, `.with` calls the function again on the changed record."""
-    if value.__class__ is not dict and value.__class__ is not Record:
+    if value.__class__ is Record:
+        if value.origin.__class__ is Layers:
+            return value  # a set remembers more than its last layer
+        if (function.__doc__ or "")[:2] != _FRESH:
+            value = Record(value)
+    elif value.__class__ is dict:
+        value = Record(value)
+    else:
         return value
-    if value.__class__ is Record and value.origin.__class__ is Layers:
-        return value  # a set remembers more than its last layer
+    value.origin = (function, given)
+    return value
 
-    def origin(changes: dict[str, Value]) -> Value:
-        again = remade(given, changes)
-        return opened(function(again), function, again)
 
-    return Record(value, origin)
+_eager: dict[tuple[str | None, str], bool] = {}
+
+
+def eager(function: Value, wanted: str) -> bool:
+    """Whether a function is sure to evaluate all that is wanted of the record that it is called with."""
+    promise = function.__doc__
+    try:
+        return _eager[promise, wanted]
+    except KeyError:
+        pass
+    sure = (promise or "").startswith(PROMISE) and set(wanted.split()) <= set((promise or "")[1:].split())
+    _eager[promise, wanted] = sure
+    return sure
+
+
+def make(function: Value, wanted: str, parts: Callable[[int], Value]) -> Callable[[int], Value]:
+    """What makes the parts of a record: their values where the function evaluates them all, else thunks."""
+    return parts if eager(function, wanted) else lambda part: Thunk(partial(parts, part))
 
 
 def with_(value: Value) -> Value:
@@ -82,7 +110,13 @@ def remade(old: dict[str, Value], changes: dict[str, Value]) -> Value:
             return old.origin(changes)
         return OnDemand(old.what, lambda name: evaluated(changes[name]) if name in changes else old[name])
     origin = old.origin if isinstance(old, Record) else None
-    return origin(changes) if origin is not None else {**fields(old), **changes}
+    if origin is None:
+        return {**fields(old), **changes}
+    if isinstance(origin, tuple):
+        function, given = origin
+        again = remade(given, changes)
+        return opened(function(again), function, again)
+    return origin(changes)
 
 
 class Layers:
@@ -111,7 +145,7 @@ class Layers:
         made = evaluated(before)
         if made.__class__ is OnDemand:
             return OnDemand(made.what, made.make, self)
-        return Record(made, self)
+        return made_by(made, self)
 
 
 def _fields_of(layer: Value, before: Value, finished: Value) -> dict[str, Value]:
@@ -127,4 +161,11 @@ def _fields_of(layer: Value, before: Value, finished: Value) -> dict[str, Value]
     return fields(layer)
 
 
-RUNTIME: dict[str, Any] = {".record": record, ".opened": opened, ".with": with_, ".extend": extend}
+RUNTIME: dict[str, Any] = {
+    ".record": record,
+    ".opened": opened,
+    ".eager": eager,
+    ".make": make,
+    ".with": with_,
+    ".extend": extend,
+}

@@ -53,7 +53,7 @@ class Text:
 class Library:
     """The files that texts import, each read once. directories: of `fpack/NAME` files."""
 
-    def __init__(self, directories: list[Path], cache: Path | None) -> None:
+    def __init__(self, directories: list[Path], cache: str | Path | None) -> None:
         self.directories = [os.path.realpath(d) for d in directories]
         self.cache = cache
         self._texts: dict[str, Text | None] = {}

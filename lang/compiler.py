@@ -16,6 +16,7 @@ from . import pyast as py
 from .analysis import Mentions, Strictness
 from .arithmetic import ARITHMETIC, Arithmetic
 from .pyast import Block, Expr, Place
+from .recordcalls import RecordCalls
 from .scope import Scope, Variable
 from .source import Source
 from .syntax import MAX_DEPTH, OUTER, Node, outward
@@ -60,7 +61,7 @@ def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) 
     return Compiled(a.Module([py.define(".value", [], body, at)], []), compiler.free)
 
 
-class Compiler(Arithmetic):
+class Compiler(Arithmetic, RecordCalls):
     """The state of one compilation."""
 
     def __init__(self, source: Source, builtins: Mapping[str, str]) -> None:
@@ -70,6 +71,7 @@ class Compiler(Arithmetic):
         self.mentions = Mentions()
         self.outward: dict[str, Variable] = {}  # a file's fields of whose names every call goes outward
         self.level = 0
+        self.repeated = 0  # functions around the place that is being compiled: what is in none runs once
         self.counter = 0
         self.depth = 0
         self._lines = [0]
@@ -104,7 +106,7 @@ class Compiler(Arithmetic):
             found = Variable(name, 0, value=name in self.builtins)
         return found
 
-    def flags(self, scope: Scope) -> Strictness:
+    def flags(self, scope: Scope, beyond: bool = True) -> Strictness:
         """Strictness as it is seen from a scope."""
 
         def of(name: str) -> list[bool] | None:
@@ -114,7 +116,11 @@ class Compiler(Arithmetic):
             letters = self.builtins.get(name)
             return None if letters is None else [letter == "s" for letter in letters]
 
-        return Strictness(of)
+        return Strictness(of, lambda name: self.derives(name, scope), beyond)
+
+    def derives(self, name: str, scope: Scope) -> bool:
+        """Whether a name is the builtin `derivation`."""
+        return name == "derivation" and name in self.builtins and scope.find(name) is None
 
     # ---- the three ways to compile
 
@@ -130,7 +136,9 @@ class Compiler(Arithmetic):
             self.tail(node[5], scope, otherwise)
             block.append(py.when(test, then, otherwise, self.at(node)))
         elif kind == "let":
-            self.tail(node[4], self.bind(node[3], scope, block), block)
+            self.let(node, scope, block)
+        elif kind == "rcall":
+            self.record_call(node, scope, block)
         elif kind == "assert":
             self.claim(node, scope, block)
             self.tail(node[5], scope, block)
@@ -172,7 +180,7 @@ class Compiler(Arithmetic):
         at = self.at(node)
         inner: Block = []
         self.level += 1
-        if name or node[0] in ("if", "let", "assert"):
+        if name or node[0] in ("if", "let", "assert", "rcall"):
             self.tail(node, scope, inner)
         else:
             value = self.strict(node, scope, inner)
@@ -221,7 +229,9 @@ class Compiler(Arithmetic):
         found = self.variable(node[3], scope, node)
         at = self.at(node)
         read = py.name(found.python, at)
-        return read if found.value else py.forced(read, at)
+        if found.value:
+            return read
+        return py.forced(read, at) if self.repeated else py.call(".E", [read], at)
 
     def strict_interp(self, node: Node, scope: Scope, block: Block) -> Expr:
         at = self.at(node)
@@ -231,7 +241,11 @@ class Compiler(Arithmetic):
                 parts.append(py.const(part, at))
             else:
                 where = self.at(part)
-                text = py.guarded(self.strict(part, scope, block), ".str", ".S", where)
+                value = self.strict(part, scope, block)
+                if isinstance(value, a.Constant) and value.value.__class__ is int and abs(value.value) < 1 << 62:
+                    parts.append(py.const(repr(value.value), where))
+                    continue
+                text = py.guarded(value, ".str", ".S", where) if self.repeated else py.call(".S", [value], where)
                 parts.append(py.put(a.FormattedValue(text, -1, None), where))
         return py.put(a.JoinedStr(parts), at)  # type: ignore[no-any-return]
 
@@ -249,6 +263,10 @@ class Compiler(Arithmetic):
         at = self.place(node[5], node[6])
         if node[4] in ("with", "extend"):
             return py.call(f".{node[4]}", [self.strict(node[3], scope, block)], at)
+        if not self.repeated and node[4].__class__ is str:
+            # Code that runs once takes longer to load than to run: a call is less code.
+            base = self.lazy(node[3], scope, block) if node[3][0] == "var" else self.strict(node[3], scope, block)
+            return py.call(".field", [base, py.const(node[4], at)], at)
         value = py.walrus(".o", self.strict(node[3], scope, block), at)
         return py.forced(py.subscript(value, self.key(node[4], scope, block, at), at), at)
 
@@ -356,13 +374,6 @@ class Compiler(Arithmetic):
             elif kind not in _LITERALS:
                 return False
         return True
-
-    def strict_rcall(self, node: Node, scope: Scope, block: Block) -> Expr:
-        at, held, given = self.at(node), self.fresh(".callee"), self.fresh(".given")
-        function = py.walrus(held, self.callee(node[3], scope, block), at)
-        record = py.walrus(given, self.strict(node[4], scope, block), at)
-        value = py.call(function, [record], at)
-        return py.call(".opened", [value, py.name(held, at), py.name(given, at)], at)
 
     def strict_fn(self, node: Node, scope: Scope, block: Block) -> Expr:
         name = self.fresh(node[3] or ".f")

@@ -205,6 +205,23 @@ def put(record: dict[str, Value], name: str, value: Value) -> None:
     record[name] = value
 
 
+def field(base: Value, name: str) -> Value:
+    """`base.name`, which is kept evaluated."""
+    if base.__class__ is Thunk:
+        base = force(base)
+    try:
+        value = base[name]
+    except (KeyError, TypeError) as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise  # of the field itself, which is found when it is asked for
+        from .blame import no_field, not_a_record
+
+        raise (no_field if isinstance(base, dict) else not_a_record)(base, name) from None
+    if value.__class__ is Thunk:
+        value = base[name] = force(value)
+    return value
+
+
 def pick(base: Value, names: tuple[str, ...]) -> Value:
     """What `base.a.b or ...` selects: MISSING where a field is missing or what should have it is null."""
     value = base
@@ -322,6 +339,8 @@ def _upper(text: str) -> str:
 RUNTIME: dict[str, Any] = {
     ".T": Thunk,
     ".F": force,
+    ".E": evaluated,
+    ".field": field,
     ".M": MISSING,
     ".int": int,
     ".dict": dict,

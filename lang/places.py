@@ -13,6 +13,11 @@ from fpack.store.errors import FpackError
 from .errors import Fault, Other, Span
 from .source import Source
 
+# A generated function that evaluates parts of a record: its name's begin, and its parameter, the number of a part. Its
+# docstring has their names, a line each.
+PARTS = ".parts"
+PART = ".part"
+
 _VARIADIC = 0x04  # a code object's flag for `*args`
 
 
@@ -29,6 +34,11 @@ class Step:
     @property
     def name(self) -> str:
         """What the frame evaluates, as the user calls it; "" for a part without a name."""
+        code = self.frame.f_code
+        if code.co_name.startswith(PARTS):
+            named: str = code.co_consts[0].split("\n")[self.frame.f_locals[PART]]
+            if named:
+                return named
         for part in reversed(self.frame.f_code.co_qualname.split(".<locals>.")):
             name = shown_name(part)
             if name:
@@ -65,7 +75,7 @@ def line_of(source: Source, line: int) -> str:
     return lines[line - 1] if line <= len(lines) else ""
 
 
-def given_argument(value: Any, builtin: FrameType, step: Step, cache: Path | None) -> Span | None:
+def given_argument(value: Any, builtin: FrameType, step: Step, cache: str | Path | None) -> Span | None:
     """Where a call writes the argument that a builtin's frame holds."""
     code = builtin.f_code
     given = [builtin.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
@@ -90,7 +100,7 @@ def _settled(held: Any) -> Any:
     return held
 
 
-def field_place(step: Step, fault: Fault, callee: FrameType | None, cache: Path | None) -> Span | None:
+def field_place(step: Step, fault: Fault, callee: FrameType | None, cache: str | Path | None) -> Span | None:
     """The place of the field, or named argument, of the call that a frame is making, or of what is given for it.
 
     callee: the frame of the function that was called, which knows what is given by position.
@@ -115,7 +125,7 @@ def field_place(step: Step, fault: Fault, callee: FrameType | None, cache: Path 
     return step.source.span(node[1], node[2])
 
 
-def twin_place(step: Step, name: str, cache: Path | None) -> tuple[Other, ...]:
+def twin_place(step: Step, name: str, cache: str | Path | None) -> tuple[Other, ...]:
     """Where the record that a frame is making has a field already."""
     from . import parser
 
@@ -131,7 +141,7 @@ def twin_place(step: Step, name: str, cache: Path | None) -> tuple[Other, ...]:
     return (Other(step.source.span(best[1], best[2]), "first given here"),) if best else ()
 
 
-def literal_place(step: Step, file: str, cache: Path | None) -> Span | None:
+def literal_place(step: Step, file: str, cache: str | Path | None) -> Span | None:
     """Where a text writes the path of a file."""
     from . import parser
 
@@ -157,7 +167,7 @@ def _offsets(step: Step) -> tuple[int, int]:
     return begins[line - 1] + column, begins[end_line - 1] + end_column
 
 
-def call_at(step: Step, cache: Path | None) -> tuple[Any, ...] | None:
+def call_at(step: Step, cache: str | Path | None) -> tuple[Any, ...] | None:
     """The node of the call that a frame is making."""
     from . import parser
 

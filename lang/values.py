@@ -52,13 +52,21 @@ def force(t: Thunk) -> Value:
 
 
 class Record(dict[str, Value]):
-    """A record that can be made anew with changed fields. origin: makes it from changes; None: they are laid over."""
+    """A record that can be made anew with changed fields.
+
+    origin: what makes it from changes, or the function that was called with a record, and the record. It is set right
+    after: a Record has no `__init__`, for that takes longer than all else.
+    """
 
     __slots__ = ("origin",)
+    origin: Callable[[dict[str, Value]], Value] | tuple[Callable[[Value], Value], dict[str, Value]]
 
-    def __init__(self, fields: dict[str, Value], origin: Callable[[dict[str, Value]], Value] | None = None) -> None:
-        dict.__init__(self, fields)
-        self.origin = origin
+
+def made(fields: dict[str, Value], origin: Callable[[dict[str, Value]], Value]) -> Record:
+    """A record of these fields that `origin` makes anew from changes."""
+    record = Record(fields)
+    record.origin = origin
+    return record
 
 
 class OnDemand(dict[str, Value]):

@@ -1,0 +1,334 @@
+"""The compiler's part for calls with a record, `f { ... }`: no thunks where the function is sure to evaluate it all.
+
+What a function promises to evaluate of its record stands in its docstring (`promise`): names in order, with DEEP after
+one of which all is evaluated. What it calls is known when the call is made, so a call is generated for both cases.
+"""
+
+from __future__ import annotations
+
+import _ast as a
+from collections.abc import Callable, Container, Mapping
+from typing import TYPE_CHECKING, Any
+
+from . import pyast as py
+from .analysis import DEEP, SHALLOW, Names, Strictness, bound, is_data, is_plain_record
+from .changes import FRESH, PROMISE
+from .places import PART, PARTS
+from .pyast import Block, Expr, Place
+from .scope import Scope
+
+if TYPE_CHECKING:
+    from .analysis import Mentions
+
+Node = tuple[Any, ...]
+Leaf = Callable[[Node, str], Expr]
+
+MAX_FIELDS = 48  # of a record, and leaves
+_LITERALS = ("int", "float", "str", "const", "fn")
+_NOTHING: Mapping[str, Node] = {}
+
+
+class RecordCalls:
+    """What `Compiler` inherits; the attributes and methods declared here are its own."""
+
+    mentions: Mentions
+    level: int
+    repeated: int
+    twice = False  # in code that is generated for both cases, calls are not told apart again
+
+    if TYPE_CHECKING:
+
+        def at(self, node: Node) -> Place: ...
+        def fresh(self, stem: str) -> str: ...
+        def flags(self, scope: Scope, beyond: bool = True) -> Strictness: ...
+        def derives(self, name: str, scope: Scope) -> bool: ...
+        def callee(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def tail(self, node: Node, scope: Scope, block: Block) -> None: ...
+        def strict(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr: ...
+        def condition(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def is_plain(self, node: Node) -> bool: ...
+        def is_flat(self, entries: list[Node]) -> bool: ...
+        def own(self, entries: list[Node]) -> Names: ...
+        def check(self, entries: list[Node]) -> None: ...
+        def bind(self, entries: list[Node], scope: Scope, block: Block, needed: Callable[[Scope], Names]) -> Scope: ...
+
+    def promise(self, node: Node, needed: Names, body: Block) -> None:
+        """Put a docstring into the body of a function of one record that says what it is sure to evaluate of it."""
+        names = {p[3] for p in node[4][0][3]}
+        words = sorted(n for n in needed if n.removesuffix(DEEP) in names)
+        fresh = FRESH if _calls_last(node[5]) else ""
+        if words or fresh:
+            at = self.at(node)
+            body.insert(0, py.run(py.const(PROMISE + fresh + " " + " ".join(words), at), at))
+
+    # ---- the call as an expression, and as a function's result
+
+    def strict_rcall(self, node: Node, scope: Scope, block: Block) -> Expr:
+        at, callee, record = self.at(node), node[3], node[4]
+        if callee[0] == "var" and self.derives(callee[3], scope) and self.is_literal(record):
+            self.check(record[3])
+            value = self.literal(record[3], scope, block, self.at(record), self.evaluate(scope, block))
+            return py.call(".derive", [value], at)
+        held, given = self.fresh(".callee"), self.fresh(".given")
+        function = py.walrus(held, self.callee(callee, scope, block), at)
+        value = py.walrus(given, self.strict(record, scope, block), self.at(record))
+        return py.call(".opened", [py.call(function, [value], at), py.name(held, at), py.name(given, at)], at)
+
+    def record_call(self, node: Node, scope: Scope, block: Block) -> None:
+        """Put statements into `block` that return the result of a call with a record."""
+        wanted = self.wanted(node, scope)
+        at = self.at(node)
+        if not wanted:
+            block.append(py.give(self.strict_rcall(node, scope, block), at))
+            return
+        held, given, record = self.fresh(".callee"), self.fresh(".given"), node[4]
+        self.check(record[3])
+        block.append(py.assign(held, self.callee(node[3], scope, block), at))
+        where = self.at(record)
+        if self.repeated:
+            ways: list[Block] = [[], []]
+            for way, leaf in zip(ways, (self.spare, self.postpone), strict=True):
+                before, self.twice = self.twice, True
+                value = self.literal(record[3], scope, way, where, leaf(scope, way, _whole(wanted)))
+                self.twice = before
+                way.append(py.assign(given, value, where))
+            block.append(py.when(self.test(held, wanted, at), ways[0], ways[1], where))
+        else:
+            self.parts(given, held, wanted, node[4], scope, block)
+        self.result(held, given, block, at)
+
+    def let(self, node: Node, scope: Scope, block: Block) -> None:
+        """Put statements into `block` that return the result of a `let`."""
+        entries, body = node[3], node[4]
+        if self.repeated and body[0] == "rcall" and not (self.mentions.of(body[3]) & bound(entries)):
+            wanted = self.wanted(body, scope, {e[3]: e[4] for e in entries})
+            if wanted:
+                self.let_call(node, wanted, scope, block)
+                return
+        inner = self.bind(entries, scope, block, lambda inner: self.flags(inner, beyond=False).of(body))
+        self.tail(body, inner, block)
+
+    def let_call(self, node: Node, wanted: str, scope: Scope, block: Block) -> None:
+        """A `let` of a call with a record: where the function evaluates it all, so it does what was bound for it."""
+        entries, body = node[3], node[4]
+        callee, record = body[3], body[4]
+        at, where = self.at(body), self.at(record)
+        held, given = self.fresh(".callee"), self.fresh(".given")
+        block.append(py.assign(held, self.callee(callee, scope, block), self.at(callee)))
+        ways: list[Block] = [[], []]
+        whole = _whole(wanted)
+        before, self.twice = self.twice, True
+        for way, leaf, strict in zip(ways, (self.spare, self.postpone), (True, False), strict=True):
+
+            def needed(inner: Scope, strict: bool = strict) -> Names:
+                flags = self.flags(inner, beyond=False)
+                return flags.fields(record[3], whole) if strict else flags.of(record)
+
+            inner = self.bind(entries, scope, way, needed)
+            self.check(record[3])
+            value = self.literal(record[3], inner, way, where, leaf(inner, way, whole))
+            way.append(py.assign(given, value, where))
+        self.twice = before
+        block.append(py.when(self.test(held, wanted, at), ways[0], ways[1], where))
+        self.result(held, given, block, at)
+
+    def test(self, held: str, wanted: str, at: Place) -> Expr:
+        """Whether the function that is called evaluates all that is wanted."""
+        return py.call(".eager", [py.name(held, at), py.const(wanted, at)], at)
+
+    def result(self, held: str, given: str, block: Block, at: Place) -> None:
+        """Return what the function makes of the record."""
+        value = py.call(py.name(held, at), [py.name(given, at)], at)
+        block.append(py.give(py.call(".opened", [value, py.name(held, at), py.name(given, at)], at), at))
+
+    # ---- records whose fields see only what is outside
+
+    def is_literal(self, record: Node) -> bool:
+        """Whether a record has given names and spreads only, no field of which mentions another."""
+        return is_plain_record(record) and len(record[3]) <= MAX_FIELDS and not self.own(record[3])
+
+    def wanted(self, node: Node, scope: Scope, just_bound: Mapping[str, Node] = _NOTHING) -> str:
+        """What a function must evaluate of the record that it is called with to spare thunks; "" if none are spared.
+
+        just_bound: names whose values need thunks too, with their values.
+        """
+        callee, record = node[3], node[4]
+        if self.twice or not self.is_literal(record) or (callee[0] == "var" and self.derives(callee[3], scope)):
+            return ""
+        words = []
+        for entry in record[3]:
+            if entry[0] == "spread":
+                continue
+            value = entry[4] if entry[0] == "set" else ("var", entry[1], entry[2], entry[3])
+            while value[0] == "paren":
+                value = value[3]
+            if self.spares(value, just_bound.keys()):
+                given = just_bound.get(value[3], value) if value[0] == "var" else value
+                words.append(f"{entry[3]}{DEEP}" if self.collects(given, scope) else entry[3])
+        return " ".join(sorted(words))
+
+    def collects(self, node: Node, scope: Scope) -> bool:
+        """Whether a value may be a list or record with thunks in it, which are spared where all of it is evaluated."""
+        kind = node[0]
+        if kind == "paren":
+            return self.collects(node[3], scope)
+        if kind == "if":
+            return self.collects(node[4], scope) or self.collects(node[5], scope)
+        if kind == "rec":
+            return self.is_flat(node[3]) and is_data(node)
+        return kind == "list" or self.maps(node, scope)
+
+    def maps(self, node: Node, scope: Scope) -> bool:
+        """Whether a node calls the builtin `map`."""
+        if node[0] != "call" or node[3][0] != "var" or node[3][3] != "map" or len(node[4]) != 2:
+            return False
+        return scope.find("map") is None and all(arg[0] not in ("named", "spread") for arg in node[4])
+
+    def whole(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Python code for a node's value, and all that is in it, evaluated."""
+        kind = node[0]
+        if kind == "paren":
+            return self.whole(node[3], scope, block)
+        if kind == "if":
+            test = self.condition(node[3], scope, block)
+            ways = self.whole(node[4], scope, block), self.whole(node[5], scope, block)
+            return py.choose(test, *ways, self.at(node))
+        if self.maps(node, scope):
+            args = [self.strict(arg, scope, block) for arg in node[4]]
+            return py.call(".map-all", args, self.at(node))
+        if kind in ("list", "rec"):
+            return self.branch(node, "", scope, block, lambda n, name: self.inside(n, scope, block))
+        return self.strict(node, scope, block)
+
+    def inside(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """As `whole`, of what is no plain list or record."""
+        return self.strict(node, scope, block) if node[0] in ("list", "rec") else self.whole(node, scope, block)
+
+    def spares(self, node: Node, just_bound: Container[str]) -> bool:
+        """Whether a value, or what is in it, would need a thunk if it were not evaluated at once."""
+        kind = node[0]
+        if kind == "paren":
+            return self.spares(node[3], just_bound)
+        if kind == "var":
+            return node[3] in just_bound
+        if kind == "list" and all(item[0] != "spread" for item in node[3]):
+            return any(self.spares(item, just_bound) for item in node[3])
+        if kind == "rec" and self.is_flat(node[3]):
+            return any(e[3] in just_bound if e[0] == "inherit" else self.spares(e[4], just_bound) for e in node[3])
+        return kind not in _LITERALS
+
+    def literal(self, entries: list[Node], scope: Scope, block: Block, at: Place, leaf: Leaf) -> Expr:
+        """Such a record as a dict display. leaf: makes what is no list and no record."""
+        keys: list[Expr | None] = []
+        values: list[Expr] = []
+        for entry in entries:
+            where = self.at(entry)
+            if entry[0] == "spread":
+                value = self.strict(entry[3], scope, block)
+                keys.append(None)
+                values.append(value if isinstance(value, a.Dict) else py.guarded(value, ".dict", ".fields", where))
+            else:
+                name = entry[3]
+                keys.append(py.const(name, where))
+                node = entry[4] if entry[0] == "set" else ("var", entry[1], entry[2], name)
+                values.append(self.branch(node, name, scope, block, leaf))
+        return py.put(a.Dict(keys, values), at)  # type: ignore[no-any-return]
+
+    def branch(self, node: Node, name: str, scope: Scope, block: Block, leaf: Leaf) -> Expr:
+        """A field's value, or what is in it: lists and records as they are written, and all else as a leaf."""
+        kind = node[0]
+        if kind == "paren":
+            return self.branch(node[3], name, scope, block, leaf)
+        if kind == "list":
+            items: list[Expr] = []
+            for item in node[3]:
+                if item[0] == "spread":
+                    return leaf(node, name)
+                items.append(self.branch(item, "", scope, block, leaf))
+            return py.put(a.List(items, py.LOAD), self.at(node))  # type: ignore[no-any-return]
+        if kind == "rec" and len(node[3]) <= MAX_FIELDS and self.is_flat(node[3]) and is_data(node):
+            self.check(node[3])
+            return self.literal(node[3], scope, block, self.at(node), leaf)
+        return leaf(node, name)
+
+    def evaluate(self, scope: Scope, block: Block) -> Leaf:
+        """Leaves that are evaluated, with all that is in them."""
+        return lambda node, name: (self.strict if name in SHALLOW else self.inside)(node, scope, block)
+
+    def spare(self, scope: Scope, block: Block, whole: Names) -> Leaf:
+        """Leaves that are evaluated if they would need thunks; those of fields in `whole`, or that are in others."""
+
+        def leaf(node: Node, name: str) -> Expr:
+            if node[0] == "var":
+                return self.lazy(node, scope, block)
+            return self.inside(node, scope, block) if name in whole else self.strict(node, scope, block)
+
+        return leaf
+
+    def postpone(self, scope: Scope, block: Block, whole: Names) -> Leaf:
+        """Leaves that are evaluated when they are asked for."""
+        return lambda node, name: self.lazy(node, scope, block, name)
+
+    # ---- code that runs once
+
+    def parts(self, given: str, held: str, wanted: str, record: Node, scope: Scope, block: Block) -> None:
+        """Assign a record whose leaves are parts of one function: a function for each takes longer to load than to run.
+
+        `.make(i)` is the leaf's value where the function evaluates it all, and a thunk of it elsewhere.
+        """
+        at = self.at(record)
+        function, make = self.fresh(PARTS), self.fresh(".make")
+        leaves: list[tuple[Node, str]] = []
+
+        def leaf(node: Node, name: str) -> Expr:
+            where = self.at(node)
+            inner = node
+            while inner[0] == "paren":
+                inner = inner[3]
+            if inner[0] in ("var", *_LITERALS) or (inner[0] in ("list", "rec") and self.is_plain(inner)):
+                return self.lazy(node, scope, block, name)
+            leaves.append((node, name))
+            return py.call(py.name(make, where), [py.const(len(leaves) - 1, where)], where)
+
+        value = self.literal(record[3], scope, block, at, leaf)
+        if leaves:
+            body: Block = [py.run(py.const("\n".join(name for _, name in leaves), at), at)]
+            self.level += 1
+            body += self.choice(leaves, 0, scope, at)
+            self.level -= 1
+            block.append(py.define(function, [(PART, False)], body, at))
+            maker = py.call(".make", [py.name(held, at), py.const(wanted, at), py.name(function, at)], at)
+            block.append(py.assign(make, maker, at))
+        block.append(py.assign(given, value, at))
+
+    def choice(self, leaves: list[tuple[Node, str]], first: int, scope: Scope, at: Place) -> Block:
+        """Statements that return the leaf of a number."""
+        block: Block = []
+        if len(leaves) == 1:
+            self.tail(leaves[0][0], scope, block)
+            return block
+        half = len(leaves) // 2
+        test = py.compare(py.name(PART, at), a.Lt(), py.const(first + half, at), at)
+        then = self.choice(leaves[:half], first, scope, at)
+        block.append(py.when(test, then, self.choice(leaves[half:], first + half, scope, at), at))
+        return block
+
+
+def _whole(wanted: str) -> Names:
+    """The fields of which all is wanted, and the name "" of what is in them."""
+    return frozenset(word.removesuffix(DEEP) for word in wanted.split() if word.endswith(DEEP)) | {""}
+
+
+def _calls_last(node: Node) -> bool:
+    """Whether the value of a node is always the result of a call with a record."""
+    kind = node[0]
+    if kind == "paren":
+        return _calls_last(node[3])
+    if kind == "let":
+        return _calls_last(node[4])
+    if kind == "assert":
+        return _calls_last(node[5])
+    if kind == "if":
+        return _calls_last(node[4]) and _calls_last(node[5])
+    return bool(kind == "rcall")
