@@ -1,5 +1,6 @@
 # A function that makes a derivation of its record evaluates it all; others leave what they do not use alone.
-all({ name, deps = [], env = {} }) = derivation { kind = "text", name, text = join(map(deps, d => "${d}"), " "), ...env }
+all({ name, deps = [], env = {} }) =
+  derivation { kind = "text", name, text = join(map(deps, d => "${d}"), " "), ...env }
 some({ name, deps = [], env = {} }) = { name, count = length(deps) }
 choose({ name, env = {} }) = if name == "none" then { name } else derivation { kind = "text", name, ...env }
 wrap(f, n) =
