@@ -10,6 +10,7 @@ FOLDER: a directory on a disk, made and deleted. ENTER: a program that runs its 
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -60,8 +61,11 @@ def build(folder: Path, tag: str, count: int) -> None:
         body = Derivation("exec", f"b{number}", args).encode()
         wanted.append(Output(digest(body)))
         bodies[digest(body)] = body
-    made = Scheduler(store, Kinds(), Silent(), bodies=bodies, jobs=2).realise(wanted)
+    kinds = Kinds()
+    made = Scheduler(store, kinds, Silent(), bodies=bodies, jobs=2).realise(wanted)
     assert len(made) == count
+    # Waited for, so that its time counts.
+    kinds.close()
     store.close()
 
 
@@ -72,18 +76,25 @@ class Kinds(dict[str, Any]):
         from fpack.builders.exec import Exec
         from fpack.builders.sandbox.local import Local
 
-        return self.setdefault(kind, Exec(Local()))
+        self.local = Local()
+        return self.setdefault(kind, Exec(self.local))
+
+    def close(self) -> None:
+        """End what runs builds, if anything does."""
+        if self:
+            self.local.close()
 
     def get(self, kind: str, default: Any = None) -> Any:
         """The builder."""
         return self[kind]
 
 
-def timed(run: Callable[[], object]) -> float:
-    """Seconds of wall time."""
-    begin = time.perf_counter()
+def timed(run: Callable[[], object]) -> tuple[float, float]:
+    """Seconds of wall time, and of all processors."""
+    begin, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     run()
-    return time.perf_counter() - begin
+    end = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.perf_counter() - begin, end.ru_utime + end.ru_stime - used.ru_utime - used.ru_stime
 
 
 def call(*command: str | Path) -> None:
@@ -108,23 +119,29 @@ def main(folder: Path, enter: Path, shared: Path, runs: int, counts: list[int]) 
 
     fpack("warm", 5)
     nix("warm", 5)
-    entering = statistics.median(timed(lambda: call(enter, "true")) for _ in range(5))
-    print(f"{'builds':>7} {'fpack s':>8} {'ms each':>8} {'nix s':>8} {'ms each':>8} {'ratio':>6}")
+    entering = median([timed(lambda: call(enter, "true")) for _ in range(5)])
+    print(f"{'builds':>7} {'':>10} {'fpack s':>8} {'ms each':>8} {'nix s':>8} {'ms each':>8} {'ratio':>6}")
     for count in counts:
         ours, theirs = [], []
         for number in range(runs):
             tag = f"{os.getpid()}-{count}-{number}-"
             ours.append(timed(lambda tag=tag, count=count: fpack(tag, count)))
-            theirs.append(timed(lambda tag=tag, count=count: nix(tag, count)) - entering)
-        mine, other = statistics.median(ours), statistics.median(theirs)
-        print(
-            f"{count:>7} {mine:>8.2f} {mine / count * 1000:>8.2f} {other:>8.2f} {other / count * 1000:>8.2f} "
-            f"{mine / other:>6.2f}",
-            flush=True,
-        )
+            theirs.append(timed(lambda tag=tag, count=count: nix(tag, count)))
+        for what, mine, other, less in zip(("wall", "processors"), median(ours), median(theirs), entering, strict=True):
+            other -= less
+            print(
+                f"{count:>7} {what:>10} {mine:>8.2f} {mine / count * 1000:>8.2f} {other:>8.2f} "
+                f"{other / count * 1000:>8.2f} {mine / other:>6.2f}",
+                flush=True,
+            )
     fpack("noop", 1000)
-    again = [timed(lambda: fpack("noop", 1000)) for _ in range(5)]
-    print(f"nothing to do in a built graph of 1,000: {statistics.median(again):.3f} s")
+    wall, used = median([timed(lambda: fpack("noop", 1000)) for _ in range(5)])
+    print(f"nothing to do in a built graph of 1,000: {wall:.3f} s, {used:.3f} s of processors")
+
+
+def median(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+    """Of each of the two."""
+    return statistics.median(wall for wall, _ in pairs), statistics.median(used for _, used in pairs)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 # Python ignores the second one, which pipelines live by.
 _DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGPIPE, signal.SIGCHLD)
 _PLACES = ("/mnt", "/srv", "/media", "/opt")
+_UNNEEDED = ("/sys/", "/snap/", "/var/lib/docker/", "/var/lib/containers/")
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -234,6 +235,7 @@ def _show(request: dict[str, object]) -> str:
     if not isinstance(request["uid"], int):
         return ""
     stage = str(request["at"])
+    places: dict[str, str] = request["stage"]  # type: ignore[assignment]
     try:
         if not _shown:
             if libc.unshare(_NEWNS):
@@ -241,8 +243,8 @@ def _show(request: dict[str, object]) -> str:
                 return f"a mount namespace cannot be made: {os.strerror(code)}"
             _mount(None, "/", None, _REC | _PRIVATE)
             _shown.add("")
+            _thin_out(str(request["bwrap"]), *places.values())
             _mount("tmpfs", stage, "tmpfs", _NOSUID | _NODEV, "mode=0755,size=1m")
-        places: dict[str, str] = request["stage"]  # type: ignore[assignment]
         for target, place in places.items():
             if target not in _shown:
                 os.mkdir(target, 0o755)
@@ -251,6 +253,15 @@ def _show(request: dict[str, object]) -> str:
     except OSError as error:
         return str(error)
     return ""
+
+
+def _thin_out(*needed: str) -> None:
+    """Take away mounts that no sandbox is made from: bubblewrap reads the list of all, for each that it makes."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        points = [line.split(" ")[4] for line in file]
+    for point in reversed(points):
+        if f"{point}/".startswith(_UNNEEDED) and not any(f"{each}/".startswith(f"{point}/") for each in needed):
+            libc.umount2(os.fsencode(point), _DETACH)
 
 
 def _hide(name: str) -> None:
