@@ -110,6 +110,11 @@ def test_go_modules_come_by_go_sum(world: World, podman: Podman, tmp_path: Path)
     )
     packed = world.fpack.pack(cwd=place, env=env, timeout=300)
     assert podman.run(podman.load(place / packed["file"]), "Bob").stdout == "Good day, Bob\n"
+    # They are sources of the image, with the hashes of go.sum.
+    sources = json.loads(Path(packed["manifest"]).read_text())["sources"]
+    hashes = [hash_ for each in sources if each["kind"] == "gomod" for hash_ in each["hashes"]]
+    assert sorted(hashes) == sorted(word for word in proxy.sums.split() if word.startswith("h1:"))
+    world.fpack("verify", packed["file"], cwd=place, env=env)
     # The modules are in the store by now; one that is locked to another hash is had again.
     (place / "go.sum").write_text(proxy.sums.replace(proxy.sums.split()[2], f"h1:{'A' * 43}="))
     error = world.fpack.fails("build", "hello", cwd=place, env=env)
