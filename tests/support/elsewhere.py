@@ -2,8 +2,9 @@
 
 other = Fpack(place, prefix=elsewhere(place))     # place belongs to NOBODY
 
-It is another year for fpack, and for what runs in its sandbox: bubblewrap is called by a script that puts faketime's
-library before every program there. Programs that are linked statically, as Go's are, see the clock as it is.
+It is another year for what runs in fpack's sandbox: bubblewrap is called by a script that puts faketime's library
+before every program there. Programs that are linked statically, as Go's are, see the clock as it is. For fpack itself
+it is another day: in another year, servers cannot prove who they are.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def elsewhere(place: Path) -> tuple[str, ...]:
     script.parent.mkdir()
     script.write_text(_BWRAP.format(bwrap=find_bwrap(), library=library))
     script.chmod(0o755)
-    time = ("env", f"PATH={script.parent}:{os.environ['PATH']}", "faketime", "-f", "+2400d")
+    time = ("env", f"PATH={script.parent}:{os.environ['PATH']}", "faketime", "-f", "+20h")
     # setpriv comes last: before it, the program may be where only root can go.
     words = ("taskset", "-c", "0", *time, "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
     closed = _closed()
