@@ -1,74 +1,133 @@
 """How long it takes to enter a shell and run `true`, warm, beside bubblewrap alone and beside what others take.
 
-    python bench/shell.py [--rounds N] [--peers DIRECTORY/enter]
+    python bench/shell.py [--rounds N] [--peers DIRECTORY/enter] [--json FILE]
 
-Commands are run in turn, round by round; the figures are medians and minima of whole processes, in milliseconds. The
-peers' programs run by way of `enter`, a script that runs its arguments in their root; those that do not run are left
-out, with what they said.
+Commands are run in turn, round by round. Figures are of whole processes, in milliseconds: medians and minima of wall
+time, and medians of processor time, which say more where others use the machine. The peers' programs run by way of
+`enter`, a script that runs its arguments in their root and shows `DIRECTORY/shared` there as /h; what `enter true`
+takes is taken from their figures. Those that do not run are left out, with what they said. Ends with status 1 where a
+shell of fpack takes more than LIMIT above bubblewrap, in both kinds of time.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 FPACK = str(Path(sys.executable).with_name("fpack"))
 PACKAGE = "debian.trixie.jq"
+LIMIT = 60.0  # milliseconds
+BASE, ENTER = "bubblewrap alone", "enter alone"
+
+# The least that they take: no package set is read, and the root's own bash is run, which Nix's sandbox has not.
+LEAST = 'derivation { name = "s"; builder = "/bin/sh"; system = builtins.currentSystem; }'
+FLAKE = """\
+{
+  outputs = { self }: {
+    devShells.x86_64-linux.default = derivation {
+      name = "least"; system = "x86_64-linux"; builder = "/bin/bash"; args = [ "-c" ": > $out" ]; outputs = [ "out" ];
+    };
+  };
+}
+"""
+DEVELOP = ("nix", "develop", "--offline", "--option", "sandbox", "false", "--option", "flake-registry", "")
+
+
+class Times(NamedTuple):
+    """Of one run, in milliseconds."""
+
+    wall: float
+    cpu: float
 
 
 def commands(peers: Path | None) -> dict[str, list[str]]:
     """What is compared, by name."""
+    bwrap = shutil.which("bwrap") or "bwrap"
+    answer = subprocess.run([FPACK, "shell", "--print-env=json", PACKAGE], capture_output=True, text=True, check=True)
     found = {
-        "bubblewrap alone": [
-            shutil.which("bwrap") or "bwrap",
-            "--ro-bind",
-            "/",
-            "/",
-            "--dev-bind",
-            "/dev",
-            "/dev",
-            "true",
-        ],
+        BASE: [bwrap, "--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "true"],
         "python alone": [sys.executable, "-c", ""],
         "fpack shell": [FPACK, "shell", PACKAGE, "--", "true"],
         "fpack run": [FPACK, "run", PACKAGE, "--", "true"],
+        "a shim": [f"{json.loads(answer.stdout)['path']}/jq", "--version"],
     }
-    shims = subprocess.run([FPACK, "shell", "--print-env=json", PACKAGE], capture_output=True, text=True, check=True)
-    import json
-
-    found["a shim"] = [f"{json.loads(shims.stdout)['path']}/jq", "--version"]
     if peers is not None:
         enter = str(peers)
-        # The least that it takes: no package set is read, and the root's own bash is run.
-        least = 'derivation { name = "s"; builder = "/bin/sh"; system = builtins.currentSystem; }'
-        nix = ["env", "NIX_BUILD_SHELL=/bin/bash", "nix-shell", "--pure", "-E", least, "--run", "true"]
-        found["nix-shell, least"] = [enter, *nix]
-        found["guix shell"] = [enter, "guix", "shell", "jq", "--", "true"]
+        found[ENTER] = [enter, "true"]
+        _prepare(peers.parent / "shared" / "shells")
+        nix_shell = ["env", "NIX_BUILD_SHELL=/bin/bash", "nix-shell", "--pure", "-E", LEAST, "--run", "true"]
+        found["nix-shell, least"] = [enter, *nix_shell]
+        found["nix develop, least"] = [enter, *DEVELOP, "path:/h/shells/flake", "-c", "true"]
+        # What guix shell does with a profile that it made before, whose packages cannot be had without its servers.
+        found["guix shell, least"] = [enter, "guix", "shell", "--profile=/h/shells/profile", "--", "true"]
+        found["guix shell jq"] = [enter, "guix", "shell", "jq", "--", "true"]
     return found
 
 
-def once(words: list[str]) -> float:
-    """Run a command; its time in milliseconds. CalledProcessError if it fails."""
-    begun = time.perf_counter()
+def _prepare(folder: Path) -> None:
+    """The peers' projects: a flake that needs no other, and an empty profile."""
+    (folder / "flake").mkdir(parents=True, exist_ok=True)
+    (folder / "flake" / "flake.nix").write_text(FLAKE)
+    (folder / "profile" / "etc").mkdir(parents=True, exist_ok=True)
+    (folder / "profile" / "manifest").write_text("(manifest (version 4) (packages ()))\n")
+    (folder / "profile" / "etc" / "profile").write_text("")
+
+
+def once(words: list[str]) -> Times:
+    """Run a command. CalledProcessError if it fails."""
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(words, check=True, capture_output=True, timeout=60)
-    return (time.perf_counter() - begun) * 1000
+    wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Times(wall * 1000, (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000)
+
+
+def measure(todo: dict[str, list[str]], rounds: int) -> dict[str, list[Times]]:
+    """Run everything once a round; the times of each. A peer's run that fails, as Guile at times does, is left out."""
+    times: dict[str, list[Times]] = {name: [] for name in todo}
+    for _ in range(rounds):
+        for name, words in todo.items():
+            try:
+                times[name].append(once(words))
+            except subprocess.CalledProcessError:
+                if not name.endswith("least"):
+                    raise
+    return {name: each for name, each in times.items() if each}
+
+
+def summary(times: dict[str, list[Times]]) -> dict[str, dict[str, float]]:
+    """Of each, less `enter` where it is a peer's: median, least, CPU median, and how much that is over bubblewrap."""
+    found: dict[str, dict[str, float]] = {}
+    less = Times(0, 0)
+    for name, each in times.items():
+        wall, cpu = (statistics.median(values) for values in zip(*each, strict=True))
+        least = min(one.wall for one in each)
+        found[name] = {"median": wall - less.wall, "least": least - less.wall, "cpu": cpu - less.cpu}
+        if name == ENTER:
+            less = Times(wall, cpu)  # what follows runs by way of it
+    base = found[BASE]
+    for each in found.values():
+        each["over"], each["cpu-over"] = each["median"] - base["median"], each["cpu"] - base["cpu"]
+    return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--peers", type=Path)
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     # Compiled modules are kept, as in an installation.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     subprocess.run([FPACK, "shell", PACKAGE, "--", "true"], check=True)
-    times: dict[str, list[float]] = {}
     left_out: dict[str, str] = {}
     todo = commands(options.peers)
     for name, words in list(todo.items()):
@@ -76,19 +135,25 @@ def main() -> int:
             once(words)
         except (subprocess.SubprocessError, OSError) as error:
             said = getattr(error, "stderr", b"") or str(error).encode()
-            left_out[name] = said.decode("utf-8", "replace").strip().partition("\n")[0]
+            left_out[name] = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
             del todo[name]
-    for _ in range(options.rounds):
-        for name, words in todo.items():
-            times.setdefault(name, []).append(once(words))
-    base = statistics.median(times["bubblewrap alone"])
-    print(f"{'':20} {'median':>8} {'least':>8} {'over bubblewrap':>16}")
-    for name, each in times.items():
-        middle = statistics.median(each)
-        print(f"{name:20} {middle:8.1f} {min(each):8.1f} {middle - base:16.1f}")
+    load = os.getloadavg()[0]
+    found = summary(measure(todo, options.rounds))
+    print(f"{options.rounds} rounds, load {load:.1f} to {os.getloadavg()[0]:.1f}")
+    print(f"{'ms':20} {'median':>8} {'least':>8} {'CPU':>8} {'over bubblewrap':>16} {'of CPU':>8}")
+    for name, each in found.items():
+        print(f"{name:20} " + " ".join(f"{each[key]:8.1f}" for key in ("median", "least", "cpu")), end="")
+        print(f" {each['over']:16.1f} {each['cpu-over']:8.1f}")
     for name, why in left_out.items():
         print(f"{name}: does not run here: {why}")
-    return 0
+    if options.json:
+        options.json.write_text(json.dumps({"load": load, "times": found, "left out": left_out}, indent=2) + "\n")
+    slow = [
+        name for name, each in found.items() if name.startswith("fpack") and min(each["over"], each["cpu-over"]) > LIMIT
+    ]
+    for name in slow:
+        print(f"{name}: more than {LIMIT:.0f} ms over bubblewrap")
+    return 1 if slow else 0
 
 
 if __name__ == "__main__":
