@@ -15,7 +15,8 @@ class WithCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         before, ctx.meta["fpack.command"] = split(args)
-        return super().parse_args(ctx, before)
+        # click would take the next word, which is a package's name, for a format.
+        return super().parse_args(ctx, ["--print-env=bash" if word == "--print-env" else word for word in before])
 
 
 @click.command(

@@ -43,7 +43,7 @@ def activate(entry: Entry) -> tuple[str, dict[str, str]]:
         if name not in entry.closure.env:
             args += ["--unsetenv", name]
     names = programs(entry)
-    return _write(entry, args, names, ready.bwrap), dict(entry.closure.env)
+    return _write(entry, args, names, ready), dict(entry.closure.env)
 
 
 def programs(entry: Entry) -> list[str]:
@@ -79,14 +79,19 @@ def _leads_to(view: str, folder: str, each: os.DirEntry[str]) -> str:
     return path
 
 
-def _write(entry: Entry, args: Iterable[str], names: Iterable[str], bwrap: str) -> str:
+def _write(entry: Entry, args: Iterable[str], names: Iterable[str], ready: Ready) -> str:
     from blake3 import blake3
 
+    bwrap = ready.bwrap
     data = b"".join(os.fsencode(each) + b"\0" for each in args)
     digest = blake3(data + "\0".join([_SCRIPT, bwrap, *names]).encode()).hexdigest(8)
     place = f"{entry.place}/shims-{digest}"
     if os.path.isdir(place):
         return f"{place}/bin"
+    if not ready.host.privileged:
+        from fpack.builders.sandbox.bwrap import probe
+
+        probe()  # a shim can say no more than bubblewrap does
     with beside(place) as folder:
         with open(f"{folder}/args", "wb") as file:
             file.write(data)

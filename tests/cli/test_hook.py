@@ -167,6 +167,14 @@ def test_start_up_files_of_the_host_may_call_the_hook(
     assert terminal.end() == 0
 
 
+def test_direnv_uses_packages(fpack: Fpack, tmp_path: Path) -> None:
+    path = f"{Path(fpack.command()[0]).parent}:{fpack.env['PATH']}"
+    script = 'watch_file() { :; }; eval "$(fpack hook direnv)"; use_fpack debian.bookworm.greet; greet'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path,
+                          env={**fpack.env, "PATH": path}, timeout=60)  # fmt: skip
+    assert done.stdout == "greet 12 \n", done.stderr
+
+
 def test_direnv_itself_enters_and_leaves(fpack: Fpack, tmp_path: Path, project: Path) -> None:
     if shutil.which("direnv") is None:
         pytest.skip("direnv is not installed")

@@ -367,9 +367,11 @@ def test_the_build_of_a_package_phase_by_phase(fpack: Fpack, project: Path, term
 def test_where_namespaces_are_forbidden_it_says_so_and_stops(fpack: Fpack) -> None:
     limit = 'echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all "$@"'
     inside = Fpack(fpack.home, fpack.archive, prefix=("unshare", "-Ur", "sh", "-c", limit, "sh"))
-    text = inside.fails("shell", "debian.trixie.greet", "--", "echo", "unconfined")
-    assert "does not let fpack make a sandbox" in text and "user.max_user_namespaces=" in text
-    assert "unconfined" not in text
+    for words in (["shell", "debian.trixie.greet", "--", "echo", "unconfined"], ["run", "debian.trixie.greet"],
+                  ["shell", "--print-env", "debian.trixie.grep"]):  # fmt: skip
+        text = inside.fails(*words)
+        assert "does not let fpack make a sandbox" in text and "user.max_user_namespaces=" in text
+        assert "unconfined" not in text
     findings = json.loads(inside("doctor", "--json", status=None).stdout)["checks"]
     said = next(each for each in findings if each["name"] == "namespaces")
     assert said["state"] != "ok" and "shell" in said["text"] and "user.max_user_namespaces=" in said["hint"]
