@@ -235,6 +235,11 @@ def _sharable(path: str) -> bool:
     return not any(_within(path, taken) for taken in _TAKEN) or _within(path, "/usr/src/")
 
 
+def is_its_own(path: str) -> bool:
+    """Whether a directory of the host, shown in a shell, would hide what the shell is made of."""
+    return path in ("/", *_TAKEN, "/usr/bin", "/usr/sbin", "/usr/lib")
+
+
 def _within(path: str, folder: str) -> bool:
     """Whether `path` is `folder` or below it; of a folder that ends in a slash, whether it is below."""
     if folder.endswith("/"):

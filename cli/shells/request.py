@@ -102,7 +102,9 @@ def parse(argv: Sequence[str]) -> Request | None:
             return None
     if extra["building"] and what:
         return None
-    if any(not os.path.exists(place) for place in (*lists["expose"], *lists["share"])):
+    from .plan import is_its_own
+
+    if any(not os.path.exists(place) or is_its_own(place) for place in (*lists["expose"], *lists["share"])):
         return None
     wishes = Wishes(
         pure=bool(values.get("pure") or extra["building"]),

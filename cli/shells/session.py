@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from fpack.store.errors import FpackError
+
 from . import enter, host, plan
 from .cache import Entry
 from .model import USUAL, Account, Closure, Host, Wishes
@@ -47,9 +49,10 @@ def go(entry: Entry, wishes: Wishes, more: dict[str, str] | None = None, note: C
     ready = Ready(entry, wishes)
     made = ready.plan()
     if made.hidden:
-        note(f"{made.hidden} is not seen in this shell, which begins in {made.cwd}; --share {made.hidden} shows it")
+        note(f"{made.hidden} is this machine's own and not in the shell, which begins in {made.cwd}")
     env = made.env | (more or {})
     words, extra = plan.command(ready.closure, wishes, env["PATH"])
+    _check(ready.closure, wishes, env["PATH"])
     try:
         return enter.run(ready.bwrap, made.args, words, env | extra)
     except enter.Failed:
@@ -57,6 +60,38 @@ def go(entry: Entry, wishes: Wishes, more: dict[str, str] | None = None, note: C
 
         probe()  # says what forbids it, if something does
         raise forbidden("bubblewrap could not set the shell up, for the reason above") from None
+
+
+class NotThere(FpackError):
+    """A program that is to be run and that the shell has not."""
+
+    exit_code = 127  # as a shell says it
+
+
+def _check(closure: Closure, wishes: Wishes, path: str) -> None:
+    """See that the program to run is there, as far as that can be told; NotThere if it is not."""
+    name = (wishes.command or (wishes.interpreter,))[0]
+    if not name or "/" in name or (closure.hook and wishes.command):
+        return  # a hook may put it where it likes
+    disks = dict(closure.paths)
+    for folder in path.split(":"):
+        store = "/".join(folder.split("/")[:4])
+        if folder == f"{plan.OWN}/bin":
+            found = f"bin/{name}" in plan.scripts(closure)
+        elif store in disks:
+            found = os.path.lexists(f"{disks[store]}{folder[len(store) :]}/{name}")
+        else:
+            # A directory of the host's own may have been put on PATH.
+            found = os.path.lexists(f"{closure.view}{folder}/{name}") or (
+                folder not in plan.SEARCH.split(":") and os.path.lexists(f"{folder}/{name}")
+            )
+        if found:
+            return
+    raise NotThere(
+        f"There is no {name} in the shell {closure.name}",
+        why="none of its packages has a program of that name",
+        hint=f"add the package that has it; fpack search {name} may find that",
+    )
 
 
 def preferred(view: str, login: str) -> str:

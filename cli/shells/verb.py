@@ -12,6 +12,7 @@ from fpack.cli.target import UsageError
 
 from . import devcontainer, session, trust, warm
 from .model import Wishes
+from .plan import is_its_own
 from .prepare import prepare
 from .request import Request, is_user
 
@@ -57,6 +58,11 @@ def _wishes(command: tuple[str, ...] | None, values: dict[str, Any]) -> Wishes:
     user = values.get("user") or ""
     if user and not is_user(user):
         raise UsageError(f"{user!r} is no user", hint="write a name, or NAME:UID")
+    for place in (*(values.get("expose") or ()), *(values.get("share") or ())):
+        if is_its_own(os.path.abspath(place)):
+            raise UsageError(
+                f"{place} of this machine would hide the shell's own", hint="name the directory or file that is wanted"
+            )
     return Wishes(
         pure=bool(values.get("pure") or values.get("building")),
         container=bool(values.get("container")),

@@ -97,7 +97,10 @@ def test_words_and_exit_status_pass_through(fpack: Fpack) -> None:
     assert out(fpack, "run", "debian.trixie.greet", "--", "sh", "-c", 'echo "$@"', "sh", "--", "-x") == "-- -x"
     fpack("run", "debian.trixie.coreutils", "--", "sh", "-c", "exit 42", status=42)
     fpack("shell", "debian.trixie.greet", "--", "sh", "-c", "kill -TERM $$", status=143)
-    fpack("shell", "debian.trixie.greet", "--", "no-such-program", status=1)
+    for _ in range(2):
+        done = fpack("shell", "debian.trixie.greet", "--", "no-such-program", status=127)
+        assert "There is no no-such-program in the shell greet" in done.stderr
+    assert "There is no zsh in" in fpack("shell", "--interpreter", "zsh", "debian.trixie.greet", status=127).stderr
     assert "has no program of its own name" in fpack.fails("run", "debian.trixie.coreutils")
     assert "no command after --" in fpack.fails("shell", "debian.trixie.greet", "--")
 
@@ -214,6 +217,18 @@ def test_paths_are_exposed_and_shared(fpack: Fpack, project: Path, tmp_path: Pat
     done = fpack("shell", *options, "--", "sh", "-c", script, cwd=project, status=None)
     assert done.stdout == "readwrite" and done.returncode != 0
     assert (tmp_path / "write" / "new").exists() and not (tmp_path / "read" / "new").exists()
+
+
+@pytest.mark.parametrize("place", ["/", "/usr", "/usr/bin/../lib", "/etc"])
+def test_what_would_hide_the_shell_is_not_shared(fpack: Fpack, place: str) -> None:
+    for option in ("--share", "--expose"):
+        text = fpack.fails("shell", option, place, "debian.trixie.greet", "--", "echo", "in")
+        assert "would hide the shell's own" in text
+
+
+def test_single_files_of_the_machine_are_exposed(fpack: Fpack) -> None:
+    words = ("shell", "--expose", "/etc/passwd", "debian.trixie.greet", "--", "cat", "/etc/passwd")
+    assert out(fpack, *words) == Path("/etc/passwd").read_text().strip()
 
 
 def test_the_network_can_be_off(fpack: Fpack) -> None:
