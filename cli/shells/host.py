@@ -31,6 +31,7 @@ def facts(project: str, view: str, environ: Mapping[str, str] = os.environ) -> H
         name=name,
         home=home.rstrip("/") or "/",
         cwd=_cwd(environ),
+        real=os.getcwd(),
         project=project,
         privileged=uid == 0 and _may_mount(),
         environ=dict(environ),

@@ -47,10 +47,10 @@ class Host(NamedTuple):
     """What of this machine a shell sees.
 
     privileged: root that may mount, so that no user namespace is needed. cwd, project: absolute; the latter is empty
-    outside of a project. sockets: those that exist of the ssh agent, X, Wayland and the like. terminfo: the host's
-    entry for $TERM where the shell has none. resolv, localtime: real files, or empty. folders: more to
-    share. runtime: $XDG_RUNTIME_DIR where that is below /run, else empty.
-    certificates: the file of those that this machine trusts, or empty where the shell has none.
+    outside of a project. real: cwd without symlinks, or empty. sockets: those that exist of the ssh agent, X, Wayland
+    and the like. terminfo: the host's entry for $TERM where the shell has none. resolv, localtime: real files, or
+    empty. folders: more to share. runtime: $XDG_RUNTIME_DIR where that is below /run, else empty. certificates: the
+    file of those that this machine trusts, or empty where the shell has none.
     """
 
     uid: int
@@ -68,6 +68,7 @@ class Host(NamedTuple):
     folders: tuple[str, ...] = ()
     runtime: str = ""
     certificates: str = ""
+    real: str = ""
 
 
 class Account(NamedTuple):

@@ -115,7 +115,10 @@ def plan(closure: Closure, wishes: Wishes, host: Host, listing: Listing, etc: st
     mounts += extra
     mounts += [*small, Mount("--ro-bind", OWN, own)]
     cwd, hidden = host.cwd, ""
-    if not any(_within(cwd, m.path) for m in extra if m.source):
+    seen = [place for place in (cwd, host.real) if place and any(_within(place, m.path) for m in extra if m.source)]
+    if seen:
+        cwd = seen[0]
+    else:
         cwd, hidden = who.home, host.cwd
     args = [*_namespaces(wishes, host, who)]
     for mount in mounts:

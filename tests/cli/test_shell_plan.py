@@ -153,6 +153,13 @@ def test_a_container_shows_the_project_and_nothing_else() -> None:
     assert "SECRET" not in plan.env and "SSH_AUTH_SOCK" not in plan.env and plan.env["TERM"] == "xterm"
 
 
+def test_a_container_of_a_project_reached_by_a_link_begins_in_the_project() -> None:
+    host = HOST._replace(cwd="/home/ann/link/src", real="/home/ann/web/src")
+    plan = made(wishes=Wishes(container=True), host=host)
+    assert (plan.cwd, plan.hidden) == ("/home/ann/web/src", "")
+    assert made(host=host).cwd == "/home/ann/link/src"
+
+
 def test_a_container_of_a_home_directory_shows_it_since_it_is_the_project() -> None:
     host = HOST._replace(project="/home/ann", cwd="/home/ann")
     assert mounts(made(wishes=Wishes(container=True), host=host))["/home/ann"] == ("--bind", "/home/ann")
