@@ -26,7 +26,7 @@ _NEWNS, _PRIVATE, _BIND, _RDONLY, _REMOUNT, _REC = 0x20000, 1 << 18, 4096, 1, 32
 _NOSUID, _NODEV, _DETACH = 2, 4, 2
 _SUBREAPER, _AMBIENT, _CLEAR = 36, 47, 4
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
-# Python ignores the second one, which pipelines live by.
+# Python ignores the second one, which pipelines live by, and SIGXFSZ, without which a program can say what went wrong.
 _DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGPIPE, signal.SIGCHLD)
 _PLACES = ("/mnt", "/srv", "/media", "/opt")
 _UNNEEDED = ("/sys/", "/snap/", "/var/lib/docker/", "/var/lib/containers/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,15 @@ def test_the_environment_is_fixed(world: Builds) -> None:
         "TERM", "SHLVL", "_", "out",
     }  # fmt: skip
     assert {line.partition("=")[0] for line in lines[:-2]} <= known
+
+
+def test_signals_are_as_programs_expect_them(world: Builds) -> None:
+    found = world.build("while read -r line; do echo $line; done < /proc/self/status > $out", "signals").read_text()
+    rows = dict(line.split(": ", 1) for line in found.splitlines() if ": " in line)
+    assert int(rows["SigBlk"], 16) == 0
+    # A file that grows too large is an error of the write, which its program can name. (The C library has two more.)
+    assert int(rows["SigIgn"], 16) & 0x7FFFFFFF == 1 << (signal.SIGXFSZ - 1)
+    assert world.build("set +o pipefail; (while :; do echo y; done) | head -c 3 > $out", "pipe").read_text() == "y\ny"
 
 
 def test_what_is_mentioned_is_seen_and_what_is_used_is_referenced(world: Builds) -> None:

@@ -19,7 +19,7 @@ from fpack.store.store import Store
 from support.roots import MERGED, add_root, add_slice, host_programs
 
 TOOLS = (
-    "bash", "sh", "cat", "chmod", "cp", "dd", "env", "hostname", "id", "ln", "ls", "mkdir", "mkfifo", "rm",
+    "bash", "sh", "cat", "chmod", "cp", "dd", "env", "head", "hostname", "id", "ln", "ls", "mkdir", "mkfifo", "rm",
     "sleep", "stat", "touch", "truncate", "uname", "setsid", "mount", "unshare", "kill", "perl", "gzip",
 )  # fmt: skip
 
