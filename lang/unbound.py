@@ -47,7 +47,7 @@ def _bound_around(tree: object, offset: int) -> set[str]:
             found |= {e[3] for e in node if e.__class__ is tuple and e and e[0] in ("set", "param", "inherit")}
             found |= {n for e in node if e.__class__ is tuple and e and e[0] == "for" for n in e[3]}
             stack += node
-        elif isinstance(node, tuple) and len(node) > 2:
+        elif isinstance(node, tuple) and len(node) > 2 and node[1].__class__ is int:  # and no parameter's types
             inside = node[0] in ("set", "param", "pattern", "for") or node[1] <= offset <= node[2]
             stack += node[3:] if inside else ()
     return found

@@ -37,7 +37,7 @@ shell({
     the-hook = join(hooks, "\n")
     all-services = merged([s.services for s in others], map-record(services, (n, s) => checked-service(n, s)))
     leaves = if drop != null then drop else documentation(wanted)
-    enter = import("fpack/text").text("enter", entry-script(the-name, the-hook, programs), true)
+    enter = import("fpack/text").text("enter", entry-script(the-name, the-hook), true)
 
     packed = import("fpack/container").container {
       name = the-name
@@ -175,7 +175,7 @@ merged(before, last) = fold([...before, last], {}, (all, more) => { ...all, ...m
 # ---- the image
 
 # What a container of the shell's image begins with.
-entry-script(name, hook, programs) = """
+entry-script(name, hook) = """
   #!/bin/bash
   export FPACK_SHELL='${name}'
   if [ -t 0 ]; then

@@ -1,0 +1,2 @@
+pick(found: string | path | null, wanted: list = []) = [found, ...wnated]
+result = pick("a", wanted = ["b"])
