@@ -21,36 +21,36 @@ def programs() -> dict[str, Program]:
     """All of them, by name."""
     return {
         "fib": Program(
-            "result = let fib(n) = if n < 2 then n else fib(n - 1) + fib(n - 2) in fib(27)",
-            "let fib = n: if n < 2 then n else fib (n - 1) + fib (n - 2); in fib 27",
+            "result = let fib(n) = if n < 2 then n else fib(n - 1) + fib(n - 2) in fib(30)",
+            "let fib = n: if n < 2 then n else fib (n - 1) + fib (n - 2); in fib 30",
         ),
         "tak": Program(
             """result =
   let tak(x, y, z) = if y < x then tak(tak(x - 1, y, z), tak(y - 1, z, x), tak(z - 1, x, y)) else z
-  in tak(16, 8, 0)""",
+  in tak(18, 9, 1)""",
             """let tak = x: y: z: if y < x then tak (tak (x - 1) y z) (tak (y - 1) z x) (tak (z - 1) x y) else z;
-in tak 16 8 0""",
+in tak 18 9 1""",
         ),
         "map+fold": Program(
             "result = range(1000000) |> map(x => x * 2) |> fold(0, (a, b) => a + b)",
             "builtins.foldl' (a: b: a + b) 0 (map (x: x * 2) (builtins.genList (x: x) 1000000))",
         ),
         "strings": Program(
-            'result = length(join(map(range(500000), x => "item-${x}-end"), ","))',
+            'result = length(join(map(range(1000000), x => "item-${x}-end"), ","))',
             'builtins.stringLength (builtins.concatStringsSep "," '
-            '(map (x: "item-${toString x}-end") (builtins.genList (x: x) 500000)))',
+            '(map (x: "item-${toString x}-end") (builtins.genList (x: x) 1000000)))',
         ),
         "merges, growing": Program(
-            'result = length(fold(range(5000), {}, (all, i) => { ...all, ${"k${i}"} = i }))',
+            'result = length(fold(range(8000), {}, (all, i) => { ...all, ${"k${i}"} = i }))',
             "builtins.length (builtins.attrNames (builtins.foldl' "
-            '(all: i: all // { "k${toString i}" = i; }) {} (builtins.genList (x: x) 5000)))',
+            '(all: i: all // { "k${toString i}" = i; }) {} (builtins.genList (x: x) 8000)))',
         ),
         "merges, small": Program(
-            """result = fold(range(400000), 0, (sum, i) =>
+            """result = fold(range(1000000), 0, (sum, i) =>
   sum + { ...{ a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7, h = 8, i = 9, j = 10 }, ...{ x = i, y = 2 } }.x)""",
             """builtins.foldl' (sum: i:
   sum + ({ a = 1; b = 2; c = 3; d = 4; e = 5; f = 6; g = 7; h = 8; i = 9; j = 10; } // { x = i; y = 2; }).x
-) 0 (builtins.genList (x: x) 400000)""",
+) 0 (builtins.genList (x: x) 1000000)""",
         ),
         "overlays": _overlays(),
     }
