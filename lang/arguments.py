@@ -10,6 +10,7 @@ from .operators import fields
 from .values import Value, describe, evaluated
 
 MAX_BITS = 64
+_STRINGS = {str}
 _VARIADIC = 0x04  # a code object's flag for `*args`
 
 
@@ -97,7 +98,10 @@ def check_arity(function: FunctionType, takes: int, whom: str = "") -> None:
 
 def strings_of(value: Value) -> list[str]:
     """A list of strings."""
-    found = [evaluated(item) for item in list_of(value)]
+    given = list_of(value)
+    if set(map(type, given)) <= _STRINGS:
+        return given
+    found = [evaluated(item) for item in given]
     for i, item in enumerate(found):
         if item.__class__ is not str:
             raise Unfit(evaluated(value), f"takes a list of strings, and element {i} is {describe(item)}")

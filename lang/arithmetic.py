@@ -37,7 +37,7 @@ class Arithmetic(Bindings):
             value = left.value + right.value if op == "+" else left.value - right.value  # type: ignore[attr-defined]
             return py.const(value, at)
         slow = ARITHMETIC.get(op) or _ORDERS[op]
-        test = self.both_ints(left, right, at)
+        test = self.both_ints(left, right, at) if self.repeated else None
         if test is None:
             return py.call(slow, [left, right], at)
         tests, left, right = test
@@ -90,7 +90,7 @@ class Arithmetic(Bindings):
                 return py.compare(other, a.Is() if same else a.IsNot(), side, at)
             if isinstance(side, a.JoinedStr) or (isinstance(side, a.Constant) and side.value.__class__ is str):
                 return py.compare(left, op, right, at)
-        if isinstance(right, a.Constant) and right.value.__class__ is int:
+        if self.repeated and isinstance(right, a.Constant) and right.value.__class__ is int:
             held = self.fresh(".t")
             whole = py.compare(py.class_of(py.walrus(held, left, at), at), a.Is(), py.name(".int", at), at)
             left = py.name(held, at)

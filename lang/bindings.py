@@ -57,6 +57,7 @@ class Bindings:
         def condition(self, node: Node, scope: Scope, block: Block) -> Expr: ...
         def is_plain(self, node: Node) -> bool: ...
         def whole(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def once(self, record: Node, scope: Scope, block: Block) -> Expr | None: ...
         def promise(self, node: Node, needed: Names, body: Block) -> None: ...
         def key(self, key: str | Node, scope: Scope, block: Block, at: Place) -> Expr: ...
 
@@ -239,7 +240,12 @@ class Bindings:
         self.check(entries)
         own = self.own(entries)
         if not own and all(e[0] != "claim" for e in entries):
-            return self.display(entries, scope, scope, block, at, Later({}, {}))
+            # A large one is a set of packages or the like, whose functions are made anew but seldom.
+            before = self.repeated
+            self.repeated = 0 if len(entries) > MAX_PART else before
+            made = self.once(node, scope, block) or self.display(entries, scope, scope, block, at, Later({}, {}))
+            self.repeated = before
+            return made
         if len(own) > MAX_OWN:
             why = f"{len(own)} of its fields do, and the limit is {MAX_OWN}"
             raise self.source.error(node[1], node[1] + 1, "Too many fields of this record mention each other", why=why)
@@ -338,9 +344,12 @@ class Bindings:
             if kind == "spread":
                 variable = later.variables.get(id(entry))
                 value = py.forced(py.name(variable, where), where) if variable else self.strict(entry[3], scope, block)
-                keys.append(None)
-                sure = isinstance(value, a.Dict)
-                values.append(value if sure else py.guarded(value, ".dict", ".fields", where))
+                if isinstance(value, a.Dict):
+                    keys += value.keys
+                    values += value.values
+                else:
+                    keys.append(None)
+                    values.append(py.guarded(value, ".dict", ".fields", where))
             elif kind == "dyn":
                 keys.append(py.call(".key", [self.strict(entry[3], scope, block), py.const(static, where)], where))
                 values.append(self.lazy(entry[4], scope, block))

@@ -42,16 +42,17 @@ def map_all(xs: Value, f: Value, /) -> Value:
     return map_(xs, f)
 
 
-def map_at_once(xs: Value, f: Value, /) -> Value:
+def map_at_once(xs: Value, f: Value, loop: Callable[[list[Value]], list[Value]], /) -> Value:
     """`map` with a function that only computes with its argument: now, where that takes no longer than to do it later.
 
-    The results are the same. Where one of them would be an error, each is found when it is needed.
+    loop: the function of all elements. The results are the same. Where one of them would be an error, each is found
+    when it is needed.
     """
     if xs.__class__ is list:
         kinds = set(map(type, xs))
         if kinds <= _NUMBERS or (kinds == {str} and sum(map(len, xs)) < _MUCH):
             try:
-                return list(map(f, xs))
+                return loop(xs)
             except (FpackError, TypeError):
                 pass
     return map_(xs, f)
@@ -72,6 +73,13 @@ def fold(xs: Value, start: Value, f: Value, /) -> Value:
     fold([1, 2, 3], 0, (sum, x) => sum + x) == 6
     """
     return evaluated(reduce(function_of(f, 2), list_of(xs), start))
+
+
+def fold_loop(xs: Value, start: Value, loop: Callable[[list[Value], Value], Value], /) -> Value:
+    """`fold` with a function that was made a loop over all elements."""
+    if xs.__class__ is list:
+        return evaluated(loop(xs, start))
+    return fold(xs, start, lambda so_far, element: so_far)  # refuses it
 
 
 def length(x: Value, /) -> Value:

@@ -127,6 +127,8 @@ PURE: dict[str, Callable[..., Value]] = {
 }
 for _name, _function in PURE.items():
     _function.__qualname__ = _function.__name__ = _name
+lists.fold_loop.__qualname__ = lists.fold_loop.__name__ = "fold"
+PURE[".fold"] = lists.fold_loop
 lists.map_all.__qualname__ = lists.map_all.__name__ = "map"
 PURE[".map-all"] = lists.map_all
 lists.map_at_once.__qualname__ = lists.map_at_once.__name__ = "map"

@@ -14,7 +14,7 @@ from typing import Any
 from .arguments import check_arity
 from .errors import Fault
 from .operators import fields
-from .values import OnDemand, Record, Thunk, Value, describe, evaluated
+from .values import MISSING, OnDemand, Record, Thunk, Value, describe, evaluated
 from .values import made as made_by
 
 # What the docstring of a function begins with that says what it evaluates of its record (recordcalls.py).
@@ -66,7 +66,23 @@ def eager(function: Value, wanted: str) -> bool:
 
 def make(function: Value, wanted: str, parts: Callable[[int], Value]) -> Callable[[int], Value]:
     """What makes the parts of a record: their values where the function evaluates them all, else thunks."""
-    return parts if eager(function, wanted) else lambda part: Thunk(partial(parts, part))
+    return parts if eager(function, wanted) else later(parts)
+
+
+def later(parts: Callable[[int], Value]) -> Callable[[int], Value]:
+    """What makes thunks of the parts of a record. Of a part that is `base.name`, it takes what is there already."""
+
+    def make(part: int, base: Value = None, name: str = "") -> Value:
+        if base.__class__ is Thunk:
+            held = base.cell_contents
+            base = held[0] if held.__class__ is tuple else None
+        if base.__class__ is dict or base.__class__ is Record:
+            found = base.get(name, MISSING)
+            if found is not MISSING:
+                return found
+        return Thunk(partial(parts, part))
+
+    return make
 
 
 def with_(value: Value) -> Value:
@@ -166,6 +182,7 @@ RUNTIME: dict[str, Any] = {
     ".opened": opened,
     ".eager": eager,
     ".make": make,
+    ".later": later,
     ".with": with_,
     ".extend": extend,
 }

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from . import pyast as py
 from .analysis import Mentions, Strictness
 from .arithmetic import ARITHMETIC, Arithmetic
+from .loops import Loops
 from .pyast import Block, Expr, Place
 from .recordcalls import RecordCalls
 from .scope import Scope, Variable
@@ -34,6 +35,7 @@ _NEVER_CALLED = {
     "path": "a path",
 }
 _LITERALS = ("int", "float", "str", "const")
+_LARGEST = (1 << 63) - 1  # of the numbers that Python's text is right for; larger ones are looked at
 
 
 class Compiled(NamedTuple):
@@ -61,7 +63,7 @@ def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) 
     return Compiled(a.Module([py.define(".value", [], body, at)], []), compiler.free)
 
 
-class Compiler(Arithmetic, RecordCalls):
+class Compiler(Arithmetic, RecordCalls, Loops):
     """The state of one compilation."""
 
     def __init__(self, source: Source, builtins: Mapping[str, str]) -> None:
@@ -245,9 +247,22 @@ class Compiler(Arithmetic, RecordCalls):
                 if isinstance(value, a.Constant) and value.value.__class__ is int and abs(value.value) < 1 << 62:
                     parts.append(py.const(repr(value.value), where))
                     continue
-                text = py.guarded(value, ".str", ".S", where) if self.repeated else py.call(".S", [value], where)
+                text = self.text(value, where) if self.repeated else py.call(".S", [value], where)
                 parts.append(py.put(a.FormattedValue(text, -1, None), where))
+        texts = [str(part.value) for part in parts if isinstance(part, a.Constant)]
+        if len(texts) == len(parts):
+            return py.const("".join(texts), at)
         return py.put(a.JoinedStr(parts), at)  # type: ignore[no-any-return]
+
+    def text(self, value: Expr, at: Place) -> Expr:
+        """What a value is in a text: strings and whole numbers as Python has them."""
+        read, tested = value, value
+        if not isinstance(value, a.Name):
+            read, tested = py.name(".w", at), py.walrus(".w", value, at)
+        size = py.put(a.Compare(py.const(-_LARGEST, at), [a.LtE(), a.LtE()], [read, py.const(_LARGEST, at)]), at)
+        whole = py.put(a.BoolOp(a.And(), [py.is_class(read, ".int", at), size]), at)
+        plain = py.put(a.BoolOp(a.Or(), [py.is_class(tested, ".str", at), whole]), at)
+        return py.choose(plain, read, py.call(".S", [read], at), at)
 
     def strict_list(self, node: Node, scope: Scope, block: Block) -> Expr:
         items: list[Expr] = []
@@ -322,9 +337,10 @@ class Compiler(Arithmetic, RecordCalls):
     def strict_call(self, node: Node, scope: Scope, block: Block) -> Expr:
         at = self.at(node)
         callee, args = node[3], node[4]
+        loop = self.loop(node, scope, block)
+        if loop is not None:
+            return loop
         function = self.callee(callee, scope, block)
-        if callee[3] == "map" and callee[0] == "var" and scope.find("map") is None:
-            function = py.name(".map", at) if len(args) == 2 and self.is_cheap(args[1]) else function
         flags: list[bool] | None = None
         if callee[0] == "var":
             found = scope.find(callee[3])
@@ -348,32 +364,6 @@ class Compiler(Arithmetic, RecordCalls):
             else:
                 positional.append(self.lazy(arg, scope, block))
         return py.call(function, positional, at, keywords)
-
-    def is_cheap(self, node: Node) -> bool:
-        """Whether a function of one argument only computes with it and literals: no calls, no fields, nothing lazy."""
-        if node[0] != "fn" or len(node[4]) != 1:
-            return False
-        param = node[4][0]
-        if param[0] != "param" or param[4] is not None or param[5] is not None:
-            return False
-        todo = [node[5]]
-        while todo:
-            this = todo.pop()
-            kind = this[0]
-            if kind == "bin":
-                todo += (this[4], this[5])
-            elif kind == "if":
-                todo += this[3:6]
-            elif kind in ("not", "neg", "paren"):
-                todo.append(this[3])
-            elif kind == "interp":
-                todo += [part for part in this[3] if part.__class__ is tuple]
-            elif kind == "var":
-                if this[3] != param[3]:
-                    return False
-            elif kind not in _LITERALS:
-                return False
-        return True
 
     def strict_fn(self, node: Node, scope: Scope, block: Block) -> Expr:
         name = self.fresh(node[3] or ".f")

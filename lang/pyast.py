@@ -109,6 +109,11 @@ def when(test: Expr, then: Block, otherwise: Block, at: Place) -> a.stmt:
     return put(a.If(test, then, otherwise), at)  # type: ignore[no-any-return]
 
 
+def each(n: str, values: Expr, body: Block, at: Place) -> a.stmt:
+    """`for n in values: body`."""
+    return put(a.For(put(a.Name(n, STORE), at), values, body, [], None), at)  # type: ignore[no-any-return]
+
+
 def run(value: Expr, at: Place) -> a.stmt:
     """An expression as a statement."""
     return put(a.Expr(value), at)  # type: ignore[no-any-return]

@@ -25,6 +25,7 @@ Leaf = Callable[[Node, str], Expr]
 
 MAX_FIELDS = 48  # of a record, and leaves
 _LITERALS = ("int", "float", "str", "const", "fn")
+_METHODS = ("with", "extend")
 _NOTHING: Mapping[str, Node] = {}
 
 
@@ -95,7 +96,11 @@ class RecordCalls:
                 way.append(py.assign(given, value, where))
             block.append(py.when(self.test(held, wanted, at), ways[0], ways[1], where))
         else:
-            self.parts(given, held, wanted, node[4], scope, block)
+
+            def maker(function: str, at: Place) -> Expr:
+                return py.call(".make", [py.name(held, at), py.const(wanted, at), py.name(function, at)], at)
+
+            block.append(py.assign(given, self.parts(record, scope, block, maker), where))
         self.result(held, given, block, at)
 
     def let(self, node: Node, scope: Scope, block: Block) -> None:
@@ -272,10 +277,18 @@ class RecordCalls:
 
     # ---- code that runs once
 
-    def parts(self, given: str, held: str, wanted: str, record: Node, scope: Scope, block: Block) -> None:
-        """Assign a record whose leaves are parts of one function: a function for each takes longer to load than to run.
+    def once(self, record: Node, scope: Scope, block: Block) -> Expr | None:
+        """A record in code that runs once, if it has thunks enough to make them parts of one function."""
+        if self.repeated or not self.is_literal(record):
+            return None
+        if sum(e[0] == "set" and self.spares(e[4], ()) for e in record[3]) < 2:
+            return None
+        return self.parts(record, scope, block, lambda function, at: py.call(".later", [py.name(function, at)], at))
 
-        `.make(i)` is the leaf's value where the function evaluates it all, and a thunk of it elsewhere.
+    def parts(self, record: Node, scope: Scope, block: Block, maker: Callable[[str, Place], Expr]) -> Expr:
+        """A record whose leaves are parts of one function: a function for each takes longer to load than to run.
+
+        maker: what makes a leaf, or a thunk of it, from its number, given the name of that function.
         """
         at = self.at(record)
         function, make = self.fresh(PARTS), self.fresh(".make")
@@ -288,8 +301,15 @@ class RecordCalls:
                 inner = inner[3]
             if inner[0] in ("var", *_LITERALS) or (inner[0] in ("list", "rec") and self.is_plain(inner)):
                 return self.lazy(node, scope, block, name)
+            if inner[0] == "interp" and not self.mentions.of(inner):
+                constant = self.strict(inner, scope, [])
+                if isinstance(constant, a.Constant):
+                    return constant
+            args: list[Expr] = [py.const(len(leaves), where)]
+            if inner[0] == "sel" and inner[3][0] == "var" and inner[4].__class__ is str and inner[4] not in _METHODS:
+                args += [self.lazy(inner[3], scope, block), py.const(inner[4], where)]
             leaves.append((node, name))
-            return py.call(py.name(make, where), [py.const(len(leaves) - 1, where)], where)
+            return py.call(py.name(make, where), args, where)
 
         value = self.literal(record[3], scope, block, at, leaf)
         if leaves:
@@ -297,10 +317,9 @@ class RecordCalls:
             self.level += 1
             body += self.choice(leaves, 0, scope, at)
             self.level -= 1
-            block.append(py.define(function, [(PART, False)], body, at))
-            maker = py.call(".make", [py.name(held, at), py.const(wanted, at), py.name(function, at)], at)
-            block.append(py.assign(make, maker, at))
-        block.append(py.assign(given, value, at))
+            block.append(py.define(function, [(PART, False), (".base", True), (".name", True)], body, at))
+            block.append(py.assign(make, maker(function, at), at))
+        return value
 
     def choice(self, leaves: list[tuple[Node, str]], first: int, scope: Scope, at: Place) -> Block:
         """Statements that return the leaf of a number."""

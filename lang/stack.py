@@ -18,8 +18,9 @@ FRAMES = 80_000  # Python frames; a call between two Python functions takes no C
 _SMALL_STACK = 32 << 20
 _SMALL_FRAMES = 5_000
 
-# An evaluation makes many small objects that live long; looking for cycles at every 700th takes most of its time.
-_COLLECT = (100_000, 20, 50)
+# An evaluation makes many small objects that live long; looking for cycles at every 700th takes most of its time,
+# and at every 100,000th still a third of some.
+_COLLECT = (500_000, 10, 10)
 
 # How often, and how long, an evaluation that is to end is waited for.
 _TRIES = 10
