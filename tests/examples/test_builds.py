@@ -164,14 +164,14 @@ def test_redis(world: World, podman: Podman) -> None:
     image = podman.load(folder / "redis.tar")
     container = podman.start(image, "--port", "0", "--unixsocket", "/tmp/redis")
     container.wait_for("Ready to accept connections")
-    client = podman("exec", container.name, *_redis_client(podman, container.name), "-s", "/tmp/redis", "ping")
+    client = podman("exec", container.name, _redis_client(podman, image), "-s", "/tmp/redis", "ping")
     assert client.stdout == "PONG\n"
     container.stop()
 
 
-def _redis_client(podman: Podman, name: str) -> list[str]:
-    server: str = json.loads(podman("inspect", name, "-f", "{{json .Config.Entrypoint}}").stdout)[0]
-    return [server.replace("redis-server", "redis-cli")]
+def _redis_client(podman: Podman, image: str) -> str:
+    server: str = json.loads(podman("image", "inspect", image, "-f", "{{json .Config.Entrypoint}}").stdout)[0]
+    return server.replace("redis-server", "redis-cli")
 
 
 # ---- built again
