@@ -93,7 +93,7 @@ def command(kind: str, enter: Path | None) -> int:
         words = [quoted(os.path.abspath(sys.argv[0]))]
         sys.stdout.write(_TEXTS[kind].replace("@FPACK@", words[0]).replace("@KIND@", kind))
         return 0
-    from .shells import cache, shims, trust, warm
+    from .shells import cache, placing, shims, trust, warm
     from .shells.request import Request
 
     before = dict(os.environ)
@@ -104,7 +104,7 @@ def command(kind: str, enter: Path | None) -> int:
         return 0
     request = Request("shell")
     place = warm.place_of(request)
-    os.makedirs(place, mode=0o700, exist_ok=True)
+    placing.make_place(place)
     # Before anything is read, and said also where that fails: a change from here on is one.
     stamp = Path(place, "tried")
     stamp.touch()

@@ -106,6 +106,11 @@ def main(argv: list[str] | None = None) -> int:
         from .complete import main as complete
 
         return complete(argv[1:])
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        print("error: The working directory is gone\n  try:   cd to one that is there", file=sys.stderr)
+        return 2
     if argv[:1] in (["shell"], ["run"]):
         from .shells.warm import main as enter
 

@@ -6,6 +6,21 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+from fpack.store.errors import FpackError
+
+
+def make_place(place: str) -> None:
+    """Make a shell's directory in the user's cache, if it is not there. FpackError if that cannot be."""
+    try:
+        os.makedirs(place, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise FpackError(
+            "There is nowhere to keep the shell",
+            where=place,
+            why=error.strerror or str(error),
+            hint="set XDG_CACHE_HOME to a directory that can be written",
+        ) from None
+
 
 @contextlib.contextmanager
 def beside(place: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from fpack.store.errors import FpackError
 from . import enter, host, plan
 from .cache import Entry
 from .model import USUAL, Account, Closure, Host, Wishes
-from .placing import beside
+from .placing import beside, make_place
 
 
 class Ready:
@@ -126,7 +126,7 @@ def prepared_etc(place: str, view: str, who: Account) -> str:
     if not os.path.isdir(etc):
         from .account import make_etc
 
-        os.makedirs(place, mode=0o700, exist_ok=True)
+        make_place(place)
         make_etc(etc, view, who, host.groups(os.getgroups()))
     return etc
 
@@ -135,7 +135,7 @@ def prepared_scripts(place: str, closure: Closure) -> str:
     """The directory that becomes /run/fpack, made if it is not there."""
     own = f"{place}/{scripts_name(closure)}"
     if not os.path.isdir(own):
-        os.makedirs(place, mode=0o700, exist_ok=True)
+        make_place(place)
         with beside(own) as folder:
             for path, text in plan.scripts(closure).items():
                 os.makedirs(os.path.dirname(f"{folder}/{path}"), exist_ok=True)

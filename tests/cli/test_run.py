@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,15 @@ def test_one_of_several_is_named(fpack: Fpack) -> None:
     text = fpack.fails("run", "debian.trixie.coreutils")
     assert "it has cat, chmod, cp, " in text and " and " in text
     assert "it has no programs" in fpack.fails("run", "debian.trixie.ncurses-base")
+
+
+def test_where_one_is_and_where_shells_are_kept(fpack: Fpack, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    env = {"XDG_CACHE_HOME": str(tmp_path / "file")}
+    fpack("run", "older")
+    text = fpack.fails("run", "older", env=env)
+    assert "nowhere to keep the shell" in text and "XDG_CACHE_HOME" in text
+    gone = tmp_path / "gone"
+    words = ["sh", "-c", f'mkdir {gone}; cd {gone}; rmdir {gone}; exec "$@"', "sh", *fpack.command("run", "older")]
+    done = subprocess.run(words, capture_output=True, text=True, env=fpack.env, timeout=60)
+    assert done.returncode == 2 and "The working directory is gone" in done.stderr
