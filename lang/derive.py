@@ -185,15 +185,16 @@ class Deriver:
             self._in_written_order({n: v for n, v in fields.items() if n in shape.names}, "", 0)
             raise
         try:
-            for output in outputs:
-                check_name(drv.output_name(name, output))
+            check_name(name)
+            if outputs is not _OUT:
+                for output in outputs:
+                    check_name(drv.output_name(name, output))
         except FpackError as error:
             raise Fault(error.what, why=error.why, hint="use store-name(TEXT)", field="name") from None
         packed = canonical.encode_ordered(args)
-        found = None if mentions else self.placeholders.in_packed(packed)
-        if found is None:
-            found = self.placeholders.in_fields(args)
-        inputs = [k.packed for k in found if not candidates or k.output not in candidates]
+        inputs = None if mentions or candidates else self.placeholders.packed_in(packed)
+        if inputs is None:
+            inputs = [k.packed for k in self.placeholders.in_fields(args) if k.output not in candidates]
         texts = self._keep(drv.encode_packed(kind, name, packed, inputs, candidates, outputs), name, outputs)
         made = {"type": "derivation", "name": name, "kind": kind, "out": texts[0]}
         if outputs is not _OUT:

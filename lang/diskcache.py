@@ -30,7 +30,7 @@ def key(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
-def read(directory: str | Path | None, name: str) -> bytes | None:
+def read(directory: str | Path | None, name: str) -> memoryview | None:
     """The entry's bytes, or None if there is none or it is not as it was written."""
     if directory is None:
         return None
@@ -43,7 +43,7 @@ def read(directory: str | Path | None, name: str) -> bytes | None:
             data = file.readall()
     except OSError:
         return None
-    body = data[_DIGEST:]
+    body = memoryview(data)[_DIGEST:]
     return body if blake3(body).digest() == data[:_DIGEST] else None
 
 

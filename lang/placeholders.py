@@ -7,7 +7,7 @@ from is found by looking for placeholders in its arguments; so strings are plain
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fpack.store import derivation as drv
 from fpack.store.derivation import Output
@@ -18,6 +18,7 @@ from .errors import Fault, quote
 _BEFORE = f"{STORE}/"
 _BEGIN = _BEFORE.encode()
 _KEY = 33  # a placeholder's hash and the dash after it
+_PACKED: Final = 3  # the field of a known output that is asked for most
 _new = tuple.__new__
 
 
@@ -40,11 +41,14 @@ class Placeholders:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Known] = {}
+        self._plain = True  # all are named `out`: their encodings have their order
 
     def add(self, digest: bytes, name: str, outputs: Iterable[str]) -> list[str]:
         """The placeholders of a derivation's outputs, which are known from now on. name: the derivation's."""
         texts = []
         for output in outputs:
+            if output != "out":
+                self._plain = False
             hash_ = drv.placeholder_hash(digest, output)
             text = f"{_BEFORE}{hash_}-{name if output == 'out' else drv.output_name(name, output)}"
             texts.append(text)
@@ -79,8 +83,9 @@ class Placeholders:
                     raise Fault("A path in the store cannot be cut or changed", why=why)
                 start = text.find(known.text, start + 1)
 
-    def in_packed(self, packed: bytes) -> list[Known] | None:
-        """The outputs that stand in the strings of an encoded value, in order; None if there are paths of others.
+    def packed_in(self, packed: bytes) -> list[bytes] | None:
+        """The encodings of the outputs that stand in the strings of an encoded value, in the outputs' order; None if
+        there are paths of others.
 
         A path cannot begin in one string and end in another: no byte between them is one of a path.
         """
@@ -89,9 +94,12 @@ class Placeholders:
             return []
         known = self._known
         try:
-            return sorted([known[key] for key in {piece[:_KEY] for piece in pieces[1:]}])
+            found = [known[key] for key in {piece[:_KEY] for piece in pieces[1:]}]
         except KeyError:
             return None
+        if self._plain:
+            return sorted([each[_PACKED] for each in found])
+        return [each.packed for each in sorted(found)]
 
     def in_fields(self, fields: dict[str, Any]) -> list[Known]:
         """The outputs that stand in the strings of canonical values, in order. What nothing makes is a fault."""

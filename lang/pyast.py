@@ -7,11 +7,13 @@ Generated code calls the runtime by names that begin with a dot, which no name i
 from __future__ import annotations
 
 import _ast as a
+from collections.abc import Sequence
 from typing import Any
 
 Place = tuple[int, int, int, int]
 Expr = a.expr
 Block = list[a.stmt]
+Params = Sequence[tuple[str, bool | str]] | Sequence[tuple[str, bool]]
 LOAD, STORE = a.Load(), a.Store()
 
 
@@ -124,10 +126,12 @@ def give(value: Expr, at: Place) -> a.stmt:
     return put(a.Return(value), at)  # type: ignore[no-any-return]
 
 
-def define(n: str, params: list[tuple[str, bool]], body: Block, at: Place) -> a.stmt:
-    """`def n(params): body`; a param is (name, optional), and what is not given is `.M`."""
+def define(
+    n: str, params: Sequence[tuple[str, bool | str]] | Sequence[tuple[str, bool]], body: Block, at: Place
+) -> a.stmt:
+    """`def n(params): body`; a param is (name, optional): what is not given is `.M`, or the name in place of true."""
     args = [put(a.arg(p, None, None), at) for p, _ in params]
-    defaults = [name(".M", at) for _, optional in params if optional]
+    defaults = [name(".M" if optional is True else str(optional), at) for _, optional in params if optional]
     arguments = a.arguments([], args, None, [], [], None, defaults)
     return put(a.FunctionDef(n, arguments, body, [], None, None), at)  # type: ignore[no-any-return]
 

@@ -46,7 +46,7 @@ def load(cache: str | Path | None) -> Tables:
     if _known is None:
         grammar = GRAMMAR.read_bytes()
         key = diskcache.key(b"tables %d" % FORMAT, grammar)
-        body = diskcache.read(cache, key)
+        body: bytes | memoryview | None = diskcache.read(cache, key)
         if body is None:
             made = generate(grammar.decode())
             body = marshal.dumps([made.states, [tuple(r) for r in made.rules], made.starts, made.ends])
