@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from fpack.lang import stack
 from fpack.lang.analysis import Mentions
-from fpack.lang.errors import Call, EvalError, Fault, Span, quote
+from fpack.lang.errors import EvalError, Fault, quote
 from fpack.lang.parser import parse
 from fpack.lang.source import Source
+from fpack.lang.spans import Call, Span
 from fpack.lang.syntax import Node
 from fpack.store.errors import FpackError
 

@@ -16,8 +16,9 @@ from fpack.store.errors import FpackError
 
 from .arguments import Unfit
 from .builtins import STRICT
-from .errors import Call, EvalError, Fault, Other, Span, did_you_mean, quote
+from .errors import EvalError, Fault, did_you_mean, quote
 from .places import Step, field_place, given_argument, line_of, literal_place, shown_name, twin_place
+from .spans import Call, Other, Span
 from .values import PYTHON_NAMES, Loop, describe, force, with_article
 
 SHOWN_FIELDS = 12

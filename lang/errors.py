@@ -7,43 +7,15 @@ Code that finds a fault without knowing where the user wrote its cause raises a 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from fpack.store.errors import FpackError, printable
 
+if TYPE_CHECKING:
+    from .spans import Call, Other, Span
+
 SHOWN_CALLS = 8
 SHOWN_WIDTH = 160
-
-
-class Span(NamedTuple):
-    """A stretch of a source text. Lines and columns count from 1; the end column is the one after the last character.
-
-    text: the line in which the stretch begins, for the excerpt.
-    """
-
-    file: str
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
-
-
-class Call(NamedTuple):
-    """One step of the way to an error: what was evaluated (`redis`, or "" for something without a name), and where."""
-
-    name: str
-    span: Span
-
-
-class Other(NamedTuple):
-    """A second place that has to do with an error, and what is there: `first given here`."""
-
-    span: Span
-    label: str
 
 
 class EvalError(FpackError):
@@ -117,18 +89,6 @@ class Fault(FpackError):
         self.file = file
         self.caller = caller
         self.twin = twin
-
-
-def at_span(file: str, text: str, start: int, end: int) -> Span:
-    """The span of the characters from `start` up to `end` of a text."""
-    end = max(start, min(end, len(text)))
-    line = text.count("\n", 0, start) + 1
-    begin = text.rfind("\n", 0, start) + 1
-    stop = text.find("\n", begin)
-    end_line = line + text.count("\n", start, end)
-    end_begin = text.rfind("\n", 0, end) + 1
-    excerpt = text[begin : stop if stop >= 0 else len(text)]
-    return Span(file, line, start - begin + 1, end_line, end - end_begin + 1, excerpt)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

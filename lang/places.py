@@ -10,8 +10,9 @@ from typing import Any
 
 from fpack.store.errors import FpackError
 
-from .errors import Fault, Other, Span
+from .errors import Fault
 from .source import Source
+from .spans import Other, Span
 
 # A generated function that evaluates parts of a record: its name's begin, and its parameter, the number of a part. Its
 # docstring has their names, a line each.

@@ -17,8 +17,8 @@ from .values import Path, Value, evaluated
 
 MAX_DEPTH = 200
 MAX_DIGITS = 20
-_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
-_PLACE = re.compile(r"[:(]?\s*(?:\(at )?line (\d+),? column (\d+)(?: \(char \d+\))?\)?$")
+_NO_CHARACTER = "[\0\ud800-\udfff]"
+_PLACE = r"[:(]?\s*(?:\(at )?line (\d+),? column (\d+)(?: \(char \d+\))?\)?$"
 
 
 def parse_json(text: str) -> Value:
@@ -94,7 +94,7 @@ def _walk(value: Any, depth: int = 0) -> Value:
     """A parsed value as one of the language; ValueError for what no value here can be."""
     kind = value.__class__
     if kind is str:
-        if _NO_CHARACTER.search(value):
+        if re.search(_NO_CHARACTER, value):
             raise ValueError("it holds an escape that is no character")
         return value
     if depth > MAX_DEPTH:
@@ -115,7 +115,7 @@ def _parsed(text: str, language: str, what: str) -> Value:
         return _PARSERS[language](text)
     except ValueError as error:
         reason = str(error)
-        found = _PLACE.search(reason)
+        found = re.search(_PLACE, reason)
         if found:
             text = reason[: found.start()].strip(" :")
             reason = f"line {found[1]}, column {found[2]}: {_PLAINER.get(text, text)}"

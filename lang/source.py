@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-from .errors import EvalError, Fault, Other, Span, at_span, quote
+from .errors import EvalError, Fault, quote
+
+if TYPE_CHECKING:
+    from .spans import Span
 
 MAX_FILE = 16 << 20
 
@@ -34,11 +38,15 @@ class Source:
         other: tuple[int, int, str] | None = None,
     ) -> EvalError:
         """A positioned error for the text from `start` to `end`. other: a second place, and what is there."""
+        from .spans import Other
+
         others = (Other(self.span(other[0], other[1]), other[2]),) if other else ()
         return EvalError(what, why=why, hint=hint, span=self.span(start, end), others=others)
 
     def span(self, start: int, end: int) -> Span:
         """The place of the text from `start` to `end`."""
+        from .spans import at_span
+
         return at_span(self.name, self.text, start, end)
 
 

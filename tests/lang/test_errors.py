@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fpack.lang.errors import Call, EvalError, Span, at_span, did_you_mean, nearest, render
+from fpack.lang.errors import EvalError, did_you_mean, nearest, render
 from fpack.lang.evaluator import Evaluator
 from fpack.lang.packages import NoPackage
+from fpack.lang.spans import Call, Span, at_span
 from fpack.store.errors import FpackError
 from support.packages import Packages
 
