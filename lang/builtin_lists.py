@@ -125,13 +125,13 @@ def get(x: Value, key: Value, default: Value = MISSING, /) -> Value:
         get([5, 6], 1) == 6
         get({ a = 1 }, "b", 0) == 0
     """
+    if x.__class__ is list and key.__class__ is int and -1 < key < len(x):
+        value = x[key]
+        if value.__class__ is Thunk:
+            value = x[key] = force(value)
+        return value
     x, key = evaluated(x), evaluated(key)
     if x.__class__ is list:
-        if key.__class__ is int and -1 < key < len(x):
-            value = x[key]
-            if value.__class__ is Thunk:
-                value = x[key] = force(value)
-            return value
         i = int_of(key)
         if -1 < i < len(x):
             return evaluated(x[i])
