@@ -179,7 +179,9 @@ class Reader:
 
     def _pieces(self, fd: int) -> Iterator[bytes]:
         at = 0
-        while piece := os.pread(fd, CHUNK, at):
+        # What is asked for is reserved; most files are small. One byte more tells that one has grown.
+        reserve = min(CHUNK, os.fstat(fd).st_size + 1)
+        while piece := os.pread(fd, reserve, at):
             self._check()
             at += len(piece)
             yield piece

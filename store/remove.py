@@ -7,11 +7,13 @@ CVE-2025-46415), and a path longer than PATH_MAX can never be deleted by its nam
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NOT_SO = (errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EPERM)
 _SLICE = 64  # levels that are walked before what lies deeper is moved to the top
 
 
@@ -37,14 +39,24 @@ def remove_tree(place: Path) -> None:
 def _empty(fd: int, top: int, depth: int) -> bool:
     """Delete what is in `fd`; True if directories were moved to `top` that are still to be emptied."""
     moved = False
-    for name in os.listdir(fd):
+    with os.scandir(fd) as entries:
+        listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_directory in listed:
+        # What it was when it was listed only says what to try first.
         try:
-            os.unlink(name, dir_fd=fd)
+            if is_directory:
+                os.rmdir(name, dir_fd=fd)
+            else:
+                os.unlink(name, dir_fd=fd)
             continue
         except FileNotFoundError:
             continue
-        except (IsADirectoryError, PermissionError):
-            pass
+        except NotADirectoryError:
+            os.unlink(name, dir_fd=fd)
+            continue
+        except OSError as error:
+            if error.errno not in _NOT_SO:
+                raise
         try:
             below = open_directory(name, fd)
         except FileNotFoundError:

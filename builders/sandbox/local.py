@@ -66,9 +66,12 @@ class Local:
             os.mkdir(f"{place}/{name}", 0o700)
         os.chmod(f"{place}/out", 0o755)
         for name, text in spec.control:
-            with open(f"{place}/control/{name}", "x", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                file.write(text)
-                os.fchmod(file.fileno(), 0o444)
+            fd = os.open(f"{place}/control/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+            try:
+                _write(fd, text.encode("utf-8", "surrogateescape"))
+                os.fchmod(fd, 0o444)
+            finally:
+                os.close(fd)
         if spec.control:
             os.chmod(f"{place}/control", 0o755)
 
@@ -103,12 +106,13 @@ class Local:
         """Give the work's directories to the build's user; where things are for it."""
         if uid is None:
             return Places(os.fspath(work.view.parent), os.fspath(work.place), os.fspath(work.store))
+        for name in ("build", "out", "tmp", "build/home"):
+            # What a run before this one put in the place of the last is led nowhere.
+            os.chown(f"{work.place}/{name}", uid, uid, follow_symlinks=False)
         os.chmod(work.place, 0o711)
         if os.stat(work.store).st_mode & 0o555 != 0o555:
             # Only what is shown of it to a build can be reached by it.
             os.chmod(work.store, 0o755)
-        for name in ("build", "out", "tmp", "build/home"):
-            _give(f"{work.place}/{name}", uid)
         stage = server.stage_directory(os.fspath(work.store), os.fspath(self._program()))
         number = blake3(os.fsencode(work.store)).hexdigest(8)
         return Places(
@@ -347,15 +351,6 @@ def _first_user() -> int | None:
         if any(first <= base and base + _SLOTS <= first + count for first, _, count in ranges):
             return base
     return None
-
-
-def _give(place: str, uid: int) -> None:
-    """Change a directory's owner; never through a symlink."""
-    fd = os.open(place, _DIRECTORY)
-    try:
-        os.fchown(fd, uid, uid)
-    finally:
-        os.close(fd)
 
 
 def give_tree(place: Path, uid: int) -> None:

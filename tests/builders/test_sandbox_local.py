@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 from fpack.builders.sandbox import local
+from fpack.builders.sandbox.executor import Work
+from fpack.builders.sandbox.roots import assemble
+from fpack.builders.sandbox.spec import Spec
+from support.builds import builds
 from support.swaps import fill, spared, swap
 
 USER = 54321 if os.geteuid() == 0 else os.geteuid()
@@ -58,8 +62,18 @@ def test_a_link_in_the_place_of_a_file_that_is_handed_over(tmp_path: Path, monke
         assert {(top / folder / "in/7").lstat().st_uid for folder in "def"} == {USER}
 
 
-def test_a_link_in_the_place_of_a_directory_of_a_work(tmp_path: Path) -> None:
-    with spared(tmp_path / "victim") as victim:
-        os.symlink(victim, tmp_path / "build")
-        with pytest.raises(OSError):
-            local._give(f"{tmp_path}/build", USER)
+@pytest.mark.skipif(os.geteuid() != 0, reason="builds of others than root are the caller's own")
+def test_a_link_that_a_run_left_in_the_place_of_a_directory_of_its_work(tmp_path: Path) -> None:
+    """The sandbox is entered again with it, to strip."""
+    with spared(tmp_path / "victim") as victim, builds(tmp_path / "store") as world:
+        executor = local.Local()
+        view = assemble(world.store, world.root)
+        place, root = world.store.session.fresh(), world.store.root
+        place.mkdir(mode=0o700)
+        work = Work(place, view, root / "store", root / "locks", lambda _: None, lambda _: None, lambda: None)
+        spec = Spec(str(world.root), ("/bin/bash", "-c", f"rm -r /build/home; ln -s {victim} /build/home"))
+        assert executor.run(spec, work).status == 0
+        again = spec._replace(command=("/bin/bash", "-c", "ls -l /build > /tmp/seen"))
+        assert executor.run(again, work).status == 0
+        assert "home -> " in (place / "tmp/seen").read_text()
+        executor.close()
