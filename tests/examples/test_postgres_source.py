@@ -92,7 +92,7 @@ def test_its_own_tests_ran(world: World) -> None:
     log = world.fpack("log", "server", cwd=world.folder).stdout
     assert "All 56 tests passed." in log
     programs = {place.name for place in (world.store(server) / "bin").iterdir()}
-    assert {"postgres", "psql", "initdb", "pg_dump", "pg_basebackup"} <= programs and len(programs) == 35
+    assert {"postgres", "psql", "initdb", "pg_dump", "pg_basebackup"} <= programs and len(programs) == 36
     # What only extensions are compiled with is in `dev`, and `out` does not mention it.
     assert not (world.store(server) / "include").exists() and not list(world.store(server).rglob("*.a"))
 
