@@ -7,6 +7,7 @@ about it. So the command's end is what counts here: whoever is left without a pa
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from . import terminal
 _SET_CHILD_SUBREAPER = 36
 # What is passed on to the command; the terminal sends the others to all of the foreground itself.
 _PASSED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
+_HELD = 200
 _IGNORED = (signal.SIGINT, signal.SIGQUIT)
 
 
@@ -23,15 +25,18 @@ class Failed(Exception):
     """bubblewrap could not set the shell up, and has said why on stderr."""
 
 
-def run(bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -> int:
-    """Run `words` in a sandbox; the exit status, 128 + N for the signal N. Failed if there was no sandbox."""
+def run(bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping[str, str], held: int = -1) -> int:
+    """Run `words` in a sandbox; the exit status, 128 + N for the signal N. Failed if there was no sandbox.
+
+    held: an open file that stays open as long as anything of it runs, whatever becomes of this process.
+    """
     told, tell = os.pipe2(os.O_CLOEXEC)
     _adopt_orphans()
     # While Python starts up, or cleans up, a signal of the terminal's has the usual effect.
     before = {number: signal.signal(number, signal.SIG_IGN) for number in _IGNORED}
     child = os.fork()
     if child == 0:
-        _execute(bwrap, args, words, env, tell)
+        _execute(bwrap, args, words, env, tell, held)
     os.close(tell)
     passed = {number: signal.signal(number, _passer(child)) for number in _PASSED}
     try:
@@ -73,7 +78,9 @@ def start(
     return child
 
 
-def _execute(bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping[str, str], tell: int) -> None:
+def _execute(
+    bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping[str, str], tell: int, held: int = -1
+) -> None:
     """In the child: become bubblewrap. Does not return."""
     try:
         for number in (*_IGNORED, *_PASSED, signal.SIGPIPE):
@@ -82,6 +89,11 @@ def _execute(bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping
         if tell >= 0:
             os.set_inheritable(tell, True)
             info = ["--info-fd", str(tell)]
+        if held >= 0:
+            # Far from the numbers that programs choose.
+            kept = fcntl.fcntl(held, fcntl.F_DUPFD, _HELD)
+            if "--unshare-pid" in args:
+                info += ["--sync-fd", str(kept)]  # the first process of the container has it, no other
         info += ["--seccomp", str(terminal.open_filter())]
         os.execve(bwrap, ["bwrap", *info, *args, "--", *words], dict(env))
     except OSError as error:

@@ -234,13 +234,13 @@ def _remove(folder: str) -> None:
         os.rmdir(folder)
 
 
-def enter_with(entry: Entry, wishes: Wishes, note: Callable[[str], None]) -> int:
+def enter_with(entry: Entry, wishes: Wishes, note: Callable[[str], None], lease: int) -> int:
     """Enter a shell with its services; the exit status."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     hangup = signal.signal(signal.SIGHUP, _interrupt)
     try:
         with running(entry, wishes, note) as (changed, exports):
-            return session.go(entry, changed, exports, note)
+            return session.go(entry, changed, exports, note, lease)
     except KeyboardInterrupt:
         return 130
     finally:

@@ -33,16 +33,22 @@ class Ready:
         )
 
 
-def enter_with(entry: Entry, wishes: Wishes, services: bool, note: Callable[[str], None]) -> int:
-    """Enter a shell, with its services if they are wanted; the exit status."""
+def enter_with(entry: Entry, wishes: Wishes, services: bool, note: Callable[[str], None], lease: int) -> int:
+    """Enter a shell, with its services if they are wanted; the exit status. lease: the open file that keeps it."""
     if not entry.services or not services:
-        return go(entry, wishes, note=note)
+        return go(entry, wishes, note=note, lease=lease)
     from . import services as programs  # and pathlib, which is a tenth of a warm start
 
-    return programs.enter_with(entry, wishes, note)
+    return programs.enter_with(entry, wishes, note, lease)
 
 
-def go(entry: Entry, wishes: Wishes, more: dict[str, str] | None = None, note: Callable[[str], None] = print) -> int:
+def go(
+    entry: Entry,
+    wishes: Wishes,
+    more: dict[str, str] | None = None,
+    note: Callable[[str], None] = print,
+    lease: int = -1,
+) -> int:
     """Enter a shell, run what is wished for, and give its exit status. more: further variables, of services."""
     if not wishes.interpreter and not wishes.command:
         wishes = wishes._replace(interpreter=preferred(entry.closure.view, os.environ.get("SHELL", "")))
@@ -54,7 +60,7 @@ def go(entry: Entry, wishes: Wishes, more: dict[str, str] | None = None, note: C
     words, extra = plan.command(ready.closure, wishes, env["PATH"])
     _check(ready.closure, wishes, env["PATH"])
     try:
-        return enter.run(ready.bwrap, made.args, words, env | extra)
+        return enter.run(ready.bwrap, made.args, words, env | extra, lease)
     except enter.Failed:
         from fpack.builders.sandbox.bwrap import forbidden, probe
 

@@ -49,7 +49,7 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
         warm.note(f"{short(place)} is written; editors open the project in an image of the shell")
         return 0
     wishes = warm.chosen(request, prepared.entry)
-    return session.enter_with(prepared.entry, wishes, request.services, warm.note)
+    return session.enter_with(prepared.entry, wishes, request.services, warm.note, prepared.lease)
 
 
 def _wishes(command: tuple[str, ...] | None, values: dict[str, Any]) -> Wishes:

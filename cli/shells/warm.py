@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int | None:
 
             trust.trust(entry.project)
         wishes = chosen(request, entry)
-        return session.enter_with(entry, wishes, request.services, note)
+        return session.enter_with(entry, wishes, request.services, note, lease)
     except FpackError as error:
         from fpack.cli.render import show_error
 

@@ -82,6 +82,21 @@ def test_a_shell_that_is_open_keeps_what_it_uses(fpack: Fpack, project: Path) ->
     assert most_of_one_place(fpack) == 1
 
 
+@pytest.mark.parametrize("options", [[], ["--container"]])
+def test_what_outlives_fpack_itself_keeps_its_root(fpack: Fpack, project: Path, options: list[str]) -> None:
+    """A killed fpack leaves the command running, and a shell may leave a server: gc does not take their root away."""
+    script = "echo go; while ! test -e go-on; do sleep 0.05; done; greet > said"
+    words = fpack.command("shell", *options, "debian.trixie.greet", "debian.trixie.patch", "--", "sh", "-c", script)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=fpack.env, cwd=project) as one:
+        assert one.stdout is not None and one.stdout.readline() == "go\n"
+        one.kill()
+        one.wait()
+        fpack("gc")
+        (project / "go-on").touch()
+        assert one.stdout.read() == "", "the end of the last process that writes there"
+    assert (project / "said").read_text() == "greet 13 \n"
+
+
 def test_shims_work_as_long_as_their_root_is_there(fpack: Fpack, project: Path) -> None:
     path = json.loads(fpack("shell", "--print-env=json", cwd=project).stdout)["path"]
     fpack("gc")
