@@ -165,7 +165,10 @@ class Bindings:
     def assign_sure(self, entries: list[Node], scope: Scope, block: Block, sure: Names) -> None:
         """Assign what is sure to be evaluated, evaluated, and before each what it mentions."""
         names = frozenset(e[3] for e in entries)
-        uses = {e[3]: (self.mentions.of(e[4]) & names) - {e[3]} for e in entries}
+        uses = {e[3]: self.mentions.of(e[4]) & names for e in entries}
+        for entry in entries:
+            if entry[4][0] == "fn":  # which may call itself; any other value that mentions itself is left for later
+                uses[entry[3]] -= {entry[3]}
         settled: set[str] = set()
         left = list(entries)
         count = -1

@@ -159,7 +159,7 @@ class Deriver:
         return self.derive_evaluated({n: force(v) if v.__class__ is Thunk else v for n, v in record.items()})
 
     def derive_evaluated(self, fields: dict[str, Value]) -> Record:
-        """As `derive`, of a record none of whose fields is a thunk. It is left as it was."""
+        """As `derive`, of a record that is no other's. Fields may be thunks; quickest is where none is."""
         kind, name = fields.get("kind"), fields.get("name")
         if kind.__class__ is not str or name.__class__ is not str:
             kind, name = self._string(fields, "kind"), self._string(fields, "name")
@@ -223,6 +223,7 @@ class Deriver:
         return outputs or _OUT
 
     def _with_args(self, arguments: dict[str, Value], more: Value) -> dict[str, Value]:
+        more = evaluated(more)
         if more is None:
             return arguments
         if not isinstance(more, dict):
@@ -256,7 +257,7 @@ class Deriver:
         return known
 
     def _string(self, fields: dict[str, Value], name: str) -> str:
-        value = fields.get(name)
+        value = evaluated(fields.get(name))
         if value.__class__ is not str:
             what = (
                 f"A derivation needs the string {quote(name)}" if name not in fields else f"{quote(name)} is a string"
@@ -265,7 +266,7 @@ class Deriver:
         return value
 
     def _list(self, fields: dict[str, Value], name: str) -> list[Value]:
-        value = fields.get(name, [])
+        value = evaluated(fields.get(name, []))
         if value.__class__ is not list:
             raise Fault(f"{quote(name)} is a list, and this is {describe(value)}", field=name)
         return [evaluated(item) for item in value]

@@ -22,4 +22,6 @@ result = {
   within = (wrap(all, "n")).name
   without = (wrap(some, "n")).name
   twice = hello.out == (all { name = "hello", deps = [2, "b"], env = { a = "1", b = ["x2", { c = "3" }] } }).out
+  renamed = (all { name = "hello", env = { name = "${1 + 1}", kind = "te${"x"}t" } }).name
+  itself = let list = get([list, [1]], 1) in list
 }
