@@ -8,6 +8,11 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that does much else is slow, and no reason to fail.
+settings.register_profile("fpack", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fpack")
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -6,7 +6,7 @@ from fpack.lang.derive import Deriver
 from fpack.store import base32, canonical
 from fpack.store import derivation as drv
 from fpack.store.path import HASH_BYTES
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 NAMES = st.text("abc-_ é\U0001f600", min_size=1, max_size=6)
@@ -17,8 +17,6 @@ VALUES = st.recursive(
 )
 
 
-# A busy machine is no reason to fail.
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES.filter(lambda n: n not in ("kind", "name")), VALUES, max_size=6))
 def test_same_bytes(args: dict[str, object]) -> None:
     deriver = Deriver(None)

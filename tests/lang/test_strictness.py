@@ -9,8 +9,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
+from fpack.store.errors import FpackError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -112,7 +112,7 @@ def result(text: str) -> Any:
     evaluator = Evaluator()
     try:
         return evaluator.to_json(evaluator.expression(text))
-    except EvalError as error:
+    except FpackError as error:
         # A name that is sure to need itself is refused where it is written, asked for or not.
         return "refused" if "needs itself" in error.what else "fault"
 
