@@ -15,6 +15,7 @@ from typing import NamedTuple
 from . import pyast as py
 from .analysis import Mentions, Strictness
 from .arithmetic import ARITHMETIC, Arithmetic
+from .functions import Functions
 from .loops import Loops
 from .pyast import Block, Expr, Place
 from .recordcalls import RecordCalls
@@ -63,7 +64,7 @@ def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) 
     return Compiled(a.Module([py.define(".value", [], body, at)], []), compiler.free)
 
 
-class Compiler(Arithmetic, RecordCalls, Loops):
+class Compiler(Arithmetic, Functions, RecordCalls, Loops):
     """The state of one compilation."""
 
     def __init__(self, source: Source, builtins: Mapping[str, str]) -> None:
