@@ -54,7 +54,8 @@ def show_refusal(error: OSError) -> int:
     """Print what the system refused, such as room or permission; the exit status. Else it is fpack's own fault."""
     import errno
 
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+    refused = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+    if error.errno not in refused and not (error.errno in (errno.ENOTDIR, errno.ELOOP) and error.filename):
         return show_fault(error)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     place = str(error.filename or "")

@@ -113,6 +113,8 @@ def test_an_output_that_is_closed_or_full_is_no_fault(args: str, tmp_path: Path)
 
 
 def test_a_refusal_of_the_system_says_what_and_where(capsys: pytest.CaptureFixture[str]) -> None:
+    assert show_refusal(NotADirectoryError(errno.ENOTDIR, "Not a directory", "/dev/null/fpack")) == 1
+    assert "/dev/null/fpack cannot be used" in capsys.readouterr().err
     assert show_refusal(PermissionError(errno.EACCES, "Permission denied", "/nowhere/x")) == 1
     text = capsys.readouterr().err
     assert "/nowhere/x cannot be used" in text and "Permission denied" in text and "XDG_CACHE_HOME" in text
