@@ -30,7 +30,7 @@ image = container {
     only(debian.dash, "dash sh"),
     only(debian.coreutils,
       "[ base64 basename cat chmod chown cp cut date dirname env head id ls mkdir mktemp mv readlink rm sleep sort stat "
-      + "tail tee test touch tr true wc"),
+        + "tail tee test touch tr true wc"),
     only(debian.grep, "grep"),
     only(debian.gzip, "gzip gunzip zcat"),
     only(debian.sed, "sed"),

@@ -22,10 +22,12 @@ image = container {
   ]
   rules = {
     node-acorn            = { keep = ["${modules}/acorn/dist/acorn.js", "${modules}/acorn-walk/dist/walk.js"] }
-    node-cjs-module-lexer = { keep = ["${modules}/cjs-module-lexer/lexer.js", "${modules}/cjs-module-lexer/dist/lexer.js"] }
-    node-minimatch        = { keep = ["${modules}/minimatch/dist/cjs/index.bundle.js"] }
-    node-undici           = { keep = ["${modules}/undici/undici-fetch.js"] }
-    coreutils             = { keep = ["/usr/bin/env"] } # for `#!/usr/bin/env node`
+    node-cjs-module-lexer = {
+      keep = ["${modules}/cjs-module-lexer/lexer.js", "${modules}/cjs-module-lexer/dist/lexer.js"]
+    }
+    node-minimatch  = { keep = ["${modules}/minimatch/dist/cjs/index.bundle.js"] }
+    node-undici     = { keep = ["${modules}/undici/undici-fetch.js"] }
+    coreutils       = { keep = ["/usr/bin/env"] } # for `#!/usr/bin/env node`
     ca-certificates = { keep = ["/usr/share/ca-certificates"] }
     tzdata          = { keep = ["/usr/share/zoneinfo"] }
   }

@@ -15,7 +15,8 @@ modules = split(
   "mysqlnd pdo xml bcmath calendar ctype curl dom exif ffi fileinfo ftp gettext iconv mbstring mysqli pdo_mysql "
     + "pdo_pgsql pdo_sqlite pgsql phar posix readline shmop simplexml sockets sqlite3 sysvmsg sysvsem sysvshm tokenizer "
     + "xmlreader xmlwriter xsl zip",
-  " ")
+  " ",
+)
 
 ini = "/usr/local/etc/php"
 
@@ -47,7 +48,10 @@ image = container {
   env = { PHP_INI_DIR = ini, PHPRC = ini, PHP_INI_SCAN_DIR = "${ini}/conf.d" }
 
   files = {
-    "${ini}/conf.d/extensions.ini"      = join([...["extension=${m}\n" for m in modules], "zend_extension=opcache\n"], "")
+    "${ini}/conf.d/extensions.ini" = join(
+      [...["extension=${m}\n" for m in modules], "zend_extension=opcache\n"],
+      "",
+    )
     "/usr/local/etc/php-fpm.conf"       = ./php-fpm/php-fpm.conf
     "/usr/local/etc/php-fpm.d/www.conf" = ./php-fpm/www.conf
   }

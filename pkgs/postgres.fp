@@ -24,8 +24,8 @@ tools = [
   only(debian.dash, "dash sh"),
   only(debian.coreutils,
     "[ base64 basename cat chmod chown cp cut date dd df dirname du echo env false head id ln ls md5sum mkdir mktemp mv "
-    + "nproc od paste printenv printf pwd readlink realpath rm rmdir seq sha256sum sleep sort stat sync tac tail tee "
-    + "test timeout touch tr true truncate tty uname uniq wc whoami yes"),
+      + "nproc od paste printenv printf pwd readlink realpath rm rmdir seq sha256sum sleep sort stat sync tac tail tee "
+      + "test timeout touch tr true truncate tty uname uniq wc whoami yes"),
   only(debian.findutils, "find xargs"),
   only(debian.grep, "grep egrep fgrep"),
   only(debian.gzip, "gzip gunzip zcat"),
@@ -60,14 +60,14 @@ image = container {
     tzdata         = { keep = ["/usr/share/zoneinfo"] }
 
     # Libraries that come in by themselves: what of them nothing here loads.
-    libc6          = {
+    libc6 = {
       drop = [
         "/usr/lib/*/libmvec.so.1", "/usr/lib/*/libnsl.so.1", "/usr/lib/*/libthread_db.so.1",
         "/usr/lib/*/libnss_hesiod.so.2", "/usr/lib/*/libnss_compat.so.2", "/usr/lib/*/libBrokenLocale.so.1",
         "/usr/lib/*/libanl.so.1", "/usr/lib/*/libc_malloc_debug.so.0",
       ]
     }
-    libicu76       = { drop = ["/usr/lib/*/libicuio.so.*", "/usr/lib/*/libicutest.so.*", "/usr/lib/*/libicutu.so.*"] }
+    libicu76 = { drop = ["/usr/lib/*/libicuio.so.*", "/usr/lib/*/libicutest.so.*", "/usr/lib/*/libicutu.so.*"] }
   }
 
   entrypoint  = ["docker-entrypoint.sh"]
@@ -93,9 +93,9 @@ image = container {
   directories = {
     "/docker-entrypoint-initdb.d" = null
     # Open to any --user, as in the official image; the entrypoint makes the data private to the one that runs it.
-    ${data}                = { mode = "1777", user = "postgres" }
-    "/run/postgresql"      = { mode = "3777", user = "postgres" }
-    "/var/lib/postgresql"  = { user = "postgres" }
+    ${data}               = { mode = "1777", user = "postgres" }
+    "/run/postgresql"     = { mode = "3777", user = "postgres" }
+    "/var/lib/postgresql" = { user = "postgres" }
   }
 }
 

@@ -49,15 +49,23 @@ container({
     file-name = store-name(head(reverse(split(image-name, "/"))))
 
     the-release = one-release(release, debian, built)
-    names = unique([...[p.name for p in debian], ...if run-by == [] then [] else [p.name for p in debian-closure(the-release, run-by)]])
+    names = unique([
+      ...[p.name for p in debian],
+      ...if run-by == [] then [] else [p.name for p in debian-closure(the-release, run-by)],
+    ])
     found = debian-closure(the-release, unique([...names, "base-files"]))
     # Where a built package finds what its files load: among what it was built with.
     built-with = unique([q.name for p in built for q in p.debian-packages or []])
-    around = if built-with == [] then [] else [p for p in debian-closure(the-release, built-with) if !any(found, f => f.name == p.name)]
+    around = if built-with == [] then []
+      else [p for p in debian-closure(the-release, built-with) if !any(found, f => f.name == p.name)]
     # What nobody declares: of what scripts begin with, the root takes what it needs, and text in UTF-8 needs a locale.
-    others = if linked || names == [] then [] else [p for p in debian-closure(the-release, essential) if !any(found, f => f.name == p.name)]
+    others = if linked || names == [] then []
+      else [p for p in debian-closure(the-release, essential) if !any(found, f => f.name == p.name)]
     locale = [p for p in others if p.name == "libc-bin"]
-    spare = [...[p for p in others if p.name != "libc-bin"], ...[p for p in around if !any(others, o => o.name == p.name)]]
+    spare = [
+      ...[p for p in others if p.name != "libc-bin"],
+      ...[p for p in around if !any(others, o => o.name == p.name)],
+    ]
     all-found = [...found, ...locale, ...spare]
     all-rules = if locale == [] || has(rules, "libc-bin") then rules else { ...rules, libc-bin = { keep = [utf8] } }
     table = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
@@ -192,7 +200,11 @@ named-after(listed) =
 stable = "trixie"
 
 one-release(release, debian, built) =
-  let releases = unique([...if release == null then [] else [release], ...[p.release for p in debian], ...[p.release for p in built if has(p, "release")]]) in
+  let releases = unique([
+    ...if release == null then [] else [release],
+    ...[p.release for p in debian],
+    ...[p.release for p in built if has(p, "release")],
+  ]) in
   if length(releases) > 1 then
     error("A container's packages are of one release, and these are of ${join(sort(releases), " and ")}", "packages")
   else if releases == [] then head([...[r for r in debian-releases() if r == stable], ...debian-releases()])
@@ -205,21 +217,21 @@ members(release, found, names, rules, listed = []) =
     original = import("fpack/debian-package").package
     payload-of(p) = head([...[q.payload for q in listed if q.name == p.name], original(release, p).payload])
   in
-  [
-    {
-      package = p.name
-      version = p.version
-      depends = p.depends
-      seed = contains(names, p.name) || p.name == "base-files"
-      slice = derivation {
-        kind = "slice"
-        name = store-name("${p.name}-${p.version}-slice")
-        payload = payload-of(p)
-        ...get(rules, p.name)
+    [
+      {
+        package = p.name
+        version = p.version
+        depends = p.depends
+        seed = contains(names, p.name) || p.name == "base-files"
+        slice = derivation {
+          kind = "slice"
+          name = store-name("${p.name}-${p.version}-slice")
+          payload = payload-of(p)
+          ...get(rules, p.name)
+        }
       }
-    }
-    for p in found
-  ]
+      for p in found
+    ]
 
 # ---- users
 
@@ -293,7 +305,11 @@ in-file(f) =
 
 # As an image's name must be: small letters and digits, and single . _ - between them.
 name-of(p) =
-  let parts = replace-all(replace-all(replace(lower(p.name), "+", "p"), "[^a-z0-9]*[.][^a-z0-9]*", "."), "[^a-z0-9.]+", "-")
+  let parts = replace-all(
+    replace-all(replace(lower(p.name), "+", "p"), "[^a-z0-9]*[.][^a-z0-9]*", "."),
+    "[^a-z0-9.]+",
+    "-",
+  )
   in replace-all(parts, "^[.-]|[.-]$", "")
 
 # As a tag must be: letters, digits, and . _ -

@@ -70,7 +70,8 @@ table(found, listed, special, linked, drop, setuid) =
       if setuid == [] || !contains(names, name) then []
       else if length(unique(names)) == 1 then setuid
       else error("`setuid` needs one package; write rules = { PACKAGE = { setuid = [...] } }", "setuid")
-    whole(name) = joined([{ ...none, drop = shared }, own(name), get(given, name, none), { ...none, setuid = bits(name) }])
+    whole(name) =
+      joined([{ ...none, drop = shared }, own(name), get(given, name, none), { ...none, setuid = bits(name) }])
   in
     if strays != [] then error("`rules` names ${head(strays)}, which is not among the packages", head(strays))
     else { ${p.name} = whole(p.name) for p in found }

@@ -88,7 +88,10 @@ comparators(range: string) =
 
 comparator(text: string) =
   let
-    found = match(text, "([~^]|[<>]=?|=)?v?([0-9]+|[xX*])(?:\\.([0-9]+|[xX*]))?(?:\\.([0-9]+|[xX*]))?(-[0-9A-Za-z.-]+)?(?:\\+.*)?")
+    found = match(
+      text,
+      "([~^]|[<>]=?|=)?v?([0-9]+|[xX*])(?:\\.([0-9]+|[xX*]))?(?:\\.([0-9]+|[xX*]))?(-[0-9A-Za-z.-]+)?(?:\\+.*)?",
+    )
     given = [if part == null || match(part, "[xX*]") != null then null else to-int(part) for part in parts]
     parts = [get(found, i) for i in range(1, 4)]
     op = if get(found, 0) == null then "=" else get(found, 0)
@@ -107,7 +110,7 @@ comparator(text: string) =
       between(
         if major > 0 || minor == null then "${major + 1}.0.0-0"
         else if minor > 0 || patch == null then "0.${minor + 1}.0-0"
-        else "0.0.${patch + 1}-0"
+        else "0.0.${patch + 1}-0",
       )
     else if op == "~" then between(next)
     else if op == "=" && partial then between(next)
@@ -138,7 +141,10 @@ debian-key(version: string) =
 
 # Text and numbers by turns; both ends are as if nothing and 0 followed.
 debian-part(text) =
-  join([join(map(characters(head(p)), weight), "") + "1" + digits(get(p, 1)) for p in find-all(text, "([^0-9]*)([0-9]*)")], "")
+  join(
+    [join(map(characters(head(p)), weight), "") + "1" + digits(get(p, 1)) for p in find-all(text, "([^0-9]*)([0-9]*)")],
+    "",
+  )
 
 # A tilde comes before the end, which comes before letters, which come before all else.
 weight(c) = if c == "~" then "0" else if match(c, "[A-Za-z]") != null then "2" + c else "3" + c

@@ -164,3 +164,9 @@ def test_deep_and_long_texts_end() -> None:
     check("a = " + " + ".join(["1"] * 200))
     formatted("a = " + " + ".join(["1"] * 2000))
     check("\n".join(f"a{i} = {{ b = [{i}, {i}], c = f({i}) }}" for i in range(2000)))
+
+
+@pytest.mark.parametrize("name", [t for t in TEXTS if not t.startswith("tests/")])
+def test_what_comes_with_fpack_is_formatted(name: str) -> None:
+    text = (REPOSITORY / name).read_text()
+    assert formatted(text) == text

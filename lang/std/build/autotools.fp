@@ -6,10 +6,10 @@ autotools({ flags: list = [], bootstrap: bool = false, ...given }) =
     tools = ["gcc", "libc6-dev", "make", ...if bootstrap then ["autoconf", "automake", "libtool", "pkgconf"] else []]
     first = if bootstrap then "autoreconf -fi\n" else ""
   in
-  import("./common.fp").with-defaults(given, tools, {
-    configure = "${first}./configure --prefix=\"$out\"${import("./common.fp").words(flags)}"
-    build = "make -j$CORES"
-    check = import("./make.fp").tests("")
-    install = "make install"
-    env = { CFLAGS = "-O2", CXXFLAGS = "-O2" }
-  })
+    import("./common.fp").with-defaults(given, tools, {
+      configure = "${first}./configure --prefix=\"$out\"${import("./common.fp").words(flags)}"
+      build = "make -j$CORES"
+      check = import("./make.fp").tests("")
+      install = "make install"
+      env = { CFLAGS = "-O2", CXXFLAGS = "-O2" }
+    })

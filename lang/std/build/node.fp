@@ -14,7 +14,11 @@ node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
     listing = text("files.json", to-json(map-record(wanted, (where, p) => "${archive(where, p)}")))
     ignore = if scripts then "" else " --ignore-scripts"
     left-out = join([" --omit=${o}" for o in omit], "")
-    scripted = [head(reverse(split(where, "node_modules/"))) for where, p in wanted if get(p, "hasInstallScript", false)]
+    scripted = [
+      head(reverse(split(where, "node_modules/")))
+      for where, p in wanted
+      if get(p, "hasInstallScript", false)
+    ]
     compilers = ["g++", "make", "python3", "node-gyp", "libnode-dev"]
   in common.with-defaults(given, ["nodejs", "npm", ...if scripts then compilers else []], {
     # npm takes each archive from the store, and checks its integrity once more.
@@ -65,15 +69,19 @@ left-by-compilers = """
 # Whether npm fetches a package here: not what is a link, lies in another's archive, is left out or for other systems.
 is-fetched(omit, p) =
   has(p, "integrity") && has(p, "version") && !get(p, "link", false) && !get(p, "inBundle", false)
-    && !(contains(omit, "dev") && (get(p, "dev", false) || get(p, "devOptional", false)))
-    && !(contains(omit, "optional") && get(p, "optional", false))
-    && suits(get(p, "os", []), "linux") && suits(get(p, "cpu", []), cpu) && suits(get(p, "libc", []), "glibc")
+  && !(contains(omit, "dev") && (get(p, "dev", false) || get(p, "devOptional", false)))
+  && !(contains(omit, "optional") && get(p, "optional", false))
+  && suits(get(p, "os", []), "linux") && suits(get(p, "cpu", []), cpu) && suits(get(p, "libc", []), "glibc")
 
 suits(systems, own) =
   systems == [] || contains(systems, own)
-    || any(systems, s => starts-with(s, "!")) && !contains(systems, "!${own}")
+  || any(systems, s => starts-with(s, "!")) && !contains(systems, "!${own}")
 
-cpu = get({ amd64 = "x64", arm64 = "arm64", armhf = "arm", i386 = "ia32", ppc64el = "ppc64" }, settings.arch, settings.arch)
+cpu = get(
+  { amd64 = "x64", arm64 = "arm64", armhf = "arm", i386 = "ia32", ppc64el = "ppc64" },
+  settings.arch,
+  settings.arch,
+)
 
 # A lock may leave out where a package comes from; then it is the registry's.
 archive(where, p) =

@@ -19,7 +19,11 @@ python({
     system = common.debian-tools(given, ["python3", "libc6"])
     files = [file(system, sources, need) for need in needs]
     listing = text("requirements.txt", join([line(need) for need in needs], ""))
-    tools = ["python3", "python3-pip", ...if sources then ["gcc", "libc6-dev", "python3-dev", "python3-setuptools", "python3-wheel"] else []]
+    tools = [
+      "python3",
+      "python3-pip",
+      ...if sources then ["gcc", "libc6-dev", "python3-dev", "python3-setuptools", "python3-wheel"] else [],
+    ]
   in common.with-defaults(given, tools, {
     configure = "python3 -m venv --without-pip \"$out\""
     build = if needs == [] then null else """
@@ -94,12 +98,19 @@ from-requirements(content) =
   in [requirement(l) for l in plain if l != "" && !starts-with(l, "-")]
 
 requirement(text) =
-  let found = match(text, "([A-Za-z0-9][A-Za-z0-9._-]*)\\s*(\\[[^\\]]*\\])?\\s*==\\s*([^\\s;]+)\\s*(;.*?)?((?:\\s*--hash[=\\s]\\s*sha256:[0-9a-f]{64})*)\\s*") in
+  let found = match(
+    text,
+    "([A-Za-z0-9][A-Za-z0-9._-]*)\\s*(\\[[^\\]]*\\])?\\s*==\\s*([^\\s;]+)\\s*(;.*?)?((?:\\s*--hash[=\\s]\\s*sha256:[0-9a-f]{64})*)\\s*",
+  ) in
   if found == null then
     error("This line of the requirements is no package of one version: ${text}", "requirements")
   else
     let
-      hashes = [head(match(each, "sha256:([0-9a-f]{64})")) for each in split(replace-all(get(found, 4), "\\s*--hash[=\\s]\\s*", " "), " ") if each != ""]
+      hashes = [
+        head(match(each, "sha256:([0-9a-f]{64})"))
+        for each in split(replace-all(get(found, 4), "\\s*--hash[=\\s]\\s*", " "), " ")
+        if each != ""
+      ]
       mark = if get(found, 3) == null then "" else trim(substring(get(found, 3), 1, length(get(found, 3))))
     in
       if hashes == [] then
