@@ -101,7 +101,10 @@ def _written(lines: list[Line], columns: dict[int, int]) -> str:
     for i, line in enumerate(lines):
         if line.blank and shown:
             shown.append("")
-        text = line.text if line.raw else (" " * line.indent + line.text).rstrip(" ")
+        text = line.text if line.raw else " " * line.indent + line.text
+        opens = i + 1 < len(lines) and (lines[i + 1].raw or lines[i + 1].tail)
+        if not line.raw and not opens:  # blanks before the end of a line in a string are the string's
+            text = text.rstrip(" ")
         if line.comment:
             text = f"{text:<{columns.get(i, 1) - 1}} {line.comment}"
         shown.append(text)

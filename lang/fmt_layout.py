@@ -164,6 +164,8 @@ class Layout:
     def _block(self, piece: Piece, line: Line) -> None:
         """A block string: its lines stand two blanks inside the line on which it begins, its end below that."""
         head, *rest = piece.text.split("\n")
+        if head.rstrip(" \t") == '"""':
+            head = '"""'
         *body, end = rest
         closing = end.strip(" \t") == '"""'
         margin = _margin(rest if not closing else body)

@@ -147,6 +147,11 @@ def test_long_lines_are_broken_where_it_reads_well() -> None:
     assert long == 'a = {\n  b = "' + "x" * 200 + '"\n}\n'
 
 
+def test_blanks_at_the_end_of_a_line_in_a_string_are_kept() -> None:
+    assert check('a = f(""" = \n  b \n  """)\n') == 'a = f(""" = \n  b \n  """)\n'
+    assert check('a = """ \n    b \n    """\n') == 'a = """\n  b \n"""\n'
+
+
 def test_meaning_tells_texts_apart() -> None:
     trees = [
         meaning(parse(Source("t", f"a = {text}"), None))
