@@ -85,6 +85,48 @@ def test_a_program_with_a_cmake_and_a_meson_library(world: World, podman: Podman
     assert not any("dev" in name or name.startswith(("gcc", "cmake", "meson-")) for name in names)
 
 
+CMAKE_LIBRARY = """
+cmake_minimum_required(VERSION 3.16)
+project(greet C)
+add_library(greet SHARED greet.c)
+install(TARGETS greet EXPORT greetTargets)
+install(FILES greet.h DESTINATION include)
+install(EXPORT greetTargets NAMESPACE greet:: DESTINATION lib/cmake/greet FILE greetConfig.cmake)
+"""
+CMAKE_PROGRAMS = """
+cmake_minimum_required(VERSION 3.16)
+project(app C)
+find_package(greet REQUIRED)
+add_executable(by-target main.c)
+target_link_libraries(by-target greet::greet)
+add_executable(by-name main.c)
+target_link_libraries(by-name greet)
+install(TARGETS by-target by-name)
+enable_testing()
+add_test(NAME target COMMAND by-target)
+add_test(NAME name COMMAND by-name)
+"""
+
+
+def test_a_cmake_program_finds_a_built_library_in_its_tests_and_when_it_is_installed(
+    world: World, tmp_path: Path
+) -> None:
+    files = {
+        "lib/CMakeLists.txt": CMAKE_LIBRARY,
+        "lib/greet.h": "const char *greet(void);\n",
+        "lib/greet.c": 'const char *greet(void) { return "hello"; }\n',
+        "app/CMakeLists.txt": CMAKE_PROGRAMS,
+        "app/main.c": "#include <stdio.h>\n#include <greet.h>\nint main(void) { return puts(greet()) < 0; }\n",
+        "fpack.fp": 'greet = cmake { name = "greet", source = ./lib }\n'
+        'app = cmake { name = "app", source = ./app, libs = [greet] }\n',
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    for program in ("by-target", "by-name"):
+        assert world.fpack("run", "app", "--", program, cwd=tmp_path, timeout=600).stdout == "hello\n"
+
+
 def _paths(manifest: Path) -> list[str]:
     """The store paths that lie under /fpack/store in an image."""
     layers = json.loads(manifest.read_text())["layers"]

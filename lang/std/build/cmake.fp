@@ -1,13 +1,18 @@
 # Packages with a CMakeLists.txt.
 
 # flags: words for `cmake`, such as "-DBUILD_SHARED_LIBS=ON". All else is as in `package`.
-# The paths of built libraries go into programs by CMake itself, which would take those of LDFLAGS out again.
+# The paths of built libraries go into programs by CMake itself, which would take those of LDFLAGS out again; and which
+# leaves out those that the compiler knows of by LIBRARY_PATH, unless it is told not to.
 cmake({ flags: list = [], ...given }) =
   import("./common.fp").with-defaults(given, ["cmake", "g++", "gcc", "libc6-dev", "ninja-build", "pkgconf"], {
     configure = """
       unset LDFLAGS
+      libs=\${LIBRARY_PATH:-}
+      libs=\${libs//:/;}
+      export CMAKE_C_IMPLICIT_LINK_DIRECTORIES_EXCLUDE=$libs CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES_EXCLUDE=$libs
       cmake -S . -B /build/objects -G Ninja --no-warn-unused-cli -DCMAKE_BUILD_TYPE=Release \\
-        -DCMAKE_INSTALL_PREFIX="$out" -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_INSTALL_RPATH="$out/lib" -DCMAKE_INSTALL_RPATH_USE_LINK_PATH=ON \\
+        -DCMAKE_INSTALL_PREFIX="$out" -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_INSTALL_RPATH="$out/lib\${libs:+;$libs}" \\
+        -DCMAKE_BUILD_RPATH="$libs" -DCMAKE_INSTALL_RPATH_USE_LINK_PATH=ON \\
         -DCMAKE_EXPORT_NO_PACKAGE_REGISTRY=ON -DFETCHCONTENT_FULLY_DISCONNECTED=ON${import("./common.fp").words(flags)}
     """
     build = "cmake --build /build/objects -j $CORES"
