@@ -73,6 +73,7 @@ def test_a_pylock(world: World, index: Index, server: Server, podman: Podman, pr
     (project / "pylock.toml").write_text(f"""
 lock-version = "1.0"
 created-by = "a test"
+default-groups = ["main"]
 
 [[packages]]
 name = "adds"
@@ -86,6 +87,7 @@ sdist = {{ name = "sums-1.0.tar.gz", url = "{server.url}/sums-1.0.tar.gz", hashe
 [[packages]]
 name = "words"
 version = "2.0"
+marker = "'main' in dependency_groups or 'words' in extras"
 [[packages.wheels]]
 name = "words-2.0-py3-none-any.whl"
 url = "{server.url}/words-2.0-py3-none-any.whl"
@@ -99,6 +101,15 @@ marker = "sys_platform == 'win32'"
 name = "windows_only-1.0-cp313-cp313-win_amd64.whl"
 url = "{server.url}/windows_only-1.0-cp313-cp313-win_amd64.whl"
 hashes = {{ sha256 = "{"ab" * 32}" }}
+
+[[packages]]
+name = "linter"
+version = "1.0"
+marker = "'dev' in dependency_groups"
+[[packages.wheels]]
+name = "linter-1.0-py3-none-any.whl"
+url = "{server.url}/linter-1.0-py3-none-any.whl"
+hashes = {{ sha256 = "{"cd" * 32}" }}
 """)
     told = json.loads(world.fpack("init", "--json", cwd=project).stdout)
     assert told["todo"] == [] and "sources = true" in "".join(told["text"].split("\n", 30))

@@ -120,9 +120,27 @@ requirement(text) =
 # ---- pylock.toml
 
 # What lies in a directory is the project itself, which is installed from its source.
-from-lock(data) = [locked(p) for p in get(data, "packages", []) if !has(p, "directory")]
+from-lock(data) =
+  let groups = get(data, "default-groups", []) in
+  [
+    locked(p, chosen(get(p, "marker", ""), groups))
+    for p in get(data, "packages", [])
+    if !has(p, "directory") && chosen(get(p, "marker", ""), groups) != never
+  ]
 
-locked(p) =
+# A marker in pip's terms: no extras are asked for, and the groups that the lock names.
+chosen(marker, groups) =
+  let
+    outside(m, group) = replace-all(m, "['\"]${group}['\"]\\s+not\\s+in\\s+dependency_groups", never)
+    inside(m, group) = replace-all(m, "['\"]${group}['\"]\\s+in\\s+dependency_groups", always)
+    of-groups = fold(groups, marker, (m, group) => inside(outside(m, group), group))
+    without = replace-all(of-groups, "['\"][^'\"]*['\"]\\s+not\\s+in\\s+(extras|dependency_groups)", always)
+  in replace-all(without, "['\"][^'\"]*['\"]\\s+in\\s+(extras|dependency_groups)", never)
+
+always = "python_version >= '3'"
+never = "python_version < '3'"
+
+locked(p, marker) =
   let
     own = [...get(p, "wheels", []), ...[get(p, kind) for kind in ["sdist", "archive"] if has(p, kind)]]
     known = [{ sha256 = f.hashes.sha256, url = get(f, "url", "") } for f in own if has(get(f, "hashes", {}), "sha256")]
@@ -131,7 +149,7 @@ locked(p) =
     else {
       project = p.name
       version = get(p, "version", "")
-      marker = get(p, "marker", "")
+      marker
       hashes = [f.sha256 for f in known]
       urls = ["${f.url}#sha256=${f.sha256}" for f in known if f.url != ""]
     }
