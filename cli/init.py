@@ -80,7 +80,8 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
     for line in found.todo:
         note(f"to do: {printable(line)}")
     if not only_print and not found.todo:
-        note(f"next: fpack build {attribute_of(found)}, fpack pack, fpack shell")
+        packed = "" if found.library else " fpack pack,"
+        note(f"next: fpack build {attribute_of(found)},{packed} fpack shell")
     return 0
 
 

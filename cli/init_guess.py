@@ -12,8 +12,9 @@ from .init_project import Project
 class Guess(NamedTuple):
     """call: the function of the library that builds it. fields: of its record, as the language's text.
 
-    packages: Debian's that a shell needs. entrypoint: of the image, as items of a list; none: there is no image to
-    guess. said: why, in sentences; todo: what the user has to do before it builds.
+    packages: Debian's that a shell needs besides the build's tools. entrypoint: of the image, as items of a list.
+    library: there is nothing to run, and so no image. said: why, in sentences; todo: what the user has to do before it
+    builds.
     """
 
     call: str
@@ -25,6 +26,7 @@ class Guess(NamedTuple):
     ports: Sequence[int] = ()
     said: Sequence[str] = ()
     todo: Sequence[str] = ()
+    library: bool = False
 
 
 def guess(project: Project) -> Guess | None:
@@ -81,7 +83,7 @@ def python(project: Project) -> Guess | None:
         todo.append("say in the image's `entrypoint` what it runs")
     else:
         said.append(f"the image runs {_shown(entrypoint)}")
-    return Guess("python", name, version, fields, ["python3", "python3-venv"], entrypoint, ports, said, todo)
+    return Guess("python", name, version, fields, ["python3-venv"], entrypoint, ports, said, todo)
 
 
 _BACKENDS = {
@@ -158,7 +160,7 @@ def node(project: Project) -> Guess | None:
     else:
         said.append(f"the image runs {_shown(entrypoint)}")
     name, version = _name(data.get("name"), project), _version(data.get("version"))
-    return Guess("node", name, version, fields, ["nodejs", "npm"], entrypoint, [], said, todo)
+    return Guess("node", name, version, fields, [], entrypoint, [], said, todo)
 
 
 def _scripted(lock: dict[str, Any]) -> list[str]:
@@ -192,7 +194,7 @@ def go(project: Project) -> Guess | None:
     elif re.search(r"^require\b", project.text("go.mod"), re.MULTILINE):
         todo.append("lock its modules: go mod tidy")
     entrypoint = [f"@/bin/{programs[0] if below else base[-1]}"]
-    return Guess("go", name, None, fields, ["golang-go"], entrypoint, [], said, todo)
+    return Guess("go", name, None, fields, [], entrypoint, [], said, todo)
 
 
 def rust(project: Project) -> Guess | None:
@@ -219,7 +221,11 @@ def rust(project: Project) -> Guess | None:
     elif any(data.get(part) for part in ("dependencies", "build-dependencies", "dev-dependencies")):
         todo.append("put its crates beside it: cargo vendor")
     version = _version(package.get("version"))
-    return Guess("rust", name, version, fields, ["cargo", "rustc", "gcc"], [f"@/bin/{name}"], [], said, todo)
+    library = project.has("src/lib.rs") is not None and "bin" not in data
+    library = library and not any(file == "src/main.rs" or file.startswith("src/bin/") for file in project.files)
+    if library:
+        said.append(_LIBRARY)
+    return Guess("rust", name, version, fields, [], [f"@/bin/{name}"], [], said, todo, library)
 
 
 def ruby(project: Project) -> Guess | None:
@@ -250,8 +256,7 @@ def ruby(project: Project) -> Guess | None:
         said.append(f"the image runs {programs[0]}")
     else:
         todo.append("say in the image's `entrypoint` what it runs")
-    packages = ["ruby", "bundler", *(["ruby-dev", "gcc", "make"] if native else [])]
-    return Guess("ruby", _name(None, project), None, fields, packages, entrypoint, [], said, todo)
+    return Guess("ruby", _name(None, project), None, fields, [], entrypoint, [], said, todo)
 
 
 def cmake(project: Project) -> Guess | None:
@@ -261,9 +266,10 @@ def cmake(project: Project) -> Guess | None:
     content = project.text("CMakeLists.txt")
     named = re.search(r"\bproject\s*\(\s*([\w.+-]+)(?:[^)]*?\bVERSION\s+([\d.]+))?", content, re.IGNORECASE)
     found = re.search(r"\badd_executable\s*\(\s*([\w.+-]+)", content, re.IGNORECASE)
-    return _compiled(
-        "cmake", project, "CMakeLists.txt: a CMake project", named, found, ["cmake", "g++", "ninja-build", "pkgconf"]
-    )  # fmt: skip
+    library = re.search(r"\badd_library\s*\(", content, re.IGNORECASE)
+    below = re.search(r"\badd_subdirectory\s*\(", content, re.IGNORECASE)
+    made = _compiled("cmake", project, "CMakeLists.txt: a CMake project", named, found and found[1])
+    return _library(made) if library and not found and not below else made
 
 
 def meson(project: Project) -> Guess | None:
@@ -273,7 +279,9 @@ def meson(project: Project) -> Guess | None:
     content = project.text("meson.build")
     named = re.search(r"\bproject\s*\(\s*'([\w.+-]+)'(?:[^)]*?\bversion\s*:\s*'([^']+)')?", content)
     found = re.search(r"\bexecutable\s*\(\s*'([\w.+-]+)'", content)
-    return _compiled("meson", project, "meson.build: a Meson project", named, found, ["gcc", "meson", "pkgconf"])
+    library = re.search(r"\b(?:shared_|static_|both_|)(?:library|libraries)\s*\(", content)
+    made = _compiled("meson", project, "meson.build: a Meson project", named, found and found[1])
+    return _library(made) if library and not found and not re.search(r"\bsubdir\s*\(", content) else made
 
 
 def autotools(project: Project) -> Guess | None:
@@ -282,7 +290,8 @@ def autotools(project: Project) -> Guess | None:
     if why is None:
         return None
     named = re.search(r"\bAC_INIT\s*\(\s*\[?([\w.+-]+)\]?(?:\s*,\s*\[?([\w.+-]+)\]?)?", project.text("configure.ac"))
-    made = _compiled("autotools", project, f"{why}: a project with configure", named, None, ["gcc", "make", "pkgconf"])
+    found = re.search(r"^bin_PROGRAMS\s*=\s*([\w.+-]+)", project.text("Makefile.am"), re.MULTILINE)
+    made = _compiled("autotools", project, f"{why}: a project with configure", named, found and found[1])
     if why == "configure":
         return made
     said = [*made.said, "configure is made first, from configure.ac"]
@@ -295,25 +304,53 @@ def make(project: Project) -> Guess | None:
     if why is None:
         return None
     content = project.text(why)
-    made = _compiled("make", project, f"{why}: a project with a Makefile", None, None, ["gcc", "make"])
+    given = dict(re.findall(r"^(\w+)[ \t]*[:?]?=[ \t]*([^\s#]+)[ \t]*$", content, re.MULTILINE))
+    content = re.sub(r"\$[({](\w+)[)}]", lambda name: given.get(name[1], name[0]), content)
+    program = _installed(content) or _first_target(content)
+    made = _compiled("make", project, f"{why}: a project with a Makefile", None, program)
     if re.search(r"^install\s*:", content, re.MULTILINE):
         return made
     todo = [*made.todo, f"{why} has no target `install`: say in `install` which files belong into $out"]
-    return made._replace(fields=[("install", text(f'install -D {made.name} "$out/bin/{made.name}"'))], todo=todo)
+    program = program or made.name
+    return made._replace(fields=[("install", text(f'install -D {program} "$out/bin/{program}"'))], todo=todo)
 
 
-def _compiled(
-    call: str,
-    project: Project,
-    why: str,
-    named: re.Match[str] | None,
-    program: re.Match[str] | None,
-    packages: Sequence[str],
-) -> Guess:
+_INSTALLS = re.compile(
+    r"[\t@-]*(?:install|cp|\$[({]INSTALL\w*[)}])\s.*?(\S+)\s+\S*bin(?:dir[)}])?(/\S*)?\s*\Z", re.IGNORECASE
+)
+_PROGRAM = re.compile(r"[A-Za-z0-9][\w+-]*")
+
+
+def _installed(makefile: str) -> str | None:
+    """The first program that a Makefile puts into a bin directory, by a line such as `install hello $(bindir)`."""
+    for recipe in re.findall(r"^install[\w-]*[ \t]*:.*\n((?:\t.*(?:\n|\Z)|[ \t]*\n)+)", makefile, re.MULTILINE):
+        for line in recipe.splitlines():
+            into = _INSTALLS.match(line)
+            name = into and ((into[2] or "").strip("/") or into[1]).rpartition("/")[2]
+            if name and _PROGRAM.fullmatch(name):
+                return name
+    return None
+
+
+def _first_target(makefile: str) -> str | None:
+    """What a Makefile makes by itself, if that looks like a program."""
+    found = re.search(r"^([^\s:#=.%][^\s:#=]*)[ \t]*:(?!=)[ \t]*([^\s#]*)", makefile, re.MULTILINE)
+    name = found and (found[2] if found[1] in ("all", "default") else found[1])
+    return name if name and _PROGRAM.fullmatch(name) and name != "install" else None
+
+
+def _compiled(call: str, project: Project, why: str, named: re.Match[str] | None, program: str | None) -> Guess:
     name = _name(named[1] if named else None, project)
     version = _version(named[2] if named else None)
-    run = program[1] if program else name
-    return Guess(call, name, version, [], packages, [f"@/bin/{run}"], [], [why, f"the image runs its program {run}"])
+    run = program or name
+    return Guess(call, name, version, [], [], [f"@/bin/{run}"], [], [why, f"the image runs its program {run}"])
+
+
+_LIBRARY = "it is a library, so there is no image"
+
+
+def _library(made: Guess) -> Guess:
+    return made._replace(library=True, said=[made.said[0], _LIBRARY])
 
 
 KINDS: Sequence[Callable[[Project], Guess | None]] = (

@@ -17,7 +17,7 @@ MAX_ENTRIES = 2000
 # What is looked into, at the top; of other files the name is enough.
 _READ = re.compile(
     r"(pyproject\.toml|setup\.(py|cfg)|requirements.*\.txt|pylock\.toml|package(-lock)?\.json|go\.(mod|sum)|Cargo\.toml|"
-    r"Gemfile|config\.ru|CMakeLists\.txt|meson\.build|configure\.ac|Makefile|GNUmakefile|makefile|[A-Za-z_]\w*\.py)\Z"
+    r"Gemfile|config\.ru|CMakeLists\.txt|meson\.build|configure\.ac|Makefile(\.am)?|GNUmakefile|makefile|[A-Za-z_]\w*\.py)\Z"
 )
 # What others wrote is not looked at, but for the gems that a Ruby project keeps.
 _OTHERS = re.compile(r"node_modules/|target/|vendor/(?!(?:cache/)?\Z)")

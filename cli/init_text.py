@@ -6,6 +6,8 @@ import re
 
 from .init_guess import Guess, text
 
+# Which release packages are built with that name none.
+DEFAULT_RELEASE = "trixie"
 _WORDS = {"let", "in", "if", "then", "else", "for", "or", "true", "false", "null", "assert"}
 # What has a meaning of its own in such a file.
 _TAKEN = {"debian", "image", "shell", "container", "package", "import", "fetch", "files", "settings"}
@@ -16,9 +18,9 @@ def render(guess: Guess, release: str) -> str:
     attribute = attribute_of(guess)
     parts = [
         f'debian = import("fpack/debian").{release}\n',
-        _call(attribute, guess.call, _package(guess)),
-        _call("image", "container", _image(guess, attribute)),
-        _call("shell", "shell", [("name", text(attribute)), ("packages", _packages(guess))]),
+        _call(attribute, guess.call, _package(guess, release)),
+        *([] if guess.library else [_call("image", "container", _image(guess, attribute))]),
+        _call("shell", "shell", [("name", text(attribute)), ("packages", _packages(guess, attribute))]),
     ]
     return "\n".join(parts)
 
@@ -31,10 +33,12 @@ def attribute_of(guess: Guess) -> str:
     return name if usable and name not in _WORDS | _TAKEN | {guess.call} else "app"
 
 
-def _package(guess: Guess) -> list[tuple[str, str]]:
+def _package(guess: Guess, release: str) -> list[tuple[str, str]]:
     fields = [("name", text(guess.name))]
     if guess.version is not None:
         fields.append(("version", text(guess.version)))
+    if release != DEFAULT_RELEASE:
+        fields.append(("release", text(release)))
     return [*fields, ("source", "./."), *guess.fields]
 
 
@@ -53,9 +57,10 @@ def _word(word: str, attribute: str) -> str:
     return f'"${{{attribute}}}{text(word[1:])[1:]}' if word.startswith("@/") else text(word)
 
 
-def _packages(guess: Guess) -> str:
+def _packages(guess: Guess, attribute: str) -> str:
+    """What the build has, also what is added to it later, and what only a shell needs."""
     names = [f"debian.{n}" if re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", n) else f"debian.{text(n)}" for n in guess.packages]
-    return f"[{', '.join(names)}]"
+    return f"[{', '.join([f'...{attribute}.tools', f'...{attribute}.libs', *names])}]"
 
 
 def _call(name: str, function: str, fields: list[tuple[str, str]]) -> str:

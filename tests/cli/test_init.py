@@ -57,6 +57,15 @@ CASES: list[tuple[dict[str, str], tuple[str, ...], str, str, list[str], list[str
     ({"configure.ac": "AC_INIT([grep], [3.1])\n"}, (), "autotools", "grep", ["@/bin/grep"], []),
     ({"Makefile": "install:\n\ttrue\n"}, (), "make", "thing", ["@/bin/thing"], []),
     ({"Makefile": "all:\n\ttrue\n"}, (), "make", "thing", ["@/bin/thing"], ["Makefile has no target"]),
+    ({"Makefile": "CFLAGS = -O2\n.PHONY: all\nall: say\nsay: say.o\n"}, (), "make", "thing", ["@/bin/say"],
+     ["Makefile has no target"]),
+    ({"Makefile": "say: say.o\ninstall: say\n\tmkdir -p $(PREFIX)/bin\n\tcp -f say $(PREFIX)/bin\n"},
+     (), "make", "thing", ["@/bin/say"], []),
+    ({"Makefile": "BIN := say\nall: $(BIN)\ninstall: all\n\t@$(INSTALL) -m 755 build/$(BIN) ${bindir}/\n"}, (), "make",
+     "thing", ["@/bin/say"], []),
+    ({"Makefile": "install: one\n\tinstall -D one $(PREFIX)/bin/two\n"}, (), "make", "thing", ["@/bin/two"], []),
+    ({"configure.ac": "AC_INIT([suite], [3.1])\n", "Makefile.am": "bin_PROGRAMS = say hear\n"}, (), "autotools",
+     "suite", ["@/bin/say"], []),
 ]  # fmt: skip
 
 
@@ -76,6 +85,36 @@ def test_what_is_written_can_be_read(files: dict[str, str], tmp_path: Path) -> N
     (tmp_path / "fpack.fp").write_text(render(_guess(files), "trixie"))
     record = Evaluator(root=tmp_path, settings={"arch": "amd64", "codec": {}}).load(tmp_path / "fpack.fp")
     assert {"image", "shell", attribute_of(_guess(files))} <= set(record)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"CMakeLists.txt": "project(shape)\nadd_library(shape shape.c)\n"},
+        {"meson.build": "project('wave', 'c')\nshared_library('wave', 'wave.c')\n"},
+        {"Cargo.toml": '[package]\nname = "crate"\n', "Cargo.lock": "", "src/lib.rs": ""},
+    ],
+)
+def test_a_library_has_no_image(files: dict[str, str]) -> None:
+    found = _guess(files)
+    assert "container" not in render(found, "trixie") and "shell {" in render(found, "trixie")
+    assert "library" in found.said[-1] and not any("runs" in line for line in found.said)
+    with_more = {
+        "CMakeLists.txt": "add_executable(draw x.c)\n", "meson.build": "subdir('src')\n", "src/main.rs": "",
+    }  # fmt: skip
+    more = {name: files.get(name, "") + content for name, content in with_more.items() if name in files or "/" in name}
+    if "Cargo.toml" not in files:
+        more.pop("src/main.rs")
+    assert "container {" in render(_guess({**files, **more}), "trixie")
+
+
+def test_the_shell_has_what_the_build_has_and_both_are_of_the_release(tmp_path: Path) -> None:
+    fpack = Fpack(tmp_path / "home")
+    (tmp_path / "configure.ac").write_text("AC_INIT([tool], [1])\n")
+    fpack("init", "--release", "bookworm", cwd=tmp_path)
+    written = (tmp_path / "fpack.fp").read_text()
+    assert '"bookworm"' in written and "packages = [...tool.tools, ...tool.libs]" in written
+    assert 'import("fpack/debian").bookworm' in written
 
 
 def test_damaged_files_are_no_reason_to_fail() -> None:
