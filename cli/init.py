@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+IGNORED = ".gitignore"
+
 
 @click.command(
     "init",
@@ -21,10 +23,12 @@ Examples:
 @click.option("--release", default="trixie", show_default=True, help="Debian's release whose packages are used.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(folder: Path | None, only_print: bool, release: str, as_json: bool, **rest: Any) -> int:
-    """Look at the project in FOLDER (else here), and write an fpack.fp with its build, an image and a shell."""
+    """Look at the project in FOLDER (else here), and write an fpack.fp with its build, an image and a shell; and a
+    .gitignore where there is none, as what that leaves out is no part of the source."""
     from fpack.store.errors import FpackError, printable
 
     from .init_guess import guess, others
+    from .init_ignored import ignored
     from .init_project import read_project
     from .init_text import attribute_of, render
     from .render import note, short
@@ -50,12 +54,11 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
     _check_release(release)
     content = render(found, release)
     also = others(project, found)
+    left_out = None if os.path.lexists(place / IGNORED) else ignored(found, project)
     if not only_print:
-        try:
-            with open(target, "x") as file:
-                file.write(content)
-        except OSError as error:
-            raise FpackError(f"{PROJECT_FILE} cannot be written", where=str(target), why=error.strerror or "") from None
+        _write(target, content)
+        if left_out is not None:
+            _write(place / IGNORED, left_out)
     if as_json:
         from .options import print_json
 
@@ -63,6 +66,7 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
             {
                 "file": None if only_print else str(target),
                 "text": content,
+                "ignored": left_out,
                 "guessed": list(found.said),
                 "todo": list(found.todo),
                 "also": also,
@@ -73,6 +77,8 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
         print(content, end="")
     else:
         print(f"wrote {printable(short(target))}")
+        if left_out is not None:
+            print(f"wrote {printable(short(place / IGNORED))}: what work leaves here is no part of the source")
     for line in found.said:
         note(f"guessed from {printable(line)}" if ": " in line else f"guessed: {printable(line)}")
     for line in also:
@@ -83,6 +89,16 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
         packed = "" if found.library else " fpack pack,"
         note(f"next: fpack build {attribute_of(found)},{packed} fpack shell")
     return 0
+
+
+def _write(target: Path, content: str) -> None:
+    from fpack.store.errors import FpackError
+
+    try:
+        with open(target, "x") as file:
+            file.write(content)
+    except OSError as error:
+        raise FpackError(f"{target.name} cannot be written", where=str(target), why=error.strerror or "") from None
 
 
 def _check_release(release: str) -> None:

@@ -25,7 +25,7 @@ class WithCommand(click.Command):
     epilog="""\b
 Examples:
   fpack shell                                      `shell` of ./fpack.fp
-  fpack shell debian.trixie.gcc debian.trixie.make
+  fpack shell debian.trixie.build-essential        gcc with the C library, make and more
   fpack shell tools.fp#debugging -- gdb ./app      one command in another shell
   fpack shell --pure -- make check                 without the variables of this one
   fpack shell --container --network off            nothing of this machine but the project

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from fpack.cli import init_guess
 from fpack.cli.init_guess import Guess, guess
+from fpack.cli.init_ignored import ignored
 from fpack.cli.init_project import Project, read_project
 from fpack.cli.init_text import attribute_of, render
 from fpack.lang.evaluator import Evaluator
+from fpack.store.source import SourceTree
 from support.program import Fpack
 
 FLASK = "from flask import Flask\n\nserver = Flask(__name__)\n"
@@ -175,3 +177,45 @@ def test_the_command(tmp_path: Path) -> None:
     assert "already" in fpack.fails("init", cwd=place)
     assert json.loads(fpack("init", "--print", "--json", cwd=place).stdout)["text"] == shown.stdout
     assert "no release" in fpack.fails("init", "--print", "--release", "potato", cwd=place)
+
+
+@pytest.mark.parametrize(
+    ("files", "left"),
+    [
+        ({"Makefile": "say: say.o\n"}, ["say", "say.o", "thing.tar", "thing.manifest.json"]),
+        (
+            {"configure.ac": "AC_INIT([say], [1])\n"},
+            ["say", "say.o", "configure", "Makefile", "Makefile.in", "say.tar"],
+        ),
+        ({"CMakeLists.txt": "project(say)\n"}, ["build/CMakeCache.txt"]),
+        ({"package.json": '{"main": "a.js"}'}, ["node_modules/a/index.js"]),
+        ({"Cargo.toml": '[package]\nname = "say"\n'}, ["target/debug/say"]),
+        ({"requirements.txt": "", "app.py": ""}, ["__pycache__/app.pyc", "venv/bin/python3"]),
+        ({"go.mod": "module say\n", "main.go": ""}, ["say"]),
+    ],
+)
+def test_what_work_leaves_is_no_part_of_the_source(files: dict[str, str], left: list[str], tmp_path: Path) -> None:
+    place = tmp_path / "thing"
+    place.mkdir()
+    for name, content in files.items():
+        (place / name).write_text(content)
+    done = Fpack(tmp_path / "home")("init", cwd=place)
+    assert ".gitignore: what work leaves" in done.stdout
+    before = SourceTree().hash(place)
+    for name in left:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text("made")
+    assert SourceTree().hash(place) == before
+    (place / "more.txt").write_text("written")
+    assert SourceTree().hash(place) != before
+
+
+def test_a_gitignore_that_is_there_stays_and_so_do_files_of_the_author(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("*.log\n")
+    (tmp_path / "Makefile").write_text("all:\n")
+    fpack = Fpack(tmp_path / "home")
+    assert "gitignore" not in fpack("init", cwd=tmp_path).stdout
+    assert (tmp_path / ".gitignore").read_text() == "*.log\n"
+    own = Project("say", {"configure": None, "Makefile": "all:\n", "main.go": None}, frozenset({"say"}))
+    text = ignored(_guess({"configure": "", "Makefile": "all:\n"}, name="say"), own)
+    assert text is not None and "*.o" in text.split() and not {"/Makefile", "/say", "/configure"} & set(text.split())
