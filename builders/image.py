@@ -166,7 +166,7 @@ def _configure(task: Task, inside: _Inside) -> dict[str, Value]:
     if run:
         variables = dict(variable.split("=", 1) for variable in config["Env"])
         try:
-            check_program(run[0], variables["PATH"], view)
+            check_program(run[0], variables["PATH"], view, lambda path: _programs(task, path, view))
         except BuildError as error:
             if not entrypoint:
                 error.hint = f"without `entrypoint`, the first word of `command` is the program; {error.hint}"
@@ -190,14 +190,20 @@ def _suggested(task: Task, program: Value, inside: _Inside) -> list[str] | None:
     path, name = map(str, program)
     if is_executable(inside.view.resolve(path)):
         return [path]
+    there = _programs(task, path, inside.view)
+    named = [each for each in there if each.endswith(f"/{name}")]
+    return named[:1] or (there if len(there) == 1 else None)
+
+
+def _programs(task: Task, path: str, view: View) -> list[str]:
+    """The programs of a store path."""
     there = []
     for folder in ("bin", "sbin"):
         place = task.disk(path) / folder
         for each in sorted(os.listdir(place)) if place.is_dir() else ():
-            if is_executable(inside.view.resolve(f"{path}/{folder}/{each}")):
+            if is_executable(view.resolve(f"{path}/{folder}/{each}")):
                 there.append(f"{path}/{folder}/{each}")
-    named = [each for each in there if each.endswith(f"/{name}")]
-    return named[:1] or (there if len(there) == 1 else None)
+    return there
 
 
 def _text(view: View, path: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
 from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
+from fpack.store.path import STORE
 
 from .view import View, is_executable
 
@@ -44,9 +45,10 @@ def find_entrypoint(package: str, extra: Mapping[str, Value], view: View) -> str
     )
 
 
-def check_program(program: str, path: str, view: View) -> None:
+def check_program(program: str, path: str, view: View, built: Callable[[str], Sequence[str]]) -> None:
     """BuildError unless `program` is an executable file of the image: at its absolute path, or in `path`, a PATH.
 
+    built: gives the programs of a store path.
     A relative path with a slash depends on the working directory, and is not looked at.
     """
     if not program:
@@ -55,12 +57,12 @@ def check_program(program: str, path: str, view: View) -> None:
         folders = [folder.strip("/") for folder in path.split(":") if folder.startswith("/")]
         if any(is_executable(view.resolve(f"{folder}/{program}")) for folder in folders):
             return
-        raise _absent(program, f"none of {path} has it", view)
+        raise _absent(program, f"none of {path} has it", view, built)
     if not program.startswith("/"):
         return
     found = view.resolve(program)
     if found is None:
-        raise _absent(program, "", view)
+        raise _absent(program, "", view, built)
     if not is_executable(found):
         place, seen = found
         what = "a directory" if seen.kind == "d" else f"a file of mode {seen.mode:04o}"
@@ -68,7 +70,18 @@ def check_program(program: str, path: str, view: View) -> None:
         raise BuildError(f"The image cannot run {program}", where=program, why=why)
 
 
-def _absent(program: str, why: str, view: View) -> BuildError:
+def _absent(program: str, why: str, view: View, built: Callable[[str], Sequence[str]]) -> BuildError:
+    path = "/".join(program.split("/")[:4])
+    if program.startswith(f"{STORE}/") and view.resolve(path):
+        own = [each.removeprefix(f"{path}/") for each in built(path)]
+        shown = ", ".join(own[:MAX_LISTED]) + (f" and {len(own) - MAX_LISTED} more" if own[MAX_LISTED:] else "")
+        name = path.rpartition("/")[2].partition("-")[2]
+        return BuildError(
+            f"The image has no program {program}",
+            where=program,
+            why=f"{name} has {shown}" if own else f"{name} has no program in bin or sbin",
+            hint=f"end that word of the container in /{own[0]}" if own else "what has no program needs no container",
+        )
     there = list(view.executables(_FOLDERS))
     names = {path.rpartition("/")[2]: path for path in there}
     near = get_close_matches(program.rpartition("/")[2], names, 3, 0.5)

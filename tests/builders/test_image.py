@@ -208,6 +208,16 @@ class TestEntrypoint:
         with pytest.raises(BuildError, match="no program"):
             shop.image(root, {"entrypoint": run})
 
+    def test_what_is_built_and_has_another_program_says_which(self, shop: Workshop, root: StorePath) -> None:
+        tool = shop.plain("tool-1", {"bin/hello": program(), "bin/bye": program(), "bin/data": b""})
+        with pytest.raises(BuildError, match="no program") as error:
+            shop.image(root, {"entrypoint": [f"{tool}/bin/tool"]}, paths=[tool])
+        assert error.value.why == "tool-1 has bin/bye, bin/hello" and "/bin/bye" in error.value.hint
+        data = shop.plain("data-1", {"share/data": b""})
+        with pytest.raises(BuildError, match="no program") as error:
+            shop.image(root, {"entrypoint": [f"{data}/bin/tool"]}, paths=[data])
+        assert error.value.why == "data-1 has no program in bin or sbin"
+
     def test_a_command_alone_is_the_program(self, shop: Workshop, root: StorePath) -> None:
         with pytest.raises(BuildError, match="no program --help") as error:
             shop.image(root, {"command": ["--help"]})
