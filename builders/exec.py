@@ -21,6 +21,7 @@ from fpack.store.path import STORE, StorePath
 from fpack.store.remove import remove_tree
 
 from . import built
+from .advice import advice
 from .exec_links import linked
 from .exec_output import Looked, Reader, place_of, strippable
 from .exec_script import DRIVER, control_files, variables
@@ -227,7 +228,7 @@ class Exec:
         error = PhaseFailed(
             what, where=task.name, why=why + (f"; its last lines:\n{last}" if last else "; it said nothing")
         )
-        error.hint = self._keep(task, spec, work)
+        error.hint = "\n".join(filter(None, [advice(last), self._keep(task, spec, work)]))
         if self._options.keep_failed:
             error.kept = Kept(spec, work._replace(place=task.resume_dir() / "failed"), self._executor)
         return error

@@ -151,6 +151,8 @@ def test_a_failure_names_the_phase_and_shows_the_last_lines(world: Builds) -> No
     assert "phase build" in error.what
     assert "exit status 3" in error.why and "about to fail" in error.why
     assert "--keep-failed" in error.hint
+    error = fails(world, {"build": "no-such-program"}, "lacks")
+    assert error.hint.startswith("if no-such-program is none of") and "--keep-failed" in error.hint
 
 
 @pytest.mark.parametrize(

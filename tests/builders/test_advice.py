@@ -1,0 +1,47 @@
+"""What a build that failed lacks is found in its log, and what to do about it is said."""
+
+from __future__ import annotations
+
+import pytest
+from fpack.builders.advice import advice
+
+
+@pytest.mark.parametrize(
+    ("line", "lacks", "field", "search"),
+    [
+        ("main.c:1:10: fatal error: zlib.h: No such file or directory", "zlib.h", "libs", "zlib dev"),
+        ("a.cc:1:10: fatal error: openssl/ssl.h: No such file or directory", "openssl/ssl.h", "libs", "openssl dev"),
+        ("/usr/bin/ld: cannot find -lpng16: No such file or directory", "png16", "libs", "png16 dev"),
+        ('meson.build:2:4: ERROR: Dependency "zlib" not found, tried pkgconfig', "zlib", "libs", "zlib dev"),
+        ("No package 'libffi' found", "libffi", "libs", "libffi dev"),
+        ('  Could not find a package configuration file provided by "Qt6" with any of', "Qt6", "libs", "qt6 dev"),
+        ("  Could NOT find ZLIB (missing: ZLIB_LIBRARY ZLIB_INCLUDE_DIR)", "ZLIB", "libs", "zlib dev"),
+        ("/run/fpack/2-build: line 1: bison: command not found", "bison", "tools", "bison"),
+        ("/bin/sh: 1: flex: not found", "flex", "tools", "flex"),
+        ("make: yacc: No such file or directory", "yacc", "tools", "yacc"),
+        ("meson.build:3:7: ERROR: Program 'glslc' not found or not executable", "glslc", "tools", "glslc"),
+    ],
+)
+def test_what_a_build_lacks(line: str, lacks: str, field: str, search: str) -> None:
+    said = advice(f"-- build\n{line}\nmake: *** [Makefile:2: all] Error 1")
+    assert said.startswith(f"if {lacks} is none") and f"`{field}`" in said and said.endswith(f"fpack search {search}")
+
+
+def test_the_first_of_several_counts() -> None:
+    said = advice("b.c:1:1: fatal error: b.h: No such file or directory\n/bin/sh: 1: flex: not found")
+    assert "b.h" in said and "flex" not in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "main.c:3:53: error: expected ';' before '}' token",
+        "cat: data.txt: No such file or directory",
+        "make: *** No rule to make target 'x'.  Stop.",
+        "zlib.h not found",
+        "fatal error: \x1b[1m: No such file or directory",
+        "",
+    ],
+)
+def test_other_failures_get_no_advice(line: str) -> None:
+    assert advice(line) == ""
