@@ -104,20 +104,15 @@ class Strictness:
     """Which names the evaluation of a node is sure to evaluate.
 
     A name with DEEP after it is there as well where all that is in its value is evaluated too, as what a derivation
-    is made of. flags: for a name that is known to be a function, whether it is sure to evaluate each argument; None
-    for others. derives: whether a name is the builtin `derivation`. beyond: whether to look behind an `assert`, which
-    may fail before.
+    is made of. What stands behind an `assert` is not: where it fails, its message is what the user is to read.
+
+    flags: for a name that is known to be a function, whether it is sure to evaluate each argument; None for others.
+    derives: whether a name is the builtin `derivation`.
     """
 
-    def __init__(
-        self,
-        flags: Callable[[str], Sequence[bool] | None],
-        derives: Callable[[str], bool],
-        beyond: bool = True,
-    ) -> None:
+    def __init__(self, flags: Callable[[str], Sequence[bool] | None], derives: Callable[[str], bool]) -> None:
         self._flags = flags
         self._derives = derives
-        self._beyond = beyond
 
     def of(self, node: Node, hidden: Names = NONE, deep: bool = False) -> Names:
         """The names. hidden: names bound between the function's start and the node; deep: all of it is evaluated."""
@@ -134,8 +129,7 @@ class Strictness:
         if kind == "if":
             return self.of(node[3], hidden) | (self.of(node[4], hidden, deep) & self.of(node[5], hidden, deep))
         if kind == "assert":
-            claimed = self.of(node[3], hidden)
-            return claimed | self.of(node[5], hidden, deep) if self._beyond else claimed
+            return self.of(node[3], hidden)
         if kind == "interp":
             return NONE.union(*[self.of(p, hidden) for p in node[3] if p.__class__ is tuple])
         if kind == "let":

@@ -109,7 +109,7 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
             found = Variable(name, 0, value=name in self.builtins)
         return found
 
-    def flags(self, scope: Scope, beyond: bool = True) -> Strictness:
+    def flags(self, scope: Scope) -> Strictness:
         """Strictness as it is seen from a scope."""
 
         def of(name: str) -> list[bool] | None:
@@ -119,7 +119,7 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
             letters = self.builtins.get(name)
             return None if letters is None else [letter == "s" for letter in letters]
 
-        return Strictness(of, lambda name: self.derives(name, scope), beyond)
+        return Strictness(of, lambda name: self.derives(name, scope))
 
     def derives(self, name: str, scope: Scope) -> bool:
         """Whether a name is the builtin `derivation`."""

@@ -48,7 +48,7 @@ class RecordCalls:
 
         def at(self, node: Node) -> Place: ...
         def fresh(self, stem: str) -> str: ...
-        def flags(self, scope: Scope, beyond: bool = True) -> Strictness: ...
+        def flags(self, scope: Scope) -> Strictness: ...
         def derives(self, name: str, scope: Scope) -> bool: ...
         def callee(self, node: Node, scope: Scope, block: Block) -> Expr: ...
         def tail(self, node: Node, scope: Scope, block: Block) -> None: ...
@@ -118,7 +118,7 @@ class RecordCalls:
             if wanted:
                 self.let_call(node, wanted, scope, block)
                 return
-        inner = self.bind(entries, scope, block, lambda inner: self.flags(inner, beyond=False).of(body))
+        inner = self.bind(entries, scope, block, lambda inner: self.flags(inner).of(body))
         self.tail(body, inner, block)
 
     def let_call(self, node: Node, wanted: str, scope: Scope, block: Block) -> None:
@@ -134,7 +134,7 @@ class RecordCalls:
         for way, leaf, strict in zip(ways, (self.spare, self.postpone), (True, False), strict=True):
 
             def needed(inner: Scope, strict: bool = strict) -> Names:
-                flags = self.flags(inner, beyond=False)
+                flags = self.flags(inner)
                 return flags.fields(record[3], whole) if strict else flags.of(record)
 
             inner = self.bind(entries, scope, way, needed)
