@@ -21,6 +21,9 @@ from .values import made as made_by
 PROMISE = "\0"
 FRESH = "="  # and then, where the function's result is made by a call with a record, and is nobody else's
 _FRESH = PROMISE + FRESH
+# The docstring of what `.with` is: the record that it makes remembers already how it is made anew. Were each to
+# remember the one before, the last of many would take as many calls.
+_REMEMBERS = "\1"
 
 
 def record(builder: Callable[..., dict[str, Value]], names: tuple[str, ...]) -> Record:
@@ -39,7 +42,10 @@ def opened(value: Value, function: Callable[[Value], Value], given: dict[str, Va
     if value.__class__ is Record:
         if value.origin.__class__ is Layers:
             return value  # a set remembers more than its last layer
-        if (function.__doc__ or "")[:2] != _FRESH:
+        promise = function.__doc__ or ""
+        if promise == _REMEMBERS:
+            return value
+        if promise[:2] != _FRESH:
             value = Record(value)
     elif value.__class__ is dict:
         value = Record(value)
@@ -102,6 +108,7 @@ def with_(value: Value) -> Value:
             raise Fault(f"`.with` takes a record of changes, and this is {describe(changes)}", hint=hint)
         return remade(value, fields(changes))
 
+    changed.__doc__ = _REMEMBERS
     return changed
 
 

@@ -1,0 +1,41 @@
+"""Records made anew: what each change costs, after however many others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fpack.lang import changes
+from fpack.lang.evaluator import Evaluator
+
+MADE = {
+    "by a function": "let f({ a, b = a }) = { a, b } in f { a = 0 }",
+    "of a derivation": 'let f({ a }) = derivation { kind = "text", name = "x", a } in f { a = 0 }',
+    "of fields that see each other": "{ a = 0, b = a }",
+    "plain": "{ a = 0 }",
+}
+
+
+@pytest.mark.parametrize("made", MADE.values(), ids=MADE)
+def test_a_change_after_others_takes_no_longer(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    remade = changes.remade
+
+    def counted(*args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return remade(*args)
+
+    monkeypatch.setattr(changes, "remade", counted)
+    evaluator = Evaluator()
+    changed = evaluator.expression(
+        f"fold(range(1, 51), ({made}), (r, n) => r.with {{ a = n }}) == ({made}).with {{ a = 50 }}"
+    )
+    assert evaluator.to_json(changed) is True
+    assert calls <= 51 * 3
+
+
+def test_a_field_named_as_the_change_is_left_for_later() -> None:
+    evaluator = Evaluator()
+    text = 'let change(r, n) = r.with { with = error("asked for", "x" + n) } in length(change({ a = 1 }, 1))'
+    assert evaluator.to_json(evaluator.expression(text)) == 2
