@@ -19,7 +19,8 @@ def unbound(
     known = {n for n in outer if n not in hidden} | {"true", "false", "null"}
     known |= {n for n in _bound_around(parse(source, cache), span[0]) if n != name}
     parts = name.split("-")
-    hint = did_you_mean(name, known) or f'text stands in quotes: "{name}"'
+    package = f"a Debian package is debian.{name}; " if "debian" in known and "-" in name else ""
+    hint = did_you_mean(name, known) or f'{package}text stands in quotes: "{name}"'
     if name == "debian":
         hint = 'write debian = import("fpack/debian").trixie'
     for i in range(1, len(parts)):

@@ -1,0 +1,3 @@
+debian = { zlib1g-dev = 1 }
+
+libs = [libffi-dev]
