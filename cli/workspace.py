@@ -20,6 +20,7 @@ from fpack.store.path import StorePath
 from fpack.store.store import Store, default_root
 
 from . import target as targets
+from .asked import asked_for
 from .main import VERSION
 from .options import Options
 from .progress import IndexProgress
@@ -118,7 +119,8 @@ class Workspace:
 
     def container(self, target: Target) -> Container:
         """The container that a target is, or is packed into: a package gets one of its own."""
-        return self.container_of(self.evaluator.force(self.value(target)), target)
+        with asked_for(target):
+            return self.container_of(self.evaluator.force(self.value(target)), target)
 
     def container_of(self, value: Any, target: Target) -> Container:
         """The container that a target's value is, or is packed into."""
@@ -166,10 +168,11 @@ class Workspace:
 
     def derivation(self, target: Target) -> Output:
         """The output that a target stands for: a derivation's, or a container's image."""
-        value = self.evaluator.force(self.value(target))
-        if self.evaluator.is_derivation(value):
-            return self.output(value)
-        return self.container(target).image
+        with asked_for(target):
+            value = self.evaluator.force(self.value(target))
+            if self.evaluator.is_derivation(value):
+                return self.output(value)
+            return self.container_of(value, target).image
 
     def field(self, record: Mapping[str, Any], name: str) -> Any:
         """A field of a record, evaluated; None if there is none."""

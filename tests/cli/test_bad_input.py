@@ -351,3 +351,12 @@ def test_a_container_that_a_project_made_up_is_none(fpack: Fpack) -> None:
         for words in (("pack", "#forged", "--no-manifest"), ("size", "#forged"), ("why", "#forged")):
             message = fpack.fails(*words, cwd=project)
             assert "container" in message or "derivation" in message
+
+
+@pytest.mark.parametrize("what", ["app", "fpack.fp#app"])
+def test_an_error_of_the_library_names_the_field_that_was_asked_for(fpack: Fpack, tmp_path: Path, what: str) -> None:
+    place = tmp_path / "project"
+    place.mkdir()
+    (place / "fpack.fp").write_text('one = 1\n\napp = package { name = "app", libs = ["zlib"] }\n')
+    text = fpack.fails("build", what, cwd=place)
+    assert "`libs` takes packages, and this is a string" in text and "in `app`, fpack.fp:3:1" in text
