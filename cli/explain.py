@@ -42,8 +42,18 @@ class Explainer:
         elif before == output.derivation:
             yield f"{drv.name} must be built: its output was deleted"
         else:
-            yield f"{drv.name} must be built:"
+            below = self._changed_below(drv, self._drv(before))
+            unless = f", unless {' and '.join(below)} {'comes' if len(below) == 1 else 'come'} out as before"
+            yield f"{drv.name} must be built{unless if below else ''}:"
             yield from self._changes(output.derivation, before, 1)
+
+    def _changed_below(self, drv: Derivation, old: Derivation) -> list[str]:
+        """The names of the built inputs that changed, where nothing else did."""
+        pairs, gone, new = self._pairs(drv, old)
+        changed = [self._drv(now.derivation) for now, then in pairs if now != then]
+        if gone or new or list(_arguments(self._plain(drv), self._plain(old))):
+            return []
+        return [] if any(each.kind == "source" for each in changed) else sorted({each.name for each in changed})
 
     def _changes(self, digest: bytes, before: bytes, depth: int) -> Iterator[str]:
         """In what a derivation differs from an earlier one. What was told once is not told again."""
@@ -63,8 +73,9 @@ class Explainer:
         yield from (indent + line for line in _arguments(self._plain(drv), self._plain(old)))
         for now, then in pairs:
             if now != then and now.derivation not in self._seen:
-                yield f"{indent}{self._drv(now.derivation).name} changed:"
-                yield from self._changes(now.derivation, then.derivation, depth + 1)
+                below = list(self._changes(now.derivation, then.derivation, depth + 1))
+                yield f"{indent}{self._drv(now.derivation).name} changed{':' if below else ', too'}"
+                yield from below
 
     def _source(self, drv: Derivation, before: bytes) -> Iterator[str]:
         place = self._sources.get(str(drv.args.get("tree")))

@@ -51,7 +51,8 @@ def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
             raise UsageError(
                 f"There is no {PROJECT_FILE} here",
                 where=str(cwd),
-                hint="name something to make, as in: fpack pack postgres, or: fpack pack debian.trixie.redis-server",
+                hint="fpack init writes one for a project that is here; without one, name what you want, "
+                "as in: fpack pack postgres, or: fpack shell debian.trixie.jq",
             )
         return Target(f"{PROJECT_FILE}#{default}", project, project / PROJECT_FILE, (default,))
     if "#" in text:

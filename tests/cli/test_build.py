@@ -67,6 +67,28 @@ def test_explain_names_the_file_the_phase_and_the_input_that_changed(tmp_path: P
         assert "phase build changed" in text
 
 
+def test_explain_says_which_input_may_come_out_as_before(tmp_path: Path) -> None:
+    with builds(tmp_path / "store", tools=("bash", "cat")) as world:
+
+        def graph(script: str, own: str = ":") -> Output:
+            below = world.drv(script, "below-1.0")
+            env = {"below": world.hole(below)}
+            left = world.drv("cat $below > $out", "left-1.0", inputs=[below], env=env)
+            right = world.drv("cat $below > $out", "right-1.0", inputs=[below], env=env)
+            env = {"left": world.hole(left), "right": world.hole(right)}
+            return world.drv(f"{own}; cat $left $right > $out", "app-1.0", inputs=[left, right], env=env)
+
+        def explain(output: Output) -> list[str]:
+            return list(Explainer(world.store, world.bodies, {}).lines(output))
+
+        world.realise(graph("echo one > $out"))
+        lines = explain(graph("echo one > $out # a comment"))
+        assert lines[0] == "app-1.0 must be built, unless left-1.0 and right-1.0 come out as before:"
+        # What is below both is told once, under the first of them.
+        assert len([line for line in lines if line.endswith("t-1.0 changed, too")]) == 1
+        assert explain(graph("echo two > $out", own="true"))[0] == "app-1.0 must be built:"
+
+
 def test_a_build_that_comes_out_otherwise_is_caught(tmp_path: Path) -> None:
     from fpack.builders.again import Again
     from fpack.builders.exec import Exec
