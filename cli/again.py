@@ -42,7 +42,8 @@ def again(workspace: Workspace, output: Output, rounds: int) -> None:
                 different = [each for each in compared if not each.same]
                 if different:
                     raise _difference(workspace, builds.drv.name, different[0], number)
-                note(f"{builds.drv.name} came out the same, in round {number} of {rounds}, with {cores} cores")
+                count = "1 core" if cores == 1 else f"{cores} cores"
+                note(f"{builds.drv.name} came out the same, in round {number} of {rounds}, with {count}")
     finally:
         shown.close()
 

@@ -24,9 +24,11 @@ _SHOWN = 5
     "build",
     epilog="""\b
 Examples:
-  fpack build postgres                  the image's directory, linked from ./result
-  fpack build fpack.fp#app -o app       an attribute of a file, linked from ./app
-  fpack build fpack.fp#app --no-link --json
+  fpack build                           `image` of ./fpack.fp, linked from ./result
+  fpack build app                       an attribute of ./fpack.fp
+  fpack build postgres                  a curated image
+  fpack build api.fp#app -o app         an attribute of a file, linked from ./app
+  fpack build app --no-link --json
   fpack build app -L                    show what the build says while it runs
   fpack build app --explain             only say why it must be built
   fpack build app --rounds 3            build it three times more, and compare""",

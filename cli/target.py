@@ -84,10 +84,13 @@ def unknown(target: Target, fields: Sequence[str], curated: Sequence[str]) -> Us
     near = get_close_matches(target.path[0], [*fields, *curated], 1)
     here = f"{PROJECT_FILE} has {', '.join(fields)}" if fields else f"there is no {PROJECT_FILE} here"
     package = f"debian.{text}" if target.path[0] in RELEASES else f"debian.trixie.{text}"
+    hint = f"did you mean {near[0]!r}?" if near else f"a Debian package is named {package}"
+    if not all(c.isalnum() or c in "+-._" for c in text):
+        hint = "fpack eval -e evaluates an expression"
     return UsageError(
         f"There is nothing called {text!r}",
         why=f"{here}, and the curated packages are {', '.join(curated)}",
-        hint=f"did you mean {near[0]!r}?" if near else f"a Debian package is named {package}",
+        hint=hint,
     )
 
 
