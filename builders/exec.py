@@ -112,7 +112,7 @@ class Exec:
                 self._strip(spec, work, lines)
             return self._take(task, spec, work, root, inputs, places)
         except BuildError as error:
-            error.hint = error.hint or self._keep(task, spec, work)
+            error.hint = error.hint or self._keep(task, work)
             raise
 
     def _cores(self) -> int:
@@ -228,12 +228,12 @@ class Exec:
         error = PhaseFailed(
             what, where=task.name, why=why + (f"; its last lines:\n{last}" if last else "; it said nothing")
         )
-        error.hint = "\n".join(filter(None, [advice(last), self._keep(task, spec, work)]))
+        error.hint = "\n".join(filter(None, [advice(last), self._keep(task, work)]))
         if self._options.keep_failed:
             error.kept = Kept(spec, work._replace(place=task.resume_dir() / "failed"), self._executor)
         return error
 
-    def _keep(self, task: Task, spec: Spec, work: Work) -> str:
+    def _keep(self, task: Task, work: Work) -> str:
         """Keep what a failed build left, if it is wanted; what can be done next."""
         if not self._options.keep_failed:
             return (

@@ -390,19 +390,4 @@ def _keep(value: Expr, name: str, block: Block) -> None:
     if not (isinstance(held, a.Name) and isinstance(last, a.FunctionDef) and last.name == held.id):
         return
     at = (last.lineno, last.col_offset, last.end_lineno or last.lineno, last.end_col_offset or last.col_offset)
-    last.body = [py.put(a.Global([name]), at), *_storing(last.body, name)]
-
-
-def _storing(block: Block, name: str) -> Block:
-    """Statements that assign what they return."""
-    found: Block = []
-    for statement in block:
-        if isinstance(statement, a.If):
-            statement.body, statement.orelse = _storing(statement.body, name), _storing(statement.orelse, name)
-        elif isinstance(statement, a.Return) and statement.value is not None:
-            value = statement.value
-            at = (value.lineno, value.col_offset, value.end_lineno or 0, value.end_col_offset or 0)
-            found.append(py.assign(name, value, at))
-            statement.value = py.name(name, at)
-        found.append(statement)
-    return found
+    last.body = [py.put(a.Global([name]), at), *py.assigning(last.body, name, and_return=True)]

@@ -78,7 +78,7 @@ class Loops:
         step = made[-1]
         if len(made) > 1 or not isinstance(step, a.FunctionDef) or _defines(step.body):
             return None
-        body = _assigning(step.body, so_far)
+        body = py.assigning(step.body, so_far)
         each = py.each(element, py.name(_ELEMENTS, at), body, at)
         params = [(_ELEMENTS, False), (so_far, False)]
         block.append(py.define(maker, params, [each, py.give(py.name(so_far, at), at)], at))
@@ -137,17 +137,3 @@ def _defines(block: Block) -> bool:
         elif isinstance(this, a.AST):
             todo += vars(this).values()
     return False
-
-
-def _assigning(block: Block, name: str) -> Block:
-    """Statements, which return something at their end, that assign it."""
-    found: Block = []
-    for statement in block:
-        if isinstance(statement, a.If):
-            statement.body, statement.orelse = _assigning(statement.body, name), _assigning(statement.orelse, name)
-        elif isinstance(statement, a.Return) and statement.value is not None:
-            value = statement.value
-            at = (value.lineno, value.col_offset, value.end_lineno or 0, value.end_col_offset or 0)
-            statement = py.assign(name, value, at)
-        found.append(statement)
-    return found

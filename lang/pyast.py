@@ -144,3 +144,25 @@ def function(body: Expr, at: Place) -> Expr:
 def missing(n: str, at: Place) -> Expr:
     """`n is .M`."""
     return compare(name(n, at), a.Is(), name(".M", at), at)
+
+
+def assigning(block: Block, n: str, and_return: bool = False) -> Block:
+    """Statements that assign to `n` what the given ones, which are used up, return: they end in a `return` each way.
+
+    and_return: they return it, too.
+    """
+    found: Block = []
+    for statement in block:
+        if isinstance(statement, a.If):
+            statement.body = assigning(statement.body, n, and_return)
+            statement.orelse = assigning(statement.orelse, n, and_return)
+            found.append(statement)
+        elif isinstance(statement, a.Return) and statement.value is not None:
+            value = statement.value
+            at = (value.lineno, value.col_offset, value.end_lineno or 0, value.end_col_offset or 0)
+            found.append(assign(n, value, at))
+            if and_return:
+                found.append(give(name(n, at), at))
+        else:
+            found.append(statement)
+    return found

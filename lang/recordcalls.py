@@ -27,6 +27,8 @@ MAX_FIELDS = 48  # of a record, and leaves
 _LITERALS = ("int", "float", "str", "const", "fn")
 _METHODS = ("with", "extend")
 _NOTHING: Mapping[str, Node] = {}
+# Of a function of parts. What it calls time and again is a variable of its own: reading one is less code than reading a
+# global.
 _PARAMETERS: list[tuple[str, bool | str]] = [
     (PART, False),
     (".base", True),
@@ -324,15 +326,7 @@ class RecordCalls:
             self.level += 1
             body += self.choice(leaves, 0, scope, at)
             self.level -= 1
-            # What it calls time and again is a variable of its own: reading one is less code than reading a global.
-            own: list[tuple[str, bool | str]] = [
-                (PART, False),
-                (".base", True),
-                (".name", True),
-                (".field", ".field"),
-                (".S", ".S"),
-            ]
-            block.append(py.define(function, own, body, at))
+            block.append(py.define(function, _PARAMETERS, body, at))
             block.append(py.assign(make, maker(function, at), at))
         return value
 

@@ -35,7 +35,6 @@ _WATCH = 0.25  # seconds between looks at its memory
 _SLOTS = 1000
 _USERS = (872_415_232, 64_000)  # where the build users' numbers begin; the first that this machine has
 _TAIL = 4096
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Local:
