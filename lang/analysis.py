@@ -152,11 +152,17 @@ class Strictness:
         return NONE
 
     def fields(self, entries: list[Node], whole: Names) -> Names:
-        """The names where all fields of a record are evaluated, and all that is in those that are in `whole`."""
+        """The names where all fields of a record are evaluated, and all that is in those that are in `whole`.
+
+        A field before a spread is none of the record's where the spread has one of its name.
+        """
         found = []
-        for e in entries:
+        settled = after_spreads(entries)
+        for i, e in enumerate(entries):
             if e[0] == "spread":
                 found.append(self.of(e[3]))
+            elif i < settled:
+                continue
             elif e[0] == "inherit":
                 found.append(self._name(e[3], NONE, e[3] in whole))
             else:
@@ -171,10 +177,11 @@ class Strictness:
     def _record(self, entries: list[Node], hidden: Names, deep: bool) -> Names:
         inner = hidden | bound(entries)
         found = []
-        for e in entries:
+        settled = after_spreads(entries)
+        for i, e in enumerate(entries):
             if e[0] == "spread":
-                found.append(self.of(e[3], inner, deep))
-            elif not deep:
+                found.append(self.of(e[3], inner, deep and i == len(entries) - 1))
+            elif not deep or i < settled:
                 continue
             elif e[0] == "inherit":
                 found.append(self._name(e[3], hidden, e[3] not in SHALLOW))
@@ -212,6 +219,11 @@ class Strictness:
 def is_plain_record(node: Node) -> bool:
     """Whether a node is a record of given names and spreads."""
     return node[0] == "rec" and all(e[0] in ("set", "inherit", "spread") for e in node[3])
+
+
+def after_spreads(entries: Sequence[Node]) -> int:
+    """Where in a record the entries begin that no spread comes after, which might outdo them."""
+    return max((i + 1 for i, e in enumerate(entries) if e[0] == "spread"), default=0)
 
 
 def is_data(node: Node) -> bool:

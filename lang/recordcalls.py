@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import pyast as py
-from .analysis import DEEP, SHALLOW, Names, Strictness, bound, is_data, is_plain_record
+from .analysis import DEEP, SHALLOW, Names, Strictness, after_spreads, bound, is_data, is_plain_record
 from .changes import FRESH, PROMISE
 from .places import PART, PARTS
 from .pyast import Block, Expr, Place
@@ -171,9 +171,7 @@ class RecordCalls:
         if self.twice or not self.is_literal(record) or (callee[0] == "var" and self.derives(callee[3], scope)):
             return ""
         words = []
-        for entry in record[3]:
-            if entry[0] == "spread":
-                continue
+        for entry in record[3][after_spreads(record[3]) :]:
             value = entry[4] if entry[0] == "set" else ("var", entry[1], entry[2], entry[3])
             while value[0] == "paren":
                 value = value[3]
@@ -233,10 +231,14 @@ class RecordCalls:
         return kind not in _LITERALS
 
     def literal(self, entries: list[Node], scope: Scope, block: Block, at: Place, leaf: Leaf) -> Expr:
-        """Such a record as a dict display. leaf: makes what is no list and no record."""
+        """Such a record as a dict display. leaf: makes what is no list and no record.
+
+        What a spread may outdo is left for later: nobody asks for it where one does.
+        """
         keys: list[Expr | None] = []
         values: list[Expr] = []
-        for entry in entries:
+        settled = after_spreads(entries)
+        for i, entry in enumerate(entries):
             where = self.at(entry)
             if entry[0] == "spread":
                 value = self.strict(entry[3], scope, block)
@@ -246,7 +248,10 @@ class RecordCalls:
                 name = entry[3]
                 keys.append(py.const(name, where))
                 node = entry[4] if entry[0] == "set" else ("var", entry[1], entry[2], name)
-                values.append(self.branch(node, name, scope, block, leaf))
+                if i < settled:
+                    values.append(self.lazy(node, scope, block, name))
+                else:
+                    values.append(self.branch(node, name, scope, block, leaf))
         return py.put(a.Dict(keys, values), at)  # type: ignore[no-any-return]
 
     def branch(self, node: Node, name: str, scope: Scope, block: Block, leaf: Leaf) -> Expr:

@@ -81,7 +81,8 @@ class Programs:
         return f"[{', '.join(self.expression(depth, names) for _ in range(self.random.randrange(3)))}]"
 
     def record(self, depth: int, names: list[str]) -> str:
-        return f"{{ q = {self.expression(depth, names)}, r = {self.expression(depth, names)} }}"
+        other = self.random.choice("rac")  # which outdoes an argument of a function that spreads it
+        return f"{{ q = {self.expression(depth, names)}, {other} = {self.expression(depth, names)} }}"
 
     def map(self, depth: int, names: list[str]) -> str:
         return f"map({self.list(depth, names)}, e{depth} => {self.expression(depth, [*names, f'e{depth}'])})"
@@ -103,7 +104,11 @@ class Programs:
         fields |= {n: self.expression(depth, names) for n in "abc" if self.random.random() < 0.7}
         if self.random.random() < 0.3:
             fields["a"] = self.list(depth, names)
-        written = ", ".join(f"{n} = {v}" for n, v in fields.items())
+        entries = [f"{n} = {v}" for n, v in fields.items()]
+        if self.random.random() < 0.2:
+            outdone = f"{{ {self.random.choice('abc')} = {self.expression(depth, names)} }}"
+            entries.insert(self.random.randrange(len(entries) + 1), f"...{outdone}")
+        written = ", ".join(entries)
         return f"((r => {function}(r)) {{ {written} }})" if self.lazily else f"({function} {{ {written} }})"
 
 
