@@ -237,8 +237,8 @@ class Exec:
         """Keep what a failed build left, if it is wanted; what can be done next."""
         if not self._options.keep_failed:
             return (
-                "fpack log shows all of its log; --keep-failed keeps its files; --shell-on-failure opens a shell in "
-                "its sandbox"
+                "fpack log WHAT shows all of its log; --keep-failed keeps its files; --shell-on-failure opens a shell "
+                "in its sandbox"
             )
         from .sandbox.local import give_tree
 

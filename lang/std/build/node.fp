@@ -7,7 +7,7 @@
 node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
   let
     common = import("./common.fp")
-    data = from-json(read-text(lock))
+    data = read-json(lock)
     wanted = if get(data, "lockfileVersion", 1) < 2 then
         error("This lock is of npm 6 or older; npm install --package-lock-only writes a new one", "lock")
       else { ${where} = p for where, p in data.packages if is-fetched(omit, p) }

@@ -14,7 +14,7 @@ python({
   let
     common = import("./common.fp")
     needs = if requirements != null then from-requirements(read-text(requirements))
-      else if lock != null then from-lock(from-toml(read-text(lock)))
+      else if lock != null then from-lock(read-toml(lock))
       else []
     system = common.debian-tools(given, ["python3", "libc6"])
     files = [file(system, sources, need) for need in needs]
