@@ -169,6 +169,17 @@ class Strictness:
                 found.append(self.of(e[4], NONE, e[3] in whole))
         return NONE.union(*found)
 
+    def outdoable(self, entries: list[Node]) -> Names:
+        """The names that a derivation's fields before spreads need, which are evaluated where no spread has one."""
+        inner = bound(entries)
+        found = []
+        for e in entries[: after_spreads(entries)]:
+            if e[0] == "inherit":
+                found.append(self._name(e[3], NONE, e[3] not in SHALLOW))
+            elif e[0] == "set":
+                found.append(self.of(e[4], inner, e[3] not in SHALLOW))
+        return NONE.union(*found)
+
     def _name(self, name: str, hidden: Names, deep: bool) -> Names:
         if name in hidden:
             return NONE

@@ -59,15 +59,39 @@ _eager: dict[tuple[str | None, str], bool] = {}
 
 
 def eager(function: Value, wanted: str) -> bool:
-    """Whether a function is sure to evaluate all that is wanted of the record that it is called with."""
+    """Whether a function is sure to evaluate all that is wanted of the record that it is called with.
+
+    What a promise and what is wanted look like, stands in recordcalls.py.
+    """
     promise = function.__doc__
     try:
         return _eager[promise, wanted]
     except KeyError:
         pass
-    sure = (promise or "").startswith(PROMISE) and set(wanted.split()) <= set((promise or "")[1:].split())
-    _eager[promise, wanted] = sure
-    return sure
+    found = _eager[promise, wanted] = _keeps(promise or "", wanted.split())
+    return found
+
+
+def _keeps(promise: str, wanted: list[str]) -> bool:
+    if not promise.startswith(PROMISE):
+        return False
+    needs = {word for word in wanted if "=" not in word}
+    given = dict(word.split("=") for word in wanted if "=" in word)
+    words = promise[1:].split()
+    if needs <= set(words):
+        return True
+    if "..." in given or not needs <= {word.removesuffix("?") for word in words}:
+        return False
+    for record, _, outdoable in (word.partition("!") for word in words if "!" in word):
+        keys = given.get(record, "")
+        if keys == "?" or not set(keys.split(",")).isdisjoint(outdoable.split(",")):
+            return False
+    return True
+
+
+def apart(names: frozenset[str], *records: dict[str, Value]) -> bool:
+    """Whether no record has a field of these names."""
+    return all(map(names.isdisjoint, records))
 
 
 def make(function: Value, wanted: str, parts: Callable[[int], Value]) -> Callable[[int], Value]:
@@ -188,6 +212,7 @@ RUNTIME: dict[str, Any] = {
     ".record": record,
     ".opened": opened,
     ".eager": eager,
+    ".apart": apart,
     ".make": make,
     ".later": later,
     ".with": with_,

@@ -31,7 +31,7 @@ class Functions:
         def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr: ...
         def condition(self, node: Node, scope: Scope, block: Block) -> Expr: ...
         def key(self, key: str | Node, scope: Scope, block: Block, at: Place) -> Expr: ...
-        def promise(self, node: Node, needed: Names, body: Block) -> None: ...
+        def promise(self, node: Node, needed: Names, scope: Scope, body: Block) -> None: ...
 
     def strict_reccomp(self, node: Node, scope: Scope, block: Block) -> Expr:
         def put(out: str, inner: Scope, body: Block) -> Expr:
@@ -119,7 +119,7 @@ class Functions:
         every = [q for p in node[4] for q in (p[3] if p[0] == "pattern" else [p])]
         needed = self.flags(inner).of(node[5])
         if len(node[4]) == 1 and node[4][0][0] == "pattern":
-            self.promise(node, needed, body)
+            self.promise(node, needed, inner, body)
         for q in every:
             self.param(q, node[3], inner, body)
         for q in every:

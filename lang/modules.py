@@ -26,7 +26,7 @@ from .values import made as made_by
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 10
+FORMAT = 11
 
 Base = dict[str, Any]
 Free = dict[str, tuple[int, int]]

@@ -1,12 +1,14 @@
 """The compiler's part for calls with a record, `f { ... }`: no thunks where the function is sure to evaluate it all.
 
 What a function promises to evaluate of its record stands in its docstring (`promise`): names in order, with DEEP after
-one of which all is evaluated. What it calls is known when the call is made, so a call is generated for both cases.
+one of which all is evaluated, and what it evaluates under a condition (`conditional`). What is called is known when the
+call is made, so a call is generated for both cases.
 """
 
 from __future__ import annotations
 
 import _ast as a
+import re
 from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,8 @@ MAX_FIELDS = 48  # of a record, and leaves
 _LITERALS = ("int", "float", "str", "const", "fn")
 _METHODS = ("with", "extend")
 _NOTHING: Mapping[str, Node] = {}
+_NO_SPREADS: Mapping[int, str] = {}
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 # Of a function of parts. What it calls time and again is a variable of its own: reading one is less code than reading a
 # global.
 _PARAMETERS: list[tuple[str, bool | str]] = [
@@ -63,14 +67,39 @@ class RecordCalls:
         def check(self, entries: list[Node]) -> None: ...
         def bind(self, entries: list[Node], scope: Scope, block: Block, needed: Callable[[Scope], Names]) -> Scope: ...
 
-    def promise(self, node: Node, needed: Names, body: Block) -> None:
+    def promise(self, node: Node, needed: Names, scope: Scope, body: Block) -> None:
         """Put a docstring into the body of a function of one record that says what it is sure to evaluate of it."""
         names = {p[3] for p in node[4][0][3]}
         words = sorted(n for n in needed if n.removesuffix(DEEP) in names)
         fresh = FRESH if _calls_last(node[5]) else ""
+        words += self.conditional(node, needed, scope)
         if words or fresh:
             at = self.at(node)
             body.insert(0, py.run(py.const(PROMISE + fresh + " " + " ".join(words), at), at))
+
+    def conditional(self, node: Node, needed: Names, scope: Scope) -> list[str]:
+        """What a function evaluates of its record if records that it spreads have none of some fields: `NAME?` for
+        each, and then `RECORD!FIELD,...` for each of the records, which are fields of its own.
+        """
+        call = node[5]
+        while call[0] == "paren":
+            call = call[3]
+        if call[0] != "rcall" or call[3][0] != "var" or not self.derives(call[3][3], scope):
+            return []
+        entries = call[4][3] if self.is_literal(call[4]) else []
+        params = {p[3]: p for p in node[4][0][3]}
+        conditions = []
+        keys = [e[3] for e in entries[: after_spreads(entries)] if e[0] != "spread"]
+        for entry in entries:
+            if entry[0] == "spread":
+                param = params.get(entry[3][3]) if entry[3][0] == "var" else None
+                if param is None or (param[5] is not None and param[5][3:] != ([],)):
+                    return []
+                conditions.append(f"{param[3]}!{','.join(keys)}")
+        if not conditions or not all(map(_PLAIN.fullmatch, keys)):
+            return []
+        more = self.flags(scope).outdoable(entries) - needed
+        return [f"{n}?" for n in sorted(more) if n.removesuffix(DEEP) in params] + conditions
 
     # ---- the call as an expression, and as a function's result
 
@@ -89,6 +118,9 @@ class RecordCalls:
         """Put statements into `block` that return the result of a call with a record."""
         wanted = self.wanted(node, scope)
         at = self.at(node)
+        if not wanted and self.derives_around(node, scope):
+            self.derive_around(node, scope, block)
+            return
         if not wanted:
             block.append(py.give(self.strict_rcall(node, scope, block), at))
             return
@@ -111,6 +143,39 @@ class RecordCalls:
 
             block.append(py.assign(given, self.parts(record, scope, block, maker), where))
         self.result(held, given, block, at)
+
+    def derives_around(self, node: Node, scope: Scope) -> bool:
+        """Whether a node makes a derivation with spreads that may outdo what needs thunks then."""
+        callee, record = node[3], node[4]
+        if not self.repeated or self.twice or callee[0] != "var" or not self.derives(callee[3], scope):
+            return False
+        if not self.is_literal(record):
+            return False
+        before = record[3][: after_spreads(record[3])]
+        return any(e[0] == "set" and self.spares(e[4], ()) for e in before)
+
+    def derive_around(self, node: Node, scope: Scope, block: Block) -> None:
+        """Make such a derivation: without thunks where the spreads outdo nothing."""
+        at, entries, where = self.at(node), node[4][3], self.at(node[4])
+        given = self.fresh(".given")
+        self.check(entries)
+        spreads = {}
+        for entry in entries:
+            if entry[0] == "spread":
+                held = spreads[id(entry)] = self.fresh(".spread")
+                place = self.at(entry)
+                value = py.guarded(self.strict(entry[3], scope, block), ".dict", ".fields", place)
+                block.append(py.assign(held, value, place))
+        keys = frozenset(e[3] for e in entries[: after_spreads(entries)] if e[0] != "spread")
+        ways: list[Block] = [[], []]
+        before, self.twice = self.twice, True
+        for way, outdone in zip(ways, (False, True), strict=True):
+            value = self.literal(entries, scope, way, where, self.evaluate(scope, way), spreads, outdone)
+            way.append(py.assign(given, value, where))
+        self.twice = before
+        test = py.call(".apart", [py.const(keys, at), *[py.name(held, at) for held in spreads.values()]], at)
+        block.append(py.when(test, ways[0], ways[1], where))
+        block.append(py.give(py.call(".derive", [py.name(given, at)], at), at))
 
     def let(self, node: Node, scope: Scope, block: Block) -> None:
         """Put statements into `block` that return the result of a `let`."""
@@ -178,7 +243,22 @@ class RecordCalls:
             if self.spares(value, just_bound.keys()):
                 given = just_bound.get(value[3], value) if value[0] == "var" else value
                 words.append(f"{entry[3]}{DEEP}" if self.collects(given, scope) else entry[3])
-        return " ".join(sorted(words))
+        return " ".join([*sorted(words), *self.known_keys(record[3])]) if words else ""
+
+    def known_keys(self, entries: list[Node]) -> list[str]:
+        """For a function that spreads one of the fields, what it has: `FIELD=NAME,...`, or `FIELD=?`."""
+        found = []
+        for entry in entries:
+            value = entry[4] if entry[0] == "set" else entry
+            while value[0] == "paren":
+                value = value[3]
+            known = value[0] == "rec" and all(e[0] in ("set", "inherit") and _PLAIN.fullmatch(e[3]) for e in value[3])
+            keys = ",".join(e[3] for e in value[3]) if known else "?"
+            if entry[0] == "spread":
+                found.append("...=?")
+            elif value[0] not in _LITERALS and _PLAIN.fullmatch(entry[3]):
+                found.append(f"{entry[3]}={keys}")
+        return found
 
     def collects(self, node: Node, scope: Scope) -> bool:
         """Whether a value may be a list or record with thunks in it, which are spared where all of it is evaluated."""
@@ -230,17 +310,30 @@ class RecordCalls:
             return any(e[3] in just_bound if e[0] == "inherit" else self.spares(e[4], just_bound) for e in node[3])
         return kind not in _LITERALS
 
-    def literal(self, entries: list[Node], scope: Scope, block: Block, at: Place, leaf: Leaf) -> Expr:
+    def literal(
+        self,
+        entries: list[Node],
+        scope: Scope,
+        block: Block,
+        at: Place,
+        leaf: Leaf,
+        spreads: Mapping[int, str] = _NO_SPREADS,
+        outdone: bool = True,
+    ) -> Expr:
         """Such a record as a dict display. leaf: makes what is no list and no record.
 
-        What a spread may outdo is left for later: nobody asks for it where one does.
+        What a spread may outdo is left for later: nobody asks for it where one does. spreads: the variables of those
+        that are evaluated already, by the entry's id. outdone: false where they are known to outdo nothing.
         """
         keys: list[Expr | None] = []
         values: list[Expr] = []
-        settled = after_spreads(entries)
+        settled = after_spreads(entries) if outdone else 0
         for i, entry in enumerate(entries):
             where = self.at(entry)
-            if entry[0] == "spread":
+            if id(entry) in spreads:
+                keys.append(None)
+                values.append(py.name(spreads[id(entry)], where))
+            elif entry[0] == "spread":
                 value = self.strict(entry[3], scope, block)
                 keys.append(None)
                 values.append(value if isinstance(value, a.Dict) else py.guarded(value, ".dict", ".fields", where))
