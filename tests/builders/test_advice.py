@@ -27,6 +27,32 @@ def test_what_a_build_lacks(line: str, lacks: str, field: str, search: str) -> N
     assert said.startswith(f"if {lacks} is none") and f"`{field}`" in said and said.endswith(f"fpack search {search}")
 
 
+@pytest.mark.parametrize(
+    ("line", "lacks", "run"),
+    [
+        ("error: no matching package named `anyhow` found", "anyhow", "cargo vendor"),
+        ('error: failed to select a version for the requirement `serde = "^2"`', "serde", "cargo vendor"),
+        (
+            "main.go:3:8: cannot find module providing package example.org/x: import lookup disabled by -mod=vendor",
+            "example.org/x",
+            "go mod vendor",
+        ),
+        (
+            "example.org/x@v1.2.3: is explicitly required in go.mod, but not marked as explicit in vendor/modules.txt",
+            "example.org/x",
+            "go mod vendor",
+        ),
+        ("Could not find gem 'rack' in locally installed gems.", "rack", "bundle cache"),
+        ("Could not find rack-3.1.0 in locally installed gems", "rack-3.1.0", "bundle cache"),
+        ("npm error code ENOTCACHED", "package-lock.json", "npm install"),
+        ("ERROR: No matching distribution found for six==1.17.0", "six", "lock the requirements again"),
+    ],
+)
+def test_what_a_lock_lacks(line: str, lacks: str, run: str) -> None:
+    said = advice(f"-- build\n{line}\n")
+    assert lacks in said and run in said and "fpack search" not in said
+
+
 def test_the_first_of_several_counts() -> None:
     said = advice("b.c:1:1: fatal error: b.h: No such file or directory\n/bin/sh: 1: flex: not found")
     assert "b.h" in said and "flex" not in said
