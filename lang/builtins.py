@@ -2,7 +2,7 @@
 
 The data comes first, so that `|>` reads well: `xs |> map(x => x + 1) |> join(", ")`. Functions never change what they
 are given. A position or an index counts from 0. What each does stands at its definition (builtin_lists.py,
-builtin_texts.py, readers.py, evaluator.py), whence `fpack doc` takes it.
+builtin_records.py, builtin_texts.py, readers.py, evaluator.py), whence `fpack doc` takes it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import builtin_lists as lists
+from . import builtin_records as records
 from . import builtin_texts as texts
 from . import readers
 from .values import Value
@@ -101,14 +102,14 @@ PURE: dict[str, Callable[..., Value]] = {
     "any": lists.any_,
     "all": lists.all_,
     "contains": lists.contains,
-    "names": lists.names,
-    "values": lists.values,
-    "has": lists.has,
-    "remove": lists.remove,
-    "map-record": lists.map_record,
-    "to-record": lists.to_record,
-    "merge": lists.merge,
-    "on-demand": lists.on_demand,
+    "names": records.names,
+    "values": records.values,
+    "has": records.has,
+    "remove": records.remove,
+    "map-record": records.map_record,
+    "to-record": records.to_record,
+    "merge": records.merge,
+    "on-demand": records.on_demand,
     "join": texts.join,
     "starts-with": texts.starts_with,
     "ends-with": texts.ends_with,
