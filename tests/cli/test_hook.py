@@ -5,12 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.program import Fpack
-from support.shells import Terminal, world
+from support.shells import Terminal
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
@@ -20,27 +19,12 @@ shell = shell { name = "site", packages = [debian.greet], env = { LEVEL = "own" 
 """
 
 
-@pytest.fixture(scope="module")
-def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
-    archive = world(tmp_path_factory.mktemp("archive"))
-    archive.publish()
-    return Fpack(tmp_path_factory.mktemp("user") / "home", archive)
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     place = tmp_path / "site"
     place.mkdir()
     (place / "fpack.fp").write_text(PROJECT)
     return place
-
-
-@pytest.fixture
-def terminals() -> Iterator[list[Terminal]]:
-    opened: list[Terminal] = []
-    yield opened
-    for terminal in opened:
-        terminal.close()
 
 
 HOOKS = {

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,14 +52,6 @@ def project(tmp_path: Path) -> Path:
     (place / "fpack.fp").write_text(PROJECT)
     (place / "notes.txt").write_text("first\n")
     return place
-
-
-@pytest.fixture
-def terminals() -> Iterator[list[Terminal]]:
-    opened: list[Terminal] = []
-    yield opened
-    for terminal in opened:
-        terminal.close()
 
 
 def out(fpack: Fpack, *args: str, **options: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,14 +41,6 @@ def entered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Fpack, Path]:
         (fpack.home / place).write_text(text + "\n")
     fpack("shell", "--", "true", cwd=project, timeout=400)
     return fpack, project
-
-
-@pytest.fixture
-def terminals() -> Iterator[list[Terminal]]:
-    opened: list[Terminal] = []
-    yield opened
-    for terminal in opened:
-        terminal.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from support.program import Fpack
-from support.shells import world
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
@@ -18,13 +17,6 @@ PROJECT = """
 debian = import("fpack/debian").trixie
 shell = shell { name = "site", packages = [debian.greet], hook = "echo HOOK" }
 """
-
-
-@pytest.fixture(scope="module")
-def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
-    archive = world(tmp_path_factory.mktemp("archive"))
-    archive.publish()
-    return Fpack(tmp_path_factory.mktemp("user") / "home", archive)
 
 
 @pytest.fixture

@@ -7,21 +7,13 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.program import Fpack
-from support.shells import Terminal, world
+from support.shells import Terminal
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
-
-
-@pytest.fixture(scope="module")
-def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
-    archive = world(tmp_path_factory.mktemp("archive"))
-    archive.publish()
-    return Fpack(tmp_path_factory.mktemp("user") / "home", archive)
 
 
 @pytest.fixture
@@ -29,14 +21,6 @@ def project(tmp_path: Path) -> Path:
     place = tmp_path / "site"
     place.mkdir()
     return place
-
-
-@pytest.fixture
-def terminals() -> Iterator[list[Terminal]]:
-    opened: list[Terminal] = []
-    yield opened
-    for terminal in opened:
-        terminal.close()
 
 
 def out(fpack: Fpack, *args: str, **options: object) -> str:
