@@ -133,6 +133,7 @@ service({
     start = """exec postgres -D "$DATA" -k "$RUN" ${listen} ${options}"""
     ready = "pg_isready -q -h \"$RUN\" -p ${number}"
     stop = "SIGINT"
+    ports = if port == null then [] else [port]
     exports = {
       PGHOST = "$RUN"
       PGPORT = "${number}"

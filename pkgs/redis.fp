@@ -41,6 +41,7 @@ service({ port: int | null = null }) = import("fpack/shell").service {
     exec redis-server --unixsocket "$RUN/redis.sock" --port ${if port == null then 0 else port} --bind 127.0.0.1 --save 60 1
   """
   env = { LANG = "C" } # the image has no other locale
+  ports = if port == null then [] else [port]
   ready = "redis-cli -s \"$RUN/redis.sock\" ping"
   exports = {
     REDIS_SOCKET = "$RUN/redis.sock"

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from fpack.builders.oci.tar import DIRECTORY, FILE, SYMLINK, Member
+from fpack.builders.sandbox.isolation import KERNEL_SETTINGS
 
 from .filesystem import FileSystem
 
@@ -198,4 +199,7 @@ def _script(files: FileSystem, config: dict[str, Any], plan: _Plan, name: str) -
     user = _user(config)
     if user is not None and user[0]:
         yield f'set -- --uid {user[0]} --gid {user[1]} "$@"'
-    yield ('exec bwrap --unshare-user --ro-bind "$root" / --dev /dev --proc /proc --ro-bind-try /sys /sys "$@"')
+    # Root's user namespace has uid 0 of the machine outside, which may write the kernel's settings.
+    settings = " ".join(f"--ro-bind-try {path} {path}" for path in KERNEL_SETTINGS)
+    kernel = f"--dev /dev --proc /proc {settings} --ro-bind-try /sys /sys"
+    yield f'exec bwrap --unshare-user --ro-bind "$root" / {kernel} "$@"'

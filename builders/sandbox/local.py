@@ -27,8 +27,8 @@ from fpack.store.remove import open_directory
 from . import server, watch
 from .bwrap import WHEEL, SandboxError, find_bwrap, forbidden, wheel_of
 from .executor import Finished, Work
-from .seccomp import build_filter
-from .spec import LEFT, Places, Spec, left_running, options
+from .isolation import filter_of
+from .spec import ISOLATION, LEFT, Places, Spec, left_running, options
 
 _POLL = 100  # ms between looks at a run
 _WATCH = 0.25  # seconds between looks at its memory
@@ -89,7 +89,7 @@ class Local:
             places = self._hand_over(work, uid)
             request = self._request(spec._replace(command=command), uid, work, places)
             words = options(spec, places, terminal=True)
-            code = build_filter()
+            code = filter_of(ISOLATION)
             pid = os.fork()
             if pid == 0:
                 try:
@@ -191,7 +191,7 @@ class Local:
     def _connect(self, size: int) -> socket.socket:
         if size not in self._servers:
             if self._filter < 0:
-                code = build_filter()
+                code = filter_of(ISOLATION)
                 self._filter = os.memfd_create("filter", os.MFD_CLOEXEC)
                 os.write(self._filter, code)
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

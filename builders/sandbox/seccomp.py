@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import errno
 import os
-from struct import pack
 from typing import NamedTuple
 
+from . import bpf
 from .bwrap import SandboxError
+from .tty_filter import TIOCLINUX, TIOCSTI
 
-_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
-_LOAD, _JUMP_EQUAL, _JUMP_SET, _JUMP_MORE, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x06  # BPF_LD|W|ABS, BPF_JMP|..|K, BPF_RET
-_NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 _X32 = 0x40000000
 
 SET_ID = 0o6000
 _NAMESPACES = 0x7E020080  # CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID, NET and TIME
 _CLONE_NAMESPACES = _NAMESPACES & ~0x80  # NEWTIME's bit belongs to clone's exit signal
-_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _ATTACH, _SEIZE = 16, 0x4206
 _FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink
 
@@ -67,7 +64,7 @@ _BITS: dict[str, tuple[int, int]] = {
 }  # fmt: skip
 # Refused with EPERM when an argument is one of the values.
 _VALUES: dict[str, tuple[int, tuple[int, ...]]] = {
-    "ioctl": (1, (_TIOCSTI, _TIOCLINUX)), "ptrace": (0, (_ATTACH, _SEIZE)),
+    "ioctl": (1, (TIOCSTI, TIOCLINUX)), "ptrace": (0, (_ATTACH, _SEIZE)),
 }  # fmt: skip
 # Opening a file makes it with a mode, where it makes it: (argument of the flags, argument of the mode).
 _OPENS = {"open": (1, 2), "openat": (2, 3)}
@@ -98,75 +95,48 @@ def build_filter(machine: str = "") -> bytes:
         )
     audit, column = MACHINES[machine]
     numbers = {name: number for name, row in _CALLS.items() if (number := row[column]) is not None}
-    program = _Program()
+    program = bpf.Program()
     # Another architecture's calls have other numbers.
-    program.add(_LOAD, _ARCH)
-    program.add(_JUMP_EQUAL, audit, 1, 0)
+    program.add(bpf.LOAD, bpf.ARCH)
+    program.add(bpf.JUMP_EQUAL, audit, 1, 0)
     program.refuse(errno.ENOSYS)
-    program.add(_LOAD, _NUMBER)
+    program.add(bpf.LOAD, bpf.NUMBER)
     if machine == "x86_64":
-        program.add(_JUMP_MORE, _X32, 0, 1)
+        program.add(bpf.JUMP_MORE, _X32, 0, 1)
         program.refuse(errno.ENOSYS)
     for code, names in _NEVER.items():
         for name in names.split():
             if name in numbers:
-                program.add(_JUMP_EQUAL, numbers[name], 0, 1)
+                program.add(bpf.JUMP_EQUAL, numbers[name], 0, 1)
                 program.refuse(code)
     for name, (argument, bits) in _BITS.items():
         if name in numbers:
-            program.add(_JUMP_EQUAL, numbers[name], 0, 4)
+            program.add(bpf.JUMP_EQUAL, numbers[name], 0, 4)
             program.argument(argument)
-            program.add(_JUMP_SET, bits, 0, 1)
+            program.add(bpf.JUMP_SET, bits, 0, 1)
             program.refuse(errno.EPERM)
             program.allow()
     for name, (argument, values) in _VALUES.items():
-        program.add(_JUMP_EQUAL, numbers[name], 0, 2 + 2 * len(values))
+        program.add(bpf.JUMP_EQUAL, numbers[name], 0, 2 + 2 * len(values))
         program.argument(argument)
         for value in values:
-            program.add(_JUMP_EQUAL, value, 0, 1)
+            program.add(bpf.JUMP_EQUAL, value, 0, 1)
             program.refuse(errno.EPERM)
         program.allow()
     for name, (flags, mode) in _OPENS.items():
         if name in numbers:
-            program.add(_JUMP_EQUAL, numbers[name], 0, 6)
+            program.add(bpf.JUMP_EQUAL, numbers[name], 0, 6)
             program.argument(flags)
-            program.add(_JUMP_SET, _CREATES, 0, 3)
+            program.add(bpf.JUMP_SET, _CREATES, 0, 3)
             program.argument(mode)
-            program.add(_JUMP_SET, SET_ID, 0, 1)
+            program.add(bpf.JUMP_SET, SET_ID, 0, 1)
             program.refuse(errno.EPERM)
             program.allow()
     for name in ("socket", "socketpair"):
-        program.add(_JUMP_EQUAL, numbers[name], 0, 2 + len(_FAMILIES))
+        program.add(bpf.JUMP_EQUAL, numbers[name], 0, 2 + len(_FAMILIES))
         program.argument(0)
         for left, family in zip(range(len(_FAMILIES), 0, -1), _FAMILIES, strict=True):
-            program.add(_JUMP_EQUAL, family, left, 0)
+            program.add(bpf.JUMP_EQUAL, family, left, 0)
         program.refuse(errno.EAFNOSUPPORT)
     program.allow()
     return program.encode()
-
-
-class _Program:
-    """Instructions, one after the other. Jumps are relative, and forward."""
-
-    def __init__(self) -> None:
-        self._code: list[bytes] = []
-
-    def add(self, code: int, value: int, true: int = 0, false: int = 0) -> None:
-        """struct sock_filter."""
-        self._code.append(pack("<HBBI", code, true, false, value))
-
-    def argument(self, index: int) -> None:
-        """Load the low half of an argument: all of those that are looked at are ints."""
-        self.add(_LOAD, _ARGUMENTS + 8 * index)
-
-    def refuse(self, code: int) -> None:
-        """The call fails with an error."""
-        self.add(_RETURN, _ERRNO | code)
-
-    def allow(self) -> None:
-        """The call is made."""
-        self.add(_RETURN, _ALLOW)
-
-    def encode(self) -> bytes:
-        """The program's bytes."""
-        return b"".join(self._code)

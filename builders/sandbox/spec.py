@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 from fpack.builders.protocol import BuildError
 
+from .isolation import Isolation, assemble
+
 STORE = "/fpack/store"
 BUILD = "/build"
 CONTROL = "/run/fpack"  # where the files that steer a build are seen
 UID = 1000
 PHASE_FD, ARGUMENTS_FD, FILTER_FD = 3, 4, 5
 LEFT = "/left"  # told among the phases: before the names of processes that a command left behind
-SHM_SIZE = 1 << 30
+ISOLATION = Isolation(UID, UID)
 
 GiB = 1 << 30
 
@@ -61,14 +63,8 @@ class Places(NamedTuple):
 def options(spec: Spec, places: Places, terminal: bool = False) -> list[str]:
     """bubblewrap's options, without the command. terminal: the one that the caller sits at stays in use."""
     view, work = places.view, places.work
+    base = ["--die-with-parent", "--ro-bind", f"{view}/root", "/"]
     words = [
-        *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),
-        *("--uid", str(UID), "--gid", str(UID), "--hostname", "fpack", "--die-with-parent"),
-        *("--ro-bind", f"{view}/root", "/"),
-        *("--proc", "/proc"),
-        *("--ro-bind-try", "/proc/sys", "/proc/sys"),
-        *("--ro-bind-try", "/proc/sysrq-trigger", "/proc/sysrq-trigger"),
-        *("--dev", "/dev", "--size", str(SHM_SIZE), "--perms", "1777", "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),
         *("--ro-bind", f"{view}/passwd", "/etc/passwd", "--ro-bind", f"{view}/group", "/etc/group"),
         *("--bind", f"{work}/tmp", "/tmp"),
         *("--bind", f"{work}/build", BUILD),
@@ -83,7 +79,7 @@ def options(spec: Spec, places: Places, terminal: bool = False) -> list[str]:
         words += ("--setenv", name, value)
     # As process 1 of its namespace: when it ends, so has all that it began.
     words += () if terminal else ("--as-pid-1", "--new-session")
-    return [*words, "--seccomp", str(FILTER_FD)]
+    return assemble(ISOLATION, base, words, FILTER_FD)
 
 
 def left_running(line: str) -> str:

@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from .model import Closure
 
-FORMAT = 4
+FORMAT = 5
 DAY = 86400
 # A file that changed again so soon after it was read may look the same.
 _TICK = 100_000_000  # ns
@@ -27,7 +27,10 @@ Signature = tuple[int, ...]
 
 
 class Service(NamedTuple):
-    """A program beside a shell. closure: its own; start, prepare, ready: bash's. exports: variables of the shell."""
+    """A program beside a shell. closure: its own; start, prepare, ready: bash's. exports: variables of the shell.
+
+    ports: of 127.0.0.1 that it listens on.
+    """
 
     name: str
     closure: Closure
@@ -37,6 +40,7 @@ class Service(NamedTuple):
     stop: str = "SIGTERM"
     exports: Mapping[str, str] = {}
     seconds: int = 60
+    ports: tuple[int, ...] = ()
 
 
 class Entry(NamedTuple):

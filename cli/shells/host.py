@@ -109,6 +109,12 @@ def _may_mount() -> bool:
     return False
 
 
+def is_machine_root() -> bool:
+    """Return whether uid 0 here is the machine's, not that of a user namespace of another user."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        return any(line.split()[:2] == ["0", "0"] for line in file)
+
+
 def _sockets(environ: Mapping[str, str]) -> Iterable[str]:
     """Where the ssh agent, the display servers, sound and the message bus would be."""
     run = environ.get("XDG_RUNTIME_DIR", "")

@@ -49,7 +49,8 @@ class Host(NamedTuple):
     privileged: root that may mount, so that no user namespace is needed. cwd, project: absolute; the latter is empty
     outside of a project. real: cwd without symlinks, or empty. sockets: those that exist of the ssh agent, X, Wayland
     and the like. terminfo: the host's entry for $TERM where the shell has none. resolv, localtime: real files, or
-    empty. folders: more to share. runtime: $XDG_RUNTIME_DIR where that is below /run, else empty. certificates: the
+    empty. helper: the program that attaches the network to a container's own; empty: a container has the machine's.
+    folders: more to share. runtime: $XDG_RUNTIME_DIR where that is below /run, else empty. certificates: the
     file of those that this machine trusts, or empty where the shell has none.
     """
 
@@ -66,6 +67,7 @@ class Host(NamedTuple):
     resolv: str = ""
     localtime: str = ""
     folders: tuple[str, ...] = ()
+    helper: str = ""
     runtime: str = ""
     certificates: str = ""
     real: str = ""

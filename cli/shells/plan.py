@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from fpack.builders.sandbox.isolation import Isolation, assemble
+
 from .model import Account, Closure, Host, Wishes
 
 # (name, kind, target): "d" a directory, "l" a symlink to `target`, "f" anything else.
@@ -34,10 +36,6 @@ _TAKEN = (
     "/run",
     "/fpack",
 )
-_CAPABILITIES = (
-    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID",
-    "CAP_SETUID", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE",
-)  # fmt: skip
 # Variables that a clean environment keeps.
 _KEPT = (
     "TERM", "COLORTERM", "NO_COLOR", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK",
@@ -58,33 +56,43 @@ _HOSTS_OWN = frozenset((
 _HOSTS_BEGINNINGS = ("LD_", "LC_", "NIX_", "GUIX_", "BASH_FUNC_")
 
 
-class Plan(NamedTuple):
-    """args: bubblewrap's, without the program and the command. env: all of it. cwd: where the command starts.
-
-    hidden: the directory that one was in, where that is not seen in the shell.
-    """
-
-    args: tuple[str, ...]
-    env: dict[str, str]
-    cwd: str
-    hidden: str = ""
-
-
 class Mount(NamedTuple):
     """how: bubblewrap's option. source: on the host, or a symlink's target; empty where there is none.
 
-    mode: of a directory that is made, in octal digits.
+    mode: of a directory that is made, in octal digits. owned: the source belongs to the machine's user, who must be its
+    owner in the shell too.
     """
 
     how: str
     path: str
     source: str = ""
     mode: str = ""
+    owned: bool = False
 
     def args(self) -> tuple[str, ...]:
         """As bubblewrap takes it."""
         words = (self.how, self.source, self.path) if self.source else (self.how, self.path)
         return ("--perms", self.mode, *words) if self.mode else words
+
+
+class Plan(NamedTuple):
+    """base, mounts: what becomes `/`, and what lies over the kernel's file systems. env: all of it.
+
+    cwd: where the command starts. hidden: the directory that one was in, where that is not seen in the shell.
+    """
+
+    isolation: Isolation
+    base: tuple[Mount, ...]
+    mounts: tuple[Mount, ...]
+    env: dict[str, str]
+    cwd: str
+    hidden: str = ""
+
+    def args(self, filter_fd: int) -> list[str]:
+        """Return bubblewrap's arguments, without the program and the command. filter_fd: see `assemble`."""
+        base = [word for mount in self.base for word in mount.args()]
+        mounts = [word for mount in self.mounts for word in mount.args()]
+        return [*assemble(self.isolation, base, mounts, filter_fd), "--remount-ro", "/", "--chdir", self.cwd]
 
 
 def account(host: Host, wishes: Wishes) -> Account:
@@ -107,9 +115,8 @@ def plan(closure: Closure, wishes: Wishes, host: Host, listing: Listing, etc: st
     who = account(host, wishes)
     extra = _of_the_host(wishes, host, who)
     small = list(_small(wishes, host))
-    mounts = [*_top(closure.view, listing, [m.path for m in (*extra, *small)]), Mount("--ro-bind", "/etc", etc)]
-    mounts += _system(wishes)
-    mounts += [Mount("--ro-bind", path, disk) for path, disk in closure.paths]
+    base = [*_top(closure.view, listing, [m.path for m in (*extra, *small)]), Mount("--ro-bind", "/etc", etc)]
+    mounts = [*_temporary(wishes), *(Mount("--ro-bind", path, disk) for path, disk in closure.paths)]
     if not closure.paths:
         mounts.append(Mount("--dir", "/fpack/store"))
     mounts += extra
@@ -120,28 +127,24 @@ def plan(closure: Closure, wishes: Wishes, host: Host, listing: Listing, etc: st
         cwd = seen[0]
     else:
         cwd, hidden = who.home, host.cwd
-    args = [*_namespaces(wishes, host, who)]
-    for mount in mounts:
-        args += mount.args()
-    args += ["--remount-ro", "/", "--chdir", cwd]
-    return Plan(tuple(args), environment(closure, wishes, host, who), cwd, hidden)
+    return Plan(
+        isolation(wishes, host), tuple(base), tuple(mounts), environment(closure, wishes, host, who), cwd, hidden
+    )
 
 
-# Namespaces.
+def isolation(wishes: Wishes, host: Host) -> Isolation:
+    """Return how far a shell is cut off from the machine."""
+    who = account(host, wishes)
+    closed = wishes.container
+    # As root without a user namespace, a shell can do what an installation or an archive asks of root.
+    root = host.privileged and not closed and not is_another(wishes, host)
+    return Isolation(who.uid, who.gid, closed, wishes.network and not host.helper, root)
 
 
-def _namespaces(wishes: Wishes, host: Host, who: Account) -> Iterator[str]:
-    mapped = (who.uid, who.gid) != (host.uid, host.gid)
-    if not host.privileged or mapped:
-        yield from ("--unshare-user", "--uid", str(who.uid), "--gid", str(who.gid))
-    else:
-        # As root without a namespace of users, what an installation or an archive asks of root: owners, no more.
-        for name in _CAPABILITIES:
-            yield from ("--cap-add", name)
-    if wishes.container:
-        yield from ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "fpack")
-    if not wishes.network:
-        yield "--unshare-net"
+def is_another(wishes: Wishes, host: Host) -> bool:
+    """Return whether the user in the shell has another number than the caller."""
+    who = account(host, wishes)
+    return (who.uid, who.gid) != (host.uid, host.gid)
 
 
 # Mounts.
@@ -167,16 +170,10 @@ def _top(view: str, listing: Listing, holes: list[str]) -> Iterator[Mount]:
                 yield Mount("--ro-bind", path, f"{view}{path}")
 
 
-def _system(wishes: Wishes) -> Iterator[Mount]:
-    """The kernel's file systems and the temporary ones."""
+def _temporary(wishes: Wishes) -> Iterator[Mount]:
+    """The temporary file systems."""
     if wishes.container:
-        yield Mount("--proc", "/proc")
-        yield Mount("--dev", "/dev")
         yield Mount("--tmpfs", "/tmp")
-    else:
-        yield Mount("--bind", "/proc", "/proc")
-        yield Mount("--dev-bind", "/dev", "/dev")
-        yield Mount("--ro-bind-try", "/sys", "/sys")
     yield Mount("--tmpfs", "/run")
     yield Mount("--dir", "/run/lock")
 
@@ -194,11 +191,11 @@ def _of_the_host(wishes: Wishes, host: Host, who: Account) -> list[Mount]:
         found[who.home] = Mount("--tmpfs", who.home)
     for place in wanted:
         if place and _sharable(place):
-            found[place] = Mount("--bind", place, place)
+            found[place] = Mount("--bind", place, place, owned=True)
     for place in wishes.expose:
-        found[place] = Mount("--ro-bind", place, place)
+        found[place] = Mount("--ro-bind", place, place, owned=True)
     for place in wishes.share:
-        found[place] = Mount("--bind", place, place)
+        found[place] = Mount("--bind", place, place, owned=True)
     mounts: list[Mount] = []
     for path in sorted(found):
         mount = found[path]
@@ -224,7 +221,7 @@ def _small(wishes: Wishes, host: Host) -> Iterator[Mount]:
     for place in host.sockets:
         seen = _within(place, "/tmp") or _within(place, host.home)
         if not seen and (_within(place, "/run/") or _sharable(place)):
-            yield Mount("--ro-bind-try", place, place)
+            yield Mount("--ro-bind-try", place, place, owned=True)
     if host.terminfo:
         term = host.terminfo.rpartition("/")[2]
         yield Mount("--ro-bind", f"/run/terminfo/{term[:1]}/{term}", host.terminfo)

@@ -103,7 +103,7 @@ class _Shell:
         names = ("name", "root", "paths", "search", "env", "hook", "release", "usual-names")
         self._parts = [{name: evaluator.force(record[name], True) for name in names}]
         services = evaluator.force(record["services"])
-        wanted = ("root", "paths", "search", "env", "exports", "start", "prepare", "ready", "stop", "seconds")
+        wanted = ("root", "paths", "search", "env", "exports", "start", "prepare", "ready", "stop", "seconds", "ports")
         for name in services:
             service = evaluator.force(services[name])
             self._parts.append({"name": name, "hook": "", **{n: evaluator.force(service[n], True) for n in wanted}})
@@ -221,6 +221,7 @@ def _service(part: Mapping[str, Any], closure: Closure, real: Mapping[str, Store
         stop=str(part["stop"]),
         exports={name: _resolved(value, real) for name, value in part["exports"].items()},
         seconds=int(part["seconds"]),
+        ports=tuple(part["ports"]),
     )
 
 

@@ -13,7 +13,7 @@ import os
 import signal
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fpack.store.errors import FpackError
@@ -101,9 +101,10 @@ class _Running:
         told, tell = os.pipe2(os.O_CLOEXEC)
         output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            args, env = self._sandbox()
-            words = ["/bin/sh", "-c", script, self.service.name]
-            self._child = enter.start(self._ready.bwrap, ["--as-pid-1", *args], words, env, output, tell)
+            launch = self._launching(script, init=True)
+            if launch.outside:
+                os.fchown(output, launch.outside, -1)  # it may open /dev/stderr anew
+            self._child = enter.start(launch, output, tell)
         finally:
             os.close(output)
             os.close(tell)
@@ -112,19 +113,18 @@ class _Running:
         if command:
             (self.folder / "pid").write_text(f"{command} {_started(command)}\n", "ascii")
 
-    def _sandbox(self) -> tuple[Sequence[str], dict[str, str]]:
-        made = self._ready.plan()
-        env = {name: self.place(value) for name, value in made.env.items()}
-        return made.args, {**env, "DATA": os.fspath(self.data), "RUN": self.short}
+    def _launching(self, script: str, init: bool = False) -> enter.Launch:
+        env = {name: self.place(value) for name, value in self._ready.plan().env.items()}
+        env |= {"DATA": os.fspath(self.data), "RUN": self.short}
+        return self._ready.launch(["/bin/sh", "-c", script, self.service.name], env, init)
 
     def wait(self, note: Callable[[str], None]) -> None:
         """Wait until it can be used; ServiceError, with the end of its log, if that does not come."""
         begun = time.monotonic()
-        args, env = self._sandbox()
-        words = ["/bin/sh", "-c", self.service.ready, self.service.name]
+        launch = self._launching(self.service.ready)
         while True:
             nothing = os.open(os.devnull, os.O_WRONLY)
-            child = enter.start(self._ready.bwrap, args, words, env, nothing)
+            child = enter.start(launch, nothing)
             os.close(nothing)
             if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 and self._alive():
                 break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from fpack.store.errors import FpackError
 
@@ -12,17 +12,31 @@ from .cache import Entry
 from .model import USUAL, Account, Closure, Host, Wishes
 from .placing import beside, make_place
 
+_SHARED_NETWORK = (
+    "The network of this container is the machine's own, with the servers that listen on its loopback device; "
+    "install passt or slirp4netns for one of its own, or use --network off"
+)
+
 
 class Ready:
     """Everything that is needed to run commands in a shell."""
 
     def __init__(self, entry: Entry, wishes: Wishes, closure: Closure | None = None) -> None:
+        """closure: of a service, which has the machine's network; by default the entry's own."""
         self.entry = entry
         self.closure = closure or entry.closure
         self.wishes = wishes
         self.host = host.facts(entry.project, self.closure.view)
         self.who = plan.account(self.host, wishes)
         self.bwrap = find_bwrap()
+        self.outside = outside_user(self.host, wishes)
+        if wishes.container and wishes.network and closure is None:
+            from . import network
+
+            helper = network.find_helper(self.outside)
+            if helper:
+                resolv = prepared_resolv(entry.place, self.host.resolv)
+                self.host = self.host._replace(helper=helper, resolv=resolv)
 
     def plan(self, found: Host | None = None) -> plan.Plan:
         """How to enter."""
@@ -30,6 +44,13 @@ class Ready:
         etc, own = prepared_etc(self.entry.place, view, self.who), prepared_scripts(self.entry.place, self.closure)
         return plan.plan(
             self.closure, self.wishes, found or self.host, lambda folder: host.listing(view + folder), etc, own
+        )
+
+    def launch(self, words: Sequence[str], env: Mapping[str, str], init: bool = False) -> enter.Launch:
+        """How to run a command. env: all of its variables. init: it is process 1 of the sandbox."""
+        ports = sorted({port for service in self.entry.services for port in service.ports})
+        return enter.Launch(
+            self.bwrap, self.plan(), tuple(words), env, init, self.outside, self.host.helper, tuple(ports)
         )
 
 
@@ -54,18 +75,41 @@ def go(
         wishes = wishes._replace(interpreter=preferred(entry.closure.view, os.environ.get("SHELL", "")))
     ready = Ready(entry, wishes)
     made = ready.plan()
+    if wishes.container and wishes.network and not ready.host.helper:
+        note(_SHARED_NETWORK)
     if made.hidden:
         note(f"{made.hidden} is this machine's own and not in the shell, which begins in {made.cwd}")
     env = made.env | (more or {})
     words, extra = plan.command(ready.closure, wishes, env["PATH"])
     _check(ready.closure, wishes, env["PATH"])
     try:
-        return enter.run(ready.bwrap, made.args, words, env | extra, lease)
+        return enter.run(ready.launch(words, env | extra)._replace(plan=made), lease)
     except enter.Failed:
         from fpack.builders.sandbox.bwrap import forbidden, probe
 
         probe()  # says what forbids it, if something does
         raise forbidden("bubblewrap could not set the shell up, for the reason above") from None
+
+
+def outside_user(found: Host, wishes: Wishes) -> int:
+    """Return the user that a shell's processes are on the machine, if another than the caller; else 0.
+
+    A shell of root that is a container, or that has another user, is never the machine's root: who is, may write the
+    kernel's settings, signal root's processes and is obeyed by system services, whatever else a sandbox takes away.
+    """
+    if found.uid != 0 or not (wishes.container or plan.is_another(wishes, found)) or not host.is_machine_root():
+        return 0
+    from fpack.builders.sandbox import idmap
+    from fpack.builders.sandbox.bwrap import SandboxError
+
+    number = idmap.chosen(os.fsencode(found.project or found.cwd))
+    if not found.privileged or not number:
+        raise SandboxError(
+            "This root cannot make a shell for another user",
+            why="it has no right to mount" if number else "its user namespace has no other users",
+            hint="run fpack as another user than root",
+        )
+    return number
 
 
 class NotThere(FpackError):
@@ -135,6 +179,19 @@ def prepared_etc(place: str, view: str, who: Account) -> str:
         make_place(place)
         make_etc(etc, view, who, host.groups(os.getgroups()))
     return etc
+
+
+def prepared_resolv(place: str, host_file: str) -> str:
+    """The file that becomes /etc/resolv.conf of a container with a network of its own, made if it is not there."""
+    from . import network
+
+    text = network.resolv_text(host_file)
+    folder = f"{place}/resolv-{_short(text)}"
+    if not os.path.isdir(folder):
+        make_place(place)
+        with beside(folder) as made, open(f"{made}/resolv.conf", "w", encoding="utf-8") as file:
+            file.write(text)
+    return f"{folder}/resolv.conf"
 
 
 def prepared_scripts(place: str, closure: Closure) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from . import host, plan, terminal
+from fpack.builders.sandbox.isolation import filter_of
+
+from . import host, plan
 from .cache import Entry
 from .model import Wishes
 from .placing import beside
@@ -20,12 +22,13 @@ _UNSET = (
     "LD_LIBRARY_PATH", "LD_PRELOAD", "LC_ALL", "LC_CTYPE", "LANGUAGE", "PYTHONHOME", "PYTHONPATH", "PERL5LIB",
     "GEM_HOME", "GEM_PATH", "NODE_PATH", "GOROOT", "JAVA_HOME", "LOCPATH", "GCONV_PATH", "BASH_ENV", "FPACK_ACTIVE",
 )  # fmt: skip
+_FILTER_FD = 8  # as in the script
 _SCRIPT = """\
 #!/bin/sh
 # A program of the shell {name}, which fpack made. What Ctrl-C does is up to the program.
 trap '' INT QUIT
 exec 8<{filter} 9<{args} || exit
-exec {bwrap} --seccomp 8 --args 9 --chdir "$PWD" -- env --default-signal=INT,QUIT -- "${{0##*/}}" "$@"
+exec {bwrap} --args 9 --chdir "$PWD" -- env --default-signal=INT,QUIT -- "${{0##*/}}" "$@"
 """
 
 
@@ -35,7 +38,7 @@ def activate(entry: Entry) -> tuple[str, dict[str, str]]:
     facts = ready.host._replace(folders=host.folders(), cwd=entry.project or ready.host.home, sockets=())
     made = ready.plan(facts)
     run = f"/run/user/{facts.uid}"
-    args = [*made.args[:-2], "--bind-try", run, run]
+    args = [*made.args(_FILTER_FD)[:-2], "--bind-try", run, run]
     for name in ("PATH", "LANG", "FPACK_SHELL", *sorted(entry.closure.env)):
         if name in made.env:
             args += ["--setenv", name, made.env[name]]
@@ -96,7 +99,7 @@ def _write(entry: Entry, args: Iterable[str], names: Iterable[str], ready: Ready
         with open(f"{folder}/args", "wb") as file:
             file.write(data)
         with open(f"{folder}/filter", "wb") as file:
-            file.write(terminal.build_filter())
+            file.write(filter_of(ready.plan().isolation))
         name = "".join(c for c in entry.closure.name if c.isalnum() or c in "-_.")
         with open(f"{folder}/run", "w", encoding="utf-8") as script:
             files = {"args": quoted(f"{place}/args"), "filter": quoted(f"{place}/filter")}

@@ -78,7 +78,7 @@ shell({
 # It has a root of its own, of packages or of an image. start: what sh runs, in the foreground. prepare: what it runs before, for example
 # to make an empty database. ready: what succeeds as soon as it can be used. stop: the signal that ends it.
 # env: its variables; exports: the shell's. In both, and in scripts as variables, $DATA is a directory that stays with
-# the project, $RUN a short-lived one whose path is short, for sockets.
+# the project, $RUN a short-lived one whose path is short, for sockets. ports: of 127.0.0.1 that it listens on.
 service({
   start: string,
   packages: list = [],
@@ -88,12 +88,14 @@ service({
   stop: string = "SIGTERM",
   env: record = {},
   exports: record = {},
+  ports: list = [],
   seconds: int = 60,
   rules: record = {},
 }) =
   let
     inside = shell { name = "service", packages, env, rules }
     offered = map-record(exports, (_, value) => "${value}")
+    numbers = [checked-port(p) for p in ports]
   in {
     type = "service"
     root = if image == null then inside.root else image.root
@@ -102,6 +104,7 @@ service({
     env = inside.env
     exports = offered
     start, prepare, ready, stop, seconds
+    ports = numbers
   }
 
 # The shell of `fpack shell debian.trixie.gcc debian.trixie.make`.
@@ -142,6 +145,9 @@ checked-service(name, s) =
   if match(name, "[A-Za-z0-9_][A-Za-z0-9_-]*") == null then error("${name} is no name for a service", name)
   else if kind == "service" then s
   else error("The service ${name} is made with service { ... }, and this is a ${kind}", name)
+
+checked-port(p) =
+  if type(p) == "int" && p > 0 && p < 65536 then p else error("`ports` takes numbers from 1 to 65535", "ports")
 
 # A shell's `/` is of one release of Debian.
 one-release(given, debian, built) =

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from fpack.cli.shells import network, stage
 from fpack.cli.shells import plan as plans
 from fpack.cli.shells.account import group, passwd
 from fpack.cli.shells.model import Account, Closure, Host, Wishes
@@ -71,7 +72,7 @@ def made(closure: Closure = CLOSURE, wishes: Wishes = PLAIN, host: Host = HOST) 
 def mounts(plan: plans.Plan) -> dict[str, tuple[str, ...]]:
     """What is at each mount point: bubblewrap's option and its source; the later one of two."""
     found: dict[str, tuple[str, ...]] = {}
-    args = list(plan.args)
+    args = plan.args(9)
     two = ("--ro-bind", "--bind", "--dev-bind", "--symlink", "--ro-bind-try")
     while args:
         option = args.pop(0)
@@ -101,9 +102,9 @@ def test_the_root_is_read_only_and_the_hosts_directories_lie_at_their_places() -
     assert found["/run/user/1000/wayland-0"] == ("--ro-bind-try", "/run/user/1000/wayland-0")
     assert "/tmp/ssh-1/agent" not in found, "it is in /tmp, which is shared"
     assert "/home/ann/web" not in found, "it is in the home directory, which is shared"
-    args = made().args
-    assert args[-4:] == ("--remount-ro", "/", "--chdir", "/home/ann/web/src")
-    assert args[:5] == ("--unshare-user", "--uid", "1000", "--gid", "100")
+    args = made().args(9)
+    assert args[-4:] == ["--remount-ro", "/", "--chdir", "/home/ann/web/src"]
+    assert args[:5] == ["--unshare-user", "--uid", "1000", "--gid", "100"]
 
 
 def test_a_mount_comes_after_what_it_lies_in() -> None:
@@ -144,12 +145,12 @@ def test_a_container_shows_the_project_and_nothing_else() -> None:
     plan = made(wishes=Wishes(container=True))
     found = mounts(plan)
     sources = {entry[1] for entry in found.values() if len(entry) == 2 and entry[0] != "--symlink"}
-    assert {s for s in sources if not s.startswith(("/views/", "/kept/", "/disk/"))} == {
+    assert {s for s in sources if not s.startswith(("/views/", "/kept/", "/disk/", "/proc/sys"))} == {
         "/home/ann/web",
         "/run/systemd/resolve/stub-resolv.conf",
     }
     assert found["/home/ann"] == ("--tmpfs",) and found["/tmp"] == ("--tmpfs",)
-    assert {"--unshare-pid", "--unshare-ipc", "--unshare-uts"} <= set(plan.args)
+    assert {"--unshare-pid", "--unshare-ipc", "--unshare-uts"} <= set(plan.args(9))
     assert "SECRET" not in plan.env and "SSH_AUTH_SOCK" not in plan.env and plan.env["TERM"] == "xterm"
 
 
@@ -167,8 +168,8 @@ def test_a_container_of_a_home_directory_shows_it_since_it_is_the_project() -> N
 
 def test_without_a_network_there_are_no_name_servers() -> None:
     plan = made(wishes=Wishes(network=False))
-    assert "--unshare-net" in plan.args and "/etc/resolv.conf" not in mounts(plan)
-    assert "--unshare-net" not in made().args
+    assert "--unshare-net" in plan.args(9) and "/etc/resolv.conf" not in mounts(plan)
+    assert "--unshare-net" not in made().args(9)
 
 
 @pytest.mark.parametrize(("wishes", "own"), [(PLAIN, False), (Wishes(pure=True), True), (Wishes(container=True), True)])
@@ -211,11 +212,56 @@ def test_path_is_the_shells_own() -> None:
     assert env["HOME"] == "/elsewhere"
 
 
-def test_root_has_owners_and_no_more() -> None:
-    args = made(host=HOST._replace(uid=0, gid=0, name="root", home="/root", privileged=True)).args
-    assert "--unshare-user" not in args and "CAP_CHOWN" in args and "CAP_SYS_ADMIN" not in args
-    args = made(host=HOST._replace(uid=0, gid=0, name="root", home="/root", privileged=False)).args
-    assert args[:5] == ("--unshare-user", "--uid", "0", "--gid", "0")
+ROOT = HOST._replace(uid=0, gid=0, name="root", home="/root", privileged=True)
+
+
+def test_roots_plain_shell_alone_is_root_on_the_machine() -> None:
+    assert made(host=ROOT).isolation.root and "--unshare-user" not in made(host=ROOT).args(9)
+    others = [
+        made(host=ROOT._replace(privileged=False)),
+        made(host=ROOT, wishes=Wishes(container=True)),
+        made(host=ROOT, wishes=Wishes(user="dev")),
+        made(host=ROOT, wishes=Wishes(user="root:0", container=True)),
+        made(),
+    ]
+    for plan in others:
+        args = plan.args(9)
+        assert not plan.isolation.root and args[0] == "--unshare-user"
+        assert args[args.index("/proc/sys") - 1] == "--ro-bind-try"
+
+
+def test_a_container_whose_network_is_attached_has_one_of_its_own() -> None:
+    wishes = Wishes(container=True)
+    assert "--unshare-net" not in made(wishes=wishes).args(9)
+    plan = made(wishes=wishes, host=HOST._replace(helper="/usr/bin/pasta", resolv="/kept/resolv.conf"))
+    assert "--unshare-net" in plan.args(9) and mounts(plan)["/etc/resolv.conf"] == ("--ro-bind", "/kept/resolv.conf")
+
+
+def test_what_root_shows_to_another_user_lies_below_a_stage() -> None:
+    plan = made(host=ROOT._replace(cwd="/srv/web", project="/srv/web"), wishes=Wishes(container=True))
+    one = stage.staged("/py/w/_bin/bwrap", plan, "/mnt", ["/py/w", "/py/w.libs"], lambda path: True)
+    assert one.bwrap == "/mnt/w/_bin/bwrap"
+    shown = {bind.source: bind for bind in one.binds}
+    assert shown["/srv/web"].owned and not shown["/views/r/root/usr"].owned and not shown["/py/w.libs"].owned
+    assert len({bind.target for bind in one.binds}) == len(one.binds)
+    found = mounts(one.plan)
+    assert found["/srv/web"] == ("--bind", shown["/srv/web"].target)
+    for how, *source in found.values():
+        if how in ("--bind", "--ro-bind"):
+            assert source[0].startswith(("/mnt/", "/proc")), source
+    missing = stage.staged("/usr/bin/bwrap", made(), "/mnt", [], lambda path: False)
+    assert mounts(missing.plan)["/run/user/1000/wayland-0"] == ("--ro-bind-try", "/run/user/1000/wayland-0")
+
+
+@pytest.mark.parametrize("helper", ["/usr/bin/pasta", "/usr/local/bin/slirp4netns"])
+def test_helpers_hide_the_machines_loopback_device(helper: str) -> None:
+    words = network.words_of(helper, 5, 6)
+    assert words[0] == helper and "/proc/self/fd/5" in words and any("/proc/self/fd/6" in word for word in words)
+    if helper.endswith("pasta"):
+        assert words[words.index("-T") + 1] == "none" and "--no-map-gw" in words
+        assert network.words_of(helper, 5, 6, (5432, 6379))[words.index("-T") + 1] == "5432,6379"
+    else:
+        assert "--disable-host-loopback" in words
 
 
 @pytest.mark.parametrize(

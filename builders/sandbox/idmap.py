@@ -1,0 +1,179 @@
+"""Show directories of root's in a mount namespace of the caller's own, to a process that is not root.
+
+The sandboxes of root that are not builds show directories that belong to the machine: a project, a home. An id-mapped
+mount shows such a directory's owner as the sandbox's user, and gives what that user makes to the owner. So no process
+in a sandbox has the machine's uid 0. Sources: mount_setattr(2), open_tree(2), move_mount(2), user_namespaces(7).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+_NEWNS, _NEWUSER = 0x20000, 0x10000000
+_REC, _PRIVATE, _NOSUID, _NODEV = 16384, 1 << 18, 2, 4
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442  # the numbers are the same on all machines
+_CLONE, _CLOEXEC, _RECURSIVE, _EMPTY_PATH, _FROM_EMPTY = 1, 0o2000000, 0x8000, 0x1000, 4
+_AT_FDCWD = -100
+_IDMAP = 0x100000  # MOUNT_ATTR_IDMAP
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Bind(NamedTuple):
+    """One directory or file to show. target: below the stage. owned: show its owner as the sandbox's user."""
+
+    source: str
+    target: str
+    owned: bool
+
+
+class NotShown(Exception):
+    """A source that cannot be shown, or a machine that does not allow it. The text says which and why."""
+
+
+class _Attributes(ctypes.Structure):
+    """struct mount_attr."""
+
+    _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]
+
+
+def show(stage: str, binds: Sequence[Bind], uid: int, devices: bool = False) -> None:
+    """Enter a mount namespace of this process's own in which `binds` lie below `stage`. NotShown if that fails.
+
+    uid: the number, for users and groups alike, that the owners of `owned` sources are shown as. devices: device files
+    can be made below `stage`, and used.
+    """
+    _call(_libc.unshare(_NEWNS), "a mount namespace cannot be made")
+    _call(_libc.mount(b"none", b"/", None, ctypes.c_ulong(_REC | _PRIVATE), None), "the mounts cannot be made private")
+    # All sources are opened before the stage hides a part of the machine's directories.
+    trees = [_tree(bind, uid) for bind in binds]
+    flags = ctypes.c_ulong(_NOSUID if devices else _NOSUID | _NODEV)
+    _call(_libc.mount(b"none", stage.encode(), b"tmpfs", flags, b"mode=0755,size=1m"), f"{stage} cannot be hidden")
+    for bind, (tree, is_folder) in zip(binds, trees, strict=True):
+        if is_folder:
+            os.makedirs(bind.target, 0o755)
+        else:
+            os.makedirs(os.path.dirname(bind.target), 0o755, exist_ok=True)
+            os.close(os.open(bind.target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+        to = os.fsencode(bind.target)
+        _call(_libc.syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, to, _FROM_EMPTY), f"{bind.source} cannot be shown")
+        os.close(tree)
+
+
+def become(uid: int) -> None:
+    """Give up root for good: this process has the user and group `uid` and no others."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def _tree(bind: Bind, uid: int) -> tuple[int, bool]:
+    """Open a source as a mount that is attached nowhere yet; also whether it is a directory."""
+    flags = _CLONE | _CLOEXEC | _RECURSIVE
+    tree = _libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(bind.source), flags)
+    _call(tree, f"{bind.source} cannot be opened")
+    status = os.fstat(tree)
+    if bind.owned:
+        users = _user_namespace(swapped(status.st_uid, uid, "uid"), swapped(status.st_gid, uid, "gid"))
+        try:
+            _map_owner(tree, users, bind.source, status.st_mode)
+        finally:
+            os.close(users)
+    return tree, status.st_mode & 0o170000 == 0o040000
+
+
+def _map_owner(tree: int, users: int, source: str, mode: int) -> None:
+    attributes = _Attributes(_IDMAP, 0, 0, users)
+    size = ctypes.sizeof(attributes)
+    code = 0
+    for flags in (_EMPTY_PATH | _RECURSIVE, _EMPTY_PATH):
+        if _libc.syscall(_MOUNT_SETATTR, tree, b"", flags, ctypes.byref(attributes), ctypes.c_size_t(size)) == 0:
+            return
+        code = ctypes.get_errno()
+    if mode & 0o1007 == 0o1007:
+        return  # everybody may write in it, as in /tmp, and the sandbox's user is one of them
+    if code in (errno.EINVAL, errno.ENOSYS, errno.EPERM):
+        raise NotShown(f"the file system of {source} cannot show its files as another user's: {os.strerror(code)}")
+    raise NotShown(f"{source}: {os.strerror(code)}")
+
+
+def swapped(owner: int, shown: int, kind: str = "uid", table: str | None = None) -> str:
+    """Return a map of ids, as /proc/PID/uid_map takes it, that swaps two of them and keeps all others.
+
+    table: the ids that this process may map, as in /proc/self/uid_map; read from there by default.
+    """
+    if table is None:
+        with open(f"/proc/self/{kind}_map", encoding="ascii") as file:
+            table = file.read()
+    lines = []
+    for line in table.splitlines():
+        first, _, count = map(int, line.split())
+        at, end = first, first + count
+        for one in sorted({owner, shown}):
+            if not at <= one < end:
+                continue
+            if one > at:
+                lines.append((at, at, one - at))
+            lines.append((one, shown if one == owner else owner, 1))
+            at = one + 1
+        if at < end:
+            lines.append((at, at, end - at))
+    return "".join("{} {} {}\n".format(*line) for line in lines)
+
+
+def _user_namespace(users: str, groups: str) -> int:
+    """Make a user namespace with these maps; return a descriptor of it."""
+    ready, tell = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        if _libc.unshare(_NEWUSER) == 0:
+            os.write(tell, b"x")
+        os.close(tell)
+        signal.pause()
+        os._exit(0)
+    try:
+        os.close(tell)
+        if not os.read(ready, 1):
+            raise NotShown("a user namespace cannot be made")
+        for name, text in (("uid_map", users), ("gid_map", groups)):
+            with open(f"/proc/{pid}/{name}", "w", encoding="ascii") as file:
+                file.write(text)
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NotShown(f"a user namespace cannot be made: {error.strerror}") from None
+    finally:
+        os.close(ready)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _call(result: int, words: str) -> None:
+    if result < 0:
+        raise NotShown(f"{words}: {os.strerror(ctypes.get_errno())}")
+
+
+def chosen(name: bytes, ids: Iterable[str] | None = None) -> int:
+    """Choose the number of the user who runs root's sandboxes of one project; 0 where root has no other users.
+
+    name: the project. The numbers lie beside those of builds. ids: the lines of /proc/self/uid_map.
+    """
+    from zlib import crc32
+
+    if ids is None:
+        with open("/proc/self/uid_map", encoding="ascii") as file:
+            ids = file.readlines()
+    ranges = [(int(first), int(count)) for first, _, count in (line.split() for line in ids)]
+    for base, span in _NUMBERS:
+        number = base + crc32(name) % span
+        if any(first <= number < first + count for first, count in ranges):
+            return number
+    return 0
+
+
+# Beside the numbers of builds: (first, how many). The second is for a root that has 65,536 users.
+_NUMBERS = ((872_480_768, 1 << 20), (65_001, 499))

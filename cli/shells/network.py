@@ -1,0 +1,152 @@
+"""Attach the machine's network to a container that has a network namespace of its own.
+
+A network namespace hides the machine's abstract sockets and the servers on its loopback device. pasta or slirp4netns
+then lets the container's programs reach what lies outside of the machine. Both run as the container's user.
+Sources: passt(1), slirp4netns(1), ioctl_ns(2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import stat
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from fpack.builders.sandbox import idmap
+from fpack.store.errors import FpackError
+
+NAME_SERVER = "10.0.2.3"  # where slirp4netns answers, and pasta is told to
+_FOLDERS = ("/usr/bin", "/usr/local/bin")
+_GET_USERNS = 0xB701  # NS_GET_USERNS
+_TUN = "/dev/net/tun"
+_PDEATHSIG = 1
+_TRIES, _POLL = 1000, 0.01  # how often it is looked for the network, and the seconds between
+
+
+class Helper(NamedTuple):
+    """A running helper."""
+
+    pid: int
+
+    def end(self) -> None:
+        """End it."""
+        try:
+            os.kill(self.pid, signal.SIGTERM)
+            os.waitpid(self.pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+
+
+def find_helper(outside: int) -> str:
+    """Return the path of a helper that works here, or "". outside: the container's user; 0: the caller."""
+    if not outside and not os.access(_TUN, os.R_OK | os.W_OK):
+        return ""
+    for name in ("pasta", "slirp4netns"):
+        for folder in _FOLDERS:
+            if os.access(f"{folder}/{name}", os.X_OK):
+                return f"{folder}/{name}"
+    return ""
+
+
+def resolv_text(host_file: str) -> str:
+    """Return the resolv.conf of a container, from the machine's: the name server is the helper."""
+    lines = []
+    if host_file:
+        with open(host_file, encoding="utf-8", errors="replace") as file:
+            lines = [line.strip() for line in file if line.split()[:1] and line.split()[0] in ("search", "options")]
+    return "".join(f"{line}\n" for line in [*lines, f"nameserver {NAME_SERVER}"])
+
+
+def words_of(helper: str, net: int, user: int, ports: Iterable[int] = ()) -> list[str]:
+    """Return a helper's command line. net, user: descriptors of the container's namespaces. ports: see `attach`."""
+    of_net, of_user = f"/proc/self/fd/{net}", f"/proc/self/fd/{user}"
+    if os.path.basename(helper) == "pasta":
+        forward = ",".join(map(str, ports)) or "none"
+        return [
+            helper, "-f", "-q", "--config-net", "--no-map-gw", "-t", "none", "-u", "none", "-T", forward, "-U", "none",
+            "--dns-forward", NAME_SERVER, "--userns", of_user, "--netns", of_net,
+        ]  # fmt: skip
+    return [
+        helper, "--configure", "--mtu=65520", "--disable-host-loopback",
+        "--netns-type=path", f"--userns-path={of_user}", of_net, "tap0",
+    ]  # fmt: skip
+
+
+def attach(helper: str, command: int, outside: int, ports: Iterable[int] = ()) -> Helper:
+    """Start a helper and wait until the network is there. FpackError, with the helper's reason, if it never is.
+
+    command: a process of the container. outside: the container's user, if that is not the caller. ports: TCP ports of
+    the machine's 127.0.0.1 that the container reaches at its own; pasta alone can do that.
+    """
+    net = os.open(f"/proc/{command}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    user = fcntl.ioctl(net, _GET_USERNS)
+    said = os.memfd_create("said", os.MFD_CLOEXEC)
+    words = words_of(helper, net, user, ports)
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _execute(words, (net, user), said, outside, parent)
+    for fd in (net, user):
+        os.close(fd)
+    made = Helper(pid)
+    try:
+        for _ in range(_TRIES):
+            if _has_route(command):
+                return made
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                break
+            time.sleep(_POLL)
+        else:
+            made.end()
+        lines = os.pread(said, 1 << 16, 0).decode("utf-8", "replace").strip().splitlines()
+        raise FpackError(
+            "The container's network could not be attached",
+            where=helper,
+            why=lines[-1] if lines else "it gave no reason",
+            hint="use --network off, or leave --container out",
+        )
+    finally:
+        os.close(said)
+
+
+def _execute(words: list[str], kept: tuple[int, ...], said: int, outside: int, parent: int) -> None:
+    """In the child: become the helper. Does not return."""
+    try:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and pasta takes that for an error
+        for ignored in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(ignored, signal.SIG_IGN)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for number, fd in enumerate((nothing, said, said)):
+            os.dup2(fd, number)
+        for fd in kept:
+            os.set_inheritable(fd, True)
+        if outside:
+            _show_tun()
+            idmap.become(outside)
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() == parent:
+            os.execve(words[0], words, {"PATH": "/usr/bin:/bin"})
+    except (OSError, idmap.NotShown) as error:
+        os.write(2, f"{error}\n".encode())
+    finally:
+        os._exit(126)
+
+
+def _show_tun() -> None:
+    """As root: show the device that helpers use to everybody in a mount namespace of this process's own."""
+    idmap.show(os.path.dirname(_TUN), (), 0, devices=True)
+    os.mknod(_TUN, 0o666 | stat.S_IFCHR, os.makedev(10, 200))
+    os.chmod(_TUN, 0o666)
+
+
+def _has_route(pid: int) -> bool:
+    """Return whether the network namespace of a process has a route to other machines."""
+    try:
+        with open(f"/proc/{pid}/net/route", encoding="ascii") as file:
+            return any(line.split()[1:2] == ["00000000"] for line in file)
+    except OSError:
+        return False
