@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from .executor import Finished, Work
 from .isolation import filter_of
 from .spec import ISOLATION, LEFT, Places, Spec, left_running, options
 
+_ANSWER = 1.0  # seconds that the server has to tell a number
 _POLL = 100  # ms between looks at a run
 _WATCH = 0.25  # seconds between looks at its memory
 _SLOTS = 1000
@@ -186,7 +187,18 @@ class Local:
             for fd in (log_write, phases_write, arguments):
                 os.close(fd)
         with job:
-            return _Watched(spec, work, job, log, phases).finish()
+            return _Watched(spec, work, job, log, phases, lambda pid: self._ipc_memory(control, pid)).finish()
+
+    def _ipc_memory(self, control: socket.socket, pid: int) -> int:
+        """Bytes of the System V objects of a sandbox, by one of its processes; 0 if that cannot be told."""
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs, self._lock, contextlib.suppress(OSError):
+                socket.send_fds(control, [json.dumps({"ipc": pid}).encode()], [theirs.fileno()])
+            ours.settimeout(_ANSWER)
+            with contextlib.suppress(OSError, ValueError):
+                return int(ours.recv(64) or 0)
+        return 0
 
     def _connect(self, size: int) -> socket.socket:
         if size not in self._servers:
@@ -208,8 +220,11 @@ class Local:
 class _Watched:
     """A run on its way."""
 
-    def __init__(self, spec: Spec, work: Work, job: socket.socket, log: int, phases: int) -> None:
+    def __init__(
+        self, spec: Spec, work: Work, job: socket.socket, log: int, phases: int, ipc_memory: Callable[[int], int]
+    ) -> None:
         self._spec = spec
+        self._ipc_memory = ipc_memory
         self._work = work
         self._job = job
         self._log = log
@@ -302,10 +317,16 @@ class _Watched:
                 self._exceed(f"it had more than {limits.processes} processes")
         if now > self._measured:
             if self._pid:
-                self._held = watch.held(watch.descendants(self._pid))
+                pids = watch.descendants(self._pid)
+                self._held = watch.held(pids)
+                self._held = self._held._replace(memory=self._held.memory + self._ipc_memory(pids[-1]))
             places = [os.fspath(self._work.place / name) for name in ("build", "out", "tmp")]
-            if watch.disk_use(places, limits.size) + self._held.disk > limits.size:
+            used = watch.disk_use(places, limits.size)
+            if used.size + self._held.disk > limits.size:
                 self._exceed(f"it wrote more than {limits.size} bytes")
+            elif used.files > watch.files_within(limits.size):
+                most = watch.files_within(limits.size)
+                self._exceed(f"it made more than {most} files, the most for a limit of {limits.size} bytes")
             # A large tree takes long to measure: a twentieth of the time goes into it at most.
             self._measured = time.monotonic() + max(1.0, 20 * (time.monotonic() - now))
 

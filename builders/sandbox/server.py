@@ -4,6 +4,9 @@ Run as a script, with nothing but the standard library. It takes requests from i
 JSON with file descriptors beside it. Each request has a socket of its own: one byte on it, or its end, kills the
 sandbox, and the sandbox's wait status is its answer. When standard input ends, this process does, and every sandbox
 with it. Its argument is the limit of a file's size, which is its own, too: a limit that is set from outside comes late.
+
+A request for the memory of a sandbox's System V objects is answered on a socket of its own, too: only a process without
+threads can enter the namespaces for it.
 """
 
 from __future__ import annotations
@@ -24,12 +27,16 @@ MAX_REQUEST = 1 << 16
 FDS = 5  # the request's socket, log, phases, arguments, filter
 _NEWNS, _PRIVATE, _BIND, _RDONLY, _REMOUNT, _REC = 0x20000, 1 << 18, 4096, 1, 32, 16384
 _NOSUID, _NODEV, _DETACH = 2, 4, 2
+_NEWUSER, _NEWIPC, _GET_USERNS = 0x10000000, 0x08000000, 0xB701
 _SUBREAPER, _AMBIENT, _CLEAR = 36, 47, 4
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 # Python ignores the second one, which pipelines live by, and SIGXFSZ, without which a program can say what went wrong.
 _DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGPIPE, signal.SIGCHLD)
 _PLACES = ("/mnt", "/srv", "/media", "/opt")
 _UNNEEDED = ("/sys/", "/snap/", "/var/lib/docker/", "/var/lib/containers/")
+
+# Files of /proc/sysvipc: columns, and the bytes that one of each takes.
+_IPC_COLUMNS = {"shm": (("rss", 1), ("swap", 1)), "msg": (("cbytes", 1), ("qnum", 64)), "sem": (("nsems", 64),)}
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -67,9 +74,12 @@ def main(size: int) -> None:
                 data, fds = _receive(control)
                 if not data:
                     return
+                request = json.loads(data)
+                if "ipc" in request:
+                    _tell_ipc_memory(request["ipc"], fds[0])
+                    continue
                 job = socket.socket(fileno=fds[0])
                 poll.register(fds[0], select.POLLIN)
-                request = json.loads(data)
                 trouble = _show(request)
                 pid = _start(request, fds[1:], trouble)
                 jobs[pid] = job
@@ -91,6 +101,36 @@ def _receive(control: socket.socket) -> tuple[bytes, list[int]]:
     for _, _, part in ancillary:
         fds.frombytes(part[: len(part) - len(part) % 4])
     return data, list(fds)
+
+
+def _tell_ipc_memory(pid: int, answer: int) -> None:
+    """Write the bytes of a process's System V objects to a descriptor, by a child; nothing if that cannot be told."""
+    child = os.fork()
+    if not child:
+        try:
+            os.write(answer, b"%d" % _ipc_memory(pid))
+        finally:
+            os._exit(0)
+    os.close(answer)
+
+
+def _ipc_memory(pid: int) -> int:
+    """Enter the IPC namespace of a process, for good; the bytes that the objects in it have in memory and on swap."""
+    ipc = os.open(f"/proc/{pid}/ns/ipc", os.O_RDONLY | os.O_CLOEXEC)
+    if os.fstat(ipc).st_ino == os.stat("/proc/self/ns/ipc").st_ino:
+        return 0  # it has not entered its own yet
+    owner = fcntl.ioctl(ipc, _GET_USERNS)
+    for fd, kind in ((owner, _NEWUSER), (ipc, _NEWIPC)):
+        if libc.setns(fd, kind):
+            raise OSError(ctypes.get_errno(), "setns")
+    total = 0
+    for name, columns in _IPC_COLUMNS.items():
+        with open(f"/proc/sysvipc/{name}", encoding="ascii") as file:
+            names = file.readline().split()
+            for line in file:
+                row = dict(zip(names, line.split(), strict=True))
+                total += 512 + sum(int(row[column]) * size for column, size in columns)
+    return total
 
 
 def _children(pid: int) -> list[int]:

@@ -101,18 +101,34 @@ def _device(place: str) -> int:
     return -1
 
 
-def disk_use(places: list[str], limit: int) -> int:
-    """Bytes of disk below directories, however wide and deep; counting ends when it is over `limit`.
+class DiskUse(NamedTuple):
+    """What lies below directories. size: bytes of disk. files: how many entries, each of which takes an inode."""
+
+    size: int
+    files: int
+
+
+def disk_use(places: list[str], limit: int) -> DiskUse:
+    """Measure directories, however wide and deep; measuring ends when they are over `limit`, in bytes.
 
     Never follows a symlink.
     """
-    total = 0
+    total = files = 0
     for place in places:
         for size in _sizes(place):
             total += size
-            if total > limit:
-                return total
-    return total
+            files += 1
+            if total > limit or files > files_within(limit):
+                return DiskUse(total, files)
+    return DiskUse(total, files)
+
+
+def files_within(limit: int) -> int:
+    """Return how many files a limit of bytes allows: an empty one takes an inode, and a file system has few of these.
+
+    ext4 makes one inode for each 16 KiB of disk.
+    """
+    return max(limit // 16384, 1000)
 
 
 def _sizes(place: str) -> Iterator[int]:

@@ -182,7 +182,13 @@ def _network(launch: Launch, command: int, gate: int, open_gate: int) -> Iterato
 
     os.close(gate)
     try:
-        helper = network.attach(launch.helper, command, launch.outside, launch.ports) if command else None
+        helper = None
+        if command:
+            try:
+                helper = network.attach(launch.helper, command, launch.outside, launch.ports)
+            except network.NotAttached as error:
+                # A machine that is offline has no network to attach.
+                os.write(2, f"fpack: this container reaches no other machine: {error}\n".encode())
         os.write(open_gate, b"x")
         try:
             yield

@@ -17,7 +17,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from fpack.builders.sandbox import idmap
-from fpack.store.errors import FpackError
 
 NAME_SERVER = "10.0.2.3"  # where slirp4netns answers, and pasta is told to
 _FOLDERS = ("/usr/bin", "/usr/local/bin")
@@ -25,6 +24,10 @@ _GET_USERNS = 0xB701  # NS_GET_USERNS
 _TUN = "/dev/net/tun"
 _PDEATHSIG = 1
 _TRIES, _POLL = 1000, 0.01  # how often it is looked for the network, and the seconds between
+
+
+class NotAttached(Exception):
+    """A helper ended, or did not set the network up. The text is its reason."""
 
 
 class Helper(NamedTuple):
@@ -43,13 +46,22 @@ class Helper(NamedTuple):
 
 def find_helper(outside: int) -> str:
     """Return the path of a helper that works here, or "". outside: the container's user; 0: the caller."""
-    if not outside and not os.access(_TUN, os.R_OK | os.W_OK):
+    if not _can_use_tun(outside):
         return ""
     for name in ("pasta", "slirp4netns"):
         for folder in _FOLDERS:
             if os.access(f"{folder}/{name}", os.X_OK):
                 return f"{folder}/{name}"
     return ""
+
+
+def why_none(outside: int) -> str:
+    """Return in words why `find_helper` finds none."""
+    return "neither pasta nor slirp4netns is installed" if _can_use_tun(outside) else f"{_TUN} cannot be used"
+
+
+def _can_use_tun(outside: int) -> bool:
+    return bool(outside) or os.access(_TUN, os.R_OK | os.W_OK)
 
 
 def resolv_text(host_file: str) -> str:
@@ -77,7 +89,7 @@ def words_of(helper: str, net: int, user: int, ports: Iterable[int] = ()) -> lis
 
 
 def attach(helper: str, command: int, outside: int, ports: Iterable[int] = ()) -> Helper:
-    """Start a helper and wait until the network is there. FpackError, with the helper's reason, if it never is.
+    """Start a helper and wait until the network is there. NotAttached, with the helper's reason, if it never is.
 
     command: a process of the container. outside: the container's user, if that is not the caller. ports: TCP ports of
     the machine's 127.0.0.1 that the container reaches at its own; pasta alone can do that.
@@ -103,12 +115,7 @@ def attach(helper: str, command: int, outside: int, ports: Iterable[int] = ()) -
         else:
             made.end()
         lines = os.pread(said, 1 << 16, 0).decode("utf-8", "replace").strip().splitlines()
-        raise FpackError(
-            "The container's network could not be attached",
-            where=helper,
-            why=lines[-1] if lines else "it gave no reason",
-            hint="use --network off, or leave --container out",
-        )
+        raise NotAttached(f"{helper} says: {lines[-1]}" if lines else f"{helper} gave no reason")
     finally:
         os.close(said)
 

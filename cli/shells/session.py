@@ -13,8 +13,8 @@ from .model import USUAL, Account, Closure, Host, Wishes
 from .placing import beside, make_place
 
 _SHARED_NETWORK = (
-    "The network of this container is the machine's own, with the servers that listen on its loopback device; "
-    "install passt or slirp4netns for one of its own, or use --network off"
+    "This container has the machine's own network, with the servers on its loopback device, because {}; --network off "
+    "leaves it out"
 )
 
 
@@ -76,7 +76,9 @@ def go(
     ready = Ready(entry, wishes)
     made = ready.plan()
     if wishes.container and wishes.network and not ready.host.helper:
-        note(_SHARED_NETWORK)
+        from . import network
+
+        note(_SHARED_NETWORK.format(network.why_none(ready.outside)))
     if made.hidden:
         note(f"{made.hidden} is this machine's own and not in the shell, which begins in {made.cwd}")
     env = made.env | (more or {})

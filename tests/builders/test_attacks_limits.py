@@ -39,6 +39,9 @@ ATTACKS = {
     "shared memory": ("attacker memory shared 400", {"memory": 100 * MB}, "bytes of memory"),
     "memory in files that are not mapped": ("attacker memory memfd 400", {"memory": 100 * MB}, "bytes of memory"),
     "memory in /dev/shm": ("attacker memory shm 400", {"memory": 100 * MB}, "bytes of memory"),
+    **{f"memory in {kind} of System V": (
+        f"attacker memory {kind} 400", {"memory": 100 * MB}, "bytes of memory"
+    ) for kind in ("sysv", "messages", "semaphores")},
     "memory in many processes": (
         "for i in 1 2 3 4 5 6 7 8; do attacker memory private 400 & done; wait",
         {"memory": 100 * MB}, "bytes of memory"),
@@ -55,6 +58,9 @@ ATTACKS = {
     "a wide tree of which only the last part is large": (
         "cd /build; mkdir {1..1000}; n=0; for d in *; do n=$((n + 1)); if [ $n -gt 850 ]; then "
         "head -c 500000 /dev/zero > $d/f; fi; done; sleep 20", {"size": 50 * MB}, "more than 52428800 bytes"),
+    "files without content": (
+        "cd /build; for i in {1..80}; do mkdir $i; (cd $i; touch {1..100}); done; sleep 20", {"size": 50 * MB},
+        "more than 3200 files"),
     "a large output": (
         "mkdir $out; for i in {1..100}; do head -c 1000000 /dev/zero > $out/$i; done", {"size": 50 * MB},
         "over its limit of size"),

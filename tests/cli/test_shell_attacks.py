@@ -146,7 +146,7 @@ def _is_python(pid: int) -> bool:
     try:
         return "python" in os.readlink(f"/proc/{pid}/exe")
     except OSError:
-        return False
+        return True  # it has just ended, as the one that made a user namespace to map owners does
 
 
 def _numbers(pid: int, name: str) -> set[int]:
@@ -263,3 +263,81 @@ def test_a_terminal_is_used_and_given_back(victim: Victim, kind: str, terminals:
     assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
     if victim.root:
         assert after.st_mode == before.st_mode
+
+
+@pytest.mark.parametrize("helper", ["pasta", "slirp4netns"])
+def test_a_container_reaches_other_machines_and_not_the_loopback_device_of_this_one(
+    victim: Victim, helper: str, tmp_path: Path
+) -> None:
+    """In a network namespace of the test's own, with an address that stands for another machine."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make the network of this test")
+    if shutil.which(helper) is None:
+        pytest.skip(f"{helper} is not installed")
+    source = tmp_path / "reach.c"
+    source.write_text(REACH)
+    subprocess.run(["gcc", "-static", "-o", victim.project / "reach", source], check=True)
+    others = [f"{folder}/{name}" for folder in ("/usr/bin", "/usr/local/bin") for name in ("pasta", "slirp4netns")]
+    hidden = [path for path in others if not path.endswith(helper) and os.path.exists(path)]
+    setup = f"""
+        set -e
+        for path in {" ".join(hidden)}; do mount --bind /dev/null $path; done
+        mount -t tmpfs none /dev/net; mknod -m 666 /dev/net/tun c 10 200
+        ip link set lo up
+        unshare -n sh -c 'until ip addr add 198.51.100.7/24 dev there 2> /dev/null; do sleep 0.05; done
+          ip link set there up; exec python3 -m http.server --bind 198.51.100.7 8002' > /dev/null 2>&1 & two=$!
+        python3 -m http.server --bind 127.0.0.1 8001 > /dev/null 2>&1 & one=$!
+        until [ "$(readlink /proc/$two/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.05; done
+        ip link add here type veth peer name there netns $two
+        ip addr add 198.51.100.2/24 dev here; ip link set here up; ip route add default via 198.51.100.7 dev here
+        trap "kill $one $two" EXIT
+        "$@"
+    """
+    script = (
+        "for i in $(seq 100); do [ $(./reach 198.51.100.7 8002) = yes ] && break; sleep 0.1; done; "
+        "./reach 198.51.100.7 8002; for a in 127.0.0.1 10.0.2.2 198.51.100.2; do ./reach $a 8001; done; "
+        "grep -c . /proc/net/unix; cat /etc/resolv.conf"
+    )
+    done = subprocess.run(
+        ["unshare", "-m", "-n", "sh", "-c", setup, "sh", *victim.words("container", script)],
+        capture_output=True, text=True, cwd=victim.project, env=victim.fpack.env, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert said[0] == "yes", done.stderr
+    assert said[1:4] == ["no"] * 3 and said[4] == "1", said
+    assert "nameserver 10.0.2.3" in said
+
+
+def test_a_container_without_a_helper_says_that_it_has_the_machines_network(victim: Victim) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can hide the programs")
+    places = [f"{folder}/{name}" for folder in ("/usr/bin", "/usr/local/bin") for name in ("pasta", "slirp4netns")]
+    hide = "".join(f"mount --bind /dev/null {path}; " for path in places if os.path.exists(path))
+    words = victim.words("container", "echo in")
+    device = "mount -t tmpfs none /dev/net; mknod -m 666 /dev/net/tun c 10 200"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f'{hide}{device}; "$@"', "sh", *words],
+        capture_output=True, text=True, cwd=victim.project, env=victim.fpack.env, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == "in\n" and "the machine's own network" in done.stderr and "slirp4netns" in done.stderr
+
+
+REACH = """
+#include <arpa/inet.h>
+#include <poll.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+int main(int argc, char **argv) {
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[2]))};
+  inet_pton(AF_INET, argv[1], &to.sin_addr);
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), error = 1;
+  connect(fd, (void *)&to, sizeof to);
+  struct pollfd one = {fd, POLLOUT, 0};
+  socklen_t size = sizeof error;
+  if (poll(&one, 1, 2000) == 1) getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+  puts(error ? "no" : "yes");
+}
+"""

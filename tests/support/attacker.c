@@ -4,7 +4,8 @@
           attacker connect PORT     to a port of this machine        attacker abstract NAME   to an abstract socket
           attacker socket PATH      leaves a socket                   attacker listen NAME              at an abstract socket
           attacker sleepers COUNT
-          attacker memory KIND MB   takes memory: private, shared, memfd or shm; then sleeps
+          attacker memory KIND MB   takes memory: private, shared, memfd, shm, sysv, messages or
+                                    semaphores; then sleeps
           attacker disk DIR MB      writes files that have no name, and keeps them open; then sleeps
           attacker deep DIR LEVELS NAME     makes directories in one another, and a file in the last */
 #define _GNU_SOURCE
@@ -22,10 +23,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -273,6 +278,27 @@ static int visit(const char *path, const struct stat *status, int kind, struct F
     return 0;
 }
 
+/* A megabyte in objects of System V, which are in no process. */
+static int take_sysv(const char *kind) {
+    static struct { long type; char text[8192]; } message = {1, ""};
+    if (!strcmp(kind, "sysv")) {
+        int id = shmget(IPC_PRIVATE, 1 << 20, 0600);
+        char *place = id < 0 ? (void *)-1 : shmat(id, 0, 0);
+        if (place == (void *)-1)
+            return 1;
+        memset(place, 1, 1 << 20);
+        return shmdt(place);
+    }
+    if (!strcmp(kind, "semaphores"))
+        return semget(IPC_PRIVATE, 16384, 0600) < 0;
+    for (int i = 0; i < 64; i++) {
+        int id = msgget(IPC_PRIVATE, 0600);
+        if (id < 0 || msgsnd(id, &message, 8192, IPC_NOWAIT) || msgsnd(id, &message, 8192, IPC_NOWAIT))
+            return 1;
+    }
+    return 0;
+}
+
 static int take_memory(const char *kind, size_t megabytes) {
     int count = 0;
     for (; megabytes; megabytes--, count++) {
@@ -285,7 +311,12 @@ static int take_memory(const char *kind, size_t megabytes) {
             flags = MAP_SHARED | MAP_ANONYMOUS;
         else if (!strcmp(kind, "memfd"))
             fd = memfd_create("x", 0);
-        else {
+        else if (strcmp(kind, "shm")) {
+            if (take_sysv(kind))
+                return perror(kind), 1;
+            usleep(5000);
+            continue;
+        } else {
             snprintf(name, sizeof name, "/dev/shm/%d-%d", getpid(), count);
             fd = open(name, O_CREAT | O_RDWR, 0600);
         }
