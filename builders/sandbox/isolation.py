@@ -50,6 +50,17 @@ def filter_of(isolation: Isolation) -> bytes:
     return tty_filter.build_filter()
 
 
+def filter_name(isolation: Isolation) -> str:
+    """Return a name for a file that holds the program of `filter_of`; it changes with the modules that make it."""
+    import os
+
+    made_by = ("bpf.py", "seccomp.py" if isolation.closed else "tty_filter.py")
+    folder = os.path.dirname(__file__)
+    marks = [os.stat(f"{folder}/{name}") for name in made_by]
+    kind = "closed" if isolation.closed else "plain"
+    return "-".join([f"filter-{kind}", *(f"{mark.st_mtime_ns:x}-{mark.st_size:x}" for mark in marks)])
+
+
 def _namespaces(isolation: Isolation) -> list[str]:
     words = []
     if not isolation.root:

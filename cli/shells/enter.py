@@ -10,12 +10,9 @@ import errno
 import fcntl
 import os
 import signal
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from fpack.builders.sandbox.isolation import filter_of
 from fpack.store.errors import FpackError
 
 from .plan import Plan
@@ -34,14 +31,16 @@ class Failed(Exception):
 class Launch(NamedTuple):
     """A command to run in a sandbox. words, env: of the command. init: it is process 1 of the sandbox.
 
-    outside: for root's sandboxes, the user that the sandbox's processes are on the machine; 0: they are the caller's.
-    helper: the program that attaches the machine's network, or empty. ports: of 127.0.0.1 that it reaches there too.
+    filter_file: holds the filter of system calls. outside: for root's sandboxes, the user that the sandbox's processes
+    are on the machine; 0: they are the caller's. helper: the program that attaches the machine's network, or empty.
+    ports: of 127.0.0.1 that it reaches there too.
     """
 
     bwrap: str
     plan: Plan
     words: tuple[str, ...]
     env: Mapping[str, str]
+    filter_file: str
     init: bool = False
     outside: int = 0
     helper: str = ""
@@ -68,7 +67,13 @@ def run(launch: Launch, held: int = -1) -> int:
         if command:
             for number in _PASSED:
                 signal.signal(number, _passer(command))
-        with _network(launch, command, gate, open_gate), _terminals(launch.outside):
+        if not launch.helper and not launch.outside:
+            return _code(_end(child, command))
+        from . import attendance
+
+        if gate >= 0:
+            os.close(gate)
+        with attendance.network(launch, command, open_gate), attendance.terminals(launch.outside):
             return _code(_end(child, command))
     finally:
         os.close(told)
@@ -108,6 +113,9 @@ def _execute(launch: Launch, tell: int, held: int = -1, gate: int = -1) -> None:
             if plan.isolation.closed:
                 info += ["--sync-fd", str(kept)]  # the first process of the container has it, no other
         bwrap = launch.bwrap
+        # A program that is executed has it too.
+        filter_fd = os.open(launch.filter_file, os.O_RDONLY)
+        os.set_inheritable(filter_fd, True)
         if launch.outside:
             from . import stage
 
@@ -117,7 +125,7 @@ def _execute(launch: Launch, tell: int, held: int = -1, gate: int = -1) -> None:
 
             if landlock.can_refuse_abstract_sockets():
                 landlock.refuse_abstract_sockets()
-        args = plan.args(_open_filter(plan))
+        args = plan.args(filter_fd)
         os.execve(bwrap, ["bwrap", *info, *args, "--", *launch.words], dict(launch.env))
     except OSError as error:
         os.write(2, f"error: {launch.bwrap} cannot be run: {error.strerror}\n".encode())
@@ -125,14 +133,6 @@ def _execute(launch: Launch, tell: int, held: int = -1, gate: int = -1) -> None:
         os.write(2, f"error: {error.what}: {error.why}\n".encode())
     finally:
         os._exit(126)
-
-
-def _open_filter(plan: Plan) -> int:
-    """Return a descriptor from which bubblewrap reads the filter; a program that is executed has it too."""
-    fd = os.memfd_create("filter", 0)
-    os.write(fd, filter_of(plan.isolation))
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
 
 
 def _passer(pid: int) -> signal._HANDLER:
@@ -170,56 +170,6 @@ def _end(child: int, command: int) -> int:
         except ChildProcessError:
             pass
     return status
-
-
-@contextmanager
-def _network(launch: Launch, command: int, gate: int, open_gate: int) -> Iterator[None]:
-    """Attach the network of a container, and let its command begin."""
-    if not launch.helper:
-        yield
-        return
-    from . import network
-
-    os.close(gate)
-    try:
-        helper = None
-        if command:
-            try:
-                helper = network.attach(launch.helper, command, launch.outside, launch.ports)
-            except network.NotAttached as error:
-                # A machine that is offline has no network to attach.
-                os.write(2, f"fpack: this container reaches no other machine: {error}\n".encode())
-        os.write(open_gate, b"x")
-        try:
-            yield
-        finally:
-            if helper:
-                helper.end()
-    finally:
-        os.close(open_gate)
-
-
-@contextmanager
-def _terminals(outside: int) -> Iterator[None]:
-    """Let the sandbox's user open the terminal and the pipes of the caller anew, as /dev/stderr and /dev/tty do."""
-    taken = []
-    if outside:
-        for fd in (0, 1, 2):
-            try:
-                status = os.fstat(fd)
-                pipe = stat.S_ISFIFO(status.st_mode) and os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:")
-                if status.st_uid == 0 and (pipe or os.isatty(fd)):
-                    os.fchown(fd, outside, -1)
-                    taken.append((fd, status))
-            except OSError:
-                continue
-    try:
-        yield
-    finally:
-        for fd, status in taken:
-            with suppress(OSError):
-                os.fchown(fd, status.st_uid, -1)
-                os.fchmod(fd, stat.S_IMODE(status.st_mode))
 
 
 def _wait(pid: int, ended: dict[int, int]) -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from fpack.builders.sandbox.isolation import Isolation, filter_name
 from fpack.store.errors import FpackError
 
 from . import enter, host, plan
 from .cache import Entry
 from .model import USUAL, Account, Closure, Host, Wishes
 from .placing import beside, make_place
+from .plan import Plan
 
 _SHARED_NETWORK = (
     "This container has the machine's own network, with the servers on its loopback device, because {}; --network off "
@@ -38,7 +40,7 @@ class Ready:
                 resolv = prepared_resolv(entry.place, self.host.resolv)
                 self.host = self.host._replace(helper=helper, resolv=resolv)
 
-    def plan(self, found: Host | None = None) -> plan.Plan:
+    def plan(self, found: Host | None = None) -> Plan:
         """How to enter."""
         view = self.closure.view
         etc, own = prepared_etc(self.entry.place, view, self.who), prepared_scripts(self.entry.place, self.closure)
@@ -46,11 +48,15 @@ class Ready:
             self.closure, self.wishes, found or self.host, lambda folder: host.listing(view + folder), etc, own
         )
 
-    def launch(self, words: Sequence[str], env: Mapping[str, str], init: bool = False) -> enter.Launch:
-        """How to run a command. env: all of its variables. init: it is process 1 of the sandbox."""
+    def launch(
+        self, words: Sequence[str], env: Mapping[str, str], init: bool = False, made: Plan | None = None
+    ) -> enter.Launch:
+        """How to run a command. env: all of its variables. init: it is process 1 of the sandbox. made: the plan."""
         ports = sorted({port for service in self.entry.services for port in service.ports})
+        made = made or self.plan()
+        filter_file = prepared_filter(self.entry.place, made.isolation)
         return enter.Launch(
-            self.bwrap, self.plan(), tuple(words), env, init, self.outside, self.host.helper, tuple(ports)
+            self.bwrap, made, tuple(words), env, filter_file, init, self.outside, self.host.helper, tuple(ports)
         )
 
 
@@ -85,7 +91,7 @@ def go(
     words, extra = plan.command(ready.closure, wishes, env["PATH"])
     _check(ready.closure, wishes, env["PATH"])
     try:
-        return enter.run(ready.launch(words, env | extra)._replace(plan=made), lease)
+        return enter.run(ready.launch(words, env | extra, made=made), lease)
     except enter.Failed:
         from fpack.builders.sandbox.bwrap import forbidden, probe
 
@@ -194,6 +200,20 @@ def prepared_resolv(place: str, host_file: str) -> str:
         with beside(folder) as made, open(f"{made}/resolv.conf", "w", encoding="utf-8") as file:
             file.write(text)
     return f"{folder}/resolv.conf"
+
+
+def prepared_filter(place: str, isolation: Isolation) -> str:
+    """The file with a sandbox's filter of system calls, made if it is not there: building one takes milliseconds."""
+    file = f"{place}/{filter_name(isolation)}"
+    if not os.path.isfile(file):
+        from fpack.builders.sandbox.isolation import filter_of
+
+        make_place(place)
+        made = f"{file}.{os.getpid()}"
+        with open(made, "xb") as out:
+            out.write(filter_of(isolation))
+        os.rename(made, file)
+    return file
 
 
 def prepared_scripts(place: str, closure: Closure) -> str:
