@@ -35,7 +35,6 @@ shell = shell {
   services = if script == "" then {} else {
     attack = service {
       packages = [debian.greet]
-      prepare = "rm -f \\"$DATA/end\\" \\"$DATA/said\\""
       start = "(${script}) > \\"$DATA/said\\" 2>&1; touch \\"$DATA/end\\"; while :; do sleep 0.05; done"
       ready = "test -e \\"$DATA/end\\""
       seconds = 60
@@ -56,6 +55,7 @@ class Victim(NamedTuple):
         """The command line that has fpack run `script` in a sandbox of a kind."""
         attack = script if kind == "service" else ""
         (self.project / "fpack.fp").write_text(PROJECT.replace("@ATTACK@", json.dumps(attack).replace("$", "\\$")))
+        shutil.rmtree(self.project / ".fpack", ignore_errors=True)
         if kind == "service":
             return self.fpack.command("shell", "--", "cat", ".fpack/services/attack/data/said")
         options = {"container": ["--container"], "container-user": ["--container", "--user", "dev:1234"]}
