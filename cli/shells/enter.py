@@ -12,6 +12,8 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 
+from fpack.store import processes
+
 from . import terminal
 
 _SET_CHILD_SUBREAPER = 36
@@ -34,9 +36,7 @@ def run(bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping[str,
     _adopt_orphans()
     # While Python starts up, or cleans up, a signal of the terminal's has the usual effect.
     before = {number: signal.signal(number, signal.SIG_IGN) for number in _IGNORED}
-    child = os.fork()
-    if child == 0:
-        _execute(bwrap, args, words, env, tell, held)
+    child = processes.fork(lambda: _execute(bwrap, args, words, env, tell, held))
     os.close(tell)
     passed = {number: signal.signal(number, _passer(child)) for number in _PASSED}
     try:
@@ -68,20 +68,21 @@ def start(
 
     tell: a pipe's end to which bubblewrap writes what `told_command` reads.
     """
-    child = os.fork()
-    if child == 0:
+
+    def work() -> int:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)
         for number, fd in enumerate((nothing, output, output)):
             os.dup2(fd, number)
-        _execute(bwrap, args, words, env, tell)
-    return child
+        return _execute(bwrap, args, words, env, tell)
+
+    return processes.fork(work)
 
 
 def _execute(
     bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping[str, str], tell: int, held: int = -1
-) -> None:
-    """In the child: become bubblewrap. Does not return."""
+) -> int:
+    """In the child: become bubblewrap. Returns only where that cannot be: the exit status."""
     try:
         for number in (*_IGNORED, *_PASSED, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
@@ -94,12 +95,24 @@ def _execute(
             kept = fcntl.fcntl(held, fcntl.F_DUPFD, _HELD)
             if "--unshare-pid" in args:
                 info += ["--sync-fd", str(kept)]  # the first process of the container has it, no other
-        info += ["--seccomp", str(terminal.open_filter())]
-        os.execve(bwrap, ["bwrap", *info, *args, "--", *words], dict(env))
+        info += ["--seccomp", str(terminal.open_filter()), "--args", str(_open_variables(env))]
+        processes.become("bwrap", [*info, *args, "--", *words], program=bwrap)
     except OSError as error:
         os.write(2, f"error: {bwrap} cannot be run: {error.strerror}\n".encode())
-    finally:
-        os._exit(126)
+    return 126
+
+
+def _open_variables(env: Mapping[str, str]) -> int:
+    """A descriptor from which bubblewrap reads the command's variables, as arguments that nobody sees in a list.
+
+    They are the command's alone: bubblewrap runs outside of the sandbox, and a variable such as LD_PRELOAD, which a
+    project's shell may set, would have it execute a file there.
+    """
+    fd = os.memfd_create("variables", 0)
+    words = (b"--setenv\0%b\0%b\0" % (os.fsencode(name), os.fsencode(value)) for name, value in env.items() if name)
+    os.write(fd, b"".join(words))
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def _passer(pid: int) -> signal._HANDLER:
