@@ -105,13 +105,14 @@ def _show(image: Path, outcome: Outcome, proven: bool, rebuilt: bool, verbose: b
     import sys
 
     from fpack.builders.verify.run import WITHIN
+    from fpack.store.errors import one_line
 
     from .render import colored
 
     color = colored(sys.stdout)
     report = outcome.report
     verdict = paint("proven", "green", color) if proven else paint("NOT PROVEN", "red", color)
-    lines = [f"{image}: {verdict}", _plain(f"  {outcome.name}  {outcome.digest}")]
+    lines = [f"{one_line(str(image))}: {verdict}", _plain(f"  {outcome.name}  {outcome.digest}")]
     limit = len(report.findings) if verbose else MAX_SHOWN
     for finding in report.findings[:limit]:
         layer = f"  [{finding.layer}]" if finding.layer else ""
