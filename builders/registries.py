@@ -17,6 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 from fpack.store import processes
 
+from .origins import is_local
+
 SECONDS = 30
 _MENTIONED = re.compile(r"\$\{(\w+)\??\}")
 _SETTING = re.compile(r"^(?P<name>[^=\s]+)='(?P<value>.*)'$")
@@ -59,11 +61,16 @@ class GoProxies(NamedTuple):
 
 def go_proxies(module: str, defaults: str) -> GoProxies:
     """The proxies of a module. defaults: the text of Go's own settings, go.env, for what this machine does not say."""
-    settings = {**variables_of(defaults), **_go_settings()}
+    own = _go_settings()
+    settings = {**variables_of(defaults), **own}
     private = settings.get("GONOPROXY") or settings.get("GOPRIVATE") or ""
     if is_private(module, private):
         return GoProxies((), f"GONOPROXY or GOPRIVATE is {private}, so it comes from its own repository alone")
-    return proxies_of(settings.get("GOPROXY", ""))
+    found = proxies_of(settings.get("GOPROXY", ""))
+    if "GOPROXY" in own:
+        return found
+    # A root's own settings are the project's word, which has no say in files of this machine.
+    return found._replace(places=tuple(place for place in found.places if not is_local(place[0])))
 
 
 def proxies_of(setting: str) -> GoProxies:

@@ -88,7 +88,7 @@ def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> 
     # Old files are in the snapshot archive, by the dates that the manifest's own lock has.
     dates = {(pin.archive, pin.file): pin.date for pin in part.head.lock.packages}
     workspace.mirrors.dated = lambda archive, path: dates.get((archive, path))
-    fetch = Fetch(Http(), workspace.mirrors.expand, lambda url: "name a mirror that still has it with --mirror")
+    fetch = Fetch(Http(), workspace.origins, lambda url: "name a mirror that still has it with --mirror")
     builders = ChainMap({"fetch": fetch}, cast(Any, workspace.builders))
     folder = workspace.store.session.fresh()
     shown = reporter(workspace.options.verbose)

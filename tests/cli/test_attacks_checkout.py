@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import shutil
 import subprocess
@@ -96,6 +98,35 @@ def test_what_compares_two_builds(world: Checkout, path: str) -> None:
     done = subprocess.run(command, cwd=world.checkout, env=env, capture_output=True, text=True)
     assert done.stdout == "['it differs']\n", done.stderr
     check(world, "diffoscope", LC_ALL="C.UTF-8")
+
+
+_STEAL = """
+sha256 = "%s"
+integrity = "sha512-%s"
+by-fetch = fetch { url = "file://%s", sha256 }
+by-link = fetch { url = "file:link", sha256 }
+by-hand = derivation { kind = "fetch", name = "x", urls = ["file://%s"], sha256, size = null, executable = false }
+by-npm = derivation { kind = "npm", name = "x", url = "file://%s", path = "x", integrity }
+by-pip = derivation {
+  kind = "pypi", name = "x", project = "x", version = "1", hashes = [sha256], urls = ["file://%s#sha256=${sha256}"]
+  optional = false, sources = true, python = "3.13", libc = "2.41", arch = "amd64"
+}
+own = fetch { url = "file:own", sha256 }
+"""
+
+
+@pytest.mark.parametrize("name", ["by-fetch", "by-link", "by-hand", "by-npm", "by-pip"])
+def test_a_file_of_the_users_is_fetched_by_no_project(world: Checkout, name: str) -> None:
+    secret = world.fpack.home / "x-1.tar.gz"
+    secret.write_text("a key")
+    digests = hashlib.sha256(b"a key").hexdigest(), base64.b64encode(hashlib.sha512(b"a key").digest()).decode()
+    (world.checkout / "fpack.fp").write_text(_STEAL % (*digests, *[secret] * 4))
+    (world.checkout / "link").symlink_to(secret)
+    env = {"PIP_INDEX_URL": "http://127.0.0.1:9", "NPM_CONFIG_REGISTRY": "http://127.0.0.1:9"}
+    message = world.fpack.fails("build", name, cwd=world.checkout, env=variables(world, "absolute", **env))
+    assert "A file URL leads out of the project" in message and "name it by its path" in message
+    (world.checkout / "own").write_text("a key")
+    world.fpack("build", "own", cwd=world.checkout)
 
 
 @pytest.mark.parametrize(
