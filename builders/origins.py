@@ -1,6 +1,6 @@
 """Where a URL of a derivation leads: to a mirror, to a server, or to a file of the project, and to no other file.
 
-What a derivation names is the project's word, and a project may be a stranger's. A fetch of `file:` tells by its
+What a derivation names comes from a project, and a project may be a stranger's. A fetch of a `file:` URL tells by its
 success whether the user has a certain file. So such a URL must lead into the project's directory. Files elsewhere are
 those that the user has configured: mirrors, and what pip's directories and indexes on this machine list.
 """

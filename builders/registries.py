@@ -69,7 +69,7 @@ def go_proxies(module: str, defaults: str) -> GoProxies:
     found = proxies_of(settings.get("GOPROXY", ""))
     if "GOPROXY" in own:
         return found
-    # A root's own settings are the project's word, which has no say in files of this machine.
+    # A root's settings come from the project, which may not name files of this machine.
     return found._replace(places=tuple(place for place in found.places if not is_local(place[0])))
 
 
