@@ -15,19 +15,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from subprocess import Popen
-    from typing import NoReturn
 
     AsyncProcess = Process
     ServerProcess = Popen[bytes]
 
 
-class Program(NamedTuple):
+# A shell that is entered again imports this, and a NamedTuple takes longer to define than all of the rest.
+class Program:
     """A program that fpack starts.
 
     names: commands that are looked for on PATH, in this order. folders: directories to look in after PATH. python: what
@@ -35,11 +35,22 @@ class Program(NamedTuple):
     stands for the rest of a name, and capitals do not matter. settings: variables that are set whatever the caller's.
     """
 
-    names: tuple[str, ...] = ()
-    folders: tuple[str, ...] = ()
-    python: tuple[str, ...] = ()
-    variables: tuple[str, ...] = ()
-    settings: tuple[tuple[str, str], ...] = ()
+    __slots__ = ("folders", "names", "python", "settings", "variables")
+
+    def __init__(
+        self,
+        *,
+        names: tuple[str, ...] = (),
+        folders: tuple[str, ...] = (),
+        python: tuple[str, ...] = (),
+        variables: tuple[str, ...] = (),
+        settings: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self.names = names
+        self.folders = folders
+        self.python = python
+        self.variables = variables
+        self.settings = settings
 
 
 # Where version managers keep what the commands that they put on PATH lead to.
@@ -103,12 +114,15 @@ STARTERS = {
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
-class Completed(NamedTuple):
-    """What became of a program that has ended. status: as of a shell, negative for a signal."""
+class Completed:
+    """What became of a program that has ended. status: its exit status, negative for a signal."""
 
-    status: int
-    output: bytes
-    errors: bytes = b""
+    __slots__ = ("errors", "output", "status")
+
+    def __init__(self, status: int, output: bytes, errors: bytes = b"") -> None:
+        self.status = status
+        self.output = output
+        self.errors = errors
 
 
 def search_path(environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -118,7 +132,7 @@ def search_path(environ: Mapping[str, str] = os.environ) -> list[str]:
 
 def find(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
     """The absolute path of a program that the user has; None if there is none."""
-    row = PROGRAMS.get(name, Program((name,)))
+    row = PROGRAMS.get(name) or Program(names=(name,))
     folders = [*search_path(environ), *row.folders]
     for each in row.names:
         for folder in folders:
@@ -222,6 +236,34 @@ async def start(name: str, words: Sequence[str]) -> AsyncProcess:
     )  # fmt: skip
 
 
+def spawn(
+    name: str,
+    words: Sequence[str],
+    *,
+    program: str = "",
+    streams: Sequence[int] = (),
+    signals: Iterable[int] = (),
+    session: bool = False,
+) -> int:
+    """Start a program of PROGRAMS with all descriptors that may be inherited; its process. For one thread alone.
+
+    It takes a fraction of the time of a fork. streams: what become its standard input and outputs; none: this process's
+    own. signals: those that have their usual effect in it. session: it has one of its own. OSError if it cannot be
+    started.
+    """
+    moves = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(streams)]
+    command = [*_command(name, program), *words]
+    here = os.open(".", os.O_PATH | os.O_CLOEXEC)
+    try:
+        os.chdir("/")
+        return os.posix_spawn(
+            command[0], command, environment(name), file_actions=moves, setsigdef=signals, setsid=session
+        )
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
 def fork(work: Callable[[], int]) -> int:
     """Run `work` in a copy of this process, which ends with what it returns, or with 126 if it raises; its number."""
     child = os.fork()
@@ -232,13 +274,6 @@ def fork(work: Callable[[], int]) -> int:
         finally:
             os._exit(status)
     return child
-
-
-def become(name: str, words: Sequence[str], *, program: str = "") -> NoReturn:
-    """Become a program of PROGRAMS, with the descriptors that may be inherited. OSError if it cannot be started."""
-    os.chdir("/")
-    command = [*_command(name, program), *words]
-    os.execve(command[0], command, environment(name))
 
 
 def _command(name: str, program: str = "") -> list[str]:

@@ -36,7 +36,7 @@ def run(bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping[str,
     _adopt_orphans()
     # While Python starts up, or cleans up, a signal of the terminal's has the usual effect.
     before = {number: signal.signal(number, signal.SIG_IGN) for number in _IGNORED}
-    child = processes.fork(lambda: _execute(bwrap, args, words, env, tell, held))
+    child = _spawn(bwrap, args, words, env, tell, held)
     os.close(tell)
     passed = {number: signal.signal(number, _passer(child)) for number in _PASSED}
     try:
@@ -68,38 +68,48 @@ def start(
 
     tell: a pipe's end to which bubblewrap writes what `told_command` reads.
     """
-
-    def work() -> int:
-        os.setsid()
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        for number, fd in enumerate((nothing, output, output)):
-            os.dup2(fd, number)
-        return _execute(bwrap, args, words, env, tell)
-
-    return processes.fork(work)
+    return _spawn(bwrap, args, words, env, tell, output=output)
 
 
-def _execute(
-    bwrap: str, args: Sequence[str], words: Sequence[str], env: Mapping[str, str], tell: int, held: int = -1
+def _spawn(
+    bwrap: str,
+    args: Sequence[str],
+    words: Sequence[str],
+    env: Mapping[str, str],
+    tell: int,
+    held: int = -1,
+    output: int = -1,
 ) -> int:
-    """In the child: become bubblewrap. Returns only where that cannot be: the exit status."""
+    """Start bubblewrap; its process, or one that fails. output: where its outputs go, in a session of its own."""
+    opened = [terminal.open_filter(), _open_variables(env)]
+    info = ["--seccomp", str(opened[0]), "--args", str(opened[1])]
+    if tell >= 0:
+        os.set_inheritable(tell, True)
+        info += ["--info-fd", str(tell)]
+    if held >= 0:
+        # Far from the numbers that programs choose.
+        opened.append(fcntl.fcntl(held, fcntl.F_DUPFD, _HELD))
+        if "--unshare-pid" in args:
+            info += ["--sync-fd", str(opened[-1])]  # the first process of the container has it, no other
+    streams = []
+    if output >= 0:
+        opened.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        streams = [opened[-1], output, output]
     try:
-        for number in (*_IGNORED, *_PASSED, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_DFL)
-        info: list[str] = []
-        if tell >= 0:
-            os.set_inheritable(tell, True)
-            info = ["--info-fd", str(tell)]
-        if held >= 0:
-            # Far from the numbers that programs choose.
-            kept = fcntl.fcntl(held, fcntl.F_DUPFD, _HELD)
-            if "--unshare-pid" in args:
-                info += ["--sync-fd", str(kept)]  # the first process of the container has it, no other
-        info += ["--seccomp", str(terminal.open_filter()), "--args", str(_open_variables(env))]
-        processes.become("bwrap", [*info, *args, "--", *words], program=bwrap)
+        return processes.spawn(
+            "bwrap",
+            [*info, *args, "--", *words],
+            program=bwrap,
+            streams=streams,
+            signals=(*_IGNORED, *_PASSED, signal.SIGPIPE),
+            session=output >= 0,
+        )
     except OSError as error:
-        os.write(2, f"error: {bwrap} cannot be run: {error.strerror}\n".encode())
-    return 126
+        os.write(output if output >= 0 else 2, f"error: {bwrap} cannot be run: {error.strerror}\n".encode())
+        return processes.fork(lambda: 126)
+    finally:
+        for fd in opened:
+            os.close(fd)
 
 
 def _open_variables(env: Mapping[str, str]) -> int:

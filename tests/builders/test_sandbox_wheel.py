@@ -27,8 +27,7 @@ SCRIPT = (
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Builds]:
     """Builds on a machine that has no bubblewrap."""
     with builds(tmp_path / "store") as made:
-        row = processes.PROGRAMS["bwrap"]
-        monkeypatch.setitem(processes.PROGRAMS, "bwrap", row._replace(folders=()))
+        monkeypatch.setattr(processes.PROGRAMS["bwrap"], "folders", ())
         monkeypatch.setenv("PATH", "")
         yield made
 

@@ -255,15 +255,27 @@ def test_a_child_ends_with_what_its_work_returns() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status
 
 
-def test_a_child_becomes_a_program(program: Path, tmp_path: Path) -> None:
-    def work() -> int:
-        output = os.open(tmp_path / "said", os.O_WRONLY | os.O_CREAT)
-        for number in (1, 2):
-            os.dup2(output, number)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        processes.become("diffoscope", ["exit 4"], program=str(program))
+def test_spawn(program: Path, tmp_path: Path) -> None:
+    output = os.open(tmp_path / "said", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC)
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        words = ["ps -o sid= $$; kill -TERM $$; exit 4"]
+        child = processes.spawn(
+            "diffoscope", words, streams=[nothing, output, output], signals=[signal.SIGTERM], session=True
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        os.close(output)
+        os.close(nothing)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+    cwd, *variables, sid = (tmp_path / "said").read_text().splitlines()
+    assert cwd == "/" and not any(each.startswith("SECRET") for each in variables) and int(sid) == child
+    assert os.getcwd() == str(tmp_path)
 
-    child = processes.fork(work)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
-    cwd, *variables = (tmp_path / "said").read_text().splitlines()
-    assert cwd == "/" and not any(each.startswith("SECRET") for each in variables)
+
+def test_a_program_that_cannot_be_spawned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError):
+        processes.spawn("bwrap", [], program="/nowhere/at/all")
+    assert os.getcwd() == str(tmp_path)
