@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fpack.store.canonical import Value
@@ -17,6 +17,7 @@ from fpack.store.tree import CHUNK
 
 from .http import Http
 from .http_errors import HttpError, NotFound
+from .origins import Origins
 from .protocol import BuildError, Built, Task
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
@@ -25,17 +26,15 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 class Fetch:
     """args: urls, sha256, size, executable.
 
-    expand: the URLs that one of the derivation's stands for. missing: what to do when no place has the file any more.
+    origins: the URLs that one of the derivation's stands for. missing: what to do when no place has the file any more.
     """
 
     kind = "fetch"
     network = True
 
-    def __init__(
-        self, http: Http, expand: Callable[[str], Sequence[str]], missing: Callable[[str], str] = lambda url: ""
-    ) -> None:
+    def __init__(self, http: Http, origins: Origins, missing: Callable[[str], str] = lambda url: "") -> None:
         self._http = http
-        self._expand = expand
+        self._origins = origins
         self._missing = missing
 
     def key(self, drv: Derivation) -> Value:
@@ -47,7 +46,7 @@ class Fetch:
         sha256 = task.args["sha256"]
         if not isinstance(sha256, str) or not _SHA256.match(sha256):
             raise BuildError("A fetch's sha256 is not 64 hexadecimal digits", where=task.name, why=f"it is {sha256!r}")
-        urls = [url for declared in task.args["urls"] for url in self._expand(declared)]
+        urls = [url for declared in task.args["urls"] for url in self._origins(declared)]
         part = task.resume_dir() / "part"
         size = task.args.get("size")
         try:

@@ -331,6 +331,8 @@ def _open_file(url: str, offset: int) -> Response:
     if parts.netloc not in ("", "localhost"):
         raise BadUrl("A file URL names another machine", where=shown(url))
     path = unquote(parts.path)
+    if not path.startswith("/"):
+        raise BadUrl("A file URL names no absolute path", where=shown(url))
     try:
         # Another kind of file would never end, or never begin.
         file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")

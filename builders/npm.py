@@ -19,6 +19,7 @@ from fpack.store.tree import CHUNK
 
 from .http import Http
 from .http_errors import HttpError, combined
+from .origins import Origins
 from .protocol import BuildError, Built, Task
 from .registries import npm_registry
 
@@ -28,13 +29,17 @@ _ALGORITHMS = ("sha512", "sha384", "sha256")
 
 
 class Npm:
-    """args: path (in a registry), url (where the lock says; ""), integrity ("sha512-<base64>"). output: the file."""
+    """args: path (in a registry), url (where the lock says; ""), integrity ("sha512-<base64>"). output: the file.
+
+    origins: the URLs that one of the lock stands for.
+    """
 
     kind = "npm"
     network = True
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: Http, origins: Origins) -> None:
         self._http = http
+        self._origins = origins
 
     def key(self, drv: Derivation) -> Value:
         """The integrity and the name."""
@@ -51,7 +56,7 @@ class Npm:
         for url in urls:
             part = task.scratch() / "archive"
             try:
-                self._http.download([url], part, limit=MAX_SIZE, progress=task.progress, check=task.check)
+                self._http.download(self._origins(url), part, limit=MAX_SIZE, progress=task.progress, check=task.check)
             except HttpError as error:
                 failures.append(error)
                 continue

@@ -23,6 +23,7 @@ from fpack.store.tree import CHUNK
 
 from .http import Http
 from .http_errors import HttpError
+from .origins import Origins, is_local
 from .protocol import BuildError, Built, Need, Steps, Task, whole
 from .registries import pip_folders, pip_indexes
 
@@ -56,13 +57,16 @@ class Pypi:
     """args: project, version, hashes (SHA-256), urls (where else to look), python ("3.13"), libc ("2.41"),
     arch (Debian's), optional, sources (whether sources will do, where no wheel fits). output: a directory with the one
     file; an empty one if nothing fits and it is optional.
+
+    origins: those of the builder of `fetch`, which are told of files of this machine.
     """
 
     kind = "pypi"
     network = True
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: Http, origins: Origins) -> None:
         self._http = http
+        self._origins = origins
 
     def key(self, drv: Derivation) -> Value:
         """All of the derivation but where to look."""
@@ -102,8 +106,8 @@ class Pypi:
 
     def _offered(self, task: Task, project: str, allowed: set[str]) -> list[File]:
         """The allowed files of the lock's own places, of this machine's directories and of the indexes."""
-        found = [_file(str(url), "") for url in task.args["urls"]]
-        found += [file for folder in pip_folders() for file in _in_folder(Path(folder), project, allowed)]
+        named = [_file(str(url), "") for url in task.args["urls"]]
+        found = [file for folder in pip_folders() for file in _in_folder(Path(folder), project, allowed)]
         failures: list[HttpError] = []
         for index in pip_indexes():
             task.check()
@@ -112,6 +116,8 @@ class Pypi:
             except HttpError as error:
                 failures.append(error)
         here = [file for file in found if file.sha256 in allowed]
+        self._origins.admit(file.url for file in here if is_local(file.url))
+        here = [file for file in named if file.sha256 in allowed] + here
         if not here and failures and len(failures) == len(pip_indexes()):
             raise failures[0]
         return here
@@ -134,8 +140,9 @@ def normal(project: str) -> str:
 
 
 def links(page: str, base: str) -> list[File]:
-    """The files with hashes that a page of an index has (PEP 503), in its order."""
-    return [file for match in _LINK.finditer(page) if (file := _file(urljoin(base, unescape(match[1])), "")).sha256]
+    """The files with hashes on an index's page (PEP 503), in its order; a server's page gives none of this machine."""
+    found = (_file(urljoin(base, unescape(match[1])), "") for match in _LINK.finditer(page))
+    return [file for file in found if file.sha256 and (is_local(base) or not is_local(file.url))]
 
 
 def choose(files: Iterable[File], allowed: set[str], target: Target) -> File | None:

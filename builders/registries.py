@@ -1,22 +1,26 @@
 """Where the packages of other ecosystems are had: what their own tools are configured for on this machine.
 
-No address of a registry stands in this file: pip, npm and Go know theirs, and their users may have named others.
+No address of a registry stands in this file: pip, npm and Go know theirs, and their users may have named others, by
+files in their homes or by variables. What a project's own files say is not asked for: they may be a stranger's.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from shutil import which
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from fpack.store import processes
+
+from .origins import is_local
+
 SECONDS = 30
+_MENTIONED = re.compile(r"\$\{(\w+)\??\}")
 _SETTING = re.compile(r"^(?P<name>[^=\s]+)='(?P<value>.*)'$")
 _DEFAULT = re.compile(r"--index-url <url>.*?\(default\s+(\S+?)\)")
 
@@ -36,14 +40,13 @@ def pip_folders() -> tuple[str, ...]:
     """The directories on this machine in which pip looks for files of packages."""
     found = _pip_settings().get("find-links", "").split()
     places = [unquote(urlsplit(each).path) if each.startswith("file:") else each for each in found]
-    return tuple(place for place in places if os.path.isdir(place))
+    return tuple(os.path.abspath(place) for place in places if os.path.isdir(place))
 
 
 @cache
 def npm_registry() -> str | None:
     """The registry that npm asks, without a slash at the end; None where there is no npm."""
-    npm = which("npm")
-    found = _output([npm, "config", "get", "registry"]).strip() if npm else ""
+    found = _output("npm", ["config", "get", "registry"], sorted(_npm_variables())).strip()
     return found.rstrip("/") if re.match(r"https?://", found) else None
 
 
@@ -58,11 +61,16 @@ class GoProxies(NamedTuple):
 
 def go_proxies(module: str, defaults: str) -> GoProxies:
     """The proxies of a module. defaults: the text of Go's own settings, go.env, for what this machine does not say."""
-    settings = {**variables_of(defaults), **_go_settings()}
+    own = _go_settings()
+    settings = {**variables_of(defaults), **own}
     private = settings.get("GONOPROXY") or settings.get("GOPRIVATE") or ""
     if is_private(module, private):
         return GoProxies((), f"GONOPROXY or GOPRIVATE is {private}, so it comes from its own repository alone")
-    return proxies_of(settings.get("GOPROXY", ""))
+    found = proxies_of(settings.get("GOPROXY", ""))
+    if "GOPROXY" in own:
+        return found
+    # A root's settings come from the project, which may not name files of this machine.
+    return found._replace(places=tuple(place for place in found.places if not is_local(place[0])))
 
 
 def proxies_of(setting: str) -> GoProxies:
@@ -98,12 +106,9 @@ def variables_of(listing: str) -> dict[str, str]:
 def _go_settings() -> dict[str, str]:
     """What this machine's Go is set to; without one, what it would read: the environment, and the user's file."""
     names = ("GOPROXY", "GONOPROXY", "GOPRIVATE")
-    go = which("go")
-    if go:
-        # Elsewhere than in the project, whose go.mod may ask for another Go.
-        found = _output([go, "env", *names], cwd="/", env={**os.environ, "GOTOOLCHAIN": "local"}).splitlines()
-        if len(found) == len(names):
-            return {name: value for name, value in zip(names, found, strict=True) if value}
+    found = _output("go", ["env", *names]).splitlines()
+    if len(found) == len(names):
+        return {name: value for name, value in zip(names, found, strict=True) if value}
     config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     file = Path(os.environ.get("GOENV") or f"{config}/go/env")
     try:
@@ -132,23 +137,27 @@ def default_of(text: str) -> str:
 
 @cache
 def _pip_settings() -> dict[str, str]:
-    return settings_of(_output([*_pip(), "config", "list"]))
+    return settings_of(_output("pip", ["config", "list"]))
 
 
 def _pip_default() -> str:
-    return default_of(_output([*_pip(), "download", "--help"]))
+    return default_of(_output("pip", ["download", "--help"]))
 
 
-def _pip() -> list[str]:
-    pip = which("pip") or which("pip3")
-    return [pip] if pip else [sys.executable, "-m", "pip"]
-
-
-def _output(command: list[str], cwd: str | None = None, env: dict[str, str] | None = None) -> str:
+def _npm_variables() -> Iterator[str]:
+    """The names of the variables that the user's own settings of npm mention, for npm to put in their place."""
+    named = next((value for name, value in os.environ.items() if name.lower() == "npm_config_userconfig"), "")
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL, cwd=cwd, env=env
-        )
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        text = Path(named if named.startswith("/") else os.path.expanduser("~/.npmrc")).read_text("utf-8", "replace")
+    except OSError:
+        return
+    yield from _MENTIONED.findall(text)
+
+
+def _output(name: str, words: Sequence[str], more: Sequence[str] = ()) -> str:
+    """What a tool says; "" where there is none, or where it fails."""
+    try:
+        done = processes.run(name, words, seconds=SECONDS, more=more)
+    except OSError:
         return ""
-    return done.stdout if done.returncode == 0 else ""
+    return done.output.decode("utf-8", "replace") if done.status == 0 else ""

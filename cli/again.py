@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fpack.store import processes
 from fpack.store.errors import FpackError
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def _difference(workspace: Workspace, name: str, compared: Compared, number: int
         lines.append("and more")
     if not found:
         lines.append("its files are the same; what they are linked with is not")
-    if shutil.which("diffoscope"):
+    if processes.find("diffoscope"):
         for line in _diffoscope(before, compared.again):
             note(line)
         hint = ""
@@ -87,9 +86,11 @@ def _difference(workspace: Workspace, name: str, compared: Compared, number: int
 
 
 def _diffoscope(one: Path, two: Path) -> list[str]:
-    command = ["diffoscope", "--exclude-directory-metadata=yes", "--max-report-size", "20000", str(one), str(two)]
+    words = ["--exclude-directory-metadata=yes", "--max-report-size", "20000"]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_DIFFOSCOPE_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        done = processes.run(
+            "diffoscope", [*words, str(one.absolute()), str(two.absolute())], seconds=_DIFFOSCOPE_SECONDS
+        )
+    except OSError:
         return ["diffoscope did not come to an end"]
-    return done.stdout.decode("utf-8", "replace").splitlines()
+    return done.output.decode("utf-8", "replace").splitlines()

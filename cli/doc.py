@@ -34,7 +34,7 @@ def command(name: str | None, as_json: bool) -> int:
     """Explain NAME: how it is written, what it does, and examples."""
     from fpack.lang import documentation as docs
     from fpack.lang.errors import quote
-    from fpack.store.errors import printable
+    from fpack.store.errors import one_line
 
     from .target import UsageError
     from .workspace import cache_directory, curated
@@ -54,7 +54,7 @@ def command(name: str | None, as_json: bool) -> int:
     if found is None:
         near = docs.suggest(name, directories, cache)
         raise UsageError(
-            f"There is nothing called {quote(printable(name))} to explain",
+            f"There is nothing called {quote(one_line(name))} to explain",
             hint=f"did you mean {quote(near)}?" if near else "fpack doc, without a name, lists what there is",
         )
     if as_json:
@@ -138,9 +138,9 @@ def _broken(call: str) -> list[str]:
 
 
 def _manual(manual: Manual) -> str:
-    from fpack.store.errors import printable
+    from fpack.store.errors import one_line
 
-    lines = [_bold(printable(manual.name)), "", *("  " + line if line else "" for line in manual.text.split("\n"))]
+    lines = [_bold(one_line(manual.name)), "", *("  " + line if line else "" for line in manual.text.split("\n"))]
     shown = [d for d in manual.fields if d.text] or list(manual.fields)
     for doc in shown:
         first = doc.text.split("\n")[0]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import subprocess
-import threading
 from collections.abc import Callable
 
+from fpack.store import processes
 from fpack.store.errors import FpackError
 
 ENGINES = ("podman", "docker")
@@ -20,7 +17,7 @@ class EngineError(FpackError):
 
 def find(engine: str) -> str:
     """The command of an engine; EngineError if it is not installed."""
-    command = shutil.which(engine)
+    command = processes.find(engine)
     if command is None:
         raise EngineError(
             f"{engine} is not installed here",
@@ -35,31 +32,12 @@ def load(engine: str, send: Callable[[int], None]) -> None:
 
     Nothing is written to disk here; the engine keeps what it needs.
     """
-    command = find(engine)
-    process = subprocess.Popen(
-        [command, "load", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    said: list[bytes] = []
-    assert process.stdin is not None and process.stdout is not None
-    output = process.stdout
-    reader = threading.Thread(target=lambda: said.append(output.read()), daemon=True)
-    reader.start()
-    try:
-        # An engine that ends early says why.
-        with contextlib.suppress(BrokenPipeError):
-            send(process.stdin.fileno())
-        process.stdin.close()
-        status = process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
-    reader.join()
-    if status:
-        words = b"".join(said).decode("utf-8", "replace").strip().splitlines()
+    done = processes.feed(engine, ["load", "--quiet"], send, program=find(engine))
+    if done.status:
+        words = done.output.decode("utf-8", "replace").strip().splitlines()
         raise EngineError(
             f"{engine} did not take the image",
             where=f"{engine} load",
-            why="\n".join(words[-_SHOWN:]) or f"it ended with the status {status}",
+            why="\n".join(words[-_SHOWN:]) or f"it ended with the status {done.status}",
             hint=f"{engine} info says whether it works at all; -o FILE writes the image to a file instead",
         )

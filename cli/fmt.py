@@ -40,10 +40,10 @@ Examples:
 def command(files: tuple[Path, ...], check: bool, diff: bool, as_json: bool) -> int:
     """Format FILES, and all .fp files in DIRS. The meaning never changes, and comments stay."""
     from fpack.lang.errors import EvalError
-    from fpack.store.errors import FpackError
+    from fpack.store.errors import FpackError, printable
 
     from .options import print_json
-    from .render import note, short, show_error
+    from .render import note, relative, short, show_error
     from .target import UsageError
     from .texts import find
 
@@ -59,7 +59,7 @@ def command(files: tuple[Path, ...], check: bool, diff: bool, as_json: bool) -> 
             outcome = formatted(place)
         except FpackError as error:
             if as_json:
-                errors.append({"where": short(place), "what": error.what, "why": error.why})
+                errors.append({"where": relative(place), "what": error.what, "why": error.why})
             else:
                 show_error(error)
             code = max(code, 3 if isinstance(error, EvalError) else error.exit_code)
@@ -67,12 +67,14 @@ def command(files: tuple[Path, ...], check: bool, diff: bool, as_json: bool) -> 
         if not outcome.changed:
             continue
         changed += 1
-        names.append(short(place))
+        names.append(relative(place))
         if as_json:
             if not (check or diff):
                 _write(place, outcome.after)
         elif diff:
-            sys.stdout.write(difference(outcome, short(place)))
+            text = difference(outcome, short(place))
+            # Another program gets the very text.
+            sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
         elif check:
             print(short(place))
         else:

@@ -93,13 +93,15 @@ def command(kind: str, enter: Path | None) -> int:
         words = [quoted(os.path.abspath(sys.argv[0]))]
         sys.stdout.write(_TEXTS[kind].replace("@FPACK@", words[0]).replace("@KIND@", kind))
         return 0
+    from fpack.store.errors import one_line
+
     from .shells import cache, placing, shims, trust, warm
     from .shells.request import Request
 
     before = dict(os.environ)
     os.chdir(enter)
     if not trust.is_trusted(str(enter)):
-        warm.note(f"fpack: {enter} has a shell; fpack shell enters it, and has it entered from then on")
+        warm.note(f"fpack: {one_line(str(enter))} has a shell; fpack shell enters it, and has it entered from then on")
         sys.stdout.write(_set(kind, "_FPACK_WAIT", trust.mark(str(enter))))
         return 0
     request = Request("shell")

@@ -25,7 +25,7 @@ Examples:
 def command(folder: Path | None, only_print: bool, release: str, as_json: bool, **rest: Any) -> int:
     """Look at the project in FOLDER (else here), and write an fpack.fp with its build, an image and a shell; and a
     .gitignore where there is none, as what that leaves out is no part of the source."""
-    from fpack.store.errors import FpackError, printable
+    from fpack.store.errors import FpackError
 
     from .init_guess import guess, others
     from .init_ignored import ignored
@@ -76,15 +76,15 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
     if only_print:
         print(content, end="")
     else:
-        print(f"wrote {printable(short(target))}")
+        print(f"wrote {short(target)}")
         if left_out is not None:
-            print(f"wrote {printable(short(place / IGNORED))}: what work leaves here is no part of the source")
+            print(f"wrote {short(place / IGNORED)}: what work leaves here is no part of the source")
     for line in found.said:
-        note(f"guessed from {printable(line)}" if ": " in line else f"guessed: {printable(line)}")
+        note(f"guessed from {line}" if ": " in line else f"guessed: {line}")
     for line in also:
-        note(f"not used: {printable(line)}")
+        note(f"not used: {line}")
     for line in found.todo:
-        note(f"to do: {printable(line)}")
+        note(f"to do: {line}")
     if not only_print and not found.todo:
         packed = "" if found.library else " fpack pack,"
         note(f"next: fpack build {attribute_of(found)},{packed} fpack shell")

@@ -67,8 +67,12 @@ class Kinds(Mapping[str, "Builder"]):
         if kind == "fetch":
             from fpack.builders.http import Http
 
-            builder: Builder = make(Http(), self._workspace.mirrors.expand, self._workspace.missing)
-        elif kind in ("gomod", "npm", "pypi"):
+            builder: Builder = make(Http(), self._workspace.origins, self._workspace.missing)
+        elif kind in ("npm", "pypi"):
+            from fpack.builders.http import Http
+
+            builder = make(Http(), self._workspace.origins)
+        elif kind == "gomod":
             from fpack.builders.http import Http
 
             builder = make(Http())

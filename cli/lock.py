@@ -23,6 +23,8 @@ Examples:
 @shared.locking
 def command(what: str | None, as_json: bool, **rest: Any) -> int:
     """Evaluate WHAT, by default everything in ./fpack.fp, and lock each package that it uses. Nothing is built."""
+    from fpack.store.errors import one_line
+
     from .workspace import Workspace
 
     with Workspace(shared.options(rest)) as workspace:
@@ -46,5 +48,6 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
     if empty:
         print("Nothing that is used here needs to be locked.")
     else:
-        print(f"{len(added)} packages added to {place}" if added else f"{place} has everything that is used.")
+        name = one_line(place)
+        print(f"{len(added)} packages added to {name}" if added else f"{name} has everything that is used.")
     return 0

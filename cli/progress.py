@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from fpack.builders.report import Outcome
-from fpack.store.errors import printable
+from fpack.store.errors import one_line, printable
 
 from .render import megabytes, note
 
@@ -244,7 +244,7 @@ class IndexProgress:
         """Bytes of something that is fetched."""
         if sys.stderr.isatty():
             end = "\n" if total and done >= total else "\r"
-            print(f"\x1b[2K{what} {megabytes(done)}", end=end, file=sys.stderr, flush=True)
+            print(f"\x1b[2K{one_line(what)} {megabytes(done)}", end=end, file=sys.stderr, flush=True)
         elif what != self._last:
             note(what)
         self._last = what

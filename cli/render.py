@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from fpack.store.errors import FpackError, printable
+from fpack.store.errors import FpackError, one_line, printable
 
 
 def colored(stream: TextIO) -> bool:
@@ -31,9 +31,10 @@ def error_text(error: FpackError, color: bool = False) -> str:
         return render(error, color)
     if isinstance(error, BuildsFailed) and len(error.failures) > 1:
         return "\n".join(error_text(each, color) for _, each in error.failures)
-    lines = [f"{paint('error:', 'red', color)} {paint(printable(error.what), 'bold', color)}"]
+    what = printable(error.what).replace("\n", "\n  ")
+    lines = [f"{paint('error:', 'red', color)} {paint(what, 'bold', color)}"]
     if error.where:
-        lines.append(f"  {paint('where:', 'cyan', color)} {_indent(error.where)}")
+        lines.append(f"  {paint('where:', 'cyan', color)} {one_line(error.where)}")
     if error.why:
         lines.append(f"  {paint('why:', 'cyan', color)}   {_indent(error.why)}")
     if error.hint:
@@ -90,13 +91,18 @@ def show_fault(error: Exception) -> int:
 
 
 def note(text: str) -> None:
-    """Print a remark to stderr."""
-    print(printable(text), file=sys.stderr)
+    """Print a remark to stderr, as one line."""
+    print(_joined(text), file=sys.stderr)
 
 
 def warn(text: str) -> None:
-    """Print a warning to stderr."""
-    print(f"{paint('warning:', 'yellow', colored(sys.stderr))} {printable(text)}", file=sys.stderr)
+    """Print a warning to stderr, as one line."""
+    print(f"{paint('warning:', 'yellow', colored(sys.stderr))} {_joined(text)}", file=sys.stderr)
+
+
+def _joined(text: str) -> str:
+    """A text without line breaks: whatever it quotes, no line of it looks like another message."""
+    return printable(text).replace("\n", "\\n")
 
 
 def megabytes(size: int) -> str:
@@ -110,10 +116,15 @@ def megabytes(size: int) -> str:
     return f"{size} B"
 
 
-def short(place: Path) -> str:
+def relative(place: Path) -> str:
     """A path as a person would write it: relative where it is below the working directory."""
-    relative = os.path.relpath(place)
-    return os.fspath(place) if relative.startswith("..") else relative
+    below = os.path.relpath(place)
+    return os.fspath(place) if below.startswith("..") else below
+
+
+def short(place: Path) -> str:
+    """The name of a file in a message: one line, of which a terminal obeys nothing."""
+    return one_line(relative(place))
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:

@@ -88,7 +88,7 @@ def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> 
     # Old files are in the snapshot archive, by the dates that the manifest's own lock has.
     dates = {(pin.archive, pin.file): pin.date for pin in part.head.lock.packages}
     workspace.mirrors.dated = lambda archive, path: dates.get((archive, path))
-    fetch = Fetch(Http(), workspace.mirrors.expand, lambda url: "name a mirror that still has it with --mirror")
+    fetch = Fetch(Http(), workspace.origins, lambda url: "name a mirror that still has it with --mirror")
     builders = ChainMap({"fetch": fetch}, cast(Any, workspace.builders))
     folder = workspace.store.session.fresh()
     shown = reporter(workspace.options.verbose)
@@ -105,13 +105,14 @@ def _show(image: Path, outcome: Outcome, proven: bool, rebuilt: bool, verbose: b
     import sys
 
     from fpack.builders.verify.run import WITHIN
+    from fpack.store.errors import one_line
 
     from .render import colored
 
     color = colored(sys.stdout)
     report = outcome.report
     verdict = paint("proven", "green", color) if proven else paint("NOT PROVEN", "red", color)
-    lines = [f"{image}: {verdict}", _plain(f"  {outcome.name}  {outcome.digest}")]
+    lines = [f"{one_line(str(image))}: {verdict}", _plain(f"  {outcome.name}  {outcome.digest}")]
     limit = len(report.findings) if verbose else MAX_SHOWN
     for finding in report.findings[:limit]:
         layer = f"  [{finding.layer}]" if finding.layer else ""

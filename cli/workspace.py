@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fpack.builders.debian.lock import Lock
     from fpack.builders.debian.mirrors import Mirrors
     from fpack.builders.debian.source import DebianSource
+    from fpack.builders.origins import Origins
     from fpack.builders.protocol import Builder
     from fpack.lang.evaluator import Evaluator
 
@@ -282,6 +283,13 @@ class Workspace:
         from fpack.builders.debian.mirrors import find_mirrors
 
         return find_mirrors(self.options.mirror)
+
+    @cached_property
+    def origins(self) -> Origins:
+        """Where URLs of derivations lead: files are those of the project that is worked on."""
+        from fpack.builders.origins import Origins
+
+        return Origins(self.mirrors.expand, self._root or self._project)
 
     def missing(self, url: str) -> str:
         """What to do about a file that no mirror has any more."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fpack.store.errors import FpackError, printable
+from fpack.store.errors import FpackError, one_line, printable
 
 if TYPE_CHECKING:
     from .spans import Call, Other, Span
@@ -128,13 +128,13 @@ def render(error: FpackError, color: bool = False) -> str:
     def paint(code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if color and text else text
 
-    lines = [paint("1;31", "error: ") + paint("1", printable(error.what))]
+    lines = [paint("1;31", "error: ") + paint("1", printable(error.what).replace("\n", "\n  "))]
     if isinstance(error, EvalError):
         lines += _excerpt(error.span, paint)
         for other in error.others:
             lines += _excerpt(other.span, paint, printable(other.label))
     elif error.where:
-        lines.append(f"  {paint('2', 'in')} {printable(error.where)}")
+        lines.append(f"  {paint('2', 'in')} {one_line(error.where)}")
     if error.why:
         lines += [f"  {line}" for line in printable(error.why).splitlines()]
     if isinstance(error, EvalError) and error.calls:
@@ -144,7 +144,7 @@ def render(error: FpackError, color: bool = False) -> str:
             if call is None:
                 lines.append(f"  ... {len(calls) - SHOWN_CALLS // 2 * 2} more")
             else:
-                place = printable(f"{quote(call.name) + ', ' if call.name else ''}{call.span}")
+                place = one_line(f"{quote(call.name) + ', ' if call.name else ''}{call.span}")
                 lines.append(f"  {paint('2', 'in')} {place}")
     if error.hint:
         lines.append(f"  {paint('1;36', 'hint:')} {printable(error.hint)}")
@@ -168,7 +168,7 @@ def _excerpt(span: Span, paint: object, label: str = "") -> list[str]:
     carets = ("-" if label else "^") * max(1, sum(map(_width, marked)))
     bar = paint("34", "|")
     return [
-        f" {gutter}{paint('34', '-->')} {printable(str(span))}",
+        f" {gutter}{paint('34', '-->')} {one_line(str(span))}",
         f" {paint('34', number)} {bar} {text}",
         f" {gutter} {bar} {before}{paint('1;36' if label else '1;31', f'{carets} {label}'.rstrip())}",
     ]

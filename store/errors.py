@@ -31,6 +31,13 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
 
 
+def one_line(text: str) -> str:
+    """`text` as one line, with escapes for what a terminal would obey and for line breaks: for the name of a file."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 class InvalidName(FpackError):
     """A name that a store path, a tree entry or a derivation cannot have."""
 

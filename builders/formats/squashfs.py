@@ -7,16 +7,13 @@ bytes depend on the image, the codec and the version of mksquashfs, and on nothi
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-import subprocess
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fpack.builders.oci.tar import MTIME
 from fpack.builders.output import ExportError, errors, replacing, room, seekable, write
+from fpack.store import processes
 from fpack.store.canonical import Value
 
 from .filesystem import FileSystem, archive, whole
@@ -48,7 +45,7 @@ def _root(files: FileSystem) -> list[str]:
 
 def find() -> str:
     """The command; ExportError if it is not installed."""
-    found = shutil.which(TOOL)
+    found = processes.find(TOOL)
     if found is None:
         raise ExportError(
             f"{TOOL} is not installed here",
@@ -63,36 +60,15 @@ def write_squashfs(image: Path, disk: Callable[[str], Path], codec: Mapping[str,
     command = find()
     with errors(out), replacing(out) as fd, FileSystem(image, disk, room(out)) as files:
         seekable(fd, out, "A squashfs")
-        target = f"/proc/self/fd/{fd}"
-        # mksquashfs takes SOURCE_DATE_EPOCH and options of its own from the environment.
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-        process = subprocess.Popen(
-            [command, "-", target, *options(codec), *_root(files)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[fd],
-            env=environment,
-        )
-        said: list[bytes] = []
-        assert process.stdin is not None and process.stdout is not None
-        output, pipe = process.stdout, process.stdin
-        reader = threading.Thread(target=lambda: said.append(output.read()), daemon=True)
-        reader.start()
-        try:
-            # A tool that ends early says why.
-            with contextlib.suppress(BrokenPipeError):
-                for piece in archive(files, whole(files)):
-                    write(pipe.fileno(), piece)
-            pipe.close()
-            status = process.wait()
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        reader.join()
-        if status:
-            words = b"".join(said).decode("utf-8", "replace").strip().splitlines()
+        words = ["-", f"/proc/self/fd/{fd}", *options(codec), *_root(files)]
+
+        def send(pipe: int) -> None:
+            for piece in archive(files, whole(files)):
+                write(pipe, piece)
+
+        done = processes.feed(TOOL, words, send, program=command, pass_fds=[fd])
+        if done.status:
+            said = done.output.decode("utf-8", "replace").strip().splitlines()
             raise ExportError(
-                f"{TOOL} failed", where=os.fspath(out), why="\n".join(words[-_SHOWN:]), hint=f"{PACKAGE} 4.5 or newer"
+                f"{TOOL} failed", where=os.fspath(out), why="\n".join(said[-_SHOWN:]), hint=f"{PACKAGE} 4.5 or newer"
             )

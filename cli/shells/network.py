@@ -17,9 +17,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from fpack.builders.sandbox import idmap
+from fpack.store import processes
 
 NAME_SERVER = "10.0.2.3"  # where slirp4netns answers, and pasta is told to
-_FOLDERS = ("/usr/bin", "/usr/local/bin")
 _GET_USERNS = 0xB701  # NS_GET_USERNS
 _TUN = "/dev/net/tun"
 _PDEATHSIG = 1
@@ -48,11 +48,7 @@ def find_helper(outside: int) -> str:
     """Return the path of a helper that works here, or "". outside: the container's user; 0: the caller."""
     if not _can_use_tun(outside):
         return ""
-    for name in ("pasta", "slirp4netns"):
-        for folder in _FOLDERS:
-            if os.access(f"{folder}/{name}", os.X_OK):
-                return f"{folder}/{name}"
-    return ""
+    return processes.find("pasta") or processes.find("slirp4netns") or ""
 
 
 def why_none(outside: int) -> str:
@@ -74,16 +70,16 @@ def resolv_text(host_file: str) -> str:
 
 
 def words_of(helper: str, net: int, user: int, ports: Iterable[int] = ()) -> list[str]:
-    """Return a helper's command line. net, user: descriptors of the container's namespaces. ports: see `attach`."""
+    """Return a helper's arguments. net, user: descriptors of the container's namespaces. ports: see `attach`."""
     of_net, of_user = f"/proc/self/fd/{net}", f"/proc/self/fd/{user}"
     if os.path.basename(helper) == "pasta":
         forward = ",".join(map(str, ports)) or "none"
         return [
-            helper, "-f", "-q", "--config-net", "--no-map-gw", "-t", "none", "-u", "none", "-T", forward, "-U", "none",
+            "-f", "-q", "--config-net", "--no-map-gw", "-t", "none", "-u", "none", "-T", forward, "-U", "none",
             "--dns-forward", NAME_SERVER, "--userns", of_user, "--netns", of_net,
         ]  # fmt: skip
     return [
-        helper, "--configure", "--mtu=65520", "--disable-host-loopback",
+        "--configure", "--mtu=65520", "--disable-host-loopback",
         "--netns-type=path", f"--userns-path={of_user}", of_net, "tap0",
     ]  # fmt: skip
 
@@ -99,9 +95,7 @@ def attach(helper: str, command: int, outside: int, ports: Iterable[int] = ()) -
     said = os.memfd_create("said", os.MFD_CLOEXEC)
     words = words_of(helper, net, user, ports)
     parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        _execute(words, (net, user), said, outside, parent)
+    pid = processes.fork(lambda: _become(helper, words, (net, user), said, outside, parent))
     for fd in (net, user):
         os.close(fd)
     made = Helper(pid)
@@ -120,8 +114,8 @@ def attach(helper: str, command: int, outside: int, ports: Iterable[int] = ()) -
         os.close(said)
 
 
-def _execute(words: list[str], kept: tuple[int, ...], said: int, outside: int, parent: int) -> None:
-    """In the child: become the helper. Does not return."""
+def _become(helper: str, words: list[str], kept: tuple[int, ...], said: int, outside: int, parent: int) -> int:
+    """In a copy of fpack's process: become the helper. It returns only if that fails."""
     try:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and pasta takes that for an error
         for ignored in (signal.SIGINT, signal.SIGQUIT):
@@ -136,11 +130,10 @@ def _execute(words: list[str], kept: tuple[int, ...], said: int, outside: int, p
             idmap.become(outside)
         ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() == parent:
-            os.execve(words[0], words, {"PATH": "/usr/bin:/bin"})
+            processes.become(os.path.basename(helper), words, program=helper)
     except (OSError, idmap.NotShown) as error:
         os.write(2, f"{error}\n".encode())
-    finally:
-        os._exit(126)
+    return 126
 
 
 def _show_tun() -> None:

@@ -116,7 +116,7 @@ class _Running:
     def _launching(self, script: str, init: bool = False) -> enter.Launch:
         env = {name: self.place(value) for name, value in self._ready.plan().env.items()}
         env |= {"DATA": os.fspath(self.data), "RUN": self.short}
-        return self._ready.launch(["/bin/sh", "-c", script, self.service.name], env, init)
+        return self._ready.prepared(["/bin/sh", "-c", script, self.service.name], env, init)
 
     def wait(self, note: Callable[[str], None]) -> None:
         """Wait until it can be used; ServiceError, with the end of its log, if that does not come."""

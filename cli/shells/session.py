@@ -48,7 +48,7 @@ class Ready:
             self.closure, self.wishes, found or self.host, lambda folder: host.listing(view + folder), etc, own
         )
 
-    def launch(
+    def prepared(
         self, words: Sequence[str], env: Mapping[str, str], init: bool = False, made: Plan | None = None
     ) -> enter.Launch:
         """How to run a command. env: all of its variables. init: it is process 1 of the sandbox. made: the plan."""
@@ -91,7 +91,7 @@ def go(
     words, extra = plan.command(ready.closure, wishes, env["PATH"])
     _check(ready.closure, wishes, env["PATH"])
     try:
-        return enter.run(ready.launch(words, env | extra, made=made), lease)
+        return enter.run(ready.prepared(words, env | extra, made=made), lease)
     except enter.Failed:
         from fpack.builders.sandbox.bwrap import forbidden, probe
 

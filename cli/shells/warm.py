@@ -106,4 +106,6 @@ def chosen(request: Request, entry: cache.Entry) -> Wishes:
 
 def note(text: str) -> None:
     """A remark on stderr."""
-    print(text, file=sys.stderr)
+    from fpack.cli.render import note
+
+    note(text)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from fpack.builders.fetch import Fetch
 from fpack.builders.http import Http
+from fpack.builders.http_errors import BadUrl
+from fpack.builders.origins import Origins
 from fpack.builders.report import Silent
 from fpack.builders.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest
@@ -37,10 +39,10 @@ def files(tmp_path: Path) -> Path:
     return place
 
 
-def fetch(store: Store, *urls: str, **args: Any) -> Path:
+def fetch(store: Store, *urls: str, project: Path = Path("/"), **args: Any) -> Path:
     drv = Derivation("fetch", "file", {"urls": list(urls), "sha256": SHA256, "size": None, "executable": False, **args})
     body = drv.encode()
-    kinds = {"fetch": Fetch(Http(retries=0), lambda url: [url])}
+    kinds = {"fetch": Fetch(Http(retries=0), Origins(lambda url: [url], project))}
     (path,) = Scheduler(store, kinds, Silent(), bodies={digest(body): body}).realise([Output(digest(body))])
     return store.disk(path)
 
@@ -136,3 +138,69 @@ def test_what_is_no_file_is_refused_at_once(store: Store, files: Path, kind: str
     else:
         place.mkdir()
     assert "cannot be read" in fails(store, place.as_uri())
+
+
+OUTSIDE = {
+    "a path": lambda files: (files.parent / "mine").as_uri(),
+    "a host": lambda files: f"file://localhost{files.parent}/mine",
+    "dots": lambda files: f"{files.as_uri()}/../mine",
+    "encoded dots": lambda files: f"{files.as_uri()}/%2e%2e/mine",
+    "an encoded slash": lambda files: f"{files.as_uri()}/..%2Fmine",
+    "a relative path": lambda files: "file:../mine",
+    "capitals": lambda files: "FILE:" + str(files.parent / "mine"),
+    "a blank": lambda files: " file:" + str(files.parent / "mine"),
+    "slashes": lambda files: f"file:////{files.parent}/mine",
+    "a link": lambda files: (files / "link").as_uri(),
+    "a link above": lambda files: (files / "above/mine").as_uri(),
+    "a name that begins alike": lambda files: f"{files.as_uri()}-too/mine",
+    "what is not there": lambda files: (files.parent / "none").as_uri(),
+    "a descriptor": lambda files: "file:///proc/self/fd/0",
+    "another machine": lambda files: f"file://elsewhere{files}/file",
+    "NUL": lambda files: "file:///%00",
+}
+
+
+@pytest.mark.parametrize("way", OUTSIDE)
+def test_a_file_outside_of_the_project_is_refused(store: Store, files: Path, way: str) -> None:
+    """Its success would tell a stranger's project what the user has, as would another error."""
+    for place in (files.parent / "mine", files.with_name("files-too") / "mine"):
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(DATA)
+    (files / "link").symlink_to("../mine")
+    (files / "above").symlink_to("..")
+    error = fails(store, OUTSIDE[way](files), project=files)
+    assert "out of the project" in error or "no file of this machine" in error
+
+
+def test_a_file_without_a_project_is_refused(store: Store, files: Path) -> None:
+    kinds = {"fetch": Fetch(Http(retries=0), Origins(lambda url: [url]))}
+    drv = Derivation("fetch", "file", {"urls": [(files / "file").as_uri()], "sha256": SHA256})
+    with pytest.raises(BuildsFailed) as raised:
+        Scheduler(store, kinds, Silent(), bodies={digest(drv.encode()): drv.encode()}).realise(
+            [Output(digest(drv.encode()))]
+        )
+    assert "no project" in raised.value.failures[0][1].why
+
+
+@pytest.mark.parametrize("url", ["file:file", "file:./file", "file:link", "file:../files/file"])
+def test_a_file_of_the_project_is_fetched(store: Store, files: Path, url: str) -> None:
+    (files / "link").symlink_to("file")
+    assert fetch(store, url, project=files).read_bytes() == DATA
+    (files.parent / "way").symlink_to(files)
+    assert fetch(store, (files / "file").as_uri(), project=files.parent / "way").read_bytes() == DATA
+
+
+def test_a_link_that_changes_is_not_followed_to_another_place(files: Path) -> None:
+    """What is opened is what was looked at."""
+    (files / "link").symlink_to("file")
+    (url,) = Origins(lambda url: [url], files)("file:link")
+    assert url == (files / "file").as_uri()
+
+
+def test_a_file_that_the_user_has_configured_is_fetched(store: Store, files: Path, tmp_path: Path) -> None:
+    origins = Origins(lambda url: [(files / "file").as_uri()] if url.startswith("mirror:") else [url], tmp_path / "x")
+    assert origins("mirror://debian/file") == [(files / "file").as_uri()]
+    origins.admit([(files / "file").as_uri()])
+    assert origins((files / "file").as_uri()) == [(files / "file").as_uri()]
+    with pytest.raises(BadUrl):
+        origins((files / "other").as_uri())

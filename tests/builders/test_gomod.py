@@ -131,6 +131,16 @@ def test_what_is_private_is_asked_of_no_proxy(monkeypatch: pytest.MonkeyPatch) -
     assert registries.go_proxies("example.org", defaults).places != ()
 
 
+def test_a_roots_settings_name_no_directory_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A root may be a project's own; the user's settings may name one."""
+    setting = "file:///home/me/proxy|https://a.example.org"
+    monkeypatch.setattr(registries, "_go_settings", dict)
+    found = registries.go_proxies("example.org/a", f"GOPROXY={setting}")
+    assert found.places == (("https://a.example.org", False),)
+    monkeypatch.setattr(registries, "_go_settings", lambda: {"GOPROXY": setting})
+    assert registries.go_proxies("example.org/a", "").places[0] == ("file:///home/me/proxy", True)
+
+
 def test_without_go_its_environment_and_its_file_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.devnull)
     for name in ("GOPROXY", "GONOPROXY", "GOPRIVATE", "GOENV"):

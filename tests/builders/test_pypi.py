@@ -11,6 +11,8 @@ import pytest
 from fpack.builders import npm, pypi, registries
 from fpack.builders.fetch import Fetch
 from fpack.builders.http import Http
+from fpack.builders.http_errors import BadUrl
+from fpack.builders.origins import Origins
 from fpack.builders.protocol import BuildError
 from fpack.builders.pypi import File, Target
 from fpack.store.derivation import Derivation, Output
@@ -75,6 +77,9 @@ def test_links_of_a_page() -> None:
         File("a-1-py3-none-any.whl", "https://index.example.org/f/a-1-py3-none-any.whl", digest),
         File("a+1.tar.gz", "https://files.example.org/a%2B1.tar.gz", digest),
     ]
+    page = f'<a href="file:///home/me/a-1.tar.gz#sha256={digest}">a</a>'
+    assert pypi.links(page, "https://index.example.org/simple/a/") == []
+    assert pypi.links(page, "file:///srv/simple/a/") == [File("a-1.tar.gz", "file:///home/me/a-1.tar.gz", digest)]
 
 
 def test_settings_of_pip() -> None:
@@ -114,9 +119,10 @@ def _build(tmp_path: Path, **args: Any) -> Path:
 
     def answer(wanted: Output | Derivation) -> StorePath:
         assert isinstance(wanted, Derivation)
-        return store.build(Fetch(Http(), lambda url: [url]), wanted.name, wanted.args)
+        return store.build(Fetch(Http(), origins), wanted.name, wanted.args)
 
-    return store.disk(store.build(pypi.Pypi(Http()), "some-project-1", full, answer=answer))
+    origins = Origins(lambda url: [url])
+    return store.disk(store.build(pypi.Pypi(Http(), origins), "some-project-1", full, answer=answer))
 
 
 def test_the_file_comes_by_its_hash(tmp_path: Path, index: Path) -> None:
@@ -170,9 +176,14 @@ def test_an_archive_comes_by_its_integrity(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "ms.tgz").write_bytes(b"an archive")
     store = FakeStore(tmp_path / "root")
     args = {"path": "x", "url": (tmp_path / "ms.tgz").as_uri(), "integrity": f"sha1-AAAA {_integrity(b'an archive')}"}
-    assert store.disk(store.build(npm.Npm(Http()), "ms.tgz", args)).read_bytes() == b"an archive"
+    kind = npm.Npm(Http(), Origins(lambda url: [url], tmp_path))
+    assert store.disk(store.build(kind, "ms.tgz", args)).read_bytes() == b"an archive"
+    # As npm writes it.
+    assert store.disk(store.build(kind, "ms.tgz", {**args, "url": "file:ms.tgz"})).read_bytes() == b"an archive"
+    with pytest.raises(BadUrl, match="out of the project"):
+        store.build(kind, "ms.tgz", {**args, "url": "file:../ms.tgz"})
     with pytest.raises(BuildError, match="not what the lock has"):
-        store.build(npm.Npm(Http()), "ms.tgz", {**args, "integrity": _integrity(b"another")})
+        store.build(kind, "ms.tgz", {**args, "integrity": _integrity(b"another")})
 
 
 @pytest.mark.parametrize("integrity", ["", "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "sha512-AAAA", "sha512-!", "md5-AA=="])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.sandbox import bwrap
 from fpack.cli.machine import sandbox
+from fpack.store import processes
 from support.builds import Builds, builds
 
 if find_spec(bwrap.WHEEL) is None:
@@ -26,7 +27,7 @@ SCRIPT = (
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Builds]:
     """Builds on a machine that has no bubblewrap."""
     with builds(tmp_path / "store") as made:
-        monkeypatch.setattr(bwrap, "_FOLDERS", ())
+        monkeypatch.setattr(processes.PROGRAMS["bwrap"], "folders", ())
         monkeypatch.setenv("PATH", "")
         yield made
 

@@ -238,14 +238,14 @@ def test_the_words_for_a_layout_are_commands_that_work(fpack: Fpack) -> None:
 
 ENGINE = """#!/bin/sh
 [ "$1 $2" = "load --quiet" ] || exit 9
-exec cat >"$RECEIVED"
+exec cat >"$DOCKER_RECEIVED"
 """
 
 
 @pytest.mark.parametrize("engine", ["podman", "docker"])
 def test_an_image_is_loaded_through_a_pipe(fpack: Fpack, tmp_path: Path, engine: str) -> None:
     tool = command(tmp_path, engine, ENGINE)
-    env = {"PATH": f"{tool}:{fpack.env['PATH']}", "RECEIVED": str(tmp_path / "received")}
+    env = {"PATH": f"{tool}:{fpack.env['PATH']}", "DOCKER_RECEIVED": str(tmp_path / "received")}
     result = fpack.pack("--load", engine, env=env)
     assert result["loaded"] == engine and result["file"] is None
     assert [p.name for p in fpack.home.glob("greet*")] == []

@@ -256,7 +256,7 @@ def test_what_root_shows_to_another_user_lies_below_a_stage() -> None:
 @pytest.mark.parametrize("helper", ["/usr/bin/pasta", "/usr/local/bin/slirp4netns"])
 def test_helpers_hide_the_machines_loopback_device(helper: str) -> None:
     words = network.words_of(helper, 5, 6)
-    assert words[0] == helper and "/proc/self/fd/5" in words and any("/proc/self/fd/6" in word for word in words)
+    assert "/proc/self/fd/5" in words and any("/proc/self/fd/6" in word for word in words)
     if helper.endswith("pasta"):
         assert words[words.index("-T") + 1] == "none" and "--no-map-gw" in words
         assert network.words_of(helper, 5, 6, (5432, 6379))[words.index("-T") + 1] == "5432,6379"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from fpack.store import processes
+
 TESTS = Path(__file__).parents[1]
 PAGE = TESTS.parent / "docs/security.md"
+PROGRAMS = "### Programs that fpack starts"
 
 
 def test_each_test_that_is_named_is_there() -> None:
@@ -17,7 +20,17 @@ def test_each_test_that_is_named_is_there() -> None:
 
 
 def test_each_row_names_one() -> None:
-    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ") and not line.startswith("| ---")]
+    attacks = PAGE.read_text().replace(PROGRAMS, "\0").partition("\0")
+    rest = attacks[0] + attacks[2].partition("\n## ")[2]
+    rows = [line for line in rest.splitlines() if line.startswith("| ") and not line.startswith("| ---")]
     heads = [row for row in rows if row.endswith("| tests |")]
     assert len(heads) >= 5
     assert all("::test_" in row for row in rows if row not in heads)
+
+
+def test_the_programs_are_those_of_the_table_and_so_are_their_variables() -> None:
+    section = PAGE.read_text().partition(PROGRAMS)[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| ([\w ]+) \| (.*) \|$", section, re.MULTILINE))
+    del rows["program"]
+    seen = {name: " ".join(row.variables) for name, row in processes.PROGRAMS.items()}
+    assert rows == {name: f"`{names}`" if names else "none" for name, names in seen.items()}
