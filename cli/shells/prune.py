@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator
 
+from fpack.builders.sandbox.isolation import Isolation, filter_name
 from fpack.store import leases
 
 from . import cache, session
@@ -55,6 +56,7 @@ def _unused(place: str, entry: Entry | None) -> Iterator[str]:
     closures = [here.closure, *(service.closure for service in here.services)] if here is not None else []
     scripts = {session.scripts_name(closure) for closure in closures}
     accounts = tuple(session.etc_prefix(closure.view) for closure in closures)
+    filters = {filter_name(Isolation(0, 0, closed)) for closed in (False, True)}
     for each in os.scandir(place):
         name = each.name
         if here is None:
@@ -63,6 +65,10 @@ def _unused(place: str, entry: Entry | None) -> Iterator[str]:
             used = name.startswith(accounts)
         elif name.startswith("own-"):
             used = name in scripts
+        elif name.startswith("filter-"):
+            used = name in filters
+        elif name.startswith("resolv-"):
+            used = _age(each.path) < cache.DAY
         elif name.startswith("shims-"):
             used = _leads_somewhere(each.path)
         else:

@@ -177,14 +177,21 @@ def _owner(world: Checkout) -> tuple[int, int]:
 
 # Run with a directory; what a command in a sandbox says, in which that directory is another one.
 _ENTER = """
-import os, sys
+import os, sys, tempfile
 from fpack.builders.sandbox.bwrap import find_bwrap
+from fpack.builders.sandbox.isolation import Isolation, filter_of
 from fpack.cli.shells import enter
+from fpack.cli.shells.plan import Mount, Plan
 traces = sys.argv[1]
-args = ["--unshare-user", "--ro-bind", "/", "/", "--tmpfs", traces, "--proc", "/proc", "--dev", "/dev"]
+isolation = Isolation(os.getuid(), os.getgid(), closed=False)
+base, mounts = (Mount("--ro-bind", "/", "/"),), (Mount("--tmpfs", traces),)
 env = {"LD_DEBUG": "libs", "LD_DEBUG_OUTPUT": traces + "/obeyed", "PATH": "/usr/bin:/bin", "NAME": "value"}
 words = ["/bin/sh", "-c", "echo $NAME $LD_DEBUG; ls -d $LD_DEBUG_OUTPUT.*"]
-child = enter.start(os.fspath(find_bwrap()), args, words, env, 1)
+plan = Plan(isolation, base, mounts, {}, "/")
+with tempfile.NamedTemporaryFile(dir=os.path.dirname(traces)) as file:
+    file.write(filter_of(isolation))
+    file.flush()
+    child = enter.start(enter.Launch(os.fspath(find_bwrap()), plan, tuple(words), env, file.name), 1)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
