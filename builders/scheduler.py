@@ -119,13 +119,15 @@ class Scheduler:
             self._check(outputs)
             left = list(wanted)
             # Looked at from one end, so that many cost no more each than few.
-            while left:
-                if left[-1].paths is not None or left[-1].error is not None:
+            while left or self._busy():
+                if left and (left[-1].paths is not None or left[-1].error is not None):
                     left.pop()
                     continue
                 if self._failed and not self._keep_going and not self._busy():
                     break
-                self._start()
+                # What fails by its first input is known to fail while the others are being built: they end first.
+                if left:
+                    self._start()
                 self._settle()
                 self._step()
                 self._settle()

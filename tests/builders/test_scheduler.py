@@ -179,6 +179,32 @@ def test_a_failure_stops_the_rest_and_registers_nothing(graph: Graph) -> None:
     assert len(logs) == 1
 
 
+def test_a_failure_is_told_when_all_others_have_ended(graph: Graph) -> None:
+    """The session's directory goes with the store: who still works in it would fail, and say so."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def work(task: Task) -> Built:
+        if task.name == "bad":
+            begun.wait(30)
+            raise BuildError("bad failed")
+        task.scratch()
+        begun.set()
+        try:
+            while True:
+                task.check()
+                time.sleep(0.01)
+        finally:
+            time.sleep(0.2)
+            ended.set()
+
+    graph.function = work
+    top = graph.add("call", "top", graph.add("call", "bad"), graph.add("call", "slow"))
+    with pytest.raises(BuildsFailed, match="bad failed"):
+        graph.realise(top, jobs=2)
+    assert ended.is_set()
+    assert list(graph.store.session.directory.iterdir()) == []
+
+
 def test_keep_going_builds_what_can_be_built(graph: Graph) -> None:
     graph.function = failing
     goods = [graph.add("call", f"good{i}", text=str(i)) for i in range(4)]
