@@ -1,0 +1,75 @@
+"""A pytest plugin for `tests/run attacks`: run the attacks alone, and print what was tried, as whom, and what came of it.
+
+An attack is a test of a module that is named for attacks or for hostile input, or one that docs/security.md names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+PAGE = TESTS.parent / "docs/security.md"
+_MODULE = re.compile(r"test_\w*(attack|hostile)\w*\.py\Z")
+_NAMED = re.compile(r"`(\w[\w/]*\.py)::(test_\w+)`")
+_OUTCOMES = {"passed": "held", "failed": "BROKE", "skipped": "not tried"}
+
+
+class AttackReport:
+    """Keeps the attacks of a run, and what became of each."""
+
+    def __init__(self) -> None:
+        self._tried: dict[str, str] = {}
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Leave out all tests that are no attacks."""
+        named = set(_NAMED.findall(PAGE.read_text("utf-8")))
+        chosen = [item for item in items if is_attack(item, named)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what came of a test; a fault in setting up or clearing up counts too."""
+        if report.when == "call" or report.outcome != "passed":
+            self._tried[report.nodeid] = report.outcome
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print a line for each attack, and a count."""
+        terminalreporter.section("attacks")
+        for node, outcome in sorted(self._tried.items()):
+            terminalreporter.line(f"{_OUTCOMES[outcome]:9}  {as_whom(node):8}  {in_words(node)}")
+        counts = Counter(_OUTCOMES[outcome] for outcome in self._tried.values())
+        terminalreporter.line(", ".join(f"{count} {word}" for word, count in sorted(counts.items())))
+
+
+def is_attack(item: pytest.Item, named: set[tuple[str, str]]) -> bool:
+    """Whether a test is an attack. named: (file below tests, function) of those that the page names."""
+    file = item.path.relative_to(TESTS).as_posix()
+    return bool(_MODULE.search(file)) or (file, getattr(item, "originalname", item.name)) in named
+
+
+def as_whom(node: str) -> str:
+    """The user that an attack was made as: by its parameters, else whoever runs the tests."""
+    words = re.split(r"\W+", node.partition("[")[2])
+    if "rootless" in words or "user" in words:
+        return "user"
+    return "root" if "root" in words or os.geteuid() == 0 else "user"
+
+
+def in_words(node: str) -> str:
+    """A test's name, with its parameters, to be read."""
+    file, _, rest = node.partition("::")
+    name, _, parameters = rest.partition("[")
+    area = Path(file).stem.removeprefix("test_").replace("attacks_", "").replace("_", " ")
+    text = f"{area}: {name.removeprefix('test_').replace('_', ' ')}"
+    return text + (f" ({parameters.removesuffix(']')})" if parameters else "")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the report."""
+    config.pluginmanager.register(AttackReport())
