@@ -1,4 +1,4 @@
-"""A pytest plugin for `tests/run attacks`: run the attacks alone, and print what was tried, as whom, and what came of it.
+"""A pytest plugin for `tests/run attacks`: run the attacks alone, and print what was tried, as whom, and the outcome.
 
 An attack is a test of a module that is named for attacks or for hostile input, or one that docs/security.md names.
 """
