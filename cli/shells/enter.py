@@ -94,12 +94,23 @@ def _execute(
             kept = fcntl.fcntl(held, fcntl.F_DUPFD, _HELD)
             if "--unshare-pid" in args:
                 info += ["--sync-fd", str(kept)]  # the first process of the container has it, no other
-        info += ["--seccomp", str(terminal.open_filter())]
-        os.execve(bwrap, ["bwrap", *info, *args, "--", *words], dict(env))
+        info += ["--seccomp", str(terminal.open_filter()), "--args", str(_open_variables(env))]
+        # Without variables of its own: those of a project would have the loader run a library in it, on the host.
+        os.execve(bwrap, ["bwrap", *info, *args, "--", *words], {})
     except OSError as error:
         os.write(2, f"error: {bwrap} cannot be run: {error.strerror}\n".encode())
     finally:
         os._exit(126)
+
+
+def _open_variables(env: Mapping[str, str]) -> int:
+    """A descriptor from which bubblewrap reads the command's variables: on its command line, others could see them."""
+    fd = os.memfd_create("variables", 0)
+    data = os.fsencode("".join(f"--setenv\0{name}\0{value}\0" for name, value in env.items()))
+    while data:
+        data = data[os.write(fd, data) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def _passer(pid: int) -> signal._HANDLER:
