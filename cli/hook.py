@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from .shells.shims import exports, leaving, quoted, quoted_by_fish
+from .shells.shell_text import assignment, exports, leaving, word
 
 # _FPACK_STAMP: a file that is as new as what was entered. _FPACK_WAIT: one that is there as soon as the project was
 # entered by hand.
@@ -90,8 +90,8 @@ def command(kind: str, enter: Path | None) -> int:
     A project is entered once it was entered by hand, with fpack shell.
     """
     if enter is None:
-        words = [quoted(os.path.abspath(sys.argv[0]))]
-        sys.stdout.write(_TEXTS[kind].replace("@FPACK@", words[0]).replace("@KIND@", kind))
+        program = word(kind, os.path.abspath(sys.argv[0]))
+        sys.stdout.write(_TEXTS[kind].replace("@FPACK@", program).replace("@KIND@", kind))
         return 0
     from .shells import cache, placing, shims, trust, warm
     from .shells.request import Request
@@ -100,7 +100,7 @@ def command(kind: str, enter: Path | None) -> int:
     os.chdir(enter)
     if not trust.is_trusted(str(enter)):
         warm.note(f"fpack: {enter} has a shell; fpack shell enters it, and has it entered from then on")
-        sys.stdout.write(_set(kind, "_FPACK_WAIT", trust.mark(str(enter))))
+        sys.stdout.write(assignment(kind, "_FPACK_WAIT", trust.mark(str(enter))))
         return 0
     request = Request("shell")
     place = warm.place_of(request)
@@ -108,7 +108,7 @@ def command(kind: str, enter: Path | None) -> int:
     # Before anything is read, and said also where that fails: a change from here on is one.
     stamp = Path(place, "tried")
     stamp.touch()
-    sys.stdout.write(_set(kind, "_FPACK_STAMP", str(stamp)))
+    sys.stdout.write(assignment(kind, "_FPACK_STAMP", str(stamp)))
     sys.stdout.flush()
     entry = cache.load(place)
     if entry is None or not os.path.isdir(entry.closure.view):
@@ -118,8 +118,6 @@ def command(kind: str, enter: Path | None) -> int:
         entry = prepare(request, Options()).entry
     folder, env = shims.activate(entry)
     sys.stdout.write(leaving(kind, folder, env, before) + exports(kind, folder, env))
+    sys.stdout.flush()
+    shims.tell_left_out(entry, warm.note)
     return 0
-
-
-def _set(kind: str, name: str, value: str) -> str:
-    return f"set -g {name} {quoted_by_fish(value)}\n" if kind == "fish" else f"{name}={quoted(value)}\n"

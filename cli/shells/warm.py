@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, printable
 from fpack.store.owners import find_above
 
 from . import cache
@@ -80,10 +80,18 @@ def store_root() -> str:
 
 def print_env(entry: cache.Entry, kind: str) -> int:
     """Print what puts the shell's programs and variables into a shell of the host."""
-    from . import shims
+    from . import shell_text, shims
 
-    sys.stdout.write(shims.exports(kind, *shims.activate(entry)))
+    write(shell_text.exports(kind, *shims.activate(entry)))
+    shims.tell_left_out(entry, note)
     return 0
+
+
+def write(text: str) -> None:
+    """Write text for a shell on standard output, its paths as the bytes that they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
 
 
 def chosen(request: Request, entry: cache.Entry) -> Wishes:
@@ -105,5 +113,5 @@ def chosen(request: Request, entry: cache.Entry) -> Wishes:
 
 
 def note(text: str) -> None:
-    """A remark on stderr."""
-    print(text, file=sys.stderr)
+    """A remark on stderr. It may hold names of files, which are others' words."""
+    print(printable(text), file=sys.stderr)
