@@ -51,11 +51,9 @@ def control_files(phases: Sequence[Mapping[str, Any]], processes: int) -> tuple[
     # Above the limit, so that who goes over it is seen there, and told so.
     lines = [_HEAD.format(tasks=processes + 16)]
     for number, phase in enumerate(phases):
-        name, script = phase.get("name"), phase.get("script")
-        if not isinstance(name, str) or not isinstance(script, str):
+        name, script = phase_name(phase.get("name")), phase.get("script")
+        if not isinstance(script, str):
             raise BuildError("A phase of a build is no record of a name and a script")
-        if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 60:
-            raise BuildError(f"{name!r} cannot be a phase's name", hint="use letters, digits and dashes")
         file = f"{number + 1}-{name}"
         files.append((file, script if script.endswith("\n") else script + "\n"))
         lines.append(f"printf '%s\\n' {name} >&{PHASE_FD}\n")
@@ -63,6 +61,15 @@ def control_files(phases: Sequence[Mapping[str, Any]], processes: int) -> tuple[
             lines.append(f"printf -- '-- %s\\n' {name}\n")
         lines.append(f". {CONTROL}/{file} {PHASE_FD}>&-\n")
     return (*files, (DRIVER, "".join((*lines, _TAIL))))
+
+
+def phase_name(name: object) -> str:
+    """`name` if a phase can be called so: it is the name of a file. BuildError if it cannot."""
+    if not isinstance(name, str):
+        raise BuildError("A phase of a build is no record of a name and a script")
+    if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 60:
+        raise BuildError(f"{name!r} cannot be a phase's name", hint="use letters, digits and dashes")
+    return name
 
 
 def variables(env: Mapping[str, Any], cores: int, outputs: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from fpack.store import replace
 from fpack.store.errors import FpackError
 from fpack.store.writeback import STEP, Writeback
 
@@ -39,53 +40,46 @@ def errors(out: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(out: Path) -> Iterator[int]:
-    """A descriptor of a new file beside `out`, which takes its place at the end, or is deleted on an error."""
+    """A descriptor of a new file beside `out`, which takes its place at the end, or is deleted on an error.
+
+    A link at `out` is followed within its directory. Where else it leads may not be what the user means: what is
+    unpacked or cloned can hold one to any file of theirs, under a name that an image has.
+    """
     if out.is_dir():
         raise ExportError(f"{out} is a directory", hint="name the file to write")
-    real = _file(out)
-    if out.exists() and not stat.S_ISREG(out.stat().st_mode):
-        fd = os.open(out, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-        return
-    out = real
-    temporary = beside(out)
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    if out.absolute().parts[1:2] in (("dev",), ("proc",)):
+        # The name of a stream: what it leads to is what the caller opened.
+        if out.exists() and not out.is_file():
+            with _opened(os.open(out, os.O_WRONLY | os.O_CLOEXEC)) as fd:
+                yield fd
+            return
+        out = Path(os.path.realpath(out))
+    try:
+        with replace.target(out) as (folder, name):
+            if _is_special(folder, name):
+                with _opened(os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)) as fd:
+                    yield fd
+            else:
+                with replace.replacing_at(folder, name) as fd:
+                    yield fd
+    except replace.Elsewhere as error:
+        raise ExportError(error.what, why=error.why, hint="name the file, or delete the link") from None
+
+
+@contextlib.contextmanager
+def _opened(fd: int) -> Iterator[int]:
     try:
         yield fd
-    except BaseException:
+    finally:
         os.close(fd)
-        temporary.unlink()
-        raise
-    os.close(fd)
+
+
+def _is_special(folder: int, name: str) -> bool:
+    """Whether there is something that is written to, and not replaced: a pipe or a device."""
     try:
-        temporary.rename(out)
-    except BaseException:
-        temporary.unlink()
-        raise
-
-
-def _file(out: Path) -> Path:
-    """The file to write: `out`, or what it links to if that is in the same directory or below.
-
-    Where else a link leads may not be what the user means: what is unpacked or cloned can hold one to any file of
-    theirs, under a name that an image has.
-    """
-    real = Path(os.path.realpath(out))
-    folder = Path(os.path.realpath(out.parent))
-    is_stream = out.absolute().parts[1:2] in (("dev",), ("proc",))
-    if out.is_symlink() and folder not in real.parents and not is_stream:
-        raise ExportError(
-            f"{out} is a link to another directory", why=f"it leads to {real}", hint="name the file, or delete the link"
-        )
-    return real
-
-
-def beside(out: Path) -> Path:
-    """A name that nothing has, in the directory of `out`."""
-    return out.with_name(f".{out.name[:200]}.{os.urandom(6).hex()}")
+        return not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def room(out: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -57,6 +56,8 @@ def command(files: tuple[Path, ...], check: bool, diff: bool, as_json: bool) -> 
     for place in find(files or (Path(),)):
         try:
             outcome = formatted(place)
+            if outcome.changed and not (check or diff):
+                _write(place, outcome.after)
         except FpackError as error:
             if as_json:
                 errors.append({"where": relative(place), "what": error.what, "why": error.why})
@@ -68,17 +69,12 @@ def command(files: tuple[Path, ...], check: bool, diff: bool, as_json: bool) -> 
             continue
         changed += 1
         names.append(relative(place))
-        if as_json:
-            if not (check or diff):
-                _write(place, outcome.after)
-        elif diff:
+        if diff and not as_json:
             text = difference(outcome, short(place))
             # Another program gets the very text.
             sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
-        elif check:
+        elif check and not as_json:
             print(short(place))
-        else:
-            _write(place, outcome.after)
     if as_json:
         print_json({"changed": names, "written": not (check or diff), "errors": errors})
     elif (check or diff) and changed:
@@ -138,17 +134,15 @@ def _filter(check: bool, diff: bool) -> int:
 
 
 def _write(place: Path, text: str) -> None:
-    """Put the new text in the old one's place, whole or not at all, with its mode; a link stays one."""
-    import tempfile
+    """Put the new text in the old one's place, whole or not at all, with its mode; a link stays one.
 
-    real = Path(os.path.realpath(place))
-    mode = real.stat().st_mode & 0o7777
-    with tempfile.NamedTemporaryFile("wb", dir=real.parent, prefix=f".{real.name}.", delete=False) as file:
-        try:
-            file.write(text.encode())
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.rename(file.name, real)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    What is named from the working directory lies in it: a checkout can hold links to files and directories elsewhere.
+    """
+    from fpack.store import replace
+    from fpack.store.errors import FpackError
+
+    is_here = not place.is_absolute() and ".." not in place.parts
+    try:
+        replace.write(place, text.encode(), within=Path() if is_here else None)
+    except replace.Elsewhere as error:
+        raise FpackError(error.what, why=error.why, hint=f"fpack fmt {error.real} formats it") from None

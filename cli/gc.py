@@ -26,9 +26,13 @@ def command(dry_run: bool, older_than: float, as_json: bool) -> int:
     from fpack.store.gc import collect
     from fpack.store.store import Store
 
+    from .render import note
+    from .shells.project_directory import forget_gone
     from .shells.prune import prune
 
     store = Store()
+    for gone in () if dry_run else forget_gone():
+        note(f"{gone.place} has data or builds of {gone.project}, which is gone; delete it if nobody needs them")
     done = collect(store, dry_run=dry_run, older_than=older_than * 86400)
     if not dry_run:
         prune(os.fspath(store.root))

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import click
 
-from .shells.shims import exports, leaving, quoted, quoted_by_fish
-
 # _FPACK_STAMP: a file that is as new as what was entered. _FPACK_WAIT: one that is there as soon as the project was
 # entered by hand.
 _SH = """\
@@ -87,22 +85,30 @@ Examples:
 def command(kind: str, enter: Path | None) -> int:
     """Print what makes a shell of the host enter a project's shell with its directory, and leave it.
 
-    A project is entered once it was entered by hand, with fpack shell.
+    A project is entered once it is trusted: fpack shell in it, or fpack trust, says so.
     """
-    if enter is None:
-        words = [quoted(os.path.abspath(sys.argv[0]))]
-        sys.stdout.write(_TEXTS[kind].replace("@FPACK@", words[0]).replace("@KIND@", kind))
-        return 0
     from fpack.store.errors import one_line
 
     from .shells import cache, placing, shims, trust, warm
     from .shells.request import Request
+    from .shells.shell_text import assignment, exports, leaving, word
 
+    if enter is None:
+        program = word(kind, os.path.abspath(sys.argv[0]))
+        warm.write(_TEXTS[kind].replace("@FPACK@", program).replace("@KIND@", kind))
+        return 0
     before = dict(os.environ)
     os.chdir(enter)
-    if not trust.is_trusted(str(enter)):
-        warm.note(f"fpack: {one_line(str(enter))} has a shell; fpack shell enters it, and has it entered from then on")
-        sys.stdout.write(_set(kind, "_FPACK_WAIT", trust.mark(str(enter))))
+    # From here on the directory is the one that was looked at, whatever becomes of its path.
+    here = os.getcwd()
+    if not trust.is_trusted(here):
+        refusal = trust.refusal(here)
+        hint = (
+            f"it is never entered: {refusal}" if refusal else "fpack shell, or fpack trust, has it entered from then on"
+        )
+        warm.note(f"fpack: {one_line(here)} has a shell; {hint}")
+        trust.forget(here)  # it may be of another directory that was here
+        warm.write(assignment(kind, "_FPACK_WAIT", trust.mark(here)))
         return 0
     request = Request("shell")
     place = warm.place_of(request)
@@ -110,8 +116,7 @@ def command(kind: str, enter: Path | None) -> int:
     # Before anything is read, and said also where that fails: a change from here on is one.
     stamp = Path(place, "tried")
     stamp.touch()
-    sys.stdout.write(_set(kind, "_FPACK_STAMP", str(stamp)))
-    sys.stdout.flush()
+    warm.write(assignment(kind, "_FPACK_STAMP", str(stamp)))
     entry = cache.load(place)
     if entry is None or not os.path.isdir(entry.closure.view):
         from .options import Options
@@ -119,9 +124,6 @@ def command(kind: str, enter: Path | None) -> int:
 
         entry = prepare(request, Options()).entry
     folder, env = shims.activate(entry)
-    sys.stdout.write(leaving(kind, folder, env, before) + exports(kind, folder, env))
+    warm.write(leaving(kind, folder, env, before) + exports(kind, folder, env))
+    shims.tell_left_out(entry, warm.note)
     return 0
-
-
-def _set(kind: str, name: str, value: str) -> str:
-    return f"set -g {name} {quoted_by_fish(value)}\n" if kind == "fish" else f"{name}={quoted(value)}\n"

@@ -38,7 +38,7 @@ def ignored(guess: Guess, project: Project) -> str | None:
     if guess.call in _IN_PLACE and guess.entrypoint:
         program = guess.entrypoint[0].rpartition("/")[2]
         lines += [] if program in project.folders else [f"/{program}"]
-    lines += ["/.fpack/", "/result"]
+    lines += ["/result"]
     if not guess.library:
         lines += [f"/{guess.name}.tar", f"/{guess.name}.manifest.json"]
     # A Makefile that is there now may be one that the author wrote.

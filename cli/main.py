@@ -21,6 +21,8 @@ VERBS = {
     "shell": "Enter a shell with exactly the tools that are named.",
     "run": "Run one program of a package.",
     "hook": "Print what enters a project's shell with its directory.",
+    "trust": "Let the hook enter a directory's shell.",
+    "untrust": "Have the hook enter a directory's shell no more.",
     "init": "Write an fpack.fp for the project that is here.",
     "verify": "Prove that an image holds what its manifest says.",
     "eval": "Show what an expression, a file or an attribute evaluates to.",

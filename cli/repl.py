@@ -188,8 +188,9 @@ def _readline(session: Session) -> Any:
 
 def history_file() -> Path:
     """Where the lines of earlier sessions are."""
-    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return Path(state) / "fpack" / "history"
+    from .shells.placing import state_directory
+
+    return Path(state_directory(), "history")
 
 
 def _completer(session: Session, line: Callable[[], str]) -> Callable[[str, int], str | None]:

@@ -307,8 +307,9 @@ class Workspace:
             return self.options.lock
         if self._project is not None:
             return self._project / LOCK_FILE
-        state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-        return Path(state) / "fpack" / LOCK_FILE
+        from .shells.placing import state_directory
+
+        return Path(state_directory(), LOCK_FILE)
 
     @cached_property
     def evaluator(self) -> Evaluator:

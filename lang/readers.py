@@ -159,7 +159,10 @@ def readers(read: Callable[[str], str]) -> dict[str, Callable[..., Value]]:
 
     def read_text(file: Value, /) -> Value:
         """read-text(file): A file's content as a string."""
-        return file_of(file)[0]
+        text, name = file_of(file)
+        if "\0" in text:
+            raise Fault(f"{name} is no text", why="it holds a NUL character, which ends strings elsewhere")
+        return text
 
     def read_json(file: Value, /) -> Value:
         """read-json(file): What a JSON file holds, as in read-json(./package.json).version."""

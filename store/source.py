@@ -17,7 +17,7 @@ from .ignores import MAX_BYTES, Ignores
 from .tree import scan, split, tree_digest
 from .writer import TreeWriter
 
-# At the top of a source.
+# At the top of a source. `.fpack` is where former versions kept data of services.
 _OWN = (b"fpack.fp", b"fpack.lock", b".fpack")
 _RESULT = b"result"
 

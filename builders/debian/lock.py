@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from fpack.store import replace
 from fpack.store.errors import FpackError
 
 from .suites import File, IndexPin, show_date
@@ -350,26 +351,16 @@ class LockFile:
                         where=str(self.path),
                         hint="run the command again",
                     )
-                _write(self._target(), format_lock(new))
+                replace.write(self.path, format_lock(new).encode(), mode=0o644, durable=True)
+        except replace.Elsewhere as error:
+            # A cloned project could so change the lock of another, or make a file anywhere.
+            raise LockError(
+                f"The lock {error.what}", why=error.why, hint=f"--lock {error.real} names it, or delete the link"
+            ) from None
         except OSError as error:
             raise LockError("The lock cannot be written", where=str(self.path), why=error.strerror or "") from None
         self.lock = new
         self._base = new.copy()
-
-    def _target(self) -> Path:
-        """The file to write: what a link names, not the link.
-
-        LockError for a link to a new file elsewhere: a cloned project could so make a file anywhere.
-        """
-        real = self.path.resolve()
-        if self.path.is_symlink() and not real.exists() and self.path.parent.resolve() not in real.parents:
-            raise LockError(
-                "The lock is a link to a file that is not there",
-                where=str(self.path),
-                why=f"it leads to {real}",
-                hint="delete the link",
-            )
-        return real
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -392,25 +383,3 @@ class LockFile:
         """Note that it is current."""
         with contextlib.suppress(OSError):
             os.utime(self.path, (now, now))
-
-
-def _write(path: Path, text: str) -> None:
-    import tempfile
-
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
-    ) as file:
-        try:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

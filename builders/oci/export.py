@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpack.builders.output import ExportError, copy, errors, replacing, write
+from fpack.builders.output import CHUNK, ExportError, copy, errors, replacing, write
+from fpack.store import replace
 
 from . import spec
 from .record import read as read_record
@@ -26,6 +28,7 @@ Disk = Callable[[str], Path]
 Source = bytes | tuple[int, Path]
 Extra = Mapping[str, Source]
 _LAYOUT_FILES = ("oci-layout", "index.json")
+_HINT = "name a directory that is empty or not there"
 _BLOBS = "blobs/sha256"
 
 
@@ -195,83 +198,156 @@ def export_layout(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict
     is not written again.
     """
     sources: dict[str, Source] = {**(extra or {}), **bundle.blobs}
-    new: list[Path] = []
-    with errors(out):
-        _check_target(out)
-        before = _contents(out)
-        created: list[Path] = []
+    with errors(out), contextlib.ExitStack() as stack:
+        layout = _Layout(out, stack)
         try:
-            for folder in (out, out / "blobs", out / _BLOBS):
-                if not folder.is_dir():
-                    folder.mkdir()
-                    created.insert(0, folder)
             for name, data in sources.items():
-                if name not in before or not _has(out / name, data):
-                    _place(out / name, new, data)
-            _place(out / "oci-layout", new, spec.LAYOUT)
-            _place(out / "index.json", new, bundle.index_json)
+                if not layout.has(name, data):
+                    layout.write(name, data)
+            layout.write("oci-layout", spec.LAYOUT)
+            layout.write("index.json", bundle.index_json)
         except BaseException:
-            for path in new:
-                if os.path.relpath(path, out) not in before:
-                    path.unlink(missing_ok=True)
-            for folder in created:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+            layout.undo()
             raise
-        for stale in before - {*sources, *_LAYOUT_FILES}:
-            (out / stale).unlink(missing_ok=True)
+        layout.keep({*sources, *_LAYOUT_FILES})
     return bundle.result(out)
 
 
-def _has(path: Path, source: Source) -> bool:
-    """Whether a file has the bytes already. A layer that anybody may have changed is read: it is quick to compare."""
-    import filecmp
+class _Layout:
+    """An OCI layout that is being written, by descriptors of its directories and through no link.
 
-    if isinstance(source, bytes):
-        return path.read_bytes() == source if path.stat().st_size == len(source) else False
-    return path.is_file() and path.stat().st_size == source[0] and filecmp.cmp(path, source[1], shallow=False)
+    What was unpacked or cloned can hold a layout with links to any file of the user's.
+    """
 
+    def __init__(self, out: Path, stack: contextlib.ExitStack) -> None:
+        """ExportError unless `out` can be made into a layout of ours."""
+        self._made: list[tuple[str, int | None]] = []  # directories, with that which each lies in
+        self._new: list[str] = []
+        name, above = os.fspath(out), None
+        if out.name not in ("", ".."):
+            try:
+                above, name = stack.enter_context(replace.target(out))
+            except replace.Elsewhere as error:
+                raise ExportError(error.what, why=error.why, hint=_HINT) from None
+        try:
+            os.mkdir(name, dir_fd=above)
+            self._made.append((name, above))
+        except FileExistsError:
+            pass
+        try:
+            try:
+                self._folders = {"": _open(name, above, stack)}
+            except NotADirectoryError:
+                raise ExportError(f"{out} is not a directory", hint=_HINT) from None
+            if not self._made:
+                self._check(out)
+            self._folders["blobs"] = self._folder(out, "blobs", self._folders[""], stack)
+            self._folders[_BLOBS] = self._folder(out, _BLOBS, self._folders["blobs"], stack)
+            self._before = self._contents()
+        except BaseException:
+            self.undo()
+            raise
 
-def _check_target(out: Path) -> None:
-    """ExportError unless `out` can be made into a layout of ours."""
-    import json
+    def _check(self, out: Path) -> None:
+        top = self._folders[""]
+        names = os.listdir(top)
+        if not names:
+            return
+        for folder in ("blobs", _BLOBS):
+            if (out / folder).is_symlink():
+                raise _is_link(out / folder)
+        if "oci-layout" not in names:
+            raise ExportError(f"{out} is not empty, and no OCI layout", hint=_HINT)
+        try:
+            images = json.loads(_read_at(top, "index.json"))["manifests"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        if len(images) > 1:
+            raise ExportError(f"{out} is an OCI layout of {len(images)} images", why="fpack writes one", hint=_HINT)
 
-    hint = "name a directory that is empty or not there"
-    if not out.is_dir():
-        if os.path.lexists(out):
-            raise ExportError(f"{out} is not a directory", hint=hint)
-        return
-    if not any(out.iterdir()):
-        return
-    # What lies there is replaced and deleted, so it must be there.
-    for folder in (out / "blobs", out / _BLOBS):
-        if folder.is_symlink():
-            raise ExportError(f"{folder} is a link", why="an OCI layout has a directory there", hint=hint)
-    if not (out / "oci-layout").is_file():
-        raise ExportError(f"{out} is not empty, and no OCI layout", hint=hint)
-    try:
-        images = json.loads((out / "index.json").read_bytes())["manifests"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return
-    if len(images) > 1:
-        raise ExportError(f"{out} is an OCI layout of {len(images)} images", why="fpack writes one", hint=hint)
+    def _folder(self, out: Path, path: str, above: int, stack: contextlib.ExitStack) -> int:
+        """A directory of the layout, made if it is not there."""
+        name = path.rpartition("/")[2]
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, dir_fd=above)
+            self._made.append((name, above))
+        try:
+            return _open(name, above, stack)
+        except NotADirectoryError:
+            raise _is_link(out / path) from None
 
+    def _contents(self) -> set[str]:
+        """What an export may replace or delete: blobs, and what fpack writes at the top."""
+        top = {n for n in os.listdir(self._folders[""]) if n in _LAYOUT_FILES or n.startswith("fpack-")}
+        return top | {f"{_BLOBS}/{name}" for name in os.listdir(self._folders[_BLOBS])}
 
-def _contents(out: Path) -> set[str]:
-    """What a layout has that an export may replace or delete: blobs, and what fpack writes at the top."""
-    if not out.is_dir():
-        return set()
-    blobs = {f"{_BLOBS}/{entry.name}" for entry in (out / _BLOBS).glob("*")}
-    return blobs | {e.name for e in out.iterdir() if e.name in _LAYOUT_FILES or e.name.startswith("fpack-")}
+    def _at(self, path: str) -> tuple[int, str]:
+        folder, _, name = path.rpartition("/")
+        return self._folders[folder], name
 
-
-def _place(path: Path, new: list[Path], source: Source) -> None:
-    with replacing(path) as fd:
+    def has(self, path: str, source: Source) -> bool:
+        """Whether a file has the bytes already. A layer may have been changed, and is read: that is quick."""
+        if path not in self._before:
+            return False
+        folder, name = self._at(path)
+        size = len(source) if isinstance(source, bytes) else source[0]
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode) or status.st_size != size:
+            return False
         if isinstance(source, bytes):
-            write(fd, source)
-        else:
-            copy(source[1], fd, source[0])
-    new.append(path)
+            return _read_at(folder, name) == source
+        with os.fdopen(_open_at(folder, name), "rb", buffering=0) as mine, source[1].open("rb", buffering=0) as other:
+            while piece := mine.read(CHUNK):
+                if other.read(len(piece)) != piece:
+                    return False
+        return True
+
+    def write(self, path: str, source: Source) -> None:
+        """Write a file, whole or not at all, in the place of what is there."""
+        folder, name = self._at(path)
+        with replace.replacing_at(folder, name) as fd:
+            if isinstance(source, bytes):
+                write(fd, source)
+            else:
+                copy(source[1], fd, source[0])
+        self._new.append(path)
+
+    def keep(self, paths: set[str]) -> None:
+        """Delete what the layout had before and now has no use for."""
+        for path in self._before - paths:
+            folder, name = self._at(path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+
+    def undo(self) -> None:
+        """Delete what was not there before."""
+        for path in self._new:
+            if path not in self._before:
+                folder, name = self._at(path)
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
+        for made, above in reversed(self._made):
+            with contextlib.suppress(OSError):
+                os.rmdir(made, dir_fd=above)
+
+
+def _is_link(path: Path) -> ExportError:
+    return ExportError(f"{path} is a link", why="an OCI layout has a directory there", hint=_HINT)
+
+
+def _open(name: str, above: int | None, stack: contextlib.ExitStack) -> int:
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+    stack.callback(os.close, fd)
+    return fd
+
+
+def _open_at(folder: int, name: str) -> int:
+    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+
+
+def _read_at(folder: int, name: str) -> bytes:
+    with os.fdopen(_open_at(folder, name), "rb") as file:
+        return file.read()
 
 
 __all__ = ["Bundle", "Disk", "ExportError", "Extra", "export_layout", "export_tar", "write_tar"]

@@ -14,6 +14,7 @@ from fpack.cli.target import Target, UsageError
 
 from .cache import Entry
 from .model import Closure
+from .project_directory import ProjectDirectory
 
 if TYPE_CHECKING:
     from fpack.cli.workspace import Workspace
@@ -63,12 +64,13 @@ phase() {
   return $code
 }
 export FPACK_BUILD_PATH="$PATH"
-if [ -t 0 ] && [ -t 1 ]; then echo "phases:" $(command phase) "- run one with: phase NAME"; fi
+if [ -t 0 ] && [ -t 1 ]; then echo "phases:" $(command phase) "- run one with: phase NAME, in $FPACK_BUILD"; fi
 """
 
 
 def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, Entry, list[StorePath]]:
     """The build of the package that `text` names; its inputs are built. Also the paths to keep."""
+    from fpack.builders.exec_script import phase_name
     from fpack.builders.sandbox.roots import assemble
     from fpack.store import derivation
 
@@ -89,12 +91,12 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, Entry, l
     store = workspace.store
     others = store.closure([path for path in real.values() if path != root])
     home = target.project or (target.file.parent if target.file is not None else None)
-    folder = f"{home}/.fpack/build/{made.name}" if home is not None else f"{place}/build"
+    folder = f"{place}/build" if home is None else ProjectDirectory(os.fspath(home)).path("build", made.name)
     env = {name: _resolved(str(value), real) for name, value in (args.get("env") or {}).items()}
     search = env.pop("PATH", "")
     outputs = {each: f"{folder}/{each}" for each in made.outputs}
     fixed = {"TZ": "UTC", "SOURCE_DATE_EPOCH": "315619200", "CORES": str(len(os.sched_getaffinity(0)))}
-    phases = [(str(each["name"]), _resolved(str(each["script"]), real)) for each in args["phases"]]
+    phases = [(phase_name(each.get("name")), _resolved(str(each.get("script")), real)) for each in args["phases"]]
     slices = {path for path in store.closure([root]) if path != root}
     closure = Closure(
         name=made.name,
@@ -112,6 +114,7 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, Entry, l
         lease=os.path.basename(place),
         place=place,
         paths=tuple(str(path) for path in sorted({*found})),
+        shared=(folder,),
     )
     return target, result, sorted({*found})
 

@@ -48,7 +48,7 @@ class Entry(NamedTuple):
 
     program: what `fpack run` runs without a command; programs: the names of all that the first package has. place: the
     directory with what was prepared for it. usual: the programs, by path, of packages that every shell has and nobody
-    listed.
+    listed. shared: directories of fpack's own that are written to in the shell, however it is entered.
     """
 
     closure: Closure
@@ -62,6 +62,7 @@ class Entry(NamedTuple):
     release: str = ""
     services: tuple[Service, ...] = ()
     usual: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 class Read(NamedTuple):
@@ -216,7 +217,7 @@ class Recorder:
         """What was read below `folders`, and the files `also`, which may not be there."""
         inside = tuple(f"{folder.rstrip('/')}/" for folder in folders)
         tops = tuple(folder.rstrip("/") for folder in folders)
-        files = {p for p in self._files if p.startswith(inside) and "/.fpack/" not in p and os.path.isfile(p)}
+        files = {p for p in self._files if p.startswith(inside) and os.path.isfile(p)}
         directories = {p for p in self._directories if p.startswith(inside) or p in tops}
         return Read(
             tuple((p, signature(p), digest_of(p)) for p in sorted(files | set(also))),

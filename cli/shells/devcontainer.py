@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fpack.cli.target import UsageError
-from fpack.store import processes
+from fpack.store import processes, replace
 
 PLACE = Path(".devcontainer", "devcontainer.json")
 
@@ -38,6 +38,13 @@ def write(folder: Path, name: str, what: str) -> Path:
             before = None
         if not isinstance(before, Mapping) or "fpack" not in before.get("customizations", {}):
             raise UsageError("There is a devcontainer.json that is not fpack's", where=str(place), hint="move it away")
-    place.parent.mkdir(exist_ok=True)
-    place.write_text(json.dumps(description(name, what, engine), indent=2) + "\n", "utf-8")
+    text = json.dumps(description(name, what, engine), indent=2) + "\n"
+    try:
+        if not place.parent.is_symlink():
+            place.parent.mkdir(exist_ok=True)
+        replace.write(place, text.encode(), within=folder)
+    except replace.Elsewhere as error:
+        raise UsageError(error.what, why=error.why, hint="delete the link") from None
+    except OSError as error:
+        raise UsageError("The file cannot be written", where=str(place), why=error.strerror or "") from None
     return place

@@ -100,9 +100,10 @@ def _cwd(environ: Mapping[str, str]) -> str:
 
 def _may_mount() -> bool:
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-            for line in file:
-                if line.startswith("CapEff:"):
+        # As bytes: a codec that nothing else needs takes longer to import than all of this.
+        with open("/proc/self/status", "rb", buffering=0) as file:
+            for line in file.readall().splitlines():
+                if line.startswith(b"CapEff:"):
                     return bool(int(line.split()[1], 16) >> _SYS_ADMIN & 1)
     except (OSError, ValueError):
         pass

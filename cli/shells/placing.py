@@ -1,4 +1,8 @@
-"""Directories that are made once, beside their place, and are there whole or not at all."""
+"""Directories of fpack's own for a user: where they are, whose they must be, and how they are made whole or not at all.
+
+What lies in them is executed, sourced or connected to later. So each is the user's alone, and in a place where nobody
+else can put another.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,41 @@ import os
 from collections.abc import Iterator
 
 from fpack.store.errors import FpackError
+from fpack.store.owners import danger
 
 
-def make_place(place: str) -> None:
-    """Make a shell's directory in the user's cache, if it is not there. FpackError if that cannot be."""
+def state_directory() -> str:
+    """Where things are kept that cannot be made again, for a user."""
+    # A relative one is to be ignored (XDG Base Directory Specification): it would lie in whatever project one is in.
+    home = os.environ.get("XDG_STATE_HOME", "")
+    return f"{home if home.startswith('/') else os.path.expanduser('~/.local/state')}/fpack"
+
+
+def make_place(place: str, variable: str = "XDG_CACHE_HOME", what: str = "the shell") -> None:
+    """Make a directory of the user's own, if it is not there. FpackError if it cannot be, or is not safe to use.
+
+    variable: says where such directories are. what: is to be kept there.
+    """
     try:
-        os.makedirs(place, mode=0o700, exist_ok=True)
+        try:
+            why = danger(place)
+        except FileNotFoundError:
+            os.makedirs(place, mode=0o700, exist_ok=True)
+            why = danger(place)
     except OSError as error:
         raise FpackError(
-            "There is nowhere to keep the shell",
+            f"There is nowhere to keep {what}",
             where=place,
             why=error.strerror or str(error),
-            hint="set XDG_CACHE_HOME to a directory that can be written",
+            hint=f"set {variable} to a directory that can be written",
         ) from None
+    if why:
+        raise FpackError(
+            f"There is no safe place to keep {what}",
+            where=place,
+            why=f"{why}, and could so change what is run later",
+            hint=f"set HOME, or {variable}, to a directory of your own, as sudo -H does",
+        )
 
 
 @contextlib.contextmanager

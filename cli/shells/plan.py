@@ -304,6 +304,7 @@ def command(closure: Closure, wishes: Wishes, path: str) -> tuple[list[str], dic
 def scripts(closure: Closure) -> dict[str, str]:
     """The files in `OWN`, by path: what each interpreter reads at the start."""
     quoted = closure.name.replace("'", "")
+    root = "".join(c if c.isalnum() else "-" for c in closure.view[-60:])
     files = {
         "hook": closure.hook + "\n",
         "bashrc": _BASH,
@@ -312,7 +313,8 @@ def scripts(closure: Closure) -> dict[str, str]:
         "init.fish": _FISH,
         "bin/fpack": _INSIDE,
     }
-    return {path: text.replace("@NAME@", quoted) for path, text in files.items()} | dict(closure.files)
+    texts = {path: text.replace("@ROOT@", root).replace("@NAME@", quoted) for path, text in files.items()}
+    return texts | dict(closure.files)
 
 
 # While one's own start-up files are read, fpack is not the host's, whose Python is not there: they may call its hook.
@@ -342,7 +344,12 @@ if [[ -z ${FPACK_CLEAN-} && -r $HOME/.zshrc ]]; then source $HOME/.zshrc; fi
 PATH=$FPACK_PATH
 unset FPACK_PATH FPACK_CLEAN
 unset -f fpack
-autoload -Uz compinit && compinit -u -d ${TMPDIR:-/tmp}/.zcompdump-fpack-$UID
+# The dump is sourced, so it lies where nobody else can write; it is of this root's functions.
+_fpack_dump=${XDG_CACHE_HOME:-$HOME/.cache}/fpack/zsh
+[[ -e $_fpack_dump ]] || command mkdir -p -m 700 -- $_fpack_dump 2>/dev/null
+() { emulate -L zsh; local -a own; own=($_fpack_dump(N/U^IW)); _fpack_dump=${own[1]:+$own[1]/@ROOT@} }
+autoload -Uz compinit && compinit -u ${_fpack_dump:+-d} ${_fpack_dump:--D}
+unset _fpack_dump
 PROMPT="%B%F{blue}[@NAME@]%f%b $PROMPT"
 """
 _FISH = """\

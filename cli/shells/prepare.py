@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from fpack.cli.workspace import Workspace
     from fpack.store.path import StorePath
 
-FOLDER = ".fpack"
 _SEARCHED = ("usr/bin/", "usr/sbin/", "usr/games/")
-_IGNORE = "# What fpack keeps for this project on this machine.\n*\n"
 
 
 class Prepared(NamedTuple):
@@ -52,7 +50,7 @@ def prepare(request: Request, options: Options) -> Prepared:
         workspace.finish()
         lease = _lease(workspace, entry, paths)
         if entry.project:
-            keep(workspace, Path(entry.project), paths, "build" if request.building else "shell")
+            keep(workspace, entry.project, paths, "build" if request.building else "shell")
         _save(place, entry, workspace, recorder, target)
     return Prepared(entry, lease, named)
 
@@ -242,17 +240,14 @@ def _lease(workspace: Workspace, entry: Entry, paths: Iterable[StorePath]) -> in
     return lease
 
 
-def keep(workspace: Workspace, project: Path, paths: Iterable[StorePath], name: str = "shell") -> None:
-    """Keep paths from gc by links in the project's directory, if it is this user's; else they last while in use."""
+def keep(workspace: Workspace, project: str, paths: Iterable[StorePath], name: str = "shell") -> None:
+    """Keep paths from gc by links in the project's directory; where there can be none they last while in use."""
     from fpack.store.gc import add_root
 
-    folder = project / FOLDER
+    from .project_directory import ProjectDirectory
+
     try:
-        if os.stat(project).st_uid != os.geteuid():
-            return
-        folder.mkdir(mode=0o755, exist_ok=True)
-        if not (folder / ".gitignore").exists():
-            (folder / ".gitignore").write_text(_IGNORE, "utf-8")
+        folder = Path(ProjectDirectory(project).folder("roots"))
         links = []
         for number, path in enumerate(paths):
             links.append(f"{name}-{number}")
@@ -260,7 +255,7 @@ def keep(workspace: Workspace, project: Path, paths: Iterable[StorePath], name: 
         for link in folder.glob(f"{name}-*"):
             if link.name not in links and link.is_symlink():
                 link.unlink()
-    except PermissionError:
+    except (FpackError, PermissionError):
         return
 
 

@@ -18,6 +18,7 @@ from . import cache, session
 from .cache import Entry
 
 _BUILD = "build"  # where somebody may have worked
+_KEPT = 30 * cache.DAY
 
 
 def prune(store: str) -> None:
@@ -35,6 +36,15 @@ def prune(store: str) -> None:
         elif (_age(place) > cache.DAY) if entry is None else not os.path.isdir(entry.store):
             # One without an entry is another version's, or in the making.
             _delete(place, None)
+    _delete_dumps(os.path.join(os.path.dirname(cache.directory()), "zsh"))
+
+
+def _delete_dumps(folder: str) -> None:
+    """Delete what zsh keeps of the completions of roots: it makes it again for those that are still there."""
+    with contextlib.suppress(OSError):
+        for each in os.scandir(folder):
+            if _age(each.path) > _KEPT:
+                os.unlink(each.path)
 
 
 def _delete(place: str, entry: Entry | None) -> None:

@@ -1,8 +1,8 @@
 """Programs beside a shell: started with it, waited for until they can be used, stopped when the last shell is left.
 
-What a service keeps lies in the project's `.fpack/services/NAME`: its data, its log, and the locks by which several
-shells of one project share it. It runs in a sandbox of its own, with a root of its own, and sees nothing of the
-host but the project.
+What a service keeps lies in `services/NAME` of the project's directory (project_directory.py): its data, its log,
+and the locks by which several shells of one project share it. It runs in a sandbox of its own, with a root of its own,
+and sees nothing of the host but the project.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import contextlib
 import fcntl
 import os
 import signal
-import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fpack.store.errors import FpackError
+from fpack.store.remove import remove_tree
 
 from . import enter, session
 from .cache import Entry, Service
 from .model import Wishes
+from .project_directory import ProjectDirectory
 from .session import Ready
+from .sockets import socket_folder
 
-FOLDER = ".fpack"
 _GRACE = 15.0  # seconds that a service has to stop
 _POLL = 0.05
 _LINES = 12  # of a log that an error shows
@@ -47,8 +48,9 @@ def running(entry: Entry, wishes: Wishes, note: Callable[[str], None]) -> Iterat
         exports: dict[str, str] = {}
         for one in started:
             exports |= {name: one.place(text) for name, text in one.service.exports.items()}
-        if wishes.container:
-            wishes = wishes._replace(share=(*wishes.share, *(one.short for one in started)))
+        # Neither need lie in what the shell shows of this machine.
+        folders = (folder for one in started for folder in (os.fspath(one.data), one.short))
+        wishes = wishes._replace(share=(*wishes.share, *folders))
         yield wishes, exports
     finally:
         for one in reversed(started):
@@ -60,25 +62,17 @@ class _Running:
 
     def __init__(self, entry: Entry, service: Service) -> None:
         self.service = service
-        self.folder = Path(entry.project, FOLDER, "services", service.name)
-        self.data, self.log = self.folder / "data", self.folder / "log"
-        self.short = _short_folder(entry.project, service.name)
+        project = ProjectDirectory(entry.project)
+        self.folder = Path(project.folder("services", service.name))
+        self.data, self.log = Path(project.folder("services", service.name, "data")), self.folder / "log"
+        self._turn = _open(self.folder / "turn")
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        self.short = socket_folder(entry.project, service.name, os.fspath(self.folder / "run"))
+        fcntl.flock(self._turn, fcntl.LOCK_UN)
         self._child = 0
-        try:
-            self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            ignore = Path(entry.project, FOLDER, ".gitignore")
-            if not ignore.exists():
-                ignore.write_text("*\n", "utf-8")
-        except OSError as error:
-            raise ServiceError(
-                f"The service {service.name} has nowhere to keep its data",
-                where=str(self.data),
-                why=error.strerror or "",
-            ) from None
         inside = Wishes(container=True, share=(os.fspath(self.data), self.short), user=_other_than_root())
         self._ready = Ready(entry, inside, service.closure)
         self._users = _open(self.folder / "users")
-        self._turn = _open(self.folder / "turn")
 
     def place(self, text: str) -> str:
         """A text with the service's directories in the place of their names."""
@@ -91,7 +85,7 @@ class _Running:
             fcntl.flock(self._users, fcntl.LOCK_SH)
             if self._alive():
                 return
-            note(f"{self.service.name}: starting; its log is {os.path.relpath(self.log)}")
+            note(f"{self.service.name}: starting; its log is {self.log}")
             self._launch()
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
@@ -178,7 +172,8 @@ class _Running:
                 os.waitpid(self._child, 0)
         with contextlib.suppress(FileNotFoundError):
             (self.folder / "pid").unlink()
-        _remove(self.short)
+        with contextlib.suppress(OSError):
+            remove_tree(Path(self.short))
 
     def _alive(self) -> int:
         """The number of the service's process, 0 if it has ended."""
@@ -208,30 +203,6 @@ def _other_than_root() -> str:
 
 def _open(place: Path) -> int:
     return os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-
-def _short_folder(project: str, name: str) -> str:
-    """A directory of this user's alone with a path that a socket's name may begin with, which is 107 bytes at most."""
-    from blake3 import blake3
-
-    above = f"/tmp/fpack-{os.getuid()}"
-    for place in (above, f"{above}/{blake3(os.fsencode(project)).hexdigest(6)}-{name}"):
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(place, 0o700)
-        status = os.lstat(place)
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-            raise ServiceError(
-                f"The service {name} has no place for its sockets", where=place, why="somebody else made it",
-                hint="have it removed",
-            )  # fmt: skip
-    return place
-
-
-def _remove(folder: str) -> None:
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(folder):
-            os.unlink(entry.path)
-        os.rmdir(folder)
 
 
 def enter_with(entry: Entry, wishes: Wishes, note: Callable[[str], None], lease: int) -> int:

@@ -25,6 +25,7 @@ class Ready:
 
     def __init__(self, entry: Entry, wishes: Wishes, closure: Closure | None = None) -> None:
         """closure: of a service, which has the machine's network; by default the entry's own."""
+        make_place(entry.place)
         self.entry = entry
         self.closure = closure or entry.closure
         self.wishes = wishes
@@ -62,6 +63,10 @@ class Ready:
 
 def enter_with(entry: Entry, wishes: Wishes, services: bool, note: Callable[[str], None], lease: int) -> int:
     """Enter a shell, with its services if they are wanted; the exit status. lease: the open file that keeps it."""
+    if entry.shared:
+        for folder in entry.shared:
+            make_place(folder, "XDG_STATE_HOME", "what belongs to a project")
+        wishes = wishes._replace(share=(*wishes.share, *entry.shared))
     if not entry.services or not services:
         return go(entry, wishes, note=note, lease=lease)
     from . import services as programs  # and pathlib, which is a tenth of a warm start
@@ -184,7 +189,6 @@ def prepared_etc(place: str, view: str, who: Account) -> str:
     if not os.path.isdir(etc):
         from .account import make_etc
 
-        make_place(place)
         make_etc(etc, view, who, host.groups(os.getgroups()))
     return etc
 
@@ -220,9 +224,10 @@ def prepared_scripts(place: str, closure: Closure) -> str:
     """The directory that becomes /run/fpack, made if it is not there."""
     own = f"{place}/{scripts_name(closure)}"
     if not os.path.isdir(own):
-        make_place(place)
         with beside(own) as folder:
             for path, text in plan.scripts(closure).items():
+                if ".." in path.split("/"):
+                    raise FpackError(f"{path!r} is no name of a file of a shell")
                 os.makedirs(os.path.dirname(f"{folder}/{path}"), exist_ok=True)
                 with open(f"{folder}/{path}", "w", encoding="utf-8", errors="surrogateescape") as file:
                     file.write(text)

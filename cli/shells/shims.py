@@ -7,15 +7,16 @@ the shell starts in a few milliseconds, in the directory where it is called.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from fpack.builders.sandbox.isolation import filter_of
 
-from . import host, plan
+from . import host, plan, variables
 from .cache import Entry
 from .model import Wishes
 from .placing import beside
 from .session import Ready
+from .shell_text import word
 
 # Variables that a shim takes away from the program that it runs.
 _UNSET = (
@@ -102,8 +103,8 @@ def _write(entry: Entry, args: Iterable[str], names: Iterable[str], ready: Ready
             file.write(filter_of(ready.plan().isolation))
         name = "".join(c for c in entry.closure.name if c.isalnum() or c in "-_.")
         with open(f"{folder}/run", "w", encoding="utf-8") as script:
-            files = {"args": quoted(f"{place}/args"), "filter": quoted(f"{place}/filter")}
-            script.write(_SCRIPT.format(name=name, bwrap=quoted(bwrap), **files))
+            files = {"args": word("sh", f"{place}/args"), "filter": word("sh", f"{place}/filter")}
+            script.write(_SCRIPT.format(name=name, bwrap=word("sh", bwrap), **files))
         os.chmod(f"{folder}/run", 0o755)
         os.mkdir(f"{folder}/bin")
         for each in names:
@@ -111,51 +112,21 @@ def _write(entry: Entry, args: Iterable[str], names: Iterable[str], ready: Ready
     return f"{place}/bin"
 
 
-# As text for an interpreter.
+def tell_left_out(entry: Entry, note: Callable[[str], None]) -> None:
+    """Say which variables of a shell the host's does not get, once for each set of them."""
+    names = [name for name in variables.left_out(entry.closure.env) if name != "PATH"]
+    if not names:
+        return
+    from blake3 import blake3
 
-
-def quoted(text: str) -> str:
-    """A word for sh, bash and zsh."""
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
-def quoted_by_fish(text: str) -> str:
-    """A word for fish."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def exports(kind: str, folder: str, env: Mapping[str, str]) -> str:
-    """Commands of `kind` that put the shims on PATH and set the variables."""
-    if kind == "json":
-        import json
-
-        return json.dumps({"path": folder, "env": dict(env)}, indent=2) + "\n"
-    quote = quoted_by_fish if kind == "fish" else quoted
-    lines = []
-    for name, value in sorted(env.items()):
-        if name != "PATH":
-            lines.append(f"set -gx {name} {quote(value)}" if kind == "fish" else f"export {name}={quote(value)}")
-    lines.append(f"set -gx PATH {quote(folder)} $PATH" if kind == "fish" else f'export PATH={quote(folder)}:"$PATH"')
-    return "".join(f"{line}\n" for line in lines)
-
-
-def leaving(kind: str, folder: str, env: Mapping[str, str], before: Mapping[str, str]) -> str:
-    """A function `_fpack_leave` that puts everything back to what it was."""
-    lines = []
-    if kind == "fish":
-        lines.append(f"set -gx PATH (string match -v -- {quoted_by_fish(folder)} $PATH)")
-    else:
-        lines.append(f"local own=:{quoted(folder)}: rest=:$PATH:")
-        lines.append('rest=${rest/"$own"/:}; rest=${rest#:}; export PATH="${rest%:}"')
-    for name in sorted(env):
-        if name == "PATH":
-            continue
-        if name in before:
-            value = before[name]
-            lines.append(
-                f"set -gx {name} {quoted_by_fish(value)}" if kind == "fish" else f"export {name}={quoted(value)}"
-            )
-        else:
-            lines.append(f"set -e {name}" if kind == "fish" else f"unset {name}")
-    body = "".join(f"  {line}\n" for line in lines)
-    return f"function _fpack_leave\n{body}end\n" if kind == "fish" else f"_fpack_leave() {{\n{body}}}\n"
+    mark = f"{entry.place}/told-{blake3(' '.join(names).encode()).hexdigest(8)}"
+    try:
+        os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    except OSError:
+        pass  # then it is said again
+    note(
+        f"fpack: not set here, where this machine's programs would obey them: {', '.join(names)}; "
+        "the shell's own programs have them, and fpack shell"
+    )

@@ -33,8 +33,6 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
         print_env=values.get("print_env") or "",
     )
     prepared = prepare(request, options)
-    if prepared.entry.project and verb == "shell":
-        trust.trust(prepared.entry.project)
     if request.print_env:
         return warm.print_env(prepared.entry, request.print_env)
     if values.get("devcontainer"):
@@ -48,6 +46,8 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
         place = devcontainer.write(Path(folder), prepared.entry.closure.name, what[0] if what else "shell")
         warm.note(f"{short(place)} is written; editors open the project in an image of the shell")
         return 0
+    if prepared.entry.project and verb == "shell":
+        trust.trust(prepared.entry.project)
     wishes = warm.chosen(request, prepared.entry)
     return session.enter_with(prepared.entry, wishes, request.services, warm.note, prepared.lease)
 

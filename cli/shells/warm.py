@@ -80,10 +80,18 @@ def store_root() -> str:
 
 def print_env(entry: cache.Entry, kind: str) -> int:
     """Print what puts the shell's programs and variables into a shell of the host."""
-    from . import shims
+    from . import shell_text, shims
 
-    sys.stdout.write(shims.exports(kind, *shims.activate(entry)))
+    write(shell_text.exports(kind, *shims.activate(entry)))
+    shims.tell_left_out(entry, note)
     return 0
+
+
+def write(text: str) -> None:
+    """Write text for a shell on standard output, its paths as the bytes that they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
 
 
 def chosen(request: Request, entry: cache.Entry) -> Wishes:

@@ -103,7 +103,7 @@ container({
     variables = texts({
       ...if linked || names == [] then {} else { LANG = "C.UTF-8" }
       ...if own == null then {} else { PATH = "${own.out}/bin:${system-path}" }
-      ...env
+      ...import("fpack/variables").checked-for-programs("env", env)
     })
     marks = texts(labels)
     check = if healthcheck == null then null else health-of(healthcheck)

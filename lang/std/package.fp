@@ -68,12 +68,13 @@ package({
     patch-paths = join(["${p}" for p in patches], " ")
     permitted = if allowed == null then null else ["${p}" for p in allowed]
     forbidden = ["${p}" for p in disallowed]
+    own-variables = if names(env) == [] then {} else import("fpack/variables").checked("env", env)
     variables = {
       ...if source == null then {} else { source = source-path }
       ...if patches == [] then {} else { patches = patch-paths }
       ...if folder == "." then {} else { folder }
       ...paths(built-tools, built-libs)
-      ...map-record(env, (_, value) => "${value}")
+      ...own-variables
     }
     made = derivation {
       kind = "exec"
@@ -88,7 +89,7 @@ package({
       outputs
       strip
     }
-  in {
+  in evaluate(own-variables, {
     type = "derivation"
     kind = "exec"
     out = made.out
@@ -107,7 +108,7 @@ package({
     ])
     name, version, description, source, patches, tools, libs, runtime, env, folder, outputs
     unpack, patch, configure, build, check, install, fixup, strip, limits, allowed, disallowed
-  }
+  })
 
 # ---- what is listed
 

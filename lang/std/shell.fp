@@ -32,7 +32,8 @@ shell({
 
     the-name = if name != null then name else if listed == [] then "shell" else name-of(head(listed))
     programs = join(["${p.out}/bin" for p in unique-by-path([...built, ...tools-of(built)])], ":")
-    variables = merged([s.env for s in others], map-record(env, (_, value) => "${value}"))
+    own-variables = import("fpack/variables").checked("env", env)
+    variables = merged([s.env for s in others], own-variables)
     hooks = [h for h in [...[s.hook for s in others], hook] if h != ""]
     the-hook = join(hooks, "\n")
     all-services = merged([s.services for s in others], map-record(services, (n, s) => checked-service(n, s)))
@@ -58,7 +59,7 @@ shell({
       run-options = ["-it", "-v .:/work"]
       rules, alternatives
     }
-  in {
+  in evaluate(own-variables, {
     type = "shell"
     name = the-name
     packages = all-packages
@@ -72,7 +73,7 @@ shell({
     paths = mentions([built, tools-of(built), variables, the-hook])
     search = programs
     usual-names = named
-  }
+  })
 
 # A program that runs beside a shell, as long as that is open: a database, a queue.
 # It has a root of its own, of packages or of an image. start: what sh runs, in the foreground. prepare: what it runs before, for example
@@ -93,10 +94,11 @@ service({
   rules: record = {},
 }) =
   let
-    inside = shell { name = "service", packages, env, rules }
-    offered = map-record(exports, (_, value) => "${value}")
+    variables = import("fpack/variables").checked("env", env)
+    inside = shell { name = "service", env = variables, packages, rules }
+    offered = import("fpack/variables").checked("exports", exports)
     numbers = [checked-port(p) for p in ports]
-  in {
+  in evaluate(variables, evaluate(offered, {
     type = "service"
     root = if image == null then inside.root else image.root
     paths = mentions([inside.paths, start, prepare, ready])
@@ -105,7 +107,7 @@ service({
     exports = offered
     start, prepare, ready, stop, seconds
     ports = numbers
-  }
+  }))
 
 # The shell of `fpack shell debian.trixie.gcc debian.trixie.make`.
 shell-of(packages) = shell { packages }

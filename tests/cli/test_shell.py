@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.archive import Archive
 from support.program import Fpack
-from support.shells import Terminal, world
+from support.shells import Terminal, kept_for, world
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
@@ -255,7 +255,7 @@ def test_a_shell_keeps_its_closure_from_gc(fpack: Fpack, project: Path) -> None:
     done = own("shell", "--", "greet", cwd=project, env={"PYTHONPROFILEIMPORTTIME": "1"})
     assert " sqlite3\n" not in done.stderr or "fpack.lang.evaluator" in done.stderr
     assert done.stdout == "greet 13 \n"
-    assert (project / ".fpack" / ".gitignore").read_text().endswith("*\n")
+    assert [each.name for each in project.iterdir() if each.name.startswith(".")] == []
 
 
 def test_ctrl_c_is_the_commands_to_answer(fpack: Fpack, terminals: list[Terminal]) -> None:
@@ -352,7 +352,7 @@ def test_the_build_of_a_package_phase_by_phase(fpack: Fpack, project: Path, term
     build = ("shell", "--for", "tool", "--", "phase")
     assert out(fpack, *build, cwd=project).split() == ["unpack", "build", "check", "install"]
     assert out(fpack, *build, "unpack", "build", cwd=project, env={"FLAVOUR": "sour"}) == "-- unpack\n-- build"
-    folder = project / ".fpack" / "build" / "tool-2"
+    folder = kept_for(fpack, project) / "build" / "tool-2"
     assert (folder / "work" / "made").read_text() == "first\nbuilt sweet\n"
     done = fpack(*build, "check", cwd=project, status=1)
     assert "check failed with status 1" in done.stderr
@@ -360,6 +360,8 @@ def test_the_build_of_a_package_phase_by_phase(fpack: Fpack, project: Path, term
     assert "NOT_SET" in done.stderr, "phases end at variables that are not set, as in a build"
     assert (folder / "out" / "made").exists()
     fpack(*build, "none", cwd=project, status=2)
+    inside = ("shell", "--container", "--for", "tool", "--", "sh", "-c", "cat $FPACK_BUILD/out/made && phase build")
+    assert out(fpack, *inside, cwd=project).startswith("first\nbuilt sweet\n")
     terminal = Terminal(fpack, "shell", "--for", "tool", cwd=project)
     terminals.append(terminal)
     terminal.wait(r"phases: unpack build check install .*\n")

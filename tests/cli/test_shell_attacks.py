@@ -37,6 +37,7 @@ shell = shell {
       packages = [debian.greet]
       start = "(${script}) > \\"$DATA/said\\" 2>&1; touch \\"$DATA/end\\"; while :; do sleep 0.05; done"
       ready = "test -e \\"$DATA/end\\""
+      exports = { SAID = "$DATA/said" }
       seconds = 60
     }
   }
@@ -55,9 +56,9 @@ class Victim(NamedTuple):
         """The command line that has fpack run `script` in a sandbox of a kind."""
         attack = script if kind == "service" else ""
         (self.project / "fpack.fp").write_text(PROJECT.replace("@ATTACK@", json.dumps(attack).replace("$", "\\$")))
-        shutil.rmtree(self.project / ".fpack", ignore_errors=True)
+        shutil.rmtree(self.fpack.home / ".local/state/fpack/projects", ignore_errors=True)
         if kind == "service":
-            return self.fpack.command("shell", "--", "cat", ".fpack/services/attack/data/said")
+            return self.fpack.command("shell", "--", "sh", "-c", 'cat "$SAID"')
         options = {"container": ["--container"], "container-user": ["--container", "--user", "dev:1234"]}
         return self.fpack.command("shell", *options.get(kind, ["--user", "dev"]), "--", "sh", "-c", script)
 
@@ -180,8 +181,11 @@ def test_calls_that_reach_past_a_sandbox_are_refused(victim: Victim, kind: str) 
 def test_nothing_of_the_machine_is_seen(victim: Victim, kind: str) -> None:
     (victim.fpack.home / "private").write_text("secret")
     places = f"/etc/shadow {victim.fpack.home} /var/tmp /sys/kernel /dev/vda /dev/sda /dev/kmsg /proc/1/root/boot"
-    script = f"for p in {places}; do [ -e $p ] && echo $p; done; ls /dev | sort; ps -A | wc -l"
+    script = f"for p in {places}; do [ -e $p ] && echo $p; done; cat {victim.fpack.home}/private 2> /dev/null"
+    script += "; ls /dev | sort; ps -A | wc -l"
     said = victim.run(kind, script)
+    if kind == "service":
+        said.remove(str(victim.fpack.home))  # a service has its directory below it, and nothing else of it
     known = {"console", "core", "fd", "full", "null", "ptmx", "pts", "random", "shm",
              "stderr", "stdin", "stdout", "tty", "urandom", "zero"}  # fmt: skip
     # The root of the sandbox may have an empty directory of these names.

@@ -69,3 +69,35 @@ def test_one_types_into_it(entered: tuple[Fpack, Path], terminals: list[Terminal
     terminal.wait(r"\[lab\] ")
     terminal.type("exit 7\n")
     assert terminal.end() == 7
+
+
+def test_zsh_sources_no_dump_of_anothers(entered: tuple[Fpack, Path], terminals: list[Terminal]) -> None:
+    """compinit runs what its dump says, so a dump in a directory that others can write to would be their command."""
+    fpack, project = entered
+
+    def shown(text: str, **env: str) -> None:
+        terminal = Terminal(fpack, "shell", "--interpreter", "zsh", cwd=project, env=env)
+        terminals.append(terminal)
+        terminal.wait(r"\[lab\] ")
+        terminal.line("echo planted=${PLANTED-none}", text)
+        terminal.type("exit\n")
+        assert terminal.end() == 0
+
+    shown("planted=none\n")
+    folder = fpack.home / ".cache/fpack/zsh"
+    (dump,) = folder.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    planted = dump.read_text() + "PLANTED=yes\n"
+    dump.write_text(planted)
+    shown("planted=yes\n")  # a dump of the user's own is taken
+    for fault in ("mode", "owner"):
+        other = fpack.home / fault / "fpack/zsh"
+        other.mkdir(parents=True)
+        (other / dump.name).write_text(planted)
+        if fault == "mode":
+            other.chmod(0o777)
+        elif os.geteuid() == 0:
+            os.chown(other, 12345, -1)
+        else:
+            continue
+        shown("planted=none\n", XDG_CACHE_HOME=str(other.parent.parent), HOME=str(fpack.home))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.program import Fpack
+from support.shells import kept_for
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
@@ -110,3 +111,30 @@ def test_shells_of_a_store_that_is_gone_go_too(fpack: Fpack, project: Path) -> N
     shutil.rmtree(other["FPACK_ROOT"])
     fpack("gc")
     assert not made & kept(fpack)
+
+
+BUILD = """
+tool = import("fpack/package").package { name = "tool", unpack = "echo > made", install = "mkdir $out", fixup = null }
+"""
+
+
+def test_what_is_kept_of_a_project_goes_with_it_but_for_what_cannot_be_made_again(fpack: Fpack, tmp_path: Path) -> None:
+    """A disk may only not be there now, and what a service wrote is nowhere else."""
+    places = []
+    for name in ("plain", "worked-in", "here"):
+        project = tmp_path / name
+        project.mkdir()
+        (project / "fpack.fp").write_text(PROJECT + BUILD)
+        fpack("shell", "--", "true", cwd=project)
+        if name == "worked-in":
+            fpack("shell", "--for", "tool", "--", "phase", "unpack", cwd=project)
+        places.append(kept_for(fpack, project))
+        assert (places[-1] / "roots/shell-0").is_symlink()
+        if name != "here":
+            shutil.rmtree(project)
+    assert "worked-in" not in fpack("gc", "--dry-run").stderr and places[0].exists()
+    for _ in range(2):
+        assert f"{places[1]} has data or builds of {tmp_path}/worked-in, which is gone" in fpack("gc").stderr
+        assert [each.exists() for each in places] == [False, True, True]
+        assert (places[1] / "build/tool-0/made").exists() and not (places[1] / "roots").exists()
+        assert (places[2] / "roots/shell-0").exists()

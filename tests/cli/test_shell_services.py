@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.program import Fpack
-from support.shells import Terminal
+from support.shells import Terminal, kept_for
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
@@ -59,9 +59,9 @@ def test_services_run_as_long_as_a_shell_is_open(fpack: Fpack, project: Path) ->
     assert [second.stdout.readline() for _ in range(3)] == ["prepared\n", "pipe\n", "go\n"], "it is the same one"
     assert first.communicate("\n", timeout=60)[0] == "1\n" and first.returncode == 0
     assert second.communicate("\n", timeout=60)[0] == "1\n", "it still runs for the second shell"
-    kept = project / ".fpack" / "services" / "echo" / "data" / "log"
-    assert kept.read_text() == "prepared\nstopped\n"
-    log = (project / ".fpack" / "services" / "echo" / "log").read_text()
+    folder = kept_for(fpack, project) / "services" / "echo"
+    assert (folder / "data" / "log").read_text() == "prepared\nstopped\n"
+    log = (folder / "log").read_text()
     assert log.strip() != "0", "it is not root even where its user is"
     assert out(fpack, "shell", "--no-services", "--", "sh", "-c", "echo ${PIPE-none}", cwd=project) == "none"
     again = out(
@@ -81,7 +81,7 @@ def test_ctrl_c_while_services_start_stops_them(fpack: Fpack, project: Path, ter
     terminal = Terminal(fpack, "shell", cwd=project)
     terminals.append(terminal)
     terminal.wait("echo: starting")
-    kept = project / ".fpack" / "services" / "echo" / "data" / "log"
+    kept = kept_for(fpack, project) / "services" / "echo" / "data" / "log"
     end = time.monotonic() + 20
     while not kept.exists() and time.monotonic() < end:
         time.sleep(0.05)
@@ -120,4 +120,4 @@ def test_redis_is_found_by_its_variables_also_of_an_included_shell(tmp_path: Pat
     ok, url = out(fpack, "shell", "#common", "--", "sh", "-c", common, cwd=project).splitlines()
     assert ok == "OK" and url.startswith("unix:///") and url.endswith("/redis.sock")
     for name in ("cache", "other"):
-        assert "ready to exit" in (project / ".fpack" / "services" / name / "log").read_text()
+        assert "ready to exit" in (kept_for(fpack, project) / "services" / name / "log").read_text()

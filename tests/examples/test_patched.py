@@ -69,7 +69,7 @@ def test_it_comes_out_the_same_again(fpack: Fpack, project: Path) -> None:
 
 def test_a_patch_that_does_not_apply_ends_the_build(fpack: Fpack, project: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    shutil.copytree(project, other, ignore=shutil.ignore_patterns("result", ".fpack"))
+    shutil.copytree(project, other, ignore=shutil.ignore_patterns("result"))
     patch = other / "patches" / "width-from-columns.patch"
     patch.write_text(patch.read_text().replace("outputwidth = DEFAULTCOLUMNS", "outputwidth = NOWHERE"))
     message = fpack.fails("build", "figlet", "--no-link", cwd=other)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.program import Fpack
-from support.shells import Terminal
+from support.shells import Terminal, kept_for
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "web-postgres"
 
@@ -31,7 +31,7 @@ def terminals() -> Iterator[list[Terminal]]:
 
 def test_the_readme_works_on_a_terminal(tmp_path: Path, terminals: list[Terminal]) -> None:
     project = tmp_path / "book"
-    shutil.copytree(EXAMPLE, project, ignore=shutil.ignore_patterns("*.lock", "*.tar", ".fpack"))
+    shutil.copytree(EXAMPLE, project, ignore=shutil.ignore_patterns("*.lock", "*.tar"))
     assert len((project / "README.md").read_text().splitlines()) == 3
     fpack = Fpack(tmp_path / "home")
     fpack.env |= {k: v for k, v in os.environ.items() if k in ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE")}
@@ -61,6 +61,7 @@ def test_the_readme_works_on_a_terminal(tmp_path: Path, terminals: list[Terminal
     terminal.line("psql -c 'select words from entries'", r"I was here\n\(1 row\)")
     terminal.type("exit 6\n")
     assert terminal.end() == 6
-    assert not (project / ".fpack" / "services" / "db" / "data" / "postmaster.pid").exists(), "the database is stopped"
+    data = kept_for(fpack, project) / "services" / "db" / "data"
+    assert data.is_dir() and not (data / "postmaster.pid").exists(), "the database is stopped"
     again = fpack("shell", "--", "psql", "-tAc", "select words from entries", cwd=project)
     assert again.stdout == "I was here\n", "its data stayed with the project"

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from fpack.store.owners import find_above, is_believed
+from fpack.store.owners import danger, find_above, is_believed
 
 STRANGER = 54321
 
@@ -82,3 +82,45 @@ def test_whose_files_are_believed(tmp_path: Path) -> None:
     assert is_believed(status) and is_believed(os.stat("/"))
     assert not is_believed(other)
     assert is_believed(other, STRANGER)
+
+
+def test_a_directory_that_only_its_user_can_replace(folder: Path) -> None:
+    folder.chmod(0o700)
+    assert danger(str(folder)) == ""
+    (folder.parent / "link").symlink_to(folder.parent)
+    assert danger(str(folder.parent / "link/sub")) == ""
+    with pytest.raises(FileNotFoundError):
+        danger(str(folder / "absent"))
+    # In a directory such as /tmp, others can add, and change only what is theirs.
+    folder.parent.parent.chmod(0o1777)
+    assert danger(str(folder)) == ""
+
+
+@pytest.mark.parametrize("fault", ["mode", "group", "above", "link", "file"])
+def test_a_directory_that_others_can_write_to(folder: Path, fault: str) -> None:
+    place = folder
+    if fault == "above":
+        folder.parent.parent.chmod(0o777)
+    elif fault == "link":
+        place = folder.parent / "link"
+        place.symlink_to(folder)
+    elif fault == "file":
+        place = folder / "file"
+        place.touch()
+    else:
+        folder.chmod(0o702 if fault == "mode" else 0o720)
+    assert danger(str(place)) != ""
+
+
+def test_a_directory_that_another_user_could_replace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever owns a directory above, or a link on the way, can put another in its place."""
+    folder.chmod(0o700)
+    (folder.parent / "link").symlink_to(folder.parent)
+    there = str(folder.parent / "link/sub")
+    for place in (folder, folder.parent, folder.parent.parent, folder.parent / "link"):
+        with monkeypatch.context() as patch:
+            pretend(patch, {str(place): STRANGER, there: STRANGER if place == folder else os.geteuid()})
+            assert str(STRANGER) in danger(there), place
+    with monkeypatch.context() as patch:
+        pretend(patch, {str(folder.parent): 65534})
+        assert "65534" in danger(there), "it is a user where all numbers are"

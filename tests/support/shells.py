@@ -72,6 +72,13 @@ def machine(more: Mapping[str, Path], user: bool = False) -> tuple[str, ...]:
     return (*words, "--")
 
 
+def kept_for(fpack: Fpack, project: Path) -> Path:
+    """The directory that fpack keeps for a project."""
+    places = (fpack.home / ".local/state/fpack/projects").iterdir()
+    (found,) = (each for each in places if (each / "project").read_text() == os.path.realpath(project))
+    return found
+
+
 def world(folder: Path) -> Archive:
     """Two releases of a small distribution that has a shell and what shells call."""
     archive = Archive(folder, also=["bookworm"])
