@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 class Program:
     """A program that fpack starts.
 
-    names: commands that are looked for on PATH, in this order. folders: directories to look in before PATH. python: what
-    fpack's own Python runs where there is no such command. variables: those of the caller that the program sees; `*`
-    stands for the rest of a name, and capitals do not matter. settings: variables that are set whatever the caller's.
+    names: commands that are looked for on PATH, in this order. folders: directories to look in before PATH. python:
+    what fpack's own Python runs where there is no such command. variables: those of the caller that the program sees;
+    `*` stands for the rest of a name, and capitals do not matter. settings: variables that are set whatever the
+    caller's.
     """
 
     __slots__ = ("folders", "names", "python", "settings", "variables")
