@@ -37,6 +37,7 @@ def contents(args: Mapping[str, Value], disk: Callable[[str], Path]) -> Contents
     for number, part in enumerate(args["parts"]):
         path = parse(part["path"])
         place = disk(str(path))
+        label, remedy = path.base, f"leave it out where {path.name} is built"
         if prefix := str(part["prefix"]):
             if not prefix.startswith("/") or prefix.endswith("/") or "//" in prefix or "/.." in prefix:
                 raise BuildError(f"A part of a layer cannot be laid at {prefix!r}", where=str(path))
@@ -44,14 +45,19 @@ def contents(args: Mapping[str, Value], disk: Callable[[str], Path]) -> Contents
             for member in members:
                 origins.setdefault(member.path, (number, b"", b""))
         else:
-            table, _ = meta.read(place)
+            table, extra = meta.read(place)
+            package = extra.get("package")
+            remedy = "give it another name in the container's `files`, `directories` or `links`"
+            if package:
+                label = f"the package {package}"
+                remedy = f'leave it out: rules = {{ "{package}" = {{ drop = ["PATH"] }} }}'
             members = of_table(table, f"{place}/data", part.get("exclude", ()))
             inside = {member.path for member in members}
             for each in table:
                 name = os.fsencode(each.path)
                 if name in inside:
                     origins.setdefault(name, (number, each.blake3, each.sha256))
-        parts.append(Part(path.base, members))
+        parts.append(Part(label, members, remedy))
     directories = {
         os.fsencode(path.lstrip("/")): Attributes(mode, uid, gid)
         for path, mode, uid, gid in args.get("directories", ())

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from fpack.builders.whiteouts import is_whiteout
 from fpack.store import canonical, derivation
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
@@ -384,6 +385,8 @@ def parse_entry(value: Value, parts: int) -> Entry:
     path, kind, mode, uid, gid, size, blake3, sha256, target, part = value
     if not isinstance(path, bytes) or not _is_path(path):
         raise ManifestError("", why=f"{str(path)[:80]} cannot be the path of an entry")
+    if is_whiteout(path):
+        raise ManifestError("", why=f"{str(path)[:80]} is a whiteout: it would delete files of other layers")
     hashed = kind == FILE
     good = (
         kind in (FILE, DIRECTORY, SYMLINK)

@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 from blake3 import blake3
 from fpack.builders.archive.stream import Section, Stream, blocks
 from fpack.builders.manifest.format import DIRECTORY, FILE, MTIME, SYMLINK, Blob, Entry
+from fpack.builders.whiteouts import is_whiteout
 from fpack.store.errors import FpackError
 
 from .report import ADDED, BLOB, CHANGED, LAYER, MISSING, Report, VerifyError, show
@@ -144,6 +145,9 @@ class _Comparison:
 
     def _check(self, member: Member, archive: Tar) -> None:
         path = member.path
+        if is_whiteout(path):
+            self._add(ADDED, path, "it is a whiteout: it deletes files of the layers below")
+            return
         if not self._known:
             if len(self._sample) < SAMPLE and member.kind != DIRECTORY:
                 self._sample.append(path)
