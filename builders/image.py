@@ -331,8 +331,8 @@ def _assemble(
                 "parts": [[str(item.path), item.prefix] for item in group.items],
                 "excluded": _left_out(group, excluded),
                 "packages": [package for item in group.items for package in item.packages],
-                **{k: v for k, v in info._asdict().items() if k != "files"},
-                "files": info.files,
+                **info._asdict(),
+                "shipped": list(info.shipped),
             }
             for path, group, drv, info in zip(made, groups, wanted, infos, strict=True)
         ],

@@ -124,6 +124,7 @@ class Builder(Protocol):
 VERSIONS = {
     "layer": 4,  # 2: large streams have smaller jobs of the compressor. 3, 4: the entries of the manifest's formats
     "image": 3,  # 2: its layers have their entries beside them. 3: it notes what its layers leave out
+    "manifest": 2,  # its format
     "root": 3,  # 2: a shell that a unit starts is not the program. 3: a path is taken from one slice
 }
 

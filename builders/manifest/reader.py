@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from fpack.builders.exclusions import REASONS
 from fpack.builders.whiteouts import is_whiteout
 from fpack.store import canonical, derivation
 from fpack.store.canonical import Value
@@ -15,24 +16,33 @@ from fpack.store.errors import InvalidName, NotCanonical
 from fpack.store.path import parse
 
 from .format import (
+    BYTES,
+    CONFIGURED,
     DIRECTORY,
     FILE,
-    FORMAT,
+    FORMATS,
+    GENERATED,
     LOCKED,
     MTIME,
+    RULE,
+    SCRIPTS,
     SYMLINK,
     Blob,
+    Claims,
     Entry,
+    Excluded,
     Head,
     Image,
     Index,
     Layer,
     Lock,
     ManifestError,
+    Origin,
     Package,
     Place,
     Source,
     Suite,
+    name_value,
 )
 
 MAX_SIZE = 64 << 20
@@ -46,6 +56,7 @@ MAX_ID = 0xFFFFFFFE
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _HEX64 = re.compile(r"[0-9a-f]{64}\Z")
 _HEX40 = re.compile(r"[0-9a-f]{40}\Z")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,127}\Z")
 
 
 class Reader:
@@ -98,7 +109,7 @@ class Reader:
         last: bytes | None = None
         for _ in range(layer.entries):
             try:
-                entry = parse_entry(self._next(MAX_ROW), len(layer.parts))
+                entry = parse_entry(self._next(MAX_ROW), len(layer.parts), self.head.format)
             except ManifestError as error:
                 raise self._error(error.why or error.what) from None
             if last is not None and entry.path <= last:
@@ -205,6 +216,21 @@ class _Fields:
             raise self.bad(name)
         return value
 
+    def name(self, name: str) -> bytes:
+        """A path, as `name_value` has it."""
+        value = self._value[name]
+        if isinstance(value, str):
+            return value.encode()
+        if not isinstance(value, dict) or value.keys() != {BYTES} or not isinstance(value[BYTES], str):
+            raise self.bad(name)
+        try:
+            found = bytes.fromhex(value[BYTES])
+        except ValueError:
+            raise self.bad(name) from None
+        if name_value(found) != value:
+            raise self.bad(name)
+        return found
+
     def blob(self, name: str) -> Blob:
         return _blob(self._value[name], name)
 
@@ -222,18 +248,16 @@ def is_store_path(text: str) -> bool:
 
 def parse_head(value: Value) -> Head:
     """The head that plain data says; ManifestError, with a reason, for anything else."""
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        found = value.get("format") if isinstance(value, dict) else None
-        raise ManifestError("", why=f"its format is {found!r:.40}, and this fpack knows {FORMAT}")
-    top = _Fields(
-        value,
-        "the manifest",
-        ("format", "fpack", "mtime", "image", "layers", "paths", "sources", "lock", "derivations"),
-    )
+    number = value.get("format") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or number.__class__ is not int or number not in FORMATS:
+        formats = " and ".join(map(str, FORMATS))
+        raise ManifestError("", why=f"its format is {number!r:.40}, and this fpack knows {formats}")
+    fields = ("format", "fpack", "mtime", "image", "layers", "paths", "sources", "lock", "derivations")
+    top = _Fields(value, "the manifest", (*fields, *(("executor", "claims") if number > 1 else ())))
     if top.number("mtime") != MTIME:
         raise top.bad("mtime")
     count = top.number("derivations")
-    layers = tuple(_layer(each) for each in top.items("layers"))
+    layers = tuple(_layer(each, number) for each in top.items("layers"))
     if count > MAX_DERIVATIONS or sum(layer.entries for layer in layers) > MAX_ENTRIES:
         raise ManifestError("", why=f"the limits are {MAX_DERIVATIONS} derivations and {MAX_ENTRIES} entries")
     paths = tuple(_place(each) for each in top.items("paths"))
@@ -252,7 +276,20 @@ def parse_head(value: Value) -> Head:
         sources=tuple(_source(each) for each in top.items("sources")),
         lock=_lock(top.record("lock")),
         derivations=count,
+        executor=_executor(top) if number > 1 else "",
+        claims=_claims(top.record("claims")) if number > 1 else None,
+        format=number,
     )
+
+
+def _executor(top: _Fields) -> str:
+    name = top.text("executor")
+    return name if not name else top.matching("executor", RULE)
+
+
+def _claims(value: Value) -> Claims:
+    fields = _Fields(value, "the claims", Claims._fields)
+    return Claims(**{name: fields.number(name) for name in Claims._fields})
 
 
 def _blob(value: Value, what: str) -> Blob:
@@ -275,8 +312,9 @@ def _image(value: Value) -> Image:
     )
 
 
-def _layer(value: Value) -> Layer:
-    fields = _Fields(value, "a layer", (*Blob._fields, *(name for name in Layer._fields if name != "blob")))
+def _layer(value: Value, number: int) -> Layer:
+    left_out = {"blob"} if number > 1 else {"blob", "excluded"}
+    fields = _Fields(value, "a layer", (*Blob._fields, *(name for name in Layer._fields if name not in left_out)))
     parts: list[tuple[str, str]] = []
     for part in fields.items("parts"):
         if not (isinstance(part, list) and len(part) == 2 and isinstance(part[0], str) and isinstance(part[1], str)):
@@ -293,7 +331,22 @@ def _layer(value: Value) -> Layer:
         derivation=fields.matching("derivation", _HEX40),
         parts=tuple(parts),
         entries=fields.number("entries"),
+        excluded=_excluded(fields.items("excluded"), len(parts)) if number > 1 else (),
     )
+
+
+def _excluded(values: list[Value], parts: int) -> tuple[Excluded, ...]:
+    """What a layer leaves out, sorted by part and path."""
+    found = []
+    for value in values:
+        fields = _Fields(value, "a path that is left out", Excluded._fields)
+        made = Excluded(fields.number("part"), fields.name("path"), fields.text("reason"), fields.text("by"))
+        if made.part >= parts or not made.path or not _is_path(made.path) or made.reason not in REASONS:
+            raise ManifestError("", why=f"a layer leaves out {str(value)[:80]}")
+        found.append(made)
+    if [each[:2] for each in found] != sorted({each[:2] for each in found}):
+        raise ManifestError("", why="what a layer leaves out is not sorted")
+    return tuple(found)
 
 
 def _place(value: Value) -> Place:
@@ -378,11 +431,14 @@ def _package(value: Value) -> Package:
     )
 
 
-def parse_entry(value: Value, parts: int) -> Entry:
-    """The entry that plain data says; ManifestError, with a reason, for anything else. parts: of its layer."""
-    if not isinstance(value, list) or len(value) != len(Entry._fields):
+def parse_entry(value: Value, parts: int, number: int) -> Entry:
+    """The entry that plain data says; ManifestError, with a reason, for anything else.
+
+    parts: how many its layer has. number: of the manifest's format.
+    """
+    if not isinstance(value, list) or len(value) != len(Entry._fields) - (number == 1):
         raise ManifestError("", why="an entry does not have the fields that it must have")
-    path, kind, mode, uid, gid, size, blake3, sha256, target, part = value
+    path, kind, mode, uid, gid, size, blake3, sha256, target, part = value[:10]
     if not isinstance(path, bytes) or not _is_path(path):
         raise ManifestError("", why=f"{str(path)[:80]} cannot be the path of an entry")
     if is_whiteout(path):
@@ -395,11 +451,25 @@ def parse_entry(value: Value, parts: int) -> Entry:
         and all(isinstance(digest, bytes) and len(digest) == 32 * hashed for digest in (blake3, sha256))
         and isinstance(target, bytes)
         and bool(target) == (kind == SYMLINK)
-        and (part is None or _in_range(part, parts - 1))
+        and (kind == DIRECTORY if part is None else _in_range(part, parts - 1))
     )
-    if not good:
+    origin = _origin(value[10]) if number > 1 else None
+    if not good or (origin is not None and part is None):
         raise ManifestError("", why=f"the entry of /{path.decode('utf-8', 'replace')} contradicts itself")
-    return Entry(path, kind, mode, uid, gid, size, blake3, sha256, target, part)
+    return Entry(path, kind, mode, uid, gid, size, blake3, sha256, target, part, origin)
+
+
+def _origin(value: Value) -> Origin | None:
+    if value is None:
+        return None
+    if isinstance(value, list) and all(isinstance(text, str) for text in value[:3]):
+        if len(value) == 2 and value[0] == GENERATED and RULE.match(value[1]):
+            return Origin(GENERATED, rule=value[1])
+        if len(value) == 4 and value[0] == CONFIGURED and _PACKAGE.match(value[1]) and value[2] in SCRIPTS:
+            sha256 = value[3]
+            if isinstance(sha256, bytes) and len(sha256) == 32:
+                return Origin(CONFIGURED, "", value[1], value[2], sha256)
+    raise ManifestError("", why=f"an entry has the origin {str(value)[:80]}")
 
 
 def _in_range(value: Value, most: int) -> bool:
