@@ -22,7 +22,7 @@ VERBS = {
     "run": "Run one program of a package.",
     "hook": "Print what enters a project's shell with its directory.",
     "init": "Write an fpack.fp for the project that is here.",
-    "verify": "Prove that an image holds what its manifest says.",
+    "verify": "Check that an image holds what its manifest says, and what Debian ships.",
     "eval": "Show what an expression, a file or an attribute evaluates to.",
     "repl": "Evaluate line by line.",
     "doc": "Explain a function of the language, a file of the library or a curated package.",
@@ -50,6 +50,7 @@ Exit codes:
   3    an expression could not be evaluated
   4    a package, index or lock is not as it must be
   5    the network or a mirror did not give what was asked for
+  6    nothing differs, but not all of it could be checked (verify)
   130  interrupted"""
 
 

@@ -122,6 +122,8 @@ class Referrers:
         self._manifests = manifests
         self._report = report
         self._used = used
+        # The types of artifacts that are about the image and are no manifest: nothing is said of what is in them.
+        self.artifacts: list[str] = []
 
     def check(self) -> None:
         """Every referrer is an artifact about this image, whole, and the manifest among them is the right one."""
@@ -152,6 +154,8 @@ class Referrers:
             report.add(DOCUMENT, name, f"it is of the type {shown(artifact.get('artifactType'))}")
         for each in [descriptor(artifact.get("config"), name), *_layers(artifact)]:
             self._blob(each)
+        if artifact.get("artifactType") not in ARTIFACTS:
+            self.artifacts.append(str(artifact.get("artifactType")))
         if artifact.get("artifactType") in ARTIFACTS and digest in self._manifests:
             self._manifest(artifact, self._manifests[digest])
 

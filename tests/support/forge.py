@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
-from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, Blob, Entry, Head, encode_entry, encode_head
+from fpack.builders.manifest.format import (
+    DIRECTORY,
+    FILE,
+    SYMLINK,
+    Blob,
+    Claims,
+    Entry,
+    Head,
+    encode_entry,
+    encode_head,
+)
 from fpack.builders.manifest.reader import Reader
 from fpack.builders.verify import embedded
 from fpack.builders.verify.archive import open_archive
@@ -129,9 +139,23 @@ class Forgery:
             configuration=config,
         )
         head = self.head._replace(image=about, layers=tuple(layers), derivations=len(self.derivations))
+        if head.claims is not None:
+            head = head._replace(claims=self._claims(head))
         bodies = [self.derivations[digest].encode() for digest in sorted(self.derivations)]
-        rows = [encode_entry(row) for rows in self.rows for row in rows]
-        return b"".join([encode_head(change(head)), *bodies, *rows])
+        encoded = [encode_entry(row, head.format) for rows in self.rows for row in rows]
+        return b"".join([encode_head(change(head)), *bodies, *encoded])
+
+    def _claims(self, head: Head) -> Claims:
+        """The entries, counted by what the manifest says of them."""
+        packages = {place.path for place in head.paths if place.package}
+        counts = dict.fromkeys(Claims._fields, 0)
+        for layer, rows in zip(head.layers, self.rows, strict=True):
+            for row in rows:
+                if row.kind != DIRECTORY and row.part is not None:
+                    path, prefix = layer.parts[row.part]
+                    shipped = "package" if path in packages else "built" if prefix else "files"
+                    counts[row.origin.kind if row.origin is not None else shipped] += 1
+        return Claims(**counts)
 
     def save(self, tar: Path, change: Callable[[Head], Head] = lambda head: head) -> Path:
         """Write the image, with its manifest in it. change: what else the manifest says."""
