@@ -538,3 +538,23 @@ def test_documents_about_the_image_are_named_and_nothing_is_said_of_them(
     image.referrers["manifests"].append({**image.referrers["manifests"][0], "artifactType": kind})
     outcome = around.check(image.save(tmp_path / "sbom.tar"))
     assert outcome.claim and outcome.artifacts == outcome.value()["artifacts"] == [kind]
+
+
+def test_what_is_forged_is_found_by_whoever_looks(program: Fpack) -> None:
+    """By root and by a user without rights, with words and an exit status that do not pass for success."""
+    tar = program.home / "hello.tar"
+    program.pack("debian.trixie.hello", "-o", tar)
+    assert "self-consistent" in program("verify", tar).stdout
+    attacks: dict[str, tuple[Callable[[Forgery], None], int]] = {
+        "layer": (lambda forgery: forgery.append([node("usr/bin/hello", b"evil", mode=0o755)], like="root"), 1),
+        "part": (lambda forgery: forgery.put("hello", node("usr/bin/evil", mode=0o4755), None), 1),
+        "whiteout": (lambda forgery: forgery.put("root", node("usr/bin/.wh.hello")), 1),
+        "other": (lambda forgery: forgery.put("root", node("usr/bin/evil", mode=0o4755)), 0),
+    }
+    for name, (attack, status) in attacks.items():
+        forgery = Forgery(tar)
+        attack(forgery)
+        evil = forgery.save(tar.with_name(f"{name}.tar"))
+        done = program("verify", evil, status=status)
+        assert "proven" not in done.stdout
+        program("verify", "--strict", "--allow-other", "2", evil, status=1)
