@@ -50,6 +50,10 @@ MAX_RECORD = 8 << 20
 MAX_ROW = 1 << 14  # of an entry: a path, a target and two digests
 MAX_ENTRIES = 500_000
 MAX_DERIVATIONS = 100_000
+MAX_LAYERS = 1_000
+MAX_PATHS = 50_000  # of the store
+MAX_DEPTH = 100  # of an entry; a tree in the store is 64 deep
+MAX_DATE = 253402300799  # the last second of the year 9999
 MAX_NUMBER = 1 << 53
 MAX_ID = 0xFFFFFFFE
 
@@ -198,6 +202,12 @@ class _Fields:
     def number_or_none(self, name: str) -> int | None:
         return None if self._value[name] is None else self.number(name)
 
+    def date(self, name: str) -> int:
+        value = self.number(name)
+        if value > MAX_DATE:
+            raise self.bad(name)
+        return value
+
     def store_path(self, name: str) -> str:
         value = self.text(name)
         if not is_store_path(value):
@@ -258,8 +268,11 @@ def parse_head(value: Value) -> Head:
         raise top.bad("mtime")
     count = top.number("derivations")
     layers = tuple(_layer(each, number) for each in top.items("layers"))
-    if count > MAX_DERIVATIONS or sum(layer.entries for layer in layers) > MAX_ENTRIES:
-        raise ManifestError("", why=f"the limits are {MAX_DERIVATIONS} derivations and {MAX_ENTRIES} entries")
+    if count > MAX_DERIVATIONS or sum(layer.entries for layer in layers) > MAX_ENTRIES or len(layers) > MAX_LAYERS:
+        limits = f"{MAX_DERIVATIONS} derivations, {MAX_LAYERS} layers and {MAX_ENTRIES} entries"
+        raise ManifestError("", why=f"the limits are {limits}")
+    if len(top.items("paths")) > MAX_PATHS:
+        raise ManifestError("", why=f"it has more than {MAX_PATHS} store paths")
     paths = tuple(_place(each) for each in top.items("paths"))
     if [each.path for each in paths] != sorted({each.path for each in paths}):
         raise ManifestError("", why="its store paths are not sorted")
@@ -315,21 +328,21 @@ def _image(value: Value) -> Image:
 def _layer(value: Value, number: int) -> Layer:
     left_out = {"blob"} if number > 1 else {"blob", "excluded"}
     fields = _Fields(value, "a layer", (*Blob._fields, *(name for name in Layer._fields if name not in left_out)))
-    parts: list[tuple[str, str]] = []
+    parts: dict[str, str] = {}
     for part in fields.items("parts"):
         if not (isinstance(part, list) and len(part) == 2 and isinstance(part[0], str) and isinstance(part[1], str)):
             raise fields.bad("parts")
         path, prefix = part
-        if not is_store_path(path) or prefix not in ("", path) or (path in (known for known, _ in parts)):
+        if not is_store_path(path) or prefix not in ("", path) or path in parts:
             raise fields.bad("parts")
-        parts.append((path, prefix))
+        parts[path] = prefix
     return Layer(
         blob=Blob(fields.text("media_type"), fields.matching("digest", _DIGEST), fields.number("size")),
         diff_id=fields.matching("diff_id", _DIGEST),
         tar=fields.number("tar"),
         path=fields.store_path("path"),
         derivation=fields.matching("derivation", _HEX40),
-        parts=tuple(parts),
+        parts=tuple(parts.items()),
         entries=fields.number("entries"),
         excluded=_excluded(fields.items("excluded"), len(parts)) if number > 1 else (),
     )
@@ -397,8 +410,8 @@ def _suite(value: Value) -> Suite:
     return Suite(
         suite=fields.text("suite"),
         archive=fields.text("archive"),
-        date=fields.number("date"),
-        until=fields.number_or_none("until"),
+        date=fields.date("date"),
+        until=None if fields.number_or_none("until") is None else fields.date("until"),
         sha256=fields.matching("sha256", _HEX64),
     )
 
@@ -424,7 +437,7 @@ def _package(value: Value) -> Package:
         source=fields.text("source"),
         source_version=fields.text("source_version"),
         archive=fields.text("archive"),
-        date=fields.number("date"),
+        date=fields.date("date"),
         size=fields.number("size"),
         sha256=fields.matching("sha256", _HEX64),
         file=fields.text("file"),
@@ -446,6 +459,7 @@ def parse_entry(value: Value, parts: int, number: int) -> Entry:
     hashed = kind == FILE
     good = (
         kind in (FILE, DIRECTORY, SYMLINK)
+        and (bool(path) or kind == DIRECTORY)
         and all(_in_range(number, most) for number, most in ((mode, 0o7777), (uid, MAX_ID), (gid, MAX_ID)))
         and _in_range(size, MAX_NUMBER if hashed else 0)
         and all(isinstance(digest, bytes) and len(digest) == 32 * hashed for digest in (blake3, sha256))
@@ -478,5 +492,8 @@ def _in_range(value: Value, most: int) -> bool:
 
 def _is_path(path: bytes) -> bool:
     return not path or (
-        b"\0" not in path and len(path) <= 4096 and not {b"", b".", b".."}.intersection(path.split(b"/"))
+        b"\0" not in path
+        and len(path) <= 4096
+        and path.count(b"/") < MAX_DEPTH
+        and not {b"", b".", b".."}.intersection(path.split(b"/"))
     )

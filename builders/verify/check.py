@@ -66,6 +66,7 @@ class _Check:
         self._report = report
         self._visitor = visitor
         self._used = used
+        self._label = Labels(reader.head)
         self._slack = SLACK
 
     def run(self, image: Blob | None) -> Checked:
@@ -144,9 +145,6 @@ class _Check:
             size=sum(each.size for each in whole),
         )
 
-    def _label(self, number: int) -> str:
-        return layer_label(self._head, number)
-
     def _order(self, places: Sequence[int | None]) -> None:
         known = [number for number in places if number is not None]
         for found, wanted in zip(known, sorted(known), strict=True):
@@ -206,13 +204,19 @@ class _Check:
             report.add(CONFIGURATION, "image", f"its ID is {config.digest}; the manifest has {wanted.config.digest}")
 
 
-def layer_label(head: Head, number: int) -> str:
-    """What a message calls a layer of the manifest."""
-    layer = head.layers[number]
-    about = {place.path: place for place in head.paths}
-    names = [about[path].package or path.rpartition("/")[2][33:] for path, _ in layer.parts]
-    more = f" and {len(names) - MAX_LABEL} more" if len(names) > MAX_LABEL else ""
-    return f"layer {number + 1} ({', '.join(names[:MAX_LABEL])}{more})"
+class Labels:
+    """What messages call the layers of a manifest, by their numbers."""
+
+    def __init__(self, head: Head) -> None:
+        about = {place.path: place.package for place in head.paths}
+        self._labels = []
+        for number, layer in enumerate(head.layers, 1):
+            names = [about[path] or path.rpartition("/")[2][33:] for path, _ in layer.parts[:MAX_LABEL]]
+            more = f" and {len(layer.parts) - MAX_LABEL} more" if len(layer.parts) > MAX_LABEL else ""
+            self._labels.append(f"layer {number} ({', '.join(names)}{more})")
+
+    def __call__(self, number: int) -> str:
+        return self._labels[number]
 
 
 def _diff_ids(config: Any) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fpack.builders import exclusions as reasons
 from fpack.builders.manifest.format import CONFIGURED, GENERATED, Entry, Excluded, Head, Layer
 
-from .others import BUILT, FILES
+from .others import BUILT, FILES, PACKAGE
 from .report import MANIFEST, Report, show
 
 
@@ -46,9 +46,9 @@ class Exclusions:
         if not origin and not has(each.path):
             return "nothing stands in its place"
         wanted = {
-            reasons.SAME: (origin, detail) == ("package", each.by),
+            reasons.SAME: (origin, detail) == (PACKAGE, each.by),
             # A directory of the other package need not have an entry.
-            reasons.REPLACED: (origin, detail) == ("package", each.by) or not origin,
+            reasons.REPLACED: (origin, detail) == (PACKAGE, each.by) or not origin,
             reasons.GENERATED: (origin, detail) == (GENERATED, each.by),
             reasons.FILES: origin == FILES,
             reasons.MODE: origin == FILES,

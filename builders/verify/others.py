@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, FILE, GENERATE
 
 from .report import show
 
-BUILT, FILES, ATTRIBUTES = "built", "files", "directory"
+PACKAGE, BUILT, FILES, ATTRIBUTES = "package", "built", "files", "directory"
 SET_ID = 0o6000
 _NOUNS = {FILE: "file", DIRECTORY: "directory", SYMLINK: "symlink"}
 _WORDS = {
@@ -69,29 +68,27 @@ class Other(NamedTuple):
 
 
 class Others:
-    """All of an image. There can be a great many, most of them alike: of those, the paths are held in one piece."""
+    """All of an image. There can be a great many: each is held as one piece of bytes."""
 
     def __init__(self) -> None:
-        self._paths: dict[Other, bytearray] = {}
-        self._count = 0
+        # By whether they are not set-id, and whether they are directories.
+        self._rows: dict[tuple[bool, bool], list[bytes]] = {}
 
     def add(self, other: Other) -> None:
         """One more."""
-        # No path holds a NUL.
-        self._paths.setdefault(other._replace(path=b""), bytearray()).extend(other.path + b"\0")
-        self._count += 1
+        rank = (not other.is_set_id, other.kind == DIRECTORY)
+        # No path, and nothing else of it, holds a NUL.
+        rest = f"{other.kind}\0{other.mode}\0{other.uid}\0{other.gid}\0{other.origin}\0{other.detail}"
+        self._rows.setdefault(rank, []).append(b"%s\0%s" % (other.path, rest.encode()))
 
     def __len__(self) -> int:
-        return self._count
+        return sum(map(len, self._rows.values()))
 
     def __iter__(self) -> Iterator[Other]:
         """Those that run as somebody else first, then files and links, then directories; each by path."""
-        groups: dict[tuple[bool, bool], list[Other]] = {}
-        for alike in self._paths:
-            groups.setdefault((not alike.is_set_id, alike.kind == DIRECTORY), []).append(alike)
-        for rank in sorted(groups):
-            yield from heapq.merge(*(_run(alike, self._paths[alike]) for alike in groups[rank]))
-
-
-def _run(alike: Other, paths: bytearray) -> Iterator[Other]:
-    return (alike._replace(path=path) for path in sorted(bytes(paths[:-1]).split(b"\0")))
+        for rank in sorted(self._rows):
+            self._rows[rank].sort()
+            for row in self._rows[rank]:
+                path, kind, mode, uid, gid, origin, detail = row.split(b"\0")
+                numbers = (int(mode), int(uid), int(gid))
+                yield Other(path, kind.decode(), *numbers, origin.decode(), detail.decode())

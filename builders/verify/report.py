@@ -39,12 +39,13 @@ class Finding(NamedTuple):
 
 
 class Report:
-    """Findings, the first MAX_FINDINGS of them; `more` counts the others. notes: what was not checked, and why."""
+    """Findings, the first MAX_FINDINGS of them; `more` counts the others. notes: what was not checked, as many."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self.more = 0
         self.notes: list[str] = []
+        self._noted: set[str] = set()
 
     def add(self, kind: str, where: str, what: str, layer: str = "") -> None:
         """One more difference."""
@@ -55,7 +56,8 @@ class Report:
 
     def note(self, text: str, first: bool = False) -> None:
         """Something that was not checked; said once, before all else if it is the first that a reader should see."""
-        if text not in self.notes:
+        if text not in self._noted and (first or len(self.notes) < MAX_FINDINGS):
+            self._noted.add(text)
             self.notes.insert(0 if first else len(self.notes), text)
 
     def take(self, other: Report, platform: str = "") -> None:

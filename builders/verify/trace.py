@@ -19,11 +19,11 @@ from fpack.store.errors import FpackError
 
 from . import debs
 from .athand import AtHand
-from .check import layer_label
+from .check import Labels
 from .debian import Archives
 from .exclusions import Exclusions
 from .generated import DIRECTORIES, Generated
-from .others import ATTRIBUTES, BUILT, FILES, Other, Others
+from .others import ATTRIBUTES, BUILT, FILES, PACKAGE, Other, Others
 from .paths import Paths
 from .report import MANIFEST, TRACE, Report, unavailable
 from .shipment import NOTHING, PLAIN, Attributes, Evidence, Shipment
@@ -64,7 +64,7 @@ class Trace:
         self._archives = Archives(self._head.lock, hand, report)
         self._places = {place.path: place for place in self._head.paths}
         self._locked = {pin.name: pin for pin in self._head.lock.packages}
-        self._roots = {place.path for place in self._head.paths if self._kind(place) == "root"}
+        self._label = Labels(self._head)
         self._paths = Paths(lenient=self._head.format == 1)
         self._exclusions = Exclusions(self._head)
         self._generated = Generated()
@@ -87,7 +87,7 @@ class Trace:
         shares: dict[int, list[Entry]] = {}
         for entry, origin, detail in self._origins(layer, entries):
             self._exclusions.meet(layer, entry, origin, detail)
-            if origin == "package":
+            if origin == PACKAGE:
                 assert entry.part is not None
                 shares.setdefault(entry.part, []).append(entry)
             elif entry.kind != DIRECTORY:
@@ -107,24 +107,24 @@ class Trace:
 
     def _origins(self, layer: Layer, entries: Sequence[Entry]) -> Iterator[tuple[Entry, str, str]]:
         """Each entry that has a part, with its kind of origin, and which one."""
-        parts = [(self._places[path], prefix) for path, prefix in layer.parts]
+        parts = [self._origin(self._places[path], prefix) for path, prefix in layer.parts]
         for entry in entries:
             if entry.part is None:
                 continue
-            place, prefix = parts[entry.part]
-            if entry.origin is not None and entry.origin.kind == CONFIGURED:
+            if entry.origin is None:
+                yield entry, *parts[entry.part]
+            elif entry.origin.kind == CONFIGURED:
                 yield entry, CONFIGURED, f"{entry.origin.script} of {entry.origin.package}"
-            elif entry.origin is not None:
-                yield entry, GENERATED, entry.origin.rule
-            elif place.package:
-                yield entry, "package", place.package
-            elif self._head.format == 1 and place.path in self._roots:
-                yield entry, GENERATED, ""
             else:
-                yield entry, BUILT if prefix else FILES, f"kind {self._kind(place)}" if prefix else ""
+                yield entry, GENERATED, entry.origin.rule
 
-    def _label(self, number: int) -> str:
-        return layer_label(self._head, number)
+    def _origin(self, place: Place, prefix: str) -> tuple[str, str]:
+        """Where the entries of a part are from that have no origin of their own."""
+        if place.package:
+            return PACKAGE, place.package
+        if self._head.format == 1 and self._kind(place) == "root":
+            return GENERATED, ""
+        return (BUILT, f"kind {self._kind(place)}") if prefix else (FILES, "")
 
     def _kind(self, place: Place) -> str:
         made = self._derivations.get(place.derivation or "")
@@ -200,7 +200,7 @@ class Trace:
         for evidence in self._evidence.values():
             for path, attributes in evidence.directories.items():
                 shipped.setdefault(path, set()).add(attributes)
-        for path, attributes in self._paths.folders.items():
+        for path, attributes in self._paths.folders():
             allowed = shipped.get(path) or {DIRECTORIES.get(path, PLAIN)}
             if attributes not in allowed:
                 self.others.add(Other(path, DIRECTORY, *attributes, ATTRIBUTES, ""))
@@ -287,7 +287,7 @@ class Trace:
     ) -> None:  # fmt: skip
         pin = self._locked.get(place.package)
         if pin is None:
-            report.note(f"{place.package} is not in the lock: its file has the SHA-256 {fetch.args['sha256']}")
+            report.note(f"{place.package} is not in the lock: its file has the SHA-256 {fetch.args.get('sha256')}")
             return
         for what, found, wanted in (
             ("version", place.version, pin.version),

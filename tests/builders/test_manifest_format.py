@@ -274,6 +274,8 @@ WRONG_ENTRIES = {
     "an absolute path": entry("/x"),
     "a double slash": entry("a//x"),
     "a NUL": entry("a\0"),
+    "a file without a name": entry(""),
+    "a path of a great many directories": entry("/".join("a" * 101)),
     "a number for a path": entry("x")._replace(path=7),  # type: ignore[arg-type]
     "an unknown kind": entry("x", kind="z"),
     "a mode out of range": entry("x", mode=0o10000),
@@ -310,6 +312,12 @@ def heads() -> Iterator[tuple[str, Any]]:
     yield "a prefix elsewhere", head(layers=(head().layers[0]._replace(parts=((f"{STORE}-a", "/etc"),)),))
     yield "endless entries", head(layers=(head().layers[0]._replace(entries=1 << 40),))
     yield "endless derivations", head(derivations=1 << 40)
+    yield "endless layers", head(layers=head().layers * 1001)
+    yield "endless paths", head(paths=tuple(Place(f"{STORE}-{n:06}", None, "", "") for n in range(50_001)))
+    suite, package = head().lock.suites[0], head().lock.packages[0]
+    for change in ({"date": 1 << 50}, {"until": 1 << 50}):
+        yield f"a suite of {change}", head(lock=head().lock._replace(suites=(suite._replace(**change),)))
+    yield "a package of no date", head(lock=head().lock._replace(packages=(package._replace(date=1 << 50),)))
     yield "a source of no kind", head(sources=(head().sources[0]._replace(kind="x"),))
     yield "a source with hashes of no text", head(sources=(head().sources[1]._replace(hashes=(5,)),))
     yield "more derivations than there are", head(derivations=3)
