@@ -157,7 +157,7 @@ def _show(image: Path, outcome: Outcome, refused: int | None, rebuilt: bool, ver
 
     report = outcome.report
     verdict = _verdict(outcome, refused, colored(sys.stdout))
-    lines = [f"{image}: {verdict}", _plain(f"  {outcome.name}  {outcome.digest}")]
+    lines = [f"{_plain(str(image))}: {verdict}", _plain(f"  {outcome.name}  {outcome.digest}")]
     limit = len(report.findings) if verbose else MAX_SHOWN
     for finding in report.findings[:limit]:
         layer = f"  [{finding.layer}]" if finding.layer else ""
