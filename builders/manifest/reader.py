@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from fpack.builders.exclusions import REASONS
 from fpack.builders.whiteouts import is_whiteout
 from fpack.store import canonical, derivation
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
-from fpack.store.errors import InvalidName, NotCanonical
-from fpack.store.path import parse
+from fpack.store.errors import NotCanonical
 
+from .fields import DIGEST, HEX40, HEX64, MAX_NUMBER, Fields, is_path, is_store_path
 from .format import (
-    BYTES,
     CONFIGURED,
     DIRECTORY,
     FILE,
@@ -42,7 +40,6 @@ from .format import (
     Place,
     Source,
     Suite,
-    name_value,
 )
 
 MAX_SIZE = 64 << 20
@@ -52,14 +49,8 @@ MAX_ENTRIES = 500_000
 MAX_DERIVATIONS = 100_000
 MAX_LAYERS = 1_000
 MAX_PATHS = 50_000  # of the store
-MAX_DEPTH = 100  # of an entry; a tree in the store is 64 deep
-MAX_DATE = 253402300799  # the last second of the year 9999
-MAX_NUMBER = 1 << 53
 MAX_ID = 0xFFFFFFFE
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
-_HEX64 = re.compile(r"[0-9a-f]{64}\Z")
-_HEX40 = re.compile(r"[0-9a-f]{40}\Z")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,127}\Z")
 
 
@@ -166,96 +157,6 @@ def _any(value: Value) -> Value:
     return value
 
 
-class _Fields:
-    """A record whose fields are taken one by one; each must be there, be of its kind, and no other may be."""
-
-    def __init__(self, value: Value, what: str, names: Iterable[str]) -> None:
-        self._what = what
-        wanted = set(names)
-        if not isinstance(value, dict) or value.keys() != wanted:
-            known = value.keys() if isinstance(value, dict) else set()
-            odd = ", ".join(sorted(wanted ^ set(known)))
-            raise ManifestError("", why=f"{what} does not have the fields that it must have ({odd})")
-        self._value: dict[str, Any] = value
-
-    def text(self, name: str) -> str:
-        value = self._value[name]
-        if not isinstance(value, str):
-            raise self.bad(name)
-        return value
-
-    def matching(self, name: str, pattern: re.Pattern[str]) -> str:
-        value = self.text(name)
-        if not pattern.match(value):
-            raise self.bad(name)
-        return value
-
-    def maybe(self, name: str, pattern: re.Pattern[str]) -> str | None:
-        return None if self._value[name] is None else self.matching(name, pattern)
-
-    def number(self, name: str) -> int:
-        value = self._value[name]
-        if value.__class__ is not int or not 0 <= value <= MAX_NUMBER:
-            raise self.bad(name)
-        return int(value)
-
-    def number_or_none(self, name: str) -> int | None:
-        return None if self._value[name] is None else self.number(name)
-
-    def date(self, name: str) -> int:
-        value = self.number(name)
-        if value > MAX_DATE:
-            raise self.bad(name)
-        return value
-
-    def store_path(self, name: str) -> str:
-        value = self.text(name)
-        if not is_store_path(value):
-            raise self.bad(name)
-        return value
-
-    def record(self, name: str) -> dict[str, Value]:
-        value = self._value[name]
-        if not isinstance(value, dict):
-            raise self.bad(name)
-        return value
-
-    def items(self, name: str) -> list[Value]:
-        value = self._value[name]
-        if not isinstance(value, list):
-            raise self.bad(name)
-        return value
-
-    def name(self, name: str) -> bytes:
-        """A path, as `name_value` has it."""
-        value = self._value[name]
-        if isinstance(value, str):
-            return value.encode()
-        if not isinstance(value, dict) or value.keys() != {BYTES} or not isinstance(value[BYTES], str):
-            raise self.bad(name)
-        try:
-            found = bytes.fromhex(value[BYTES])
-        except ValueError:
-            raise self.bad(name) from None
-        if name_value(found) != value:
-            raise self.bad(name)
-        return found
-
-    def blob(self, name: str) -> Blob:
-        return _blob(self._value[name], name)
-
-    def bad(self, name: str) -> ManifestError:
-        return ManifestError("", why=f"{name} of {self._what} is {str(self._value[name])[:80]!r}")
-
-
-def is_store_path(text: str) -> bool:
-    """Whether a text is a store path, from its leading slash to the end of its name."""
-    try:
-        return str(parse(text)) == text
-    except InvalidName:
-        return False
-
-
 def parse_head(value: Value) -> Head:
     """The head that plain data says; ManifestError, with a reason, for anything else."""
     number = value.get("format") if isinstance(value, dict) else None
@@ -263,7 +164,7 @@ def parse_head(value: Value) -> Head:
         formats = " and ".join(map(str, FORMATS))
         raise ManifestError("", why=f"its format is {number!r:.40}, and this fpack knows {formats}")
     fields = ("format", "fpack", "mtime", "image", "layers", "paths", "sources", "lock", "derivations")
-    top = _Fields(value, "the manifest", (*fields, *(("executor", "claims") if number > 1 else ())))
+    top = Fields(value, "the manifest", (*fields, *(("executor", "claims") if number > 1 else ())))
     if top.number("mtime") != MTIME:
         raise top.bad("mtime")
     count = top.number("derivations")
@@ -295,29 +196,24 @@ def parse_head(value: Value) -> Head:
     )
 
 
-def _executor(top: _Fields) -> str:
+def _executor(top: Fields) -> str:
     name = top.text("executor")
     return name if not name else top.matching("executor", RULE)
 
 
 def _claims(value: Value) -> Claims:
-    fields = _Fields(value, "the claims", Claims._fields)
+    fields = Fields(value, "the claims", Claims._fields)
     return Claims(**{name: fields.number(name) for name in Claims._fields})
 
 
-def _blob(value: Value, what: str) -> Blob:
-    fields = _Fields(value, what, Blob._fields)
-    return Blob(fields.text("media_type"), fields.matching("digest", _DIGEST), fields.number("size"))
-
-
 def _image(value: Value) -> Image:
-    fields = _Fields(value, "the image", Image._fields)
+    fields = Fields(value, "the image", Image._fields)
     return Image(
         name=fields.text("name"),
         tag=fields.text("tag"),
         arch=fields.text("arch"),
         path=fields.store_path("path"),
-        derivation=fields.matching("derivation", _HEX40),
+        derivation=fields.matching("derivation", HEX40),
         manifest=fields.blob("manifest"),
         config=fields.blob("config"),
         configuration=fields.record("configuration"),
@@ -327,7 +223,7 @@ def _image(value: Value) -> Image:
 
 def _layer(value: Value, number: int) -> Layer:
     left_out = {"blob"} if number > 1 else {"blob", "excluded"}
-    fields = _Fields(value, "a layer", (*Blob._fields, *(name for name in Layer._fields if name not in left_out)))
+    fields = Fields(value, "a layer", (*Blob._fields, *(name for name in Layer._fields if name not in left_out)))
     parts: dict[str, str] = {}
     for part in fields.items("parts"):
         if not (isinstance(part, list) and len(part) == 2 and isinstance(part[0], str) and isinstance(part[1], str)):
@@ -337,11 +233,11 @@ def _layer(value: Value, number: int) -> Layer:
             raise fields.bad("parts")
         parts[path] = prefix
     return Layer(
-        blob=Blob(fields.text("media_type"), fields.matching("digest", _DIGEST), fields.number("size")),
-        diff_id=fields.matching("diff_id", _DIGEST),
+        blob=Blob(fields.text("media_type"), fields.matching("digest", DIGEST), fields.number("size")),
+        diff_id=fields.matching("diff_id", DIGEST),
         tar=fields.number("tar"),
         path=fields.store_path("path"),
-        derivation=fields.matching("derivation", _HEX40),
+        derivation=fields.matching("derivation", HEX40),
         parts=tuple(parts.items()),
         entries=fields.number("entries"),
         excluded=_excluded(fields.items("excluded"), len(parts)) if number > 1 else (),
@@ -352,9 +248,9 @@ def _excluded(values: list[Value], parts: int) -> tuple[Excluded, ...]:
     """What a layer leaves out, sorted by part and path."""
     found = []
     for value in values:
-        fields = _Fields(value, "a path that is left out", Excluded._fields)
+        fields = Fields(value, "a path that is left out", Excluded._fields)
         made = Excluded(fields.number("part"), fields.name("path"), fields.text("reason"), fields.text("by"))
-        if made.part >= parts or not made.path or not _is_path(made.path) or made.reason not in REASONS:
+        if made.part >= parts or not made.path or not is_path(made.path) or made.reason not in REASONS:
             raise ManifestError("", why=f"a layer leaves out {str(value)[:80]}")
         found.append(made)
     if [each[:2] for each in found] != sorted({each[:2] for each in found}):
@@ -363,10 +259,10 @@ def _excluded(values: list[Value], parts: int) -> tuple[Excluded, ...]:
 
 
 def _place(value: Value) -> Place:
-    fields = _Fields(value, "a store path", Place._fields)
+    fields = Fields(value, "a store path", Place._fields)
     return Place(
         path=fields.store_path("path"),
-        derivation=fields.maybe("derivation", _HEX40),
+        derivation=fields.maybe("derivation", HEX40),
         package=fields.text("package"),
         version=fields.text("version"),
     )
@@ -374,7 +270,7 @@ def _place(value: Value) -> Place:
 
 def _source(value: Value) -> Source:
     locked = isinstance(value, dict) and value.get("kind") in LOCKED
-    fields = _Fields(value, "a source", (name for name in Source._fields if locked or name != "hashes"))
+    fields = Fields(value, "a source", (name for name in Source._fields if locked or name != "hashes"))
     urls, hashes = fields.items("urls"), fields.items("hashes") if locked else []
     kind = fields.text("kind")
     if kind not in ("fetch", "source", *LOCKED):
@@ -383,19 +279,19 @@ def _source(value: Value) -> Source:
         if not all(isinstance(text, str) for text in texts):
             raise fields.bad(name)
     return Source(
-        derivation=fields.matching("derivation", _HEX40),
+        derivation=fields.matching("derivation", HEX40),
         kind=kind,
         name=fields.text("name"),
         urls=tuple(urls),
-        sha256=fields.matching("sha256", _HEX64) if kind == "fetch" else fields.text("sha256"),
+        sha256=fields.matching("sha256", HEX64) if kind == "fetch" else fields.text("sha256"),
         size=fields.number_or_none("size"),
-        tree=fields.matching("tree", _HEX64) if kind == "source" else fields.text("tree"),
+        tree=fields.matching("tree", HEX64) if kind == "source" else fields.text("tree"),
         hashes=tuple(hashes),
     )
 
 
 def _lock(value: Value) -> Lock:
-    fields = _Fields(value, "the lock", Lock._fields)
+    fields = Fields(value, "the lock", Lock._fields)
     return Lock(
         release=fields.text("release"),
         arch=fields.text("arch"),
@@ -406,30 +302,30 @@ def _lock(value: Value) -> Lock:
 
 
 def _suite(value: Value) -> Suite:
-    fields = _Fields(value, "a suite of the lock", Suite._fields)
+    fields = Fields(value, "a suite of the lock", Suite._fields)
     return Suite(
         suite=fields.text("suite"),
         archive=fields.text("archive"),
         date=fields.date("date"),
         until=None if fields.number_or_none("until") is None else fields.date("until"),
-        sha256=fields.matching("sha256", _HEX64),
+        sha256=fields.matching("sha256", HEX64),
     )
 
 
 def _index(value: Value) -> Index:
-    fields = _Fields(value, "an index of the lock", Index._fields)
+    fields = Fields(value, "an index of the lock", Index._fields)
     return Index(
         suite=fields.text("suite"),
-        sha256=fields.matching("sha256", _HEX64),
+        sha256=fields.matching("sha256", HEX64),
         size=fields.number("size"),
-        packed_sha256=fields.matching("packed_sha256", _HEX64),
+        packed_sha256=fields.matching("packed_sha256", HEX64),
         packed_size=fields.number("packed_size"),
         file=fields.text("file"),
     )
 
 
 def _package(value: Value) -> Package:
-    fields = _Fields(value, "a package of the lock", Package._fields)
+    fields = Fields(value, "a package of the lock", Package._fields)
     return Package(
         name=fields.text("name"),
         version=fields.text("version"),
@@ -439,7 +335,7 @@ def _package(value: Value) -> Package:
         archive=fields.text("archive"),
         date=fields.date("date"),
         size=fields.number("size"),
-        sha256=fields.matching("sha256", _HEX64),
+        sha256=fields.matching("sha256", HEX64),
         file=fields.text("file"),
     )
 
@@ -452,7 +348,7 @@ def parse_entry(value: Value, parts: int, number: int) -> Entry:
     if not isinstance(value, list) or len(value) != len(Entry._fields) - (number == 1):
         raise ManifestError("", why="an entry does not have the fields that it must have")
     path, kind, mode, uid, gid, size, blake3, sha256, target, part = value[:10]
-    if not isinstance(path, bytes) or not _is_path(path):
+    if not isinstance(path, bytes) or not is_path(path):
         raise ManifestError("", why=f"{str(path)[:80]} cannot be the path of an entry")
     if is_whiteout(path):
         raise ManifestError("", why=f"{str(path)[:80]} is a whiteout: it would delete files of other layers")
@@ -488,12 +384,3 @@ def _origin(value: Value) -> Origin | None:
 
 def _in_range(value: Value, most: int) -> bool:
     return value.__class__ is int and 0 <= value <= most
-
-
-def _is_path(path: bytes) -> bool:
-    return not path or (
-        b"\0" not in path
-        and len(path) <= 4096
-        and path.count(b"/") < MAX_DEPTH
-        and not {b"", b".", b".."}.intersection(path.split(b"/"))
-    )
