@@ -81,12 +81,12 @@ class _Table(NamedTuple):
 
     @property
     def left_out(self) -> set[str]:
-        """The paths of `excluded`."""
+        """Collect the paths of `excluded`."""
         return {each.path for each in self.excluded}
 
     @property
     def item(self) -> Item:
-        """What the plan of layers needs to know."""
+        """Return what the plan of layers needs to know."""
         name = self.packages[0] if self.packages else stable_name(self.path)
         size = sum(e.size for e in self.entries)
         return Item(self.path, "", name, size, self.packages, tuple(each.path for each in self.excluded))
@@ -146,7 +146,7 @@ def _read(task: Task) -> _Inside:
 
 
 def _excluded(root: StorePath, extra: Mapping[str, Value]) -> Iterator[Exclusion]:
-    """What a root leaves out of its slices; StoreError if it does not tell as this fpack does."""
+    """List what a root leaves out of its slices; StoreError if its output does not say so in the known form."""
     try:
         for package, path, reason, by in extra["excluded"]:
             yield Exclusion(str(package), os.fsdecode(path), str(reason), str(by))
@@ -164,7 +164,7 @@ def _table(
     packages: tuple[str, ...] = (),
     excluded: Sequence[Exclusion] = (),
 ) -> _Table:
-    """An output that goes into the image, less what stands elsewhere: own has the container's files by path."""
+    """Describe an output that goes into the image, less the paths in `own`, the container's files by path."""
     _no_store(entries)
     package = packages[0] if packages else ""
     found = {each.path: each for each in excluded}
@@ -175,7 +175,7 @@ def _table(
 
 
 def _reason(old: Entry, new: Entry) -> str:
-    """Why the container's own file takes the place of another one."""
+    """Return the reason why the container's own file replaces another one."""
     same = (old.kind, old.blake3, old.target) == (new.kind, new.blake3, new.target)
     return MODE if same and (old.mode, old.uid, old.gid) != (new.mode, new.uid, new.gid) else FILES
 
@@ -346,7 +346,7 @@ def _assemble(
 
 
 def _left_out(group: Group, excluded: Mapping[StorePath, Sequence[Exclusion]]) -> list[Value]:
-    """What a layer leaves out of its parts: the part's number, the path, the reason and by what."""
+    """List what a layer leaves out of its parts: the part's number, the path, the reason and by what."""
     return [
         [number, os.fsencode(each.path), each.reason, each.by]
         for number, item in enumerate(group.items)

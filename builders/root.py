@@ -232,7 +232,7 @@ def _finish(task: Task, found: Linked, looked: Collection[str] = ()) -> Built:
 
 
 def _once(excluded: Sequence[Exclusion]) -> list[Exclusion]:
-    """One exclusion for each path of a package, sorted; the last reason counts."""
+    """Keep one exclusion for each path of a package, sorted; the last reason counts."""
     return sorted({(each.package, each.path): each for each in excluded}.values())
 
 

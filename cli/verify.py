@@ -104,7 +104,7 @@ def command(
 
 
 def _remote(workspace: Workspace, folder: Path) -> Remote:
-    """Debian's archive, for what is not on this machine."""
+    """Make the access to Debian's archive for what is not on this machine."""
     import sys
 
     from fpack.builders.http import Http
@@ -184,7 +184,7 @@ def _show(image: Path, outcome: Outcome, refused: int | None, rebuilt: bool, ver
 
 
 def _verdict(outcome: Outcome, refused: int | None, color: bool) -> str:
-    """What is shown. Only a manifest that the user named proves anything: any other could be the attacker's."""
+    """Choose the words for the result. Only a manifest that the user named proves anything."""
     if outcome.report.differs:
         return paint("DIFFERS", "red", color)
     if refused is not None:
@@ -218,7 +218,7 @@ def _proof(part: Part, platform: str, verbose: bool) -> list[str]:
 
 
 def _dates(part: Part) -> str:
-    """Of when the signed indexes are: an old one has what was fixed since."""
+    """Say of which days the signed indexes are: packages of an old one lack later fixes."""
     from fpack.builders.debian.suites import show_date
 
     dates = [suite.date for suite in part.head.lock.suites]
@@ -229,7 +229,7 @@ def _dates(part: Part) -> str:
 
 
 def _others(part: Part, verbose: bool) -> list[str]:
-    """What is from elsewhere, by name."""
+    """List what is from elsewhere, by name."""
     from itertools import islice
 
     others = part.others
@@ -244,7 +244,7 @@ def _others(part: Part, verbose: bool) -> list[str]:
 
 
 def _configuration(part: Part) -> list[str]:
-    """What a container does, which no archive vouches for."""
+    """List what a container does, which no archive vouches for."""
     import json
 
     from fpack.builders.verify.documents import settings

@@ -203,7 +203,7 @@ class _Made:
 
 
 def _claims(layers: Sequence[Mapping[str, Any]], made: _Made) -> form.Claims:
-    """How many files the layers have of each kind of origin."""
+    """Count the files of the layers by their kind of origin."""
     found = form.Claims()._asdict()
     for layer in layers:
         for (path, prefix), count in zip(layer["parts"], layer["shipped"], strict=True):

@@ -82,7 +82,7 @@ def contents(args: Mapping[str, Value], disk: Callable[[str], Path]) -> Contents
 
 
 def _origins(extra: Mapping[str, Value]) -> dict[bytes, Origin]:
-    """The origins that an output tells of its own entries: by which rule a root generated them."""
+    """Read from an output's table by which rules its entries were generated."""
     rows = extra.get("generated", ())
     if rows.__class__ not in (list, tuple) or not all(map(_is_rule, rows)):
         raise StoreError("An output does not say in a way that is known how its entries were made")
@@ -90,7 +90,7 @@ def _origins(extra: Mapping[str, Value]) -> dict[bytes, Origin]:
 
 
 def _is_rule(row: Value) -> bool:
-    """Whether it is a path and the name of a rule."""
+    """Tell whether a row is a path and the name of a rule."""
     if row.__class__ is not list or len(row) != 2:
         return False
     return row[0].__class__ is bytes and row[1].__class__ is str and bool(RULE.match(row[1]))

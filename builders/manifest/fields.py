@@ -92,7 +92,7 @@ class Fields:
         return value
 
     def name(self, name: str) -> bytes:
-        """A path, as `name_value` has it."""
+        """Take a path, as `name_value` writes it."""
         value = self._value[name]
         if isinstance(value, str):
             return value.encode()
@@ -116,7 +116,7 @@ class Fields:
 
 
 def is_store_path(text: str) -> bool:
-    """Whether a text is a store path, from its leading slash to the end of its name."""
+    """Tell whether a text is a store path, from its leading slash to the end of its name."""
     try:
         return str(parse(text)) == text
     except InvalidName:

@@ -231,7 +231,7 @@ class Entry(NamedTuple):
 
 
 def media_types(artifact: str) -> tuple[str, str]:
-    """The media types of what is in an artifact: the canonical form and the JSON form, both compressed."""
+    """Return the media types of an artifact's layers: the canonical form and the JSON form, both compressed."""
     return f"{artifact}+msgpack+zstd", f"{artifact}+json+zstd"
 
 
@@ -262,7 +262,7 @@ def _origin_row(origin: Origin | None) -> Value:
 
 
 def name_value(name: bytes) -> Value:
-    """A path or a link's target as text, or as bytes if it is none, in what JSON can hold."""
+    """Write a path or a link's target as text, or as a map of its bytes if it is not UTF-8."""
     try:
         return name.decode()
     except UnicodeDecodeError:

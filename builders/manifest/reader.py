@@ -245,7 +245,7 @@ def _layer(value: Value, number: int) -> Layer:
 
 
 def _excluded(values: list[Value], parts: int) -> tuple[Excluded, ...]:
-    """What a layer leaves out, sorted by part and path."""
+    """Read what a layer leaves out, sorted by part and path."""
     found = []
     for value in values:
         fields = Fields(value, "a path that is left out", Excluded._fields)
@@ -341,7 +341,7 @@ def _package(value: Value) -> Package:
 
 
 def parse_entry(value: Value, parts: int, number: int) -> Entry:
-    """The entry that plain data says; ManifestError, with a reason, for anything else.
+    """Read an entry from plain data; ManifestError, with a reason, for anything else.
 
     parts: how many its layer has. number: of the manifest's format.
     """

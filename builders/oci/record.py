@@ -61,7 +61,7 @@ def _is_layer(layer: dict[str, Any]) -> bool:
 
 
 def _is_described(layer: dict[str, Any]) -> bool:
-    """Whether a layer has what manifests say of it. An older fpack noted less, and no part of it is used."""
+    """Tell whether a layer's record has the fields that manifests are made from."""
     parts, excluded, shipped = layer["parts"], layer["excluded"], layer["shipped"]
     numbers = (layer["entries"], layer["generated"], layer["configured"], *shipped)
     return (

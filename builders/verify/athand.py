@@ -4,12 +4,14 @@ the archive for what is not here."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fpack.store.derivation import Output
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
-from .remote import Remote
+if TYPE_CHECKING:
+    from .remote import Remote
 
 
 class AtHand:

@@ -71,7 +71,7 @@ class Archives:
         return None, False
 
     def _is_of(self, index: Index, package: Package) -> bool:
-        """Whether a package's file belongs to the component and architecture that the index is for."""
+        """Tell whether a package's file belongs to the component and architecture of the index."""
         found, pool = _INDEX.match(index.file), _POOL.match(package.file)
         if found is None or found[2] != self._lock.arch:
             what = f"{index.file!r:.100} is no list of binary packages for {self._lock.arch}"
@@ -144,7 +144,7 @@ class Archives:
         return None
 
     def _problem(self, suite: Suite, index: Index, found: release.Release) -> str:
-        """In what a signed release is not what the lock says, or does not list an index of it; "" if in nothing."""
+        """Say where a signed release differs from the lock, or that it does not list the index; "" if it agrees."""
         if suite.suite not in (found.codename, found.suite):
             return f"its signed release is of {found.codename or found.suite}"
         of_release = RELEASES.get(self._lock.release)

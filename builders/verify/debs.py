@@ -116,7 +116,7 @@ def _open(section: Section, ending: str) -> tarfile.TarFile:
 
 
 def _control(section: Section, ending: str) -> dict[str, bytes]:
-    """The files of the control member, by name, but those that are no script and can be large."""
+    """Read the stanza and the scripts of the control member, by name."""
     found: dict[str, bytes] = {}
     with _open(section, ending) as archive:
         for info in archive:

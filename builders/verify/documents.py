@@ -166,13 +166,13 @@ def platform_name(configuration: Mapping[str, Any]) -> str:
 
 
 def settings(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a configuration says that a container does: its program, environment, user and the like."""
+    """Return the part of a configuration that runtimes obey: program, environment, user and the like."""
     found = configuration.get("config")
     return found if isinstance(found, dict) else {}
 
 
 def oddities(configuration: Mapping[str, Any], layers: int) -> Iterator[tuple[str, str]]:
-    """(field, what is odd) of all in a configuration that fpack never writes, and some runtime may heed.
+    """List what fpack never writes into a configuration and a runtime may obey, as (field, what is odd).
 
     layers: how many the image has.
     """

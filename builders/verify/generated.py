@@ -48,7 +48,7 @@ class Generated:
         self._room = MAX_CERTIFICATES
 
     def watch(self, entry: Entry) -> Callable[[bytes], None] | None:
-        """Who takes the content of a file of a package; None if no rule needs it."""
+        """Return the function that takes the content of a package's file; None if no rule needs the file."""
         if not (entry.path.startswith(_CERTIFICATES) and entry.path.endswith(b".crt") and entry.kind == FILE):
             return None
         if entry.size > min(self._room, MAX_CERTIFICATE):
@@ -58,7 +58,7 @@ class Generated:
         return data.extend
 
     def makes(self, entry: Entry, rule: str, offers: Collection[tuple[bytes, bytes]]) -> bool:
-        """Whether a rule ("": any one) makes just this entry. offers: alternatives of the image's packages."""
+        """Tell whether a rule ("": any) makes exactly this entry. offers: alternatives of the image's packages."""
         if (entry.uid, entry.gid) != (0, 0):
             return False
         if entry.kind == SYMLINK:
@@ -73,7 +73,7 @@ class Generated:
         return any(text is not None and hashlib.sha256(text).digest() == entry.sha256 for text in texts)
 
     def _bundle(self) -> bytes:
-        """The certificates one after the other, by their paths, each ended by a line break."""
+        """Join the certificates in the order of their paths, each ended by a line break."""
         names = sorted(self._certificates, key=lambda path: path.decode("utf-8", "surrogateescape"))
         pieces = (bytes(self._certificates[name]) for name in names)
         return b"".join(piece if piece[-1:] in (b"", b"\n") else piece + b"\n" for piece in pieces)

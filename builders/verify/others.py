@@ -37,16 +37,16 @@ class Other(NamedTuple):
 
     @classmethod
     def of(cls, entry: Entry, origin: str, detail: str = "") -> Other:
-        """What an entry is."""
+        """Describe an entry of a manifest."""
         return cls(entry.path, entry.kind, entry.mode, entry.uid, entry.gid, origin, detail)
 
     @property
     def is_set_id(self) -> bool:
-        """Whether it runs as another user than who starts it."""
+        """Tell whether the file runs as another user or group than its caller."""
         return self.kind == FILE and bool(self.mode & SET_ID)
 
     def value(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Write it for JSON."""
         return {
             "path": show(self.path),
             "kind": _NOUNS[self.kind],
@@ -58,7 +58,7 @@ class Other(NamedTuple):
         }
 
     def line(self) -> str:
-        """As people read it."""
+        """Write it for people."""
         words = [_WORDS[self.origin], *([self.detail] if self.detail else [])]
         if self.kind == DIRECTORY:
             words.append(f"{self.mode:04o} {self.uid}:{self.gid}")
@@ -75,7 +75,7 @@ class Others:
         self._rows: dict[tuple[bool, bool], list[bytes]] = {}
 
     def add(self, other: Other) -> None:
-        """One more."""
+        """Add an entry."""
         rank = (not other.is_set_id, other.kind == DIRECTORY)
         # No path, and nothing else of it, holds a NUL.
         rest = f"{other.kind}\0{other.mode}\0{other.uid}\0{other.gid}\0{other.origin}\0{other.detail}"
@@ -85,7 +85,7 @@ class Others:
         return sum(map(len, self._rows.values()))
 
     def __iter__(self) -> Iterator[Other]:
-        """Those that run as somebody else first, then files and links, then directories; each by path."""
+        """Iterate set-id files first, then files and links, then directories, each by path."""
         for rank in sorted(self._rows):
             self._rows[rank].sort()
             for row in self._rows[rank]:

@@ -62,7 +62,7 @@ class Paths:
             report.add(OVERLAP, show(path), f"it is {noun} in {label(layer)}, and a directory in {label(number)}")
 
     def _overlaps(self) -> Iterator[tuple[bytes, int]]:
-        """Paths that are no directory and that a layer needs as one, with that layer's number."""
+        """List paths that are no directory where a layer needs one, with that layer's number."""
         for path in sorted(self._others.keys() & self._folders.keys()):
             yield path, self._folders[path][1]
         last = said = b""
@@ -76,12 +76,12 @@ class Paths:
                 last = path + b"/"
 
     def folders(self) -> Iterator[tuple[bytes, Attributes]]:
-        """The attributes that each directory has in the end, where an entry states them."""
+        """List the final attributes of each directory that has an entry."""
         for path, (attributes, _) in self._folders.items():
             yield path, attributes
 
     def has(self, path: bytes) -> bool:
-        """Whether an entry is at a path."""
+        """Tell whether an entry is at a path."""
         return path in self._others or path in self._folders
 
 
@@ -90,5 +90,5 @@ def _walk(path: bytes) -> bytes:
 
 
 def _digest(entry: Entry) -> bytes:
-    """What an entry is, wherever it is from."""
+    """Hash an entry without its origin."""
     return blake3(encode_entry(entry._replace(part=0, origin=None))).digest(16)

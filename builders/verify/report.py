@@ -55,7 +55,7 @@ class Report:
             self.more += 1
 
     def note(self, text: str, first: bool = False) -> None:
-        """Something that was not checked; said once, before all else if it is the first that a reader should see."""
+        """Note what was not checked, once; `first` puts it before the other notes."""
         if text not in self._noted and (first or len(self.notes) < MAX_FINDINGS):
             self._noted.add(text)
             self.notes.insert(0 if first else len(self.notes), text)
@@ -70,7 +70,7 @@ class Report:
 
     @property
     def differs(self) -> bool:
-        """Whether anything does."""
+        """Tell whether anything differs."""
         return bool(self.findings)
 
     def value(self) -> dict[str, Any]:

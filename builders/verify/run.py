@@ -84,14 +84,14 @@ class Outcome(NamedTuple):
 
     @property
     def claim(self) -> str | None:
-        """What the image is shown to be; None if it differs, or not all of it could be checked."""
+        """Return what the image is shown to be; None if it differs, or not all of it could be checked."""
         if self.report.differs or self.report.notes:
             return None
         return GIVEN if self.given else SELF_CONSISTENT
 
     @property
     def others(self) -> int:
-        """How many entries are from elsewhere than Debian's archive."""
+        """Count the entries that are from elsewhere than Debian's archive."""
         return sum(len(part.others) for part in self.images)
 
     @property

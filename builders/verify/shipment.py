@@ -95,7 +95,7 @@ class Shipment:
                 report.add(TRACE, show(entry.path), f"the package {package} {what}")
 
     def _is_status(self, entry: Entry) -> bool:
-        """Whether an entry is dpkg's record of an installed package."""
+        """Tell whether an entry is dpkg's record of an installed package."""
         first, _, rest = self._control.strip("\n").partition("\n")
         text = f"{first}\nStatus: install ok installed\n{rest.rstrip(chr(10))}\n".encode()
         about = (entry.kind, entry.mode, entry.uid, entry.gid)
@@ -103,12 +103,12 @@ class Shipment:
 
 
 def merged(path: bytes) -> bytes:
-    """The place of a path in merged /usr."""
+    """Return the place of a path in merged /usr."""
     return b"usr/" + path if path.split(b"/", 1)[0] in MERGED else path
 
 
 def _is(entry: Entry, path: bytes, shipped: Shipped) -> bool:
-    """Whether an entry is what a package has at `path`, less set-id bits."""
+    """Tell whether an entry is what a package has at `path`, less set-id bits."""
     if (entry.kind, entry.uid, entry.gid) != (shipped.kind, shipped.uid, shipped.gid):
         return False
     if entry.kind == SYMLINK:
@@ -119,7 +119,7 @@ def _is(entry: Entry, path: bytes, shipped: Shipped) -> bool:
 
 
 def _moved(old: bytes, new: bytes, target: bytes) -> bytes:
-    """The target of a link that moves from `old` to `new`, so that it leads where it led. Dots resolve in the text.
+    """Compute the target of a link that moves from `old` to `new`, so that it leads where it led before.
 
     Any other text that comes to the same place by its letters may come to another one by links on the way.
     """
@@ -130,7 +130,7 @@ def _moved(old: bytes, new: bytes, target: bytes) -> bytes:
 
 
 def _offers(declared: Sequence[Sequence[object]]) -> list[tuple[bytes, bytes]]:
-    """The links of alternatives and their targets, those of slaves among them."""
+    """List the links of alternatives and of their slaves with their targets."""
     found = []
     for link, _, target, _, slaves in declared:
         pairs = [(link, target)]

@@ -76,7 +76,7 @@ class Trace:
         self._jobs: deque[Future[tuple[Traced, Report, Evidence]]] = deque()
 
     def watch(self, layer: Layer, entry: Entry) -> Callable[[bytes], None] | None:
-        """Who takes the content of a file while it is read; None if nobody needs it."""
+        """Return the function that takes the content of a file while it is read; None if nobody needs it."""
         if entry.part is None or entry.origin is not None or not self._places[layer.parts[entry.part][0]].package:
             return None
         return self._generated.watch(entry)
@@ -106,7 +106,7 @@ class Trace:
             self._collect()
 
     def _origins(self, layer: Layer, entries: Sequence[Entry]) -> Iterator[tuple[Entry, str, str]]:
-        """Each entry that has a part, with its kind of origin, and which one."""
+        """List each entry that has a part, with its kind of origin and the detail."""
         parts = [self._origin(self._places[path], prefix) for path, prefix in layer.parts]
         for entry in entries:
             if entry.part is None:
@@ -119,7 +119,7 @@ class Trace:
                 yield entry, GENERATED, entry.origin.rule
 
     def _origin(self, place: Place, prefix: str) -> tuple[str, str]:
-        """Where the entries of a part are from that have no origin of their own."""
+        """Return the kind of origin, and the detail, of a part's entries that state none."""
         if place.package:
             return PACKAGE, place.package
         if self._head.format == 1 and self._kind(place) == "root":
@@ -160,7 +160,7 @@ class Trace:
         self._check_graph()
 
     def _untraced(self) -> None:
-        """No package counts as Debian's that was not compared, or is in no signed index."""
+        """Note the packages that were not compared, or are in no signed index."""
         for missing, what in (
             ([each.package for each in self.packages if not each.compared], "not compared with what Debian ships"),
             ([each.package for each in self.packages if not each.signed], "not found in an index that Debian signed"),
@@ -171,7 +171,7 @@ class Trace:
                 self._report.note(text, first=True)
 
     def _of_rules(self) -> None:
-        """What is generated and not made by its rule from the image's packages is from elsewhere; so are scripts'."""
+        """Count as from elsewhere what no rule makes from the image's packages, and what scripts made."""
         offers = {offer for evidence in self._evidence.values() for offer in evidence.offers}
         scripts: set[tuple[str, str, bytes]] = set()
         for entry in self._made:
@@ -185,7 +185,7 @@ class Trace:
             self._check_script(package, script, sha256)
 
     def _check_script(self, package: str, script: str, sha256: bytes) -> None:
-        """A script that is said to have made files is the one of the package's .deb."""
+        """Check that a script that is said to have made files is the one of the package's .deb."""
         evidence, where = self._evidence.get(package), f"package {package}"
         if evidence is None:
             self._report.add(MANIFEST, where, f"its {script} is said to have made files, and it is not in the image")
@@ -195,7 +195,7 @@ class Trace:
             self._report.add(TRACE, where, f"its {script} is another one than that which is said to have made files")
 
     def _of_directories(self) -> None:
-        """Directories whose mode and owner no package and no rule gives them are from elsewhere."""
+        """Count as from elsewhere directories whose mode and owner no package and no rule gives them."""
         shipped: dict[bytes, set[Attributes]] = {}
         for evidence in self._evidence.values():
             for path, attributes in evidence.directories.items():
@@ -206,7 +206,7 @@ class Trace:
                 self.others.add(Other(path, DIRECTORY, *attributes, ATTRIBUTES, ""))
 
     def _check_claims(self) -> None:
-        """The manifest counts its entries as they are."""
+        """Compare the counts of the manifest's head with its entries."""
         claims, counted = self._head.claims, Claims(**self._count)
         if claims is not None and claims != counted:
             for name, said, found in zip(Claims._fields, claims, counted, strict=True):
@@ -300,7 +300,7 @@ class Trace:
                 report.add(TRACE, where, f"its {what} is {found!r:.80}; the lock has {wanted!r}")
 
     def _find(self, place: Place, payload: str, fetch: Derivation, report: Report) -> tuple[str, Shipment | None]:
-        """What a package ships, and where that is known from: `deb`, `payload`, or "" for nowhere."""
+        """Find out what a package ships, and from what: `deb`, `payload`, or "" for nothing."""
         made = self._derivations[payload]
         origin = next((i.derivation.hex() for i in made.inputs), "")
         file = self._hand.built(origin)
@@ -318,7 +318,7 @@ class Trace:
         return self._fetched(place, fetch, report)
 
     def _fetched(self, place: Place, fetch: Derivation, report: Report) -> tuple[str, Shipment | None]:
-        """What a package ships whose file the archive has."""
+        """Find out what a package ships from the archive."""
         pin, remote, why = self._locked.get(place.package), self._hand.remote, "is not at hand"
         if pin is not None and remote is not None and pin.sha256 == fetch.args.get("sha256"):
             try:
