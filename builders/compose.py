@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from . import meta
 from .debian.relations import RelationError, parse_relations
 from .debian.version import InvalidVersion
+from .exclusions import REPLACED, SAME, Exclusion
 from .globs import MERGED, merged
 from .meta import Entry
 from .protocol import BuildError
@@ -90,14 +91,14 @@ class SliceTable:
 class Composition(NamedTuple):
     """files: the owner and entry of each path that is no directory. directories: each one's mode and owner.
 
-    overrides: those of `directories` on which slices differ. excluded: (package, path) of files that another package
-    replaces.
+    overrides: those of `directories` on which slices differ. excluded: files of which another package has the same or
+    one that replaces them: each path is taken from one package alone.
     """
 
     files: dict[str, tuple[SliceTable, Entry]]
     directories: dict[str, Entry]
     overrides: list[Entry]
-    excluded: list[tuple[str, str]]
+    excluded: list[Exclusion]
 
     def has(self, path: str) -> bool:
         """Whether anything is at `path`, following no symlink."""
@@ -147,16 +148,19 @@ def compose(tables: Sequence[SliceTable]) -> Composition:
     """Lay `tables` over one another, or say which packages cannot be in one root."""
     _check_versions(tables)
     files: dict[str, tuple[SliceTable, Entry]] = {}
-    excluded: set[tuple[str, str]] = set()
+    losers: list[_Owned] = []
     for table in tables:
         for path, entry in table.entries.items():
             if entry.kind == meta.DIRECTORY:
                 continue
             other = files.setdefault(path, (table, entry))
-            if other[0] is not table and not _same(entry, other[1]):
-                winner, loser = _decide((table, entry), other)
-                files[path] = winner
-                excluded.add((loser[0].package, path))
+            if other[0] is table:
+                continue
+            loser: _Owned = (table, entry)
+            if not _same(entry, other[1]):
+                files[path], loser = _decide((table, entry), other)
+            losers.append(loser)
+    excluded = {_exclusion(loser, files[loser[1].path]) for loser in losers}
     owners: dict[str, list[SliceTable]] = {}
     for table in tables:
         for path in table.directories:
@@ -173,6 +177,11 @@ def compose(tables: Sequence[SliceTable]) -> Composition:
         if any(not _agree(e, chosen) for e in stated):
             overrides.append(chosen)
     return Composition(files, directories, overrides, sorted(excluded))
+
+
+def _exclusion(loser: _Owned, owner: _Owned) -> Exclusion:
+    reason = SAME if _same(loser[1], owner[1]) else REPLACED
+    return Exclusion(loser[0].package, loser[1].path, reason, owner[0].package)
 
 
 def _same(a: Entry, b: Entry) -> bool:
@@ -203,15 +212,19 @@ def _clash(
     path: str,
     files: dict[str, _Owned],
     owners: dict[str, list[SliceTable]],
-    excluded: set[tuple[str, str]],
+    excluded: set[Exclusion],
 ) -> None:
     """A path that is a file or symlink of one slice and a directory of others."""
     table, entry = files[path]
+    other = owners[path][0]
     if all(owner.replaces(table) for owner in owners[path]):
         del files[path]
-        excluded.add((table.package, path))
+        # Of other packages that had the same file, too, the directory takes the place.
+        stale = {each for each in excluded if each.path == path}
+        excluded -= stale
+        packages = {table.package, *(each.package for each in stale)}
+        excluded |= {Exclusion(package, path, REPLACED, other.package) for package in packages}
         return
-    other = owners[path][0]
     what = "a symlink" if entry.kind == meta.SYMLINK else "a file"
     raise BuildError(
         f"/{path} is {what} in the package {table.package} and a directory in {other.package}",

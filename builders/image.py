@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, digest
+from fpack.store.errors import StoreError
 from fpack.store.path import STORE, StorePath, clean_name, parse
 
 from . import built, meta
 from . import layer as layers
+from .exclusions import FILES, MODE, Exclusion
 from .meta import Entry
 from .oci import config as configuration
 from .oci import spec
@@ -31,6 +33,7 @@ from .protocol import BuildError, Built, Need, Steps, Task, whole
 MIN_LAYERS, MAX_LAYERS = 3, 120
 HISTORY_NAMES = 8
 MAX_ACCOUNTS = 1 << 22
+_FPACK = STORE[1:].partition("/")[0]
 
 
 class Image:
@@ -60,10 +63,11 @@ class Image:
         config = _configure(task, inside)
         groups = _groups(task, inside, args["max_layers"])
         wanted = [_derivation(group, args["codec"], inside) for group in groups]
+        excluded = {table.path: table.excluded for table in [*inside.slices, *inside.last]}
         # The tables can be large, and the layers take their time.
         del inside
         made = yield Need(wanted)
-        return _assemble(task, config, groups, wanted, made)
+        return _assemble(task, config, groups, excluded, wanted, made)
 
 
 class _Table(NamedTuple):
@@ -73,13 +77,19 @@ class _Table(NamedTuple):
     place: Path
     entries: list[Entry]
     packages: tuple[str, ...]
-    version: str = ""
-    exclude: tuple[str, ...] = ()
+    excluded: tuple[Exclusion, ...] = ()
+
+    @property
+    def left_out(self) -> set[str]:
+        """Collect the paths of `excluded`."""
+        return {each.path for each in self.excluded}
 
     @property
     def item(self) -> Item:
+        """Return what the plan of layers needs to know."""
         name = self.packages[0] if self.packages else stable_name(self.path)
-        return Item(self.path, "", name, sum(e.size for e in self.entries), self.packages, self.exclude)
+        size = sum(e.size for e in self.entries)
+        return Item(self.path, "", name, size, self.packages, tuple(each.path for each in self.excluded))
 
 
 class _Inside(NamedTuple):
@@ -110,34 +120,71 @@ def _read(task: Task) -> _Inside:
     slices: list[_Table] = []
     last: list[_Table] = []
     extra: dict[str, Value] = {}
+    files: list[Entry] = []
+    if args["files"]:
+        files = meta.read(task.disk(parse(args["files"])))[0]
+    own = {entry.path: entry for entry in files if entry.kind != meta.DIRECTORY}
     if args["root"]:
         root = parse(args["root"])
         entries, extra = meta.read(task.disk(root))
-        excluded: dict[str, list[str]] = {}
-        for package, path in extra.get("excluded", ()):
-            excluded.setdefault(package, []).append(path.lstrip("/"))
+        excluded: dict[str, list[Exclusion]] = {}
+        for each in _excluded(root, extra):
+            excluded.setdefault(each.package, []).append(each)
         for each in extra["slices"]:
             task.check()
             path = parse(each["path"])
-            place = task.disk(path)
-            left_out = tuple(sorted(excluded.get(each["package"], ())))
-            table = _Table(path, place, meta.read(place)[0], (each["package"],), each["version"], left_out)
-            view.add(Source(f"the package {each['package']}", f"{place}/data"), table.entries, set(left_out))
+            package = each["package"]
+            table = _table(task, path, meta.read(task.disk(path))[0], own, (package,), excluded.get(package, ()))
             slices.append(table)
-        last.append(_Table(root, task.disk(root), entries, ()))
-        view.add(Source("the generated files", f"{task.disk(root)}/data"), entries, last=True)
+            view.add(Source(f"the package {package}", f"{table.place}/data"), table.entries, table.left_out)
+        last.append(_table(task, root, entries, own))
+        view.add(Source("the generated files", f"{last[-1].place}/data"), entries, last[-1].left_out, last=True)
     if args["files"]:
-        files = parse(args["files"])
-        table = _Table(files, task.disk(files), meta.read(task.disk(files))[0], ())
-        _no_store(table.entries)
-        last.append(table)
-        view.add(Source("the configuration's files", f"{table.place}/data"), table.entries, last=True)
+        last.append(_table(task, parse(args["files"]), files, {}))
+        view.add(Source("the configuration's files", f"{last[-1].place}/data"), files, last=True)
     return _Inside(slices, last, paths, extra, view)
+
+
+def _excluded(root: StorePath, extra: Mapping[str, Value]) -> Iterator[Exclusion]:
+    """List what a root leaves out of its slices; StoreError if its output does not say so in the known form."""
+    try:
+        for package, path, reason, by in extra["excluded"]:
+            yield Exclusion(str(package), os.fsdecode(path), str(reason), str(by))
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            "An output is not that of a root", where=str(root), why=f"what it leaves out: {error}", hint="run fpack gc"
+        ) from None
+
+
+def _table(
+    task: Task,
+    path: StorePath,
+    entries: list[Entry],
+    own: Mapping[str, Entry],
+    packages: tuple[str, ...] = (),
+    excluded: Sequence[Exclusion] = (),
+) -> _Table:
+    """Describe an output that goes into the image, less the paths in `own`, the container's files by path."""
+    _no_store(entries)
+    package = packages[0] if packages else ""
+    found = {each.path: each for each in excluded}
+    for entry in entries if own else ():
+        if entry.path in own and (entry.kind != meta.DIRECTORY or entry.path in found):
+            found[entry.path] = Exclusion(package, entry.path, _reason(entry, own[entry.path]))
+    return _Table(path, task.disk(path), entries, packages, tuple(found[each] for each in sorted(found)))
+
+
+def _reason(old: Entry, new: Entry) -> str:
+    """Return the reason why the container's own file replaces another one."""
+    same = (old.kind, old.blake3, old.target) == (new.kind, new.blake3, new.target)
+    return MODE if same and (old.mode, old.uid, old.gid) != (new.mode, new.uid, new.gid) else FILES
 
 
 def _no_store(entries: Sequence[Entry]) -> None:
     for entry in entries:
-        if f"/{entry.path}/".startswith(f"{STORE}/"):
+        if not entry.path.startswith(_FPACK):
+            continue
+        if f"/{entry.path}/".startswith(f"{STORE}/") or (entry.path == _FPACK and entry.kind != meta.DIRECTORY):
             raise BuildError(f"/{entry.path} lies in the store", why="only store paths can be there")
 
 
@@ -257,6 +304,7 @@ def _assemble(
     task: Task,
     config: Mapping[str, Value],
     groups: Sequence[Group],
+    excluded: Mapping[StorePath, Sequence[Exclusion]],
     wanted: Sequence[Derivation],
     made: Sequence[StorePath],
 ) -> Built:
@@ -281,9 +329,10 @@ def _assemble(
                 "path": str(path),
                 "derivation": digest(drv.encode()),
                 "parts": [[str(item.path), item.prefix] for item in group.items],
+                "excluded": _left_out(group, excluded),
                 "packages": [package for item in group.items for package in item.packages],
-                **{k: v for k, v in info._asdict().items() if k != "files"},
-                "files": info.files,
+                **info._asdict(),
+                "shipped": list(info.shipped),
             }
             for path, group, drv, info in zip(made, groups, wanted, infos, strict=True)
         ],
@@ -294,6 +343,15 @@ def _assemble(
     writer.file("image", [canonical.encode(record)])
     kept = [*made, *(parse(args[key]) for key in ("root", "files") if args[key])]
     return Built(writer, tuple(sorted(set(kept))))
+
+
+def _left_out(group: Group, excluded: Mapping[StorePath, Sequence[Exclusion]]) -> list[Value]:
+    """List what a layer leaves out of its parts: the part's number, the path, the reason and by what."""
+    return [
+        [number, os.fsencode(each.path), each.reason, each.by]
+        for number, item in enumerate(group.items)
+        for each in (excluded.get(item.path, ()) if not item.prefix else ())
+    ]
 
 
 def _story(group: Group) -> str:

@@ -17,7 +17,7 @@ from fpack.builders import codec as codecs
 from fpack.builders.ahead import ahead
 from fpack.builders.hasher import Hasher
 from fpack.builders.manifest import json_form
-from fpack.builders.manifest.entries import Contents, contents, describe
+from fpack.builders.manifest.entries import Contents, contents, count, describe
 from fpack.builders.manifest.format import encode_entry
 from fpack.builders.oci import tar
 from fpack.builders.protocol import Built, Task, whole
@@ -34,7 +34,8 @@ class LayerInfo(NamedTuple):
     """The `layer` file of an output: what a manifest and a cache need to know of the blob beside it.
 
     digest, size: of the blob; diff_id: the digest of the tar within, and `tar` its size. unpacked: bytes of all
-    files. entries: how many there are; files: how many of them are not directories.
+    files. entries: how many there are; files: how many of them are not directories; of those, shipped: how many each
+    part has from elsewhere, and how many are generated or configured.
     """
 
     media_type: str
@@ -45,10 +46,13 @@ class LayerInfo(NamedTuple):
     unpacked: int
     files: int
     entries: int
+    shipped: tuple[int, ...]
+    generated: int
+    configured: int
 
     def encode(self) -> bytes:
         """The canonical encoding."""
-        return canonical.encode(self._asdict())
+        return canonical.encode({**self._asdict(), "shipped": list(self.shipped)})
 
 
 def decode(data: bytes) -> LayerInfo:
@@ -149,6 +153,7 @@ def _make(task: Task, found: Contents) -> Built:
         unpacked=sum(m.size for m in files),
         files=len(files),
         entries=len(found.members),
+        **count(found, len(task.args["parts"]))._asdict(),
     )
     writer.file("layer", [layer.encode()])
     _describe(task, found, writer)

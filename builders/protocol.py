@@ -122,9 +122,10 @@ class Builder(Protocol):
 # Of each kind's builder, 1 where nothing is said. Raised when the same arguments come to another output than an earlier
 # fpack made, so that no store is left with what it made.
 VERSIONS = {
-    "layer": 3,  # 2: large streams have smaller jobs of the compressor. 3: the entries are beside the blob
-    "image": 2,  # its layers have their entries beside them
-    "root": 2,  # a shell that a unit starts is not the program
+    "layer": 4,  # 2: large streams have smaller jobs of the compressor. 3, 4: the entries of the manifest's formats
+    "image": 3,  # 2: its layers have their entries beside them. 3: it notes what its layers leave out
+    "manifest": 2,  # its format
+    "root": 3,  # 2: a shell that a unit starts is not the program. 3: a path is taken from one slice
 }
 
 

@@ -7,6 +7,7 @@ which slices make the root, why each is in it, and which of their files another 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from fpack.store.writer import TreeWriter
 from . import alternatives, built, essential, generate, linked, meta, users
 from .compose import Composition, SliceTable, compose
 from .demands import ASKED, SEED
+from .exclusions import GENERATED, Exclusion
 from .generate import Made
 from .globs import merged
 from .linked import Linked, Missing, Reason
@@ -217,12 +219,21 @@ def _finish(task: Task, found: Linked, looked: Collection[str] = ()) -> Built:
         "users": [user._asdict() for user in accounts[0]],
         "groups": [{**group._asdict(), "members": list(group.members)} for group in accounts[1]],
         "programs": {table.package: programs(table, resolve, links) for table in tables},
-        "excluded": [list(pair) for pair in sorted({*composition.excluded, *excluded})],
+        "excluded": [
+            [each.package, os.fsencode(each.path), each.reason, each.by]
+            for each in _once([*composition.excluded, *excluded])
+        ],
+        "generated": [[os.fsencode(path), made[path].rule] for path in sorted(made)],
         "missing": [list(each) for each in found.missing],
         "looked": sorted(looked),
     }
     writer.file("meta", [meta.encode(entries, extra)])
     return Built(writer, tuple(sorted({store_path.parse(table.path) for table in tables})))
+
+
+def _once(excluded: Sequence[Exclusion]) -> list[Exclusion]:
+    """Keep one exclusion for each path of a package, sorted; the last reason counts."""
+    return sorted({(each.package, each.path): each for each in excluded}.values())
 
 
 def _record(table: SliceTable, reason: Reason) -> dict[str, Value]:
@@ -241,22 +252,22 @@ def _generate(
     tables: Sequence[SliceTable],
     accounts: tuple[list[users.User], list[users.Group]],
     links: Mapping[str, str],
-) -> tuple[dict[str, Made], list[tuple[str, str]]]:
+) -> tuple[dict[str, Made], list[Exclusion]]:
     """Every generated entry by path, and what of the slices gives way to them."""
     made: list[Made] = []
     if not composition.has("etc/passwd"):
-        made.append(generate.text("etc/passwd", users.passwd(accounts[0])))
+        made.append(generate.text("etc/passwd", users.passwd(accounts[0]), generate.ACCOUNTS))
     if not composition.has("etc/group"):
-        made.append(generate.text("etc/group", users.group(accounts[1])))
+        made.append(generate.text("etc/group", users.group(accounts[1]), generate.ACCOUNTS))
     wanted = {merged(link.strip("/")) for link in task.args.get("alternatives") or {}}
-    excluded: list[tuple[str, str]] = []
+    excluded: list[Exclusion] = []
     for link, target in links.items():
         if link in composition.files and link in wanted:
             # Asked for in so many words: the file of that name gives way.
-            excluded.append((composition.files[link][0].package, link))
+            excluded += _given_up(composition, link)
         elif composition.has(link):
             continue
-        made.append(generate.symlink(link, target))
+        made.append(generate.symlink(link, target, generate.ALTERNATIVES))
     run, replaced = generate.moved_to_run(composition, tables)
     made += run
     excluded += replaced
@@ -279,8 +290,15 @@ def _generate(
     above = {folder for path in found for folder in _parents(path)}
     for entry in composition.overrides + [e for e in composition.directories.values() if e.path in above]:
         if (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0):
-            found.setdefault(entry.path, Made(entry))
+            found.setdefault(entry.path, Made(entry, generate.DIRECTORIES))
     return found, excluded
+
+
+def _given_up(composition: Composition, path: str) -> list[Exclusion]:
+    """Leave out the file at a path, of every package that has it: something generated takes its place."""
+    packages = [each.package for each in composition.excluded if each.path == path]
+    packages.append(composition.files[path][0].package)
+    return [Exclusion(package, path, GENERATED, generate.ALTERNATIVES) for package in packages]
 
 
 def _parents(path: str) -> Iterator[str]:

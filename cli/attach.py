@@ -15,6 +15,9 @@ from fpack.store.path import clean_name, parse
 
 from .main import VERSION
 
+# What runs builds from source: this machine's sandbox.
+EXECUTOR = "local"
+
 if TYPE_CHECKING:
     from fpack.builders.oci.export import Extra
 
@@ -36,6 +39,7 @@ def manifest(workspace: Workspace, container: Container) -> Output:
             "derivation": container.image.derivation.hex(),
             "lock": _lock(workspace, derivation.decode(bodies[container.root.derivation])),
             "fpack": VERSION,
+            "executor": EXECUTOR,
         },
         (container.image, *(i for i in image.inputs if placeholder(i.derivation, "x", i.name).hash in mentioned)),
     )

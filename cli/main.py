@@ -24,7 +24,7 @@ VERBS = {
     "trust": "Let the hook enter a directory's shell.",
     "untrust": "Have the hook enter a directory's shell no more.",
     "init": "Write an fpack.fp for the project that is here.",
-    "verify": "Prove that an image holds what its manifest says.",
+    "verify": "Check that an image holds what its manifest says, and what Debian ships.",
     "eval": "Show what an expression, a file or an attribute evaluates to.",
     "repl": "Evaluate line by line.",
     "doc": "Explain a function of the language, a file of the library or a curated package.",
@@ -52,6 +52,7 @@ Exit codes:
   3    an expression could not be evaluated
   4    a package, index or lock is not as it must be
   5    the network or a mirror did not give what was asked for
+  6    nothing differs, but not all of it could be checked (verify)
   130  interrupted"""
 
 

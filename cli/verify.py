@@ -1,4 +1,4 @@
-"""`fpack verify`: prove that an image holds exactly what its manifest says."""
+"""`fpack verify`: check that an image holds exactly what a manifest says, and how much of it is Debian's."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .render import megabytes, paint
 
 if TYPE_CHECKING:
     from fpack.builders.verify.athand import AtHand
+    from fpack.builders.verify.remote import Remote
     from fpack.builders.verify.report import Report
     from fpack.builders.verify.run import Outcome, Part
 
@@ -19,19 +20,26 @@ if TYPE_CHECKING:
 
 MAX_SHOWN = 40
 MAX_NOTES = 10
+MAX_OTHERS = 20
+MAX_SETTING = 200
+DIFFERS, UNCHECKED = 1, 6  # exit statuses
 
 
 @click.command(
     "verify",
     epilog="""\b
 Examples:
-  fpack verify postgres.tar                             against the manifest that it carries
-  fpack verify postgres.tar --manifest trusted.json     against one that you trust
+  fpack verify postgres.tar --manifest trusted.json     against a manifest that you trust
+  fpack verify postgres.tar                             against the one that it carries, which proves less
+  fpack verify postgres.tar --strict --allow-other 5    all but 5 files must be Debian's
   fpack verify postgres.tar --rebuild                   and build it again from the manifest alone
   fpack verify layout/ --json
 
 \b
-The exit status is 0 if the image is proven, and 1 if it differs or cannot be read.""",
+The exit status is
+  0  if all was checked and nothing differs;
+  1  if the image differs, cannot be read, or has other files than --strict allows;
+  6  if nothing differs, but something could not be checked.""",
 )
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option(
@@ -40,37 +48,78 @@ The exit status is 0 if the image is proven, and 1 if it differs or cannot be re
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The manifest, in either form; once for each platform.",
+    help="A manifest that you trust, in either form; once for each platform.",
 )
 @click.option("--rebuild", is_flag=True, help="Build the image again, in an empty store, and compare.")
-@click.option("--strict", is_flag=True, help="Fail as well if something could not be checked on this machine.")
-@click.option("--mirror", metavar="URL", help="Take Debian's files from here first, for --rebuild.")
+@click.option("--strict", is_flag=True, help="Fail if anything is from elsewhere than Debian's signed archive.")
+@click.option(
+    "--allow-other",
+    type=click.IntRange(0),
+    metavar="N",
+    help="With --strict: exactly N entries may be from elsewhere.",
+)
+@click.option("--offline", is_flag=True, help="Fetch nothing that is not on this machine to compare with.")
+@click.option("--mirror", metavar="URL", help="Take Debian's files from here first.")
 @click.option("-j", "--jobs", type=click.IntRange(0, 512), default=0, help="Builds at once; 0: one a core.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every difference and every step.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    image: Path, manifests: tuple[Path, ...], rebuild: bool, strict: bool, as_json: bool, verbose: bool, **rest: Any
+    image: Path,
+    manifests: tuple[Path, ...],
+    rebuild: bool,
+    strict: bool,
+    allow_other: int | None,
+    offline: bool,
+    as_json: bool,
+    verbose: bool,
+    **rest: Any,
 ) -> int:
-    """Prove that IMAGE, a tar or an OCI layout, holds what its manifest says and nothing else."""
+    """Check that IMAGE, a tar or an OCI layout, holds what a manifest says and nothing else.
+
+    What no package of Debian's signed archive ships is listed: files from elsewhere.
+    """
+    import tempfile
+
     from fpack.builders.verify.athand import AtHand
     from fpack.builders.verify.run import verify
 
     from .attach import all_beside
     from .workspace import Workspace, cache_directory
 
-    with Workspace(shared.Options(verbose=verbose, **rest)) as workspace:
+    with Workspace(shared.Options(verbose=verbose, **rest)) as workspace, tempfile.TemporaryDirectory() as folder:
         known = workspace.has_store
-        hand = AtHand(workspace.store if known else None, cache_directory() / "debian")
+        remote = None if offline else _remote(workspace, Path(folder))
+        hand = AtHand(workspace.store if known else None, cache_directory() / "debian", remote=remote)
         outcome = verify(image, manifests, all_beside(image.absolute()), hand)
         for part in outcome.images if rebuild else ():
             _rebuild(workspace, part, outcome.report, hand)
-    report = outcome.report
-    proven = report.proven and not (strict and report.notes)
+    allowed = allow_other or 0
+    refused = (strict or allow_other is not None) and outcome.others != allowed
+    status = DIFFERS if outcome.report.differs or refused else UNCHECKED if outcome.report.notes else 0
     if as_json:
-        shared.print_json({"image": str(image), **outcome.value(), "proven": proven, "rebuilt": rebuild})
+        shared.print_json({"image": str(image), **outcome.value(), "success": status == 0, "rebuilt": rebuild})
     else:
-        _show(image, outcome, proven, rebuild, verbose)
-    return 0 if proven else 1
+        _show(image, outcome, allowed if refused else None, rebuild, verbose)
+    return status
+
+
+def _remote(workspace: Workspace, folder: Path) -> Remote:
+    """Make the access to Debian's archive for what is not on this machine."""
+    import sys
+
+    from fpack.builders.http import Http
+    from fpack.builders.verify.remote import Remote
+
+    said: list[str] = []
+
+    def say(what: str) -> None:
+        if workspace.options.verbose:
+            sys.stderr.write(_plain(f"fetch {what}") + "\n")
+        elif not said:
+            said.append(what)
+            sys.stderr.write("Fetching from Debian's archive what is not here to compare with\n")
+
+    return Remote(workspace.mirrors, Http(), folder, say)
 
 
 def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> None:
@@ -100,18 +149,16 @@ def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> 
         remove_tree(folder)
 
 
-def _show(image: Path, outcome: Outcome, proven: bool, rebuilt: bool, verbose: bool) -> None:
-    """The result for people."""
+def _show(image: Path, outcome: Outcome, refused: int | None, rebuilt: bool, verbose: bool) -> None:
+    """Print the result for people. refused: how many entries from elsewhere were allowed, if that is not kept."""
     import sys
 
-    from fpack.builders.verify.run import WITHIN
     from fpack.store.errors import one_line
 
     from .render import colored
 
-    color = colored(sys.stdout)
     report = outcome.report
-    verdict = paint("proven", "green", color) if proven else paint("NOT PROVEN", "red", color)
+    verdict = _verdict(outcome, refused, colored(sys.stdout))
     lines = [f"{one_line(str(image))}: {verdict}", _plain(f"  {outcome.name}  {outcome.digest}")]
     limit = len(report.findings) if verbose else MAX_SHOWN
     for finding in report.findings[:limit]:
@@ -120,11 +167,15 @@ def _show(image: Path, outcome: Outcome, proven: bool, rebuilt: bool, verbose: b
     hidden = len(report.findings) + report.more - limit
     if hidden > 0:
         lines.append(f"  and {hidden} differences more")
-    if report.proven:
+    if not report.differs:
         for part in outcome.images:
-            lines += _proof(part, part.platform if len(outcome.images) > 1 else "")
-        if outcome.images[0].manifest == WITHIN:
+            lines += _proof(part, part.platform if len(outcome.images) > 1 else "", verbose)
+        if not outcome.given:
             lines.append("  whoever can change the image can change that manifest: --manifest names one that you trust")
+        if outcome.artifacts:
+            lines.append(
+                _plain(f"  of other documents that it carries, this says nothing: {', '.join(outcome.artifacts)}")
+            )
         if rebuilt:
             lines.append("  built again from the manifest, it is the same")
     notes = report.notes if verbose else report.notes[:MAX_NOTES]
@@ -134,7 +185,19 @@ def _show(image: Path, outcome: Outcome, proven: bool, rebuilt: bool, verbose: b
     print("\n".join(lines))
 
 
-def _proof(part: Part, platform: str) -> list[str]:
+def _verdict(outcome: Outcome, refused: int | None, color: bool) -> str:
+    """Choose the words for the result. Only a manifest that the user named proves anything."""
+    if outcome.report.differs:
+        return paint("DIFFERS", "red", color)
+    if refused is not None:
+        more = f", and {refused} are allowed" if refused else ""
+        return paint(f"REFUSED: {outcome.others} entries are from elsewhere{more}", "red", color)
+    if outcome.report.notes:
+        return paint("NOT CHECKED, or not all of it", "yellow", color)
+    return paint("proven", "green", color) if outcome.given else paint("self-consistent", "green", color)
+
+
+def _proof(part: Part, platform: str, verbose: bool) -> list[str]:
     from fpack.builders.verify.run import WITHIN
 
     checked, packages = part.checked, part.packages
@@ -149,11 +212,53 @@ def _proof(part: Part, platform: str) -> list[str]:
         words = {"deb": "with their .deb files", "payload": "with their payloads in the store"}
         parts = [f"{count} compared {words[how]}" for how, count in by.items() if count and how]
         signed = sum(1 for each in packages if each.signed)
-        parts.append(f"{signed} in a signed index of Debian's")
+        parts.append(f"{signed} in a signed index of Debian's{_dates(part)}")
         lines.append(f"  {len(packages)} Debian packages: {', '.join(parts)}")
+    lines += _others(part, verbose)
+    lines += _configuration(part)
     return [_plain(line) for line in lines]
 
 
+def _dates(part: Part) -> str:
+    """Say of which days the signed indexes are: packages of an old one lack later fixes."""
+    from fpack.builders.debian.suites import show_date
+
+    dates = [suite.date for suite in part.head.lock.suites]
+    if not dates or not any(package.signed for package in part.packages):
+        return ""
+    days = sorted({show_date(date)[:10] for date in (min(dates), max(dates))})
+    return f", of {part.head.lock.release} on {' to '.join(days)}"
+
+
+def _others(part: Part, verbose: bool) -> list[str]:
+    """List what is from elsewhere, by name."""
+    from itertools import islice
+
+    others = part.others
+    if not len(others):
+        return ["  nothing is from elsewhere"]
+    shown = list(others if verbose else islice(others, MAX_OTHERS))
+    lines = [f"  {len(others)} {'entry is' if len(others) == 1 else 'entries are'} from elsewhere:"]
+    lines += [f"    {other.line()}" for other in shown]
+    if len(others) > len(shown):
+        lines.append(f"    and {len(others) - len(shown)} more (-v and --json show all)")
+    return lines
+
+
+def _configuration(part: Part) -> list[str]:
+    """List what a container does, which no archive vouches for."""
+    import json
+
+    from fpack.builders.verify.documents import settings
+
+    lines = ["  no archive vouches for its configuration, which is its author's:"]
+    found = settings(part.head.image.configuration)
+    for name, value in {"User": "root", **found}.items():
+        text = json.dumps(value, ensure_ascii=False)
+        lines.append(f"    {name}: {text if len(text) <= MAX_SETTING else text[:MAX_SETTING] + '...'}")
+    return lines
+
+
 def _plain(text: str) -> str:
-    """What stands in an image's names must not steer a terminal."""
+    """Make what stands in an image's names harmless to a terminal."""
     return "".join(c if c.isprintable() else "?" for c in text)

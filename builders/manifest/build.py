@@ -45,7 +45,7 @@ class StoreGraph:
 
 class Manifest:
     """args: image, paths (the store paths that the image's configuration names), derivation (the image's digest in
-    hexadecimal), lock (see `collect.lock_value`) or null, fpack (the version).
+    hexadecimal), lock (see `collect.lock_value`) or null, fpack (the version), executor (what runs builds from source).
 
     Output: `manifest.msgpack`, `manifest.json`, both compressed beside them, and what `referrer.read` takes.
     """
@@ -75,10 +75,8 @@ class Manifest:
         derivations = ((digest.hex(), each) for digest, each in made)
         writer.file(JSON_FILE, json_form.document(head, lines, derivations))
         title = head.image.name.rpartition("/")[2]
-        documents = [
-            _packed(writer, CANONICAL_FILE, form.CANONICAL, title),
-            _packed(writer, JSON_FILE, form.JSON, title),
-        ]
+        files = zip((CANONICAL_FILE, JSON_FILE), form.media_types(form.ARTIFACT), strict=True)
+        documents = [_packed(writer, file, media_type, title) for file, media_type in files]
         referrer.write(writer, Descriptor(*head.image.manifest), form.ARTIFACT, documents)
         return Built(writer)
 

@@ -28,6 +28,9 @@ class Graph(Protocol):
         ...
 
 
+EXEC = "exec"
+
+
 class Collected(NamedTuple):
     """The head, and the derivations by their digests."""
 
@@ -64,10 +67,10 @@ def collect(task: Task, graph: Graph) -> Collected:
     walk.reach([image])
     used = dict(walk.found)
     walk.reach(walk.looked_at(image))
-    made = _Made(walk, inside, image)
+    origins = _Made(walk, inside, image)
     record = inside.record
     layers = [_layer(each) for each in record["layers"]]
-    places = _places(task, layers, made)
+    places = _places(layers, origins)
     head = form.Head(
         fpack=str(args["fpack"]),
         image=form.Image(
@@ -86,6 +89,8 @@ def collect(task: Task, graph: Graph) -> Collected:
         sources=tuple(_sources(used)),
         lock=_lock(args["lock"], {each.package for each in inside.slices}),
         derivations=len(walk.found),
+        executor=str(args["executor"]) if any(made.kind == EXEC for made in walk.found.values()) else "",
+        claims=_claims(record["layers"], origins),
     )
     return Collected(head, walk.found)
 
@@ -93,8 +98,8 @@ def collect(task: Task, graph: Graph) -> Collected:
 def _read(task: Task) -> _Inside:
     place = task.disk(str(task.args["image"]))
     record, config, manifest = read_record(place)
-    if any("derivation" not in layer for layer in record["layers"]):
-        why = "it was made by an older fpack, which did not note how its layers were made"
+    if any("excluded" not in layer for layer in record["layers"]):
+        why = "it was made by an older fpack, which noted less of its layers"
         raise BuildError("The image in the store has no manifest", where=str(place), why=why, hint="run fpack gc")
     slices: list[_Slice] = []
     looked: list[str] = []
@@ -197,7 +202,18 @@ class _Made:
         )
 
 
-def _places(task: Task, layers: Sequence[form.Layer], made: _Made) -> list[form.Place]:
+def _claims(layers: Sequence[Mapping[str, Any]], made: _Made) -> form.Claims:
+    """Count the files of the layers by their kind of origin."""
+    found = form.Claims()._asdict()
+    for layer in layers:
+        for (path, prefix), count in zip(layer["parts"], layer["shipped"], strict=True):
+            found["built" if prefix else "package" if path in made.packages else "files"] += count
+        found["generated"] += layer["generated"]
+        found["configured"] += layer["configured"]
+    return form.Claims(**found)
+
+
+def _places(layers: Sequence[form.Layer], made: _Made) -> list[form.Place]:
     """The store paths that files of the image come from."""
     return [made.place(path) for path in sorted({path for layer in layers for path, _ in layer.parts})]
 
@@ -211,6 +227,7 @@ def _layer(record: Mapping[str, Any]) -> form.Layer:
         derivation=record["derivation"].hex(),
         parts=tuple((path, prefix) for path, prefix in record["parts"]),
         entries=record["entries"],
+        excluded=tuple(form.Excluded(*each) for each in record["excluded"]),
     )
 
 

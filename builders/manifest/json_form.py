@@ -14,12 +14,28 @@ from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
 
-from .format import DIRECTORY, FILE, SYMLINK, Entry, Head, Layer, ManifestError, encode_entry, encode_head, head_value
+from .format import (
+    BYTES,
+    CONFIGURED,
+    DIRECTORY,
+    FILE,
+    GENERATED,
+    SYMLINK,
+    Entry,
+    Head,
+    Layer,
+    ManifestError,
+    Origin,
+    encode_entry,
+    encode_head,
+    entry_row,
+    head_value,
+    name_value,
+)
 from .reader import Reader, parse_entry, parse_head
 
 _KINDS = {FILE: "file", DIRECTORY: "directory", SYMLINK: "symlink"}
 _LETTERS = {word: letter for letter, word in _KINDS.items()}
-_BYTES = "$bytes"
 SEPARATOR = b",\n"  # between the lines of entries
 
 
@@ -39,8 +55,9 @@ def document(
     """The same of its parts. layers: of each, its entries' lines with separators. derivations: by digest, sorted."""
     value = head_value(head)
     yield b"{\n"
-    for key in ("format", "fpack", "mtime", "image", "lock"):
-        yield _pair(key, value[key]) + b",\n"
+    for key in ("format", "fpack", "mtime", "executor", "claims", "image", "lock"):
+        if key in value:
+            yield _pair(key, value[key]) + b",\n"
     for key in ("sources", "paths"):
         yield _rows(key, value[key]) + b",\n"
     yield b'"layers":['
@@ -86,7 +103,7 @@ def _dump(value: Value) -> bytes:
 def entry_value(entry: Entry, parts: Sequence[str]) -> dict[str, Value]:
     """An entry as JSON has it: an absolute path, the mode in octal, and where it comes from by name."""
     value: dict[str, Value] = {
-        "path": _name(b"/" + entry.path),
+        "path": name_value(b"/" + entry.path),
         "kind": _KINDS[entry.kind],
         "mode": f"{entry.mode:04o}",
         "uid": entry.uid,
@@ -96,8 +113,17 @@ def entry_value(entry: Entry, parts: Sequence[str]) -> dict[str, Value]:
     if entry.kind == FILE:
         value |= {"size": entry.size, "blake3": entry.blake3.hex(), "sha256": entry.sha256.hex()}
     elif entry.kind == SYMLINK:
-        value["target"] = _name(entry.target)
+        value["target"] = name_value(entry.target)
+    if entry.origin is not None:
+        value["origin"] = _origin_value(entry.origin)
     return value
+
+
+def _origin_value(origin: Origin) -> dict[str, Value]:
+    if origin.kind == GENERATED:
+        return {GENERATED: origin.rule}
+    about = {"package": origin.package, "script": origin.script, "sha256": origin.sha256.hex()}
+    return {CONFIGURED: about}
 
 
 def derivation_value(made: Derivation, digest: str) -> dict[str, Value]:
@@ -114,18 +140,10 @@ def derivation_value(made: Derivation, digest: str) -> dict[str, Value]:
     }
 
 
-def _name(name: bytes) -> Value:
-    """A name as text, or as bytes if it is none."""
-    try:
-        return name.decode()
-    except UnicodeDecodeError:
-        return {_BYTES: name.hex()}
-
-
 def _plain(value: Value) -> Value:
     """Any canonical value. A key that could be taken for the mark of bytes gets a second dollar sign."""
     if isinstance(value, bytes):
-        return {_BYTES: value.hex()}
+        return {BYTES: value.hex()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
@@ -166,10 +184,10 @@ def _parse(value: dict[str, Any]) -> Iterator[bytes]:
     for layer, raw in zip(head.layers, layers, strict=True):
         numbers = {path: number for number, (path, _) in enumerate(layer.parts)}
         for entry in raw["entries"]:
-            yield _entry(entry, numbers, layer)
+            yield _entry(entry, numbers, layer, head.format)
 
 
-def _entry(value: dict[str, Any], numbers: dict[str, int], layer: Layer) -> bytes:
+def _entry(value: dict[str, Any], numbers: dict[str, int], layer: Layer, number: int) -> bytes:
     path = _bytes(value["path"])
     if not path.startswith(b"/"):
         raise ManifestError("", why=f"{value['path']!r:.80} is not an absolute path")
@@ -184,11 +202,19 @@ def _entry(value: dict[str, Any], numbers: dict[str, int], layer: Layer) -> byte
         sha256=bytes.fromhex(value.get("sha256", "")),
         target=_bytes(value.get("target", "")),
         part=None if value["from"] is None else numbers[value["from"]],
+        origin=_origin(value["origin"]) if number > 1 and "origin" in value else None,
     )
-    parse_entry(list(entry), len(layer.parts))
+    parse_entry(entry_row(entry, number), len(layer.parts), number)
     if entry_value(entry, [part for part, _ in layer.parts]) != value:
         raise ManifestError("", why=f"the entry of {value['path']!r:.80} is not as fpack writes it")
-    return encode_entry(entry)
+    return encode_entry(entry, number)
+
+
+def _origin(value: dict[str, Any]) -> Origin:
+    if GENERATED in value:
+        return Origin(GENERATED, rule=value[GENERATED])
+    about = value[CONFIGURED]
+    return Origin(CONFIGURED, "", about["package"], about["script"], bytes.fromhex(about["sha256"]))
 
 
 def _derivation(value: dict[str, Any]) -> bytes:
@@ -209,15 +235,15 @@ def _derivation(value: dict[str, Any]) -> bytes:
 def _bytes(value: Value) -> bytes:
     if isinstance(value, str):
         return value.encode()
-    return bytes.fromhex(value[_BYTES])
+    return bytes.fromhex(value[BYTES])
 
 
 def _unplain(value: Value) -> Value:
     if isinstance(value, list):
         return [_unplain(item) for item in value]
     if isinstance(value, dict):
-        if value.keys() == {_BYTES}:
-            return bytes.fromhex(value[_BYTES])
+        if value.keys() == {BYTES}:
+            return bytes.fromhex(value[BYTES])
         return {key.removeprefix("$"): _unplain(item) for key, item in value.items()}
     return value
 

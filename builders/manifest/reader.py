@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
+from fpack.builders.exclusions import REASONS
+from fpack.builders.whiteouts import is_whiteout
 from fpack.store import canonical, derivation
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
-from fpack.store.errors import InvalidName, NotCanonical
-from fpack.store.path import parse
+from fpack.store.errors import NotCanonical
 
+from .fields import DIGEST, HEX40, HEX64, MAX_NUMBER, Fields, is_path, is_store_path
 from .format import (
+    CONFIGURED,
     DIRECTORY,
     FILE,
-    FORMAT,
+    FORMATS,
+    GENERATED,
     LOCKED,
     MTIME,
+    RULE,
+    SCRIPTS,
     SYMLINK,
     Blob,
+    Claims,
     Entry,
+    Excluded,
     Head,
     Image,
     Index,
     Layer,
     Lock,
     ManifestError,
+    Origin,
     Package,
     Place,
     Source,
@@ -39,12 +47,11 @@ MAX_RECORD = 8 << 20
 MAX_ROW = 1 << 14  # of an entry: a path, a target and two digests
 MAX_ENTRIES = 500_000
 MAX_DERIVATIONS = 100_000
-MAX_NUMBER = 1 << 53
+MAX_LAYERS = 1_000
+MAX_PATHS = 50_000  # of the store
 MAX_ID = 0xFFFFFFFE
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
-_HEX64 = re.compile(r"[0-9a-f]{64}\Z")
-_HEX40 = re.compile(r"[0-9a-f]{40}\Z")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,127}\Z")
 
 
 class Reader:
@@ -97,7 +104,7 @@ class Reader:
         last: bytes | None = None
         for _ in range(layer.entries):
             try:
-                entry = parse_entry(self._next(MAX_ROW), len(layer.parts))
+                entry = parse_entry(self._next(MAX_ROW), len(layer.parts), self.head.format)
             except ManifestError as error:
                 raise self._error(error.why or error.what) from None
             if last is not None and entry.path <= last:
@@ -150,91 +157,23 @@ def _any(value: Value) -> Value:
     return value
 
 
-class _Fields:
-    """A record whose fields are taken one by one; each must be there, be of its kind, and no other may be."""
-
-    def __init__(self, value: Value, what: str, names: Iterable[str]) -> None:
-        self._what = what
-        wanted = set(names)
-        if not isinstance(value, dict) or value.keys() != wanted:
-            known = value.keys() if isinstance(value, dict) else set()
-            odd = ", ".join(sorted(wanted ^ set(known)))
-            raise ManifestError("", why=f"{what} does not have the fields that it must have ({odd})")
-        self._value: dict[str, Any] = value
-
-    def text(self, name: str) -> str:
-        value = self._value[name]
-        if not isinstance(value, str):
-            raise self.bad(name)
-        return value
-
-    def matching(self, name: str, pattern: re.Pattern[str]) -> str:
-        value = self.text(name)
-        if not pattern.match(value):
-            raise self.bad(name)
-        return value
-
-    def maybe(self, name: str, pattern: re.Pattern[str]) -> str | None:
-        return None if self._value[name] is None else self.matching(name, pattern)
-
-    def number(self, name: str) -> int:
-        value = self._value[name]
-        if value.__class__ is not int or not 0 <= value <= MAX_NUMBER:
-            raise self.bad(name)
-        return int(value)
-
-    def number_or_none(self, name: str) -> int | None:
-        return None if self._value[name] is None else self.number(name)
-
-    def store_path(self, name: str) -> str:
-        value = self.text(name)
-        if not is_store_path(value):
-            raise self.bad(name)
-        return value
-
-    def record(self, name: str) -> dict[str, Value]:
-        value = self._value[name]
-        if not isinstance(value, dict):
-            raise self.bad(name)
-        return value
-
-    def items(self, name: str) -> list[Value]:
-        value = self._value[name]
-        if not isinstance(value, list):
-            raise self.bad(name)
-        return value
-
-    def blob(self, name: str) -> Blob:
-        return _blob(self._value[name], name)
-
-    def bad(self, name: str) -> ManifestError:
-        return ManifestError("", why=f"{name} of {self._what} is {str(self._value[name])[:80]!r}")
-
-
-def is_store_path(text: str) -> bool:
-    """Whether a text is a store path, from its leading slash to the end of its name."""
-    try:
-        return str(parse(text)) == text
-    except InvalidName:
-        return False
-
-
 def parse_head(value: Value) -> Head:
     """The head that plain data says; ManifestError, with a reason, for anything else."""
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        found = value.get("format") if isinstance(value, dict) else None
-        raise ManifestError("", why=f"its format is {found!r:.40}, and this fpack knows {FORMAT}")
-    top = _Fields(
-        value,
-        "the manifest",
-        ("format", "fpack", "mtime", "image", "layers", "paths", "sources", "lock", "derivations"),
-    )
+    number = value.get("format") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or number.__class__ is not int or number not in FORMATS:
+        formats = " and ".join(map(str, FORMATS))
+        raise ManifestError("", why=f"its format is {number!r:.40}, and this fpack knows {formats}")
+    fields = ("format", "fpack", "mtime", "image", "layers", "paths", "sources", "lock", "derivations")
+    top = Fields(value, "the manifest", (*fields, *(("executor", "claims") if number > 1 else ())))
     if top.number("mtime") != MTIME:
         raise top.bad("mtime")
     count = top.number("derivations")
-    layers = tuple(_layer(each) for each in top.items("layers"))
-    if count > MAX_DERIVATIONS or sum(layer.entries for layer in layers) > MAX_ENTRIES:
-        raise ManifestError("", why=f"the limits are {MAX_DERIVATIONS} derivations and {MAX_ENTRIES} entries")
+    layers = tuple(_layer(each, number) for each in top.items("layers"))
+    if count > MAX_DERIVATIONS or sum(layer.entries for layer in layers) > MAX_ENTRIES or len(layers) > MAX_LAYERS:
+        limits = f"{MAX_DERIVATIONS} derivations, {MAX_LAYERS} layers and {MAX_ENTRIES} entries"
+        raise ManifestError("", why=f"the limits are {limits}")
+    if len(top.items("paths")) > MAX_PATHS:
+        raise ManifestError("", why=f"it has more than {MAX_PATHS} store paths")
     paths = tuple(_place(each) for each in top.items("paths"))
     if [each.path for each in paths] != sorted({each.path for each in paths}):
         raise ManifestError("", why="its store paths are not sorted")
@@ -251,22 +190,30 @@ def parse_head(value: Value) -> Head:
         sources=tuple(_source(each) for each in top.items("sources")),
         lock=_lock(top.record("lock")),
         derivations=count,
+        executor=_executor(top) if number > 1 else "",
+        claims=_claims(top.record("claims")) if number > 1 else None,
+        format=number,
     )
 
 
-def _blob(value: Value, what: str) -> Blob:
-    fields = _Fields(value, what, Blob._fields)
-    return Blob(fields.text("media_type"), fields.matching("digest", _DIGEST), fields.number("size"))
+def _executor(top: Fields) -> str:
+    name = top.text("executor")
+    return name if not name else top.matching("executor", RULE)
+
+
+def _claims(value: Value) -> Claims:
+    fields = Fields(value, "the claims", Claims._fields)
+    return Claims(**{name: fields.number(name) for name in Claims._fields})
 
 
 def _image(value: Value) -> Image:
-    fields = _Fields(value, "the image", Image._fields)
+    fields = Fields(value, "the image", Image._fields)
     return Image(
         name=fields.text("name"),
         tag=fields.text("tag"),
         arch=fields.text("arch"),
         path=fields.store_path("path"),
-        derivation=fields.matching("derivation", _HEX40),
+        derivation=fields.matching("derivation", HEX40),
         manifest=fields.blob("manifest"),
         config=fields.blob("config"),
         configuration=fields.record("configuration"),
@@ -274,32 +221,48 @@ def _image(value: Value) -> Image:
     )
 
 
-def _layer(value: Value) -> Layer:
-    fields = _Fields(value, "a layer", (*Blob._fields, *(name for name in Layer._fields if name != "blob")))
-    parts: list[tuple[str, str]] = []
+def _layer(value: Value, number: int) -> Layer:
+    left_out = {"blob"} if number > 1 else {"blob", "excluded"}
+    fields = Fields(value, "a layer", (*Blob._fields, *(name for name in Layer._fields if name not in left_out)))
+    parts: dict[str, str] = {}
     for part in fields.items("parts"):
         if not (isinstance(part, list) and len(part) == 2 and isinstance(part[0], str) and isinstance(part[1], str)):
             raise fields.bad("parts")
         path, prefix = part
-        if not is_store_path(path) or prefix not in ("", path) or (path in (known for known, _ in parts)):
+        if not is_store_path(path) or prefix not in ("", path) or path in parts:
             raise fields.bad("parts")
-        parts.append((path, prefix))
+        parts[path] = prefix
     return Layer(
-        blob=Blob(fields.text("media_type"), fields.matching("digest", _DIGEST), fields.number("size")),
-        diff_id=fields.matching("diff_id", _DIGEST),
+        blob=Blob(fields.text("media_type"), fields.matching("digest", DIGEST), fields.number("size")),
+        diff_id=fields.matching("diff_id", DIGEST),
         tar=fields.number("tar"),
         path=fields.store_path("path"),
-        derivation=fields.matching("derivation", _HEX40),
-        parts=tuple(parts),
+        derivation=fields.matching("derivation", HEX40),
+        parts=tuple(parts.items()),
         entries=fields.number("entries"),
+        excluded=_excluded(fields.items("excluded"), len(parts)) if number > 1 else (),
     )
 
 
+def _excluded(values: list[Value], parts: int) -> tuple[Excluded, ...]:
+    """Read what a layer leaves out, sorted by part and path."""
+    found = []
+    for value in values:
+        fields = Fields(value, "a path that is left out", Excluded._fields)
+        made = Excluded(fields.number("part"), fields.name("path"), fields.text("reason"), fields.text("by"))
+        if made.part >= parts or not made.path or not is_path(made.path) or made.reason not in REASONS:
+            raise ManifestError("", why=f"a layer leaves out {str(value)[:80]}")
+        found.append(made)
+    if [each[:2] for each in found] != sorted({each[:2] for each in found}):
+        raise ManifestError("", why="what a layer leaves out is not sorted")
+    return tuple(found)
+
+
 def _place(value: Value) -> Place:
-    fields = _Fields(value, "a store path", Place._fields)
+    fields = Fields(value, "a store path", Place._fields)
     return Place(
         path=fields.store_path("path"),
-        derivation=fields.maybe("derivation", _HEX40),
+        derivation=fields.maybe("derivation", HEX40),
         package=fields.text("package"),
         version=fields.text("version"),
     )
@@ -307,7 +270,7 @@ def _place(value: Value) -> Place:
 
 def _source(value: Value) -> Source:
     locked = isinstance(value, dict) and value.get("kind") in LOCKED
-    fields = _Fields(value, "a source", (name for name in Source._fields if locked or name != "hashes"))
+    fields = Fields(value, "a source", (name for name in Source._fields if locked or name != "hashes"))
     urls, hashes = fields.items("urls"), fields.items("hashes") if locked else []
     kind = fields.text("kind")
     if kind not in ("fetch", "source", *LOCKED):
@@ -316,19 +279,19 @@ def _source(value: Value) -> Source:
         if not all(isinstance(text, str) for text in texts):
             raise fields.bad(name)
     return Source(
-        derivation=fields.matching("derivation", _HEX40),
+        derivation=fields.matching("derivation", HEX40),
         kind=kind,
         name=fields.text("name"),
         urls=tuple(urls),
-        sha256=fields.matching("sha256", _HEX64) if kind == "fetch" else fields.text("sha256"),
+        sha256=fields.matching("sha256", HEX64) if kind == "fetch" else fields.text("sha256"),
         size=fields.number_or_none("size"),
-        tree=fields.matching("tree", _HEX64) if kind == "source" else fields.text("tree"),
+        tree=fields.matching("tree", HEX64) if kind == "source" else fields.text("tree"),
         hashes=tuple(hashes),
     )
 
 
 def _lock(value: Value) -> Lock:
-    fields = _Fields(value, "the lock", Lock._fields)
+    fields = Fields(value, "the lock", Lock._fields)
     return Lock(
         release=fields.text("release"),
         arch=fields.text("arch"),
@@ -339,30 +302,30 @@ def _lock(value: Value) -> Lock:
 
 
 def _suite(value: Value) -> Suite:
-    fields = _Fields(value, "a suite of the lock", Suite._fields)
+    fields = Fields(value, "a suite of the lock", Suite._fields)
     return Suite(
         suite=fields.text("suite"),
         archive=fields.text("archive"),
-        date=fields.number("date"),
-        until=fields.number_or_none("until"),
-        sha256=fields.matching("sha256", _HEX64),
+        date=fields.date("date"),
+        until=None if fields.number_or_none("until") is None else fields.date("until"),
+        sha256=fields.matching("sha256", HEX64),
     )
 
 
 def _index(value: Value) -> Index:
-    fields = _Fields(value, "an index of the lock", Index._fields)
+    fields = Fields(value, "an index of the lock", Index._fields)
     return Index(
         suite=fields.text("suite"),
-        sha256=fields.matching("sha256", _HEX64),
+        sha256=fields.matching("sha256", HEX64),
         size=fields.number("size"),
-        packed_sha256=fields.matching("packed_sha256", _HEX64),
+        packed_sha256=fields.matching("packed_sha256", HEX64),
         packed_size=fields.number("packed_size"),
         file=fields.text("file"),
     )
 
 
 def _package(value: Value) -> Package:
-    fields = _Fields(value, "a package of the lock", Package._fields)
+    fields = Fields(value, "a package of the lock", Package._fields)
     return Package(
         name=fields.text("name"),
         version=fields.text("version"),
@@ -370,40 +333,54 @@ def _package(value: Value) -> Package:
         source=fields.text("source"),
         source_version=fields.text("source_version"),
         archive=fields.text("archive"),
-        date=fields.number("date"),
+        date=fields.date("date"),
         size=fields.number("size"),
-        sha256=fields.matching("sha256", _HEX64),
+        sha256=fields.matching("sha256", HEX64),
         file=fields.text("file"),
     )
 
 
-def parse_entry(value: Value, parts: int) -> Entry:
-    """The entry that plain data says; ManifestError, with a reason, for anything else. parts: of its layer."""
-    if not isinstance(value, list) or len(value) != len(Entry._fields):
+def parse_entry(value: Value, parts: int, number: int) -> Entry:
+    """Read an entry from plain data; ManifestError, with a reason, for anything else.
+
+    parts: how many its layer has. number: of the manifest's format.
+    """
+    if not isinstance(value, list) or len(value) != len(Entry._fields) - (number == 1):
         raise ManifestError("", why="an entry does not have the fields that it must have")
-    path, kind, mode, uid, gid, size, blake3, sha256, target, part = value
-    if not isinstance(path, bytes) or not _is_path(path):
+    path, kind, mode, uid, gid, size, blake3, sha256, target, part = value[:10]
+    if not isinstance(path, bytes) or not is_path(path):
         raise ManifestError("", why=f"{str(path)[:80]} cannot be the path of an entry")
+    if is_whiteout(path):
+        raise ManifestError("", why=f"{str(path)[:80]} is a whiteout: it would delete files of other layers")
     hashed = kind == FILE
     good = (
         kind in (FILE, DIRECTORY, SYMLINK)
+        and (bool(path) or kind == DIRECTORY)
         and all(_in_range(number, most) for number, most in ((mode, 0o7777), (uid, MAX_ID), (gid, MAX_ID)))
         and _in_range(size, MAX_NUMBER if hashed else 0)
         and all(isinstance(digest, bytes) and len(digest) == 32 * hashed for digest in (blake3, sha256))
         and isinstance(target, bytes)
         and bool(target) == (kind == SYMLINK)
-        and (part is None or _in_range(part, parts - 1))
+        and (kind == DIRECTORY if part is None else _in_range(part, parts - 1))
     )
-    if not good:
+    origin = _origin(value[10]) if number > 1 else None
+    if not good or (origin is not None and part is None):
         raise ManifestError("", why=f"the entry of /{path.decode('utf-8', 'replace')} contradicts itself")
-    return Entry(path, kind, mode, uid, gid, size, blake3, sha256, target, part)
+    return Entry(path, kind, mode, uid, gid, size, blake3, sha256, target, part, origin)
+
+
+def _origin(value: Value) -> Origin | None:
+    if value is None:
+        return None
+    if isinstance(value, list) and all(isinstance(text, str) for text in value[:3]):
+        if len(value) == 2 and value[0] == GENERATED and RULE.match(value[1]):
+            return Origin(GENERATED, rule=value[1])
+        if len(value) == 4 and value[0] == CONFIGURED and _PACKAGE.match(value[1]) and value[2] in SCRIPTS:
+            sha256 = value[3]
+            if isinstance(sha256, bytes) and len(sha256) == 32:
+                return Origin(CONFIGURED, "", value[1], value[2], sha256)
+    raise ManifestError("", why=f"an entry has the origin {str(value)[:80]}")
 
 
 def _in_range(value: Value, most: int) -> bool:
     return value.__class__ is int and 0 <= value <= most
-
-
-def _is_path(path: bytes) -> bool:
-    return not path or (
-        b"\0" not in path and len(path) <= 4096 and not {b"", b".", b".."}.intersection(path.split(b"/"))
-    )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from fpack.builders import meta
 from fpack.builders.protocol import BuildError
+from fpack.builders.whiteouts import PREFIX, is_whiteout
 from fpack.store.errors import StoreError
 from fpack.store.tree import MAX_DEPTH
 
@@ -27,10 +28,11 @@ PLAIN = Attributes()
 
 
 class Part(NamedTuple):
-    """One store path's share of a layer. label: what a message calls it."""
+    """One store path's share of a layer. label: what a message calls it. remedy: how a file of it is left out."""
 
     label: str
     members: Sequence[Member]
+    remedy: str = ""
 
 
 def of_table(entries: Iterable[meta.Entry], data: str, exclude: Collection[str] = ()) -> list[Member]:
@@ -80,7 +82,7 @@ def merge(parts: Iterable[Part], directories: Mapping[bytes, Attributes] | None 
 
     directories: the attributes of directories that the parts do not settle: those that the layer merely passes
     through, and those on which its parts differ. A parent of unknown attributes is 0755 root:root. The same file in
-    two parts is written once. BuildError for every other path that two parts claim.
+    two parts is written once. BuildError for every other path that two parts claim, and for a whiteout.
     """
     fixed = directories or {}
     found: dict[bytes, Member] = {}
@@ -88,6 +90,8 @@ def merge(parts: Iterable[Part], directories: Mapping[bytes, Attributes] | None 
     for part in parts:
         for member in part.members:
             path = member.path
+            if PREFIX in path and is_whiteout(path):
+                raise _deletes(path, part)
             if member.kind == DIRECTORY and path in fixed:
                 member = Member(path, DIRECTORY, *fixed[path])
             before = found.get(path)
@@ -122,6 +126,15 @@ def _same(a: Member, b: Member) -> bool:
     if a.kind == FILE and not (a.digest and a.digest == b.digest):
         return False
     return a[1:7] == b[1:7]
+
+
+def _deletes(path: bytes, part: Part) -> BuildError:
+    return BuildError(
+        f"/{os.fsdecode(path)} of {part.label} cannot be in a layer",
+        where=f"/{os.fsdecode(path)}",
+        why="a name that begins with .wh. tells container runtimes to delete files of other layers",
+        hint=part.remedy.replace("PATH", f"/{os.fsdecode(path)}"),
+    )
 
 
 def _clash(path: bytes, a: Member, b: Member, first: str, second: str) -> BuildError:

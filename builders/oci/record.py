@@ -56,6 +56,20 @@ def _is_layer(layer: dict[str, Any]) -> bool:
         all(text.__class__ is str for text in texts)
         and all(number.__class__ is int and number >= 0 for number in numbers)
         and bool(_DIGEST.match(layer["digest"]) and _DIGEST.match(layer["diff_id"]))
+        and ("excluded" not in layer or _is_described(layer))
+    )
+
+
+def _is_described(layer: dict[str, Any]) -> bool:
+    """Tell whether a layer's record has the fields that manifests are made from."""
+    parts, excluded, shipped = layer["parts"], layer["excluded"], layer["shipped"]
+    numbers = (layer["entries"], layer["generated"], layer["configured"], *shipped)
+    return (
+        layer["derivation"].__class__ is bytes
+        and all([each.__class__ for each in part] == [str, str] for part in parts)
+        and all([each.__class__ for each in row] == [int, bytes, str, str] for row in excluded)
+        and all(number.__class__ is int and number >= 0 for number in numbers)
+        and len(shipped) == len(parts)
     )
 
 

@@ -1,8 +1,9 @@
 """An image's file system as a whole: its layers laid over one another, before they are made.
 
-Layers are tars that a runtime unpacks one over the other. A directory in a later layer replaces a symlink in an
-earlier one, and every directory that a layer passes through gets that layer's mode and owner. Both would go unseen
-until a container misbehaves; here the first is an error, and the second is put right.
+Layers are tars that a runtime unpacks one over the other. What a later layer has at a path takes the place of what an
+earlier one has there, a directory that of a symlink, and every directory that a layer passes through gets that layer's
+mode and owner. Here each path that is no directory stands in one layer alone, nothing lies below another layer's
+symlink, and directories keep what they should be.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class View:
     def add(self, source: Source, entries: Iterable[Entry], exclude: Collection[str] = (), last: bool = False) -> None:
         """Lay a table over what is there. last: what it says of a directory counts, whatever others said.
 
-        Of several that are not last, the first that says something else than 0755 root:root counts. BuildError if a
-        directory meets a file or a symlink, in either order.
+        Of several that are not last, the first that says something else than 0755 root:root counts. BuildError if
+        anything but two directories meets at one path, or if a file or a symlink is on the way to an entry.
         """
         found = self._found
         passed: set[str] = set()
@@ -59,7 +60,7 @@ class View:
             if path in exclude:
                 continue
             before = found.get(path)
-            if before is not None and (before.kind == DIRECTORY) != (entry.kind == DIRECTORY):
+            if before is not None and not before.kind == entry.kind == DIRECTORY:
                 raise _clash(path, before, entry.kind, source)
             if entry.kind != DIRECTORY:
                 found[path] = Seen(entry.kind, entry.mode, entry.target, source)
@@ -163,7 +164,7 @@ _NOUNS: Mapping[str, str] = {FILE: "a file", DIRECTORY: "a directory", SYMLINK: 
 
 def _clash(path: str, before: Seen, kind: str, source: Source) -> BuildError:
     hint = ""
-    if before.kind == SYMLINK:
+    if before.kind == SYMLINK and kind == DIRECTORY:
         hint = f"write the path that the symlink leads to, {before.target}"
     return BuildError(
         f"/{path} is {_NOUNS[before.kind]} in {before.source.label} and {_NOUNS[kind]} in {source.label}",

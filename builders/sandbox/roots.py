@@ -69,8 +69,8 @@ def _make(store: Store, root: StorePath, place: Path) -> None:
     os.chmod(place, 0o755)
     _, extra = meta.read(store.disk(root))
     excluded: dict[str, set[str]] = {}
-    for package, path in extra["excluded"]:
-        excluded.setdefault(package, set()).add(path)
+    for package, path, *_ in extra["excluded"]:
+        excluded.setdefault(package, set()).add(os.fsdecode(path))
     tree = _Tree(os.fspath(top))
     for each in extra["slices"]:
         data = store.disk(parse(each["path"])) / "data"

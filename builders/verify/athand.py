@@ -1,20 +1,31 @@
-"""What this machine has to check packages by: .debs and payloads in the store, cached indexes, signed releases."""
+"""What there is to check packages by: .debs and payloads in this machine's store, cached indexes, signed releases, and
+the archive for what is not here."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fpack.store.derivation import Output
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
+if TYPE_CHECKING:
+    from .remote import Remote
+
 
 class AtHand:
-    """store: the machine's, None if it has none. cache: the folder of indexes. keyring: a file's name, or None."""
+    """store: the machine's, None if it has none. cache: the folder of indexes. keyring: a file's name, or None.
 
-    def __init__(self, store: Store | None, cache: Path, keyring: str | None = None) -> None:
+    remote: the archive; None if it must not be asked.
+    """
+
+    def __init__(
+        self, store: Store | None, cache: Path, keyring: str | None = None, remote: Remote | None = None
+    ) -> None:
         self.store = store
         self.keyring = keyring
+        self.remote = remote
         self._cache = cache
 
     def built(self, derivation: str) -> Path | None:

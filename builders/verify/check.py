@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from fpack.builders.manifest.format import Blob, Entry, Head, Layer
 from fpack.builders.manifest.reader import Reader
@@ -11,7 +11,7 @@ from fpack.builders.manifest.reader import Reader
 from . import documents
 from .archive import Archive
 from .documents import BadDocument, blob_name, descriptor, differences, shown
-from .layers import Read, check_layer
+from .layers import Read, Watch, check_layer
 from .report import BLOB, CONFIGURATION, DOCUMENT, LAYER, MANIFEST, Report
 
 MAX_LAYERS = 200
@@ -19,8 +19,17 @@ MAX_LABEL = 3
 # How many bytes all layers together may have more than they should before nothing more of them is read.
 SLACK = 256 << 20
 
-# Called with each layer and its entries as the manifest has them.
-Visitor = Callable[[Layer, Sequence[Entry]], None]
+
+class Visitor(Protocol):
+    """Who is shown each layer of the manifest, in order."""
+
+    def watch(self, layer: Layer, entry: Entry) -> Callable[[bytes], None] | None:
+        """Say who takes the content of a file as it is read from the image; None if nobody needs it."""
+        ...
+
+    def visit(self, layer: Layer, entries: Sequence[Entry]) -> None:
+        """Take a layer's entries as the manifest has them. The layer was read before."""
+        ...
 
 
 class Checked(NamedTuple):
@@ -38,25 +47,26 @@ class Checked(NamedTuple):
 
 
 def check(
-    archive: Archive, image: Blob | None, reader: Reader, report: Report, visit: Visitor, used: set[str]
+    archive: Archive, image: Blob | None, reader: Reader, report: Report, visitor: Visitor, used: set[str]
 ) -> Checked:
     """Compare an image with the manifest in `reader`, a fresh one. image: its descriptor in the index, if it has one.
 
     used: takes the names of the archive's files that belong to the image.
     """
-    return _Check(archive, reader, report, visit, used).run(image)
+    return _Check(archive, reader, report, visitor, used).run(image)
 
 
 class _Check:
     """One check."""
 
-    def __init__(self, archive: Archive, reader: Reader, report: Report, visit: Visitor, used: set[str]) -> None:
+    def __init__(self, archive: Archive, reader: Reader, report: Report, visitor: Visitor, used: set[str]) -> None:
         self._archive = archive
         self._reader = reader
         self._head: Head = reader.head
         self._report = report
-        self._visit = visit
+        self._visitor = visitor
         self._used = used
+        self._label = Labels(reader.head)
         self._slack = SLACK
 
     def run(self, image: Blob | None) -> Checked:
@@ -70,7 +80,7 @@ class _Check:
             self._report.add(error.kind, error.where, error.why)
             # Whatever the image is like, the manifest is read to its end.
             for layer, entries in self._reader.entries():
-                self._visit(layer, list(entries))
+                self._visitor.visit(layer, list(entries))
             return Checked(image.digest if image is not None else "")
         about = self._head.image
         return checked._replace(docker=documents.expected_docker(config, layers, about.name, about.tag))
@@ -120,11 +130,11 @@ class _Check:
                 read[place] = self._layer(number, layer, layers[place], place, entries)
             else:
                 self._report.add(LAYER, self._label(number), "it is missing")
-            self._visit(layer, entries)
+            self._visitor.visit(layer, entries)
             del entries
         for place, wanted in enumerate(places):
             if wanted is None:
-                read[place] = self._read(layers[place], None, f"layer {place + 1}", 0)
+                read[place] = self._read(layers[place], None, f"layer {place + 1}", 0, lambda entry: None)
         self._configuration(config, value, given, read)
         whole = [each for each in read if each is not None]
         return Checked(
@@ -134,14 +144,6 @@ class _Check:
             files=sum(each.files for each in whole),
             size=sum(each.size for each in whole),
         )
-
-    def _label(self, number: int) -> str:
-        """What a message calls a layer of the manifest."""
-        layer = self._head.layers[number]
-        about = {place.path: place for place in self._head.paths}
-        names = [about[path].package or path.rpartition("/")[2][33:] for path, _ in layer.parts]
-        more = f" and {len(names) - MAX_LABEL} more" if len(names) > MAX_LABEL else ""
-        return f"layer {number + 1} ({', '.join(names[:MAX_LABEL])}{more})"
 
     def _order(self, places: Sequence[int | None]) -> None:
         known = [number for number in places if number is not None]
@@ -156,7 +158,7 @@ class _Check:
         if blob.media_type != layer.blob.media_type:
             what = f"its media type is {shown(blob.media_type)}; the manifest has {layer.blob.media_type}"
             report.add(DOCUMENT, f"the image's manifest: layers[{place}]", what, label)
-        read = self._read(blob, entries, label, layer.tar)
+        read = self._read(blob, entries, label, layer.tar, lambda entry: self._visitor.watch(layer, entry))
         if read is None or len(report.findings) + report.more > before:
             return read
         if read.diff_id != layer.diff_id:
@@ -168,7 +170,7 @@ class _Check:
             report.add(MANIFEST, blob.digest, what, label)
         return read
 
-    def _read(self, blob: Blob, entries: Sequence[Entry] | None, label: str, tar: int) -> Read | None:
+    def _read(self, blob: Blob, entries: Sequence[Entry] | None, label: str, tar: int, watch: Watch) -> Read | None:
         name = blob_name(blob.digest)
         self._used.add(name)
         size = self._archive.sizes.get(name)
@@ -178,7 +180,8 @@ class _Check:
         if size != blob.size:
             self._report.add(BLOB, blob.digest, f"the blob has {size} bytes; its descriptor says {blob.size}", label)
         with self._archive.open(name) as file:
-            read = check_layer(file, blob._replace(size=size), entries, self._report, label, tar + self._slack)
+            section = blob._replace(size=size)
+            read = check_layer(file, section, entries, self._report, label, tar + self._slack, watch)
         self._slack = max(0, self._slack - max(0, read.tar - tar))
         return read
 
@@ -186,6 +189,8 @@ class _Check:
         report, wanted = self._report, self._head.image
         before = len(report.findings) + report.more
         actual = [each.diff_id if each is not None else None for each in read]
+        for where, what in documents.oddities(wanted.configuration, len(self._head.layers)):
+            report.add(CONFIGURATION, where, what)
         expected: dict[str, Any] = dict(wanted.configuration)
         if len(given) == len(actual) and all(b is None or a == b for a, b in zip(given, actual, strict=True)):
             # They are those of the layers. If those differ, that was said.
@@ -197,6 +202,21 @@ class _Check:
         said = len(report.findings) + report.more > before or report.findings
         if config.digest != wanted.config.digest and not said:
             report.add(CONFIGURATION, "image", f"its ID is {config.digest}; the manifest has {wanted.config.digest}")
+
+
+class Labels:
+    """What messages call the layers of a manifest, by their numbers."""
+
+    def __init__(self, head: Head) -> None:
+        about = {place.path: place.package for place in head.paths}
+        self._labels = []
+        for number, layer in enumerate(head.layers, 1):
+            names = [about[path] or path.rpartition("/")[2][33:] for path, _ in layer.parts[:MAX_LABEL]]
+            more = f" and {len(layer.parts) - MAX_LABEL} more" if len(layer.parts) > MAX_LABEL else ""
+            self._labels.append(f"layer {number} ({', '.join(names)}{more})")
+
+    def __call__(self, number: int) -> str:
+        return self._labels[number]
 
 
 def _diff_ids(config: Any) -> list[str]:

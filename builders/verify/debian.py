@@ -1,4 +1,8 @@
-"""Whether Debian's archive vouches for a package: its line in an index, and that index in a signed release."""
+"""Whether Debian's archive vouches for a package: its line in an index, and that index in a signed release.
+
+The release must be of the suite that the lock names, and the index its list of binary packages for one component and
+the lock's architecture: a release lists other files with packages in them, such as those of the installer.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders.debian import release
+from fpack.builders.debian.suites import RELEASES, show_date
 from fpack.builders.manifest.format import Index, Lock, Package, Suite
 from fpack.store.errors import FpackError
 
 from .athand import AtHand
-from .report import TRACE, Report
+from .report import TRACE, Report, unavailable
 
 CHUNK = 1 << 20
 Buffer = mmap.mmap | bytes
 _PACKAGE = re.compile(rb"\nPackage:[ \t]*([^\s]+)")
+_INDEX = re.compile(r"([a-z0-9][a-z0-9-]*)/binary-([a-z0-9][a-z0-9-]*)/Packages(?:\.(?:xz|gz|bz2|zst))?\Z")
+_POOL = re.compile(r"pool/(?:updates/)?([a-z0-9][a-z0-9-]*)/[^/]+/.+\.deb\Z")
+_SOURCE = re.compile(r"(\S+)(?:[ \t]+\(([^)]*)\))?\Z")
+ALL = "all"
 
 
 class _Text(NamedTuple):
@@ -41,34 +50,56 @@ class Archives:
     def vouch(self, package: Package) -> tuple[str | None, bool]:
         """The suite in whose index a package is (None: not known here), and whether that index is signed.
 
-        A package that none of the archive's indexes has is a finding.
+        A package that none of the archive's indexes has is a finding; so is one for another architecture.
         """
+        if package.arch not in (self._lock.arch, ALL):
+            what = f"it is for {package.arch}, and the lock for {self._lock.arch}"
+            self._report.add(TRACE, f"package {package.name}", what)
+            return None, False
         suites = {suite.suite: suite for suite in self._lock.suites if suite.archive == package.archive}
         indexes = [index for index in self._lock.indexes if index.suite in suites]
         absent = 0
         for index in indexes:
-            text = self._text(index)
+            text = self._text(suites[index.suite], index)
             if text is None:
                 absent += 1
             elif _lists(text.text, text.starts.get(package.name, ()), package):
-                return index.suite, self._is_signed(suites[index.suite], index)
+                return index.suite, self._is_of(index, package) and self._is_signed(suites[index.suite], index)
         if indexes and not absent:
             names = ", ".join(index.suite for index in indexes)
             self._report.add(TRACE, f"package {package.name}", f"no index that the lock names lists it ({names})")
         return None, False
 
-    def _text(self, index: Index) -> _Text | None:
+    def _is_of(self, index: Index, package: Package) -> bool:
+        """Tell whether a package's file belongs to the component and architecture of the index."""
+        found, pool = _INDEX.match(index.file), _POOL.match(package.file)
+        if found is None or found[2] != self._lock.arch:
+            what = f"{index.file!r:.100} is no list of binary packages for {self._lock.arch}"
+            self._report.add(TRACE, f"suite {index.suite}", what)
+            return False
+        if pool is None or pool[1] != found[1]:
+            what = f"its file {package.file!r:.200} is not of the component {found[1]}, whose index lists it"
+            self._report.add(TRACE, f"package {package.name}", what)
+            return False
+        return True
+
+    def _text(self, suite: Suite, index: Index) -> _Text | None:
         if index.sha256 not in self._texts:
-            self._texts[index.sha256] = self._open(index)
+            self._texts[index.sha256] = self._open(suite, index)
         return self._texts[index.sha256]
 
-    def _open(self, index: Index) -> _Text | None:
-        place = self._hand.index(index.sha256)
-        if place is None or place.stat().st_size != index.size:
-            self._report.note(f"the index of {index.suite} is not at hand")
-            return None
-        if _sha256(place) != index.sha256:
-            self._report.note(f"the cached index of {index.suite} is damaged")
+    def _open(self, suite: Suite, index: Index) -> _Text | None:
+        place, remote = self._hand.index(index.sha256), self._hand.remote
+        why = "is not at hand"
+        if place is not None and (place.stat().st_size, _sha256(place)) != (index.size, index.sha256):
+            place, why = None, "is damaged in the cache"
+        if place is None and remote is not None:
+            try:
+                place = remote.index(suite, index)
+            except FpackError as error:
+                why = unavailable(error)
+        if place is None:
+            self._report.note(f"the index of {index.suite} {why}")
             return None
         with open(place, "rb") as file:
             # What is empty cannot be mapped.
@@ -82,9 +113,8 @@ class Archives:
         return self._signed[key]
 
     def _verify(self, suite: Suite, index: Index) -> bool:
-        place = self._hand.release(suite.sha256)
-        if place is None or _sha256(place) != suite.sha256:
-            self._report.note(f"the signed release of {suite.suite} is not at hand")
+        place = self._release(suite)
+        if place is None:
             return False
         try:
             keyring = release.find_keyring(self._hand.keyring)
@@ -96,12 +126,41 @@ class Archives:
         except FpackError as error:
             self._report.add(TRACE, f"suite {suite.suite}", f"{error.what} {error.why}".strip())
             return False
-        digests = {(file.sha256, file.size) for file in found.files.values()}
-        for sha256, size in ((index.sha256, index.size), (index.packed_sha256, index.packed_size)):
-            if (sha256, size) not in digests:
-                self._report.add(TRACE, f"suite {suite.suite}", f"its signed release does not list the index {sha256}")
-                return False
-        return True
+        problem = self._problem(suite, index, found)
+        if problem:
+            self._report.add(TRACE, f"suite {suite.suite}", problem)
+        return not problem
+
+    def _release(self, suite: Suite) -> Path | None:
+        place, why = self._hand.release(suite.sha256), "is not at hand"
+        if place is not None and _sha256(place) == suite.sha256:
+            return place
+        if self._hand.remote is not None:
+            try:
+                return self._hand.remote.release(suite)
+            except FpackError as error:
+                why = unavailable(error)
+        self._report.note(f"the signed release of {suite.suite} {why}")
+        return None
+
+    def _problem(self, suite: Suite, index: Index, found: release.Release) -> str:
+        """Say where a signed release differs from the lock, or that it does not list the index; "" if it agrees."""
+        if suite.suite not in (found.codename, found.suite):
+            return f"its signed release is of {found.codename or found.suite}"
+        of_release = RELEASES.get(self._lock.release)
+        if of_release is not None and (suite.suite, suite.archive) not in [tuple(each) for each in of_release]:
+            return f"it is no suite of {self._lock.release} in the archive {suite.archive}"
+        if (suite.date, suite.until) != (found.date, found.until):
+            return f"its signed release was made on {show_date(found.date)}, and the lock says otherwise"
+        plain = index.file.rpartition("/")[0] + "/Packages"
+        for path, sha256, size in (
+            (plain, index.sha256, index.size),
+            (index.file, index.packed_sha256, index.packed_size),
+        ):
+            listed = found.files.get(path)
+            if listed is None or (listed.sha256, listed.size) != (sha256, size):
+                return f"its signed release does not list {path} with the digest {sha256}"
+        return ""
 
 
 def _lists(text: Buffer, starts: Iterable[int], package: Package) -> bool:
@@ -116,6 +175,10 @@ def _lists(text: Buffer, starts: Iterable[int], package: Package) -> bool:
     }
     for start in starts:
         fields = _stanza(text, start)
+        source = _SOURCE.match(fields.get("Source", package.name))
+        sources = (source[1], source[2] or package.version) if source is not None else None
+        if sources != (package.source, package.source_version):
+            continue
         if all(fields.get(key, "").removeprefix("./") == value for key, value in wanted.items()):
             return True
     return False

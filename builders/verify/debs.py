@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from fpack.builders.archive.stream import Section, blocks
-from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK
+from fpack.builders.manifest.format import DIRECTORY, FILE, SCRIPTS, SYMLINK
 
 from .report import VerifyError
 
 CHUNK = 1 << 18
 MAX_CONTROL = 1 << 20
+_WANTED = {"control", *SCRIPTS}
 _CODECS = {"": "", ".gz": "gz", ".xz": "xz", ".bz2": "bz2", ".zst": "zst"}
 
 
@@ -31,10 +32,15 @@ class Shipped(NamedTuple):
 
 
 class Package(NamedTuple):
-    """control: the stanza. files: by path, relative and with nothing before it."""
+    """control: the stanza. files: by path, relative and with nothing before it.
+
+    scripts: the SHA-256 of the other files of its control member, by name. postinst: the text of that one.
+    """
 
     control: str
     files: dict[bytes, Shipped]
+    scripts: Mapping[str, bytes] = {}
+    postinst: str = ""
 
 
 def digest(place: Path) -> tuple[str, int]:
@@ -49,7 +55,8 @@ def digest(place: Path) -> tuple[str, int]:
 
 def read(place: Path) -> Package:
     """The package in a file. VerifyError if it is none."""
-    control, files = "", None
+    control: dict[str, bytes] = {}
+    files = None
     try:
         with open(place, "rb") as file:
             for name, section in _members(file):
@@ -60,9 +67,11 @@ def read(place: Path) -> Package:
                     break
     except (tarfile.TarError, ValueError, EOFError, KeyError) as error:
         raise VerifyError("A package cannot be read", where=str(place), why=str(error)) from None
-    if files is None or not control:
+    stanza = control.pop("control", b"").decode("utf-8", "replace")
+    if files is None or not stanza:
         raise VerifyError("A package cannot be read", where=str(place), why="it has no control data, or no files")
-    return Package(control, files)
+    scripts = {name: hashlib.sha256(data).digest() for name, data in control.items()}
+    return Package(stanza, files, scripts, control.get("postinst", b"").decode("utf-8", "replace"))
 
 
 def _members(file: BinaryIO) -> Iterator[tuple[str, Section]]:
@@ -106,14 +115,17 @@ def _open(section: Section, ending: str) -> tarfile.TarFile:
     )  # fmt: skip
 
 
-def _control(section: Section, ending: str) -> str:
+def _control(section: Section, ending: str) -> dict[str, bytes]:
+    """Read the stanza and the scripts of the control member, by name."""
+    found: dict[str, bytes] = {}
     with _open(section, ending) as archive:
         for info in archive:
-            if info.name in ("control", "./control") and info.isfile() and info.size <= MAX_CONTROL:
+            name = info.name.removeprefix("./")
+            if name in _WANTED and info.isfile() and info.size <= MAX_CONTROL:
                 file = archive.extractfile(info)
                 assert file is not None
-                return file.read().decode("utf-8", "replace")
-    return ""
+                found[name] = file.read()
+    return found
 
 
 def _files(section: Section, ending: str) -> dict[bytes, Shipped]:

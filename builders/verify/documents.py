@@ -20,6 +20,13 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYOUT = {"imageLayoutVersion": "1.0.0"}
+# The time of everything in an image, and the fields of a configuration that fpack knows.
+CREATED = "1980-01-02T00:00:00Z"
+FIELDS = {"created", "architecture", "os", "variant", "config", "rootfs", "history"}
+SETTINGS = {
+    *("User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal"),
+    "Healthcheck",
+}
 MAX_DOCUMENT = 4 << 20
 MAX_SHOWN = 160
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
@@ -156,6 +163,36 @@ def platform(configuration: Mapping[str, Any]) -> dict[str, Any]:
 def platform_name(configuration: Mapping[str, Any]) -> str:
     """The platform of an image, as messages have it: linux/arm64/v8."""
     return "/".join(str(part) for part in platform(configuration).values())
+
+
+def settings(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the part of a configuration that runtimes obey: program, environment, user and the like."""
+    found = configuration.get("config")
+    return found if isinstance(found, dict) else {}
+
+
+def oddities(configuration: Mapping[str, Any], layers: int) -> Iterator[tuple[str, str]]:
+    """List what fpack never writes into a configuration and a runtime may obey, as (field, what is odd).
+
+    layers: how many the image has.
+    """
+    for key in sorted(configuration.keys() - FIELDS):
+        yield key, "it is a field that fpack does not write"
+    if configuration.get("created") != CREATED:
+        yield "created", f"it is {shown(configuration.get('created'))}; that of every image is {CREATED}"
+    config = configuration.get("config")
+    if not isinstance(config, dict):
+        yield "config", "it is no record"
+    for key in sorted(settings(configuration).keys() - SETTINGS):
+        yield f"config.{key}", "it is a field that fpack does not write"
+    rootfs, history = configuration.get("rootfs"), configuration.get("history")
+    if not isinstance(rootfs, dict) or rootfs.keys() != {"type", "diff_ids"} or rootfs["type"] != "layers":
+        yield "rootfs", "it does not list layers alone"
+    if not isinstance(history, list) or len(history) != layers:
+        yield "history", f"it does not have one line for each of {layers} layers"
+    for number, line in enumerate(history if isinstance(history, list) else []):
+        if not isinstance(line, dict) or line.keys() != {"created", "created_by"} or line["created"] != CREATED:
+            yield f"history[{number}]", "it is no line as fpack writes it"
 
 
 def dump(value: Any) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fpack.builders.archive.stream import ArchiveError, Section, blocks
 from fpack.builders.manifest import json_form
-from fpack.builders.manifest.format import ARTIFACT, CANONICAL, JSON, REFERRERS, Blob
+from fpack.builders.manifest.format import ARTIFACTS, REFERRERS, Blob, media_types
 from fpack.builders.manifest.reader import MAX_SIZE, Reader
 from fpack.store.errors import FpackError
 
@@ -32,11 +32,12 @@ def find(archive: Archive) -> list[bytes]:
     if REFERRERS not in archive.sizes:
         return found
     for entry in _entries(archive):
-        if isinstance(entry, dict) and entry.get("artifactType") == ARTIFACT:
+        if isinstance(entry, dict) and entry.get("artifactType") in ARTIFACTS:
             artifact = _artifact(archive, descriptor(entry, REFERRERS))
             if len(found) >= MAX_MANIFESTS:
                 raise BadDocument(REFERRERS, f"the image carries more than {MAX_MANIFESTS} manifests")
-            found += [_data(archive, layer) for layer in _layers(artifact) if layer.media_type == CANONICAL]
+            exact, _ = media_types(str(entry["artifactType"]))
+            found += [_data(archive, layer) for layer in _layers(artifact) if layer.media_type == exact]
     return found
 
 
@@ -121,6 +122,8 @@ class Referrers:
         self._manifests = manifests
         self._report = report
         self._used = used
+        # The types of artifacts that are about the image and are no manifest: nothing is said of what is in them.
+        self.artifacts: list[str] = []
 
     def check(self) -> None:
         """Every referrer is an artifact about this image, whole, and the manifest among them is the right one."""
@@ -151,7 +154,9 @@ class Referrers:
             report.add(DOCUMENT, name, f"it is of the type {shown(artifact.get('artifactType'))}")
         for each in [descriptor(artifact.get("config"), name), *_layers(artifact)]:
             self._blob(each)
-        if artifact.get("artifactType") == ARTIFACT and digest in self._manifests:
+        if artifact.get("artifactType") not in ARTIFACTS:
+            self.artifacts.append(str(artifact.get("artifactType")))
+        if artifact.get("artifactType") in ARTIFACTS and digest in self._manifests:
             self._manifest(artifact, self._manifests[digest])
 
     def _blob(self, blob: Blob) -> None:
@@ -171,11 +176,12 @@ class Referrers:
     def _manifest(self, artifact: Any, data: bytes) -> None:
         """The manifest within is the one that the image was checked against, in both forms."""
         layers = {layer.media_type: layer for layer in _layers(artifact)}
-        exact = layers.get(CANONICAL)
+        canonical, text = media_types(str(artifact.get("artifactType")))
+        exact = layers.get(canonical)
         if exact is not None and _data(self._archive, exact) != data:
             self._report.add(MANIFEST, blob_name(exact.digest), "the image carries another manifest than this one")
-        elif JSON in layers:
-            self._json(layers[JSON], data)
+        elif text in layers:
+            self._json(layers[text], data)
 
     def _json(self, blob: Blob, data: bytes) -> None:
         name = blob_name(blob.digest)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from blake3 import blake3
 from fpack.builders.archive.stream import Section, Stream, blocks
 from fpack.builders.manifest.format import DIRECTORY, FILE, MTIME, SYMLINK, Blob, Entry
+from fpack.builders.whiteouts import is_whiteout
 from fpack.store.errors import FpackError
 
 from .report import ADDED, BLOB, CHANGED, LAYER, MISSING, Report, VerifyError, show
@@ -19,6 +20,10 @@ MAX_EXTRA = 50_000
 SAMPLE = 5
 _CODECS = {"": "", "+zstd": "zst", "+gzip": "gz"}
 _NOUNS = {FILE: "a file", DIRECTORY: "a directory", SYMLINK: "a symlink"}
+
+
+# Who takes the content of an entry's file as it is read; None if nobody needs it.
+Watch = Callable[[Entry], Callable[[bytes], None] | None]
 
 
 class Read(NamedTuple):
@@ -50,7 +55,13 @@ class _Hashing:
 
 
 def check_layer(
-    file: BinaryIO, blob: Blob, entries: Iterable[Entry] | None, report: Report, label: str, limit: int
+    file: BinaryIO,
+    blob: Blob,
+    entries: Iterable[Entry] | None,
+    report: Report,
+    label: str,
+    limit: int,
+    watch: Watch = lambda entry: None,
 ) -> Read:
     """Read a layer from `file` and compare it with `entries`, those that the manifest has; None: it has no such layer.
 
@@ -59,7 +70,7 @@ def check_layer(
     hashing = _Hashing(file)
     section = Section(hashing, blob.size, "The layer")  # type: ignore[arg-type]  # it needs read alone
     inner = _Inner()
-    comparison = _Comparison(entries, report, label)
+    comparison = _Comparison(entries, report, label, watch)
     whole = True
     try:
         codec = blob.media_type.removeprefix("application/vnd.oci.image.layer.v1.tar")
@@ -108,11 +119,13 @@ class _Inner:
 class _Comparison:
     """The members of a layer beside the entries that it should have."""
 
-    def __init__(self, entries: Iterable[Entry] | None, report: Report, label: str) -> None:
+    def __init__(self, entries: Iterable[Entry] | None, report: Report, label: str, watch: Watch) -> None:
+        self._watch = watch
         self._known = entries is not None
-        self._wanted = {entry.path: entry for entry in entries or ()}
+        # None for one that was met.
+        self._wanted: dict[bytes, Entry | None] = {entry.path: entry for entry in entries or ()}
         self._limit = len(self._wanted) + MAX_EXTRA
-        self._seen: set[bytes] = set()
+        self._added: set[bytes] = set()
         self._report = report
         self._label = label
         self._order_said = False
@@ -136,7 +149,7 @@ class _Comparison:
             more = " and more" if self.count > len(self._sample) else ""
             self._report.add(LAYER, self._label, f"it is added, with {self.count} entries: {names}{more}")
         for path, entry in self._wanted.items():
-            if path not in self._seen:
+            if entry is not None:
                 self._add(MISSING, path, f"it is missing: {_describe(entry)}")
 
     def _add(self, kind: str, path: bytes, what: str) -> None:
@@ -144,22 +157,26 @@ class _Comparison:
 
     def _check(self, member: Member, archive: Tar) -> None:
         path = member.path
+        if is_whiteout(path):
+            self._add(ADDED, path, "it is a whiteout: it deletes files of the layers below")
+            return
         if not self._known:
             if len(self._sample) < SAMPLE and member.kind != DIRECTORY:
                 self._sample.append(path)
             return
         for odd in member.odd:
             self._add(CHANGED, path, odd)
-        if path in self._seen:
+        wanted = self._wanted.get(path)
+        if wanted is None and (path in self._wanted or path in self._added):
             self._add(ADDED, path, "it occurs twice in one layer")
             return
-        self._seen.add(path)
-        wanted = self._wanted.get(path)
         if wanted is None:
+            self._added.add(path)
             noun = _NOUNS.get(member.kind, member.kind)
             to = f" to {member.target.decode('utf-8', 'backslashreplace')[:200]}" if member.target else ""
             self._add(ADDED, path, f"{noun}{to} that the manifest does not have")
             return
+        self._wanted[path] = None
         if self.last is not None and path < self.last and not self._order_said:
             self._order_said = True
             self._add(LAYER, path, f"it comes after {show(self.last)}: the entries are not sorted")
@@ -186,10 +203,12 @@ class _Comparison:
         if member.size != wanted.size:
             yield f"it has {member.size} bytes; the manifest has {wanted.size}"
             return
-        sha256, blake = hashlib.sha256(), blake3()
+        sha256, blake, take = hashlib.sha256(), blake3(), self._watch(wanted)
         for piece in archive.content():
             sha256.update(piece)
             blake.update(piece)
+            if take is not None:
+                take(piece)
         if sha256.digest() != wanted.sha256:
             yield f"its content has the SHA-256 {sha256.hexdigest()}; the manifest has {wanted.sha256.hex()}"
         if blake.digest() != wanted.blake3:

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 from fpack.store.errors import FpackError
 
 MAX_FINDINGS = 1000
+MAX_REASON = 300
 
 # Kinds of findings. The first three are about entries of layers.
 CHANGED, ADDED, MISSING = "changed", "added", "missing"
+OVERLAP = "overlap"  # a path of which layers hide or move what others have
 LAYER = "layer"  # a layer that is not in its place, or holds what is no entry
 BLOB = "blob"  # bytes that are not those of their digest or descriptor
 DOCUMENT = "document"  # index.json, manifest.json, the image's manifest
@@ -37,12 +39,13 @@ class Finding(NamedTuple):
 
 
 class Report:
-    """Findings, the first MAX_FINDINGS of them; `more` counts the others. notes: what was not checked, and why."""
+    """Findings, the first MAX_FINDINGS of them; `more` counts the others. notes: what was not checked, as many."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self.more = 0
         self.notes: list[str] = []
+        self._noted: set[str] = set()
 
     def add(self, kind: str, where: str, what: str, layer: str = "") -> None:
         """One more difference."""
@@ -51,10 +54,11 @@ class Report:
         else:
             self.more += 1
 
-    def note(self, text: str) -> None:
-        """Something that was not checked; said once."""
-        if text not in self.notes:
-            self.notes.append(text)
+    def note(self, text: str, first: bool = False) -> None:
+        """Note what was not checked, once; `first` puts it before the other notes."""
+        if text not in self._noted and (first or len(self.notes) < MAX_FINDINGS):
+            self._noted.add(text)
+            self.notes.insert(0 if first else len(self.notes), text)
 
     def take(self, other: Report, platform: str = "") -> None:
         """All that another report has, marked with a platform if one is named."""
@@ -65,18 +69,23 @@ class Report:
             self.note(text)
 
     @property
-    def proven(self) -> bool:
-        """Whether nothing differs."""
-        return not self.findings
+    def differs(self) -> bool:
+        """Tell whether anything differs."""
+        return bool(self.findings)
 
     def value(self) -> dict[str, Any]:
         """As JSON has it."""
         return {
-            "proven": self.proven,
             "differences": [finding._asdict() for finding in self.findings],
             "more": self.more,
             "unchecked": list(self.notes),
         }
+
+
+def unavailable(error: FpackError) -> str:
+    """Say why something could not be fetched, as the end of a note."""
+    reason = f"{error.what}: {error.why}" if error.why else error.what
+    return f"is not to be had: {reason if len(reason) <= MAX_REASON else reason[:MAX_REASON] + '...'}"
 
 
 def show(name: bytes) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fpack.builders.debian.suites import show_date
 from fpack.builders.manifest.format import Blob, Head
 from fpack.builders.manifest.reader import Reader
 
@@ -17,22 +18,26 @@ from .check import Checked, check
 from .documents import BadDocument, differences
 from .embedded import Referrers
 from .index import Top, read_index
+from .others import Others
 from .report import ARCHIVE, DOCUMENT, Report, VerifyError
 from .trace import Trace, Traced
 
 WITHIN = "the image"
+# What an image is shown to be: what a manifest says that the user named; or what a manifest says that whoever made the
+# image can have made, too.
+GIVEN, SELF_CONSISTENT = "given", "self-consistent"
 
 
 class Part(NamedTuple):
     """One image, for one platform. manifest: where its manifest was; data: that in its canonical form.
 
-    others: how many entries come from no package.
+    others: entries that are from elsewhere than Debian's archive.
     """
 
     head: Head
     checked: Checked
     packages: list[Traced]
-    others: int
+    others: Others
     manifest: str
     data: bytes
 
@@ -57,17 +62,37 @@ class Part(NamedTuple):
             "entries": self.checked.entries,
             "files": self.checked.files,
             "bytes": self.checked.size,
+            "configuration": dict(documents.settings(self.head.image.configuration)),
             "packages": [traced._asdict() for traced in self.packages],
-            "other_entries": self.others,
+            "suites": {suite.suite: show_date(suite.date) for suite in self.head.lock.suites},
+            "others": [other.value() for other in self.others],
         }
 
 
 class Outcome(NamedTuple):
-    """What came of it. digest: of the image, or of the index of several."""
+    """What came of it. digest: of the image, or of the index of several. given: the user named the manifests.
+    artifacts: types of other documents about the image that it carries, and of which nothing is said.
+
+    What was found out after the check, by building again, is in the report, too.
+    """
 
     report: Report
     digest: str
     images: list[Part]
+    given: bool
+    artifacts: list[str]
+
+    @property
+    def claim(self) -> str | None:
+        """Return what the image is shown to be; None if it differs, or not all of it could be checked."""
+        if self.report.differs or self.report.notes:
+            return None
+        return GIVEN if self.given else SELF_CONSISTENT
+
+    @property
+    def others(self) -> int:
+        """Count the entries that are from elsewhere than Debian's archive."""
+        return sum(len(part.others) for part in self.images)
 
     @property
     def name(self) -> str:
@@ -82,7 +107,9 @@ class Outcome(NamedTuple):
             "name": image.name,
             "tag": image.tag,
             "digest": self.digest or None,
+            "claim": self.claim,
             **self.report.value(),
+            "artifacts": list(self.artifacts),
             "images": [part.value() for part in self.images],
         }
 
@@ -101,7 +128,7 @@ def verify(image: Path, manifests: Sequence[Path], beside: Sequence[Path], hand:
                 why=f"and there is none at {names}",
                 hint="name it with --manifest FILE",
             )
-        return _Verification(archive, given, hand, report).run()
+        return _Verification(archive, given, bool(manifests), hand, report).run()
     except RecursionError:
         why = "something in it is nested too deeply"
         raise VerifyError("The image cannot be read", where=str(image), why=why) from None
@@ -122,9 +149,12 @@ def _manifests(archive: Archive, named: Sequence[Path], beside: Sequence[Path]) 
 class _Verification:
     """One run over an archive. used: the names of its files that belong to the image."""
 
-    def __init__(self, archive: Archive, given: list[tuple[str, bytes]], hand: AtHand, report: Report) -> None:
+    def __init__(
+        self, archive: Archive, given: list[tuple[str, bytes]], named: bool, hand: AtHand, report: Report
+    ) -> None:
         self._archive = archive
         self._given = given
+        self._named = named
         self._hand = hand
         self._report = report
         self._used: set[str] = set()
@@ -151,17 +181,17 @@ class _Verification:
             self._docker([part.checked.docker for part in parts if part.checked.docker is not None])
         except BadDocument as error:
             report.add(error.kind, error.where, error.why)
-        self._referrers(top, parts)
+        artifacts = self._referrers(top, parts)
         if top.top is not None and not top.others and None not in top.images:
             for name in sorted(self._archive.sizes.keys() - self._used):
                 report.add(ARCHIVE, name, "it does not belong to the image")
-        return Outcome(report, top.top.digest if top.top is not None else "", parts)
+        return Outcome(report, top.top.digest if top.top is not None else "", parts, self._named, artifacts)
 
     def _image(self, where: str, data: bytes, image: Blob | None, report: Report) -> Part:
         reader = load.reader(data, where)
         trace = Trace(reader, self._hand, report)
         try:
-            checked = check(self._archive, image, reader, report, trace.visit, self._used)
+            checked = check(self._archive, image, reader, report, trace, self._used)
             trace.finish()
         finally:
             trace.close()
@@ -177,7 +207,9 @@ class _Verification:
             for where, what in differences(expected[0], found):
                 self._report.add(DOCUMENT, f"manifest.json: {where}", what)
 
-    def _referrers(self, top: Top, parts: Sequence[Part]) -> None:
+    def _referrers(self, top: Top, parts: Sequence[Part]) -> list[str]:
         images = {image.digest: image for image in [top.top, *top.images, *top.others] if image is not None}
         manifests = {part.checked.digest: part.data for part in parts if part.checked.digest}
-        Referrers(self._archive, images, manifests, self._report, self._used).check()
+        referrers = Referrers(self._archive, images, manifests, self._report, self._used)
+        referrers.check()
+        return sorted(set(referrers.artifacts))

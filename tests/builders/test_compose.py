@@ -15,9 +15,25 @@ def test_files_that_do_not_meet() -> None:
     assert made.excluded == []
 
 
-def test_equal_files_are_accepted() -> None:
+def test_equal_files_are_taken_from_one_package() -> None:
     files = {"usr/f": content("same"), "usr/l": link("f")}
-    assert compose([table("a", files), table("b", files)]).excluded == []
+    made = compose([table("a", files), table("b", files), table("c", {"usr/f": content("same")})])
+    assert made.files["usr/f"][0].package == made.files["usr/l"][0].package == "a"
+    assert made.excluded == [("b", "usr/f", "same", "a"), ("b", "usr/l", "same", "a"), ("c", "usr/f", "same", "a")]
+
+
+def test_what_is_left_out_names_the_package_that_is_taken_in_the_end() -> None:
+    tables = [
+        table("a", {"f": content("old")}),
+        table("b", {"f": content("old")}),
+        table("c", {"f": content("new")}, replaces="a"),
+        table("d", {"f": content("new")}),
+    ]
+    assert compose(tables).excluded == [
+        ("a", "f", "replaced", "c"),
+        ("b", "f", "replaced", "c"),
+        ("d", "f", "same", "c"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +73,7 @@ def test_replaces_in_both_orders(turned: bool, replaces: str, version: str, hono
     if honoured:
         made = compose(order)
         assert made.files["etc/f"][0] is new
-        assert made.excluded == [("old", "etc/f")]
+        assert made.excluded == [("old", "etc/f", "replaced", "new")]
         assert made.files["etc/g"][0] is old
     else:
         with pytest.raises(BuildError, match="both have"):
@@ -76,7 +92,10 @@ def test_a_link_where_another_has_a_directory() -> None:
         compose(tables)
     assert "symlink in the package a and a directory in b" in caught.value.what
     replaced = [tables[0], table("b", {"usr/share/d/f": content("f")}, replaces="a")]
-    assert compose(replaced).excluded == [("a", "usr/share/d")]
+    assert compose(replaced).excluded == [("a", "usr/share/d", "replaced", "b")]
+    both = [table("x", {"usr/share/d": link("e")}), *replaced[:1], table("b", replaced[1].entries, replaces="a, x")]
+    expected = [("a", "usr/share/d", "replaced", "b"), ("x", "usr/share/d", "replaced", "b")]
+    assert compose(both).excluded == expected
 
 
 def test_two_versions_of_a_package() -> None:

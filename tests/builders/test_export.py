@@ -18,7 +18,7 @@ from fpack.builders.output import ExportError
 from fpack.store import canonical
 from fpack.store.errors import StoreError
 from fpack.store.path import StorePath
-from support.images import Workshop, program, read_tar, walk
+from support.images import Workshop, folder, program, read_tar, walk
 
 Write = Callable[..., dict[str, Any]]
 
@@ -33,8 +33,8 @@ def image(shop: Workshop) -> StorePath:
     return shop.image(shop.root({"app": {"usr/bin/app": program(os.urandom(200_000))}}), name="me/app", tag="1.2")
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+def files(place: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(place)): p.read_bytes() for p in place.rglob("*") if p.is_file()}
 
 
 def test_the_tar_is_a_layout_with_a_docker_manifest(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
@@ -92,8 +92,8 @@ def test_it_is_the_same_each_time(shop: Workshop, image: StorePath, tmp_path: Pa
 
 
 def test_two_layers_of_the_same_bytes_are_one_blob(shop: Workshop, tmp_path: Path) -> None:
-    """A path's name is not part of its tar: two empty slices have one layer's bytes."""
-    root = shop.root({"one": {"usr/share/x": b""}, "two": {"usr/share/x": b""}})
+    """A path's name is not part of its tar: two slices of the same directory have one layer's bytes."""
+    root = shop.root({"one": {"usr/share/x": folder(0o700)}, "two": {"usr/share/x": folder(0o700)}})
     image = shop.image(root)
     assert shop.tar(image, tmp_path / "a.tar")["layers"] == 3
     shop.layout(image, tmp_path / "layout")

@@ -12,6 +12,7 @@ from fpack.builders.image import Image
 from fpack.builders.protocol import BuildError, Built, Need
 from fpack.store import canonical
 from fpack.store.derivation import Derivation
+from fpack.store.errors import StoreError
 from fpack.store.path import StorePath, parse
 from support.images import PASSWD, Node, Workshop, folder, link, program, walk
 from support.task import FakeTask
@@ -88,7 +89,7 @@ class TestLayers:
 
     def test_files_that_another_package_replaces_are_in_no_layer(self, shop: Workshop, tmp_path: Path) -> None:
         slices = {"old": {"usr/bin/x": program(b"old"), "usr/bin/y": program()}, "new": {"usr/bin/x": program(b"new")}}
-        image = shop.image(shop.root(slices, excluded=[["old", "usr/bin/x"]]))
+        image = shop.image(shop.root(slices, excluded=[["old", b"usr/bin/x", "replaced", "new"]]))
         shop.layout(image, tmp_path / "layout")
         layers = walk(tmp_path / "layout")["layers"]
         assert "usr/bin/x" not in layers[0] and "usr/bin/y" in layers[0]
@@ -282,6 +283,73 @@ class TestFileSystem:
         files = shop.files({"path": "/etc/os-release", "text": "ID=mine\n", "mode": 0o600})
         found = seen(shop, shop.image(root, files=files), tmp_path)
         assert found["etc/os-release"][1] == b"ID=mine\n"
+
+    def test_what_extra_files_replace_is_in_no_other_layer(self, shop: Workshop, tmp_path: Path) -> None:
+        """Of a slice, of what is generated, and where slices share a layer; and it is noted why."""
+        slices = {
+            "app": {"etc/a": b"a", "etc/b": b"b", "etc/l": link("a"), "usr/bin/app": program()},
+            **{f"p{i}": {f"etc/p{i}": b"", f"usr/share/p{i}": b""} for i in range(9)},
+        }
+        root = shop.root(slices, {"etc/passwd": PASSWD.encode(), "etc/group": b"", "bin": link("usr/bin")})
+        own = [
+            {"path": "/etc/a", "text": "mine"},
+            {"path": "/etc/b", "text": "b", "mode": 0o600},
+            {"path": "/etc/l", "text": "no link"},
+            {"path": "/etc/p3", "text": "mine"},
+            {"path": "/etc/passwd", "text": "me:x:0:0::/:/bin/sh\n"},
+            {"path": "/bin", "kind": "symlink", "target": "/usr/bin"},
+        ]
+        image = shop.image(root, files=shop.files(*own), max_layers=5)
+        noted = {
+            path.decode(): (parts[part][0].partition("-")[2], reason, by)
+            for layer in record(shop, image)["layers"]
+            for parts in [layer["parts"]]
+            for part, path, reason, by in layer["excluded"]
+        }
+        assert noted == {
+            "etc/a": ("app-1.0", "files", ""),
+            "etc/b": ("app-1.0", "mode", ""),
+            "etc/l": ("app-1.0", "files", ""),
+            "etc/p3": ("p3-1.0", "files", ""),
+            "etc/passwd": ("root", "files", ""),
+            "bin": ("root", "files", ""),
+        }
+        shop.layout(image, tmp_path / "layout")
+        stand: dict[str, int] = {}
+        for layer in walk(tmp_path / "layout")["layers"]:
+            for path, (info, _) in layer.items():
+                stand[path] = stand.get(path, 0) + (not info.isdir())
+        assert set(stand.values()) == {0, 1}
+        assert seen(shop, image, tmp_path)["etc/b"][0].mode == 0o600
+
+    def test_only_the_layers_of_what_is_replaced_are_the_images_own(self, shop: Workshop, root: StorePath) -> None:
+        plain = record(shop, shop.image(root))
+        files = shop.files({"path": "/etc/os-release", "text": "ID=mine\n"}, {"path": "/srv/x"})
+        changed = record(shop, shop.image(root, files=files, name="two"))
+        shared = [a["path"] == b["path"] for a, b in zip(plain["layers"], changed["layers"], strict=False)]
+        assert shared == [False, True, True]
+
+    def test_a_root_in_which_two_slices_have_one_file_is_refused(self, shop: Workshop) -> None:
+        """What `compose` would have settled: a project can have a root of its own making."""
+        for two in (b"same", b"other", link("x")):
+            with pytest.raises(BuildError, match="/etc/f is a file in the package one and"):
+                shop.image(shop.root({"one": {"etc/f": b"same"}, "two": {"etc/f": two}}))
+        with pytest.raises(BuildError, match="leads through a symlink"):
+            shop.image(shop.root({"one": {"srv": link("etc")}, "two": {"srv/f": b""}}))
+        with pytest.raises(BuildError, match="is a directory in the package one"):
+            shop.image(shop.root({"one": {"srv/f": b""}, "two": {"srv": link("etc")}}))
+
+    @pytest.mark.parametrize("tree", [{"fpack/store/x": b""}, {"fpack": link("srv")}, {"fpack/store": link("/")}])
+    def test_only_store_paths_lie_in_the_store(self, shop: Workshop, tree: dict[str, Any]) -> None:
+        tool = shop.plain("tool-1", {"bin/tool": program()})
+        for root in (shop.root({"evil": tree}), shop.root({"app": APP}, tree)):
+            with pytest.raises(BuildError, match="lies in the store"):
+                shop.image(root, paths=[tool])
+
+    @pytest.mark.parametrize("excluded", [None, 7, [7], [["app", "x"]], [["app", 7, "files", ""]]])
+    def test_a_root_that_does_not_say_what_it_leaves_out_is_refused(self, shop: Workshop, excluded: Any) -> None:
+        with pytest.raises(StoreError, match="not that of a root"):
+            shop.image(shop.root({"app": APP}, excluded=excluded))
 
     def test_directories_keep_their_modes_where_extra_files_go(self, shop: Workshop, tmp_path: Path) -> None:
         slices = {"app": {"var/lib/app": folder(0o700, 999, 998), "usr/bin/app": program()}}

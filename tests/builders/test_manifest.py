@@ -122,6 +122,65 @@ def test_each_file_leads_to_a_store_path_its_derivation_and_what_was_fetched(man
     assert origin(data)["args"]["tree"] in trees
 
 
+def test_what_is_generated_names_its_rule(manifest: dict[str, Any]) -> None:
+    found = entries(manifest)
+    rules = {path: entry["origin"]["generated"] for path, entry in found.items() if "origin" in entry}
+    assert rules["/etc/passwd"] == rules["/etc/group"] == "accounts" and rules["/lib"] == "merged-usr"
+    assert rules["/tmp"] == "directories" and rules["/var/run"] == "run"
+    assert not rules.keys() & {"/usr/bin/hello", "/etc/motd", "/srv/app/main.sh"}
+    kinds = {made["digest"]: made["kind"] for made in manifest["derivations"]}
+    roots = {place["path"] for place in manifest["paths"] if kinds[place["derivation"]] == "root"}
+    assert {found[path]["from"] for path in rules} == roots
+
+
+def test_claims_count_the_files_of_each_origin(manifest: dict[str, Any]) -> None:
+    places = {place["path"]: place for place in manifest["paths"]}
+    counted = dict.fromkeys(("package", "built", "files", "generated", "configured"), 0)
+    for layer in manifest["layers"]:
+        prefixes = dict(layer["parts"])
+        for entry in layer["entries"]:
+            if entry["kind"] == "directory":
+                continue
+            shipped = "package" if places[entry["from"]]["package"] else "built" if prefixes[entry["from"]] else "files"
+            counted[next(iter(entry["origin"])) if "origin" in entry else shipped] += 1
+    assert manifest["claims"] == counted and min(counted[name] for name in list(counted)[:4]) > 2
+    assert manifest["executor"] == "", "nothing was built from source"
+
+
+def test_what_the_containers_files_replace_is_noted(made: Greeter, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "fpack.fp").write_text(
+        """
+        debian = import("fpack/debian").trixie
+        image = container {
+          packages = [debian.hello]
+          files = {
+            "/usr/bin/hello" = { text = "#!/bin/sh\\n", mode = "0755" }
+            "/usr/share/greet/words" = { text = "Good day\\n", mode = "0600" }
+            "/etc/passwd" = "root:x:0:0::/:/bin/sh\\n"
+          }
+        }
+        """
+    )
+    packed = made.fpack.pack("-o", tmp_path / "image.tar", cwd=project)
+    manifest = json.loads(Path(packed["manifest"]).read_bytes())
+    packages = {place["path"]: place["package"] for place in manifest["paths"]}
+    left_out = {
+        each["path"]: (packages[layer["parts"][each["part"]][0]], each["reason"], each["by"])
+        for layer in manifest["layers"]
+        for each in layer["excluded"]
+        if each["reason"] != "generated"
+    }
+    assert left_out == {
+        "usr/bin/hello": ("hello", "files", ""),
+        "usr/share/greet/words": ("libgreet1", "mode", ""),
+        "etc/passwd": ("", "files", ""),
+    }
+    paths = [e["path"] for layer in manifest["layers"] for e in layer["entries"] if e["kind"] != "directory"]
+    assert len(paths) == len(set(paths))
+
+
 def test_directories_that_are_only_passed_through_come_from_nothing(manifest: dict[str, Any]) -> None:
     found = entries(manifest)
     assert found["/usr"]["from"] is None and found["/srv/data"]["from"] is not None
@@ -167,7 +226,7 @@ def test_it_is_an_artifact_about_the_image_and_no_part_of_it(files: dict[str, by
     (image,) = json.loads(files["index.json"])["manifests"]
     entry, artifact = artifact_of(files)
     assert artifact["subject"] == {key: image[key] for key in ("mediaType", "digest", "size")}
-    assert artifact["artifactType"] == entry["artifactType"] == "application/vnd.fpack.manifest.v1"
+    assert artifact["artifactType"] == entry["artifactType"] == "application/vnd.fpack.manifest.v2"
     assert artifact["mediaType"] == entry["mediaType"] == "application/vnd.oci.image.manifest.v1+json"
     assert blob(files, artifact["config"]) == b"{}"
     packed = blob(files, artifact["layers"][1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +16,16 @@ from fpack.builders.manifest.format import (
     MTIME,
     SYMLINK,
     Blob,
+    Claims,
     Entry,
+    Excluded,
     Head,
     Image,
     Index,
     Layer,
     Lock,
     ManifestError,
+    Origin,
     Package,
     Place,
     Source,
@@ -31,6 +35,8 @@ from fpack.builders.manifest.format import (
 )
 from fpack.builders.manifest.reader import Reader
 from fpack.builders.verify import load
+from fpack.builders.verify.athand import AtHand
+from fpack.builders.verify.run import verify
 from fpack.store import canonical
 from fpack.store.derivation import Derivation, Output, digest
 
@@ -41,7 +47,9 @@ SHA = "sha256:" + "ab" * 32
 def entry(path: str | bytes, kind: str = FILE, **more: Any) -> Entry:
     name = path.encode() if isinstance(path, str) else path
     hashed = {FILE: b"h" * 32}.get(kind, b"")
-    made = Entry(name, kind, 0o755, 0, 0, 3 if kind == FILE else 0, hashed, hashed, b"", None)
+    made = Entry(
+        name, kind, 0o755, 0, 0, 3 if kind == FILE else 0, hashed, hashed, b"", None if kind == DIRECTORY else 0
+    )
     return made._replace(**({"target": b"to"} if kind == SYMLINK else {}))._replace(**more)
 
 
@@ -52,6 +60,17 @@ ENTRIES = [
     entry(b"etc/\xff\xfe", part=0),
     entry("ünï", SYMLINK, target=b"\xe9", part=0),
 ]
+# The same in format 2: origins, and paths that are left out.
+PASSWD = Origin("generated", rule="accounts")
+SCRIPT = Origin("configured", package="libc-bin", script="postinst", sha256=b"s" * 32)
+NEWER = [
+    *ENTRIES[:2],
+    ENTRIES[2]._replace(origin=PASSWD),
+    ENTRIES[3]._replace(origin=SCRIPT),
+    entry("tmp", DIRECTORY, part=0, origin=Origin("generated", rule="directories")),
+    ENTRIES[4],
+]
+LEFT_OUT = (Excluded(0, b"etc/motd", "files", ""), Excluded(0, b"etc/\xfe", "replaced", "base-files"))
 INNER = Derivation("fetch", "hello.deb", {"urls": ["mirror://x"], "sha256": "ab" * 32, "size": 5})
 OUTER = Derivation(
     "odd", "hello", {"$bytes": "aa", "data": b"\xff", "nested": [{"$x": None}, True]}, (Output(digest(INNER.encode())),)
@@ -86,13 +105,29 @@ def head(**more: Any) -> Head:
             (Package("hello", "1.0", "amd64", "hello", "1.0", "debian", 1, 5, "ab" * 32, "pool/x.deb"),),
         ),
         derivations=2,
+        format=1,
     )
     return made._replace(**more)
 
 
+def newer(**more: Any) -> Head:
+    """The head in format 2."""
+    layer = head().layers[0]._replace(entries=len(NEWER), excluded=LEFT_OUT)
+    made = head()._replace(format=2, layers=(layer,), executor="local", claims=Claims(package=1, generated=2))
+    return made._replace(**more)
+
+
 def encoded(made: Head | None = None, entries: list[Entry] | None = None) -> bytes:
+    made = made or head()
     bodies = sorted((INNER.encode(), OUTER.encode()), key=digest)
-    return b"".join([encode_head(made or head()), *bodies, *map(encode_entry, ENTRIES if entries is None else entries)])
+    rows = (ENTRIES if made.format == 1 else NEWER) if entries is None else entries
+    return b"".join([encode_head(made), *bodies, *(encode_entry(row, made.format) for row in rows)])
+
+
+def raw(made: Head, *rows: Any) -> bytes:
+    """A manifest with entries of any form."""
+    made = made._replace(layers=(made.layers[0]._replace(entries=len(rows)),))
+    return encoded(made, []) + b"".join(map(canonical.encode, rows))
 
 
 def everything(reader: Reader) -> list[tuple[Layer, list[Entry]]]:
@@ -105,6 +140,8 @@ def test_what_was_written_is_read() -> None:
     assert {made.name for made in reader.derivations.values()} == {"hello", "hello.deb"}
     ((layer, rows),) = everything(reader)
     assert layer == head().layers[0] and rows == ENTRIES
+    reader = Reader(encoded(newer()))
+    assert reader.head == newer() and everything(reader) == [(newer().layers[0], NEWER)]
 
 
 def test_json_says_the_same_and_comes_back() -> None:
@@ -118,10 +155,115 @@ def test_json_says_the_same_and_comes_back() -> None:
     assert args == {"$$bytes": "aa", "data": {"$bytes": "ff"}, "nested": [{"$$x": None}, True]}
 
 
+def test_json_of_format_2_comes_back() -> None:
+    text = b"".join(json_form.render(Reader(encoded(newer()))))
+    assert b"".join(json_form.parse(text)) == encoded(newer())
+    value = json.loads(text)
+    assert value["claims"] == {"package": 1, "built": 0, "files": 0, "generated": 2, "configured": 0}
+    (layer,) = value["layers"]
+    origins = {str(row["path"]): row.get("origin") for row in layer["entries"]}
+    assert origins["/etc/passwd"] == {"generated": "accounts"} and origins["/etc"] is None
+    about = {"package": "libc-bin", "script": "postinst", "sha256": (b"s" * 32).hex()}
+    assert {"configured": about} in origins.values()
+    assert layer["excluded"] == [
+        {"part": 0, "path": "etc/motd", "reason": "files", "by": ""},
+        {"part": 0, "path": {"$bytes": b"etc/\xfe".hex()}, "reason": "replaced", "by": "base-files"},
+    ]
+    for change in ({"executor": 7}, {"claims": {}}, {"format": 1}, {"claims": {**value["claims"], "package": -1}}):
+        with pytest.raises(ManifestError):
+            b"".join(json_form.parse(json.dumps({**value, **change}).encode()))
+
+
+def test_json_of_format_1_has_nothing_of_format_2() -> None:
+    value = json.loads(b"".join(json_form.render(Reader(encoded()))))
+    assert not value.keys() & {"executor", "claims"} and "excluded" not in value["layers"][0]
+    for row in value["layers"][0]["entries"][2:]:
+        assert "origin" not in row
+        row["origin"] = {"generated": "accounts"}
+        with pytest.raises(ManifestError, match="not as fpack writes it"):
+            b"".join(json_form.parse(json.dumps(value).encode()))
+        del row["origin"]
+
+
+ROW = list(entry("etc/x", part=0))[:10]
+WRONG_ROWS = {
+    "no origin at all": ROW,
+    "a field more": [*ROW, None, None],
+    "a number": [*ROW, 7],
+    "a text": [*ROW, "generated"],
+    "an empty list": [*ROW, []],
+    "no rule": [*ROW, ["generated"]],
+    "an empty rule": [*ROW, ["generated", ""]],
+    "a rule that is no name": [*ROW, ["generated", "../x"]],
+    "a rule of bytes": [*ROW, ["generated", b"accounts"]],
+    "a rule and more": [*ROW, ["generated", "accounts", None]],
+    "an unknown kind": [*ROW, ["signed", "accounts"]],
+    "a script without a digest": [*ROW, ["configured", "libc-bin", "postinst"]],
+    "a script with a short digest": [*ROW, ["configured", "libc-bin", "postinst", b"x"]],
+    "an unknown script": [*ROW, ["configured", "libc-bin", "evil", b"s" * 32]],
+    "a package that is no name": [*ROW, ["configured", "Libc Bin", "postinst", b"s" * 32]],
+    "a file of no part": [*ROW[:9], None, None],
+    "a generated directory of no part": [*list(entry("x", DIRECTORY))[:10], ["generated", "directories"]],
+}
+
+
+@pytest.mark.parametrize("name", WRONG_ROWS)
+def test_wrong_origins_are_refused(name: str) -> None:
+    with pytest.raises(ManifestError):
+        everything(Reader(raw(newer(), WRONG_ROWS[name])))
+    assert everything(Reader(raw(newer(), [*ROW, ["generated", "accounts"]])))
+
+
+@pytest.mark.parametrize("kind", [FILE, SYMLINK])
+@pytest.mark.parametrize("number", [1, 2])
+def test_only_a_directory_comes_from_no_part(kind: str, number: int) -> None:
+    made = newer() if number > 1 else head()
+    for part, fine in ((0, True), (None, False)):
+        data = encoded(made._replace(layers=(made.layers[0]._replace(entries=1),)), [entry("x", kind, part=part)])
+        if fine:
+            assert everything(Reader(data))
+            continue
+        with pytest.raises(ManifestError, match="contradicts itself"):
+            everything(Reader(data))
+
+
+def test_what_a_layer_leaves_out_is_checked() -> None:
+    def left_out(*rows: Excluded) -> bytes:
+        return encoded(newer(layers=(newer().layers[0]._replace(excluded=rows),)))
+
+    fine = Excluded(0, b"x", "same", "hello")
+    assert Reader(left_out(fine)).head.layers[0].excluded == (fine,)
+    for row in (
+        fine._replace(part=1),
+        fine._replace(path=b""),
+        fine._replace(path=b"../x"),
+        fine._replace(reason="because"),
+    ):
+        with pytest.raises(ManifestError):
+            Reader(left_out(row))
+    for rows in ((fine, fine), (fine, fine._replace(path=b"a"))):
+        with pytest.raises(ManifestError, match="not sorted"):
+            Reader(left_out(*rows))
+    value = canonical.decode(encode_head(newer()))
+    bodies = encoded(newer(), [])[len(encode_head(newer())) :]
+    for path in ({"$bytes": "x"}, {"$bytes": b"text".hex()}, {"$bytes": 7}, {}, None, 7):
+        value["layers"][0]["excluded"] = [{"part": 0, "path": path, "reason": "same", "by": ""}]
+        with pytest.raises(ManifestError):
+            Reader(canonical.encode(value) + bodies)
+
+
+def test_an_image_of_format_1_is_read_for_ever() -> None:
+    """One that was packed by the fpack that wrote format 1."""
+    outcome = verify(Path(__file__).with_name("format-1") / "greeter.tar", [], [], AtHand(None, Path("/nonexistent")))
+    (part,) = outcome.images
+    assert part.head.format == 1 and not outcome.report.findings
+    assert (part.checked.layers, part.checked.entries, len(part.packages)) == (9, 108, 5)
+
+
 def test_a_layer_need_not_be_read_to_come_to_the_next() -> None:
     reader = Reader(encoded())
     assert [layer.entries for layer, _ in reader.entries()] == [len(ENTRIES)]
-    broken = Reader(encoded(entries=[*ENTRIES[:-1], entry("a")]))
+    broken = Reader(encoded(entries=[*ENTRIES[:-1], entry("a", part=0)]))
     with pytest.raises(ManifestError, match="not sorted"):
         for _ in broken.entries():
             pass
@@ -132,6 +274,8 @@ WRONG_ENTRIES = {
     "an absolute path": entry("/x"),
     "a double slash": entry("a//x"),
     "a NUL": entry("a\0"),
+    "a file without a name": entry(""),
+    "a path of a great many directories": entry("/".join("a" * 101)),
     "a number for a path": entry("x")._replace(path=7),  # type: ignore[arg-type]
     "an unknown kind": entry("x", kind="z"),
     "a mode out of range": entry("x", mode=0o10000),
@@ -168,6 +312,12 @@ def heads() -> Iterator[tuple[str, Any]]:
     yield "a prefix elsewhere", head(layers=(head().layers[0]._replace(parts=((f"{STORE}-a", "/etc"),)),))
     yield "endless entries", head(layers=(head().layers[0]._replace(entries=1 << 40),))
     yield "endless derivations", head(derivations=1 << 40)
+    yield "endless layers", head(layers=head().layers * 1001)
+    yield "endless paths", head(paths=tuple(Place(f"{STORE}-{n:06}", None, "", "") for n in range(50_001)))
+    suite, package = head().lock.suites[0], head().lock.packages[0]
+    for change in ({"date": 1 << 50}, {"until": 1 << 50}):
+        yield f"a suite of {change}", head(lock=head().lock._replace(suites=(suite._replace(**change),)))
+    yield "a package of no date", head(lock=head().lock._replace(packages=(package._replace(date=1 << 50),)))
     yield "a source of no kind", head(sources=(head().sources[0]._replace(kind="x"),))
     yield "a source with hashes of no text", head(sources=(head().sources[1]._replace(hashes=(5,)),))
     yield "more derivations than there are", head(derivations=3)
@@ -182,7 +332,16 @@ def test_wrong_heads_are_refused(name: str, made: Head) -> None:
 
 def test_other_formats_times_and_fields_are_refused() -> None:
     value = canonical.decode(encode_head(head()))
-    for change in ({"format": 2}, {"mtime": MTIME + 1}, {"more": 1}, {"image": None}, {"layers": {}}):
+    for change in (
+        {"format": 3},
+        {"format": 0},
+        {"format": True},
+        {"executor": ""},
+        {"mtime": MTIME + 1},
+        {"more": 1},
+        {"image": None},
+        {"layers": {}},
+    ):
         with pytest.raises(ManifestError):
             Reader(canonical.encode({**value, **change}))
     with pytest.raises(ManifestError, match="format"):
@@ -202,7 +361,7 @@ def test_another_encoding_of_the_same_is_refused() -> None:
     data = encoded()
     # 0x03, the size, as a byte of its own.
     assert data.endswith(b"") and data.count(b"\xcc\x03") == 0
-    rows = b"".join(map(encode_entry, ENTRIES))
+    rows = b"".join(encode_entry(row, 1) for row in ENTRIES)
     long = rows.replace(b"\x03\xc4\x20", b"\xcc\x03\xc4\x20", 1)
     assert long != rows
     with pytest.raises(ManifestError, match="canonical"):
@@ -211,14 +370,16 @@ def test_another_encoding_of_the_same_is_refused() -> None:
 
 def test_derivations_stand_in_order_and_once() -> None:
     first, second = sorted((INNER.encode(), OUTER.encode()), key=digest)
-    rows = b"".join(map(encode_entry, ENTRIES))
+    rows = b"".join(encode_entry(row, 1) for row in ENTRIES)
     for bodies in ((second, first), (first, first)):
         with pytest.raises(ManifestError, match="sorted"):
             Reader(b"".join([encode_head(head()), *bodies, rows]))
 
 
-def test_random_damage_is_an_error_or_another_manifest() -> None:
-    data = encoded()
+@pytest.mark.parametrize("made", [head(), newer()], ids=["format 1", "format 2"])
+def test_random_damage_is_an_error_or_another_manifest(made: Head) -> None:
+    data = encoded(made)
+    expected = everything(Reader(data))
     random_ = random.Random(7)
     refused = 0
     for _ in range(2000):
@@ -232,12 +393,13 @@ def test_random_damage_is_an_error_or_another_manifest() -> None:
             refused += 1
             continue
         if damaged != data:
-            assert (reader.head, rows) != (head(), [(head().layers[0], ENTRIES)]) or reader.derivations
+            assert (reader.head, rows) != (made, expected) or reader.derivations
     assert refused > 500
 
 
-def test_random_damage_of_json_is_an_error_or_another_manifest() -> None:
-    text = b"".join(json_form.render(Reader(encoded())))
+@pytest.mark.parametrize("made", [head(), newer()], ids=["format 1", "format 2"])
+def test_random_damage_of_json_is_an_error_or_another_manifest(made: Head) -> None:
+    text = b"".join(json_form.render(Reader(encoded(made))))
     random_ = random.Random(8)
     refused = 0
     for _ in range(800):

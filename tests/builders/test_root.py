@@ -201,7 +201,10 @@ def test_what_packages_ship_is_not_generated(roots: Roots) -> None:
 def test_run_takes_the_place_of_empty_directories(roots: Roots) -> None:
     roots.package("base-files", folder("./var/run"), folder("./var/lock", 0o1777), seed=True)
     made = roots.build()
-    assert made.extra["excluded"] == [["base-files", "var/lock"], ["base-files", "var/run"]]
+    assert made.extra["excluded"] == [
+        ["base-files", b"var/lock", "generated", "run"],
+        ["base-files", b"var/run", "generated", "run"],
+    ]
     assert made.entries["var/run"].target == "/run"
 
 
@@ -252,7 +255,29 @@ def test_a_file_is_stronger_than_an_alternative_unless_it_is_asked_for(roots: Ro
     assert "usr/bin/which" not in roots.build().entries
     made = roots.build(alternatives={"/usr/bin/which": "/usr/bin/which.deb"})
     assert made.entries["usr/bin/which"].target == "/usr/bin/which.deb"
-    assert ["which", "usr/bin/which"] in made.extra["excluded"]
+    assert ["which", b"usr/bin/which", "generated", "alternatives"] in made.extra["excluded"]
+    # Of two packages that have the same file neither one's is in the way.
+    roots.package("twin", items[0], seed=True)
+    made = roots.build(alternatives={"/usr/bin/which": "/usr/bin/which.deb"})
+    assert ["twin", b"usr/bin/which", "generated", "alternatives"] in made.extra["excluded"]
+    assert ["which", b"usr/bin/which", "generated", "alternatives"] in made.extra["excluded"]
+
+
+def test_each_generated_entry_has_its_rule(roots: Roots) -> None:
+    call = "update-alternatives --install /usr/bin/awk awk /usr/bin/mawk 5\n"
+    roots.package("base-files", folder("./var/run"), seed=True)
+    roots.package("mawk", file("./usr/bin/mawk", "m", 0o755), seed=True, scripts={"postinst": call})
+    roots.package("ca", file("./usr/share/ca-certificates/A.crt", "A"), seed=True)
+    roots.package("libc6", file(f"{LIB}/libc.so.6", elf()), seed=True)
+    made = roots.build()
+    rules = {path.decode(): rule for path, rule in made.extra["generated"]}
+    assert rules.keys() == made.entries.keys()
+    assert {rules[path] for path in ("etc/passwd", "etc/group")} == {"accounts"}
+    assert {rules[path] for path in ("bin", "lib")} == {"merged-usr"}
+    assert {rules[path] for path in ("etc/hosts", "etc/nsswitch.conf")} == {"name-services"}
+    assert {rules[path] for path in ("tmp", "root", "run/lock")} == {"directories"}
+    assert rules["var/run"] == "run" and rules["usr/bin/awk"] == "alternatives"
+    assert rules["etc/ssl/certs/ca-certificates.crt"] == "certificates" and rules["etc/debian_version"] == "release"
 
 
 def test_the_certificate_bundle(roots: Roots, tmp_path: Path) -> None:
@@ -292,7 +317,7 @@ def test_java_gets_its_own_form_of_the_certificates(roots: Roots) -> None:
 def test_replaced_files_are_excluded(roots: Roots) -> None:
     roots.package("new", file("./etc/f", "new"), seed=True, Replaces="old")
     roots.package("old", file("./etc/f", "old"), seed=True)
-    assert ["old", "etc/f"] in roots.build().extra["excluded"]
+    assert ["old", b"etc/f", "replaced", "new"] in roots.build().extra["excluded"]
 
 
 def test_a_conflict_is_an_error(roots: Roots) -> None:

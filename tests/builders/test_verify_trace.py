@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
 import random
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ from fpack.builders.manifest.format import Entry, Head, encode_entry, encode_hea
 from fpack.builders.manifest.reader import Reader
 from fpack.builders.verify import embedded
 from fpack.builders.verify.archive import open_archive
-from fpack.builders.verify.athand import AtHand
 from fpack.builders.verify.report import Finding, Report
 from fpack.builders.verify.run import Outcome, verify
 from fpack.builders.verify.trace import Traced
@@ -26,8 +23,8 @@ from fpack.store.canonical import decode as decode_canonical
 from fpack.store.canonical import encode as encode_canonical
 from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.errors import FpackError
-from fpack.store.store import Store
 from support.archive import new_key, write_keyring
+from support.evidence import World
 from support.greeter import Greeter, greeter
 from support.tamper import Image
 
@@ -39,39 +36,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
     return greeter(tmp_path_factory.mktemp("greeter") / "home")
 
 
-@dataclasses.dataclass
-class World:
-    """What is at hand: the store, the cached indexes and the keyring of the test's archive."""
-
-    made: Greeter
-    store: Store
-    cache: Path
-    keyring: Path
-
-    def hand(self, store: bool = True) -> AtHand:
-        return AtHand(self.store if store else None, self.cache, str(self.keyring))
-
-    def verify(self, manifest: Path | None = None, *, store: bool = True) -> Outcome:
-        """Against a manifest, in the place of the one that the image carries."""
-        image = self.made.tar
-        if manifest is not None:
-            bare = Image.load(image)
-            bare.referrers = None
-            image = bare.save(manifest.with_suffix(".tar"))
-        return verify(image, [manifest] if manifest else [], [], self.hand(store))
-
-    def deb(self, package: str) -> Path:
-        """Where the file of a package lies in the store."""
-        (place,) = self.store.root.glob(f"store/*-{package}_*.deb")
-        return place
-
-
 @pytest.fixture
 def world(made: Greeter, tmp_path: Path) -> World:
-    shutil.copytree(made.fpack.home / "store", tmp_path / "store", symlinks=True)
-    shutil.copytree(made.fpack.home / ".cache" / "fpack" / "debian", tmp_path / "cache")
-    assert made.fpack.archive is not None
-    return World(made, Store(tmp_path / "store"), tmp_path / "cache", made.fpack.archive.keyring)
+    return World.of(made, tmp_path)
 
 
 def canonical(made: Greeter) -> bytes:
@@ -101,7 +68,7 @@ def trace(outcome: Outcome) -> list[Finding]:
 
 def test_every_package_is_traced_to_a_signature(world: World) -> None:
     outcome = world.verify()
-    assert outcome.report.proven and not outcome.report.notes
+    assert not outcome.report.differs and not outcome.report.notes
     assert {p.package for p in packages(outcome)} == {
         "base-files",
         "dash",
@@ -112,19 +79,24 @@ def test_every_package_is_traced_to_a_signature(world: World) -> None:
     for package in packages(outcome):
         assert (package.compared, package.suite, package.signed) == ("deb", "trixie", True), package
         assert package.files >= 2 and package.deb == hashlib.sha256(world.deb(package.package).read_bytes()).hexdigest()
-    assert outcome.images[0].others > 10
+    # Accounts, three files of the project's and two links, what lies in the store, and a directory.
+    others = {other.path.decode(): other.origin for other in outcome.images[0].others}
+    assert others["etc/passwd"] == "generated" and others["etc/motd"] == others["srv/words"] == "files"
+    assert others["srv/data"] == "directory" and sum(origin == "built" for origin in others.values()) == 4
+    assert len(others) == outcome.others == 11
     assert outcome.value()["images"][0]["packages"][0]["compared"] == "deb"
 
 
 def test_what_is_not_at_hand_is_said(world: World) -> None:
     outcome = world.verify(store=False)
-    assert outcome.report.proven
+    assert not outcome.report.differs
     assert {p.compared for p in packages(outcome)} == {""} and {p.signed for p in packages(outcome)} == {True}
-    assert sum("is not at hand: its files" in note for note in outcome.report.notes) == 5
+    assert sum("the file of " in note and "is not at hand" in note for note in outcome.report.notes) == 5
+    assert "5 packages are not compared with what Debian ships" in outcome.report.notes[0] and outcome.claim is None
     for place in world.cache.glob("*.packages"):
         place.unlink()
     outcome = world.verify()
-    assert outcome.report.proven and {(p.suite, p.signed) for p in packages(outcome)} == {("", False)}
+    assert not outcome.report.differs and {(p.suite, p.signed) for p in packages(outcome)} == {("", False)}
     assert any("index of trixie is not at hand" in note for note in outcome.report.notes)
 
 
@@ -132,7 +104,7 @@ def test_without_the_debs_the_payloads_are_compared(world: World) -> None:
     for package in ("hello", "dash"):
         _delete(world.deb(package))
     outcome = world.verify()
-    assert outcome.report.proven
+    assert not outcome.report.differs
     assert {p.package for p in packages(outcome) if p.compared == "payload"} == {"hello", "dash"}
 
 
@@ -203,13 +175,27 @@ LIES: dict[str, tuple[Change, str]] = {
     "another version": (lambda h: hello(h, version="9.9"), "version"),
     "another place in the archive": (lambda h: hello(h, file="pool/main/x.deb"), "no index"),
     "another archive's package": (lambda h: hello(h, archive="debian-security"), "no index"),
+    "another source": (lambda h: hello(h, source="openssl"), "no index"),
+    "another version of the source": (lambda h: hello(h, source_version="9"), "no index"),
+    "another architecture": (lambda h: hello(h, arch="arm64"), "it is for arm64"),
+    "a lock for another architecture": (lambda h: lock(h, arch="arm64"), "it is for arm64"),
+    "a package twice": (lambda h: lock(h, packages=(*h.lock.packages, h.lock.packages[0])), "twice"),
+    "another release": (lambda h: lock(h, release="bookworm"), "no suite of bookworm"),
+    "a later date": (
+        lambda h: lock(h, suites=tuple(each._replace(date=each.date + 9) for each in h.lock.suites)),
+        "the lock says otherwise",
+    ),
+    "no end": (
+        lambda h: lock(h, suites=tuple(each._replace(until=None) for each in h.lock.suites)),
+        "the lock says otherwise",
+    ),
     "a package more": (
         lambda h: lock(h, packages=(*h.lock.packages, h.lock.packages[0]._replace(name="zz"))),
         "not in the image",
     ),
     "another release's signature": (
         lambda h: lock(h, suites=(h.lock.suites[0]._replace(sha256=h.lock.suites[1].sha256), *h.lock.suites[1:])),
-        "does not list",
+        "is of trixie-security",
     ),
     "a source that differs": (
         lambda h: h._replace(sources=(h.sources[0]._replace(name="evil"), *h.sources[1:])),
@@ -226,6 +212,85 @@ LIES: dict[str, tuple[Change, str]] = {
         "do not lead",
     ),
 }
+
+
+def renamed(index: str) -> Change:
+    """The lock says that the index of trixie is another file of the release."""
+
+    def change(head: Head) -> Head:
+        indexes = [each._replace(file=index) if each.suite == "trixie" else each for each in head.lock.indexes]
+        return lock(head, indexes=tuple(indexes))
+
+    return change
+
+
+MAIN = "main/binary-amd64/Packages"
+# Of a release that is signed and says something else: what it says, what the lock says, and what is found.
+RELEASES: dict[str, tuple[Callable[[str], str], Change, str]] = {
+    "another codename": (
+        lambda text: text.replace("Codename: trixie", "Codename: buster").replace("Suite: stable", "Suite: oldstable"),
+        lambda head: head,
+        "its signed release is of buster",
+    ),
+    "the installer's packages": (
+        lambda text: text.replace(MAIN, "main/debian-installer/binary-amd64/Packages"),
+        renamed("main/debian-installer/binary-amd64/Packages.xz"),
+        "is no list of binary packages",
+    ),
+    "another architecture's packages": (
+        lambda text: text.replace(MAIN, "main/binary-arm64/Packages"),
+        renamed("main/binary-arm64/Packages.xz"),
+        "is no list of binary packages for amd64",
+    ),
+    "another component's packages": (
+        lambda text: text.replace(MAIN, "non-free/binary-amd64/Packages"),
+        renamed("non-free/binary-amd64/Packages.xz"),
+        "not of the component non-free",
+    ),
+    "sources": (
+        lambda text: text.replace(MAIN, "main/source/Packages"),
+        renamed("main/source/Packages.xz"),
+        "is no list of binary packages",
+    ),
+    "the digest of another file": (
+        lambda text: text.replace(MAIN, "main/source/Sources"),
+        lambda head: head,
+        "does not list main/binary-amd64/Packages",
+    ),
+    "the packed digest of another file": (
+        lambda text: text.replace(f"{MAIN}.xz", "main/source/Sources.xz"),
+        lambda head: head,
+        "does not list main/binary-amd64/Packages.xz",
+    ),
+    "the digest of a file in another folder": (
+        lambda text: text.replace(MAIN, f"evil/{MAIN}"),
+        renamed(f"evil/{MAIN}.xz"),
+        "is no list of binary packages",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_a_signed_release_vouches_for_its_own_packages_alone(world: World, tmp_path: Path, name: str) -> None:
+    """Signed by a key that is trusted, and not what the lock makes of it."""
+    text, change, words = RELEASES[name]
+    outcome = world.verify(forged(world.made, tmp_path, head=lambda head: world.resigned(change(head), text)))
+    assert any(words in finding.what for finding in trace(outcome)), trace(outcome)
+    assert outcome.claim is None and not any(package.signed for package in packages(outcome))
+
+
+def test_a_release_that_is_signed_anew_vouches_as_the_first_did(world: World, tmp_path: Path) -> None:
+    """So what is found above is found by what it says, and not by its being another one."""
+    manifest = forged(world.made, tmp_path, head=lambda head: world.resigned(head, lambda text: f"{text}Label: x\n"))
+    assert world.verify(manifest).claim == "given"
+
+
+@pytest.mark.parametrize("part", ["suites", "indexes", "both"])
+def test_a_lock_without_indexes_leaves_packages_unchecked(world: World, tmp_path: Path, part: str) -> None:
+    nothing: dict[str, Any] = dict.fromkeys(("suites", "indexes") if part == "both" else (part,), ())
+    outcome = world.verify(forged(world.made, tmp_path, head=lambda head: lock(head, **nothing)))
+    assert outcome.claim is None and not outcome.report.differs
+    assert "5 packages are not found in an index that Debian signed" in outcome.report.notes[0]
 
 
 @pytest.mark.parametrize("name", LIES)
@@ -278,7 +343,7 @@ def test_an_index_that_was_changed_is_not_taken(world: World) -> None:
         data = place.read_bytes()
         place.write_bytes(data.replace(b"Version", b"version"))
     outcome = world.verify()
-    assert outcome.report.proven and not any(p.suite for p in packages(outcome))
+    assert not outcome.report.differs and not any(p.suite for p in packages(outcome))
     assert any("index of trixie is damaged" in note for note in outcome.report.notes)
 
 
@@ -290,7 +355,7 @@ def test_a_release_that_was_changed_or_is_signed_by_another_key_vouches_for_noth
     assert [f.where for f in findings] == ["suite trixie"] and "no valid signature" in findings[0].what
     world.keyring = tmp_path / "none.pgp"
     outcome = world.verify()
-    assert outcome.report.proven and any("cannot be checked" in note for note in outcome.report.notes)
+    assert not outcome.report.differs and any("cannot be checked" in note for note in outcome.report.notes)
     for place in world.cache.glob("*.InRelease"):
         place.write_bytes(place.read_bytes() + b"\n")
     outcome = world.verify()

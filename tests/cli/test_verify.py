@@ -1,4 +1,4 @@
-"""`fpack verify` as people run it: every image that fpack makes is proven, and the exit status tells."""
+"""`fpack verify` as people run it: what an image is shown to be, in words and by the exit status."""
 
 from __future__ import annotations
 
@@ -41,25 +41,76 @@ KINDS = [
 
 @pytest.mark.parametrize("format_", ["tar", "oci-dir"])
 @pytest.mark.parametrize("kind", KINDS, ids=[" ".join(kind) for kind in KINDS])
-def test_every_kind_of_image_is_proven(made: Greeter, tmp_path: Path, kind: tuple[str, ...], format_: str) -> None:
+def test_every_kind_of_image_is_as_its_manifest_says(
+    made: Greeter, tmp_path: Path, kind: tuple[str, ...], format_: str
+) -> None:
     out = tmp_path / "image"
     packed = made.fpack.pack(*kind, "--format", format_, "-o", out, cwd=made.project)
-    for options in ((), ("--manifest", packed["manifest"])):
+    for options, claim in (((), "self-consistent"), (("--manifest", packed["manifest"]), "given")):
         found = report(made.fpack, out, *options)
-        assert found["proven"] and found["differences"] == [] and found["unchecked"] == []
+        assert found["claim"] == claim and found["success"]
+        assert found["differences"] == [] and found["unchecked"] == []
         (image,) = found["images"]
         assert found["digest"] == packed["digest"] and image["image_id"] == packed["image_id"]
         assert image["layers"] == packed["layers"] and image["bytes"] >= packed["size_unpacked"] > 0
         assert image["packages"] and all(p["compared"] == "deb" and p["signed"] for p in image["packages"])
 
 
-def test_people_are_told_what_was_proven(made: Greeter) -> None:
+def test_people_are_told_what_was_shown(made: Greeter) -> None:
     text = made.fpack("verify", made.tar).stdout
-    assert f"{made.tar}: proven" in text and "greeter:1.0" in text
+    assert f"{made.tar}: self-consistent" in text and "greeter:1.0" in text and "proven" not in text
     assert "the manifest in it" in text and "--manifest names one that you trust" in text
-    assert "5 Debian packages: 5 compared with their .deb files, 5 in a signed index" in text
+    assert "5 Debian packages: 5 compared with their .deb files, 5 in a signed index of Debian's, of trixie on" in text
     trusted = made.fpack("verify", made.tar, "--manifest", made.manifest).stdout
-    assert "trust" not in trusted and str(made.manifest) in trusted
+    assert f"{made.tar}: proven" in trusted and "trust" not in trusted and str(made.manifest) in trusted
+
+
+def test_what_is_from_elsewhere_is_counted_and_named(made: Greeter, tmp_path: Path) -> None:
+    text = made.fpack("verify", made.tar).stdout
+    assert "  11 entries are from elsewhere:\n" in text
+    assert "    /etc/motd: the container's own\n" in text and "    /etc/passwd: made by fpack, rule accounts\n" in text
+    assert "    /srv/data: its mode and owner are no package's, 0700 999:999\n" in text
+    assert "-data/one.txt: built, kind source\n" in text and "-note: built, kind text\n" in text
+    (image,) = report(made.fpack, made.tar)["images"]
+    assert len(image["others"]) == 11 and image["others"][0].keys() == {
+        *("path", "kind", "mode", "uid", "gid", "origin", "detail")
+    }
+    project = tmp_path / "project"
+    project.mkdir()
+    many = " ".join(f'"/srv/{number:03}" = "x"' + "\n" for number in range(30))
+    (project / "fpack.fp").write_text(
+        'debian = import("fpack/debian").trixie\n'
+        f"image = container {{\npackages = [debian.hello]\nfiles = {{\n{many}}}\n}}\n"
+    )
+    packed = made.fpack.pack("-o", tmp_path / "many.tar", cwd=project)
+    text = made.fpack("verify", packed["file"]).stdout
+    assert "32 entries are from elsewhere" in text and "/srv/017:" in text and "/srv/018:" not in text
+    assert "and 12 more (-v and --json show all)" in text
+    assert "/srv/029:" in made.fpack("verify", "-v", packed["file"]).stdout
+    assert len(report(made.fpack, packed["file"])["images"][0]["others"]) == 32
+
+
+def test_strict_allows_just_as_many_as_are_named(made: Greeter) -> None:
+    refused = made.fpack("verify", "--strict", made.tar, status=1).stdout
+    assert "REFUSED: 11 entries are from elsewhere\n" in refused and "self-consistent" not in refused
+    for number in ("0", "10", "12"):
+        text = made.fpack("verify", "--strict", "--allow-other", number, made.tar, status=1).stdout
+        assert "REFUSED: 11 entries are from elsewhere" in text
+        assert not report(made.fpack, "--allow-other", number, made.tar, status=1)["success"], "it implies --strict"
+    assert "10 are allowed" in made.fpack("verify", "--allow-other", "10", made.tar, status=1).stdout
+    for options in (("--strict", "--allow-other", "11"), ("--allow-other", "11")):
+        assert report(made.fpack, *options, made.tar)["success"]
+    trusted = made.fpack("verify", "--strict", made.tar, "--manifest", made.manifest, status=1).stdout
+    assert "proven" not in trusted
+
+
+def test_what_a_container_does_is_shown(made: Greeter) -> None:
+    text = made.fpack("verify", made.tar).stdout
+    assert "no archive vouches for its configuration, which is its author's:" in text
+    assert '    Entrypoint: ["/usr/bin/hello"]\n' in text and '    User: "65534:65534"\n' in text
+    assert "GREETING=hi" in text
+    packed = made.fpack.pack("debian.trixie.hello", "-o", "plain.tar")
+    assert '    User: "root"\n' in made.fpack("verify", packed["file"]).stdout
 
 
 def test_a_difference_is_told_and_fails(made: Greeter, tmp_path: Path) -> None:
@@ -67,23 +118,85 @@ def test_a_difference_is_told_and_fails(made: Greeter, tmp_path: Path) -> None:
     image.change("usr/bin/hello", mode=0o4755)
     place = image.save(tmp_path / "changed.tar")
     text = made.fpack("verify", place, status=1).stdout
-    assert "NOT PROVEN" in text and ": proven" not in text
+    assert "DIFFERS" in text and "proven" not in text and "self-consistent" not in text
     assert "changed: /usr/bin/hello: its mode is 4755; the manifest has 0755  [layer" in text and "(hello)]" in text
     found = report(made.fpack, place, status=1)
-    assert not found["proven"]
+    assert found["claim"] is None and not found["success"]
     one = next(each for each in found["differences"] if each["where"] == "/usr/bin/hello")
     assert one["kind"] == "changed" and "(hello)" in one["layer"]
 
 
-def test_what_was_not_checked_is_told_and_fails_if_that_is_wanted(made: Greeter, tmp_path: Path) -> None:
-    env = {"FPACK_ROOT": str(tmp_path / "nowhere"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> dict[str, str]:
+    """The environment of another machine, where nothing is at hand."""
+    return {"FPACK_ROOT": str(tmp_path / "nowhere"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+def unchecked(fpack: Fpack, *args: str | Path, env: dict[str, str]) -> str:
+    """What is told of an image of which not all can be checked: no success, in words and numbers."""
+    for options in ((), ("--strict", "--allow-other", "11")):
+        done = fpack("verify", *args, *options, env=env, status=6)
+        assert "NOT CHECKED" in done.stdout and "proven" not in done.stdout and "self-consistent" not in done.stdout
+    found = report(fpack, *args, env=env, status=6)
+    assert found["claim"] is None and not found["success"] and found["unchecked"] and not found["differences"]
+    return done.stdout
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_what_was_not_checked_is_no_success(made: Greeter, elsewhere: dict[str, str], trusted: bool) -> None:
+    options = ("--manifest", made.manifest) if trusted else ()
+    text = unchecked(made.fpack, "--offline", made.tar, *options, env=elsewhere)
+    assert "not checked: the file of hello is not at hand" in text
+    assert "not checked: 5 packages are not compared with what Debian ships: " in text
+    assert "5 Debian packages: 0 in a signed index" in text
+    assert not Path(elsewhere["FPACK_ROOT"]).exists(), "no store is made to look into"
+    made.fpack("verify", "--offline", made.tar, *options)
+
+
+def test_what_is_not_here_is_fetched_and_not_kept(made: Greeter, elsewhere: dict[str, str], tmp_path: Path) -> None:
+    env = {**elsewhere, "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
     done = made.fpack("verify", made.tar, env=env)
-    assert ": proven" in done.stdout and "not checked: the file of hello is not at hand" in done.stdout
-    assert "5 Debian packages: 0 in a signed index" in done.stdout
-    assert not (tmp_path / "nowhere").exists(), "no store is made to look into"
-    strict = made.fpack("verify", "--strict", made.tar, env=env, status=1)
-    assert "NOT PROVEN" in strict.stdout
-    made.fpack("verify", "--strict", made.tar)
+    assert "self-consistent" in done.stdout and done.stderr.startswith("Fetching from Debian's archive")
+    assert "5 compared with their .deb files, 5 in a signed index" in done.stdout
+    assert "fetch hello 2.10-3\n" in made.fpack("verify", "-v", made.tar, env=env).stderr
+    assert not Path(elsewhere["FPACK_ROOT"]).exists() and not Path(elsewhere["XDG_CACHE_HOME"]).exists()
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_an_archive_that_cannot_be_reached_or_lost_something_is_no_success(
+    made: Greeter, elsewhere: dict[str, str], tmp_path: Path
+) -> None:
+    nobody = {**elsewhere, "FPACK_MIRROR": "debian=http://127.0.0.1:9/debian only"}
+    assert "A server cannot be reached" in unchecked(made.fpack, made.tar, env=nobody)
+    assert made.fpack.archive is not None
+    folder = tmp_path / "archive"
+    shutil.copytree(made.fpack.archive.folder, folder)
+    lost = {**elsewhere, "FPACK_MIRROR": made.fpack.archive.mirror_at(folder.as_uri())}
+    made.fpack("verify", made.tar, env=lost)
+    (deb,) = folder.glob("debian/pool/**/hello_*.deb")
+    deb.unlink()
+    text = unchecked(made.fpack, made.tar, env=lost)
+    assert "the file of hello is not to be had" in text
+    assert "1 packages are not compared with what Debian ships: hello" in text
+    shutil.rmtree(folder / "debian" / "dists")
+    text = unchecked(made.fpack, made.tar, env=lost)
+    assert "the index of trixie is not to be had" in text
+
+
+def test_an_archive_that_answers_otherwise_is_no_success(
+    made: Greeter, elsewhere: dict[str, str], tmp_path: Path
+) -> None:
+    """A mirror is anybody: what it answers is known by its digest."""
+    assert made.fpack.archive is not None
+    folder = tmp_path / "archive"
+    shutil.copytree(made.fpack.archive.folder, folder)
+    for place in (*folder.glob("debian/pool/**/hello_*.deb"), *folder.glob("*/dists/*/InRelease")):
+        place.write_bytes(place.read_bytes().replace(b"e", b"f"))
+    env = {**elsewhere, "FPACK_MIRROR": made.fpack.archive.mirror_at(folder.as_uri())}
+    text = unchecked(made.fpack, made.tar, env=env)
+    assert "the file of hello is not to be had" in text
+    assert "the signed release of trixie is not to be had" in text and "0 in a signed index" in text
 
 
 def test_the_manifest_beside_an_image_is_taken_if_it_carries_none(made: Greeter, tmp_path: Path) -> None:
@@ -92,7 +205,12 @@ def test_the_manifest_beside_an_image_is_taken_if_it_carries_none(made: Greeter,
     assert "carries no manifest" in message and "bare.manifest.json" in message and "--manifest" in message
     shutil.copy(made.manifest, tmp_path / "bare.manifest.json")
     found = report(made.fpack, tmp_path / "bare.tar")
-    assert found["proven"] and found["images"][0]["manifest"]["from"] == str(tmp_path / "bare.manifest.json")
+    assert found["claim"] == "self-consistent", "it lies where whoever brought the image can have put it"
+    assert found["images"][0]["manifest"]["from"] == str(tmp_path / "bare.manifest.json")
+    text = made.fpack("verify", tmp_path / "bare.tar").stdout
+    assert "proven" not in text and "can change that manifest: --manifest names one that you trust" in text
+    named = made.fpack("verify", tmp_path / "bare.tar", "--manifest", tmp_path / "bare.manifest.json").stdout
+    assert "bare.tar: proven" in named
 
 
 @pytest.mark.parametrize(
@@ -134,9 +252,11 @@ def test_the_image_is_built_again_from_its_manifest_alone(made: Greeter, tmp_pat
     try:
         env = {"FPACK_MIRROR": "debian=file:///nowhere only", "XDG_CACHE_HOME": str(tmp_path / "cache")}
         place = tmp_path / "project" / "greeter.tar"
-        done = made.fpack("verify", "--rebuild", place, env=env)
+        done = made.fpack("verify", "--rebuild", place, env=env, status=6)
         assert "built again from the manifest, it is the same" in done.stdout
-        assert report(made.fpack, "--rebuild", place, env=env)["rebuilt"] is True
+        assert "in an index that Debian signed" in done.stdout, "without an index not all can be checked"
+        found = report(made.fpack, "--rebuild", place)
+        assert found["rebuilt"] is True and found["success"]
         assert os.listdir(made.fpack.home / "store" / "tmp") == []
     finally:
         shutil.move(tmp_path / "project", made.project)
@@ -183,5 +303,5 @@ def test_an_image_that_no_build_makes_is_caught(made: Greeter, tmp_path: Path) -
 
 def test_help_names_the_exit_statuses(made: Greeter) -> None:
     text = made.fpack("verify", "--help").stdout
-    assert "0 if the image is proven" in text and "--rebuild" in text
+    assert "6  if nothing differs, but something could not be checked" in text and "--allow-other" in text
     assert "verify" in made.fpack("--help").stdout

@@ -1,0 +1,139 @@
+"""Take plain data apart field by field: each must be there, be of its kind, and no other may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from fpack.store.canonical import Value
+from fpack.store.errors import InvalidName
+from fpack.store.path import parse
+
+from .format import BYTES, Blob, ManifestError, name_value
+
+MAX_NUMBER = 1 << 53
+MAX_DATE = 253402300799  # the last second of the year 9999
+MAX_PATH = 4096
+MAX_DEPTH = 100  # of an entry; a tree in the store is 64 deep
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+HEX64 = re.compile(r"[0-9a-f]{64}\Z")
+HEX40 = re.compile(r"[0-9a-f]{40}\Z")
+
+
+class Fields:
+    """A record whose fields are taken one by one; each must be there, be of its kind, and no other may be."""
+
+    def __init__(self, value: Value, what: str, names: Iterable[str]) -> None:
+        self._what = what
+        wanted = set(names)
+        if not isinstance(value, dict) or value.keys() != wanted:
+            known = value.keys() if isinstance(value, dict) else set()
+            odd = ", ".join(sorted(wanted ^ set(known)))
+            raise ManifestError("", why=f"{what} does not have the fields that it must have ({odd})")
+        self._value: dict[str, Any] = value
+
+    def text(self, name: str) -> str:
+        """Take a text."""
+        value = self._value[name]
+        if not isinstance(value, str):
+            raise self.bad(name)
+        return value
+
+    def matching(self, name: str, pattern: re.Pattern[str]) -> str:
+        """Take a text of a form."""
+        value = self.text(name)
+        if not pattern.match(value):
+            raise self.bad(name)
+        return value
+
+    def maybe(self, name: str, pattern: re.Pattern[str]) -> str | None:
+        """Take a text of a form, or null."""
+        return None if self._value[name] is None else self.matching(name, pattern)
+
+    def number(self, name: str) -> int:
+        """Take a number that JSON can hold exactly, from 0 on."""
+        value = self._value[name]
+        if value.__class__ is not int or not 0 <= value <= MAX_NUMBER:
+            raise self.bad(name)
+        return int(value)
+
+    def number_or_none(self, name: str) -> int | None:
+        """Take such a number, or null."""
+        return None if self._value[name] is None else self.number(name)
+
+    def date(self, name: str) -> int:
+        """Take a time in Unix seconds."""
+        value = self.number(name)
+        if value > MAX_DATE:
+            raise self.bad(name)
+        return value
+
+    def store_path(self, name: str) -> str:
+        """Take a store path."""
+        value = self.text(name)
+        if not is_store_path(value):
+            raise self.bad(name)
+        return value
+
+    def record(self, name: str) -> dict[str, Value]:
+        """Take a map."""
+        value = self._value[name]
+        if not isinstance(value, dict):
+            raise self.bad(name)
+        return value
+
+    def items(self, name: str) -> list[Value]:
+        """Take a list."""
+        value = self._value[name]
+        if not isinstance(value, list):
+            raise self.bad(name)
+        return value
+
+    def name(self, name: str) -> bytes:
+        """Take a path, as `name_value` writes it."""
+        value = self._value[name]
+        if isinstance(value, str):
+            return value.encode()
+        if not isinstance(value, dict) or value.keys() != {BYTES} or not isinstance(value[BYTES], str):
+            raise self.bad(name)
+        try:
+            found = bytes.fromhex(value[BYTES])
+        except ValueError:
+            raise self.bad(name) from None
+        if name_value(found) != value:
+            raise self.bad(name)
+        return found
+
+    def blob(self, name: str) -> Blob:
+        """Take a blob's description."""
+        return parse_blob(self._value[name], name)
+
+    def bad(self, name: str) -> ManifestError:
+        """Make the error for a field that is not as it must be."""
+        return ManifestError("", why=f"{name} of {self._what} is {str(self._value[name])[:80]!r}")
+
+
+def is_store_path(text: str) -> bool:
+    """Tell whether a text is a store path, from its leading slash to the end of its name."""
+    try:
+        return str(parse(text)) == text
+    except InvalidName:
+        return False
+
+
+def parse_blob(value: Value, what: str) -> Blob:
+    """Take a blob's description apart."""
+    fields = Fields(value, what, Blob._fields)
+    return Blob(fields.text("media_type"), fields.matching("digest", DIGEST), fields.number("size"))
+
+
+def is_path(path: bytes) -> bool:
+    """Tell whether bytes can be the path of an entry, "" for the root directory."""
+    return not path or (
+        b"\0" not in path
+        and len(path) <= MAX_PATH
+        and path.count(b"/") < MAX_DEPTH
+        and not {b"", b".", b".."}.intersection(path.split(b"/"))
+    )

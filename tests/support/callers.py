@@ -1,0 +1,52 @@
+"""The program as root runs it and as a user without rights runs it, each with a home of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import fpack.cli
+from support import unprivileged
+from support.archive import Archive
+from support.program import Fpack
+
+CALLERS = ("root", "user")
+
+
+@contextmanager
+def caller(who: str, archive: Archive) -> Iterator[Fpack]:
+    """An Fpack with packages from `archive`; "user" is somebody without rights. What is in its home is deleted."""
+    place = Path(tempfile.mkdtemp(prefix="fpack-caller-", dir="/var/tmp"))
+    try:
+        place.chmod(0o755)
+        prefix: tuple[str, ...] = ()
+        if who == "user" and os.geteuid() == 0:
+            shutil.copytree(archive.folder, place / "archive")
+            shown = [
+                sys.base_prefix,
+                sys.prefix,
+                str(Path(fpack.cli.__file__).parents[1]),
+                str(Path(__file__).parents[1]),
+            ]
+            prefix = tuple(unprivileged.prefix([Path(each) for each in shown]))
+        made = Fpack(place / "home", archive, prefix)
+        if prefix:
+            os.chown(place / "home", unprivileged.UID, unprivileged.UID)
+            made.env["FPACK_KEYRING"] = str(place / "archive" / "keyring.pgp")
+            made.env["FPACK_MIRROR"] = archive.mirror_at((place / "archive").as_uri())
+        yield made
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def give(fpack: Fpack, folder: Path) -> Path:
+    """Hand a folder over to whoever runs the program."""
+    if fpack.prefix:
+        for each in [folder, *folder.rglob("*")]:
+            os.chown(each, unprivileged.UID, unprivileged.UID, follow_symlinks=False)
+    return folder
