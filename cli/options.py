@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+from fpack.store.settings import MAX_INDEX_AGE, Setting
 
 Command = Callable[..., Any]
 
@@ -19,6 +20,7 @@ class Options(NamedTuple):
     frozen: bool = False
     mirror: str | None = None
     accept_expired: bool = False
+    max_index_age: str | None = None
     arch: str | None = None
     jobs: int = 0
     keep_going: bool = False
@@ -29,11 +31,22 @@ class Options(NamedTuple):
     shell_on_failure: bool = False
 
 
-_LOCKING = [
+def _setting(setting: Setting[Any], metavar: str, text: str) -> Callable[[Command], Command]:
+    """The option of a setting. Its value is the text; a wrong one is refused here."""
+
+    def check(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+        setting.find(value)
+        return value
+
+    return click.option(setting.option, metavar=metavar, help=text, callback=check)
+
+
+_LOCKING: list[Callable[[Command], Command]] = [
     click.option("--lock", type=click.Path(path_type=Path, dir_okay=False), help="Use this lock file."),
     click.option("--frozen", is_flag=True, help="Fail rather than change the lock."),
     click.option("--mirror", metavar="URL", help="Take Debian's files from here first."),
     click.option("--accept-expired", is_flag=True, help="Accept an index that is past its expiry date."),
+    _setting(MAX_INDEX_AGE, "DAYS", "Accept an index without an expiry date for so long after it was signed."),
     click.option("--arch", metavar="ARCH", help="Debian architecture to make things for, as in amd64 or arm64."),
 ]
 _BUILDING = [

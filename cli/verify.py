@@ -150,7 +150,22 @@ def _proof(part: Part, platform: str) -> list[str]:
         signed = sum(1 for each in packages if each.signed)
         parts.append(f"{signed} in a signed index of Debian's")
         lines.append(f"  {len(packages)} Debian packages: {', '.join(parts)}")
+    lines += _signatures(part)
     return [_plain(line) for line in lines]
+
+
+def _signatures(part: Part) -> list[str]:
+    """When Debian signed the releases that were used, and which of the keys may not sign any more."""
+    from fpack.builders.debian.suites import show_date
+
+    if not part.signed:
+        return []
+    dates = [f"{suite} on {show_date(each.made)[:10]}" for suite, each in sorted(part.signed.items())]
+    lines = [f"  Debian signed {', '.join(dates)}"]
+    for suite, each in sorted(part.signed.items()):
+        if each.trouble:
+            lines.append(f"  {suite}: the key {each.key} was valid then; since then it {each.trouble}")
+    return lines
 
 
 def _plain(text: str) -> str:

@@ -264,6 +264,7 @@ class Workspace:
             http=Http(),
             frozen=self.options.frozen,
             accept_expired=self.options.accept_expired or None,
+            max_age=self.options.max_index_age,
             reporter=IndexProgress(),
         )
         if self._project is None and self.options.lock is None and not self.options.frozen:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import mmap
 import re
+import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from fpack.builders.debian import release
+from fpack.builders.debian.release import parse_release
+from fpack.builders.debian.signatures import KeyringError, Signature, find_keyring, verify
 from fpack.builders.manifest.format import Index, Lock, Package, Suite
 from fpack.store.errors import FpackError
 
@@ -29,7 +31,7 @@ class _Text(NamedTuple):
 
 
 class Archives:
-    """The indexes of a lock, opened when they are first needed."""
+    """The indexes of a lock, opened when they are first needed. signed: by suite, the signature that was accepted."""
 
     def __init__(self, lock: Lock, hand: AtHand, report: Report) -> None:
         self._lock = lock
@@ -37,6 +39,7 @@ class Archives:
         self._report = report
         self._texts: dict[str, _Text | None] = {}
         self._signed: dict[str, bool] = {}
+        self.signed: dict[str, Signature] = {}
 
     def vouch(self, package: Package) -> tuple[str | None, bool]:
         """The suite in whose index a package is (None: not known here), and whether that index is signed.
@@ -87,10 +90,11 @@ class Archives:
             self._report.note(f"the signed release of {suite.suite} is not at hand")
             return False
         try:
-            keyring = release.find_keyring(self._hand.keyring)
-            signed = release.verify(place.read_bytes(), keyring, str(place))
-            found = release.parse_release(signed, suite.sha256, str(place))
-        except release.KeyringError as error:
+            keyring = find_keyring(self._hand.keyring)
+            # The image may be older than the key's last day. The key must have been valid when it signed.
+            signed = verify(place.read_bytes(), keyring, str(place), now=time.time(), new=False)
+            found = parse_release(signed.text, suite.sha256, str(place))
+        except KeyringError as error:
             self._report.note(f"the signature of {suite.suite} cannot be checked: {error.what}")
             return False
         except FpackError as error:
@@ -101,6 +105,7 @@ class Archives:
             if (sha256, size) not in digests:
                 self._report.add(TRACE, f"suite {suite.suite}", f"its signed release does not list the index {sha256}")
                 return False
+        self.signed[suite.suite] = signed.signatures[0]
         return True
 
 

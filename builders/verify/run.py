@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fpack.builders.debian.signatures import Signature
 from fpack.builders.manifest.format import Blob, Head
 from fpack.builders.manifest.reader import Reader
 
@@ -26,13 +27,14 @@ WITHIN = "the image"
 class Part(NamedTuple):
     """One image, for one platform. manifest: where its manifest was; data: that in its canonical form.
 
-    others: how many entries come from no package.
+    others: how many entries come from no package. signed: by suite, Debian's signature on the release that was used.
     """
 
     head: Head
     checked: Checked
     packages: list[Traced]
     others: int
+    signed: dict[str, Signature]
     manifest: str
     data: bytes
 
@@ -59,6 +61,7 @@ class Part(NamedTuple):
             "bytes": self.checked.size,
             "packages": [traced._asdict() for traced in self.packages],
             "other_entries": self.others,
+            "releases": [{"suite": suite, **self.signed[suite]._asdict()} for suite in sorted(self.signed)],
         }
 
 
@@ -165,7 +168,7 @@ class _Verification:
             trace.finish()
         finally:
             trace.close()
-        return Part(reader.head, checked, trace.packages, trace.others, where, data)
+        return Part(reader.head, checked, trace.packages, trace.others, trace.signed, where, data)
 
     def _docker(self, expected: Sequence[list[dict[str, Any]]]) -> None:
         """The way by which docker and podman load a tar leads to one of the images. A layout has none."""

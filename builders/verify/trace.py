@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.builders import meta
+from fpack.builders.debian.signatures import Signature
 from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, Entry, Layer, Place
 from fpack.builders.manifest.reader import Reader
 from fpack.store.derivation import Derivation, placeholder
@@ -97,6 +98,11 @@ class Trace:
     def close(self) -> None:
         """Wait for no more."""
         self._pool.shutdown(cancel_futures=True)
+
+    @property
+    def signed(self) -> dict[str, Signature]:
+        """By suite, the signature on its release that was accepted."""
+        return self._archives.signed
 
     def finish(self) -> None:
         """The lock has what was used, and no more; the manifest's parts go together."""

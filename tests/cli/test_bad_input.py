@@ -89,6 +89,15 @@ def test_an_expired_index_names_the_date_and_can_be_accepted(fpack: Fpack, archi
     fpack.pack("debian.trixie.hello", "--accept-expired")
 
 
+def test_an_old_index_without_an_expiry_date_is_named_and_can_be_accepted(fpack: Fpack, archive: Archive) -> None:
+    archive.publish(date=time.time() - 500 * DAY, days=None)
+    message = fpack.fails("pack", "debian.trixie.hello")
+    assert "500 days old" in message and "--accept-expired" in message and "--max-index-age" in message
+    message = fpack.fails("pack", "debian.trixie.hello", "--max-index-age", "soon")
+    assert "--max-index-age is a number of days" in message and "'soon'" in message
+    fpack.pack("debian.trixie.hello", "--max-index-age", "501")
+
+
 @pytest.mark.parametrize("part", ["InRelease", "Packages.xz"])
 def test_a_truncated_index(fpack: Fpack, archive: Archive, part: str) -> None:
     found = [p for p in (archive.folder / "debian" / "dists" / "trixie").rglob("*") if p.is_file()]

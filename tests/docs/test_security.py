@@ -19,5 +19,5 @@ def test_each_test_that_is_named_is_there() -> None:
 def test_each_row_names_one() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ") and not line.startswith("| ---")]
     heads = [row for row in rows if row.endswith("| tests |")]
-    assert len(heads) == 4
+    assert len(heads) >= 4
     assert all("::test_" in row for row in rows if row not in heads)
