@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from fpack.store.errors import FpackError
+from fpack.store.owners import make_directories
 
 from . import options as shared
 
@@ -172,7 +174,8 @@ def _readline(session: Session) -> Any:
         return
     history = history_file()
     with contextlib.suppress(OSError):
-        readline.read_history_file(history)
+        if history is not None:
+            readline.read_history_file(history)
     readline.set_history_length(_HISTORY)
     readline.set_completer_delims(_DELIMITERS)
     readline.parse_and_bind("tab: complete")
@@ -182,14 +185,19 @@ def _readline(session: Session) -> Any:
         yield
     finally:
         with contextlib.suppress(OSError):
-            history.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            readline.write_history_file(history)
+            if history is not None:
+                make_directories(os.fspath(history.parent))
+                readline.write_history_file(history)
 
 
-def history_file() -> Path:
-    """Where the lines of earlier sessions are."""
-    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return Path(state) / "fpack" / "history"
+def history_file() -> Path | None:
+    """Where the lines of earlier sessions are; None if others can put something else there."""
+    from .workspace import state_directory
+
+    try:
+        return state_directory() / "history"
+    except FpackError:
+        return None
 
 
 def _completer(session: Session, line: Callable[[], str]) -> Callable[[str, int], str | None]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
+from fpack.store.owners import exposed
 from fpack.store.path import StorePath
 from fpack.store.store import Store, default_root
 
@@ -300,8 +301,7 @@ class Workspace:
             return self.options.lock
         if self._project is not None:
             return self._project / LOCK_FILE
-        state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-        return Path(state) / "fpack" / LOCK_FILE
+        return state_directory() / LOCK_FILE
 
     @cached_property
     def evaluator(self) -> Evaluator:
@@ -387,6 +387,20 @@ def cache_directory() -> Path:
     """Where things are kept that can be made again: parsed indexes and compiled modules."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return Path(home) / "fpack"
+
+
+def state_directory() -> Path:
+    """Where things are kept that cannot be made again: the user's own lock. FpackError if others can change them."""
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    place = Path(home) / "fpack"
+    if found := exposed(os.fspath(place)):
+        raise FpackError(
+            "Another user can change your package lock",
+            where=found.place,
+            why=found.why,
+            hint="set XDG_STATE_HOME to a directory of your own, or name a lock with --lock",
+        )
+    return place
 
 
 def _package_directory() -> Path:

@@ -172,8 +172,8 @@ def lock(workspace: Workspace, now: float) -> Iterator[Finding]:
     """How old the lock is, and whether the archive still vouches for what it pins."""
     from .render import short
 
-    place = workspace.lock_file
     try:
+        place = workspace.lock_file
         pins = workspace.read_lock().suites.values()
     except FpackError as error:
         yield failed("lock", error)

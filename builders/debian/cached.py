@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fpack.store.owners import is_believed
+from fpack.store.owners import open_to_others
 
 from .index import Cache, Index, open_cached
 from .lock import Lock
@@ -96,7 +96,7 @@ def _heads(cache: Cache) -> Iterator[tuple[str, int, bytes]]:
         return
     for place in places:
         with contextlib.suppress(OSError, ValueError, TypeError, OverflowError), place.open("rb") as file:
-            data = file.read(_MAX_RELEASE) if is_believed(os.fstat(file.fileno())) else b""
+            data = b"" if open_to_others(os.fstat(file.fileno())) else file.read(_MAX_RELEASE)
             codename, date = _CODENAME.search(data, 0, _HEAD), _DATE.search(data, 0, _HEAD)
             if codename and date:
                 yield codename[1].decode(), int(parsedate_to_datetime(date[1].decode()).timestamp()), data

@@ -7,12 +7,25 @@ import os
 from collections.abc import Iterator
 
 from fpack.store.errors import FpackError
+from fpack.store.owners import exposed, make_directories
+
+
+def check_place(place: str) -> None:
+    """FpackError if another user could put something else into a shell's directory: what is in it is run."""
+    found = exposed(place)
+    if found is not None:
+        raise FpackError(
+            "Another user can change what is kept of the shell",
+            where=found.place,
+            why=found.why,
+            hint="set XDG_CACHE_HOME to a directory of your own",
+        )
 
 
 def make_place(place: str) -> None:
     """Make a shell's directory in the user's cache, if it is not there. FpackError if that cannot be."""
     try:
-        os.makedirs(place, mode=0o700, exist_ok=True)
+        make_directories(place)
     except OSError as error:
         raise FpackError(
             "There is nowhere to keep the shell",

@@ -10,13 +10,14 @@ from fpack.store.errors import FpackError
 from . import enter, host, plan
 from .cache import Entry
 from .model import USUAL, Account, Closure, Host, Wishes
-from .placing import beside, make_place
+from .placing import beside, check_place, make_place
 
 
 class Ready:
     """Everything that is needed to run commands in a shell."""
 
     def __init__(self, entry: Entry, wishes: Wishes, closure: Closure | None = None) -> None:
+        check_place(entry.place)
         self.entry = entry
         self.closure = closure or entry.closure
         self.wishes = wishes
