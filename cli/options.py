@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-from fpack.store.settings import MAX_INDEX_AGE, Setting
+from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE, Setting
 
 Command = Callable[..., Any]
 
@@ -21,6 +21,8 @@ class Options(NamedTuple):
     mirror: str | None = None
     accept_expired: bool = False
     max_index_age: str | None = None
+    eval_memory: str | None = None
+    eval_time: str | None = None
     arch: str | None = None
     jobs: int = 0
     keep_going: bool = False
@@ -41,6 +43,10 @@ def _setting(setting: Setting[Any], metavar: str, text: str) -> Callable[[Comman
     return click.option(setting.option, metavar=metavar, help=text, callback=check)
 
 
+_EVALUATING: list[Callable[[Command], Command]] = [
+    _setting(EVAL_MEMORY, "SIZE", "Memory that evaluation may take, as in 8G; half of the machine's, if not given."),
+    _setting(EVAL_TIME, "SECONDS", "Processor time that evaluation may take; 300, if not given."),
+]
 _LOCKING: list[Callable[[Command], Command]] = [
     click.option("--lock", type=click.Path(path_type=Path, dir_okay=False), help="Use this lock file."),
     click.option("--frozen", is_flag=True, help="Fail rather than change the lock."),
@@ -56,8 +62,16 @@ _BUILDING = [
 ]
 
 
+def evaluating(command: Command) -> Command:
+    """Options of verbs that read the language: what that may take."""
+    for option in reversed(_EVALUATING):
+        command = option(command)
+    return command
+
+
 def locking(command: Command) -> Command:
-    """Options of verbs that evaluate: which lock, which mirrors."""
+    """Options of verbs that evaluate: which lock, which mirrors, and those of `evaluating`."""
+    command = evaluating(command)
     for option in reversed(_LOCKING):
         command = option(command)
     return command

@@ -88,6 +88,8 @@ def _loop(session: Session, read: Callable[[str], str]) -> None:
             print()  # what was typed is dropped
             continue
         try:
+            if session.limits is not None:
+                session.limits.restart()
             _do(session, text)
         except _Quit:
             return

@@ -308,6 +308,7 @@ class Workspace:
         """The language, with the standard library, the curated packages and this workspace's packages and sources."""
         from fpack.lang import std
         from fpack.lang.evaluator import Evaluator
+        from fpack.lang.limits import Limits
         from fpack.store.source import SourceTree
 
         return Evaluator(
@@ -316,6 +317,7 @@ class Workspace:
             library=[Path(std.__path__[0]), _package_directory()],
             packages=_LazySource(self),
             sources=SourceTree(),
+            limits=Limits.found(self.options.eval_memory, self.options.eval_time),
             settings={"arch": self.arch, "codec": _codec(self.options.compress), "version": VERSION},
         )
 

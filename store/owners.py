@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from .errors import StoreError
 
@@ -17,11 +16,14 @@ _LINKS = 40  # as many as the kernel follows
 _GROUP, _ALL = 0o020, 0o002
 
 
-class Exposed(NamedTuple):
+class Exposed:
     """What another user can change. why: a sentence about `place` that begins with `it`."""
 
-    place: str
-    why: str
+    __slots__ = ("place", "why")
+
+    def __init__(self, place: str, why: str) -> None:
+        self.place = place
+        self.why = why
 
 
 def exposed(path: str) -> Exposed | None:
