@@ -231,6 +231,8 @@ class Evaluator:
         from .blame import blame
 
         told = blame(error, self._cache)
+        if isinstance(error, Exhausted):
+            self._modules.abandon()
         if not isinstance(told, Exhausted):
             return told
         fault, latest = told.fault, self._modules.latest

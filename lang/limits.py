@@ -10,9 +10,11 @@ fails, however large, before any of it is filled. A process that computes far be
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 import time
+from _signal import SIGXCPU  # type: ignore[import-not-found]  # `signal` takes a millisecond to be imported
 from _thread import allocate_lock, get_ident
 from collections.abc import Callable
 from types import FrameType
@@ -23,13 +25,16 @@ from fpack.store.settings import EVAL_MEMORY, EVAL_TIME
 from .errors import Fault
 
 POLL = 0.25  # seconds between looks
-REACTION = 5.0  # seconds that an evaluation has to end
+REACTION = 5.0  # seconds of processor time that an evaluation has to end
+_WAITING = 60.0  # seconds, if it does not use them
 _SOON = 0.001
 _AGAIN = 1.0  # seconds until it is told once more
 
 # How far beyond the limit the kernel steps in: the waiting thread is to be first.
 _MEMORY_SPARE = 256 << 20
 _TIME_SPARE = 20.0
+
+_COUNTED = 1 << 62  # more is none to the kernel
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
@@ -109,7 +114,7 @@ class Watch:
         self._thread = 0
         self._clock = -1  # of the evaluating thread's processor time
         self._fault: Fault | None = None
-        self._since = self._last = 0.0
+        self._since = self._last = self._spent_before = 0.0
         limits.caught = False
         if limits.base is None:
             limits.base = resident()
@@ -150,13 +155,15 @@ class Watch:
             self._fault = self._reached()
             if self._fault is not None:
                 self._since = self._last = now
+                self._spent_before = self._spent()
                 self._raise(self._fault)
             return True
         frame = sys._current_frames().get(self._thread)
         if frame is None:
             return not self._thread
         if not self.limits.caught:
-            if now - self._since > REACTION:
+            # A busy machine leaves it little time; a thread that waits for something takes none.
+            if self._spent() - self._spent_before > REACTION or now - self._since > _WAITING:
                 end(located(self._fault, frame))
             elif now - self._last > _AGAIN:
                 self._last = now
@@ -243,9 +250,6 @@ def guard(limits: Limits, stack: int) -> None:
             spare = limits.memory // 4 + _MEMORY_SPARE
             _lower(resource.RLIMIT_DATA, max(limits.data + limits.memory, used) + stack + spare)
         if limits.seconds is not None:
-            import faulthandler
-            from _signal import SIGXCPU  # type: ignore[import-not-found]  # `signal` makes enumerations first
-
             left = max(0.0, limits.seconds - limits.used)
             if _lower(resource.RLIMIT_CPU, int(time.process_time() + left * 1.25 + _TIME_SPARE) + 1):
                 faulthandler.register(SIGXCPU, file=2, chain=True)
@@ -269,6 +273,7 @@ def _release() -> None:
             while _before:
                 which, limits = _before.pop()
                 resource.setrlimit(which, limits)
+        faulthandler.unregister(SIGXCPU)
 
 
 def _lower(which: int, limit: int) -> bool:
@@ -276,6 +281,8 @@ def _lower(which: int, limit: int) -> bool:
     import resource
 
     soft, hard = resource.getrlimit(which)
+    if limit > _COUNTED:
+        return False
     if soft != resource.RLIM_INFINITY and soft <= limit:
         return False
     if hard != resource.RLIM_INFINITY and hard < limit:

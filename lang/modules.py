@@ -149,6 +149,12 @@ class Modules:
         made = {**self.run(module, changes), **changes}
         return made_by(made, lambda more: self._record(module, {**changes, **more}))
 
+    def abandon(self) -> None:
+        """Forget what was being read: an evaluation was ended at any instant."""
+        for module in self._stack:
+            module.running = False
+        self._stack.clear()
+
     # ---- texts
 
     def compile(self, source: Source, root: str, directory: str) -> Module:
@@ -209,10 +215,10 @@ class Modules:
             else:
                 raise self._unbound(module, written, span)
         scope[".path"] = lambda text: _path(module, text)
-        module.running = True
+        self._stack.append(module)
         if not module.source.library:
             self.latest = module.source
-        self._stack.append(module)
+        module.running = True
         try:
             exec(module.code, scope, Changed(scope, changes) if changes else scope)
         finally:

@@ -35,6 +35,12 @@ VERBS = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _compiled(fpack: Fpack) -> None:
+    """The library is compiled once, and not within the limits of a test."""
+    fpack("eval", "-e", "[container, shell, text, package]")
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "fpack.fp").write_text(HOSTILE)
