@@ -16,15 +16,17 @@ gc.set_threshold(*COLLECT)  # as fpack itself does first
 
 from fpack.lang import stack  # noqa: E402
 from fpack.lang.evaluator import Evaluator  # noqa: E402
+from fpack.lang.limits import Limits  # noqa: E402
 from fpack.lang.values import describe  # noqa: E402
 
 
 def main(file: str, attribute: str, cache: str, database: str = "") -> None:
     """Print the attribute, or the number of derivations that were made for it."""
-    evaluator = Evaluator(cache=cache)
+    limits = Limits.found()  # as fpack itself has them
+    evaluator = Evaluator(cache=cache, limits=limits)
     value = evaluator.select(evaluator.load(file), [attribute])
     if isinstance(value, list):
-        stack.run(lambda: all_derivations(evaluator, value))
+        stack.run(lambda: all_derivations(evaluator, value), limits)
         print(len(evaluator.derivations))
     else:
         print(value)

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import options
+
 if TYPE_CHECKING:
     from fpack.lang.check import Finding
     from fpack.lang.check_calls import Library
+    from fpack.lang.limits import Limits
 
 
 @click.command(
@@ -23,16 +26,18 @@ Examples:
 )
 @click.argument("files", nargs=-1, metavar="[FILES|DIRS]...", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of what was found.")
-def command(files: tuple[Path, ...], as_json: bool) -> int:
+@options.evaluating
+def command(files: tuple[Path, ...], as_json: bool, eval_memory: str | None, eval_time: str | None) -> int:
     """Look for names that do not exist or are not used, wrong fields and arguments, and branches never taken.
 
     Nothing is evaluated, fetched or built. The exit status is 1 if there are errors; warnings alone give 0.
     """
-    from . import options
+    from fpack.lang.limits import Limits
+
     from .texts import find
 
-    known = library()
-    found = [finding for place in find(files or (Path(),)) for finding in check_file(place, known)]
+    known, limits = library(), Limits.found(eval_memory, eval_time)
+    found = [finding for place in find(files or (Path(),)) for finding in check_file(place, known, limits)]
     errors = sum(finding.is_error for finding in found)
     if as_json:
         options.print_json([finding.as_json() for finding in found])
@@ -51,11 +56,11 @@ def library() -> Library:
     return library_of([places[0].parent] if places else [], cache_directory() / "modules")
 
 
-def check_file(place: Path, known: Library) -> list[Finding]:
-    """What is wrong with one file; that it cannot be read is a finding of its own."""
+def check_file(place: Path, known: Library, limits: Limits) -> list[Finding]:
+    """What is wrong with one file; that it cannot be read, or takes too much, is a finding of its own."""
     from fpack.lang import stack
     from fpack.lang.check import Finding, check, directory_of
-    from fpack.lang.errors import EvalError
+    from fpack.lang.errors import EvalError, Fault
 
     from . import texts
 
@@ -72,7 +77,11 @@ def check_file(place: Path, known: Library) -> list[Finding]:
         except RecursionError:
             return [Finding("syntax", source.error(0, 0, "This text is nested too deeply"))]
 
-    result: list[Finding] = stack.run(work)
+    limits.restart()
+    try:
+        result: list[Finding] = stack.run(work, limits)
+    except Fault as fault:
+        return [Finding("syntax", source.error(0, 0, fault.what, why=fault.why, hint=fault.hint))]
     return result
 
 

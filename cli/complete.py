@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import click
 
 Candidate = tuple[str, str]  # the text, and what it is
+_SECONDS = 5.0  # for a file that is only looked at
 MANY = 600  # names of packages; where there are more, their beginnings are offered
 LONG = 70  # letters of what a candidate is
 ARCHITECTURES = ("amd64", "arm64", "armhf", "i386", "ppc64el", "riscv64", "s390x")
@@ -221,15 +222,19 @@ def _of_file(text: str) -> Answer:
 
 def _attributes(file: Path, text: str) -> list[Candidate]:
     """Paths of attributes below what `text` names up to its last dot, as far as the file's text tells."""
+    from fpack.lang import stack
+    from fpack.lang.limits import Limits
     from fpack.lang.parser import parse
-    from fpack.lang.source import Source
+    from fpack.lang.source import Source, read_text
     from fpack.store.errors import FpackError
 
     from .workspace import cache_directory
 
     try:
-        entries = parse(Source(str(file), file.read_text("utf-8")), cache_directory() / "modules")
-    except (OSError, UnicodeDecodeError, FpackError):
+        limits = Limits(Limits.found().memory, _SECONDS)
+        source = Source(str(file), read_text(file, str(file)))
+        entries = stack.run(lambda: parse(source, cache_directory() / "modules"), limits)
+    except (OSError, FpackError, RecursionError):
         return []
     *path, _ = text.split(".")
     for name in path:

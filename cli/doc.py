@@ -74,15 +74,18 @@ def _plain(found: Doc | Manual) -> dict[str, Any]:
 
 def _own(name: str, cache: Path) -> Manual:
     from fpack.lang import documentation as docs
-    from fpack.lang.source import Source
+    from fpack.lang import stack
+    from fpack.lang.limits import Limits
+    from fpack.lang.source import MAX_FILE, Source, read_bytes
 
     from .target import UsageError
 
     try:
-        text = Path(name).read_text()
+        text = read_bytes(name, MAX_FILE).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError("This file cannot be read", where=name, why=getattr(error, "strerror", str(error))) from None
-    return docs.of_file(Source(name, text), name, cache)
+    found: Manual = stack.run(lambda: docs.of_file(Source(name, text), name, cache), Limits.found())
+    return found
 
 
 def _overview(directories: list[Path], packages: list[str]) -> list[str]:

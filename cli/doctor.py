@@ -82,7 +82,7 @@ def _findings(options: shared.Options, contents: bool, repair: bool) -> Iterator
     with Workspace(options) as workspace:
         workspace.use_project(find_project(Path.cwd()))
         yield world.clock(workspace, now)
-        yield world.keyring()
+        yield world.keyring(now)
         yield from world.lock(workspace, now)
         try:
             yield from world.mirrors(workspace.mirrors, now)

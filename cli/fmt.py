@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
+
+from . import options as shared
+
+if TYPE_CHECKING:
+    from fpack.lang.limits import Limits
 
 STANDARD = "<standard input>"
 
@@ -36,9 +41,13 @@ Examples:
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not formatted.")
 @click.option("--diff", is_flag=True, help="Write nothing; show the changes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: which files change, and the errors.")
-def command(files: tuple[Path, ...], check: bool, diff: bool, as_json: bool) -> int:
+@shared.evaluating
+def command(
+    files: tuple[Path, ...], check: bool, diff: bool, as_json: bool, eval_memory: str | None, eval_time: str | None
+) -> int:
     """Format FILES, and all .fp files in DIRS. The meaning never changes, and comments stay."""
     from fpack.lang.errors import EvalError
+    from fpack.lang.limits import Limits
     from fpack.store.errors import FpackError, printable
 
     from .options import print_json
@@ -46,16 +55,17 @@ def command(files: tuple[Path, ...], check: bool, diff: bool, as_json: bool) -> 
     from .target import UsageError
     from .texts import find
 
+    limits = Limits.found(eval_memory, eval_time)
     if files == (Path("-"),):
         if as_json:
             raise UsageError("--json is for files", hint="leave out -, or --json")
-        return _filter(check, diff)
+        return _filter(check, diff, limits)
     code, changed = 0, 0
     names: list[str] = []
     errors: list[dict[str, str]] = []
     for place in find(files or (Path(),)):
         try:
-            outcome = formatted(place)
+            outcome = formatted(place, limits)
             if outcome.changed and not (check or diff):
                 _write(place, outcome.after)
         except FpackError as error:
@@ -85,11 +95,11 @@ def command(files: tuple[Path, ...], check: bool, diff: bool, as_json: bool) -> 
     return code or int(check and changed > 0)
 
 
-def formatted(place: Path) -> Outcome:
+def formatted(place: Path, limits: Limits) -> Outcome:
     """A file's text, and how it should be. An error for what is no text of the language."""
     from . import texts
 
-    return _outcome(texts.shown(place), texts.read(place))
+    return _outcome(texts.shown(place), texts.read(place), limits)
 
 
 def difference(outcome: Outcome, name: str) -> str:
@@ -102,8 +112,9 @@ def difference(outcome: Outcome, name: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def _outcome(name: str, text: str) -> Outcome:
+def _outcome(name: str, text: str, limits: Limits) -> Outcome:
     from fpack.lang import stack
+    from fpack.lang.errors import Fault
     from fpack.lang.fmt import format_source
 
     from .texts import source
@@ -117,14 +128,18 @@ def _outcome(name: str, text: str) -> Outcome:
         except RecursionError:
             raise read.error(0, 0, "This text is nested too deeply") from None
 
-    return Outcome(text, str(stack.run(work)))
+    limits.restart()
+    try:
+        return Outcome(text, str(stack.run(work, limits)))
+    except Fault as fault:
+        raise read.error(0, 0, fault.what, why=fault.why, hint=fault.hint) from None
 
 
-def _filter(check: bool, diff: bool) -> int:
+def _filter(check: bool, diff: bool, limits: Limits) -> int:
     """Standard input to standard output."""
     from fpack.lang.source import decoded
 
-    outcome = _outcome(STANDARD, decoded(sys.stdin.buffer.read(), STANDARD))
+    outcome = _outcome(STANDARD, decoded(sys.stdin.buffer.read(), STANDARD), limits)
     if diff:
         sys.stdout.write(difference(outcome, STANDARD))
     elif not check:

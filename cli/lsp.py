@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import click
+from fpack.store.settings import EVAL_MEMORY, EVAL_TIME
+
+from . import options
 
 
 @click.command(
@@ -15,8 +20,13 @@ extra packages of `fpack[lsp]`. docs/editors/ has what VS Code, Neovim, Emacs an
 Example:
   fpack lsp                  the command that an editor's settings name""",
 )
-def command() -> int:
+@options.evaluating
+def command(eval_memory: str | None, eval_time: str | None) -> int:
     """Serve editors: errors while typing, what names mean, completion, formatting."""
+    # A file is evaluated by a process of its own, which has them from here.
+    for setting, given in ((EVAL_MEMORY, eval_memory), (EVAL_TIME, eval_time)):
+        if given is not None:
+            os.environ[setting.variable] = given
     try:
         import pygls  # noqa: F401
     except ImportError:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fpack.lang import stack
+from fpack.lang.limits import Limits
 from fpack.store import processes
 from fpack.store.errors import FpackError
 from lsprotocol import types as lsp
@@ -122,9 +123,9 @@ class Server(LanguageServer):
 
 
 def _deeply(work: Callable[[], T]) -> T | None:
-    """What `work` gives, on a stack that deep texts fit; None if one is too deep even so."""
+    """What `work` gives, on a stack that deep texts fit; None if one is too deep even so, or beyond the limits."""
     try:
-        result: T = stack.run(work)
+        result: T = stack.run(work, Limits.found())
     except (RecursionError, FpackError):
         return None
     return result

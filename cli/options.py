@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE, Setting
 
 Command = Callable[..., Any]
 
@@ -19,6 +20,9 @@ class Options(NamedTuple):
     frozen: bool = False
     mirror: str | None = None
     accept_expired: bool = False
+    max_index_age: str | None = None
+    eval_memory: str | None = None
+    eval_time: str | None = None
     arch: str | None = None
     jobs: int = 0
     keep_going: bool = False
@@ -29,11 +33,26 @@ class Options(NamedTuple):
     shell_on_failure: bool = False
 
 
-_LOCKING = [
+def _setting(setting: Setting[Any], metavar: str, text: str) -> Callable[[Command], Command]:
+    """The option of a setting. Its value is the text; a wrong one is refused here."""
+
+    def check(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+        setting.find(value)
+        return value
+
+    return click.option(setting.option, metavar=metavar, help=text, callback=check)
+
+
+_EVALUATING: list[Callable[[Command], Command]] = [
+    _setting(EVAL_MEMORY, "SIZE", "Memory that evaluation may take, as in 8G; half of the machine's, if not given."),
+    _setting(EVAL_TIME, "SECONDS", "Processor time that evaluation may take; 300, if not given."),
+]
+_LOCKING: list[Callable[[Command], Command]] = [
     click.option("--lock", type=click.Path(path_type=Path, dir_okay=False), help="Use this lock file."),
     click.option("--frozen", is_flag=True, help="Fail rather than change the lock."),
     click.option("--mirror", metavar="URL", help="Take Debian's files from here first."),
     click.option("--accept-expired", is_flag=True, help="Accept an index that is past its expiry date."),
+    _setting(MAX_INDEX_AGE, "DAYS", "Accept an index without an expiry date for so long after it was signed."),
     click.option("--arch", metavar="ARCH", help="Debian architecture to make things for, as in amd64 or arm64."),
 ]
 _BUILDING = [
@@ -43,8 +62,16 @@ _BUILDING = [
 ]
 
 
+def evaluating(command: Command) -> Command:
+    """Options of verbs that read the language: what that may take."""
+    for option in reversed(_EVALUATING):
+        command = option(command)
+    return command
+
+
 def locking(command: Command) -> Command:
-    """Options of verbs that evaluate: which lock, which mirrors."""
+    """Options of verbs that evaluate: which lock, which mirrors, and those of `evaluating`."""
+    command = evaluating(command)
     for option in reversed(_LOCKING):
         command = option(command)
     return command

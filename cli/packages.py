@@ -85,6 +85,7 @@ class Packages:
     def _archive(self) -> Archive:
         from fpack.builders.debian.archive import Archive
         from fpack.builders.http import Http
+        from fpack.store.settings import MAX_INDEX_AGE
 
         from .progress import IndexProgress
 
@@ -95,6 +96,7 @@ class Packages:
             reporter=IndexProgress(),
             now=time.time,
             accept_expired=self._workspace.options.accept_expired or os.environ.get("FPACK_ACCEPT_EXPIRED") == "1",
+            max_age=MAX_INDEX_AGE.find(self._workspace.options.max_index_age),
         )
 
 

@@ -35,7 +35,7 @@ _FLAGS = {
     "-L", "--print-build-logs", "-v", "--verbose", "-k", "--keep-going", "--keep-failed", "--shell-on-failure",
     "--frozen", "--accept-expired",
 }  # fmt: skip
-_WITH_VALUES = {"-j", "--jobs", "--mirror"}
+_WITH_VALUES = {"-j", "--jobs", "--mirror", "--max-index-age", "--eval-memory", "--eval-time"}
 _NAMES = {"-o": "--link", "--link": "--link", "--lock": "--lock", "--arch": "--arch"}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from fpack.store.errors import FpackError
 
 from . import options as shared
 
@@ -86,6 +87,8 @@ def _loop(session: Session, read: Callable[[str], str]) -> None:
             print()  # what was typed is dropped
             continue
         try:
+            if session.limits is not None:
+                session.limits.restart()
             _do(session, text)
         except _Quit:
             return
@@ -172,7 +175,8 @@ def _readline(session: Session) -> Any:
         return
     history = history_file()
     with contextlib.suppress(OSError):
-        readline.read_history_file(history)
+        if history is not None:
+            readline.read_history_file(history)
     readline.set_history_length(_HISTORY)
     readline.set_completer_delims(_DELIMITERS)
     readline.parse_and_bind("tab: complete")
@@ -182,14 +186,18 @@ def _readline(session: Session) -> Any:
         yield
     finally:
         with contextlib.suppress(OSError):
-            history.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            readline.write_history_file(history)
+            if history is not None:
+                readline.write_history_file(history)
 
 
-def history_file() -> Path:
-    """Where the lines of earlier sessions are."""
-    from .shells.placing import state_directory
+def history_file() -> Path | None:
+    """The file with the lines of earlier sessions; None if others can put something else there."""
+    from .shells.placing import make_place, state_directory
 
+    try:
+        make_place(state_directory(), "XDG_STATE_HOME", "the lines of this session")
+    except FpackError:
+        return None
     return Path(state_directory(), "history")
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from fpack.lang import stack
 from fpack.lang.analysis import Mentions
 from fpack.lang.errors import EvalError, Fault, quote
+from fpack.lang.limits import Limits
 from fpack.lang.parser import parse
 from fpack.lang.source import Source
 from fpack.lang.spans import Call, Span
@@ -53,6 +54,11 @@ class Session:
         workspace = Workspace(self.options)
         workspace.use_project(find_project(Path.cwd()))
         return workspace
+
+    @property
+    def limits(self) -> Limits | None:
+        """What a line may take."""
+        return self.workspace.evaluator.limits
 
     def close(self) -> None:
         """Write what was added to the lock."""
@@ -98,13 +104,16 @@ class Session:
             except RecursionError:
                 raise Source(NAME, text).error(0, 0, "This text is nested too deeply") from None
 
-        result: tuple[str, Any] = stack.run(work)
+        result: tuple[str, Any] = stack.run(work, self.limits)
         return result
 
     # ---- evaluating
 
     def evaluate(self, text: str) -> Outcome:
-        """Evaluate a line, with the names of the session. EvalError and other errors of fpack for what is wrong."""
+        """Evaluate a line, with the names of the session. EvalError and other errors of fpack for what is wrong.
+
+        Each line has all of the limits for itself.
+        """
         kind, tree = self._parsed(text)
         if kind == "expression":
             value = self.workspace.evaluator.force(self._value(text, tree))
@@ -121,7 +130,7 @@ class Session:
 
     def _value(self, text: str, tree: Node, lines: int = 0) -> Any:
         """The value of an expression; its names of the session are given to it as parameters."""
-        mentioned = sorted(name for name in stack.run(lambda: Mentions().of(tree)) if name in self.names)
+        mentioned = sorted(name for name in stack.run(lambda: Mentions().of(tree), self.limits) if name in self.names)
         evaluator = self.workspace.evaluator
         if not mentioned:
             return evaluator.expression(text, _NAMES[lines])

@@ -212,22 +212,12 @@ def _proof(part: Part, platform: str, verbose: bool) -> list[str]:
         words = {"deb": "with their .deb files", "payload": "with their payloads in the store"}
         parts = [f"{count} compared {words[how]}" for how, count in by.items() if count and how]
         signed = sum(1 for each in packages if each.signed)
-        parts.append(f"{signed} in a signed index of Debian's{_dates(part)}")
+        parts.append(f"{signed} in a signed index of Debian's")
         lines.append(f"  {len(packages)} Debian packages: {', '.join(parts)}")
+    lines += _signatures(part)
     lines += _others(part, verbose)
     lines += _configuration(part)
     return [_plain(line) for line in lines]
-
-
-def _dates(part: Part) -> str:
-    """Say of which days the signed indexes are: packages of an old one lack later fixes."""
-    from fpack.builders.debian.suites import show_date
-
-    dates = [suite.date for suite in part.head.lock.suites]
-    if not dates or not any(package.signed for package in part.packages):
-        return ""
-    days = sorted({show_date(date)[:10] for date in (min(dates), max(dates))})
-    return f", of {part.head.lock.release} on {' to '.join(days)}"
 
 
 def _others(part: Part, verbose: bool) -> list[str]:
@@ -256,6 +246,20 @@ def _configuration(part: Part) -> list[str]:
     for name, value in {"User": "root", **found}.items():
         text = json.dumps(value, ensure_ascii=False)
         lines.append(f"    {name}: {text if len(text) <= MAX_SETTING else text[:MAX_SETTING] + '...'}")
+    return lines
+
+
+def _signatures(part: Part) -> list[str]:
+    """When Debian signed the releases that were used, and which of the keys may not sign any more."""
+    from fpack.builders.debian.suites import show_date
+
+    if not part.signed:
+        return []
+    dates = [f"{suite} on {show_date(each.made)[:10]}" for suite, each in sorted(part.signed.items())]
+    lines = [f"  Debian signed {', '.join(dates)}"]
+    for suite, each in sorted(part.signed.items()):
+        if each.trouble:
+            lines.append(f"  {suite}: the key {each.key} was valid then; since then it {each.trouble}")
     return lines
 
 

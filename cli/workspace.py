@@ -265,6 +265,7 @@ class Workspace:
             http=Http(),
             frozen=self.options.frozen,
             accept_expired=self.options.accept_expired or None,
+            max_age=self.options.max_index_age,
             reporter=IndexProgress(),
         )
         if self._project is None and self.options.lock is None and not self.options.frozen:
@@ -307,8 +308,9 @@ class Workspace:
             return self.options.lock
         if self._project is not None:
             return self._project / LOCK_FILE
-        from .shells.placing import state_directory
+        from .shells.placing import make_place, state_directory
 
+        make_place(state_directory(), "XDG_STATE_HOME", "your package lock")
         return Path(state_directory(), LOCK_FILE)
 
     @cached_property
@@ -316,6 +318,7 @@ class Workspace:
         """The language, with the standard library, the curated packages and this workspace's packages and sources."""
         from fpack.lang import std
         from fpack.lang.evaluator import Evaluator
+        from fpack.lang.limits import Limits
         from fpack.store.source import SourceTree
 
         return Evaluator(
@@ -324,6 +327,7 @@ class Workspace:
             library=[Path(std.__path__[0]), _package_directory()],
             packages=_LazySource(self),
             sources=SourceTree(),
+            limits=Limits.found(self.options.eval_memory, self.options.eval_time),
             settings={"arch": self.arch, "codec": _codec(self.options.compress), "version": VERSION},
         )
 

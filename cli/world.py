@@ -116,6 +116,7 @@ def mirrors(known: Mirrors, now: float) -> list[Finding]:
 def _mirror(url: str, suite: str, now: float) -> Finding:
     from fpack.builders.debian.suites import show_date
     from fpack.builders.http import Http
+    from fpack.store.settings import MAX_INDEX_AGE
 
     try:
         with Http(timeout=TIMEOUT, retries=0).open(url) as response:
@@ -128,6 +129,9 @@ def _mirror(url: str, suite: str, now: float) -> Finding:
     if date > now + DAY:
         text = f"{url} is of {show_date(date)}, and it is {show_date(int(now))} here"
         return Finding("mirror", PROBLEM, text, "set this machine's clock")
+    if until is None and (limit := MAX_INDEX_AGE.find()) is not None and date < now - limit * DAY:
+        text = f"{url} is of {show_date(date)} and has no expiry date: the mirror may be behind"
+        return Finding("mirror", WARNING, text, f"use another mirror, --accept-expired, or {MAX_INDEX_AGE.names}")
     if until is not None and until < now:
         text = f"{url} expired on {show_date(until)}: the mirror is behind, or this machine's clock is ahead"
         return Finding("mirror", WARNING, text, "use another mirror, or --accept-expired")
@@ -146,31 +150,30 @@ def _field(head: bytes, name: bytes) -> int | None:
         return None
 
 
-def keyring() -> Finding:
+def keyring(now: float) -> Finding:
     """Which keys Debian's archive is verified with."""
-    from fpack.builders.debian.release import SHIPPED, find_keyring
+    from fpack.builders.debian.signatures import SHIPPED, find_keyring, valid_certificates
 
     try:
         place = find_keyring()
-        import pysequoia
-
-        count = len(pysequoia.Cert.split_bytes(place.read_bytes()))
+        valid, count = valid_certificates(place, now)
     except FpackError as error:
         return failed("keyring", error)
-    except Exception as error:  # whatever the library says of bytes that are no keys
-        return Finding("keyring", PROBLEM, f"it cannot be read: {error}", "install debian-archive-keyring")
     if not count:
         return Finding("keyring", PROBLEM, f"{place} holds no keys", "install debian-archive-keyring")
     whose = "fpack's own" if place == SHIPPED else str(place)
-    return Finding("keyring", OK, f"{whose}, {count} {'key' if count == 1 else 'keys'}")
+    if not valid:
+        return Finding("keyring", PROBLEM, f"all keys of {whose} have expired", "install debian-archive-keyring")
+    old = f", {count - valid} of which expired or were revoked" if valid < count else ""
+    return Finding("keyring", OK, f"{whose}, {count} {'key' if count == 1 else 'keys'}{old}")
 
 
 def lock(workspace: Workspace, now: float) -> Iterator[Finding]:
     """How old the lock is, and whether the archive still vouches for what it pins."""
     from .render import short
 
-    place = workspace.lock_file
     try:
+        place = workspace.lock_file
         pins = workspace.read_lock().suites.values()
     except FpackError as error:
         yield failed("lock", error)

@@ -17,6 +17,7 @@ from fpack.store.errors import FpackError
 from .arguments import Unfit
 from .builtins import STRICT
 from .errors import EvalError, Fault, did_you_mean, quote
+from .limits import Exhausted
 from .places import Step, field_place, given_argument, line_of, literal_place, shown_name, twin_place
 from .spans import Call, Other, Span
 from .values import PYTHON_NAMES, Loop, describe, force, with_article
@@ -37,6 +38,8 @@ def blame(error: BaseException, cache: str | Path | None) -> BaseException:
     if fault is None:
         return error
     own = [s for s in steps if not s.source.library]
+    if isinstance(error, Exhausted):
+        own = _begun(own)
     step = own[-1] if own else steps[-1]
     place: Span | None = None
     others: tuple[Other, ...] = ()
@@ -73,6 +76,29 @@ def blame(error: BaseException, cache: str | Path | None) -> BaseException:
     found = EvalError(fault.what, span=span, why=why, hint=fault.hint, others=others, calls=calls)
     found.exit_code = fault.exit_code
     return found
+
+
+def _begun(steps: list[Step]) -> list[Step]:
+    """Steps, less the last ones that have begun and evaluated nothing: the place is where they are called."""
+    while len(steps) > 1 and steps[-1].entered:
+        steps = steps[:-1]
+    return steps
+
+
+def at_frame(fault: Fault, frame: FrameType | None) -> FpackError:
+    """A fault with the place that a thread is at: the innermost of the user's own files, as far as there is one."""
+    steps: list[Step] = []
+    while frame is not None:
+        source = frame.f_globals.get(".source")
+        if source is not None:
+            steps.append(Step(frame, frame.f_lasti, source))
+        frame = frame.f_back
+    steps.reverse()
+    own = [step for step in steps if not step.source.library] or steps
+    if not own:
+        return fault
+    own = _begun(own)
+    return EvalError(fault.what, span=own[-1].span(), why=fault.why, hint=fault.hint, calls=_calls(own[:-1]))
 
 
 def _argument(
@@ -123,6 +149,8 @@ def _fault(error: BaseException, steps: list[Step]) -> FpackError | None:
         return _loop(error)
     if isinstance(error, FpackError):
         return error
+    if isinstance(error, Exhausted):
+        return error.fault
     if isinstance(error, RecursionError):
         return _too_deep(steps)
     if isinstance(error, MemoryError):

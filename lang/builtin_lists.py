@@ -21,6 +21,7 @@ from .values import MISSING, Thunk, Value, describe, evaluated, force, lookup, t
 
 _NUMBERS = {int, bool, float}
 _MUCH = 1 << 20  # characters
+_COMPARED = 1 << 28  # characters
 MAX_RANGE = 1_000_000
 
 
@@ -200,7 +201,8 @@ def sort(xs: Value, key: Value = MISSING, /) -> Value:
     _check_order("sort", keys)
     compare = cmp_to_key(lambda a, b: -1 if lt(a, b) else 1 if lt(b, a) else 0)
     kinds = {k.__class__ for k in keys}
-    plain = kinds == {str} or kinds == {int}
+    # Python compares texts in one call of C, which nothing ends. The same long text may stand in a list many times.
+    plain = kinds == {int} or (kinds == {str} and len(keys) * max(map(len, keys)) < _COMPARED)
     order = sorted(range(len(keys)), key=keys.__getitem__ if plain else lambda i: compare(keys[i]))
     return [values[i] for i in order]
 

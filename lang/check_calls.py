@@ -16,7 +16,7 @@ from fpack.store.errors import FpackError
 from .check_names import Names, Scope
 from .errors import EvalError, did_you_mean, quote
 from .parser import parse
-from .source import Source
+from .source import MAX_FILE, Source, normal, read_bytes
 from .syntax import OUTER, Node, outward
 
 _DEPTH = 12  # names that stand for names that stand for ...
@@ -64,8 +64,7 @@ class Library:
         if real not in self._texts:
             self._texts[real] = None
             try:
-                with open(real, encoding="utf-8") as file:
-                    text = file.read().removeprefix("\ufeff").replace("\r\n", "\n")
+                text = normal(read_bytes(real, MAX_FILE).decode())
                 source = Source(real, text, library=any(real.startswith(d + "/") for d in self.directories))
                 self._texts[real] = Text(source, parse(source, self.cache), os.path.dirname(real))
             except (OSError, UnicodeDecodeError, FpackError):

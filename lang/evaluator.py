@@ -15,12 +15,13 @@ from .builtin_texts import Texts
 from .builtins import PURE, STRICT
 from .derive import Deriver, Sources
 from .errors import Fault, quote
+from .limits import Exhausted, Limits
 from .modules import Modules, importer
 from .operators import RUNTIME
 from .packages import PackageSource
 from .paths import project_root
 from .readers import readers
-from .source import MAX_FILE, Source
+from .source import MAX_FILE, Source, read_bytes
 from .values import (
     MISSING,
     OnDemand,
@@ -45,7 +46,8 @@ class Evaluator:
 
     root: the project's directory; None: found from each file. cache: where compiled modules are kept; None: nowhere.
     library: directories of `fpack/NAME` files, beside the standard library. settings: what the library may know of the
-    outside (arch, codec, version). What is wrong in a text is raised as an EvalError.
+    outside (arch, codec, version). limits: what all of it may take; None: no limits. What is wrong in a text is raised
+    as an EvalError.
     """
 
     def __init__(
@@ -57,12 +59,15 @@ class Evaluator:
         packages: PackageSource | None = None,
         sources: Sources | None = None,
         settings: Mapping[str, Value] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._root = os.path.realpath(root) if root is not None else None
         self._cache = cache
+        self.limits = limits
         self._packages = packages
         self._deriver = Deriver(sources)
-        self._modules = Modules(cache, [STANDARD, *(library or [])], STRICT, str((settings or {}).get("version")))
+        version = str((settings or {}).get("version"))
+        self._modules = Modules(cache, [STANDARD, *(library or [])], STRICT, version, limits)
         self._modules.hidden = frozenset(["settings"])
         self._modules.base = {
             **RUNTIME,
@@ -206,16 +211,35 @@ class Evaluator:
                     self._modules.prelude = self._modules.named(PRELUDE)
                     self._ready = True
                 return work()
-            except (FpackError, RecursionError, MemoryError, TypeError, KeyError) as error:
-                from .blame import blame
-
-                told = blame(error, self._cache)
-                if told is error and not isinstance(error, FpackError):
+            except (FpackError, RecursionError, MemoryError, TypeError, KeyError, Exhausted) as caught:
+                while True:
+                    try:
+                        told = self._told(caught)
+                        break
+                    except Exhausted:
+                        continue  # it was raised once more on the way here
+                if told is caught and not isinstance(caught, FpackError):
                     raise
                 told.__traceback__ = told.__context__ = None
             raise told
 
-        return stack.run(guarded)
+        return stack.run(guarded, self.limits)
+
+    def _told(self, caught: BaseException) -> BaseException:
+        """What the user is to see of an error; the error itself, if it is fpack's own fault."""
+        error = caught if self.limits is None else self.limits.told(caught)
+        from .blame import blame
+
+        told = blame(error, self._cache)
+        if isinstance(error, Exhausted):
+            self._modules.abandon()
+        if not isinstance(told, Exhausted):
+            return told
+        fault, latest = told.fault, self._modules.latest
+        if latest is None:
+            return fault
+        # The time went into builtins, between expressions of the text.
+        return latest.error(0, 0, fault.what, why=f"{fault.why}; a value of this text took it", hint=fault.hint)
 
     def _field(self, value: Value, name: str, above: list[str]) -> Value:
         where = ".".join(above)
@@ -262,8 +286,7 @@ def read(place: str) -> str:
     """A file of the project as text."""
     name = os.path.basename(place)
     try:
-        with open(place, "rb") as file:
-            data = file.read(MAX_FILE + 1)
+        data = read_bytes(place, MAX_FILE + 1)
         if len(data) > MAX_FILE:
             raise Fault(f"{quote(name)} is too large to be read as text", why=f"the limit is {MAX_FILE >> 20} MB")
         return data.decode()

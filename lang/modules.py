@@ -16,6 +16,7 @@ from fpack.store.errors import FpackError
 
 from . import diskcache
 from .errors import Fault, did_you_mean, quote
+from .limits import Exhausted, Limits
 from .paths import project_root, within
 from .source import Source, normal, read_text
 from .syntax import OUTER
@@ -51,13 +52,19 @@ class Modules:
     """All modules of one evaluation.
 
     base: what every module sees (the runtime and the builtins), once without and once with the prelude's names.
-    builtins: the builtins' strictness, which generated code depends on. version: fpack's.
+    builtins: the builtins' strictness, which generated code depends on. version: fpack's. limits: the evaluation's.
     """
 
     def __init__(
-        self, cache: str | Path | None, library: list[str | Path], builtins: Mapping[str, str], version: str
+        self,
+        cache: str | Path | None,
+        library: list[str | Path],
+        builtins: Mapping[str, str],
+        version: str,
+        limits: Limits | None = None,
     ) -> None:
         self.cache = cache
+        self.limits = limits
         self.library = [os.path.realpath(p) for p in library]
         self.builtins = builtins
         self.base: Base = {}
@@ -67,6 +74,7 @@ class Modules:
         self._real: dict[str, str] = {}  # a file is the same one for a whole evaluation
         self._named: dict[str, Value] = {}
         self._stack: list[Module] = []
+        self.latest: Source | None = None  # the last text of the user's own that was run
         names = "\0".join(f"{name} {letters}" for name, letters in sorted(builtins.items()))
         self._key = f"module {FORMAT} {version} {names}".encode()
 
@@ -141,6 +149,12 @@ class Modules:
         made = {**self.run(module, changes), **changes}
         return made_by(made, lambda more: self._record(module, {**changes, **more}))
 
+    def abandon(self) -> None:
+        """Forget what was being read: an evaluation was ended at any instant."""
+        for module in self._stack:
+            module.running = False
+        self._stack.clear()
+
     # ---- texts
 
     def compile(self, source: Source, root: str, directory: str) -> Module:
@@ -167,11 +181,24 @@ class Modules:
             make = compiler.compile_file if source.start == "file" else compiler.compile_expression
             made = make(source, tree, self.builtins)
             return compile(made.tree, source.start, "exec", dont_inherit=True, optimize=1), made.free
-        except (RecursionError, MemoryError):
+        except RecursionError:
             raise source.error(0, 0, "This text is nested too deeply") from None
+        except MemoryError as error:
+            if self.limits is None or self.limits.memory is None:
+                raise source.error(0, 0, "There is not enough memory to compile this text") from None
+            raise self._exhausted(source, self.limits.told(error)) from None
+        except Exhausted as error:
+            raise self._exhausted(source, error) from None
         finally:
             if collects:
                 gc.enable()
+
+    def _exhausted(self, source: Source, error: BaseException) -> FpackError:
+        """The error for a text that cannot be compiled within the limits: none of its expressions is evaluated yet."""
+        assert isinstance(error, Exhausted) and self.limits is not None
+        self.limits.caught = True
+        fault = error.fault
+        return source.error(0, 0, fault.what, why=f"{fault.why}; this text was being compiled", hint=fault.hint)
 
     def run(self, module: Module, changes: dict[str, Value] | None = None) -> Value:
         """What a module's code sets `.value` to. changes: bindings with other values than the text gives them."""
@@ -188,8 +215,10 @@ class Modules:
             else:
                 raise self._unbound(module, written, span)
         scope[".path"] = lambda text: _path(module, text)
-        module.running = True
         self._stack.append(module)
+        if not module.source.library:
+            self.latest = module.source
+        module.running = True
         try:
             exec(module.code, scope, Changed(scope, changes) if changes else scope)
         finally:

@@ -46,6 +46,13 @@ class Step:
                 return name
         return ""
 
+    @property
+    def entered(self) -> bool:
+        """Whether the frame has begun, and evaluated nothing yet: it has no place of its own."""
+        from opcode import opmap
+
+        return self.frame.f_code.co_code[self.instruction] == opmap["RESUME"]
+
     def place(self) -> tuple[int, int, int, int]:
         """Line, column, end line and end column, lines from 1 and columns from 0."""
         code = self.frame.f_code

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from .errors import EvalError, Fault, quote
@@ -50,11 +52,19 @@ class Source:
         return at_span(self.name, self.text, start, end)
 
 
+def read_bytes(place: str | os.PathLike[str], most: int) -> bytes:
+    """What a regular file holds, up to `most` bytes. OSError for anything else: a pipe may never have an end."""
+    fd = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        return file.read(most)
+
+
 def read_text(place: str | os.PathLike[str], name: str) -> str:
     """A file's text, as it is; Fault if it cannot be read, EvalError, with the place, where it is no text."""
     try:
-        with open(place, "rb") as file:
-            data = file.read(MAX_FILE + 1)
+        data = read_bytes(place, MAX_FILE + 1)
     except OSError as error:
         raise Fault(f"{quote(name)} cannot be read", why=error.strerror or str(error)) from None
     if len(data) > MAX_FILE:

@@ -1,7 +1,7 @@
 """Deep recursion without a crash: evaluation runs in a thread with a large stack and a limit that fits it.
 
-The thread that asked for it waits meanwhile. Ctrl-C reaches that one alone, and only when the interpreter gets to
-look; so it also makes the calls of C that may take long.
+The thread that asked for it waits meanwhile, and looks after its limits (limits.py). Ctrl-C reaches that one alone, and
+only when the interpreter gets to look; so it also makes the calls of C that may take long.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import _thread
 import gc
 import sys
-from _queue import SimpleQueue
+from _queue import Empty, SimpleQueue
 from collections.abc import Callable
 from typing import Any
+
+from .limits import Exhausted, Limits, Watch, end, guard, unguard
 
 STACK = 512 << 20
 FRAMES = 80_000  # Python frames; a call between two Python functions takes no C stack, one through C a few KB
@@ -26,48 +28,102 @@ _COLLECT = (500_000, 10, 10)
 _TRIES = 10
 _PATIENCE = 0.2
 
-# What the waiting thread is asked to do, by the evaluating one's number; None when the evaluation is done.
-_inside: dict[int, SimpleQueue[Callable[[], None] | None]] = {}
+_NOTHING = object()
 
 
 class Slow(Exception):
     """A call took longer than it may."""
 
 
-def run(work: Callable[[], Any]) -> Any:
-    """The result of `work()`; what it raises is raised here. RecursionError where it recurses beyond the limit."""
+class _Run:
+    """An evaluation on its way, by its thread's number in `_inside`."""
+
+    __slots__ = ("requests", "limits")
+
+    def __init__(self, limits: Limits | None) -> None:
+        # What the waiting thread is asked to do; None when the evaluation is done.
+        self.requests: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self.limits = limits
+
+
+_inside: dict[int, _Run] = {}
+
+
+def run(work: Callable[[], Any], limits: Limits | None = None) -> Any:
+    """The result of `work()`; what it raises is raised here. RecursionError where it recurses beyond the limit.
+
+    limits: what it may take. Where it is beyond one of them, and does not say where, their error is raised.
+    """
     if _thread.get_ident() in _inside:
         return work()
-    requests: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-    outcome: list[Any] = [None, None]
+    this = _Run(limits)
+    outcome: list[Any] = [_NOTHING, None]
+    watch = Watch(limits) if limits is not None else None
 
     def body() -> None:
         ident = _thread.get_ident()
-        _inside[ident] = requests
         try:
-            outcome[0] = work()
-        except BaseException as error:
-            outcome[1] = error
-        finally:
-            del _inside[ident]
-            requests.put(None)
+            try:
+                _inside[ident] = this
+                if watch is not None:
+                    watch.enter()
+                outcome[0] = work()
+            except BaseException as error:
+                outcome[1] = error
+                if limits is not None:
+                    outcome[1] = limits.told(error)
+            if watch is not None:
+                watch.leave()
+            _inside.pop(ident, None)
+        except Exhausted as error:
+            # It was raised before all was done, and comes only now.
+            if outcome == [_NOTHING, None]:
+                outcome[1] = error
+        this.requests.put(None)
 
     limit, thresholds = sys.getrecursionlimit(), gc.get_threshold()
     gc.set_threshold(*_COLLECT)
     thread = 0
+    if limits is not None:
+        guard(limits, STACK)
     try:
         thread = _start(body, limit)
-        while (request := requests.get()) is not None:
-            request()
+        if watch is None:
+            while (request := this.requests.get()) is not None:
+                request()
+        else:
+            _wait(this.requests, watch)
     except BaseException:
-        _end(thread, requests)
+        _end(thread, this.requests)
         raise
     finally:
+        if limits is not None:
+            unguard()
         sys.setrecursionlimit(limit)
         gc.set_threshold(*thresholds)
+    if isinstance(outcome[1], Exhausted):
+        raise outcome[1].fault
     if outcome[1] is not None:
         raise outcome[1]
+    if outcome[0] is _NOTHING:
+        _inside.pop(thread, None)
+        raise watch.fault if watch is not None and watch.fault is not None else RuntimeError("an evaluation is gone")
     return outcome[0]
+
+
+def _wait(requests: SimpleQueue[Callable[[], None] | None], watch: Watch) -> None:
+    """Do what an evaluation asks for until it is done, or gone, and look after its limits."""
+    while True:
+        try:
+            request = requests.get(timeout=watch.patience)
+        except Empty:
+            if not watch.look(end):
+                return
+            continue
+        if request is None:
+            return
+        watch.look_after(request)
+        watch.look(end)
 
 
 def interruptible(work: Callable[[], Any], seconds: float) -> Any:
@@ -75,8 +131,8 @@ def interruptible(work: Callable[[], Any], seconds: float) -> Any:
 
     That holds for an evaluation that the main thread waits for. Elsewhere it is a call as any other.
     """
-    requests = _inside.get(_thread.get_ident())
-    if requests is None:
+    this = _inside.get(_thread.get_ident())
+    if this is None:
         return work()
     done = _thread.allocate_lock()
     done.acquire()
@@ -92,7 +148,7 @@ def interruptible(work: Callable[[], Any], seconds: float) -> Any:
         finally:
             done.release()
 
-    requests.put(request)
+    this.requests.put(request)
     done.acquire()
     if outcome[1] is not None:
         raise outcome[1]
@@ -122,7 +178,6 @@ def _end(thread: int, requests: SimpleQueue[Callable[[], None] | None]) -> None:
     if not thread:
         return
     import ctypes
-    from _queue import Empty
 
     for _ in range(_TRIES):
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))

@@ -20,7 +20,7 @@ from .database import Database, PathInfo, insert_path, insert_realisation
 from .derivation import Derivation, Output
 from .errors import StoreError
 from .locks import FileLock
-from .owners import is_believed
+from .owners import check_store, make_directories
 from .path import STORE, StorePath, make, parse
 from .pool import MTIME, Pool
 from .remove import remove_tree
@@ -55,9 +55,8 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
-        if (self.root / "db").is_dir():
-            self._check_owner()
-        else:
+        check_store(os.fspath(self.root), [*_FOLDERS, "db/fpack.sqlite"])
+        if not (self.root / "db").is_dir():
             self._make_folders()
         self.database = Database(self.root / "db" / "fpack.sqlite")
         self.pool = Pool(self.root / "files")
@@ -67,26 +66,11 @@ class Store:
         self._written = GroupSync(lambda: sync_file_system(self.root))
         self._placed = GroupSync(lambda: sync_directory(self.root / "store"))
 
-    def _check_owner(self) -> None:
-        """StoreError if others could put something else in the place of what is in the store."""
-        status = os.stat(self.root)
-        if status.st_mode & 0o002:
-            raise StoreError(
-                "Everybody can change the store",
-                where=str(self.root),
-                why=f"its mode is {status.st_mode & 0o7777:04o}",
-                hint=f"name another with FPACK_ROOT, or, if you trust what is in it: chmod o-w {self.root}",
-            )
-        if os.geteuid() != 0 and not is_believed(status):
-            raise StoreError(
-                "The store belongs to another user", where=str(self.root), hint="name one of your own with FPACK_ROOT"
-            )
-
     def _make_folders(self) -> None:
         try:
             # What a project keeps from others stays so in the store. One at /fpack is everybody's to read.
-            self.root.mkdir(mode=0o755 if self.root == Path(SHARED) else 0o700, parents=True, exist_ok=True)
-            self._check_owner()
+            make_directories(os.fspath(self.root), 0o755 if self.root == Path(SHARED) else 0o700)
+            check_store(os.fspath(self.root))
             for folder in _FOLDERS:
                 (self.root / folder).mkdir(mode=0o755, exist_ok=True)
         except OSError as error:

@@ -9,12 +9,15 @@ from typing import Protocol
 
 from fpack.builders.http import Http, nothing
 from fpack.builders.http_errors import HttpError
+from fpack.store.settings import MAX_INDEX_DAYS
 
+from .cached import newest_seen
 from .index import Cache, Index, IndexGone, choose, open_index
 from .lock import Lock, SuitePin
 from .mirrors import Mirrors
-from .release import MAX_SIZE, Release, ReleaseError, check_rollback, find_keyring, parse_release, read_release, verify
-from .suites import IndexPin, Suite
+from .release import MAX_SIZE, Release, check_rollback, parse_release, read_release
+from .signatures import ReleaseError, find_keyring, verify
+from .suites import IndexPin, Suite, show_date
 
 
 class Reporter(Protocol):
@@ -42,6 +45,7 @@ class Archive:
         now: Callable[[], float],
         keyring: str | None = None,
         accept_expired: bool = False,
+        max_age: float | None = MAX_INDEX_DAYS,
         check: Callable[[], None] = nothing,
     ) -> None:
         self._cache = Cache(cache)
@@ -51,6 +55,7 @@ class Archive:
         self._now = now
         self._keyring = keyring
         self._accept_expired = accept_expired
+        self._max_age = max_age
         self._check = check
 
     def refresh(
@@ -75,15 +80,27 @@ class Archive:
             lock.indexes[release, suite.name, arch] = pin
 
     def current(self, suite: Suite, not_before: int | None = None) -> Release:
-        """The signed release that a mirror has now, verified. With several mirrors, the first that has a good one."""
+        """The signed release that a mirror has now, verified. With several mirrors, the first that has a good one.
+
+        not_before: the date of the one that is locked; an older one is refused. One that is older than what this
+        machine has seen is taken only if no mirror has a newer one, and the user is told.
+        """
         refused: ReleaseError | None = None
         failed: HttpError | None = None
+        stale: tuple[Release, bytes] | None = None
         keyring = find_keyring(self._keyring)
+        seen = newest_seen(self._cache, suite.name)
         for url in self._mirrors.urls(suite.archive, f"dists/{suite.name}/InRelease"):
             try:
                 _, data = self._http.get([url], limit=MAX_SIZE, check=self._check)
                 release = read_release(
-                    data, keyring, suite=suite.name, now=self._now(), accept_expired=self._accept_expired, where=url
+                    data,
+                    keyring,
+                    suite=suite.name,
+                    now=self._now(),
+                    accept_expired=self._accept_expired,
+                    max_age=self._max_age,
+                    where=url,
                 )
                 check_rollback(release, not_before, url)
             except ReleaseError as error:
@@ -91,11 +108,23 @@ class Archive:
             except HttpError as error:
                 failed = failed or error
             else:
-                self._cache.keep(self._cache.release(release.sha256), data)
-                return release
+                if release.date >= seen:
+                    return self._keep(release, data)
+                if stale is None or release.date > stale[0].date:
+                    stale = release, data
+        if stale is not None:
+            self._reporter.say(
+                f"warning: the index of {suite.name} is of {show_date(stale[0].date)}, and this machine has seen one "
+                f"of {show_date(seen)}: the mirror is behind, or hides updates"
+            )
+            return self._keep(*stale)
         raise (
             refused or failed or ReleaseError(f"No mirror is known for {suite.name}", hint="name one with FPACK_MIRROR")
         )
+
+    def _keep(self, release: Release, data: bytes) -> Release:
+        self._cache.keep(self._cache.release(release.sha256), data)
+        return release
 
     def index_pin(self, pin: SuitePin, arch: str) -> IndexPin:
         """The index of another architecture under a suite that is pinned; IndexGone if its release is gone."""
@@ -108,7 +137,9 @@ class Archive:
         if hashlib.sha256(data).hexdigest() != pin.sha256:
             path.unlink(missing_ok=True)
             raise IndexGone(f"The cached release of {pin.suite} is damaged", where=str(path))
-        return choose(parse_release(verify(data, find_keyring(self._keyring)), pin.sha256), arch)
+        # It was new when it was locked. The lock has vouched for it since then; its key need not sign any more.
+        signed = verify(data, find_keyring(self._keyring), str(path), now=self._now(), new=False)
+        return choose(parse_release(signed.text, pin.sha256, str(path)), arch)
 
     def _find_release(self, pin: SuitePin) -> bytes:
         last: HttpError | None = None

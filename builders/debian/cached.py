@@ -6,11 +6,12 @@ For looking around: nothing is pinned by it, and the network is asked only when 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fpack.store.errors import FpackError
+from fpack.store.owners import open_to_others
 
 from .index import Cache, Index, open_cached
 from .lock import Lock
@@ -77,22 +78,36 @@ def newest(cache: Cache, suites: Sequence[Suite], arch: str) -> list[AtHand]:
     return [best[suite] for suite in suites if suite in best] if suites[0] in best else []
 
 
-def _releases(cache: Cache, arch: str) -> Iterator[tuple[str, int, IndexPin]]:
-    """(codename, date, the index of `arch`) of each release in the cache."""
+def newest_seen(cache: Cache, codename: str) -> int:
+    """The date of the newest release of a suite that the cache holds (Unix seconds); 0 if there is none.
+
+    The releases there were verified when they were fetched.
+    """
+    return max((when for name, when, _ in _heads(cache) if name == codename), default=0)
+
+
+def _heads(cache: Cache) -> Iterator[tuple[str, int, bytes]]:
+    """(codename, date, text) of each release in the cache."""
     from email.utils import parsedate_to_datetime
 
-    path = f"{COMPONENT}/binary-{arch}/Packages"
-    entry = re.compile(rb"^ ([0-9a-f]{64})[ \t]+(\d{1,15})[ \t]+" + re.escape(path.encode()) + rb"$", re.MULTILINE)
     try:
         places = sorted(cache.folder.glob("*.InRelease"))
     except OSError:
         return
     for place in places:
-        with contextlib.suppress(OSError, ValueError, FpackError), place.open("rb") as file:
-            data = file.read(_MAX_RELEASE)
-            head = data[:_HEAD]
-            codename, date, line = _CODENAME.search(head), _DATE.search(head), entry.search(data)
-            if codename and date and line:
-                when = int(parsedate_to_datetime(date[1].decode()).timestamp())
-                sha256, size = line[1].decode(), int(line[2])
-                yield codename[1].decode(), when, IndexPin(sha256, size, File(path, size, sha256))
+        with contextlib.suppress(OSError, ValueError, TypeError, OverflowError), place.open("rb") as file:
+            data = b"" if open_to_others(os.fstat(file.fileno())) else file.read(_MAX_RELEASE)
+            codename, date = _CODENAME.search(data, 0, _HEAD), _DATE.search(data, 0, _HEAD)
+            if codename and date:
+                yield codename[1].decode(), int(parsedate_to_datetime(date[1].decode()).timestamp()), data
+
+
+def _releases(cache: Cache, arch: str) -> Iterator[tuple[str, int, IndexPin]]:
+    """(codename, date, the index of `arch`) of each release in the cache."""
+    path = f"{COMPONENT}/binary-{arch}/Packages"
+    entry = re.compile(rb"^ ([0-9a-f]{64})[ \t]+(\d{1,15})[ \t]+" + re.escape(path.encode()) + rb"$", re.MULTILINE)
+    for codename, when, data in _heads(cache):
+        line = entry.search(data)
+        if line:
+            sha256, size = line[1].decode(), int(line[2])
+            yield codename, when, IndexPin(sha256, size, File(path, size, sha256))

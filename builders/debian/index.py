@@ -23,7 +23,7 @@ from typing import IO
 from fpack.builders.http import Http, nothing
 from fpack.builders.http_errors import NotFound, WrongContent
 from fpack.store.errors import FpackError
-from fpack.store.owners import is_believed
+from fpack.store.owners import exposed, make_directories, open_to_others
 
 from .mirrors import Mirrors
 from .package import Package, parse_package
@@ -79,6 +79,17 @@ class Cache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def make(self) -> None:
+        """Make the folder, if it is not there. IndexUnusable if others can change what is in it."""
+        if found := exposed(os.fspath(self.folder)):
+            raise IndexUnusable(
+                "Another user can change the lists of packages that are cached",
+                where=found.place,
+                why=found.why,
+                hint="set XDG_CACHE_HOME to a directory of your own",
+            )
+        make_directories(os.fspath(self.folder))
+
     def text(self, sha256: str) -> Path:
         """Where the plain text of the index with this digest is, or will be."""
         return self.folder / f"{sha256}.packages"
@@ -103,7 +114,7 @@ class Cache:
 
     def keep(self, path: Path, data: bytes) -> None:
         """Write a file of the cache, in whole or not at all."""
-        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.make()
         with tempfile.NamedTemporaryFile(dir=self.folder, prefix="new-", delete=False) as file:
             try:
                 file.write(data)
@@ -240,7 +251,9 @@ def packages_of(text: Buffer, where: str = "") -> Iterator[tuple[int, bytes]]:
 
 
 def open_cached(cache: Cache, pin: IndexPin, suite: Suite, arch: str) -> Index | None:
-    """The index from the cache, or None if it is not there, or not whole."""
+    """The index from the cache, or None if it is not there or not whole, or if others can put another in its place."""
+    if exposed(os.fspath(cache.folder)):
+        return None
     try:
         text, table = _map(cache.text(pin.sha256)), _map(cache.table(pin.sha256))
     except OSError:
@@ -256,8 +269,8 @@ def open_cached(cache: Cache, pin: IndexPin, suite: Suite, arch: str) -> Index |
 def _map(path: Path) -> Buffer:
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
-        if not is_believed(status):
-            raise PermissionError(f"{path} is another user's")
+        if open_to_others(status):
+            raise PermissionError(f"others can change {path}")
         if status.st_size == 0:
             return b""
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -289,7 +302,7 @@ def open_index(
     urls = index_urls(mirrors, pin, suite, date)
     where = urls[0] if urls else suite.name
     try:
-        cache.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        cache.make()
         # A file of its own: another process may be fetching the same index.
         with tempfile.NamedTemporaryFile(dir=cache.folder, prefix="new-") as file:
             packed = Path(file.name)

@@ -74,7 +74,8 @@ class DebianSource:
     """The packages of Debian's releases for one architecture, as a lock pins them.
 
     `added` and `moved` list what changed in the lock since the source was made; `save` writes it. With `frozen`, what
-    is missing is an error. Entries that come from the lock have an empty section and description.
+    is missing is an error. Entries that come from the lock have an empty section and description. max_age: what the
+    option `--max-index-age` says.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class DebianSource:
         releases: Mapping[str, Sequence[Suite]] = RELEASES,
         keyring: str | None = None,
         accept_expired: bool | None = None,
+        max_age: str | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self.file = lock
@@ -108,6 +110,7 @@ class DebianSource:
         self._accept_expired = (
             os.environ.get("FPACK_ACCEPT_EXPIRED") == "1" if accept_expired is None else accept_expired
         )
+        self._max_age = max_age
         self._check = check
         self._universes: dict[tuple[str, str], Merged] = {}
         mirrors.dated = self._dated
@@ -225,6 +228,8 @@ class DebianSource:
 
     @cached_property
     def _archive(self) -> Archive:
+        from fpack.store.settings import MAX_INDEX_AGE
+
         from .archive import Archive
 
         return Archive(
@@ -235,6 +240,7 @@ class DebianSource:
             now=self._now,
             keyring=self._keyring,
             accept_expired=self._accept_expired,
+            max_age=MAX_INDEX_AGE.find(self._max_age),
             check=self._check,
         )
 

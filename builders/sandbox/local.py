@@ -14,16 +14,15 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Callable
 from pathlib import Path
 
 from blake3 import blake3
 from fpack.store import processes
-from fpack.store.locks import FileLock
 from fpack.store.remove import open_directory
 
 from . import server, watch
+from .build_users import build_user
 from .bwrap import WHEEL, SandboxError, find_bwrap, forbidden, wheel_of
 from .executor import Finished, Work
 from .isolation import filter_of
@@ -32,8 +31,6 @@ from .spec import ISOLATION, LEFT, Places, Spec, left_running, options
 _ANSWER = 1.0  # seconds that the server has to tell a number
 _POLL = 100  # ms between looks at a run
 _WATCH = 0.25  # seconds between looks at its memory
-_SLOTS = 1000
-_USERS = (872_415_232, 64_000)  # where the build users' numbers begin; the first that this machine has
 _TAIL = 4096
 
 
@@ -79,12 +76,12 @@ class Local:
         """Run a spec; all of its processes are dead when this returns, also when it raises."""
         if not os.path.isdir(f"{work.place}/out"):
             self.prepare(spec, work)
-        with self._user(work) as uid:
+        with build_user(work.locks) as uid:
             return self._run(spec, work, self._hand_over(work, uid), uid)
 
     def inside(self, spec: Spec, work: Work, command: tuple[str, ...]) -> int:
         """Run a command in the sandbox of a work, at the caller's terminal; its exit status."""
-        with self._user(work) as uid:
+        with build_user(work.locks) as uid:
             if uid is not None:
                 give_tree(work.place, uid)
             places = self._hand_over(work, uid)
@@ -118,29 +115,6 @@ class Local:
         return Places(
             f"{stage}/{number}-{work.view.parent.name[:32]}", f"{stage}/{number}-{work.place.name}", f"{stage}/{number}"
         )
-
-    @contextlib.contextmanager
-    def _user(self, work: Work) -> Iterator[int | None]:
-        """The number of a user that no other build has; None if builds run as the caller."""
-        if not _separate():
-            yield None
-            return
-        base = _first_user()
-        if base is None:
-            raise SandboxError(
-                "There is no user here that a build could run as",
-                why="root is the only one that this user namespace has, or nearly",
-                hint="run fpack as another user than root",
-            )
-        for slot in range(_SLOTS):
-            lock = FileLock(work.locks / f"user-{slot}")
-            if lock.try_acquire():
-                try:
-                    yield base + slot
-                finally:
-                    lock.release()
-                return
-        raise SandboxError("Too many builds run at once", why=f"there are {_SLOTS} users for them")
 
     def _program(self) -> Path:
         self._bwrap = self._bwrap or find_bwrap()
@@ -341,32 +315,6 @@ class _Watched:
             text = self._tail.decode("utf-8", "replace").strip().splitlines()
             if text and text[-1].startswith(("bwrap: ", "fpack: ")):
                 raise forbidden(text[-1].removeprefix("fpack: "))
-
-
-@lru_cache
-def _separate() -> bool:
-    """Whether builds get users of their own: root can change to others."""
-    if os.geteuid() != 0:
-        return False
-    ranges = _ranges()
-    # Root of a namespace that has nobody else is its maker to the kernel, and that one is not root.
-    return not (len(ranges) == 1 and ranges[0][2] == 1 and ranges[0][1] != 0)
-
-
-def _ranges() -> list[tuple[int, int, int]]:
-    with open("/proc/self/uid_map", encoding="ascii") as file:
-        rows = [tuple(map(int, line.split())) for line in file]
-    return [(row[0], row[1], row[2]) for row in rows]
-
-
-@lru_cache
-def _first_user() -> int | None:
-    """The number of the first user that builds may have here."""
-    ranges = _ranges()
-    for base in _USERS:
-        if any(first <= base and base + _SLOTS <= first + count for first, _, count in ranges):
-            return base
-    return None
 
 
 def give_tree(place: Path, uid: int) -> None:

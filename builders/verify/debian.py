@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import mmap
 import re
+import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from fpack.builders.debian import release
+from fpack.builders.debian.release import Release, parse_release
+from fpack.builders.debian.signatures import KeyringError, Signature, find_keyring, verify
 from fpack.builders.debian.suites import RELEASES, show_date
 from fpack.builders.manifest.format import Index, Lock, Package, Suite
 from fpack.store.errors import FpackError
@@ -38,7 +40,7 @@ class _Text(NamedTuple):
 
 
 class Archives:
-    """The indexes of a lock, opened when they are first needed."""
+    """The indexes of a lock, opened when they are first needed. signed: by suite, the signature that was accepted."""
 
     def __init__(self, lock: Lock, hand: AtHand, report: Report) -> None:
         self._lock = lock
@@ -46,6 +48,7 @@ class Archives:
         self._report = report
         self._texts: dict[str, _Text | None] = {}
         self._signed: dict[str, bool] = {}
+        self.signed: dict[str, Signature] = {}
 
     def vouch(self, package: Package) -> tuple[str | None, bool]:
         """The suite in whose index a package is (None: not known here), and whether that index is signed.
@@ -117,10 +120,11 @@ class Archives:
         if place is None:
             return False
         try:
-            keyring = release.find_keyring(self._hand.keyring)
-            signed = release.verify(place.read_bytes(), keyring, str(place))
-            found = release.parse_release(signed, suite.sha256, str(place))
-        except release.KeyringError as error:
+            keyring = find_keyring(self._hand.keyring)
+            # The image may be older than the key's last day. The key must have been valid when it signed.
+            signed = verify(place.read_bytes(), keyring, str(place), now=time.time(), new=False)
+            found = parse_release(signed.text, suite.sha256, str(place))
+        except KeyringError as error:
             self._report.note(f"the signature of {suite.suite} cannot be checked: {error.what}")
             return False
         except FpackError as error:
@@ -129,6 +133,8 @@ class Archives:
         problem = self._problem(suite, index, found)
         if problem:
             self._report.add(TRACE, f"suite {suite.suite}", problem)
+        else:
+            self.signed[suite.suite] = signed.signatures[0]
         return not problem
 
     def _release(self, suite: Suite) -> Path | None:
@@ -143,7 +149,7 @@ class Archives:
         self._report.note(f"the signed release of {suite.suite} {why}")
         return None
 
-    def _problem(self, suite: Suite, index: Index, found: release.Release) -> str:
+    def _problem(self, suite: Suite, index: Index, found: Release) -> str:
         """Say where a signed release differs from the lock, or that it does not list the index; "" if it agrees."""
         if suite.suite not in (found.codename, found.suite):
             return f"its signed release is of {found.codename or found.suite}"

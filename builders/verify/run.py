@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpack.builders.debian.suites import show_date
+from fpack.builders.debian.signatures import Signature
 from fpack.builders.manifest.format import Blob, Head
 from fpack.builders.manifest.reader import Reader
 
@@ -31,13 +31,15 @@ GIVEN, SELF_CONSISTENT = "given", "self-consistent"
 class Part(NamedTuple):
     """One image, for one platform. manifest: where its manifest was; data: that in its canonical form.
 
-    others: entries that are from elsewhere than Debian's archive.
+    others: entries that are from elsewhere than Debian's archive. signed: by suite, Debian's signature on the release
+    that was used.
     """
 
     head: Head
     checked: Checked
     packages: list[Traced]
     others: Others
+    signed: dict[str, Signature]
     manifest: str
     data: bytes
 
@@ -64,7 +66,7 @@ class Part(NamedTuple):
             "bytes": self.checked.size,
             "configuration": dict(documents.settings(self.head.image.configuration)),
             "packages": [traced._asdict() for traced in self.packages],
-            "suites": {suite.suite: show_date(suite.date) for suite in self.head.lock.suites},
+            "releases": [{"suite": suite, **self.signed[suite]._asdict()} for suite in sorted(self.signed)],
             "others": [other.value() for other in self.others],
         }
 
@@ -195,7 +197,7 @@ class _Verification:
             trace.finish()
         finally:
             trace.close()
-        return Part(reader.head, checked, trace.packages, trace.others, where, data)
+        return Part(reader.head, checked, trace.packages, trace.others, trace.signed, where, data)
 
     def _docker(self, expected: Sequence[list[dict[str, Any]]]) -> None:
         """The way by which docker and podman load a tar leads to one of the images. A layout has none."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from fpack.builders.debian.signatures import Signature
 from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, GENERATED, Claims, Entry, Layer, Place
 from fpack.builders.manifest.reader import Reader
 from fpack.store.derivation import Derivation, placeholder
@@ -143,6 +144,11 @@ class Trace:
     def close(self) -> None:
         """Wait for no more."""
         self._pool.shutdown(cancel_futures=True)
+
+    @property
+    def signed(self) -> dict[str, Signature]:
+        """By suite, the signature on its release that was accepted."""
+        return self._archives.signed
 
     def finish(self) -> None:
         """Say what only the whole image shows, and that the manifest's parts go together."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from blake3 import blake3
+from fpack.store.owners import check_store
 
 from .model import Closure
 
@@ -91,9 +92,15 @@ def name_of(version: str, store: str, what: Iterable[str], project: str, *more: 
 
 
 def load(place: str, now: float | None = None) -> Entry | None:
-    """The entry in the directory `place`, if there is one and all that it came from is as it was."""
+    """The entry in the directory `place`, if there is one and all that it came from is as it was.
+
+    StoreError if others can change the store that it is in: it is entered without the store being opened.
+    """
     found = _stored(place)
-    return found[1] if found is not None and unchanged(found[0], time.time() if now is None else now) else None
+    if found is None or not unchanged(found[0], time.time() if now is None else now):
+        return None
+    check_store(found[1].store)
+    return found[1]
 
 
 def stored(place: str) -> Entry | None:

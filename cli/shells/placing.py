@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 
 from fpack.store.errors import FpackError
-from fpack.store.owners import danger
+from fpack.store.owners import danger, make_directories
 
 
 def state_directory() -> str:
@@ -30,7 +30,7 @@ def make_place(place: str, variable: str = "XDG_CACHE_HOME", what: str = "the sh
         try:
             why = danger(place)
         except FileNotFoundError:
-            os.makedirs(place, mode=0o700, exist_ok=True)
+            make_directories(place)
             why = danger(place)
     except OSError as error:
         raise FpackError(

@@ -248,6 +248,21 @@ def test_a_build_has_a_user_of_its_own_and_its_directory_is_closed(two: list[Cal
         assert each.finish().path
 
 
+def test_builds_of_two_stores_have_two_users() -> None:
+    """A user is one of the machine's: two builds as one user could end each other, and read each other's files."""
+    with callers("root") as (one,), callers("root") as (other,):
+        users = []
+        for each in (one, other):
+            each.start("echo up; sleep 3; echo > $out", "private")
+            each.wait("up")
+        for each in (one, other):
+            owners = [Path(f"/proc/{pid}/status").read_text().split("Uid:")[1].split()[0] for pid in each.children(0)]
+            users.append(set(owners))
+        assert users[0] and users[1] and not users[0] & users[1] and "0" not in users[0] | users[1]
+        for each in (one, other):
+            assert each.finish().path
+
+
 def test_a_shell_in_the_sandbox_of_a_failed_build_sees_no_more(caller: Caller) -> None:
     attempts = "cat here; id -u; echo $out; ls /run/fpack; cat /etc/shadow; echo x > /proc/sys/kernel/domainname"
     text = caller.in_terminal("echo made > here; exit 1", [*attempts.split("; "), "env; cat /proc/*/environ", "exit"])

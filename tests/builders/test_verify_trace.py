@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import random
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from fpack.store.canonical import decode as decode_canonical
 from fpack.store.canonical import encode as encode_canonical
 from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.errors import FpackError
-from support.archive import new_key, write_keyring
+from support.archive import new_key, signing_key, write_keyring
 from support.evidence import World
 from support.greeter import Greeter, greeter
 from support.tamper import Image
@@ -345,6 +347,26 @@ def test_an_index_that_was_changed_is_not_taken(world: World) -> None:
     outcome = world.verify()
     assert not outcome.report.differs and not any(p.suite for p in packages(outcome))
     assert any("index of trixie is damaged" in note for note in outcome.report.notes)
+
+
+def test_a_key_that_expired_since_vouches_and_it_is_said(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = signing_key()
+    certificate = key.extract_certificate()
+    now = time.time()
+    until = datetime.fromtimestamp(int(now) + 3600, UTC)
+    world.keyring = tmp_path / "short.pgp"
+    world.keyring.write_bytes(bytes(certificate.set_expiration(until, key.certifier())))
+    assert not world.verify().images[0].signed["trixie"].trouble
+    monkeypatch.setattr("fpack.builders.verify.debian.time.time", lambda: now + 7200)
+    outcome = world.verify()
+    assert not outcome.report.findings and not outcome.report.notes
+    assert {p.signed for p in packages(outcome)} == {True}
+    (release,) = outcome.value()["images"][0]["releases"]
+    assert release["suite"] == "trixie" and release["certificate"] == certificate.fingerprint
+    assert now - 86400 < release["made"] <= now + 60
+    assert release["trouble"] == f"expired on {until:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def test_a_release_that_was_changed_or_is_signed_by_another_key_vouches_for_nothing(

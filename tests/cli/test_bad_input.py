@@ -81,12 +81,32 @@ def test_an_index_that_was_changed_after_signing(fpack: Fpack, archive: Archive)
     assert "signature" in fpack.fails("pack", "debian.trixie.hello")
 
 
+def test_a_store_that_others_can_write_to(fpack: Fpack) -> None:
+    root = fpack.home / "shared"
+    root.mkdir()
+    root.chmod(0o770)
+    message = fpack.fails("pack", "debian.trixie.hello", env={"FPACK_ROOT": str(root)})
+    assert "A group can change the store" in message and f"FPACK_SHARED_STORE={root}" in message
+    assert "A group can change" in fpack.fails("gc", env={"FPACK_ROOT": str(root)})
+    assert list(root.iterdir()) == []
+    fpack.pack("debian.trixie.hello", env={"FPACK_ROOT": str(root), "FPACK_SHARED_STORE": str(root)})
+
+
 def test_an_expired_index_names_the_date_and_can_be_accepted(fpack: Fpack, archive: Archive) -> None:
     archive.publish(date=time.time() - 30 * DAY, days=7)
     date = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 23 * DAY))
     message = fpack.fails("pack", "debian.trixie.hello")
     assert date in message and "--accept-expired" in message
     fpack.pack("debian.trixie.hello", "--accept-expired")
+
+
+def test_an_old_index_without_an_expiry_date_is_named_and_can_be_accepted(fpack: Fpack, archive: Archive) -> None:
+    archive.publish(date=time.time() - 500 * DAY, days=None)
+    message = fpack.fails("pack", "debian.trixie.hello")
+    assert "500 days old" in message and "--accept-expired" in message and "--max-index-age" in message
+    message = fpack.fails("pack", "debian.trixie.hello", "--max-index-age", "soon")
+    assert "--max-index-age is a number of days" in message and "'soon'" in message
+    fpack.pack("debian.trixie.hello", "--max-index-age", "501")
 
 
 @pytest.mark.parametrize("part", ["InRelease", "Packages.xz"])

@@ -205,7 +205,10 @@ IMPURE = {
 
 
 def test_no_module_of_the_evaluator_knows_of_time_or_chance() -> None:
+    """But for the one that ends an evaluation which takes too long; it makes no values."""
     for place in sorted(Path(fpack.lang.__path__[0]).glob("*.py")):
+        if place.name == "limits.py":
+            continue
         for node in ast.walk(ast.parse(place.read_text())):
             names: list[str] = []
             if isinstance(node, ast.Import):

@@ -138,7 +138,7 @@ def test_a_strangers_cache_is_not_believed(archive: Archive, cache: Cache, monke
     open_it(archive, cache, pin)
     suite = Suite("trixie", "debian")
     assert open_cached(cache, pin, suite, "amd64") is not None
-    monkeypatch.setattr("fpack.builders.debian.index.is_believed", lambda status: False)
+    monkeypatch.setattr("fpack.builders.debian.index.open_to_others", lambda status: "it is a stranger's")
     assert open_cached(cache, pin, suite, "amd64") is None
 
 

@@ -11,12 +11,14 @@ import pytest
 from fpack.builders.debian.index import IndexUnusable
 from fpack.builders.debian.lock import LockFile
 from fpack.builders.debian.mirrors import find_mirrors
-from fpack.builders.debian.release import BadSignature, Expired, ReleaseError, Rollback, Unsigned
+from fpack.builders.debian.release import Expired, Rollback
 from fpack.builders.debian.resolver import Unsatisfiable
+from fpack.builders.debian.signatures import BadSignature, ReleaseError, Unsigned
 from fpack.builders.debian.source import DAY, Added, DebianSource, Frozen, NoSuchPackage, NoSuchRelease
 from fpack.builders.http import Http
 from fpack.builders.http_errors import HttpError
-from support.archive import Archive, new_key
+from fpack.store.settings import SettingError
+from support.archive import Archive, new_key, write_keyring
 from support.httpserver import Server
 
 NOW = time.time()
@@ -365,6 +367,57 @@ def test_expiry_may_be_accepted_by_the_environment(setting: Setting, monkeypatch
     setting.archive.publish(date=NOW - 10 * DAY, days=7)
     monkeypatch.setenv("FPACK_ACCEPT_EXPIRED", "1")
     assert setting.source().package("trixie", "app")["version"] == "1.0"
+
+
+def test_what_has_no_expiry_date_has_a_greatest_age(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting.archive.publish(date=NOW - 100 * DAY, days=None)
+    with pytest.raises(Expired, match="100 days old"):
+        setting.source(max_age="99").package("trixie", "app")
+    monkeypatch.setenv("FPACK_MAX_INDEX_AGE", "99")
+    with pytest.raises(Expired, match="accepted for 99 days"):
+        setting.source().package("trixie", "app")
+    assert setting.source(max_age="101").package("trixie", "app")["version"] == "1.0"
+    monkeypatch.setenv("FPACK_MAX_INDEX_AGE", "none")
+    assert setting.source().package("trixie", "app")["version"] == "1.0"
+    monkeypatch.setenv("FPACK_MAX_INDEX_AGE", "a while")
+    with pytest.raises(SettingError, match="FPACK_MAX_INDEX_AGE is a number of days"):
+        setting.source().package("trixie", "lib")
+
+
+def test_a_key_that_has_expired_signs_nothing_new(setting: Setting) -> None:
+    """What it signed before stays locked, and can be used for another architecture."""
+    key = new_key(validity_seconds=int(3 * DAY))
+    keyring = write_keyring(setting.folder / "short.pgp", key)
+    setting.archive.publish(date=NOW - 3600, key=key)
+    source = setting.source(keyring=str(keyring))
+    assert closure(source, "app")["app"] == "1.0"
+    source.save()
+    setting.archive.add("app", "2.0", depends="lib")
+    setting.archive.publish(date=NOW + 2 * DAY, key=key, keep_old=True)
+    setting.now = NOW + 4 * DAY
+    with pytest.raises(BadSignature, match="expired on"):
+        setting.source(keyring=str(keyring)).update()
+    later = setting.source(keyring=str(keyring), arch="arm64")
+    assert closure(later, "app")["app"] == "1.0" and not later.moved
+
+
+def test_a_mirror_that_is_behind_what_was_seen_is_passed_over_or_said(setting: Setting, tmp_path: Path) -> None:
+    closure(setting.source(), "app")  # seen, and not saved in a lock
+    behind = Archive(tmp_path / "behind", archs=("amd64", "arm64"))
+    behind.add("app", "0.9")
+    behind.publish(date=NOW - 5 * DAY)
+    setting.mirror = f"{behind.mirror.removesuffix(' only')} {setting.mirror}"
+    assert closure(setting.source(), "app")["app"] == "1.0"
+    assert not setting.news.lines
+    setting.mirror = behind.mirror
+    source = setting.source()
+    assert closure(source, "app")["app"] == "0.9"
+    assert all("this machine has seen one of" in line for line in setting.news.lines) and len(setting.news.lines) == 3
+    source.save()
+    # Once it is locked, the lock decides.
+    behind.publish(date=NOW - 6 * DAY)
+    with pytest.raises(Rollback):
+        setting.source().update()
 
 
 def test_a_locked_index_does_not_expire(setting: Setting) -> None:

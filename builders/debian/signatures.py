@@ -1,0 +1,301 @@
+"""Clearsigned messages: which signatures hold, by which keys of a keyring, made when.
+
+A signature counts if it matches the text and was made while its key could sign. For something new, the key must also be
+able to sign now: a key that has expired, or that was revoked, may be in other hands, and its holder can write any date
+into a signature. One signature that counts is enough (as for apt, and `sqv -n 1`); the others are ignored.
+
+pysequoia checks a signature at the time that the signature itself claims, and has no way to ask for another time. So
+the state of the key today is read from the certificate's packets. The keyring is trusted: the self-signatures in it are
+checked by pysequoia for the time of the signature only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fpack.store.errors import FpackError
+
+from .suites import show_date
+
+SHIPPED = Path(__file__).with_name("keyring.pgp")
+KEYRINGS = (
+    Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
+    Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
+    SHIPPED,
+)
+MAX_SIGNATURES = 16  # each takes a pass over the text
+
+_BEGIN = b"-----BEGIN PGP SIGNED MESSAGE-----"
+_SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
+_END = b"-----END PGP SIGNATURE-----"
+_WEAK = ("MD5", "SHA1", "RipeMD")
+
+
+class ReleaseError(FpackError):
+    """A suite's signed index that cannot be trusted or read."""
+
+    exit_code = 4
+
+
+class Unsigned(ReleaseError):
+    """It carries no signature, or text that no signature covers."""
+
+
+class Truncated(ReleaseError):
+    """It ends early."""
+
+
+class BadSignature(ReleaseError):
+    """No signature on it is valid and by a key of the keyring."""
+
+
+class KeyringError(ReleaseError):
+    """There is no keyring, or it holds no certificates."""
+
+
+class Signature(NamedTuple):
+    """A signature that matches the text. key, certificate: fingerprints. made: Unix seconds.
+
+    trouble: why the key may not sign any more; empty if it may.
+    """
+
+    key: str
+    certificate: str
+    made: int
+    trouble: str
+
+
+class Signed(NamedTuple):
+    """The text of a message, and the signatures that count; those whose keys may still sign come first."""
+
+    text: bytes
+    signatures: tuple[Signature, ...]
+
+
+def find_keyring(option: str | None = None, environ: Mapping[str, str] = os.environ) -> Path:
+    """The file of the keys that may sign: the option, FPACK_KEYRING, the machine's keyring, or the one in fpack."""
+    named = option or environ.get("FPACK_KEYRING")
+    if named:
+        path = Path(named)
+        if not path.is_file():
+            raise KeyringError("The keyring does not exist", where=named)
+        return path
+    for path in KEYRINGS:
+        if path.is_file():
+            return path
+    raise KeyringError(
+        "There is no keyring to verify Debian's archive with",
+        hint="install debian-archive-keyring, or name a keyring with FPACK_KEYRING",
+    )
+
+
+def verify(data: bytes, keyring: Path, where: str = "", *, now: float, new: bool) -> Signed:
+    """The text of a clearsigned `data` and the signatures on it that count; BadSignature if there are none.
+
+    The whole file must be one clearsigned message: text before or after it is covered by no signature. now: Unix
+    seconds. new: whether the key must be able to sign at that time, too. If not, the caller has to tell the user what
+    `trouble` the signatures have.
+    """
+    head, armored = _split(data, where)
+    certificates = _certificates(keyring)
+    good: list[tuple[bytes, Signature]] = []
+    faults: list[str] = []
+    for packet in _packets(armored, where):
+        found = _check(head, packet, certificates, now)
+        if isinstance(found, str):
+            faults.append(found)
+        elif new and found[1].trouble:
+            faults.append(f"the key {found[1].key} {found[1].trouble}")
+        else:
+            good.append(found)
+    if not good:
+        raise BadSignature(
+            "A suite's index has no valid signature",
+            where=where,
+            why="; ".join([*dict.fromkeys(faults), f"the keyring is {keyring}"]),
+            hint="update the keyring (debian-archive-keyring), or try another mirror",
+        )
+    signatures = sorted((signature for _, signature in good), key=lambda each: bool(each.trouble))
+    return Signed(good[0][0], tuple(signatures))
+
+
+def valid_certificates(keyring: Path, now: float) -> tuple[int, int]:
+    """How many certificates of a keyring are valid, and how many it has."""
+    certificates = _certificates(keyring)
+    return sum(not _certificate_trouble(each, now) for each in certificates), len(certificates)
+
+
+def _split(data: bytes, where: str) -> tuple[bytes, bytes]:
+    """What stands before the signatures, and their armor, of a file that is one clearsigned message."""
+    lines = [line.rstrip() for line in data.split(b"\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    if not lines or lines[0] != _BEGIN:
+        if lines and _BEGIN.startswith(lines[0]) and len(lines) == 1:
+            raise Truncated("A suite's index is incomplete", where=where, why="it ends in its first line")
+        raise Unsigned("A suite's index is not signed", where=where, why="it does not begin with a signed message")
+    markers = [line for line in lines if line.startswith(b"-----") and line.endswith(b"-----")]
+    if _SIGNATURE not in markers or _END not in markers:
+        raise Truncated("A suite's index is incomplete", where=where, why="its signature is missing or cut off")
+    if markers != [_BEGIN, _SIGNATURE, _END] or lines[-1] != _END:
+        raise Unsigned("A suite's index has text that is not signed", where=where)
+    # The armor's own headers are not signed. RFC 9580, 7: only Hash may be there.
+    headers = lines[1 : lines.index(b"")] if b"" in lines else lines
+    if any(not line.startswith(b"Hash:") for line in headers):
+        raise Unsigned("A suite's index has headers that are not signed", where=where)
+    raw = data.split(b"\n")
+    at = lines.index(_SIGNATURE)
+    return b"".join(line + b"\n" for line in raw[:at]), b"\n".join(raw[at:])
+
+
+def _certificates(keyring: Path) -> list[Any]:
+    import pysequoia
+
+    try:
+        parsed = pysequoia.Cert.split_bytes(keyring.read_bytes())
+        # A certificate that stands twice, once with a revocation, is one that was revoked.
+        merged: dict[str, Any] = {}
+        for each in parsed:
+            known = merged.get(each.fingerprint)
+            merged[each.fingerprint] = each if known is None else known.merge(each)
+    except OSError as error:
+        raise KeyringError("The keyring cannot be read", where=str(keyring), why=error.strerror or "") from None
+    except Exception as error:  # pysequoia raises its own kinds and RuntimeError
+        raise KeyringError("The keyring holds no certificates", where=str(keyring), why=_first_line(error)) from None
+    return list(merged.values())
+
+
+def _packets(armored: bytes, where: str) -> list[Any]:
+    """The signatures in an armor."""
+    from pysequoia.packet import PacketPile, Tag
+
+    try:
+        packets = list(PacketPile.from_bytes(armored))
+    except Exception as error:
+        raise BadSignature("A suite's index has no valid signature", where=where, why=_first_line(error)) from None
+    if not packets or any(packet.tag != Tag.Signature for packet in packets):
+        raise BadSignature("A suite's index has no valid signature", where=where, why="there is none in its armor")
+    if len(packets) > MAX_SIGNATURES:
+        raise BadSignature("A suite's index has too many signatures", where=where, why=f"there are {len(packets)}")
+    return packets
+
+
+def _check(head: bytes, packet: Any, certificates: Sequence[Any], now: float) -> tuple[bytes, Signature] | str:
+    """The text and the signature if it matches; else why it does not count."""
+    import pysequoia
+
+    claimed = packet.issuer_fingerprint or packet.issuer_key_id or "unknown"
+    # With one signature at a time, it is known which one holds, and so when that one was made.
+    message = head + pysequoia.armor(bytes(packet), pysequoia.ArmorKind.Signature).encode()
+    asked: list[str] = []
+
+    def lookup(ids: list[str]) -> Sequence[Any]:
+        asked.extend(ids)
+        return certificates
+
+    try:
+        result = pysequoia.verify(bytes=message, store=lookup)
+    except Exception as error:
+        digest = str(packet.hash_algorithm).rpartition(".")[2]
+        if not _holder(certificates, {*asked, claimed}):
+            return f"the key {claimed} is not in the keyring"
+        if digest in _WEAK:
+            return f"the signature by the key {claimed} uses {digest}, which is broken"
+        return f"the signature by the key {claimed} does not hold: {_first_line(error)}"
+    if not result.valid_sigs or result.bytes is None or packet.signature_created is None:
+        return f"the signature by the key {claimed} does not hold"
+    valid = result.valid_sigs[0]
+    certificate = next(each for each in certificates if each.fingerprint == valid.certificate)
+    made = packet.signature_created
+    # A clock that is behind the signature's does not make a key younger than it was.
+    at = max(now, made.timestamp())
+    trouble = _trouble(certificate, valid.signing_key, at)
+    until = packet.signature_expiration_time
+    if not trouble and until is not None and until.timestamp() <= at:
+        trouble = f"signed until {_date(until)} only"
+    signature = Signature(valid.signing_key, valid.certificate, int(made.timestamp()), trouble)
+    return bytes(result.bytes), signature
+
+
+def _holder(certificates: Sequence[Any], ids: set[str]) -> bool:
+    """Whether one of the certificates has a key with one of these fingerprints or IDs."""
+    return any(packet.fingerprint in ids or packet.key_id in ids for c in certificates for packet, _ in _components(c))
+
+
+def _components(certificate: Any) -> Iterator[tuple[Any, list[Any]]]:
+    """Each key, user ID and attribute of a certificate, with the signatures that follow it."""
+    from pysequoia.packet import PacketPile, Tag
+
+    head, signatures = None, []
+    for packet in PacketPile.from_bytes(bytes(certificate)):
+        if packet.tag == Tag.Signature:
+            signatures.append(packet)
+            continue
+        if head is not None:
+            yield head, signatures
+        head, signatures = packet, []
+    if head is not None:
+        yield head, signatures
+
+
+def _certificate_trouble(certificate: Any, at: float) -> str:
+    """Why a certificate is not valid at the time `at`; empty if it is. It follows `the key FINGERPRINT`."""
+    if certificate.is_revoked:
+        return f"is one of the certificate {certificate.fingerprint}, which was revoked"
+    try:
+        until = certificate.expiration
+    except Exception as error:  # it has no self-signature that today's rules accept
+        return f"is one of the certificate {certificate.fingerprint}, which is not valid: {_first_line(error)}"
+    if until is not None and until.timestamp() <= at:
+        return f"expired on {_date(until)}"
+    return ""
+
+
+def _trouble(certificate: Any, key: str, at: float) -> str:
+    """Why a key may not sign at the time `at`; empty if it may. It follows `the key FINGERPRINT`."""
+    from pysequoia.packet import SignatureType, Tag
+
+    if trouble := _certificate_trouble(certificate, at):
+        return trouble
+    bindings: list[Any] = []
+    created: datetime | None = None
+    if key == certificate.fingerprint:
+        # The primary key says of itself what it may do, by itself or in its user IDs.
+        for component, signatures in _components(certificate):
+            if component.tag != Tag.PublicSubkey:
+                bindings += [each for each in signatures if _is_by(each, certificate) and each.key_flags is not None]
+    for component, signatures in _components(certificate) if key != certificate.fingerprint else ():
+        if component.fingerprint == key:
+            created = component.key_created
+            if any(each.signature_type == SignatureType.SubkeyRevocation for each in signatures):
+                return "was revoked"
+            bindings += [each for each in signatures if each.signature_type == SignatureType.SubkeyBinding]
+    bindings = [each for each in bindings if each.signature_created and each.signature_created.timestamp() <= at]
+    if not bindings:
+        return f"does not belong to the certificate {certificate.fingerprint}"
+    newest = max(bindings, key=lambda each: each.signature_created)
+    if newest.key_flags is None or not newest.key_flags.signing:
+        return "is not one that signs"
+    if created is not None and newest.key_validity_period is not None:
+        until = created + newest.key_validity_period
+        if until.timestamp() <= at:
+            return f"expired on {_date(until)}"
+    return ""
+
+
+def _is_by(signature: Any, certificate: Any) -> bool:
+    """Whether a signature says that it is by the primary key of a certificate."""
+    issuer = signature.issuer_fingerprint or signature.issuer_key_id
+    return bool(issuer) and certificate.fingerprint.endswith(issuer)
+
+
+def _date(time: datetime) -> str:
+    return show_date(int(time.timestamp()))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [error.__class__.__name__])[0]

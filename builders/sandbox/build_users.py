@@ -1,0 +1,131 @@
+"""The users that builds of root run as: numbers that nobody else has, and no two builds at once.
+
+A number is in use on the whole machine, whatever store a build belongs to. So it is locked in a directory of root's
+that no other user can make, enter or fill.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from fpack.store.locks import FileLock
+from fpack.store.owners import exposed, open_to_others
+
+from .bwrap import SandboxError
+
+COUNT = 1000
+_BASES = (872_415_232, 64_000)  # where the build users' numbers begin; the first that this machine has
+_NAME = "fpack-users"
+
+
+@contextlib.contextmanager
+def build_user(locks: Path) -> Iterator[int | None]:
+    """The number of a user that no other build of this machine has; None if builds run as the caller.
+
+    locks: the store's own. In a shell, `/run` is not the machine's, but the store is.
+    """
+    if not _separate():
+        yield None
+        return
+    base = _first_user()
+    if base is None:
+        raise SandboxError(
+            "There is no user here that a build could run as",
+            why="root is the only one that this user namespace has, or nearly",
+            hint="run fpack as another user than root",
+        )
+    folder = lock_directory(places())
+    for uid in range(base, base + COUNT):
+        with contextlib.ExitStack() as held:
+            wanted = (FileLock(folder / f"{uid}"), FileLock(locks / f"user-{uid - base}"))
+            if all(_try(held, lock) for lock in wanted):
+                yield uid
+                return
+    raise SandboxError("Too many builds run at once", why=f"there are {COUNT} users for them")
+
+
+def _try(held: contextlib.ExitStack, lock: FileLock) -> bool:
+    taken = lock.try_acquire()
+    if taken:
+        held.callback(lock.release)
+    return taken
+
+
+def places() -> list[Path]:
+    """Where the directory of locks may be, the best first: the same for each process of this root."""
+    outer = _ranges()[0][1]
+    found = [Path("/run", _NAME)]
+    if outer:
+        # Root of a user namespace, who cannot write to the machine's /run.
+        found.append(Path(f"/run/user/{outer}", _NAME))
+    return [*found, Path(f"/dev/shm/{_NAME}-{outer}")]
+
+
+def lock_directory(candidates: list[Path]) -> Path:
+    """The first of some directories that can be made, or was made by this user; SandboxError if there is none.
+
+    One that another user made is not used, and neither is what comes after it: whoever makes it could otherwise lead
+    builds to two directories, and so to one number.
+    """
+    why = "none of the directories can be written"
+    for place in candidates:
+        if not os.access(place.parent, os.W_OK):
+            continue  # the machine's own, in a user namespace without the machine's root
+        try:
+            os.mkdir(place, 0o700)
+        except FileExistsError:
+            pass
+        except OSError:
+            continue
+        try:
+            status = os.lstat(place)
+        except OSError:
+            continue
+        found = exposed(os.fspath(place))
+        why = "it is no directory" if not stat.S_ISDIR(status.st_mode) else open_to_others(status)
+        why = found.why if found else why
+        if not why:
+            return place
+        raise SandboxError(
+            "The users of builds cannot be locked",
+            where=found.place if found else str(place),
+            why=why,
+            hint=f"delete {place}, which only fpack run by root makes",
+        )
+    raise SandboxError(
+        "The users of builds cannot be locked",
+        where=" ".join(map(str, candidates)),
+        why=why,
+        hint="make /run writable for root",
+    )
+
+
+@lru_cache
+def _separate() -> bool:
+    """Whether builds get users of their own: root can change to others."""
+    if os.geteuid() != 0:
+        return False
+    ranges = _ranges()
+    # Root of a namespace that has nobody else is its maker to the kernel, and that one is not root.
+    return not (len(ranges) == 1 and ranges[0][2] == 1 and ranges[0][1] != 0)
+
+
+def _ranges() -> list[tuple[int, int, int]]:
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        rows = [tuple(map(int, line.split())) for line in file]
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+@lru_cache
+def _first_user() -> int | None:
+    """The number of the first user that builds may have here."""
+    ranges = _ranges()
+    for base in _BASES:
+        if any(first <= base and base + COUNT <= first + count for first, _, count in ranges):
+            return base
+    return None

@@ -1,0 +1,330 @@
+"""Programs that never end, or take all there is: each is ended, by an error that names the place and the setting."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fpack.lang import stack
+from fpack.lang.errors import EvalError, Fault
+from fpack.lang.evaluator import Evaluator
+from fpack.lang.limits import Exhausted, Limits, resident, shown_size
+from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, SettingError
+
+GUARD = 120  # seconds after which a test has failed: nothing here takes that long
+MEMORY, TIME = "The evaluation takes too much memory", "The evaluation takes too long"
+
+PROBE = """
+import json, sys
+from fpack.lang.errors import EvalError
+from fpack.lang.evaluator import Evaluator
+from fpack.lang.limits import Limits
+from fpack.store.errors import FpackError
+memory, seconds, place = json.loads(sys.argv[1])
+evaluator = Evaluator(limits=Limits(None, None), root=place or None)
+evaluator.expression("1")  # the library is compiled first, without limits
+evaluator.limits.memory, evaluator.limits.seconds = memory, seconds
+evaluator.limits.restart()
+try:
+    if place:
+        evaluator.to_json(evaluator.load(place + "/fpack.fp")["x"])
+    else:
+        evaluator.to_json(evaluator.expression(sys.stdin.read()))
+    told = {"what": "a value"}
+except FpackError as error:
+    told = {"what": error.what, "why": error.why, "hint": error.hint, "code": error.exit_code}
+    if isinstance(error, EvalError):
+        told |= {"line": error.line, "file": error.file, "marked": error.span.text[error.column - 1 :][:30]}
+print(json.dumps(told))
+"""
+
+
+def told(text: str, memory: int | None = None, seconds: float | None = None, place: str = "") -> dict[str, Any]:
+    """What a process tells that evaluates a text, or the field `x` of a project."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, json.dumps([memory, seconds, place])],
+        input=textwrap.dedent(text), capture_output=True, text=True, timeout=GUARD, cwd="/",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+LONG = 'fold(range(22), "abcd", (s, _) => s + s)'  # 16 MB
+MUCH = "fold(range(23), [1], (s, _) => [...s, ...s])"  # 64 MB
+
+# The last line of each is where the limit is reached.
+TOO_LARGE = {
+    "strings": 'fold(range(60), "x", (s, _) =>\n"${s}${s}")',
+    "sums": 'fold(range(60), "x", (s, _) =>\ns + s)',
+    "spreads": "fold(range(60), [1], (s, _) =>\n[...s, ...s])",
+    "concat": "fold(range(60), [1], (s, _) =>\nconcat(s, s))",
+    "flatten": "fold(range(60), [1], (s, _) =>\nflatten([s, s]))",
+    "many parts": f'let s = {LONG} in\n"{"${s}" * 2000}"',
+    "join": f'let s = {LONG} in\njoin(map(range(100000), _ => s), "")',
+    "split": f'let s = {LONG} + {LONG} in\nsplit(s, "a")',
+    "characters": f"let s = {LONG} in\ncharacters(s + s)",
+    "replace": f'let s = {LONG} in\nreplace(s, "a", s)',
+    "replace-all": f'let s = {LONG} in\nreplace-all(s, "a", s)',
+    "find-all": f'let s = {LONG} in\nfind-all(s, "(a)(b)")',
+    "from-json": 'let s = fold(range(22), "[],", (s, _) => s + s) in\nfrom-json("[" + s + "1]")',
+    "to-json": f"let s = {LONG} in\nto-json(map(range(100000), _ => s))",
+    "lists": "\nmap(range(1000), n => let xs = map(range(1000000), x => [n, x]) in [length(xs), xs])",
+    "trees": "let f(n) = if n == 0 then [] else\n[f(n - 1), f(n - 1)] in f(40) == f(40)",
+    "records": '\nmap(range(500), n => { ${"a${x}"} = n + x for x in range(1000000) })',
+    "derivation": f'let s = {LONG} in\nderivation {{ kind = "a", name = "a", xs = map(range(10000), _ => s) }}',
+    "substrings": f"let s = {LONG} in\nmap(range(100000), n => substring(s, n, 16000000))",
+}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_what_takes_too_much_memory_is_ended_where_it_does(name: str) -> None:
+    text = TOO_LARGE[name]
+    error = told(text, memory=200 << 20, seconds=60)
+    assert error["what"] == MEMORY, error
+    assert error["why"].startswith("the limit is 200M") and error["code"] == 3
+    assert error["hint"] == "--eval-memory or FPACK_EVAL_MEMORY sets another limit, as in --eval-memory 400M"
+    if "a value of this text took it" not in error["why"]:
+        assert error["line"] == 1 + text.count("\n") and error["marked"], error
+
+
+TOO_LONG = {
+    "calls": "let f(n) = if n < 2 then n else\nf(n - 1) + f(n - 2) in f(90)",
+    "folds": "\nfold(range(1000000), 0, (a, x) => a + fold(range(1000000), 0, (b, y) => b + y))",
+    "comprehension": "\nlength([x for x in range(1000000) for y in range(1000000) if y < 0])",
+    "equality": "let f(n) = if n == 0 then [1] else let a = f(n - 1) in [a, a] in\nf(60) == f(60)",
+    "json": "let f(n) = if n == 0 then [] else let a = f(n - 1) in [a, a] in\nto-json(f(60))",
+    "unique": "\nunique(map(range(1000000), x => [x]))",
+    "contains": "let xs = map(range(100000), x => [x]) in\nfilter(xs, x => contains(xs, [0 - 1]))",
+    "texts": f'let s = {LONG} in\nfilter(range(1000000), _ => contains(s, "abcdabcdx"))',
+    "expression": '\nfilter(range(1000000), n => match("${n}" + "aaaaaaaaaaaaaaaaaaaaaaaa", "(a|a)*b") != null)',
+    "sort": f"let s = {LONG} in\nsort(map(range(1000000), n => substring(s, 0, 4000000 + n)))",
+    "toml": 'let s = fold(range(22), "1,", (s, _) => s + s) in\nfrom-toml("x = [${s}]")',
+    "numbers": "\nfold(range(1000000), 1, (a, _) => a + a) / fold(range(500000), 3, (a, _) => a + a)",
+}
+
+
+@pytest.mark.parametrize("name", TOO_LONG)
+def test_what_takes_too_long_is_ended_where_it_does(name: str) -> None:
+    text = TOO_LONG[name]
+    error = told(text, memory=2 << 30, seconds=2)
+    assert error["what"] == TIME, error
+    assert error["why"].startswith("the limit is 2 seconds of processor time") and error["code"] == 3
+    assert error["hint"] == "--eval-time or FPACK_EVAL_TIME sets another limit, as in --eval-time 4"
+    if "a value of this text took it" not in error["why"]:
+        assert error["line"] == 1 + text.count("\n") and error["marked"], error
+
+
+def test_a_long_text_that_stands_in_a_list_many_times_is_sorted_at_once() -> None:
+    """Compared in one call of C, which nothing can end, these took an hour."""
+    found = told(f"let s = {LONG} in length(sort(map(range(1000000), _ => s)))", memory=2 << 30, seconds=60)
+    assert found == {"what": "a value"}
+
+
+def test_what_takes_less_than_the_limits_is_a_value() -> None:
+    assert told("fold(range(100000), 0, (a, x) => a + x)", memory=1 << 30, seconds=60) == {"what": "a value"}
+    assert told("fold(range(100000), 0, (a, x) => a + x)") == {"what": "a value"}
+
+
+# ---- files
+
+
+def project(folder: Path, **files: str) -> str:
+    for name, text in files.items():
+        (folder / f"{name}.fp").write_text(text)
+    return str(folder)
+
+
+def test_the_place_is_in_the_users_file_and_not_in_the_librarys(tmp_path: Path) -> None:
+    text = "slow(n) = if n == 0 then 0 else slow(n - 1) + slow(n - 1)\nx = lists.take(map([60], slow), 1)\n"
+    error = told("", None, 1, project(tmp_path, fpack=f'lists = import("fpack/lists")\n{text}'))
+    assert error["what"] == TIME and error["file"].endswith("/fpack.fp") and error["line"] == 2
+    assert error["marked"].startswith("slow(n - 1)")
+
+
+def test_a_large_text_that_is_being_compiled(tmp_path: Path) -> None:
+    large = "".join(f"a{n} = [{n}, {n} + 1, a{n % 7}]\n" for n in range(100_000))
+    error = told("", None, 0.3, project(tmp_path, fpack='x = import("./large.fp").a1\n', large=large))
+    assert error["what"] == TIME and "this text was being compiled" in error["why"]
+    assert error["file"].endswith("/large.fp") and error["line"] == 1
+    error = told("", 20 << 20, None, project(tmp_path))
+    assert error["what"] == MEMORY and "this text was being compiled" in error["why"]
+    assert error["file"].endswith("/large.fp")
+
+
+def test_files_that_import_each_other_without_end(tmp_path: Path) -> None:
+    count = 3000
+    for n in range(count):
+        (tmp_path / f"f{n}.fp").write_text(f'y = 1 + import("./f{n + 1}.fp").y\n')
+    (tmp_path / f"f{count}.fp").write_text("y = 0\n")
+    error = told("", 1 << 30, 0.3, project(tmp_path, fpack='x = import("./f0.fp").y\n'))
+    assert error["what"] == TIME and ".fp" in error["file"]
+
+
+def test_where_the_time_goes_into_builtins_the_text_is_named(tmp_path: Path) -> None:
+    """Between the expressions of a text, none of them is the place."""
+    text = f"x = map(range(100000), n => substring({LONG}, n, 16000000)) |> map(length)\n"
+    error = told("", 1 << 30, 0.5, project(tmp_path, fpack=text))
+    assert error["what"] == TIME and error["file"].endswith("/fpack.fp") and error["line"] == 1
+
+
+def test_a_file_without_an_end_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "other.fp")
+    for text in ("x = read-text(./pipe)\n", 'x = import("./other.fp").a\n', "x = read-json(./pipe).a\n"):
+        error = told("", 1 << 30, 60, project(tmp_path, fpack=text))
+        assert "cannot be read" in error["what"] and error["why"] == "it is not a regular file", error
+
+
+# ---- an evaluation that does not react
+
+
+HOG = """
+import re, sys, time
+from fpack.lang import limits, stack
+from fpack.lang.evaluator import Evaluator
+limits.REACTION, limits._TIME_SPARE = 0.5, 1
+
+def deaf():
+    try:
+        count = 0
+        while True: count += 1
+    except BaseException: pass
+    finally: deaf()
+
+def held():
+    re.match("(a+)+b", "a" * 80)
+
+evaluator = Evaluator(limits=limits.Limits(None, None))
+call = evaluator.expression("f => let g(x) = f() in g(1)")
+evaluator.limits.restart()
+evaluator.limits.memory, evaluator.limits.seconds = 1 << 30, 0.3
+# As a builtin is: a function of Python's that the language calls.
+evaluator.call(call, {"deaf": lambda: deaf(), "held": lambda: held()}[sys.argv[1]])
+print("it returned")
+"""
+
+
+def test_what_does_not_react_is_told_and_the_process_ends() -> None:
+    done = subprocess.run([sys.executable, "-c", HOG, "deaf"], capture_output=True, text=True, timeout=GUARD, cwd="/")
+    assert done.returncode == 3 and done.stdout == "", done.stderr
+    assert done.stderr.startswith(f"error: {TIME}\n  --> <command line>:1:")
+    assert "the limit is 0.3 seconds of processor time" in done.stderr and "--eval-time" in done.stderr
+
+
+def test_a_call_of_c_that_holds_the_interpreter_is_ended_by_the_kernel() -> None:
+    done = subprocess.run([sys.executable, "-c", HOG, "held"], capture_output=True, text=True, timeout=GUARD, cwd="/")
+    assert done.returncode == -signal.SIGXCPU and done.stdout == ""
+    assert " in match\n" in done.stderr and 'File "expression", line 1 in ' in done.stderr
+
+
+def test_an_error_that_comes_late_is_no_traceback() -> None:
+    """The limit is reached at any instant: also when all is done."""
+    probe = (
+        "from fpack.lang import limits, stack\nlimits.POLL = 0.0005\nlimits._SOON = 0.0005\nends = set()\n"
+        "for n in range(300):\n"
+        "    work = limits.Limits(None, 0.0005 + n * 1e-6)\n"
+        "    try: ends.add(stack.run(lambda: sum(range(20000)), work))\n"
+        "    except Exception as error: ends.add(error.what)\n"
+        "print(len(stack._inside), sorted(map(str, ends)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=GUARD, cwd="/")
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.startswith("0 ") and set(json.loads(done.stdout[2:].replace("'", '"'))) <= {TIME, "199990000"}
+
+
+# ---- how it is counted
+
+
+def test_several_runs_count_together() -> None:
+    limits = Limits(None, None)
+    evaluator = Evaluator(limits=limits)
+    assert evaluator.expression("1 + 1") == 2
+    limits.restart()
+    limits.seconds = 0.2
+    with pytest.raises(EvalError, match=TIME):
+        for _ in range(100_000):
+            evaluator.expression("fold(range(20000), 0, (a, x) => a + x)")
+    limits.restart()
+    assert evaluator.expression("1 + 2") == 3
+
+
+def test_after_an_error_the_next_evaluation_works() -> None:
+    limits = Limits(100 << 20, 5)
+    evaluator = Evaluator(limits=limits)
+    for text in (TOO_LONG["calls"], TOO_LARGE["spreads"]):
+        with pytest.raises(EvalError, match=f"{TIME}|{MEMORY}"):
+            evaluator.expression(text)
+        limits.restart()
+        assert evaluator.to_json(evaluator.expression('import("fpack/lists").take([1, 2], 1)')) == [1]
+
+
+def test_no_limit_of_the_kernel_stays() -> None:
+    import resource
+
+    before = [resource.getrlimit(which) for which in (resource.RLIMIT_DATA, resource.RLIMIT_CPU)]
+    inside: list[Any] = []
+
+    def work() -> None:
+        inside.extend(resource.getrlimit(which) for which in (resource.RLIMIT_DATA, resource.RLIMIT_CPU))
+
+    stack.run(work, Limits(100 << 20, 10))
+    assert all(now[0] != was[0] for now, was in zip(inside, before, strict=True))
+    with pytest.raises(Fault, match=MEMORY):
+        stack.run(lambda: bytes(1 << 40), Limits(100 << 20, 10))
+    assert [resource.getrlimit(which) for which in (resource.RLIMIT_DATA, resource.RLIMIT_CPU)] == before
+    inside.clear()
+    stack.run(work, Limits(None, None))
+    assert inside == before
+
+
+def test_without_limits_nothing_is_watched() -> None:
+    assert stack.run(lambda: 5) == stack.run(lambda: 5, Limits(None, None)) == 5
+
+
+def test_nothing_but_its_handler_takes_what_ends_an_evaluation() -> None:
+    assert not issubclass(Exhausted, Exception)
+    assert resident() > 1 << 20
+
+
+# ---- settings
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("512M", 512 << 20), ("1.5G", 3 << 29), ("2g", 2 << 30), ("100k", 100 << 10), ("4096", 4096), ("none", None)],
+)
+def test_sizes(text: str, size: int | None) -> None:
+    assert EVAL_MEMORY.find(text, {}) == EVAL_MEMORY.find(None, {"FPACK_EVAL_MEMORY": text}) == size
+    if size is not None:
+        assert EVAL_MEMORY.find(shown_size(size), {}) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1G", "1X", "1e9", "G", "٣G", "9" * 30, "nan", "inf", "1 G"])
+def test_sizes_and_times_that_are_none(text: str) -> None:
+    for setting in (EVAL_MEMORY, EVAL_TIME):
+        if not text:
+            assert setting.find(text, {}) == setting.find(None, {})
+            continue
+        with pytest.raises(SettingError, match=setting.option):
+            setting.find(text, {})
+        with pytest.raises(SettingError, match=setting.variable):
+            setting.find(None, {setting.variable: text})
+
+
+def test_a_limit_beyond_what_the_kernel_counts() -> None:
+    limits = Limits(EVAL_MEMORY.find("1000000000T", {}), EVAL_TIME.find("1000000000000000", {}))
+    assert stack.run(lambda: 5, limits) == 5
+
+
+def test_defaults_and_their_order() -> None:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert EVAL_TIME.find(None, {}) == 300 and 0 < (EVAL_MEMORY.find(None, {}) or 0) <= memory // 2
+    assert EVAL_TIME.find("5", {"FPACK_EVAL_TIME": "6"}) == 5 and EVAL_TIME.find(None, {"FPACK_EVAL_TIME": "6"}) == 6
