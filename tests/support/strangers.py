@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import shutil
@@ -10,6 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# Python remembers for ever that it could not import one, as from root's home by a user who may not read it.
+for _encoding in ("ascii", "latin-1", "idna", "unicode_escape", "raw_unicode_escape"):
+    codecs.lookup(_encoding)
 
 USERS = ("root", "user")
 STRANGER = 54321
