@@ -46,8 +46,8 @@ def prepare(folder: Path, shell: bytes) -> None:
 
 def build(folder: Path, tag: str, count: int) -> None:
     """Build `count` derivations, as a process of its own does it."""
-    from fpack.builders.report import Silent
-    from fpack.builders.scheduler import Scheduler
+    from fpack.builders.scheduler.reporter import Silent
+    from fpack.builders.scheduler.scheduler import Scheduler
     from fpack.store.derivation import Derivation, Output, digest
     from fpack.store.store import Store
 
@@ -73,8 +73,8 @@ class Kinds(dict[str, Any]):
     """The one kind of builder, made when something is to be built, as the program does it."""
 
     def __missing__(self, kind: str) -> Any:
-        from fpack.builders.exec import Exec
-        from fpack.builders.sandbox.local import Local
+        from fpack.builders.kinds.exec import Exec
+        from fpack.builders.sandbox.local_executor import Local
 
         self.local = Local()
         return self.setdefault(kind, Exec(self.local))

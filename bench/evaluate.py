@@ -14,10 +14,10 @@ from fpack.cli.main import COLLECT
 
 gc.set_threshold(*COLLECT)  # as fpack itself does first
 
-from fpack.lang import stack  # noqa: E402
 from fpack.lang.evaluator import Evaluator  # noqa: E402
-from fpack.lang.limits import Limits  # noqa: E402
-from fpack.lang.values import describe  # noqa: E402
+from fpack.lang.runtime import deep_stack  # noqa: E402
+from fpack.lang.runtime.limits import Limits  # noqa: E402
+from fpack.lang.runtime.values import describe  # noqa: E402
 
 
 def main(file: str, attribute: str, cache: str, database: str = "") -> None:
@@ -26,7 +26,7 @@ def main(file: str, attribute: str, cache: str, database: str = "") -> None:
     evaluator = Evaluator(cache=cache, limits=limits)
     value = evaluator.select(evaluator.load(file), [attribute])
     if isinstance(value, list):
-        stack.run(lambda: all_derivations(evaluator, value), limits)
+        deep_stack.run(lambda: all_derivations(evaluator, value), limits)
         print(len(evaluator.derivations))
     else:
         print(value)

@@ -15,8 +15,8 @@ from typing import NamedTuple, Protocol
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
+from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
-from fpack.store.writer import TreeWriter
 
 
 class BuildError(FpackError):

@@ -70,7 +70,7 @@ def _group() -> click.Group:
                 return None
             from importlib import import_module
 
-            module = import_module(f"fpack.cli.{cmd_name}")
+            module = import_module(f"fpack.cli.verbs.{cmd_name}")
             command: click.Command = module.command
             return command
 
@@ -106,7 +106,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"fpack {VERSION}")
         return 0
     if argv[:1] == ["__complete"]:
-        from .complete import main as complete
+        from fpack.cli.completion.candidates import main as complete
 
         return complete(argv[1:])
     try:
@@ -115,12 +115,12 @@ def main(argv: list[str] | None = None) -> int:
         print("error: The working directory is gone\n  try:   cd to one that is there", file=sys.stderr)
         return 2
     if argv[:1] in (["shell"], ["run"]):
-        from .shells.warm import main as enter
+        from fpack.cli.shells.warm_start import main as enter
 
         if (code := enter(argv)) is not None:
             return code
     if argv[:1] == ["build"]:
-        from .repeated import main as answer
+        from fpack.cli.builds.warm_start import main as answer
 
         if (code := answer(argv[1:])) is not None:
             return code
@@ -140,13 +140,14 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             error.show()
         else:
-            from .render import show_error
-            from .usage import explained
+            from fpack.cli.ui.render import show_error
+
+            from .errors import explained
 
             show_error(explained(error))
         return int(error.exit_code)
     except FpackError as error:
-        from .render import show_error
+        from fpack.cli.ui.render import show_error
 
         show_error(error)
         return error.exit_code
@@ -158,7 +159,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except Exception as error:
-        from .render import show_fault, show_refusal
+        from fpack.cli.ui.render import show_fault, show_refusal
 
         return show_refusal(error) if isinstance(error, OSError) else show_fault(error)
 
@@ -175,7 +176,7 @@ def run() -> None:
     except BrokenPipeError:
         code = 0
     except OSError as error:
-        from .render import show_refusal
+        from fpack.cli.ui.render import show_refusal
 
         code = show_refusal(error)
     os._exit(code)

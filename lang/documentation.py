@@ -14,12 +14,14 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .errors import nearest
-from .parser import parse
-from .source import Source
-from .syntax import Node
+from fpack.lang import std
+from fpack.lang.syntax.parser import parse
+from fpack.lang.syntax.source import Source
+from fpack.lang.syntax.tree import Node
 
-STANDARD = Path(__file__).with_name("std")
+from .errors import nearest
+
+STANDARD = Path(std.DIRECTORY)
 PRELUDE = "prelude"
 
 
@@ -52,7 +54,8 @@ def builtins() -> Mapping[str, Doc]:
     """Every builtin's documentation, in the order in which they are listed."""
     global _builtins
     if not _builtins:
-        from .builtins import STRICT
+        from fpack.lang.builtins.table import STRICT
+
         from .evaluator import Evaluator
 
         functions = Evaluator().builtins()

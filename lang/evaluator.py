@@ -7,36 +7,28 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from fpack.lang import std
+from fpack.lang.builtins.data_formats import readers
+from fpack.lang.builtins.strings import Texts
+from fpack.lang.builtins.table import PURE, STRICT
+from fpack.lang.runtime.argument_checks import bounded, strings_of, text_of
+from fpack.lang.runtime.derivations import Deriver, Sources
+from fpack.lang.runtime.limits import Exhausted, Limits
+from fpack.lang.runtime.operators import RUNTIME
+from fpack.lang.runtime.paths import project_root
+from fpack.lang.runtime.values import MISSING, OnDemand, Value, describe, evaluated, is_derivation, lookup
+from fpack.lang.runtime.values import Path as PathValue
+from fpack.lang.syntax.source import MAX_FILE, Source, read_bytes
 from fpack.store.errors import FpackError
 
-from . import changes, parameters, stack
-from .arguments import bounded, strings_of, text_of
-from .builtin_texts import Texts
-from .builtins import PURE, STRICT
-from .derive import Deriver, Sources
 from .errors import Fault, quote
-from .limits import Exhausted, Limits
-from .modules import Modules, importer
-from .operators import RUNTIME
-from .packages import PackageSource
-from .paths import project_root
-from .readers import readers
-from .source import MAX_FILE, Source, read_bytes
-from .values import (
-    MISSING,
-    OnDemand,
-    Value,
-    describe,
-    evaluated,
-    is_derivation,
-    lookup,
-)
-from .values import Path as PathValue
+from .module_loader import Modules, importer
+from .protocols import PackageSource
+from .runtime import deep_stack, parameter_types, record_update
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-STANDARD = f"{os.path.dirname(__file__)}/std"
 PRELUDE = "prelude"
 MAX_DEPTH = 1000
 
@@ -67,12 +59,12 @@ class Evaluator:
         self._packages = packages
         self._deriver = Deriver(sources)
         version = str((settings or {}).get("version"))
-        self._modules = Modules(cache, [STANDARD, *(library or [])], STRICT, version, limits)
+        self._modules = Modules(cache, [std.DIRECTORY, *(library or [])], STRICT, version, limits)
         self._modules.hidden = frozenset(["settings"])
         self._modules.base = {
             **RUNTIME,
-            **changes.RUNTIME,
-            **parameters.RUNTIME,
+            **record_update.RUNTIME,
+            **parameter_types.RUNTIME,
             **PURE,
             ".S": self._deriver.text,
             "settings": dict(settings or {}),
@@ -223,12 +215,12 @@ class Evaluator:
                 told.__traceback__ = told.__context__ = None
             raise told
 
-        return stack.run(guarded, self.limits)
+        return deep_stack.run(guarded, self.limits)
 
     def _told(self, caught: BaseException) -> BaseException:
         """What the user is to see of an error; the error itself, if it is fpack's own fault."""
         error = caught if self.limits is None else self.limits.told(caught)
-        from .blame import blame
+        from fpack.lang.diagnostics.error_location import blame
 
         told = blame(error, self._cache)
         if isinstance(error, Exhausted):
@@ -247,7 +239,7 @@ class Evaluator:
             raise Fault(f"{quote(where)} is {describe(value)}, and has no field {quote(name)}")
         found = lookup(value, name)
         if found is MISSING:
-            from .blame import no_field
+            from fpack.lang.runtime.field_errors import no_field
 
             fault = no_field(value, name)
             fault.why = f"in {quote(where)}" if where else fault.why

@@ -15,12 +15,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.store.files.remove import remove_tree
+
 from . import base32, leases
 from .database import PathInfo
 from .errors import InvalidName
 from .locks import FileLock
 from .path import StorePath, parse
-from .remove import remove_tree
 from .store import Store, sweep
 
 

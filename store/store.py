@@ -15,16 +15,17 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.store.files.owners import check_store, make_directories
+from fpack.store.files.pool import MTIME, Pool
+from fpack.store.files.remove import remove_tree
+from fpack.store.files.writer import TreeWriter
+
 from . import base32, derivation
 from .database import Database, PathInfo, insert_path, insert_realisation
 from .derivation import Derivation, Output
 from .errors import StoreError
 from .locks import FileLock
-from .owners import check_store, make_directories
 from .path import STORE, StorePath, make, parse
-from .pool import MTIME, Pool
-from .remove import remove_tree
-from .writer import TreeWriter
 
 SHARED = "/fpack"
 _FOLDERS = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # the last one tells

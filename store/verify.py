@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from fpack.store.files.pool import FileNode
+from fpack.store.files.tree import read_file, scan, tree_digest
+
 from . import base32
 from .database import PathInfo
 from .errors import BadTree
 from .locks import FileLock
 from .path import StorePath
-from .pool import FileNode
 from .store import Store
-from .tree import read_file, scan, tree_digest
 
 _REMEMBERED = 300_000  # files whose digests are kept, so that one that many trees share is read once
 

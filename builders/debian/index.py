@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from fpack.builders.http import Http, nothing
-from fpack.builders.http_errors import NotFound, WrongContent
+from fpack.builders.net.errors import NotFound, WrongContent
+from fpack.builders.net.http import Http, nothing
 from fpack.store.errors import FpackError
-from fpack.store.owners import exposed, make_directories, open_to_others
+from fpack.store.files.owners import exposed, make_directories, open_to_others
 
 from .mirrors import Mirrors
 from .package import Package, parse_package

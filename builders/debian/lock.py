@@ -17,8 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from fpack.store import replace
 from fpack.store.errors import FpackError
+from fpack.store.files import replace
 
 from .suites import File, IndexPin, show_date
 

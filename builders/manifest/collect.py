@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from fpack.builders import meta
 from fpack.builders.oci import spec
-from fpack.builders.oci.record import read as read_record
+from fpack.builders.oci.image_record import read as read_record
+from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output, placeholder

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from fpack.builders.oci import spec
 from fpack.builders.oci.spec import Descriptor
 from fpack.store import canonical
-from fpack.store.writer import TreeWriter
+from fpack.store.files.writer import TreeWriter
 
 from .format import REFERRERS
 

@@ -9,7 +9,7 @@ from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
 from fpack.store.path import STORE
 
-from .view import View, is_executable
+from .image_fs import View, is_executable
 
 _FOLDERS = ("usr/bin", "usr/sbin", "usr/games")
 MAX_LISTED = 12

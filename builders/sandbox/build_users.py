@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from fpack.store.files.owners import exposed, open_to_others
 from fpack.store.locks import FileLock
-from fpack.store.owners import exposed, open_to_others
 
 from .bwrap import SandboxError
 

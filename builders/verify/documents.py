@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from fpack.builders.manifest.format import Blob
 
-from .archive import Archive
-from .report import BLOB, VerifyError
+from .findings import BLOB, VerifyError
+from .image_archive import Archive
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fpack.builders import exclusions as reasons
 from fpack.builders.manifest.format import CONFIGURED, GENERATED, Entry, Excluded, Head, Layer
+from fpack.builders.rootfs import exclusions as reasons
 
+from .findings import MANIFEST, Report, show
 from .others import BUILT, FILES, PACKAGE
-from .report import MANIFEST, Report, show
 
 
 class Exclusions:

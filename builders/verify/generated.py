@@ -10,8 +10,7 @@ import hashlib
 from collections.abc import Callable, Collection
 
 from fpack.builders.manifest.format import FILE, SYMLINK, Entry
-
-from .shipment import MERGED
+from fpack.builders.verify.evidence.shipment import MERGED
 
 BUNDLE = b"etc/ssl/certs/ca-certificates.crt"
 _CERTIFICATES = (b"usr/share/ca-certificates/", b"usr/local/share/ca-certificates/")

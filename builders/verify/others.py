@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, FILE, GENERATED, SYMLINK, Entry
 
-from .report import show
+from .findings import show
 
 PACKAGE, BUILT, FILES, ATTRIBUTES = "package", "built", "files", "directory"
 SET_ID = 0o6000

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from blake3 import blake3
 from fpack.builders.manifest.format import DIRECTORY, SYMLINK, Entry, encode_entry
 
-from .report import OVERLAP, Report, show
+from .findings import OVERLAP, Report, show
 
 # A directory's attributes: mode, uid, gid.
 Attributes = tuple[int, int, int]

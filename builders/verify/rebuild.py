@@ -8,20 +8,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from fpack.builders.kinds.source import Source
 from fpack.builders.manifest.format import Head
 from fpack.builders.manifest.reader import Reader
 from fpack.builders.protocol import Builder, Built, BuiltAll, Steps, Task
-from fpack.builders.report import Reporter
-from fpack.builders.scheduler import Scheduler
-from fpack.builders.source import Source
+from fpack.builders.scheduler.reporter import Reporter
+from fpack.builders.scheduler.scheduler import Scheduler
+from fpack.builders.verify.evidence.local import AtHand
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
+from fpack.store.files.tree import CHUNK
 from fpack.store.store import Store
-from fpack.store.tree import CHUNK
 
-from .athand import AtHand
-from .report import REBUILD, Report
+from .findings import REBUILD, Report
 
 _Index = dict[tuple[str, str, bool], Path]
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from blake3 import blake3
-from fpack.store.owners import check_store
+from fpack.store.files.owners import check_store
 
 from .model import Closure
 
@@ -110,9 +110,9 @@ def stored(place: str) -> Entry | None:
 
 
 def _stored(place: str) -> tuple[Read, Entry] | None:
-    from fpack.lang import diskcache
+    from fpack.store.files import disk_cache
 
-    data = diskcache.read(place, "entry")
+    data = disk_cache.read(place, "entry")
     if data is None:
         return None
     try:
@@ -126,9 +126,9 @@ def save(place: str, entry: Entry, read: Read) -> None:
     """Keep an entry in `place`, if that is possible."""
     from pathlib import Path
 
-    from fpack.lang import diskcache
+    from fpack.store.files import disk_cache
 
-    diskcache.write(Path(place), "entry", marshal.dumps((tuple(read), plain(entry))))
+    disk_cache.write(Path(place), "entry", marshal.dumps((tuple(read), plain(entry))))
 
 
 def plain(value: Any) -> Any:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fpack.cli.target import UsageError
-from fpack.store import processes, replace
+from fpack.cli.workspace.target import UsageError
+from fpack.store import processes
+from fpack.store.files import replace
 
 PLACE = Path(".devcontainer", "devcontainer.json")
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from fpack.store.errors import FpackError
 
-from .placing import make_place, state_directory
+from .atomic_dir import make_place, state_directory
 
 _FOLDER = "projects"
 
@@ -63,7 +63,7 @@ def forget_gone() -> Iterator[Gone]:
     """Forget projects that are gone: their links, and all else but what somebody may want, which is told."""
     from pathlib import Path
 
-    from fpack.store.remove import remove_tree
+    from fpack.store.files.remove import remove_tree
 
     try:
         places = sorted(e.path for e in os.scandir(f"{state_directory()}/{_FOLDER}") if e.is_dir(follow_symlinks=False))

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from fpack.builders.sandbox.isolation import Isolation, filter_name
+from fpack.cli.shells.sandbox.plan import Plan
 from fpack.store.errors import FpackError
 
-from . import enter, host, plan
+from .atomic_dir import beside, make_place
 from .cache import Entry
 from .model import USUAL, Account, Closure, Host, Wishes
-from .placing import beside, make_place
-from .plan import Plan
+from .sandbox import host, launch, plan
 
 _SHARED_NETWORK = (
     "This container has the machine's own network, with the servers on its loopback device, because {}; --network off "
@@ -34,7 +34,7 @@ class Ready:
         self.bwrap = find_bwrap()
         self.outside = outside_user(self.host, wishes)
         if wishes.container and wishes.network and closure is None:
-            from . import network
+            from .sandbox import network
 
             helper = network.find_helper(self.outside)
             if helper:
@@ -51,12 +51,12 @@ class Ready:
 
     def prepared(
         self, words: Sequence[str], env: Mapping[str, str], init: bool = False, made: Plan | None = None
-    ) -> enter.Launch:
+    ) -> launch.Launch:
         """How to run a command. env: all of its variables. init: it is process 1 of the sandbox. made: the plan."""
         ports = sorted({port for service in self.entry.services for port in service.ports})
         made = made or self.plan()
         filter_file = prepared_filter(self.entry.place, made.isolation)
-        return enter.Launch(
+        return launch.Launch(
             self.bwrap, made, tuple(words), env, filter_file, init, self.outside, self.host.helper, tuple(ports)
         )
 
@@ -69,7 +69,7 @@ def enter_with(entry: Entry, wishes: Wishes, services: bool, note: Callable[[str
         wishes = wishes._replace(share=(*wishes.share, *entry.shared))
     if not entry.services or not services:
         return go(entry, wishes, note=note, lease=lease)
-    from . import services as programs  # and pathlib, which is a tenth of a warm start
+    from .services import services as programs  # and pathlib, which is a tenth of a warm start
 
     return programs.enter_with(entry, wishes, note, lease)
 
@@ -87,7 +87,7 @@ def go(
     ready = Ready(entry, wishes)
     made = ready.plan()
     if wishes.container and wishes.network and not ready.host.helper:
-        from . import network
+        from .sandbox import network
 
         note(_SHARED_NETWORK.format(network.why_none(ready.outside)))
     if made.hidden:
@@ -96,8 +96,8 @@ def go(
     words, extra = plan.command(ready.closure, wishes, env["PATH"])
     _check(ready.closure, wishes, env["PATH"])
     try:
-        return enter.run(ready.prepared(words, env | extra, made=made), lease)
-    except enter.Failed:
+        return launch.run(ready.prepared(words, env | extra, made=made), lease)
+    except launch.Failed:
         from fpack.builders.sandbox.bwrap import forbidden, probe
 
         probe()  # says what forbids it, if something does
@@ -187,7 +187,7 @@ def prepared_etc(place: str, view: str, who: Account) -> str:
     """The directory that becomes /etc, made if it is not there."""
     etc = f"{place}/{etc_prefix(view)}{_short(repr(who))}"
     if not os.path.isdir(etc):
-        from .account import make_etc
+        from fpack.cli.shells.sandbox.etc import make_etc
 
         make_etc(etc, view, who, host.groups(os.getgroups()))
     return etc
@@ -195,7 +195,7 @@ def prepared_etc(place: str, view: str, who: Account) -> str:
 
 def prepared_resolv(place: str, host_file: str) -> str:
     """The file that becomes /etc/resolv.conf of a container with a network of its own, made if it is not there."""
-    from . import network
+    from .sandbox import network
 
     text = network.resolv_text(host_file)
     folder = f"{place}/resolv-{_short(text)}"

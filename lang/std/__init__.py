@@ -1,1 +1,5 @@
-"""The standard library, written in the language."""
+"""The standard library, in the language itself."""
+
+import os
+
+DIRECTORY = os.path.dirname(__file__)

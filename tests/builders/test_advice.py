@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fpack.builders.advice import advice
+from fpack.builders.exec.hints import advice
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator
 
 import pytest
-from fpack.builders.ahead import ahead
+from fpack.builders.streams.background import ahead
 
 
 class Source:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fpack.builders.alternatives import choose
 from fpack.builders.protocol import BuildError
+from fpack.builders.rootfs.alternatives import choose
 
 MAWK = ["/usr/bin/awk", "awk", "/usr/bin/mawk", 5, [["/usr/bin/nawk", "nawk", "/usr/bin/mawk"]]]
 GAWK = ["/usr/bin/awk", "awk", "/usr/bin/gawk", 10, []]

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.fetch import Fetch
-from fpack.builders.http import Http
-from fpack.builders.http_errors import BadUrl
-from fpack.builders.origins import Origins
-from fpack.builders.report import Silent
-from fpack.builders.scheduler import BuildsFailed, Scheduler
+from fpack.builders.kinds.fetch import Fetch
+from fpack.builders.net.errors import BadUrl
+from fpack.builders.net.http import Http
+from fpack.builders.net.origins import Origins
+from fpack.builders.scheduler.reporter import Silent
+from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store
 from support.certificates import own_certificate

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from fpack.builders.manifest.format import Excluded, Head, ManifestError, Origin
-from fpack.builders.verify.athand import AtHand
-from fpack.builders.verify.report import Finding
-from fpack.builders.verify.run import Outcome, verify
+from fpack.builders.verify.evidence.local import AtHand
+from fpack.builders.verify.findings import Finding
+from fpack.builders.verify.verify import Outcome, verify
 from support.callers import CALLERS, caller
 from support.evidence import World, estate
 from support.forge import Forgery

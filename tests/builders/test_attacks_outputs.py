@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.cli.render import error_text
+from fpack.cli.ui.render import error_text
 from fpack.store.errors import FpackError
 from support import unprivileged
 from support.attacks import MODES, Caller, Result, callers
@@ -337,7 +337,7 @@ def test_an_input_that_names_the_place_of_the_output_does_no_harm(two: list[Call
 
 
 def test_the_place_of_another_builds_output_is_no_mention_of_itself(caller: Caller) -> None:
-    from fpack.builders.exec_output import place_of
+    from fpack.builders.exec.outputs import place_of
 
     place = place_of("victim", "out")
     holder = caller.build(f"a={str(place)[:30]}; echo ${{a}}{str(place)[30:]} > $out", "holder").output

@@ -12,9 +12,9 @@ import pytest
 from fpack.builders.manifest.format import ManifestError
 from fpack.builders.manifest.reader import Reader
 from fpack.builders.protocol import BuildError
-from fpack.builders.verify.athand import AtHand
-from fpack.builders.verify.report import Finding
-from fpack.builders.verify.run import Outcome, verify
+from fpack.builders.verify.evidence.local import AtHand
+from fpack.builders.verify.findings import Finding
+from fpack.builders.verify.verify import Outcome, verify
 from support.archive import file
 from support.callers import CALLERS, caller, give
 from support.forge import Forgery

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from fpack.builders.codec import CodecError, codec, compressor, media_type, memory
+from fpack.builders.streams.codecs import CodecError, codec, compressor, media_type, memory
 
 
 def compress(record: dict[str, Any], data: bytes, piece: int = 1 << 20) -> bytes:

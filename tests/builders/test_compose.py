@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fpack.builders.compose import compose
 from fpack.builders.protocol import BuildError
+from fpack.builders.rootfs.compose import compose
 from support.slices import content, folder, link, table
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from fpack.builders import meta
-from fpack.builders.deb import Deb
-from fpack.builders.meta import Entry
+from fpack.builders.kinds.deb import Deb
+from fpack.builders.payload import meta
+from fpack.builders.payload.meta import Entry
 from fpack.builders.protocol import BuildError
 from support import debs
 from support.debs import file, folder, hard_link, symlink

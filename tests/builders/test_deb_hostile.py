@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 import pytest
-from fpack.builders import meta
-from fpack.builders.deb import Deb
+from fpack.builders.kinds.deb import Deb
+from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError
 from fpack.store.path import StorePath
 from hypothesis import HealthCheck, given, settings
@@ -433,13 +433,13 @@ def test_names_of_owners_are_bounded(store: FakeStore) -> None:
 
 
 def test_directories_that_names_imply_are_bounded(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fpack.builders.deb.MAX_ENTRIES", 1000)
+    monkeypatch.setattr("fpack.builders.kinds.deb.MAX_ENTRIES", 1000)
     deep = "/".join("d" * 40)
     assert "too many" in refused(store, data(*[file(f"./{i}/{deep}/f") for i in range(100)])).what
 
 
 def test_long_names_are_bounded(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fpack.builders.deb.MAX_WORDS", 100_000)
+    monkeypatch.setattr("fpack.builders.kinds.deb.MAX_WORDS", 100_000)
     assert "too many" in refused(store, data(*[symlink(f"./{i}", "t" * 4000) for i in range(100)])).what
 
 

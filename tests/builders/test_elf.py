@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fpack.builders import elf
-from fpack.builders.meta import Facts
+from fpack.builders.payload import elf
+from fpack.builders.payload.meta import Facts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

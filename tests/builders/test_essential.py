@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fpack.builders.compose import SliceTable
-from fpack.builders.essential import complete
-from fpack.builders.linked import Linked
-from fpack.builders.meta import FILE, Entry, Facts
+from fpack.builders.linking.essential import complete
+from fpack.builders.linking.linker import Linked
+from fpack.builders.payload.meta import FILE, Entry, Facts
+from fpack.builders.payload.slice_table import SliceTable
 
 
 def table(name: str, **programs: str) -> SliceTable:

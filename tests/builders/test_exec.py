@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.builders.exec_output import place_of
+from fpack.builders.exec.outputs import place_of
 from fpack.builders.protocol import BuildError
-from fpack.builders.report import Outcome
-from fpack.builders.scheduler import BuildsFailed
+from fpack.builders.scheduler.reporter import Outcome
+from fpack.builders.scheduler.scheduler import BuildsFailed
 from fpack.store.path import StorePath
 from support.builds import Builds, builds
 from support.roots import add_tree

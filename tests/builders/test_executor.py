@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.protocol import Cancelled
+from fpack.builders.rootfs.view import assemble
 from fpack.builders.sandbox.executor import Executor, Finished, Work
-from fpack.builders.sandbox.local import Local
-from fpack.builders.sandbox.roots import assemble
+from fpack.builders.sandbox.local_executor import Local
 from fpack.builders.sandbox.spec import Limits, Spec
 from fpack.store.path import StorePath
 from fpack.store.store import Store

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.oci import export, spec
-from fpack.builders.output import ExportError
+from fpack.builders.export import oci
+from fpack.builders.oci import spec
+from fpack.builders.streams.output_file import ExportError
 from fpack.store import canonical
 from fpack.store.errors import StoreError
 from fpack.store.path import StorePath
@@ -166,7 +167,7 @@ def test_an_image_that_was_there_stays_until_the_new_one_is_whole(
     before = files(target) if target.is_dir() else target.read_bytes()
     second = shop.image(shop.root({"other": {"usr/bin/other": program(os.urandom(50_000))}}))
     with monkeypatch.context() as patch:
-        patch.setattr(export, "copy", _fail)
+        patch.setattr(oci, "copy", _fail)
         with pytest.raises(ExportError):
             write(second, target)
     assert before == (files(target) if target.is_dir() else target.read_bytes())
@@ -349,7 +350,7 @@ def test_a_record_that_a_project_made_up(
     (place / "image").chmod(0o644)
     (place / "image").write_bytes(canonical.encode(record))
     with pytest.raises(StoreError):
-        export.export_layout(export.Bundle([place], shop.disk), tmp_path / "a/b/out")
+        oci.export_layout(oci.Bundle([place], shop.disk), tmp_path / "a/b/out")
     assert (tmp_path / "victim").read_text() == "precious" and not (tmp_path / "a").exists()
 
 
@@ -361,7 +362,7 @@ def test_the_documents_of_an_image_are_no_links(shop: Workshop, image: StorePath
     (place / name).rename(tmp_path / name)
     (place / name).symlink_to(tmp_path / name)
     with pytest.raises(StoreError):
-        export.Bundle([place], shop.disk)
+        oci.Bundle([place], shop.disk)
 
 
 def test_a_blob_that_is_a_link_is_not_copied(shop: Workshop, image: StorePath, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from fpack.builders import meta
-from fpack.builders.files import Files
+from fpack.builders.kinds.files import Files
+from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError
 from fpack.store.errors import FpackError
 from support.images import Workshop, folder, link, program

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.archive.stream import ArchiveError
-from fpack.builders.codec import codec
-from fpack.builders.formats import deb, filesystem, rootfs, rpm, squashfs
-from fpack.builders.output import ExportError
+from fpack.builders.export import deb, flattened, rootfs_tar, rpm, squashfs
+from fpack.builders.streams.codecs import codec
+from fpack.builders.streams.output_file import ExportError
+from fpack.builders.streams.stream import ArchiveError
 from fpack.store import canonical
 from fpack.store.path import StorePath
 from support.images import Node, Workshop, folder, link, program, read_tar, unpacked
@@ -27,7 +27,7 @@ from support.layout import Layout
 
 Write = Callable[[Path, Callable[[str], Path], Mapping[str, Any], Path], None]
 WRITERS: dict[str, Write] = {
-    "rootfs": rootfs.write_rootfs,
+    "rootfs": rootfs_tar.write_rootfs,
     "squashfs": squashfs.write_squashfs,
     "deb": deb.write_deb,
     "rpm": rpm.write_rpm,
@@ -137,7 +137,7 @@ class TestRootFileSystem:
         record["layers"].append({"path": str(over), "packages": [], **info})
         os.chmod(place / "image", 0o644)
         (place / "image").write_bytes(canonical.encode(record))
-        rootfs.write_rootfs(place, shop.disk, codec("none"), tmp_path / "out.tar")
+        rootfs_tar.write_rootfs(place, shop.disk, codec("none"), tmp_path / "out.tar")
         found = read_tar((tmp_path / "out.tar").read_bytes())
         assert found["x"][1] == b"second" and found["d"][1] == b"a file now" and found["y"][0].issym()
         assert not [path for path in found if path.startswith("d/")]
@@ -454,7 +454,7 @@ class TestRpm:
 
 
 def test_the_content_of_files_can_be_read_in_any_order(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
-    with filesystem.FileSystem(shop.disk(image), shop.disk, tmp_path, "sha256") as files:
+    with flattened.FileSystem(shop.disk(image), shop.disk, tmp_path, "sha256") as files:
         found = [m for m in files.members() if m.kind == "f"]
         for member in reversed(found):
             data = b"".join(files.content(member))
@@ -469,6 +469,6 @@ def pieces(*sizes: int) -> Iterator[bytes]:
 
 def test_small_pieces_are_joined() -> None:
     sizes = [1, 0, 5, 1 << 20, 3, 1 << 21, 7]
-    joined = list(filesystem.joined(pieces(*sizes)))
+    joined = list(flattened.joined(pieces(*sizes)))
     assert b"".join(joined) == b"".join(pieces(*sizes)) and len(joined) == 3
     assert io.BytesIO(b"".join(joined)).read(1) == b"\1"

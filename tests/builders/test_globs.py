@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from fpack.builders.globs import Globs, merged, nearest
+from fpack.builders.payload.globs import Globs, merged, nearest
 from fpack.builders.protocol import BuildError
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders import gomod, registries
-from fpack.builders.http import Http
-from fpack.builders.http_errors import HttpError
+from fpack.builders.kinds import gomod
+from fpack.builders.net import registries
+from fpack.builders.net.errors import HttpError
+from fpack.builders.net.http import Http
+from fpack.builders.net.registries import proxies_of
 from fpack.builders.protocol import BuildError
-from fpack.builders.registries import proxies_of
 from support.goproxy import GoProxy, archive, h1
 from support.httpserver import Server
 from support.task import FakeStore

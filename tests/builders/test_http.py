@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.builders import http_errors as errors
-from fpack.builders.http import Http
+from fpack.builders.net import errors
+from fpack.builders.net.http import Http
 from support.certificates import own_certificate
 from support.httpserver import Server
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from fpack.builders.http import Http
-from fpack.builders.http_errors import HttpError, Refused
+from fpack.builders.net.errors import HttpError, Refused
+from fpack.builders.net.http import Http
 
 LONG = b"9" * 5000
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders import meta
-from fpack.builders.image import Image
+from fpack.builders.kinds.image import Image
+from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError, Built, Need
 from fpack.store import canonical
 from fpack.store.derivation import Derivation

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from fpack.builders.oci import spec
-from fpack.builders.oci.accounts import resolve_user
 from fpack.builders.oci.config import PATH, oci_config
+from fpack.builders.oci.user import resolve_user
 from fpack.builders.protocol import BuildError
 from support.images import GROUP, PASSWD
 

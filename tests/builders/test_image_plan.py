@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fpack.builders.oci.layers import Group, Item, plan, stable_name
+from fpack.builders.oci.layer_plan import Group, Item, plan, stable_name
 from fpack.store.path import StorePath
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import struct
 
-from fpack.builders.keystore import certificate, keystore
+from fpack.builders.rootfs.java_keystore import certificate, keystore
 
 
 def pem(der: bytes) -> bytes:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.codec import codec
-from fpack.builders.formats import deb, filesystem, launcher
+from fpack.builders.export import deb, flattened, launcher
+from fpack.builders.streams.codecs import codec
 from fpack.store.path import StorePath
 from support.images import Tree, Workshop, folder, link, program, static_program
 
@@ -23,7 +23,7 @@ def shop(tmp_path: Path) -> Workshop:
 
 def script(shop: Workshop, image: StorePath, scratch: Path) -> tuple[str, set[str]]:
     """The launcher's lines, and the paths that it adds to the image."""
-    with filesystem.FileSystem(shop.disk(image), shop.disk, scratch) as files:
+    with flattened.FileSystem(shop.disk(image), shop.disk, scratch) as files:
         made = launcher.launcher(files, "app")
     return made.script.decode(), {os.fsdecode(m.path) for m in made.missing}
 

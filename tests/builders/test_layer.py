@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders import layer
-from fpack.builders.codec import CodecError, codec
-from fpack.builders.layer import Layer
-from fpack.builders.oci.tar import MTIME
+from fpack.builders.kinds import layer
+from fpack.builders.kinds.layer import Layer
 from fpack.builders.protocol import BuildError, Cancelled
+from fpack.builders.streams.codecs import CodecError, codec
+from fpack.builders.streams.tar_writer import MTIME
 from fpack.store.errors import StoreError
 from fpack.store.path import StorePath
 from support.images import Node, Workshop, folder, link, program, read_tar, unpacked

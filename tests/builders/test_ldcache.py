@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fpack.builders.ldcache import loader_cache
+from fpack.builders.rootfs.ld_so_cache import loader_cache
 
 LDCONFIG = shutil.which("ldconfig", path="/usr/sbin:/sbin:/usr/bin:/bin")
 LIBRARIES = {f"lib{name}.so.{number}": f"/opt/x/lib{name}.so.{number}" for name in "abz" for number in (1, 2, 10)}

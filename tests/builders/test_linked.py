@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from fpack.builders.compose import SliceTable
-from fpack.builders.linked import Linked, Reason, link
+from fpack.builders.linking.linker import Linked, Reason, link
+from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError
 from support import slices
 from support.slices import content, folder, library, program, script, table

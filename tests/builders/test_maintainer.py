@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from fpack.builders.maintainer import accounts, alternatives
+from fpack.builders.debian.maintainer_scripts import accounts, alternatives
 
 AWK = ["/usr/bin/awk", "awk", "/usr/bin/mawk", 5]
 

@@ -34,9 +34,9 @@ from fpack.builders.manifest.format import (
     encode_head,
 )
 from fpack.builders.manifest.reader import Reader
-from fpack.builders.verify import load
-from fpack.builders.verify.athand import AtHand
-from fpack.builders.verify.run import verify
+from fpack.builders.verify import manifest_loading
+from fpack.builders.verify.evidence.local import AtHand
+from fpack.builders.verify.verify import verify
 from fpack.store import canonical
 from fpack.store.derivation import Derivation, Output, digest
 
@@ -444,11 +444,11 @@ def test_other_json_is_refused(data: bytes) -> None:
 def test_few_bytes_that_decode_to_a_great_many_are_refused(count: int) -> None:
     array = b"\xdd" + count.to_bytes(4, "big") + b"\x90" * count
     with pytest.raises(ManifestError):
-        load.reader(array, "x")
+        manifest_loading.reader(array, "x")
 
 
 def test_memory_is_bounded_while_a_manifest_is_read() -> None:
-    with pytest.raises(ManifestError, match="MB"), load.bounded():
+    with pytest.raises(ManifestError, match="MB"), manifest_loading.bounded():
         kept = [bytes(1 << 20) for _ in range(500)]
         assert kept
     assert len(bytes(100 << 20)) == 100 << 20, "and not afterwards"

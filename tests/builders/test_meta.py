@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders import meta
-from fpack.builders.layer import Layer
-from fpack.builders.meta import Entry, Facts
-from fpack.builders.slice import Slice
+from fpack.builders.kinds.layer import Layer
+from fpack.builders.kinds.slice import Slice
+from fpack.builders.payload import meta
+from fpack.builders.payload.meta import Entry, Facts
 from fpack.store import canonical
 from fpack.store.errors import FpackError, StoreError
+from fpack.store.files.regular_file import open_regular
 from fpack.store.path import StorePath, make
 from support.task import FakeStore
 
@@ -142,8 +143,8 @@ def test_only_files_are_opened(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "link").symlink_to("file")
     os.mkfifo(tmp_path / "pipe")
-    with meta.open_file(tmp_path / "file") as file:
+    with open_regular(tmp_path / "file") as file:
         assert file.read() == b"x"
     for name in ("link", "pipe", "absent", "."):
         with pytest.raises(StoreError):
-            meta.open_file(tmp_path / name)
+            open_regular(tmp_path / name)

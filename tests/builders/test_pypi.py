@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders import npm, pypi, registries
-from fpack.builders.fetch import Fetch
-from fpack.builders.http import Http
-from fpack.builders.http_errors import BadUrl
-from fpack.builders.origins import Origins
+from fpack.builders.kinds import npm, pypi
+from fpack.builders.kinds.fetch import Fetch
+from fpack.builders.kinds.pypi import File, Target
+from fpack.builders.net import registries
+from fpack.builders.net.errors import BadUrl
+from fpack.builders.net.http import Http
+from fpack.builders.net.origins import Origins
 from fpack.builders.protocol import BuildError
-from fpack.builders.pypi import File, Target
 from fpack.store.derivation import Derivation, Output
 from fpack.store.path import StorePath
 from support.task import FakeStore

@@ -7,7 +7,7 @@ import io
 import zipfile
 
 import pytest
-from fpack.builders.references import Finder, patch, rewrite, search_packed
+from fpack.builders.exec.references import Finder, patch, rewrite, search_packed
 from fpack.store.base32 import ALPHABET
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from fpack.builders import registries
+from fpack.builders.net import registries
 
 OWN = "https://own.example.org/simple"
 SYSTEM = "/usr/bin:/bin"

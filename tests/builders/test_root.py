@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from fpack.builders import meta
-from fpack.builders.deb import Deb
+from fpack.builders.kinds.deb import Deb
+from fpack.builders.kinds.root import Root
+from fpack.builders.kinds.slice import Slice
+from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError
-from fpack.builders.root import Root
-from fpack.builders.slice import Slice
 from fpack.store.derivation import Derivation, Output, placeholder
+from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
-from fpack.store.writer import TreeWriter
 from support import debs
 from support.debs import Item, file, folder, symlink
 from support.elves import elf

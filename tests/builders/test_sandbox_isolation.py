@@ -44,7 +44,7 @@ def test_what_is_closed_has_the_filter_of_builds(isolation: Isolation) -> None:
 OPTIONS = ("--unshare-", "--share-net", "--proc", "--dev", "--dev-bind", "--cap-", "--seccomp", "--add-seccomp")
 # bwrap.py asks whether a sandbox can be made at all, and runs nothing of anybody's in it. launcher.py writes scripts
 # for other machines, which run a program as its caller does, in the file system of its image.
-ALLOWED = {"builders/sandbox/isolation.py", "builders/sandbox/bwrap.py", "builders/formats/launcher.py"}
+ALLOWED = {"builders/sandbox/isolation.py", "builders/sandbox/bwrap.py", "builders/export/launcher.py"}
 
 
 def test_one_module_writes_the_options_that_cut_a_sandbox_off() -> None:

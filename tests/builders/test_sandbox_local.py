@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.sandbox import local
+from fpack.builders.rootfs.view import assemble
+from fpack.builders.sandbox import local_executor
 from fpack.builders.sandbox.executor import Work
-from fpack.builders.sandbox.roots import assemble
 from fpack.builders.sandbox.spec import Spec
 from support.builds import builds
 from support.swaps import fill, spared, swap
@@ -24,7 +24,7 @@ def test_a_link_in_the_place_of_a_directory_that_is_handed_over(
     """CVE-2025-52993, Guix 47229: put there when it was known to be a directory, and not entered yet."""
     top = tmp_path / "top"
     fill(top)
-    opened: Callable[[str, int | None], int] = local.open_directory
+    opened: Callable[[str, int | None], int] = local_executor.open_directory
 
     with spared(tmp_path / "victim") as victim:
 
@@ -33,9 +33,9 @@ def test_a_link_in_the_place_of_a_directory_that_is_handed_over(
                 swap(top / "d", victim)
             return opened(name, parent)
 
-        monkeypatch.setattr(local, "open_directory", late)
+        monkeypatch.setattr(local_executor, "open_directory", late)
         with pytest.raises(OSError):
-            local.give_tree(top, USER)
+            local_executor.give_tree(top, USER)
         assert (top / "d").is_symlink()
 
 
@@ -57,7 +57,7 @@ def test_a_link_in_the_place_of_a_file_that_is_handed_over(tmp_path: Path, monke
             chown(name, *args, **more)
 
         monkeypatch.setattr(os, "chown", late)
-        local.give_tree(top, USER)
+        local_executor.give_tree(top, USER)
         assert swapped == ["d", "e", "f"]
         assert {(top / folder / "in/7").lstat().st_uid for folder in "def"} == {USER}
 
@@ -66,7 +66,7 @@ def test_a_link_in_the_place_of_a_file_that_is_handed_over(tmp_path: Path, monke
 def test_a_link_that_a_run_left_in_the_place_of_a_directory_of_its_work(tmp_path: Path) -> None:
     """The sandbox is entered again with it, to strip."""
     with spared(tmp_path / "victim") as victim, builds(tmp_path / "store") as world:
-        executor = local.Local()
+        executor = local_executor.Local()
         view = assemble(world.store, world.root)
         place, root = world.store.session.fresh(), world.store.root
         place.mkdir(mode=0o700)

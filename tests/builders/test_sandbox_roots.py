@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fpack.builders.sandbox import bwrap, roots
+from fpack.builders.rootfs import view as roots
+from fpack.builders.sandbox import bwrap
 from fpack.builders.sandbox.bwrap import SandboxError, find_bwrap
 from fpack.store.errors import StoreError
 from fpack.store.gc import collect

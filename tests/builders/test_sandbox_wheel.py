@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.sandbox import bwrap
-from fpack.cli.machine import sandbox
+from fpack.cli.doctor.machine import sandbox
 from fpack.store import processes
 from support.builds import Builds, builds
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fpack.builders.kinds.text import Text
 from fpack.builders.protocol import BuildError, Built, Cancelled, Need, Steps, Task, whole
-from fpack.builders.report import Outcome, Silent
-from fpack.builders.scheduler import BuildsFailed, Scheduler
-from fpack.builders.text import Text
+from fpack.builders.scheduler.reporter import Outcome, Silent
+from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest, placeholder
 from fpack.store.path import StorePath
 from fpack.store.store import Store

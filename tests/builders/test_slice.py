@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders import meta
-from fpack.builders.deb import Deb
-from fpack.builders.meta import Entry
+from fpack.builders.kinds.deb import Deb
+from fpack.builders.kinds.slice import Slice
+from fpack.builders.payload import meta
+from fpack.builders.payload.meta import Entry
 from fpack.builders.protocol import BuildError
-from fpack.builders.slice import Slice
 from support import debs
 from support.debs import Item, file, folder, symlink
 from support.task import FakeStore

@@ -9,8 +9,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from fpack.builders.oci import tar
-from fpack.builders.oci.tar import BUFFER, DIRECTORY, FILE, MTIME, SYMLINK, Member
+from fpack.builders.streams import tar_writer
+from fpack.builders.streams.tar_writer import BUFFER, DIRECTORY, FILE, MTIME, SYMLINK, Member
 from fpack.store.errors import StoreError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ owners = st.integers(0, 2**32 - 2)
 
 
 def archive(members: list[Member]) -> bytes:
-    return b"".join(tar.stream(members))
+    return b"".join(tar_writer.stream(members))
 
 
 def read(data: bytes) -> list[tarfile.TarInfo]:
@@ -49,9 +49,9 @@ def test_any_symlink_is_read_back(path: bytes, target: bytes) -> None:
 @given(st.lists(paths, max_size=5), st.integers(0, 2**40))
 def test_the_length_is_known_before(names: list[bytes], size: int) -> None:
     members = [Member(name, DIRECTORY, 0o755) for name in names]
-    assert tar.length(members) == len(archive(members))
+    assert tar_writer.length(members) == len(archive(members))
     big = Member(b"big", FILE, 0o644, size=size)
-    assert tar.length([big]) == len(tar.header(big)) + -(-size // 512) * 512 + 1024
+    assert tar_writer.length([big]) == len(tar_writer.header(big)) + -(-size // 512) * 512 + 1024
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_the_length_is_known_before(names: list[bytes], size: int) -> None:
 )
 def test_pax_records_are_written_only_where_needed(path: bytes, blocks: int) -> None:
     member = Member(path, DIRECTORY, 0o755)
-    assert len(tar.header(member)) == blocks * 512
+    assert len(tar_writer.header(member)) == blocks * 512
     assert os.fsencode(read(archive([member]))[0].name) == path
 
 
 @pytest.mark.parametrize("size", [0o77777777777, 0o77777777777 + 1, 2**40])
 def test_sizes_beyond_eight_gigabytes(size: int) -> None:
-    head = tar.header(Member(b"big", FILE, 0o644, size=size))
+    head = tar_writer.header(Member(b"big", FILE, 0o644, size=size))
     with tarfile.open(fileobj=io.BytesIO(head + bytes(1024)), mode="r:") as opened:
         info = opened.next()
     assert info is not None and info.size == size
@@ -100,10 +100,10 @@ def test_contents_survive_the_edges_of_buffers(tmp_path: Path, sizes: list[int])
         place = tmp_path / str(number)
         place.write_bytes(os.urandom(size))
         members.append(Member(b"f%d" % number, FILE, 0o644, size=size, source=str(place)))
-    buffers = list(tar.stream(members))
+    buffers = list(tar_writer.stream(members))
     assert [len(b) for b in buffers[:-1]] == [BUFFER] * (len(buffers) - 1)
     data = b"".join(buffers)
-    assert len(data) == tar.length(members) and data.endswith(bytes(1024))
+    assert len(data) == tar_writer.length(members) and data.endswith(bytes(1024))
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as opened:
         for number, info in enumerate(opened):
             content = opened.extractfile(info)
@@ -153,7 +153,7 @@ def test_checks_for_interruption_on_the_way(tmp_path: Path) -> None:
     with open(tmp_path / "big", "wb") as file:
         file.truncate(5 * BUFFER)
     calls: list[int] = []
-    stream = tar.stream(
+    stream = tar_writer.stream(
         [Member(b"f", FILE, 0o644, size=5 * BUFFER, source=str(tmp_path / "big"))], lambda: calls.append(1)
     )
     assert sum(map(len, stream)) > 5 * BUFFER

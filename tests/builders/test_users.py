@@ -6,9 +6,9 @@ import itertools
 import time
 
 import pytest
-from fpack.builders import users
 from fpack.builders.protocol import BuildError
-from fpack.builders.users import assign, parse_sysusers
+from fpack.builders.rootfs import accounts as users
+from fpack.builders.rootfs.accounts import assign, parse_sysusers
 
 
 def declared(name: str, **fields: object) -> dict[str, object]:

@@ -16,11 +16,11 @@ from typing import NamedTuple
 import pytest
 from fpack.builders.manifest.format import Blob, encode_entry, encode_head
 from fpack.builders.manifest.reader import Reader
-from fpack.builders.verify import embedded
-from fpack.builders.verify.archive import open_archive
-from fpack.builders.verify.athand import AtHand
-from fpack.builders.verify.report import Finding, Report
-from fpack.builders.verify.run import Outcome, verify
+from fpack.builders.verify import embedded_manifest
+from fpack.builders.verify.evidence.local import AtHand
+from fpack.builders.verify.findings import Finding, Report
+from fpack.builders.verify.image_archive import open_archive
+from fpack.builders.verify.verify import Outcome, verify
 from fpack.store.errors import FpackError
 from support.greeter import Greeter, greeter
 from support.tamper import Image, Layer, node
@@ -378,7 +378,7 @@ def test_another_manifest_than_the_one_that_is_trusted_is_named(made: Greeter, t
     image = Image.load(made.tar)
     image.change("etc/motd", uid=0)
     changed = image.save(tmp_path / "changed.tar")
-    (data,) = embedded.find(open_archive(made.tar, Report()))
+    (data,) = embedded_manifest.find(open_archive(made.tar, Report()))
     image.carry(_forge(Reader(data), image))
     forged = image.save(tmp_path / "forged.tar")
     assert run(forged).report.findings == [], "in itself"

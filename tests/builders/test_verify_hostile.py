@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 import zstandard
 from fpack.builders.manifest.format import Head
-from fpack.builders.oci import tar as writer
-from fpack.builders.verify.athand import AtHand
-from fpack.builders.verify.report import MAX_FINDINGS, Finding, VerifyError
-from fpack.builders.verify.run import Outcome, verify
+from fpack.builders.streams import tar_writer as writer
+from fpack.builders.verify.evidence.local import AtHand
+from fpack.builders.verify.findings import MAX_FINDINGS, Finding, VerifyError
+from fpack.builders.verify.verify import Outcome, verify
 from fpack.store.errors import FpackError
 from support.forge import Forgery
 from support.greeter import Greeter, greeter
@@ -461,8 +461,8 @@ def test_a_layout_with_links_and_pipes_in_it(image: Image, made: Greeter, tmp_pa
 
 
 def test_a_file_that_changes_while_it_is_read_is_no_fault(image: Image, made: Greeter, tmp_path: Path) -> None:
-    from fpack.builders.verify.archive import LayoutArchive
-    from fpack.builders.verify.report import Report
+    from fpack.builders.verify.findings import Report
+    from fpack.builders.verify.image_archive import LayoutArchive
 
     layout = image.save_layout(tmp_path / "layout")
     archive = LayoutArchive(layout, Report())

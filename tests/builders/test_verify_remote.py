@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from fpack.builders.debian.mirrors import Base, Mirrors
-from fpack.builders.http import Http
 from fpack.builders.manifest.format import Index, Package, Suite
-from fpack.builders.verify.remote import Remote
+from fpack.builders.net.http import Http
+from fpack.builders.verify.evidence.remote import Remote
 from fpack.store.errors import FpackError
 from support.archive import Archive
 from support.httpserver import Server

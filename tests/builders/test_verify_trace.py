@@ -16,11 +16,11 @@ import pytest
 from blake3 import blake3
 from fpack.builders.manifest.format import Entry, Head, encode_entry, encode_head
 from fpack.builders.manifest.reader import Reader
-from fpack.builders.verify import embedded
-from fpack.builders.verify.archive import open_archive
-from fpack.builders.verify.report import Finding, Report
-from fpack.builders.verify.run import Outcome, verify
-from fpack.builders.verify.trace import Traced
+from fpack.builders.verify import embedded_manifest
+from fpack.builders.verify.findings import Finding, Report
+from fpack.builders.verify.image_archive import open_archive
+from fpack.builders.verify.origin import Traced
+from fpack.builders.verify.verify import Outcome, verify
 from fpack.store.canonical import decode as decode_canonical
 from fpack.store.canonical import encode as encode_canonical
 from fpack.store.derivation import Derivation, Output, placeholder
@@ -44,7 +44,7 @@ def world(made: Greeter, tmp_path: Path) -> World:
 
 
 def canonical(made: Greeter) -> bytes:
-    (data,) = embedded.find(open_archive(made.tar, Report()))
+    (data,) = embedded_manifest.find(open_archive(made.tar, Report()))
     return data
 
 
@@ -359,7 +359,7 @@ def test_a_key_that_expired_since_vouches_and_it_is_said(
     world.keyring = tmp_path / "short.pgp"
     world.keyring.write_bytes(bytes(certificate.set_expiration(until, key.certifier())))
     assert not world.verify().images[0].signed["trixie"].trouble
-    monkeypatch.setattr("fpack.builders.verify.debian.time.time", lambda: now + 7200)
+    monkeypatch.setattr("fpack.builders.verify.evidence.archive_signature.time.time", lambda: now + 7200)
     outcome = world.verify()
     assert not outcome.report.findings and not outcome.report.notes
     assert {p.signed for p in packages(outcome)} == {True}

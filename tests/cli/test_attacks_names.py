@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.cli import render
+from fpack.cli.ui import render
 from fpack.store.errors import FpackError, one_line
 from support.checkout import MODES, Checkout, checkouts
 

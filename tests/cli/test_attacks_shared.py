@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.cli.shells import plan
 from fpack.cli.shells.model import Closure
+from fpack.cli.shells.sandbox import plan
 from support.people import MODES, Person, person
 from support.shells import machine
 
@@ -155,7 +155,7 @@ def test_two_shells_of_a_project_have_the_same_sockets(user: Person, project: Pa
 
 
 def test_a_socket_can_be_made_in_the_longest_place(tmp_path: Path) -> None:
-    from fpack.cli.shells.sockets import MAX_FOLDER
+    from fpack.cli.shells.services.sockets import MAX_FOLDER
 
     folder = tmp_path / ("x" * (MAX_FOLDER - len(str(tmp_path)) - 1))
     folder.mkdir()

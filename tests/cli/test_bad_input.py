@@ -47,8 +47,8 @@ def kinds(fpack: Fpack) -> list[str]:
 
 def check_store(fpack: Fpack) -> None:
     """Every valid path is there, whole, and nothing else is: digests are computed anew."""
+    from fpack.store.files.tree import scan, tree_digest
     from fpack.store.store import Store
-    from fpack.store.tree import scan, tree_digest
 
     store = Store(fpack.home / "store")
     for info in store.database.paths():

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fpack.builders.differences import cause, compare
-from fpack.cli.explain import Explainer
+from fpack.builders.scheduler.tree_diff import cause, compare
+from fpack.cli.builds.explain import Explainer
 from fpack.store.derivation import Derivation, Output
-from fpack.store.source import SourceTree
+from fpack.store.files.source import SourceTree
 from support.builds import builds
 
 
@@ -39,7 +39,7 @@ def test_trees_are_compared_down_to_the_file(tmp_path: Path) -> None:
 
 
 def test_explain_names_the_file_the_phase_and_the_input_that_changed(tmp_path: Path) -> None:
-    from fpack.builders.source import Source
+    from fpack.builders.kinds.source import Source
 
     with builds(tmp_path / "store", tools=("bash", "cat")) as world:
         project = tmp_path / "project"
@@ -90,9 +90,9 @@ def test_explain_says_which_input_may_come_out_as_before(tmp_path: Path) -> None
 
 
 def test_a_build_that_comes_out_otherwise_is_caught(tmp_path: Path) -> None:
-    from fpack.builders.again import Again
-    from fpack.builders.exec import Exec
-    from fpack.builders.report import Silent
+    from fpack.builders.kinds.exec import Exec
+    from fpack.builders.scheduler.rebuild import Again
+    from fpack.builders.scheduler.reporter import Silent
 
     with builds(tmp_path / "store", tools=("bash",)) as world:
         for script, same in (("echo x > $out", True), ("echo $EPOCHSECONDS > $out", False), ("echo $out > $out", True)):
@@ -108,9 +108,9 @@ def test_a_build_that_comes_out_otherwise_is_caught(tmp_path: Path) -> None:
 
 
 def test_the_scheduler_says_what_was_cut_off_and_by_what(tmp_path: Path) -> None:
-    from fpack.builders.exec import Exec
-    from fpack.builders.report import Silent
-    from fpack.builders.scheduler import Scheduler
+    from fpack.builders.kinds.exec import Exec
+    from fpack.builders.scheduler.reporter import Silent
+    from fpack.builders.scheduler.scheduler import Scheduler
 
     with builds(tmp_path / "store", tools=("bash", "cat")) as world:
         for comment in ("one", "two"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.cli.drawing import Branch, Page, cells, clean, tree
+from fpack.cli.ui.layout import Branch, Page, cells, clean, tree
 from fpack.store.database import Database
 from support.archive import Archive
 from support.program import Fpack, world

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.cli import machine, world
-from fpack.cli.machine import OK, PROBLEM, WARNING
+from fpack.cli.doctor import installation, machine
+from fpack.cli.doctor.machine import OK, PROBLEM, WARNING
 from support.archive import Archive
 from support.program import Fpack
 from support.program import world as small_world
@@ -155,8 +155,8 @@ def test_a_clock_that_runs_behind(fpack: Fpack) -> None:
         def read_lock(self) -> Any:
             return type("Lock", (), {"suites": {}})
 
-    assert world.clock(Lockless(), time.time()).state == OK  # type: ignore[arg-type]
-    finding = world.clock(Lockless(), 1_000_000.0)  # type: ignore[arg-type]
+    assert installation.clock(Lockless(), time.time()).state == OK  # type: ignore[arg-type]
+    finding = installation.clock(Lockless(), 1_000_000.0)  # type: ignore[arg-type]
     assert finding.state == PROBLEM and "1970" in finding.text
 
 

@@ -11,7 +11,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from fpack.cli import options, render
+from fpack.cli import options
+from fpack.cli.ui import render
 from fpack.store.errors import FpackError, printable
 from support.archive import Archive
 from support.program import Fpack, world

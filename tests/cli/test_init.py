@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fpack.cli import init_guess
-from fpack.cli.init_guess import Guess, guess
-from fpack.cli.init_ignored import ignored
-from fpack.cli.init_project import Project, read_project
-from fpack.cli.init_text import attribute_of, render
+from fpack.cli.init import detect
+from fpack.cli.init.detect import Guess, guess
+from fpack.cli.init.gitignore import ignored
+from fpack.cli.init.project import Project, read_project
+from fpack.cli.init.template import attribute_of, render
 from fpack.lang.evaluator import Evaluator
-from fpack.store.source import SourceTree
+from fpack.store.files.source import SourceTree
 from support.program import Fpack
 
 FLASK = "from flask import Flask\n\nserver = Flask(__name__)\n"
@@ -136,7 +136,7 @@ def test_the_more_specific_kind_comes_first_and_the_rest_is_told() -> None:
     project = Project("x", {"meson.build": "", "Makefile": "", "pyproject.toml": ""})
     found = guess(project)
     assert found is not None and found.call == "python"
-    assert [line.split(":")[0] for line in init_guess.others(project, found)] == ["meson.build", "Makefile"]
+    assert [line.split(":")[0] for line in detect.others(project, found)] == ["meson.build", "Makefile"]
 
 
 def test_nothing_to_guess_from() -> None:

@@ -39,8 +39,8 @@ def fpack(tmp_path: Path, archive: Archive) -> Fpack:
 
 def check_store(root: Path) -> int:
     """Hash every valid path anew; how many there are."""
+    from fpack.store.files.tree import scan, tree_digest
     from fpack.store.store import Store
-    from fpack.store.tree import scan, tree_digest
 
     store = Store(root)
     infos = store.database.paths()

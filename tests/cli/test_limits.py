@@ -107,8 +107,8 @@ def test_a_session_goes_on_after_a_line_that_does_not_end(fpack: Fpack, project:
 
 def test_an_editor_is_told(fpack: Fpack, project: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "fpack.cli.lsp_evaluate", str(project / "fpack.fp")], capture_output=True, text=True,
-        cwd=project, env={**fpack.env, "FPACK_EVAL_TIME": "2"}, timeout=120, check=True,
+        [sys.executable, "-m", "fpack.cli.interactive.evaluate_worker", str(project / "fpack.fp")],
+        capture_output=True, text=True, cwd=project, env={**fpack.env, "FPACK_EVAL_TIME": "2"}, timeout=120, check=True,
     )  # fmt: skip
     errors = json.loads(done.stdout)["errors"]
     assert errors and {each["message"] for each in errors} <= {TIME, MEMORY}
@@ -116,11 +116,11 @@ def test_an_editor_is_told(fpack: Fpack, project: Path) -> None:
 
 
 def test_completion_of_a_file_that_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fpack.cli import complete
+    from fpack.cli.completion import candidates
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "small.fp").write_text("abc = 1\n")
     (tmp_path / "large.fp").write_text("".join(f"a{n} = [{n}, {n} + 1, a{n % 7}]\n" for n in range(100_000)))
-    assert complete.complete(["build", f"{tmp_path}/small.fp#a"]).candidates == [(f"{tmp_path}/small.fp#abc", "")]
-    monkeypatch.setattr(complete, "_SECONDS", 0.3)
-    assert complete.complete(["build", f"{tmp_path}/large.fp#a"]).candidates == []
+    assert candidates.complete(["build", f"{tmp_path}/small.fp#a"]).candidates == [(f"{tmp_path}/small.fp#abc", "")]
+    monkeypatch.setattr(candidates, "_SECONDS", 0.3)
+    assert candidates.complete(["build", f"{tmp_path}/large.fp#a"]).candidates == []

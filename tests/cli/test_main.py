@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fpack.cli.main import VERBS
-from fpack.cli.render import error_text, megabytes, show_refusal, table
+from fpack.cli.ui.render import error_text, megabytes, show_refusal, table
 from fpack.store.errors import FpackError
 
 

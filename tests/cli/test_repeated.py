@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.cli.repeated import Request, main, parse
+from fpack.cli.builds.warm_start import Request, main, parse
 from support.program import Fpack
 
 TEXT = 'app = text("greeting", "${read-text(./words)} and ${import("./more.fp").more}")\nother = text("other", "x")\n'

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.debian.catalog import Catalog, Row, make_catalog, order, rank
+from fpack.builders.debian.search_table import Catalog, Row, make_catalog, order, rank
 from support.archive import Archive
 from support.program import Fpack, world
 from support.terminal import on_terminal

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from fpack.builders.sandbox.watch import descendants
+from fpack.builders.sandbox.usage import descendants
 from support import unprivileged
 from support.attacks import MODES
 from support.program import Fpack
@@ -96,7 +96,7 @@ def victim(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         for each in (project, fpack.home):
             os.chown(each, unprivileged.UID, unprivileged.UID)
     yield Victim(fpack, project, root)
-    from fpack.store.remove import remove_tree
+    from fpack.store.files.remove import remove_tree
 
     remove_tree(place)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from fpack.cli.shells import network, stage
-from fpack.cli.shells import plan as plans
-from fpack.cli.shells.account import group, passwd
 from fpack.cli.shells.model import Account, Closure, Host, Wishes
+from fpack.cli.shells.sandbox import network, stage
+from fpack.cli.shells.sandbox import plan as plans
+from fpack.cli.shells.sandbox.etc import group, passwd
 
 VIEW = {
     "": [

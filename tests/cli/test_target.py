@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fpack.cli.target import Target, UsageError, no_field, parse, unknown
+from fpack.cli.workspace.target import Target, UsageError, no_field, parse, unknown
 
 
 @pytest.fixture

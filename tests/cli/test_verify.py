@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from fpack.builders.manifest.format import Blob, encode_entry, encode_head
 from fpack.builders.manifest.reader import Reader
-from fpack.builders.verify import embedded
-from fpack.builders.verify.archive import open_archive
-from fpack.builders.verify.report import Report
+from fpack.builders.verify import embedded_manifest
+from fpack.builders.verify.findings import Report
+from fpack.builders.verify.image_archive import open_archive
 from support.greeter import Greeter, greeter
 from support.program import Fpack
 from support.tamper import Image
@@ -282,7 +282,7 @@ def test_an_image_that_no_build_makes_is_caught(made: Greeter, tmp_path: Path) -
     files = image.files()
     entry = json.loads(files["index.json"])["manifests"][0]
     config = json.loads(files["blobs/" + entry["digest"].replace(":", "/")])["config"]
-    (data,) = embedded.find(open_archive(made.tar, Report()))
+    (data,) = embedded_manifest.find(open_archive(made.tar, Report()))
     reader = Reader(data)
     about = reader.head.image._replace(
         manifest=Blob(entry["mediaType"], entry["digest"], entry["size"]),

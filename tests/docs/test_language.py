@@ -77,8 +77,8 @@ def test_the_page_shows_enough() -> None:
 
 
 def test_every_type_and_operator_is_on_the_page() -> None:
-    from fpack.lang.lexer import KEYWORDS
-    from fpack.lang.syntax import LEVELS, TYPES
+    from fpack.lang.syntax.lexer import KEYWORDS
+    from fpack.lang.syntax.tree import LEVELS, TYPES
 
     page = PAGE.read_text()
     for word in [*TYPES, *KEYWORDS, *LEVELS]:

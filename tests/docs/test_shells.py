@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from fpack.cli.shells import variables
+from fpack.cli.shells.activation import variables
 
 PAGE = Path(__file__).parents[2] / "docs/shells.md"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from fpack.lang.errors import EvalError
-from fpack.lang.lexer import KEYWORDS, tokenize
-from fpack.lang.source import Source
+from fpack.lang.syntax.lexer import KEYWORDS, tokenize
+from fpack.lang.syntax.source import Source
 from support.textmate import Grammar, Stretch
 
 REPOSITORY = Path(__file__).parents[2]

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fpack.lang import stack
-from fpack.lang.check import check_tree, library_of
-from fpack.lang.check_calls import Text
+from fpack.lang.diagnostics.calls import Text
+from fpack.lang.diagnostics.checker import check_tree, library_of
 from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
-from fpack.lang.fmt import format_source
-from fpack.lang.parser import parse
-from fpack.lang.source import Source
+from fpack.lang.format.formatter import format_source
+from fpack.lang.runtime import deep_stack
+from fpack.lang.syntax.parser import parse
+from fpack.lang.syntax.source import Source
 from fpack.store.errors import FpackError
 
 SECONDS = 1.0  # for an evaluation, which need not end by itself
@@ -39,16 +39,16 @@ def one_text(text: str, start: str, evaluate: bool = True) -> str | None:
     """Put a text through everything; its formatted form, or None if it is no text of the language."""
     source = Source("t", text, start=start)
     try:
-        tree = stack.run(lambda: parse(source, _CACHE))
+        tree = deep_stack.run(lambda: parse(source, _CACHE))
     except EvalError as error:
         _told(error, text)
         return None
     except RecursionError:
         return None  # the callers say that it is too deep
-    formatted: str = stack.run(lambda: format_source(source, _CACHE))
-    again = stack.run(lambda: format_source(Source("t", formatted, start=start), _CACHE))
+    formatted: str = deep_stack.run(lambda: format_source(source, _CACHE))
+    again = deep_stack.run(lambda: format_source(Source("t", formatted, start=start), _CACHE))
     assert again == formatted, "formatting twice is not formatting once"
-    for finding in stack.run(lambda: check_tree(Text(source, tree, str(_PROJECT)), _LIBRARY)):
+    for finding in deep_stack.run(lambda: check_tree(Text(source, tree, str(_PROJECT)), _LIBRARY)):
         _told(finding.error, text)
     if evaluate:
         before, after = result(text, start), result(formatted, start)

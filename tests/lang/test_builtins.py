@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.lang import builtins, documentation
+from fpack.lang import documentation
+from fpack.lang.builtins import table
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
 from hypothesis import given
@@ -27,15 +28,15 @@ def evaluator(cache: Path) -> Evaluator:
 
 def test_every_builtin_is_there_and_described(evaluator: Evaluator) -> None:
     there = {name for name in evaluator._modules.base if not name.startswith(".")}
-    assert there | {"import"} == set(builtins.STRICT)
-    for name in set(builtins.STRICT) - {"settings"}:
+    assert there | {"import"} == set(table.STRICT)
+    for name in set(table.STRICT) - {"settings"}:
         doc = documentation.builtin(name)
         assert doc is not None and doc.text and doc.calls[0].startswith(name), name
         assert doc.examples or name in OUTSIDE, name
 
 
 EXAMPLES = [
-    (name, text) for name in sorted(builtins.STRICT) for text in getattr(documentation.builtin(name), "examples", ())
+    (name, text) for name in sorted(table.STRICT) for text in getattr(documentation.builtin(name), "examples", ())
 ]
 
 
@@ -47,11 +48,11 @@ def test_what_a_builtins_documentation_shows_is_true(evaluator: Evaluator, name:
 
 def test_the_prelude_hides_no_builtin(evaluator: Evaluator) -> None:
     evaluator.expression("1")
-    assert not set(evaluator._modules.prelude) & set(builtins.STRICT)
+    assert not set(evaluator._modules.prelude) & set(table.STRICT)
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(builtins.STRICT) - {"settings", "type", "to-json", "mentions", "evaluate", "to-string"})
+    "name", sorted(set(table.STRICT) - {"settings", "type", "to-json", "mentions", "evaluate", "to-string"})
 )
 def test_wrong_arguments_are_told(evaluator: Evaluator, name: str) -> None:
     """Whatever a builtin is given, it gives a value or an error with a place."""

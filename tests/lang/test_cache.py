@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fpack.lang import diskcache
 from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
+from fpack.store.files import disk_cache
 
 HEAVY = ("lark", "dataclasses", "inspect", "difflib", "ast", "json.tool")
 COMPILING = ("compiler", "parser", "lexer", "tables", "bindings", "complaints", "blame")
@@ -53,7 +53,7 @@ def test_a_new_text_needs_the_compiler_but_not_lark(tmp_path: Path) -> None:
     run(cache, file)
     file.write_text("x = 2")
     value, *modules = run(cache, file)
-    assert value == "2" and "fpack.lang.compiler" in modules and "lark" not in modules
+    assert value == "2" and "fpack.lang.compiler.compiler" in modules and "lark" not in modules
 
 
 def evaluate(cache: Path | None, file: Path) -> object:
@@ -79,7 +79,7 @@ def test_a_damaged_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
             entry.mkdir()
     assert evaluate(cache, file) == 5
     if damage != "directory":
-        assert all(diskcache.read(cache, entry.name) is not None for entry in cache.iterdir())
+        assert all(disk_cache.read(cache, entry.name) is not None for entry in cache.iterdir())
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
@@ -104,11 +104,11 @@ def test_one_content_at_two_places_keeps_its_own_place(tmp_path: Path) -> None:
 
 
 def test_entries_are_checked(tmp_path: Path) -> None:
-    key = diskcache.key(b"a", b"b")
-    assert key != diskcache.key(b"ab", b"") and key == diskcache.key(b"a", b"b")
-    diskcache.write(tmp_path, key, b"body")
-    assert diskcache.read(tmp_path, key) == b"body"
-    assert diskcache.read(tmp_path, "0" * 64) is None and diskcache.read(None, key) is None
+    key = disk_cache.key(b"a", b"b")
+    assert key != disk_cache.key(b"ab", b"") and key == disk_cache.key(b"a", b"b")
+    disk_cache.write(tmp_path, key, b"body")
+    assert disk_cache.read(tmp_path, key) == b"body"
+    assert disk_cache.read(tmp_path, "0" * 64) is None and disk_cache.read(None, key) is None
     assert [p.name for p in tmp_path.iterdir()] == [key]
 
 
@@ -128,14 +128,14 @@ def test_what_is_no_text_is_told_with_its_place(tmp_path: Path) -> None:
 
 def test_what_others_can_write_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "cache"
-    diskcache.write(cache, "entry", b"body")
+    disk_cache.write(cache, "entry", b"body")
     assert cache.stat().st_mode & 0o077 == 0 and (cache / "entry").stat().st_mode & 0o077 == 0
-    assert diskcache.read(cache, "entry") == b"body"
+    assert disk_cache.read(cache, "entry") == b"body"
     (cache / "link").symlink_to("entry")
     os.mkfifo(cache / "pipe")
-    assert diskcache.read(cache, "link") is None and diskcache.read(cache, "pipe") is None
+    assert disk_cache.read(cache, "link") is None and disk_cache.read(cache, "pipe") is None
     (cache / "entry").chmod(0o620)
-    assert diskcache.read(cache, "entry") is None
+    assert disk_cache.read(cache, "entry") is None
     (cache / "entry").chmod(0o600)
-    monkeypatch.setattr("fpack.lang.diskcache.os.geteuid", lambda: 54321)
-    assert diskcache.read(cache, "entry") is None
+    monkeypatch.setattr("fpack.store.files.disk_cache.os.geteuid", lambda: 54321)
+    assert disk_cache.read(cache, "entry") is None

@@ -11,10 +11,12 @@ import os
 from pathlib import Path
 
 import pytest
-from fpack.lang import analysis, builtins, lexer, parser, syntax, tables
+from fpack.lang.builtins import table
+from fpack.lang.compiler import strictness
 from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
-from fpack.lang.source import Source
+from fpack.lang.syntax import lalr_tables, lexer, parser, tree
+from fpack.lang.syntax.source import Source
 from support.packages import Files, Packages
 
 CASES = Path(__file__).parent / "cases"
@@ -83,18 +85,18 @@ def called(kind: str) -> set[str]:
             entries = parser.parse(source, None)
         except EvalError:
             continue
-        found |= analysis.Mentions().entries(entries)
-    return found & set(builtins.STRICT)
+        found |= strictness.Mentions().entries(entries)
+    return found & set(table.STRICT)
 
 
 @pytest.mark.parametrize("kind", ["ok", "fail"])
 def test_each_builtin_has_a_case(kind: str) -> None:
-    assert set(builtins.STRICT) - NEVER_WRONG - called(kind) == set()
+    assert set(table.STRICT) - NEVER_WRONG - called(kind) == set()
 
 
-def reduced(source: Source, grammar: tables.Tables) -> set[int]:
+def reduced(source: Source, grammar: lalr_tables.Tables) -> set[int]:
     """The productions that a text is made of, by their indices, found by nothing but the tables."""
-    tokens = [*(token[0] for token in lexer.tokenize(source)), tables.END]
+    tokens = [*(token[0] for token in lexer.tokenize(source)), lalr_tables.END]
     stack, found, at = [grammar.starts["file"]], set(), 0
     while True:
         action = grammar.states[stack[-1]].get(tokens[at])
@@ -113,7 +115,7 @@ def reduced(source: Source, grammar: tables.Tables) -> set[int]:
 
 
 def test_each_rule_of_the_grammar_has_a_case() -> None:
-    grammar = tables.load(None)
+    grammar = lalr_tables.load(None)
     covered: set[int] = set()
     for source in texts("ok"):
         covered |= reduced(source, grammar)
@@ -146,4 +148,4 @@ def test_each_type_has_a_case() -> None:
     written: set[object] = set()
     for source in texts("ok"):
         written |= types_in(parser.parse(source, None))
-    assert written == {*syntax.TYPES, "[TYPE]"}
+    assert written == {*tree.TYPES, "[TYPE]"}

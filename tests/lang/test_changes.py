@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fpack.lang import changes
 from fpack.lang.evaluator import Evaluator
+from fpack.lang.runtime import record_update
 
 MADE = {
     "by a function": "let f({ a, b = a }) = { a, b } in f { a = 0 }",
@@ -19,14 +19,14 @@ MADE = {
 @pytest.mark.parametrize("made", MADE.values(), ids=MADE)
 def test_a_change_after_others_takes_no_longer(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 0
-    remade = changes.remade
+    remade = record_update.remade
 
     def counted(*args: Any) -> Any:
         nonlocal calls
         calls += 1
         return remade(*args)
 
-    monkeypatch.setattr(changes, "remade", counted)
+    monkeypatch.setattr(record_update, "remade", counted)
     evaluator = Evaluator()
     changed = evaluator.expression(
         f"fold(range(1, 51), ({made}), (r, n) => r.with {{ a = n }}) == ({made}).with {{ a = 50 }}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fpack.lang import stack
-from fpack.lang.check import Finding, check, library_of
-from fpack.lang.check_calls import Library
+from fpack.lang.diagnostics.calls import Library
+from fpack.lang.diagnostics.checker import Finding, check, library_of
 from fpack.lang.errors import render
-from fpack.lang.source import Source
+from fpack.lang.runtime import deep_stack
+from fpack.lang.syntax.source import Source
 from hypothesis import HealthCheck, given, settings
 from support.programs import files
 
@@ -23,7 +23,7 @@ def library(cache: Path) -> Library:
 
 
 def found(text: str, library: Library, directory: str = "") -> list[Finding]:
-    result: list[Finding] = stack.run(lambda: check(Source("t.fp", text), directory, library))
+    result: list[Finding] = deep_stack.run(lambda: check(Source("t.fp", text), directory, library))
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fpack.lang.derive import Deriver
+from fpack.lang.runtime.derivations import Deriver
 from fpack.store import base32, canonical
 from fpack.store import derivation as drv
 from fpack.store.path import HASH_BYTES

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fpack.lang.errors import EvalError, did_you_mean, nearest, render
 from fpack.lang.evaluator import Evaluator
-from fpack.lang.packages import NoPackage
+from fpack.lang.protocols import NoPackage
 from fpack.lang.spans import Call, Span, at_span
 from fpack.store.errors import FpackError
 from support.packages import Packages

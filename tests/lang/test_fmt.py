@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from fpack.lang.errors import EvalError
-from fpack.lang.fmt import Unformattable, format_source, meaning
-from fpack.lang.parser import parse
-from fpack.lang.source import Source
+from fpack.lang.format.formatter import Unformattable, format_source, meaning
+from fpack.lang.syntax.parser import parse
+from fpack.lang.syntax.source import Source
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.nodes import bare

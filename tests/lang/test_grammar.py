@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from fpack.lang import actions, lexer, tables
-from fpack.lang.source import Source
+from fpack.lang.syntax import lalr_tables, lexer, tree_builder
+from fpack.lang.syntax.source import Source
 from lark.exceptions import GrammarError
 
-TEXT = tables.GRAMMAR.read_text()
+TEXT = lalr_tables.GRAMMAR.read_text()
 
 
 def test_the_grammar_has_no_conflicts() -> None:
-    made = tables.generate(TEXT)  # strict: a conflict is an error
+    made = lalr_tables.generate(TEXT)  # strict: a conflict is an error
     assert set(made.starts) == {"file", "expression"}
     assert len(made.states) > 100
 
 
 def test_a_conflict_would_be_noticed() -> None:
     with pytest.raises(GrammarError):
-        tables.generate(TEXT.replace("?unary: postfix", "?unary: postfix | unary OP unary -> twice"))
+        lalr_tables.generate(TEXT.replace("?unary: postfix", "?unary: postfix | unary OP unary -> twice"))
 
 
 def test_terminals_do_not_collide() -> None:
@@ -42,8 +42,8 @@ def _no_lexer() -> type:
 
 
 def test_every_production_has_an_action() -> None:
-    for rule in tables.generate(TEXT).rules:
-        assert not rule.action or callable(getattr(actions.Actions, rule.action)), rule
+    for rule in lalr_tables.generate(TEXT).rules:
+        assert not rule.action or callable(getattr(tree_builder.Actions, rule.action)), rule
         assert rule.action or len(rule.keep) == 1, rule
 
 
@@ -54,7 +54,7 @@ def test_the_lexer_makes_the_terminals_that_the_grammar_knows() -> None:
         assert a, "m"
         x = let a = 1 in if a then b else [c for d in e], r = { ...s }, g(a: int | null) = assert a, b in c
     """
-    known = {symbol for state in tables.generate(TEXT).states for symbol in state}
+    known = {symbol for state in lalr_tables.generate(TEXT).states for symbol in state}
     made = {token[0] for token in lexer.tokenize(Source("t", text))}
     assert made <= known
     terminals = {s for s in known if not s.islower() or s in lexer.KEYWORDS}

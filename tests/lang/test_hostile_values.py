@@ -87,7 +87,7 @@ def test_no_message_is_obeyed_by_a_terminal(tmp_path: Path, cache: Path, color: 
 
 @pytest.mark.parametrize("text", [f'match("{"a" * 60}", "(a+)+b")', f'replace-all("{"a" * 60}", "(a|a)*b", "")'])
 def test_an_expression_that_takes_too_long(evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr("fpack.lang.builtin_texts.SECONDS", 0.3)
+    monkeypatch.setattr("fpack.lang.builtins.strings.SECONDS", 0.3)
     with pytest.raises(EvalError, match="too long"):
         evaluator.expression(text)
     assert evaluator.expression('match("aab", "(a*)(b?)")') == ["aa", "b"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from fpack.lang.errors import EvalError
-from fpack.lang.lexer import MAX_NESTING, dedent, tokenize
-from fpack.lang.parser import parse
-from fpack.lang.source import Source
+from fpack.lang.syntax.lexer import MAX_NESTING, dedent, tokenize
+from fpack.lang.syntax.parser import parse
+from fpack.lang.syntax.source import Source
 from hypothesis import given
 from hypothesis import strategies as st
 

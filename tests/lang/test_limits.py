@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.lang import stack
 from fpack.lang.errors import EvalError, Fault
 from fpack.lang.evaluator import Evaluator
-from fpack.lang.limits import Exhausted, Limits, resident, shown_size
+from fpack.lang.runtime import deep_stack
+from fpack.lang.runtime.limits import Exhausted, Limits, resident, shown_size
 from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, SettingError
 
 GUARD = 120  # seconds after which a test has failed: nothing here takes that long
@@ -275,18 +275,18 @@ def test_no_limit_of_the_kernel_stays() -> None:
     def work() -> None:
         inside.extend(resource.getrlimit(which) for which in (resource.RLIMIT_DATA, resource.RLIMIT_CPU))
 
-    stack.run(work, Limits(100 << 20, 10))
+    deep_stack.run(work, Limits(100 << 20, 10))
     assert all(now[0] != was[0] for now, was in zip(inside, before, strict=True))
     with pytest.raises(Fault, match=MEMORY):
-        stack.run(lambda: bytes(1 << 40), Limits(100 << 20, 10))
+        deep_stack.run(lambda: bytes(1 << 40), Limits(100 << 20, 10))
     assert [resource.getrlimit(which) for which in (resource.RLIMIT_DATA, resource.RLIMIT_CPU)] == before
     inside.clear()
-    stack.run(work, Limits(None, None))
+    deep_stack.run(work, Limits(None, None))
     assert inside == before
 
 
 def test_without_limits_nothing_is_watched() -> None:
-    assert stack.run(lambda: 5) == stack.run(lambda: 5, Limits(None, None)) == 5
+    assert deep_stack.run(lambda: 5) == deep_stack.run(lambda: 5, Limits(None, None)) == 5
 
 
 def test_nothing_but_its_handler_takes_what_ends_an_evaluation() -> None:
@@ -321,7 +321,7 @@ def test_sizes_and_times_that_are_none(text: str) -> None:
 
 def test_a_limit_beyond_what_the_kernel_counts() -> None:
     limits = Limits(EVAL_MEMORY.find("1000000000T", {}), EVAL_TIME.find("1000000000000000", {}))
-    assert stack.run(lambda: 5, limits) == 5
+    assert deep_stack.run(lambda: 5, limits) == 5
 
 
 def test_defaults_and_their_order() -> None:

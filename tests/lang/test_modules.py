@@ -117,7 +117,7 @@ def test_names_of_ones_own_come_before_the_preludes(tmp_path: Path, cache: Path)
 
 
 def test_a_file_too_large(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fpack.lang.source.MAX_FILE", 100)
+    monkeypatch.setattr("fpack.lang.syntax.source.MAX_FILE", 100)
     write(tmp_path, a_fp="x = 1 #" + "x" * 100)
     with pytest.raises(Exception, match="too large"):
         x_of(tmp_path / "a.fp", cache)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.lang import compiler, stack
-from fpack.lang.builtins import STRICT
+from fpack.lang.builtins.table import STRICT
+from fpack.lang.compiler import compiler
 from fpack.lang.errors import EvalError
-from fpack.lang.parser import parse
-from fpack.lang.source import Source
-from fpack.lang.syntax import MAX_DEPTH
+from fpack.lang.runtime import deep_stack
+from fpack.lang.syntax.parser import parse
+from fpack.lang.syntax.source import Source
+from fpack.lang.syntax.tree import MAX_DEPTH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.nodes import bare
@@ -87,7 +88,7 @@ def compiles(text: str, start: str) -> None:
             compile(made.tree, "t", "exec")
 
     try:
-        stack.run(work)
+        deep_stack.run(work)
     except EvalError as error:
         assert error.line >= 1 and error.column >= 1 and error.what
 

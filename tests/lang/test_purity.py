@@ -20,7 +20,7 @@ import pytest
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
 from fpack.store.errors import FpackError
-from fpack.store.source import SourceTree
+from fpack.store.files.source import SourceTree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.packages import Packages

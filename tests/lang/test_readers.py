@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fpack.lang.builtins.data_formats import parse_json, parse_toml, parse_yaml
+from fpack.lang.builtins.yaml12 import MAX_NODES
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
-from fpack.lang.plain_yaml import MAX_NODES
-from fpack.lang.readers import parse_json, parse_toml, parse_yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

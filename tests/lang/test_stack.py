@@ -11,9 +11,9 @@ import threading
 import time
 
 import pytest
-from fpack.lang import stack
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
+from fpack.lang.runtime import deep_stack
 
 ENDLESS = [
     "let f(n) = 1 + f(n + 1) in f(0)",
@@ -65,18 +65,18 @@ def test_limits_are_put_back() -> None:
     import gc
 
     before = sys.getrecursionlimit(), gc.get_threshold()
-    assert stack.run(sys.getrecursionlimit) >= stack.FRAMES
+    assert deep_stack.run(sys.getrecursionlimit) >= deep_stack.FRAMES
     with pytest.raises(ZeroDivisionError):
-        stack.run(lambda: 1 // 0)
+        deep_stack.run(lambda: 1 // 0)
     assert (sys.getrecursionlimit(), gc.get_threshold()) == before
 
 
 def test_a_run_within_a_run_stays_in_its_thread() -> None:
     def inner() -> bool:
-        return stack.run(_thread.get_ident) == _thread.get_ident()
+        return deep_stack.run(_thread.get_ident) == _thread.get_ident()
 
-    assert stack.run(inner)
-    assert stack.run(_thread.get_ident) != _thread.get_ident()
+    assert deep_stack.run(inner)
+    assert deep_stack.run(_thread.get_ident) != _thread.get_ident()
 
 
 def test_a_machine_with_little_memory_gets_a_smaller_stack() -> None:
@@ -97,21 +97,23 @@ def test_a_long_call_is_given_up() -> None:
     before = signal.getsignal(signal.SIGALRM)
     begun = time.monotonic()
     slow = re.compile("(a+)+b")
-    with pytest.raises(stack.Slow):
-        stack.run(lambda: stack.interruptible(lambda: slow.match("a" * 60), 0.3))
+    with pytest.raises(deep_stack.Slow):
+        deep_stack.run(lambda: deep_stack.interruptible(lambda: slow.match("a" * 60), 0.3))
     assert time.monotonic() - begun < 5
     assert signal.getsignal(signal.SIGALRM) == before and signal.getitimer(signal.ITIMER_REAL) == (0, 0)
-    assert stack.run(lambda: stack.interruptible(lambda: 5, 0.3)) == 5
+    assert deep_stack.run(lambda: deep_stack.interruptible(lambda: 5, 0.3)) == 5
     with pytest.raises(ZeroDivisionError):
-        stack.run(lambda: stack.interruptible(lambda: 1 // 0, 0.3))
+        deep_stack.run(lambda: deep_stack.interruptible(lambda: 1 // 0, 0.3))
 
 
 def test_a_call_in_another_thread_has_no_limit() -> None:
     found = []
-    thread = threading.Thread(target=lambda: found.append(stack.run(lambda: stack.interruptible(lambda: 5, 0.3))))
+    thread = threading.Thread(
+        target=lambda: found.append(deep_stack.run(lambda: deep_stack.interruptible(lambda: 5, 0.3)))
+    )
     thread.start()
     thread.join()
-    assert found == [5] and stack.interruptible(lambda: 6, 0.3) == 6
+    assert found == [5] and deep_stack.interruptible(lambda: 6, 0.3) == 6
 
 
 def test_an_interruption_ends_a_long_call() -> None:

@@ -125,7 +125,7 @@ def test_what_is_not_found_has_a_nearest_name() -> None:
 
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
-    from fpack.lang.source import Source
+    from fpack.lang.syntax.source import Source
 
     text = (
         "# About it.\n\n# Says hello.\n#\n#   greet('x')\ngreet(name: string, { a = 1 }) =\n  name\n"

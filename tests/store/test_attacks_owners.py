@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fpack.lang import diskcache
 from fpack.lang.evaluator import Evaluator
 from fpack.store.errors import FpackError, StoreError
-from fpack.store.owners import SHARED_STORE, exposed, make_directories
+from fpack.store.files import disk_cache
+from fpack.store.files.owners import SHARED_STORE, exposed, make_directories
 from fpack.store.store import Store
 from support.strangers import STRANGER, USERS, acting_as, as_root, give
 
@@ -132,12 +132,12 @@ def test_what_is_made_is_closed_whatever_the_umask(place: Path, umask: int) -> N
     before = os.umask(umask)
     try:
         Store(place / "a" / "b" / "fpack").close()
-        diskcache.write(place / "c" / "d" / "cache", "entry", b"body")
+        disk_cache.write(place / "c" / "d" / "cache", "entry", b"body")
         make_directories(str(place / "e" / "f"))
     finally:
         os.umask(before)
     Store(place / "a" / "b" / "fpack").close()
-    assert diskcache.read(place / "c" / "d" / "cache", "entry") == b"body"
+    assert disk_cache.read(place / "c" / "d" / "cache", "entry") == b"body"
     for folder in ("a", "a/b", "a/b/fpack", "c", "c/d", "c/d/cache", "e", "e/f"):
         assert (place / folder).stat().st_mode & 0o077 == 0, folder
 
@@ -150,7 +150,7 @@ def test_a_group_of_ones_own_may_write_above_the_store(place: Path, monkeypatch:
     name, uid = "somebody", os.geteuid()
     member = pwd.struct_passwd((name, "x", uid, STRANGER, "", "/", ""))
     monkeypatch.setattr(pwd, "getpwuid", lambda number: member)
-    monkeypatch.setattr("fpack.store.owners._known", {})
+    monkeypatch.setattr("fpack.store.files.owners._known", {})
     for members, others, harmless in (
         ([], [], True),
         ([name], [], True),
@@ -160,7 +160,7 @@ def test_a_group_of_ones_own_may_write_above_the_store(place: Path, monkeypatch:
         group = grp.struct_group((name, "x", STRANGER, members))
         monkeypatch.setattr(grp, "getgrgid", lambda number, group=group: group)
         monkeypatch.setattr(pwd, "getpwall", lambda others=others: [member, *others])
-        monkeypatch.setattr("fpack.store.owners._known", {})
+        monkeypatch.setattr("fpack.store.files.owners._known", {})
         above = place / f"above{len(os.listdir(place))}"
         Store(above / "fpack").close()
         groups(above)
@@ -180,13 +180,13 @@ def test_a_cache_that_another_user_can_change_is_not_used(
     place: Path, attack: Attack, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = place / "above" / "cache"
-    diskcache.write(cache, "entry", b"body")
-    assert diskcache.read(cache, "entry") == b"body"
+    disk_cache.write(cache, "entry", b"body")
+    assert disk_cache.read(cache, "entry") == b"body"
     attack(place / part)
-    monkeypatch.setattr(diskcache, "_safe", {})
-    assert diskcache.read(cache, "entry") is None
+    monkeypatch.setattr(disk_cache, "_safe", {})
+    assert disk_cache.read(cache, "entry") is None
     if part != "above/cache/entry":
-        diskcache.write(cache, "new", b"body")
+        disk_cache.write(cache, "new", b"body")
         with as_root():
             assert os.listdir(cache) == ["entry"]
 
@@ -198,7 +198,7 @@ def test_a_stranger_leads_the_cache_elsewhere(place: Path) -> None:
     (place / "home" / "cache").symlink_to(place / "elsewhere")
     give(place / "home" / "cache")
     give(place / "home")
-    diskcache.write(place / "home" / "cache" / "modules", "entry", b"body")
+    disk_cache.write(place / "home" / "cache" / "modules", "entry", b"body")
     assert list((place / "elsewhere").iterdir()) == []
 
 
@@ -220,7 +220,7 @@ def test_code_that_a_stranger_planted_is_not_run(place: Path) -> None:
     entries = sorted(cache.iterdir())
     for entry in entries:
         body = marshal.dumps((code, []))
-        diskcache.write(cache, entry.name, body)
+        disk_cache.write(cache, entry.name, body)
         give(entry)
     assert evaluate() == 1
     assert not planted.exists()
@@ -266,7 +266,7 @@ def test_a_kept_shell_in_a_store_that_became_a_strangers_is_not_entered(place: P
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_the_directory_of_a_shell_is_not_used_if_another_user_can_change_it(place: Path, attack: Attack) -> None:
-    from fpack.cli.shells.placing import make_place
+    from fpack.cli.shells.atomic_dir import make_place
 
     make_directories(str(place / "cache" / "shell"))
     make_place(str(place / "cache" / "shell"))
@@ -277,8 +277,8 @@ def test_the_directory_of_a_shell_is_not_used_if_another_user_can_change_it(plac
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_lists_of_packages_that_another_user_can_change_are_not_used(place: Path, attack: Attack) -> None:
-    from fpack.builders.debian.cached import newest_seen
     from fpack.builders.debian.index import Cache, IndexUnusable
+    from fpack.builders.debian.local_indexes import newest_seen
 
     cache = Cache(place / "cache" / "debian")
     release = cache.folder / "x.InRelease"
@@ -296,7 +296,7 @@ def test_a_lock_of_ones_own_that_another_user_can_change_is_refused(
     place: Path, attack: Attack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from fpack.cli.options import Options
-    from fpack.cli.workspace import Workspace
+    from fpack.cli.workspace.workspace import Workspace
 
     monkeypatch.setenv("XDG_STATE_HOME", str(place / "state"))
     make_directories(str(place / "state" / "fpack"))

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from fpack.store.owners import danger, find_above, is_believed
+from fpack.store.files.owners import danger, find_above, is_believed
 
 STRANGER = 54321
 
@@ -41,8 +41,8 @@ def pretend(monkeypatch: pytest.MonkeyPatch, owners: dict[str, int]) -> None:
 
         return found
 
-    monkeypatch.setattr("fpack.store.owners.os.stat", owned(os.stat))
-    monkeypatch.setattr("fpack.store.owners.os.lstat", owned(os.lstat))
+    monkeypatch.setattr("fpack.store.files.owners.os.stat", owned(os.stat))
+    monkeypatch.setattr("fpack.store.files.owners.os.lstat", owned(os.lstat))
 
 
 def test_a_strangers_file_above_is_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_a_strangers_link_to_ones_own_file_is_passed_over(folder: Path, monkeypa
         status = look(path)
         return os.stat_result((*status[:4], links.get(os.fspath(path), status.st_uid), *status[5:10]))
 
-    monkeypatch.setattr("fpack.store.owners.os.lstat", lstat)
+    monkeypatch.setattr("fpack.store.files.owners.os.lstat", lstat)
     assert find_above(str(folder), "p") is None
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fpack.store import remove
-from fpack.store.remove import remove_tree
+from fpack.store.files import remove
+from fpack.store.files.remove import remove_tree
 from support.swaps import fill, spared, swap
 
 

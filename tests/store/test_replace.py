@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from fpack.store import replace
-from fpack.store.replace import Elsewhere
+from fpack.store.files import replace
+from fpack.store.files.replace import Elsewhere
 
 
 @pytest.fixture

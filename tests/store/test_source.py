@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from fpack.store.errors import BadTree
-from fpack.store.pool import Pool
-from fpack.store.source import SourceTree
-from fpack.store.writer import TreeWriter
+from fpack.store.files.pool import Pool
+from fpack.store.files.source import SourceTree
+from fpack.store.files.writer import TreeWriter
 
 
 def copy(source: Path, tmp_path: Path, name: str = "out") -> TreeWriter:

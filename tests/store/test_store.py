@@ -225,6 +225,6 @@ def test_a_store_that_everybody_can_change_is_refused(tmp_path: Path) -> None:
 
 def test_a_store_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(tmp_path / "fpack").close()
-    monkeypatch.setattr("fpack.store.owners._is_own", lambda uid, as_parent=False: as_parent)
+    monkeypatch.setattr("fpack.store.files.owners._is_own", lambda uid, as_parent=False: as_parent)
     with pytest.raises(StoreError, match="another user"):
         Store(tmp_path / "fpack")

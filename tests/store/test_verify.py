@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from fpack.store import verify
 from fpack.store.derivation import Output
+from fpack.store.files.pool import MTIME
+from fpack.store.files.remove import remove_tree
 from fpack.store.path import StorePath
-from fpack.store.pool import MTIME
-from fpack.store.remove import remove_tree
 from fpack.store.store import Store
 from fpack.store.verify import check, dependents, repair
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from fpack.store import writeback, writer
-from fpack.store.pool import FileNode, Pool
-from fpack.store.writeback import STEP, Writeback
-from fpack.store.writer import TreeWriter
+from fpack.store.files import writeback, writer
+from fpack.store.files.pool import FileNode, Pool
+from fpack.store.files.writeback import STEP, Writeback
+from fpack.store.files.writer import TreeWriter
 
 LARGE = os.urandom(1 << 20) * 17 + b"end"
 

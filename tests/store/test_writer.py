@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 from fpack.store.errors import BadTree
-from fpack.store.pool import FileNode, Pool
-from fpack.store.tree import scan, tree_digest
-from fpack.store.writer import TreeWriter
+from fpack.store.files.pool import FileNode, Pool
+from fpack.store.files.tree import scan, tree_digest
+from fpack.store.files.writer import TreeWriter
 
 
 @pytest.fixture

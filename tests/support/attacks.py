@@ -233,7 +233,7 @@ def callers(mode: str, count: int = 1, disk: str = "") -> Iterator[list[Caller]]
     finally:
         for caller in made:
             caller.close()
-        from fpack.store.remove import remove_tree
+        from fpack.store.files.remove import remove_tree
 
         if disk:
             subprocess.run(["umount", place], check=True)
@@ -258,7 +258,7 @@ def _package(name: str) -> str:
 
 
 def _descendants(pid: int) -> list[int]:
-    from fpack.builders.sandbox.watch import descendants
+    from fpack.builders.sandbox.usage import descendants
 
     return descendants(pid)
 
@@ -272,8 +272,8 @@ def _is_server(pid: int) -> bool:
 
 def _serve(place: Path, attacker: str) -> None:
     """In the caller: build what is asked for."""
-    from fpack.builders.exec import Options
-    from fpack.builders.scheduler import BuildsFailed
+    from fpack.builders.kinds.exec import Options
+    from fpack.builders.scheduler.scheduler import BuildsFailed
     from fpack.store.errors import FpackError
     from fpack.store.gc import collect
     from support import builds, roots
@@ -309,8 +309,8 @@ def _serve(place: Path, attacker: str) -> None:
 
 def _fail_and_look(place: Path, script: str) -> None:
     """In the caller: run a build that fails, and open the shell in its sandbox."""
-    from fpack.builders.exec import Options, PhaseFailed, kept_shell
-    from fpack.builders.scheduler import BuildsFailed
+    from fpack.builders.kinds.exec import Options, PhaseFailed, kept_shell
+    from fpack.builders.scheduler.scheduler import BuildsFailed
     from support import builds
 
     with builds.builds(place, tools=TOOLS, options=Options(keep_failed=True)) as world:

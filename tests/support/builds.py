@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fpack.builders.exec import Exec, Options
+from fpack.builders.kinds.exec import Exec, Options
+from fpack.builders.kinds.text import Text
 from fpack.builders.protocol import Builder
-from fpack.builders.report import Outcome, Silent
-from fpack.builders.sandbox.local import Local
-from fpack.builders.scheduler import Scheduler
-from fpack.builders.text import Text
+from fpack.builders.sandbox.local_executor import Local
+from fpack.builders.scheduler.reporter import Outcome, Silent
+from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, decode, digest, placeholder
 from fpack.store.path import StorePath
 from fpack.store.store import Store

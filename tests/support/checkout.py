@@ -157,7 +157,7 @@ def checkouts(mode: str) -> Iterator[Checkout]:
     try:
         yield Checkout(folder, mode)
     finally:
-        from fpack.store.remove import remove_tree
+        from fpack.store.files.remove import remove_tree
 
         remove_tree(folder)
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fpack.builders.manifest.format import Head
-from fpack.builders.verify.athand import AtHand
-from fpack.builders.verify.remote import Remote
-from fpack.builders.verify.run import Outcome, verify
+from fpack.builders.verify.evidence.local import AtHand
+from fpack.builders.verify.evidence.remote import Remote
+from fpack.builders.verify.verify import Outcome, verify
 from fpack.store.store import Store
 from support.archive import Archive, clearsign, file, link, signing_key
 from support.greeter import Greeter

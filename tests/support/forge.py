@@ -25,9 +25,9 @@ from fpack.builders.manifest.format import (
     encode_head,
 )
 from fpack.builders.manifest.reader import Reader
-from fpack.builders.verify import embedded
-from fpack.builders.verify.archive import open_archive
-from fpack.builders.verify.report import Report
+from fpack.builders.verify import embedded_manifest
+from fpack.builders.verify.findings import Report
+from fpack.builders.verify.image_archive import open_archive
 from fpack.store.derivation import Derivation
 from support.tamper import Image, Layer, Node
 
@@ -39,7 +39,7 @@ def canonical(tar: Path) -> bytes:
     """The manifest that an image carries, in its canonical form."""
     archive = open_archive(tar, Report())
     try:
-        (data,) = embedded.find(archive)
+        (data,) = embedded_manifest.find(archive)
     finally:
         archive.close()
     return data

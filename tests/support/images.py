@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from fpack.builders import meta
-from fpack.builders.codec import codec
-from fpack.builders.files import Files
-from fpack.builders.image import Image
-from fpack.builders.layer import Layer
-from fpack.builders.meta import Entry
-from fpack.builders.oci import export
+from fpack.builders.export import oci
+from fpack.builders.kinds.files import Files
+from fpack.builders.kinds.image import Image
+from fpack.builders.kinds.layer import Layer
+from fpack.builders.payload import meta
+from fpack.builders.payload.meta import Entry
+from fpack.builders.streams.codecs import codec
 from fpack.store.derivation import Derivation, Output
+from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
-from fpack.store.writer import TreeWriter
 from support.task import FakeStore
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/usr/sbin/nologin\napp:x:999:998::/home/app:/bin/sh\n"
@@ -173,19 +173,19 @@ class Workshop:
         wanted.encode()
         return self.store.build(Layer(), wanted.name, wanted.args)
 
-    def bundle(self, *images: StorePath) -> export.Bundle:
+    def bundle(self, *images: StorePath) -> oci.Bundle:
         """Images as one, each for a platform."""
-        return export.Bundle([self.disk(image) for image in images], self.disk)
+        return oci.Bundle([self.disk(image) for image in images], self.disk)
 
     def tar(self, image: StorePath | Sequence[StorePath], out: Path, **options: Any) -> dict[str, Any]:
         """Export an image, or several as one, as a tar."""
         images = [image] if isinstance(image, StorePath) else image
-        return export.export_tar(self.bundle(*images), out, **options)
+        return oci.export_tar(self.bundle(*images), out, **options)
 
     def layout(self, image: StorePath | Sequence[StorePath], out: Path, **options: Any) -> dict[str, Any]:
         """Export an image, or several as one, as a layout."""
         images = [image] if isinstance(image, StorePath) else image
-        return export.export_layout(self.bundle(*images), out, **options)
+        return oci.export_layout(self.bundle(*images), out, **options)
 
 
 def read_tar(data: bytes) -> dict[str, tuple[tarfile.TarInfo, bytes]]:

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from fpack.lang.packages import NoPackage
+from fpack.lang.protocols import NoPackage
 
 DEPENDS = {
     "base-files": [],

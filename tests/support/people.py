@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from fpack.store.remove import remove_tree
+from fpack.store.files.remove import remove_tree
 from support import unprivileged
 from support.program import Fpack
 from support.shells import world

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fpack.lang.errors import EvalError
-from fpack.lang.lexer import tokenize
-from fpack.lang.source import Source
+from fpack.lang.syntax.lexer import tokenize
+from fpack.lang.syntax.source import Source
 from hypothesis import strategies as st
 
 NAMES = st.sampled_from(["a", "b", "c-d", "x", "map", "length", "or", "long-name-of-something"])

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from blake3 import blake3
-from fpack.builders import meta
-from fpack.builders.meta import Entry
+from fpack.builders.payload import meta
+from fpack.builders.payload.meta import Entry
 from fpack.store.derivation import Output
 from fpack.store.path import StorePath
 from fpack.store.store import Store

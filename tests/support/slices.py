@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from blake3 import blake3
-from fpack.builders import meta
-from fpack.builders.compose import SliceTable
-from fpack.builders.meta import Entry, Facts
+from fpack.builders.payload import meta
+from fpack.builders.payload.meta import Entry, Facts
+from fpack.builders.payload.slice_table import SliceTable
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 X86 = 62

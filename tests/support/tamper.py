@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import zstandard
-from fpack.builders.oci import tar
+from fpack.builders.streams import tar_writer as tar
 
 Raw = tuple[tarfile.TarInfo, bytes]
 

@@ -9,9 +9,9 @@ from fpack.builders.protocol import Builder, Built, Need
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
+from fpack.store.files.pool import Pool
+from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
-from fpack.store.pool import Pool
-from fpack.store.writer import TreeWriter
 
 
 class FakeStore:

@@ -13,7 +13,7 @@ from fpack.builders.debian.relations import parse_provides, parse_relations
 from fpack.builders.debian.release import parse_release
 from fpack.builders.debian.suites import Suite
 from fpack.builders.debian.version import version_key
-from fpack.builders.http import Http
+from fpack.builders.net.http import Http
 from fpack.store.errors import FpackError
 from hypothesis import given
 from hypothesis import strategies as st

@@ -18,14 +18,14 @@ from fpack.builders.debian.index import (
     open_cached,
     open_index,
 )
+from fpack.builders.debian.merged_index import Merged
 from fpack.builders.debian.mirrors import Mirrors, find_mirrors
 from fpack.builders.debian.package import PackageError
 from fpack.builders.debian.relations import Provided, Relation
 from fpack.builders.debian.release import Release, read_release
 from fpack.builders.debian.suites import File, IndexPin, Suite
-from fpack.builders.debian.universe import Merged
-from fpack.builders.http import Http
-from fpack.builders.http_errors import Unreachable
+from fpack.builders.net.errors import Unreachable
+from fpack.builders.net.http import Http
 from fpack.store.errors import FpackError
 from support.archive import Archive, pack
 

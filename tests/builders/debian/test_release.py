@@ -16,14 +16,7 @@ from fpack.builders.debian.release import (
     check_rollback,
     read_release,
 )
-from fpack.builders.debian.signatures import (
-    BadSignature,
-    KeyringError,
-    ReleaseError,
-    Truncated,
-    Unsigned,
-    find_keyring,
-)
+from fpack.builders.debian.signatures import BadSignature, KeyringError, ReleaseError, Truncated, Unsigned, find_keyring
 from support.archive import clearsign, new_key, signing_key, write_keyring
 
 DIGEST = "ab" * 32

@@ -1,0 +1,113 @@
+"""Which indexes of a release are at hand: what the lock pins, else the newest in the cache, else the archive's.
+
+For looking around: nothing is pinned by it, and the network is asked only when nothing is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from fpack.store.files.owners import open_to_others
+
+from .index import Cache, Index, open_cached
+from .lock import Lock
+from .suites import COMPONENT, File, IndexPin, Suite
+
+if TYPE_CHECKING:
+    from .repository import Archive
+
+_HEAD = 4096
+_MAX_RELEASE = 1 << 20
+_CODENAME = re.compile(rb"^Codename:[ \t]*(\S+)", re.MULTILINE)
+_DATE = re.compile(rb"^Date:[ \t]*(.+)", re.MULTILINE)
+
+
+class AtHand(NamedTuple):
+    """A suite's index and its pin. date: of the release that vouched for it (Unix seconds)."""
+
+    pin: IndexPin
+    opened: Index
+    date: int
+
+
+def at_hand(
+    cache: Cache, lock: Lock, release: str, suites: Sequence[Suite], arch: str, archive: Callable[[], Archive]
+) -> list[AtHand]:
+    """The indexes of a release, the lock's if they can be had; an FpackError if there are none at all."""
+    found = locked(cache, lock, release, suites, arch)
+    if len(found) == len(suites):
+        return found
+    found = newest(cache, suites, arch)
+    if found:
+        return found
+    new = Lock()
+    archive().refresh(new, release, suites, [arch])
+    opened = archive().indexes(new, release, suites, arch)
+    return [AtHand(new.indexes[release, i.suite.name, arch], i, new.suites[release, i.suite.name].date) for i in opened]
+
+
+def locked(cache: Cache, lock: Lock, release: str, suites: Sequence[Suite], arch: str) -> list[AtHand]:
+    """Those of a release's indexes that the lock pins and the cache holds."""
+    found = []
+    for suite in suites:
+        pin = lock.indexes.get((release, suite.name, arch))
+        index = open_cached(cache, pin, suite, arch) if pin is not None else None
+        if pin is not None and index is not None:
+            found.append(AtHand(pin, index, lock.suites[release, suite.name].date))
+    return found
+
+
+def newest(cache: Cache, suites: Sequence[Suite], arch: str) -> list[AtHand]:
+    """The newest index of each suite that the cache holds; none if the first suite's is missing.
+
+    The cache keeps only releases whose signatures were good, and indexes that they vouched for.
+    """
+    best: dict[Suite, AtHand] = {}
+    by_name = {suite.name: suite for suite in suites}
+    for codename, date, pin in _releases(cache, arch):
+        suite = by_name.get(codename)
+        if suite is None or (suite in best and best[suite].date >= date):
+            continue
+        index = open_cached(cache, pin, suite, arch)
+        if index is not None:
+            best[suite] = AtHand(pin, index, date)
+    return [best[suite] for suite in suites if suite in best] if suites[0] in best else []
+
+
+def newest_seen(cache: Cache, codename: str) -> int:
+    """The date of the newest release of a suite that the cache holds (Unix seconds); 0 if there is none.
+
+    The releases there were verified when they were fetched.
+    """
+    return max((when for name, when, _ in _heads(cache) if name == codename), default=0)
+
+
+def _heads(cache: Cache) -> Iterator[tuple[str, int, bytes]]:
+    """(codename, date, text) of each release in the cache."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        places = sorted(cache.folder.glob("*.InRelease"))
+    except OSError:
+        return
+    for place in places:
+        with contextlib.suppress(OSError, ValueError, TypeError, OverflowError), place.open("rb") as file:
+            data = b"" if open_to_others(os.fstat(file.fileno())) else file.read(_MAX_RELEASE)
+            codename, date = _CODENAME.search(data, 0, _HEAD), _DATE.search(data, 0, _HEAD)
+            if codename and date:
+                yield codename[1].decode(), int(parsedate_to_datetime(date[1].decode()).timestamp()), data
+
+
+def _releases(cache: Cache, arch: str) -> Iterator[tuple[str, int, IndexPin]]:
+    """(codename, date, the index of `arch`) of each release in the cache."""
+    path = f"{COMPONENT}/binary-{arch}/Packages"
+    entry = re.compile(rb"^ ([0-9a-f]{64})[ \t]+(\d{1,15})[ \t]+" + re.escape(path.encode()) + rb"$", re.MULTILINE)
+    for codename, when, data in _heads(cache):
+        line = entry.search(data)
+        if line:
+            sha256, size = line[1].decode(), int(line[2])
+            yield codename, when, IndexPin(sha256, size, File(path, size, sha256))

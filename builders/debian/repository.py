@@ -1,0 +1,192 @@
+"""The archive as it can be had now: signed releases and indexes, the current ones or those that a lock pins."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from fpack.builders.net.errors import HttpError
+from fpack.builders.net.http import Http, nothing
+from fpack.store.settings import MAX_INDEX_DAYS
+
+from .index import Cache, Index, IndexGone, choose, open_index
+from .local_indexes import newest_seen
+from .lock import Lock, SuitePin
+from .mirrors import Mirrors
+from .release import MAX_SIZE, Release, check_rollback, parse_release, read_release
+from .signatures import ReleaseError, find_keyring, verify
+from .suites import IndexPin, Suite, show_date
+
+
+class Reporter(Protocol):
+    """Who tells the user what happens."""
+
+    def say(self, text: str) -> None:
+        """One line of news."""
+        ...
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Bytes done of bytes to do (0: unknown)."""
+        ...
+
+
+class Archive:
+    """Debian's archive behind mirrors. It trusts the keyring, and digests that were trusted before."""
+
+    def __init__(
+        self,
+        *,
+        cache: Path,
+        mirrors: Mirrors,
+        http: Http,
+        reporter: Reporter,
+        now: Callable[[], float],
+        keyring: str | None = None,
+        accept_expired: bool = False,
+        max_age: float | None = MAX_INDEX_DAYS,
+        check: Callable[[], None] = nothing,
+    ) -> None:
+        self._cache = Cache(cache)
+        self._mirrors = mirrors
+        self._http = http
+        self._reporter = reporter
+        self._now = now
+        self._keyring = keyring
+        self._accept_expired = accept_expired
+        self._max_age = max_age
+        self._check = check
+
+    def refresh(
+        self, lock: Lock, release: str, suites: Sequence[Suite], archs: Iterable[str], *, allow_older: bool = False
+    ) -> None:
+        """Pin the current index of every suite of a release in `lock`, and those of `archs`.
+
+        Rollback when one is older than what the lock has; the lock is then unchanged.
+        """
+        fresh: dict[Suite, Release] = {}
+        for suite in suites:
+            known = lock.suites.get((release, suite.name))
+            fresh[suite] = self.current(suite, None if allow_older or known is None else known.date)
+        pins = {(suite, arch): choose(found, arch) for arch in sorted(set(archs)) for suite, found in fresh.items()}
+        lock.suites = {key: pin for key, pin in lock.suites.items() if key[0] != release}
+        lock.indexes = {key: pin for key, pin in lock.indexes.items() if key[0] != release}
+        for suite, found in fresh.items():
+            lock.suites[release, suite.name] = SuitePin(
+                release, suite.name, suite.archive, found.date, found.until, found.sha256
+            )
+        for (suite, arch), pin in pins.items():
+            lock.indexes[release, suite.name, arch] = pin
+
+    def current(self, suite: Suite, not_before: int | None = None) -> Release:
+        """The signed release that a mirror has now, verified. With several mirrors, the first that has a good one.
+
+        not_before: the date of the one that is locked; an older one is refused. One that is older than what this
+        machine has seen is taken only if no mirror has a newer one, and the user is told.
+        """
+        refused: ReleaseError | None = None
+        failed: HttpError | None = None
+        stale: tuple[Release, bytes] | None = None
+        keyring = find_keyring(self._keyring)
+        seen = newest_seen(self._cache, suite.name)
+        for url in self._mirrors.urls(suite.archive, f"dists/{suite.name}/InRelease"):
+            try:
+                _, data = self._http.get([url], limit=MAX_SIZE, check=self._check)
+                release = read_release(
+                    data,
+                    keyring,
+                    suite=suite.name,
+                    now=self._now(),
+                    accept_expired=self._accept_expired,
+                    max_age=self._max_age,
+                    where=url,
+                )
+                check_rollback(release, not_before, url)
+            except ReleaseError as error:
+                refused = refused or error
+            except HttpError as error:
+                failed = failed or error
+            else:
+                if release.date >= seen:
+                    return self._keep(release, data)
+                if stale is None or release.date > stale[0].date:
+                    stale = release, data
+        if stale is not None:
+            self._reporter.say(
+                f"warning: the index of {suite.name} is of {show_date(stale[0].date)}, and this machine has seen one "
+                f"of {show_date(seen)}: the mirror is behind, or hides updates"
+            )
+            return self._keep(*stale)
+        raise (
+            refused or failed or ReleaseError(f"No mirror is known for {suite.name}", hint="name one with FPACK_MIRROR")
+        )
+
+    def _keep(self, release: Release, data: bytes) -> Release:
+        self._cache.keep(self._cache.release(release.sha256), data)
+        return release
+
+    def index_pin(self, pin: SuitePin, arch: str) -> IndexPin:
+        """The index of another architecture under a suite that is pinned; IndexGone if its release is gone."""
+        path = self._cache.release(pin.sha256)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            data = self._find_release(pin)
+            self._cache.keep(path, data)
+        if hashlib.sha256(data).hexdigest() != pin.sha256:
+            path.unlink(missing_ok=True)
+            raise IndexGone(f"The cached release of {pin.suite} is damaged", where=str(path))
+        # It was new when it was locked. The lock has vouched for it since then; its key need not sign any more.
+        signed = verify(data, find_keyring(self._keyring), str(path), now=self._now(), new=False)
+        return choose(parse_release(signed.text, pin.sha256, str(path)), arch)
+
+    def _find_release(self, pin: SuitePin) -> bytes:
+        last: HttpError | None = None
+        for url in self._mirrors.urls(pin.archive, f"dists/{pin.suite}/InRelease", pin.date):
+            try:
+                _, data = self._http.get([url], limit=MAX_SIZE, check=self._check)
+            except HttpError as error:
+                last = error
+                continue
+            if hashlib.sha256(data).hexdigest() == pin.sha256:
+                return data
+        raise IndexGone(f"The release of {pin.suite} that the lock names is gone", why=str(last or "")) from None
+
+    def indexes(self, lock: Lock, release: str, suites: Sequence[Suite], arch: str) -> list[Index]:
+        """The indexes that `lock` pins for a release, opened; IndexGone when one cannot be had any more.
+
+        Those of an architecture that is new to the lock are added to it.
+        """
+        opened = []
+        for suite in suites:
+            pin = lock.suites.get((release, suite.name))
+            if pin is None:
+                raise IndexGone(f"The lock has no pin for {suite.name}")
+            key = (release, suite.name, arch)
+            if key not in lock.indexes:
+                lock.indexes[key] = self.index_pin(pin, arch)
+            opened.append(self.open(lock.indexes[key], suite, arch, pin.date))
+        return opened
+
+    def open(self, pin: IndexPin, suite: Suite, arch: str, date: int) -> Index:
+        """One index."""
+        what = f"{suite.name} packages for {arch}"
+
+        def progress(done: int, total: int) -> None:
+            self._reporter.progress(what, done, total)
+
+        return open_index(
+            self._cache,
+            pin,
+            suite,
+            arch,
+            http=self._http,
+            mirrors=self._mirrors,
+            date=date,
+            progress=progress,
+            check=self._check,
+        )
+
+
+Releases = Mapping[str, Sequence[Suite]]

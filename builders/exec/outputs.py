@@ -1,0 +1,329 @@
+"""What a build left, read by descriptors and never through a link, and entered into the store.
+
+It is looked through once: for the store hashes that it mentions, for what its programs load, and for build ids. Then it
+is written anew, with every mention of an output's place replaced by the output's path. So nothing that the build's
+processes ever had a hand on is in the store.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, TypeAlias
+
+from blake3 import blake3
+from fpack.builders.payload import elf
+from fpack.builders.payload.meta import Facts
+from fpack.builders.protocol import BuildError
+from fpack.store import path as store_path
+from fpack.store.files.pool import FileNode
+from fpack.store.files.remove import open_directory
+from fpack.store.files.tree import CHUNK, MAX_DEPTH, Directory, Node, check_entry, check_target, tree_digest
+from fpack.store.files.writer import TreeWriter
+from fpack.store.path import StorePath
+
+from .references import GZIP, ZIP, Finder, patch, rewrite, search_packed
+
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_AR = b"!<arch>\n"
+
+
+class File(NamedTuple):
+    """A file of an output. found: the hashes that it mentions. patches: where its build id goes, and what it is.
+
+    node: of its content with the patches made.
+    """
+
+    node: FileNode
+    found: frozenset[bytes]
+    patches: tuple[tuple[int, bytes], ...]
+    facts: Facts | None
+
+
+class Link(NamedTuple):
+    """A symlink of an output."""
+
+    target: bytes
+    found: frozenset[bytes]
+
+
+Seen: TypeAlias = "File | Link | dict[bytes, Seen]"
+
+
+class Looked(NamedTuple):
+    """An output that was looked through. found: all that it mentions. programs: what loads something, by path."""
+
+    tree: Seen
+    found: frozenset[bytes]
+    programs: Mapping[str, Facts]
+    size: int
+
+
+class Reader:
+    """Reads outputs below the directory `out`.
+
+    inputs: the hashes to look for. places: the hashes of the outputs' own places. most: bytes that all may have.
+    """
+
+    def __init__(
+        self, out: int, inputs: set[bytes], places: Mapping[bytes, str], most: int, check: Callable[[], None]
+    ) -> None:
+        self._out = out
+        self._places = places
+        self._hashes = inputs | places.keys()
+        self._left = most
+        self._check = check
+        self._programs: dict[str, Facts] = {}
+        self._size = 0
+
+    def look(self, base: str) -> Looked:
+        """Look an output through. BuildError if it is not there, or holds what a store cannot."""
+        self._programs, self._size = {}, 0
+        name = os.fsencode(base)
+        try:
+            os.stat(name, dir_fd=self._out, follow_symlinks=False)
+        except FileNotFoundError:
+            raise BuildError("The build made no output", why=f"nothing is at {store_path.STORE}/{base}") from None
+        tree = self._look(self._out, name, "", 0)
+        return Looked(tree, frozenset(_all_found(tree)), self._programs, self._size)
+
+    def _look(self, parent: int, name: bytes, path: str, depth: int) -> Seen:
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if depth > MAX_DEPTH:
+            raise BuildError(f"An output is more than {MAX_DEPTH} levels deep", where=path[:200])
+        if stat.S_ISLNK(status.st_mode):
+            target = check_target(os.readlink(name, dir_fd=parent))
+            return Link(target, self._mentioned(target))
+        if stat.S_ISREG(status.st_mode):
+            return self._file(parent, name, path, status)
+        if not stat.S_ISDIR(status.st_mode):
+            raise BuildError(
+                "An output holds what is neither a file nor a directory nor a symlink", where=path or os.fsdecode(name)
+            )
+        fd = open_directory(name, parent)
+        try:
+            found: dict[bytes, Seen] = {}
+            for entry in sorted(map(os.fsencode, os.listdir(fd))):
+                check_entry(entry)
+                if self._mentioned(entry) & self._places.keys():
+                    raise BuildError("A file of an output has the output's own place in its name", where=path)
+                below = f"{path}/{os.fsdecode(entry)}" if path else os.fsdecode(entry)
+                found[entry] = self._look(fd, entry, below, depth + 1)
+            return found
+        finally:
+            os.close(fd)
+
+    def _mentioned(self, text: bytes) -> frozenset[bytes]:
+        finder = Finder(self._hashes)
+        finder.feed(text)
+        return frozenset(finder.found)
+
+    def _file(self, parent: int, name: bytes, path: str, status: os.stat_result) -> File:
+        self._check()
+        self._left -= status.st_size
+        self._size += status.st_size
+        if self._left < 0:
+            raise BuildError("The outputs of a build are too large", why="they are over its limit of size")
+        fd = open_file(parent, name, status.st_mode)
+        with os.fdopen(fd, "rb", buffering=0) as file:
+            head = os.pread(fd, elf.HEAD, 0)
+            finder = Finder(self._hashes, self._places)
+            facts: Facts | None = None
+            patches: tuple[tuple[int, bytes], ...] = ()
+            if head.startswith(elf.ELF_MAGIC):
+                facts = elf.elf_facts(lambda at, size: os.pread(fd, size, at) if at < status.st_size else b"")
+                patches = self._build_id(fd, status.st_size)
+            elif head.startswith(elf.SCRIPT_MAGIC) and status.st_mode & 0o100:
+                facts = elf.script_facts(head)
+            hasher = blake3()
+            size = 0
+            for piece in patch(self._pieces(fd), patches):
+                finder.feed(piece)
+                hasher.update(piece)
+                size += len(piece)
+            raw = finder.found & self._places.keys()
+            if head.startswith((GZIP, ZIP)):
+                finder.found -= self._places.keys()
+                file.seek(0)
+                search_packed(file, head, finder, self._check)
+                if packed := (finder.found | (raw if head.startswith(ZIP) else set())) & self._places.keys():
+                    output = self._places[min(packed)]
+                    raise BuildError(
+                        "A packed file of an output mentions the place where the build put it",
+                        where=path or os.fsdecode(name),
+                        why=f"it holds ${output}; the final path cannot be written into a packed file",
+                        hint="keep the file unpacked, or keep the path out of it",
+                    )
+                finder.found |= raw
+        if finder.wide:
+            raise BuildError(
+                "A file of an output mentions the place where the build put it, as UTF-16",
+                where=path or os.fsdecode(name), why="the final path is only written where a path is plain text",
+            )  # fmt: skip
+        if facts is not None:
+            self._programs[path] = facts
+        node = FileNode(hasher.digest(), size, bool(status.st_mode & 0o100))
+        return File(node, frozenset(finder.found), patches, facts)
+
+    def _build_id(self, fd: int, size: int) -> tuple[tuple[int, bytes], ...]:
+        """A build id that depends on the content alone, modulo the output's own place: the linker's does not."""
+        place = elf.build_id(lambda at, length: os.pread(fd, length, at) if at < size else b"")
+        if place is None:
+            return ()
+        offset, length = place
+        hasher = blake3(b"fpack build id 1\0")
+        for piece in patch(self._pieces(fd), [(offset, bytes(length))]):
+            hasher.update(piece)
+        return ((offset, hasher.digest(length)),)
+
+    def _pieces(self, fd: int) -> Iterator[bytes]:
+        at = 0
+        # What is asked for is reserved; most files are small. One byte more tells that one has grown.
+        reserve = min(CHUNK, os.fstat(fd).st_size + 1)
+        while piece := os.pread(fd, reserve, at):
+            self._check()
+            at += len(piece)
+            yield piece
+
+    def digest(self, base: str, tree: Seen, changes: Mapping[bytes, bytes]) -> bytes:
+        """The digest that an output's tree would have with the hashes in `changes` replaced."""
+        return tree_digest(self._node(self._out, os.fsencode(base), tree, changes))
+
+    def _node(self, parent: int, name: bytes, seen: Seen, changes: Mapping[bytes, bytes]) -> Node:
+        if isinstance(seen, Link):
+            return _replaced(seen.target, changes)
+        if isinstance(seen, File):
+            if not seen.found & changes.keys():
+                return seen.node
+            fd = open_file(parent, name, 0o400)
+            try:
+                hasher = blake3()
+                for piece in rewrite(patch(self._pieces(fd), seen.patches), changes):
+                    hasher.update(piece)
+                return seen.node._replace(digest=hasher.digest())
+            finally:
+                os.close(fd)
+        fd = open_directory(name, parent)
+        try:
+            entries: Directory = {below: self._node(fd, below, each, changes) for below, each in seen.items()}
+            return entries
+        finally:
+            os.close(fd)
+
+    def write(self, base: str, tree: Seen, changes: Mapping[bytes, bytes], writer: TreeWriter) -> None:
+        """Write an output's tree, with the hashes in `changes` replaced."""
+        self._write(self._out, os.fsencode(base), "", tree, changes, writer)
+
+    def _write(
+        self, parent: int, name: bytes, path: str, seen: Seen, changes: Mapping[bytes, bytes], writer: TreeWriter
+    ) -> None:
+        if isinstance(seen, Link):
+            writer.symlink(path, os.fsdecode(_replaced(seen.target, changes)))
+        elif isinstance(seen, File):
+            fd = open_file(parent, name, 0o400)
+            try:
+                used = {old: new for old, new in changes.items() if old in seen.found}
+                pieces = rewrite(patch(self._pieces(fd), seen.patches), used)
+                node = writer.file(path, pieces, seen.node.executable)
+            finally:
+                os.close(fd)
+            if not used and node != seen.node:
+                raise BuildError("A file of an output changed while it was read", where=path)
+        else:
+            writer.mkdir(path)
+            fd = open_directory(name, parent)
+            try:
+                for below, each in seen.items():
+                    text = os.fsdecode(below)
+                    self._write(fd, below, f"{path}/{text}" if path else text, each, changes, writer)
+            finally:
+                os.close(fd)
+
+
+def open_file(parent: int, name: bytes, mode: int) -> int:
+    """A regular file, opened to read whatever its mode is, and never through a symlink."""
+    try:
+        fd = os.open(name, _FILE, dir_fd=parent)
+    except PermissionError:
+        _unlock(parent, name, 0o400 | stat.S_IMODE(mode) & 0o777)
+        fd = os.open(name, _FILE, dir_fd=parent)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise BuildError("A file of an output is no file any more", where=os.fsdecode(name))
+    return fd
+
+
+def _unlock(parent: int, name: bytes, mode: int) -> None:
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        if not stat.S_ISLNK(os.fstat(fd).st_mode):
+            os.chmod(f"/proc/self/fd/{fd}", mode)
+    finally:
+        os.close(fd)
+
+
+def strippable(out: int, base: str) -> Iterator[tuple[str, str]]:
+    """(path below /fpack/store, "program" | "object" | "archive") of what strip can make smaller; made writable."""
+    yield from _strippable(out, os.fsencode(base), base, 0)
+
+
+def _strippable(parent: int, name: bytes, path: str, depth: int) -> Iterator[tuple[str, str]]:
+    try:
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(status.st_mode) and depth <= MAX_DEPTH:
+        fd = open_directory(name, parent)
+        try:
+            found = [
+                each
+                for entry in sorted(map(os.fsencode, os.listdir(fd)))
+                for each in _strippable(fd, entry, f"{path}/{os.fsdecode(entry)}", depth + 1)
+            ]
+            if found:
+                os.fchmod(fd, 0o755)
+            yield from found
+        finally:
+            os.close(fd)
+    elif stat.S_ISREG(status.st_mode):
+        fd = open_file(parent, name, status.st_mode)
+        try:
+            kind = _kind(os.pread(fd, 20, 0), name)
+            if kind:
+                os.fchmod(fd, 0o755 if status.st_mode & 0o100 else 0o644)
+                yield path, kind
+        finally:
+            os.close(fd)
+
+
+def _kind(head: bytes, name: bytes) -> str:
+    if head.startswith(_AR) and name.endswith(b".a"):
+        return "archive"
+    if not head.startswith(elf.ELF_MAGIC) or len(head) < 20:
+        return ""
+    number = int.from_bytes(head[16:18], "little" if head[5] == 1 else "big")
+    return {1: "object", 2: "program", 3: "program"}.get(number, "")
+
+
+def _all_found(seen: Seen) -> Iterator[bytes]:
+    if isinstance(seen, dict):
+        for each in seen.values():
+            yield from _all_found(each)
+    else:
+        yield from seen.found
+
+
+def _replaced(target: bytes, changes: Mapping[bytes, bytes]) -> bytes:
+    for old, new in changes.items():
+        target = target.replace(old, new)
+    return target
+
+
+def place_of(name: str, output: str) -> StorePath:
+    """Where a build sees an output, made from its name alone: two builds of the same thing make the same bytes."""
+    from fpack.store import base32, canonical
+    from fpack.store.derivation import output_name
+
+    body = canonical.encode(["fpack build 1", name, output])
+    return StorePath(base32.encode(blake3(body).digest(store_path.HASH_BYTES)), output_name(name, output))

@@ -1,0 +1,152 @@
+"""Find and replace store hashes in bytes: what an output mentions is what it needs.
+
+A hash counts wherever its 32 characters stand, with or without the store's prefix. Everything works on pieces of a
+stream, in memory that does not grow, and about as fast as memory is.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import BinaryIO
+
+from fpack.store.base32 import ALPHABET
+from fpack.store.files.tree import CHUNK
+from fpack.store.path import HASH_CHARS
+
+GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+MAX_UNPACKED = 4 << 30  # bytes of packed content that are looked through, a file
+_KEEP = 2 * HASH_CHARS  # as much of the last piece as a hash, also in UTF-16, can begin in
+
+_TABLE = bytes(1 if chr(i) in ALPHABET else 0 for i in range(256))
+_RUN = b"\1" * HASH_CHARS
+
+
+class Finder:
+    """Looks for hashes (32 bytes each). found: those that were there; wide: those that stood there as UTF-16."""
+
+    def __init__(self, hashes: Collection[bytes], wide: Collection[bytes] = ()) -> None:
+        self.found: set[bytes] = set()
+        self.wide: set[bytes] = set()
+        self._hashes = hashes
+        self._wide = {hash_: hash_.decode().encode("utf-16-le") for hash_ in wide}
+        self._tail = b""
+
+    def feed(self, piece: bytes) -> None:
+        """Look through the next piece."""
+        data = self._tail + piece
+        self._tail = data[-_KEEP:]
+        if self._hashes:
+            self._search(data)
+        for hash_, form in self._wide.items():
+            if form in data:
+                self.wide.add(hash_)
+
+    def restart(self) -> None:
+        """What comes next does not continue what came before."""
+        self._tail = b""
+
+    def _search(self, data: bytes) -> None:
+        marks = data.translate(_TABLE)
+        start = marks.find(_RUN)
+        while start >= 0:
+            end = marks.find(b"\0", start + HASH_CHARS)
+            if end < 0:
+                end = len(marks)
+            for at in range(start, end - HASH_CHARS + 1):
+                word = data[at : at + HASH_CHARS]
+                if word in self._hashes:
+                    self.found.add(word)
+            start = marks.find(_RUN, end)
+
+
+def rewrite(pieces: Iterable[bytes], changes: Mapping[bytes, bytes]) -> Iterator[bytes]:
+    """The stream with each hash that is a key of `changes` replaced; both are 32 bytes long."""
+    if not changes:
+        yield from pieces
+        return
+    pattern = re.compile(b"|".join(map(re.escape, changes)))
+    held = b""
+    for piece in pieces:
+        data = held + piece
+        parts: list[bytes] = []
+        done = 0
+        for match in pattern.finditer(data):
+            parts += (data[done : match.start()], changes[match[0]])
+            done = match.end()
+        # A hash may begin at the end of this piece; what was replaced is not looked at again.
+        cut = max(len(data) - HASH_CHARS + 1, done)
+        parts.append(data[done:cut])
+        held = data[cut:]
+        yield b"".join(parts)
+    yield held
+
+
+def patch(pieces: Iterable[bytes], patches: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
+    """The stream with bytes at some offsets replaced."""
+    todo = list(patches)
+    if not todo:
+        yield from pieces
+        return
+    position = 0
+    for piece in pieces:
+        end = position + len(piece)
+        changed = bytearray(piece)
+        for offset, new in todo:
+            first, last = max(offset, position), min(offset + len(new), end)
+            if first < last:
+                changed[first - position : last - position] = new[first - offset : last - offset]
+        yield bytes(changed)
+        position = end
+
+
+def search_packed(file: BinaryIO, head: bytes, finder: Finder, check: Callable[[], None]) -> None:
+    """Feed a finder with what a gz, zip or jar holds. What is damaged is looked through as far as it goes."""
+    if head.startswith(GZIP):
+        _gzip(file, finder, check)
+    elif head.startswith(ZIP):
+        _zip(file, finder, check)
+
+
+def _gzip(file: BinaryIO, finder: Finder, check: Callable[[], None]) -> None:
+    finder.restart()
+    done = 0
+    engine = zlib.decompressobj(31)
+    data = b""
+    try:
+        while done < MAX_UNPACKED:
+            data = data or file.read(CHUNK)
+            if not data:
+                return
+            piece = engine.decompress(data, CHUNK)
+            finder.feed(piece)
+            done += len(piece)
+            check()
+            if engine.eof:
+                # Another member may follow.
+                data = engine.unused_data
+                engine = zlib.decompressobj(31)
+            else:
+                data = engine.unconsumed_tail
+    except zlib.error:
+        return
+
+
+def _zip(file: BinaryIO, finder: Finder, check: Callable[[], None]) -> None:
+    import zipfile
+
+    done = 0
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                finder.restart()
+                finder.feed(info.filename.encode("utf-8", "surrogateescape"))
+                with archive.open(info) as member:
+                    while done < MAX_UNPACKED and (piece := member.read(CHUNK)):
+                        finder.feed(piece)
+                        done += len(piece)
+                        check()
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError):
+        # Encrypted, damaged, or packed in a way that is not known: whoever reads it must know how.
+        return

@@ -1,0 +1,352 @@
+"""Write built images where other programs can take them: one tar for all of them, or an OCI layout directory.
+
+The tar is an OCI layout and a docker archive at once: docker's `manifest.json` points at the layout's blobs. podman,
+docker with either of its stores, containerd, skopeo and scanners read it. One image for several platforms is an index
+of its images; each of them is the image that is made for its platform alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fpack.builders.oci import spec
+from fpack.builders.oci.image_record import read as read_record
+from fpack.builders.oci.spec import Descriptor
+from fpack.builders.streams.output_file import CHUNK, ExportError, copy, errors, replacing, write
+from fpack.builders.streams.tar_writer import DIRECTORY, END, FILE, Member, header, padding
+from fpack.store.files import replace
+
+Disk = Callable[[str], Path]
+# More files, by relative path: what is in them, or a file's size and place.
+Source = bytes | tuple[int, Path]
+Extra = Mapping[str, Source]
+_LAYOUT_FILES = ("oci-layout", "index.json")
+_HINT = "name a directory that is empty or not there"
+_BLOBS = "blobs/sha256"
+
+
+class _Image(NamedTuple):
+    """A built image: its record, its documents, and each layer's digest, size and place on disk, once each."""
+
+    record: dict[str, Any]
+    config: bytes
+    manifest: bytes
+    layers: list[tuple[str, int, Path]]
+
+    @property
+    def descriptor(self) -> Descriptor:
+        return spec.describe(spec.MANIFEST, self.manifest)
+
+    @property
+    def blobs(self) -> dict[str, Source]:
+        return {
+            spec.blob_path(self.record["image_id"]): self.config,
+            spec.blob_path(self.record["digest"]): self.manifest,
+            **{spec.blob_path(digest): (size, place) for digest, size, place in self.layers},
+        }
+
+    def result(self) -> dict[str, Any]:
+        layers = self.record["layers"]
+        return {
+            "platform": spec.platform_name(self.record["arch"]),
+            "digest": self.record["digest"],
+            "image_id": self.record["image_id"],
+            "layers": len(layers),
+            "size_compressed": sum(layer["size"] for layer in layers),
+            "size_unpacked": sum(layer["unpacked"] for layer in layers),
+        }
+
+
+class Bundle:
+    """What is exported as one image: the images of one name, one for each platform.
+
+    images: where their outputs lie; disk: where a layer's store path lies. The order of the images does not matter,
+    but for `docker_json`.
+    """
+
+    def __init__(self, images: Sequence[Path], disk: Disk) -> None:
+        self._given = [_read(image, disk) for image in images]
+        self._images = sorted(self._given, key=lambda image: str(image.record["arch"]))
+        self._index = b""
+        if len(images) > 1:
+            entries = [(image.record["arch"], image.descriptor) for image in self._images]
+            self._index = spec.dump(spec.platforms(entries))
+        record = self._images[0].record
+        self.name, self.tag = str(record["name"]), str(record["tag"])
+
+    @property
+    def _top(self) -> Descriptor:
+        return spec.describe(spec.INDEX, self._index) if self._index else self._images[0].descriptor
+
+    @property
+    def runs(self) -> bool:
+        """Whether the image says what is run."""
+        config = json.loads(self._given[0].config)["config"]
+        return bool(config.get("Entrypoint") or config.get("Cmd"))
+
+    @property
+    def blobs(self) -> dict[str, Source]:
+        """All blobs, by their paths in a layout."""
+        found: dict[str, Source] = {}
+        if self._index:
+            found[spec.blob_path(self._top.digest)] = self._index
+        for image in self._images:
+            found.update(image.blobs)
+        return found
+
+    @property
+    def index_json(self) -> bytes:
+        """The layout's `index.json`: one entry, for clients differ on what they make of more."""
+        return spec.dump(spec.index(self._top, self.name, self.tag))
+
+    @property
+    def docker_json(self) -> bytes:
+        """The `manifest.json` of a docker archive, which can hold one platform: that of the first image given."""
+        record = self._given[0].record
+        digests = [layer["digest"] for layer in record["layers"]]
+        return spec.docker_manifest(record["image_id"], digests, self.name, self.tag)
+
+    def layers(self) -> dict[str, int]:
+        """The size of each layer's blob, by its digest."""
+        return {digest: size for image in self._images for digest, size, _ in image.layers}
+
+    def result(self, out: Path | None) -> dict[str, Any]:
+        """{file, name, tag, digest, layers: how many, size_compressed, size_unpacked, platforms}, and of a single
+        image its platform and image_id. A layer that platforms share counts once."""
+        platforms = [image.result() for image in self._images]
+        about = {"file": os.fspath(out) if out else None, "name": self.name, "tag": self.tag}
+        if len(platforms) == 1:
+            return {**about, **platforms[0], "platforms": platforms}
+        unpacked = {each["digest"]: each["unpacked"] for image in self._images for each in image.record["layers"]}
+        sizes = self.layers()
+        return {
+            **about,
+            "digest": self._top.digest,
+            "layers": len(sizes),
+            "size_compressed": sum(sizes.values()),
+            "size_unpacked": sum(unpacked.values()),
+            "platforms": platforms,
+        }
+
+
+def _read(image: Path, disk: Disk) -> _Image:
+    fields, config, manifest = read_record(image)
+    layers: dict[str, tuple[str, int, Path]] = {}
+    for layer in fields["layers"]:
+        layers[layer["digest"]] = (layer["digest"], layer["size"], disk(layer["path"]) / "blob")
+    return _Image(fields, config, manifest, list(layers.values()))
+
+
+def export_tar(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict[str, Any]:
+    """Write a bundle as one tar, and say what it is (`Bundle.result`).
+
+    out: a file, replaced if it is there; or a device or pipe, written to.
+    extra: more files: documents that belong to the image, such as attestations.
+    """
+    with errors(out), replacing(out) as fd:
+        write_tar(bundle, fd, extra)
+    return bundle.result(out)
+
+
+def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
+    """Write the tar of a bundle to an open file or pipe. OSError goes through."""
+    sources: dict[str, Source] = {
+        "oci-layout": spec.LAYOUT,
+        "index.json": bundle.index_json,
+        "manifest.json": bundle.docker_json,
+        **(extra or {}),
+        **bundle.blobs,
+    }
+    # The small files of the top first: a reader of a stream then knows what the blobs are.
+    pending = b""
+    made: set[str] = set()
+    for path in sorted(sources, key=lambda p: ("/" in p, p)):
+        source = sources[path]
+        for parent in _parents(path):
+            if parent not in made:
+                made.add(parent)
+                pending += header(Member(parent.encode(), DIRECTORY, 0o755))
+        size = len(source) if isinstance(source, bytes) else source[0]
+        pending += header(Member(path.encode(), FILE, 0o644, size=size))
+        if isinstance(source, bytes):
+            pending += source
+        else:
+            write(fd, pending)
+            pending = b""
+            copy(source[1], fd, size)
+        pending += padding(size)
+    write(fd, pending + END)
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: i + 1]) for i in range(len(parts))]
+
+
+def export_layout(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict[str, Any]:
+    """Write a bundle as an OCI layout directory, and say what it is, as `export_tar` does.
+
+    `out` is made, or is empty, or holds a layout of one image, which is replaced: readers see the old image until its
+    `index.json` is replaced, and then the new one; what only the old one used is then deleted. A blob that both have
+    is not written again.
+    """
+    sources: dict[str, Source] = {**(extra or {}), **bundle.blobs}
+    with errors(out), contextlib.ExitStack() as stack:
+        layout = _Layout(out, stack)
+        try:
+            for name, data in sources.items():
+                if not layout.has(name, data):
+                    layout.write(name, data)
+            layout.write("oci-layout", spec.LAYOUT)
+            layout.write("index.json", bundle.index_json)
+        except BaseException:
+            layout.undo()
+            raise
+        layout.keep({*sources, *_LAYOUT_FILES})
+    return bundle.result(out)
+
+
+class _Layout:
+    """An OCI layout that is being written, by descriptors of its directories and through no link.
+
+    What was unpacked or cloned can hold a layout with links to any file of the user's.
+    """
+
+    def __init__(self, out: Path, stack: contextlib.ExitStack) -> None:
+        """ExportError unless `out` can be made into a layout of ours."""
+        self._made: list[tuple[str, int | None]] = []  # directories, with that which each lies in
+        self._new: list[str] = []
+        name, above = os.fspath(out), None
+        if out.name not in ("", ".."):
+            try:
+                above, name = stack.enter_context(replace.target(out))
+            except replace.Elsewhere as error:
+                raise ExportError(error.what, why=error.why, hint=_HINT) from None
+        try:
+            os.mkdir(name, dir_fd=above)
+            self._made.append((name, above))
+        except FileExistsError:
+            pass
+        try:
+            try:
+                self._folders = {"": _open(name, above, stack)}
+            except NotADirectoryError:
+                raise ExportError(f"{out} is not a directory", hint=_HINT) from None
+            if not self._made:
+                self._check(out)
+            self._folders["blobs"] = self._folder(out, "blobs", self._folders[""], stack)
+            self._folders[_BLOBS] = self._folder(out, _BLOBS, self._folders["blobs"], stack)
+            self._before = self._contents()
+        except BaseException:
+            self.undo()
+            raise
+
+    def _check(self, out: Path) -> None:
+        top = self._folders[""]
+        names = os.listdir(top)
+        if not names:
+            return
+        for folder in ("blobs", _BLOBS):
+            if (out / folder).is_symlink():
+                raise _is_link(out / folder)
+        if "oci-layout" not in names:
+            raise ExportError(f"{out} is not empty, and no OCI layout", hint=_HINT)
+        try:
+            images = json.loads(_read_at(top, "index.json"))["manifests"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        if len(images) > 1:
+            raise ExportError(f"{out} is an OCI layout of {len(images)} images", why="fpack writes one", hint=_HINT)
+
+    def _folder(self, out: Path, path: str, above: int, stack: contextlib.ExitStack) -> int:
+        """A directory of the layout, made if it is not there."""
+        name = path.rpartition("/")[2]
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, dir_fd=above)
+            self._made.append((name, above))
+        try:
+            return _open(name, above, stack)
+        except NotADirectoryError:
+            raise _is_link(out / path) from None
+
+    def _contents(self) -> set[str]:
+        """What an export may replace or delete: blobs, and what fpack writes at the top."""
+        top = {n for n in os.listdir(self._folders[""]) if n in _LAYOUT_FILES or n.startswith("fpack-")}
+        return top | {f"{_BLOBS}/{name}" for name in os.listdir(self._folders[_BLOBS])}
+
+    def _at(self, path: str) -> tuple[int, str]:
+        folder, _, name = path.rpartition("/")
+        return self._folders[folder], name
+
+    def has(self, path: str, source: Source) -> bool:
+        """Whether a file has the bytes already. A layer may have been changed, and is read: that is quick."""
+        if path not in self._before:
+            return False
+        folder, name = self._at(path)
+        size = len(source) if isinstance(source, bytes) else source[0]
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode) or status.st_size != size:
+            return False
+        if isinstance(source, bytes):
+            return _read_at(folder, name) == source
+        with os.fdopen(_open_at(folder, name), "rb", buffering=0) as mine, source[1].open("rb", buffering=0) as other:
+            while piece := mine.read(CHUNK):
+                if other.read(len(piece)) != piece:
+                    return False
+        return True
+
+    def write(self, path: str, source: Source) -> None:
+        """Write a file, whole or not at all, in the place of what is there."""
+        folder, name = self._at(path)
+        with replace.replacing_at(folder, name) as fd:
+            if isinstance(source, bytes):
+                write(fd, source)
+            else:
+                copy(source[1], fd, source[0])
+        self._new.append(path)
+
+    def keep(self, paths: set[str]) -> None:
+        """Delete what the layout had before and now has no use for."""
+        for path in self._before - paths:
+            folder, name = self._at(path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+
+    def undo(self) -> None:
+        """Delete what was not there before."""
+        for path in self._new:
+            if path not in self._before:
+                folder, name = self._at(path)
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
+        for made, above in reversed(self._made):
+            with contextlib.suppress(OSError):
+                os.rmdir(made, dir_fd=above)
+
+
+def _is_link(path: Path) -> ExportError:
+    return ExportError(f"{path} is a link", why="an OCI layout has a directory there", hint=_HINT)
+
+
+def _open(name: str, above: int | None, stack: contextlib.ExitStack) -> int:
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+    stack.callback(os.close, fd)
+    return fd
+
+
+def _open_at(folder: int, name: str) -> int:
+    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+
+
+def _read_at(folder: int, name: str) -> bytes:
+    with os.fdopen(_open_at(folder, name), "rb") as file:
+        return file.read()
+
+
+__all__ = ["Bundle", "Disk", "ExportError", "Extra", "export_layout", "export_tar", "write_tar"]

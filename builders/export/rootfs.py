@@ -1,0 +1,22 @@
+"""The file system of an image as one plain tar: for `podman import`, machinectl, lxc, chroots and virtual machines.
+
+Modes, owners and times are the image's. It is a function of the image alone, and of the codec, if it has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from fpack.builders.streams.compressed import compress
+from fpack.builders.streams.output_file import errors, replacing, room
+from fpack.store.canonical import Value
+
+from .flattened import FileSystem, archive, archive_length, whole
+
+
+def write_rootfs(image: Path, disk: Callable[[str], Path], codec: Mapping[str, Value], out: Path) -> None:
+    """Write the file system of the image whose output lies at `image` to `out`: a file, a device or a pipe."""
+    with errors(out), replacing(out) as fd, FileSystem(image, disk, room(out)) as files:
+        items = whole(files)
+        compress(archive(files, items), codec, archive_length(items), fd)

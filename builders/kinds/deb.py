@@ -1,0 +1,342 @@
+"""The `deb` kind: a Debian package's files, byte for byte, with what the store's trees cannot hold about them.
+
+One pass over the package writes and hashes its files. Nothing in it is run. A package that would write outside its
+tree, or that holds what no package may, is refused before the entry concerned is touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from fpack.builders.debian import maintainer_scripts
+from fpack.builders.debian.control import parse_stanza
+from fpack.builders.payload import elf, meta
+from fpack.builders.payload.meta import Entry
+from fpack.builders.protocol import BuildError, Built, Task, whole
+from fpack.builders.rootfs.accounts import parse_sysusers
+from fpack.builders.streams import ar, tar_reader
+from fpack.builders.streams.stream import ArchiveError, Section, Stream, blocks
+from fpack.store.canonical import Value
+from fpack.store.derivation import Derivation
+from fpack.store.errors import BadTree, FpackError
+from fpack.store.files.pool import FileNode
+from fpack.store.files.regular_file import open_regular
+from fpack.store.files.writer import TreeWriter
+
+MAX_ENTRIES = 250_000
+MAX_CONTROL = 64 << 20
+MAX_CONTROL_FILE = 1 << 20
+MAX_TEXT = 1 << 16
+MAX_ACCOUNTS = 1 << 16  # of all sysusers.d files
+MAX_UNITS = 4 << 20  # of all systemd units
+MAX_WORDS = 64 << 20  # of all names, targets and sonames: the table of them is held in memory
+LARGE = 1 << 20
+FLOOR = 64 << 20
+RATIO = 256  # what compresses better than this is no software
+MAX_INSTALLED = 64 << 20  # KiB
+
+_EXEC_START = re.compile(r"^ExecStart[ \t]*=[ \t]*[-@:+!]*(/[^\s]+)", re.MULTILINE)
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_WANTED = {"control", "conffiles", "postinst"}
+
+
+class _Control(NamedTuple):
+    """The control member: the stanza as text and by field, the conffiles, the postinst script."""
+
+    text: str
+    fields: dict[str, str]
+    conffiles: list[str]
+    postinst: str
+
+
+class Deb:
+    """args: deb (store path of the file), package, version, arch. output: {`data`, `meta`}."""
+
+    kind = "deb"
+    network = False
+
+    def key(self, drv: Derivation) -> Value:
+        """All of the derivation."""
+        return whole(drv)
+
+    def build(self, task: Task) -> Built:
+        """Unpack the package."""
+        package = str(task.args["package"])
+        with open_regular(task.disk(str(task.args["deb"]))) as file:
+            try:
+                return Built(_unpack(task, file, os.fstat(file.fileno()).st_size))
+            except (ArchiveError, BadTree) as error:
+                raise BuildError(
+                    f"The package {package} is refused: {error.what}",
+                    where=error.where,
+                    why=error.why,
+                    hint="the file is not what Debian's tools make; get it from a mirror that is trusted",
+                ) from None
+
+
+def _unpack(task: Task, file: BinaryIO, size: int) -> TreeWriter:
+    members = ar.members(file)
+    version = next(members, None)
+    if version is None or version[0] != "debian-binary" or not version[1].read(64).startswith(b"2."):
+        raise ArchiveError("The file is not a Debian package", why="it does not begin with debian-binary 2.x")
+    control = _control(*_member(members, "control.tar"))
+    _check_identity(task, control.fields)
+    name, section = _member(members, "data.tar")
+    installed = control.fields.get("installed-size", "0")
+    declared = int(installed) if installed.isascii() and installed.isdigit() and len(installed) < 15 else 0
+    if declared > MAX_INSTALLED:
+        raise ArchiveError("The package declares a size that no package has", why=f"Installed-Size: {declared} KiB")
+    # Installed-Size counts files in whole KiB; headers and padding of small files can come to as much again.
+    room = FLOOR + min(2 * 1024 * declared, RATIO * section.left)
+    stream = Stream(blocks(section, _codec(name, "data.tar")), room)
+    unpacker = _Unpacker(task, section)
+    try:
+        unpacker.run(tar_reader.Tar(stream))
+    except ArchiveError as error:
+        error.where = error.where or name
+        raise
+    extra = _extra(control, unpacker)
+    unpacker.writer.file("meta", [meta.encode(unpacker.entries.values(), extra)])
+    return unpacker.writer
+
+
+def _member(members: Iterator[tuple[str, Section]], stem: str) -> tuple[str, Section]:
+    for name, section in members:
+        if name == stem or name.startswith(stem + "."):
+            return name, section
+        if not name.startswith("_"):  # deb(5): such members may be left aside
+            raise ArchiveError(f"The package has {name!r} where {stem} belongs")
+    raise ArchiveError(f"The package has no {stem}", why="it is cut off or damaged")
+
+
+def _codec(name: str, stem: str) -> str:
+    return name[len(stem) + 1 :]
+
+
+def _control(name: str, section: Section) -> _Control:
+    texts: dict[str, str] = {}
+    archive = tar_reader.Tar(Stream(blocks(section, _codec(name, "control.tar")), MAX_CONTROL))
+    try:
+        for member in archive:
+            inner = member.name.removeprefix(b"./").decode("utf-8", "replace")
+            if inner in _WANTED and member.kind == tar_reader.FILE:
+                if member.size > MAX_CONTROL_FILE:
+                    raise ArchiveError("A control file is too large", where=inner, why=f"{member.size} bytes")
+                texts[inner] = b"".join(archive.content()).decode("utf-8", "replace")
+    except ArchiveError as error:
+        error.where = error.where or name
+        raise
+    if "control" not in texts:
+        raise ArchiveError("The package has no control file", where=name)
+    text = texts["control"].strip("\n") + "\n"
+    try:
+        fields = parse_stanza(text)
+    except FpackError as error:
+        raise ArchiveError(error.what, where="control", why=error.why) from None
+    # It becomes the package's entry of dpkg's status, where more than one stanza would be more than one package.
+    if _BLANK_LINE.search(text) or "status" in fields:
+        raise ArchiveError("The package's control file is more than a package's", where="control")
+    conffiles = [line.strip() for line in texts.get("conffiles", "").splitlines() if line.startswith("/")]
+    return _Control(text, fields, conffiles, texts.get("postinst", ""))
+
+
+def _check_identity(task: Task, fields: dict[str, str]) -> None:
+    """The file is the package that it was taken for."""
+    for field, wanted in (("package", task.args["package"]), ("version", task.args["version"])):
+        if fields.get(field) != wanted:
+            raise ArchiveError(
+                f"The file is another {field} than it was fetched as",
+                where="control",
+                why=f"its control file says {fields.get(field, 'nothing')}, {wanted} was expected",
+            )
+    found, wanted = fields.get("architecture"), task.args["arch"]
+    if found not in (wanted, "all"):
+        raise ArchiveError(
+            "The file is for another architecture", where="control", why=f"it is for {found}, {wanted} was expected"
+        )
+
+
+class _Unpacker:
+    """The data member on its way into a tree."""
+
+    def __init__(self, task: Task, section: Section) -> None:
+        self.writer = task.writer()
+        self.entries: dict[str, Entry] = {}
+        self.users: list[Value] = []
+        self.groups: list[Value] = []
+        self.units: list[str] = []
+        self._accounts = 0
+        self._unit_text = 0
+        self._words = 0
+        self._task = task
+        self._section = section
+        self._total = section.left
+        self._data = os.fspath(self.writer.place) + "/data/"
+
+    def _step(self) -> None:
+        """Called every few milliseconds."""
+        self._task.check()
+        self._task.progress(self._total - self._section.left, self._total)
+
+    def run(self, archive: tar_reader.Tar) -> None:
+        """Write every member."""
+        self.writer.mkdir("data")
+        directories: dict[str, Entry] = {}
+        parents: set[str] = set()
+        entries = self.entries
+        count = 0
+        for member in archive:
+            count += 1
+            if count > MAX_ENTRIES:
+                raise ArchiveError("The package has too many files", why=f"the limit is {MAX_ENTRIES}")
+            if not count % 64:
+                self._step()
+            path = _path(member.name)
+            try:
+                if member.kind == tar_reader.FILE:
+                    entry = self._file(path, member, archive)
+                elif member.kind == tar_reader.DIRECTORY:
+                    if path:
+                        self._directory(path, member, directories)
+                        parents.add(path.rpartition("/")[0])
+                    continue
+                elif member.kind == tar_reader.SYMLINK:
+                    entry = self._symlink(path, member)
+                else:
+                    entry = self._hard_link(path, member)
+            except (ArchiveError, BadTree) as error:
+                error.where = _show(member.name)
+                raise
+            entries[path] = entry
+            parents.add(path.rpartition("/")[0])
+            self._weigh(entry)
+        for path, entry in directories.items():
+            if path not in parents or (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0):
+                entries[path] = entry
+
+    def _weigh(self, entry: Entry) -> None:
+        """Count what the entry adds to the table; ArchiveError when that becomes more than can be held."""
+        self._words += len(entry.path) + len(entry.target) + len(entry.user) + len(entry.group)
+        if entry.facts is not None:
+            needed, runpath = entry.facts.needed, entry.facts.runpath
+            self._words += sum(map(len, needed)) + sum(map(len, runpath)) + 64 * (len(needed) + len(runpath))
+        if self._words > MAX_WORDS or self.writer.folders > MAX_ENTRIES:
+            raise ArchiveError("The package has too many files and names", where=entry.path[:80])
+
+    def _file(self, path: str, member: tar_reader.Member, archive: tar_reader.Tar) -> Entry:
+        hasher = hashlib.sha256()
+        update = hasher.update
+        head = b""
+        large = member.size > LARGE
+
+        def watched() -> Iterator[bytes]:
+            nonlocal head
+            for piece in archive.content():
+                if len(head) < elf.HEAD:
+                    head += piece[: elf.HEAD - len(head)]
+                update(piece)
+                if large:
+                    self._step()
+                yield piece
+
+        node = self.writer.file("data/" + path, watched(), bool(member.mode & 0o111))
+        found = None
+        if head[:2] == b"#!" or head[:4] == elf.ELF_MAGIC:
+            found = elf.facts(head, self._data + path)
+        elif path.endswith((".conf", ".service")):
+            self._read_declarations(path, node)
+        return Entry(
+            path, meta.FILE, member.mode, member.uid, member.gid, member.user, member.group,
+            node.size, node.digest, hasher.digest(), "", found,
+        )  # fmt: skip
+
+    def _directory(self, path: str, member: tar_reader.Member, directories: dict[str, Entry]) -> None:
+        self.writer.mkdir("data/" + path)
+        entry = Entry(path, meta.DIRECTORY, member.mode, member.uid, member.gid, member.user, member.group)
+        if directories.setdefault(path, entry) != entry:
+            raise BadTree("A directory occurs twice, with two modes or owners", where=_show(member.name))
+
+    def _symlink(self, path: str, member: tar_reader.Member) -> Entry:
+        target = os.fsdecode(member.target)
+        self.writer.symlink("data/" + path, target)
+        return Entry(path, meta.SYMLINK, 0o777, member.uid, member.gid, member.user, member.group, target=target)
+
+    def _hard_link(self, path: str, member: tar_reader.Member) -> Entry:
+        origin = self.entries.get(_path(member.target))
+        if origin is None or origin.kind != meta.FILE:
+            raise ArchiveError(
+                "A hard link leads to nothing in the package", where=_show(member.name), why=_show(member.target)
+            )
+        node = FileNode(origin.blake3, origin.size, origin.executable)
+        self.writer.link("data/" + path, node, Path(self._data + origin.path))
+        return origin._replace(path=path)
+
+    def _read_declarations(self, path: str, node: FileNode) -> None:
+        """Take what a sysusers.d file or a systemd unit says."""
+        folder = path.removeprefix("usr/").rpartition("/")[0]
+        if node.size > MAX_TEXT or folder not in ("lib/sysusers.d", "lib/systemd/system"):
+            return
+        if folder == "lib/sysusers.d":
+            self._accounts += node.size
+        else:
+            self._unit_text += node.size
+        if self._accounts > MAX_ACCOUNTS or self._unit_text > MAX_UNITS:
+            raise ArchiveError("The package declares more users or services than any does", where=path)
+        with open(self._data + path, "rb") as file:
+            text = file.read(MAX_TEXT).decode("utf-8", "replace")
+        if folder == "lib/sysusers.d":
+            users, groups = parse_sysusers(text)
+            self.users += users
+            self.groups += groups
+        else:
+            self.units += _EXEC_START.findall(text)
+
+
+def _path(name: bytes) -> str:
+    """A member's name as a relative path, "" for the top; the writer checks the length of its parts."""
+    if name.startswith(b"./"):
+        name = name[2:]
+    if name.endswith(b"/"):
+        name = name[:-1]
+    if b"//" in name or b"." in (parts := name.split(b"/")) or b".." in parts or name.startswith(b"/"):
+        if b".." in name.split(b"/"):
+            raise ArchiveError("A member's name climbs out of the package", where=_show(name))
+        # dpkg takes /usr/bin/x and usr//bin/x for usr/bin/x, too.
+        name = b"/".join(part for part in name.split(b"/") if part not in (b"", b"."))
+    return os.fsdecode(name)
+
+
+def _show(name: bytes) -> str:
+    text = name[:80].decode("utf-8", "backslashreplace")
+    return text + "..." if len(name) > 80 else text
+
+
+def _extra(control: _Control, unpacker: _Unpacker) -> dict[str, Value]:
+    fields = control.fields
+    users, groups = maintainer_scripts.accounts(control.postinst)
+    return {
+        "package": fields["package"],
+        "version": fields["version"],
+        "arch": fields.get("architecture", ""),
+        "source": fields.get("source") or fields["package"],
+        "control": control.text,
+        "conffiles": control.conffiles,
+        "alternatives": maintainer_scripts.alternatives(control.postinst),
+        # What sysusers.d says is meant for machines; the script often says the same.
+        "users": _by_name(unpacker.users + users),
+        "groups": _by_name(unpacker.groups + groups),
+        "units": list(dict.fromkeys(unpacker.units)),
+    }
+
+
+def _by_name(records: list[Value]) -> list[Value]:
+    """The first record of each name, and of each member that a group gets."""
+    first: dict[tuple[str, tuple[str, ...]], Value] = {}
+    for record in records:
+        first.setdefault((record["name"], tuple(record.get("members", ()))), record)
+    return [first[key] for key in sorted(first)]

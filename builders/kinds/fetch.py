@@ -1,0 +1,69 @@
+"""The `fetch` kind: a file whose SHA-256 is declared, from the first place that has it.
+
+The digest decides, so the realisation depends on it, the name and the executable bit, and not on any URL. A download
+that was cut short is continued by the next try.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from fpack.builders.net.errors import HttpError, NotFound
+from fpack.builders.net.http import Http
+from fpack.builders.net.origins import Origins
+from fpack.builders.protocol import BuildError, Built, Task
+from fpack.store.canonical import Value
+from fpack.store.derivation import Derivation
+from fpack.store.files.tree import CHUNK
+
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class Fetch:
+    """args: urls, sha256, size, executable.
+
+    origins: the URLs that one of the derivation's stands for. missing: what to do when no place has the file any more.
+    """
+
+    kind = "fetch"
+    network = True
+
+    def __init__(self, http: Http, origins: Origins, missing: Callable[[str], str] = lambda url: "") -> None:
+        self._http = http
+        self._origins = origins
+        self._missing = missing
+
+    def key(self, drv: Derivation) -> Value:
+        """The declared digest, the name and the executable bit."""
+        return ["fetch 1", drv.args["sha256"], drv.name, bool(drv.args.get("executable", False))]
+
+    def build(self, task: Task) -> Built:
+        """Download, verify, enter into the store."""
+        sha256 = task.args["sha256"]
+        if not isinstance(sha256, str) or not _SHA256.match(sha256):
+            raise BuildError("A fetch's sha256 is not 64 hexadecimal digits", where=task.name, why=f"it is {sha256!r}")
+        urls = [url for declared in task.args["urls"] for url in self._origins(declared)]
+        part = task.resume_dir() / "part"
+        size = task.args.get("size")
+        try:
+            done = self._http.download(
+                urls, part, size=size, sha256=sha256, progress=task.progress, check=task.check
+            )  # fmt: skip
+        except HttpError as error:
+            if isinstance(error, NotFound):
+                error.hint = error.hint or self._missing(task.args["urls"][0])
+            raise
+        task.log(f"from {done.url or 'an earlier download'}, {done.size} bytes")
+        writer = task.writer()
+        writer.file("", _chunks(part), bool(task.args.get("executable", False)))
+        os.unlink(part)
+        return Built(writer)
+
+
+def _chunks(place: Path) -> Iterator[bytes]:
+    with open(place, "rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            yield chunk

@@ -1,0 +1,179 @@
+"""The `layer` kind: store paths become one compressed tar, a layer of an image and an entry of a cache.
+
+The tar is a pure function of the parts and the codec's record of those too, so that a layer is made once for all
+images that hold it, on any machine. Everything is read, hashed, compressed and written in one pass, in bounded memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.builders.manifest import json_form
+from fpack.builders.manifest.format import encode_entry
+from fpack.builders.manifest.layer_entries import Contents, contents, count, describe
+from fpack.builders.protocol import Built, Task, whole
+from fpack.builders.streams import codecs
+from fpack.builders.streams import tar_writer as tar
+from fpack.builders.streams.background import ahead
+from fpack.builders.streams.hasher import Hasher
+from fpack.store import canonical
+from fpack.store.canonical import Value
+from fpack.store.derivation import Derivation
+from fpack.store.files.writer import TreeWriter
+
+# Files of the output: the layer's entries as a manifest has them, see `manifest.format` and `manifest.json_form`.
+ENTRIES, ENTRIES_JSON = "entries", "entries.json"
+
+
+class LayerInfo(NamedTuple):
+    """The `layer` file of an output: what a manifest and a cache need to know of the blob beside it.
+
+    digest, size: of the blob; diff_id: the digest of the tar within, and `tar` its size. unpacked: bytes of all
+    files. entries: how many there are; files: how many of them are not directories; of those, shipped: how many each
+    part has from elsewhere, and how many are generated or configured.
+    """
+
+    media_type: str
+    digest: str
+    diff_id: str
+    size: int
+    tar: int
+    unpacked: int
+    files: int
+    entries: int
+    shipped: tuple[int, ...]
+    generated: int
+    configured: int
+
+    def encode(self) -> bytes:
+        """The canonical encoding."""
+        return canonical.encode({**self._asdict(), "shipped": list(self.shipped)})
+
+
+def decode(data: bytes) -> LayerInfo:
+    """The layer that `data` encodes."""
+    return LayerInfo(**canonical.decode(data))
+
+
+class Budget:
+    """Memory that the layers in the making share: many small ones are made at once, and few large ones."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0
+        self._freed = threading.Condition()
+
+    @contextlib.contextmanager
+    def take(self, amount: int, check: Callable[[], None]) -> Iterator[None]:
+        """Wait until there is room for `amount` bytes, or nobody else holds any; `check` is called while waiting."""
+        with self._freed:
+            while self._used and self._used + amount > self._limit:
+                check()
+                self._freed.wait(0.1)
+            self._used += amount
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._used -= amount
+                self._freed.notify_all()
+
+
+# The process is to stay below 300 MB, and takes up to 80 without any compressor.
+_BUDGET = Budget(220 << 20)
+
+
+class Layer:
+    """See the module."""
+
+    kind = "layer"
+    network = False
+
+    def key(self, drv: Derivation) -> Value:
+        """All of the derivation."""
+        return whole(drv)
+
+    def build(self, task: Task) -> Built:
+        """Output: `blob`, `layer`, and its part of a manifest, as `entries` and `entries.json`.
+
+        No references: a layer stands for itself.
+        """
+        found = contents(task.args, task.disk)
+        with _BUDGET.take(codecs.memory(task.args["codec"], tar.length(found.members)), task.check):
+            return _make(task, found)
+
+
+def _make(task: Task, found: Contents) -> Built:
+    record: dict[str, Value] = task.args["codec"]
+    total = tar.length(found.members)
+    compressor = codecs.compressor(record, total)
+    plain = record["name"] == "none"
+    writer = task.writer()
+    inner, outer = Hasher(), hashlib.sha256()
+    size = 0
+
+    def compressed() -> Generator[bytes, None, None]:
+        for data in tar.stream(found.members, task.check):
+            inner.update(data)
+            yield compressor.compress(data)
+            task.progress(inner.size, total)
+        yield compressor.flush()
+
+    # A disk that is slow for a moment must not keep the compressor waiting. A small layer is not worth a thread.
+    source = ahead(compressed()) if total > tar.BUFFER else compressed()
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for piece in source:
+            if piece:
+                size += len(piece)
+                if not plain:
+                    outer.update(piece)
+                yield piece
+
+    try:
+        writer.file("blob", counted())
+    finally:
+        source.close()
+        diff_id = f"sha256:{inner.finish().hex()}"
+    if inner.size != total:
+        raise AssertionError(f"a tar of {total} bytes came out with {inner.size}")
+    files = [m for m in found.members if m.kind != tar.DIRECTORY]
+    layer = LayerInfo(
+        media_type=codecs.media_type(record),
+        digest=diff_id if plain else f"sha256:{outer.hexdigest()}",
+        diff_id=diff_id,
+        size=size,
+        tar=total,
+        unpacked=sum(m.size for m in files),
+        files=len(files),
+        entries=len(found.members),
+        **count(found, len(task.args["parts"]))._asdict(),
+    )
+    writer.file("layer", [layer.encode()])
+    _describe(task, found, writer)
+    return Built(writer)
+
+
+def _describe(task: Task, found: Contents, writer: TreeWriter) -> None:
+    """Write what a manifest says of the layer: with every image that holds it, these bytes are the same."""
+    parts = [str(part["path"]) for part in task.args["parts"]]
+    lines: list[bytes] = []
+
+    def rows() -> Iterator[bytes]:
+        for entry in describe(found, task.check):
+            lines.append(json_form.entry_line(entry, parts))
+            yield encode_entry(entry)
+
+    writer.file(ENTRIES, rows())
+    writer.file(ENTRIES_JSON, [json_form.SEPARATOR.join(lines)])
+
+
+def read(directory: Path) -> LayerInfo:
+    """What the layer at `directory` on disk says of itself."""
+    return decode((directory / "layer").read_bytes())

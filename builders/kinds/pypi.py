@@ -1,0 +1,239 @@
+"""The `pypi` kind: the file of a Python package that a lock allows by its hash and that fits best.
+
+A lock lists the hashes of all files of a version, for every system. Which of them is meant follows from their names,
+which an index gives; that it gives the right file is proved by the hash, so the file is had by a `fetch` of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Sequence
+from html import unescape
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urljoin, urlsplit
+
+from fpack.builders.net.errors import HttpError
+from fpack.builders.net.http import Http
+from fpack.builders.net.origins import Origins, is_local
+from fpack.builders.net.registries import pip_folders, pip_indexes
+from fpack.builders.protocol import BuildError, Built, Need, Steps, Task, whole
+from fpack.store.canonical import Value
+from fpack.store.derivation import Derivation
+from fpack.store.files.pool import FileNode
+from fpack.store.files.tree import CHUNK
+from fpack.store.path import clean_name
+
+MAX_PAGE = 64 << 20
+_LINK = re.compile(r"""<a\s[^>]*?href\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
+_WHEEL = re.compile(
+    r"(?P<name>[^-]+)-(?P<version>[^-]+)(?:-\d[^-]*)?-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<platform>[^-]+)\.whl\Z"
+)
+_SHA256 = re.compile(r"(?:.*[#&])?sha256=([0-9a-f]{64})")
+_OLD = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armhf": "armv7l", "ppc64el": "ppc64le"}
+
+
+class Target(NamedTuple):
+    """What a wheel has to fit: the minor version of Python 3, the C library's version, the machine."""
+
+    python: int
+    libc: tuple[int, int]
+    machine: str
+
+
+class File(NamedTuple):
+    """A file that an index offers."""
+
+    name: str
+    url: str
+    sha256: str
+
+
+class Pypi:
+    """args: project, version, hashes (SHA-256), urls (where else to look), python ("3.13"), libc ("2.41"),
+    arch (Debian's), optional, sources (whether sources will do, where no wheel fits). output: a directory with the one
+    file; an empty one if nothing fits and it is optional.
+
+    origins: those of the builder of `fetch`, which are told of files of this machine.
+    """
+
+    kind = "pypi"
+    network = True
+
+    def __init__(self, http: Http, origins: Origins) -> None:
+        self._http = http
+        self._origins = origins
+
+    def key(self, drv: Derivation) -> Value:
+        """All of the derivation but where to look."""
+        return whole(drv._replace(args={**drv.args, "urls": []}))
+
+    def build(self, task: Task) -> Steps:
+        """Find the file, have it fetched."""
+        args = task.args
+        target = Target(
+            int(str(args["python"]).split(".")[1]),
+            _pair(str(args["libc"])),
+            _MACHINES.get(str(args["arch"]), str(args["arch"])),
+        )
+        allowed = {str(each) for each in args["hashes"]}
+        project = normal(str(args["project"]))
+        offered = self._offered(task, project, allowed)
+        chosen = choose(offered, allowed, target)
+        if chosen is not None and not chosen.name.endswith(".whl") and not args["sources"]:
+            raise BuildError(
+                f"{project} {args['version']} has no wheel that fits", where=project,
+                why=f"there is {chosen.name}, whose building may take a compiler",
+                hint="python { sources = true } builds it; what else it is built with goes into `tools`",
+            )  # fmt: skip
+        writer = task.writer()
+        writer.mkdir("")
+        if chosen is None:
+            if args["optional"]:
+                return Built(writer)
+            raise _nothing(project, str(args["version"]), offered, allowed)
+        urls: list[Value] = [file.url for file in offered if file.sha256 == chosen.sha256]
+        fetch = {"urls": urls, "sha256": chosen.sha256, "size": None, "executable": False}
+        (path,) = yield Need([Derivation("fetch", clean_name(chosen.name), fetch)])
+        place = task.disk(path)
+        writer.link(chosen.name, _node(place), place)
+        task.log(chosen.name)
+        return Built(writer)
+
+    def _offered(self, task: Task, project: str, allowed: set[str]) -> list[File]:
+        """The allowed files of the lock's own places, of this machine's directories and of the indexes."""
+        named = [_file(str(url), "") for url in task.args["urls"]]
+        found = [file for folder in pip_folders() for file in _in_folder(Path(folder), project, allowed)]
+        failures: list[HttpError] = []
+        for index in pip_indexes():
+            task.check()
+            try:
+                found += links(self._page(f"{index}/{project}/"), f"{index}/{project}/")
+            except HttpError as error:
+                failures.append(error)
+        here = [file for file in found if file.sha256 in allowed]
+        self._origins.admit(file.url for file in here if is_local(file.url))
+        here = [file for file in named if file.sha256 in allowed] + here
+        if not here and failures and len(failures) == len(pip_indexes()):
+            raise failures[0]
+        return here
+
+    def _page(self, url: str) -> str:
+        if url.startswith("file:"):
+            url += "index.html"
+        body = bytearray()
+        with self._http.open(url) as response:
+            for chunk in response.chunks():
+                body += chunk
+                if len(body) > MAX_PAGE:
+                    raise BuildError("An index's page is too large", where=url, why=f"the limit is {MAX_PAGE >> 20} MB")
+        return body.decode("utf-8", "replace")
+
+
+def normal(project: str) -> str:
+    """A project's name as indexes have it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", project).lower()
+
+
+def links(page: str, base: str) -> list[File]:
+    """The files with hashes on an index's page (PEP 503), in its order; a server's page gives none of this machine."""
+    found = (_file(urljoin(base, unescape(match[1])), "") for match in _LINK.finditer(page))
+    return [file for file in found if file.sha256 and (is_local(base) or not is_local(file.url))]
+
+
+def choose(files: Iterable[File], allowed: set[str], target: Target) -> File | None:
+    """The file that fits best: wheels before sources, what is more specific before the rest, newer systems first."""
+    best: tuple[tuple[int, ...], str, File] | None = None
+    for file in files:
+        rank = _rank(file.name, target) if file.sha256 in allowed else None
+        if rank is not None and (best is None or (rank, file.name) > best[:2]):
+            best = (rank, file.name, file)
+    return best[2] if best else None
+
+
+def _rank(name: str, target: Target) -> tuple[int, ...] | None:
+    match = _WHEEL.match(name)
+    if match is None:
+        return (0,) if name.endswith((".tar.gz", ".zip", ".tar.bz2", ".tar.xz")) else None
+    abi = max((a for p in match["python"].split(".") for a in _abis(p, match["abi"].split("."), target)), default=None)
+    platform = max(
+        (found for p in match["platform"].split(".") if (found := _platform(p, target)) is not None), default=None
+    )
+    return None if abi is None or platform is None else (1, *abi, *platform)
+
+
+def _abis(python: str, abis: Sequence[str], target: Target) -> list[tuple[int, int]]:
+    """(how specific, version) of each interface of a wheel that the target has."""
+    found = re.fullmatch(r"(cp|py)3(\d*)", python)
+    if found is None:
+        return []
+    minor = int(found[2] or 0)
+    ranks = []
+    for abi in abis:
+        if abi == f"cp3{target.python}" and found[1] == "cp" and minor == target.python:
+            ranks.append((3, minor))
+        elif abi == "abi3" and found[1] == "cp" and minor <= target.python:
+            ranks.append((2, minor))
+        elif abi == "none" and (minor <= target.python if found[1] == "py" else minor == target.python):
+            ranks.append((1, minor))
+    return ranks
+
+
+def _platform(platform: str, target: Target) -> tuple[int, int] | None:
+    """The version of the C library that a wheel asks for; (0, 0): none, None: it is for another system."""
+    if platform == "any":
+        return (0, 0)
+    if not platform.endswith(f"_{target.machine}"):
+        return None
+    kind = platform.removesuffix(f"_{target.machine}")
+    modern = re.fullmatch(r"manylinux_(\d+)_(\d+)", kind)
+    needs = (int(modern[1]), int(modern[2])) if modern else _OLD.get(kind, (1, 0) if kind == "linux" else None)
+    return needs if needs is not None and needs <= target.libc else None
+
+
+def _pair(version: str) -> tuple[int, int]:
+    match = re.match(r"(\d+)\.(\d+)", version)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def _file(url: str, sha256: str) -> File:
+    plain, _, fragment = url.partition("#")
+    match = _SHA256.match(fragment)
+    return File(unquote(urlsplit(plain).path.rpartition("/")[2]), plain, match[1] if match else sha256)
+
+
+def _in_folder(folder: Path, project: str, allowed: set[str]) -> list[File]:
+    found = []
+    for name in sorted(os.listdir(folder)):
+        if normal(name.partition("-")[0]) == project and (folder / name).is_file():
+            with open(folder / name, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest in allowed:
+                found.append(File(name, (folder / name).as_uri(), digest))
+    return found
+
+
+def _node(place: Path) -> FileNode:
+    from blake3 import blake3
+
+    hasher, size = blake3(), 0
+    with open(place, "rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            hasher.update(chunk)
+            size += len(chunk)
+    return FileNode(hasher.digest(), size, False)
+
+
+def _nothing(project: str, version: str, offered: Sequence[File], allowed: set[str]) -> BuildError:
+    if offered:
+        why = "it has " + ", ".join(sorted(file.name for file in offered)[:5])
+        return BuildError(f"No file of {project} {version} fits", where=project, why=why)
+    return BuildError(
+        f"No index has {project} {version} with one of the hashes that are locked",
+        where=project,
+        why=f"{len(allowed)} hashes, looked for in {len(pip_indexes())} indexes and {len(pip_folders())} directories",
+        hint="pip config list shows where is looked; lock again if the files were replaced",
+    )

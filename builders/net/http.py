@@ -1,0 +1,370 @@
+"""Streaming downloads of http, https and file URLs: mirrors in order, resumed by range, verified as they arrive.
+
+TLS is always verified, with the system's certificate store. Proxies come from the environment. Every failure is an
+`HttpError` of its own class, so that a caller can tell a file that is gone from a network that is down.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote, urlunsplit
+
+from .download import CHUNK, HTML, Sink
+from .errors import (
+    BadUrl,
+    HttpError,
+    NotFound,
+    Refused,
+    ServerError,
+    ShortBody,
+    TooLarge,
+    combined,
+    ended_early,
+    reason_of,
+    shown,
+    split_url,
+    status_error,
+    translate,
+    web_page,
+)
+
+if TYPE_CHECKING:
+    import urllib3
+
+RETRIES = 3
+REDIRECTS = 10
+TIMEOUT = 30.0  # seconds without a byte
+MAX_WAIT = 30.0  # the longest pause that a server can ask for
+USER_AGENT = "fpack"
+
+_LENGTH = re.compile(r"[0-9]{1,18}\Z")
+_CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-[0-9]{1,18}|\*)/([0-9]{1,18}|\*)\Z")
+
+
+class Downloaded(NamedTuple):
+    """A finished download: where it came from, its size and the hex of its SHA-256."""
+
+    url: str
+    size: int
+    sha256: str
+
+
+def nothing() -> None:
+    """The check of a download that nobody can cancel."""
+
+
+class Response:
+    """An answer whose body is still to be read. `offset` is where the body begins in the file, `total` the file's size.
+
+    Close it, or use it as a context manager.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        read: Callable[[], bytes],
+        close: Callable[[], None],
+        *,
+        offset: int,
+        total: int | None,
+        html: bool,
+    ) -> None:
+        self.url = url
+        self.offset = offset
+        self.total = total
+        self.html = html  # announced as a web page, though its name is not one's
+        self._read = read
+        self._close = close
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body in pieces, as they arrive; ShortBody when it ends before the announced size."""
+        done = self.offset
+        while chunk := self._read():
+            done += len(chunk)
+            yield chunk
+        if self.total is not None and done < self.total:
+            raise ShortBody(
+                "A download ended early", where=shown(self.url), why=f"{done} of {self.total} bytes arrived"
+            )
+
+    def close(self) -> None:
+        """Give the connection up."""
+        self._close()
+
+    def __enter__(self) -> Response:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Http:
+    """A client that many threads can share. It keeps connections open, and makes none before it is used."""
+
+    def __init__(
+        self,
+        *,
+        timeout: float = TIMEOUT,
+        retries: int = RETRIES,
+        backoff: float = 0.5,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._timeout = timeout
+        self._retries = retries
+        self._backoff = backoff
+        self._environ = environ
+        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._lock = threading.Lock()
+
+    # One request.
+
+    def open(self, url: str, offset: int = 0) -> Response:
+        """The answer to one request for the file from `offset` on; an HttpError if there is none.
+
+        A server that knows no ranges answers from 0 on: look at the response's `offset`.
+        """
+        parts = split_url(url)
+        if parts.scheme == "file":
+            return _open_file(url, offset)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise BadUrl("A URL cannot be fetched from", where=shown(url), why="only http, https and file are known")
+        return self._request(url, offset)
+
+    def _request(self, url: str, offset: int) -> Response:
+        import urllib3
+
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+        for _ in range(REDIRECTS):
+            parts = split_url(url)
+            bare, auth = url, {}
+            if parts.username is not None:
+                bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+                login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+                auth = {"Authorization": f"Basic {b64encode(login.encode('utf-8', 'replace')).decode()}"}
+            try:
+                answer = self._pool(parts.scheme, parts.hostname or "").urlopen(
+                    "GET",
+                    bare,
+                    headers=headers | auth,
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                    decode_content=False,
+                    timeout=urllib3.Timeout(connect=min(self._timeout, 15.0), read=self._timeout),
+                )
+            except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+                translate(error, url)
+            target = answer.get_redirect_location()
+            if not target:
+                return self._answer(url, offset, answer)
+            answer.close()
+            url = _redirected(url, target)
+        raise ServerError("A server redirects in a circle", where=shown(url), why=f"after {REDIRECTS} redirects")
+
+    def _answer(self, url: str, offset: int, answer: urllib3.BaseHTTPResponse) -> Response:
+        import urllib3
+
+        status = answer.status
+        length = answer.headers.get("Content-Length", "")
+        total = int(length) if _LENGTH.match(length) and not answer.headers.get("Transfer-Encoding") else None
+        start = 0
+        if status == 206:
+            match = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
+            if match is None or match[1] is None or int(match[1]) != offset:
+                answer.close()
+                raise ServerError("A server sent another part of a file than it was asked for", where=shown(url))
+            start = offset
+            total = int(match[2]) if match[2] != "*" else (None if total is None else total + offset)
+        elif status == 416:
+            answer.close()
+            match = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
+            size = int(match[2]) if match and match[2] != "*" else None
+            return Response(url, lambda: b"", nothing, offset=offset if size == offset else 0, total=size, html=False)
+        elif status != 200:
+            wait = answer.headers.get("Retry-After", "")
+            answer.close()
+            raise status_error(url, status, answer.reason or "", wait)
+
+        def read() -> bytes:
+            try:
+                data: bytes = answer.read1(CHUNK)
+            except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+                if total is not None and ended_early(error):
+                    return b""  # the count of bytes shows it, and says more
+                translate(error, url)
+            return data
+
+        page = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/html"
+        html = page and not split_url(url).path.endswith((".html", ".htm", "/"))
+        return Response(url, read, answer.close, offset=start, total=total, html=html)
+
+    def _pool(self, scheme: str, host: str) -> urllib3.PoolManager:
+        import urllib3
+
+        proxy = self._proxy(scheme, host)
+        with self._lock:
+            pool = self._pools.get(proxy)
+            if pool is None:
+                import ssl
+
+                context = ssl.create_default_context()
+                settings: dict[str, Any] = {"num_pools": 16, "maxsize": 8, "ssl_context": context}
+                pool = urllib3.ProxyManager(proxy, **settings) if proxy else urllib3.PoolManager(**settings)
+                self._pools[proxy] = pool
+        return pool
+
+    def _proxy(self, scheme: str, host: str) -> str:
+        from urllib.request import getproxies_environment, proxy_bypass
+
+        if self._environ is None:
+            proxies = getproxies_environment()
+        else:
+            proxies = {
+                key[:-6].lower(): value for key, value in self._environ.items() if key.lower().endswith("_proxy")
+            }
+        if proxy_bypass(host, proxies):
+            return ""
+        proxy = proxies.get(scheme) or proxies.get("all") or ""
+        return proxy if "://" in proxy or not proxy else f"http://{proxy}"
+
+    # A whole file.
+
+    def get(self, urls: Sequence[str], *, limit: int, check: Callable[[], None] = nothing) -> tuple[str, bytes]:
+        """The first URL that has the file, and the file, which is held in memory: TooLarge above `limit` bytes.
+
+        For a file whose digest is not known beforehand; a web page in its place is an error.
+        """
+        body = bytearray()
+
+        def begin() -> int:
+            body.clear()
+            return 0
+
+        def fetch(url: str) -> None:
+            begin()
+            with self.open(url) as response:
+                for chunk in response.chunks():
+                    check()
+                    if not body and response.html and HTML.match(chunk):
+                        raise web_page(url)
+                    body.extend(chunk)
+                    if len(body) > limit:
+                        raise TooLarge("A file is too large", where=shown(url), why=f"the limit is {limit} bytes")
+
+        url = self._first(urls, fetch, check)
+        return url, bytes(body)
+
+    def download(
+        self,
+        urls: Sequence[str],
+        path: Path,
+        *,
+        size: int | None = None,
+        sha256: str | None = None,
+        limit: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        check: Callable[[], None] = nothing,
+    ) -> Downloaded:
+        """Fetch the file into `path` from the first URL that gives it whole and right, and say which.
+
+        What `path` already holds is kept and continued when `sha256` is known (a splice of two files cannot pass
+        then); after a failure it holds what arrived. `progress` is told (bytes done, bytes in all or 0); `check` may
+        raise to stop, which leaves the part for the next time. WrongContent when a file that came whole is not the
+        one with this `size` and `sha256`; with several URLs, the error says what happened at each.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o644), "r+b") as file:
+            sink = Sink(file, size, sha256, limit, progress, check)
+            if sink.complete():
+                return Downloaded("", sink.done, sink.hash.hexdigest())
+            url = self._first(urls, lambda url: sink.fill(self, url), check)
+            file.flush()
+            return Downloaded(url, sink.done, sink.hash.hexdigest())
+
+    def _first(self, urls: Sequence[str], fetch: Callable[[str], None], check: Callable[[], None]) -> str:
+        """The first of `urls` for which `fetch` succeeds, each tried again while that makes sense."""
+        failures: list[HttpError] = []
+        for url in urls:
+            try:
+                self._persist(url, fetch, check)
+                return url
+            except HttpError as error:
+                failures.append(error)
+        if not failures:
+            raise BadUrl("There is no URL to fetch from")
+        if len(failures) == 1:
+            raise failures[0]
+        raise combined(failures)
+
+    def _persist(self, url: str, fetch: Callable[[str], None], check: Callable[[], None]) -> None:
+        for attempt in range(self._retries + 1):
+            check()
+            try:
+                fetch(url)
+                return
+            except HttpError as error:
+                if not error.transient or attempt == self._retries:
+                    raise
+                wait = error.retry_after if isinstance(error, ServerError) else None
+                pause = self._backoff * 2**attempt if wait is None else min(wait, MAX_WAIT)
+            until = time.monotonic() + pause
+            while (left := until - time.monotonic()) > 0:
+                check()
+                time.sleep(min(left, 0.05))
+
+
+def _open_file(url: str, offset: int) -> Response:
+    parts = split_url(url)
+    if parts.netloc not in ("", "localhost"):
+        raise BadUrl("A file URL names another machine", where=shown(url))
+    path = unquote(parts.path)
+    if not path.startswith("/"):
+        raise BadUrl("A file URL names no absolute path", where=shown(url))
+    try:
+        # Another kind of file would never end, or never begin.
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            file.close()
+            raise OSError(0, "it is no regular file")
+        size = status.st_size
+        start = offset if offset <= size else 0
+        file.seek(start)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound("There is no such file", where=url) from None
+    except (OSError, ValueError) as error:
+        raise Refused("A file cannot be read", where=url, why=reason_of(error)) from None
+
+    def read() -> bytes:
+        try:
+            return file.read(CHUNK)
+        except OSError as error:
+            raise Refused("A file cannot be read", where=url, why=reason_of(error)) from None
+
+    return Response(url, read, file.close, offset=start, total=size, html=False)
+
+
+def _redirected(url: str, target: str) -> str:
+    from urllib.parse import urljoin
+
+    try:
+        new = urljoin(url, target)
+    except ValueError:
+        new = target
+    scheme = split_url(new).scheme
+    if scheme not in ("http", "https") or (scheme == "http" and url.startswith("https:")):
+        raise Refused("A server redirects to where fpack does not follow", where=shown(url), why=f"to {shown(new)}")
+    return new

@@ -1,0 +1,82 @@
+"""What an image's output says of the image. It is checked: a project can have files of its own in its place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fpack.store import canonical
+from fpack.store.errors import FpackError, StoreError
+from fpack.store.files.regular_file import open_regular
+from fpack.store.path import parse
+
+from . import spec
+
+FORMAT = 1
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+
+
+class Recorded(NamedTuple):
+    """fields: the record. config, manifest: the documents whose digests it tells."""
+
+    fields: dict[str, Any]
+    config: bytes
+    manifest: bytes
+
+
+def read(image: Path) -> Recorded:
+    """The record and the documents of the image whose output lies at `image`; StoreError if it is none."""
+    try:
+        fields = canonical.decode(_file(image / "image"))
+        config, manifest = _file(image / "config"), _file(image / "manifest")
+        good = fields["format"] == FORMAT and _is_image(fields, config, manifest)
+    except (KeyError, TypeError, ValueError, AttributeError, FpackError) as error:
+        raise _none(image, str(error)) from None
+    if not good:
+        raise _none(image, "its record and its documents do not fit together")
+    return Recorded(fields, config, manifest)
+
+
+def _is_image(fields: dict[str, Any], config: bytes, manifest: bytes) -> bool:
+    spec.check_name(fields["name"], fields["tag"])
+    spec.platform(fields["arch"])
+    return (
+        (fields["digest"], fields["image_id"]) == (spec.digest(manifest), spec.digest(config))
+        and fields["layers"].__class__ is list
+        and all(map(_is_layer, fields["layers"]))
+    )
+
+
+def _is_layer(layer: dict[str, Any]) -> bool:
+    parse(layer["path"])
+    texts = (layer["media_type"], layer["digest"], layer["diff_id"], *layer["packages"])
+    numbers = (layer["size"], layer["unpacked"], layer["tar"], layer["files"])
+    return (
+        all(text.__class__ is str for text in texts)
+        and all(number.__class__ is int and number >= 0 for number in numbers)
+        and bool(_DIGEST.match(layer["digest"]) and _DIGEST.match(layer["diff_id"]))
+        and ("excluded" not in layer or _is_described(layer))
+    )
+
+
+def _is_described(layer: dict[str, Any]) -> bool:
+    """Tell whether a layer's record has the fields that manifests are made from."""
+    parts, excluded, shipped = layer["parts"], layer["excluded"], layer["shipped"]
+    numbers = (layer["entries"], layer["generated"], layer["configured"], *shipped)
+    return (
+        layer["derivation"].__class__ is bytes
+        and all([each.__class__ for each in part] == [str, str] for part in parts)
+        and all([each.__class__ for each in row] == [int, bytes, str, str] for row in excluded)
+        and all(number.__class__ is int and number >= 0 for number in numbers)
+        and len(shipped) == len(parts)
+    )
+
+
+def _file(place: Path) -> bytes:
+    with open_regular(place) as file:
+        return file.read()
+
+
+def _none(image: Path, why: str) -> StoreError:
+    return StoreError("An output is not that of an image", where=str(image), why=why)

@@ -1,0 +1,33 @@
+"""Follow symlinks in a root that is only a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .globs import MERGED
+
+
+def resolve(path: str, target: Any, has: Any) -> str | None:
+    """Follow symlinks as the kernel does, from the root. target(path) is a symlink's, or None; has(path): it is there.
+
+    A top-level `bin`, `lib` and so on that nothing is at counts as its link into /usr.
+    """
+    rest = [part for part in path.split("/") if part not in ("", ".")][::-1]
+    done: list[str] = []
+    for _ in range(400):
+        if not rest:
+            found = "/".join(done)
+            return found if not found or has(found) else None
+        part = rest.pop()
+        if part == "..":
+            if done:
+                done.pop()
+            continue
+        if not done and part in MERGED:
+            done = ["usr"]
+        done.append(part)
+        to = target("/".join(done))
+        if to is not None:
+            done = [] if to.startswith("/") else done[:-1]
+            rest += [p for p in to.split("/") if p not in ("", ".")][::-1]
+    return None

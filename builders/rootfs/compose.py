@@ -1,0 +1,174 @@
+"""Slices laid over one another at `/`: who owns each path, and what to do where two of them do.
+
+A pure function over the slices' tables. `Replaces` is honoured as dpkg does it, equal content is accepted, and all
+else is an error. Diversions are made by maintainer scripts, which do not run, so there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from fpack.builders.debian.relations import RelationError, parse_relations
+from fpack.builders.debian.version import InvalidVersion
+from fpack.builders.payload import meta
+from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.slice_table import SliceTable
+from fpack.builders.payload.symlinks import resolve
+from fpack.builders.protocol import BuildError
+
+from .exclusions import REPLACED, SAME, Exclusion
+
+
+class Composition(NamedTuple):
+    """files: the owner and entry of each path that is no directory. directories: each one's mode and owner.
+
+    overrides: those of `directories` on which slices differ. excluded: files of which another package has the same or
+    one that replaces them: each path is taken from one package alone.
+    """
+
+    files: dict[str, tuple[SliceTable, Entry]]
+    directories: dict[str, Entry]
+    overrides: list[Entry]
+    excluded: list[Exclusion]
+
+    def has(self, path: str) -> bool:
+        """Whether anything is at `path`, following no symlink."""
+        return path in self.files or path in self.directories
+
+    def resolve(self, path: str, extra: Mapping[str, str] | None = None) -> str | None:
+        """The path of the file or directory that `path` (relative, or absolute) leads to through symlinks.
+
+        None if there is nothing. extra: more symlinks, by path.
+        """
+        return resolve(path, lambda p: self._target(p, extra), self.has)
+
+    def _target(self, path: str, extra: Mapping[str, str] | None) -> str | None:
+        if extra and path in extra:
+            return extra[path]
+        found = self.files.get(path)
+        return found[1].target if found and found[1].kind == meta.SYMLINK else None
+
+
+def replaces(one: SliceTable, other: SliceTable) -> bool:
+    """Return whether a package says that it may overwrite files of `other`."""
+    text = str(one.extra.get("replaces", ""))
+    if other.package not in text:
+        return False
+    try:
+        return any(
+            relation.name == other.package and relation.accepts(other.version)
+            for clause in parse_relations(text, one.arch)
+            for relation in clause
+        )
+    except (RelationError, InvalidVersion):
+        return False
+
+
+def compose(tables: Sequence[SliceTable]) -> Composition:
+    """Lay `tables` over one another, or say which packages cannot be in one root."""
+    _check_versions(tables)
+    files: dict[str, tuple[SliceTable, Entry]] = {}
+    losers: list[_Owned] = []
+    for table in tables:
+        for path, entry in table.entries.items():
+            if entry.kind == meta.DIRECTORY:
+                continue
+            other = files.setdefault(path, (table, entry))
+            if other[0] is table:
+                continue
+            loser: _Owned = (table, entry)
+            if not _same(entry, other[1]):
+                files[path], loser = _decide((table, entry), other)
+            losers.append(loser)
+    excluded = {_exclusion(loser, files[loser[1].path]) for loser in losers}
+    owners: dict[str, list[SliceTable]] = {}
+    for table in tables:
+        for path in table.directories:
+            owners.setdefault(path, []).append(table)
+    for path in owners.keys() & files.keys():
+        _clash(path, files, owners, excluded)
+    directories: dict[str, Entry] = {}
+    overrides: list[Entry] = []
+    for path in sorted(owners):
+        plain = Entry(path, meta.DIRECTORY, 0o755)
+        stated = [table.entries.get(path, plain) for table in owners[path]]
+        chosen = next((e for e in stated if not _agree(e, plain)), plain)
+        directories[path] = chosen
+        if any(not _agree(e, chosen) for e in stated):
+            overrides.append(chosen)
+    return Composition(files, directories, overrides, sorted(excluded))
+
+
+def _exclusion(loser: _Owned, owner: _Owned) -> Exclusion:
+    reason = SAME if _same(loser[1], owner[1]) else REPLACED
+    return Exclusion(loser[0].package, loser[1].path, reason, owner[0].package)
+
+
+def _same(a: Entry, b: Entry) -> bool:
+    return (a.kind, a.blake3, a.target) == (b.kind, b.blake3, b.target) and (a.kind == meta.SYMLINK or _agree(a, b))
+
+
+def _agree(a: Entry, b: Entry) -> bool:
+    return (a.mode, a.uid, a.gid) == (b.mode, b.uid, b.gid)
+
+
+_Owned = tuple[SliceTable, Entry]
+
+
+def _decide(one: _Owned, two: _Owned) -> tuple[_Owned, _Owned]:
+    """(winner, loser) of two different files at one path."""
+    forward, backward = one[0].replaces(two[0]), two[0].replaces(one[0])
+    if forward != backward:
+        return (one, two) if forward else (two, one)
+    raise BuildError(
+        f"The packages {two[0].package} and {one[0].package} both have /{one[1].path}, with different content",
+        where="/" + one[1].path,
+        why="each says that it replaces the other" if forward else "neither says that it replaces the other",
+        hint="leave one of them out, or drop the file from one of them",
+    )
+
+
+def _clash(
+    path: str,
+    files: dict[str, _Owned],
+    owners: dict[str, list[SliceTable]],
+    excluded: set[Exclusion],
+) -> None:
+    """A path that is a file or symlink of one slice and a directory of others."""
+    table, entry = files[path]
+    other = owners[path][0]
+    if all(replaces(owner, table) for owner in owners[path]):
+        del files[path]
+        # Of other packages that had the same file, too, the directory takes the place.
+        stale = {each for each in excluded if each.path == path}
+        excluded -= stale
+        packages = {table.package, *(each.package for each in stale)}
+        excluded |= {Exclusion(package, path, REPLACED, other.package) for package in packages}
+        return
+    what = "a symlink" if entry.kind == meta.SYMLINK else "a file"
+    raise BuildError(
+        f"/{path} is {what} in the package {table.package} and a directory in {other.package}",
+        where="/" + path,
+        hint="leave one of them out, or drop the path from one of them",
+    )
+
+
+def _check_versions(tables: Iterable[SliceTable]) -> None:
+    seen: dict[tuple[str, str], SliceTable] = {}
+    for table in tables:
+        other = seen.setdefault((table.package, table.arch), table)
+        if other is table:
+            continue
+        if other.version != table.version:
+            raise BuildError(
+                f"Two versions of the package {table.package} are in one root",
+                where=table.package,
+                why=f"{other.version} and {table.version}, both for {table.arch}",
+                hint="take both from one release",
+            )
+        raise BuildError(
+            f"The package {table.package} is in one root twice, with two rules",
+            where=f"{other.path} and {table.path}",
+            hint="give one rule for it",
+        )

@@ -1,0 +1,346 @@
+"""The executor of this machine: bubblewrap, started by a small server process, watched while it runs.
+
+Run by root, a build gets a user of its own that is nobody else; what only root can reach is shown to it in a private
+mount namespace. Run by anybody else, a build is that user to the kernel, and 1000 to itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import stat
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from blake3 import blake3
+from fpack.store import processes
+from fpack.store.files.remove import open_directory
+
+from . import spawner, usage
+from .build_users import build_user
+from .bwrap import WHEEL, SandboxError, find_bwrap, forbidden, wheel_of
+from .executor import Finished, Work
+from .isolation import filter_of
+from .spec import ISOLATION, LEFT, Places, Spec, left_running, options
+
+_ANSWER = 1.0  # seconds that the server has to tell a number
+_POLL = 100  # ms between looks at a run
+_WATCH = 0.25  # seconds between looks at its memory
+_TAIL = 4096
+
+
+class Local:
+    """Runs builds of any store of this machine."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # By the limit of a file's size.
+        self._servers: dict[int, tuple[socket.socket, processes.ServerProcess]] = {}
+        self._filter = -1
+        self._bwrap: Path | None = None
+
+    def close(self) -> None:
+        """End the servers, and with them whatever still runs."""
+        with self._lock:
+            for control, _ in self._servers.values():
+                control.close()
+            for _, process in self._servers.values():
+                process.wait()
+            self._servers.clear()
+            if self._filter >= 0:
+                os.close(self._filter)
+                self._filter = -1
+
+    def prepare(self, spec: Spec, work: Work) -> None:
+        """Make the directories of a work."""
+        place = os.fspath(work.place)
+        for name in ("build", "out", "tmp", "build/home", *(("control",) if spec.control else ())):
+            os.mkdir(f"{place}/{name}", 0o700)
+        os.chmod(f"{place}/out", 0o755)
+        for name, text in spec.control:
+            fd = os.open(f"{place}/control/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+            try:
+                _write(fd, text.encode("utf-8", "surrogateescape"))
+                os.fchmod(fd, 0o444)
+            finally:
+                os.close(fd)
+        if spec.control:
+            os.chmod(f"{place}/control", 0o755)
+
+    def run(self, spec: Spec, work: Work) -> Finished:
+        """Run a spec; all of its processes are dead when this returns, also when it raises."""
+        if not os.path.isdir(f"{work.place}/out"):
+            self.prepare(spec, work)
+        with build_user(work.locks) as uid:
+            return self._run(spec, work, self._hand_over(work, uid), uid)
+
+    def inside(self, spec: Spec, work: Work, command: tuple[str, ...]) -> int:
+        """Run a command in the sandbox of a work, at the caller's terminal; its exit status."""
+        with build_user(work.locks) as uid:
+            if uid is not None:
+                give_tree(work.place, uid)
+            places = self._hand_over(work, uid)
+            request = self._request(spec._replace(command=command), uid, work, places)
+            words = options(spec, places, terminal=True)
+            code = filter_of(ISOLATION)
+
+            def enter() -> int:
+                spawner.at_terminal(request, code, words)
+                return 126
+
+            pid = processes.fork(enter)
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            if uid is not None:
+                give_tree(work.place, os.geteuid())
+            return status
+
+    def _hand_over(self, work: Work, uid: int | None) -> Places:
+        """Give the work's directories to the build's user; where things are for it."""
+        if uid is None:
+            return Places(os.fspath(work.view.parent), os.fspath(work.place), os.fspath(work.store))
+        for name in ("build", "out", "tmp", "build/home"):
+            # What a run before this one put in the place of the last is led nowhere.
+            os.chown(f"{work.place}/{name}", uid, uid, follow_symlinks=False)
+        os.chmod(work.place, 0o711)
+        if os.stat(work.store).st_mode & 0o555 != 0o555:
+            # Only what is shown of it to a build can be reached by it.
+            os.chmod(work.store, 0o755)
+        stage = spawner.stage_directory(os.fspath(work.store), os.fspath(self._program()))
+        number = blake3(os.fsencode(work.store)).hexdigest(8)
+        return Places(
+            f"{stage}/{number}-{work.view.parent.name[:32]}", f"{stage}/{number}-{work.place.name}", f"{stage}/{number}"
+        )
+
+    def _program(self) -> Path:
+        self._bwrap = self._bwrap or find_bwrap()
+        return self._bwrap
+
+    def _request(self, spec: Spec, uid: int | None, work: Work, places: Places) -> dict[str, object]:
+        program = self._program()
+        at = os.path.dirname(places.work)
+        stage = {places.view: str(work.view.parent), places.work: str(work.place), places.store: str(work.store)}
+        if uid is not None and (needed := wheel_of(program)):
+            # A Python of root's own may lie where nobody else can reach it.
+            stage.update({f"{at}/{place.name}": os.fspath(place) for place in needed})
+            program = Path(at, WHEEL, program.relative_to(needed[0]))
+        return {
+            "bwrap": os.fspath(program),
+            "command": list(spec.command),
+            "uid": uid,
+            "at": at,
+            "stage": stage,
+            "work": places.work,
+            "size": spec.limits.size,
+        }
+
+    def _run(self, spec: Spec, work: Work, places: Places, uid: int | None) -> Finished:
+        words = options(spec, places)
+        arguments = os.memfd_create("arguments", os.MFD_CLOEXEC)
+        log, log_write = os.pipe()
+        phases, phases_write = os.pipe()
+        job, theirs = socket.socketpair()
+        try:
+            _write(arguments, os.fsencode("\0".join(words)) + b"\0")
+            os.lseek(arguments, 0, os.SEEK_SET)
+            request = json.dumps(self._request(spec, uid, work, places)).encode()
+            with self._lock:
+                control = self._connect(_rounded(spec.limits.size))
+                socket.send_fds(control, [request], [theirs.fileno(), log_write, phases_write, arguments, self._filter])
+        except BaseException:
+            for fd in (log, phases):
+                os.close(fd)
+            job.close()
+            raise
+        finally:
+            theirs.close()
+            for fd in (log_write, phases_write, arguments):
+                os.close(fd)
+        with job:
+            return _Watched(spec, work, job, log, phases, lambda pid: self._ipc_memory(control, pid)).finish()
+
+    def _ipc_memory(self, control: socket.socket, pid: int) -> int:
+        """Bytes of the System V objects of a sandbox, by one of its processes; 0 if that cannot be told."""
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs, self._lock, contextlib.suppress(OSError):
+                socket.send_fds(control, [json.dumps({"ipc": pid}).encode()], [theirs.fileno()])
+            ours.settimeout(_ANSWER)
+            with contextlib.suppress(OSError, ValueError):
+                return int(ours.recv(64) or 0)
+        return 0
+
+    def _connect(self, size: int) -> socket.socket:
+        if size not in self._servers:
+            if self._filter < 0:
+                code = filter_of(ISOLATION)
+                self._filter = os.memfd_create("filter", os.MFD_CLOEXEC)
+                os.write(self._filter, code)
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                process = processes.serve("sandbox server", [spawner.__file__, str(size)], theirs.fileno())
+            self._servers[size] = ours, process
+        return self._servers[size][0]
+
+
+class _Watched:
+    """A run on its way."""
+
+    def __init__(
+        self, spec: Spec, work: Work, job: socket.socket, log: int, phases: int, ipc_memory: Callable[[int], int]
+    ) -> None:
+        self._spec = spec
+        self._ipc_memory = ipc_memory
+        self._work = work
+        self._job = job
+        self._log = log
+        self._phases = phases
+        self._phase = ""
+        self._exceeded = ""
+        self._said = 0
+        self._tail = b""
+        self._pid = 0
+        self._held = usage.Held(0, 0)
+        self._began = time.monotonic()
+        self._looked = self._began
+        self._measured = self._began + 1.0
+
+    def finish(self) -> Finished:
+        """Wait for the run's end, or bring it about."""
+        raised: BaseException | None = None
+        status = b""
+        poll = select.poll()
+        for fd in (self._log, self._phases, self._job.fileno()):
+            poll.register(fd, select.POLLIN)
+        try:
+            while not status:
+                for fd, _ in poll.poll(_POLL):
+                    if fd == self._job.fileno():
+                        status = self._answer() or status
+                    elif not self._read(fd):
+                        poll.unregister(fd)
+                if raised is None and not status:
+                    try:
+                        self._look()
+                    except BaseException as error:
+                        raised = error
+                        self._kill()
+            # What was said before the end is in the pipes; nobody can add to it.
+            while self._read(self._log):
+                pass
+            while self._read(self._phases):
+                pass
+        finally:
+            os.close(self._log)
+            os.close(self._phases)
+        if raised is not None:
+            raise raised
+        code = int(status)
+        ended = os.waitstatus_to_exitcode(code) if code >= 0 else 1
+        self._check_set_up(ended)
+        return Finished(ended if ended >= 0 else 128 - ended, self._phase, self._exceeded)
+
+    def _answer(self) -> bytes:
+        data = self._job.recv(64)
+        if not data:
+            raise SandboxError("The process that starts sandboxes is gone", hint="run the command again")
+        if data.startswith(b"p"):
+            self._pid = int(data[1:].partition(b"s")[0])
+            data = data.partition(b"s")[2]
+        return data
+
+    def _read(self, fd: int) -> bool:
+        data = os.read(fd, 65536)
+        if fd == self._phases:
+            for line in data.decode("utf-8", "replace").splitlines():
+                if line.startswith(f"{LEFT} "):
+                    self._exceeded = self._exceeded or left_running(line)
+                else:
+                    self._phase = line[:200]
+                    self._work.phase(self._phase)
+        elif data:
+            self._tail = (self._tail + data)[-_TAIL:]
+            if self._said <= self._spec.limits.log:
+                self._work.log(data)
+            self._said += len(data)
+        return bool(data)
+
+    def _look(self) -> None:
+        self._work.check()
+        now = time.monotonic()
+        limits = self._spec.limits
+        if now - self._began > limits.seconds:
+            self._exceed(f"it ran for more than {limits.seconds} seconds")
+        if self._said > limits.log:
+            self._exceed(f"it wrote more than {limits.log} bytes to its log")
+        if self._pid and now - self._looked > _WATCH:
+            self._looked = now
+            pids = usage.descendants(self._pid)
+            most = limits.memory or usage.machine_memory() * 9 // 10
+            if usage.memory(pids, most) + self._held.memory > most:
+                self._exceed(f"it used more than {most} bytes of memory")
+            if len(pids) > limits.processes + 2:
+                self._exceed(f"it had more than {limits.processes} processes")
+        if now > self._measured:
+            if self._pid:
+                pids = usage.descendants(self._pid)
+                self._held = usage.held(pids)
+                self._held = self._held._replace(memory=self._held.memory + self._ipc_memory(pids[-1]))
+            places = [os.fspath(self._work.place / name) for name in ("build", "out", "tmp")]
+            used = usage.disk_use(places, limits.size)
+            if used.size + self._held.disk > limits.size:
+                self._exceed(f"it wrote more than {limits.size} bytes")
+            elif used.files > usage.files_within(limits.size):
+                most = usage.files_within(limits.size)
+                self._exceed(f"it made more than {most} files, the most for a limit of {limits.size} bytes")
+            # A large tree takes long to measure: a twentieth of the time goes into it at most.
+            self._measured = time.monotonic() + max(1.0, 20 * (time.monotonic() - now))
+
+    def _exceed(self, words: str) -> None:
+        if not self._exceeded:
+            self._exceeded = words
+            self._kill()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(OSError):
+            self._job.shutdown(socket.SHUT_WR)
+
+    def _check_set_up(self, status: int) -> None:
+        """Tell a sandbox that was not made from a build that failed: bubblewrap's complaint, before any phase."""
+        if status and not self._phase and not self._exceeded:
+            text = self._tail.decode("utf-8", "replace").strip().splitlines()
+            if text and text[-1].startswith(("bwrap: ", "fpack: ")):
+                raise forbidden(text[-1].removeprefix("fpack: "))
+
+
+def give_tree(place: Path, uid: int) -> None:
+    """Make all of a directory somebody's, and writable by its owner; by descriptors, and never through a symlink."""
+    _give_below(open_directory(os.fspath(place), None), uid)
+
+
+def _give_below(fd: int, uid: int) -> None:
+    try:
+        os.fchown(fd, uid, uid)
+        os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) | 0o700)
+        for name in os.listdir(fd):
+            if stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+                _give_below(open_directory(name, fd), uid)
+            else:
+                os.chown(name, uid, uid, dir_fd=fd, follow_symlinks=False)
+    finally:
+        os.close(fd)
+
+
+def _rounded(size: int) -> int:
+    """A limit of which there are few: the next power of two. What a build writes in all is watched exactly."""
+    return 1 << min(max(size - 1, 1).bit_length(), 62)
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,408 @@
+"""Realise derivations: look up what is known, build what is not, as much at once as the machine has cores for.
+
+One thread decides; workers only build. A derivation is first looked up as it is, in one step. If it is not known, its
+inputs are realised, it is resolved, and its key is looked up: a rebuilt input that came out the same ends here (early
+cutoff). Only then does it run. Two processes that want the same output build it once, by a lock on its key.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from blake3 import blake3
+from fpack.builders.protocol import Builder, BuildError, Cancelled, Need
+from fpack.store import canonical
+from fpack.store import derivation as derivations
+from fpack.store.derivation import Derivation, Output
+from fpack.store.errors import FpackError
+from fpack.store.locks import FileLock
+from fpack.store.path import StorePath
+from fpack.store.store import Store
+
+from .malloc import return_freed_memory
+from .reporter import Outcome, Reporter
+from .run import Result, Run, known
+
+NETWORK_JOBS = 12
+_LEAVING = 16  # runs that wait for the disk, at most
+_POLL = 0.1  # seconds between looks at a lock that another process holds
+_GRACE = 5.0  # seconds that builders have to stop
+
+
+class BuildsFailed(FpackError):
+    """Some of what was wanted could not be made. failures: (derivation's name, error), the first ones first."""
+
+    def __init__(self, failures: Sequence[tuple[str, FpackError]]) -> None:
+        first = failures[0][1]
+        count = len(failures)
+        what = first.what if count == 1 else f"{count} builds failed"
+        super().__init__(what, where=first.where or failures[0][0], why=first.why, hint=first.hint)
+        self.failures = list(failures)
+        self.exit_code = first.exit_code
+
+
+class _Job:
+    """A derivation on its way."""
+
+    __slots__ = (
+        "after", "digest", "drv", "error", "key", "leaving", "made", "paths", "planned", "resolved", "run", "waits",
+        "wanted",
+    )  # fmt: skip
+
+    def __init__(self, digest: bytes, drv: Derivation) -> None:
+        self.digest = digest
+        self.drv = drv
+        self.after: list[_Job] = []  # jobs that wait for this one
+        self.waits = 0  # how many this one waits for
+        self.leaving = False
+        self.made = False  # in this run: it was not known before
+        self.planned = False  # to be made, and its inputs not yet looked at
+        self.resolved: Derivation | None = None
+        self.key = b""
+        self.run: Run | None = None
+        self.wanted: list[tuple[_Job, str]] = []  # what a suspended run asked for: whose output of which name
+        self.paths: Mapping[str, StorePath] | None = None  # by output
+        self.error: FpackError | None = None
+
+
+class Scheduler:
+    """bodies: derivations that may not be in the database yet, by digest, encoded."""
+
+    def __init__(
+        self,
+        store: Store,
+        builders: Mapping[str, Builder],
+        reporter: Reporter,
+        *,
+        bodies: Mapping[bytes, bytes] | None = None,
+        jobs: int = 0,
+        keep_going: bool = False,
+    ) -> None:
+        self._store = store
+        self._builders = builders
+        self._reporter = reporter
+        self._bodies = dict(bodies or {})
+        self._written = False
+        self._cores = jobs or len(os.sched_getaffinity(0))
+        self._keep_going = keep_going
+        self.cut_off: dict[str, list[str]] = {}  # what was not rebuilt: of what it is made from, what came out the same
+        self._jobs: dict[bytes, _Job] = {}
+        self._stop = threading.Event()
+        self._failed = False
+        self._ready: dict[bool, deque[_Job]] = {True: deque(), False: deque()}
+        self._running = {True: 0, False: 0}
+        self._leaving = {True: 0, False: 0}  # built, and not registered yet: another one may run
+        self._delayed: list[tuple[float, _Job]] = []
+        self._settled: deque[_Job] = deque()
+        self._work: dict[bool, queue.SimpleQueue[_Job | None]] = {True: queue.SimpleQueue(), False: queue.SimpleQueue()}
+        self._results: queue.SimpleQueue[tuple[_Job, Result]] = queue.SimpleQueue()
+        self._threads: dict[bool, list[threading.Thread]] = {True: [], False: []}
+
+    def known(self, outputs: Sequence[Output]) -> list[StorePath] | None:
+        """The paths of outputs that are all built already, kept for this process; else None."""
+        found = self._store.database.built_all(outputs)
+        paths = [found[output] for output in outputs if output in found]
+        return paths if len(paths) == len(outputs) and self._store.keep(paths) else None
+
+    def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
+        """Build outputs, in order; BuildsFailed says what could not be made, Cancelled that it was interrupted."""
+        if (paths := self.known(outputs)) is not None:
+            return paths
+        return_freed_memory()
+        try:
+            wanted = [self._want(output.derivation) for output in outputs]
+            self._check(outputs)
+            left = list(wanted)
+            # Looked at from one end, so that many cost no more each than few.
+            while left or self._busy():
+                if left and (left[-1].paths is not None or left[-1].error is not None):
+                    left.pop()
+                    continue
+                if self._failed and not self._keep_going and not self._busy():
+                    break
+                # What fails by its first input is known to fail while the others are being built: they end first.
+                if left:
+                    self._start()
+                self._settle()
+                self._step()
+                self._settle()
+        except KeyboardInterrupt:
+            self._abort()
+            raise Cancelled("Interrupted", hint="run the same command again: it carries on") from None
+        finally:
+            self._end()
+        failures = [
+            (job.drv.name, job.error)
+            for job in self._jobs.values()
+            if job.error is not None and not isinstance(job.error, _DependencyFailed)
+        ]
+        if failures:
+            raise BuildsFailed([f for f in failures if not isinstance(f[1], Cancelled)] or failures)
+        return [job.paths[o.name] for job, o in zip(wanted, outputs, strict=True) if job.paths is not None]
+
+    # One thread decides.
+
+    def _drv(self, digest: bytes) -> Derivation:
+        body = self._bodies.get(digest) or self._store.database.derivation(digest)
+        if body is None:
+            raise BuildError("A derivation is not in the store", where=digest.hex(), hint="evaluate it again")
+        return derivations.decode(body)
+
+    def _want(self, digest: bytes) -> _Job:
+        """The job of a derivation, and the jobs of all that it needs. A loop: graphs can be deep."""
+        if job := self._jobs.get(digest):
+            return job
+        if not self._written:
+            # Written before anything is built, so that what is built can be explained later.
+            self._store.database.add_derivations(self._bodies)
+            self._written = True
+        todo = [digest]
+        while todo:
+            now = todo[-1]
+            job = self._jobs.get(now)
+            if job is None:
+                job = self._look_up(now)
+                if job.paths is None:
+                    missing = [i.derivation for i in job.drv.inputs if i.derivation not in self._jobs]
+                    todo += reversed(missing)
+                    job.planned = True
+                    continue
+            todo.pop()
+            if job.planned:
+                job.planned = False
+                self._wait(job, [self._jobs[i.derivation] for i in job.drv.inputs])
+                if not job.waits:
+                    self._resolve(job)
+        self._settle()
+        return self._jobs[digest]
+
+    def _check(self, outputs: Sequence[Output]) -> None:
+        """BuildError if a derivation that is looked at has no such output."""
+        for output in outputs:
+            drv = self._jobs[output.derivation].drv
+            if output.name not in drv.outputs:
+                has = ", ".join(drv.outputs)
+                raise BuildError(f"{drv.name} has no output {output.name!r}", where=drv.name, hint=f"it has: {has}")
+
+    def _look_up(self, digest: bytes) -> _Job:
+        job = self._jobs[digest] = _Job(digest, self._drv(digest))
+        found = {name: self._store.database.built(Output(digest, name)) for name in job.drv.outputs}
+        paths = {name: path for name, path in found.items() if path is not None}
+        if len(paths) == len(found) and self._store.keep(paths.values()):
+            job.paths = paths
+        else:
+            self._reporter.planned(digest, job.drv.kind, job.drv.name)
+        return job
+
+    def _wait(self, job: _Job, others: Sequence[_Job]) -> None:
+        for other in others:
+            if other.error is not None:
+                job.error = job.error or _DependencyFailed(other)
+            elif other.paths is None:
+                other.after.append(job)
+                job.waits += 1
+
+    def _resolve(self, job: _Job) -> None:
+        """All inputs are there: look the resolved derivation up, or make the job ready to run."""
+        if job.error is None:
+            try:
+                self._check(job.drv.inputs)
+            except BuildError as error:
+                job.error = error
+        if job.error is not None:
+            self._fail(job, job.error)
+            return
+        built = {}
+        for i in job.drv.inputs:
+            other = self._jobs[i.derivation]
+            assert other.paths is not None
+            built[i] = (derivations.placeholder(i.derivation, other.drv.name, i.name), other.paths[i.name])
+        job.resolved = derivations.resolve(job.drv, built)
+        builder = self._builders.get(job.drv.kind)
+        if builder is None:
+            kinds = ", ".join(sorted(self._builders))
+            what = f"There is no builder of kind {job.drv.kind!r}"
+            self._fail(job, BuildError(what, where=job.drv.name, hint=f"known kinds: {kinds}"))
+            return
+        job.key = blake3(canonical.encode(builder.key(job.resolved))).digest(20)
+        if not self._cut_off(job):
+            self._ready[builder.network].append(job)
+
+    def _cut_off(self, job: _Job) -> bool:
+        assert job.resolved is not None
+        paths = known(self._store, job.key, job.digest, job.resolved)
+        if paths is None:
+            return False
+        made = [self._jobs[i.derivation].drv.name for i in job.drv.inputs if self._jobs[i.derivation].made]
+        self.cut_off[job.drv.name] = made
+        self._done(job, paths, Outcome.CUT_OFF)
+        return True
+
+    def _start(self) -> None:
+        """Give workers what is ready."""
+        now = time.monotonic()
+        due = [job for when, job in self._delayed if when <= now]
+        self._delayed = [(when, job) for when, job in self._delayed if when > now]
+        for job in due:
+            if not self._cut_off(job):
+                self._ready[self._builders[job.drv.kind].network].append(job)
+        for network, limit in ((True, NETWORK_JOBS), (False, self._cores)):
+            while self._ready[network] and self._running[network] < limit and self._leaving[network] < _LEAVING:
+                if self._failed and not self._keep_going:
+                    return
+                job = self._ready[network].popleft()
+                if job.run is None:
+                    assert job.resolved is not None
+                    builder = self._builders[job.drv.kind]
+                    lock = FileLock(self._store.root / "locks" / f"build-{job.key.hex()}")
+                    task = (self._store, job.resolved, job.digest, job.key, self._reporter, self._stop)
+                    job.run = Run(builder, lock, *task, self._leaver(job))
+                self._running[network] += 1
+                self._reporter.started(job.digest)
+                if len(self._threads[network]) < self._running[network] + self._leaving[network]:
+                    thread = threading.Thread(target=self._worker, args=(network,), daemon=True)
+                    self._threads[network].append(thread)
+                    thread.start()
+                self._work[network].put(job)
+
+    def _step(self) -> None:
+        """Take one result, if one comes soon."""
+        try:
+            job, result = self._results.get(timeout=_POLL if self._delayed else 1.0)
+        except queue.Empty:
+            return
+        if self._leaves(job, result):
+            return
+        if result.busy:
+            self._reporter.waiting(job.digest)
+            self._delayed.append((time.monotonic() + _POLL, job))
+        elif result.error is not None:
+            self._fail(job, result.error)
+        elif result.need is not None:
+            self._suspend(job, result.need)
+        else:
+            assert result.paths is not None
+            self._done(job, result.paths, result.outcome)
+
+    def _leaver(self, job: _Job) -> Callable[[], None]:
+        return lambda: self._results.put((job, Result(leaving=True)))
+
+    def _leaves(self, job: _Job, result: Result) -> bool:
+        """Count a job out of those that run. True if it has no result yet."""
+        network = self._builders[job.drv.kind].network
+        if result.leaving:
+            job.leaving = True
+            self._running[network] -= 1
+            self._leaving[network] += 1
+            return True
+        (self._leaving if job.leaving else self._running)[network] -= 1
+        job.leaving = False
+        return False
+
+    def _suspend(self, job: _Job, need: Need) -> None:
+        new = {}
+        digests = []
+        for wanted in need.wanted:
+            if isinstance(wanted, Output):
+                digests.append(wanted.derivation)
+            else:
+                body = wanted.encode()
+                digests.append(derivations.digest(body))
+                new[digests[-1]] = body
+        if new:
+            self._bodies.update(new)
+            self._store.database.add_derivations(new)
+        jobs = [self._want(digest) for digest in digests]
+        names = [wanted.name if isinstance(wanted, Output) else "out" for wanted in need.wanted]
+        self._check([Output(*each) for each in zip(digests, names, strict=True)])
+        job.wanted = list(zip(jobs, names, strict=True))
+        self._wait(job, jobs)
+        if not job.waits:
+            self._resume(job)
+
+    def _resume(self, job: _Job) -> None:
+        if job.error is not None:
+            assert job.run is not None
+            job.run.drop()
+            self._fail(job, job.error)
+            return
+        assert job.run is not None
+        job.run.answer = [other.paths[name] for other, name in job.wanted if other.paths is not None]
+        # First: what was begun holds a lock, and is nearer to its end.
+        self._ready[self._builders[job.drv.kind].network].appendleft(job)
+
+    def _done(self, job: _Job, paths: Mapping[str, StorePath], outcome: Outcome) -> None:
+        job.paths = paths
+        job.made = True
+        self._reporter.finished(job.digest, outcome, str(next(iter(paths.values()))))
+        self._settled.append(job)
+
+    def _fail(self, job: _Job, error: FpackError) -> None:
+        if not error.where:
+            error.where = job.drv.name
+        job.error = error
+        skipped = isinstance(error, (_DependencyFailed, Cancelled))
+        self._failed = True
+        if not self._keep_going:
+            self._stop.set()
+        self._reporter.finished(job.digest, Outcome.SKIPPED if skipped else Outcome.FAILED, "")
+        self._settled.append(job)
+
+    def _settle(self) -> None:
+        """Tell those that wait for a job that it is done with; a loop, since one can settle the next."""
+        while self._settled:
+            job = self._settled.popleft()
+            after, job.after = job.after, []
+            for other in after:
+                if job.error is not None and other.error is None:
+                    other.error = _DependencyFailed(job)
+                other.waits -= 1
+                if not other.waits and other.paths is None:
+                    if other.run is None:
+                        self._resolve(other)
+                    else:
+                        self._resume(other)
+
+    # Workers build.
+
+    def _worker(self, network: bool) -> None:
+        while (job := self._work[network].get()) is not None:
+            assert job.run is not None
+            self._results.put((job, job.run.go()))
+
+    def _abort(self) -> None:
+        """Tell the builders to stop, and give them a moment. A second Ctrl-C ends the process at once."""
+        self._stop.set()
+        end = time.monotonic() + _GRACE
+        try:
+            while self._busy() and time.monotonic() < end:
+                try:
+                    job, result = self._results.get(timeout=0.1)
+                except queue.Empty:
+                    continue
+                self._leaves(job, result)
+        except KeyboardInterrupt:
+            os._exit(130)
+
+    def _busy(self) -> bool:
+        return any(self._running.values()) or any(self._leaving.values())
+
+    def _end(self) -> None:
+        for network, threads in self._threads.items():
+            for _ in threads:
+                self._work[network].put(None)
+        for job in self._jobs.values():
+            if job.run is not None and not job.run.running:
+                job.run.drop()
+
+
+class _DependencyFailed(FpackError):
+    """Something that a job needs could not be made."""
+
+    def __init__(self, other: _Job) -> None:
+        super().__init__(f"{other.drv.name} could not be made")

@@ -1,0 +1,41 @@
+"""A stream of bytes, compressed on its way into a file by one of the codecs that layers have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from fpack.store.canonical import Value
+
+from . import codecs
+from .output_file import write
+
+SUFFIXES = {"zstd": ".zst", "gzip": ".gz", "none": ""}
+
+
+def compress(
+    pieces: Iterator[bytes],
+    codec: Mapping[str, Value],
+    size: int,
+    fd: int,
+    hashers: Callable[[bytes], None] | None = None,
+) -> int:
+    """Write `pieces`, which have exactly `size` bytes, and return how many bytes were written.
+
+    hashers: is given what is written.
+    """
+    compressor: Any = codecs.compressor(codec, size)
+    written = 0
+
+    def put(data: bytes) -> None:
+        nonlocal written
+        if data:
+            written += len(data)
+            write(fd, data)
+            if hashers is not None:
+                hashers(data)
+
+    for piece in pieces:
+        put(compressor.compress(piece))
+    put(compressor.flush())
+    return written

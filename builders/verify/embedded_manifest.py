@@ -1,0 +1,202 @@
+"""The manifest that an image carries, and the other documents that refer to it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fpack.builders.manifest import json_form
+from fpack.builders.manifest.format import ARTIFACTS, REFERRERS, Blob, media_types
+from fpack.builders.manifest.reader import MAX_SIZE, Reader
+from fpack.builders.streams.stream import ArchiveError, Section, blocks
+from fpack.store.errors import FpackError
+
+from . import documents
+from .documents import BadDocument, blob_name, descriptor, shown
+from .findings import BLOB, DOCUMENT, MANIFEST, Report
+from .image_archive import Archive
+
+MAX_LIST = 1 << 20
+MAX_MANIFESTS = 64
+CHUNK = 1 << 18
+_FIELDS = {"mediaType", "digest", "size", "artifactType", "annotations"}
+
+
+def find(archive: Archive) -> list[bytes]:
+    """The canonical manifests that an image carries: one for each platform, none if it carries none.
+
+    BadDocument if one cannot be had whole.
+    """
+    found: list[bytes] = []
+    if REFERRERS not in archive.sizes:
+        return found
+    for entry in _entries(archive):
+        if isinstance(entry, dict) and entry.get("artifactType") in ARTIFACTS:
+            artifact = _artifact(archive, descriptor(entry, REFERRERS))
+            if len(found) >= MAX_MANIFESTS:
+                raise BadDocument(REFERRERS, f"the image carries more than {MAX_MANIFESTS} manifests")
+            exact, _ = media_types(str(entry["artifactType"]))
+            found += [_data(archive, layer) for layer in _layers(artifact) if layer.media_type == exact]
+    return found
+
+
+def _entries(archive: Archive) -> list[Any]:
+    value = documents.read(archive, REFERRERS, MAX_LIST).value
+    entries = value.get("manifests") if isinstance(value, dict) else None
+    about = {"schemaVersion": 2, "mediaType": documents.INDEX, "manifests": entries}
+    if not isinstance(entries, list) or value != about:
+        raise BadDocument(REFERRERS, "it is no list of referrers")
+    return entries
+
+
+def _artifact(archive: Archive, blob: Blob) -> Any:
+    """The artifact of a descriptor."""
+    name = blob_name(blob.digest)
+    document = documents.read(archive, name, MAX_LIST)
+    if (document.digest, document.size) != (blob.digest, blob.size):
+        raise BadDocument(name, f"its content has the digest {document.digest} and {document.size} bytes")
+    if not isinstance(document.value, dict):
+        raise BadDocument(name, "it is no artifact")
+    return document.value
+
+
+def _layers(artifact: Any) -> list[Blob]:
+    layers = artifact.get("layers")
+    if not isinstance(layers, list):
+        raise BadDocument(REFERRERS, "an artifact has no layers")
+    return [descriptor(layer, REFERRERS) for layer in layers]
+
+
+def _data(archive: Archive, blob: Blob) -> bytes:
+    """What a compressed blob holds: no more than a manifest may have."""
+    name = blob_name(blob.digest)
+    size = archive.sizes.get(name)
+    if size != blob.size:
+        raise BadDocument(name, f"the manifest has {size} bytes, and its descriptor says {blob.size}")
+    sha256 = hashlib.sha256()
+    for chunk in _chunks(archive, name):
+        sha256.update(chunk)
+    if f"sha256:{sha256.hexdigest()}" != blob.digest:
+        raise BadDocument(name, "the manifest's content is not that of its digest")
+    data = bytearray()
+    try:
+        for block in _unpacked(archive, name):
+            data += block
+            if len(data) > MAX_SIZE:
+                raise BadDocument(name, f"the manifest unpacks to more than {MAX_SIZE} bytes")
+    except ArchiveError as error:
+        raise BadDocument(name, f"the manifest cannot be unpacked: {error.why}") from None
+    return bytes(data)
+
+
+def _unpacked(archive: Archive, name: str) -> Iterator[bytes]:
+    with archive.open(name) as file:
+        yield from blocks(Section(file, archive.sizes[name]), "zst")
+
+
+def _chunks(archive: Archive, name: str) -> Iterator[bytes]:
+    left = archive.sizes[name]
+    with archive.open(name) as file:
+        while left and (chunk := file.read(min(left, CHUNK))):
+            left -= len(chunk)
+            yield chunk
+
+
+class Referrers:
+    """A check of all that refers to images. used: takes the names of the files that belong to that.
+
+    images: by digest; an index of them counts as one. manifests: what each was checked against, by digest.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        images: Mapping[str, Blob],
+        manifests: Mapping[str, bytes],
+        report: Report,
+        used: set[str],
+    ) -> None:
+        self._archive = archive
+        self._images = images
+        self._manifests = manifests
+        self._report = report
+        self._used = used
+        # The types of artifacts that are about the image and are no manifest: nothing is said of what is in them.
+        self.artifacts: list[str] = []
+
+    def check(self) -> None:
+        """Every referrer is an artifact about this image, whole, and the manifest among them is the right one."""
+        archive = self._archive
+        if REFERRERS not in archive.sizes:
+            return
+        self._used.add(REFERRERS)
+        try:
+            for entry in _entries(archive):
+                self._referrer(entry)
+        except BadDocument as error:
+            self._report.add(error.kind, error.where, error.why)
+
+    def _referrer(self, entry: Any) -> None:
+        report = self._report
+        blob = descriptor(entry, REFERRERS)
+        name = blob_name(blob.digest)
+        self._used.add(name)
+        if blob.media_type != documents.MANIFEST or entry.keys() - _FIELDS:
+            report.add(DOCUMENT, f"{REFERRERS}: {name}", f"its entry is not as it must be: {shown(entry)}")
+        artifact = _artifact(self._archive, blob)
+        subject = artifact.get("subject")
+        digest = str(subject.get("digest")) if isinstance(subject, dict) else ""
+        image = self._images.get(digest)
+        if image is None or subject != documents.value_of(image):
+            report.add(DOCUMENT, name, f"the artifact is about another image: {shown(subject)}")
+        if artifact.get("artifactType") != entry.get("artifactType"):
+            report.add(DOCUMENT, name, f"it is of the type {shown(artifact.get('artifactType'))}")
+        for each in [descriptor(artifact.get("config"), name), *_layers(artifact)]:
+            self._blob(each)
+        if artifact.get("artifactType") not in ARTIFACTS:
+            self.artifacts.append(str(artifact.get("artifactType")))
+        if artifact.get("artifactType") in ARTIFACTS and digest in self._manifests:
+            self._manifest(artifact, self._manifests[digest])
+
+    def _blob(self, blob: Blob) -> None:
+        name = blob_name(blob.digest)
+        self._used.add(name)
+        size = self._archive.sizes.get(name)
+        if size != blob.size:
+            what = "it is not there" if size is None else f"it has {size} bytes; its descriptor says {blob.size}"
+            self._report.add(BLOB, name, what)
+            return
+        sha256 = hashlib.sha256()
+        for chunk in _chunks(self._archive, name):
+            sha256.update(chunk)
+        if f"sha256:{sha256.hexdigest()}" != blob.digest:
+            self._report.add(BLOB, name, f"the blob's content has the digest sha256:{sha256.hexdigest()}")
+
+    def _manifest(self, artifact: Any, data: bytes) -> None:
+        """The manifest within is the one that the image was checked against, in both forms."""
+        layers = {layer.media_type: layer for layer in _layers(artifact)}
+        canonical, text = media_types(str(artifact.get("artifactType")))
+        exact = layers.get(canonical)
+        if exact is not None and _data(self._archive, exact) != data:
+            self._report.add(MANIFEST, blob_name(exact.digest), "the image carries another manifest than this one")
+        elif text in layers:
+            self._json(layers[text], data)
+
+    def _json(self, blob: Blob, data: bytes) -> None:
+        name = blob_name(blob.digest)
+        wanted, length = hashlib.sha256(), 0
+        for piece in json_form.render(Reader(data)):
+            wanted.update(piece)
+            length += len(piece)
+        found, seen = hashlib.sha256(), 0
+        try:
+            for block in _unpacked(self._archive, name):
+                seen += len(block)
+                if seen > length:
+                    break
+                found.update(block)
+        except (FpackError, KeyError):
+            seen = -1
+        if seen != length or found.digest() != wanted.digest():
+            self._report.add(MANIFEST, name, "the JSON form of the manifest says something else than the canonical one")

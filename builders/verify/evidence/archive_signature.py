@@ -1,0 +1,217 @@
+"""Whether Debian's archive vouches for a package: its line in an index, and that index in a signed release.
+
+The release must be of the suite that the lock names, and the index its list of binary packages for one component and
+the lock's architecture: a release lists other files with packages in them, such as those of the installer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import re
+import time
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.builders.debian.release import Release, parse_release
+from fpack.builders.debian.signatures import KeyringError, Signature, find_keyring, verify
+from fpack.builders.debian.suites import RELEASES, show_date
+from fpack.builders.manifest.format import Index, Lock, Package, Suite
+from fpack.builders.verify.findings import TRACE, Report, unavailable
+from fpack.store.errors import FpackError
+
+from .local import AtHand
+
+CHUNK = 1 << 20
+Buffer = mmap.mmap | bytes
+_PACKAGE = re.compile(rb"\nPackage:[ \t]*([^\s]+)")
+_INDEX = re.compile(r"([a-z0-9][a-z0-9-]*)/binary-([a-z0-9][a-z0-9-]*)/Packages(?:\.(?:xz|gz|bz2|zst))?\Z")
+_POOL = re.compile(r"pool/(?:updates/)?([a-z0-9][a-z0-9-]*)/[^/]+/.+\.deb\Z")
+_SOURCE = re.compile(r"(\S+)(?:[ \t]+\(([^)]*)\))?\Z")
+ALL = "all"
+
+
+class _Text(NamedTuple):
+    """An index, and where the stanzas of the lock's packages begin."""
+
+    text: Buffer
+    starts: dict[str, list[int]]
+
+
+class Archives:
+    """The indexes of a lock, opened when they are first needed. signed: by suite, the signature that was accepted."""
+
+    def __init__(self, lock: Lock, hand: AtHand, report: Report) -> None:
+        self._lock = lock
+        self._hand = hand
+        self._report = report
+        self._texts: dict[str, _Text | None] = {}
+        self._signed: dict[str, bool] = {}
+        self.signed: dict[str, Signature] = {}
+
+    def vouch(self, package: Package) -> tuple[str | None, bool]:
+        """The suite in whose index a package is (None: not known here), and whether that index is signed.
+
+        A package that none of the archive's indexes has is a finding; so is one for another architecture.
+        """
+        if package.arch not in (self._lock.arch, ALL):
+            what = f"it is for {package.arch}, and the lock for {self._lock.arch}"
+            self._report.add(TRACE, f"package {package.name}", what)
+            return None, False
+        suites = {suite.suite: suite for suite in self._lock.suites if suite.archive == package.archive}
+        indexes = [index for index in self._lock.indexes if index.suite in suites]
+        absent = 0
+        for index in indexes:
+            text = self._text(suites[index.suite], index)
+            if text is None:
+                absent += 1
+            elif _lists(text.text, text.starts.get(package.name, ()), package):
+                return index.suite, self._is_of(index, package) and self._is_signed(suites[index.suite], index)
+        if indexes and not absent:
+            names = ", ".join(index.suite for index in indexes)
+            self._report.add(TRACE, f"package {package.name}", f"no index that the lock names lists it ({names})")
+        return None, False
+
+    def _is_of(self, index: Index, package: Package) -> bool:
+        """Tell whether a package's file belongs to the component and architecture of the index."""
+        found, pool = _INDEX.match(index.file), _POOL.match(package.file)
+        if found is None or found[2] != self._lock.arch:
+            what = f"{index.file!r:.100} is no list of binary packages for {self._lock.arch}"
+            self._report.add(TRACE, f"suite {index.suite}", what)
+            return False
+        if pool is None or pool[1] != found[1]:
+            what = f"its file {package.file!r:.200} is not of the component {found[1]}, whose index lists it"
+            self._report.add(TRACE, f"package {package.name}", what)
+            return False
+        return True
+
+    def _text(self, suite: Suite, index: Index) -> _Text | None:
+        if index.sha256 not in self._texts:
+            self._texts[index.sha256] = self._open(suite, index)
+        return self._texts[index.sha256]
+
+    def _open(self, suite: Suite, index: Index) -> _Text | None:
+        place, remote = self._hand.index(index.sha256), self._hand.remote
+        why = "is not at hand"
+        if place is not None and (place.stat().st_size, _sha256(place)) != (index.size, index.sha256):
+            place, why = None, "is damaged in the cache"
+        if place is None and remote is not None:
+            try:
+                place = remote.index(suite, index)
+            except FpackError as error:
+                why = unavailable(error)
+        if place is None:
+            self._report.note(f"the index of {index.suite} {why}")
+            return None
+        with open(place, "rb") as file:
+            # What is empty cannot be mapped.
+            text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if index.size else b""
+        return _Text(text, _starts(text, {pin.name.encode() for pin in self._lock.packages}))
+
+    def _is_signed(self, suite: Suite, index: Index) -> bool:
+        key = f"{suite.sha256} {index.sha256}"
+        if key not in self._signed:
+            self._signed[key] = self._verify(suite, index)
+        return self._signed[key]
+
+    def _verify(self, suite: Suite, index: Index) -> bool:
+        place = self._release(suite)
+        if place is None:
+            return False
+        try:
+            keyring = find_keyring(self._hand.keyring)
+            # The image may be older than the key's last day. The key must have been valid when it signed.
+            signed = verify(place.read_bytes(), keyring, str(place), now=time.time(), new=False)
+            found = parse_release(signed.text, suite.sha256, str(place))
+        except KeyringError as error:
+            self._report.note(f"the signature of {suite.suite} cannot be checked: {error.what}")
+            return False
+        except FpackError as error:
+            self._report.add(TRACE, f"suite {suite.suite}", f"{error.what} {error.why}".strip())
+            return False
+        problem = self._problem(suite, index, found)
+        if problem:
+            self._report.add(TRACE, f"suite {suite.suite}", problem)
+        else:
+            self.signed[suite.suite] = signed.signatures[0]
+        return not problem
+
+    def _release(self, suite: Suite) -> Path | None:
+        place, why = self._hand.release(suite.sha256), "is not at hand"
+        if place is not None and _sha256(place) == suite.sha256:
+            return place
+        if self._hand.remote is not None:
+            try:
+                return self._hand.remote.release(suite)
+            except FpackError as error:
+                why = unavailable(error)
+        self._report.note(f"the signed release of {suite.suite} {why}")
+        return None
+
+    def _problem(self, suite: Suite, index: Index, found: Release) -> str:
+        """Say where a signed release differs from the lock, or that it does not list the index; "" if it agrees."""
+        if suite.suite not in (found.codename, found.suite):
+            return f"its signed release is of {found.codename or found.suite}"
+        of_release = RELEASES.get(self._lock.release)
+        if of_release is not None and (suite.suite, suite.archive) not in [tuple(each) for each in of_release]:
+            return f"it is no suite of {self._lock.release} in the archive {suite.archive}"
+        if (suite.date, suite.until) != (found.date, found.until):
+            return f"its signed release was made on {show_date(found.date)}, and the lock says otherwise"
+        plain = index.file.rpartition("/")[0] + "/Packages"
+        for path, sha256, size in (
+            (plain, index.sha256, index.size),
+            (index.file, index.packed_sha256, index.packed_size),
+        ):
+            listed = found.files.get(path)
+            if listed is None or (listed.sha256, listed.size) != (sha256, size):
+                return f"its signed release does not list {path} with the digest {sha256}"
+        return ""
+
+
+def _lists(text: Buffer, starts: Iterable[int], package: Package) -> bool:
+    """Whether an index has this package, with all that the lock says of its file, in a stanza that begins there."""
+    wanted = {
+        "Package": package.name,
+        "Version": package.version,
+        "Architecture": package.arch,
+        "SHA256": package.sha256,
+        "Size": str(package.size),
+        "Filename": package.file,
+    }
+    for start in starts:
+        fields = _stanza(text, start)
+        source = _SOURCE.match(fields.get("Source", package.name))
+        sources = (source[1], source[2] or package.version) if source is not None else None
+        if sources != (package.source, package.source_version):
+            continue
+        if all(fields.get(key, "").removeprefix("./") == value for key, value in wanted.items()):
+            return True
+    return False
+
+
+def _stanza(text: Buffer, start: int) -> dict[str, str]:
+    end = text.find(b"\n\n", start)
+    stanza = text[start : end if end >= 0 else len(text)].decode("utf-8", "replace")
+    lines = [line for line in stanza.split("\n") if line[:1] not in (" ", "\t")]
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def _starts(text: Buffer, names: Collection[bytes]) -> dict[str, list[int]]:
+    """Where the stanzas of these packages begin. One pass over it: it has 50 MB, and the names can be many."""
+    found: dict[str, list[int]] = {}
+    first = re.match(rb"Package:[ \t]*([^\s]+)", text)
+    places = [(match.start() + 1, match[1]) for match in _PACKAGE.finditer(text) if match[1] in names]
+    if first is not None and first[1] in names:
+        places.insert(0, (0, first[1]))
+    for start, name in places:
+        found.setdefault(name.decode(), []).append(start)
+    return found
+
+
+def _sha256(place: Path) -> str:
+    sha256 = hashlib.sha256()
+    with open(place, "rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            sha256.update(chunk)
+    return sha256.hexdigest()

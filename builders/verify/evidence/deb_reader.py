@@ -1,0 +1,164 @@
+"""A .deb's files and control stanza, by the standard library: another reader than the one that unpacks packages."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from fpack.builders.manifest.format import DIRECTORY, FILE, SCRIPTS, SYMLINK
+from fpack.builders.streams.stream import Section, blocks
+from fpack.builders.verify.findings import VerifyError
+
+CHUNK = 1 << 18
+MAX_CONTROL = 1 << 20
+_WANTED = {"control", *SCRIPTS}
+_CODECS = {"": "", ".gz": "gz", ".xz": "xz", ".bz2": "bz2", ".zst": "zst"}
+
+
+class Shipped(NamedTuple):
+    """What a package has at a path."""
+
+    kind: str
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    sha256: bytes
+    target: bytes
+
+
+class Package(NamedTuple):
+    """control: the stanza. files: by path, relative and with nothing before it.
+
+    scripts: the SHA-256 of the other files of its control member, by name. postinst: the text of that one.
+    """
+
+    control: str
+    files: dict[bytes, Shipped]
+    scripts: Mapping[str, bytes] = {}
+    postinst: str = ""
+
+
+def digest(place: Path) -> tuple[str, int]:
+    """A file's SHA-256 in hexadecimal, and its size."""
+    sha256, size = hashlib.sha256(), 0
+    with open(place, "rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            sha256.update(chunk)
+            size += len(chunk)
+    return sha256.hexdigest(), size
+
+
+def read(place: Path) -> Package:
+    """The package in a file. VerifyError if it is none."""
+    control: dict[str, bytes] = {}
+    files = None
+    try:
+        with open(place, "rb") as file:
+            for name, section in _members(file):
+                if name.startswith("control.tar"):
+                    control = _control(section, name.removeprefix("control.tar"))
+                elif name.startswith("data.tar"):
+                    files = _files(section, name.removeprefix("data.tar"))
+                    break
+    except (tarfile.TarError, ValueError, EOFError, KeyError) as error:
+        raise VerifyError("A package cannot be read", where=str(place), why=str(error)) from None
+    stanza = control.pop("control", b"").decode("utf-8", "replace")
+    if files is None or not stanza:
+        raise VerifyError("A package cannot be read", where=str(place), why="it has no control data, or no files")
+    scripts = {name: hashlib.sha256(data).digest() for name, data in control.items()}
+    return Package(stanza, files, scripts, control.get("postinst", b"").decode("utf-8", "replace"))
+
+
+def _members(file: BinaryIO) -> Iterator[tuple[str, Section]]:
+    """The members of an ar archive."""
+    if file.read(8) != b"!<arch>\n":
+        raise ValueError("it is no ar archive")
+    while header := file.read(60):
+        if len(header) < 60 or header[58:] != b"`\n":
+            raise ValueError("its ar archive is damaged")
+        size = int(header[48:58])
+        start = file.tell()
+        yield header[:16].decode("ascii").rstrip().rstrip("/"), Section(file, size)
+        file.seek(start + size + size % 2)
+
+
+class _Blocks:
+    """Blocks as a file that tarfile reads forward."""
+
+    def __init__(self, source: Iterator[bytes]) -> None:
+        self._source = source
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        """Exactly `size` bytes, fewer at the end."""
+        parts, left = [], size
+        while left:
+            if not self._rest:
+                self._rest = next(self._source, b"")
+                if not self._rest:
+                    break
+            piece, self._rest = self._rest[:left], self._rest[left:]
+            parts.append(piece)
+            left -= len(piece)
+        return b"".join(parts)
+
+
+def _open(section: Section, ending: str) -> tarfile.TarFile:
+    source: Any = _Blocks(blocks(section, _CODECS[ending]))
+    return tarfile.open(
+        fileobj=source, mode="r|", encoding="utf-8", errors="surrogateescape", bufsize=1 << 16
+    )  # fmt: skip
+
+
+def _control(section: Section, ending: str) -> dict[str, bytes]:
+    """Read the stanza and the scripts of the control member, by name."""
+    found: dict[str, bytes] = {}
+    with _open(section, ending) as archive:
+        for info in archive:
+            name = info.name.removeprefix("./")
+            if name in _WANTED and info.isfile() and info.size <= MAX_CONTROL:
+                file = archive.extractfile(info)
+                assert file is not None
+                found[name] = file.read()
+    return found
+
+
+def _files(section: Section, ending: str) -> dict[bytes, Shipped]:
+    found: dict[bytes, Shipped] = {}
+    with _open(section, ending) as archive:
+        for info in archive:
+            archive.members = []  # type: ignore[attr-defined]  # else it keeps every header
+            path = _path(info.name)
+            if not path:
+                continue
+            if info.islnk():
+                found[path] = found[_path(info.linkname)]
+            elif info.isfile():
+                file = archive.extractfile(info)
+                assert file is not None
+                sha256 = hashlib.sha256()
+                while chunk := file.read(CHUNK):
+                    sha256.update(chunk)
+                found[path] = _shipped(FILE, info, size=info.size, sha256=sha256.digest())
+            elif info.issym():
+                found[path] = _shipped(SYMLINK, info, target=_bytes(info.linkname))
+            elif info.isdir():
+                found[path] = _shipped(DIRECTORY, info)
+    return found
+
+
+def _shipped(kind: str, info: tarfile.TarInfo, size: int = 0, sha256: bytes = b"", target: bytes = b"") -> Shipped:
+    mode = 0o777 if kind == SYMLINK else info.mode & 0o7777
+    return Shipped(kind, mode, info.uid, info.gid, size, sha256, target)
+
+
+def _path(name: str) -> bytes:
+    return b"/".join(part for part in _bytes(name).split(b"/") if part not in (b"", b"."))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,202 @@
+"""An image where it lies: an OCI layout in a tar or a directory, as names and bytes. No link in it is followed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from fpack.builders.manifest.format import DIRECTORY, FILE
+
+from .findings import ARCHIVE, Report, VerifyError
+from .strict_tar import Tar
+
+CHUNK = 1 << 18
+MAX_MEMBERS = 20_000
+_DIRECTORIES = {"blobs", "blobs/sha256"}
+_PACKED = {b"\x1f\x8b": "gzip -d", b"\x28\xb5\x2f\xfd": "zstd -d", b"\xfd7zXZ": "xz -d", b"BZh": "bzip2 -d"}
+
+
+class Archive(Protocol):
+    """sizes: the bytes of each file, by its name; a name is as the layout has it, with nothing before it."""
+
+    sizes: dict[str, int]
+
+    def open(self, name: str) -> BinaryIO:
+        """A file, positioned at its start; it may have more bytes than `sizes` says."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
+def open_archive(place: Path, report: Report) -> Archive:
+    """The image at `place`. What is odd about the archive itself goes to `report`."""
+    try:
+        mode = place.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return LayoutArchive(place, report)
+        if not stat.S_ISREG(mode):
+            raise VerifyError("An image is a tar file or an OCI layout directory", where=str(place))
+        return TarArchive(place, report)
+    except FileNotFoundError:
+        raise VerifyError(
+            f"There is no image {place}", hint="give the file or directory that fpack pack wrote"
+        ) from None
+    except OSError as error:
+        raise VerifyError("The image cannot be read", where=str(place), why=error.strerror or "") from None
+
+
+class LayoutArchive:
+    """A directory. Links in it are not followed: what a digest names must lie in it."""
+
+    def __init__(self, place: Path, report: Report) -> None:
+        self._place = place
+        self.sizes: dict[str, int] = {}
+        if not (place / "oci-layout").is_file():
+            raise VerifyError("The directory is no OCI layout", where=str(place), why="it has no file oci-layout")
+        self._scan("", report)
+
+    def _scan(self, folder: str, report: Report) -> None:
+        with os.scandir(self._place / folder) as entries:
+            for entry in sorted(entries, key=lambda each: each.name):
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                if len(self.sizes) > MAX_MEMBERS:
+                    raise VerifyError("The directory has too many files", why=f"the limit is {MAX_MEMBERS}")
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode):
+                    self.sizes[name] = status.st_size
+                elif stat.S_ISDIR(status.st_mode) and name in _DIRECTORIES:
+                    self._scan(name, report)
+                else:
+                    noun = "a directory" if stat.S_ISDIR(status.st_mode) else "no file"
+                    report.add(ARCHIVE, name, f"it is {noun}, and does not belong to an image")
+
+    def open(self, name: str) -> BinaryIO:
+        """A file of the layout."""
+        fd = os.open(self._place / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise VerifyError("A file of the image changed while it was read", where=name)
+        return os.fdopen(fd, "rb", buffering=0)
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class TarArchive:
+    """A tar: one pass over its headers, and each file is read where it lies."""
+
+    def __init__(self, place: Path, report: Report) -> None:
+        self._file = open(place, "rb", buffering=0)  # noqa: SIM115 - closed by close
+        self.sizes: dict[str, int] = {}
+        self._starts: dict[str, int] = {}
+        try:
+            self._check_magic(place)
+            self._scan(place, report)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _check_magic(self, place: Path) -> None:
+        head = self._file.read(512)
+        self._file.seek(0)
+        for magic, tool in _PACKED.items():
+            if head.startswith(magic):
+                raise VerifyError("The image is compressed as a whole", where=str(place), hint=f"unpack it by {tool}")
+        if len(head) < 512 or head[257:262] != b"ustar":
+            raise VerifyError("The file is not a tar archive", where=str(place))
+
+    def _scan(self, place: Path, report: Report) -> None:
+        source = _Seekable(self._file)
+        archive = Tar(source)
+        seen: set[str] = set()
+        for member in archive:
+            if len(seen) > MAX_MEMBERS:
+                raise VerifyError("The archive has too many members", where=str(place))
+            name = member.path.decode("utf-8", "backslashreplace")
+            if name in seen:
+                report.add(ARCHIVE, name, "it occurs twice in the archive")
+                continue
+            seen.add(name)
+            if member.kind == FILE:
+                self.sizes[name], self._starts[name] = member.size, source.at
+            elif member.kind != DIRECTORY:
+                report.add(ARCHIVE, name, f"it is {_noun(member.kind)}, and an image's archive has none")
+            elif name not in _DIRECTORIES:
+                report.add(ARCHIVE, name, "the directory does not belong to an image")
+            for odd in member.odd:
+                if "attribute" in odd:
+                    report.add(ARCHIVE, name, odd)
+        for text in archive.notes:
+            report.add(ARCHIVE, place.name, text)
+
+    def open(self, name: str) -> BinaryIO:
+        """A file of the archive. One at a time."""
+        self._file.seek(self._starts[name])
+        return _Borrowed(self._file)  # type: ignore[return-value]  # it needs read and close alone
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class _Borrowed:
+    """A file that its owner closes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def __enter__(self) -> _Borrowed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing."""
+
+
+class _Seekable:
+    """A file as the source of a tar whose files are skipped."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
+        self.at = 0
+
+    def exact(self, size: int) -> bytes:
+        """The next bytes."""
+        return b"".join(self.chunks(size))
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """The next bytes in pieces."""
+        self._have(size)
+        self._file.seek(self.at)
+        while size:
+            piece = self._file.read(min(size, CHUNK))
+            if not piece:
+                raise VerifyError("The archive is cut off")
+            self.at += len(piece)
+            size -= len(piece)
+            yield piece
+
+    def skip(self, size: int) -> None:
+        """Leave out bytes."""
+        self._have(size)
+        self.at += size
+
+    def rest(self) -> Iterator[bytes]:
+        """All that is left."""
+        yield from self.chunks(self._size - self.at)
+
+    def _have(self, size: int) -> None:
+        if size > self._size - self.at:
+            raise VerifyError("The archive is cut off", why=f"{size - (self._size - self.at)} bytes are missing")
+
+
+def _noun(kind: str) -> str:
+    return "a symlink" if kind == "l" else kind

@@ -1,0 +1,221 @@
+"""One layer: its blob, the tar in it and every entry of that, against the entries that the manifest has for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO, NamedTuple
+
+from blake3 import blake3
+from fpack.builders.manifest.format import DIRECTORY, FILE, MTIME, SYMLINK, Blob, Entry
+from fpack.builders.payload.whiteouts import is_whiteout
+from fpack.builders.streams.stream import Section, Stream, blocks
+from fpack.store.errors import FpackError
+
+from .findings import ADDED, BLOB, CHANGED, LAYER, MISSING, Report, VerifyError, show
+from .strict_tar import Member, Tar
+
+READ = 1 << 18
+MAX_EXTRA = 50_000
+SAMPLE = 5
+_CODECS = {"": "", "+zstd": "zst", "+gzip": "gz"}
+_NOUNS = {FILE: "a file", DIRECTORY: "a directory", SYMLINK: "a symlink"}
+
+
+# Who takes the content of an entry's file as it is read; None if nobody needs it.
+Watch = Callable[[Entry], Callable[[bytes], None] | None]
+
+
+class Read(NamedTuple):
+    """What a layer turned out to be. digest: of the blob; diff_id, tar: digest and size of the tar in it.
+
+    A layer that cannot be read to its end has no diff_id. files, size: how many files, and their bytes.
+    """
+
+    digest: str
+    diff_id: str | None
+    tar: int
+    entries: int
+    files: int
+    size: int
+
+
+class _Hashing:
+    """A file whose bytes are hashed as they are read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+
+    def read(self, size: int = READ) -> bytes:
+        """At most `size` bytes."""
+        data = self._file.read(size)
+        self.sha256.update(data)
+        return data
+
+
+def check_layer(
+    file: BinaryIO,
+    blob: Blob,
+    entries: Iterable[Entry] | None,
+    report: Report,
+    label: str,
+    limit: int,
+    watch: Watch = lambda entry: None,
+) -> Read:
+    """Read a layer from `file` and compare it with `entries`, those that the manifest has; None: it has no such layer.
+
+    blob: its descriptor in the image; the file has that many bytes. limit: how many bytes of its tar are read.
+    """
+    hashing = _Hashing(file)
+    section = Section(hashing, blob.size, "The layer")  # type: ignore[arg-type]  # it needs read alone
+    inner = _Inner()
+    comparison = _Comparison(entries, report, label, watch)
+    whole = True
+    try:
+        codec = blob.media_type.removeprefix("application/vnd.oci.image.layer.v1.tar")
+        if codec not in _CODECS:
+            report.add(LAYER, blob.digest, f"its media type is {blob.media_type!r:.100}", label)
+            whole = False
+        else:
+            source = Stream(inner.watch(blocks(section, _CODECS[codec])), limit)
+            archive = Tar(source)
+            comparison.run(archive)
+            for text in archive.notes:
+                report.add(LAYER, blob.digest, text, label)
+    except FpackError as error:
+        whole = False
+        reason = " ".join(part for part in (error.what, error.where and f"({error.where})", error.why) if part)
+        after = f" behind {show(comparison.last)}" if comparison.last is not None else ""
+        report.add(LAYER, blob.digest, f"it cannot be read{after}: {reason}", label)
+    try:
+        section.skip()
+    except FpackError as error:
+        report.add(BLOB, blob.digest, f"{error.what}: {error.why}", label)
+    digest = f"sha256:{hashing.sha256.hexdigest()}"
+    if digest != blob.digest:
+        report.add(BLOB, blob.digest, f"the blob's content has the digest {digest}", label)
+    if whole:
+        comparison.finish()
+    diff_id = f"sha256:{inner.sha256.hexdigest()}" if whole else None
+    return Read(digest, diff_id, inner.size, comparison.count, comparison.files, comparison.size)
+
+
+class _Inner:
+    """Hash and count what goes by."""
+
+    def __init__(self) -> None:
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+
+    def watch(self, source: Iterator[bytes]) -> Iterator[bytes]:
+        """The same blocks."""
+        for block in source:
+            self.sha256.update(block)
+            self.size += len(block)
+            yield block
+
+
+class _Comparison:
+    """The members of a layer beside the entries that it should have."""
+
+    def __init__(self, entries: Iterable[Entry] | None, report: Report, label: str, watch: Watch) -> None:
+        self._watch = watch
+        self._known = entries is not None
+        # None for one that was met.
+        self._wanted: dict[bytes, Entry | None] = {entry.path: entry for entry in entries or ()}
+        self._limit = len(self._wanted) + MAX_EXTRA
+        self._added: set[bytes] = set()
+        self._report = report
+        self._label = label
+        self._order_said = False
+        self._sample: list[bytes] = []
+        self.last: bytes | None = None
+        self.count = self.files = self.size = 0
+
+    def run(self, archive: Tar) -> None:
+        """Compare every member."""
+        for member in archive:
+            self.count += 1
+            if self.count > self._limit:
+                raise VerifyError("it has too many entries", why=f"reading stopped after {self._limit}")
+            self._check(member, archive)
+            self.last = member.path
+
+    def finish(self) -> None:
+        """Say what was not there, or what an unknown layer has."""
+        if not self._known:
+            names = ", ".join(show(path) for path in self._sample)
+            more = " and more" if self.count > len(self._sample) else ""
+            self._report.add(LAYER, self._label, f"it is added, with {self.count} entries: {names}{more}")
+        for path, entry in self._wanted.items():
+            if entry is not None:
+                self._add(MISSING, path, f"it is missing: {_describe(entry)}")
+
+    def _add(self, kind: str, path: bytes, what: str) -> None:
+        self._report.add(kind, show(path), what, self._label)
+
+    def _check(self, member: Member, archive: Tar) -> None:
+        path = member.path
+        if is_whiteout(path):
+            self._add(ADDED, path, "it is a whiteout: it deletes files of the layers below")
+            return
+        if not self._known:
+            if len(self._sample) < SAMPLE and member.kind != DIRECTORY:
+                self._sample.append(path)
+            return
+        for odd in member.odd:
+            self._add(CHANGED, path, odd)
+        wanted = self._wanted.get(path)
+        if wanted is None and (path in self._wanted or path in self._added):
+            self._add(ADDED, path, "it occurs twice in one layer")
+            return
+        if wanted is None:
+            self._added.add(path)
+            noun = _NOUNS.get(member.kind, member.kind)
+            to = f" to {member.target.decode('utf-8', 'backslashreplace')[:200]}" if member.target else ""
+            self._add(ADDED, path, f"{noun}{to} that the manifest does not have")
+            return
+        self._wanted[path] = None
+        if self.last is not None and path < self.last and not self._order_said:
+            self._order_said = True
+            self._add(LAYER, path, f"it comes after {show(self.last)}: the entries are not sorted")
+        for what in self._differences(member, wanted, archive):
+            self._add(CHANGED, path, what)
+
+    def _differences(self, member: Member, wanted: Entry, archive: Tar) -> Iterator[str]:
+        if member.kind != wanted.kind:
+            yield f"it is {_NOUNS.get(member.kind, member.kind)}; the manifest has {_describe(wanted)}"
+            return
+        if member.mode != wanted.mode:
+            yield f"its mode is {member.mode:04o}; the manifest has {wanted.mode:04o}"
+        if (member.uid, member.gid) != (wanted.uid, wanted.gid):
+            yield f"its owner is {member.uid}:{member.gid}; the manifest has {wanted.uid}:{wanted.gid}"
+        if member.mtime != MTIME:
+            yield f"its time is {member.mtime}; that of every entry is {MTIME}"
+        if member.target != wanted.target:
+            targets = (each.decode("utf-8", "backslashreplace")[:200] for each in (member.target, wanted.target))
+            yield "it leads to {}; the manifest has {}".format(*targets)
+        if member.kind != FILE:
+            return
+        self.files += 1
+        self.size += member.size
+        if member.size != wanted.size:
+            yield f"it has {member.size} bytes; the manifest has {wanted.size}"
+            return
+        sha256, blake, take = hashlib.sha256(), blake3(), self._watch(wanted)
+        for piece in archive.content():
+            sha256.update(piece)
+            blake.update(piece)
+            if take is not None:
+                take(piece)
+        if sha256.digest() != wanted.sha256:
+            yield f"its content has the SHA-256 {sha256.hexdigest()}; the manifest has {wanted.sha256.hex()}"
+        if blake.digest() != wanted.blake3:
+            yield f"its content has the BLAKE3 {blake.hexdigest()}; the manifest has {wanted.blake3.hex()}"
+
+
+def _describe(entry: Entry) -> str:
+    detail = f" of {entry.size} bytes" if entry.kind == FILE else ""
+    detail = f" to {entry.target.decode('utf-8', 'backslashreplace')[:200]}" if entry.kind == SYMLINK else detail
+    return f"{_NOUNS[entry.kind]}{detail}, mode {entry.mode:04o}, owner {entry.uid}:{entry.gid}"

@@ -1,0 +1,221 @@
+"""`fpack build` of what was built before: answered without click, the language or the scheduler.
+
+An answer is kept with all that its evaluation read, and given again only while that is as it was, by the same
+installation, and while the path is valid. Where anything is otherwise, the verb's own module does it all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import sys
+import time
+from collections.abc import Sequence
+from glob import glob
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from fpack.cli.shells import cache
+from fpack.cli.shells.warm_start import PROJECT_FILE, store_root
+from fpack.store.errors import FpackError
+from fpack.store.files.owners import find_above
+
+if TYPE_CHECKING:
+    from fpack.cli.workspace.target import Target
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.path import StorePath
+
+_LINK = "result"
+# What changes how something is built, and not what is. Those of the second kind take a word.
+_FLAGS = {
+    "-L", "--print-build-logs", "-v", "--verbose", "-k", "--keep-going", "--keep-failed", "--shell-on-failure",
+    "--frozen", "--accept-expired",
+}  # fmt: skip
+_WITH_VALUES = {"-j", "--jobs", "--mirror", "--max-index-age", "--eval-memory", "--eval-time"}
+_NAMES = {"-o": "--link", "--link": "--link", "--lock": "--lock", "--arch": "--arch"}
+
+
+class Request(NamedTuple):
+    """What a command line asks for. link: empty for none."""
+
+    what: str | None = None
+    link: str = _LINK
+    as_json: bool = False
+    lock: str = ""
+    arch: str = ""
+
+
+def parse(words: Sequence[str]) -> Request | None:
+    """The request of a command line, without the verb, if it has nothing but what is usual; else None."""
+    what: str | None = None
+    values = {"--link": _LINK, "--lock": "", "--arch": ""}
+    as_json = no_link = False
+    rest = iter(words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if word in _FLAGS:
+            continue
+        if word == "--json":
+            as_json = True
+        elif word == "--no-link":
+            no_link = True
+        elif name in _NAMES or name in _WITH_VALUES:
+            if equals and not name.startswith("--"):
+                return None
+            if not equals:
+                value = next(rest, "")
+            if not value or (name in ("-j", "--jobs") and not (value.isascii() and value.isdigit())):
+                return None
+            if name in _NAMES:
+                values[_NAMES[name]] = value
+        elif word.startswith("-") or what is not None:
+            return None
+        else:
+            what = word
+    return Request(what, "" if no_link else values["--link"], as_json, values["--lock"], values["--arch"])
+
+
+def main(words: Sequence[str]) -> int | None:
+    """Answer `fpack build WORDS` from what is kept; the exit status, or None."""
+    request = parse(words)
+    if request is None:
+        return None
+    with contextlib.suppress(FpackError, OSError):
+        return _answer(request)
+    return None
+
+
+def _answer(request: Request) -> int | None:
+    from fpack.store.files import disk_cache
+
+    data = disk_cache.read(_directory(), _name(request))
+    if data is None:
+        return None
+    try:
+        read, text = marshal.loads(data)
+        if not cache.unchanged(cache.Read(*read), time.time()):
+            return None
+    except (ValueError, TypeError, EOFError):
+        return None
+    from fpack.store.gc import add_root
+    from fpack.store.path import parse as parse_path
+    from fpack.store.store import Store
+
+    path = parse_path(text)
+    link = Path(request.link)
+    if request.link and not link.is_symlink() and link.exists():
+        return None
+    store = Store()
+    try:
+        if store.info(path) is None:
+            return None
+        if request.link:
+            add_root(store, link, store.disk(path))
+            # A collection that began before the link was there may have taken it.
+            if store.info(path) is None:
+                return None
+        show(path, store.disk(path), link if request.link else None, request.as_json)
+        return 0
+    finally:
+        store.close()
+
+
+def show(path: StorePath, disk: Path, link: Path | None, as_json: bool) -> None:
+    """Print what was built."""
+    if as_json:
+        from fpack.cli.options import print_json
+
+        print_json({"path": str(path), "disk": str(disk), "link": None if link is None else str(link.absolute())})
+    else:
+        sys.stdout.write(f"{path}\n")
+
+
+def _directory() -> Path:
+    return Path(cache.directory()).with_name("builds")
+
+
+def _name(request: Request) -> str:
+    """The name of an answer: what was asked for, and all from which its meaning comes but the files."""
+    from fpack.cli.main import VERSION
+
+    cwd = os.getcwd()
+    what = request.what or ""
+    project = find_above(cwd, PROJECT_FILE) or ""
+    # A file is named from the working directory, and an attribute by the project.
+    is_file = "#" in what or "/" in what or what.endswith(".fp") or what in (".", "..")
+    lock = os.path.abspath(request.lock) if request.lock else ""
+    # A user's own lock is where the state is.
+    state = os.environ.get("XDG_STATE_HOME", "") + "\0" + os.environ.get("HOME", "")
+    more = ("build", cwd if is_file else "", lock, state, request.arch)
+    return cache.name_of(VERSION, store_root(), (what,), project, *more)
+
+
+class Keeper:
+    """Keeps the answer to a request, None for a command line that asks for more.
+
+    Enter it around the evaluation, at whose end `evaluated` is called; `keep` when all is built and written.
+    """
+
+    def __init__(self, request: Request | None) -> None:
+        self._request = request
+        self._recorder = cache.Recorder()
+        self._began = 0.0
+        self._read: cache.Read | None = None
+
+    def __enter__(self) -> Keeper:
+        if self._request is not None:
+            self._recorder.__enter__()
+            self._began = time.time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._recorder.stop()
+
+    def evaluated(self, workspace: Workspace, target: Target) -> None:
+        """Note what was read, before anything else changes."""
+        installed = _installation()
+        if self._request is None or not installed or workspace.evaluator.through_links():
+            return
+        import fpack.pkgs
+        from fpack.lang import std
+
+        self._recorder.stop()
+        folders = [os.path.realpath(next(iter(each.__path__))) for each in (std, fpack.pkgs)]
+        also = [*installed, os.path.abspath(workspace.lock_file)]
+        home = target.project or (target.file.parent if target.file is not None else None)
+        if target.file is not None:
+            also.append(os.path.realpath(target.file))
+        if home is not None:
+            folders.append(os.path.realpath(home))
+            also.append(os.path.join(os.path.realpath(home), PROJECT_FILE))
+        own_lock = target.project is None and workspace.options.lock is None
+        read = self._recorder.read(folders, also, time.time() + cache.DAY if own_lock else 0)
+        seen = [signature for _, signature, _ in read.files] + [signature for _, signature in read.directories]
+        # What changed meanwhile may have been read before or after.
+        if all(signature[2] < self._began * 1e9 for signature in seen if signature):
+            self._read = read
+
+    def keep(self, path: StorePath) -> None:
+        """Keep that this is what was asked for."""
+        # A lock that was written just now is not the one that was read.
+        if self._request is not None and self._read is not None and cache.unchanged(self._read, time.time()):
+            from fpack.store.files import disk_cache
+
+            disk_cache.write(_directory(), _name(self._request), marshal.dumps((cache.plain(self._read), str(path))))
+
+
+def _installation() -> list[str]:
+    """Files that change when another fpack or another codec is installed; none where sources are used in place."""
+    found = []
+    for name in ("fpack.cli", "zstandard"):
+        spec = find_spec(name)
+        packages = (
+            os.path.realpath(spec.origin).rpartition(f"/{name.replace('.', '/')}/")[0] if spec and spec.origin else ""
+        )
+        records = glob(f"{packages}/{name.partition('.')[0]}-*.dist-info/RECORD") if packages else []
+        if not records:
+            return []
+        found += records
+    return found

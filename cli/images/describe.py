@@ -1,0 +1,180 @@
+"""What a package, a container or a derivation is, as data for people and programs: the data of `show`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fpack.store import derivation
+from fpack.store.path import StorePath, parse
+from fpack.store.store import default_root
+
+if TYPE_CHECKING:
+    from fpack.builders.debian.lock import PackagePin
+    from fpack.builders.debian.package import Package
+    from fpack.cli.workspace.package_lookup import Packages
+    from fpack.cli.workspace.workspace import Container, Workspace
+    from fpack.store.derivation import Output
+
+_RELATIONS = ("pre-depends", "depends", "recommends", "provides")
+
+
+# A Debian package.
+
+
+def package(workspace: Workspace, packages: Packages, name: str) -> dict[str, Any]:
+    """A package of a release: the locked version where there is one; an FpackError if there is none at all."""
+    pin = packages.lock.packages.get((packages.release, packages.arch, name))
+    versions = packages.universe.versions(name)
+    if not versions and pin is None:
+        raise packages.absent(name)
+    newest = versions[-1] if versions else None
+    chosen = next((each for each in versions if pin is not None and each.version == pin.version), newest)
+    facts: dict[str, Any] = {"type": "package", "target": f"debian.{packages.release}.{name}"}
+    facts |= {"release": packages.release} | _basic(chosen, pin)
+    facts |= _described(packages, name, chosen)
+    facts["locked"] = None
+    if pin is not None:
+        from fpack.builders.debian.suites import show_date
+
+        place = str(workspace.lock_file)
+        facts["locked"] = {"version": pin.version, "date": show_date(pin.date), "sha256": pin.sha256, "lock": place}
+    facts["newest"] = newest.version if newest is not None else None
+    facts["built"] = _payload(workspace, facts["target"]) if pin is not None else None
+    return facts
+
+
+def _basic(chosen: Package | None, pin: PackagePin | None) -> dict[str, Any]:
+    """What a lock tells of a package as well as an index; the lock's word counts."""
+    known = pin or chosen
+    assert known is not None
+    names = ("name", "version", "arch", "source", "source_version", "archive", "file", "size", "sha256")
+    return {name: getattr(known, name) for name in names} | {"suite": chosen.suite if chosen is not None else None}
+
+
+def _described(packages: Packages, name: str, chosen: Package | None) -> dict[str, Any]:
+    """What only an index tells."""
+    from fpack.builders.debian.control import parse_stanza
+
+    fields: Mapping[str, str] = {}
+    for each in packages.at_hand:
+        for text in each.opened.stanzas(name):
+            found = parse_stanza(text, name)
+            if chosen is not None and found.get("version") == chosen.version:
+                fields = fields or found
+    kilobytes = fields.get("installed-size", "")
+    facts: dict[str, Any] = {
+        "section": fields.get("section", ""),
+        "priority": fields.get("priority", ""),
+        "description": fields.get("description", "").partition("\n")[0],
+        "homepage": fields.get("homepage", ""),
+        "installed_size": int(kilobytes) * 1024 if kilobytes.isascii() and kilobytes.isdigit() else None,
+    }
+    for relation in _RELATIONS:
+        clauses = fields.get(relation, "").replace("\n", " ").split(",")
+        facts[relation.replace("-", "_")] = [" ".join(clause.split()) for clause in clauses if clause.strip()]
+    return facts
+
+
+def _payload(workspace: Workspace, target: str) -> dict[str, Any] | None:
+    """The files of a locked package where it is unpacked in the store, else None."""
+    value = workspace.value(workspace.target(target))
+    path = _built(workspace, workspace.output(workspace.evaluator.select(value, ["payload"])))
+    if path is None:
+        return None
+    from fpack.builders.payload import meta
+
+    disk = workspace.store.disk(path)
+    entries, _ = meta.read(disk)
+    files = [
+        {"path": f"/{each.path}", "size": each.size, "target": each.target or None}
+        for each in entries
+        if each.kind != meta.DIRECTORY
+    ]
+    return {"path": str(path), "disk": str(disk), "size": _size(workspace, path), "files": files}
+
+
+# A container.
+
+
+def container(workspace: Workspace, made: Container) -> dict[str, Any]:
+    """A container: its configuration, its packages, and what it came out as where it is built."""
+    bodies = workspace.evaluator.derivations
+    image = derivation.decode(bodies[made.image.derivation])
+    root = derivation.decode(bodies[made.root.derivation])
+    facts: dict[str, Any] = {"type": "container", "name": image.args["name"], "tag": image.args["tag"]}
+    facts |= {"arch": image.args["arch"], "release": root.args["release"], "closure": root.args["mode"]}
+    facts["config"] = dict(image.args["config"])
+    facts["run_options"] = list(made.run_options)
+    path = _built(workspace, made.image)
+    facts["built"] = None
+    if path is None:
+        # What a linked root takes besides the packages that are named is known only when it is made.
+        asked = [each for each in root.args["slices"] if each["seed"] or facts["closure"] == "depends"]
+        facts["packages"] = [_package(each["package"], each["version"], bool(each["seed"])) for each in asked]
+        return facts
+    facts["built"], resolved = _image(workspace, path)
+    facts["config"] |= resolved
+    facts["packages"] = _slices(workspace, facts["built"].pop("root"))
+    return facts
+
+
+def _package(name: str, version: str, asked: bool, size: int | None = None) -> dict[str, Any]:
+    return {"name": name, "version": version, "asked": asked, "size": size}
+
+
+def _image(workspace: Workspace, path: StorePath) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a built image is, and those parts of its configuration that were worked out when it was made."""
+    import json
+
+    from fpack.builders.oci.image_record import read as read_record
+
+    record, document, _ = read_record(workspace.store.disk(path))
+    config = json.loads(document).get("config", {})
+    built = {
+        "path": str(path),
+        "digest": record["digest"],
+        "image_id": record["image_id"],
+        "size_compressed": sum(layer["size"] for layer in record["layers"]),
+        "size_unpacked": sum(layer["unpacked"] for layer in record["layers"]),
+        "layers": len(record["layers"]),
+        "root": record["root"],
+    }
+    worked_out = {"entrypoint": config.get("Entrypoint"), "uid": config.get("User") or None}
+    return built, worked_out
+
+
+def _slices(workspace: Workspace, root: str) -> list[dict[str, Any]]:
+    from .inspect import read_slices
+
+    slices = read_slices(workspace.store.disk(root))
+    return [
+        _package(each.package, each.version, each.by is None, _size(workspace, parse(each.path))) for each in slices
+    ]
+
+
+# Anything else that can be built.
+
+
+def derived(workspace: Workspace, output: Output) -> dict[str, Any]:
+    """A derivation: its kind, how much goes into it, and its path where it is built."""
+    made = derivation.decode(workspace.evaluator.derivations[output.derivation])
+    facts: dict[str, Any] = {"type": "derivation", "name": made.name, "kind": made.kind, "inputs": len(made.inputs)}
+    facts["derivation"] = output.derivation.hex()
+    path = _built(workspace, output)
+    facts["built"] = None
+    if path is not None:
+        references = [str(each) for each in workspace.store.closure([path]) if each != path]
+        disk = str(workspace.store.disk(path))
+        facts["built"] = {"path": str(path), "disk": disk, "size": _size(workspace, path), "references": references}
+    return facts
+
+
+def _built(workspace: Workspace, output: Output) -> StorePath | None:
+    """What an output is, if it is built. No store is made by asking."""
+    return workspace.store.database.built(output) if (default_root() / "db").is_dir() else None
+
+
+def _size(workspace: Workspace, path: StorePath) -> int:
+    info = workspace.store.info(path)
+    return info.size if info is not None else 0

@@ -1,0 +1,69 @@
+"""The text of an fpack.fp that a guess comes to: a pure function."""
+
+from __future__ import annotations
+
+import re
+
+from .detect import Guess, text
+
+# Which release packages are built with that name none.
+DEFAULT_RELEASE = "trixie"
+_WORDS = {"let", "in", "if", "then", "else", "for", "or", "true", "false", "null", "assert"}
+# What has a meaning of its own in such a file.
+_TAKEN = {"debian", "image", "shell", "container", "package", "import", "fetch", "files", "settings"}
+
+
+def render(guess: Guess, release: str) -> str:
+    """The file: the package, an image of it, and a shell in which it can be worked on."""
+    attribute = attribute_of(guess)
+    parts = [
+        f'debian = import("fpack/debian").{release}\n',
+        _call(attribute, guess.call, _package(guess, release)),
+        *([] if guess.library else [_call("image", "container", _image(guess, attribute))]),
+        _call("shell", "shell", [("name", text(attribute)), ("packages", _packages(guess, attribute))]),
+    ]
+    return "\n".join(parts)
+
+
+def attribute_of(guess: Guess) -> str:
+    """The name that the package has in the file."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", guess.name).strip("-").lower()
+    name = re.sub(r"-+", "-", name)
+    usable = re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", name)
+    return name if usable and name not in _WORDS | _TAKEN | {guess.call} else "app"
+
+
+def _package(guess: Guess, release: str) -> list[tuple[str, str]]:
+    fields = [("name", text(guess.name))]
+    if guess.version is not None:
+        fields.append(("version", text(guess.version)))
+    if release != DEFAULT_RELEASE:
+        fields.append(("release", text(release)))
+    return [*fields, ("source", "./."), *guess.fields]
+
+
+def _image(guess: Guess, attribute: str) -> list[tuple[str, str]]:
+    fields = [("packages", f"[{attribute}]"), ("closure", text("linked"))]
+    if guess.entrypoint is not None:
+        words = [_word(word, attribute) for word in guess.entrypoint]
+        fields.append(("entrypoint", f"[{', '.join(words)}]"))
+    if guess.ports:
+        fields.append(("ports", f"[{', '.join(map(str, guess.ports))}]"))
+    return [*fields, ("user", text("nobody"))]
+
+
+def _word(word: str, attribute: str) -> str:
+    """A word of a command; `@` at its beginning stands for the package's place."""
+    return f'"${{{attribute}}}{text(word[1:])[1:]}' if word.startswith("@/") else text(word)
+
+
+def _packages(guess: Guess, attribute: str) -> str:
+    """What the build has, also what is added to it later, and what only a shell needs."""
+    names = [f"debian.{n}" if re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", n) else f"debian.{text(n)}" for n in guess.packages]
+    return f"[{', '.join([f'...{attribute}.tools', f'...{attribute}.libs', *names])}]"
+
+
+def _call(name: str, function: str, fields: list[tuple[str, str]]) -> str:
+    width = max(len(field) for field, _ in fields)
+    lines = [f"  {field.ljust(width)} = {value}" for field, value in fields]
+    return "\n".join([f"{name} = {function} {{", *lines, "}", ""])

@@ -1,0 +1,55 @@
+"""One file's evaluation, for the language server, in a process of its own: it may take long, or never end.
+
+`python -m fpack.cli.interactive.evaluate_worker FILE` prints a JSON object: what is wrong with each of the file's
+fields, and what the others are, in few words. Nothing is fetched, and no lock is changed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from fpack.cli.ui.value_summary import brief
+from fpack.lang.errors import EvalError
+from fpack.store.errors import FpackError
+
+LONGEST = 2000  # characters of a value
+_OUTSIDE = (4, 5)  # exit codes of errors of the archive and the network, for which no text is to blame
+
+
+def evaluate(file: Path) -> dict[str, Any]:
+    """The errors of a file's fields, and its values."""
+    from fpack.cli.options import Options
+    from fpack.cli.workspace.workspace import Workspace
+
+    errors: list[dict[str, Any]] = []
+    values: dict[str, str] = {}
+
+    def told(error: FpackError) -> None:
+        if not isinstance(error, EvalError) or error.exit_code in _OUTSIDE:
+            return
+        spans = [error.span, *(call.span for call in reversed(error.calls))]
+        here = next((span for span in spans if Path(span.file).absolute() == file), None)
+        if here is not None:
+            errors.append({"span": list(here[1:5]), "message": error.what, "why": error.why, "hint": error.hint})
+
+    with Workspace(Options(frozen=True)) as workspace:
+        target = workspace.target(str(file))
+        evaluator = workspace.evaluator
+        try:
+            record = evaluator.load(target.file or file)
+        except FpackError as error:
+            told(error)
+            record = {}
+        for name in list(record):
+            try:
+                values[name] = brief(evaluator, record[name])[:LONGEST]
+            except FpackError as error:
+                told(error)
+    return {"errors": errors, "values": values}
+
+
+if __name__ == "__main__":
+    json.dump(evaluate(Path(sys.argv[1]).absolute()), sys.stdout)

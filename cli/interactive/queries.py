@@ -1,0 +1,431 @@
+"""What an editor asks of a text: what a name means, where it is from, and what can stand at the cursor.
+
+All of it is told from the text and the files that it imports; offsets count characters. The language server turns the
+answers into its protocol's words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fpack.lang.builtins.table import STRICT
+from fpack.lang.diagnostics.calls import Library, Place, Text, import_target, resolve
+from fpack.lang.diagnostics.checker import HIDDEN, Finding, check_tree
+from fpack.lang.diagnostics.names import Binding, Scope
+from fpack.lang.errors import EvalError
+from fpack.lang.syntax.lexer import KEYWORDS
+from fpack.lang.syntax.parser import parse
+from fpack.lang.syntax.source import Source
+from fpack.lang.syntax.tree import Node
+
+_PATH = re.compile(r'((?:[A-Za-z_][\w-]*|"[^"\n]*")(?:\.(?:[A-Za-z_][\w-]*|"[^"\n]*"))*)\.("?)([\w.+-]*)\Z')
+_WORD = re.compile(r"[A-Za-z_][\w-]*\Z")
+_CALLEE = re.compile(r'([A-Za-z_][\w-]*(?:\.(?:[A-Za-z_][\w-]*|"[^"\n]*"))*)[ \t]*(?:\([ \t]*)?\Z')
+_IMPORT = re.compile(r'import\("([\w./-]*)\Z')
+_NAME = re.compile(r"[A-Za-z_]\w*(?:-\w+)*\Z")
+_SCAN = re.compile(r'"""(?:[^"\\]|\\.|"(?!""))*"""|"(?:[^"\\\n]|\\.)*"|#[^\n]*|[{}()\[\]]', re.DOTALL)
+
+
+class Found(NamedTuple):
+    """Where something is defined: a file's path ("" for the text itself), its text, and the offsets there."""
+
+    path: str
+    text: str
+    start: int
+    end: int
+
+
+class Candidate(NamedTuple):
+    """What can stand at the cursor. kind: field, function, name, keyword, package or file. start: what it replaces."""
+
+    label: str
+    insert: str
+    kind: str
+    detail: str
+    start: int
+
+
+class Document:
+    """One text as it is in an editor. path: its file's, "" if it has none. values: of its fields, where known."""
+
+    def __init__(self, text: str, path: str, library: Library, before: Document | None = None) -> None:
+        self.text = text
+        self.path = path
+        self.library = library
+        self.values: dict[str, str] = before.values if before is not None else {}
+        plain = text.replace("\r\n", " \n")  # as long, so that offsets stay
+        if plain.startswith("\ufeff"):
+            plain = " " + plain[1:]
+        self.source = Source(path or "text", plain, library=_within(path, library))
+        self.error: EvalError | None = None
+        # While something is being typed a text is seldom whole: then what was known of it before is what is known.
+        self.parsed: Text | None = before.parsed if before is not None else None
+        try:
+            self.parsed = Text(self.source, parse(self.source, library.cache), str(Path(path).parent) if path else "")
+        except EvalError as error:
+            self.error = error
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What is wrong with the text."""
+        if self.error is not None or self.parsed is None:
+            return [Finding("syntax", self.error)] if self.error is not None else []
+        return check_tree(self.parsed, self.library)
+
+    # ---- what is at a place
+
+    def definition(self, offset: int) -> Found | None:
+        """Where what is named at an offset is defined."""
+        if self.parsed is None:
+            return None
+        text = self.parsed
+        for call in text.names.calls:
+            target = import_target(call, text.names)
+            if target and call[4][0][1] <= offset <= call[4][0][2]:
+                file = self.library.imported(call, text)
+                return Found(file.source.name, file.source.text, 0, 0) if file is not None else None
+        parameter = self._parameter(offset)
+        if parameter is not None:
+            return parameter[0]
+        at = text.names.at(offset)
+        if at is not None:
+            binding, (start, end) = at
+            if binding is not None:
+                return Found("", self.text, binding.start, binding.end)
+            return self._outer(text.source.text[start:end])
+        selection = self._selection(offset)
+        return self._selected(selection) if selection is not None else None
+
+    def _outer(self, name: str) -> Found | None:
+        """Where a name of the prelude is really defined."""
+        prelude = self.library.prelude()
+        entry = prelude.entry(name) if prelude is not None else None
+        if prelude is None or entry is None:
+            return None
+        if entry[0] == "sel":
+            found = self._entry(entry, prelude.names.top, prelude)
+            if found is not None:
+                return found
+        return None
+
+    def _selected(self, node: Node) -> Found | None:
+        assert self.parsed is not None
+        return self._entry(node, self.parsed.names.scope_of(node), self.parsed)
+
+    def _entry(self, node: Node, scope: Scope, text: Text) -> Found | None:
+        """Where the field that a selection names is written."""
+        base = resolve(node[3], scope, text, self.library)
+        if isinstance(base, Text):
+            entries, source = base.tree, base.source
+        elif isinstance(base, Place) and base.node[0] == "rec":
+            entries, source = base.node[3], base.text.source
+        else:
+            return None
+        for entry in entries:
+            if entry[0] in ("set", "inherit") and entry[3] == node[4]:
+                own = self.parsed is not None and source is self.parsed.source
+                return Found("" if own else source.name, source.text, entry[1], entry[2])
+        return None
+
+    def _selection(self, offset: int) -> Node | None:
+        assert self.parsed is not None
+        for node in self.parsed.names.selections:
+            if node[5] <= offset <= node[6]:
+                return node
+        return None
+
+    def _parameter(self, offset: int) -> tuple[Found, str, Node] | None:
+        """For a field in a record that a known function is called with: its parameter, the function's name and node."""
+        assert self.parsed is not None
+        text = self.parsed
+        for call in text.names.calls:
+            record = call[4] if call[0] == "rcall" else call[4][0] if call[4] else None
+            if record is None or record[0] != "rec" or not record[1] <= offset <= record[2]:
+                continue
+            for entry in record[3]:
+                if entry[0] in ("set", "inherit") and entry[1] <= offset <= entry[2]:
+                    place = resolve(call[3], text.names.scope_of(call), text, self.library)
+                    if isinstance(place, Place) and place.node[0] == "fn" and place.node[4]:
+                        for p in place.node[4][0][3] if place.node[4][0][0] == "pattern" else ():
+                            if p[3] == entry[3]:
+                                source = place.text.source
+                                own = "" if source is text.source else source.name
+                                return Found(own, source.text, p[1], p[2]), place.node[3], p
+        return None
+
+    def hover(self, offset: int) -> tuple[str, int, int] | None:
+        """What to say of what is at an offset, as Markdown, and the stretch that it is about."""
+        if self.parsed is None:
+            return None
+        text = self.parsed
+        parameter = self._parameter(offset)
+        if parameter is not None:
+            found, function, _ = parameter
+            end = found.end + _rest(found.text[found.end :])
+            return f"```fpack\n{found.text[found.start : end].strip()}\n```\na field of `{function}`", offset, offset
+        at = text.names.at(offset)
+        if at is not None:
+            binding, (start, end) = at
+            name = text.source.text[start:end]
+            said = self._binding(binding) if binding is not None else self._documented(name)
+            return (said, start, end) if said else None
+        selection = self._selection(offset)
+        if selection is not None:
+            said = self._package(selection) or self._field(self._selected(selection))
+            return (said, selection[5], selection[6]) if said else None
+        return None
+
+    def _binding(self, binding: Binding) -> str:
+        """How a name is written where it is defined, the comment above, and its value if that is known."""
+        lines = [self._field(Found("", self.source.text, binding.start, binding.end))]
+        top = self.parsed is not None and self.parsed.names.top.names.get(binding.name) is binding
+        if top and binding.name in self.values:
+            lines.append(f"```fpack\n{self.values[binding.name]}\n```")
+        return "\n\n".join(line for line in lines if line)
+
+    def _field(self, found: Found | None) -> str:
+        if found is None:
+            return ""
+        line_start = found.text.rfind("\n", 0, found.start) + 1
+        comments = []
+        for line in reversed(found.text[:line_start].split("\n")[:-1]):
+            if not line.strip().startswith("#"):
+                break
+            comments.append(line.strip().removeprefix("#").strip())
+        line_end = found.text.find("\n", found.start)
+        line = found.text[found.start : line_end if line_end >= 0 else len(found.text)].rstrip()
+        shown = line if len(line) <= 160 else line[:157] + "..."
+        return "\n\n".join([f"```fpack\n{shown}\n```", *(["\n".join(reversed(comments))] if comments else [])])
+
+    def _documented(self, name: str) -> str:
+        """What is said of a builtin or a name of the prelude."""
+        from fpack.lang import documentation as docs
+
+        found = docs.find(name, [Path(d) for d in self.library.directories], self.library.cache)
+        if not isinstance(found, docs.Doc):
+            return ""
+        calls = "\n".join(call if len(call) <= 300 else call[:297] + "..." for call in found.calls)
+        return "\n\n".join([f"```fpack\n{calls}\n```", *([found.text] if found.text else [])])
+
+    def _package(self, node: Node) -> str:
+        """What is known of one of Debian's packages: the version that the lock has."""
+        assert self.parsed is not None
+        release = self._release(node[3], self.parsed.names.scope_of(node), self.parsed)
+        if not release or node[4].__class__ is not str:
+            return ""
+        versions = sorted({str(p.version) for p in _locked(self.path, release, node[4])})
+        locked = f"{', '.join(versions)} in the lock" if versions else "not in the lock yet"
+        return f"**{node[4]}**: a package of Debian {release}, {locked}"
+
+    def _release(self, node: Node, scope: Scope, text: Text, depth: int = 0) -> str:
+        """The release of Debian that a node stands for, "" if it stands for none."""
+        if depth > 8:
+            return ""
+        if node[0] == "var":
+            binding = scope.find(node[3])
+            return self._release(binding.node, text.names.top, text, depth + 1) if binding and binding.node else ""
+        if node[0] == "sel" and node[4].__class__ is str:
+            base = resolve(node[3], scope, text, self.library)
+            if isinstance(base, Text) and base.source.name.endswith("/std/debian.fp"):
+                return str(node[4])
+        return ""
+
+    # ---- what can stand at a place
+
+    def completions(self, offset: int) -> Iterator[Candidate]:
+        """What can stand before an offset, in place of what is written of it already."""
+        before = self.source.text[:offset]
+        line = before[before.rfind("\n") + 1 :]
+        imported = _IMPORT.search(line)
+        if imported is not None:
+            yield from self._files(offset - len(imported[1]))
+            return
+        path = _PATH.search(line)
+        if path is not None:
+            yield from self._members(path[1], path[2], path[3], offset)
+            return
+        if _in_string_or_comment(line):
+            return
+        word = _WORD.search(line)
+        start = offset - len(word[0]) if word else offset
+        if word is None and line.strip() and line.rstrip()[-1:] not in "([{,=>+-*/&|!:" and not line.endswith(" "):
+            return
+        fields = list(self._parameters(before[:start], self.source.text[offset:], start))
+        yield from fields
+        own = {each.label for each in fields} | (
+            self._given(before[:start], self.source.text[offset:]) if fields else set()
+        )
+        yield from (each for each in self._names(offset, start) if each.label not in own)
+
+    def _files(self, start: int) -> Iterator[Candidate]:
+        seen = set()
+        for directory in self.library.directories:
+            for place in sorted(Path(directory).rglob("*.fp")):
+                name = "fpack/" + place.relative_to(directory).with_suffix("").as_posix()
+                if name not in seen and name != "fpack/prelude":
+                    seen.add(name)
+                    yield Candidate(name, name, "file", "of the library", start)
+        if self.path:
+            folder = Path(self.path).parent
+            for place in sorted(folder.glob("*.fp")):
+                if str(place) != self.path:
+                    yield Candidate(f"./{place.name}", f"./{place.name}", "file", "", start)
+
+    def _members(self, path: str, quote: str, prefix: str, offset: int) -> Iterator[Candidate]:
+        if self.parsed is None:
+            return
+        start = offset - len(prefix) - len(quote)
+        try:
+            node = parse(Source("path", path, start="expression"), self.library.cache)
+        except EvalError:
+            return
+        scope = self._scope(offset)
+        release = self._release(node, scope, self.parsed)
+        if release:
+            for name in _packages(self.path, release, prefix):
+                insert = name if _NAME.match(name) else f'"{name}"'
+                yield Candidate(name, insert, "package", f"Debian {release}", start)
+            return
+        base = resolve(node, scope, self.parsed, self.library)
+        if isinstance(base, Text) and base.source.name.endswith("/std/debian.fp"):
+            from fpack.builders.debian.suites import RELEASES
+
+            for name in RELEASES:
+                yield Candidate(name, name, "field", "a release of Debian", start)
+            return
+        entries: Any = base.tree if isinstance(base, Text) else base.node[3] if base and base.node[0] == "rec" else ()
+        for entry in entries:
+            if entry[0] in ("set", "inherit"):
+                shown = entry[3] if _NAME.match(entry[3]) else f'"{entry[3]}"'
+                function = entry[0] == "set" and entry[4][0] == "fn"
+                yield Candidate(entry[3], shown, "function" if function else "field", "", start)
+
+    def _scope(self, offset: int) -> Scope:
+        assert self.parsed is not None
+        inside = [s for s in self.parsed.names.all if s.start <= offset <= s.end]
+        return min(inside, key=lambda s: s.end - s.start, default=self.parsed.names.top)
+
+    def _given(self, before: str, after: str) -> set[str]:
+        """The fields that the record around a place has already, before it and after it."""
+        opener = _innermost(before)
+        inside = before[(opener or 0) + 1 :] + "\n" + after[: _closing(after)]
+        return set(re.findall(r"(?:^|,)[ \t]*([A-Za-z_][\w-]*)[ \t]*=(?!=)", inside, re.MULTILINE))
+
+    def _parameters(self, before: str, after: str, start: int) -> Iterator[Candidate]:
+        """The fields that the record around a place can have, if a known function is called with it."""
+        opener = _innermost(before)
+        if self.parsed is None or opener is None or before[opener] != "{":
+            return
+        inside = before[opener + 1 :]
+        if inside.strip() and not inside.rstrip(" \t").endswith(("\n", ",")):
+            return
+        callee = _CALLEE.search(before[:opener])
+        if callee is None:
+            return
+        try:
+            node = parse(Source("callee", callee[1], start="expression"), self.library.cache)
+        except EvalError:
+            return
+        place = resolve(node, self._scope(opener), self.parsed, self.library)
+        if not isinstance(place, Place) or place.node[0] != "fn" or not place.node[4]:
+            return
+        pattern = place.node[4][0]
+        given = self._given(before, after)
+        for p in pattern[3] if pattern[0] == "pattern" else ():
+            if p[3] not in given:
+                source = place.text.source.text
+                detail = source[p[1] : p[2] + _rest(source[p[2] :])].strip() if p[4] else ""
+                yield Candidate(p[3], f"{p[3]} = ", "field", detail, start)
+
+    def _names(self, offset: int, start: int) -> Iterator[Candidate]:
+        if self.parsed is not None:
+            for binding in self.parsed.names.visible(offset):
+                kind = "function" if binding.node is not None and binding.node[0] == "fn" else "name"
+                yield Candidate(binding.name, binding.name, kind, "", start)
+        prelude = self.library.prelude()
+        for name in prelude.fields or [] if prelude is not None else []:
+            yield Candidate(name, name, "function", "of the library", start)
+        for name in STRICT:
+            if name not in HIDDEN or self.source.library:
+                yield Candidate(name, name, "function", "", start)
+        for name in sorted(KEYWORDS | {"true", "false", "null"}):
+            yield Candidate(name, name, "keyword", "", start)
+
+
+def _within(path: str, library: Library) -> bool:
+    return any(path.startswith(d + "/") for d in library.directories)
+
+
+def _rest(text: str) -> int:
+    """How much of what follows a parameter belongs to it: up to the comma or the end of its line."""
+    found = re.match(r"[^\n,]*", text)
+    return found.end() if found else 0
+
+
+def _in_string_or_comment(line: str) -> bool:
+    """Whether a line's end is inside a string or a comment, by its quotes; inside `${` it is not."""
+    rest = re.sub(r'\\.|"""', "", line)
+    inside, depth, i = False, 0, 0
+    while i < len(rest):
+        if rest[i] == '"':
+            inside = not inside
+        elif inside and rest.startswith("${", i):
+            inside, depth = False, depth + 1
+        elif not inside and depth and rest[i] == "}":
+            inside, depth = True, depth - 1
+        elif not inside and rest[i] == "#":
+            return True
+        i += 1
+    return inside
+
+
+def _innermost(text: str) -> int | None:
+    """Where the innermost bracket that is still open at a text's end stands."""
+    stack: list[int] = []
+    for found in _SCAN.finditer(text):
+        if found[0] in "([{":
+            stack.append(found.start())
+        elif found[0] in ")]}" and stack:
+            stack.pop()
+    return stack[-1] if stack else None
+
+
+def _closing(text: str) -> int:
+    """Where the bracket around a text's beginning is closed, or its end."""
+    depth = 0
+    for found in _SCAN.finditer(text):
+        depth += (found[0] in "([{") - (found[0] in ")]}")
+        if depth < 0:
+            return found.start()
+    return len(text)
+
+
+def _locked(path: str, release: str, name: str) -> list[Any]:
+    """The lock's entries for a package: of the project that a file belongs to."""
+    from fpack.cli.options import Options
+    from fpack.cli.workspace.target import find_project
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.errors import FpackError
+
+    workspace = Workspace(Options(frozen=True))
+    workspace.use_project(find_project(Path(path).parent) if path else None)
+    try:
+        packages = workspace.read_lock().packages
+    except (FpackError, OSError):
+        return []
+    return [found for key, found in packages.items() if key[0] == release and key[2] == name]
+
+
+def _packages(path: str, release: str, prefix: str) -> list[str]:
+    """Names of Debian's packages that begin so, as far as the indexes on this machine tell."""
+    from fpack.cli.completion.candidates import targets
+
+    start = f"debian.{release}."
+    answer = targets(f"{start}{prefix}")
+    if answer.mode != "plain":
+        return []
+    return [text.removeprefix(start) for text, _ in answer.candidates]

@@ -1,0 +1,133 @@
+"""A shell without entering it: one directory of programs for PATH, each of which runs its namesake in the shell's root.
+
+A shim is a name for one small script. That gives bubblewrap a file of arguments that was written once, so a program of
+the shell starts in a few milliseconds, in the directory where it is called.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+
+from fpack.builders.sandbox.isolation import filter_of
+from fpack.cli.shells.atomic_dir import beside
+from fpack.cli.shells.cache import Entry
+from fpack.cli.shells.model import Wishes
+from fpack.cli.shells.sandbox import host, plan
+from fpack.cli.shells.session import Ready
+
+from . import variables
+from .shell_text import word
+
+# Variables that a shim takes away from the program that it runs.
+_UNSET = (
+    "LD_LIBRARY_PATH", "LD_PRELOAD", "LC_ALL", "LC_CTYPE", "LANGUAGE", "PYTHONHOME", "PYTHONPATH", "PERL5LIB",
+    "GEM_HOME", "GEM_PATH", "NODE_PATH", "GOROOT", "JAVA_HOME", "LOCPATH", "GCONV_PATH", "BASH_ENV", "FPACK_ACTIVE",
+)  # fmt: skip
+_FILTER_FD = 8  # as in the script
+_SCRIPT = """\
+#!/bin/sh
+# A program of the shell {name}, which fpack made. What Ctrl-C does is up to the program.
+trap '' INT QUIT
+exec 8<{filter} 9<{args} || exit
+exec {bwrap} --args 9 --chdir "$PWD" -- env --default-signal=INT,QUIT -- "${{0##*/}}" "$@"
+"""
+
+
+def activate(entry: Entry) -> tuple[str, dict[str, str]]:
+    """Make the shims, if they are not there; their directory, and the shell's own variables."""
+    ready = Ready(entry, Wishes())
+    facts = ready.host._replace(folders=host.folders(), cwd=entry.project or ready.host.home, sockets=())
+    made = ready.plan(facts)
+    run = f"/run/user/{facts.uid}"
+    args = [*made.args(_FILTER_FD)[:-2], "--bind-try", run, run]
+    for name in ("PATH", "LANG", "FPACK_SHELL", *sorted(entry.closure.env)):
+        if name in made.env:
+            args += ["--setenv", name, made.env[name]]
+    for name in _UNSET:
+        if name not in entry.closure.env:
+            args += ["--unsetenv", name]
+    names = programs(entry)
+    return _write(entry, args, names, ready), dict(entry.closure.env)
+
+
+def programs(entry: Entry) -> list[str]:
+    """The names of the shell's programs, less those that every shell has."""
+    closure, usual = entry.closure, set(entry.usual)
+    found: set[str] = set()
+    disks = dict(closure.paths)
+    for folder in [f for f in (closure.env.get("PATH", "") + ":" + closure.search + ":" + plan.SEARCH).split(":") if f]:
+        if os.path.islink(closure.view + folder):
+            continue  # /bin, which is /usr/bin
+        parts = folder.split("/")
+        store = "/".join(parts[:4])
+        place = disks[store] + folder[len(store) :] if store in disks else closure.view + folder
+        try:
+            entries = sorted(os.scandir(place), key=lambda each: each.name)
+        except OSError:
+            continue
+        for each in entries:
+            target = _leads_to(closure.view, folder, each)
+            if f"{folder}/{each.name}" not in usual and target not in usual and each.name != "fpack":
+                found.add(each.name)
+    return sorted(found)
+
+
+def _leads_to(view: str, folder: str, each: os.DirEntry[str]) -> str:
+    """Where a symlink ends, as the shell sees it."""
+    path, place = f"{folder}/{each.name}", each.path
+    for _ in range(10):
+        if not os.path.islink(place):
+            break
+        path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(place)))
+        place = view + path
+    return path
+
+
+def _write(entry: Entry, args: Iterable[str], names: Iterable[str], ready: Ready) -> str:
+    from blake3 import blake3
+
+    bwrap = ready.bwrap
+    data = b"".join(os.fsencode(each) + b"\0" for each in args)
+    digest = blake3(data + "\0".join([_SCRIPT, bwrap, *names]).encode()).hexdigest(8)
+    place = f"{entry.place}/shims-{digest}"
+    if os.path.isdir(place):
+        return f"{place}/bin"
+    if not ready.host.privileged:
+        from fpack.builders.sandbox.bwrap import probe
+
+        probe()  # a shim can say no more than bubblewrap does
+    with beside(place) as folder:
+        with open(f"{folder}/args", "wb") as file:
+            file.write(data)
+        with open(f"{folder}/filter", "wb") as file:
+            file.write(filter_of(ready.plan().isolation))
+        name = "".join(c for c in entry.closure.name if c.isalnum() or c in "-_.")
+        with open(f"{folder}/run", "w", encoding="utf-8") as script:
+            files = {"args": word("sh", f"{place}/args"), "filter": word("sh", f"{place}/filter")}
+            script.write(_SCRIPT.format(name=name, bwrap=word("sh", bwrap), **files))
+        os.chmod(f"{folder}/run", 0o755)
+        os.mkdir(f"{folder}/bin")
+        for each in names:
+            os.symlink("../run", f"{folder}/bin/{each}")
+    return f"{place}/bin"
+
+
+def tell_left_out(entry: Entry, note: Callable[[str], None]) -> None:
+    """Say which variables of a shell the host's does not get, once for each set of them."""
+    names = [name for name in variables.left_out(entry.closure.env) if name != "PATH"]
+    if not names:
+        return
+    from blake3 import blake3
+
+    mark = f"{entry.place}/told-{blake3(' '.join(names).encode()).hexdigest(8)}"
+    try:
+        os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    except OSError:
+        pass  # then it is said again
+    note(
+        f"fpack: not set here, where this machine's programs would obey them: {', '.join(names)}; "
+        "the shell's own programs have them, and fpack shell"
+    )

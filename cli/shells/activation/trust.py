@@ -1,0 +1,137 @@
+"""Which directories a hook may enter: those whose shell the user entered by hand before, or named to `fpack trust`.
+
+A directory that one only looks into must not change what one's programs are. What is trusted is a directory, not a
+path: another one in its place is not. It is trusted with what its owner makes of it later, as an editor trusts a
+folder: a shell is built from sources that no digest of its fpack.fp covers, and at the time of a change nothing of it
+runs on the host; evaluation and builds are confined.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+
+from fpack.cli.shells.atomic_dir import make_place, state_directory
+from fpack.store.errors import FpackError
+from fpack.store.files.owners import is_believed
+
+PROJECT_FILE = "fpack.fp"
+_FOLDER = "entered"
+_STATX_BTIME, _FDCWD = 0x800, -100
+_BTIME_AT = 80  # bytes before stx_btime in struct statx (statx(2))
+
+
+def mark(directory: str) -> str:
+    """The file that says that a directory is trusted."""
+    return _mark(os.path.realpath(directory))
+
+
+def refusal(directory: str) -> str:
+    """Why a hook may never enter a directory, whatever the user says; empty if it may."""
+    try:
+        status = os.stat(directory)
+        file = f"{directory}/{PROJECT_FILE}"
+        found, itself = os.stat(file), os.lstat(file)
+    except OSError as error:
+        return f"there is no {PROJECT_FILE} ({error.strerror})"
+    if not stat.S_ISREG(found.st_mode):
+        return f"its {PROJECT_FILE} is no file"
+    if not is_believed(status):
+        return f"it belongs to the user {status.st_uid}"
+    for each in (itself, found):
+        if not is_believed(each):
+            return f"its {PROJECT_FILE} belongs to the user {each.st_uid}"
+    if status.st_mode & 0o002 or found.st_mode & 0o002:
+        return "everyone may write to it"
+    return ""
+
+
+def is_trusted(directory: str) -> bool:
+    """Whether the user trusts this very directory, and nobody else has a say in its fpack.fp."""
+    return not refusal(directory) and _read(mark(directory)) == _identity(os.path.realpath(directory))
+
+
+def trust(directory: str) -> None:
+    """Trust a directory, if that can be: the user has entered its shell by hand."""
+    if not refusal(directory):
+        try:
+            note(directory)
+        except (FpackError, OSError):
+            pass  # then the hook asks again
+
+
+def note(directory: str) -> None:
+    """Write down that a directory is trusted. FpackError where there is no place for that."""
+    real = os.path.realpath(directory)
+    identity = _identity(real)
+    place = _mark(real)
+    if _read(place) == identity:
+        return
+    folder = os.path.dirname(place)
+    make_place(folder, "XDG_STATE_HOME", "which directories are trusted")
+    beside = f"{folder}/.{os.urandom(6).hex()}"
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(identity)
+    os.replace(beside, place)
+
+
+def forget(directory: str) -> bool:
+    """Trust a directory no more, whatever lies there now; whether anything was written down."""
+    try:
+        os.unlink(mark(directory))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def all_trusted() -> Iterator[str]:
+    """The directories that are trusted now."""
+    folder = f"{state_directory()}/{_FOLDER}"
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return
+    for name in names:
+        data = _read(f"{folder}/{name}")
+        directory = os.fsdecode(data.partition(b"\n")[2]) if data else ""
+        if directory and mark(directory) == f"{folder}/{name}" and is_trusted(directory):
+            yield directory
+
+
+def _mark(real: str) -> str:
+    from blake3 import blake3
+
+    return f"{state_directory()}/{_FOLDER}/{blake3(os.fsencode(real)).hexdigest(16)}"
+
+
+def _identity(real: str) -> bytes:
+    """What tells a directory from all others, and from those that had its path or its number before."""
+    status = os.stat(real)
+    born = _born(real)
+    return f"{status.st_dev} {status.st_ino} {status.st_uid} {born}\n".encode() + os.fsencode(real)
+
+
+def _born(path: str) -> int:
+    """When a directory was made, in ns; 0 where its file system does not say. Numbers of inodes are used again."""
+    import ctypes
+
+    buffer = ctypes.create_string_buffer(256)
+    try:
+        failed = ctypes.CDLL(None).statx(_FDCWD, os.fsencode(path), 0, _STATX_BTIME, buffer)
+    except AttributeError:  # a C library without it
+        return 0
+    if failed or not int.from_bytes(buffer.raw[:4], "little") & _STATX_BTIME:
+        return 0
+    seconds = int.from_bytes(buffer.raw[_BTIME_AT : _BTIME_AT + 8], "little", signed=True)
+    return seconds * 10**9 + int.from_bytes(buffer.raw[_BTIME_AT + 8 : _BTIME_AT + 12], "little")
+
+
+def _read(place: str) -> bytes:
+    """What a file of the user's own says; nothing where there is none."""
+    try:
+        with open(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            status = os.fstat(file.fileno())
+            return file.read() if status.st_uid == os.geteuid() and not status.st_mode & 0o022 else b""
+    except OSError:
+        return b""

@@ -1,0 +1,127 @@
+"""What the command lines of `fpack shell` and `fpack run` ask for, read without click.
+
+Only what a warm start needs is read here; a line that is not understood is click's to explain.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .model import USUAL, Wishes
+
+
+class Request(NamedTuple):
+    """what: the shell's file and attribute, or packages. lock, arch, frozen: what evaluation depends on.
+
+    building: the package whose build environment is meant. The command's first word is empty where the package's own
+    program is meant.
+    """
+
+    verb: str
+    what: tuple[str, ...] = ()
+    wishes: Wishes = Wishes()
+    building: str = ""
+    lock: str = ""
+    arch: str = ""
+    services: bool = True
+    print_env: str = ""
+
+
+FORMATS = ("bash", "zsh", "fish", "json")
+# option: the field it sets. A flag has a value here, another option takes the next word.
+_FLAGS: dict[str, tuple[str, bool]] = {
+    "--pure": ("pure", True),
+    "--container": ("container", True),
+}
+_VALUES = {"--expose": "expose", "--share": "share", "--keep": "keep"}
+
+
+def split(args: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
+    """A verb's words before the first `--`, and the command after it; None if there is no `--`."""
+    if "--" not in args:
+        return list(args), None
+    at = list(args).index("--")
+    return list(args[:at]), tuple(args[at + 1 :])
+
+
+def parse(argv: Sequence[str]) -> Request | None:
+    """The request of a whole command line, if it has nothing but what is usual; else None."""
+    verb, *rest = argv
+    before, command = split(rest)
+    if verb == "run" and command is None:
+        # The first word that is no option is the package; what follows belongs to the program.
+        at = next((i for i, word in enumerate(before) if not word.startswith("-")), len(before))
+        command = ("", *before[at + 1 :])
+        before = before[: at + 1]
+    if command == () or (verb == "run" and len(before) < 1):
+        return None
+    values: dict[str, bool | str] = {}
+    lists: dict[str, list[str]] = {name: [] for name in _VALUES.values()}
+    what: list[str] = []
+    extra = {"lock": "", "arch": "", "building": "", "print_env": ""}
+    services = True
+    words = iter(before)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            what.append(word)
+        elif word in _FLAGS:
+            values[_FLAGS[word][0]] = _FLAGS[word][1]
+        elif name == "--print-env":
+            extra["print_env"] = value or "bash"
+            if extra["print_env"] not in FORMATS:
+                return None
+        elif word == "--no-services":
+            services = False
+        elif name in _VALUES or name in ("--network", "--user", "--interpreter", "--lock", "--arch", "--for"):
+            if not equals:
+                value = next(words, "")
+            if not value:
+                return None
+            if name in ("--expose", "--share"):
+                lists[_VALUES[name]].append(os.path.abspath(os.path.expanduser(value)))
+            elif name in _VALUES:
+                lists[_VALUES[name]].append(value)
+            elif name == "--network":
+                if value not in ("on", "off"):
+                    return None
+                values["network"] = value == "on"
+            elif name == "--interpreter":
+                if value not in USUAL:
+                    return None
+                values["interpreter"] = value
+            elif name == "--user":
+                if not is_user(value):
+                    return None
+                values["user"] = value
+            else:
+                extra[{"--for": "building"}.get(name, name[2:])] = value
+        else:
+            return None
+    if extra["building"] and what:
+        return None
+    from fpack.cli.shells.sandbox.plan import is_its_own
+
+    if any(not os.path.exists(place) or is_its_own(place) for place in (*lists["expose"], *lists["share"])):
+        return None
+    wishes = Wishes(
+        pure=bool(values.get("pure") or extra["building"]),
+        container=bool(values.get("container")),
+        network=bool(values.get("network", True)),
+        expose=tuple(lists["expose"]),
+        share=tuple(lists["share"]),
+        keep=tuple(lists["keep"]),
+        user=str(values.get("user", "")),
+        interpreter=str(values.get("interpreter", "")),
+        command=command or (),
+    )
+    return Request(verb, tuple(what), wishes, services=services, **extra)
+
+
+def is_user(text: str) -> bool:
+    """Whether a text is NAME or NAME:UID."""
+    name, colon, uid = text.partition(":")
+    good = name.isascii() and name.replace("-", "").replace("_", "").isalnum() and name[:1].isalpha()
+    return good and (not colon or (uid.isascii() and uid.isdigit() and int(uid) < 0xFFFFFFFE))

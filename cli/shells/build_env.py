@@ -1,0 +1,125 @@
+"""The build of a package as a shell: its root, its variables, and its phases to be run one by one.
+
+`phase` lists the phases, `phase unpack build` runs two of them. What a phase exports and where it goes holds for the
+next one, in this shell and in a later one: it is noted in the build's directory, which stays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fpack.cli.workspace.target import Target, UsageError
+
+from .cache import Entry
+from .model import Closure
+from .project_directory import ProjectDirectory
+
+if TYPE_CHECKING:
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.path import StorePath
+
+_PHASE = """\
+#!/bin/bash
+# phase [NAME...]: list the phases of the build, or run some, in the order given.
+phases=/run/fpack/phases
+if [ $# = 0 ]; then
+  for each in "$phases"/*; do each=${each##*/}; echo "${each#*-}"; done
+  exit
+fi
+for name; do
+  found=
+  for each in "$phases"/*; do
+    base=${each##*/}
+    if [ "${base#*-}" = "$name" ]; then found=$each; fi
+  done
+  if [ -z "$found" ]; then
+    echo "phase: there is no phase $name; phase alone lists them" >&2
+    exit 2
+  fi
+  (
+    cd "$FPACK_BUILD"
+    if [ -r .phases ]; then . ./.phases; fi
+    umask 022
+    export PATH="$FPACK_BUILD_PATH"
+    trap 'code=$?; { set -o posix; export -p; printf "cd %q\\n" "$PWD"; } > "$FPACK_BUILD/.phases"; exit $code' EXIT
+    set -eu -o pipefail
+    echo "-- $name"
+    . "$found"
+  )
+  code=$?
+  if [ $code != 0 ]; then
+    echo "phase: $name failed with status $code, in $FPACK_BUILD" >&2
+    exit $code
+  fi
+done
+"""
+_HOOK = """\
+mkdir -p "$FPACK_BUILD"
+phase() {
+  command phase "$@"
+  local code=$?
+  if [ $# != 0 ] && [ -r "$FPACK_BUILD/.phases" ]; then . "$FPACK_BUILD/.phases"; fi
+  return $code
+}
+export FPACK_BUILD_PATH="$PATH"
+if [ -t 0 ] && [ -t 1 ]; then echo "phases:" $(command phase) "- run one with: phase NAME, in $FPACK_BUILD"; fi
+"""
+
+
+def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, Entry, list[StorePath]]:
+    """The build of the package that `text` names; its inputs are built. Also the paths to keep."""
+    from fpack.builders.exec.script import phase_name
+    from fpack.builders.rootfs.view import assemble
+    from fpack.store import derivation
+
+    target = workspace.target(text)
+    evaluator = workspace.evaluator
+    value = evaluator.force(workspace.value(target))
+    if not evaluator.is_derivation(value) or workspace.field(value, "kind") != "exec":
+        raise UsageError(f"{target.text} is not built from source here", hint="name a package { ... } of a file")
+    made = derivation.decode(evaluator.derivations[workspace.output(value).derivation])
+    inputs = list(made.inputs)
+    found = workspace.realise(inputs)
+    real: dict[str, StorePath] = {}
+    for output, path in zip(inputs, found, strict=True):
+        name = derivation.decode(evaluator.derivations[output.derivation]).name
+        real[str(derivation.placeholder(output.derivation, name, output.name))] = path
+    args: Any = made.args
+    root = real[args["root"]]
+    store = workspace.store
+    others = store.closure([path for path in real.values() if path != root])
+    home = target.project or (target.file.parent if target.file is not None else None)
+    folder = f"{place}/build" if home is None else ProjectDirectory(os.fspath(home)).path("build", made.name)
+    env = {name: _resolved(str(value), real) for name, value in (args.get("env") or {}).items()}
+    search = env.pop("PATH", "")
+    outputs = {each: f"{folder}/{each}" for each in made.outputs}
+    fixed = {"TZ": "UTC", "SOURCE_DATE_EPOCH": "315619200", "CORES": str(len(os.sched_getaffinity(0)))}
+    phases = [(phase_name(each.get("name")), _resolved(str(each.get("script")), real)) for each in args["phases"]]
+    slices = {path for path in store.closure([root]) if path != root}
+    closure = Closure(
+        name=made.name,
+        view=os.fspath(assemble(store, root)),
+        paths=tuple((str(path), os.fspath(store.disk(path))) for path in others if path not in slices),
+        search=search,
+        env={**fixed, **env, **outputs, "FPACK_BUILD": folder},
+        hook=_HOOK,
+        files={"bin/phase": _PHASE, **{f"phases/{n:02}-{name}": text for n, (name, text) in enumerate(phases, 1)}},
+    )
+    result = Entry(
+        closure=closure,
+        project=os.fspath(home) if home is not None else "",
+        store=os.fspath(store.root),
+        lease=os.path.basename(place),
+        place=place,
+        paths=tuple(str(path) for path in sorted({*found})),
+        shared=(folder,),
+    )
+    return target, result, sorted({*found})
+
+
+def _resolved(text: str, real: Mapping[str, StorePath]) -> str:
+    for placeholder, path in real.items():
+        text = text.replace(placeholder, str(path))
+    return text

@@ -1,0 +1,278 @@
+"""Evaluate and build a shell, and keep it so that the next start finds it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fpack.cli.options import Options
+from fpack.cli.workspace.target import Target, UsageError
+from fpack.store.errors import FpackError
+
+from . import cache, warm_start
+from .arguments import Request
+from .cache import Entry, Recorder, Service
+from .model import Closure
+
+if TYPE_CHECKING:
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.path import StorePath
+
+_SEARCHED = ("usr/bin/", "usr/sbin/", "usr/games/")
+
+
+class Prepared(NamedTuple):
+    """A built shell. lease: the open file that keeps it while it is open. named: whether it is a file's shell { }."""
+
+    entry: Entry
+    lease: int
+    named: bool
+
+
+def prepare(request: Request, options: Options) -> Prepared:
+    """Build what a request asks for."""
+    from fpack.cli.workspace.workspace import Workspace
+
+    place = warm_start.place_of(request)
+    with Workspace(options) as workspace:
+        named = False
+        with Recorder() as recorder:
+            if request.building:
+                from . import build_env
+
+                target, entry, paths = build_env.entry(workspace, request.building, place)
+            else:
+                target, value, named = _value(workspace, request)
+                entry, paths = _Shell(workspace, value).entry(place, _project(target), recorder)
+        workspace.finish()
+        lease = _lease(workspace, entry, paths)
+        if entry.project:
+            keep(workspace, entry.project, paths, "build" if request.building else "shell")
+        _save(place, entry, workspace, recorder, target)
+    return Prepared(entry, lease, named)
+
+
+def _value(workspace: Workspace, request: Request) -> tuple[Target, Mapping[str, Any], bool]:
+    """What a request names, as a shell; and whether it is one."""
+    targets = [workspace.target(text, "shell") for text in request.what or (None,)]
+    values = [workspace.evaluator.force(workspace.value(target)) for target in targets]
+    kinds = [workspace.field(v, "type") if isinstance(v, Mapping) else None for v in values]
+    if len(values) == 1 and kinds[0] == "shell":
+        if request.verb == "run":
+            raise UsageError(f"{targets[0].text} is a shell", hint=f"fpack shell {targets[0].text} -- COMMAND")
+        return targets[0], values[0], True
+    packages = []
+    for target, value, kind in zip(targets, values, kinds, strict=True):
+        if kind == "container":
+            packages += workspace.evaluator.force(value["packages"])
+        elif kind in ("package", "derivation"):
+            packages.append(value)
+        else:
+            raise UsageError(
+                f"{target.text} is neither a shell nor a package",
+                why=f"it is {_article(kind or type(value).__name__)}",
+                hint="write shell = shell { packages = [...] }, or name packages, as in debian.trixie.jq",
+            )
+    make = workspace.expression('import("fpack/shell").shell-of')
+    return targets[0], workspace.evaluator.call(make, packages), False
+
+
+def _article(kind: str) -> str:
+    names = {"str": "a string", "list": "a list", "dict": "a record", "function": "a function"}
+    return names.get(kind, f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}")
+
+
+def _project(target: Target) -> str:
+    """The directory that a shell belongs to: a file's, with all of its project; packages have none."""
+    if target.package is not None:
+        return ""
+    return os.fspath(target.project or (target.file.parent if target.file is not None else ""))
+
+
+class _Shell:
+    """A shell's record, with what it takes to build it."""
+
+    def __init__(self, workspace: Workspace, record: Mapping[str, Any]) -> None:
+        self._workspace = workspace
+        evaluator = workspace.evaluator
+        names = ("name", "root", "paths", "search", "env", "hook", "release", "usual-names")
+        self._parts = [{name: evaluator.force(record[name], True) for name in names}]
+        services = evaluator.force(record["services"])
+        wanted = ("root", "paths", "search", "env", "exports", "start", "prepare", "ready", "stop", "seconds", "ports")
+        for name in services:
+            service = evaluator.force(services[name])
+            self._parts.append({"name": name, "hook": "", **{n: evaluator.force(service[n], True) for n in wanted}})
+        packages = evaluator.force(record["packages"])
+        first = evaluator.force(packages[0]) if packages else {}
+        self._first = str(evaluator.force(first.get("name", "")))
+        self._own = str(evaluator.force(first["out"])) if "out" in first else ""
+        self._listed = {str(evaluator.force(evaluator.force(each).get("name", ""))) for each in packages}
+        self._built = {text: evaluator.derivation_of(text) for part in self._parts for text in part["paths"]}
+
+    def entry(self, place: str, project: str, recorder: Recorder) -> tuple[Entry, list[StorePath]]:
+        """Build everything; the entry, and the paths to keep."""
+        from fpack.store.derivation import Output
+
+        workspace = self._workspace
+        roots = [workspace.output(part["root"]) for part in self._parts]
+        recorder.stop()  # what is read from here on does not change what is built
+        texts = sorted(self._built)
+        others = [Output(self._built[text][0], self._built[text][1]) for text in texts]
+        found = workspace.realise([*roots, *others])
+        views, rest = found[: len(roots)], found[len(roots) :]
+        real = dict(zip(texts, rest, strict=True))
+        closures = [self._closure(part, view, real) for part, view in zip(self._parts, views, strict=True)]
+        services = tuple(
+            _service(part, closure, real) for part, closure in zip(self._parts[1:], closures[1:], strict=True)
+        )
+        program, programs, usual = self._programs(views[0])
+        if self._own:
+            program, programs = self._built_programs(real[self._own])
+        keep = sorted({*found})
+        entry = Entry(
+            closure=closures[0],
+            project=project,
+            store=os.fspath(workspace.store.root),
+            lease=os.path.basename(place),
+            place=place,
+            paths=tuple(str(path) for path in keep),
+            program=program,
+            programs=programs,
+            release=str(self._parts[0]["release"]),
+            services=services,
+            usual=usual,
+        )
+        return entry, keep
+
+    def _closure(self, part: Mapping[str, Any], view: StorePath, real: Mapping[str, StorePath]) -> Closure:
+        from fpack.builders.rootfs.view import assemble
+
+        store = self._workspace.store
+        paths = store.closure([real[text] for text in part["paths"]])
+        return Closure(
+            name=str(part["name"]),
+            view=os.fspath(assemble(store, view)),
+            paths=tuple((str(path), os.fspath(store.disk(path))) for path in paths),
+            search=_resolved(part["search"], real),
+            env={name: _resolved(value, real) for name, value in part["env"].items()},
+            hook=_resolved(part["hook"], real),
+        )
+
+    def _built_programs(self, path: StorePath) -> tuple[str, tuple[str, ...]]:
+        """The program of a built package that has its name, or its only one, or ""; and the names of all."""
+        folder = self._workspace.store.disk(path) / "bin"
+        found = tuple(sorted(each.name for each in folder.iterdir())) if folder.is_dir() else ()
+        name = self._first if self._first in found else found[0] if len(found) == 1 else ""
+        return f"{path}/bin/{name}" if name else "", found
+
+    def _programs(self, root: StorePath) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """The program of the first package's own name, all that it has, and those of packages that are there anyway."""
+        from fpack.builders.payload import meta
+        from fpack.store import derivation
+        from fpack.store.path import parse
+
+        store = self._workspace.store
+        _, extra = meta.read(store.disk(root))
+        programs: Any = extra.get("programs") or {}
+        made = self._workspace.output(self._parts[0]["root"]).derivation
+        slices: Any = derivation.decode(self._workspace.evaluator.derivations[made]).args["slices"]
+        usual = _below(self._parts[0]["usual-names"], {s["package"]: s["depends"] for s in slices}, self._listed)
+        found: set[str] = set()
+        own: set[str] = set()
+        records: Any = extra["slices"]
+        for each in records:
+            if each["package"] in usual or each["package"] == self._first:
+                entries, _ = meta.read(store.disk(parse(each["path"])))
+                there = [e.path for e in entries if e.kind != meta.DIRECTORY and "bin/" in e.path]
+                if each["package"] in usual:
+                    found.update(f"/{path}" for path in there)
+                else:
+                    own.update(
+                        path.rpartition("/")[2] for path in there if path.startswith(_SEARCHED) and path[-1] != "["
+                    )
+        program = str((programs.get(self._first) or {}).get("program") or "")
+        return program, tuple(sorted(own)), tuple(sorted(found))
+
+
+def _below(names: Iterable[str], depends: Mapping[str, Iterable[str]], less: set[str]) -> set[str]:
+    """Packages and what they depend on, at any distance, less some."""
+    found: set[str] = set()
+    todo = [name for name in names if name not in less]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += [each for each in depends.get(name, ()) if each not in less]
+    return found
+
+
+def _service(part: Mapping[str, Any], closure: Closure, real: Mapping[str, StorePath]) -> Service:
+    return Service(
+        name=str(part["name"]),
+        closure=closure,
+        start=_resolved(part["start"], real),
+        prepare=_resolved(part["prepare"], real),
+        ready=_resolved(part["ready"], real),
+        stop=str(part["stop"]),
+        exports={name: _resolved(value, real) for name, value in part["exports"].items()},
+        seconds=int(part["seconds"]),
+        ports=tuple(part["ports"]),
+    )
+
+
+def _resolved(text: str, real: Mapping[str, StorePath]) -> str:
+    """A text with store paths in the place of what stood for them."""
+    if "/fpack/store/" in text:
+        for placeholder, path in real.items():
+            text = text.replace(placeholder, str(path))
+    return text
+
+
+def _lease(workspace: Workspace, entry: Entry, paths: Iterable[StorePath]) -> int:
+    from fpack.store import leases
+
+    lease = leases.begin(workspace.store, entry.lease, paths)
+    if lease is None:
+        raise FpackError("A part of the shell was deleted while it was made", hint="run the same command again")
+    return lease
+
+
+def keep(workspace: Workspace, project: str, paths: Iterable[StorePath], name: str = "shell") -> None:
+    """Keep paths from gc by links in the project's directory; where there can be none they last while in use."""
+    from fpack.store.gc import add_root
+
+    from .project_directory import ProjectDirectory
+
+    try:
+        folder = Path(ProjectDirectory(project).folder("roots"))
+        links = []
+        for number, path in enumerate(paths):
+            links.append(f"{name}-{number}")
+            add_root(workspace.store, folder / links[-1], workspace.store.disk(path))
+        for link in folder.glob(f"{name}-*"):
+            if link.name not in links and link.is_symlink():
+                link.unlink()
+    except (FpackError, PermissionError):
+        return
+
+
+def _save(place: str, entry: Entry, workspace: Workspace, recorder: Recorder, target: Target) -> None:
+    from fpack.lang import std
+
+    folders = [os.path.realpath(next(iter(std.__path__)))]
+    import fpack.pkgs
+
+    folders.append(os.path.realpath(next(iter(fpack.pkgs.__path__))))
+    also = [os.path.abspath(workspace.lock_file)]
+    if target.file is not None:
+        also.append(os.path.realpath(target.file))
+        folders.append(os.path.realpath(target.project or target.file.parent))
+    elif target.project is not None:
+        folders.append(os.path.realpath(target.project))
+        also.append(os.path.realpath(target.project / "fpack.fp"))
+    own_lock = target.project is None and workspace.options.lock is None
+    expires = time.time() + cache.DAY if own_lock else 0
+    cache.save(place, entry, recorder.read(folders, also, expires))

@@ -1,0 +1,58 @@
+"""Attend a sandbox while it runs: its network, and the terminal and pipes that its user shares with the caller."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from .launch import Launch
+
+
+@contextmanager
+def network(launch: Launch, command: int, gate: int) -> Iterator[None]:
+    """Attach the network of a container, and let its command begin. command: its process, or 0. gate: it waits here."""
+    if not launch.helper:
+        yield
+        return
+    from . import network
+
+    helper = None
+    try:
+        if command:
+            try:
+                helper = network.attach(launch.helper, command, launch.outside, launch.ports)
+            except network.NotAttached as error:
+                # A machine that is offline has no network to attach.
+                os.write(2, f"fpack: this container reaches no other machine: {error}\n".encode())
+        os.write(gate, b"x")
+        yield
+    finally:
+        os.close(gate)
+        if helper:
+            helper.end()
+
+
+@contextmanager
+def terminals(outside: int) -> Iterator[None]:
+    """Let the sandbox's user open the caller's terminal and pipes anew, as with /dev/stderr and /dev/tty.
+
+    outside: the user, on the machine; 0: the caller, who can.
+    """
+    taken = []
+    if outside:
+        for fd in (0, 1, 2):
+            with suppress(OSError):
+                status = os.fstat(fd)
+                pipe = stat.S_ISFIFO(status.st_mode) and os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:")
+                if status.st_uid == 0 and (pipe or os.isatty(fd)):
+                    os.fchown(fd, outside, -1)
+                    taken.append((fd, status))
+    try:
+        yield
+    finally:
+        for fd, status in taken:
+            with suppress(OSError):
+                os.fchown(fd, status.st_uid, -1)
+                os.fchmod(fd, stat.S_IMODE(status.st_mode))

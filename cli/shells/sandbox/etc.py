@@ -1,0 +1,77 @@
+"""/etc of a shell: the root's own, with the user who works in it. Made once for each user, beside the cached shell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from fpack.cli.shells.atomic_dir import beside
+from fpack.cli.shells.model import Account
+
+# Files that something of the host's is mounted over.
+_POINTS = ("resolv.conf", "localtime", "hosts", "machine-id")
+
+
+def passwd(text: str, who: Account, shell: str) -> str:
+    """A list of users with `who` in it, in the place of those with the same name or number."""
+    return _without(text, who.name, who.uid) + f"{who.name}:x:{who.uid}:{who.gid}::{who.home}:{shell}\n"
+
+
+def group(text: str, who: Account, more: Iterable[tuple[str, int]]) -> str:
+    """A list of groups with the user's own, and with the names that the host has for his other ones."""
+    wanted = {gid: name for name, gid in more}
+    wanted.setdefault(who.gid, who.name)
+    for gid, name in wanted.items():
+        text = _without(text, name, gid) + f"{name}:x:{gid}:\n"
+    return text
+
+
+def _without(text: str, name: str, number: int) -> str:
+    kept = []
+    for line in text.splitlines():
+        fields = line.split(":")
+        if len(fields) > 2 and fields[0] != name and fields[2] != str(number):
+            kept.append(line + "\n")
+    return "".join(kept)
+
+
+def make_etc(place: str, view: str, who: Account, more: Iterable[tuple[str, int]]) -> None:
+    """Make the directory `place`: a copy of the view's /etc with `who` in it. It is there whole, or not at all."""
+    import shutil
+
+    with beside(place) as folder:
+        # Modes of the store's files are no use here: this is the user's own to delete.
+        shutil.copytree(f"{view}/etc", folder, symlinks=True, dirs_exist_ok=True, copy_function=_copy)
+        os.chmod(folder, 0o755)
+        for name, text in (("passwd", passwd(_read(f"{folder}/passwd"), who, "/bin/bash")),
+                           ("group", group(_read(f"{folder}/group"), who, more))):  # fmt: skip
+            _write(f"{folder}/{name}", text)
+        for name in _POINTS:
+            point = f"{folder}/{name}"
+            if os.path.islink(point):
+                os.unlink(point)
+            if not os.path.exists(point):
+                _write(point, "")
+
+
+def _copy(source: str, target: str) -> None:
+    import shutil
+
+    shutil.copyfile(source, target)
+    os.chmod(target, 0o755 if os.stat(source).st_mode & 0o100 else 0o644)
+
+
+def _read(place: str) -> str:
+    try:
+        with open(place, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def _write(place: str, text: str) -> None:
+    if os.path.lexists(place):
+        os.unlink(place)
+    with open(place, "x", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(place, 0o644)

@@ -1,0 +1,167 @@
+"""Facts about this machine and this user, for `plan`. The one place where a shell looks at its surroundings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+
+from fpack.cli.shells.model import Host
+
+_SYS_ADMIN = 21  # the capability to mount
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # in a shell
+# Debian's and its like, Red Hat's, SUSE's, Alpine's and the BSDs'.
+_BUNDLES = (CERTIFICATES, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem")
+_TERMINFO = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo", "/usr/lib/terminfo")
+# The host's directories that are the system's own; a program of a shim sees all others.
+_SYSTEM = frozenset((
+    "bin", "boot", "dev", "etc", "fpack", "lib", "lib32", "lib64", "libx32", "lost+found", "nix", "proc", "run", "sbin",
+    "snap", "sys", "tmp", "usr", "var",
+))  # fmt: skip
+
+
+def facts(project: str, view: str, environ: Mapping[str, str] = os.environ) -> Host:
+    """This machine, for a shell of `project` (empty: none) whose root lies at `view`."""
+    uid, gid = os.getuid(), os.getgid()
+    home, name = environ.get("HOME", ""), environ.get("USER") or environ.get("LOGNAME") or ""
+    if not home or not name or (name != "root") == (uid == 0):
+        home, name = _entry(uid, home)
+    return Host(
+        uid=uid,
+        gid=gid,
+        name=name,
+        home=home.rstrip("/") or "/",
+        cwd=_cwd(environ),
+        real=os.getcwd(),
+        project=project,
+        privileged=uid == 0 and _may_mount(),
+        environ=dict(environ),
+        sockets=tuple(place for place in _sockets(environ) if os.path.exists(place)),
+        terminfo=_terminfo(environ, view),
+        resolv=_real("/etc/resolv.conf"),
+        localtime=_real("/etc/localtime"),
+        runtime=_runtime(environ),
+        certificates=_certificates(environ) if os.path.isfile(view + CERTIFICATES) else "",
+    )
+
+
+def folders() -> tuple[str, ...]:
+    """The host's own top directories that are not the system's."""
+    return tuple(sorted(f"/{entry.name}" for entry in os.scandir("/") if entry.name not in _SYSTEM and entry.is_dir()))
+
+
+def listing(view: str) -> list[tuple[str, str, str]]:
+    """What is in a directory, as `plan` takes it."""
+    found = []
+    with os.scandir(view) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                found.append((entry.name, "l", os.readlink(entry.path)))
+            else:
+                found.append((entry.name, "d" if entry.is_dir(follow_symlinks=False) else "f", ""))
+    return sorted(found)
+
+
+def groups(gids: Iterable[int]) -> list[tuple[str, int]]:
+    """The names of groups, of those that have one."""
+    import grp
+
+    found = []
+    for gid in sorted(set(gids)):
+        try:
+            found.append((grp.getgrgid(gid).gr_name, gid))
+        except KeyError:
+            continue
+    return found
+
+
+def _entry(uid: int, home: str) -> tuple[str, str]:
+    """Home and name of a user, by the system's list."""
+    import pwd
+
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        return home or "/nonexistent", "root" if uid == 0 else "user"
+    return home or entry.pw_dir, entry.pw_name
+
+
+def _cwd(environ: Mapping[str, str]) -> str:
+    """The working directory by the name that the user knows it by, if that is its name still."""
+    cwd = os.getcwd()
+    logical = environ.get("PWD", "")
+    if logical != cwd and logical.startswith("/"):
+        try:
+            if os.path.samefile(logical, cwd):
+                return os.path.normpath(logical)
+        except OSError:
+            pass
+    return cwd
+
+
+def _may_mount() -> bool:
+    try:
+        # As bytes: a codec that nothing else needs takes longer to import than all of this.
+        with open("/proc/self/status", "rb", buffering=0) as file:
+            for line in file.readall().splitlines():
+                if line.startswith(b"CapEff:"):
+                    return bool(int(line.split()[1], 16) >> _SYS_ADMIN & 1)
+    except (OSError, ValueError):
+        pass
+    return False
+
+
+def is_machine_root() -> bool:
+    """Return whether uid 0 here is the machine's, not that of a user namespace of another user."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        return any(line.split()[:2] == ["0", "0"] for line in file)
+
+
+def _sockets(environ: Mapping[str, str]) -> Iterable[str]:
+    """Where the ssh agent, the display servers, sound and the message bus would be."""
+    run = environ.get("XDG_RUNTIME_DIR", "")
+    for name in ("SSH_AUTH_SOCK", "XAUTHORITY"):
+        if environ.get(name, "").startswith("/"):
+            yield environ[name]
+    wayland = environ.get("WAYLAND_DISPLAY", "")
+    if wayland:
+        yield wayland if wayland.startswith("/") else f"{run}/{wayland}"
+    if run.startswith("/"):
+        yield f"{run}/pulse/native"
+        yield f"{run}/pipewire-0"
+        yield f"{run}/bus"
+        yield f"{run}/gnupg/S.gpg-agent"
+
+
+def _runtime(environ: Mapping[str, str]) -> str:
+    """The user's directory for sockets, if it is where the system makes one."""
+    place = environ.get("XDG_RUNTIME_DIR", "").rstrip("/")
+    return place if place.startswith("/run/") and "/../" not in f"{place}/" else ""
+
+
+def _certificates(environ: Mapping[str, str]) -> str:
+    """The certificates that programs of the host trust: a network's own authority is known there alone."""
+    for place in (environ.get("SSL_CERT_FILE", ""), *_BUNDLES):
+        if place.startswith("/") and (found := _real(place)):
+            return found
+    return ""
+
+
+def _terminfo(environ: Mapping[str, str], view: str) -> str:
+    """The host's description of the terminal, where the shell's root has none; empty if it has, or there is none."""
+    term = environ.get("TERM", "")
+    if not term or "/" in term or term.startswith("."):
+        return ""
+    below = f"{term[0]}/{term}"
+    if any(os.path.exists(f"{view}{folder}/{below}") for folder in ("/usr/share/terminfo", "/usr/lib/terminfo")):
+        return ""
+    own = environ.get("TERMINFO", "")
+    for folder in ([own] if own.startswith("/") else []) + list(_TERMINFO):
+        if os.path.isfile(f"{folder}/{below}"):
+            return os.path.realpath(f"{folder}/{below}")
+    return ""
+
+
+def _real(place: str) -> str:
+    """The file that a path leads to, or nothing if there is none."""
+    real = os.path.realpath(place)
+    return real if os.path.isfile(real) else ""

@@ -1,0 +1,377 @@
+"""The plan of a shell: closure, wishes and host to bubblewrap's arguments and the environment. Pure functions.
+
+`/` is a new empty directory in which each entry of the root is bound by itself, read-only, so that a project can lie at
+its own path wherever that is: a directory of the root is taken apart where something of the host goes below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from fpack.builders.sandbox.isolation import Isolation, assemble
+from fpack.cli.shells.model import Account, Closure, Host, Wishes
+
+# (name, kind, target): "d" a directory, "l" a symlink to `target`, "f" anything else.
+Listing = Callable[[str], Iterable[tuple[str, str, str]]]
+
+SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games"
+OWN = "/run/fpack"  # where the shell finds what fpack tells it
+# What the host has, or bubblewrap makes. The rest of the root's top is the root's.
+_MADE = ("dev", "proc", "sys", "tmp", "run", "fpack")
+# Where nothing of the host can be: it would hide what the shell is made of, or the kernel's own.
+_TAKEN = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc",
+    "/dev",
+    "/proc",
+    "/sys",
+    "/run",
+    "/fpack",
+)
+# Variables that a clean environment keeps.
+_KEPT = (
+    "TERM", "COLORTERM", "NO_COLOR", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK",
+    "TMPDIR",
+)  # fmt: skip
+_TERMINAL = ("TERM", "COLORTERM", "NO_COLOR")
+# Variables that say where the host's own programs and libraries lie.
+_HOSTS_OWN = frozenset((
+    "PATH", "SHELL", "OLDPWD", "MANPATH", "INFOPATH", "PYTHONHOME", "PYTHONPATH", "PERL5LIB", "PERLLIB", "RUBYLIB",
+    "GEM_HOME", "GEM_PATH", "NODE_PATH", "NODE_EXTRA_CA_CERTS", "GOROOT", "JAVA_HOME", "CPATH", "C_INCLUDE_PATH",
+    "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "PKG_CONFIG_PATH", "CMAKE_PREFIX_PATH", "ACLOCAL_PATH", "GCONV_PATH",
+    "LOCPATH", "LOCALE_ARCHIVE", "NLSPATH", "TERMINFO", "TERMINFO_DIRS",
+    "XDG_DATA_DIRS", "XDG_CONFIG_DIRS", "GI_TYPELIB_PATH",
+    "GIO_EXTRA_MODULES", "GTK_PATH", "QT_PLUGIN_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "FONTCONFIG_FILE", "BASH_ENV", "ENV", "ZDOTDIR", "LANGUAGE", "VIRTUAL_ENV",
+    "PROMPT_COMMAND", "PS1", "FPACK_ACTIVE",
+))  # fmt: skip
+_HOSTS_BEGINNINGS = ("LD_", "LC_", "NIX_", "GUIX_", "BASH_FUNC_")
+
+
+class Mount(NamedTuple):
+    """how: bubblewrap's option. source: on the host, or a symlink's target; empty where there is none.
+
+    mode: of a directory that is made, in octal digits. owned: the source belongs to the machine's user, who must be its
+    owner in the shell too.
+    """
+
+    how: str
+    path: str
+    source: str = ""
+    mode: str = ""
+    owned: bool = False
+
+    def args(self) -> tuple[str, ...]:
+        """As bubblewrap takes it."""
+        words = (self.how, self.source, self.path) if self.source else (self.how, self.path)
+        return ("--perms", self.mode, *words) if self.mode else words
+
+
+class Plan(NamedTuple):
+    """base, mounts: what becomes `/`, and what lies over the kernel's file systems. env: all of it.
+
+    cwd: where the command starts. hidden: the directory that one was in, where that is not seen in the shell.
+    """
+
+    isolation: Isolation
+    base: tuple[Mount, ...]
+    mounts: tuple[Mount, ...]
+    env: dict[str, str]
+    cwd: str
+    hidden: str = ""
+
+    def args(self, filter_fd: int) -> list[str]:
+        """Return bubblewrap's arguments, without the program and the command. filter_fd: see `assemble`."""
+        base = [word for mount in self.base for word in mount.args()]
+        mounts = [word for mount in self.mounts for word in mount.args()]
+        return [*assemble(self.isolation, base, mounts, filter_fd), "--remount-ro", "/", "--chdir", self.cwd]
+
+
+def account(host: Host, wishes: Wishes) -> Account:
+    """Who one is in the shell."""
+    name, _, number = wishes.user.partition(":")
+    uid = int(number) if number else 1000 if name and host.uid == 0 else host.uid
+    gid = uid if number or (name and host.uid == 0) else host.gid
+    name = name or host.name
+    home = host.home
+    if wishes.container or not _sharable(home):
+        home = "/root" if uid == 0 else f"/home/{name}"
+    return Account(name, uid, gid, home)
+
+
+def plan(closure: Closure, wishes: Wishes, host: Host, listing: Listing, etc: str, own: str) -> Plan:
+    """How to enter a shell. listing: what is in a directory of the view, by its path relative to that.
+
+    etc: the directory on disk that becomes /etc; own: the one that becomes `OWN`.
+    """
+    who = account(host, wishes)
+    extra = _of_the_host(wishes, host, who)
+    small = list(_small(wishes, host))
+    base = [*_top(closure.view, listing, [m.path for m in (*extra, *small)]), Mount("--ro-bind", "/etc", etc)]
+    mounts = [*_temporary(wishes), *(Mount("--ro-bind", path, disk) for path, disk in closure.paths)]
+    if not closure.paths:
+        mounts.append(Mount("--dir", "/fpack/store"))
+    mounts += extra
+    mounts += [*small, Mount("--ro-bind", OWN, own)]
+    cwd, hidden = host.cwd, ""
+    seen = [place for place in (cwd, host.real) if place and any(_within(place, m.path) for m in extra if m.source)]
+    if seen:
+        cwd = seen[0]
+    else:
+        cwd, hidden = who.home, host.cwd
+    return Plan(
+        isolation(wishes, host), tuple(base), tuple(mounts), environment(closure, wishes, host, who), cwd, hidden
+    )
+
+
+def isolation(wishes: Wishes, host: Host) -> Isolation:
+    """Return how far a shell is cut off from the machine."""
+    who = account(host, wishes)
+    closed = wishes.container
+    # As root without a user namespace, a shell can do what an installation or an archive asks of root.
+    root = host.privileged and not closed and not is_another(wishes, host)
+    return Isolation(who.uid, who.gid, closed, wishes.network and not host.helper, root)
+
+
+def is_another(wishes: Wishes, host: Host) -> bool:
+    """Return whether the user in the shell has another number than the caller."""
+    who = account(host, wishes)
+    return (who.uid, who.gid) != (host.uid, host.gid)
+
+
+# Mounts.
+
+
+def _top(view: str, listing: Listing, holes: list[str]) -> Iterator[Mount]:
+    """The root's entries, each by itself; directories that something of the host goes below are taken apart."""
+    todo = [""]
+    while todo:
+        folder = todo.pop()
+        for name, kind, target in listing(folder):
+            path = f"{folder}/{name}"
+            if folder == "" and name in (*_MADE, "etc"):
+                continue
+            if kind == "l":
+                yield Mount("--symlink", path, target)
+            elif kind == "d" and any(hole.startswith(f"{path}/") for hole in holes):
+                yield Mount("--dir", path)
+                todo.append(path)
+            elif kind == "d" and path in holes:
+                continue
+            else:
+                yield Mount("--ro-bind", path, f"{view}{path}")
+
+
+def _temporary(wishes: Wishes) -> Iterator[Mount]:
+    """The temporary file systems."""
+    if wishes.container:
+        yield Mount("--tmpfs", "/tmp")
+    yield Mount("--tmpfs", "/run")
+    yield Mount("--dir", "/run/lock")
+
+
+def _of_the_host(wishes: Wishes, host: Host, who: Account) -> list[Mount]:
+    """The user's own directories, outer ones first, each once, and none that another one shows anyway."""
+    wanted = [host.project]
+    if wishes.container:
+        if not host.project:
+            wanted.append(host.cwd)
+    else:
+        wanted += ["/tmp", host.home, host.cwd, *host.folders]
+    found: dict[str, Mount] = {}
+    if wishes.container or who.home != host.home:
+        found[who.home] = Mount("--tmpfs", who.home)
+    for place in wanted:
+        if place and _sharable(place):
+            found[place] = Mount("--bind", place, place, owned=True)
+    for place in wishes.expose:
+        found[place] = Mount("--ro-bind", place, place, owned=True)
+    for place in wishes.share:
+        found[place] = Mount("--bind", place, place, owned=True)
+    mounts: list[Mount] = []
+    for path in sorted(found):
+        mount = found[path]
+        above = [m for m in mounts if _within(path, m.path)]
+        if above and mount.source == path and above[-1].how == mount.how and above[-1].source == above[-1].path:
+            continue
+        mounts.append(mount)
+    return mounts
+
+
+def _small(wishes: Wishes, host: Host) -> Iterator[Mount]:
+    """Single files and sockets of the host."""
+    if wishes.network and host.resolv:
+        yield Mount("--ro-bind", "/etc/resolv.conf", host.resolv)
+    if wishes.container:
+        return
+    if host.localtime and not wishes.pure:
+        yield Mount("--ro-bind", "/etc/localtime", host.localtime)
+    if host.certificates and not wishes.pure:
+        yield Mount("--ro-bind", "/etc/ssl/certs/ca-certificates.crt", host.certificates)
+    if host.runtime:
+        yield Mount("--dir", host.runtime, mode="0700")
+    for place in host.sockets:
+        seen = _within(place, "/tmp") or _within(place, host.home)
+        if not seen and (_within(place, "/run/") or _sharable(place)):
+            yield Mount("--ro-bind-try", place, place, owned=True)
+    if host.terminfo:
+        term = host.terminfo.rpartition("/")[2]
+        yield Mount("--ro-bind", f"/run/terminfo/{term[:1]}/{term}", host.terminfo)
+
+
+def _sharable(path: str) -> bool:
+    """Whether a directory of the host can be shown at its own path."""
+    if not path.startswith("/") or path == "/" or path == "/nonexistent":
+        return False
+    # What others put below /usr is theirs; the places for local sources are not the root's.
+    return not any(_within(path, taken) for taken in _TAKEN) or _within(path, "/usr/src/")
+
+
+def is_its_own(path: str) -> bool:
+    """Whether a directory of the host, shown in a shell, would hide what the shell is made of."""
+    return path in ("/", *_TAKEN, "/usr/bin", "/usr/sbin", "/usr/lib")
+
+
+def _within(path: str, folder: str) -> bool:
+    """Whether `path` is `folder` or below it; of a folder that ends in a slash, whether it is below."""
+    if folder.endswith("/"):
+        return path.startswith(folder)
+    return path == folder or path.startswith(f"{folder}/")
+
+
+# The environment.
+
+
+def environment(closure: Closure, wishes: Wishes, host: Host, who: Account) -> dict[str, str]:
+    """All variables of a shell."""
+    given = host.environ
+    if wishes.container:
+        env = {name: given[name] for name in (*_TERMINAL, *wishes.keep) if name in given}
+    elif wishes.pure:
+        env = {name: given[name] for name in (*_KEPT, *wishes.keep) if name in given}
+    else:
+        env = {name: value for name, value in given.items() if is_portable(name) or name in wishes.keep}
+    if "TERM" in env and host.terminfo and not wishes.container:
+        env["TERMINFO_DIRS"] = ":/run/terminfo"
+    if not _within(env.get("TMPDIR", "/tmp"), "/tmp"):
+        del env["TMPDIR"]
+    env |= {"HOME": who.home, "USER": who.name, "LOGNAME": who.name, "LANG": "C.UTF-8", "SHELL": "/bin/bash"}
+    env |= closure.env
+    own = env.get("PATH", "") if "PATH" in closure.env else ""
+    env["PATH"] = ":".join(part for part in (own, closure.search, SEARCH, f"{OWN}/bin") if part)
+    env["FPACK_SHELL"] = closure.name
+    return env
+
+
+def is_portable(name: str) -> bool:
+    """Whether a variable of the host means the same in a shell."""
+    return name not in _HOSTS_OWN and not name.startswith(_HOSTS_BEGINNINGS)
+
+
+# What is run.
+
+
+def command(closure: Closure, wishes: Wishes, path: str) -> tuple[list[str], dict[str, str]]:
+    """The words to run in the shell, and variables for its interpreter. path: the shell's PATH."""
+    interpreter = wishes.interpreter or "bash"
+    more: dict[str, str] = {}
+    if not wishes.command:
+        # An interpreter's start-up file of the host's may put the host's programs first.
+        more = {"FPACK_PATH": path, **({"FPACK_CLEAN": "1"} if wishes.pure or wishes.container else {})}
+        if interpreter == "bash":
+            return ["bash", "--rcfile", f"{OWN}/bashrc", "-i"], more
+    if wishes.command:
+        words = list(wishes.command)
+    elif interpreter == "zsh":
+        words = ["zsh", "-i"]
+        more |= {"ZDOTDIR": f"{OWN}/zsh", "SHELL": "/bin/zsh"}
+    else:
+        words = ["fish", "-i", "--init-command", f"source {OWN}/init.fish"]
+        more |= {"SHELL": "/usr/bin/fish"}
+    if closure.hook:
+        words = ["bash", "-c", f'. {OWN}/hook; exec "$@"', "bash", *words]
+    return words, more
+
+
+def scripts(closure: Closure) -> dict[str, str]:
+    """The files in `OWN`, by path: what each interpreter reads at the start."""
+    quoted = closure.name.replace("'", "")
+    root = "".join(c if c.isalnum() else "-" for c in closure.view[-60:])
+    files = {
+        "hook": closure.hook + "\n",
+        "bashrc": _BASH,
+        "zsh/.zshenv": _ZSHENV,
+        "zsh/.zshrc": _ZSH,
+        "init.fish": _FISH,
+        "bin/fpack": _INSIDE,
+    }
+    texts = {path: text.replace("@ROOT@", root).replace("@NAME@", quoted) for path, text in files.items()}
+    return texts | dict(closure.files)
+
+
+# While one's own start-up files are read, fpack is not the host's, whose Python is not there: they may call its hook.
+_BASH = """\
+fpack() { /run/fpack/bin/fpack "$@"; }
+if [ -r /etc/bash.bashrc ]; then . /etc/bash.bashrc; fi
+if [ -z "${FPACK_CLEAN-}" ] && [ -r ~/.bashrc ]; then . ~/.bashrc; fi
+PATH=$FPACK_PATH
+unset FPACK_PATH FPACK_CLEAN
+unset -f fpack
+if [ -z "${BASH_COMPLETION_VERSINFO-}" ] && [ -r /usr/share/bash-completion/bash_completion ]; then
+  . /usr/share/bash-completion/bash_completion
+fi
+PS1='\\[\\e[1;34m\\][@NAME@]\\[\\e[0m\\] '"${PS1-\\w\\\\$ }"
+. /run/fpack/hook
+"""
+_ZSHENV = """\
+ZDOTDIR=$HOME
+fpack() { /run/fpack/bin/fpack "$@"; }
+if [[ -z ${FPACK_CLEAN-} && -r $HOME/.zshenv ]]; then source $HOME/.zshenv; fi
+ZDOTDIR=/run/fpack/zsh
+"""
+_ZSH = """\
+ZDOTDIR=$HOME
+HISTFILE=$HOME/.zsh_history
+if [[ -z ${FPACK_CLEAN-} && -r $HOME/.zshrc ]]; then source $HOME/.zshrc; fi
+PATH=$FPACK_PATH
+unset FPACK_PATH FPACK_CLEAN
+unset -f fpack
+# The dump is sourced, so it lies where nobody else can write; it is of this root's functions.
+_fpack_dump=${XDG_CACHE_HOME:-$HOME/.cache}/fpack/zsh
+[[ -e $_fpack_dump ]] || command mkdir -p -m 700 -- $_fpack_dump 2>/dev/null
+() { emulate -L zsh; local -a own; own=($_fpack_dump(N/U^IW)); _fpack_dump=${own[1]:+$own[1]/@ROOT@} }
+autoload -Uz compinit && compinit -u ${_fpack_dump:+-d} ${_fpack_dump:--D}
+unset _fpack_dump
+PROMPT="%B%F{blue}[@NAME@]%f%b $PROMPT"
+"""
+_FISH = """\
+set -gx PATH (string split : -- "$FPACK_PATH")
+set -e FPACK_PATH
+set -e FPACK_CLEAN
+functions -q _fpack_prompt; or functions -c fish_prompt _fpack_prompt
+function _fpack_status
+    return $argv[1]
+end
+function fish_prompt
+    set -l before $status
+    set_color --bold blue
+    echo -n '[@NAME@] '
+    set_color normal
+    _fpack_status $before
+    _fpack_prompt
+end
+"""
+_INSIDE = """\
+#!/bin/sh
+# In a start-up file that is read here too, a hook has nothing to do.
+case ${1-} in hook) exit 0 ;; esac
+echo "fpack: this is a shell that fpack made; call fpack outside of it" >&2
+exit 1
+"""

@@ -1,0 +1,224 @@
+"""Programs beside a shell: started with it, waited for until they can be used, stopped when the last shell is left.
+
+What a service keeps lies in `services/NAME` of the project's directory (project_directory.py): its data, its log,
+and the locks by which several shells of one project share it. It runs in a sandbox of its own, with a root of its own,
+and sees nothing of the host but the project.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from fpack.cli.shells import session
+from fpack.cli.shells.cache import Entry, Service
+from fpack.cli.shells.model import Wishes
+from fpack.cli.shells.project_directory import ProjectDirectory
+from fpack.cli.shells.sandbox import launch as enter
+from fpack.cli.shells.session import Ready
+from fpack.store.errors import FpackError
+from fpack.store.files.remove import remove_tree
+
+from .sockets import socket_folder
+
+_GRACE = 15.0  # seconds that a service has to stop
+_POLL = 0.05
+_LINES = 12  # of a log that an error shows
+
+
+class ServiceError(FpackError):
+    """A service that did not start."""
+
+
+@contextlib.contextmanager
+def running(entry: Entry, wishes: Wishes, note: Callable[[str], None]) -> Iterator[tuple[Wishes, dict[str, str]]]:
+    """Have an entry's services running; the shell's wishes, and its variables, with what they offer."""
+    started: list[_Running] = []
+    try:
+        for service in entry.services:
+            one = _Running(entry, service)
+            started.append(one)
+            one.start(note)
+        for one in started:
+            one.wait(note)
+        exports: dict[str, str] = {}
+        for one in started:
+            exports |= {name: one.place(text) for name, text in one.service.exports.items()}
+        # Neither need lie in what the shell shows of this machine.
+        folders = (folder for one in started for folder in (os.fspath(one.data), one.short))
+        wishes = wishes._replace(share=(*wishes.share, *folders))
+        yield wishes, exports
+    finally:
+        for one in reversed(started):
+            one.leave(note)
+
+
+class _Running:
+    """One service, as this process sees it. data, short: the directories $DATA and $RUN."""
+
+    def __init__(self, entry: Entry, service: Service) -> None:
+        self.service = service
+        project = ProjectDirectory(entry.project)
+        self.folder = Path(project.folder("services", service.name))
+        self.data, self.log = Path(project.folder("services", service.name, "data")), self.folder / "log"
+        self._turn = _open(self.folder / "turn")
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        self.short = socket_folder(entry.project, service.name, os.fspath(self.folder / "run"))
+        fcntl.flock(self._turn, fcntl.LOCK_UN)
+        self._child = 0
+        inside = Wishes(container=True, share=(os.fspath(self.data), self.short), user=_other_than_root())
+        self._ready = Ready(entry, inside, service.closure)
+        self._users = _open(self.folder / "users")
+
+    def place(self, text: str) -> str:
+        """A text with the service's directories in the place of their names."""
+        return text.replace("$DATA", os.fspath(self.data)).replace("$RUN", self.short)
+
+    def start(self, note: Callable[[str], None]) -> None:
+        """Start it, unless another shell did."""
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+            if self._alive():
+                return
+            note(f"{self.service.name}: starting; its log is {self.log}")
+            self._launch()
+        finally:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    def _launch(self) -> None:
+        script = f"set -eu\n{self.service.prepare}\n{self.service.start}\n"
+        told, tell = os.pipe2(os.O_CLOEXEC)
+        output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            launch = self._launching(script, init=True)
+            if launch.outside:
+                os.fchown(output, launch.outside, -1)  # it may open /dev/stderr anew
+            self._child = enter.start(launch, output, tell)
+        finally:
+            os.close(output)
+            os.close(tell)
+        command = enter.told_command(told)
+        os.close(told)
+        if command:
+            (self.folder / "pid").write_text(f"{command} {_started(command)}\n", "ascii")
+
+    def _launching(self, script: str, init: bool = False) -> enter.Launch:
+        env = {name: self.place(value) for name, value in self._ready.plan().env.items()}
+        env |= {"DATA": os.fspath(self.data), "RUN": self.short}
+        return self._ready.prepared(["/bin/sh", "-c", script, self.service.name], env, init)
+
+    def wait(self, note: Callable[[str], None]) -> None:
+        """Wait until it can be used; ServiceError, with the end of its log, if that does not come."""
+        begun = time.monotonic()
+        launch = self._launching(self.service.ready)
+        while True:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            child = enter.start(launch, nothing)
+            os.close(nothing)
+            if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 and self._alive():
+                break
+            if not self._alive():
+                raise self._failed("it ended")
+            if time.monotonic() - begun > self.service.seconds:
+                raise self._failed(f"it cannot be used after {self.service.seconds} seconds")
+            time.sleep(_POLL)
+        if self._child:
+            note(f"{self.service.name}: ready")
+
+    def _failed(self, why: str) -> ServiceError:
+        try:
+            lines = self.log.read_bytes()[-8000:].decode("utf-8", "replace").splitlines()[-_LINES:]
+        except OSError:
+            lines = []
+        text = "\n".join([why, *lines])
+        return ServiceError(
+            f"The service {self.service.name} did not start", where=str(self.log), why=text,
+            hint="fpack shell --no-services enters the shell without it",
+        )  # fmt: skip
+
+    def leave(self, note: Callable[[str], None]) -> None:
+        """Stop it if no other shell uses it."""
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        fcntl.flock(self._users, fcntl.LOCK_UN)
+        try:
+            fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            self._stop(note)
+        finally:
+            os.close(self._users)
+            os.close(self._turn)
+
+    def _stop(self, note: Callable[[str], None]) -> None:
+        command = self._alive()
+        if command:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(command, getattr(signal, self.service.stop, signal.SIGTERM))
+            end = time.monotonic() + _GRACE
+            while self._alive() and time.monotonic() < end:
+                time.sleep(_POLL)
+            if self._alive():
+                note(f"{self.service.name}: it did not stop, and is killed")
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(command, signal.SIGKILL)
+        if self._child:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self._child, 0)
+        with contextlib.suppress(FileNotFoundError):
+            (self.folder / "pid").unlink()
+        with contextlib.suppress(OSError):
+            remove_tree(Path(self.short))
+
+    def _alive(self) -> int:
+        """The number of the service's process, 0 if it has ended."""
+        try:
+            pid, started = (self.folder / "pid").read_text("ascii").split()
+        except (OSError, ValueError):
+            return 0
+        if self._child:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self._child, os.WNOHANG)
+        return int(pid) if _started(int(pid)) == started else 0
+
+
+def _started(pid: int) -> str:
+    """When a process began, in the kernel's ticks; empty if it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def _other_than_root() -> str:
+    """Databases refuse to be root's; in their own namespace they need not be."""
+    return "service:1000" if os.getuid() == 0 else ""
+
+
+def _open(place: Path) -> int:
+    return os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def enter_with(entry: Entry, wishes: Wishes, note: Callable[[str], None], lease: int) -> int:
+    """Enter a shell with its services; the exit status."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    hangup = signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        with running(entry, wishes, note) as (changed, exports):
+            return session.go(entry, changed, exports, note, lease)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGHUP, hangup)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

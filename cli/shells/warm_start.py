@@ -1,0 +1,119 @@
+"""A shell that was entered before: found and entered again without click, the language or the database.
+
+`main` gives None where that is not possible, and the verb's own module does it all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from fpack.store.errors import FpackError
+from fpack.store.files.owners import find_above
+
+from . import cache
+from .arguments import Request, parse
+from .model import Wishes
+
+PROJECT_FILE = "fpack.fp"
+_SHOWN = 12  # programs that an error names
+
+
+def main(argv: Sequence[str]) -> int | None:
+    """Run `fpack shell ...` or `fpack run ...` from what is kept; the exit status, or None."""
+    request = parse(argv)
+    if request is None:
+        return None
+    try:
+        from fpack.store import leases
+
+        from . import session
+
+        entry = cache.load(place_of(request))
+        if entry is None:
+            return None
+        lease = leases.take(entry.store, entry.lease)
+        if lease is None or not os.path.isdir(entry.closure.view):
+            return None
+        if request.print_env:
+            return print_env(entry, request.print_env)
+        if entry.project and request.verb == "shell":
+            from .activation import trust
+
+            trust.trust(entry.project)
+        wishes = chosen(request, entry)
+        return session.enter_with(entry, wishes, request.services, note, lease)
+    except FpackError as error:
+        from fpack.cli.ui.render import show_error
+
+        show_error(error)
+        return error.exit_code
+
+
+def place_of(request: Request) -> str:
+    """The directory that keeps what a request asks for, from where one is."""
+    from fpack.cli.main import VERSION
+
+    cwd = os.getcwd()
+    project = find_above(cwd, PROJECT_FILE) or ""
+    # A file is named from the working directory, and an attribute by the project.
+    here = cwd if any("#" in text or "/" in text or text.endswith(".fp") for text in request.what) else ""
+    lock = os.path.abspath(request.lock) if request.lock else ""
+    # A user's own lock is where the state is.
+    state = "" if project else os.environ.get("XDG_STATE_HOME", "") + "\0" + os.environ.get("HOME", "")
+    name = cache.name_of(
+        VERSION, store_root(), request.what, project, here, lock, state, request.arch, request.building
+    )
+    return f"{cache.directory()}/{name}"
+
+
+def store_root() -> str:
+    """Where the store is; as `fpack.store.store.default_root` says, without its imports."""
+    if named := os.environ.get("FPACK_ROOT"):
+        return os.path.abspath(named)
+    if os.access("/fpack", os.W_OK):
+        return "/fpack"
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return f"{os.path.abspath(data)}/fpack"
+
+
+def print_env(entry: cache.Entry, kind: str) -> int:
+    """Print what puts the shell's programs and variables into a shell of the host."""
+    from .activation import shell_text, shims
+
+    write(shell_text.exports(kind, *shims.activate(entry)))
+    shims.tell_left_out(entry, note)
+    return 0
+
+
+def write(text: str) -> None:
+    """Write text for a shell on standard output, its paths as the bytes that they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
+def chosen(request: Request, entry: cache.Entry) -> Wishes:
+    """The request's wishes, with the package's own program where `run` names none."""
+    wishes = request.wishes
+    if wishes.command[:1] == ("",):
+        if not entry.program:
+            from fpack.cli.workspace.target import UsageError
+
+            names = entry.programs
+            some = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+            raise UsageError(
+                f"{request.what[0]} has no program of its own name",
+                why=f"it has {some}" if names else "it has no programs",
+                hint=f"fpack run {request.what[0]} -- {names[0] if names else 'PROGRAM'}",
+            )
+        return wishes._replace(command=(entry.program, *wishes.command[1:]))
+    return wishes
+
+
+def note(text: str) -> None:
+    """A remark on stderr."""
+    from fpack.cli.ui.render import note
+
+    note(text)

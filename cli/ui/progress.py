@@ -1,0 +1,250 @@
+"""Progress on stderr: a live display on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from fpack.builders.scheduler.reporter import Outcome
+from fpack.store.errors import one_line, printable
+
+from .render import megabytes, note
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_VERBS = {
+    "fetch": "download",
+    "deb": "unpack",
+    "slice": "slice",
+    "root": "resolve",
+    "layer": "compress",
+    "image": "assemble",
+    "source": "copy",
+    "exec": "build",
+}
+_QUIET = 3.0  # seconds between plain lines
+_SHOWN = 8  # lines of running work
+
+
+class _Item:
+    __slots__ = ("done", "kind", "name", "running", "started", "total", "waiting")
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.kind = kind
+        self.name = name
+        self.done = 0
+        self.total = 0
+        self.running = False
+        self.waiting = False
+        self.started = 0.0
+
+    @property
+    def verb(self) -> str:
+        return _VERBS.get(self.kind, self.kind)
+
+
+class _Counts:
+    """What is known of the work so far."""
+
+    def __init__(self) -> None:
+        self.items: dict[bytes, _Item] = {}
+        self.planned = 0
+        self.finished = 0
+        self.fetched = 0
+        self.fetches = 0
+        self.bytes_fetched = 0
+
+    def planned_one(self, key: bytes, kind: str, name: str) -> None:
+        self.items[key] = _Item(kind, name)
+        self.planned += 1
+        self.fetches += kind == "fetch"
+
+    def finish(self, key: bytes) -> _Item | None:
+        item = self.items.pop(key, None)
+        if item is not None:
+            self.finished += 1
+            if item.kind == "fetch" and item.done:
+                self.fetched += 1
+                self.bytes_fetched += item.done
+        return item
+
+    def summary(self) -> str:
+        text = f"{self.finished} of {self.planned} steps"
+        moving = sum(i.done for i in list(self.items.values()) if i.kind == "fetch")
+        if self.bytes_fetched or moving:
+            text += f", {megabytes(self.bytes_fetched + moving)} downloaded"
+        return text
+
+
+class Plain:
+    """For logs and pipes: a line when something is slow, and one for each step if `verbose`."""
+
+    def __init__(self, verbose: bool = False, logs: bool = False) -> None:
+        self._counts = _Counts()
+        self._verbose = verbose
+        self._logs = logs or verbose
+        self._last = time.monotonic()
+        self._lock = threading.Lock()
+
+    def planned(self, key: bytes, kind: str, name: str) -> None:
+        """Count it."""
+        self._counts.planned_one(key, kind, name)
+
+    def started(self, key: bytes) -> None:
+        """Say so if every step is wanted."""
+        item = self._counts.items.get(key)
+        if item and self._verbose:
+            note(f"{item.verb} {item.name}")
+
+    def progress(self, key: bytes, done: int, total: int) -> None:
+        """Note the bytes, and say how far everything is from time to time."""
+        item = self._counts.items.get(key)
+        if item:
+            item.done, item.total = done, total
+        self._now_and_then()
+
+    def log(self, key: bytes, line: str) -> None:
+        """Show the line if logs, or every step, are wanted."""
+        item = self._counts.items.get(key)
+        if item and self._logs:
+            note(f"{item.name}> {line}")
+
+    def waiting(self, key: bytes) -> None:
+        """Say so once."""
+        item = self._counts.items.get(key)
+        if item and not item.waiting:
+            item.waiting = True
+            note(f"waiting: another fpack makes {item.name}")
+
+    def finished(self, key: bytes, outcome: Outcome, path: str) -> None:
+        """Count it; failures are said at once."""
+        item = self._counts.finish(key)
+        if item and outcome is Outcome.FAILED:
+            note(f"failed: {item.verb} {item.name}")
+        self._now_and_then()
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+    def _now_and_then(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            if now - self._last < _QUIET:
+                return
+            self._last = now
+        running = [f"{i.verb} {i.name}" for i in list(self._counts.items.values()) if i.running][:3]
+        note(f"{self._counts.summary()}{': ' if running else ''}{', '.join(running)}")
+
+
+class Live:
+    """For terminals: one bar for everything, and a line for each thing that runs. Drawn only once work is found."""
+
+    def __init__(self, verbose: bool = False, logs: bool = False) -> None:
+        self._counts = _Counts()
+        self._verbose = verbose
+        self._logs = logs or verbose
+        self._live: object = None
+
+    def planned(self, key: bytes, kind: str, name: str) -> None:
+        """Count it, and begin to draw."""
+        self._counts.planned_one(key, kind, name)
+        if self._live is None:
+            from rich.console import Console
+            from rich.live import Live as RichLive
+
+            live = RichLive(
+                console=Console(stderr=True), refresh_per_second=10, transient=True, get_renderable=self._draw
+            )
+            live.start()
+            self._live = live
+
+    def started(self, key: bytes) -> None:
+        """Show it."""
+        if item := self._counts.items.get(key):
+            item.running, item.waiting = True, False
+            item.started = item.started or time.monotonic()
+
+    def progress(self, key: bytes, done: int, total: int) -> None:
+        """Note the bytes."""
+        if item := self._counts.items.get(key):
+            item.done, item.total = done, total
+
+    def log(self, key: bytes, line: str) -> None:
+        """Show the line above the display if logs, or every step, are wanted."""
+        if self._logs and (item := self._counts.items.get(key)):
+            self._print(f"{item.name}> {line}")
+
+    def waiting(self, key: bytes) -> None:
+        """Show that another process is at it."""
+        if item := self._counts.items.get(key):
+            item.waiting = True
+
+    def finished(self, key: bytes, outcome: Outcome, path: str) -> None:
+        """Count it."""
+        item = self._counts.finish(key)
+        if item and self._verbose:
+            self._print(f"{outcome.value}: {item.verb} {item.name}")
+
+    def close(self) -> None:
+        """Take the display away."""
+        if self._live is not None:
+            self._live.stop()  # type: ignore[attr-defined]
+            self._live = None
+
+    def _print(self, text: str) -> None:
+        if self._live is not None:
+            from rich.text import Text
+
+            self._live.console.print(Text(printable(text)))  # type: ignore[attr-defined]
+
+    def _draw(self) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        counts = self._counts
+        head = Table.grid(padding=(0, 1))
+        head.add_row(ProgressBar(total=max(counts.planned, 1), completed=counts.finished, width=30), counts.summary())
+        rows = Table.grid(padding=(0, 1))
+        running = sorted((i for i in list(counts.items.values()) if i.running or i.waiting), key=lambda i: i.started)
+        for item in running[:_SHOWN]:
+            state = ""
+            if item.waiting:
+                state = "another fpack makes it"
+            elif item.total:
+                state = f"{megabytes(item.done)} of {megabytes(item.total)}"
+            elif item.done:
+                state = megabytes(item.done)
+            rows.add_row(Text("  " + item.verb, "cyan"), Text(item.name), Text(state, "dim"))
+        return Group(head, rows)
+
+
+def reporter(verbose: bool = False, quiet: bool = False, logs: bool = False) -> Live | Plain:
+    """The reporter that suits stderr. logs: show what builds say."""
+    if not quiet and sys.stderr.isatty():
+        return Live(verbose, logs)
+    return Plain(verbose, logs)
+
+
+class IndexProgress:
+    """What fetching and reading a package index says: a line when it takes a while."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def say(self, text: str) -> None:
+        """A remark for the user."""
+        note(text)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Bytes of something that is fetched."""
+        if sys.stderr.isatty():
+            end = "\n" if total and done >= total else "\r"
+            print(f"\x1b[2K{one_line(what)} {megabytes(done)}", end=end, file=sys.stderr, flush=True)
+        elif what != self._last:
+            note(what)
+        self._last = what

@@ -1,0 +1,152 @@
+"""`fpack doc`: what the language's own functions, the library and the curated packages are for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from fpack.cli import options as shared
+
+if TYPE_CHECKING:
+    from fpack.lang.documentation import Doc, Manual
+
+_WIDTH = 100
+
+
+@click.command(
+    "doc",
+    epilog="""\b
+Examples:
+  fpack doc                  what there is
+  fpack doc map              a function that every file can call
+  fpack doc lists            a file of the library, as in import("fpack/lists")
+  fpack doc lists.take       a function of it
+  fpack doc container        what a project's file is made of
+  fpack doc postgres         a curated package
+  fpack doc ./fpack.fp       a file of your own""",
+)
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(name: str | None, as_json: bool) -> int:
+    """Explain NAME: how it is written, what it does, and examples."""
+    from fpack.cli.workspace.target import UsageError
+    from fpack.cli.workspace.workspace import cache_directory, curated
+    from fpack.lang import documentation as docs
+    from fpack.lang.errors import quote
+    from fpack.store.errors import one_line
+
+    directories = [docs.STANDARD]
+    packages = curated()
+    directories += [next(iter(packages.values())).parent] if packages else []
+    cache = cache_directory() / "modules"
+    if name is None:
+        if as_json:
+            files = [file for file, _ in docs.library(directories[:1]) if file != f"fpack/{docs.PRELUDE}"]
+            shared.print_json({"functions": list(docs.builtins()), "files": files, "packages": sorted(packages)})
+        else:
+            print("\n".join(_overview(directories, sorted(packages))))
+        return 0
+    found = _own(name, cache) if name.endswith(".fp") else docs.find(name, directories, cache)
+    if found is None:
+        near = docs.suggest(name, directories, cache)
+        raise UsageError(
+            f"There is nothing called {quote(one_line(name))} to explain",
+            hint=f"did you mean {quote(near)}?" if near else "fpack doc, without a name, lists what there is",
+        )
+    if as_json:
+        shared.print_json(_plain(found))
+    else:
+        print(_doc(found) if isinstance(found, docs.Doc) else _manual(found))
+    return 0
+
+
+def _plain(found: Doc | Manual) -> dict[str, Any]:
+    from fpack.lang import documentation as docs
+
+    if isinstance(found, docs.Doc):
+        return {**found._asdict(), "calls": list(found.calls), "examples": list(found.examples)}
+    return {**found._asdict(), "fields": [_plain(each) for each in found.fields]}
+
+
+def _own(name: str, cache: Path) -> Manual:
+    from fpack.cli.workspace.target import UsageError
+    from fpack.lang import documentation as docs
+    from fpack.lang.runtime import deep_stack
+    from fpack.lang.runtime.limits import Limits
+    from fpack.lang.syntax.source import MAX_FILE, Source, read_bytes
+
+    try:
+        text = read_bytes(name, MAX_FILE).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("This file cannot be read", where=name, why=getattr(error, "strerror", str(error))) from None
+    found: Manual = deep_stack.run(lambda: docs.of_file(Source(name, text), name, cache), Limits.found())
+    return found
+
+
+def _overview(directories: list[Path], packages: list[str]) -> list[str]:
+    from fpack.lang import documentation as docs
+
+    files = {name: place for name, place in docs.library(directories[:1]) if name != f"fpack/{docs.PRELUDE}"}
+    width = max(map(len, files)) + 2
+    lines = [_bold("Functions that every file can call"), *_wrapped(list(docs.builtins()))]
+    lines += ["", _bold('Files of the library, as in import("fpack/lists")')]
+    for name, place in files.items():
+        text = docs.manual(name, place).text.split("\n")[0]
+        lines.append(f"  {name.ljust(width)}{text.split(': ')[0]}".rstrip())
+    lines += ["", _bold("Curated packages"), *_wrapped(packages), "", "fpack doc NAME explains one of them."]
+    return lines
+
+
+def _wrapped(names: list[str]) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap("  ".join(names), _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _doc(doc: Doc) -> str:
+    file, dot, _ = doc.name.rpartition(".")
+    lines = [_bold(line) for call in doc.calls for line in _broken(call)]
+    if dot and file.startswith("fpack/"):
+        lines.append(f'  of import("{file}")')
+    if doc.text:
+        lines += ["", *("  " + line if line else "" for line in doc.text.split("\n"))]
+    if doc.place and not doc.place.startswith("fpack/"):
+        lines += ["", f"  {doc.place}"]
+    return "\n".join(lines)
+
+
+def _short(call: str) -> str:
+    """A call in one line: of a long one, only that it takes a record."""
+    return call if len(call) <= _WIDTH - 2 or "{ " not in call else call.partition("{ ")[0] + "{ ... })"
+
+
+def _broken(call: str) -> list[str]:
+    """A call as it is shown: one that is long with a line for each of its record's fields."""
+    if len(call) <= _WIDTH or "{ " not in call:
+        return [call]
+    head, _, rest = call.partition("{ ")
+    inner, _, end = rest.rpartition(" }")
+    fields, depth, begin = [], 0, 0
+    for i, char in enumerate(inner):
+        depth += (char in "([{") - (char in ")]}")
+        if char == "," and depth == 0:
+            fields.append(inner[begin:i].strip())
+            begin = i + 1
+    return [head + "{", *(f"  {field}," for field in [*fields, inner[begin:].strip()]), "}" + end]
+
+
+def _manual(manual: Manual) -> str:
+    from fpack.store.errors import one_line
+
+    lines = [_bold(one_line(manual.name)), "", *("  " + line if line else "" for line in manual.text.split("\n"))]
+    shown = [d for d in manual.fields if d.text] or list(manual.fields)
+    for doc in shown:
+        first = doc.text.split("\n")[0]
+        lines += ["", "  " + _bold(_short(doc.calls[0])), *(["      " + first] if first else [])]
+    return "\n".join(lines)
+
+
+def _bold(text: str) -> str:
+    return f"\x1b[1m{text}\x1b[0m" if sys.stdout.isatty() and text else text

@@ -1,0 +1,177 @@
+"""`fpack doctor`: whether this machine can do what fpack does, and what to do where it cannot."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from fpack.cli import options as shared
+
+if TYPE_CHECKING:
+    from fpack.cli.doctor.machine import Finding
+    from fpack.cli.ui.layout import Page
+    from fpack.store.verify import Checked
+
+LISTED = 20  # damaged paths
+
+
+@click.command(
+    "doctor",
+    epilog="""\b
+Examples:
+  fpack doctor                    look at the machine, the mirrors and the lock
+  fpack doctor --store            and hash everything in the store again
+  fpack doctor --store --repair   and forget what is damaged: the next build makes it anew""",
+)
+@click.option("--store", "contents", is_flag=True, help="Verify every path in the store by hashing it again.")
+@click.option("--repair", is_flag=True, help="Forget what --store finds damaged.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.locking
+def command(contents: bool, repair: bool, as_json: bool, **rest: Any) -> int:
+    """Check that this machine can do what fpack does. The exit status is 1 where there is a problem."""
+    from fpack.cli.doctor.machine import OK, PROBLEM
+    from fpack.cli.ui.layout import Page, show
+    from fpack.cli.workspace.target import UsageError
+
+    if repair and not contents:
+        raise UsageError("--repair mends what --store finds", hint="fpack doctor --store --repair")
+    page = Page()
+    findings: list[Finding] = []
+    for finding in _findings(shared.options(rest), contents, repair):
+        findings.append(finding)
+        if not as_json:
+            show(_lines(page, finding))
+            sys.stdout.flush()
+    problems = sum(each.state == PROBLEM for each in findings)
+    warnings = sum(each.state != OK for each in findings) - problems
+    if as_json:
+        checks = [each._asdict() for each in findings]
+        shared.print_json({"checks": checks, "problems": problems, "warnings": warnings})
+    else:
+        show(["", page.paint(_verdict(problems, warnings), "bold")])
+    return 1 if problems else 0
+
+
+def _findings(options: shared.Options, contents: bool, repair: bool) -> Iterator[Finding]:
+    """Every check, in order. They do not stop at a problem."""
+    from fpack.cli.doctor import installation, machine
+    from fpack.cli.workspace.target import find_project
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.errors import FpackError
+    from fpack.store.store import default_root
+
+    now = time.time()
+    place = default_root()
+    yield from machine.versions()
+    yield machine.terminal()
+    yield installation.store_place()
+    yield machine.file_system(place)
+    yield from machine.room(place)
+    yield machine.hard_links(place)
+    yield from installation.database()
+    yield machine.namespaces()
+    yield machine.sandbox()
+    yield from machine.runtimes()
+    with Workspace(options) as workspace:
+        workspace.use_project(find_project(Path.cwd()))
+        yield installation.clock(workspace, now)
+        yield installation.keyring(now)
+        yield from installation.lock(workspace, now)
+        try:
+            yield from installation.mirrors(workspace.mirrors, now)
+        except FpackError as error:
+            yield installation.failed("mirrors", error)
+    if contents:
+        yield from _contents(place, repair)
+
+
+def _contents(place: Path, repair: bool) -> Iterator[Finding]:
+    """What hashing the store again comes to."""
+    from fpack.cli.doctor.installation import failed
+    from fpack.cli.doctor.machine import OK, PROBLEM, WARNING, Finding
+    from fpack.cli.ui.render import megabytes
+    from fpack.store import verify
+    from fpack.store.errors import FpackError
+    from fpack.store.store import Store
+
+    if not (place / "db").is_dir():
+        yield Finding("contents", OK, "there is no store yet")
+        return
+    try:
+        store = Store(place)
+        try:
+            found = verify.check(store, _progress())
+            forgotten = verify.repair(store, found) if repair else []
+        finally:
+            store.close()
+    except FpackError as error:
+        yield failed("contents", error)
+        return
+    if not found.damaged and not found.pool:
+        yield Finding("contents", OK, f"{found.paths} paths are whole, {megabytes(found.bytes)} hashed")
+        return
+    state = WARNING if repair else PROBLEM
+    yield from _damage(found, state)
+    if repair:
+        text = f"{len(forgotten)} paths, with all that needs them, are forgotten, and so are {len(found.pool)} files"
+        yield Finding("contents", WARNING, text, "run again what made them")
+    else:
+        hint = "fpack doctor --store --repair forgets them, so that the next build makes them again"
+        yield Finding("contents", PROBLEM, f"{len(found.damaged)} of {found.paths} paths are damaged", hint)
+
+
+def _damage(found: Checked, state: str) -> Iterator[Finding]:
+    from fpack.cli.doctor.machine import Finding
+
+    for damage in found.damaged[:LISTED]:
+        yield Finding("contents", state, f"{damage.path}: {damage.why}")
+    if len(found.damaged) > LISTED:
+        yield Finding("contents", state, f"and {len(found.damaged) - LISTED} more paths")
+    for file in found.pool[:LISTED]:
+        yield Finding("contents", state, f"{file}: its content is not its name's")
+    if len(found.pool) > LISTED:
+        yield Finding("contents", state, f"and {len(found.pool) - LISTED} more files")
+
+
+def _progress() -> Any:
+    """What tells a terminal how far the hashing is."""
+    if not sys.stderr.isatty():
+        return lambda done, total, name: None
+
+    def tell(done: int, total: int, name: str) -> None:
+        end = "" if done < total else "\r\x1b[2K"
+        print(f"\r\x1b[2K{done} of {total} paths", end=end, file=sys.stderr, flush=True)
+
+    return tell
+
+
+def _lines(page: Page, finding: Finding) -> Sequence[str]:
+    """A finding as lines: its mark, its name, what was found, and what to do."""
+    from fpack.cli.doctor.machine import OK, WARNING
+    from fpack.cli.ui.layout import clean
+
+    style = {OK: "green", WARNING: "yellow"}.get(finding.state, "red")
+    indent = 22
+    room = max(page.width - indent, 20)
+    text, *more = page.wrap(clean(finding.text), room)
+    lines = [f"{page.paint(f'{finding.state:<8}', style)} {finding.name:<12} {text}", *(" " * indent + m for m in more)]
+    if finding.hint:
+        hints = page.wrap(clean(finding.hint), max(room - 5, 20))
+        lines.append(" " * indent + page.paint("try: ", "cyan") + hints[0])
+        lines += [" " * (indent + 5) + hint for hint in hints[1:]]
+    return lines
+
+
+def _verdict(problems: int, warnings: int) -> str:
+    def count(number: int, word: str) -> str:
+        return f"{number} {word}{'' if number == 1 else 's'}"
+
+    if not problems and not warnings:
+        return "All is well."
+    parts = [count(problems, "problem")] if problems else []
+    parts += [count(warnings, "warning")] if warnings else []
+    return " and ".join(parts)

@@ -1,0 +1,44 @@
+"""`fpack eval`: what something evaluates to, without building it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+from fpack.cli import options as shared
+
+
+@click.command(
+    "eval",
+    epilog="""\b
+Examples:
+  fpack eval fpack.fp#version           an attribute of a file
+  fpack eval -e '1 + 2'                 an expression
+  fpack eval debian.trixie.jq --json""",
+)
+@click.argument("what", required=False)
+@click.option("-e", "--expression", help="Evaluate this text.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON. Derivations are marked as not built.")
+@shared.locking
+def command(what: str | None, expression: str | None, as_json: bool, **rest: Any) -> int:
+    """Evaluate WHAT and print its value. Nothing is built."""
+    from fpack.cli.workspace.target import UsageError
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.errors import printable
+
+    if (what is None) == (expression is None) and what is not None:
+        raise UsageError("Give either something to evaluate or an expression, not both")
+    with Workspace(shared.options(rest)) as workspace:
+        if expression is not None:
+            value = workspace.expression(expression)
+        else:
+            value = workspace.value(workspace.target(what))
+        plain = workspace.plain(value)
+        workspace.finish()
+    if as_json or not isinstance(plain, str):
+        shared.print_json(plain)
+    else:
+        # Another program gets the very string.
+        print(printable(plain) if sys.stdout.isatty() else plain)
+    return 0

@@ -1,0 +1,160 @@
+"""`fpack fmt`: files of the language in the one style that they have."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+from fpack.cli import options as shared
+
+if TYPE_CHECKING:
+    from fpack.lang.runtime.limits import Limits
+
+STANDARD = "<standard input>"
+
+
+class Outcome(NamedTuple):
+    """What formatting a text gave."""
+
+    before: str
+    after: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether the text was not in the style."""
+        return self.before != self.after
+
+
+@click.command(
+    "fmt",
+    epilog="""\b
+Examples:
+  fpack fmt                             all .fp files below this directory
+  fpack fmt fpack.fp lib/ --diff        show what would change
+  fpack fmt --check                     for continuous integration
+  fpack fmt - < fpack.fp                as a filter, for editors""",
+)
+@click.argument("files", nargs=-1, metavar="[FILES|DIRS|-]...", type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not formatted.")
+@click.option("--diff", is_flag=True, help="Write nothing; show the changes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: which files change, and the errors.")
+@shared.evaluating
+def command(
+    files: tuple[Path, ...], check: bool, diff: bool, as_json: bool, eval_memory: str | None, eval_time: str | None
+) -> int:
+    """Format FILES, and all .fp files in DIRS. The meaning never changes, and comments stay."""
+    from fpack.cli.options import print_json
+    from fpack.cli.ui.render import note, relative, short, show_error
+    from fpack.cli.workspace.source_files import find
+    from fpack.cli.workspace.target import UsageError
+    from fpack.lang.errors import EvalError
+    from fpack.lang.runtime.limits import Limits
+    from fpack.store.errors import FpackError, printable
+
+    limits = Limits.found(eval_memory, eval_time)
+    if files == (Path("-"),):
+        if as_json:
+            raise UsageError("--json is for files", hint="leave out -, or --json")
+        return _filter(check, diff, limits)
+    code, changed = 0, 0
+    names: list[str] = []
+    errors: list[dict[str, str]] = []
+    for place in find(files or (Path(),)):
+        try:
+            outcome = formatted(place, limits)
+            if outcome.changed and not (check or diff):
+                _write(place, outcome.after)
+        except FpackError as error:
+            if as_json:
+                errors.append({"where": relative(place), "what": error.what, "why": error.why})
+            else:
+                show_error(error)
+            code = max(code, 3 if isinstance(error, EvalError) else error.exit_code)
+            continue
+        if not outcome.changed:
+            continue
+        changed += 1
+        names.append(relative(place))
+        if diff and not as_json:
+            text = difference(outcome, short(place))
+            # Another program gets the very text.
+            sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
+        elif check and not as_json:
+            print(short(place))
+    if as_json:
+        print_json({"changed": names, "written": not (check or diff), "errors": errors})
+    elif (check or diff) and changed:
+        noun = "file is" if changed == 1 else "files are"
+        note(f"{changed} {noun} not formatted: fpack fmt does it")
+    elif changed:
+        note(f"formatted {changed} {'file' if changed == 1 else 'files'}")
+    return code or int(check and changed > 0)
+
+
+def formatted(place: Path, limits: Limits) -> Outcome:
+    """A file's text, and how it should be. An error for what is no text of the language."""
+    from fpack.cli.workspace import source_files
+
+    return _outcome(source_files.shown(place), source_files.read(place), limits)
+
+
+def difference(outcome: Outcome, name: str) -> str:
+    """The change as a unified diff."""
+    from difflib import unified_diff
+
+    lines = unified_diff(
+        outcome.before.splitlines(keepends=True), outcome.after.splitlines(keepends=True), name, f"{name} (formatted)"
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _outcome(name: str, text: str, limits: Limits) -> Outcome:
+    from fpack.cli.workspace.source_files import source
+    from fpack.cli.workspace.workspace import cache_directory
+    from fpack.lang.errors import Fault
+    from fpack.lang.format.formatter import format_source
+    from fpack.lang.runtime import deep_stack
+
+    read = source(text, name)
+
+    def work() -> str:
+        try:
+            return format_source(read, cache_directory() / "modules")
+        except RecursionError:
+            raise read.error(0, 0, "This text is nested too deeply") from None
+
+    limits.restart()
+    try:
+        return Outcome(text, str(deep_stack.run(work, limits)))
+    except Fault as fault:
+        raise read.error(0, 0, fault.what, why=fault.why, hint=fault.hint) from None
+
+
+def _filter(check: bool, diff: bool, limits: Limits) -> int:
+    """Standard input to standard output."""
+    from fpack.lang.syntax.source import decoded
+
+    outcome = _outcome(STANDARD, decoded(sys.stdin.buffer.read(), STANDARD), limits)
+    if diff:
+        sys.stdout.write(difference(outcome, STANDARD))
+    elif not check:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(outcome.after.encode())
+    return int(check and outcome.changed)
+
+
+def _write(place: Path, text: str) -> None:
+    """Put the new text in the old one's place, whole or not at all, with its mode; a link stays one.
+
+    What is named from the working directory lies in it: a checkout can hold links to files and directories elsewhere.
+    """
+    from fpack.store.errors import FpackError
+    from fpack.store.files import replace
+
+    is_here = not place.is_absolute() and ".." not in place.parts
+    try:
+        replace.write(place, text.encode(), within=Path() if is_here else None)
+    except replace.Elsewhere as error:
+        raise FpackError(error.what, why=error.why, hint=f"fpack fmt {error.real} formats it") from None

@@ -1,0 +1,129 @@
+"""`fpack hook`: what lets bash, zsh, fish and direnv enter a project's shell with its directory."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+# _FPACK_STAMP: a file that is as new as what was entered. _FPACK_WAIT: one that is there as soon as the project was
+# entered by hand.
+_SH = """\
+_fpack_changed() {
+  if [ -n "${_FPACK_WAIT-}" ]; then
+    [ -e "$_FPACK_WAIT" ]
+  else
+    [ -n "${_FPACK_STAMP-}" ] &&
+      { [ "$1/fpack.fp" -nt "$_FPACK_STAMP" ] || [ "$1/fpack.lock" -nt "$_FPACK_STAMP" ]; }
+  fi
+}
+_fpack_hook() {
+  local code=$? here=$PWD
+  while [ -n "$here" ] && [ ! -e "$here/fpack.fp" ]; do here=${here%/*}; done
+  if [ "$here" != "${_FPACK_HERE-}" ] || _fpack_changed "$here"; then
+    if typeset -f _fpack_leave >/dev/null; then _fpack_leave; unset -f _fpack_leave; fi
+    _FPACK_HERE=$here
+    _FPACK_STAMP= _FPACK_WAIT=
+    if [ -n "$here" ]; then eval "$(@FPACK@ hook @KIND@ --enter "$here")"; fi
+  fi
+  return $code
+}
+"""
+_TEXTS = {
+    "bash": _SH + 'case ";${PROMPT_COMMAND-};" in *";_fpack_hook;"*) ;; '
+    '*) PROMPT_COMMAND="_fpack_hook${PROMPT_COMMAND:+;$PROMPT_COMMAND}" ;; esac\n',
+    "zsh": _SH + "autoload -Uz add-zsh-hook && add-zsh-hook precmd _fpack_hook\n",
+    "fish": """\
+function _fpack_changed
+    # fish's own test cannot compare ages before version 4.
+    if test -n "$_FPACK_WAIT"
+        test -e "$_FPACK_WAIT"
+    else
+        test -n "$_FPACK_STAMP"
+        and command sh -c '[ "$1/fpack.fp" -nt "$2" ] || [ "$1/fpack.lock" -nt "$2" ]' sh $argv[1] $_FPACK_STAMP
+    end
+end
+function _fpack_hook --on-event fish_prompt
+    set -l here $PWD
+    while test -n "$here"; and not test -e "$here/fpack.fp"
+        set here (string replace -r '/[^/]*$' '' -- $here)
+    end
+    if test "$here" != "$_FPACK_HERE"; or _fpack_changed "$here"
+        if functions -q _fpack_leave
+            _fpack_leave
+            functions -e _fpack_leave
+        end
+        set -g _FPACK_HERE $here
+        set -e _FPACK_STAMP _FPACK_WAIT
+        if test -n "$here"
+            @FPACK@ hook fish --enter $here | source
+        end
+    end
+end
+""",
+    "direnv": """\
+use_fpack() {
+  watch_file fpack.fp fpack.lock
+  eval "$(@FPACK@ shell --print-env "$@")"
+}
+""",
+}
+
+
+@click.command(
+    "hook",
+    epilog="""\b
+Examples:
+  eval "$(fpack hook bash)"                                 in ~/.bashrc; zsh likewise
+  fpack hook fish | source                                  in ~/.config/fish/config.fish
+  fpack hook direnv > ~/.config/direnv/lib/fpack.sh         then: echo use fpack > .envrc""",
+)
+@click.argument("kind", type=click.Choice(list(_TEXTS)))
+@click.option("--enter", type=click.Path(path_type=Path, file_okay=False), hidden=True)
+def command(kind: str, enter: Path | None) -> int:
+    """Print what makes a shell of the host enter a project's shell with its directory, and leave it.
+
+    A project is entered once it is trusted: fpack shell in it, or fpack trust, says so.
+    """
+    from fpack.cli.shells import atomic_dir, cache, warm_start
+    from fpack.cli.shells.activation import shims, trust
+    from fpack.cli.shells.activation.shell_text import assignment, exports, leaving, word
+    from fpack.cli.shells.arguments import Request
+    from fpack.store.errors import one_line
+
+    if enter is None:
+        program = word(kind, os.path.abspath(sys.argv[0]))
+        warm_start.write(_TEXTS[kind].replace("@FPACK@", program).replace("@KIND@", kind))
+        return 0
+    before = dict(os.environ)
+    os.chdir(enter)
+    # From here on the directory is the one that was looked at, whatever becomes of its path.
+    here = os.getcwd()
+    if not trust.is_trusted(here):
+        refusal = trust.refusal(here)
+        hint = (
+            f"it is never entered: {refusal}" if refusal else "fpack shell, or fpack trust, has it entered from then on"
+        )
+        warm_start.note(f"fpack: {one_line(here)} has a shell; {hint}")
+        trust.forget(here)  # it may be of another directory that was here
+        warm_start.write(assignment(kind, "_FPACK_WAIT", trust.mark(here)))
+        return 0
+    request = Request("shell")
+    place = warm_start.place_of(request)
+    atomic_dir.make_place(place)
+    # Before anything is read, and said also where that fails: a change from here on is one.
+    stamp = Path(place, "tried")
+    stamp.touch()
+    warm_start.write(assignment(kind, "_FPACK_STAMP", str(stamp)))
+    entry = cache.load(place)
+    if entry is None or not os.path.isdir(entry.closure.view):
+        from fpack.cli.options import Options
+        from fpack.cli.shells.realise import prepare
+
+        entry = prepare(request, Options()).entry
+    folder, env = shims.activate(entry)
+    warm_start.write(leaving(kind, folder, env, before) + exports(kind, folder, env))
+    shims.tell_left_out(entry, warm_start.note)
+    return 0

@@ -1,0 +1,108 @@
+"""`fpack init`: look at a project, and write an fpack.fp that builds it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+IGNORED = ".gitignore"
+
+
+@click.command(
+    "init",
+    epilog="""\b
+Examples:
+  fpack init                            write ./fpack.fp
+  fpack init ../app --print             show what would be written""",
+)
+@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--print", "only_print", is_flag=True, help="Print the file, and write nothing.")
+@click.option("--release", default="trixie", show_default=True, help="Debian's release whose packages are used.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(folder: Path | None, only_print: bool, release: str, as_json: bool, **rest: Any) -> int:
+    """Look at the project in FOLDER (else here), and write an fpack.fp with its build, an image and a shell; and a
+    .gitignore where there is none, as what that leaves out is no part of the source."""
+    from fpack.cli.init.detect import guess, others
+    from fpack.cli.init.gitignore import ignored
+    from fpack.cli.init.project import read_project
+    from fpack.cli.init.template import attribute_of, render
+    from fpack.cli.ui.render import note, short
+    from fpack.cli.workspace.target import PROJECT_FILE, UsageError
+    from fpack.store.errors import FpackError
+
+    place = Path(os.path.realpath(folder or Path.cwd()))
+    target = place / PROJECT_FILE
+    if not only_print and os.path.lexists(target):
+        raise UsageError(f"There is an {PROJECT_FILE} already", where=short(target), hint="--print shows what would be")
+    try:
+        project = read_project(place)
+    except OSError as error:
+        raise FpackError("The project cannot be read", where=str(error.filename), why=error.strerror or "") from None
+    found = guess(project)
+    if found is None:
+        raise UsageError(
+            "Nothing here says how the project is built",
+            where=str(place),
+            why="there is no pyproject.toml, requirements.txt, package.json, go.mod, Cargo.toml, Gemfile, "
+            "CMakeLists.txt, meson.build, configure or Makefile",
+            hint="docs/tutorial.md shows how to write the file by hand",
+        )
+    _check_release(release)
+    content = render(found, release)
+    also = others(project, found)
+    left_out = None if os.path.lexists(place / IGNORED) else ignored(found, project)
+    if not only_print:
+        _write(target, content)
+        if left_out is not None:
+            _write(place / IGNORED, left_out)
+    if as_json:
+        from fpack.cli.options import print_json
+
+        print_json(
+            {
+                "file": None if only_print else str(target),
+                "text": content,
+                "ignored": left_out,
+                "guessed": list(found.said),
+                "todo": list(found.todo),
+                "also": also,
+            }
+        )
+        return 0
+    if only_print:
+        print(content, end="")
+    else:
+        print(f"wrote {short(target)}")
+        if left_out is not None:
+            print(f"wrote {short(place / IGNORED)}: what work leaves here is no part of the source")
+    for line in found.said:
+        note(f"guessed from {line}" if ": " in line else f"guessed: {line}")
+    for line in also:
+        note(f"not used: {line}")
+    for line in found.todo:
+        note(f"to do: {line}")
+    if not only_print and not found.todo:
+        packed = "" if found.library else " fpack pack,"
+        note(f"next: fpack build {attribute_of(found)},{packed} fpack shell")
+    return 0
+
+
+def _write(target: Path, content: str) -> None:
+    from fpack.store.errors import FpackError
+
+    try:
+        with open(target, "x") as file:
+            file.write(content)
+    except OSError as error:
+        raise FpackError(f"{target.name} cannot be written", where=str(target), why=error.strerror or "") from None
+
+
+def _check_release(release: str) -> None:
+    from fpack.builders.debian.suites import RELEASES
+    from fpack.cli.workspace.target import UsageError
+
+    if release not in RELEASES:
+        raise UsageError(f"There is no release {release!r}", hint=f"there are {', '.join(sorted(RELEASES))}")

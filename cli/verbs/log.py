@@ -1,0 +1,113 @@
+"""`fpack log`: what a build wrote while it ran."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+from fpack.cli import options as shared
+
+if TYPE_CHECKING:
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.derivation import Output
+
+CHUNK = 1 << 16
+
+
+class Log(NamedTuple):
+    """The log of a derivation. kind, name: the derivation's. digest: its, in hex. place: the packed file."""
+
+    kind: str
+    name: str
+    digest: str
+    place: Path
+
+
+@click.command(
+    "log",
+    epilog="""\b
+Examples:
+  fpack log fpack.fp#app
+  fpack log postgres --all       and what all that it is made from wrote""",
+)
+@click.argument("what", required=False)
+@click.option("-a", "--all", "everything", is_flag=True, help="Show the logs of its inputs, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.locking
+def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> int:
+    """Show the log of the last time that WHAT was built, or was tried to be built.
+
+    Where it has none itself, the logs of what it is made from are shown: one of them may be what failed.
+    """
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.errors import StoreError, printable
+
+    with Workspace(shared.options(rest)) as workspace:
+        target = workspace.target(what)
+        output = workspace.derivation(target)
+        logs = list(_logs(workspace, output))
+        workspace.finish()
+    own = [log for log in logs if log.digest == output.derivation.hex()]
+    shown = logs if everything or not own else own
+    if as_json:
+        values = [{**log._asdict(), "place": str(log.place), "text": "".join(_text(log.place))} for log in shown]
+        shared.print_json({"derivation": output.derivation.hex(), "logs": values})
+        return 0 if shown else 1
+    if not shown:
+        raise StoreError(
+            f"There is no log of {target.text}",
+            why="neither it nor what it is made from was built here, or they had nothing to say",
+            hint=f"fpack build {target.text} builds it; -v shows what is written meanwhile",
+        )
+    for log in shown:
+        if len(shown) > 1 or not own:
+            from fpack.cli.ui.render import colored, paint
+
+            print(paint(f"== {log.kind} {log.name}", "bold", colored(sys.stdout)))
+        for part in _text(log.place):
+            sys.stdout.write(printable(part) if sys.stdout.isatty() else part)
+    return 0
+
+
+def _logs(workspace: Workspace, output: Output) -> Iterator[Log]:
+    """The logs that there are of a derivation and of all that it is made from, the inputs' before its own."""
+    from fpack.store import derivation
+
+    bodies, database = workspace.evaluator.derivations, workspace.store.database
+    folder = workspace.store.root / "logs"
+    written = {place.name.removesuffix(".zst") for place in folder.glob("*.zst")}
+    seen: set[bytes] = set()
+    todo: list[tuple[bytes, Log | None]] = [(output.derivation, None)]
+    while todo:
+        digest, ready = todo.pop()
+        if ready is not None:
+            if ready.digest in written:
+                yield ready
+            continue
+        body = bodies.get(digest) or database.derivation(digest)
+        if digest in seen or body is None:
+            continue
+        seen.add(digest)
+        made = derivation.decode(body)
+        todo.append((digest, Log(made.kind, made.name, digest.hex(), folder / f"{digest.hex()}.zst")))
+        todo += [(each.derivation, None) for each in reversed([*made.inputs, *made.candidates])]
+
+
+def _text(place: Path) -> Iterator[str]:
+    """A log's text, in pieces."""
+    import codecs
+
+    import zstandard
+    from fpack.store.errors import StoreError
+
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    try:
+        with open(place, "rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+            while chunk := stream.read(CHUNK):
+                yield decoder.decode(chunk)
+    except (OSError, zstandard.ZstdError) as error:
+        raise StoreError("A log cannot be read", where=str(place), why=str(error)) from None
+    yield decoder.decode(b"", True)

@@ -1,0 +1,155 @@
+"""`fpack pack`: container images of packages and projects."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from fpack.cli import options as shared
+from fpack.cli.images.engines import ENGINES
+from fpack.cli.images.formats import DEFAULT, FORMS, Form
+from fpack.cli.ui.render import megabytes, note, short
+from fpack.cli.workspace.target import UsageError
+
+if TYPE_CHECKING:
+    from fpack.cli.images.packing import Made
+
+
+@click.command(
+    "pack",
+    epilog="""\b
+Examples:
+  fpack pack postgres                         ./postgres.tar, from the curated package
+  fpack pack debian.trixie.redis-server       any of Debian's packages
+  fpack pack                                  `image` of ./fpack.fp
+  fpack pack api.fp#server -o server.tar      an attribute of a file: a container, or anything that is built
+  fpack pack postgres --load podman           straight into podman
+  fpack pack postgres --platform linux/amd64,linux/arm64
+  fpack pack postgres redis -o images         two, and what they share
+  fpack pack postgres --format oci-dir -o postgres
+  fpack pack debian.trixie.jq --format deb    also rpm, squashfs and rootfs-tar
+  fpack pack postgres --compress zstd:19 --json""",
+)
+@click.argument("what", nargs=-1)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File or directory to write.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(list(FORMS)),
+    help=f"{'; '.join(f'{name}: {form.help}' for name, form in FORMS.items())}. The default is {DEFAULT}.",
+)
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    metavar="OS/ARCH",
+    help="Platforms to make the image for, as in linux/amd64,linux/arm64; this machine's by default.",
+)
+@click.option("--load", type=click.Choice(ENGINES), help="Load the image into a container engine of this machine.")
+@click.option("--compress", metavar="CODEC", help="zstd[:LEVEL], gzip[:LEVEL] or none.")
+@click.option("--no-manifest", is_flag=True, help="Write no manifest, neither beside the image nor within.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.building
+def command(
+    what: tuple[str, ...],
+    output: Path | None,
+    format_: str | None,
+    platforms: tuple[str, ...],
+    load: str | None,
+    no_manifest: bool,
+    as_json: bool,
+    **rest: Any,
+) -> int:
+    """Make a container image of each WHAT and nothing else but what it needs at run time."""
+    from fpack.cli.images import engines, formats, packing
+
+    options = shared.options(rest)
+    archs = packing.architectures(platforms, options)
+    form = FORMS[format_ or DEFAULT]
+    if not form.oci and len(archs) > 1:
+        raise UsageError(f"A {format_} is for one platform", hint="pack each platform by itself, or as an image")
+    # A file that is no image is compressed as a whole, and its image is the one that is made without the option.
+    compress = options.compress
+    if not form.oci:
+        options = options._replace(compress=None)
+    # Into an engine alone, unless a file is asked for too.
+    write = load is None or output is not None or format_ is not None
+    if load is not None:
+        engines.find(load)
+    if write:
+        form.check()
+        if output is not None:
+            formats.check_output(output)
+    with ExitStack() as stack:
+        made = packing.make(what or (None,), archs, options, write and form.oci and not no_manifest, stack)
+        results = []
+        if write:
+            results = [
+                form.write(each, out, compress)
+                for each, out in zip(made, formats.places(form, made, output, compress), strict=True)
+            ]
+        else:
+            results = [each.bundle.result(None) for each in made]
+        if load is not None:
+            for each, result in zip(made, results, strict=True):
+                engines.load(load, _sender(each))
+                result["loaded"] = load
+        common = formats.shared(made)
+    if as_json:
+        several = {"images": results, **({"shared": common.as_json()} if form.oci or load is not None else {})}
+        shared.print_json(results[0] if len(results) == 1 else several)
+        return 0
+    for each, result in zip(made, results, strict=True):
+        _describe(each, result, form)
+    for text in what:
+        _point_to_curated(text)
+    if len(made) > 1 and (form.oci or load is not None):
+        print("\n".join(common.lines()))
+    return 0
+
+
+def _sender(made: Made) -> Any:
+    from fpack.builders.export.oci import write_tar
+
+    return lambda fd: write_tar(made.bundle, fd)
+
+
+def _describe(made: Made, result: dict[str, Any], form: Form) -> None:
+    """Say what was made and what to do with it."""
+    from fpack.cli.images.formats import run
+
+    place = short(Path(result["file"])) if result["file"] else ""
+    loaded = result.get("loaded", "")
+    print(f"{result['name']}:{result['tag']}  {result['digest']}")
+    print(f"  {_sizes(result)}, in {' and '.join(each for each in (place, loaded) if each)}")
+    platforms = result.get("platforms", [])
+    if len(platforms) > 1:
+        width = max(len(each["platform"]) for each in platforms)
+        for each in platforms:
+            print(f"  {each['platform'].ljust(width)}  {each['digest']}\n    {_sizes(each)}")
+    if "manifest" in result:
+        written = result["manifest"] if isinstance(result["manifest"], list) else [result["manifest"]]
+        print(f"  each file and where it is from: {', '.join(short(Path(path)) for path in written)}")
+    commands = [run(made, loaded)] if loaded else form.use(made, place)
+    print("Run it:" if form.oci or loaded else "Use it:")
+    for command in commands:
+        print(f"  {command}")
+
+
+def _point_to_curated(text: str) -> None:
+    """Debian's servers are set up for a system, often to go into the background; say so where there is another way."""
+    from fpack.cli.workspace.workspace import curated
+
+    package = text.removeprefix("debian.").partition(".")[2] if text.startswith("debian.") else ""
+    found = next((name for name in (package, package.removesuffix("-server")) if name in curated()), "")
+    if found:
+        note(f"Debian's {package} as it is; fpack pack {found} makes the curated image, set up for containers")
+
+
+def _sizes(result: dict[str, Any]) -> str:
+    unpacked = f"{megabytes(result['size_unpacked'])} unpacked"
+    if "size" in result:
+        return unpacked if result["size"] is None else f"{megabytes(result['size'])}, {unpacked}"
+    return f"{megabytes(result['size_compressed'])} compressed, {unpacked}, {result['layers']} layers"

@@ -1,0 +1,229 @@
+"""`fpack repl`: evaluate line by line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from fpack.cli import options as shared
+from fpack.store.errors import FpackError
+
+if TYPE_CHECKING:
+    from fpack.cli.interactive.repl_session import Session
+
+PROMPT, MORE = "> ", ". "
+COMMANDS = {
+    ":doc": "explain a name, as fpack doc does",
+    ":type": "say what the value of an expression is",
+    ":load": "begin anew with the names of a file",
+    ":names": "list the names that were given",
+    ":help": "show this",
+    ":quit": "end; so does Ctrl-D",
+}
+_DELIMITERS = " \t\n()[]{},=+*/<>!&|$"
+_HISTORY = 2000  # lines
+
+
+class _Quit(Exception):
+    pass
+
+
+@click.command(
+    "repl",
+    epilog="""\b
+Examples:
+  fpack repl                            > 1 + 2
+  fpack repl fpack.fp                   with the names of a file
+  echo '1 + 2' | fpack repl             without prompts""",
+)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@shared.locking
+def command(file: Path | None, **rest: Any) -> int:
+    """Evaluate expressions, and give names with NAME = VALUE. Tab completes; :help shows the commands."""
+    from fpack.cli.interactive.repl_session import Session
+
+    session = Session(shared.options(rest))
+    if file is not None:
+        session.load(file)
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if terminal:
+        print("fpack: :help for help, Ctrl-D to leave")
+        with _readline(session):
+            _loop(session, input)
+    else:
+        _loop(session, _plain)
+    session.close()
+    return 0
+
+
+def _plain(prompt: str) -> str:
+    """A line of standard input, without a prompt."""
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.rstrip("\n")
+
+
+def _loop(session: Session, read: Callable[[str], str]) -> None:
+    from fpack.cli.interactive.repl_session import placed
+    from fpack.cli.ui.render import note, show_error, show_fault
+    from fpack.store.errors import FpackError
+
+    while True:
+        try:
+            text = _text(session, read)
+        except EOFError:
+            if read is input:
+                print()
+            return
+        except KeyboardInterrupt:
+            print()  # what was typed is dropped
+            continue
+        try:
+            if session.limits is not None:
+                session.limits.restart()
+            _do(session, text)
+        except _Quit:
+            return
+        except FpackError as error:
+            show_error(placed(error))
+        except KeyboardInterrupt:
+            note("Interrupted.")
+        except (BrokenPipeError, click.ClickException):
+            raise
+        except Exception as error:  # the session is worth more than one line of it
+            show_fault(error)
+        sys.stdout.flush()
+
+
+def _text(session: Session, read: Callable[[str], str]) -> str:
+    """One line, with those in which it goes on. An empty line ends one that does not end by itself."""
+    text = read(PROMPT)
+    if text.lstrip().startswith(":"):
+        return text
+    while text.strip() and session.unfinished(text):
+        try:
+            more = read(MORE)
+        except EOFError:
+            break
+        if not more.strip() and not _in_block(text):
+            break
+        text += "\n" + more
+    return text
+
+
+def _in_block(text: str) -> bool:
+    """Whether a block string is open at the end of a text: an empty line belongs to it."""
+    return text.count('"""') % 2 == 1
+
+
+def _do(session: Session, text: str) -> None:
+    text = text.strip()
+    if not text or text.startswith("#"):
+        return
+    if text.startswith(":"):
+        _command(session, *text.partition(" ")[::2])
+        return
+    outcome = session.evaluate(text)
+    if not outcome.bound:
+        print(session.shown(outcome.value))
+
+
+def _command(session: Session, name: str, rest: str) -> None:
+    from fpack.cli.interactive.repl_session import unknown
+    from fpack.cli.workspace.target import UsageError
+
+    rest = rest.strip()
+    near = [each for each in COMMANDS if len(name) > 1 and each.startswith(name)]
+    name = near[0] if len(near) == 1 else name
+    if name == ":quit":
+        raise _Quit
+    if name == ":help":
+        width = max(map(len, COMMANDS)) + 2
+        print("\n".join(f"{each:<{width}}{what}" for each, what in COMMANDS.items()))
+        print("NAME = VALUE and NAME(PARAMETERS) = VALUE give names; `it` is the last value.")
+    elif name == ":names":
+        print("\n".join(sorted(session.names)))
+    elif name not in COMMANDS:
+        raise unknown(name, COMMANDS)
+    elif not rest:
+        raise UsageError(f"{name} needs something to look at", hint=f"{name} NAME")
+    elif name == ":type":
+        print(session.kind(rest))
+    elif name == ":load":
+        print("\n".join(session.load(Path(os.path.expanduser(rest)))))
+    else:
+        from .doc import command as doc
+
+        doc.main(["--", rest], prog_name=":doc", standalone_mode=False)
+
+
+@contextlib.contextmanager
+def _readline(session: Session) -> Any:
+    """Editing, completion and the history of earlier sessions, where this Python has them."""
+    try:
+        import readline
+    except ImportError:
+        yield
+        return
+    history = history_file()
+    with contextlib.suppress(OSError):
+        if history is not None:
+            readline.read_history_file(history)
+    readline.set_history_length(_HISTORY)
+    readline.set_completer_delims(_DELIMITERS)
+    readline.parse_and_bind("tab: complete")
+    readline.parse_and_bind("set enable-bracketed-paste on")
+    readline.set_completer(_completer(session, readline.get_line_buffer))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if history is not None:
+                readline.write_history_file(history)
+
+
+def history_file() -> Path | None:
+    """The file with the lines of earlier sessions; None if others can put something else there."""
+    from fpack.cli.shells.atomic_dir import make_place, state_directory
+
+    try:
+        make_place(state_directory(), "XDG_STATE_HOME", "the lines of this session")
+    except FpackError:
+        return None
+    return Path(state_directory(), "history")
+
+
+def _completer(session: Session, line: Callable[[], str]) -> Callable[[str, int], str | None]:
+    found: list[str] = []
+
+    def complete(word: str, state: int) -> str | None:
+        if state == 0:
+            try:
+                found[:] = completions(session, line(), word)
+            except Exception:  # nobody reads an error on the line that is being typed
+                found.clear()
+        return found[state] if state < len(found) else None
+
+    return complete
+
+
+def completions(session: Session, line: str, word: str) -> list[str]:
+    """What can stand in place of a line's last word."""
+    line = line.lstrip()
+    if line.startswith(":") and " " not in line:
+        return [f"{name} " for name in COMMANDS if name.startswith(line)]
+    if line.startswith(":load "):
+        from fpack.cli.completion.candidates import targets
+
+        # The word begins after the last slash, which ends words.
+        path = line.removeprefix(":load ").lstrip()
+        before = path[: len(path) - len(word)]
+        places = [text for text, _ in targets(path if "/" in path else f"./{path}").candidates]
+        return [p.removeprefix("./" if "/" not in path else "").removeprefix(before) for p in places]
+    return list(session.candidates(word))

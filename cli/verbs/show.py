@@ -1,0 +1,215 @@
+"""`fpack show`: what a package, a container or anything else is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from fpack.cli import options as shared
+from fpack.cli.ui.render import megabytes
+
+if TYPE_CHECKING:
+    from fpack.cli.ui.layout import Page
+    from fpack.cli.workspace.target import Target
+    from fpack.cli.workspace.workspace import Workspace
+
+Pairs = list[tuple[str, str | Sequence[str]]]
+
+
+@click.command(
+    "show",
+    epilog="""\b
+Examples:
+  fpack show debian.trixie.jq          a package: version, size, what it depends on
+  fpack show debian.trixie.jq --files  and each of its files, once it is unpacked
+  fpack show postgres                  a container: its configuration and packages
+  fpack show fpack.fp#app --json""",
+)
+@click.argument("what", required=False)
+@click.option("--files", is_flag=True, help="List a package's files.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.locking
+def command(what: str | None, files: bool, as_json: bool, **rest: Any) -> int:
+    """Show what WHAT is. Nothing is built, and a package is only looked at, not locked."""
+    from fpack.cli.ui.layout import Page, show
+    from fpack.cli.workspace.target import parse
+    from fpack.cli.workspace.workspace import Workspace
+
+    given = shared.options(rest)
+    # What is said of a package does not depend on the lock being fresh.
+    looking = parse(what, Path.cwd()).package is not None
+    with Workspace(given._replace(frozen=True) if looking else given) as workspace:
+        facts = _facts(workspace, workspace.target(what))
+        if not looking:
+            workspace.finish()
+    if as_json:
+        shared.print_json(facts)
+        return 0
+    page = Page()
+    if facts["type"] == "package":
+        show(_package(page, facts, files))
+    elif facts["type"] == "container":
+        show(_container(page, facts))
+    else:
+        show(_derivation(page, facts))
+    return 0
+
+
+def _facts(workspace: Workspace, target: Target) -> dict[str, Any]:
+    from fpack.cli.images import describe as facts
+    from fpack.cli.workspace.package_lookup import Packages
+    from fpack.cli.workspace.target import UsageError
+
+    if target.package is not None:
+        release, name = target.package
+        return facts.package(workspace, Packages(workspace, release), name)
+    evaluator = workspace.evaluator
+    value = evaluator.force(workspace.value(target))
+    kind = workspace.field(value, "type") if isinstance(value, Mapping) else None
+    if evaluator.is_derivation(value):
+        return facts.derived(workspace, workspace.output(value))
+    if kind == "package":
+        release, name = str(workspace.field(value, "release")), str(workspace.field(value, "name"))
+        return facts.package(workspace, Packages(workspace, release), name)
+    if kind == "container":
+        return facts.container(workspace, workspace.container_of(value, target))
+    raise UsageError(
+        f"{target.text} is neither a package nor a container nor anything that is built",
+        hint=f"fpack eval {target.text} shows its value",
+    )
+
+
+# As text.
+
+
+def _package(page: Page, facts: Mapping[str, Any], files: bool) -> Iterator[str]:
+    from fpack.cli.ui.layout import clean
+
+    yield f"{page.paint(facts['name'], 'bold')} {facts['version']}"
+    if facts["description"]:
+        yield clean(facts["description"])
+    yield ""
+    locked, built = facts["locked"], facts["built"]
+    source = facts["source"]
+    if facts["source_version"] != facts["version"]:
+        source += f" {facts['source_version']}"
+    size = f"{megabytes(facts['size'])} to download"
+    if facts["installed_size"] is not None:
+        size += f", {megabytes(facts['installed_size'])} installed"
+    pairs: Pairs = [
+        ("target", facts["target"]),
+        ("release", f"{facts['release']}{_in_suite(facts)}, {facts['arch']}"),
+        ("section", clean(facts["section"])),
+        ("source", source),
+        ("homepage", clean(facts["homepage"])),
+        ("size", size),
+        ("depends on", [clean(each) for each in [*facts["pre_depends"], *facts["depends"]]] or "nothing"),
+        ("recommends", [clean(each) for each in facts["recommends"]]),
+        ("provides", [clean(each) for each in facts["provides"]]),
+        ("locked", f"{locked['version']} since {locked['date'][:10]} in {locked['lock']}" if locked else "no"),
+        ("newest", facts["newest"] if locked and facts["newest"] not in (None, locked["version"]) else ""),
+        ("built", built["path"] if built else ""),
+    ]
+    if built and not files:
+        pairs.append(("files", f"{len(built['files'])}, {megabytes(built['size'])}; --files lists them"))
+    yield from page.fields(pairs)
+    if files:
+        yield ""
+        if built:
+            yield from _files(page, built["files"])
+        else:
+            yield page.paint(f"Its files are known once it is unpacked: fpack pack {facts['target']}", "dim")
+
+
+def _in_suite(facts: Mapping[str, Any]) -> str:
+    suite = facts["suite"]
+    return f" ({suite})" if suite not in (None, facts["release"]) else ""
+
+
+def _files(page: Page, files: Sequence[Mapping[str, Any]]) -> list[str]:
+    from fpack.cli.ui.layout import clean
+
+    rows = [
+        ["" if each["target"] else megabytes(each["size"]), clean(each["path"])
+         + (f" -> {clean(each['target'])}" if each["target"] else "")]
+        for each in files
+    ]  # fmt: skip
+    return page.table(rows, right=(0,))
+
+
+def _container(page: Page, facts: Mapping[str, Any]) -> Iterator[str]:
+    from fpack.cli.ui.layout import clean
+
+    config, built, packages = facts["config"], facts["built"], facts["packages"]
+    yield f"{page.paint(facts['name'], 'bold')}:{facts['tag']}"
+    yield ""
+    user = config.get("user") or ""
+    if config.get("uid") and config["uid"] != user:
+        user = f"{user} ({config['uid']})" if user else config["uid"]
+    pairs: Pairs = [
+        ("entrypoint", _words(config.get("entrypoint"))),
+        ("command", _words(config.get("command"))),
+        ("user", str(user)),
+        ("workdir", config.get("workdir") or ""),
+        ("env", [f"{key}={value}" for key, value in sorted((config.get("env") or {}).items())]),
+        ("ports", ", ".join(str(port) for port in config.get("ports") or ())),
+        ("volumes", list(config.get("volumes") or ())),
+        ("labels", [f"{key}={value}" for key, value in sorted((config.get("labels") or {}).items())]),
+        ("stop signal", str(config.get("stop_signal") or "")),
+        ("health", _health(config.get("healthcheck"))),
+        ("run with", " ".join(facts["run_options"])),
+        ("made for", f"{facts['arch']}, from {facts['release']}"),
+        (
+            "closure",
+            {"linked": "linked: what its files load", "depends": "depends: what is declared"}[facts["closure"]],
+        ),
+    ]
+    if built:
+        pairs += [
+            ("digest", built["digest"]),
+            ("size", f"{megabytes(built['size_compressed'])} compressed, {megabytes(built['size_unpacked'])} unpacked, "
+             f"{built['layers']} layers"),
+        ]  # fmt: skip
+    else:
+        pairs.append(("built", "no"))
+    yield from page.fields([(name, clean(v) if isinstance(v, str) else [clean(x) for x in v]) for name, v in pairs])
+    yield ""
+    more = "" if built or facts["closure"] == "depends" else ", and what their files load"
+    yield page.paint(f"{len(packages)} packages{more}", "bold")
+    rows = [[each["name"], megabytes(each["size"]) if built else "", clean(each["version"])] for each in packages]
+    yield from page.table(rows, right=(1,))
+
+
+def _words(words: Sequence[str] | None) -> str:
+    import shlex
+
+    return shlex.join(words) if words else ""
+
+
+def _health(check: Mapping[str, Any] | None) -> str:
+    if not check:
+        return ""
+    run = check["command"]
+    text = run if isinstance(run, str) else _words(run)
+    return text + (f" every {check['interval']}" if check.get("interval") else "")
+
+
+def _derivation(page: Page, facts: Mapping[str, Any]) -> Iterator[str]:
+    built = facts["built"]
+    yield page.paint(facts["name"], "bold")
+    yield ""
+    pairs: Pairs = [
+        ("kind", facts["kind"]),
+        ("inputs", str(facts["inputs"])),
+        ("derivation", facts["derivation"]),
+        ("built", built["path"] if built else "no"),
+    ]
+    if built:
+        pairs += [
+            ("on disk", built["disk"]),
+            ("size", megabytes(built["size"])),
+            ("references", built["references"] or "nothing"),
+        ]
+    yield from page.fields(pairs)

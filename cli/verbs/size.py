@@ -1,0 +1,70 @@
+"""`fpack size`: what an image's bytes are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from fpack.cli import options as shared
+from fpack.cli.ui.render import megabytes
+
+BAR = 16
+
+
+@click.command(
+    "size",
+    epilog="""\b
+Examples:
+  fpack size postgres
+  fpack size debian.trixie.nginx --json""",
+)
+@click.argument("image", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.building
+def command(image: str | None, as_json: bool, **rest: Any) -> int:
+    """Show the layers of IMAGE, the largest first: packages, compressed and unpacked bytes."""
+    from fpack.cli.images import inspect
+    from fpack.cli.ui.layout import Page, show
+    from fpack.cli.workspace.workspace import Workspace
+
+    with Workspace(shared.options(rest)) as workspace:
+        container = workspace.container(workspace.target(image))
+        (built,) = workspace.realise([container.image])
+        layers = inspect.read_layers(workspace.store.disk(built))
+        workspace.finish()
+    layers.sort(key=lambda each: (-each.size, each.packages))
+    size, unpacked = sum(each.size for each in layers), sum(each.unpacked for each in layers)
+    if as_json:
+        shared.print_json(
+            {
+                "layers": [each._asdict() for each in layers],
+                "size_compressed": size,
+                "size_unpacked": unpacked,
+            }
+        )
+        return 0
+    page = Page()
+    # A bar says the share at a glance; a program that reads a pipe has no use for it.
+    bars = bool(page.width)
+    rows = [["compressed", "unpacked", "share", *([""] if bars else []), "what"]]
+    for each in layers:
+        share = each.size / size if size else 0.0
+        bar = [page.bar(each.size / layers[0].size, BAR)] if bars and layers[0].size else [""] * bars
+        rows.append([megabytes(each.size), megabytes(each.unpacked), f"{100 * share:.1f} %", *bar, _what(each, page)])
+    rows.append([megabytes(size), megabytes(unpacked), "", *([""] * bars), f"total, {len(layers)} layers"])
+    styles = ["", "", "", "blue", ""] if bars else []
+    lines = page.table(rows, right=(0, 1, 2), styles=styles)
+    show([page.paint(lines[0], "dim"), *lines[1:-1], page.paint(lines[-1], "bold")])
+    return 0
+
+
+def _what(layer: Any, page: Any) -> str:
+    """What a layer holds: its packages, all of them where nothing limits a line's length."""
+    from fpack.cli.ui.layout import clean
+
+    names = [clean(name) for name in layer.packages]
+    if not names:
+        return "configuration"
+    if page.width and len(names) > 4:
+        return f"{len(names)} packages: {', '.join(names)}"
+    return ", ".join(names)

@@ -1,0 +1,77 @@
+"""`fpack trust`: say which directories the hook may enter."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from fpack.cli.workspace.target import UsageError
+
+
+@click.command(
+    "trust",
+    epilog="""\b
+Examples:
+  fpack trust                  the project that is here
+  fpack trust ../app           another one
+  fpack trust --list           show which directories are trusted""",
+)
+@click.argument("folder", required=False, metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--list", "listing", is_flag=True, help="Change nothing; show the directories that are trusted.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(folder: Path | None, listing: bool, as_json: bool) -> int:
+    """Let the hook enter the shell of DIR, by default of the project that is here.
+
+    The directory is trusted with all that becomes of it: fpack untrust it before you look at a stranger's branch there.
+    """
+    from fpack.cli.options import print_json
+    from fpack.cli.shells.activation import trust
+    from fpack.cli.workspace.target import UsageError
+    from fpack.store.errors import printable
+
+    if listing:
+        if folder is not None:
+            raise UsageError("--list shows all directories", hint="leave the directory out")
+        found = list(trust.all_trusted())
+        if as_json:
+            print_json({"trusted": found})
+        else:
+            print("\n".join(map(printable, found)) or "No directory is trusted.")
+        return 0
+    place = directory(folder)
+    refusal = trust.refusal(place)
+    if refusal:
+        raise _refused(place, refusal)
+    trust.note(place)
+    if as_json:
+        print_json({"directory": place, "trusted": True})
+    else:
+        print(f"{printable(place)} is trusted: the hook enters its shell")
+    return 0
+
+
+def directory(folder: Path | None) -> str:
+    """The directory that is meant, as it is called; UsageError where there is no project."""
+    from fpack.cli.workspace.target import PROJECT_FILE, UsageError, find_project
+
+    if folder is not None:
+        return os.path.realpath(folder)
+    project = find_project(Path.cwd())
+    if project is None:
+        raise UsageError(f"There is no {PROJECT_FILE} here", where=os.getcwd(), hint="name a directory")
+    return os.path.realpath(project)
+
+
+def _refused(place: str, refusal: str) -> UsageError:
+    from fpack.cli.workspace.target import UsageError
+
+    return UsageError(
+        "This directory cannot be trusted",
+        where=place,
+        why=refusal,
+        hint="only you, or root, may own a project that changes what your programs are",
+    )

@@ -1,0 +1,71 @@
+"""`fpack update`: move the lock to what the archive has today."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import click
+from fpack.cli import options as shared
+from fpack.cli.ui.render import short, table
+from fpack.cli.workspace.target import UsageError
+
+_PACKAGES = "Move this package alone, or all that are built from a source of this name. May be given more than once."
+
+
+@click.command(
+    "update",
+    epilog="""\b
+Examples:
+  fpack update                   everything in the lock
+  fpack update trixie            one release
+  fpack update -p openssl        what is built from openssl; the others stay where they can
+  fpack update --json""",
+)
+@click.argument("releases", nargs=-1)
+@click.option("-p", "--package", "packages", multiple=True, metavar="NAME", help=_PACKAGES)
+@click.option("--allow-older", is_flag=True, help="Accept an index that is older than the locked one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.locking
+def command(releases: tuple[str, ...], packages: tuple[str, ...], allow_older: bool, as_json: bool, **rest: Any) -> int:
+    """Fetch the newest indexes, verify them, and resolve everything in the lock again. Shows what moved."""
+    from fpack.cli.workspace.target import find_project
+    from fpack.cli.workspace.workspace import Workspace
+
+    with Workspace(shared.options(rest)) as workspace:
+        workspace.use_project(find_project(Path.cwd()))
+        lock, place = workspace.source.lock, short(workspace.lock_file)
+        for release in releases:
+            _check("release", release, lock.releases(), place)
+        pins = lock.packages.values()
+        known = {name for pin in pins for name in (pin.name, pin.source)}
+        for package in packages:
+            _check("package", package, known, place)
+        chosen = {pin.name for pin in pins if pin.name in packages or pin.source in packages}
+        empty = not lock.releases()
+        moved = workspace.source.update(list(releases) or None, chosen or None, allow_older=allow_older)
+        workspace.source.save()
+    if as_json:
+        shared.print_json({"lock": str(workspace.lock_file), "moved": [each._asdict() for each in moved]})
+        return 0
+    if not moved:
+        print(f"Nothing is locked in {place} yet; fpack lock does it." if empty else f"{place} is up to date.")
+        return 0
+    rows = [[each.release, each.name, each.old or "-", each.new or "-"] for each in moved]
+    print(table([["release", "package", "was", "is"], *rows]))
+    print(f"{len(moved)} {'package' if len(moved) == 1 else 'packages'} moved in {place}")
+    return 0
+
+
+def _check(kind: str, name: str, known: Collection[str], place: str) -> None:
+    """UsageError if a lock has no release or package of this name: nothing would move, and nothing be said."""
+    if name in known:
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 3)
+    hint = f"did you mean {' or '.join(near)}?" if near else ""
+    if kind == "release" and known:
+        hint = f"it has {', '.join(sorted(known))}"
+    raise UsageError(f"No {kind} {name!r} is locked", where=place, hint=hint)

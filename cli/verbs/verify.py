@@ -1,0 +1,263 @@
+"""`fpack verify`: check that an image holds exactly what a manifest says, and how much of it is Debian's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from fpack.cli import options as shared
+from fpack.cli.ui.render import megabytes, paint
+
+if TYPE_CHECKING:
+    from fpack.builders.verify.evidence.local import AtHand
+    from fpack.builders.verify.evidence.remote import Remote
+    from fpack.builders.verify.findings import Report
+    from fpack.builders.verify.verify import Outcome, Part
+    from fpack.cli.workspace.workspace import Workspace
+
+MAX_SHOWN = 40
+MAX_NOTES = 10
+MAX_OTHERS = 20
+MAX_SETTING = 200
+DIFFERS, UNCHECKED = 1, 6  # exit statuses
+
+
+@click.command(
+    "verify",
+    epilog="""\b
+Examples:
+  fpack verify postgres.tar --manifest trusted.json     against a manifest that you trust
+  fpack verify postgres.tar                             against the one that it carries, which proves less
+  fpack verify postgres.tar --strict --allow-other 5    all but 5 files must be Debian's
+  fpack verify postgres.tar --rebuild                   and build it again from the manifest alone
+  fpack verify layout/ --json
+
+\b
+The exit status is
+  0  if all was checked and nothing differs;
+  1  if the image differs, cannot be read, or has other files than --strict allows;
+  6  if nothing differs, but something could not be checked.""",
+)
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option(
+    "--manifest",
+    "manifests",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A manifest that you trust, in either form; once for each platform.",
+)
+@click.option("--rebuild", is_flag=True, help="Build the image again, in an empty store, and compare.")
+@click.option("--strict", is_flag=True, help="Fail if anything is from elsewhere than Debian's signed archive.")
+@click.option(
+    "--allow-other",
+    type=click.IntRange(0),
+    metavar="N",
+    help="With --strict: exactly N entries may be from elsewhere.",
+)
+@click.option("--offline", is_flag=True, help="Fetch nothing that is not on this machine to compare with.")
+@click.option("--mirror", metavar="URL", help="Take Debian's files from here first.")
+@click.option("-j", "--jobs", type=click.IntRange(0, 512), default=0, help="Builds at once; 0: one a core.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every difference and every step.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    image: Path,
+    manifests: tuple[Path, ...],
+    rebuild: bool,
+    strict: bool,
+    allow_other: int | None,
+    offline: bool,
+    as_json: bool,
+    verbose: bool,
+    **rest: Any,
+) -> int:
+    """Check that IMAGE, a tar or an OCI layout, holds what a manifest says and nothing else.
+
+    What no package of Debian's signed archive ships is listed: files from elsewhere.
+    """
+    import tempfile
+
+    from fpack.builders.verify.evidence.local import AtHand
+    from fpack.builders.verify.verify import verify
+    from fpack.cli.images.manifests import all_beside
+    from fpack.cli.workspace.workspace import Workspace, cache_directory
+
+    with Workspace(shared.Options(verbose=verbose, **rest)) as workspace, tempfile.TemporaryDirectory() as folder:
+        known = workspace.has_store
+        remote = None if offline else _remote(workspace, Path(folder))
+        hand = AtHand(workspace.store if known else None, cache_directory() / "debian", remote=remote)
+        outcome = verify(image, manifests, all_beside(image.absolute()), hand)
+        for part in outcome.images if rebuild else ():
+            _rebuild(workspace, part, outcome.report, hand)
+    allowed = allow_other or 0
+    refused = (strict or allow_other is not None) and outcome.others != allowed
+    status = DIFFERS if outcome.report.differs or refused else UNCHECKED if outcome.report.notes else 0
+    if as_json:
+        shared.print_json({"image": str(image), **outcome.value(), "success": status == 0, "rebuilt": rebuild})
+    else:
+        _show(image, outcome, allowed if refused else None, rebuild, verbose)
+    return status
+
+
+def _remote(workspace: Workspace, folder: Path) -> Remote:
+    """Make the access to Debian's archive for what is not on this machine."""
+    import sys
+
+    from fpack.builders.net.http import Http
+    from fpack.builders.verify.evidence.remote import Remote
+
+    said: list[str] = []
+
+    def say(what: str) -> None:
+        if workspace.options.verbose:
+            sys.stderr.write(_plain(f"fetch {what}") + "\n")
+        elif not said:
+            said.append(what)
+            sys.stderr.write("Fetching from Debian's archive what is not here to compare with\n")
+
+    return Remote(workspace.mirrors, Http(), folder, say)
+
+
+def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> None:
+    """Build again in a store that is deleted afterwards."""
+    from collections import ChainMap
+    from typing import cast
+
+    from fpack.builders.kinds.fetch import Fetch
+    from fpack.builders.net.http import Http
+    from fpack.builders.verify.rebuild import compare, rebuild
+    from fpack.cli.ui.progress import reporter
+    from fpack.store.files.remove import remove_tree
+
+    # Old files are in the snapshot archive, by the dates that the manifest's own lock has.
+    dates = {(pin.archive, pin.file): pin.date for pin in part.head.lock.packages}
+    workspace.mirrors.dated = lambda archive, path: dates.get((archive, path))
+    fetch = Fetch(Http(), workspace.origins, lambda url: "name a mirror that still has it with --mirror")
+    builders = ChainMap({"fetch": fetch}, cast(Any, workspace.builders))
+    folder = workspace.store.session.fresh()
+    shown = reporter(workspace.options.verbose)
+    try:
+        image = rebuild(part.reader(), folder, builders, hand, shown, workspace.options.jobs)
+        compare(part.head, image, report)
+    finally:
+        shown.close()
+        remove_tree(folder)
+
+
+def _show(image: Path, outcome: Outcome, refused: int | None, rebuilt: bool, verbose: bool) -> None:
+    """Print the result for people. refused: how many entries from elsewhere were allowed, if that is not kept."""
+    import sys
+
+    from fpack.cli.ui.render import colored
+    from fpack.store.errors import one_line
+
+    report = outcome.report
+    verdict = _verdict(outcome, refused, colored(sys.stdout))
+    lines = [f"{one_line(str(image))}: {verdict}", _plain(f"  {outcome.name}  {outcome.digest}")]
+    limit = len(report.findings) if verbose else MAX_SHOWN
+    for finding in report.findings[:limit]:
+        layer = f"  [{finding.layer}]" if finding.layer else ""
+        lines.append(_plain(f"  {finding.kind}: {finding.where}: {finding.what}{layer}"))
+    hidden = len(report.findings) + report.more - limit
+    if hidden > 0:
+        lines.append(f"  and {hidden} differences more")
+    if not report.differs:
+        for part in outcome.images:
+            lines += _proof(part, part.platform if len(outcome.images) > 1 else "", verbose)
+        if not outcome.given:
+            lines.append("  whoever can change the image can change that manifest: --manifest names one that you trust")
+        if outcome.artifacts:
+            lines.append(
+                _plain(f"  of other documents that it carries, this says nothing: {', '.join(outcome.artifacts)}")
+            )
+        if rebuilt:
+            lines.append("  built again from the manifest, it is the same")
+    notes = report.notes if verbose else report.notes[:MAX_NOTES]
+    lines += [_plain(f"  not checked: {note}") for note in notes]
+    if len(report.notes) > len(notes):
+        lines.append(f"  not checked: {len(report.notes) - len(notes)} things more (-v shows them)")
+    print("\n".join(lines))
+
+
+def _verdict(outcome: Outcome, refused: int | None, color: bool) -> str:
+    """Choose the words for the result. Only a manifest that the user named proves anything."""
+    if outcome.report.differs:
+        return paint("DIFFERS", "red", color)
+    if refused is not None:
+        more = f", and {refused} are allowed" if refused else ""
+        return paint(f"REFUSED: {outcome.others} entries are from elsewhere{more}", "red", color)
+    if outcome.report.notes:
+        return paint("NOT CHECKED, or not all of it", "yellow", color)
+    return paint("proven", "green", color) if outcome.given else paint("self-consistent", "green", color)
+
+
+def _proof(part: Part, platform: str, verbose: bool) -> list[str]:
+    from fpack.builders.verify.verify import WITHIN
+
+    checked, packages = part.checked, part.packages
+    origin = "the manifest in it" if part.manifest == WITHIN else part.manifest
+    lines = [f"  {platform}  {checked.digest}"] if platform else []
+    lines.append(
+        f"  {checked.layers} layers, {checked.entries} entries, {checked.files} files of {megabytes(checked.size)}: "
+        f"as {origin} says",
+    )
+    if packages:
+        by = {how: sum(1 for each in packages if each.compared == how) for how in ("deb", "payload", "")}
+        words = {"deb": "with their .deb files", "payload": "with their payloads in the store"}
+        parts = [f"{count} compared {words[how]}" for how, count in by.items() if count and how]
+        signed = sum(1 for each in packages if each.signed)
+        parts.append(f"{signed} in a signed index of Debian's")
+        lines.append(f"  {len(packages)} Debian packages: {', '.join(parts)}")
+    lines += _signatures(part)
+    lines += _others(part, verbose)
+    lines += _configuration(part)
+    return [_plain(line) for line in lines]
+
+
+def _others(part: Part, verbose: bool) -> list[str]:
+    """List what is from elsewhere, by name."""
+    from itertools import islice
+
+    others = part.others
+    if not len(others):
+        return ["  nothing is from elsewhere"]
+    shown = list(others if verbose else islice(others, MAX_OTHERS))
+    lines = [f"  {len(others)} {'entry is' if len(others) == 1 else 'entries are'} from elsewhere:"]
+    lines += [f"    {other.line()}" for other in shown]
+    if len(others) > len(shown):
+        lines.append(f"    and {len(others) - len(shown)} more (-v and --json show all)")
+    return lines
+
+
+def _configuration(part: Part) -> list[str]:
+    """List what a container does, which no archive vouches for."""
+    import json
+
+    from fpack.builders.verify.documents import settings
+
+    lines = ["  no archive vouches for its configuration, which is its author's:"]
+    found = settings(part.head.image.configuration)
+    for name, value in {"User": "root", **found}.items():
+        text = json.dumps(value, ensure_ascii=False)
+        lines.append(f"    {name}: {text if len(text) <= MAX_SETTING else text[:MAX_SETTING] + '...'}")
+    return lines
+
+
+def _signatures(part: Part) -> list[str]:
+    """When Debian signed the releases that were used, and which of the keys may not sign any more."""
+    from fpack.builders.debian.suites import show_date
+
+    if not part.signed:
+        return []
+    dates = [f"{suite} on {show_date(each.made)[:10]}" for suite, each in sorted(part.signed.items())]
+    lines = [f"  Debian signed {', '.join(dates)}"]
+    for suite, each in sorted(part.signed.items()):
+        if each.trouble:
+            lines.append(f"  {suite}: the key {each.key} was valid then; since then it {each.trouble}")
+    return lines
+
+
+def _plain(text: str) -> str:
+    """Make what stands in an image's names harmless to a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,0 +1,83 @@
+"""`fpack why`: the chain of files and sonames that brought something into an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from fpack.cli import options as shared
+
+if TYPE_CHECKING:
+    from fpack.cli.images.inspect import Slice
+    from fpack.cli.ui.layout import Branch
+
+
+@click.command(
+    "why",
+    epilog="""\b
+Examples:
+  fpack why postgres libicu76                         a package
+  fpack why postgres libcrypto.so.3                   a library, by its soname
+  fpack why debian.trixie.nginx /usr/bin/perl         a file
+  fpack why postgres                                  everything""",
+)
+@click.argument("image")
+@click.argument("thing", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.building
+def command(image: str, thing: str | None, as_json: bool, **rest: Any) -> int:
+    """Show why THING, a package or a file, is in IMAGE; without THING, why everything is."""
+    from fpack.cli.images import inspect
+    from fpack.cli.ui.layout import Page, show, tree
+    from fpack.cli.workspace.workspace import Workspace
+
+    with Workspace(shared.options(rest)) as workspace:
+        container = workspace.container(workspace.target(image))
+        (root,) = workspace.realise([container.root])
+        slices = inspect.read_slices(workspace.store.disk(root))
+        disk = {each.path: workspace.store.disk(each.path) for each in slices}
+        found = inspect.find(slices, thing, disk) if thing else None
+        names = [found.package] if found else [each.package for each in slices]
+        chains = {name: inspect.chain(slices, name) for name in names}
+        workspace.finish()
+    if as_json:
+        shared.print_json({name: [each._asdict() for each in links] for name, links in chains.items()})
+        return 0
+    branches = _chain(chains[found.package], found.file) if found else _all(slices)
+    show(tree(Page(), branches))
+    return 0
+
+
+def _chain(links: Sequence[Slice], file: str) -> list[Branch]:
+    """One branch down to a package, and to the file in it that was asked about, if it was one."""
+    from fpack.cli.ui.layout import Branch
+
+    below = [Branch(f"/{file}")] if file else []
+    for each in reversed(links):
+        below = [_branch(each, below)]
+    return below
+
+
+def _all(slices: Sequence[Slice]) -> list[Branch]:
+    """Every package below the one that brought it in."""
+    children: dict[str | None, list[Slice]] = {}
+    for each in slices:
+        children.setdefault(each.by, []).append(each)
+    made: dict[str, Branch] = {}
+    # From the leaves up, without recursion: a chain may be as long as there are packages.
+    order, todo = [], list(children.get(None, []))
+    while todo:
+        each = todo.pop()
+        order.append(each)
+        todo += children.get(each.package, [])
+    for each in reversed(order):
+        made[each.package] = _branch(each, [made[child.package] for child in children.get(each.package, [])])
+    return [made[each.package] for each in children.get(None, [])]
+
+
+def _branch(each: Slice, below: Sequence[Branch]) -> Branch:
+    from fpack.cli.images.inspect import reason_text
+    from fpack.cli.ui.layout import Branch, clean
+
+    return Branch(each.package, each.version, clean(reason_text(each)), below)

@@ -1,0 +1,44 @@
+"""Where a command was led: an error that lies in a file of the library names what of the user's file was wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .target import PROJECT_FILE, Target
+
+if TYPE_CHECKING:
+    from fpack.lang.spans import Call
+
+_LIBRARY = "fpack/"
+
+
+@contextmanager
+def asked_for(target: Target) -> Iterator[None]:
+    """Add to an error of the library, which nothing of the user's leads to, the field that the command named."""
+    try:
+        yield
+    except Exception as error:
+        from fpack.lang.errors import EvalError
+
+        if isinstance(error, EvalError) and error.span.file.startswith(_LIBRARY) and not error.calls:
+            file = target.file or (target.project and target.project / PROJECT_FILE)
+            with suppress(OSError, UnicodeDecodeError, EvalError):
+                error.calls = _field(file, target.path[0]) if file and target.path else ()
+        raise
+
+
+def _field(file: Path, name: str) -> tuple[Call, ...]:
+    """The place at which a file defines a name."""
+    from fpack.cli.ui.render import short
+    from fpack.lang.spans import Call, at_span
+    from fpack.lang.syntax.parser import parse
+    from fpack.lang.syntax.source import Source
+
+    text = file.read_text("utf-8")
+    for entry in parse(Source(short(file), text), None):
+        if entry[0] == "set" and entry[3] == name:
+            return (Call(name, at_span(short(file), text, entry[1], entry[2])),)
+    return ()

@@ -1,0 +1,145 @@
+"""What a user can name on the command line, and how it is told apart.
+
+`fpack pack` with nothing names `image` of the project's `fpack.fp`; `FILE#attr.path` an attribute of a file;
+`debian.RELEASE.NAME` a Debian package (the first two dots alone separate, names may hold more); and a bare name an
+attribute of the project's file, else a curated package.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.store.errors import FpackError
+from fpack.store.files.owners import find_above
+
+PROJECT_FILE = "fpack.fp"
+
+
+class UsageError(FpackError):
+    """The command line names something that there is not."""
+
+    exit_code = 2
+
+
+class Target(NamedTuple):
+    """text: as the user wrote it. project: the directory with the project's file, if there is one.
+
+    file: the file that is named, or None. path: the attributes below it. package: (release, name) of Debian.
+    """
+
+    text: str
+    project: Path | None
+    file: Path | None = None
+    path: tuple[str, ...] = ()
+    package: tuple[str, str] | None = None
+
+
+def find_project(start: Path) -> Path | None:
+    """The nearest directory from `start` upwards that has a project file, if it is not a stranger's."""
+    found = find_above(os.fspath(start), PROJECT_FILE)
+    return None if found is None else Path(found)
+
+
+def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
+    """The target that `text` names; UsageError says what can be named. Nothing is evaluated here."""
+    project = find_project(cwd)
+    if text is None:
+        if project is None:
+            raise UsageError(
+                f"There is no {PROJECT_FILE} here",
+                where=str(cwd),
+                hint="fpack init writes one for a project that is here; without one, name what you want, "
+                "as in: fpack pack postgres, or: fpack shell debian.trixie.jq",
+            )
+        return Target(f"{PROJECT_FILE}#{default}", project, project / PROJECT_FILE, (default,))
+    if "#" in text:
+        name, _, attributes = text.partition("#")
+        file = _file(cwd / name if name else (project or cwd) / PROJECT_FILE, text)
+        return Target(text, find_project(file.parent), file, _path(attributes, text) if attributes else (default,))
+    if text.startswith("debian."):
+        release, dot, name = text.removeprefix("debian.").partition(".")
+        if not dot or not release or not name:
+            raise UsageError(
+                f"{text!r} does not name a package", hint="a Debian package is named like debian.trixie.redis-server"
+            )
+        return Target(text, project, package=(release, name.strip('"')))
+    if text.endswith(".tar") and (cwd / text).is_file():
+        raise _made(text)
+    if text.endswith(".fp") or "/" in text or text in (".", ".."):
+        file = _file(cwd / text, text)
+        return Target(text, find_project(file.parent), file, (default,))
+    return Target(text, project, None, _path(text, text))
+
+
+def unknown(target: Target, fields: Sequence[str], curated: Sequence[str]) -> UsageError:
+    """The error for a bare name that neither the project's file, which has `fields`, nor a curated package has."""
+    from difflib import get_close_matches
+
+    from fpack.builders.debian.suites import RELEASES
+
+    text = target.text
+    near = get_close_matches(target.path[0], [*fields, *curated], 1)
+    here = f"{PROJECT_FILE} has {', '.join(fields)}" if fields else f"there is no {PROJECT_FILE} here"
+    package = f"debian.{text}" if target.path[0] in RELEASES else f"debian.trixie.{text}"
+    hint = f"did you mean {near[0]!r}?" if near else f"a Debian package is named {package}"
+    if not all(c.isalnum() or c in "+-._" for c in text):
+        hint = "fpack eval -e evaluates an expression"
+    return UsageError(
+        f"There is nothing called {text!r}",
+        why=f"{here}, and the curated packages are {', '.join(curated)}",
+        hint=hint,
+    )
+
+
+def no_field(target: Target, fields: Sequence[str]) -> FpackError:
+    """The error for a file that does not have what a target names in it."""
+    from difflib import get_close_matches
+
+    from fpack.lang.errors import Fault
+
+    assert target.file is not None
+    name = target.path[0]
+    near = get_close_matches(name, fields, 1)
+    return Fault(
+        f"{os.path.relpath(target.file)} has no `{name}`",
+        why=f"it has {', '.join(fields)}" if fields else "it is empty",
+        hint=f"did you mean `{near[0]}`?" if near else f"write {name} = ..., or name another as FILE.fp#NAME",
+    )
+
+
+def _file(place: Path, text: str) -> Path:
+    if (place / "oci-layout").is_file():
+        raise _made(text)
+    place = place / PROJECT_FILE if place.is_dir() else place
+    if not place.is_file():
+        raise UsageError("There is no such file", where=str(place), why=f"it is named by {text!r}")
+    return place.absolute()
+
+
+def _made(text: str) -> UsageError:
+    return UsageError(
+        f"{text} is an image that was made, not what one is made of",
+        hint="name that, as in debian.trixie.jq or ./fpack.fp; fpack verify reads images",
+    )
+
+
+def _path(attributes: str, text: str) -> tuple[str, ...]:
+    parts = []
+    rest = attributes
+    while rest:
+        if rest.startswith('"'):
+            name, quote, rest = rest[1:].partition('"')
+            if not quote or (rest and not rest.startswith(".")):
+                raise UsageError(f"{text!r} cannot be read", why="a quoted name does not end")
+            rest = rest[1:]
+        else:
+            name, dot, rest = rest.partition(".")
+            if dot and not rest:
+                name = ""
+        if not name:
+            raise UsageError(f"{text!r} cannot be read", why="a name between two dots is empty")
+        parts.append(name)
+    return tuple(parts)

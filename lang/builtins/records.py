@@ -1,0 +1,112 @@
+"""The builtins for records. Their docstrings are their documentation, as in builtin_lists.py."""
+
+from __future__ import annotations
+
+from fpack.lang.errors import Fault, quote
+from fpack.lang.runtime.argument_checks import function_of, list_of, record_of, strings_of, text_of, wrong
+from fpack.lang.runtime.operators import pick
+from fpack.lang.runtime.values import MISSING, OnDemand, Thunk, Value, evaluated
+
+
+def names(r: Value, /) -> Value:
+    """names(r): The names of a record's fields, sorted.
+
+    names({ b = 1, a = 2 }) == ["a", "b"]
+    """
+    return sorted(record_of(r))
+
+
+def values(r: Value, /) -> Value:
+    """values(r): The values of a record's fields, in the order of their names.
+
+    values({ b = 1, a = 2 }) == [2, 1]
+    """
+    r = record_of(r)
+    return [r[name] for name in sorted(r)]
+
+
+def has(r: Value, name: Value, /) -> Value:
+    """has(r, name): Whether a record has a field of that name.
+
+    has({ a = null }, "a")
+    """
+    r, name = evaluated(r), text_of(name)
+    if r.__class__ is OnDemand:
+        return pick(r, (name,)) is not MISSING
+    return name in record_of(r)
+
+
+def remove(r: Value, names: Value, /) -> Value:
+    """remove(r, names): A record without these fields: a name, or a list of them.
+
+    remove({ a = 1, b = 2 }, "a") == { b = 2 }
+    """
+    names = evaluated(names)
+    if names.__class__ is not str and names.__class__ is not list:
+        raise wrong(names, "a name or a list of names")
+    gone = {names} if names.__class__ is str else set(strings_of(names))
+    return {name: value for name, value in record_of(r).items() if name not in gone}
+
+
+def map_record(r: Value, f: Value, /) -> Value:
+    """map-record(r, f): The record with f(name, value) in place of each value, found when it is needed.
+
+    map-record({ a = 1 }, (name, value) => "${name}=${value}") == { a = "a=1" }
+    """
+    f = function_of(f, 2)
+    return {name: Thunk(lambda name=name, value=value: f(name, value)) for name, value in record_of(r).items()}
+
+
+def to_record(xs: Value, /) -> Value:
+    """to-record(xs): The record of a list of { name, value }.
+
+    to-record([{ name = "a", value = 1 }]) == { a = 1 }
+    """
+    found: dict[str, Value] = {}
+    for x in list_of(xs):
+        item = record_of(x)
+        if item.keys() != {"name", "value"}:
+            raise Fault(
+                "`to-record` takes records of `name` and `value`", why=f"this one has {', '.join(sorted(item))}"
+            )
+        name = text_of(item["name"])
+        if name in found:
+            raise Fault(f"Two of the elements are named {quote(name)}")
+        found[name] = item["value"]
+    return found
+
+
+def merge(*records: Value) -> Value:
+    """merge(a, b, ...): Records joined, the last one's fields first of all; where two have a record, those are merged
+    in turn. Packages and derivations are taken whole.
+
+        merge({ a = { x = 1 }, b = 1 }, { a = { y = 2 } }) == { a = { x = 1, y = 2 }, b = 1 }
+    """
+    result: dict[str, Value] = {}
+    for record in records:
+        result = _merged(result, record_of(record))
+    return result
+
+
+def _merged(a: dict[str, Value], b: dict[str, Value]) -> dict[str, Value]:
+    result = dict(a)
+    for name, value in b.items():
+        if name in result:
+            old, value = evaluated(result[name]), evaluated(value)
+            if _plain_record(old) and _plain_record(value):
+                value = _merged(old, value)
+        result[name] = value
+    return result
+
+
+def _plain_record(value: Value) -> bool:
+    return isinstance(value, dict) and value.__class__ is not OnDemand and "type" not in value
+
+
+def on_demand(what: Value, f: Value, /) -> Value:
+    """on-demand(what, f): A record whose field NAME is f(NAME), computed when it is asked for; `what` says in messages
+    what it holds. Its fields cannot be listed.
+
+        on-demand("squares", name => to-int(name) * to-int(name))."12" == 144
+    """
+    return OnDemand(text_of(what), function_of(f, 1))

@@ -1,0 +1,318 @@
+"""The builtins for strings. Those that take one apart, or make one of values, look after derivations' placeholders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from fpack.lang.errors import Fault, quote
+from fpack.lang.runtime.argument_checks import Unfit, bounded, int_of, strings_of, text_of
+from fpack.lang.runtime.deep_stack import Slow, interruptible
+from fpack.lang.runtime.derivations import Deriver
+from fpack.lang.runtime.operators import fields
+from fpack.lang.runtime.values import Path, Record, Value, evaluated
+from fpack.store.path import clean_name
+
+SECONDS = 10
+_SHORT = 4096
+
+
+def join(xs: Value, by: Value, /) -> Value:
+    """join(xs, by): The strings of a list as one, with `by` between them.
+
+    join(["a", "b"], ", ") == "a, b"
+    """
+    return text_of(by).join(strings_of(xs))
+
+
+def starts_with(s: Value, t: Value, /) -> Value:
+    """starts-with(s, t): Whether a string begins with `t`.
+
+    starts-with("version", "ver")
+    """
+    return text_of(s).startswith(text_of(t))
+
+
+def ends_with(s: Value, t: Value, /) -> Value:
+    """ends-with(s, t): Whether a string ends with `t`.
+
+    ends-with("libz.so", ".so")
+    """
+    return text_of(s).endswith(text_of(t))
+
+
+def trim(s: Value, /) -> Value:
+    """trim(s): A string without the blanks and new lines at its ends.
+
+    trim("  a b ") == "a b"
+    """
+    return text_of(s).strip(" \t\n\r")
+
+
+def to_int(s: Value, base: Value = 10, /) -> Value:
+    """to-int(s) or to-int(s, base): The integer that a string spells, in base 10 or another. Of a float, its whole
+    part.
+
+        to-int("12") == 12
+        to-int("0755", 8) == 493
+    """
+    s, base = evaluated(s), int_of(base)
+    if s.__class__ is float:
+        return int(s)
+    if s.__class__ is int:
+        return s
+    if not 2 <= base <= 36:
+        raise Fault("A base is a number from 2 to 36", why=f"this is {base}")
+    try:
+        if not re.fullmatch(r"-?[0-9A-Za-z]{1,63}", text_of(s)):
+            raise ValueError
+        return int(s, base)
+    except ValueError:
+        where = f" in base {base}" if base != 10 else ""
+        raise Unfit(s, f"takes the digits of a whole number{where}, and this is {quote(s)}") from None
+
+
+def store_name(s: Value, /) -> Value:
+    """store-name(s): A string with those characters replaced that a name in the store cannot have.
+
+    store-name("my app") == "my_app"
+    """
+    return clean_name(text_of(s))
+
+
+def _regex(regex: Value) -> re.Pattern[str]:
+    try:
+        return re.compile(text_of(regex))
+    except (re.error, RecursionError, OverflowError) as error:
+        raise Unfit(evaluated(regex), "takes a regular expression, and this is none", why=str(error)) from None
+
+
+def _search(s: str, pattern: re.Pattern[str], search: Callable[[], Any]) -> Any:
+    """The result of a search, with a limit for those that may try very many ways to match."""
+    if len(s) < _SHORT and "(" not in pattern.pattern and sum(map(pattern.pattern.count, "*+?{")) < 2:
+        return search()
+    try:
+        return interruptible(search, SECONDS)
+    except Slow:
+        hint = "a repetition within a repetition, as in (a+)+, divides a text in all possible ways"
+        why = f"it was given up after {SECONDS} seconds"
+        raise Fault("This regular expression takes too long", why=why, hint=hint) from None
+
+
+class Texts:
+    """The builtins that take strings apart, or make them from values: they look after placeholders."""
+
+    def __init__(self, deriver: Deriver) -> None:
+        self.deriver = deriver
+
+    def functions(self) -> dict[str, Callable[..., Value]]:
+        """The builtins by name."""
+        cut = self.deriver.placeholders.check_cut
+        deriver = self.deriver
+
+        def split(s: Value, by: Value, /) -> Value:
+            """split(s, by): The parts of a string between the places where `by` stands.
+
+            split("a,b,c", ",") == ["a", "b", "c"]
+            """
+            s, by = text_of(s), text_of(by)
+            if not by:
+                hint = "characters(STRING) are its characters"
+                raise Unfit(by, "needs something to split by, and this is empty", hint=hint)
+            parts = s.split(by)
+            cuts: list[int] = []
+            at = 0
+            for part in parts[:-1]:
+                cuts += (at + len(part), at + len(part) + len(by))
+                at += len(part) + len(by)
+            cut(s, cuts)
+            return parts
+
+        def replace(s: Value, old: Value, new: Value, /) -> Value:
+            """replace(s, old, new): A string with each `old` replaced by `new`.
+
+            replace("a.b.c", ".", "-") == "a-b-c"
+            """
+            s, old = text_of(s), text_of(old)
+            if not old:
+                raise Unfit(old, "needs something to replace, and this is empty")
+            cuts: list[int] = []
+            at = s.find(old)
+            while at >= 0:
+                cuts += (at, at + len(old)) if len(old) > 1 else (at, at + 1)
+                at = s.find(old, at + len(old))
+            cut(s, cuts)
+            return s.replace(old, text_of(new))
+
+        def replace_all(s: Value, regex: Value, new: Value, /) -> Value:
+            """replace-all(s, regex, new): A string with all that a regular expression finds replaced by `new`.
+
+            replace-all("a1b22", "[0-9]+", "#") == "a#b#"
+            """
+            s, pattern, new = text_of(s), _regex(regex), text_of(new)
+            spans, replaced = _search(
+                s, pattern, lambda: ([found.span() for found in pattern.finditer(s)], pattern.sub(lambda _: new, s))
+            )
+            cut(s, [i for span in spans for i in span])
+            return replaced
+
+        def substring(s: Value, a: Value, b: Value, /) -> Value:
+            """substring(s, from, to): The characters of a string from one position up to, but without, another.
+
+            substring("abcdef", 1, 3) == "bc"
+            """
+            s, a, b = text_of(s), int_of(a), int_of(b)
+            if not 0 <= a <= b:
+                raise Unfit(b, "takes two positions, the smaller one first", why=f"these are {a} and {b}")
+            cut(s, [a, b])
+            return s[a:b]
+
+        def lower(s: Value, /) -> Value:
+            """lower(s): A string in small letters.
+
+            lower("ABC") == "abc"
+            """
+            return _cased(text_of(s), str.lower)
+
+        def upper(s: Value, /) -> Value:
+            """upper(s): A string in capital letters.
+
+            upper("abc") == "ABC"
+            """
+            return _cased(text_of(s), str.upper)
+
+        def _cased(s: str, change: Callable[[str], str]) -> str:
+            changed = change(s)
+            if changed != s:
+                cut(s, [i for i, c in enumerate(s) if change(c) != c and i] if "/fpack/store" in s else [])
+            return changed
+
+        def match(s: Value, regex: Value, /) -> Value:
+            """match(s, regex): null, or the groups of a regular expression that covers the whole string, which are []
+            where it has none.
+
+                match("libz-1.3", "(.*)-([0-9.]+)") == ["libz", "1.3"]
+                match("abc", "[0-9]+") == null
+            """
+            s, pattern = text_of(s), _regex(regex)
+            found = _search(s, pattern, lambda: pattern.fullmatch(s))
+            if found is None:
+                return None
+            cut(s, [i for n in range(1, len(found.groups()) + 1) for i in found.span(n) if i >= 0])
+            return list(found.groups())
+
+        def find_all(s: Value, regex: Value, /) -> Value:
+            """find-all(s, regex): All that a regular expression finds in a string, one after the other. Of one with a
+            group, what that covers; of one with several groups, lists of what they cover.
+
+                find-all("a1b22", "[0-9]+") == ["1", "22"]
+                find-all("a=1 b=2", "([a-z])=([0-9])") == [["a", "1"], ["b", "2"]]
+            """
+            s, pattern = text_of(s), _regex(regex)
+            every = _search(s, pattern, lambda: list(pattern.finditer(s)))
+            cut(s, [i for found in every for n in range(len(found.groups()) + 1) for i in found.span(n) if i >= 0])
+            if pattern.groups < 2:
+                return [found[pattern.groups] for found in every]
+            return [list(found.groups()) for found in every]
+
+        def characters(s: Value, /) -> Value:
+            """characters(s): The characters of a string, one by one.
+
+            characters("abc") == ["a", "b", "c"]
+            """
+            s = text_of(s)
+            cut(s, list(range(len(s))) if "/fpack/store" in s else [])
+            return list(s)
+
+        def to_string(x: Value, /) -> Value:
+            """to-string(x): What "${x}" is: the text of a string, a number or a bool; of a path or a derivation its
+            place in the store.
+
+                to-string(5) == "5"
+            """
+            return deriver.text(evaluated(x))
+
+        def to_json(x: Value, /) -> Value:
+            """to-json(x): A value as JSON, with sorted fields; paths and derivations are their places in the store.
+
+            to-json([1, null]) == "[1,null]"
+            """
+            import json
+
+            return json.dumps(plain(x, deriver), ensure_ascii=False, separators=(",", ":"))
+
+        def mentions(x: Value, /) -> Value:
+            """mentions(x): The paths of derivations that stand in the strings of a value, sorted.
+
+            mentions("no path") == []
+            """
+            return deriver.mentioned(x)
+
+        def inputs(x: Value, /) -> Value:
+            """inputs(drv): The paths of the derivations that a derivation is made from, sorted.
+
+            inputs(text("a", "no path")) == []
+            """
+            return deriver.inputs(x)
+
+        def is_executable(x: Value, /) -> Value:
+            """is-executable(file): Whether a path, or a derivation of one file, is a program.
+
+            is-executable(text("a", "#!/bin/sh", executable = true))
+            """
+            return deriver.is_executable(evaluated(x))
+
+        def derivation(r: Value, /) -> Value:
+            """derivation { kind, name, ... }: A build. All fields but kind, name, candidates and outputs are its kind's
+            arguments, and so is what the record `args` holds. Its value has `out`, and a field for each output.
+
+                derivation { kind = "text", name = "a", text = "" }.type == "derivation"
+            """
+            r = evaluated(r)
+            made = deriver.derive(r)
+            made.origin = (derivation, r)
+            return made
+
+        def derive(r: dict[str, Value]) -> Value:
+            made = deriver.derive_evaluated(r)
+            made.origin = (derivation, r)
+            return made
+
+        return {
+            "split": split,
+            "replace": replace,
+            "replace-all": replace_all,
+            "substring": substring,
+            "lower": lower,
+            "upper": upper,
+            "match": match,
+            "find-all": find_all,
+            "characters": characters,
+            "to-string": to_string,
+            "to-json": to_json,
+            "mentions": mentions,
+            "inputs": inputs,
+            "is-executable": is_executable,
+            "derivation": derivation,
+            ".derive": derive,
+        }
+
+
+def plain(value: Value, deriver: Deriver, depth: int = 0) -> Any:
+    """A value as JSON has it, with derivations and paths as their placeholders and fields sorted."""
+    value = evaluated(value)
+    if depth > 200:
+        raise Fault("A value is nested too deeply for JSON, or contains itself")
+    if value.__class__ is list:
+        return [plain(x, deriver, depth + 1) for x in value]
+    if value.__class__ is Record and value.get("type") == "derivation":
+        return deriver.text(value)
+    if isinstance(value, dict):
+        return {name: plain(x, deriver, depth + 1) for name, x in sorted(fields(value).items())}
+    if value.__class__ is Path:
+        return deriver.text(value)
+    if value.__class__ is FunctionType:
+        raise Fault("A function cannot be written as JSON")
+    return bounded(value) if value.__class__ is int else value

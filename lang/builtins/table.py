@@ -1,0 +1,135 @@
+"""The functions that every file can call: their names, and which arguments each is sure to evaluate.
+
+The data comes first, so that `|>` reads well: `xs |> map(x => x + 1) |> join(", ")`. Functions never change what they
+are given. A position or an index counts from 0. What each does stands at its definition (builtin_lists.py,
+builtin_records.py, builtin_texts.py, readers.py, evaluator.py), whence `fpack doc` takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fpack.lang.runtime.values import Value
+
+from . import data_formats, lists, records
+from . import strings as texts
+
+# For each builtin, one letter an argument: `s` if the builtin always evaluates it, `l` if it may not.
+STRICT = {
+    "map": "ss",
+    "filter": "ss",
+    "fold": "sls",
+    "length": "s",
+    "head": "s",
+    "tail": "s",
+    "get": "ssl",
+    "range": "ss",
+    "reverse": "s",
+    "concat": "",
+    "flatten": "s",
+    "sort": "ss",
+    "unique": "s",
+    "zip": "ss",
+    "any": "ss",
+    "all": "ss",
+    "contains": "sl",
+    "names": "s",
+    "values": "s",
+    "has": "ss",
+    "remove": "ss",
+    "map-record": "ss",
+    "to-record": "s",
+    "merge": "",
+    "on-demand": "ss",
+    "split": "ss",
+    "join": "ss",
+    "replace": "sss",
+    "replace-all": "sss",
+    "substring": "sss",
+    "starts-with": "ss",
+    "ends-with": "ss",
+    "trim": "s",
+    "lower": "s",
+    "upper": "s",
+    "match": "ss",
+    "find-all": "ss",
+    "characters": "s",
+    "to-string": "s",
+    "to-int": "ss",
+    "to-json": "s",
+    "from-json": "s",
+    "from-toml": "s",
+    "from-yaml": "s",
+    "store-name": "s",
+    "min": "",
+    "max": "",
+    "abs": "s",
+    "type": "s",
+    "evaluate": "ss",
+    "error": "ss",
+    "import": "s",
+    "read-text": "s",
+    "read-json": "s",
+    "read-toml": "s",
+    "read-yaml": "s",
+    "derivation": "s",
+    "mentions": "s",
+    "inputs": "s",
+    "is-executable": "s",
+    "debian-releases": "",
+    "debian-package": "ss",
+    "debian-closure": "ss",
+    "settings": "",
+}
+
+
+PURE: dict[str, Callable[..., Value]] = {
+    "map": lists.map_,
+    "filter": lists.filter_,
+    "fold": lists.fold,
+    "length": lists.length,
+    "head": lists.head,
+    "tail": lists.tail,
+    "get": lists.get,
+    "range": lists.range_,
+    "reverse": lists.reverse,
+    "concat": lists.concat,
+    "flatten": lists.flatten,
+    "sort": lists.sort,
+    "unique": lists.unique,
+    "zip": lists.zip_,
+    "any": lists.any_,
+    "all": lists.all_,
+    "contains": lists.contains,
+    "names": records.names,
+    "values": records.values,
+    "has": records.has,
+    "remove": records.remove,
+    "map-record": records.map_record,
+    "to-record": records.to_record,
+    "merge": records.merge,
+    "on-demand": records.on_demand,
+    "join": texts.join,
+    "starts-with": texts.starts_with,
+    "ends-with": texts.ends_with,
+    "trim": texts.trim,
+    "to-int": texts.to_int,
+    "from-json": data_formats.from_json,
+    "from-toml": data_formats.from_toml,
+    "from-yaml": data_formats.from_yaml,
+    "store-name": texts.store_name,
+    "min": lists.min_,
+    "max": lists.max_,
+    "abs": lists.abs_,
+    "type": lists.type_,
+    "evaluate": lists.evaluate,
+    "error": lists.error,
+}
+for _name, _function in PURE.items():
+    _function.__qualname__ = _function.__name__ = _name
+lists.fold_loop.__qualname__ = lists.fold_loop.__name__ = "fold"
+PURE[".fold"] = lists.fold_loop
+lists.map_all.__qualname__ = lists.map_all.__name__ = "map"
+PURE[".map-all"] = lists.map_all
+lists.map_at_once.__qualname__ = lists.map_at_once.__name__ = "map"
+PURE[".map"] = lists.map_at_once  # what the compiler makes of some calls of `map`

@@ -1,0 +1,395 @@
+"""The compiler's part for what binds names: records, files and `let`.
+
+A record whose fields mention each other becomes a function with one optional parameter for each field that others
+mention; `.with` calls it again with the changed ones. A record whose fields do not is a plain dict.
+"""
+
+from __future__ import annotations
+
+import _ast as a
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fpack.lang.abi import DEEP
+from fpack.lang.syntax.tree import calls_outward
+
+from . import python_ast as py
+from .functions import checked
+from .python_ast import Block, Expr, Place
+from .scope import Scope, Variable
+from .strictness import NONE, Mentions, Names, Strictness
+
+if TYPE_CHECKING:
+    from fpack.lang.syntax.source import Source
+
+Node = tuple[Any, ...]
+_ROUNDS = 8
+MAX_PART = 48
+MAX_OWN = 4096  # Python takes time in the square of it
+_VALUES = ("int", "float", "str", "const", "fn")
+
+
+class Later(NamedTuple):
+    """Spreads that come after fields which others mention.
+
+    variables: the variable that holds a spread, by the entry's id. after: for each such field, the spreads after it.
+    """
+
+    variables: dict[int, str]
+    after: dict[str, list[str]]
+
+
+class Bindings:
+    """What `Compiler` inherits; the attributes and methods declared here are its own."""
+
+    source: Source
+    mentions: Mentions
+    level: int
+    repeated: int
+    outward: dict[str, Variable]
+
+    if TYPE_CHECKING:
+
+        def at(self, node: Node) -> Place: ...
+        def place(self, start: int, end: int) -> Place: ...
+        def fresh(self, stem: str) -> str: ...
+        def flags(self, scope: Scope) -> Strictness: ...
+        def tail(self, node: Node, scope: Scope, block: Block) -> None: ...
+        def strict(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr: ...
+        def condition(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def is_plain(self, node: Node) -> bool: ...
+        def whole(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def once(self, record: Node, scope: Scope, block: Block) -> Expr | None: ...
+        def function(self, name: str, node: Node, scope: Scope, block: Block) -> None: ...
+        def key(self, key: str | Node, scope: Scope, block: Block, at: Place) -> Expr: ...
+
+    # ---- files and lets
+
+    def file(self, entries: list[Node], block: Block) -> None:
+        """A file's bindings as globals of the module, and its record as `.value`."""
+        self.check(entries)
+        for entry in entries:
+            if entry[0] == "inherit":
+                hint = "a field of a file is written NAME = VALUE"
+                raise self.source.error(entry[1], entry[2], f"`{entry[3]}` has no value", hint=hint)
+        scope = Scope(None)
+        at = self.place(0, 0)
+        named = [e for e in entries if e[0] == "set" and len(e) == 5]
+        later = self.later(entries, frozenset(e[3] for e in named))
+        self.declare(named, scope, outer=True)
+        self.outward = {e[3]: scope.names[e[3]] for e in named if calls_outward(e[4])}
+        self.assign(named, scope, block, later)
+        self.spreads(entries, scope, block, later)
+        self.claims(entries, scope, block)
+        static = tuple(e[3] for e in entries if e[0] == "set")
+        block.append(py.assign(".value", self.part(entries, scope, Scope(None), block, at, later, static), at))
+
+    def bind(self, entries: list[Node], scope: Scope, block: Block, needed: Callable[[Scope], Names]) -> Scope:
+        """The bindings of a `let` as variables of the function that is being generated.
+
+        needed: the names that are sure to be evaluated after it.
+        """
+        self.check(entries)
+        inner = Scope(scope)
+        self.declare(entries, inner, outer=False)
+        self.assign(entries, inner, block, Later({}, {}), self.sure(entries, inner, needed(inner)))
+        return inner
+
+    def sure(self, entries: list[Node], scope: Scope, needed: Names) -> Names:
+        """The names of a `let` that are sure to be evaluated: those needed, and what they need."""
+        flags = self.flags(scope)
+        values = {e[3]: e[4] for e in entries}
+        found: set[str] = set()
+        todo = set(needed)
+        while todo:
+            name = todo.pop()
+            value = values.get(name.removesuffix(DEEP))
+            if value is not None and name not in found:
+                found.add(name)
+                todo |= flags.of(value, deep=name.endswith(DEEP))
+        return frozenset(found)
+
+    def declare(self, entries: list[Node], scope: Scope, outer: bool) -> None:
+        """Give each named entry a variable, and find out what is known of the functions among them."""
+        functions = []
+        for entry in entries:
+            name, node = entry[3], entry[4]
+            python = name if outer else self.fresh(name)
+            found = Variable(python, self.level, node[0] in _VALUES or self.is_plain(node), ready=False)
+            scope.names[name] = found
+            if node[0] == "fn":
+                functions.append((found, node))
+                found.strict = [p[0] == "param" and p[5] is None for p in node[4]]
+        for _ in range(_ROUNDS):  # the strictest assumption that holds for functions that call each other
+            stable = True
+            for found, node in functions:
+                strict = self.strict_params(node, scope)
+                stable = stable and strict == found.strict
+                found.strict = strict
+            if stable:
+                return
+        for found, _ in functions:
+            found.strict = None
+
+    def strict_params(self, node: Node, scope: Scope) -> list[bool]:
+        """For each parameter of a function, whether its body is sure to evaluate it."""
+        inner = Scope(scope)
+        for p in node[4]:
+            for q in p[3] if p[0] == "pattern" else [p]:
+                inner.names[q[3]] = Variable(q[3], 0)
+            if p[0] == "pattern" and p[4]:
+                inner.names[p[4]] = Variable(p[4], 0)
+        names = self.flags(inner).of(node[5])
+        return [p[0] == "pattern" or (p[5] is None and (p[3] in names or checked(p))) for p in node[4]]
+
+    def assign(self, entries: list[Node], scope: Scope, block: Block, later: Later, sure: Names = NONE) -> None:
+        """Assign every declared variable: functions first, since others may hold them.
+
+        sure: those to evaluate at once, where all that they may come to use was assigned before.
+        """
+        for entry in entries:
+            if entry[4][0] == "fn":
+                found = scope.names[entry[3]]
+                self.function(found.python, entry[4], scope, block)
+                found.ready = True
+        if sure:
+            self.assign_sure(entries, scope, block, sure)
+        for entry in entries:
+            found = scope.names[entry[3]]
+            if not found.ready:
+                value = self.field(entry, scope, block, later)
+                if self.level == 0:
+                    _keep(value, found.python, block)
+                found.value = found.value and not later.after.get(entry[3])
+                block.append(py.assign(found.python, value, self.place(entry[1], entry[2])))
+                found.ready = True
+
+    def assign_sure(self, entries: list[Node], scope: Scope, block: Block, sure: Names) -> None:
+        """Assign what is sure to be evaluated, evaluated, and before each what it mentions."""
+        names = frozenset(e[3] for e in entries)
+        uses = {e[3]: self.mentions.of(e[4]) & names for e in entries}
+        for entry in entries:
+            if entry[4][0] == "fn":  # which may call itself; any other value that mentions itself is left for later
+                uses[entry[3]] -= {entry[3]}
+        settled: set[str] = set()
+        left = list(entries)
+        count = -1
+        while len(left) != count:
+            count = len(left)
+            for entry in left:
+                if not uses[entry[3]] <= settled:
+                    continue
+                settled.add(entry[3])
+                found = scope.names[entry[3]]
+                if found.ready:
+                    continue
+                if entry[3] in sure:
+                    self.check_itself(entry, scope)
+                    make = self.whole if entry[3] + DEEP in sure else self.strict
+                    value = make(entry[4], scope, block)
+                    found.value = True
+                else:
+                    value = self.field(entry, scope, block, Later({}, {}))
+                block.append(py.assign(found.python, value, self.place(entry[1], entry[2])))
+                found.ready = True
+            left = [e for e in left if e[3] not in settled]
+
+    # ---- records
+
+    def check(self, entries: list[Node]) -> None:
+        """Refuse a field given twice, a field that is only itself, and what stands in patterns alone."""
+        seen: dict[str, Node] = {}
+        for entry in entries:
+            if entry[0] == "typed":
+                hint = f"fields are written {entry[3][1]} = VALUE"
+                raise self.source.error(entry[1], entry[2], "Only parameters have types", hint=hint)
+            if entry[0] not in ("set", "inherit"):
+                continue
+            name = entry[3]
+            if name in seen:
+                other = (seen[name][1], seen[name][2], "first given here")
+                raise self.source.error(entry[1], entry[2], f"`{name}` is given twice", other=other)
+            seen[name] = entry
+
+    def check_itself(self, entry: Node, scope: Scope) -> None:
+        """Refuse a field that is sure to need itself."""
+        if entry[3] in self.flags(scope).of(entry[4]):
+            self.refuse_itself(entry)
+
+    def refuse_itself(self, entry: Node) -> None:
+        """Refuse a value that is sure to need itself, and tell the way to what was probably meant."""
+        name, value = entry[3], entry[4]
+        why = "fields of a record, and names of a `let`, see each other: the name means this very value"
+        if value[0] == "var":
+            hint = f"write {{ {name} }} to take `{name}` from the enclosing scope"
+            raise self.source.error(value[1], value[2], f"`{name} = {name}` is itself its value", why=why, hint=hint)
+        hint = f"give the outer value another name, or write {{ {name} }} to take it as it is"
+        before = self.source.text[: entry[1]].rpartition("{")[0].rstrip()
+        if before.endswith(".with"):
+            hint = f"write .with(old => {{ {name} = ... }}), and old.{name} for what it was"
+        raise self.source.error(entry[1], entry[2], f"`{name}` needs itself", why=why, hint=hint)
+
+    def is_flat(self, entries: list[Node]) -> bool:
+        """Whether a record's construction is a dict display that evaluates nothing."""
+        if any(e[0] not in ("set", "inherit") for e in entries):
+            return False
+        return not self.own(entries)
+
+    def own(self, entries: list[Node]) -> Names:
+        """The fields that other fields, or the record's own expressions, mention."""
+        names = frozenset(e[3] for e in entries if e[0] == "set" and len(e) == 5)
+        return names & self.mentions.inside(entries) if names else NONE
+
+    def strict_rec(self, node: Node, scope: Scope, block: Block) -> Expr:
+        entries, at = node[3], self.at(node)
+        self.check(entries)
+        own = self.own(entries)
+        if not own and all(e[0] != "claim" for e in entries):
+            # A large one is a set of packages or the like, whose functions are made anew but seldom.
+            before = self.repeated
+            self.repeated = 0 if len(entries) > MAX_PART else before
+            made = self.once(node, scope, block) or self.display(entries, scope, scope, block, at, Later({}, {}))
+            self.repeated = before
+            return made
+        if len(own) > MAX_OWN:
+            why = f"{len(own)} of its fields do, and the limit is {MAX_OWN}"
+            raise self.source.error(node[1], node[1] + 1, "Too many fields of this record mention each other", why=why)
+        builder = self.fresh(".record")
+        body: Block = []
+        inner = Scope(scope)
+        self.level += 1
+        later = self.later(entries, own)
+        named = [e for e in entries if e[0] == "set" and len(e) == 5 and e[3] in own]
+        for entry in named:
+            inner.names[entry[3]] = Variable(entry[3], self.level, False, ready=False)
+        for entry in named:
+            where = self.place(entry[1], entry[2])
+            then: Block = []
+            value = self.field(entry, inner, then, later)
+            then.append(py.assign(entry[3], value, where))
+            body.append(py.when(py.missing(entry[3], where), then, [], where))
+            inner.names[entry[3]].ready = True
+        self.spreads(entries, inner, body, later)
+        self.claims(entries, inner, body)
+        result = self.display(entries, inner, scope, body, at, later)
+        body.append(py.give(result, at))
+        self.level -= 1
+        block.append(py.define(builder, [(e[3], True) for e in named], body, at))
+        names = tuple(e[3] for e in named)
+        if not names:
+            return py.call(py.name(builder, at), [], at)
+        return py.call(".record", [py.name(builder, at), py.const(names, at)], at)
+
+    def later(self, entries: list[Node], own: Names) -> Later:
+        """What spreads after a field may make of it, if others mention the field: the last one given counts."""
+        found = Later({}, {})
+        for entry in entries:
+            if entry[0] == "set" and entry[3] in own:
+                found.after[entry[3]] = []
+            elif entry[0] == "spread" and found.after:
+                variable = found.variables[id(entry)] = self.fresh(".spread")
+                for spreads in found.after.values():
+                    spreads.append(variable)
+        return found
+
+    def field(self, entry: Node, scope: Scope, block: Block, later: Later) -> Expr:
+        """A field's value, lazily; the last spread that has the field outdoes it."""
+        self.check_itself(entry, scope)
+        value = self.lazy(entry[4], scope, block, entry[3])
+        spreads = later.after.get(entry[3])
+        if not spreads:
+            return value
+        at = self.place(entry[1], entry[2])
+        held: Expr = py.put(a.Tuple([py.name(s, at) for s in spreads], py.LOAD), at)
+        return py.call(".T", [py.function(py.call(".final", [held, py.const(entry[3], at), value], at), at)], at)
+
+    def spreads(self, entries: list[Node], scope: Scope, block: Block, later: Later) -> None:
+        """Assign the variables of the spreads that fields depend on."""
+        for entry in entries:
+            variable = later.variables.get(id(entry))
+            if variable:
+                block.append(py.assign(variable, self.lazy(entry[3], scope, block), self.at(entry)))
+
+    def display(self, entries: list[Node], scope: Scope, outer: Scope, block: Block, at: Place, later: Later) -> Expr:
+        """A record as a dict display. scope: where fields are looked up; outer: where `{ name }` takes names from.
+
+        Of a large one, a function makes each part: Python takes time in the square of the names in one function.
+        """
+        static = tuple(e[3] for e in entries if e[0] in ("set", "inherit"))
+        if len(entries) <= MAX_PART:
+            return self.part(entries, scope, outer, block, at, later, static)
+        parts: list[Expr] = []
+        for i in range(0, len(entries), MAX_PART):
+            inner: Block = []
+            value = self.part(entries[i : i + MAX_PART], scope, outer, inner, at, later, static)
+            if inner:
+                function = self.fresh(".part")
+                inner.append(py.give(value, at))
+                block.append(py.define(function, [], inner, at))
+                value = py.call(py.name(function, at), [], at)
+            parts.append(value)
+        return py.put(a.Dict([None] * len(parts), parts), at)  # type: ignore[no-any-return]
+
+    def part(
+        self,
+        entries: list[Node],
+        scope: Scope,
+        outer: Scope,
+        block: Block,
+        at: Place,
+        later: Later,
+        static: tuple[str, ...],
+    ) -> Expr:
+        """Some of a record's entries as a dict display. static: the names of all."""
+        keys: list[Expr | None] = []
+        values: list[Expr] = []
+        for entry in entries:
+            kind = entry[0]
+            where = self.place(entry[1], entry[2])
+            if kind == "spread":
+                variable = later.variables.get(id(entry))
+                value = py.forced(py.name(variable, where), where) if variable else self.strict(entry[3], scope, block)
+                if isinstance(value, a.Dict):
+                    keys += value.keys
+                    values += value.values
+                else:
+                    keys.append(None)
+                    values.append(py.guarded(value, ".dict", ".fields", where))
+            elif kind == "dyn":
+                keys.append(py.call(".key", [self.strict(entry[3], scope, block), py.const(static, where)], where))
+                values.append(self.lazy(entry[4], scope, block))
+            elif kind == "inherit":
+                keys.append(py.const(entry[3], where))
+                values.append(self.lazy(("var", entry[1], entry[2], entry[3]), outer, block))
+            elif kind == "set":
+                keys.append(py.const(entry[3], where))
+                found = scope.names.get(entry[3]) if len(entry) == 5 and scope is not outer else None
+                values.append(py.name(found.python, where) if found else self.lazy(entry[4], scope, block, entry[3]))
+        return py.put(a.Dict(keys, values), at)  # type: ignore[no-any-return]
+
+    def claims(self, entries: list[Node], scope: Scope, block: Block) -> None:
+        """The `assert`s of a record."""
+        for entry in entries:
+            if entry[0] == "claim":
+                self.claim(entry, scope, block)
+
+    def claim(self, node: Node, scope: Scope, block: Block) -> None:
+        """One `assert`: (kind, start, end, condition, message, ...)."""
+        at = self.at(node[3])
+        fails: Block = []
+        test = py.put(a.UnaryOp(a.Not(), self.condition(node[3], scope, block)), at)
+        fails.append(py.run(py.call(".fail", [self.strict(node[4], scope, fails)], at), at))
+        block.append(py.when(test, fails, [], at))
+
+
+def _keep(value: Expr, name: str, block: Block) -> None:
+    """Have the thunk that a field of a file begins as put its value in its place, as a global of the module."""
+    last = block[-1] if block else None
+    if not (isinstance(value, a.Call) and isinstance(value.func, a.Name) and value.func.id == ".T"):
+        return
+    held = value.args[0]
+    if not (isinstance(held, a.Name) and isinstance(last, a.FunctionDef) and last.name == held.id):
+        return
+    at = (last.lineno, last.col_offset, last.end_lineno or last.lineno, last.end_col_offset or last.col_offset)
+    last.body = [py.put(a.Global([name]), at), *py.assigning(last.body, name, and_return=True)]

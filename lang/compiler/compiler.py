@@ -1,0 +1,374 @@
+"""The compiler: a syntax tree to Python code, with a thunk only where laziness needs one.
+
+Each expression is compiled for the place where it stands: `strict` gives Python code for its evaluated value, `lazy`
+for something that may be a thunk (`.T`), `tail` for a function's result, which may need statements. Definitions are
+put before the statement that uses them (`block`); they evaluate nothing, so their order is free of effects.
+"""
+
+from __future__ import annotations
+
+import _ast as a
+from bisect import bisect_right
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from fpack.lang.abi import OUTER
+from fpack.lang.syntax.source import Source
+from fpack.lang.syntax.tree import MAX_DEPTH, Node, outward
+
+from . import python_ast as py
+from .functions import Functions
+from .inline_loops import Loops
+from .operators import ARITHMETIC, Arithmetic
+from .python_ast import Block, Expr, Place
+from .record_calls import RecordCalls
+from .scope import Scope, Variable
+from .strictness import Mentions, Strictness
+
+Free = dict[str, tuple[int, int]]
+
+_NEVER_CALLED = {
+    "int": "a number",
+    "float": "a number",
+    "str": "a string",
+    "interp": "a string",
+    "const": "a constant",
+    "list": "a list",
+    "rec": "a record",
+    "path": "a path",
+}
+_LITERALS = ("int", "float", "str", "const")
+_LARGEST = (1 << 63) - 1  # of the numbers that Python's text is right for; larger ones are looked at
+
+
+class Compiled(NamedTuple):
+    """A module's Python tree, and the free names that it expects as globals, with the place of each one's first use."""
+
+    tree: a.Module
+    free: Free
+
+
+def compile_file(source: Source, entries: list[Node], builtins: Mapping[str, str]) -> Compiled:
+    """A file: running the module sets `.value` to the record of its bindings."""
+    compiler = Compiler(source, builtins)
+    block: Block = []
+    compiler.file(outward(entries), block)
+    return Compiled(a.Module(block, []), compiler.free)
+
+
+def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) -> Compiled:
+    """One expression: running the module sets `.value` to a function without arguments that gives its value."""
+    compiler = Compiler(source, builtins)
+    at = compiler.at(node)
+    compiler.level = 1
+    body: Block = []
+    compiler.tail(node, Scope(None), body)
+    return Compiled(a.Module([py.define(".value", [], body, at)], []), compiler.free)
+
+
+class Compiler(Arithmetic, Functions, RecordCalls, Loops):
+    """The state of one compilation."""
+
+    def __init__(self, source: Source, builtins: Mapping[str, str]) -> None:
+        self.source = source
+        self.builtins = builtins
+        self.free: Free = {}
+        self.mentions = Mentions()
+        self.outward: dict[str, Variable] = {}  # a file's fields of whose names every call goes outward
+        self.level = 0
+        self.repeated = 0  # functions around the place that is being compiled: what is in none runs once
+        self.counter = 0
+        self.depth = 0
+        self._lines = [0]
+        find = source.text.find
+        end = find("\n")
+        while end >= 0:
+            self._lines.append(end + 1)
+            end = find("\n", end + 1)
+
+    # ---- places and names
+
+    def at(self, node: Node) -> Place:
+        """The place of a node in the generated tree."""
+        return self.place(node[1], node[2])
+
+    def place(self, start: int, end: int) -> Place:
+        """Line (from 1) and column (from 0) of two offsets."""
+        line = bisect_right(self._lines, start)
+        end_line = line if line == len(self._lines) or end <= self._lines[line] - 1 else bisect_right(self._lines, end)
+        return line, start - self._lines[line - 1], end_line, end - self._lines[end_line - 1]
+
+    def fresh(self, stem: str) -> str:
+        """A Python name that nothing else has; what follows the last dot is not shown to users."""
+        self.counter += 1
+        return f"{stem}.{self.counter}"
+
+    def variable(self, name: str, scope: Scope, node: Node) -> Variable:
+        """The binding of a name, which becomes a free global where nothing binds it."""
+        found = scope.find(name)
+        if found is None:
+            self.free.setdefault(name, (node[1], node[2]))
+            found = Variable(name, 0, value=name in self.builtins)
+        return found
+
+    def flags(self, scope: Scope) -> Strictness:
+        """Strictness as it is seen from a scope."""
+
+        def of(name: str) -> list[bool] | None:
+            found = scope.find(name)
+            if found is not None:
+                return found.strict
+            letters = self.builtins.get(name)
+            return None if letters is None else [letter == "s" for letter in letters]
+
+        return Strictness(of, lambda name: self.derives(name, scope))
+
+    def derives(self, name: str, scope: Scope) -> bool:
+        """Whether a name is the builtin `derivation`."""
+        return name == "derivation" and name in self.builtins and scope.find(name) is None
+
+    # ---- the three ways to compile
+
+    def tail(self, node: Node, scope: Scope, block: Block) -> None:
+        """Put statements into `block` that return the node's evaluated value."""
+        kind = node[0]
+        self.enter(node)
+        if kind == "if":
+            then: Block = []
+            otherwise: Block = []
+            test = self.condition(node[3], scope, block)
+            self.tail(node[4], scope, then)
+            self.tail(node[5], scope, otherwise)
+            block.append(py.when(test, then, otherwise, self.at(node)))
+        elif kind == "let":
+            self.let(node, scope, block)
+        elif kind == "rcall":
+            self.record_call(node, scope, block)
+        elif kind == "assert":
+            self.claim(node, scope, block)
+            self.tail(node[5], scope, block)
+        else:
+            value = self.strict(node, scope, block)
+            block.append(py.give(value, self.at(node)))
+        self.depth -= 1
+
+    def strict(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Python code for the node's evaluated value."""
+        self.enter(node)
+        result: Expr = getattr(self, "strict_" + node[0])(node, scope, block)
+        self.depth -= 1
+        return result
+
+    def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr:
+        """Python code that evaluates nothing, for the node's value or a thunk of it. name: what the value is called."""
+        kind = node[0]
+        if kind in _LITERALS or kind == "fn":
+            return self.strict(node, scope, block)
+        if kind == "var":
+            found = self.variable(node[3], scope, node)
+            if found.ready or found.level != self.level:
+                return py.name(found.python, self.at(node))
+        elif kind == "paren":
+            return self.lazy(node[3], scope, block, name)
+        elif self.is_plain(node):
+            return self.strict(node, scope, block)
+        return self.thunk(node, scope, block, name)
+
+    def is_plain(self, node: Node) -> bool:
+        """Whether a node is a list or record whose construction evaluates nothing and calls nothing."""
+        if node[0] == "list":
+            return all(item[0] != "spread" for item in node[3])
+        return node[0] == "rec" and self.is_flat(node[3])
+
+    def thunk(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr:
+        """A thunk of the node. One with a name is a function of that name, for errors to tell."""
+        at = self.at(node)
+        inner: Block = []
+        self.level += 1
+        if name or node[0] in ("if", "let", "assert", "rcall"):
+            self.tail(node, scope, inner)
+        else:
+            value = self.strict(node, scope, inner)
+            if not inner:
+                self.level -= 1
+                return py.call(".T", [py.function(value, at)], at)
+            inner.append(py.give(value, at))
+        self.level -= 1
+        function = self.fresh(name or ".k")
+        block.append(py.define(function, [], inner, at))
+        return py.call(".T", [py.name(function, at)], at)
+
+    def apart(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """The value of a node that needs statements, in the middle of an expression."""
+        at = self.at(node)
+        inner: Block = []
+        self.level += 1
+        self.tail(node, scope, inner)
+        self.level -= 1
+        function = self.fresh(".k")
+        block.append(py.define(function, [], inner, at))
+        return py.call(py.name(function, at), [], at)
+
+    def enter(self, node: Node) -> None:
+        """Count nesting, which Python's compiler must survive."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            hint = "give a part of it a name of its own"
+            raise self.source.error(node[1], node[1] + 1, "This expression is nested too deeply", hint=hint)
+
+    # ---- expressions, one method a kind of node
+
+    def strict_int(self, node: Node, scope: Scope, block: Block) -> Expr:
+        return py.const(node[3], self.at(node))
+
+    strict_float = strict_str = strict_const = strict_int
+
+    def strict_path(self, node: Node, scope: Scope, block: Block) -> Expr:
+        at = self.at(node)
+        return py.call(".path", [py.const(node[3], at)], at)
+
+    def strict_paren(self, node: Node, scope: Scope, block: Block) -> Expr:
+        return self.strict(node[3], scope, block)
+
+    def strict_var(self, node: Node, scope: Scope, block: Block) -> Expr:
+        found = self.variable(node[3], scope, node)
+        at = self.at(node)
+        read = py.name(found.python, at)
+        if found.value:
+            return read
+        return py.forced(read, at) if self.repeated else py.call(".E", [read], at)
+
+    def strict_interp(self, node: Node, scope: Scope, block: Block) -> Expr:
+        at = self.at(node)
+        parts: list[Expr] = []
+        for part in node[3]:
+            if part.__class__ is str:
+                parts.append(py.const(part, at))
+            else:
+                where = self.at(part)
+                value = self.strict(part, scope, block)
+                if isinstance(value, a.Constant) and value.value.__class__ is int and abs(value.value) < 1 << 62:
+                    parts.append(py.const(repr(value.value), where))
+                    continue
+                text = self.text(value, where) if self.repeated else py.call(".S", [value], where)
+                parts.append(py.put(a.FormattedValue(text, -1, None), where))
+        texts = [str(part.value) for part in parts if isinstance(part, a.Constant)]
+        if len(texts) == len(parts):
+            return py.const("".join(texts), at)
+        return py.put(a.JoinedStr(parts), at)  # type: ignore[no-any-return]
+
+    def text(self, value: Expr, at: Place) -> Expr:
+        """What a value is in a text: strings and whole numbers as Python has them."""
+        read, tested = value, value
+        if not isinstance(value, a.Name):
+            read, tested = py.name(".w", at), py.walrus(".w", value, at)
+        size = py.put(a.Compare(py.const(-_LARGEST, at), [a.LtE(), a.LtE()], [read, py.const(_LARGEST, at)]), at)
+        whole = py.put(a.BoolOp(a.And(), [py.is_class(read, ".int", at), size]), at)
+        plain = py.put(a.BoolOp(a.Or(), [py.is_class(tested, ".str", at), whole]), at)
+        return py.choose(plain, read, py.call(".S", [read], at), at)
+
+    def strict_list(self, node: Node, scope: Scope, block: Block) -> Expr:
+        items: list[Expr] = []
+        for item in node[3]:
+            if item[0] == "spread":
+                at = self.at(item)
+                items.append(py.starred(py.call(".items", [self.strict(item[3], scope, block)], at), at))
+            else:
+                items.append(self.lazy(item, scope, block))
+        return py.put(a.List(items, py.LOAD), self.at(node))  # type: ignore[no-any-return]
+
+    def strict_sel(self, node: Node, scope: Scope, block: Block) -> Expr:
+        at = self.place(node[5], node[6])
+        if node[4] in ("with", "extend"):
+            return py.call(f".{node[4]}", [self.strict(node[3], scope, block)], at)
+        if not self.repeated and node[4].__class__ is str:
+            # Code that runs once takes longer to load than to run: a call is less code.
+            base = self.lazy(node[3], scope, block) if node[3][0] == "var" else self.strict(node[3], scope, block)
+            return py.call(".field", [base, py.const(node[4], at)], at)
+        value = py.walrus(".o", self.strict(node[3], scope, block), at)
+        return py.forced(py.subscript(value, self.key(node[4], scope, block, at), at), at)
+
+    def key(self, key: str | Node, scope: Scope, block: Block, at: Place) -> Expr:
+        """A field's name, given or computed."""
+        if key.__class__ is str:
+            return py.const(key, at)
+        return py.guarded(self.strict(key, scope, block), ".str", ".key", at)  # type: ignore[arg-type]
+
+    def strict_or(self, node: Node, scope: Scope, block: Block) -> Expr:
+        base, keys, at = node[3], [], self.at(node[3])
+        while base[0] == "sel":
+            keys.append(self.key(base[4], scope, block, self.place(base[5], base[6])))
+            base = base[3]
+        path: Expr = py.put(a.Tuple(keys[::-1], py.LOAD), at)
+        found = py.walrus(".w", py.call(".pick", [self.strict(base, scope, block), path], at), at)
+        test = py.compare(found, a.IsNot(), py.name(".M", at), at)
+        return py.choose(test, py.name(".w", at), self.strict(node[4], scope, block), at)
+
+    def strict_let(self, node: Node, scope: Scope, block: Block) -> Expr:
+        return self.apart(node, scope, block)
+
+    strict_assert = strict_let
+
+    def strict_if(self, node: Node, scope: Scope, block: Block) -> Expr:
+        test = self.condition(node[3], scope, block)
+        then, otherwise = self.strict(node[4], scope, block), self.strict(node[5], scope, block)
+        return py.choose(test, then, otherwise, self.at(node))
+
+    def condition(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Python code for a bool, checked where it might be something else."""
+        kind = node[0]
+        value = self.strict(node, scope, block)
+        if kind == "not" or (kind == "bin" and node[3] not in ARITHMETIC) or (kind == "const" and node[3] is not None):
+            return value
+        return py.guarded(value, ".bool", ".truth", self.at(node))
+
+    def strict_not(self, node: Node, scope: Scope, block: Block) -> Expr:
+        return py.put(a.UnaryOp(a.Not(), self.condition(node[3], scope, block)), self.at(node))  # type: ignore[no-any-return]
+
+    # ---- calls
+
+    def callee(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """What is called. A literal never is a function, and Python would print a warning of its own."""
+        kind = _NEVER_CALLED.get(node[0])
+        if kind is not None:
+            hint = "put a comma or an operator between the two"
+            raise self.source.error(node[1], node[2], f"This is {kind}, not a function", hint=hint)
+        if self.outward and node[0] == "var" and scope.find(node[3]) is self.outward.get(node[3], scope):
+            node = (*node[:3], node[3] + OUTER)
+        return self.strict(node, scope, block)
+
+    def strict_call(self, node: Node, scope: Scope, block: Block) -> Expr:
+        at = self.at(node)
+        callee, args = node[3], node[4]
+        loop = self.loop(node, scope, block)
+        if loop is not None:
+            return loop
+        function = self.callee(callee, scope, block)
+        flags: list[bool] | None = None
+        if callee[0] == "var":
+            found = scope.find(callee[3])
+            if found is not None:
+                flags = found.strict
+            elif callee[3] in self.builtins:
+                flags = [letter == "s" for letter in self.builtins[callee[3]]]
+        positional: list[Expr] = []
+        keywords: list[a.keyword] = []
+        for i, arg in enumerate(args):
+            if arg[0] == "spread":
+                where, held = self.at(arg), self.fresh(".spread")
+                value = py.walrus(held, self.strict(arg[3], scope, block), where)
+                positional.append(py.starred(py.call(".positional", [value], where), where))
+                keywords.append(py.keyword(None, py.call(".named", [py.name(held, where)], where), where))
+                flags = None
+            elif arg[0] == "named":
+                keywords.append(py.keyword(arg[3], self.lazy(arg[4], scope, block, arg[3]), self.at(arg)))
+            elif flags is not None and i < len(flags) and flags[i]:
+                positional.append(self.strict(arg, scope, block))
+            else:
+                positional.append(self.lazy(arg, scope, block))
+        return py.call(function, positional, at, keywords)
+
+    def strict_fn(self, node: Node, scope: Scope, block: Block) -> Expr:
+        name = self.fresh(node[3] or ".f")
+        self.function(name, node, scope, block)
+        return py.name(name, self.at(node))

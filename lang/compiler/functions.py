@@ -1,0 +1,174 @@
+"""The compiler's part for functions: parameters, what their bodies are sure to evaluate of them, comprehensions."""
+
+from __future__ import annotations
+
+import _ast as a
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import python_ast as py
+from .python_ast import Block, Expr, Place
+from .scope import Scope, Variable
+from .strictness import Names, Strictness
+
+Node = tuple[Any, ...]
+
+
+class Functions:
+    """What `Compiler` inherits; the attributes and methods declared here are its own."""
+
+    level: int
+    repeated: int
+
+    if TYPE_CHECKING:
+
+        def at(self, node: Node) -> Place: ...
+        def place(self, start: int, end: int) -> Place: ...
+        def fresh(self, stem: str) -> str: ...
+        def flags(self, scope: Scope) -> Strictness: ...
+        def tail(self, node: Node, scope: Scope, block: Block) -> None: ...
+        def strict(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr: ...
+        def condition(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def key(self, key: str | Node, scope: Scope, block: Block, at: Place) -> Expr: ...
+        def promise(self, node: Node, needed: Names, scope: Scope, body: Block) -> None: ...
+
+    def strict_reccomp(self, node: Node, scope: Scope, block: Block) -> Expr:
+        def put(out: str, inner: Scope, body: Block) -> Expr:
+            at = self.at(node[3])
+            key = self.key(node[3], inner, body, at)
+            return py.call(".put", [py.name(out, at), key, self.lazy(node[4], inner, body)], at)
+
+        return self.comprehension(node, node[5], py.put(a.Dict([], []), self.at(node)), put, scope, block)
+
+    def strict_listcomp(self, node: Node, scope: Scope, block: Block) -> Expr:
+        def put(out: str, inner: Scope, body: Block) -> Expr:
+            at = self.at(node[3])
+            append: Expr = py.put(a.Attribute(py.name(out, at), "append", py.LOAD), at)
+            return py.call(append, [self.lazy(node[3], inner, body)], at)
+
+        return self.comprehension(node, node[4], py.put(a.List([], py.LOAD), self.at(node)), put, scope, block)
+
+    def comprehension(
+        self,
+        node: Node,
+        clauses: list[Node],
+        empty: Expr,
+        put: Callable[[str, Scope, Block], Expr],
+        scope: Scope,
+        block: Block,
+    ) -> Expr:
+        """A function that fills `empty`; each element is a call, so that what it leaves for later has its own names."""
+        at = self.at(node)
+        out, maker = self.fresh(".out"), self.fresh(".comprehension")
+        body: Block = [py.assign(out, empty, at)]
+        self.level += 1
+
+        def clause(i: int, inner: Scope, into: Block) -> None:
+            if i == len(clauses):
+                into.append(py.run(put(out, inner, into), at))
+                return
+            this = clauses[i]
+            if this[0] == "if":
+                then: Block = []
+                test = self.condition(this[3], inner, into)
+                clause(i + 1, inner, then)
+                into.append(py.when(test, then, [], self.at(this)))
+                return
+            own = Scope(inner)
+            self.level += 1
+            for name in this[3]:
+                own.names[name] = Variable(name, self.level)
+            each: Block = []
+            self.repeated += 1
+            clause(i + 1, own, each)
+            self.repeated -= 1
+            self.level -= 1
+            function = self.fresh(".each")
+            into.append(py.define(function, [(name, False) for name in this[3]], each, at))
+            loop = ".loop" if len(this[3]) == 1 else ".loop-pairs"
+            where = self.at(this[4])
+            into.append(
+                py.run(py.call(loop, [self.strict(this[4], inner, into), py.name(function, where)], where), where)
+            )
+
+        clause(0, scope, body)
+        body.append(py.give(py.name(out, at), at))
+        self.level -= 1
+        block.append(py.define(maker, [], body, at))
+        return py.call(py.name(maker, at), [], at)
+
+    # ---- functions
+
+    def function(self, name: str, node: Node, scope: Scope, block: Block) -> None:
+        """Define the function `name` in `block`."""
+        at = self.at(node)
+        inner = Scope(scope)
+        body: Block = []
+        params: list[tuple[str, bool]] = []
+        self.level += 1
+        self.repeated += 1
+        for p in node[4]:
+            if p[0] == "pattern":
+                held = self.fresh(".given")
+                params.append((held, False))
+                self.pattern(p, held, node[3], inner, body)
+            else:
+                params.append((p[3], p[5] is not None))
+                inner.names[p[3]] = Variable(p[3], self.level, ready=p[5] is None)
+        every = [q for p in node[4] for q in (p[3] if p[0] == "pattern" else [p])]
+        needed = self.flags(inner).of(node[5])
+        if len(node[4]) == 1 and node[4][0][0] == "pattern":
+            self.promise(node, needed, inner, body)
+        for q in every:
+            self.param(q, node[3], inner, body)
+        for q in every:
+            found = inner.names[q[3]]
+            if not found.value and q[3] in needed:
+                where = self.place(q[1], q[2])
+                read = py.name(q[3], where)
+                force = py.assign(q[3], py.call(".F", [read], where), where)
+                body.append(py.when(py.is_class(read, ".T", where), [force], [], where))
+                found.value = True
+        self.tail(node[5], inner, body)
+        self.level -= 1
+        self.repeated -= 1
+        block.append(py.define(name, params, body, at))
+
+    def pattern(self, pattern: Node, held: str, function: str, scope: Scope, body: Block) -> None:
+        """Take a record parameter's fields apart into variables."""
+        at = self.at(pattern)
+        names = [p[3] for p in pattern[3]]
+        required = tuple(p[5] is None for p in pattern[3])
+        spec = py.const((function, tuple(names), required, pattern[4] is not None), at)
+        for p in pattern[3]:
+            scope.names[p[3]] = Variable(p[3], self.level, ready=p[5] is None)
+        if pattern[4] is not None:
+            names.append(pattern[4])
+            scope.names[pattern[4]] = Variable(pattern[4], self.level, value=True)
+        taken = py.call(".take", [py.name(held, at), spec], at)
+        body.append(py.assign_all(names, taken, at) if names else py.run(taken, at))
+
+    def param(self, p: Node, function: str, scope: Scope, body: Block) -> None:
+        """Give a parameter its default and check its type."""
+        name, types, default = p[3], p[4], p[5]
+        found = scope.names[name]
+        at = self.place(p[1], p[2])
+        check: Block = []
+        if checked(p):
+            args = [py.name(name, at), py.const(types, at), py.const(name, at), py.const(function, at)]
+            check.append(py.assign(name, py.call(".check", args, at), at))
+        if default is None:
+            body += check
+            found.value = bool(check)
+            return
+        then: Block = []
+        value = self.lazy(default, scope, then)
+        then.append(py.assign(name, value, at))
+        body.append(py.when(py.missing(name, at), then, check, at))
+        found.ready = True
+
+
+def checked(param: Node) -> bool:
+    """Whether a parameter has a type that some value is not of: then what is given for it is evaluated at once."""
+    return param[4] is not None and "any" not in param[4]

@@ -1,0 +1,139 @@
+"""The compiler's part for `map` and `fold` with a function that is written in place: loops, with no call an element."""
+
+from __future__ import annotations
+
+import _ast as a
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from . import python_ast as py
+from .python_ast import Block, Expr, Place
+from .scope import Scope, Variable
+
+Node = tuple[Any, ...]
+_LITERALS = ("int", "float", "str", "const")
+_ELEMENTS = ".elements"
+
+
+class Loops:
+    """What `Compiler` inherits; the attributes and methods declared here are its own."""
+
+    builtins: Mapping[str, str]
+    level: int
+    repeated: int
+
+    if TYPE_CHECKING:
+
+        def at(self, node: Node) -> Place: ...
+        def fresh(self, stem: str) -> str: ...
+        def strict(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr: ...
+        def function(self, name: str, node: Node, scope: Scope, block: Block) -> None: ...
+
+    def loop(self, node: Node, scope: Scope, block: Block) -> Expr | None:
+        """Python code for a call that is better made as a loop; None for any other."""
+        callee, args = node[3], node[4]
+        if callee[0] != "var" or callee[3] not in ("map", "fold") or scope.find(callee[3]) is not None:
+            return None
+        if args[-1][0] != "fn" or any(p[0] != "param" for p in args[-1][4]):
+            return None
+        if any(arg[0] in ("named", "spread") for arg in args):
+            return None
+        if callee[3] == "map":
+            return self.map_loop(node, scope, block) if len(args) == 2 and is_cheap(args[1]) else None
+        return self.fold_loop(node, scope, block) if len(args) == 3 and len(args[2][4]) == 2 else None
+
+    def map_loop(self, node: Node, scope: Scope, block: Block) -> Expr | None:
+        """`map` with a function that computes with numbers and short texts: at once, if that is what it is given."""
+        at, (xs, function) = self.at(node), node[4]
+        name, out = function[4][0][3], ".out"
+        inner = Scope(scope)
+        self.level += 1
+        self.repeated += 1
+        inner.names[name] = Variable(name, self.level, value=True)
+        body: Block = []
+        value = self.strict(function[5], inner, body)
+        append: Expr = py.put(a.Attribute(py.name(out, at), "append", py.LOAD), at)
+        body.append(py.run(py.call(append, [value], at), at))
+        self.level -= 1
+        self.repeated -= 1
+        if len(body) > 1:
+            return None
+        maker = self.fresh(".map")
+        each = py.each(name, py.name(_ELEMENTS, at), body, at)
+        start = py.assign(out, py.put(a.List([], py.LOAD), at), at)
+        block.append(py.define(maker, [(_ELEMENTS, False)], [start, each, py.give(py.name(out, at), at)], at))
+        given = [self.strict(xs, scope, block), self.strict(function, scope, block), py.name(maker, at)]
+        return py.call(".map", given, at)
+
+    def fold_loop(self, node: Node, scope: Scope, block: Block) -> Expr | None:
+        """`fold` with a function that leaves nothing for later, which would hold the variables of the loop."""
+        at, (xs, start, function) = self.at(node), node[4]
+        so_far, element = (p[3] for p in function[4])
+        if any(p[5] is not None for p in function[4]) or so_far == element or _has_functions(function[5]):
+            return None
+        made: Block = []
+        maker = self.fresh(".fold")
+        self.function(maker, function, scope, made)
+        step = made[-1]
+        if len(made) > 1 or not isinstance(step, a.FunctionDef) or _defines(step.body):
+            return None
+        body = py.assigning(step.body, so_far)
+        each = py.each(element, py.name(_ELEMENTS, at), body, at)
+        params = [(_ELEMENTS, False), (so_far, False)]
+        block.append(py.define(maker, params, [each, py.give(py.name(so_far, at), at)], at))
+        given = [self.strict(xs, scope, block), self.lazy(start, scope, block), py.name(maker, at)]
+        return py.call(".fold", given, at)
+
+
+def is_cheap(node: Node) -> bool:
+    """Whether a function of one argument only computes with it and literals: no calls, no fields, nothing lazy."""
+    if len(node[4]) != 1:
+        return False
+    param = node[4][0]
+    if param[0] != "param" or param[4] is not None or param[5] is not None:
+        return False
+    todo = [node[5]]
+    while todo:
+        this = todo.pop()
+        kind = this[0]
+        if kind == "bin":
+            todo += (this[4], this[5])
+        elif kind == "if":
+            todo += this[3:6]
+        elif kind in ("not", "neg", "paren"):
+            todo.append(this[3])
+        elif kind == "interp":
+            todo += [part for part in this[3] if part.__class__ is tuple]
+        elif kind == "var":
+            if this[3] != param[3]:
+                return False
+        elif kind not in _LITERALS:
+            return False
+    return True
+
+
+def _has_functions(node: Node) -> bool:
+    """Whether a function is written in a node."""
+    todo: list[Any] = [node]
+    while todo:
+        this = todo.pop()
+        if this.__class__ is tuple and this and this[0] in ("fn", "listcomp", "reccomp"):
+            return True
+        if this.__class__ in (tuple, list):
+            todo += this
+    return False
+
+
+def _defines(block: Block) -> bool:
+    """Whether statements make functions."""
+    todo: list[object] = list(block)
+    while todo:
+        this = todo.pop()
+        if isinstance(this, (a.FunctionDef, a.Lambda)):
+            return True
+        if isinstance(this, list):
+            todo += this
+        elif isinstance(this, a.AST):
+            todo += vars(this).values()
+    return False

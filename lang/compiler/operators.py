@@ -1,0 +1,107 @@
+"""The compiler's part for operators: Python's own where both sides are whole numbers or texts, else the language's."""
+
+from __future__ import annotations
+
+import _ast as a
+
+from fpack.lang.syntax.tree import Node
+
+from . import python_ast as py
+from .bindings import Bindings
+from .python_ast import Block, Expr, Place
+from .scope import Scope
+
+_COMPARISONS = {"<": a.Lt(), "<=": a.LtE(), ">": a.Gt(), ">=": a.GtE()}
+ARITHMETIC = {"+": ".add", "-": ".sub", "*": ".mul", "/": ".div"}
+_NATIVE = {"+": a.Add(), "-": a.Sub()}
+_ORDERS = {"<": ".lt", "<=": ".le", ">": ".gt", ">=": ".ge"}
+_OTHERS = (a.Constant, a.JoinedStr, a.List, a.Dict)  # what is sure to be no whole number
+_SINGLE = (bool, type(None))
+_MOST = (1 << 63) - 1
+
+
+class Arithmetic(Bindings):
+    """What `Compiler` inherits."""
+
+    def strict_neg(self, node: Node, scope: Scope, block: Block) -> Expr:
+        return py.call(".neg", [self.strict(node[3], scope, block)], self.at(node))
+
+    def strict_bin(self, node: Node, scope: Scope, block: Block) -> Expr:
+        op, at = node[3], self.at(node)
+        if op in ("&&", "||"):
+            sides = [self.condition(node[4], scope, block), self.condition(node[5], scope, block)]
+            return py.put(a.BoolOp(a.And() if op == "&&" else a.Or(), sides), at)  # type: ignore[no-any-return]
+        left, right = self.strict(node[4], scope, block), self.strict(node[5], scope, block)
+        if op in ("==", "!="):
+            return self.equality(op == "==", left, right, at)
+        if op in _NATIVE and _is_small(left) and _is_small(right):
+            value = left.value + right.value if op == "+" else left.value - right.value  # type: ignore[attr-defined]
+            return py.const(value, at)
+        slow = ARITHMETIC.get(op) or _ORDERS[op]
+        test = self.both_ints(left, right, at) if self.repeated else None
+        if test is None:
+            return py.call(slow, [left, right], at)
+        tests, left, right = test
+        native: Expr
+        if op in _COMPARISONS:
+            native = py.compare(left, _COMPARISONS[op], right, at)
+        elif op == "*":
+            native = py.name(self.fresh(".product"), at)
+            product = py.walrus(native.id, py.put(a.BinOp(left, a.Mult(), right), at), at)  # type: ignore[attr-defined]
+            ends = [product, py.const(_MOST, at)]
+            tests.append(py.put(a.Compare(py.const(-_MOST, at), [a.LtE(), a.LtE()], ends), at))
+        elif op == "/":
+            native = py.put(a.BinOp(left, a.FloorDiv(), right), at)
+            ends = [py.const(0, at), right]
+            tests.append(py.put(a.Compare(left, [a.GtE(), a.Lt()], ends), at))
+        else:
+            native = py.put(a.BinOp(left, _NATIVE[op], right), at)
+        whole = tests[0] if len(tests) == 1 else py.put(a.BoolOp(a.And(), tests), at)
+        return py.choose(whole, native, py.call(slow, [left, right], at), at)
+
+    def both_ints(self, left: Expr, right: Expr, at: Place) -> tuple[list[Expr], Expr, Expr] | None:
+        """A test for two whole numbers, and how their values are read after it; None if they are sure to be others.
+
+        Where it holds, Python's own operator is right, and no call is needed.
+        """
+        sides: list[Expr] = []
+        reads: list[Expr] = []
+        for side in (left, right):
+            if isinstance(side, a.Constant) and side.value.__class__ is int:
+                reads.append(side)
+            elif isinstance(side, a.Name):
+                sides.append(py.class_of(side, at))
+                reads.append(side)
+            elif isinstance(side, _OTHERS):
+                return None
+            else:
+                held = self.fresh(".t")
+                sides.append(py.class_of(py.walrus(held, side, at), at))
+                reads.append(py.name(held, at))
+        if not sides:
+            return None
+        classes = [*sides[1:], py.name(".int", at)]
+        return [py.put(a.Compare(sides[0], [a.Is()] * len(classes), classes), at)], reads[0], reads[1]
+
+    def equality(self, same: bool, left: Expr, right: Expr, at: Place) -> Expr:
+        """`==` and `!=`. Beside a text, Python's own is right; elsewhere true must not equal 1."""
+        op = a.Eq() if same else a.NotEq()
+        for side, other in ((right, left), (left, right)):
+            if isinstance(side, a.Constant) and side.value.__class__ in _SINGLE and not isinstance(other, a.Constant):
+                return py.compare(other, a.Is() if same else a.IsNot(), side, at)
+            if isinstance(side, a.JoinedStr) or (isinstance(side, a.Constant) and side.value.__class__ is str):
+                return py.compare(left, op, right, at)
+        if self.repeated and isinstance(right, a.Constant) and right.value.__class__ is int:
+            held = self.fresh(".t")
+            whole = py.compare(py.class_of(py.walrus(held, left, at), at), a.Is(), py.name(".int", at), at)
+            left = py.name(held, at)
+            slow = py.call(".eq", [left, right], at)
+            slow = slow if same else py.put(a.UnaryOp(a.Not(), slow), at)
+            return py.choose(whole, py.compare(left, op, right, at), slow, at)
+        slow = py.call(".eq", [left, right], at)
+        return slow if same else py.put(a.UnaryOp(a.Not(), slow), at)
+
+
+def _is_small(side: Expr) -> bool:
+    """Whether an expression is a literal number with which Python computes as the language does."""
+    return isinstance(side, a.Constant) and side.value.__class__ is int and abs(side.value) < 1 << 62

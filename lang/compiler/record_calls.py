@@ -1,0 +1,199 @@
+"""The compiler's part for calls with a record, `f { ... }`: no thunks where the function is sure to evaluate it all.
+
+What a function promises to evaluate of its record stands in its docstring (`promise`): names in order, with DEEP after
+one of which all is evaluated, and what it evaluates under a condition (`conditional`). What is called is known when the
+call is made, so a call is generated for both cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fpack.lang.abi import DEEP, FRESH, PROMISE
+
+from . import python_ast as py
+from .python_ast import Block, Expr, Place
+from .record_literals import PLAIN, Literals, whole_fields
+from .scope import Scope
+from .strictness import Names, Strictness, after_spreads, bound
+
+Node = tuple[Any, ...]
+
+
+class RecordCalls(Literals):
+    """What `Compiler` inherits; the attributes and methods declared here are its own."""
+
+    if TYPE_CHECKING:
+
+        def flags(self, scope: Scope) -> Strictness: ...
+        def callee(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def bind(self, entries: list[Node], scope: Scope, block: Block, needed: Callable[[Scope], Names]) -> Scope: ...
+
+    def promise(self, node: Node, needed: Names, scope: Scope, body: Block) -> None:
+        """Put a docstring into the body of a function of one record that says what it is sure to evaluate of it."""
+        names = {p[3] for p in node[4][0][3]}
+        words = sorted(n for n in needed if n.removesuffix(DEEP) in names)
+        fresh = FRESH if _calls_last(node[5]) else ""
+        words += self.conditional(node, needed, scope)
+        if words or fresh:
+            at = self.at(node)
+            body.insert(0, py.run(py.const(PROMISE + fresh + " " + " ".join(words), at), at))
+
+    def conditional(self, node: Node, needed: Names, scope: Scope) -> list[str]:
+        """What a function evaluates of its record if records that it spreads have none of some fields: `NAME?` for
+        each, and then `RECORD!FIELD,...` for each of the records, which are fields of its own.
+        """
+        call = node[5]
+        while call[0] == "paren":
+            call = call[3]
+        if call[0] != "rcall" or call[3][0] != "var" or not self.derives(call[3][3], scope):
+            return []
+        entries = call[4][3] if self.is_literal(call[4]) else []
+        params = {p[3]: p for p in node[4][0][3]}
+        conditions = []
+        keys = [e[3] for e in entries[: after_spreads(entries)] if e[0] != "spread"]
+        for entry in entries:
+            if entry[0] == "spread":
+                param = params.get(entry[3][3]) if entry[3][0] == "var" else None
+                if param is None or (param[5] is not None and param[5][3:] != ([],)):
+                    return []
+                conditions.append(f"{param[3]}!{','.join(keys)}")
+        if not conditions or not all(map(PLAIN.fullmatch, keys)):
+            return []
+        more = self.flags(scope).outdoable(entries) - needed
+        return [f"{n}?" for n in sorted(more) if n.removesuffix(DEEP) in params] + conditions
+
+    # ---- the call as an expression, and as a function's result
+
+    def strict_rcall(self, node: Node, scope: Scope, block: Block) -> Expr:
+        at, callee, record = self.at(node), node[3], node[4]
+        if callee[0] == "var" and self.derives(callee[3], scope) and self.is_literal(record):
+            self.check(record[3])
+            value = self.literal(record[3], scope, block, self.at(record), self.evaluate(scope, block))
+            return py.call(".derive", [value], at)
+        held, given = self.fresh(".callee"), self.fresh(".given")
+        function = py.walrus(held, self.callee(callee, scope, block), at)
+        value = py.walrus(given, self.strict(record, scope, block), self.at(record))
+        return py.call(".opened", [py.call(function, [value], at), py.name(held, at), py.name(given, at)], at)
+
+    def record_call(self, node: Node, scope: Scope, block: Block) -> None:
+        """Put statements into `block` that return the result of a call with a record."""
+        wanted = self.wanted(node, scope)
+        at = self.at(node)
+        if not wanted and self.derives_around(node, scope):
+            self.derive_around(node, scope, block)
+            return
+        if not wanted:
+            block.append(py.give(self.strict_rcall(node, scope, block), at))
+            return
+        held, given, record = self.fresh(".callee"), self.fresh(".given"), node[4]
+        self.check(record[3])
+        block.append(py.assign(held, self.callee(node[3], scope, block), at))
+        where = self.at(record)
+        if self.repeated:
+            ways: list[Block] = [[], []]
+            for way, leaf in zip(ways, (self.spare, self.postpone), strict=True):
+                before, self.twice = self.twice, True
+                value = self.literal(record[3], scope, way, where, leaf(scope, way, whole_fields(wanted)))
+                self.twice = before
+                way.append(py.assign(given, value, where))
+            block.append(py.when(self.test(held, wanted, at), ways[0], ways[1], where))
+        else:
+
+            def maker(function: str, at: Place) -> Expr:
+                return py.call(".make", [py.name(held, at), py.const(wanted, at), py.name(function, at)], at)
+
+            block.append(py.assign(given, self.parts(record, scope, block, maker), where))
+        self.result(held, given, block, at)
+
+    def derives_around(self, node: Node, scope: Scope) -> bool:
+        """Whether a node makes a derivation with spreads that may outdo what needs thunks then."""
+        callee, record = node[3], node[4]
+        if not self.repeated or self.twice or callee[0] != "var" or not self.derives(callee[3], scope):
+            return False
+        if not self.is_literal(record):
+            return False
+        before = record[3][: after_spreads(record[3])]
+        return any(e[0] == "set" and self.spares(e[4], ()) for e in before)
+
+    def derive_around(self, node: Node, scope: Scope, block: Block) -> None:
+        """Make such a derivation: without thunks where the spreads outdo nothing."""
+        at, entries, where = self.at(node), node[4][3], self.at(node[4])
+        given = self.fresh(".given")
+        self.check(entries)
+        spreads = {}
+        for entry in entries:
+            if entry[0] == "spread":
+                held = spreads[id(entry)] = self.fresh(".spread")
+                place = self.at(entry)
+                value = py.guarded(self.strict(entry[3], scope, block), ".dict", ".fields", place)
+                block.append(py.assign(held, value, place))
+        keys = frozenset(e[3] for e in entries[: after_spreads(entries)] if e[0] != "spread")
+        ways: list[Block] = [[], []]
+        before, self.twice = self.twice, True
+        for way, outdone in zip(ways, (False, True), strict=True):
+            value = self.literal(entries, scope, way, where, self.evaluate(scope, way), spreads, outdone)
+            way.append(py.assign(given, value, where))
+        self.twice = before
+        test = py.call(".apart", [py.const(keys, at), *[py.name(held, at) for held in spreads.values()]], at)
+        block.append(py.when(test, ways[0], ways[1], where))
+        block.append(py.give(py.call(".derive", [py.name(given, at)], at), at))
+
+    def let(self, node: Node, scope: Scope, block: Block) -> None:
+        """Put statements into `block` that return the result of a `let`."""
+        entries, body = node[3], node[4]
+        if self.repeated and body[0] == "rcall" and not (self.mentions.of(body[3]) & bound(entries)):
+            wanted = self.wanted(body, scope, {e[3]: e[4] for e in entries})
+            if wanted:
+                self.let_call(node, wanted, scope, block)
+                return
+        inner = self.bind(entries, scope, block, lambda inner: self.flags(inner).of(body))
+        self.tail(body, inner, block)
+
+    def let_call(self, node: Node, wanted: str, scope: Scope, block: Block) -> None:
+        """A `let` of a call with a record: where the function evaluates it all, so it does what was bound for it."""
+        entries, body = node[3], node[4]
+        callee, record = body[3], body[4]
+        at, where = self.at(body), self.at(record)
+        held, given = self.fresh(".callee"), self.fresh(".given")
+        block.append(py.assign(held, self.callee(callee, scope, block), self.at(callee)))
+        ways: list[Block] = [[], []]
+        whole = whole_fields(wanted)
+        before, self.twice = self.twice, True
+        for way, leaf, strict in zip(ways, (self.spare, self.postpone), (True, False), strict=True):
+
+            def needed(inner: Scope, strict: bool = strict) -> Names:
+                flags = self.flags(inner)
+                return flags.fields(record[3], whole) if strict else flags.of(record)
+
+            inner = self.bind(entries, scope, way, needed)
+            self.check(record[3])
+            value = self.literal(record[3], inner, way, where, leaf(inner, way, whole))
+            way.append(py.assign(given, value, where))
+        self.twice = before
+        block.append(py.when(self.test(held, wanted, at), ways[0], ways[1], where))
+        self.result(held, given, block, at)
+
+    def test(self, held: str, wanted: str, at: Place) -> Expr:
+        """Whether the function that is called evaluates all that is wanted."""
+        return py.call(".eager", [py.name(held, at), py.const(wanted, at)], at)
+
+    def result(self, held: str, given: str, block: Block, at: Place) -> None:
+        """Return what the function makes of the record."""
+        value = py.call(py.name(held, at), [py.name(given, at)], at)
+        block.append(py.give(py.call(".opened", [value, py.name(held, at), py.name(given, at)], at), at))
+
+
+def _calls_last(node: Node) -> bool:
+    """Whether the value of a node is always the result of a call with a record."""
+    kind = node[0]
+    if kind == "paren":
+        return _calls_last(node[3])
+    if kind == "let":
+        return _calls_last(node[4])
+    if kind == "assert":
+        return _calls_last(node[5])
+    if kind == "if":
+        return _calls_last(node[4]) and _calls_last(node[5])
+    return bool(kind == "rcall")

@@ -1,0 +1,284 @@
+"""The compiler's part for records that are given to functions: without thunks for what is sure to be evaluated, and
+with the thunks of a record that is made once in one function.
+"""
+
+from __future__ import annotations
+
+import _ast as a
+import re
+from collections.abc import Callable, Container, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fpack.lang.abi import DEEP, PART, PARTS
+
+from . import python_ast as py
+from .python_ast import Block, Expr, Place
+from .scope import Scope
+from .strictness import SHALLOW, Names, after_spreads, is_data, is_plain_record
+
+if TYPE_CHECKING:
+    from .strictness import Mentions
+
+Node = tuple[Any, ...]
+Leaf = Callable[[Node, str], Expr]
+
+MAX_FIELDS = 48  # of a record, and leaves
+_LITERALS = ("int", "float", "str", "const", "fn")
+_METHODS = ("with", "extend")
+_NOTHING: Mapping[str, Node] = {}
+_NO_SPREADS: Mapping[int, str] = {}
+PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+# Of a function of parts. What it calls time and again is a variable of its own: reading one is less code than reading a
+# global.
+_PARAMETERS: list[tuple[str, bool | str]] = [
+    (PART, False),
+    (".base", True),
+    (".name", True),
+    (".field", ".field"),
+    (".S", ".S"),
+]
+
+
+class Literals:
+    """What `Compiler` inherits; the attributes and methods declared here are its own."""
+
+    mentions: Mentions
+    level: int
+    repeated: int
+    twice = False  # in code that is generated for both cases, calls are not told apart again
+
+    if TYPE_CHECKING:
+
+        def at(self, node: Node) -> Place: ...
+        def fresh(self, stem: str) -> str: ...
+        def derives(self, name: str, scope: Scope) -> bool: ...
+        def tail(self, node: Node, scope: Scope, block: Block) -> None: ...
+        def strict(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr: ...
+        def condition(self, node: Node, scope: Scope, block: Block) -> Expr: ...
+        def is_plain(self, node: Node) -> bool: ...
+        def is_flat(self, entries: list[Node]) -> bool: ...
+        def own(self, entries: list[Node]) -> Names: ...
+        def check(self, entries: list[Node]) -> None: ...
+
+    def is_literal(self, record: Node) -> bool:
+        """Whether a record has given names and spreads only, no field of which mentions another."""
+        return is_plain_record(record) and len(record[3]) <= MAX_FIELDS and not self.own(record[3])
+
+    def wanted(self, node: Node, scope: Scope, just_bound: Mapping[str, Node] = _NOTHING) -> str:
+        """What a function must evaluate of the record that it is called with to spare thunks; "" if none are spared.
+
+        just_bound: names whose values need thunks too, with their values.
+        """
+        callee, record = node[3], node[4]
+        if self.twice or not self.is_literal(record) or (callee[0] == "var" and self.derives(callee[3], scope)):
+            return ""
+        words = []
+        for entry in record[3][after_spreads(record[3]) :]:
+            value = entry[4] if entry[0] == "set" else ("var", entry[1], entry[2], entry[3])
+            while value[0] == "paren":
+                value = value[3]
+            if self.spares(value, just_bound.keys()):
+                given = just_bound.get(value[3], value) if value[0] == "var" else value
+                words.append(f"{entry[3]}{DEEP}" if self.collects(given, scope) else entry[3])
+        return " ".join([*sorted(words), *self.known_keys(record[3])]) if words else ""
+
+    def known_keys(self, entries: list[Node]) -> list[str]:
+        """For a function that spreads one of the fields, what it has: `FIELD=NAME,...`, or `FIELD=?`."""
+        found = []
+        for entry in entries:
+            value = entry[4] if entry[0] == "set" else entry
+            while value[0] == "paren":
+                value = value[3]
+            known = value[0] == "rec" and all(e[0] in ("set", "inherit") and PLAIN.fullmatch(e[3]) for e in value[3])
+            keys = ",".join(e[3] for e in value[3]) if known else "?"
+            if entry[0] == "spread":
+                found.append("...=?")
+            elif value[0] not in _LITERALS and PLAIN.fullmatch(entry[3]):
+                found.append(f"{entry[3]}={keys}")
+        return found
+
+    def collects(self, node: Node, scope: Scope) -> bool:
+        """Whether a value may be a list or record with thunks in it, which are spared where all of it is evaluated."""
+        kind = node[0]
+        if kind == "paren":
+            return self.collects(node[3], scope)
+        if kind == "if":
+            return self.collects(node[4], scope) or self.collects(node[5], scope)
+        if kind == "rec":
+            return self.is_flat(node[3]) and is_data(node)
+        return kind == "list" or self.maps(node, scope)
+
+    def maps(self, node: Node, scope: Scope) -> bool:
+        """Whether a node calls the builtin `map`."""
+        if node[0] != "call" or node[3][0] != "var" or node[3][3] != "map" or len(node[4]) != 2:
+            return False
+        return scope.find("map") is None and all(arg[0] not in ("named", "spread") for arg in node[4])
+
+    def whole(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Python code for a node's value, and all that is in it, evaluated."""
+        kind = node[0]
+        if kind == "paren":
+            return self.whole(node[3], scope, block)
+        if kind == "if":
+            test = self.condition(node[3], scope, block)
+            ways = self.whole(node[4], scope, block), self.whole(node[5], scope, block)
+            return py.choose(test, *ways, self.at(node))
+        if self.maps(node, scope):
+            args = [self.strict(arg, scope, block) for arg in node[4]]
+            return py.call(".map-all", args, self.at(node))
+        if kind in ("list", "rec"):
+            return self.branch(node, "", scope, block, lambda n, name: self.inside(n, scope, block))
+        return self.strict(node, scope, block)
+
+    def inside(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """As `whole`, of what is no plain list or record."""
+        return self.strict(node, scope, block) if node[0] in ("list", "rec") else self.whole(node, scope, block)
+
+    def spares(self, node: Node, just_bound: Container[str]) -> bool:
+        """Whether a value, or what is in it, would need a thunk if it were not evaluated at once."""
+        kind = node[0]
+        if kind == "paren":
+            return self.spares(node[3], just_bound)
+        if kind == "var":
+            return node[3] in just_bound
+        if kind == "list" and all(item[0] != "spread" for item in node[3]):
+            return any(self.spares(item, just_bound) for item in node[3])
+        if kind == "rec" and self.is_flat(node[3]):
+            return any(e[3] in just_bound if e[0] == "inherit" else self.spares(e[4], just_bound) for e in node[3])
+        return kind not in _LITERALS
+
+    def literal(
+        self,
+        entries: list[Node],
+        scope: Scope,
+        block: Block,
+        at: Place,
+        leaf: Leaf,
+        spreads: Mapping[int, str] = _NO_SPREADS,
+        outdone: bool = True,
+    ) -> Expr:
+        """Such a record as a dict display. leaf: makes what is no list and no record.
+
+        What a spread may outdo is left for later: nobody asks for it where one does. spreads: the variables of those
+        that are evaluated already, by the entry's id. outdone: false where they are known to outdo nothing.
+        """
+        keys: list[Expr | None] = []
+        values: list[Expr] = []
+        settled = after_spreads(entries) if outdone else 0
+        for i, entry in enumerate(entries):
+            where = self.at(entry)
+            if id(entry) in spreads:
+                keys.append(None)
+                values.append(py.name(spreads[id(entry)], where))
+            elif entry[0] == "spread":
+                value = self.strict(entry[3], scope, block)
+                keys.append(None)
+                values.append(value if isinstance(value, a.Dict) else py.guarded(value, ".dict", ".fields", where))
+            else:
+                name = entry[3]
+                keys.append(py.const(name, where))
+                node = entry[4] if entry[0] == "set" else ("var", entry[1], entry[2], name)
+                if i < settled:
+                    values.append(self.lazy(node, scope, block, name))
+                else:
+                    values.append(self.branch(node, name, scope, block, leaf))
+        return py.put(a.Dict(keys, values), at)  # type: ignore[no-any-return]
+
+    def branch(self, node: Node, name: str, scope: Scope, block: Block, leaf: Leaf) -> Expr:
+        """A field's value, or what is in it: lists and records as they are written, and all else as a leaf."""
+        kind = node[0]
+        if kind == "paren":
+            return self.branch(node[3], name, scope, block, leaf)
+        if kind == "list":
+            items: list[Expr] = []
+            for item in node[3]:
+                if item[0] == "spread":
+                    return leaf(node, name)
+                items.append(self.branch(item, "", scope, block, leaf))
+            return py.put(a.List(items, py.LOAD), self.at(node))  # type: ignore[no-any-return]
+        if kind == "rec" and len(node[3]) <= MAX_FIELDS and self.is_flat(node[3]) and is_data(node):
+            self.check(node[3])
+            return self.literal(node[3], scope, block, self.at(node), leaf)
+        return leaf(node, name)
+
+    def evaluate(self, scope: Scope, block: Block) -> Leaf:
+        """Leaves that are evaluated, with all that is in them."""
+        return lambda node, name: (self.strict if name in SHALLOW else self.inside)(node, scope, block)
+
+    def spare(self, scope: Scope, block: Block, whole: Names) -> Leaf:
+        """Leaves that are evaluated if they would need thunks; those of fields in `whole`, or that are in others."""
+
+        def leaf(node: Node, name: str) -> Expr:
+            if node[0] == "var":
+                return self.lazy(node, scope, block)
+            return self.inside(node, scope, block) if name in whole else self.strict(node, scope, block)
+
+        return leaf
+
+    def postpone(self, scope: Scope, block: Block, whole: Names) -> Leaf:
+        """Leaves that are evaluated when they are asked for."""
+        return lambda node, name: self.lazy(node, scope, block, name)
+
+    # ---- code that runs once
+
+    def once(self, record: Node, scope: Scope, block: Block) -> Expr | None:
+        """A record in code that runs once, if it has thunks enough to make them parts of one function."""
+        if self.repeated or not self.is_literal(record):
+            return None
+        if sum(e[0] == "set" and self.spares(e[4], ()) for e in record[3]) < 2:
+            return None
+        return self.parts(record, scope, block, lambda function, at: py.call(".later", [py.name(function, at)], at))
+
+    def parts(self, record: Node, scope: Scope, block: Block, maker: Callable[[str, Place], Expr]) -> Expr:
+        """A record whose leaves are parts of one function: a function for each takes longer to load than to run.
+
+        maker: what makes a leaf, or a thunk of it, from its number, given the name of that function.
+        """
+        at = self.at(record)
+        function, make = self.fresh(PARTS), self.fresh(".make")
+        leaves: list[tuple[Node, str]] = []
+
+        def leaf(node: Node, name: str) -> Expr:
+            where = self.at(node)
+            inner = node
+            while inner[0] == "paren":
+                inner = inner[3]
+            if inner[0] in ("var", *_LITERALS) or (inner[0] in ("list", "rec") and self.is_plain(inner)):
+                return self.lazy(node, scope, block, name)
+            if inner[0] == "interp" and not self.mentions.of(inner):
+                constant = self.strict(inner, scope, [])
+                if isinstance(constant, a.Constant):
+                    return constant
+            args: list[Expr] = [py.const(len(leaves), where)]
+            if inner[0] == "sel" and inner[3][0] == "var" and inner[4].__class__ is str and inner[4] not in _METHODS:
+                args += [self.lazy(inner[3], scope, block), py.const(inner[4], where)]
+            leaves.append((node, name))
+            return py.call(py.name(make, where), args, where)
+
+        value = self.literal(record[3], scope, block, at, leaf)
+        if leaves:
+            body: Block = [py.run(py.const("\n".join(name for _, name in leaves), at), at)]
+            self.level += 1
+            body += self.choice(leaves, 0, scope, at)
+            self.level -= 1
+            block.append(py.define(function, _PARAMETERS, body, at))
+            block.append(py.assign(make, maker(function, at), at))
+        return value
+
+    def choice(self, leaves: list[tuple[Node, str]], first: int, scope: Scope, at: Place) -> Block:
+        """Statements that return the leaf of a number."""
+        block: Block = []
+        if len(leaves) == 1:
+            self.tail(leaves[0][0], scope, block)
+            return block
+        half = len(leaves) // 2
+        test = py.compare(py.name(PART, at), a.Lt(), py.const(first + half, at), at)
+        then = self.choice(leaves[:half], first, scope, at)
+        block.append(py.when(test, then, self.choice(leaves[half:], first + half, scope, at), at))
+        return block
+
+
+def whole_fields(wanted: str) -> Names:
+    """The fields of which all is wanted, and the name "" of what is in them."""
+    return frozenset(word.removesuffix(DEEP) for word in wanted.split() if word.endswith(DEEP)) | {""}

@@ -1,0 +1,325 @@
+"""From a Python traceback to the user's text: which expression is to blame, and the way there.
+
+Generated code carries the places of the text that it came from (pyast.py), and costs nothing for it until an error is
+told. Files of the library are passed over: the blame is the innermost expression of the user's own files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType, TracebackType
+from typing import Any
+
+from fpack.lang.builtins.table import STRICT
+from fpack.lang.errors import EvalError, Fault, did_you_mean, quote
+from fpack.lang.runtime.argument_checks import Unfit
+from fpack.lang.runtime.field_errors import no_field, not_a_record
+from fpack.lang.runtime.limits import Exhausted
+from fpack.lang.runtime.values import PYTHON_NAMES, Loop, force, with_article
+from fpack.lang.spans import Call, Other, Span
+from fpack.store.errors import FpackError
+
+from .frames import Step, field_place, given_argument, line_of, literal_place, shown_name, twin_place
+
+
+def blame(error: BaseException, cache: str | Path | None) -> BaseException:
+    """What to raise in place of `error`: positioned, if it is the user's; else `error` itself, fpack's own fault."""
+    steps = list(_steps(error.__traceback__))
+    if isinstance(error, EvalError):
+        if not error.calls:
+            error.calls = _calls(steps)
+        return error
+    if not steps:
+        return error
+    fault = _fault(error, steps)
+    if fault is None:
+        return error
+    own = [s for s in steps if not s.source.library]
+    if isinstance(error, Exhausted):
+        own = _begun(own)
+    step = own[-1] if own else steps[-1]
+    place: Span | None = None
+    others: tuple[Other, ...] = ()
+    callee: FrameType | None = None
+    if isinstance(error, TypeError):
+        others = _definition(str(error), step)
+    if isinstance(fault, Unfit):
+        fault, place = _argument(fault, error.__traceback__, step, cache)
+    if isinstance(error, RecursionError):
+        own = _until_endless(own)
+        step = own[-1]
+    elif isinstance(fault, Fault) and fault.caller and len(own) > 1 and step is steps[-1]:
+        callee = step.frame
+        others += (Other(step.span(), "asked for here"),)
+        step = own[-2]
+        own.pop()
+    elif isinstance(fault, Fault) and fault.caller and len(steps) > 1 and step is steps[-2]:
+        callee = steps[-1].frame
+    span = place or step.span()
+    if isinstance(fault, Fault) and fault.field is not None:
+        span = field_place(step, fault, callee, cache) or span
+    elif isinstance(fault, Fault) and fault.file is not None:
+        span = literal_place(step, fault.file, cache) or span
+    elif isinstance(fault, Fault) and fault.twin is not None:
+        others += twin_place(step, fault.twin, cache)
+    calls = _calls([s for s in own if s is not step])
+    while calls and calls[-1].span[:2] == span[:2]:
+        calls = calls[:-1]  # that line is shown already
+    why = (
+        fault.why
+        if isinstance(fault, Fault)
+        else " ".join(p for p in (fault.where and f"({fault.where})", fault.why) if p)
+    )
+    found = EvalError(fault.what, span=span, why=why, hint=fault.hint, others=others, calls=calls)
+    found.exit_code = fault.exit_code
+    return found
+
+
+def _begun(steps: list[Step]) -> list[Step]:
+    """Steps, less the last ones that have begun and evaluated nothing: the place is where they are called."""
+    while len(steps) > 1 and steps[-1].entered:
+        steps = steps[:-1]
+    return steps
+
+
+def at_frame(fault: Fault, frame: FrameType | None) -> FpackError:
+    """A fault with the place that a thread is at: the innermost of the user's own files, as far as there is one."""
+    steps: list[Step] = []
+    while frame is not None:
+        source = frame.f_globals.get(".source")
+        if source is not None:
+            steps.append(Step(frame, frame.f_lasti, source))
+        frame = frame.f_back
+    steps.reverse()
+    own = [step for step in steps if not step.source.library] or steps
+    if not own:
+        return fault
+    own = _begun(own)
+    return EvalError(fault.what, span=own[-1].span(), why=fault.why, hint=fault.hint, calls=_calls(own[:-1]))
+
+
+def _argument(
+    fault: Unfit, tb: TracebackType | None, step: Step, cache: str | Path | None
+) -> tuple[Fault, Span | None]:
+    """The fault in the name of the builtin that found it, and the place of the argument that is to blame."""
+    frames: list[FrameType] = []
+    while tb is not None:
+        frames.append(tb.tb_frame)
+        tb = tb.tb_next
+    last = max(i for i, frame in enumerate(frames) if ".source" in frame.f_globals)
+    caller = frames[last]
+    for frame in frames[last + 1 :]:
+        for name, function in caller.f_builtins.items():
+            if function.__class__ is FunctionType and function.__code__ is frame.f_code and name[0] != ".":
+                told = Fault(f"{quote(name)} {fault.text}", why=fault.why, hint=fault.hint)
+                place = given_argument(fault.given, frame, step, cache) if caller is step.frame else None
+                return told, place
+    return fault, None
+
+
+def _steps(tb: TracebackType | None) -> Iterator[Step]:
+    while tb is not None:
+        source = tb.tb_frame.f_globals.get(".source")
+        if source is not None:
+            yield Step(tb.tb_frame, tb.tb_lasti, source)
+        tb = tb.tb_next
+
+
+def _calls(steps: list[Step]) -> tuple[Call, ...]:
+    """The way through the user's text, a line at most once in a row; the middle of a long way is left out."""
+    own = [s for s in steps if not s.source.library]
+    if len(own) > 200:
+        own = own[:100] + own[-100:]
+    calls: list[Call] = []
+    for step in own:
+        call = Call(step.name, step.span())
+        if not calls or (calls[-1].span.file, calls[-1].span.line) != (call.span.file, call.span.line):
+            calls.append(call)
+        elif call.name and not calls[-1].name:
+            calls[-1] = call
+    return tuple(calls)
+
+
+def _fault(error: BaseException, steps: list[Step]) -> FpackError | None:
+    """What went wrong, in the user's words, or None if it is no fault of the user's."""
+    if isinstance(error, Loop):
+        return _loop(error)
+    if isinstance(error, FpackError):
+        return error
+    if isinstance(error, Exhausted):
+        return error.fault
+    if isinstance(error, RecursionError):
+        return _too_deep(steps)
+    if isinstance(error, MemoryError):
+        return Fault("There is not enough memory for this value")
+    if isinstance(error, (TypeError, KeyError)) and _last(error.__traceback__) is steps[-1].frame:
+        if isinstance(error, KeyError):
+            return no_field(_selected(steps[-1].frame), error.args[0])
+        return _misuse(str(error), steps[-1])
+    return None
+
+
+def _selected(frame: FrameType) -> Any:
+    """The value whose field a frame was selecting."""
+    return frame.f_locals.get(".o", frame.f_globals.get(".o"))
+
+
+def _last(tb: TracebackType | None) -> FrameType | None:
+    frame = None
+    while tb is not None:
+        frame, tb = tb.tb_frame, tb.tb_next
+    return frame
+
+
+# ---- what Python says of a misuse
+
+
+def _misuse(message: str, step: Step) -> Fault | None:
+    found = re.match(r"'(\w+)' object is not callable", message)
+    if found:
+        kind = PYTHON_NAMES.get(found[1], "value")
+        hint = "fields are written { NAME = VALUE }, elements are separated by commas" if kind != "record" else ""
+        callee = re.match(r"[A-Za-z_][\w.-]*(?=\s*[({])", _text(step))
+        what = f"{quote(callee[0])} is" if callee else "This is"
+        if callee:
+            hint = ""
+        if callee and kind == "record":
+            hint = f"write {callee[0]}.with {{ NAME = VALUE }} to change some of its fields"
+        if callee and callee[0] in STRICT:
+            hint = f"a name `{callee[0]}` of your own hides the builtin; give it another name"
+        return Fault(f"{what} {with_article(kind)}, not a function", hint=hint)
+    if "is not subscriptable" in message or "indices must be" in message:
+        return not_a_record(_selected(step.frame), _text(step))
+    found = re.match(r"(\S+)\(\) (.*)", message)
+    return _arguments(found[1], found[2], step) if found else None
+
+
+def _text(step: Step) -> str:
+    line, column, end_line, end_column = step.place()
+    return line_of(step.source, line)[column : end_column if end_line == line else None].strip('"')
+
+
+def _arguments(qualified: str, message: str, step: Step) -> Fault | None:
+    name = shown_name(qualified.rpartition("<locals>.")[2])
+    whom = quote(name) if name else "this function"
+    upper = whom[:1].upper() + whom[1:]
+    names = ["a record" if n.startswith(".") else quote(n) for n in re.findall(r"'([^']+)'", message)]
+    params = _params(qualified, step)
+    takes = (
+        f"{whom} is called as {name or 'f'}({', '.join('{ ... }' if p.startswith('.') else p for p in params)})"
+        if params
+        else ""
+    )
+    if message.startswith("missing"):
+        return Fault(f"{upper} needs {' and '.join(names)}", hint=takes)
+    if message.startswith("got an unexpected keyword"):
+        raw = re.findall(r"'([^']+)'", message)[0]
+        return Fault(f"{upper} has no argument {names[0]}", hint=did_you_mean(raw, params) or takes, field=raw)
+    if message.startswith("got multiple values for"):
+        raw = re.findall(r"'([^']+)'", message)[0]
+        return Fault(f"{upper} is given {names[0]} twice", hint=takes, field=raw)
+    if message.startswith("got some positional-only"):
+        return Fault(f"{upper} takes its arguments by position", hint="leave `NAME =` out")
+    found = re.match(r"takes (?:from \d+ to )?(\d+) positional arguments? but (\d+)", message)
+    if found:
+        most = {"0": "no arguments", "1": "one argument"}.get(found[1], f"{found[1]} arguments")
+        return Fault(f"{upper} takes {most}, and here {'is one' if found[2] == '1' else f'are {found[2]}'}", hint=takes)
+    return None
+
+
+def _params(qualified: str, step: Step) -> list[str]:
+    """The parameters of the function that Python names so, as far as it can be found from a frame."""
+    found = _function(qualified, step)
+    return list(found.__code__.co_varnames[: found.__code__.co_argcount]) if found is not None else []
+
+
+def _function(qualified: str, step: Step) -> FunctionType | None:
+    frame = step.frame
+    for names in (frame.f_locals, frame.f_globals, frame.f_builtins):
+        for value in list(names.values()):
+            if value.__class__ is FunctionType and value.__qualname__ == qualified:
+                found: FunctionType = value
+                return found
+    return None
+
+
+def _definition(message: str, step: Step) -> tuple[Other, ...]:
+    """Where the user defined the function that a call does not fit."""
+    called = re.match(r"(\S+)\(\) ", message)
+    found = _function(called[1], step) if called else None
+    source = found.__globals__.get(".source") if found is not None else None
+    if found is None or source is None or source.library:
+        return ()
+    name, number = shown_name(found.__name__), found.__code__.co_firstlineno
+    line = line_of(source, number)
+    written = re.search(rf"(?<![\w-]){re.escape(name)}\s*(\([^()]*\))?", line) if name else None
+    if written is None:
+        return ()
+    span = Span(source.name, number, written.start() + 1, number, written.end() + 1, line)
+    return (Other(span, "defined here"),)
+
+
+# ---- loops
+
+
+def _loop(error: Loop) -> Fault:
+    """An infinite recursion through a value: the names on the way from it to itself."""
+    frames: list[tuple[FrameType, int]] = []
+    tb = error.__traceback__
+    while tb is not None:
+        frames.append((tb.tb_frame, tb.tb_lasti))
+        tb = tb.tb_next
+    thunk = None
+    names: list[str] = []
+    for frame, instruction in reversed(frames):
+        if frame.f_code is force.__code__:
+            held = frame.f_locals.get("t")
+            if thunk is None:
+                thunk = held
+            elif held is thunk:
+                break
+        elif ".source" in frame.f_globals:
+            step = Step(frame, instruction, frame.f_globals[".source"])
+            if step.name and (not names or names[-1] != step.name):
+                names.append(step.name)
+    names.reverse()
+    if not names:
+        return Fault("This value needs itself, without end", why="infinite recursion")
+    if len(names) > 1 and names[0] == names[-1]:
+        names.pop()
+    if len(names) == 1:
+        hint = "a record's fields see each other: the name means the field itself, not one of the same name outside"
+        return Fault(f"{quote(names[0])} needs itself, without end", why="infinite recursion", hint=hint)
+    chain = " needs ".join(quote(n) for n in [*names[:8], names[0]])
+    return Fault(f"{quote(names[0])} needs itself, without end", why=f"infinite recursion: {chain}")
+
+
+def _endless(steps: list[Step]) -> set[CodeType]:
+    """The functions that call each other without end: those at the deep end of the traceback."""
+    return {step.frame.f_code for step in steps[-400:]}
+
+
+def _until_endless(steps: list[Step]) -> list[Step]:
+    """The way to the first call of those functions, and that one."""
+    endless = _endless(steps)
+    first = next(i for i, step in enumerate(steps) if step.frame.f_code in endless)
+    return steps[: first + 1]
+
+
+def _too_deep(steps: list[Step]) -> Fault:
+    names: list[str] = []
+    endless = _endless(steps)
+    for step in steps:
+        if step.frame.f_code in endless and step.name and step.name not in names:
+            names.append(step.name)
+        if len(names) == len(endless):
+            break
+    if not names:
+        return Fault("Calls are nested too deeply, perhaps without end")
+    calls = " calls ".join(quote(n) for n in [*names[:6], names[0]])
+    if len(names) == 1:
+        calls = f"{quote(names[0])} calls itself"
+    hint = "a function that calls itself needs a case in which it does not"
+    return Fault("Calls are nested too deeply, perhaps without end", why=f"{calls}", hint=hint)

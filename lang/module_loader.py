@@ -1,0 +1,271 @@
+"""Files of the language: found, compiled or taken from the cache, run once each.
+
+A module is what one file, or the text of one expression, became. Compiled modules are cached by their content, the
+interpreter and fpack's version; on a hit neither the grammar nor the compiler is touched.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+from collections.abc import Callable, Mapping
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from fpack.lang.abi import OUTER
+from fpack.lang.runtime.limits import Exhausted, Limits
+from fpack.lang.runtime.paths import project_root, within
+from fpack.lang.runtime.values import Path as PathValue
+from fpack.lang.runtime.values import Record, Value, evaluated
+from fpack.lang.runtime.values import made as made_by
+from fpack.lang.syntax.source import Source, normal, read_text
+from fpack.store.errors import FpackError
+from fpack.store.files import disk_cache
+
+from .errors import Fault, did_you_mean, quote
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT = 11
+
+Base = dict[str, Any]
+Free = dict[str, tuple[int, int]]
+
+
+class Module:
+    """One text, ready to run. root: the project's (or library's) directory; directory: the file's."""
+
+    __slots__ = ("source", "code", "free", "root", "directory", "value", "running")
+
+    def __init__(self, source: Source, code: CodeType, free: Free, root: str, directory: str) -> None:
+        self.source = source
+        self.code = code
+        self.free = free
+        self.root = root
+        self.directory = directory
+        self.value: Value = None
+        self.running = False
+
+
+class Modules:
+    """All modules of one evaluation.
+
+    base: what every module sees (the runtime and the builtins), once without and once with the prelude's names.
+    builtins: the builtins' strictness, which generated code depends on. version: fpack's. limits: the evaluation's.
+    """
+
+    def __init__(
+        self,
+        cache: str | Path | None,
+        library: list[str | Path],
+        builtins: Mapping[str, str],
+        version: str,
+        limits: Limits | None = None,
+    ) -> None:
+        self.cache = cache
+        self.limits = limits
+        self.library = [os.path.realpath(p) for p in library]
+        self.builtins = builtins
+        self.base: Base = {}
+        self.hidden: frozenset[str] = frozenset()  # builtins that only the library sees
+        self.prelude: dict[str, Value] = {}
+        self._files: dict[str, Module] = {}
+        self._real: dict[str, str] = {}  # a file is the same one for a whole evaluation
+        self._named: dict[str, Value] = {}
+        self._stack: list[Module] = []
+        self.latest: Source | None = None  # the last text of the user's own that was run
+        names = "\0".join(f"{name} {letters}" for name, letters in sorted(builtins.items()))
+        self._key = f"module {FORMAT} {version} {names}".encode()
+
+    # ---- files
+
+    def file(self, path: str, root: str | None = None, library: bool = False) -> Value:
+        """The record of a file's bindings. root: its project, found from the file's place if it is not given."""
+        real = self._real.get(path)
+        if real is None:
+            real = self._real[path] = os.path.realpath(path)
+        module = self._files.get(real)
+        if module is None:
+            directory = os.path.dirname(real)
+            name = f"fpack/{os.path.basename(real)}" if library else _shown(path)
+            source = Source(name, normal(read_text(real, name)), library)
+            module = self.compile(source, root or project_root(directory), directory)
+            self._files[real] = module
+            try:
+                module.value = self._record(module, {})
+            except BaseException:
+                del self._files[real]
+                raise
+        elif module.running:
+            names = [m.source.name for m in self._stack[self._stack.index(module) :]]
+            chain = " imports ".join(quote(n) for n in [*names, module.source.name])
+            raise Fault(
+                "These files import each other while they are read", why=chain, hint="import where the value is used"
+            )
+        return module.value
+
+    def through_links(self) -> bool:
+        """Whether a file was reached by way of a symlink."""
+        return any(os.path.abspath(path) != real for path, real in self._real.items())
+
+    def named(self, name: str) -> Value:
+        """The library's file `NAME.fp`, of the first directory that has it."""
+        if name in self._named:
+            return self._named[name]
+        if name and "/" not in name and not name.startswith("."):
+            for directory in self.library:
+                path = f"{directory}/{name}.fp"
+                if os.path.isfile(path):
+                    found = self._named[name] = self.file(path, directory, library=True)
+                    return found
+        known = [
+            f"fpack/{p[:-3]}" for d in self.library if os.path.isdir(d) for p in os.listdir(d) if p.endswith(".fp")
+        ]
+        raise Fault(f"The library has no file {quote('fpack/' + name)}", hint=did_you_mean(f"fpack/{name}", known))
+
+    def imported(self, target: Value, module: Module) -> Value:
+        """What `import(target)` gives in a module."""
+        if target.__class__ is PathValue:
+            path = target.place
+        elif target.__class__ is not str:
+            raise Fault("`import` takes a path or a string", hint='import("./FILE.fp") or import("fpack/NAME")')
+        elif target.startswith("fpack/"):
+            return self.named(target[len("fpack/") :])
+        elif target.startswith(("./", "../")):
+            path = _path(module, target).place
+        else:
+            raise Fault(
+                f"{quote(target)} cannot be imported", hint='write "./FILE.fp", or "fpack/NAME" for the library'
+            )
+        if os.path.isdir(path):
+            raise Fault(
+                f"{quote(target if target.__class__ is str else path)} is a directory", hint="import a file in it"
+            )
+        return self.file(path, module.root, module.source.library)
+
+    def _record(self, module: Module, changes: dict[str, Value]) -> Record:
+        """A file's record. `.with` runs the file again, so that its other bindings see the changed ones."""
+        made = {**self.run(module, changes), **changes}
+        return made_by(made, lambda more: self._record(module, {**changes, **more}))
+
+    def abandon(self) -> None:
+        """Forget what was being read: an evaluation was ended at any instant."""
+        for module in self._stack:
+            module.running = False
+        self._stack.clear()
+
+    # ---- texts
+
+    def compile(self, source: Source, root: str, directory: str) -> Module:
+        """A module of a text, from the cache if it was compiled before."""
+        key = disk_cache.key(self._key, source.start.encode(), source.text.encode("utf-8", "surrogatepass"))
+        body = disk_cache.read(self.cache, key)
+        if body is not None:
+            code, free = marshal.loads(body)
+        else:
+            code, free = self._compile(source)
+            disk_cache.write(self.cache, key, marshal.dumps((code, free)))
+        return Module(source, code, free, root, directory)
+
+    def _compile(self, source: Source) -> tuple[CodeType, Free]:
+        import gc
+
+        from .compiler import compiler
+        from .syntax import parser  # and lark, unless the tables are cached
+
+        # Trees of a few million nodes, and no cycles: looking for some takes longer than all else.
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            tree = parser.parse(source, self.cache)
+            make = compiler.compile_file if source.start == "file" else compiler.compile_expression
+            made = make(source, tree, self.builtins)
+            return compile(made.tree, source.start, "exec", dont_inherit=True, optimize=1), made.free
+        except RecursionError:
+            raise source.error(0, 0, "This text is nested too deeply") from None
+        except MemoryError as error:
+            if self.limits is None or self.limits.memory is None:
+                raise source.error(0, 0, "There is not enough memory to compile this text") from None
+            raise self._exhausted(source, self.limits.told(error)) from None
+        except Exhausted as error:
+            raise self._exhausted(source, error) from None
+        finally:
+            if collects:
+                gc.enable()
+
+    def _exhausted(self, source: Source, error: BaseException) -> FpackError:
+        """The error for a text that cannot be compiled within the limits: none of its expressions is evaluated yet."""
+        assert isinstance(error, Exhausted) and self.limits is not None
+        self.limits.caught = True
+        fault = error.fault
+        return source.error(0, 0, fault.what, why=f"{fault.why}; this text was being compiled", hint=fault.hint)
+
+    def run(self, module: Module, changes: dict[str, Value] | None = None) -> Value:
+        """What a module's code sets `.value` to. changes: bindings with other values than the text gives them."""
+        scope: dict[str, Any] = {"__builtins__": self.base, ".source": module.source}
+        for written, span in module.free.items():
+            name = written.removesuffix(OUTER)
+            if name == "import":
+                scope[written] = importer(self, module)
+            elif name in self.builtins and (module.source.library or name not in self.hidden):
+                if written != name:
+                    scope[written] = self.base[name]
+            elif name in self.prelude:
+                scope[written] = self.prelude[name]
+            else:
+                raise self._unbound(module, written, span)
+        scope[".path"] = lambda text: _path(module, text)
+        self._stack.append(module)
+        if not module.source.library:
+            self.latest = module.source
+        module.running = True
+        try:
+            exec(module.code, scope, Changed(scope, changes) if changes else scope)
+        finally:
+            self._stack.pop()
+            module.running = False
+        return scope[".value"]
+
+    def _unbound(self, module: Module, name: str, span: tuple[int, int]) -> FpackError:
+        from fpack.lang.compiler.unbound_names import unbound
+
+        return unbound(module.source, name, span, [*self.builtins, *self.prelude], self.hidden, self.cache)
+
+
+class Changed(dict[str, Any]):
+    """The names that a module's own code sets, some of which keep other values: how `.with` reaches a file."""
+
+    def __init__(self, scope: dict[str, Any], changes: dict[str, Value]) -> None:
+        super().__init__()
+        self.scope = scope
+        self.changes = changes
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.scope[name] = self.changes.get(name, value)
+
+    def __missing__(self, name: str) -> Any:
+        return self.scope[name]
+
+
+def _path(module: Module, text: str) -> PathValue:
+    return within(module.root, module.directory, text, module.source.library)
+
+
+def importer(modules: Modules, module: Module | None = None) -> Callable[[Value], Value]:
+    """The builtin `import` as a module sees it."""
+
+    def import_(target: Value, /) -> Value:
+        """import(file): The record of another file of the project, as in import("./other.fp"), or of a file of the
+        library, as in import("fpack/debian").
+        """
+        assert module is not None
+        return modules.imported(evaluated(target), module)
+
+    import_.__qualname__ = "import"
+    return import_
+
+
+def _shown(path: str) -> str:
+    here = os.getcwd() + "/"
+    return path[len(here) :] if path.startswith(here) else path

@@ -1,0 +1,332 @@
+"""From values to derivations: forces arguments, finds what their strings mention, keeps what was made."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable
+from operator import itemgetter
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from fpack.lang.errors import Fault, quote
+from fpack.lang.runtime.placeholders import Known, Placeholders
+from fpack.store import canonical
+from fpack.store import derivation as drv
+from fpack.store.derivation import Derivation, Output
+from fpack.store.errors import FpackError
+from fpack.store.path import STORE, check_name, clean_name
+
+from .argument_checks import bounded
+from .values import OnDemand, Path, Record, Thunk, Value, describe, evaluated, force, is_derivation
+
+if TYPE_CHECKING:
+    from pathlib import Path as HostPath
+
+MAX_DEPTH = 100
+RESERVED = ("candidates", "outputs", "args")  # and kind and name
+_RARE = frozenset(RESERVED)
+_NO_ARGUMENTS = frozenset(("kind", "name", *RESERVED))
+_MOST_SHAPES = 1000  # that are remembered
+_NAME = itemgetter(0)
+_OUT = ["out"]
+_NONE: list[Output] = []
+_LEAST, _MOST = -(1 << 63), (1 << 64) - 1
+
+
+class Sources(Protocol):
+    """What hashes files and directories of the user's project."""
+
+    def hash(self, path: HostPath) -> bytes:
+        """The 32-byte digest of the tree at `path`, less what its .gitignore files leave out."""
+        ...
+
+
+class Shape(NamedTuple):
+    """What derivations' records with the same fields have in common.
+
+    names: the arguments', in order; values: gets theirs. plain: none of the other fields, but kind and name, is there.
+    mentions: names of arguments hold paths of the store.
+    """
+
+    names: tuple[str, ...]
+    values: Callable[[dict[str, Value]], tuple[Value, ...]]
+    plain: bool
+    mentions: bool
+
+
+class Deriver:
+    """Makes derivations and remembers them.
+
+    derivations: the encoding of each, by digest. source_paths: where each source lies, by its tree's digest in
+    hexadecimal.
+    """
+
+    def __init__(self, sources: Sources | None) -> None:
+        self.sources = sources
+        self.derivations: dict[bytes, bytes] = {}
+        self.source_paths: dict[str, HostPath] = {}
+        self.placeholders = Placeholders()
+        self._shapes: dict[tuple[str, ...], Shape] = {}
+        self._paths: dict[str, str] = {}
+
+    # ---- strings
+
+    def text(self, value: Value) -> str:
+        """What an evaluated value is within a string."""
+        kind = value.__class__
+        if kind is Record:
+            out = value.get("out")
+            if out.__class__ is str:
+                return out
+        if kind is int and _LEAST <= value <= _MOST:
+            return repr(value)
+        if isinstance(value, str):
+            return value
+        if kind is bool:
+            return "true" if value else "false"
+        if kind is int or kind is float:
+            return repr(value if kind is float else bounded(value))
+        if kind is Path:
+            return self.source(value)
+        if isinstance(value, dict):
+            out = evaluated(value.get("out"))
+            if isinstance(out, str):
+                return out
+            if value.get("type") == "package":
+                hint = "its files are found in a container or a build that lists it in `packages`"
+                raise Fault("A Debian package has no path in the store", hint=hint)
+            raise Fault("A record has no text", hint="name the field that is meant, or use to-json")
+        hint = {list: 'use join(LIST, " ")', type(None): "use `if VALUE == null then ... else ...`"}.get(kind, "")
+        if kind is FunctionType:
+            hint = "call it"
+        raise Fault(f"{describe(value).capitalize()} has no text", hint=hint)
+
+    def source(self, path: Path) -> str:
+        """The placeholder of a file or directory of the project."""
+        found = self._paths.get(path.place)
+        if found is not None:
+            return found
+        if self.sources is None:
+            raise Fault("Files cannot be taken into the store here")
+        from pathlib import Path as HostPath
+
+        place = HostPath(path.place)
+        if not place.exists():
+            raise Fault(f"There is no file {quote(place.name)}", why=str(place), file=path.place)
+        try:
+            digest = self.sources.hash(place).hex()
+        except OSError as error:
+            raise Fault(f"{quote(place.name)} cannot be read", why=f"{error.filename}: {error.strerror}") from None
+        self.source_paths[digest] = place
+        name = clean_name(place.name)
+        texts = self.add(Derivation("source", name, {"tree": digest}))
+        self._paths[path.place] = texts[0]
+        return texts[0]
+
+    def mentioned(self, value: Value) -> list[str]:
+        """The placeholders that stand in the strings of a value, sorted."""
+        return sorted(known.text for known in self.placeholders.in_fields({"": self._argument(value, "", 0)}))
+
+    # ---- derivations
+
+    def add(self, made: Derivation) -> list[str]:
+        """Keep a derivation; its outputs' placeholders."""
+        return self._keep(made.encode(), made.name, made.outputs)
+
+    def _keep(self, body: bytes, name: str, outputs: Iterable[str]) -> list[str]:
+        digest = drv.digest(body)
+        self.derivations[digest] = body
+        return self.placeholders.add(digest, name, outputs)
+
+    def derive(self, record: Value) -> Record:
+        """The builtin `derivation`: a record of kind, name, candidates and arguments to a derivation's record.
+
+        Its other fields are the arguments; those of `args` are too, whatever their names.
+        """
+        if not isinstance(record, dict):
+            raise Fault(f"`derivation` takes a record, and this is {describe(record)}")
+        return self.derive_evaluated({n: force(v) if v.__class__ is Thunk else v for n, v in record.items()})
+
+    def derive_evaluated(self, fields: dict[str, Value]) -> Record:
+        """As `derive`, of a record that is no other's. Fields may be thunks; quickest is where none is."""
+        kind, name = fields.get("kind"), fields.get("name")
+        if kind.__class__ is not str or name.__class__ is not str:
+            kind, name = self._string(fields, "kind"), self._string(fields, "name")
+        shape = self._shapes.get(tuple(fields)) or self._shape(fields)
+        candidates, outputs, names, values, mentions = _NONE, _OUT, shape.names, shape.values(fields), shape.mentions
+        if not shape.plain:
+            candidates, outputs = self._candidates(fields), self._outputs(fields)
+            arguments = self._with_args(dict(zip(names, values, strict=True)), fields.get("args"))
+            names = tuple(sorted(arguments))
+            values = tuple(arguments[name] for name in names)
+            mentions = STORE in "\0".join(names)
+        args: dict[str, Any] = {}
+        try:
+            for key, value in zip(names, values, strict=True):
+                if value.__class__ is str:
+                    args[key] = value
+                elif value.__class__ is list:
+                    args[key] = self._items(value, key, 1)
+                else:
+                    args[key] = self._argument(value, key, 1)
+        except Fault:
+            # Of several faults, the one that was written first is told.
+            self._in_written_order({n: v for n, v in fields.items() if n in shape.names}, "", 0)
+            raise
+        try:
+            check_name(name)
+            if outputs is not _OUT:
+                for output in outputs:
+                    check_name(drv.output_name(name, output))
+        except FpackError as error:
+            raise Fault(error.what, why=error.why, hint="use store-name(TEXT)", field="name") from None
+        packed = canonical.encode_ordered(args)
+        inputs = None if mentions or candidates else self.placeholders.packed_in(packed)
+        if inputs is None:
+            inputs = [k.packed for k in self.placeholders.in_fields(args) if k.output not in candidates]
+        texts = self._keep(drv.encode_packed(kind, name, packed, inputs, candidates, outputs), name, outputs)
+        made = {"type": "derivation", "name": name, "kind": kind, "out": texts[0]}
+        if outputs is not _OUT:
+            made.update(zip(outputs, texts, strict=True))
+        return Record(made)
+
+    def _shape(self, fields: dict[str, Value]) -> Shape:
+        names = tuple(sorted(name for name in fields if name not in _NO_ARGUMENTS))
+        if len(names) > 1:
+            values: Callable[[dict[str, Value]], tuple[Value, ...]] = itemgetter(*names)
+        else:
+            values = lambda fields: tuple(fields[name] for name in names)  # noqa: E731
+        if len(self._shapes) == _MOST_SHAPES:
+            self._shapes.clear()
+        found = Shape(names, values, _RARE.isdisjoint(fields), STORE in "\0".join(names))
+        self._shapes[tuple(fields)] = found
+        return found
+
+    def _candidates(self, fields: dict[str, Value]) -> list[Output]:
+        return [self.output(c).output for c in self._list(fields, "candidates")] if "candidates" in fields else _NONE
+
+    def _outputs(self, fields: dict[str, Value]) -> list[str]:
+        outputs = self._list(fields, "outputs") if "outputs" in fields else _OUT
+        if any(o.__class__ is not str for o in outputs) or len(set(outputs)) < len(outputs):
+            raise Fault("`outputs` is a list of different strings", field="outputs")
+        return outputs or _OUT
+
+    def _with_args(self, arguments: dict[str, Value], more: Value) -> dict[str, Value]:
+        more = evaluated(more)
+        if more is None:
+            return arguments
+        if not isinstance(more, dict):
+            raise Fault(f"`args` is a record, and this is {describe(more)}", field="args")
+        return {**arguments, **more}
+
+    def is_executable(self, value: Value) -> bool:
+        """Whether a file of the project, or a file that a derivation makes, is declared to be a program."""
+        if isinstance(value, Path):
+            # By the bit that goes to the store, not by who asks.
+            try:
+                mode = os.stat(value.place).st_mode
+            except OSError:
+                return False
+            return stat.S_ISREG(mode) and bool(mode & 0o100)
+        made = drv.decode(self.derivations[self.output(value).output.derivation])
+        return made.args.get("executable") is True
+
+    def inputs(self, value: Value) -> list[str]:
+        """The placeholders of the outputs that a derivation is made from, sorted."""
+        made = drv.decode(self.derivations[self.output(value).output.derivation])
+        return self.placeholders.of(set(made.inputs))
+
+    def output(self, value: Value) -> Known:
+        """The output that a derivation's record, or a string that is a placeholder, stands for."""
+        value = evaluated(value)
+        text = evaluated(value.get("out")) if isinstance(value, dict) else value
+        known = self.placeholders.find(text) if text.__class__ is str else None
+        if known is None:
+            raise Fault(f"This is {describe(value)}, not a derivation")
+        return known
+
+    def _string(self, fields: dict[str, Value], name: str) -> str:
+        value = evaluated(fields.get(name))
+        if value.__class__ is not str:
+            what = (
+                f"A derivation needs the string {quote(name)}" if name not in fields else f"{quote(name)} is a string"
+            )
+            raise Fault(what, why=f"this is {describe(value)}" if name in fields else "", field=name)
+        return value
+
+    def _list(self, fields: dict[str, Value], name: str) -> list[Value]:
+        value = evaluated(fields.get(name, []))
+        if value.__class__ is not list:
+            raise Fault(f"{quote(name)} is a list, and this is {describe(value)}", field=name)
+        return [evaluated(item) for item in value]
+
+    def _argument(self, value: Value, where: str, depth: int) -> Any:
+        """The canonical form of an argument, its dicts in order."""
+        if value.__class__ is Thunk:
+            value = force(value)
+        kind = value.__class__
+        if kind is str or value is None or kind is bool:
+            return value
+        if kind is Record and value.get("type") == "derivation":
+            out = value.get("out")
+            if out.__class__ is str:
+                return out
+        if kind is int:
+            if not _LEAST <= value <= _MOST:
+                raise Fault(f"The number in {quote(where)} is too large", field=where)
+            return value
+        if depth > MAX_DEPTH:
+            raise Fault(
+                f"{quote(where.split('.')[0])} is nested too deeply, or contains itself", field=where.split(".")[0]
+            )
+        if kind is list:
+            return self._items(value, where, depth + 1)
+        if kind is Path:
+            return self.source(value)
+        if isinstance(value, dict) and kind is not OnDemand:
+            out = value.get("out")
+            if out is not None and value.get("type") == "derivation":
+                return out if out.__class__ is str else self._argument(out, where, depth)
+            return self._arguments(value, f"{where}.", depth)
+        top = where.split(".")[0]
+        hint = "write it as a string" if kind is float else ""
+        raise Fault(
+            f"A derivation cannot hold {describe(value)}",
+            why=f"it is in {quote(where)}" if where else "",
+            hint=hint,
+            field=top,
+        )
+
+    def _items(self, items: list[Value], where: str, depth: int) -> list[Any]:
+        """The canonical form of a list's elements."""
+        found = []
+        for item in items:
+            if item.__class__ is Thunk:
+                item = force(item)
+            if item.__class__ is Record and item.get("type") == "derivation" and item["out"].__class__ is str:
+                item = item["out"]
+            elif item.__class__ is not str:
+                item = self._argument(item, where, depth)
+            found.append(item)
+        return found
+
+    def _arguments(self, record: dict[str, Value], before: str, depth: int) -> dict[str, Any]:
+        """The canonical form of a record's fields, in order. before: the field's name that it is in, and a dot."""
+        depth += 1
+        return {
+            name: value if value.__class__ is str else self._argument(value, before + name, depth)
+            for name, value in sorted(record.items(), key=_NAME)
+        }
+
+    def _in_written_order(self, value: Value, where: str, depth: int) -> None:
+        """Raise the fault that was written first in a value."""
+        value = evaluated(value)
+        if depth < MAX_DEPTH and value.__class__ is list:
+            for item in value:
+                self._in_written_order(item, where, depth + 1)
+        elif depth < MAX_DEPTH and isinstance(value, dict) and not is_derivation(value):
+            for name, item in value.items():
+                self._in_written_order(item, f"{where}.{name}" if where else name, depth + 1)
+        else:
+            self._argument(value, where, depth)

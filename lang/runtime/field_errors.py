@@ -1,0 +1,31 @@
+"""The errors of selecting a field that a value does not have."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any
+
+from fpack.lang.errors import Fault, did_you_mean, quote
+
+from .values import describe
+
+SHOWN_FIELDS = 12
+
+
+def no_field(record: Any, name: str) -> Fault:
+    """The fault of selecting what is not there."""
+    what = f"There is no field {quote(name)}"
+    if not isinstance(record, dict):
+        return Fault(what)
+    hint = did_you_mean(name, record)
+    if not hint and record:
+        names = sorted(record)
+        hint = "the record has " + ", ".join(names[:SHOWN_FIELDS]) + (", ..." if len(names) > SHOWN_FIELDS else "")
+    return Fault(what, why="" if record else "the record is empty", hint=hint)
+
+
+def not_a_record(value: Any, name: str) -> Fault:
+    """The fault of selecting from what has no fields."""
+    hint = "call it first" if value.__class__ is FunctionType else ""
+    hint = "write get(LIST, INDEX) for an element" if value.__class__ is list else hint
+    return Fault(f"{describe(value).capitalize()} has no field {quote(name)}", hint=hint)

@@ -1,0 +1,291 @@
+"""What an evaluation may take: memory, and time of the processor. Each limit ends it with an error that has a place.
+
+The thread that waits for an evaluation looks at both a few times a second. Beyond a limit it raises `Exhausted` in the
+evaluating thread, where the traceback tells the place. If that thread does not end, the waiting one tells the error
+itself, and ends the process.
+
+The kernel stands behind both, for a call of C that does not let the interpreter go on. An allocation beyond the limit
+fails, however large, before any of it is filled. A process that computes far beyond its limit is ended.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+import time
+from _signal import SIGXCPU  # type: ignore[import-not-found]  # `signal` takes a millisecond to be imported
+from _thread import allocate_lock, get_ident
+from collections.abc import Callable
+from types import FrameType
+
+from fpack.lang.errors import Fault
+from fpack.store.errors import FpackError
+from fpack.store.settings import EVAL_MEMORY, EVAL_TIME
+
+POLL = 0.25  # seconds between looks
+REACTION = 5.0  # seconds of processor time that an evaluation has to end
+_WAITING = 60.0  # seconds, if it does not use them
+_SOON = 0.001
+_AGAIN = 1.0  # seconds until it is told once more
+
+# How far beyond the limit the kernel steps in: the waiting thread is to be first.
+_MEMORY_SPARE = 256 << 20
+_TIME_SPARE = 20.0
+
+_COUNTED = 1 << 62  # more is none to the kernel
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
+
+
+class Exhausted(BaseException):
+    """A limit is reached. Like KeyboardInterrupt, it is no error that anything but its handler may take."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.what)
+        self.fault = fault
+
+
+class Limits:
+    """The limits of one evaluation, which may take several runs. memory: bytes; seconds: of the processor.
+
+    None is no limit. used: seconds so far. caught: the evaluating thread handles what ended it.
+    """
+
+    def __init__(self, memory: int | None, seconds: float | None) -> None:
+        self.memory = memory
+        self.seconds = seconds
+        self.used = 0.0
+        self.caught = False
+        self.base: int | None = None  # bytes that were in use before
+        self.data: int | None = None  # bytes that the kernel counted before
+
+    @classmethod
+    def found(cls, memory: str | None = None, seconds: str | None = None) -> Limits:
+        """The limits that options, the environment or else the defaults set."""
+        return cls(EVAL_MEMORY.find(memory), EVAL_TIME.find(seconds))
+
+    def restart(self) -> None:
+        """Begin to count anew."""
+        self.used, self.base = 0.0, None
+
+    def too_large(self) -> Fault:
+        """The fault of an evaluation that takes too much memory."""
+        memory = self.memory or 0
+        return Fault(
+            "The evaluation takes too much memory",
+            why=f"the limit is {shown_size(memory)}",
+            hint=f"{EVAL_MEMORY.names} sets another limit, as in {EVAL_MEMORY.option} {shown_size(2 * memory)}",
+        )
+
+    def too_long(self) -> Fault:
+        """The fault of an evaluation that takes too long."""
+        seconds = self.seconds or 0
+        return Fault(
+            "The evaluation takes too long",
+            why=f"the limit is {seconds:g} seconds of processor time",
+            hint=f"{EVAL_TIME.names} sets another limit, as in {EVAL_TIME.option} {2 * seconds or 1:g}",
+        )
+
+    def told(self, error: BaseException) -> BaseException:
+        """The error to tell in the place of one that ended the evaluation."""
+        self.caught = True
+        if isinstance(error, MemoryError) and self.memory is not None:
+            _release()  # to tell it takes memory, too
+            return Exhausted(self.too_large()).with_traceback(error.__traceback__)
+        return error
+
+
+def shown_size(size: int) -> str:
+    """A size as the option takes it."""
+    for unit, letter in _UNITS:
+        if size >= unit:
+            return f"{size / unit:.1f}".removesuffix(".0") + letter
+    return str(size)
+
+
+class Watch:
+    """Looks after one run of an evaluation, from the thread that waits for it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._thread = 0
+        self._clock = -1  # of the evaluating thread's processor time
+        self._fault: Fault | None = None
+        self._since = self._last = self._spent_before = 0.0
+        limits.caught = False
+        if limits.base is None:
+            limits.base = resident()
+
+    def enter(self) -> None:
+        """In the evaluating thread: it begins."""
+        self._thread = get_ident()
+        self._clock = time.pthread_getcpuclockid(self._thread)
+
+    def leave(self) -> None:
+        """In the evaluating thread: it ends."""
+        self.limits.used += time.thread_time()
+
+    def look_after(self, request: Callable[[], None]) -> None:
+        """Do something that the evaluating thread waits for."""
+        begun = time.thread_time()
+        request()
+        self.limits.used += time.thread_time() - begun
+
+    @property
+    def patience(self) -> float:
+        """Seconds until the next look. Runs that are short are looked at as well, once they took too long together."""
+        seconds = self.limits.seconds
+        return POLL if seconds is None or self.limits.used < seconds else _SOON
+
+    @property
+    def fault(self) -> Fault | None:
+        """The limit that was reached."""
+        return self._fault
+
+    def look(self, end: Callable[[FpackError], None]) -> bool:
+        """See whether a limit is reached, and do something about it; False if the evaluating thread is gone.
+
+        end: tells an error, and ends the process.
+        """
+        now = time.monotonic()
+        if self._fault is None:
+            self._fault = self._reached()
+            if self._fault is not None:
+                self._since = self._last = now
+                self._spent_before = self._spent()
+                self._raise(self._fault)
+            return True
+        frame = sys._current_frames().get(self._thread)
+        if frame is None:
+            return not self._thread
+        if not self.limits.caught:
+            # A busy machine leaves it little time; a thread that waits for something takes none.
+            if self._spent() - self._spent_before > REACTION or now - self._since > _WAITING:
+                end(located(self._fault, frame))
+            elif now - self._last > _AGAIN:
+                self._last = now
+                self._raise(self._fault)
+        return True
+
+    def _reached(self) -> Fault | None:
+        limits = self.limits
+        if limits.seconds is not None and limits.used + self._spent() > limits.seconds:
+            return limits.too_long()
+        if limits.memory is not None and resident() - (limits.base or 0) > limits.memory:
+            return limits.too_large()
+        return None
+
+    def _spent(self) -> float:
+        try:
+            return time.clock_gettime(self._clock) if self._clock != -1 else 0.0
+        except OSError:
+            return 0.0  # it has just ended
+
+    def _raise(self, fault: Fault) -> None:
+        import ctypes
+
+        class Reached(Exhausted):
+            """What the interpreter makes an instance of, without arguments."""
+
+            def __init__(self) -> None:
+                super().__init__(fault)
+
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(Reached))
+
+
+def located(fault: Fault, frame: FrameType | None) -> FpackError:
+    """A fault with the place that a thread is at."""
+    from fpack.lang.diagnostics.error_location import at_frame
+
+    return at_frame(fault, frame)
+
+
+def end(error: FpackError) -> None:
+    """Tell an error, and end the process: the evaluation does not."""
+    from fpack.lang.errors import render
+
+    text = render(error) + "\n"
+    os.write(2, text.encode("utf-8", "backslashreplace"))
+    os._exit(error.exit_code)
+
+
+# ---- what the process has, and what the kernel allows it
+
+
+def _statm() -> list[int]:
+    """Pages: size, resident, shared, text, library, data, dirty. Zeros where there is no /proc."""
+    try:
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return [0] * 7
+
+
+def resident() -> int:
+    """Bytes of memory of this process that are no file's."""
+    pages = _statm()
+    return (pages[1] - pages[2]) * _PAGE
+
+
+_turn = allocate_lock()
+_guards = 0
+_before: list[tuple[int, tuple[int, int]]] = []
+
+
+def guard(limits: Limits, stack: int) -> None:
+    """Have the kernel step in far beyond the limits. stack: bytes of the stack that is about to be made."""
+    global _guards
+    with _turn:
+        _guards += 1
+        if _guards > 1:
+            return
+        import resource
+
+        if limits.memory is not None:
+            used = _statm()[5] * _PAGE
+            limits.data = used if limits.data is None else limits.data
+            spare = limits.memory // 4 + _MEMORY_SPARE
+            _lower(resource.RLIMIT_DATA, max(limits.data + limits.memory, used) + stack + spare)
+        if limits.seconds is not None:
+            left = max(0.0, limits.seconds - limits.used)
+            if _lower(resource.RLIMIT_CPU, int(time.process_time() + left * 1.25 + _TIME_SPARE) + 1):
+                faulthandler.register(SIGXCPU, file=2, chain=True)
+
+
+def unguard() -> None:
+    """Undo `guard`, when the last of several evaluations is over."""
+    global _guards
+    with _turn:
+        _guards -= 1
+    if not _guards:
+        _release()
+
+
+def _release() -> None:
+    """Put the kernel's limits back."""
+    if _before:
+        import resource
+
+        with _turn:
+            while _before:
+                which, limits = _before.pop()
+                resource.setrlimit(which, limits)
+        faulthandler.unregister(SIGXCPU)
+
+
+def _lower(which: int, limit: int) -> bool:
+    """Set a soft limit, if it is lower than the one that is set."""
+    import resource
+
+    soft, hard = resource.getrlimit(which)
+    if limit > _COUNTED:
+        return False
+    if soft != resource.RLIM_INFINITY and soft <= limit:
+        return False
+    if hard != resource.RLIM_INFINITY and hard < limit:
+        return False
+    _before.append((which, (soft, hard)))
+    resource.setrlimit(which, (limit, hard))
+    return True

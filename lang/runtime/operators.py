@@ -1,0 +1,360 @@
+"""The runtime of the generated code: operators, records, calls and loops, under the names that begin with a dot.
+
+What makes records anew is in changes.py, what checks the types of arguments in parameters.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isinf
+from typing import Any, NoReturn
+
+from fpack.lang.errors import Fault, did_you_mean, quote
+from fpack.lang.protocols import is_absent
+from fpack.store.errors import FpackError
+
+from .values import MISSING, OnDemand, Path, Thunk, Value, describe, evaluated, force, is_derivation, lookup, type_name
+
+_BITS = 63
+
+
+# ---- arithmetic
+
+
+def add(a: Value, b: Value) -> Value:
+    """`+`: of numbers, strings and lists."""
+    ca = a.__class__
+    if ca is b.__class__ and (ca is int or ca is str or ca is list):
+        return a + b
+    if _number(a) and _number(b):
+        return _float(lambda: a + b)
+    if ca is Path and b.__class__ is str:
+        from .paths import joined
+
+        return joined(a, b)
+    hint = ""
+    if ca is str or b.__class__ is str:
+        hint = 'put a value into a text with "${VALUE}"'
+    elif isinstance(a, dict) and isinstance(b, dict):
+        hint = "records are joined with { ...a, ...b }"
+    raise _misfit("+", a, b, hint)
+
+
+def sub(a: Value, b: Value) -> Value:
+    """`-`."""
+    if a.__class__ is int and b.__class__ is int:
+        return a - b
+    if _number(a) and _number(b):
+        return _float(lambda: a - b)
+    raise _misfit("-", a, b)
+
+
+def mul(a: Value, b: Value) -> Value:
+    """`*`. An integer beyond 64 bits is an error: a few more steps would fill the memory."""
+    if a.__class__ is int and b.__class__ is int:
+        product = a * b
+        if product.bit_length() > _BITS:
+            raise Fault("This product is too large", why="integers have 64 bits")
+        return product
+    if _number(a) and _number(b):
+        return _float(lambda: a * b)
+    raise _misfit("*", a, b)
+
+
+def div(a: Value, b: Value) -> Value:
+    """`/`: of integers, the whole part of the quotient."""
+    if not (_number(a) and _number(b)):
+        hint = "paths are joined in a string: " + '"${A}/b"' if a.__class__ in (str, Path) else ""
+        raise _misfit("/", a, b, hint)
+    if b == 0:
+        raise Fault("This divides by zero")
+    if a.__class__ is int and b.__class__ is int:
+        quotient = a // b
+        return quotient + 1 if quotient < 0 and quotient * b != a else quotient
+    return _float(lambda: a / b)
+
+
+def neg(a: Value) -> Value:
+    """Unary `-`."""
+    if not _number(a):
+        raise Fault(f"`-` takes a number, and this is {describe(a)}")
+    return -a
+
+
+def _float(compute: Callable[[], float]) -> float:
+    try:
+        value = compute()
+    except OverflowError:
+        value = float("inf")
+    if isinf(value):
+        raise Fault("This number is too large")
+    return value
+
+
+def _number(a: Value) -> bool:
+    return a.__class__ is int or a.__class__ is float
+
+
+def _misfit(op: str, a: Value, b: Value, hint: str = "") -> Fault:
+    return Fault(f"`{op}` cannot take {describe(a)} and {describe(b)}", hint=hint)
+
+
+# ---- comparison
+
+
+def eq(a: Value, b: Value) -> bool:
+    """`==`: numbers by value, lists and records by their parts, derivations by what they build."""
+    ca, cb = a.__class__, b.__class__
+    if ca is cb and (ca is str or ca is int or ca is bool):
+        return a == b  # type: ignore[no-any-return]
+    if _number(a) and _number(b):
+        return bool(a == b)
+    if ca is list and cb is list:
+        return len(a) == len(b) and all(eq(evaluated(x), evaluated(y)) for x, y in zip(a, b, strict=True))
+    if isinstance(a, dict) and isinstance(b, dict):
+        if is_derivation(a) and is_derivation(b):
+            return bool(a["out"] == b["out"])
+        if a is b:
+            return True
+        return a.keys() == b.keys() and all(eq(evaluated(v), evaluated(b[k])) for k, v in a.items())
+    return bool(ca is cb and a == b)
+
+
+def _order(op: str, a: Value, b: Value) -> None:
+    if not ((_number(a) and _number(b)) or (a.__class__ is str and b.__class__ is str)):
+        raise Fault(
+            f"`{op}` cannot compare {describe(a)} with {describe(b)}", hint="it compares two numbers or two strings"
+        )
+
+
+def lt(a: Value, b: Value) -> bool:
+    """`<`."""
+    if a.__class__ is not int or b.__class__ is not int:
+        _order("<", a, b)
+    return a < b  # type: ignore[no-any-return]
+
+
+def le(a: Value, b: Value) -> bool:
+    """`<=`."""
+    if a.__class__ is not int or b.__class__ is not int:
+        _order("<=", a, b)
+    return a <= b  # type: ignore[no-any-return]
+
+
+def gt(a: Value, b: Value) -> bool:
+    """`>`."""
+    if a.__class__ is not int or b.__class__ is not int:
+        _order(">", a, b)
+    return a > b  # type: ignore[no-any-return]
+
+
+def ge(a: Value, b: Value) -> bool:
+    """`>=`."""
+    if a.__class__ is not int or b.__class__ is not int:
+        _order(">=", a, b)
+    return a >= b  # type: ignore[no-any-return]
+
+
+def truth(a: Value) -> NoReturn:
+    """Refuse a condition that is neither true nor false."""
+    hint = ""
+    if a.__class__ in (str, list, int) or isinstance(a, dict):
+        hint = {"string": 'compare with == ""', "list": "compare with == []", "int": "compare with == 0"}.get(
+            type_name(a), ""
+        )
+    elif a is None:
+        hint = "compare with == null"
+    raise Fault(f"A condition is true or false, and this is {describe(a)}", hint=hint)
+
+
+def fail(message: Value) -> NoReturn:
+    """A failed `assert`."""
+    if message.__class__ is not str:
+        raise Fault(f"The message of an `assert` is a string, and this is {describe(message)}")
+    raise Fault(message)
+
+
+# ---- records and lists
+
+
+def key(name: Value, taken: tuple[str, ...] = ()) -> str:
+    """A computed field name, which none of the record's other fields has."""
+    if name.__class__ is not str:
+        raise Fault(f"A field's name is a string, and this is {describe(name)}")
+    if name in taken:
+        raise Fault(f"The field {quote(name)} is given twice", twin=name)
+    return name
+
+
+def put(record: dict[str, Value], name: str, value: Value) -> None:
+    """Add what a record comprehension makes."""
+    if name in record:
+        raise Fault(f"Two of the fields that are made here are named {quote(name)}")
+    record[name] = value
+
+
+def field(base: Value, name: str) -> Value:
+    """`base.name`, which is kept evaluated."""
+    if base.__class__ is Thunk:
+        base = force(base)
+    try:
+        value = base[name]
+    except (KeyError, TypeError) as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise  # of the field itself, which is found when it is asked for
+        from fpack.lang.runtime.field_errors import no_field, not_a_record
+
+        raise (no_field if isinstance(base, dict) else not_a_record)(base, name) from None
+    if value.__class__ is Thunk:
+        value = base[name] = force(value)
+    return value
+
+
+def pick(base: Value, names: tuple[str, ...]) -> Value:
+    """What `base.a.b or ...` selects: MISSING where a field is missing or what should have it is null."""
+    value = base
+    for name in names:
+        if value is None:
+            return MISSING
+        if not isinstance(value, dict):
+            raise Fault(f"{describe(value).capitalize()} has no field {quote(name)}")
+        try:
+            value = lookup(value, name)
+        except FpackError as error:
+            if value.__class__ is OnDemand and is_absent(error):
+                return MISSING
+            raise
+        if value is MISSING:
+            return MISSING
+    return value
+
+
+def fields(value: Value) -> dict[str, Value]:
+    """What `...r` puts into a record."""
+    if not isinstance(value, dict):
+        hint = "`...` in a record takes a record; the lists of a list are joined with [...a, ...b]"
+        raise Fault(f"This is {describe(value)}, not a record", hint=hint if value.__class__ is list else "")
+    if value.__class__ is OnDemand:
+        raise Fault(f"{value.what.capitalize()} cannot be listed: its fields are found one by one")
+    return value
+
+
+def items(value: Value) -> list[Value]:
+    """What `...xs` puts into a list."""
+    if value.__class__ is not list:
+        raise Fault(f"This is {describe(value)}, not a list")
+    return value
+
+
+def final(spreads: tuple[Value, ...], name: str, value: Value) -> Value:
+    """A field's value when spreads come after it: the last of them that has the field counts."""
+    for spread in reversed(spreads):
+        record = fields(evaluated(spread))
+        if name in record:
+            return evaluated(record[name])
+    return evaluated(value)
+
+
+def loop(values: Value, each: Callable[[Value], None]) -> None:
+    """`for x in values`."""
+    if values.__class__ is not list:
+        hint = "write `for NAME, VALUE in RECORD` for a record's fields" if isinstance(values, dict) else ""
+        raise Fault(f"`for` goes through a list, and this is {describe(values)}", hint=hint)
+    for value in values:
+        each(value)
+
+
+def loop_pairs(record: Value, each: Callable[[str, Value], None]) -> None:
+    """`for name, value in record`."""
+    if not isinstance(record, dict):
+        raise Fault(f"`for NAME, VALUE` goes through a record, and this is {describe(record)}")
+    for name, value in fields(record).items():
+        each(name, value)
+
+
+# ---- calls
+
+
+def positional(value: Value) -> list[Value] | tuple[()]:
+    """What `...value` gives a call by position."""
+    if value.__class__ is list:
+        return value
+    if isinstance(value, dict):
+        return ()
+    raise Fault(f"`...` in a call takes a list or a record, and this is {describe(value)}")
+
+
+def named(value: Value) -> dict[str, Value]:
+    """What `...value` gives a call by name."""
+    return fields(value) if isinstance(value, dict) else {}
+
+
+def take(given: Value, spec: tuple[str, tuple[str, ...], tuple[bool, ...], bool]) -> list[Value]:
+    """The fields of a record parameter, in the pattern's order, and the rest as a record if the pattern has one.
+
+    spec: the function's name, the fields' names, which are required, and whether other fields are taken.
+    """
+    function, names, required, rest = spec
+    given = evaluated(given)
+    if given.__class__ is dict and not rest and len(given) == len(names):
+        try:
+            return [given[name] for name in names]
+        except KeyError:
+            pass
+    whom = quote(function) if function else "this function"
+    if not isinstance(given, dict):
+        hint = f"write {function or 'f'} {{ {', '.join(names[:2])} = ... }}" if names else ""
+        raise Fault(f"{_upper(whom)} takes a record, and this is {describe(given)}", hint=hint, caller=True)
+    found: list[Value] = [given.get(name, MISSING) for name in names]
+    if rest:
+        known = set(names)
+        found.append({name: value for name, value in fields(given).items() if name not in known})
+    elif len(given) > len(names) - found.count(MISSING):
+        for name in given:
+            if name not in names:
+                hint = did_you_mean(name, names) or f"its fields are {', '.join(names)}"
+                raise Fault(f"{_upper(whom)} has no field {quote(name)}", hint=hint, field=name, caller=True)
+    for i, name in enumerate(names):
+        if found[i] is MISSING and required[i]:
+            raise Fault(f"{_upper(whom)} needs the field {quote(name)}", caller=True)
+    return found
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+RUNTIME: dict[str, Any] = {
+    ".T": Thunk,
+    ".F": force,
+    ".E": evaluated,
+    ".field": field,
+    ".M": MISSING,
+    ".int": int,
+    ".dict": dict,
+    ".str": str,
+    ".bool": bool,
+    ".add": add,
+    ".sub": sub,
+    ".mul": mul,
+    ".div": div,
+    ".neg": neg,
+    ".eq": eq,
+    ".lt": lt,
+    ".le": le,
+    ".gt": gt,
+    ".ge": ge,
+    ".truth": truth,
+    ".fail": fail,
+    ".key": key,
+    ".put": put,
+    ".pick": pick,
+    ".fields": fields,
+    ".items": items,
+    ".final": final,
+    ".loop": loop,
+    ".loop-pairs": loop_pairs,
+    ".positional": positional,
+    ".named": named,
+    ".take": take,
+}

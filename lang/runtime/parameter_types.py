@@ -1,0 +1,115 @@
+"""The types of parameters: what a value must be to be given for one, and what to say where it is not.
+
+A type is a name of parser.TYPES, or a tuple: the types that the elements of a list have. A parameter has a tuple of
+types, any one of which will do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fpack.lang.errors import Fault, quote
+
+from .values import OnDemand, Value, describe, evaluated, type_name, with_article
+
+Type = str | tuple[Any, ...]
+
+_PLURALS = {
+    "null": "nulls", "bool": "bools", "int": "ints", "float": "floats", "number": "numbers", "string": "strings",
+    "path": "paths", "list": "lists", "record": "records", "function": "functions", "package": "packages",
+    "derivation": "derivations", "any": "values",
+}  # fmt: skip
+
+
+def check(value: Value, types: tuple[Type, ...], name: str, function: str) -> Value:
+    """An argument, evaluated, if it is of one of the types that its parameter asks for."""
+    value = evaluated(value)
+    kind = type_name(value)
+    if kind in types or fits(value, kind, types):
+        return value
+    whose = f" of {quote(function)}" if function else ""
+    what = f"The argument {quote(name)}{whose} is {wanted(types)}, and "
+    at = _misfit(value, types) if kind == "list" else None
+    if at is not None:
+        what += f"element {at} of it is {describe(evaluated(value[at]))}"
+    else:
+        what += f"this is {describe(value)}"
+    raise Fault(what, hint=_instead(value, kind, types, name), field=name, value=True, part=at, caller=True)
+
+
+def fits(value: Value, kind: str, types: tuple[Type, ...]) -> bool:
+    """Whether an evaluated value, whose own type is `kind`, is of one of the types. Elements are evaluated."""
+    if kind in types or "any" in types:
+        return True
+    if kind in ("int", "float"):
+        return "number" in types
+    if kind == "record":
+        return special(value) in types
+    if kind == "list":
+        return any(t.__class__ is tuple and _first_other(value, t) is None for t in types)
+    return False
+
+
+def special(value: dict[str, Value]) -> str:
+    """What a record is besides: a `package`, a `derivation`, or what else its field `type` says; else ""."""
+    if value.__class__ is OnDemand:
+        return ""
+    kind = evaluated(value.get("type"))
+    return kind if kind.__class__ is str else ""
+
+
+def wanted(types: tuple[Type, ...]) -> str:
+    """The types in words: `a string or null`, `a list of strings`."""
+    return " or ".join(_one(t) for t in types)
+
+
+def _one(t: Type) -> str:
+    if isinstance(t, str):
+        return "any value" if t == "any" else with_article(t)
+    return f"a list of {_many(t)}"
+
+
+def _many(types: tuple[Type, ...]) -> str:
+    return " or ".join(_PLURALS[t] if isinstance(t, str) else f"lists of {_many(t)}" for t in types)
+
+
+def _first_other(value: list[Value], types: tuple[Type, ...]) -> int | None:
+    """The index of the first element that is of none of the types."""
+    for i, item in enumerate(value):
+        item = evaluated(item)
+        if not fits(item, type_name(item), types):
+            return i
+    return None
+
+
+def _misfit(value: list[Value], types: tuple[Type, ...]) -> int | None:
+    """The element that keeps a list from being what is asked for, where a list of something is."""
+    lists = [t for t in types if isinstance(t, tuple)]
+    return _first_other(value, lists[0]) if len(lists) == 1 else None
+
+
+def _instead(value: Value, kind: str, types: tuple[Type, ...], name: str) -> str:
+    """How to write an argument of the type that is asked for, where that is plain."""
+    lists = [t for t in types if isinstance(t, tuple)]
+    if ("list" in types or lists) and kind != "list":
+        return f"write {name} = [...]"
+    if lists and kind == "list" and lists[0] == ("path",):
+        return "paths are written without quotes: ./FILE"
+    if "record" in types and kind == "list":
+        return f"write {name} = {{ NAME = VALUE }}"
+    if "string" in types and kind == "int":
+        return f'write {name} = "{value}"'
+    if "string" in types and kind in ("path", "record"):
+        return f'write {name} = "${{VALUE}}" for its path in the store'
+    if "int" in types and kind == "string" and value.isdecimal():
+        return f"write {name} = {value}"
+    if "bool" in types and kind == "string" and value in ("true", "false", "yes", "no"):
+        return f"write {name} = {'true' if value in ('true', 'yes') else 'false'}"
+    if "path" in types and kind == "string":
+        return f"a path is written without quotes: {name} = ./FILE"
+    if "package" in types and kind == "string":
+        return 'take the package itself: import("fpack/debian").trixie.NAME'
+    return ""
+
+
+RUNTIME: dict[str, Any] = {".check": check}

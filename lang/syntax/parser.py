@@ -1,0 +1,80 @@
+"""The parser: tokens to a syntax tree (`syntax`), by the tables made from grammar.lark and one action a production."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from . import lalr_tables
+from .lexer import Token, tokenize
+from .source import Source
+from .syntax_errors import unexpected
+from .tree_builder import Actions
+
+
+def parse(source: Source, cache: str | Path | None) -> Any:
+    """The list of entries of a `file`, or the node of an `expression`. EvalError, with its place, for anything else."""
+    start, t = source.start, lalr_tables.load(cache)
+    tokens = tokenize(source)
+    n = len(source.text)
+    tokens.append((lalr_tables.END, "", n, n))
+    actions = Actions(source)
+    reduce = [(r.origin, r.length, getattr(actions, r.action) if r.action else None, r.keep) for r in t.rules]
+    states, state, end_state = t.states, t.starts[start], t.ends[start]
+    stack, values, starts, ends = [state], [], [], [0]
+    at = 0
+    token: Token = tokens[0]
+    while True:
+        action = states[state].get(token[0])
+        if action is None:
+            raise unexpected(source, tokens, at, _expected(t, stack))
+        if action >= 0:
+            values.append(token)
+            starts.append(token[2])
+            ends.append(token[3])
+            state = action
+            stack.append(state)
+            at += 1
+            token = tokens[at]
+            continue
+        origin, length, act, keep = reduce[-1 - action]
+        if length:
+            begin = starts[-length]
+            if act is not None:
+                rhs = values[-length:]
+                value = act(begin, ends[-1], *[rhs[i] for i in keep])
+            else:
+                value = values[keep[0] - length]
+            del stack[-length:], values[-length:], starts[-length:]
+            end = ends[-1]
+            del ends[-length:]
+        else:
+            begin, end = token[2], token[2]
+            value = act(begin, end)  # type: ignore[misc]
+        values.append(value)
+        starts.append(begin)
+        ends.append(end)
+        state = states[stack[-1]][origin]
+        stack.append(state)
+        if state == end_state:
+            if token[0] != lalr_tables.END:
+                raise unexpected(source, tokens, at, frozenset([lalr_tables.END]))
+            return value
+
+
+def _expected(t: lalr_tables.Tables, stack: list[int]) -> frozenset[str]:
+    """The symbols that can really come next: those that are shifted after what they make the parser reduce."""
+    return frozenset(symbol for symbol in t.states[stack[-1]] if _shifts(t, list(stack), symbol))
+
+
+def _shifts(t: lalr_tables.Tables, stack: list[int], symbol: str) -> bool:
+    while True:
+        action = t.states[stack[-1]].get(symbol)
+        if action is None:
+            return symbol == lalr_tables.END and stack[-1] in t.ends.values()
+        if action >= 0:
+            return True
+        rule = t.rules[-1 - action]
+        if rule.length:
+            del stack[-rule.length :]
+        stack.append(t.states[stack[-1]][rule.origin])

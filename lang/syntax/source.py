@@ -1,0 +1,86 @@
+"""A source text and its name."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from fpack.lang.errors import EvalError, Fault, quote
+
+if TYPE_CHECKING:
+    from fpack.lang.spans import Span
+
+MAX_FILE = 16 << 20
+
+
+class Source:
+    """A text with the name by which errors call it.
+
+    library: it is not the user's own. start: what it holds, a `file` or an `expression`.
+    """
+
+    __slots__ = ("name", "text", "library", "start")
+
+    def __init__(self, name: str, text: str, library: bool = False, start: str = "file") -> None:
+        self.name = name
+        self.text = text
+        self.library = library
+        self.start = start
+
+    def error(
+        self,
+        start: int,
+        end: int,
+        what: str,
+        *,
+        why: str = "",
+        hint: str = "",
+        other: tuple[int, int, str] | None = None,
+    ) -> EvalError:
+        """A positioned error for the text from `start` to `end`. other: a second place, and what is there."""
+        from fpack.lang.spans import Other
+
+        others = (Other(self.span(other[0], other[1]), other[2]),) if other else ()
+        return EvalError(what, why=why, hint=hint, span=self.span(start, end), others=others)
+
+    def span(self, start: int, end: int) -> Span:
+        """The place of the text from `start` to `end`."""
+        from fpack.lang.spans import at_span
+
+        return at_span(self.name, self.text, start, end)
+
+
+def read_bytes(place: str | os.PathLike[str], most: int) -> bytes:
+    """What a regular file holds, up to `most` bytes. OSError for anything else: a pipe may never have an end."""
+    fd = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        return file.read(most)
+
+
+def read_text(place: str | os.PathLike[str], name: str) -> str:
+    """A file's text, as it is; Fault if it cannot be read, EvalError, with the place, where it is no text."""
+    try:
+        data = read_bytes(place, MAX_FILE + 1)
+    except OSError as error:
+        raise Fault(f"{quote(name)} cannot be read", why=error.strerror or str(error)) from None
+    if len(data) > MAX_FILE:
+        raise Fault(f"{quote(name)} is too large", why=f"the limit is {MAX_FILE >> 20} MB")
+    return decoded(data, name)
+
+
+def decoded(data: bytes, name: str) -> str:
+    """Bytes as text; EvalError, with the place, if they are none."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        source = Source(name, data.decode("utf-8", "replace"))
+        raise source.error(error.start, error.start + 1, "This is not UTF-8 text") from None
+
+
+def normal(text: str) -> str:
+    """A text as it is parsed: without a byte order mark, its lines ending in a line feed."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")

@@ -1,0 +1,84 @@
+"""The syntax tree: what the parser gives, and everything else of the language works on.
+
+A node is a tuple (kind, start, end, ...), with offsets into the text:
+
+    int, float, str, path, const   value
+    interp    parts: str or node          var      name
+    list      items                       spread   node
+    rec       entries                     reccomp  key, value, clauses
+    listcomp  node, clauses               sel      object, key (str or node), key start, key end
+    call      callee, args                rcall    callee, record
+    named     name, node                  fn       name, params, body
+    let       entries, body               if       condition, then, else
+    assert    condition, message, body    bin      operator, left, right
+    not, neg  node                        or       selection, default
+    paren     node (a call in parentheses: `|>` does not reach into it)
+
+Entries of records, files and lets: (set, start, end, name, node), (dyn, start, end, key node, node),
+(inherit, start, end, name), (spread, start, end, node), (claim, start, end, condition, message); for `set`, start and
+end are the name's. Clauses: (for, start, end, names, node), (if, start, end, node).
+Params: (param, start, end, name, types, default) or (pattern, start, end, params, name of the rest or None).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fpack.lang.abi import OUTER
+
+Node = tuple[Any, ...]
+Types = tuple[Any, ...]
+MAX_DEPTH = 2500
+# How tightly operators bind; `or` has a place of its own in the grammar.
+LEVELS = {
+    "|>": 1,
+    "or": 2,
+    "||": 3,
+    "&&": 4,
+    "==": 5,
+    "!=": 5,
+    "<": 6,
+    "<=": 6,
+    ">": 6,
+    ">=": 6,
+    "+": 7,
+    "-": 7,
+    "*": 8,
+    "/": 8,
+}
+# A type is one of these names, or a tuple of the types that a list's elements have.
+TYPES = (
+    "null", "bool", "int", "float", "number", "string", "path", "list", "record", "function", "package", "derivation",
+    "any",
+)  # fmt: skip
+
+
+def outward(entries: list[Node]) -> list[Node]:
+    """A file's entries, in which `NAME = NAME { ... }` calls the `NAME` that every file sees, marked with `OUTER`.
+
+    A value cannot be made by calling itself, so nothing else could be meant.
+    """
+    return [
+        (*entry[:4], _outward(entry[4], entry[3])) if entry[0] == "set" and len(entry) == 5 else entry
+        for entry in entries
+    ]
+
+
+def _outward(node: Node, name: str) -> Node:
+    """A node with the function marked that is called first, if it has the name."""
+    kind = node[0]
+    if kind not in ("call", "rcall", "sel"):
+        return node
+    inner = node[3]
+    if kind != "sel" and inner[0] == "var" and inner[3] == name:
+        inner = (*inner[:3], name + OUTER)
+    else:
+        inner = _outward(inner, name)
+    return node if inner is node[3] else (*node[:3], inner, *node[4:])
+
+
+def calls_outward(node: Node) -> bool:
+    """Whether `outward` has marked a name in a field's value."""
+    while node[0] in ("call", "rcall", "sel"):
+        node = node[3]
+    return bool(node[0] == "var" and node[3].endswith(OUTER))

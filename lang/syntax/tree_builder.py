@@ -1,0 +1,343 @@
+"""What the parser does at each production of the grammar: one method a production, by its name in grammar.lark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fpack.lang.errors import nearest
+
+from .lexer import Token
+from .source import Source
+from .tree import LEVELS, TYPES, Node, Types
+
+_ALONE = {5: "compare with && between two comparisons", 6: "write a < b && b < c"}
+_OTHER_NAMES = {
+    "str": "string", "text": "string", "boolean": "bool", "integer": "int", "double": "float", "array": "list",
+    "object": "record", "dict": "record", "map": "record", "attrs": "record", "none": "null", "drv": "derivation",
+    "lambda": "function", "file": "path", "pkg": "package",
+}  # fmt: skip
+
+
+class Actions:
+    """One method an action of the grammar: (start, end, the values kept) to the value of the whole."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    # ---- lists of things
+
+    def empty_entries(self, s: int, e: int) -> Any:
+        return []
+
+    empty = empty_entries
+
+    def keep_first(self, s: int, e: int, first: Any) -> Any:
+        return first
+
+    def one(self, s: int, e: int, item: Any) -> Any:
+        return [item]
+
+    def more(self, s: int, e: int, items: Any, item: Any) -> Any:
+        items.append(item)
+        return items
+
+    more_lines = adjoin = more
+
+    def adjoin_expression(self, s: int, e: int, parts: Any, node: Any) -> Any:
+        parts.append(node)
+        return parts
+
+    # ---- fields
+
+    def field(self, s: int, e: int, name: Token, value: Node) -> Node:
+        if value[0] == "fn" and not value[3]:
+            value = (*value[:3], name[1], *value[4:])
+        return ("set", name[2], name[3], name[1], value)
+
+    def function_field(self, s: int, e: int, name: Token, args: list[Node], body: Node) -> Node:
+        return ("set", name[2], name[3], name[1], ("fn", s, e, name[1], self.params(args), body))
+
+    def quoted_field(self, s: int, e: int, key: Node, value: Node) -> Node:
+        if key[0] == "str":
+            return ("set", key[1], key[2], key[3], value, True)
+        return ("dyn", key[1], key[2], key, value)
+
+    def computed_field(self, s: int, e: int, key: Node, value: Node) -> Node:
+        return ("dyn", key[1], key[2], key, value)
+
+    def inherit(self, s: int, e: int, name: Token) -> Node:
+        return ("inherit", s, e, name[1])
+
+    def typed(self, s: int, e: int, name: Token, types: Types, default: Node | None = None) -> Node:
+        return ("typed", s, e, name, types, default)
+
+    def spread(self, s: int, e: int, node: Node) -> Node:
+        return ("spread", s, e, node)
+
+    def assertion(self, s: int, e: int, condition: Node, message: Node) -> Node:
+        return ("claim", s, e, condition, message)
+
+    # ---- expressions
+
+    def operation(self, s: int, e: int, chain: list[Any]) -> Node:
+        if len(chain) == 1:
+            node: Node = chain[0]
+            return node
+        return self.climb(chain)
+
+    def operation_tail(self, s: int, e: int, chain: list[Any], op: Token, last: Node) -> Node:
+        return self.climb([*chain, op[1], last])
+
+    def minus_tail(self, s: int, e: int, chain: list[Any], last: Node) -> Node:
+        return self.climb([*chain, "-", last])
+
+    def or_tail(self, s: int, e: int, chain: list[Any], last: Node) -> Node:
+        return self.climb([*chain, "or", last])
+
+    def chain_more(self, s: int, e: int, chain: list[Any], op: Token, operand: Node) -> list[Any]:
+        chain += (op[1], operand)
+        return chain
+
+    def chain_minus(self, s: int, e: int, chain: list[Any], operand: Node) -> list[Any]:
+        chain += ("-", operand)
+        return chain
+
+    def chain_or(self, s: int, e: int, chain: list[Any], operand: Node) -> list[Any]:
+        chain += ("or", operand)
+        return chain
+
+    def climb(self, chain: list[Any]) -> Node:
+        """A flat chain of operands and operators as nested binary operations, by precedence, to the left."""
+        operands: list[Node] = [chain[0]]
+        operators: list[str] = []
+
+        def fold() -> None:
+            right, left, op = operands.pop(), operands.pop(), operators.pop()
+            operands.append(self.binary(op, left, right))
+
+        for i in range(1, len(chain), 2):
+            op, level = chain[i], LEVELS[chain[i]]
+            while operators and LEVELS[operators[-1]] >= level:
+                if LEVELS[operators[-1]] == level and level in _ALONE:
+                    start, end = operands[-1][1], chain[i + 1][2]
+                    raise self.source.error(start, end, "Comparisons do not chain", hint=_ALONE[level])
+                if op == operators[-1] == "or":
+                    break  # `a.x or b.y or c` reads from the right
+                fold()
+            operators.append(op)
+            operands.append(chain[i + 1])
+        while operators:
+            fold()
+        node: Node = operands[0]
+        return node
+
+    def binary(self, op: str, left: Node, right: Node) -> Node:
+        s, e = left[1], right[2]
+        if op == "or":
+            if left[0] != "sel":
+                hint = "put `RECORD.FIELD or DEFAULT` in parentheses; `||` joins conditions"
+                raise self.source.error(
+                    left[1], left[2], "`or` gives a default for a field, and this is none", hint=hint
+                )
+            return ("or", s, e, left, right)
+        if op == "|>":
+            if right[0] == "call":
+                return ("call", s, e, right[3], [left, *right[4]])
+            return ("call", s, e, right, [left])
+        return ("bin", s, e, op, left, right)
+
+    def not_(self, s: int, e: int, node: Node) -> Node:
+        return ("not", s, e, node)
+
+    def negative(self, s: int, e: int, node: Node) -> Node:
+        if node[0] in ("int", "float"):
+            return (node[0], s, e, -node[3])
+        return ("neg", s, e, node)
+
+    def lambda_name(self, s: int, e: int, name: Token, body: Node) -> Node:
+        return ("fn", s, e, "", [("param", name[2], name[3], name[1], None, None)], body)
+
+    def lambda_group(self, s: int, e: int, args: list[Node], body: Node) -> Node:
+        return ("fn", s, e, "", self.params(args), body)
+
+    def let(self, s: int, e: int, entries: list[Node], body: Node) -> Node:
+        for entry in entries:
+            if entry[0] != "set" or len(entry) > 5:
+                hint = (
+                    "assert CONDITION, MESSAGE in EXPRESSION"
+                    if entry[0] == "claim"
+                    else "let NAME = VALUE in EXPRESSION"
+                )
+                raise self.source.error(entry[1], entry[2], "`let` gives names to values, and this does not", hint=hint)
+        return ("let", s, e, entries, body)
+
+    def if_else(self, s: int, e: int, condition: Node, then: Node, otherwise: Node) -> Node:
+        return ("if", s, e, condition, then, otherwise)
+
+    def assert_in(self, s: int, e: int, condition: Node, message: Node, body: Node) -> Node:
+        return ("assert", s, e, condition, message, body)
+
+    def select(self, s: int, e: int, node: Node, name: Token) -> Node:
+        return ("sel", s, e, node, name[1], name[2], name[3])
+
+    def select_string(self, s: int, e: int, node: Node, key: Node) -> Node:
+        return ("sel", s, e, node, key[3] if key[0] == "str" else key, key[1], key[2])
+
+    def select_computed(self, s: int, e: int, node: Node, key: Node) -> Node:
+        return ("sel", s, e, node, key, key[1], key[2])
+
+    def call(self, s: int, e: int, callee: Node, args: list[Node]) -> Node:
+        named: set[str] = set()
+        for arg in args:
+            if arg[0] == "typed":
+                raise self.source.error(arg[1], arg[2], "A call's named arguments are written `name = value`")
+            if arg[0] == "named":
+                if arg[3] in named:
+                    raise self.source.error(arg[1], arg[2], f"The argument `{arg[3]}` is given twice")
+                named.add(arg[3])
+            elif named and arg[0] != "spread":
+                raise self.source.error(arg[1], arg[2], "An argument without a name stands after one with a name")
+        return ("call", s, e, callee, args)
+
+    def record_call(self, s: int, e: int, callee: Node, body: Any) -> Node:
+        start = callee[2]
+        while self.source.text[start] != "{":
+            start += 1
+        return ("rcall", s, e, callee, self.record(start, e, body))
+
+    def record(self, s: int, e: int, body: Any) -> Node:
+        if body.__class__ is tuple:
+            return ("reccomp", s, e, *body[1:])
+        return ("rec", s, e, body)
+
+    def record_comprehension(self, s: int, e: int, entry: Node, clauses: list[Node]) -> Node:
+        self.clauses(clauses)
+        if entry[0] != "dyn":
+            hint = "write { ${x} = VALUE for x in LIST }"
+            raise self.source.error(
+                entry[1], entry[2], "Each field that is made here needs a name of its own", hint=hint
+            )
+        return ("reccomp", entry[3], entry[4], clauses)
+
+    def list_(self, s: int, e: int, items: list[Node]) -> Node:
+        for item in items:
+            if item[0] == "named":
+                hint = "records stand in braces; compare with =="
+                raise self.source.error(item[1], item[2], "A list holds values without names", hint=hint)
+            if item[0] == "typed":
+                raise self.source.error(item[1], item[2], "A list holds values without names")
+        return ("list", s, e, items)
+
+    def list_comprehension(self, s: int, e: int, node: Node, clauses: list[Node]) -> Node:
+        return ("listcomp", s, e, node, self.clauses(clauses))
+
+    def clauses(self, clauses: list[Node]) -> list[Node]:
+        if clauses[0][0] != "for":
+            raise self.source.error(clauses[0][1], clauses[0][2], "A comprehension begins with `for`")
+        return clauses
+
+    def for_(self, s: int, e: int, name: Token, node: Node) -> Node:
+        return ("for", s, e, [name[1]], node)
+
+    def for_pairs(self, s: int, e: int, name: Token, value: Token, node: Node) -> Node:
+        return ("for", s, e, [name[1], value[1]], node)
+
+    def if_clause(self, s: int, e: int, node: Node) -> Node:
+        return ("if", s, e, node)
+
+    def parenthesised(self, s: int, e: int, args: list[Node]) -> Node:
+        if len(args) != 1 or args[0][0] in ("named", "spread", "typed"):
+            hint = "lists stand in [ ], records in { }; a function is written (a, b) => EXPRESSION"
+            raise self.source.error(s, e, "Parentheses hold one expression", hint=hint)
+        node = args[0]
+        return ("paren", s, e, node) if node[0] in ("call", "sel") else (node[0], s, e, *node[3:])
+
+    # ---- atoms
+
+    def name(self, s: int, e: int, token: Token) -> Node:
+        return ("var", s, e, token[1])
+
+    def int_(self, s: int, e: int, token: Token) -> Node:
+        return ("int", s, e, token[1])
+
+    def float_(self, s: int, e: int, token: Token) -> Node:
+        return ("float", s, e, token[1])
+
+    def constant(self, s: int, e: int, token: Token) -> Node:
+        return ("const", s, e, {"TRUE": True, "FALSE": False, "NULL": None}[token[0]])
+
+    def path(self, s: int, e: int, token: Token) -> Node:
+        return ("path", s, e, token[1])
+
+    def plain_string(self, s: int, e: int, token: Token) -> Node:
+        return ("str", s, e, token[1])
+
+    def string(self, s: int, e: int, parts: list[Any]) -> Node:
+        return ("interp", s, e, [p[1] if p[0] == "CHUNK" else p for p in parts])
+
+    # ---- parameters
+
+    def named(self, s: int, e: int, name: Token, node: Node) -> Node:
+        return ("named", s, name[3], name[1], node)
+
+    def type_name(self, s: int, e: int, token: Token) -> Types:
+        name = str(token[1])
+        if name not in TYPES:
+            other = _OTHER_NAMES.get(name.lower()) or nearest(name, TYPES)
+            hint = f"did you mean `{other}`? The types are " if other else "the types are "
+            raise self.source.error(s, e, f"`{name}` is no type", hint=hint + ", ".join(TYPES) + ", and [TYPE]")
+        return (name,)
+
+    def type_or(self, s: int, e: int, types: Types, more: Types) -> Types:
+        return types + more
+
+    def type_list(self, s: int, e: int, types: Types) -> Types:
+        return (types,)
+
+    def params(self, args: list[Node]) -> list[Node]:
+        """The parameters of a function, from what was read as a call's arguments."""
+        found: list[Node] = []
+        for arg in args:
+            if arg[0] == "rec":
+                found.append(self.pattern(arg))
+            else:
+                found.append(self.param(arg))
+        self.distinct([p for q in found for p in (q[3] if q[0] == "pattern" else [q])])
+        optional: Node | None = None
+        for p in found:
+            if p[0] == "param" and p[5] is not None:
+                optional = p
+            elif optional is not None:
+                what = "A parameter without a default stands after one with a default"
+                other = (optional[1], optional[2], "this one has a default")
+                raise self.source.error(p[1], p[2], what, other=other)
+        return found
+
+    def param(self, arg: Node) -> Node:
+        if arg[0] == "var" or arg[0] == "inherit":
+            return ("param", arg[1], arg[2], arg[3], None, None)
+        if arg[0] == "named" or arg[0] == "set":
+            return ("param", arg[1], arg[2], arg[3], None, arg[4])
+        if arg[0] == "typed":
+            return ("param", arg[1], arg[2], arg[3][1], arg[4], arg[5])
+        hint = "parameters are names, with `= default` and `: type`, or a record pattern { a, b = 1 }"
+        raise self.source.error(arg[1], arg[2], "This cannot be a parameter", hint=hint)
+
+    def pattern(self, record: Node) -> Node:
+        params, rest = [], None
+        for entry in record[3]:
+            if entry[0] == "spread" and entry[3][0] == "var" and entry is record[3][-1]:
+                rest = entry[3][3]
+            elif len(entry) > 5 and entry[0] == "set":
+                raise self.source.error(entry[1], entry[2], "A field that a pattern takes needs a plain name")
+            else:
+                params.append(self.param(entry))
+        return ("pattern", record[1], record[2], params, rest)
+
+    def distinct(self, params: list[Node]) -> None:
+        seen: dict[str, Node] = {}
+        for p in params:
+            if p[3] in seen:
+                other = (seen[p[3]][1], seen[p[3]][2], "first named here")
+                raise self.source.error(p[1], p[2], f"Two parameters are named `{p[3]}`", other=other)
+            seen[p[3]] = p

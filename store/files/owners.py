@@ -1,0 +1,211 @@
+"""Trust only files owned by the user or root, in directories where nobody else can put something else in their place.
+
+Root is no exception: what another user can write, root must not run.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+
+from fpack.store.errors import StoreError
+
+SHARED_STORE = "FPACK_SHARED_STORE"
+_LINKS = 40  # as many as the kernel follows
+_GROUP, _ALL = 0o020, 0o002
+
+
+class Exposed:
+    """What another user can change. why: a sentence about `place` that begins with `it`."""
+
+    __slots__ = ("place", "why")
+
+    def __init__(self, place: str, why: str) -> None:
+        self.place = place
+        self.why = why
+
+
+def exposed(path: str) -> Exposed | None:
+    """The first directory on the way to `path`, or `path` itself, with which another user could replace what is there.
+
+    What is not there yet is nobody's. A directory with the sticky bit, such as /tmp, may be everybody's: in it nobody
+    can move what belongs to others. Links are followed, and must be trusted as well.
+    """
+    at, links = "", 0
+    todo = ["/", *(path if path.startswith("/") else f"{os.getcwd()}/{path}").split("/")][::-1]
+    while todo:
+        name = todo.pop()
+        if name == "..":
+            at = os.path.dirname(at).rstrip("/")
+        if name in ("", ".", ".."):
+            continue
+        place = "/" if name == "/" else f"{at}/{name}"
+        try:
+            status = os.lstat(place)
+            target = os.readlink(place) if stat.S_ISLNK(status.st_mode) else None
+        except OSError:
+            return None
+        if target is None:
+            why = open_to_others(status, as_parent=True)
+            if why:
+                return Exposed(place, why)
+            at = place.rstrip("/")
+            continue
+        links += 1
+        if links > _LINKS or not _is_own(status.st_uid):
+            return Exposed(place, f"it is a link that belongs to user {status.st_uid}")
+        todo += target.split("/")[::-1]
+        at = "" if target.startswith("/") else at
+    return None
+
+
+def open_to_others(status: os.stat_result, *, as_parent: bool = False) -> str:
+    """Why others can change a file, or what is in a directory; empty if they cannot.
+
+    as_parent: the directory only leads to what matters. Then the sticky bit is enough, and so is a group that only this
+    user belongs to, which is what a umask of 002 is for.
+    """
+    mode = status.st_mode
+    if not _is_own(status.st_uid, as_parent):
+        return f"it belongs to user {status.st_uid}"
+    if as_parent and stat.S_ISDIR(mode) and mode & stat.S_ISVTX:
+        return ""
+    if mode & _ALL:
+        return f"everybody can write to it: its mode is {mode & 0o7777:04o}"
+    if mode & _GROUP and not (as_parent and _is_private(status.st_gid)):
+        return f"group {status.st_gid} can write to it: its mode is {mode & 0o7777:04o}"
+    return ""
+
+
+def _is_own(uid: int, as_parent: bool = False) -> bool:
+    return uid in (os.geteuid(), 0) or (as_parent and _is_unmapped(uid))
+
+
+_known: dict[tuple[str, int], bool] = {}
+
+
+def _is_unmapped(uid: int) -> bool:
+    """Whether a number stands for all users that this user namespace does not have, the machine's root among them."""
+    key = ("user", uid)
+    if key not in _known:
+        try:
+            with open("/proc/sys/kernel/overflowuid", encoding="ascii") as number, open("/proc/self/uid_map") as ranges:
+                rows = [list(map(int, row.split())) for row in ranges]
+                _known[key] = uid == int(number.read()) and not any(r[0] <= uid < r[0] + r[2] for r in rows)
+        except (OSError, ValueError):
+            _known[key] = False
+    return _known[key]
+
+
+def _is_private(gid: int) -> bool:
+    """Whether this user alone belongs to a group."""
+    key = ("group", gid)
+    if key not in _known:
+        import grp
+        import pwd
+
+        try:
+            own = pwd.getpwuid(os.geteuid())
+            members = set(grp.getgrgid(gid).gr_mem) | {each.pw_name for each in pwd.getpwall() if each.pw_gid == gid}
+            _known[key] = members == {own.pw_name}
+        except KeyError:
+            _known[key] = False
+    return _known[key]
+
+
+def make_directories(path: str, mode: int = 0o700) -> None:
+    """Make a directory and those above it that are not there, closed to others whatever the umask is."""
+    above = os.path.dirname(path)
+    if above and above != path and not os.path.isdir(above):
+        make_directories(above)
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+
+
+def check_store(root: str, folders: Iterable[str] = ()) -> None:
+    """StoreError if others can change a store, or one of the `folders` in it, or put another one in its place.
+
+    A store that is not there yet is fine where nobody else can make it. FPACK_SHARED_STORE names one that is shared on
+    purpose.
+    """
+    shared = os.environ.get(SHARED_STORE)
+    if shared and os.path.realpath(shared) == os.path.realpath(root):
+        return
+    found = exposed(root)
+    if found and found.place != root:
+        raise _refused("Another user can put another store in the place of this one", root, found)
+    for place in (root, *(f"{root}/{folder}" for folder in folders)):
+        try:
+            status = os.stat(place)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            hint = "name another store with FPACK_ROOT"
+            raise StoreError("The store cannot be read", where=place, why=str(error.strerror), hint=hint) from None
+        if why := open_to_others(status):
+            everybody = "Everybody" if status.st_mode & _ALL else "A group"
+            what = f"{everybody} can change the store" if _is_own(status.st_uid) else "The store is another user's"
+            raise _refused(what, root, Exposed(place, why))
+        if os.path.islink(place) and (found := exposed(place)):
+            raise _refused("Another user can put another store in the place of this one", root, found)
+
+
+def _refused(what: str, root: str, found: Exposed) -> StoreError:
+    return StoreError(
+        what,
+        where=found.place,
+        why=found.why,
+        hint="name another store with FPACK_ROOT; or, if whoever can write to it may run programs as you: "
+        f"{SHARED_STORE}={root}",
+    )
+
+
+def is_believed(status: os.stat_result, *also: int) -> bool:
+    """Whether a file is this user's, root's or that of one of the users `also`."""
+    return status.st_uid in (os.geteuid(), 0, *also)
+
+
+def find_above(directory: str, name: str) -> str | None:
+    """The nearest directory at or above `directory` that has a file `name` whose owner is believed.
+
+    The owner of `directory`, where this user chose to work, is too. What others put into a directory above it, /tmp for
+    example, is passed over.
+    """
+    at = directory
+    try:
+        owner = os.stat(directory).st_uid
+    except OSError:
+        owner = -1
+    while True:
+        place = f"{at.rstrip('/')}/{name}"
+        try:
+            found = os.stat(place)
+            if stat.S_ISREG(found.st_mode) and all(is_believed(s, owner) for s in (found, os.lstat(place))):
+                return at
+        except (OSError, ValueError):
+            pass
+        above = os.path.dirname(at)
+        if above == at:
+            return None
+        at = above
+
+
+def danger(directory: str) -> str:
+    """Why a directory is not for files that this user executes, reads settings from or connects to; empty if it is.
+
+    It must be the user's own, writable by nobody else, and so placed that only the user and root can put another in
+    its place. FileNotFoundError if it is not there.
+    """
+    status = os.lstat(directory)
+    if not stat.S_ISDIR(status.st_mode):
+        return "it is no directory, or a link to one"
+    if status.st_uid != os.geteuid():
+        return f"it belongs to user {status.st_uid}"
+    if why := open_to_others(status):
+        return why
+    found = exposed(directory)
+    return f"{found.place}: {found.why}" if found else ""

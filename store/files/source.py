@@ -1,0 +1,112 @@
+"""Sources: a directory or a file of the user's, as a tree, without what git would ignore.
+
+`hash` and `copy` select the same entries, so that a source is hashed before it is copied, and copied only when the
+store does not have it. Every `.gitignore` from the source's top down counts, and `.git` is never part of a source; nor
+are a project's `fpack.fp`, its lock and the link to its result, so that what says how it is built may change.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from fpack.store.errors import BadTree
+
+from .ignores import MAX_BYTES, Ignores
+from .tree import scan, split, tree_digest
+from .writer import TreeWriter
+
+# At the top of a source. `.fpack` is where former versions kept data of services.
+_OWN = (b"fpack.fp", b"fpack.lock", b".fpack")
+_RESULT = b"result"
+
+
+class SourceTree:
+    """The sources of this machine's file system."""
+
+    def hash(self, path: Path) -> bytes:
+        """The 32-byte digest of the tree that `copy` would write."""
+        return tree_digest(scan(os.fspath(path), keep=_Ignores(path).keeps if path.is_dir() else None))
+
+    def copy(self, path: Path, writer: TreeWriter) -> None:
+        """Write the source into `writer`."""
+        if not path.is_symlink() and path.is_dir():
+            writer.mkdir("")
+            _copy(path, "", _Ignores(path), writer)
+        else:
+            _copy_one(path, "", writer)
+
+
+def _copy(place: Path, relative: str, ignores: _Ignores, writer: TreeWriter) -> None:
+    for name in sorted(os.listdir(place)):
+        below = place / name
+        path = f"{relative}/{name}" if relative else name
+        is_directory = not below.is_symlink() and below.is_dir()
+        if not ignores.keeps(os.fsencode(below), is_directory):
+            continue
+        split(path)
+        if is_directory:
+            writer.mkdir(path)
+            _copy(below, path, ignores, writer)
+        else:
+            _copy_one(below, path, writer)
+
+
+def _copy_one(place: Path, path: str, writer: TreeWriter) -> None:
+    mode = os.lstat(place).st_mode
+    if stat.S_ISLNK(mode):
+        writer.symlink(path, os.readlink(place))
+    elif stat.S_ISREG(mode):
+        with open(place, "rb", buffering=0) as file:
+            writer.copy(path, file.fileno(), bool(mode & 0o100))
+    else:
+        raise BadTree("A source can hold files, directories and symlinks only", where=str(place))
+
+
+class _Ignores:
+    """The `.gitignore` files from `top` down, each read once."""
+
+    def __init__(self, top: Path) -> None:
+        self._top = os.fsencode(top)
+        self._files: dict[bytes, Ignores | None] = {}
+
+    def keeps(self, place: bytes, is_directory: bool) -> bool:
+        """Whether an entry below the top is part of the source. Its parents are known to be."""
+        folder, _, name = place.rpartition(b"/")
+        if name == b".git":
+            return False
+        if folder == self._top and (name in _OWN or (name == _RESULT and os.path.islink(place))):
+            return False
+        verdict = None
+        # The nearest file that says anything decides.
+        while verdict is None and len(folder) >= len(self._top):
+            if folder not in self._files:
+                self._files[folder] = _read(folder + b"/.gitignore")
+            patterns = self._files[folder]
+            if patterns is not None:
+                verdict = patterns.verdict(place[len(folder) + 1 :], is_directory)
+            folder = folder.rpartition(b"/")[0]
+        return not verdict
+
+
+def _read(place: bytes) -> Ignores | None:
+    """The patterns of a file. As for git, what a symlink leads to is none: it may be anything of this machine."""
+    try:
+        fd = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        text = os.read(fd, MAX_BYTES + 1)
+    finally:
+        os.close(fd)
+    if len(text) > MAX_BYTES:
+        raise BadTree(
+            "A file of patterns is too large", where=os.fsdecode(place), why=f"the limit is {MAX_BYTES} bytes"
+        )
+    return Ignores(text)

@@ -1,0 +1,116 @@
+"""Trees and their digests.
+
+A tree is a file, a symlink or a directory. Its digest is a BLAKE3 Merkle digest over names, executable bits, symlink
+targets and contents, and over nothing else. `docs/formats.md` gives the encoding.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from typing import TypeAlias
+
+from blake3 import blake3
+from fpack.store.errors import BadTree
+
+from .pool import FileNode
+
+MAX_NAME_BYTES = 255
+MAX_TARGET_BYTES = 4095
+MAX_DEPTH = 64
+MAX_PATH_BYTES = 3800
+CHUNK = 1 << 20
+
+Directory = dict[bytes, "Node"]
+Node: TypeAlias = "FileNode | bytes | Directory"  # bytes: a symlink's target
+
+
+def check_entry(name: bytes) -> bytes:
+    """`name` if a tree's entry can have it, else BadTree."""
+    if not name or name in (b".", b"..") or b"/" in name or b"\0" in name:
+        raise BadTree(f"{os.fsdecode(name)!r} cannot be a file's name")
+    if len(name) > MAX_NAME_BYTES:
+        raise BadTree(f"A file's name has {len(name)} bytes", why=f"the limit is {MAX_NAME_BYTES}")
+    return name
+
+
+def check_target(target: bytes) -> bytes:
+    """`target` if a symlink can point there, else BadTree."""
+    if not target or b"\0" in target:
+        raise BadTree("A symlink's target is empty or holds a NUL byte")
+    if len(target) > MAX_TARGET_BYTES:
+        raise BadTree(f"A symlink's target has {len(target)} bytes", why=f"the limit is {MAX_TARGET_BYTES}")
+    return target
+
+
+def split(path: str) -> list[bytes]:
+    """The checked components of a relative path; BadTree if it is absolute, climbs, or is too long or too deep."""
+    raw = os.fsencode(path)
+    if len(raw) > MAX_PATH_BYTES:
+        raise BadTree(f"A path has {len(raw)} bytes", where=path[:80] + "...", why=f"the limit is {MAX_PATH_BYTES}")
+    parts = [check_entry(part) for part in raw.split(b"/")]
+    if len(parts) > MAX_DEPTH:
+        raise BadTree(f"A path is {len(parts)} levels deep", where=path[:80], why=f"the limit is {MAX_DEPTH}")
+    return parts
+
+
+def _entry(node: Node) -> tuple[bytes, bytes]:
+    if isinstance(node, FileNode):
+        return (b"x" if node.executable else b"f"), node.digest
+    if isinstance(node, bytes):
+        return b"l", blake3(node).digest()
+    return b"d", _directory(node)
+
+
+def _directory(entries: Directory) -> bytes:
+    out = [b"fpack directory 1\0"]
+    for name in sorted(entries):
+        letter, digest = _entry(entries[name])
+        out += (letter, name, b"\0", digest)
+    return blake3(b"".join(out)).digest()
+
+
+def tree_digest(node: Node) -> bytes:
+    """The 32-byte digest of a tree."""
+    letter, digest = _entry(node)
+    return blake3(b"fpack tree 1\0" + letter + digest).digest()
+
+
+def scan(
+    path: str | bytes,
+    depth: int = 0,
+    keep: Callable[[bytes, bool], bool] | None = None,
+    read: Callable[[bytes, os.stat_result], FileNode] | None = None,
+) -> Node:
+    """The tree at `path` on disk, read and hashed. BadTree for what a tree cannot hold.
+
+    keep(path, is directory) tells which entries below the top count; by default all. read: what hashes a file, by
+    default `read_file`.
+    """
+    path = os.fsencode(path)
+    if depth > MAX_DEPTH:
+        raise BadTree(f"A tree is more than {MAX_DEPTH} levels deep", where=os.fsdecode(path))
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode):
+        return check_target(os.readlink(path))
+    if stat.S_ISDIR(status.st_mode):
+        entries: Directory = {}
+        for name in sorted(os.listdir(path)):
+            below = path + b"/" + name
+            if keep is None or keep(below, stat.S_ISDIR(os.lstat(below).st_mode)):
+                entries[check_entry(name)] = scan(below, depth + 1, keep, read)
+        return entries
+    if stat.S_ISREG(status.st_mode):
+        return (read or read_file)(path, status)
+    raise BadTree("A tree can hold files, directories and symlinks only", where=os.fsdecode(path))
+
+
+def read_file(path: str | bytes, status: os.stat_result) -> FileNode:
+    """A file on disk, read and hashed."""
+    hasher, size = blake3(), 0
+    with open(path, "rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            hasher.update(chunk)
+            size += len(chunk)
+    return FileNode(hasher.digest(), size, bool(status.st_mode & 0o100))

@@ -1,0 +1,278 @@
+"""Write a tree into a private directory: normalised, deduplicated, and hashed on the way.
+
+The writer keeps a model of what it wrote. A path is checked against the model, so an entry can never land behind a
+symlink or outside the directory, whatever an archive says; nobody else can write to the directory.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from blake3 import blake3
+from fpack.store.errors import BadTree
+
+from .pool import MTIME, FileNode, Pool
+from .tree import CHUNK, Directory, Node, check_target, split, tree_digest
+from .writeback import STEP, Writeback
+
+_TIMES = (MTIME, MTIME)
+_LARGE = 4 << 20
+# Other file systems, kernels and kinds of files than copy_file_range knows.
+_NOT_BY_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ETXTBSY)
+
+
+class TreeWriter:
+    """A tree in the making at `place`, which must not exist yet. Paths are relative; "" is the tree itself."""
+
+    def __init__(self, pool: Pool, place: Path) -> None:
+        self._pool = pool
+        self.place = place
+        self._base = os.fspath(place)
+        self._root: Node | None = None
+        self._finished = b""
+        self.folders = 0  # directories that were made so far
+
+    def mkdir(self, path: str) -> None:
+        """Make a directory, and its parents; one that is there already is left as it is."""
+        self._parents(split(path) if path else [], path)
+
+    def file(self, path: str, chunks: Iterable[bytes], executable: bool = False) -> FileNode:
+        """Write a file of `chunks` (any sizes) and return its node. The parents are made."""
+        folder, name, target = self._slot(path)
+        pieces: list[bytes] = []
+        size = 0
+        source = iter(chunks)
+        for piece in source:
+            pieces.append(piece)
+            size += len(piece)
+            if size >= CHUNK:
+                break
+        else:
+            content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            node = FileNode(blake3(content).digest(), size, executable)
+            if not self._pool.link(node, target):
+                self._write(node, target, [content])
+            return self._put(folder, name, node)
+        # Too large to hold: write it, and let the pool replace it if it has the same already.
+        hasher = blake3()
+        fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(fd, "wb", buffering=0) as out:
+                writeback = Writeback(out.fileno())
+                while True:
+                    block = b"".join(pieces)
+                    hasher.update(block)
+                    _write_all(out.fileno(), block)
+                    writeback.reached(size)
+                    pieces = []
+                    filled = 0
+                    for piece in source:
+                        pieces.append(piece)
+                        filled += len(piece)
+                        if filled >= CHUNK:
+                            break
+                    if not pieces:
+                        break
+                    size += filled
+                os.fchmod(out.fileno(), 0o555 if executable else 0o444)
+                os.utime(out.fileno(), _TIMES)
+        except BaseException:
+            os.unlink(target)
+            raise
+        node = FileNode(hasher.digest(), size, executable)
+        self._pool.adopt(node, target)
+        return self._put(folder, name, node)
+
+    def copy(self, path: str, source: int, executable: bool = False) -> FileNode:
+        """Write a file with what can be read from the descriptor `source`, by the kernel where it is large."""
+        if os.fstat(source).st_size < _LARGE:
+            return self.file(path, _pieces(source), executable)
+        folder, name, target = self._slot(path)
+        fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                size = _copy(source, fd)
+                # The copy is what is hashed: the original can change meanwhile.
+                hasher = blake3()
+                os.lseek(fd, 0, os.SEEK_SET)
+                for piece in _pieces(fd):
+                    hasher.update(piece)
+                os.fchmod(fd, 0o555 if executable else 0o444)
+                os.utime(fd, _TIMES)
+            finally:
+                os.close(fd)
+        except BaseException:
+            os.unlink(target)
+            raise
+        node = FileNode(hasher.digest(), size, executable)
+        self._pool.adopt(node, target)
+        return self._put(folder, name, node)
+
+    def link(self, path: str, node: FileNode, source: Path) -> None:
+        """Enter a file that is in the store already: `source` is where, used if the pool has lost it.
+
+        BadTree if `source` does not hold what `node` says: the pool would give it to everyone who wants that content.
+        """
+        folder, name, target = self._slot(path)
+        if not self._pool.link(node, target):
+            self._write(node, target, _content(source), check=True)
+        self._put(folder, name, node)
+
+    def symlink(self, path: str, to: str) -> None:
+        """Make a symlink to `to`, which is not looked at."""
+        folder, name, target = self._slot(path)
+        raw = check_target(os.fsencode(to))
+        os.symlink(raw, target)
+        os.utime(target, _TIMES, follow_symlinks=False)
+        self._put(folder, name, raw)
+
+    def entry(self, path: str) -> Node | None:
+        """What is at `path` so far, following no symlink."""
+        node = self._root
+        for part in split(path) if path else []:
+            if not isinstance(node, dict):
+                return None
+            node = node.get(part)
+        return node
+
+    def finish(self) -> bytes:
+        """Normalise the directories and return the tree's digest (32 bytes). Nothing can be added afterwards."""
+        if not self._finished:
+            if self._root is None:
+                raise BadTree("An output is empty", why="the builder wrote nothing")
+            if isinstance(self._root, dict):
+                self._seal(self._root, os.fsencode(self._base))
+            self._finished = tree_digest(self._root)
+        return self._finished
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return _size(self._root)
+
+    @property
+    def node(self) -> Node:
+        """The tree."""
+        if self._root is None:
+            raise BadTree("An output is empty", why="the builder wrote nothing")
+        return self._root
+
+    def _seal(self, directory: Directory, place: bytes) -> None:
+        for name, node in directory.items():
+            if isinstance(node, dict):
+                self._seal(node, place + b"/" + name)
+        os.chmod(place, 0o555)
+        os.utime(place, _TIMES)
+
+    def _write(self, node: FileNode, target: str, chunks: Iterable[bytes], check: bool = False) -> None:
+        mode = 0o555 if node.executable else 0o444
+        hasher = blake3()
+        fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            for chunk in chunks:
+                _write_all(fd, chunk)
+                if check:
+                    hasher.update(chunk)
+            if check and (hasher.digest() != node.digest or os.fstat(fd).st_size != node.size):
+                os.unlink(target)
+                raise BadTree("A file does not hold what its table says", where=target[len(self._base) + 1 :])
+            os.fchmod(fd, mode)
+            os.utime(fd, _TIMES)
+        finally:
+            os.close(fd)
+        self._pool.adopt(node, target)
+
+    def _put(self, folder: Directory | None, name: bytes, node: FileNode | bytes) -> FileNode:
+        if folder is None:
+            self._root = node
+        else:
+            folder[name] = node
+        return node if isinstance(node, FileNode) else FileNode(b"", 0, False)
+
+    def _slot(self, path: str) -> tuple[Directory | None, bytes, str]:
+        if path == "":
+            if self._root is not None:
+                raise BadTree("A tree cannot be both a file and a directory")
+            return None, b"", self._base
+        parts = split(path)
+        folder = self._parents(parts[:-1], path)
+        if parts[-1] in folder:
+            raise BadTree("A path occurs twice in one tree", where=path)
+        return folder, parts[-1], f"{self._base}/{path}"
+
+    def _parents(self, parts: list[bytes], path: str) -> Directory:
+        if self._root is None:
+            os.mkdir(self._base, 0o755)
+            self._root = {}
+        node = self._root
+        if not isinstance(node, dict):
+            raise BadTree("A tree cannot be both a file and a directory", where=path)
+        place = os.fsencode(self._base)
+        for part in parts:
+            place += b"/" + part
+            below = node.get(part)
+            if below is None:
+                os.mkdir(place, 0o755)
+                self.folders += 1
+                below = node[part] = {}
+            elif not isinstance(below, dict):
+                kind = "a symlink" if isinstance(below, bytes) else "a file"
+                raise BadTree(f"A path leads through {kind} of the same tree", where=path)
+            node = below
+        return node
+
+
+def _content(source: Path) -> Iterator[bytes]:
+    fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        yield from _pieces(fd)
+    finally:
+        os.close(fd)
+
+
+def _pieces(fd: int) -> Iterator[bytes]:
+    while piece := os.read(fd, CHUNK):
+        yield piece
+
+
+def _copy(source: int, fd: int) -> int:
+    """Copy from one descriptor to the other up to its end; how many bytes that were."""
+    size = 0
+    writeback = Writeback(fd)
+    kernel = True
+    while True:
+        if kernel:
+            try:
+                count = os.copy_file_range(source, fd, STEP)
+            except OSError as error:
+                if error.errno not in _NOT_BY_KERNEL:
+                    raise
+                kernel = False
+                continue
+        else:
+            piece = os.read(source, CHUNK)
+            _write_all(fd, piece)
+            count = len(piece)
+        if not count:
+            return size
+        size += count
+        writeback.reached(size)
+
+
+def _size(node: Node | None) -> int:
+    if isinstance(node, FileNode):
+        return node.size
+    if isinstance(node, dict):
+        return sum(map(_size, node.values()))
+    return 0
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    done = os.write(fd, data)
+    if done < len(data):
+        view = memoryview(data)
+        while done < len(data):
+            done += os.write(fd, view[done:])
