@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fpack.builders.rootfs.view import assemble
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -62,7 +64,7 @@ def build(folder: Path, tag: str, count: int) -> None:
         wanted.append(Output(digest(body)))
         bodies[digest(body)] = body
     kinds = Kinds()
-    made = Scheduler(store, kinds, Silent(), bodies=bodies, jobs=2).realise(wanted)
+    made = Scheduler(store, kinds, Silent(), assemble=assemble, bodies=bodies, jobs=2).realise(wanted)
     assert len(made) == count
     # Waited for, so that its time counts.
     kinds.close()

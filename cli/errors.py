@@ -5,10 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from fpack.cli.workspace.target import UsageError
+from fpack.store.errors import FpackError
 
 if TYPE_CHECKING:
     import click
+
+
+class UsageError(FpackError):
+    """The command line names something that there is not."""
+
+    exit_code = 2
+
 
 _EXTRA = re.compile(r"Got unexpected extra arguments? \((.*)\)\Z", re.DOTALL)
 _MISSING = re.compile(r"Missing argument '\[?([A-Z_]+)[\].]*'\.?\Z")

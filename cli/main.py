@@ -8,41 +8,14 @@ import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
+from fpack.cli.verbs import VERBS
+from fpack.cli.version import VERSION
+
 if TYPE_CHECKING:
     import click
 
-VERSION = "0.1.0"
 COLLECT = (100_000, 20, 50)  # when the interpreter looks for cycles
 
-# verb: one line of help. The module fpack.cli.<verb> holds the click command `command`.
-VERBS = {
-    "pack": "Make a container image of a package or a project.",
-    "build": "Build something and link to the result.",
-    "shell": "Enter a shell with exactly the tools that are named.",
-    "run": "Run one program of a package.",
-    "hook": "Print what enters a project's shell with its directory.",
-    "trust": "Let the hook enter a directory's shell.",
-    "untrust": "Have the hook enter a directory's shell no more.",
-    "init": "Write an fpack.fp for the project that is here.",
-    "verify": "Check that an image holds what its manifest says, and what Debian ships.",
-    "eval": "Show what an expression, a file or an attribute evaluates to.",
-    "repl": "Evaluate line by line.",
-    "doc": "Explain a function of the language, a file of the library or a curated package.",
-    "check": "Find what is wrong with files of the language, without evaluating them.",
-    "fmt": "Format files of the language.",
-    "lsp": "Serve editors: errors, documentation, completion, formatting.",
-    "lock": "Write down exactly which packages a project uses.",
-    "update": "Move the lock to what the archive has today.",
-    "why": "Show why a package is in an image.",
-    "size": "Show what an image's bytes are made of.",
-    "closure": "List all that something needs at run time.",
-    "search": "Find packages by name and description.",
-    "show": "Show what a package or a container is.",
-    "log": "Show the log of a build.",
-    "doctor": "Check that this machine can do what fpack does.",
-    "completion": "Print a script for completion in bash, zsh or fish.",
-    "gc": "Delete what nothing needs any more from the store.",
-}
 
 EXIT_CODES = """\b
 Exit codes:

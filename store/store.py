@@ -26,19 +26,9 @@ from .derivation import Derivation, Output
 from .errors import StoreError
 from .locks import FileLock
 from .path import STORE, StorePath, make, parse
+from .root import SHARED, default_root
 
-SHARED = "/fpack"
 _FOLDERS = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # the last one tells
-
-
-def default_root() -> Path:
-    """`$FPACK_ROOT`, else `/fpack` where it is writable, else `$XDG_DATA_HOME/fpack`."""
-    if named := os.environ.get("FPACK_ROOT"):
-        return Path(named).absolute()
-    if os.access(SHARED, os.W_OK):
-        return Path(SHARED)
-    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    return Path(data).absolute() / "fpack"
 
 
 class Finished(NamedTuple):

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from fpack.builders.debian import maintainer_scripts
 from fpack.builders.debian.control import parse_stanza
@@ -27,6 +27,9 @@ from fpack.store.errors import BadTree, FpackError
 from fpack.store.files.pool import FileNode
 from fpack.store.files.regular_file import open_regular
 from fpack.store.files.writer import TreeWriter
+
+if TYPE_CHECKING:
+    from .table import Services
 
 MAX_ENTRIES = 250_000
 MAX_CONTROL = 64 << 20
@@ -340,3 +343,8 @@ def _by_name(records: list[Value]) -> list[Value]:
     for record in records:
         first.setdefault((record["name"], tuple(record.get("members", ()))), record)
     return [first[key] for key in sorted(first)]
+
+
+def make(services: Services) -> Deb:
+    """Return the builder of the kind."""
+    return Deb()

@@ -11,7 +11,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.builders.exec.hints import advice
 from fpack.builders.exec.links import linked
@@ -34,6 +34,9 @@ _MEANS = (
     ("Resource temporarily unavailable", "it may not have more than {0.processes} processes at once"),
     ("File too large", "it may not write more than {0.size} bytes"),
 )
+
+if TYPE_CHECKING:
+    from .table import Services
 _NO_ROOM = "No space left on device"
 _LITTLE = 64 << 20  # bytes of a disk that is full
 _MAX_LINE = 8192
@@ -370,3 +373,10 @@ def kept_shell(kept: Kept) -> int:
 def kept_place(kept: Kept) -> Path:
     """Where the files of a failed build are."""
     return kept.work.place
+
+
+def make(services: Services) -> Exec:
+    """Return the builder of the kind."""
+    from fpack.builders.sandbox.local_executor import Local
+
+    return Exec(Local(), Options(services.keep_failed))

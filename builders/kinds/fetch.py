@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fpack.builders.net.errors import HttpError, NotFound
 from fpack.builders.net.http import Http
@@ -18,6 +19,9 @@ from fpack.builders.protocol import BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.tree import CHUNK
+
+if TYPE_CHECKING:
+    from .table import Services
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -67,3 +71,10 @@ def _chunks(place: Path) -> Iterator[bytes]:
     with open(place, "rb", buffering=0) as file:
         while chunk := file.read(CHUNK):
             yield chunk
+
+
+def make(services: Services) -> Fetch:
+    """Return the builder of the kind."""
+    from fpack.builders.net.http import Http
+
+    return Fetch(Http(), services.origins, services.missing)

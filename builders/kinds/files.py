@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blake3 import blake3
 from fpack.builders.payload import meta
@@ -20,6 +21,9 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.tree import CHUNK
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
+
+if TYPE_CHECKING:
+    from .table import Services
 
 MAX_ID = 0xFFFFFFFE
 _LARGE = 32 << 20  # bytes from which on a second thread is worth its start
@@ -218,3 +222,8 @@ def _chunks(place: Path, check: Callable[[], None]) -> Iterator[bytes]:
         while chunk := file.read(CHUNK):
             check()
             yield chunk
+
+
+def make(services: Services) -> Files:
+    """Return the builder of the kind."""
+    return Files()

@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from fpack.builders.net.errors import HttpError, NotFound, combined
 from fpack.builders.net.http import Http
@@ -24,6 +24,9 @@ from fpack.builders.protocol import BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.tree import CHUNK
+
+if TYPE_CHECKING:
+    from .table import Services
 
 # Go's own limits of a module: of what is in its archive, and of its go.mod.
 MAX_ZIP, MAX_MOD = 500 << 20, 16 << 20
@@ -169,3 +172,10 @@ def _chunks(place: Path) -> Iterator[bytes]:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
         while chunk := file.read(CHUNK):
             yield chunk
+
+
+def make(services: Services) -> Gomod:
+    """Return the builder of the kind."""
+    from fpack.builders.net.http import Http
+
+    return Gomod(Http())

@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders.linking import store_paths
 from fpack.builders.oci import config as configuration
@@ -31,6 +31,9 @@ from fpack.store.files.regular_file import open_regular
 from fpack.store.path import STORE, StorePath, clean_name, parse
 
 from . import layer as layers
+
+if TYPE_CHECKING:
+    from .table import Services
 
 MIN_LAYERS, MAX_LAYERS = 3, 120
 HISTORY_NAMES = 8
@@ -361,3 +364,8 @@ def _story(group: Group) -> str:
     names = [item.packages[0] if item.packages else item.path.name for item in group.items]
     more = f" and {len(names) - HISTORY_NAMES} more" if len(names) > HISTORY_NAMES else ""
     return f"fpack: {', '.join(names[:HISTORY_NAMES])}{more}"
+
+
+def make(services: Services) -> Image:
+    """Return the builder of the kind."""
+    return Image()

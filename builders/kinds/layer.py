@@ -11,7 +11,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.format import encode_entry
@@ -25,6 +25,9 @@ from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.writer import TreeWriter
+
+if TYPE_CHECKING:
+    from .table import Services
 
 # Files of the output: the layer's entries as a manifest has them, see `manifest.format` and `manifest.json_form`.
 ENTRIES, ENTRIES_JSON = "entries", "entries.json"
@@ -177,3 +180,8 @@ def _describe(task: Task, found: Contents, writer: TreeWriter) -> None:
 def read(directory: Path) -> LayerInfo:
     """What the layer at `directory` on disk says of itself."""
     return decode((directory / "layer").read_bytes())
+
+
+def make(services: Services) -> Layer:
+    """Return the builder of the kind."""
+    return Layer()

@@ -9,6 +9,7 @@ import hashlib
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fpack.builders.manifest import format as form
 from fpack.builders.manifest import json_form, referrer
@@ -23,6 +24,9 @@ from fpack.store.path import StorePath
 from fpack.store.store import Store
 
 from .layer import ENTRIES, ENTRIES_JSON
+
+if TYPE_CHECKING:
+    from .table import Services
 
 CANONICAL_FILE, JSON_FILE = "manifest.msgpack", "manifest.json"
 ZSTD_LEVEL = 9
@@ -111,3 +115,8 @@ def _chunks(place: Path) -> Iterator[bytes]:
     with open(place, "rb", buffering=0) as file:
         while chunk := file.read(CHUNK):
             yield chunk
+
+
+def make(services: Services) -> Manifest:
+    """Return the builder of the kind."""
+    return Manifest(StoreGraph(services.store))

@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fpack.builders.net.errors import HttpError, combined
@@ -21,6 +22,9 @@ from fpack.builders.protocol import BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.tree import CHUNK
+
+if TYPE_CHECKING:
+    from .table import Services
 
 MAX_SIZE = 2 << 30
 # Strongest first; sha1 is what locks of old have alone, and it proves nothing.
@@ -103,3 +107,10 @@ def _chunks(place: Path) -> Iterator[bytes]:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
         while chunk := file.read(CHUNK):
             yield chunk
+
+
+def make(services: Services) -> Npm:
+    """Return the builder of the kind."""
+    from fpack.builders.net.http import Http
+
+    return Npm(Http(), services.origins)

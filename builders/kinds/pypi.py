@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import unescape
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
 from fpack.builders.net.errors import HttpError
@@ -31,6 +31,9 @@ _LINK = re.compile(r"""<a\s[^>]*?href\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
 _WHEEL = re.compile(
     r"(?P<name>[^-]+)-(?P<version>[^-]+)(?:-\d[^-]*)?-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<platform>[^-]+)\.whl\Z"
 )
+
+if TYPE_CHECKING:
+    from .table import Services
 _SHA256 = re.compile(r"(?:.*[#&])?sha256=([0-9a-f]{64})")
 _OLD = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armhf": "armv7l", "ppc64el": "ppc64le"}
@@ -237,3 +240,10 @@ def _nothing(project: str, version: str, offered: Sequence[File], allowed: set[s
         why=f"{len(allowed)} hashes, looked for in {len(pip_indexes())} indexes and {len(pip_folders())} directories",
         hint="pip config list shows where is looked; lock again if the files were replaced",
     )
+
+
+def make(services: Services) -> Pypi:
+    """Return the builder of the kind."""
+    from fpack.builders.net.http import Http
+
+    return Pypi(Http(), services.origins)

@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fpack.builders.linking import essential, linker, store_paths
 from fpack.builders.linking.linker import Linked, Missing, Reason
@@ -32,6 +33,9 @@ from fpack.store.files.regular_file import open_regular
 from fpack.store.files.tree import CHUNK
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
+
+if TYPE_CHECKING:
+    from .table import Services
 
 DEPENDS, LINKED = "depends", "linked"
 FIRST = "base-files"
@@ -352,3 +356,8 @@ def _small_files(task: Task, sources: Sequence[tuple[str, str]]) -> Iterator[tup
             content = file.read(_MAX_CONF + 1)
         if len(content) <= _MAX_CONF:
             yield path, content
+
+
+def make(services: Services) -> Root:
+    """Return the builder of the kind."""
+    return Root()

@@ -9,7 +9,7 @@ import hashlib
 import posixpath
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.builders.debian.control import parse_stanza
 from fpack.builders.payload import meta
@@ -22,6 +22,9 @@ from fpack.store.errors import BadTree
 from fpack.store.files.pool import FileNode
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import parse
+
+if TYPE_CHECKING:
+    from .table import Services
 
 SET_ID = 0o6000
 STATUS = "var/lib/dpkg/status.d"
@@ -234,3 +237,8 @@ def dpkg_status(control: str) -> bytes:
 def _status_entry(package: str, content: bytes, node: FileNode) -> Entry:
     path = f"{STATUS}/{package}"
     return Entry(path, meta.FILE, 0o644, 0, 0, "", "", node.size, node.digest, hashlib.sha256(content).digest())
+
+
+def make(services: Services) -> Slice:
+    """Return the builder of the kind."""
+    return Slice()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fpack.builders.protocol import BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.source import SourceTree
+
+if TYPE_CHECKING:
+    from .table import Services
 
 
 class Source:
@@ -35,3 +39,8 @@ class Source:
         if writer.finish().hex() != digest:
             raise BuildError("A source changed while it was read", where=str(place), hint="run the command again")
         return Built(writer)
+
+
+def make(services: Services) -> Source:
+    """Return the builder of the kind."""
+    return Source(services.source_paths)

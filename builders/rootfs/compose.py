@@ -118,7 +118,7 @@ _Owned = tuple[SliceTable, Entry]
 
 def _decide(one: _Owned, two: _Owned) -> tuple[_Owned, _Owned]:
     """(winner, loser) of two different files at one path."""
-    forward, backward = one[0].replaces(two[0]), two[0].replaces(one[0])
+    forward, backward = replaces(one[0], two[0]), replaces(two[0], one[0])
     if forward != backward:
         return (one, two) if forward else (two, one)
     raise BuildError(

@@ -18,7 +18,7 @@ from fpack.store.path import StorePath
 from fpack.store.store import Store
 
 from .reporter import Reporter
-from .task import StoreTask
+from .task import Assemble, StoreTask
 
 
 class Compared(NamedTuple):
@@ -33,10 +33,11 @@ class Compared(NamedTuple):
 class Again:
     """Builds `digest` again, as often as wanted. Use it as a context manager: the trees go at its end."""
 
-    def __init__(self, store: Store, digest: bytes, reporter: Reporter) -> None:
+    def __init__(self, store: Store, digest: bytes, reporter: Reporter, assemble: Assemble) -> None:
         self._store = store
         self._digest = digest
         self._reporter = reporter
+        self._assemble = assemble
         self._tasks: list[StoreTask] = []
         drv = store.derivation(digest)
         if drv is None:
@@ -62,7 +63,8 @@ class Again:
         # What notes the time should note another.
         time.sleep(max(0.0, 1.05 - time.time() % 1))
         key = f"again-{self._digest.hex()}"
-        task = StoreTask(self._store, self._resolved, self._digest, key, self._reporter, threading.Event())
+        stop = threading.Event()
+        task = StoreTask(self._store, self._resolved, self._digest, key, self._reporter, stop, self._assemble)
         self._tasks.append(task)
         try:
             made = builder.build(task)

@@ -17,7 +17,7 @@ from fpack.store.path import StorePath
 from fpack.store.store import Finished, Store
 
 from .reporter import Outcome, Reporter
-from .task import StoreTask
+from .task import Assemble, StoreTask
 
 
 class Result(NamedTuple):
@@ -47,6 +47,7 @@ class Run:
         key: bytes,
         reporter: Reporter,
         stop: threading.Event,
+        assemble: Assemble,
         leave: Callable[[], None] = lambda: None,
     ) -> None:
         self.answer: list[StorePath] = []
@@ -57,7 +58,7 @@ class Run:
         self._drv = drv
         self._digest = digest
         self._key = key
-        self._task = StoreTask(store, drv, digest, key.hex(), reporter, stop)
+        self._task = StoreTask(store, drv, digest, key.hex(), reporter, stop, assemble)
         self._steps: Steps | None = None
         self._begun = False
         self._leave = leave

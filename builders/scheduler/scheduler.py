@@ -27,6 +27,7 @@ from fpack.store.store import Store
 from .malloc import return_freed_memory
 from .reporter import Outcome, Reporter
 from .run import Result, Run, known
+from .task import Assemble
 
 NETWORK_JOBS = 12
 _LEAVING = 16  # runs that wait for the disk, at most
@@ -71,7 +72,10 @@ class _Job:
 
 
 class Scheduler:
-    """bodies: derivations that may not be in the database yet, by digest, encoded."""
+    """bodies: derivations that may not be in the database yet, by digest, encoded.
+
+    assemble: makes a root one directory.
+    """
 
     def __init__(
         self,
@@ -79,6 +83,7 @@ class Scheduler:
         builders: Mapping[str, Builder],
         reporter: Reporter,
         *,
+        assemble: Assemble,
         bodies: Mapping[bytes, bytes] | None = None,
         jobs: int = 0,
         keep_going: bool = False,
@@ -86,6 +91,7 @@ class Scheduler:
         self._store = store
         self._builders = builders
         self._reporter = reporter
+        self._assemble = assemble
         self._bodies = dict(bodies or {})
         self._written = False
         self._cores = jobs or len(os.sched_getaffinity(0))
@@ -261,7 +267,7 @@ class Scheduler:
                     builder = self._builders[job.drv.kind]
                     lock = FileLock(self._store.root / "locks" / f"build-{job.key.hex()}")
                     task = (self._store, job.resolved, job.digest, job.key, self._reporter, self._stop)
-                    job.run = Run(builder, lock, *task, self._leaver(job))
+                    job.run = Run(builder, lock, *task, self._assemble, self._leaver(job))
                 self._running[network] += 1
                 self._reporter.started(job.digest)
                 if len(self._threads[network]) < self._running[network] + self._leaving[network]:

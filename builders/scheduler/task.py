@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fpack.builders.protocol import Cancelled
@@ -17,12 +17,24 @@ from fpack.store.store import Store
 from .build_log import BuildLog
 from .reporter import Reporter
 
+Assemble = Callable[[Store, StorePath], Path]
+
 
 class StoreTask:
-    """drv: the resolved derivation. digest: names it in reports. key: the realisation's, hexadecimal."""
+    """drv: the resolved derivation. digest: names it in reports. key: the realisation's, hexadecimal.
+
+    assemble: makes a root one directory.
+    """
 
     def __init__(
-        self, store: Store, drv: Derivation, digest: bytes, key: str, reporter: Reporter, stop: threading.Event
+        self,
+        store: Store,
+        drv: Derivation,
+        digest: bytes,
+        key: str,
+        reporter: Reporter,
+        stop: threading.Event,
+        assemble: Assemble,
     ) -> None:
         self.name = drv.name
         self.args = drv.args
@@ -34,6 +46,7 @@ class StoreTask:
         self._key = key
         self._reporter = reporter
         self._stop = stop
+        self._assemble = assemble
         self._places: list[Path] = []
 
     def disk(self, path: StorePath | str) -> Path:
@@ -42,9 +55,7 @@ class StoreTask:
 
     def view(self, root: StorePath) -> Path:
         """A root as one directory."""
-        from fpack.builders.rootfs.view import assemble
-
-        return assemble(self._store, root)
+        return self._assemble(self._store, root)
 
     def payload(self, slice_: StorePath) -> StorePath | None:
         """The payload that a slice was cut from."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from fpack.builders.kinds.source import Source
 from fpack.builders.manifest.format import Head
 from fpack.builders.manifest.reader import Reader
 from fpack.builders.protocol import Builder, Built, BuiltAll, Steps, Task
 from fpack.builders.scheduler.reporter import Reporter
 from fpack.builders.scheduler.scheduler import Scheduler
+from fpack.builders.scheduler.task import Assemble
 from fpack.builders.verify.evidence.local import AtHand
 from fpack.store import canonical
 from fpack.store.canonical import Value
@@ -56,11 +56,20 @@ class FetchAtHand:
 
 
 def rebuild(
-    reader: Reader, folder: Path, builders: Mapping[str, Builder], hand: AtHand, reporter: Reporter, jobs: int = 0
+    reader: Reader,
+    folder: Path,
+    builders: Mapping[str, Builder],
+    source: Callable[[Mapping[str, Path]], Builder],
+    hand: AtHand,
+    reporter: Reporter,
+    assemble: Assemble,
+    jobs: int = 0,
 ) -> Path:
     """Build the image of a manifest in a new store in `folder`; where its output lies.
 
-    builders: what makes each kind. hand: files and sources that need not be fetched again.
+    builders: what makes each kind. source: makes the builder of sources from where each lies, by its tree's digest.
+    hand: files and sources that need not be fetched again. assemble: makes a root one directory.
+    The caller hands these in: what verifies an image shares no code with what made it.
     """
     store = Store(folder)
     fetched: _Index = {}
@@ -73,9 +82,11 @@ def rebuild(
             fetched[str(made.args.get("sha256")), made.name, bool(made.args.get("executable", False))] = place
         elif place is not None:
             sources[str(made.args.get("tree"))] = place
-    own: dict[str, Builder] = {"fetch": FetchAtHand(builders["fetch"], fetched), "source": Source(sources)}
+    own: dict[str, Builder] = {"fetch": FetchAtHand(builders["fetch"], fetched), "source": source(sources)}
     try:
-        scheduler = Scheduler(store, ChainMap(own, cast(Any, builders)), reporter, bodies=bodies, jobs=jobs)
+        scheduler = Scheduler(
+            store, ChainMap(own, cast(Any, builders)), reporter, assemble=assemble, bodies=bodies, jobs=jobs
+        )
         (path,) = scheduler.realise([Output(bytes.fromhex(reader.head.image.derivation))])
         return store.disk(path)
     finally:

@@ -26,13 +26,14 @@ class NotReproducible(FpackError):
 
 def again(workspace: Workspace, output: Output, rounds: int) -> None:
     """Build an output `rounds` times more, each time with another number of cores, place, time and build user."""
+    from fpack.builders.rootfs.view import assemble
     from fpack.builders.scheduler.rebuild import Again
     from fpack.cli.ui.progress import reporter
     from fpack.cli.ui.render import note
 
     shown = reporter(workspace.options.verbose, logs=workspace.options.build_logs)
     try:
-        with Again(workspace.store, output.derivation, shown) as builds:
+        with Again(workspace.store, output.derivation, shown, assemble) as builds:
             for number in range(1, rounds + 1):
                 cores = number if number != len(os.sched_getaffinity(0)) else rounds + 1
                 compared = builds.run(_builder(workspace, builds.drv.kind, cores))

@@ -17,10 +17,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.cli.paths import PROJECT_FILE
 from fpack.cli.shells import cache
-from fpack.cli.shells.warm_start import PROJECT_FILE, store_root
+from fpack.cli.workspace import evaluation_log
 from fpack.store.errors import FpackError
 from fpack.store.files.owners import find_above
+from fpack.store.root import default_directory
 
 if TYPE_CHECKING:
     from fpack.cli.workspace.target import Target
@@ -95,7 +97,7 @@ def _answer(request: Request) -> int | None:
         return None
     try:
         read, text = marshal.loads(data)
-        if not cache.unchanged(cache.Read(*read), time.time()):
+        if not evaluation_log.unchanged(evaluation_log.Read(*read), time.time()):
             return None
     except (ValueError, TypeError, EOFError):
         return None
@@ -138,7 +140,7 @@ def _directory() -> Path:
 
 def _name(request: Request) -> str:
     """The name of an answer: what was asked for, and all from which its meaning comes but the files."""
-    from fpack.cli.main import VERSION
+    from fpack.cli.version import VERSION
 
     cwd = os.getcwd()
     what = request.what or ""
@@ -149,7 +151,7 @@ def _name(request: Request) -> str:
     # A user's own lock is where the state is.
     state = os.environ.get("XDG_STATE_HOME", "") + "\0" + os.environ.get("HOME", "")
     more = ("build", cwd if is_file else "", lock, state, request.arch)
-    return cache.name_of(VERSION, store_root(), (what,), project, *more)
+    return cache.name_of(VERSION, default_directory(), (what,), project, *more)
 
 
 class Keeper:
@@ -160,9 +162,9 @@ class Keeper:
 
     def __init__(self, request: Request | None) -> None:
         self._request = request
-        self._recorder = cache.Recorder()
+        self._recorder = evaluation_log.Recorder()
         self._began = 0.0
-        self._read: cache.Read | None = None
+        self._read: evaluation_log.Read | None = None
 
     def __enter__(self) -> Keeper:
         if self._request is not None:
@@ -191,7 +193,7 @@ class Keeper:
             folders.append(os.path.realpath(home))
             also.append(os.path.join(os.path.realpath(home), PROJECT_FILE))
         own_lock = target.project is None and workspace.options.lock is None
-        read = self._recorder.read(folders, also, time.time() + cache.DAY if own_lock else 0)
+        read = self._recorder.read(folders, also, time.time() + evaluation_log.DAY if own_lock else 0)
         seen = [signature for _, signature, _ in read.files] + [signature for _, signature in read.directories]
         # What changed meanwhile may have been read before or after.
         if all(signature[2] < self._began * 1e9 for signature in seen if signature):
@@ -200,10 +202,12 @@ class Keeper:
     def keep(self, path: StorePath) -> None:
         """Keep that this is what was asked for."""
         # A lock that was written just now is not the one that was read.
-        if self._request is not None and self._read is not None and cache.unchanged(self._read, time.time()):
+        if self._request is not None and self._read is not None and evaluation_log.unchanged(self._read, time.time()):
             from fpack.store.files import disk_cache
 
-            disk_cache.write(_directory(), _name(self._request), marshal.dumps((cache.plain(self._read), str(path))))
+            disk_cache.write(
+                _directory(), _name(self._request), marshal.dumps((evaluation_log.plain(self._read), str(path)))
+            )
 
 
 def _installation() -> list[str]:

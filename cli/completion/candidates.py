@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fpack.cli.main import VERBS
+from fpack.cli.verbs import VERBS
 
 if TYPE_CHECKING:
     import click
@@ -197,7 +197,8 @@ def targets(text: str) -> Answer:
 
 
 def _project() -> Path | None:
-    from fpack.cli.workspace.target import PROJECT_FILE, find_project
+    from fpack.cli.paths import PROJECT_FILE
+    from fpack.cli.workspace.target import find_project
 
     folder = find_project(Path.cwd())
     return folder / PROJECT_FILE if folder is not None else None
@@ -222,7 +223,7 @@ def _of_file(text: str) -> Answer:
 
 def _attributes(file: Path, text: str) -> list[Candidate]:
     """Paths of attributes below what `text` names up to its last dot, as far as the file's text tells."""
-    from fpack.cli.workspace.workspace import cache_directory
+    from fpack.cli.paths import cache_directory
     from fpack.lang.runtime import deep_stack
     from fpack.lang.runtime.limits import Limits
     from fpack.lang.syntax.parser import parse
@@ -315,7 +316,7 @@ def _indexes(release: str) -> list[Any]:
     from fpack.builders.debian.index import Cache
     from fpack.builders.debian.local_indexes import locked, newest
     from fpack.builders.debian.suites import RELEASES
-    from fpack.cli.workspace.workspace import cache_directory
+    from fpack.cli.paths import cache_directory
 
     workspace = _workspace()
     suites, cache, arch = RELEASES[release], Cache(cache_directory() / "debian"), workspace.arch

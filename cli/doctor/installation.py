@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpack.store.errors import FpackError
-from fpack.store.store import default_root
+from fpack.store.root import default_root
 
 from .machine import OK, PROBLEM, WARNING, Finding, existing
 

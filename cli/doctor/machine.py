@@ -277,7 +277,7 @@ def versions() -> Iterator[Finding]:
     import sqlite3
     from importlib.metadata import PackageNotFoundError, requires, version
 
-    from fpack.cli.main import VERSION
+    from fpack.cli.version import VERSION
 
     yield Finding(
         "version", OK, f"fpack {VERSION}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fpack.store import derivation
 from fpack.store.path import StorePath, parse
-from fpack.store.store import default_root
+from fpack.store.root import default_root
 
 if TYPE_CHECKING:
     from fpack.builders.debian.lock import PackagePin

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import megabytes
-from fpack.cli.workspace.target import UsageError
 from fpack.store.errors import printable
 
 from . import manifests

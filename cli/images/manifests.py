@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fpack.cli.main import VERSION
+from fpack.cli.version import VERSION
 from fpack.store import derivation
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output, placeholder

@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.cli.errors import UsageError
 from fpack.cli.options import Options
-from fpack.cli.workspace.target import UsageError
 from fpack.cli.workspace.workspace import Container, Workspace
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError

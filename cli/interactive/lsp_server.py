@@ -13,8 +13,8 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from fpack.cli.main import VERSION
-from fpack.cli.verbs.check import library
+from fpack.cli.version import VERSION
+from fpack.cli.workspace.lint_library import library
 from fpack.lang.runtime import deep_stack
 from fpack.lang.runtime.limits import Limits
 from fpack.store import processes

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.cli.options import Options
+from fpack.cli.paths import cache_directory
 from fpack.cli.ui import value_summary
-from fpack.cli.workspace.workspace import Workspace, cache_directory
+from fpack.cli.workspace.workspace import Workspace
 from fpack.lang.compiler.strictness import Mentions
 from fpack.lang.errors import EvalError, Fault, quote
 from fpack.lang.runtime import deep_stack
@@ -140,14 +141,14 @@ class Session:
 
     def load(self, file: Path) -> list[str]:
         """Begin anew with the names of a file."""
-        from fpack.cli.workspace import target as targets
+        from fpack.cli.errors import UsageError
 
         self.close()
         self.names = {}
         self.workspace = self._workspace()
         found = self.workspace.target(str(file))
         if found.file is None:
-            raise targets.UsageError("A file is loaded by its name", hint=":load ./fpack.fp")
+            raise UsageError("A file is loaded by its name", hint=":load ./fpack.fp")
         record = self.workspace.evaluator.load(found.file)
         self.names = dict(record)
         return list(record)
@@ -193,7 +194,7 @@ class Session:
         yield from (f"{base}.{_key(name)}" for name in sorted(names) if name.startswith(start.lstrip('"')))
 
     def _all_names(self) -> set[str]:
-        from fpack.cli.verbs.check import library
+        from fpack.cli.workspace.lint_library import library
         from fpack.lang.builtins.table import STRICT
         from fpack.lang.diagnostics.checker import HIDDEN
         from fpack.lang.syntax.lexer import KEYWORDS

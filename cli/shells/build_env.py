@@ -10,7 +10,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fpack.cli.workspace.target import Target, UsageError
+from fpack.cli.errors import UsageError
+from fpack.cli.workspace.target import Target
 
 from .cache import Entry
 from .model import Closure

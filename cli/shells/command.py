@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fpack.cli import options as shared
+from fpack.cli.errors import UsageError
 from fpack.cli.shells.sandbox.plan import is_its_own
 from fpack.cli.ui.render import short
-from fpack.cli.workspace.target import UsageError
 
 from . import devcontainer, session, warm_start
 from .activation import trust

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fpack.cli.workspace.target import UsageError
+from fpack.cli.errors import UsageError
 from fpack.store import processes
 from fpack.store.files import replace
 

@@ -17,9 +17,8 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fpack.cli.paths import make_place, state_directory
 from fpack.store.errors import FpackError
-
-from .atomic_dir import make_place, state_directory
 
 _FOLDER = "projects"
 

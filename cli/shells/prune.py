@@ -12,13 +12,14 @@ import time
 from collections.abc import Iterator
 
 from fpack.builders.sandbox.isolation import Isolation, filter_name
+from fpack.cli.workspace.evaluation_log import DAY
 from fpack.store import leases
 
 from . import cache, session
 from .cache import Entry
 
 _BUILD = "build"  # where somebody may have worked
-_KEPT = 30 * cache.DAY
+_KEPT = 30 * DAY
 
 
 def prune(store: str) -> None:
@@ -33,7 +34,7 @@ def prune(store: str) -> None:
             with leases.alone(store, entry.lease) as alone:
                 if alone:
                     _delete(place, entry)
-        elif (_age(place) > cache.DAY) if entry is None else not os.path.isdir(entry.store):
+        elif (_age(place) > DAY) if entry is None else not os.path.isdir(entry.store):
             # One without an entry is another version's, or in the making.
             _delete(place, None)
     _delete_dumps(os.path.join(os.path.dirname(cache.directory()), "zsh"))
@@ -78,12 +79,12 @@ def _unused(place: str, entry: Entry | None) -> Iterator[str]:
         elif name.startswith("filter-"):
             used = name in filters
         elif name.startswith("resolv-"):
-            used = _age(each.path) < cache.DAY
+            used = _age(each.path) < DAY
         elif name.startswith("shims-"):
             used = _leads_somewhere(each.path)
         else:
             # Half a directory, of a process that was killed.
-            used = not name.startswith(".made-") or _age(each.path) < cache.DAY
+            used = not name.startswith(".made-") or _age(each.path) < DAY
         if not used:
             yield each.path
 

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fpack.cli.errors import UsageError
 from fpack.cli.options import Options
-from fpack.cli.workspace.target import Target, UsageError
+from fpack.cli.workspace import evaluation_log
+from fpack.cli.workspace.evaluation_log import Recorder
+from fpack.cli.workspace.target import Target
 from fpack.store.errors import FpackError
 
 from . import cache, warm_start
 from .arguments import Request
-from .cache import Entry, Recorder, Service
+from .cache import Entry, Service
 from .model import Closure
 
 if TYPE_CHECKING:
@@ -274,5 +277,5 @@ def _save(place: str, entry: Entry, workspace: Workspace, recorder: Recorder, ta
         folders.append(os.path.realpath(target.project))
         also.append(os.path.realpath(target.project / "fpack.fp"))
     own_lock = target.project is None and workspace.options.lock is None
-    expires = time.time() + cache.DAY if own_lock else 0
+    expires = time.time() + evaluation_log.DAY if own_lock else 0
     cache.save(place, entry, recorder.read(folders, also, expires))

@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from fpack.builders.sandbox.isolation import Isolation, filter_name
+from fpack.cli.paths import make_place
 from fpack.cli.shells.sandbox.plan import Plan
 from fpack.store.errors import FpackError
 
-from .atomic_dir import beside, make_place
+from .atomic_dir import beside
 from .cache import Entry
 from .model import USUAL, Account, Closure, Host, Wishes
 from .sandbox import host, launch, plan

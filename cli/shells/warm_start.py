@@ -9,14 +9,15 @@ import os
 import sys
 from collections.abc import Sequence
 
+from fpack.cli.paths import PROJECT_FILE
 from fpack.store.errors import FpackError
 from fpack.store.files.owners import find_above
+from fpack.store.root import default_directory
 
 from . import cache
 from .arguments import Request, parse
 from .model import Wishes
 
-PROJECT_FILE = "fpack.fp"
 _SHOWN = 12  # programs that an error names
 
 
@@ -53,7 +54,7 @@ def main(argv: Sequence[str]) -> int | None:
 
 def place_of(request: Request) -> str:
     """The directory that keeps what a request asks for, from where one is."""
-    from fpack.cli.main import VERSION
+    from fpack.cli.version import VERSION
 
     cwd = os.getcwd()
     project = find_above(cwd, PROJECT_FILE) or ""
@@ -63,19 +64,9 @@ def place_of(request: Request) -> str:
     # A user's own lock is where the state is.
     state = "" if project else os.environ.get("XDG_STATE_HOME", "") + "\0" + os.environ.get("HOME", "")
     name = cache.name_of(
-        VERSION, store_root(), request.what, project, here, lock, state, request.arch, request.building
+        VERSION, default_directory(), request.what, project, here, lock, state, request.arch, request.building
     )
     return f"{cache.directory()}/{name}"
-
-
-def store_root() -> str:
-    """Where the store is; as `fpack.store.store.default_root` says, without its imports."""
-    if named := os.environ.get("FPACK_ROOT"):
-        return os.path.abspath(named)
-    if os.access("/fpack", os.W_OK):
-        return "/fpack"
-    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    return f"{os.path.abspath(data)}/fpack"
 
 
 def print_env(entry: cache.Entry, kind: str) -> int:
@@ -99,7 +90,7 @@ def chosen(request: Request, entry: cache.Entry) -> Wishes:
     wishes = request.wishes
     if wishes.command[:1] == ("",):
         if not entry.program:
-            from fpack.cli.workspace.target import UsageError
+            from fpack.cli.errors import UsageError
 
             names = entry.programs
             some = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

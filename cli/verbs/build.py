@@ -56,7 +56,7 @@ def command(
 ) -> int:
     """Make WHAT and print its store path. The link keeps it, and all that it needs, from gc."""
     from fpack.cli.builds.warm_start import Keeper, Request, show
-    from fpack.cli.workspace.target import UsageError
+    from fpack.cli.errors import UsageError
     from fpack.cli.workspace.workspace import Workspace
 
     options = shared.options(rest)

@@ -10,9 +10,7 @@ import click
 from fpack.cli import options
 
 if TYPE_CHECKING:
-    from fpack.lang.diagnostics.calls import Library
     from fpack.lang.diagnostics.checker import Finding
-    from fpack.lang.runtime.limits import Limits
 
 
 @click.command(
@@ -31,6 +29,7 @@ def command(files: tuple[Path, ...], as_json: bool, eval_memory: str | None, eva
 
     Nothing is evaluated, fetched or built. The exit status is 1 if there are errors; warnings alone give 0.
     """
+    from fpack.cli.workspace.lint_library import check_file, library
     from fpack.cli.workspace.source_files import find
     from fpack.lang.runtime.limits import Limits
 
@@ -42,43 +41,6 @@ def command(files: tuple[Path, ...], as_json: bool, eval_memory: str | None, eva
     else:
         _show(found, errors)
     return int(errors > 0)
-
-
-def library() -> Library:
-    """What files may import: the standard library and the curated packages."""
-    from fpack.cli.workspace.workspace import cache_directory, curated
-    from fpack.lang.diagnostics.checker import library_of
-
-    places = list(curated().values())
-    return library_of([places[0].parent] if places else [], cache_directory() / "modules")
-
-
-def check_file(place: Path, known: Library, limits: Limits) -> list[Finding]:
-    """What is wrong with one file; that it cannot be read, or takes too much, is a finding of its own."""
-    from fpack.cli.workspace import source_files
-    from fpack.lang.diagnostics.checker import Finding, check, directory_of
-    from fpack.lang.errors import EvalError, Fault
-    from fpack.lang.runtime import deep_stack
-
-    try:
-        source = source_files.source(source_files.read(place), source_files.shown(place))
-    except EvalError as error:
-        return [Finding("syntax", error)]
-    directory = directory_of(place)
-    source.library = any(directory == d or directory.startswith(d + "/") for d in known.directories)
-
-    def work() -> list[Finding]:
-        try:
-            return check(source, directory, known)
-        except RecursionError:
-            return [Finding("syntax", source.error(0, 0, "This text is nested too deeply"))]
-
-    limits.restart()
-    try:
-        result: list[Finding] = deep_stack.run(work, limits)
-    except Fault as fault:
-        return [Finding("syntax", source.error(0, 0, fault.what, why=fault.why, hint=fault.hint))]
-    return result
 
 
 def _show(found: list[Finding], errors: int) -> None:

@@ -43,8 +43,8 @@ Examples:
 @shared.building
 def command(what: str | None, as_tree: bool, by_size: bool, paths: bool, as_json: bool, **rest: Any) -> int:
     """List all that WHAT needs at run time: a container's packages, or a built thing's store paths."""
+    from fpack.cli.errors import UsageError
     from fpack.cli.ui.layout import Page, show, tree
-    from fpack.cli.workspace.target import UsageError
     from fpack.cli.workspace.workspace import Workspace
 
     if as_tree and by_size:

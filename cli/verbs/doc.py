@@ -31,8 +31,9 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(name: str | None, as_json: bool) -> int:
     """Explain NAME: how it is written, what it does, and examples."""
-    from fpack.cli.workspace.target import UsageError
-    from fpack.cli.workspace.workspace import cache_directory, curated
+    from fpack.cli.errors import UsageError
+    from fpack.cli.paths import cache_directory
+    from fpack.cli.workspace.workspace import curated
     from fpack.lang import documentation as docs
     from fpack.lang.errors import quote
     from fpack.store.errors import one_line
@@ -71,7 +72,7 @@ def _plain(found: Doc | Manual) -> dict[str, Any]:
 
 
 def _own(name: str, cache: Path) -> Manual:
-    from fpack.cli.workspace.target import UsageError
+    from fpack.cli.errors import UsageError
     from fpack.lang import documentation as docs
     from fpack.lang.runtime import deep_stack
     from fpack.lang.runtime.limits import Limits

@@ -34,8 +34,8 @@ Examples:
 def command(contents: bool, repair: bool, as_json: bool, **rest: Any) -> int:
     """Check that this machine can do what fpack does. The exit status is 1 where there is a problem."""
     from fpack.cli.doctor.machine import OK, PROBLEM
+    from fpack.cli.errors import UsageError
     from fpack.cli.ui.layout import Page, show
-    from fpack.cli.workspace.target import UsageError
 
     if repair and not contents:
         raise UsageError("--repair mends what --store finds", hint="fpack doctor --store --repair")
@@ -62,7 +62,7 @@ def _findings(options: shared.Options, contents: bool, repair: bool) -> Iterator
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import FpackError
-    from fpack.store.store import default_root
+    from fpack.store.root import default_root
 
     now = time.time()
     place = default_root()

@@ -23,7 +23,7 @@ Examples:
 @shared.locking
 def command(what: str | None, expression: str | None, as_json: bool, **rest: Any) -> int:
     """Evaluate WHAT and print its value. Nothing is built."""
-    from fpack.cli.workspace.target import UsageError
+    from fpack.cli.errors import UsageError
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import printable
 

@@ -45,10 +45,10 @@ def command(
     files: tuple[Path, ...], check: bool, diff: bool, as_json: bool, eval_memory: str | None, eval_time: str | None
 ) -> int:
     """Format FILES, and all .fp files in DIRS. The meaning never changes, and comments stay."""
+    from fpack.cli.errors import UsageError
     from fpack.cli.options import print_json
     from fpack.cli.ui.render import note, relative, short, show_error
     from fpack.cli.workspace.source_files import find
-    from fpack.cli.workspace.target import UsageError
     from fpack.lang.errors import EvalError
     from fpack.lang.runtime.limits import Limits
     from fpack.store.errors import FpackError, printable
@@ -111,8 +111,8 @@ def difference(outcome: Outcome, name: str) -> str:
 
 
 def _outcome(name: str, text: str, limits: Limits) -> Outcome:
+    from fpack.cli.paths import cache_directory
     from fpack.cli.workspace.source_files import source
-    from fpack.cli.workspace.workspace import cache_directory
     from fpack.lang.errors import Fault
     from fpack.lang.format.formatter import format_source
     from fpack.lang.runtime import deep_stack

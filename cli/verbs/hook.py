@@ -87,7 +87,8 @@ def command(kind: str, enter: Path | None) -> int:
 
     A project is entered once it is trusted: fpack shell in it, or fpack trust, says so.
     """
-    from fpack.cli.shells import atomic_dir, cache, warm_start
+    from fpack.cli.paths import make_place
+    from fpack.cli.shells import cache, warm_start
     from fpack.cli.shells.activation import shims, trust
     from fpack.cli.shells.activation.shell_text import assignment, exports, leaving, word
     from fpack.cli.shells.arguments import Request
@@ -112,7 +113,7 @@ def command(kind: str, enter: Path | None) -> int:
         return 0
     request = Request("shell")
     place = warm_start.place_of(request)
-    atomic_dir.make_place(place)
+    make_place(place)
     # Before anything is read, and said also where that fails: a change from here on is one.
     stamp = Path(place, "tried")
     stamp.touch()

@@ -25,12 +25,13 @@ Examples:
 def command(folder: Path | None, only_print: bool, release: str, as_json: bool, **rest: Any) -> int:
     """Look at the project in FOLDER (else here), and write an fpack.fp with its build, an image and a shell; and a
     .gitignore where there is none, as what that leaves out is no part of the source."""
+    from fpack.cli.errors import UsageError
     from fpack.cli.init.detect import guess, others
     from fpack.cli.init.gitignore import ignored
     from fpack.cli.init.project import read_project
     from fpack.cli.init.template import attribute_of, render
+    from fpack.cli.paths import PROJECT_FILE
     from fpack.cli.ui.render import note, short
-    from fpack.cli.workspace.target import PROJECT_FILE, UsageError
     from fpack.store.errors import FpackError
 
     place = Path(os.path.realpath(folder or Path.cwd()))
@@ -102,7 +103,7 @@ def _write(target: Path, content: str) -> None:
 
 def _check_release(release: str) -> None:
     from fpack.builders.debian.suites import RELEASES
-    from fpack.cli.workspace.target import UsageError
+    from fpack.cli.errors import UsageError
 
     if release not in RELEASES:
         raise UsageError(f"There is no release {release!r}", hint=f"there are {', '.join(sorted(RELEASES))}")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
+from fpack.cli.errors import UsageError
 from fpack.cli.images.engines import ENGINES
 from fpack.cli.images.formats import DEFAULT, FORMS, Form
 from fpack.cli.ui.render import megabytes, note, short
-from fpack.cli.workspace.target import UsageError
 
 if TYPE_CHECKING:
     from fpack.cli.images.packing import Made

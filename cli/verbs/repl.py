@@ -135,8 +135,8 @@ def _do(session: Session, text: str) -> None:
 
 
 def _command(session: Session, name: str, rest: str) -> None:
+    from fpack.cli.errors import UsageError
     from fpack.cli.interactive.repl_session import unknown
-    from fpack.cli.workspace.target import UsageError
 
     rest = rest.strip()
     near = [each for each in COMMANDS if len(name) > 1 and each.startswith(name)]
@@ -190,7 +190,7 @@ def _readline(session: Session) -> Any:
 
 def history_file() -> Path | None:
     """The file with the lines of earlier sessions; None if others can put something else there."""
-    from fpack.cli.shells.atomic_dir import make_place, state_directory
+    from fpack.cli.paths import make_place, state_directory
 
     try:
         make_place(state_directory(), "XDG_STATE_HOME", "the lines of this session")

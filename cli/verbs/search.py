@@ -47,7 +47,8 @@ def command(words: tuple[str, ...], release: str | None, limit: int, as_json: bo
     Curated packages come first; they are images that are made with care. All others are named debian.RELEASE.NAME
     where something is packed.
     """
-    from fpack.cli.workspace.target import UsageError, find_project
+    from fpack.cli.errors import UsageError
+    from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
 
     wanted = [word.lower() for text in words for word in text.split()]
@@ -92,7 +93,7 @@ def _debian(packages: Packages, words: Sequence[str]) -> list[Found]:
     from fpack.builders.debian.index import Cache
     from fpack.builders.debian.search_table import open_catalog, order, rank
     from fpack.builders.debian.version import version_key
-    from fpack.cli.workspace.workspace import cache_directory
+    from fpack.cli.paths import cache_directory
 
     cache = Cache(cache_directory() / "debian")
     best: dict[str, Hit] = {}

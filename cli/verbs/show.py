@@ -58,9 +58,9 @@ def command(what: str | None, files: bool, as_json: bool, **rest: Any) -> int:
 
 
 def _facts(workspace: Workspace, target: Target) -> dict[str, Any]:
+    from fpack.cli.errors import UsageError
     from fpack.cli.images import describe as facts
     from fpack.cli.workspace.package_lookup import Packages
-    from fpack.cli.workspace.target import UsageError
 
     if target.package is not None:
         release, name = target.package

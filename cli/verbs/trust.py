@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from fpack.cli.workspace.target import UsageError
+    from fpack.cli.errors import UsageError
 
 
 @click.command(
@@ -28,9 +28,9 @@ def command(folder: Path | None, listing: bool, as_json: bool) -> int:
 
     The directory is trusted with all that becomes of it: fpack untrust it before you look at a stranger's branch there.
     """
+    from fpack.cli.errors import UsageError
     from fpack.cli.options import print_json
     from fpack.cli.shells.activation import trust
-    from fpack.cli.workspace.target import UsageError
     from fpack.store.errors import printable
 
     if listing:
@@ -56,7 +56,9 @@ def command(folder: Path | None, listing: bool, as_json: bool) -> int:
 
 def directory(folder: Path | None) -> str:
     """The directory that is meant, as it is called; UsageError where there is no project."""
-    from fpack.cli.workspace.target import PROJECT_FILE, UsageError, find_project
+    from fpack.cli.errors import UsageError
+    from fpack.cli.paths import PROJECT_FILE
+    from fpack.cli.workspace.target import find_project
 
     if folder is not None:
         return os.path.realpath(folder)
@@ -67,7 +69,7 @@ def directory(folder: Path | None) -> str:
 
 
 def _refused(place: str, refusal: str) -> UsageError:
-    from fpack.cli.workspace.target import UsageError
+    from fpack.cli.errors import UsageError
 
     return UsageError(
         "This directory cannot be trusted",

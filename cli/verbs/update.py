@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 from fpack.cli import options as shared
+from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import short, table
-from fpack.cli.workspace.target import UsageError
 
 _PACKAGES = "Move this package alone, or all that are built from a source of this name. May be given more than once."
 

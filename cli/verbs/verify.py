@@ -81,7 +81,8 @@ def command(
     from fpack.builders.verify.evidence.local import AtHand
     from fpack.builders.verify.verify import verify
     from fpack.cli.images.manifests import all_beside
-    from fpack.cli.workspace.workspace import Workspace, cache_directory
+    from fpack.cli.paths import cache_directory
+    from fpack.cli.workspace.workspace import Workspace
 
     with Workspace(shared.Options(verbose=verbose, **rest)) as workspace, tempfile.TemporaryDirectory() as folder:
         known = workspace.has_store
@@ -125,7 +126,9 @@ def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> 
     from typing import cast
 
     from fpack.builders.kinds.fetch import Fetch
+    from fpack.builders.kinds.source import Source
     from fpack.builders.net.http import Http
+    from fpack.builders.rootfs.view import assemble
     from fpack.builders.verify.rebuild import compare, rebuild
     from fpack.cli.ui.progress import reporter
     from fpack.store.files.remove import remove_tree
@@ -138,7 +141,7 @@ def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> 
     folder = workspace.store.session.fresh()
     shown = reporter(workspace.options.verbose)
     try:
-        image = rebuild(part.reader(), folder, builders, hand, shown, workspace.options.jobs)
+        image = rebuild(part.reader(), folder, builders, Source, hand, shown, assemble, workspace.options.jobs)
         compare(part.head, image, report)
     finally:
         shown.close()

@@ -7,7 +7,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .target import PROJECT_FILE, Target
+from fpack.cli.paths import PROJECT_FILE
+
+from .target import Target
 
 if TYPE_CHECKING:
     from fpack.lang.spans import Call

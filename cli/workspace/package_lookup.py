@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.cli.paths import cache_directory
 from fpack.store.errors import FpackError
 
-from .workspace import Workspace, cache_directory, curated
+from .workspace import Workspace, curated
 
 if TYPE_CHECKING:
     from fpack.builders.debian.local_indexes import AtHand

@@ -6,9 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fpack.cli.errors import UsageError
 from fpack.lang.syntax.source import Source, normal, read_text
-
-from .target import UsageError
 
 
 def find(places: Sequence[Path]) -> Iterator[Path]:

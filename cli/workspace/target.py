@@ -12,16 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.cli.errors import UsageError
+from fpack.cli.paths import PROJECT_FILE
 from fpack.store.errors import FpackError
 from fpack.store.files.owners import find_above
-
-PROJECT_FILE = "fpack.fp"
-
-
-class UsageError(FpackError):
-    """The command line names something that there is not."""
-
-    exit_code = 2
 
 
 class Target(NamedTuple):

@@ -13,19 +13,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fpack.cli.main import VERSION
+from fpack.cli.errors import UsageError
 from fpack.cli.options import Options
+from fpack.cli.paths import PROJECT_FILE, cache_directory
 from fpack.cli.ui.progress import IndexProgress
 from fpack.cli.ui.render import note, short
+from fpack.cli.version import VERSION
 from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
-from fpack.store.store import Store, default_root
+from fpack.store.root import default_root
+from fpack.store.store import Store
 
 from . import target as targets
 from .error_context import asked_for
-from .target import Target, UsageError
+from .target import Target
 
 if TYPE_CHECKING:
     from fpack.builders.debian.lock import Lock
@@ -99,7 +102,7 @@ class Workspace:
         evaluator = self.evaluator
         fields: list[str] = []
         if target.project is not None:
-            project = evaluator.load(target.project / targets.PROJECT_FILE)
+            project = evaluator.load(target.project / PROJECT_FILE)
             fields = list(project)
             if target.path[0] in project:
                 return evaluator.select(project, list(target.path))
@@ -239,10 +242,20 @@ class Workspace:
 
     @cached_property
     def builders(self) -> Mapping[str, Builder]:
-        """What makes each kind of derivation."""
-        from .builders import Kinds
+        """The builder of each kind of derivation."""
+        from fpack.builders.kinds.table import Builders
 
-        return Kinds(self)
+        return Builders(self)
+
+    @property
+    def source_paths(self) -> Mapping[str, Path]:
+        """Where each source of the evaluation lies, by its tree's digest."""
+        return self.evaluator.source_paths
+
+    @property
+    def keep_failed(self) -> bool:
+        """Whether the directory of a failed build stays."""
+        return self.options.keep_failed or self.options.shell_on_failure
 
     @cached_property
     def arch(self) -> str:
@@ -308,7 +321,7 @@ class Workspace:
             return self.options.lock
         if self._project is not None:
             return self._project / LOCK_FILE
-        from fpack.cli.shells.atomic_dir import make_place, state_directory
+        from fpack.cli.paths import make_place, state_directory
 
         make_place(state_directory(), "XDG_STATE_HOME", "your package lock")
         return Path(state_directory(), LOCK_FILE)
@@ -335,6 +348,7 @@ class Workspace:
         """Build outputs, with progress on stderr."""
         import signal
 
+        from fpack.builders.rootfs.view import assemble
         from fpack.builders.scheduler.scheduler import Scheduler
         from fpack.cli.ui.progress import reporter
 
@@ -343,6 +357,7 @@ class Workspace:
             self.store,
             self.builders,
             shown,
+            assemble=assemble,
             bodies=self.evaluator.derivations,
             jobs=self.options.jobs,
             keep_going=self.options.keep_going,
@@ -392,12 +407,6 @@ class _LazySource:
 
     def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
         return self._workspace.source.closure(release, names)
-
-
-def cache_directory() -> Path:
-    """Where things are kept that can be made again: parsed indexes and compiled modules."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(home) / "fpack"
 
 
 def _package_directory() -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.kinds.text import Text
 from fpack.builders.protocol import BuildError, Built, Cancelled, Need, Steps, Task, whole
+from fpack.builders.rootfs.view import assemble
 from fpack.builders.scheduler.reporter import Outcome, Silent
 from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest, placeholder
@@ -81,7 +82,7 @@ class Graph:
     def realise(self, *outputs: Output, **options: object) -> list[StorePath]:
         self.recorder = Recorder()
         builders = {"text": Text(), "call": Call(lambda task: self.function(task))}
-        scheduler = Scheduler(self.store, builders, self.recorder, bodies=self.bodies, **options)  # type: ignore[arg-type]
+        scheduler = Scheduler(self.store, builders, self.recorder, assemble=assemble, bodies=self.bodies, **options)  # type: ignore[arg-type]
         return scheduler.realise(outputs)
 
     def read(self, path: StorePath) -> str:

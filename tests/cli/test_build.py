@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fpack.builders.rootfs.view import assemble
 from fpack.builders.scheduler.tree_diff import cause, compare
 from fpack.cli.builds.explain import Explainer
 from fpack.store.derivation import Derivation, Output
@@ -98,7 +99,7 @@ def test_a_build_that_comes_out_otherwise_is_caught(tmp_path: Path) -> None:
         for script, same in (("echo x > $out", True), ("echo $EPOCHSECONDS > $out", False), ("echo $out > $out", True)):
             output = world.drv(script, "again")
             world.realise(output)
-            with Again(world.store, output.derivation, Silent()) as again:
+            with Again(world.store, output.derivation, Silent(), assemble) as again:
                 (compared,) = again.run(Exec(world.executor))
                 assert compared.same is same
                 if not same:
@@ -116,6 +117,8 @@ def test_the_scheduler_says_what_was_cut_off_and_by_what(tmp_path: Path) -> None
         for comment in ("one", "two"):
             low = world.drv(f"# {comment}\necho low > $out", "low")
             top = world.drv("cat $low > $out", "top", inputs=[low], env={"low": world.hole(low)})
-            scheduler = Scheduler(world.store, {"exec": Exec(world.executor)}, Silent(), bodies=world.bodies)
+            scheduler = Scheduler(
+                world.store, {"exec": Exec(world.executor)}, Silent(), assemble=assemble, bodies=world.bodies
+            )
             scheduler.realise([top])
         assert scheduler.cut_off == {"top": ["low"]}

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from fpack.cli.main import VERBS
 from fpack.cli.ui.render import error_text, megabytes, show_refusal, table
+from fpack.cli.verbs import VERBS
 from fpack.store.errors import FpackError
 
 

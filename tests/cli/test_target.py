@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fpack.cli.workspace.target import Target, UsageError, no_field, parse, unknown
+from fpack.cli.errors import UsageError
+from fpack.cli.workspace.target import Target, no_field, parse, unknown
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import fpack.pkgs
 import pytest
-from fpack.cli.main import VERBS
+from fpack.cli.verbs import VERBS
 from fpack.lang.evaluator import Evaluator
 from support.packages import Files, Packages
 

@@ -10,6 +10,7 @@ from typing import Any
 from fpack.builders.kinds.exec import Exec, Options
 from fpack.builders.kinds.text import Text
 from fpack.builders.protocol import Builder
+from fpack.builders.rootfs.view import assemble
 from fpack.builders.sandbox.local_executor import Local
 from fpack.builders.scheduler.reporter import Outcome, Silent
 from fpack.builders.scheduler.scheduler import Scheduler
@@ -90,7 +91,7 @@ class Builds:
         """Build outputs."""
         self.recorder = Recorder()
         kinds: dict[str, Builder] = {"exec": Exec(self.executor, self.options), "text": Text(), **builders}
-        return Scheduler(self.store, kinds, self.recorder, bodies=self.bodies).realise(outputs)
+        return Scheduler(self.store, kinds, self.recorder, assemble=assemble, bodies=self.bodies).realise(outputs)
 
     def build(self, script: str | Mapping[str, str], *args: Any, **more: Any) -> Path:
         """Run a script; where its output lies."""

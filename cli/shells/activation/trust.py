@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from fpack.cli.shells.atomic_dir import make_place, state_directory
+from fpack.cli.paths import make_place, state_directory
 from fpack.store.errors import FpackError
 from fpack.store.files.owners import is_believed
 

@@ -7,7 +7,7 @@ import os
 import stat
 import tempfile
 
-from fpack.cli.shells.atomic_dir import make_place, state_directory
+from fpack.cli.paths import make_place, state_directory
 from fpack.store.errors import FpackError
 from fpack.store.files.owners import danger
 
