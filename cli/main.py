@@ -8,7 +8,7 @@ import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
-from fpack.cli.verbs import VERBS
+from fpack.cli.verbs import VERBS, command_of
 from fpack.cli.version import VERSION
 
 if TYPE_CHECKING:
@@ -39,13 +39,7 @@ def _group() -> click.Group:
             return list(VERBS)
 
         def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-            if cmd_name not in VERBS:
-                return None
-            from importlib import import_module
-
-            module = import_module(f"fpack.cli.verbs.{cmd_name}")
-            command: click.Command = module.command
-            return command
+            return command_of(cmd_name) if cmd_name in VERBS else None
 
         def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
             if args and args[0] not in VERBS:
@@ -81,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
     if argv[:1] == ["__complete"]:
         from fpack.cli.completion.candidates import main as complete
 
-        return complete(argv[1:])
+        return complete(argv[1:], VERBS, command_of)
     try:
         os.getcwd()
     except FileNotFoundError:

@@ -17,12 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fpack.cli.paths import PROJECT_FILE
-from fpack.cli.shells import cache
+from fpack.cli.paths import PROJECT_FILE, cache_home
 from fpack.cli.workspace import evaluation_log
 from fpack.store.errors import FpackError
-from fpack.store.files.owners import find_above
-from fpack.store.root import default_directory
 
 if TYPE_CHECKING:
     from fpack.cli.workspace.target import Target
@@ -135,23 +132,11 @@ def show(path: StorePath, disk: Path, link: Path | None, as_json: bool) -> None:
 
 
 def _directory() -> Path:
-    return Path(cache.directory()).with_name("builds")
+    return Path(cache_home(), "builds")
 
 
 def _name(request: Request) -> str:
-    """The name of an answer: what was asked for, and all from which its meaning comes but the files."""
-    from fpack.cli.version import VERSION
-
-    cwd = os.getcwd()
-    what = request.what or ""
-    project = find_above(cwd, PROJECT_FILE) or ""
-    # A file is named from the working directory, and an attribute by the project.
-    is_file = "#" in what or "/" in what or what.endswith(".fp") or what in (".", "..")
-    lock = os.path.abspath(request.lock) if request.lock else ""
-    # A user's own lock is where the state is.
-    state = os.environ.get("XDG_STATE_HOME", "") + "\0" + os.environ.get("HOME", "")
-    more = ("build", cwd if is_file else "", lock, state, request.arch)
-    return cache.name_of(VERSION, default_directory(), (what,), project, *more)
+    return evaluation_log.question("build 1", (request.what or "",), request.lock, request.arch)
 
 
 class Keeper:

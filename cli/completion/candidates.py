@@ -10,11 +10,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from fpack.cli.verbs import VERBS
 
 if TYPE_CHECKING:
     import click
@@ -39,8 +37,11 @@ class Answer(NamedTuple):
 FILES, FOLDERS = Answer("files"), Answer("dirs")
 
 
-def main(argv: Sequence[str]) -> int:
-    """Print the answer for a shell; whatever goes wrong, there is merely nothing to offer."""
+def main(argv: Sequence[str], verbs: Mapping[str, str], command_of: Callable[[str], click.Command]) -> int:
+    """Print the answer for a shell, or nothing if anything fails.
+
+    verbs: the help line of each. command_of: imports the command of a verb.
+    """
     if not argv:
         return 0
     shell, words = argv[0], list(argv[1:])
@@ -50,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     if shell == "bash":
         words, prefix = _joined(words)
     try:
-        answer = complete(words)
+        answer = complete(words, verbs, command_of)
     except Exception:  # nobody reads an error on the line that is being typed
         return 0
     seen: dict[str, str] = {}
@@ -83,19 +84,16 @@ def _joined(words: Sequence[str]) -> tuple[list[str], str]:
     return whole, before
 
 
-def complete(words: Sequence[str]) -> Answer:
-    """What can stand in place of the last word."""
+def complete(words: Sequence[str], verbs: Mapping[str, str], command_of: Callable[[str], click.Command]) -> Answer:
+    """Return what can replace the last word."""
     current = words[-1]
     verb = next((word for word in words[:-1] if not word.startswith("-")), None)
     if verb is None:
         top = [("--help", "show help"), ("--version", "show the version")]
-        return _answer([*VERBS.items(), *top] if not current.startswith("-") else top)
-    if verb not in VERBS:
+        return _answer([*verbs.items(), *top] if not current.startswith("-") else top)
+    if verb not in verbs:
         return Answer()
-    from importlib import import_module
-
-    command: click.Command = import_module(f"fpack.cli.verbs.{verb}").command
-    return _argument(command, list(words[list(words).index(verb) + 1 :]))
+    return _argument(command_of(verb), list(words[list(words).index(verb) + 1 :]))
 
 
 def _argument(command: click.Command, words: Sequence[str]) -> Answer:

@@ -8,12 +8,10 @@ and while its paths are in the store.
 from __future__ import annotations
 
 import marshal
-import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from blake3 import blake3
 from fpack.cli.paths import cache_home
 from fpack.cli.workspace.evaluation_log import Read, plain, unchanged
 from fpack.store.files.owners import check_store
@@ -65,16 +63,6 @@ class Entry(NamedTuple):
 def directory() -> str:
     """Return the directory of kept shells."""
     return f"{cache_home()}/shells"
-
-
-def name_of(version: str, store: str, what: Iterable[str], project: str, *more: str) -> str:
-    """The name of an entry: what was asked for, where, and by which fpack."""
-    digest = blake3(f"shell {FORMAT} {version} {sys.hexversion:x}".encode())
-    for part in (store, project, *more, *what):
-        data = part.encode("utf-8", "surrogateescape")
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return digest.hexdigest(20)
 
 
 def load(place: str, now: float | None = None) -> Entry | None:

@@ -9,10 +9,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from fpack.cli.paths import PROJECT_FILE
+from fpack.cli.workspace.evaluation_log import question
 from fpack.store.errors import FpackError
-from fpack.store.files.owners import find_above
-from fpack.store.root import default_directory
 
 from . import cache
 from .arguments import Request, parse
@@ -53,19 +51,8 @@ def main(argv: Sequence[str]) -> int | None:
 
 
 def place_of(request: Request) -> str:
-    """The directory that keeps what a request asks for, from where one is."""
-    from fpack.cli.version import VERSION
-
-    cwd = os.getcwd()
-    project = find_above(cwd, PROJECT_FILE) or ""
-    # A file is named from the working directory, and an attribute by the project.
-    here = cwd if any("#" in text or "/" in text or text.endswith(".fp") for text in request.what) else ""
-    lock = os.path.abspath(request.lock) if request.lock else ""
-    # A user's own lock is where the state is.
-    state = "" if project else os.environ.get("XDG_STATE_HOME", "") + "\0" + os.environ.get("HOME", "")
-    name = cache.name_of(
-        VERSION, default_directory(), request.what, project, here, lock, state, request.arch, request.building
-    )
+    """Return the directory that keeps the shell that a request asks for."""
+    name = question(f"shell {cache.FORMAT}", request.what, request.lock, request.arch, request.building)
     return f"{cache.directory()}/{name}"
 
 

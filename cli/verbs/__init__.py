@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
+
 # verb: one line of help
 VERBS = {
     "pack": "Make a container image of a package or a project.",
@@ -31,3 +36,11 @@ VERBS = {
     "completion": "Print a script for completion in bash, zsh or fish.",
     "gc": "Delete what nothing needs any more from the store.",
 }
+
+
+def command_of(verb: str) -> click.Command:
+    """Import a verb's module and return its command."""
+    from importlib import import_module
+
+    command: click.Command = import_module(f"fpack.cli.verbs.{verb}").command
+    return command

@@ -8,10 +8,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from blake3 import blake3
+from fpack.cli.paths import PROJECT_FILE
+from fpack.cli.version import VERSION
+from fpack.store.files.owners import find_above
+from fpack.store.root import default_directory
 
 DAY = 86400
 # A file that changed again so soon after it was read may look the same.
@@ -122,3 +126,30 @@ class Recorder:
             self._begun,
             expires,
         )
+
+
+def question(form: str, what: Sequence[str], lock: str | None, *more: str) -> str:
+    """Return a name for what is asked for: all from which its meaning comes, but the content of files.
+
+    form: of the answer. what: targets, as the user wrote them. more: options that change the answer.
+    """
+    cwd = os.getcwd()
+    # A file is named from the working directory, and an attribute by the project.
+    is_file = any("#" in text or "/" in text or text.endswith(".fp") or text in (".", "..") for text in what)
+    parts = (
+        default_directory(),
+        find_above(cwd, PROJECT_FILE) or "",
+        cwd if is_file else "",
+        os.path.abspath(lock) if lock else "",
+        # A user's own lock is in the state directory.
+        os.environ.get("XDG_STATE_HOME", ""),
+        os.environ.get("HOME", ""),
+        *more,
+        *what,
+    )
+    digest = blake3(f"{form} {VERSION} {sys.hexversion:x}".encode())
+    for part in parts:
+        data = part.encode("utf-8", "surrogateescape")
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest(20)
