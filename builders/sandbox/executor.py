@@ -1,7 +1,7 @@
 """The one interface behind which builds run: on this machine, or elsewhere.
 
 `run(spec, work)` takes a description of a run and leaves what the run made in the work's `out`. It returns when no
-process of the run is alive any more. All executors pass one suite of tests, `tests/builders/test_executor.py`.
+process of the run is alive any more. All executors pass one suite of tests, `tests/builders/sandbox/test_executor.py`.
 """
 
 from __future__ import annotations

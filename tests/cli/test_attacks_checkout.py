@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from support.checkout import MODES, SECRET, Checkout, checkouts
 from support.httpserver import Server
+from support.paths import REPOSITORY
 
-CLI = Path(__file__).parents[2] / "cli/fpack"
+CLI = REPOSITORY / "cli/fpack"
 SYSTEM = "/usr/bin:/bin"
 # An absolute PATH, and one whose first entries mean the working directory.
 PATHS = {"absolute": "{tools}:" + SYSTEM, "relative": "node_modules/.bin:.:{tools}::" + SYSTEM}

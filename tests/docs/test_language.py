@@ -10,8 +10,9 @@ import pytest
 from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
 from support.packages import Files, Packages
+from support.paths import REPOSITORY
 
-PAGE = Path(__file__).parents[2] / "docs/language.md"
+PAGE = REPOSITORY / "docs/language.md"
 SHOWN = re.compile(r"^(.*?)\s+# => (.*)$")
 FIELD = re.compile(r"^([A-Za-z_][\w-]*)\s*(=|\()")
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from fpack.store import processes
+from support.paths import TESTS
 
-TESTS = Path(__file__).parents[1]
 PAGE = TESTS.parent / "docs/security.md"
 PROGRAMS = "### Programs that fpack starts"
 

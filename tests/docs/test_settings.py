@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from fpack.store import settings
 from fpack.store.settings import Setting
+from support.paths import REPOSITORY
 
-PAGE = Path(__file__).parents[2] / "docs/settings.md"
+PAGE = REPOSITORY / "docs/settings.md"
 
 
 def test_each_setting_has_a_row() -> None:

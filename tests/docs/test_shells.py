@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from fpack.cli.shells.activation import variables
+from support.paths import REPOSITORY
 
-PAGE = Path(__file__).parents[2] / "docs/shells.md"
+PAGE = REPOSITORY / "docs/shells.md"
 
 
 def rows() -> list[str]:

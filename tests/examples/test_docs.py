@@ -11,8 +11,9 @@ import pytest
 from fpack.cli.verbs import VERBS
 from fpack.lang.evaluator import Evaluator
 from support.packages import Files, Packages
+from support.paths import REPOSITORY
 
-ROOT = Path(__file__).parents[2]
+ROOT = REPOSITORY
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/*.md"))]
 SETTINGS = {"arch": "amd64", "codec": {"name": "zstd", "level": 3, "threads": 2, "library": "test"}, "version": "test"}
 

@@ -11,9 +11,9 @@ import pytest
 from fpack.lang.errors import EvalError
 from fpack.lang.syntax.lexer import KEYWORDS, tokenize
 from fpack.lang.syntax.source import Source
+from support.paths import REPOSITORY
 from support.textmate import Grammar, Stretch
 
-REPOSITORY = Path(__file__).parents[2]
 EXTENSION = REPOSITORY / "docs" / "editors" / "vscode"
 GRAMMAR = EXTENSION / "syntaxes" / "fpack.tmLanguage.json"
 TEXTS = sorted(

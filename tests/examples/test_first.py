@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.paths import REPOSITORY
 from support.podman import Podman, missing, podman_as
 from support.program import Fpack
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "first"
+EXAMPLE = REPOSITORY / "examples" / "first"
 
 pytestmark = [
     pytest.mark.podman,

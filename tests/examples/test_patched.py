@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.paths import REPOSITORY
 from support.podman import Podman, missing, podman_as
 from support.program import Fpack
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "patched"
+EXAMPLE = REPOSITORY / "examples" / "patched"
 TEXT = "a patched figlet of ours"
 
 pytestmark = pytest.mark.network

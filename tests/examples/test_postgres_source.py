@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 from support.elsewhere import NOBODY, elsewhere
+from support.paths import REPOSITORY
 from support.program import Fpack
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "postgres"
+EXAMPLE = REPOSITORY / "examples" / "postgres"
 FROM_OUTSIDE = ("FPACK_MIRROR", "SSL_CERT_FILE", "http_proxy", "https_proxy")
 HOUR = 3600
 

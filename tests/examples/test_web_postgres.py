@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.paths import REPOSITORY
 from support.program import Fpack
 from support.shells import Terminal, kept_for
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "web-postgres"
+EXAMPLE = REPOSITORY / "examples" / "web-postgres"
 
 pytestmark = [
     pytest.mark.network,

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from support.paths import REPOSITORY
 from support.podman import Container, Podman, Result
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
@@ -43,7 +44,7 @@ class Variant(NamedTuple):
 DEBIAN = Variant("postgres", "FPACK_TEST_POSTGRES_TAR", 31_000_000)
 SOURCE = Variant("image", "FPACK_TEST_POSTGRES_SOURCE_TAR", 29_000_000)
 WITHOUT_ICU = Variant("image-without-icu", "FPACK_TEST_POSTGRES_WITHOUT_ICU_TAR", 15_000_000, icu=False)
-EXAMPLE = Path(__file__).parents[2] / "examples" / "postgres"
+EXAMPLE = REPOSITORY / "examples" / "postgres"
 
 
 @pytest.fixture(

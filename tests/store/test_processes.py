@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from fpack.store import processes
+from support.paths import REPOSITORY
 
 ROOMS = ("store", "lang", "builders", "cli", "pkgs")
-SOURCES = Path(__file__).parents[2]
+SOURCES = REPOSITORY
 # What starts a process, or has a function that does: modules, and names of functions wherever they are from.
 MODULES = {
     "subprocess", "_posixsubprocess", "multiprocessing", "pty", "webbrowser", "pydoc", "asyncio.subprocess",

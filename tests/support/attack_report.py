@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paths import TESTS
 
-TESTS = Path(__file__).parents[1]
 PAGE = TESTS.parent / "docs/security.md"
 _MODULE = re.compile(r"test_\w*(attack|hostile)\w*\.py\Z")
 _NAMED = re.compile(r"`(\w[\w/]*\.py)::(test_\w+)`")

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from support import unprivileged
+from support.paths import TESTS
 
 SECRET = "only-the-caller-knows-this"
 TOOLS = ("bash", "cat", "chmod", "cp", "env", "head", "id", "ln", "ls", "mkdir", "mkfifo", "mv", "readlink", "rm",
@@ -55,7 +56,7 @@ class Caller:
     def __init__(self, mode: str, store: Path, attacker: Path) -> None:
         self.store = store
         self.uid = os.geteuid() if mode == "root" or os.geteuid() else unprivileged.UID
-        paths = [Path(p) for p in (sys.base_prefix, sys.prefix, _package("fpack.store"), Path(__file__).parents[1])]
+        paths = [Path(p) for p in (sys.base_prefix, sys.prefix, _package("fpack.store"), TESTS)]
         change = unprivileged.prefix(paths) if mode == "rootless" else _AMBIENT if os.geteuid() == 0 else []
         secret = os.open(attacker.with_name("secret"), os.O_RDWR | os.O_CREAT)
         os.write(secret, SECRET.encode())
@@ -66,7 +67,7 @@ class Caller:
             "HOME": "/",
             "CALLER_SECRET": SECRET,
             "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTHONPATH": str(TESTS),
         }
         self._process = subprocess.Popen(
             self._command,

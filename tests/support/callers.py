@@ -13,6 +13,7 @@ from pathlib import Path
 import fpack.cli
 from support import unprivileged
 from support.archive import Archive
+from support.paths import TESTS
 from support.program import Fpack
 
 CALLERS = ("root", "user")
@@ -31,7 +32,7 @@ def caller(who: str, archive: Archive) -> Iterator[Fpack]:
                 sys.base_prefix,
                 sys.prefix,
                 str(Path(fpack.cli.__file__).parents[1]),
-                str(Path(__file__).parents[1]),
+                str(TESTS),
             ]
             prefix = tuple(unprivileged.prefix([Path(each) for each in shown]))
         made = Fpack(place / "home", archive, prefix)

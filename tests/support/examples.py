@@ -7,9 +7,10 @@ import os
 import shutil
 from pathlib import Path
 
+from support.paths import REPOSITORY
 from support.program import Fpack
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = REPOSITORY / "examples"
 LEFT_BY_USERS = shutil.ignore_patterns("*.tar", "*.manifest.json", "fpack.lock", "result", ".fpack")
 FROM_OUTSIDE = (
     "FPACK_MIRROR", "SSL_CERT_FILE", "http_proxy", "https_proxy", "PIP_INDEX_URL", "NPM_CONFIG_REGISTRY",

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from fpack.store.files.remove import remove_tree
 from support import unprivileged
+from support.paths import TESTS
 from support.program import Fpack
 from support.shells import world
 
@@ -37,7 +38,7 @@ class Person(Fpack):
         archive.publish()
         spec = find_spec("fpack.store")
         assert spec is not None and spec.origin is not None
-        needed = [Path(sys.base_prefix), Path(sys.prefix), Path(spec.origin).parents[1], Path(__file__).parents[1]]
+        needed = [Path(sys.base_prefix), Path(sys.prefix), Path(spec.origin).parents[1], TESTS]
         prefix = unprivileged.prefix(needed) if mode == "user" else []
         super().__init__(place / "home", archive, tuple(prefix))
         self.own(self.home)

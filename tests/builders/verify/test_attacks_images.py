@@ -21,6 +21,7 @@ from support.callers import CALLERS, caller
 from support.evidence import World, estate
 from support.forge import Forgery
 from support.greeter import Greeter, greeter
+from support.paths import OLD_IMAGE
 from support.program import Fpack, world
 from support.tamper import node
 
@@ -99,7 +100,7 @@ def test_an_honest_image_names_its_own_files_and_no_other(around: World, own: Gr
 def test_a_file_of_no_part_is_no_entry(forgery: Forgery, made: Greeter, tmp_path: Path, number: int) -> None:
     """It would be traced by nobody."""
     if number == 1:
-        forgery = Forgery(Path(__file__).with_name("format-1") / "greeter.tar")
+        forgery = Forgery(OLD_IMAGE)
         assert forgery.head.format == 1
     forgery.put("hello", node("usr/bin/evil", b"evil", mode=0o4755), None)
     with pytest.raises(ManifestError, match="/usr/bin/evil contradicts itself"):
@@ -189,7 +190,7 @@ def test_no_layer_hides_or_moves_what_another_one_has(
 
 def test_an_image_of_format_1_may_repeat_a_file_and_not_hide_one(tmp_path: Path) -> None:
     """Its packages could share a file; what the container's files replaced was hidden."""
-    forgery = Forgery(Path(__file__).with_name("format-1") / "greeter.tar")
+    forgery = Forgery(OLD_IMAGE)
     hide_with_itself(forgery)
     assert not run(forgery.save(tmp_path / "same.tar")).report.differs
     hide(forgery)

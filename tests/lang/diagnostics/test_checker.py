@@ -11,10 +11,10 @@ from fpack.lang.errors import render
 from fpack.lang.runtime import deep_stack
 from fpack.lang.syntax.source import Source
 from hypothesis import HealthCheck, given, settings
+from support.paths import REPOSITORY, TESTS
 from support.programs import files
 
-CASES = Path(__file__).parent / "cases"
-REPOSITORY = Path(__file__).parents[2]
+CASES = TESTS / "lang/cases"
 
 
 @pytest.fixture(scope="session")

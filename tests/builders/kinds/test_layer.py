@@ -21,6 +21,7 @@ from fpack.builders.streams.tar_writer import MTIME
 from fpack.store.errors import StoreError
 from fpack.store.path import StorePath
 from support.images import Node, Workshop, folder, link, program, read_tar, unpacked
+from support.paths import TESTS
 from support.task import FakeTask
 
 
@@ -301,7 +302,7 @@ print(int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]) //
 
 def peak(tmp_path: Path, compress: str, size: int, random: int = 0) -> int:
     """Megabytes that a process needs at most to make a layer of one file, whose first `random` bytes are not zeros."""
-    script = _BIG.format(tests=str(Path(__file__).parents[1]), place=str(tmp_path / "fpack"))
+    script = _BIG.format(tests=str(TESTS), place=str(tmp_path / "fpack"))
     command = [sys.executable, "-c", script, str(size), str(random), compress]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     return int(done.stdout)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zstandard
 from fpack.builders.streams.codecs import CodecError, codec, compressor, media_type, memory
+from support.paths import REPOSITORY
 
 
 def compress(record: dict[str, Any], data: bytes, piece: int = 1 << 20) -> bytes:
@@ -42,7 +42,7 @@ def test_other_texts_are_refused(text: str) -> None:
 
 
 def test_the_recorded_library_is_the_pinned_one() -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     (pinned,) = [d for d in project["project"]["dependencies"] if d.startswith("zstandard")]
     bundled = ".".join(map(str, zstandard.ZSTD_VERSION))
     assert codec("zstd")["library"] == f"{pinned.replace('==', ' ')} zstd {bundled}"

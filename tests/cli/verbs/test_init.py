@@ -14,6 +14,7 @@ from fpack.cli.init.project import Project, read_project
 from fpack.cli.init.template import attribute_of, render
 from fpack.lang.evaluator import Evaluator
 from fpack.store.files.source import SourceTree
+from support.paths import REPOSITORY
 from support.program import Fpack
 
 FLASK = "from flask import Flask\n\nserver = Flask(__name__)\n"
@@ -156,7 +157,7 @@ def test_a_project_is_read_without_following_links(tmp_path: Path) -> None:
 
 
 def test_gems_that_are_compiled_are_found_by_what_they_say(tmp_path: Path) -> None:
-    shutil.copytree(Path(__file__).parents[2] / "examples/ruby/src", tmp_path, dirs_exist_ok=True)
+    shutil.copytree(REPOSITORY / "examples/ruby/src", tmp_path, dirs_exist_ok=True)
     (tmp_path / "vendor/cache/damaged-1.gem").write_bytes(b"nothing of the kind")
     found = guess(read_project(tmp_path))
     assert found is not None and ("native", "true") in found.fields and found.entrypoint == ["@/bin/nearest"]

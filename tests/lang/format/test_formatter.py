@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from fpack.lang.errors import EvalError
@@ -13,9 +12,9 @@ from fpack.lang.syntax.source import Source
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.nodes import bare
+from support.paths import REPOSITORY
 from support.programs import files, loose_expressions
 
-REPOSITORY = Path(__file__).parents[2]
 TEXTS = sorted(
     str(p.relative_to(REPOSITORY))
     for folder in ("lang", "pkgs", "examples", "tests")

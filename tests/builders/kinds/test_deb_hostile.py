@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import debs, elves
 from support.debs import Item, file, folder, hard_link, symlink
+from support.paths import TESTS
 from support.task import FakeStore
 
 ARGS = {"package": "hello", "version": "1.0-1", "arch": "amd64"}
@@ -332,7 +333,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         f"""
         import sys
         from pathlib import Path
-        sys.path.insert(0, {os.fspath(Path(__file__).parent.parent)!r})
+        sys.path.insert(0, {os.fspath(TESTS)!r})
         from support.task import FakeStore
         from fpack.builders.deb import Deb
         import zstandard, lzma, hashlib

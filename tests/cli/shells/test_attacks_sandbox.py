@@ -19,6 +19,7 @@ import pytest
 from fpack.builders.sandbox.usage import descendants
 from support import unprivileged
 from support.attacks import MODES
+from support.paths import TESTS
 from support.program import Fpack
 from support.shells import Terminal, world
 
@@ -84,12 +85,12 @@ def victim(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     archive.folder.chmod(0o755)
     project = place / "project"
     project.mkdir()
-    source = Path(__file__).parents[1] / "support" / "attacker.c"
+    source = TESTS / "support" / "attacker.c"
     subprocess.run(["gcc", "-O1", "-static", "-o", project / "attacker", source], check=True)
     prefix: list[str] = []
     if not root and os.geteuid() == 0:
         shown = [Path(p) for p in (sys.base_prefix, sys.prefix, archive.folder)]
-        prefix = unprivileged.prefix([*shown, Path(__file__).parents[1]])
+        prefix = unprivileged.prefix([*shown, TESTS])
     fpack = Fpack(place / "home", archive, prefix=tuple(prefix))
     if prefix:
         place.chmod(0o755)
