@@ -20,9 +20,9 @@ from fpack.builders.oci.image_fs import Seen, Source, View, is_executable, on_di
 from fpack.builders.oci.layer_plan import Group, Item, plan, stable_name
 from fpack.builders.oci.user import resolve_user
 from fpack.builders.payload import meta
+from fpack.builders.payload.exclusions import FILES, MODE, Exclusion
 from fpack.builders.payload.meta import Entry
 from fpack.builders.protocol import BuildError, Built, Need, Steps, Task, whole
-from fpack.builders.rootfs.exclusions import FILES, MODE, Exclusion
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, digest

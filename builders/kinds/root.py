@@ -16,6 +16,7 @@ from fpack.builders.linking import essential, linker, store_paths
 from fpack.builders.linking.linker import Linked, Missing, Reason
 from fpack.builders.linking.required_files import ASKED, SEED
 from fpack.builders.payload import meta
+from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import merged
 from fpack.builders.payload.meta import Entry
 from fpack.builders.payload.slice_table import SliceTable
@@ -23,7 +24,6 @@ from fpack.builders.protocol import BuildError, Built, Need, Steps, Task, whole
 from fpack.builders.rootfs import accounts as users
 from fpack.builders.rootfs import alternatives, generated_files
 from fpack.builders.rootfs.compose import Composition, compose
-from fpack.builders.rootfs.exclusions import GENERATED, Exclusion
 from fpack.builders.rootfs.generated_files import Made
 from fpack.builders.rootfs.programs import programs
 from fpack.store import path as store_path

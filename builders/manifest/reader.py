@@ -6,8 +6,8 @@ import io
 import re
 from collections.abc import Iterator
 
+from fpack.builders.payload.exclusions import REASONS
 from fpack.builders.payload.whiteouts import is_whiteout
-from fpack.builders.rootfs.exclusions import REASONS
 from fpack.store import canonical, derivation
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation

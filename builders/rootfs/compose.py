@@ -12,12 +12,11 @@ from typing import NamedTuple
 from fpack.builders.debian.relations import RelationError, parse_relations
 from fpack.builders.debian.version import InvalidVersion
 from fpack.builders.payload import meta
+from fpack.builders.payload.exclusions import REPLACED, SAME, Exclusion
 from fpack.builders.payload.meta import Entry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.payload.symlinks import resolve
 from fpack.builders.protocol import BuildError
-
-from .exclusions import REPLACED, SAME, Exclusion
 
 
 class Composition(NamedTuple):

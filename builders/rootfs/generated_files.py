@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from fpack.builders.payload import meta
 from fpack.builders.payload.elf import MACHINES, TRIPLETS
+from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import MERGED
 from fpack.builders.payload.meta import Entry
 from fpack.builders.payload.slice_table import SliceTable
 
 from . import ld_so_cache
 from .compose import Composition
-from .exclusions import GENERATED, Exclusion
 from .java_keystore import keystore
 
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"

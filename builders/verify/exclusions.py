@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fpack.builders.manifest.format import CONFIGURED, GENERATED, Entry, Excluded, Head, Layer
-from fpack.builders.rootfs import exclusions as reasons
+from fpack.builders.payload import exclusions as reasons
 
 from .findings import MANIFEST, Report, show
 from .others import BUILT, FILES, PACKAGE

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.export import deb, flattened, rootfs_tar, rpm, squashfs
+from fpack.builders.export import deb, flattened, rootfs, rpm, squashfs
 from fpack.builders.streams.codecs import codec
 from fpack.builders.streams.output_file import ExportError
 from fpack.builders.streams.stream import ArchiveError
@@ -27,7 +27,7 @@ from support.layout import Layout
 
 Write = Callable[[Path, Callable[[str], Path], Mapping[str, Any], Path], None]
 WRITERS: dict[str, Write] = {
-    "rootfs": rootfs_tar.write_rootfs,
+    "rootfs": rootfs.write_rootfs,
     "squashfs": squashfs.write_squashfs,
     "deb": deb.write_deb,
     "rpm": rpm.write_rpm,
@@ -137,7 +137,7 @@ class TestRootFileSystem:
         record["layers"].append({"path": str(over), "packages": [], **info})
         os.chmod(place / "image", 0o644)
         (place / "image").write_bytes(canonical.encode(record))
-        rootfs_tar.write_rootfs(place, shop.disk, codec("none"), tmp_path / "out.tar")
+        rootfs.write_rootfs(place, shop.disk, codec("none"), tmp_path / "out.tar")
         found = read_tar((tmp_path / "out.tar").read_bytes())
         assert found["x"][1] == b"second" and found["d"][1] == b"a file now" and found["y"][0].issym()
         assert not [path for path in found if path.startswith("d/")]
