@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Program:
     """A program that fpack starts.
 
-    names: commands that are looked for on PATH, in this order. folders: directories to look in before PATH. python:
+    names: commands that are looked for on PATH, in this order. folders: directories to look in after PATH. python:
     what fpack's own Python runs where there is no such command. variables: those of the caller that the program sees;
     `*` stands for the rest of a name, and capitals do not matter. settings: variables that are set whatever the
     caller's.
@@ -98,7 +98,6 @@ PROGRAMS = {
     "mksquashfs": Program(names=("mksquashfs",), settings=(("LC_ALL", "C"),)),
     # It finds the tools for each kind of file on PATH.
     "diffoscope": Program(names=("diffoscope",), variables=("PATH", "TMPDIR"), settings=(("LC_ALL", "C.UTF-8"),)),
-    # A directory of a project's programs may come first on PATH, by the hook: the machine's own come before these.
     # The command in a sandbox gets its variables by bubblewrap's arguments: LD_PRELOAD would load code outside of it.
     "bwrap": Program(names=("bwrap",), folders=("/usr/bin", "/usr/local/bin"), settings=(("PATH", "/usr/bin:/bin"),)),
     # They attach the machine's network to a container's.
@@ -139,7 +138,7 @@ def search_path(environ: Mapping[str, str] = os.environ) -> list[str]:
 def find(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
     """The absolute path of a program that the user has; None if there is none."""
     row = PROGRAMS.get(name) or Program(names=(name,))
-    folders = [*row.folders, *search_path(environ)]
+    folders = [*search_path(environ), *row.folders]
     for each in row.names:
         for folder in folders:
             place = f"{folder.rstrip('/')}/{each}"
