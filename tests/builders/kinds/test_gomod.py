@@ -87,6 +87,7 @@ def test_another_go_mod_is_found_out(tmp_path: Path, proxy: GoProxy) -> None:
         (archive({f"{MODULE}@{VERSION}/../go.mod": b""}), "all begin with"),
         (archive({f"{MODULE}@{VERSION}/a\nb": b""}), "all begin with"),
     ],
+    ids=["html", "cut", "elsewhere", "above", "newline"],
 )
 def test_what_is_no_archive_of_a_module(tmp_path: Path, proxy: GoProxy, content: bytes, why: str) -> None:
     proxy.place(MODULE, VERSION, "zip").write_bytes(content)
