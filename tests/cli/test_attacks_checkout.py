@@ -93,7 +93,10 @@ def test_the_writer_of_a_file_system(world: Checkout, path: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_what_compares_two_builds(world: Checkout, path: str) -> None:
-    code = "from fpack.cli import again; from pathlib import Path as P; print(again._diffoscope(P('a'), P('b')))"
+    code = (
+        "from fpack.cli.builds.reproducibility import _diffoscope; from pathlib import Path\n"
+        "print(_diffoscope(Path('a'), Path('b')))"
+    )
     command = [*world.fpack.prefix, sys.executable, "-I", "-c", code]
     env = {**world.fpack.env, **variables(world, path)}
     done = subprocess.run(command, cwd=world.checkout, env=env, capture_output=True, text=True)
@@ -181,8 +184,8 @@ _ENTER = """
 import os, sys, tempfile
 from fpack.builders.sandbox.bwrap import find_bwrap
 from fpack.builders.sandbox.isolation import Isolation, filter_of
-from fpack.cli.shells import enter
-from fpack.cli.shells.plan import Mount, Plan
+from fpack.cli.shells.sandbox import launch as enter
+from fpack.cli.shells.sandbox.plan import Mount, Plan
 traces = sys.argv[1]
 isolation = Isolation(os.getuid(), os.getgid(), closed=False)
 base, mounts = (Mount("--ro-bind", "/", "/"),), (Mount("--tmpfs", traces),)

@@ -136,7 +136,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from fpack.lang.evaluator import Evaluator
 from fpack.store.errors import FpackError
-from fpack.store.source import SourceTree
+from fpack.store.files.source import SourceTree
 from support.packages import Packages
 opened = []
 def watch(event, args):
@@ -206,7 +206,7 @@ IMPURE = {
 
 def test_no_module_of_the_evaluator_knows_of_time_or_chance() -> None:
     """But for the one that ends an evaluation which takes too long; it makes no values."""
-    for place in sorted(Path(fpack.lang.__path__[0]).glob("*.py")):
+    for place in sorted(Path(fpack.lang.__path__[0]).rglob("*.py")):
         if place.name == "limits.py":
             continue
         for node in ast.walk(ast.parse(place.read_text())):

@@ -41,7 +41,9 @@ def starts(text: str) -> list[str]:
             names = [each.name for each in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names = [str(node.module), *(f"{node.module}.{each.name}" for each in node.names)]
-            found += [each.name for each in node.names if each.name in FUNCTIONS | SEARCHES]
+            # What fpack's own modules have under such a name is found where it is defined.
+            if not str(node.module).startswith("fpack."):
+                found += [each.name for each in node.names if each.name in FUNCTIONS | SEARCHES]
         elif isinstance(node, ast.Attribute) and node.attr in FUNCTIONS | SEARCHES:
             own = isinstance(node.value, ast.Name) and node.value.id == "processes" and node.attr in dir(processes)
             found += [] if own else [node.attr]

@@ -19,7 +19,7 @@ from fpack.cli.shells import session
 from fpack.cli.shells.cache import Entry, Service
 from fpack.cli.shells.model import Wishes
 from fpack.cli.shells.project_directory import ProjectDirectory
-from fpack.cli.shells.sandbox import launch as enter
+from fpack.cli.shells.sandbox.launch import Launch, start, told_command
 from fpack.cli.shells.session import Ready
 from fpack.store.errors import FpackError
 from fpack.store.files.remove import remove_tree
@@ -99,16 +99,16 @@ class _Running:
             launch = self._launching(script, init=True)
             if launch.outside:
                 os.fchown(output, launch.outside, -1)  # it may open /dev/stderr anew
-            self._child = enter.start(launch, output, tell)
+            self._child = start(launch, output, tell)
         finally:
             os.close(output)
             os.close(tell)
-        command = enter.told_command(told)
+        command = told_command(told)
         os.close(told)
         if command:
             (self.folder / "pid").write_text(f"{command} {_started(command)}\n", "ascii")
 
-    def _launching(self, script: str, init: bool = False) -> enter.Launch:
+    def _launching(self, script: str, init: bool = False) -> Launch:
         env = {name: self.place(value) for name, value in self._ready.plan().env.items()}
         env |= {"DATA": os.fspath(self.data), "RUN": self.short}
         return self._ready.prepared(["/bin/sh", "-c", script, self.service.name], env, init)
@@ -119,7 +119,7 @@ class _Running:
         launch = self._launching(self.service.ready)
         while True:
             nothing = os.open(os.devnull, os.O_WRONLY)
-            child = enter.start(launch, nothing)
+            child = start(launch, nothing)
             os.close(nothing)
             if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 and self._alive():
                 break

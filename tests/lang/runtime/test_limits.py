@@ -25,7 +25,7 @@ PROBE = """
 import json, sys
 from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
-from fpack.lang.limits import Limits
+from fpack.lang.runtime.limits import Limits
 from fpack.store.errors import FpackError
 memory, seconds, place = json.loads(sys.argv[1])
 evaluator = Evaluator(limits=Limits(None, None), root=place or None)
@@ -188,7 +188,7 @@ def test_a_file_without_an_end_is_refused(tmp_path: Path) -> None:
 
 HOG = """
 import re, sys, time
-from fpack.lang import limits, stack
+from fpack.lang.runtime import limits, deep_stack as stack
 from fpack.lang.evaluator import Evaluator
 limits.REACTION, limits._TIME_SPARE = 0.5, 1
 
@@ -228,7 +228,8 @@ def test_a_call_of_c_that_holds_the_interpreter_is_ended_by_the_kernel() -> None
 def test_an_error_that_comes_late_is_no_traceback() -> None:
     """The limit is reached at any instant: also when all is done."""
     probe = (
-        "from fpack.lang import limits, stack\nlimits.POLL = 0.0005\nlimits._SOON = 0.0005\nends = set()\n"
+        "from fpack.lang.runtime import limits, deep_stack as stack\n"
+        "limits.POLL = 0.0005\nlimits._SOON = 0.0005\nends = set()\n"
         "for n in range(300):\n"
         "    work = limits.Limits(None, 0.0005 + n * 1e-6)\n"
         "    try: ends.add(stack.run(lambda: sum(range(20000)), work))\n"
