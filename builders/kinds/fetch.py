@@ -47,6 +47,8 @@ class Fetch:
     def build(self, task: Task) -> Built:
         """Download, verify, enter into the store."""
         sha256 = task.args["sha256"]
+        if sha256 == "":
+            raise self._undeclared(task)
         if not isinstance(sha256, str) or not _SHA256.match(sha256):
             raise BuildError("A fetch's sha256 is not 64 hexadecimal digits", where=task.name, why=f"it is {sha256!r}")
         urls = [url for declared in task.args["urls"] for url in self._origins(declared)]
@@ -65,6 +67,18 @@ class Fetch:
         writer.file("", _chunks(part), bool(task.args.get("executable", False)))
         os.unlink(part)
         return Built(writer)
+
+    def _undeclared(self, task: Task) -> BuildError:
+        """Download a file that has no declared digest; return the error that says which one it has."""
+        path = task.scratch() / "part"
+        urls = [url for declared in task.args["urls"] for url in self._origins(declared)]
+        done = self._http.download(urls, path, size=task.args.get("size"), progress=task.progress, check=task.check)
+        return BuildError(
+            "A fetch has no sha256",
+            where=task.name,
+            why=f"{done.url} gave {done.size} bytes",
+            hint=f'if that is the right file, add: sha256 = "{done.sha256}"',
+        )
 
 
 def _chunks(place: Path) -> Iterator[bytes]:

@@ -1,0 +1,31 @@
+"""A file from the network: without a declared digest it is never registered, and the user is told the one it has."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from fpack.builders.kinds.fetch import Fetch
+from fpack.builders.net.http import Http
+from fpack.builders.net.origins import Origins
+from fpack.builders.rootfs.view import assemble
+from fpack.builders.scheduler.reporter import Silent
+from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
+from fpack.store.derivation import Derivation, Output, digest
+from fpack.store.store import Store
+
+
+def test_a_fetch_without_a_digest_says_which_one_it_found(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    url = (tmp_path / "file").as_uri()
+    drv = Derivation("fetch", "file", {"urls": [url], "sha256": ""})
+    kinds = {"fetch": Fetch(Http(retries=0), Origins(lambda url: [url], tmp_path))}
+    store = Store(tmp_path / "store")
+    body = drv.encode()
+    scheduler = Scheduler(store, kinds, Silent(), assemble=assemble, bodies={digest(body): body})
+    with pytest.raises(BuildsFailed) as caught:
+        scheduler.realise([Output(digest(body))])
+    assert hashlib.sha256(b"content").hexdigest() in caught.value.hint
+    assert url in caught.value.why and not list((store.root / "store").iterdir())
+    store.close()
