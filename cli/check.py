@@ -79,7 +79,7 @@ def check_file(place: Path, known: Library, limits: Limits) -> list[Finding]:
 
     limits.restart()
     try:
-        result: list[Finding] = stack.run(work, limits)
+        result: list[Finding] = stack.bounded(work, limits)
     except Fault as fault:
         return [Finding("syntax", source.error(0, 0, fault.what, why=fault.why, hint=fault.hint))]
     return result

@@ -104,7 +104,7 @@ class Session:
             except RecursionError:
                 raise Source(NAME, text).error(0, 0, "This text is nested too deeply") from None
 
-        result: tuple[str, Any] = stack.run(work, self.limits)
+        result: tuple[str, Any] = stack.bounded(work, self.limits)
         return result
 
     # ---- evaluating
@@ -130,7 +130,9 @@ class Session:
 
     def _value(self, text: str, tree: Node, lines: int = 0) -> Any:
         """The value of an expression; its names of the session are given to it as parameters."""
-        mentioned = sorted(name for name in stack.run(lambda: Mentions().of(tree), self.limits) if name in self.names)
+        mentioned = sorted(
+            name for name in stack.bounded(lambda: Mentions().of(tree), self.limits) if name in self.names
+        )
         evaluator = self.workspace.evaluator
         if not mentioned:
             return evaluator.expression(text, _NAMES[lines])
