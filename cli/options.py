@@ -34,7 +34,7 @@ class Options(NamedTuple):
 
 
 def _setting(setting: Setting[Any], metavar: str, text: str) -> Callable[[Command], Command]:
-    """The option of a setting. Its value is the text; a wrong one is refused here."""
+    """Make the option of a setting. Its value is the text, and a wrong one is refused when it is parsed."""
 
     def check(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
         setting.find(value)

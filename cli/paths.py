@@ -32,7 +32,7 @@ def cache_directory() -> Path:
 
 
 def state_directory() -> str:
-    """Where things are kept that cannot be made again, for a user."""
+    """Return the directory of a user's files that cannot be made again."""
     # A relative one is to be ignored (XDG Base Directory Specification): it would lie in whatever project one is in.
     home = os.environ.get("XDG_STATE_HOME", "")
     return f"{home if home.startswith('/') else os.path.expanduser('~/.local/state')}/fpack"

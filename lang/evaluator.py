@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from types import FunctionType
+from functools import partial
+from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from fpack.lang import std
@@ -33,6 +34,13 @@ PRELUDE = "prelude"
 MAX_DEPTH = 1000
 
 
+def _locate(fault: Fault, frame: FrameType | None) -> FpackError:
+    """Give a fault the place that a thread is at."""
+    from fpack.lang.diagnostics.error_location import at_frame
+
+    return at_frame(fault, frame)
+
+
 class Evaluator:
     """One evaluation of texts.
 
@@ -56,6 +64,8 @@ class Evaluator:
         self._root = os.path.realpath(root) if root is not None else None
         self._cache = cache
         self.limits = limits
+        if limits is not None:
+            limits.locate = _locate
         self._packages = packages
         self._deriver = Deriver(sources)
         version = str((settings or {}).get("version"))
@@ -197,40 +207,36 @@ class Evaluator:
     def _run(self, work: Callable[[], Value]) -> Value:
         """Run in a deep stack, and raise what the user is to see."""
 
-        def guarded() -> Value:
-            try:
-                if not self._ready:
-                    self._modules.prelude = self._modules.named(PRELUDE)
-                    self._ready = True
-                return work()
-            except (FpackError, RecursionError, MemoryError, TypeError, KeyError, Exhausted) as caught:
-                while True:
-                    try:
-                        told = self._told(caught)
-                        break
-                    except Exhausted:
-                        continue  # it was raised once more on the way here
-                if told is caught and not isinstance(caught, FpackError):
-                    raise
-                told.__traceback__ = told.__context__ = None
-            raise told
+        def begun() -> Value:
+            if not self._ready:
+                self._modules.prelude = self._modules.named(PRELUDE)
+                self._ready = True
+            return work()
 
-        return deep_stack.run(guarded, self.limits)
+        if deep_stack.is_inside():
+            return begun()
+        try:
+            return deep_stack.run(begun, self.limits)
+        except (FpackError, RecursionError, MemoryError, TypeError, KeyError, Exhausted) as error:
+            # The thread that was ended is gone, and its limits with it. Finding the place needs a deep stack as well.
+            told: BaseException = deep_stack.run(partial(self._told, error))
+            if told is error and not isinstance(error, FpackError):
+                raise
+            told.__traceback__ = told.__context__ = None
+        raise told
 
-    def _told(self, caught: BaseException) -> BaseException:
-        """What the user is to see of an error; the error itself, if it is fpack's own fault."""
-        error = caught if self.limits is None else self.limits.told(caught)
+    def _told(self, error: BaseException) -> BaseException:
+        """Make what the user sees of an error; return the error itself if it is fpack's own fault."""
         from fpack.lang.diagnostics.error_location import blame
 
+        self._modules.abandon()
         told = blame(error, self._cache)
-        if isinstance(error, Exhausted):
-            self._modules.abandon()
         if not isinstance(told, Exhausted):
             return told
         fault, latest = told.fault, self._modules.latest
         if latest is None:
             return fault
-        # The time went into builtins, between expressions of the text.
+        # The limit was reached in a builtin, while no expression of a text was being evaluated.
         return latest.error(0, 0, fault.what, why=f"{fault.why}; a value of this text took it", hint=fault.hint)
 
     def _field(self, value: Value, name: str, above: list[str]) -> Value:

@@ -150,7 +150,7 @@ class Modules:
         return made_by(made, lambda more: self._record(module, {**changes, **more}))
 
     def abandon(self) -> None:
-        """Forget what was being read: an evaluation was ended at any instant."""
+        """Forget which files are being read, after an evaluation was ended at any instant."""
         for module in self._stack:
             module.running = False
         self._stack.clear()
@@ -176,29 +176,28 @@ class Modules:
 
         # Trees of a few million nodes, and no cycles: looking for some takes longer than all else.
         collects = gc.isenabled()
-        gc.disable()
         try:
+            gc.disable()
             tree = parser.parse(source, self.cache)
             make = compiler.compile_file if source.start == "file" else compiler.compile_expression
             made = make(source, tree, self.builtins)
             return compile(made.tree, source.start, "exec", dont_inherit=True, optimize=1), made.free
         except RecursionError:
             raise source.error(0, 0, "This text is nested too deeply") from None
-        except MemoryError as error:
+        except MemoryError:
             if self.limits is None or self.limits.memory is None:
                 raise source.error(0, 0, "There is not enough memory to compile this text") from None
-            raise self._exhausted(source, self.limits.told(error)) from None
-        except Exhausted as error:
-            raise self._exhausted(source, error) from None
+            raise self._exhausted(source, self.limits.too_large()) from None
+        except Exhausted as reached:
+            raise self._exhausted(source, reached.fault) from None
         finally:
             if collects:
                 gc.enable()
 
-    def _exhausted(self, source: Source, error: BaseException) -> FpackError:
-        """The error for a text that cannot be compiled within the limits: none of its expressions is evaluated yet."""
-        assert isinstance(error, Exhausted) and self.limits is not None
-        self.limits.caught = True
-        fault = error.fault
+    def _exhausted(self, source: Source, fault: Fault) -> FpackError:
+        """Make the error for a text that cannot be compiled within the limits: it is at the text's beginning."""
+        if self.limits is not None:
+            self.limits.caught = True
         return source.error(0, 0, fault.what, why=f"{fault.why}; this text was being compiled", hint=fault.hint)
 
     def run(self, module: Module, changes: dict[str, Value] | None = None) -> Value:

@@ -1,5 +1,6 @@
-"""Settings that change how fpack works and never what it makes: an option, else a variable of the environment, else a
-default. `find` is the one place that knows this order.
+"""Settings that change how fpack works and never what it makes.
+
+An option comes first, then the variable of the environment, then the default; `Setting.find` alone knows this order.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Setting(Generic[T]):
 
 
 def amount(text: str) -> float | None:
-    """A number that is not negative, in some unit; None for `none`, which sets no limit."""
+    """Parse a number that is not negative; None for `none`, which sets no limit."""
     if text.lower() == "none":
         return None
     if not text.replace(".", "", 1).isdecimal() or not text.isascii():
@@ -66,7 +67,7 @@ def amount(text: str) -> float | None:
 
 
 def size(text: str) -> int | None:
-    """A size in bytes, as in 512M or 1.5G; None for `none`, which sets no limit."""
+    """Parse a size in bytes, as in 512M or 1.5G; None for `none`, which sets no limit."""
     letter = text[-1:].upper()
     value = amount(text[:-1] if letter in _POWERS else text)
     if value is None:
@@ -86,7 +87,7 @@ EVAL_SECONDS = 300.0
 
 
 def _half_of_memory() -> int:
-    """Half of the memory that this machine has, or that this container may take."""
+    """Return half of the memory that this machine has, or that this container may take."""
     most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:

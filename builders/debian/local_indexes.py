@@ -79,7 +79,7 @@ def newest(cache: Cache, suites: Sequence[Suite], arch: str) -> list[AtHand]:
 
 
 def newest_seen(cache: Cache, codename: str) -> int:
-    """The date of the newest release of a suite that the cache holds (Unix seconds); 0 if there is none.
+    """Return the date of the newest release of a suite in the cache (Unix seconds); 0 if there is none.
 
     The releases there were verified when they were fetched.
     """
@@ -87,7 +87,7 @@ def newest_seen(cache: Cache, codename: str) -> int:
 
 
 def _heads(cache: Cache) -> Iterator[tuple[str, int, bytes]]:
-    """(codename, date, text) of each release in the cache."""
+    """Yield (codename, date, text) of each release in the cache."""
     from email.utils import parsedate_to_datetime
 
     try:

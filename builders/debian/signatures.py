@@ -70,14 +70,14 @@ class Signature(NamedTuple):
 
 
 class Signed(NamedTuple):
-    """The text of a message, and the signatures that count; those whose keys may still sign come first."""
+    """The text of a message, and the signatures that hold; those whose keys may still sign come first."""
 
     text: bytes
     signatures: tuple[Signature, ...]
 
 
 def find_keyring(option: str | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """The file of the keys that may sign: the option, FPACK_KEYRING, the machine's keyring, or the one in fpack."""
+    """Return the file of the keys that may sign: the option's, FPACK_KEYRING, the machine's, or the one in fpack."""
     named = option or environ.get("FPACK_KEYRING")
     if named:
         path = Path(named)
@@ -94,11 +94,11 @@ def find_keyring(option: str | None = None, environ: Mapping[str, str] = os.envi
 
 
 def verify(data: bytes, keyring: Path, where: str = "", *, now: float, new: bool) -> Signed:
-    """The text of a clearsigned `data` and the signatures on it that count; BadSignature if there are none.
+    """Return the text of a clearsigned `data` and the signatures on it that count; BadSignature if there are none.
 
     The whole file must be one clearsigned message: text before or after it is covered by no signature. now: Unix
-    seconds. new: whether the key must be able to sign at that time, too. If not, the caller has to tell the user what
-    `trouble` the signatures have.
+    seconds. new: whether the key must be able to sign at that time as well. Otherwise the caller has to show the user
+    what `trouble` the signatures have.
     """
     head, armored = _split(data, where)
     certificates = _certificates(keyring)
@@ -124,13 +124,13 @@ def verify(data: bytes, keyring: Path, where: str = "", *, now: float, new: bool
 
 
 def valid_certificates(keyring: Path, now: float) -> tuple[int, int]:
-    """How many certificates of a keyring are valid, and how many it has."""
+    """Count the valid certificates of a keyring, and all of them."""
     certificates = _certificates(keyring)
     return sum(not _certificate_trouble(each, now) for each in certificates), len(certificates)
 
 
 def _split(data: bytes, where: str) -> tuple[bytes, bytes]:
-    """What stands before the signatures, and their armor, of a file that is one clearsigned message."""
+    """Split a file that is one clearsigned message into what comes before the signatures, and their armor."""
     lines = [line.rstrip() for line in data.split(b"\n")]
     while lines and not lines[-1]:
         lines.pop()
@@ -170,7 +170,7 @@ def _certificates(keyring: Path) -> list[Any]:
 
 
 def _packets(armored: bytes, where: str) -> list[Any]:
-    """The signatures in an armor."""
+    """Parse the signatures in an armor."""
     from pysequoia.packet import PacketPile, Tag
 
     try:
@@ -185,11 +185,11 @@ def _packets(armored: bytes, where: str) -> list[Any]:
 
 
 def _check(head: bytes, packet: Any, certificates: Sequence[Any], now: float) -> tuple[bytes, Signature] | str:
-    """The text and the signature if it matches; else why it does not count."""
+    """Return the text and the signature if it matches; otherwise why it does not count."""
     import pysequoia
 
     claimed = packet.issuer_fingerprint or packet.issuer_key_id or "unknown"
-    # With one signature at a time, it is known which one holds, and so when that one was made.
+    # pysequoia says which key a valid signature is by, but not which signature: so it gets one at a time.
     message = head + pysequoia.armor(bytes(packet), pysequoia.ArmorKind.Signature).encode()
     asked: list[str] = []
 
@@ -211,7 +211,7 @@ def _check(head: bytes, packet: Any, certificates: Sequence[Any], now: float) ->
     valid = result.valid_sigs[0]
     certificate = next(each for each in certificates if each.fingerprint == valid.certificate)
     made = packet.signature_created
-    # A clock that is behind the signature's does not make a key younger than it was.
+    # This machine's clock may be behind: the key must have been valid when it signed in any case.
     at = max(now, made.timestamp())
     trouble = _trouble(certificate, valid.signing_key, at)
     until = packet.signature_expiration_time
@@ -222,12 +222,12 @@ def _check(head: bytes, packet: Any, certificates: Sequence[Any], now: float) ->
 
 
 def _holder(certificates: Sequence[Any], ids: set[str]) -> bool:
-    """Whether one of the certificates has a key with one of these fingerprints or IDs."""
+    """Tell whether one of the certificates has a key with one of these fingerprints or IDs."""
     return any(packet.fingerprint in ids or packet.key_id in ids for c in certificates for packet, _ in _components(c))
 
 
 def _components(certificate: Any) -> Iterator[tuple[Any, list[Any]]]:
-    """Each key, user ID and attribute of a certificate, with the signatures that follow it."""
+    """Yield each key, user ID and attribute of a certificate with the signatures that follow it."""
     from pysequoia.packet import PacketPile, Tag
 
     head, signatures = None, []
@@ -243,7 +243,7 @@ def _components(certificate: Any) -> Iterator[tuple[Any, list[Any]]]:
 
 
 def _certificate_trouble(certificate: Any, at: float) -> str:
-    """Why a certificate is not valid at the time `at`; empty if it is. It follows `the key FINGERPRINT`."""
+    """Say why a certificate is not valid at the time `at`, to follow `the key FINGERPRINT`; empty if it is."""
     if certificate.is_revoked:
         return f"is one of the certificate {certificate.fingerprint}, which was revoked"
     try:
@@ -256,7 +256,7 @@ def _certificate_trouble(certificate: Any, at: float) -> str:
 
 
 def _trouble(certificate: Any, key: str, at: float) -> str:
-    """Why a key may not sign at the time `at`; empty if it may. It follows `the key FINGERPRINT`."""
+    """Say why a key may not sign at the time `at`, to follow `the key FINGERPRINT`; empty if it may."""
     from pysequoia.packet import SignatureType, Tag
 
     if trouble := _certificate_trouble(certificate, at):
@@ -264,7 +264,7 @@ def _trouble(certificate: Any, key: str, at: float) -> str:
     bindings: list[Any] = []
     created: datetime | None = None
     if key == certificate.fingerprint:
-        # The primary key says of itself what it may do, by itself or in its user IDs.
+        # What the primary key may do stands in the signatures that it makes on itself and on its user IDs.
         for component, signatures in _components(certificate):
             if component.tag != Tag.PublicSubkey:
                 bindings += [each for each in signatures if _is_by(each, certificate) and each.key_flags is not None]
@@ -288,7 +288,7 @@ def _trouble(certificate: Any, key: str, at: float) -> str:
 
 
 def _is_by(signature: Any, certificate: Any) -> bool:
-    """Whether a signature says that it is by the primary key of a certificate."""
+    """Tell whether a signature claims to be by the primary key of a certificate."""
     issuer = signature.issuer_fingerprint or signature.issuer_key_id
     return bool(issuer) and certificate.fingerprint.endswith(issuer)
 

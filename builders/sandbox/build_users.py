@@ -1,4 +1,4 @@
-"""The users that builds of root run as: numbers that nobody else has, and no two builds at once.
+"""Give each build that root runs a user number that no other build of the machine has.
 
 A number is in use on the whole machine, whatever store a build belongs to. So it is locked in a directory of root's
 that no other user can make, enter or fill.
@@ -25,9 +25,9 @@ _NAME = "fpack-users"
 
 @contextlib.contextmanager
 def build_user(locks: Path) -> Iterator[int | None]:
-    """The number of a user that no other build of this machine has; None if builds run as the caller.
+    """Hold the number of a user that no other build of this machine has; None if builds run as the caller.
 
-    locks: the store's own. In a shell, `/run` is not the machine's, but the store is.
+    locks: the store's own directory of locks. It is used as well: a shell has its own `/run`, but shares the store.
     """
     if not _separate():
         yield None
@@ -57,7 +57,7 @@ def _try(held: contextlib.ExitStack, lock: FileLock) -> bool:
 
 
 def places() -> list[Path]:
-    """Where the directory of locks may be, the best first: the same for each process of this root."""
+    """List where the directory of locks may be, best first; every process of this root gets the same list."""
     outer = _ranges()[0][1]
     found = [Path("/run", _NAME)]
     if outer:
@@ -67,15 +67,15 @@ def places() -> list[Path]:
 
 
 def lock_directory(candidates: list[Path]) -> Path:
-    """The first of some directories that can be made, or was made by this user; SandboxError if there is none.
+    """Return the first of some directories that this user can make, or has made; SandboxError if there is none.
 
-    One that another user made is not used, and neither is what comes after it: whoever makes it could otherwise lead
-    builds to two directories, and so to one number.
+    If another user made one, the next is not used either: two processes could otherwise lock in two directories, and
+    give two builds one number.
     """
     why = "none of the directories can be written"
     for place in candidates:
         if not os.access(place.parent, os.W_OK):
-            continue  # the machine's own, in a user namespace without the machine's root
+            continue  # the machine's root owns it, who is not in this user namespace
         try:
             os.mkdir(place, 0o700)
         except FileExistsError:
@@ -107,7 +107,7 @@ def lock_directory(candidates: list[Path]) -> Path:
 
 @lru_cache
 def _separate() -> bool:
-    """Whether builds get users of their own: root can change to others."""
+    """Tell whether builds get users of their own: root can change to others."""
     if os.geteuid() != 0:
         return False
     ranges = _ranges()
@@ -123,7 +123,7 @@ def _ranges() -> list[tuple[int, int, int]]:
 
 @lru_cache
 def _first_user() -> int | None:
-    """The number of the first user that builds may have here."""
+    """Return the number of the first user that builds may have here."""
     ranges = _ranges()
     for base in _BASES:
         if any(first <= base and base + COUNT <= first + count for first, _, count in ranges):

@@ -231,7 +231,7 @@ def _attributes(file: Path, text: str) -> list[Candidate]:
     try:
         limits = Limits(Limits.found().memory, _SECONDS)
         source = Source(str(file), read_text(file, str(file)))
-        entries = deep_stack.run(lambda: parse(source, cache_directory() / "modules"), limits)
+        entries = deep_stack.bounded(lambda: parse(source, cache_directory() / "modules"), limits)
     except (OSError, FpackError, RecursionError):
         return []
     *path, _ = text.split(".")

@@ -125,7 +125,7 @@ class Server(LanguageServer):
 def _deeply(work: Callable[[], T]) -> T | None:
     """What `work` gives, on a stack that deep texts fit; None if one is too deep even so, or beyond the limits."""
     try:
-        result: T = deep_stack.run(work, Limits.found())
+        result: T = deep_stack.bounded(work, Limits.found())
     except (RecursionError, FpackError):
         return None
     return result

@@ -104,7 +104,7 @@ class Session:
             except RecursionError:
                 raise Source(NAME, text).error(0, 0, "This text is nested too deeply") from None
 
-        result: tuple[str, Any] = deep_stack.run(work, self.limits)
+        result: tuple[str, Any] = deep_stack.bounded(work, self.limits)
         return result
 
     # ---- evaluating
@@ -131,7 +131,7 @@ class Session:
     def _value(self, text: str, tree: Node, lines: int = 0) -> Any:
         """The value of an expression; its names of the session are given to it as parameters."""
         mentioned = sorted(
-            name for name in deep_stack.run(lambda: Mentions().of(tree), self.limits) if name in self.names
+            name for name in deep_stack.bounded(lambda: Mentions().of(tree), self.limits) if name in self.names
         )
         evaluator = self.workspace.evaluator
         if not mentioned:

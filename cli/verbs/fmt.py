@@ -127,7 +127,7 @@ def _outcome(name: str, text: str, limits: Limits) -> Outcome:
 
     limits.restart()
     try:
-        return Outcome(text, str(deep_stack.run(work, limits)))
+        return Outcome(text, str(deep_stack.bounded(work, limits)))
     except Fault as fault:
         raise read.error(0, 0, fault.what, why=fault.why, hint=fault.hint) from None
 

@@ -189,7 +189,7 @@ def _readline(session: Session) -> Any:
 
 
 def history_file() -> Path | None:
-    """The file with the lines of earlier sessions; None if others can put something else there."""
+    """Return the file of earlier sessions' lines; None if others could put something else there."""
     from fpack.cli.paths import make_place, state_directory
 
     try:

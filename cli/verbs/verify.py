@@ -248,7 +248,7 @@ def _configuration(part: Part) -> list[str]:
 
 
 def _signatures(part: Part) -> list[str]:
-    """When Debian signed the releases that were used, and which of the keys may not sign any more."""
+    """Say when Debian signed the releases that were used, and which of the keys may not sign any more."""
     from fpack.builders.debian.suites import show_date
 
     if not part.signed:

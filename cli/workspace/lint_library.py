@@ -43,7 +43,7 @@ def check_file(place: Path, known: Library, limits: Limits) -> list[Finding]:
 
     limits.restart()
     try:
-        result: list[Finding] = deep_stack.run(work, limits)
+        result: list[Finding] = deep_stack.bounded(work, limits)
     except Fault as fault:
         return [Finding("syntax", source.error(0, 0, fault.what, why=fault.why, hint=fault.hint))]
     return result

@@ -78,14 +78,14 @@ def blame(error: BaseException, cache: str | Path | None) -> BaseException:
 
 
 def _begun(steps: list[Step]) -> list[Step]:
-    """Steps, less the last ones that have begun and evaluated nothing: the place is where they are called."""
+    """Drop the last steps that have evaluated nothing yet: the place is where they are called."""
     while len(steps) > 1 and steps[-1].entered:
         steps = steps[:-1]
     return steps
 
 
 def at_frame(fault: Fault, frame: FrameType | None) -> FpackError:
-    """A fault with the place that a thread is at: the innermost of the user's own files, as far as there is one."""
+    """Give a fault the place that a thread is at: the innermost of the user's own files, if there is one."""
     steps: list[Step] = []
     while frame is not None:
         source = frame.f_globals.get(".source")

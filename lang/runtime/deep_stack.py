@@ -13,7 +13,7 @@ from _queue import Empty, SimpleQueue
 from collections.abc import Callable
 from typing import Any
 
-from .limits import Exhausted, Limits, Watch, end, guard, unguard
+from .limits import Exhausted, Limits, Watch, end, guard, raise_in, unguard
 
 STACK = 512 << 20
 FRAMES = 80_000  # Python frames; a call between two Python functions takes no C stack, one through C a few KB
@@ -30,89 +30,97 @@ _PATIENCE = 0.2
 
 _NOTHING = object()
 
+Requests = SimpleQueue[Callable[[], None] | None]
+
 
 class Slow(Exception):
     """A call took longer than it may."""
 
 
-class _Run:
-    """An evaluation on its way, by its thread's number in `_inside`."""
-
-    __slots__ = ("requests", "limits")
-
-    def __init__(self, limits: Limits | None) -> None:
-        # What the waiting thread is asked to do; None when the evaluation is done.
-        self.requests: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self.limits = limits
-
-
-_inside: dict[int, _Run] = {}
+# What the waiting thread is asked to do, in an evaluating thread; None when the evaluation is done. The interpreter
+# drops it with the thread, however that ends.
+_local = _thread._local()
 
 
 def run(work: Callable[[], Any], limits: Limits | None = None) -> Any:
-    """The result of `work()`; what it raises is raised here. RecursionError where it recurses beyond the limit.
+    """Return the result of `work()`; what it raises is raised here. RecursionError where it recurses beyond the limit.
 
-    limits: what it may take. Where it is beyond one of them, and does not say where, their error is raised.
+    limits: of memory and time; Exhausted where it is beyond one of them.
     """
-    if _thread.get_ident() in _inside:
+    if is_inside():
         return work()
-    this = _Run(limits)
+    limits = Limits(None, None) if limits is None else limits
+    watch = Watch(limits)
+    requests: Requests = SimpleQueue()
     outcome: list[Any] = [_NOTHING, None]
-    watch = Watch(limits) if limits is not None else None
 
     def body() -> None:
-        ident = _thread.get_ident()
+        # `Exhausted` may be raised at any instant, and memory may be missing for anything. So the outcome is noted
+        # before all else, and nothing is raised in the end: the interpreter would print it.
         try:
             try:
-                _inside[ident] = this
-                if watch is not None:
-                    watch.enter()
+                watch.enter()
+                _local.requests = requests
                 outcome[0] = work()
             except BaseException as error:
                 outcome[1] = error
-                if limits is not None:
-                    outcome[1] = limits.told(error)
-            if watch is not None:
-                watch.leave()
-            _inside.pop(ident, None)
-        except Exhausted as error:
-            # It was raised before all was done, and comes only now.
-            if outcome == [_NOTHING, None]:
+            limits.caught = True
+            watch.leave()
+        except BaseException as error:
+            if outcome[1] is None:
                 outcome[1] = error
-        this.requests.put(None)
+        finally:
+            try:
+                requests.put(None)
+            except BaseException:
+                pass  # the waiting thread sees that this one is gone
 
     limit, thresholds = sys.getrecursionlimit(), gc.get_threshold()
     gc.set_threshold(*_COLLECT)
     thread = 0
-    if limits is not None:
-        guard(limits, STACK)
+    guard(limits, STACK)
     try:
-        thread = _start(body, limit)
-        if watch is None:
-            while (request := this.requests.get()) is not None:
-                request()
-        else:
-            _wait(this.requests, watch)
-    except BaseException:
-        _end(thread, this.requests)
-        raise
-    finally:
-        if limits is not None:
+        try:
+            thread = _start(body, limit)
+            _wait(requests, watch)
+        finally:
             unguard()
+    except BaseException as error:
+        _end(thread, requests)
+        if not isinstance(error, MemoryError):
+            raise
+        outcome[1] = error  # the kernel's limit is that of the whole process: it can fail the waiting thread as well
+    finally:
         sys.setrecursionlimit(limit)
         gc.set_threshold(*thresholds)
-    if isinstance(outcome[1], Exhausted):
-        raise outcome[1].fault
-    if outcome[1] is not None:
-        raise outcome[1]
-    if outcome[0] is _NOTHING:
-        _inside.pop(thread, None)
-        raise watch.fault if watch is not None and watch.fault is not None else RuntimeError("an evaluation is gone")
-    return outcome[0]
+    if outcome[0] is not _NOTHING:
+        return outcome[0]
+    failure = outcome[1]
+    if failure is None:  # the thread ended, and could not say why
+        failure = MemoryError() if watch.fault is None else Exhausted(watch.fault)
+    try:
+        raise limits.told(failure)
+    finally:
+        # The traceback holds this frame. In a cycle, what the evaluation made would stay in memory.
+        outcome.clear()
+        del failure
 
 
-def _wait(requests: SimpleQueue[Callable[[], None] | None], watch: Watch) -> None:
-    """Do what an evaluation asks for until it is done, or gone, and look after its limits."""
+def bounded(work: Callable[[], Any], limits: Limits | None) -> Any:
+    """Do as `run` does, but raise the fault of a limit that is reached, which has no place."""
+    try:
+        return run(work, limits)
+    except Exhausted as reached:
+        raise reached.fault from None
+
+
+def is_inside() -> bool:
+    """Tell whether this thread is one that `run` has made."""
+    return hasattr(_local, "requests")
+
+
+def _wait(requests: Requests, watch: Watch) -> None:
+    """Do what an evaluation asks for until its thread is done or gone, and check its limits."""
     while True:
         try:
             request = requests.get(timeout=watch.patience)
@@ -131,8 +139,8 @@ def interruptible(work: Callable[[], Any], seconds: float) -> Any:
 
     That holds for an evaluation that the main thread waits for. Elsewhere it is a call as any other.
     """
-    this = _inside.get(_thread.get_ident())
-    if this is None:
+    requests: Requests | None = getattr(_local, "requests", None)
+    if requests is None:
         return work()
     done = _thread.allocate_lock()
     done.acquire()
@@ -148,7 +156,7 @@ def interruptible(work: Callable[[], Any], seconds: float) -> Any:
         finally:
             done.release()
 
-    this.requests.put(request)
+    requests.put(request)
     done.acquire()
     if outcome[1] is not None:
         raise outcome[1]
@@ -173,14 +181,12 @@ def _limited(work: Callable[[], Any], seconds: float) -> Any:
         signal.signal(signal.SIGALRM, before)
 
 
-def _end(thread: int, requests: SimpleQueue[Callable[[], None] | None]) -> None:
+def _end(thread: int, requests: Requests) -> None:
     """End a thread whose result nobody wants any more, so that it does not run on beside what comes next."""
     if not thread:
         return
-    import ctypes
-
     for _ in range(_TRIES):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
+        raise_in(thread, SystemExit)  # which nobody prints
         try:
             while requests.get(timeout=_PATIENCE) is not None:
                 pass

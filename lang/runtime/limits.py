@@ -1,11 +1,11 @@
-"""What an evaluation may take: memory, and time of the processor. Each limit ends it with an error that has a place.
+"""Limit the memory and the processor time of an evaluation, and end it with an error that has a place.
 
-The thread that waits for an evaluation looks at both a few times a second. Beyond a limit it raises `Exhausted` in the
-evaluating thread, where the traceback tells the place. If that thread does not end, the waiting one tells the error
-itself, and ends the process.
+The thread that waits for an evaluation checks both a few times a second. Beyond a limit it raises `Exhausted` in the
+evaluating thread, whose traceback has the place. If that thread does not end, the waiting thread prints the error
+itself and ends the process.
 
-The kernel stands behind both, for a call of C that does not let the interpreter go on. An allocation beyond the limit
-fails, however large, before any of it is filled. A process that computes far beyond its limit is ended.
+The kernel's limits come after that, for a call of C during which no other thread can run. An allocation far beyond the
+limit fails before any of it is filled, and a process that computes far beyond its limit is killed.
 """
 
 from __future__ import annotations
@@ -29,10 +29,15 @@ _WAITING = 60.0  # seconds, if it does not use them
 _SOON = 0.001
 _AGAIN = 1.0  # seconds until it is told once more
 
-# How far beyond the limit the kernel steps in: the waiting thread is to be first.
+# How far the kernel's limits are beyond those of the evaluation: the waiting thread should be first.
 _MEMORY_SPARE = 256 << 20
 _TIME_SPARE = 20.0
 
+_MORE = 256 << 20  # bytes that the waiting thread may need to end an evaluation
+
+# The interpreter's messages if C code fails and sets no exception, and the file of the frames of an import.
+_FORGOTTEN = ("without exception set", "without setting an exception")
+_IMPORTING = "<frozen importlib"
 _COUNTED = 1 << 62  # more is none to the kernel
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -40,7 +45,7 @@ _UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
 
 
 class Exhausted(BaseException):
-    """A limit is reached. Like KeyboardInterrupt, it is no error that anything but its handler may take."""
+    """A limit is reached. Like KeyboardInterrupt it is no Exception, so that only its own handler catches it."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.what)
@@ -50,7 +55,8 @@ class Exhausted(BaseException):
 class Limits:
     """The limits of one evaluation, which may take several runs. memory: bytes; seconds: of the processor.
 
-    None is no limit. used: seconds so far. caught: the evaluating thread handles what ended it.
+    None is no limit. used: seconds so far. caught: the evaluating thread has caught the error that ends it. locate:
+    gives a fault the place that the evaluating thread's frame is at.
     """
 
     def __init__(self, memory: int | None, seconds: float | None) -> None:
@@ -58,12 +64,13 @@ class Limits:
         self.seconds = seconds
         self.used = 0.0
         self.caught = False
+        self.locate: Callable[[Fault, FrameType | None], FpackError] = _without_place
         self.base: int | None = None  # bytes that were in use before
         self.data: int | None = None  # bytes that the kernel counted before
 
     @classmethod
     def found(cls, memory: str | None = None, seconds: str | None = None) -> Limits:
-        """The limits that options, the environment or else the defaults set."""
+        """Return the limits that the options, else the environment, else the defaults set."""
         return cls(EVAL_MEMORY.find(memory), EVAL_TIME.find(seconds))
 
     def restart(self) -> None:
@@ -71,7 +78,7 @@ class Limits:
         self.used, self.base = 0.0, None
 
     def too_large(self) -> Fault:
-        """The fault of an evaluation that takes too much memory."""
+        """Make the fault of an evaluation that takes too much memory."""
         memory = self.memory or 0
         return Fault(
             "The evaluation takes too much memory",
@@ -80,7 +87,7 @@ class Limits:
         )
 
     def too_long(self) -> Fault:
-        """The fault of an evaluation that takes too long."""
+        """Make the fault of an evaluation that takes too long."""
         seconds = self.seconds or 0
         return Fault(
             "The evaluation takes too long",
@@ -89,16 +96,16 @@ class Limits:
         )
 
     def told(self, error: BaseException) -> BaseException:
-        """The error to tell in the place of one that ended the evaluation."""
-        self.caught = True
-        if isinstance(error, MemoryError) and self.memory is not None:
-            _release()  # to tell it takes memory, too
+        """Return the error to show for one that ended the evaluation: out of memory means the limit of memory."""
+        # Without memory for an exception, the interpreter sometimes fails and sets none.
+        forgotten = isinstance(error, SystemError) and str(error).endswith(_FORGOTTEN)
+        if self.memory is not None and (forgotten or isinstance(error, MemoryError)):
             return Exhausted(self.too_large()).with_traceback(error.__traceback__)
         return error
 
 
 def shown_size(size: int) -> str:
-    """A size as the option takes it."""
+    """Format a size as the option takes it."""
     for unit, letter in _UNITS:
         if size >= unit:
             return f"{size / unit:.1f}".removesuffix(".0") + letter
@@ -106,74 +113,85 @@ def shown_size(size: int) -> str:
 
 
 class Watch:
-    """Looks after one run of an evaluation, from the thread that waits for it."""
+    """Checks the limits of one run of an evaluation, from the thread that waits for it."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._thread = 0
         self._clock = -1  # of the evaluating thread's processor time
         self._fault: Fault | None = None
+        self._raised = False
         self._since = self._last = self._spent_before = 0.0
         limits.caught = False
-        if limits.base is None:
+        if limits.base is None and limits.memory is not None:
             limits.base = resident()
 
     def enter(self) -> None:
-        """In the evaluating thread: it begins."""
+        """Note, in the evaluating thread, that it begins."""
         self._thread = get_ident()
         self._clock = time.pthread_getcpuclockid(self._thread)
 
     def leave(self) -> None:
-        """In the evaluating thread: it ends."""
+        """Note, in the evaluating thread, that it ends."""
         self.limits.used += time.thread_time()
 
     def look_after(self, request: Callable[[], None]) -> None:
-        """Do something that the evaluating thread waits for."""
+        """Do something for the evaluating thread, and count its time."""
         begun = time.thread_time()
         request()
         self.limits.used += time.thread_time() - begun
 
     @property
     def patience(self) -> float:
-        """Seconds until the next look. Runs that are short are looked at as well, once they took too long together."""
+        """Seconds until the next check. Short runs are checked as well, once all of them together took too long."""
         seconds = self.limits.seconds
+        if self._fault is not None and not self._raised:
+            return _SOON
         return POLL if seconds is None or self.limits.used < seconds else _SOON
 
     @property
     def fault(self) -> Fault | None:
-        """The limit that was reached."""
+        """The limit that was reached, if one was."""
         return self._fault
 
     def look(self, end: Callable[[FpackError], None]) -> bool:
-        """See whether a limit is reached, and do something about it; False if the evaluating thread is gone.
+        """End the evaluation if a limit is reached; return False if its thread is gone.
 
-        end: tells an error, and ends the process.
+        end: prints an error and ends the process.
         """
+        if not self._thread:
+            return True  # it has not begun
+        frame = sys._current_frames().get(self._thread)
+        if frame is None:
+            return False
+        if self.limits.caught:
+            return True  # an error has ended it already
         now = time.monotonic()
         if self._fault is None:
             self._fault = self._reached()
             if self._fault is not None:
+                _relax()
                 self._since = self._last = now
                 self._spent_before = self._spent()
-                self._raise(self._fault)
-            return True
-        frame = sys._current_frames().get(self._thread)
-        if frame is None:
-            return not self._thread
-        if not self.limits.caught:
-            # A busy machine leaves it little time; a thread that waits for something takes none.
-            if self._spent() - self._spent_before > REACTION or now - self._since > _WAITING:
-                end(located(self._fault, frame))
-            elif now - self._last > _AGAIN:
-                self._last = now
-                self._raise(self._fault)
+                self._raised = self._raise(self._fault)
+        # On a busy machine the thread gets little time, and one that waits for something uses none.
+        elif self._spent() - self._spent_before > REACTION or now - self._since > _WAITING:
+            end(self.limits.locate(self._fault, frame))
+        elif not self._raised or now - self._last > _AGAIN:
+            self._last = now
+            self._raised = self._raise(self._fault)
         return True
 
     def _reached(self) -> Fault | None:
         limits = self.limits
-        if limits.seconds is not None and limits.used + self._spent() > limits.seconds:
-            return limits.too_long()
-        if limits.memory is not None and resident() - (limits.base or 0) > limits.memory:
+        try:
+            if limits.seconds is not None and limits.used + self._spent() > limits.seconds:
+                return limits.too_long()
+            if limits.memory is not None and resident() - (limits.base or 0) > limits.memory:
+                return limits.too_large()
+        except MemoryError:
+            if limits.memory is None:
+                raise
             return limits.too_large()
         return None
 
@@ -183,27 +201,39 @@ class Watch:
         except OSError:
             return 0.0  # it has just ended
 
-    def _raise(self, fault: Fault) -> None:
-        import ctypes
-
+    def _raise(self, fault: Fault) -> bool:
         class Reached(Exhausted):
-            """What the interpreter makes an instance of, without arguments."""
+            """The interpreter makes an instance of it, without arguments."""
 
             def __init__(self) -> None:
                 super().__init__(fault)
 
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(Reached))
+        return raise_in(self._thread, Reached)
 
 
-def located(fault: Fault, frame: FrameType | None) -> FpackError:
-    """A fault with the place that a thread is at."""
-    from fpack.lang.diagnostics.error_location import at_frame
+def raise_in(thread: int, error: type[BaseException]) -> bool:
+    """Raise an error in a thread as soon as it runs Python code; return False, and do nothing, while it imports.
 
-    return at_frame(fault, frame)
+    A thread that is ended while it imports a module may hold the interpreter's import lock forever.
+    """
+    import ctypes
+
+    at = sys._current_frames().get(thread)
+    while at is not None:
+        if at.f_code.co_filename.startswith(_IMPORTING):
+            return False
+        at = at.f_back
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+    return True
+
+
+def _without_place(fault: Fault, frame: FrameType | None) -> FpackError:
+    """Return the fault itself: nothing but an evaluator knows which place a frame is at."""
+    return fault
 
 
 def end(error: FpackError) -> None:
-    """Tell an error, and end the process: the evaluation does not."""
+    """Print an error and end the process."""
     from fpack.lang.errors import render
 
     text = render(error) + "\n"
@@ -215,7 +245,7 @@ def end(error: FpackError) -> None:
 
 
 def _statm() -> list[int]:
-    """Pages: size, resident, shared, text, library, data, dirty. Zeros where there is no /proc."""
+    """Read the pages of this process: size, resident, shared, text, library, data, dirty. Zeros without /proc."""
     try:
         with open("/proc/self/statm", "rb", buffering=0) as file:
             return [int(word) for word in file.read().split()]
@@ -224,7 +254,7 @@ def _statm() -> list[int]:
 
 
 def resident() -> int:
-    """Bytes of memory of this process that are no file's."""
+    """Return how many bytes of memory this process uses, without those of files."""
     pages = _statm()
     return (pages[1] - pages[2]) * _PAGE
 
@@ -235,7 +265,7 @@ _before: list[tuple[int, tuple[int, int]]] = []
 
 
 def guard(limits: Limits, stack: int) -> None:
-    """Have the kernel step in far beyond the limits. stack: bytes of the stack that is about to be made."""
+    """Set the kernel's limits, far beyond those of an evaluation. stack: bytes of the stack that it will have."""
     global _guards
     with _turn:
         _guards += 1
@@ -254,8 +284,19 @@ def guard(limits: Limits, stack: int) -> None:
                 faulthandler.register(SIGXCPU, file=2, chain=True)
 
 
+def _relax() -> None:
+    """Raise the kernel's limit of memory a little: it is that of the whole process, and to end a thread takes some."""
+    import resource
+
+    with _turn:
+        if any(which == resource.RLIMIT_DATA for which, _ in _before):
+            soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            more = soft + _MORE if hard == resource.RLIM_INFINITY else min(soft + _MORE, hard)
+            resource.setrlimit(resource.RLIMIT_DATA, (more, hard))
+
+
 def unguard() -> None:
-    """Undo `guard`, when the last of several evaluations is over."""
+    """Undo `guard` when the last of several evaluations is over."""
     global _guards
     with _turn:
         _guards -= 1

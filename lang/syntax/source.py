@@ -53,7 +53,7 @@ class Source:
 
 
 def read_bytes(place: str | os.PathLike[str], most: int) -> bytes:
-    """What a regular file holds, up to `most` bytes. OSError for anything else: a pipe may never have an end."""
+    """Read up to `most` bytes of a regular file. OSError for anything else: reading a pipe may never end."""
     fd = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):

@@ -37,7 +37,7 @@ _safe: dict[str, bool] = {}
 
 
 def _is_safe(directory: str) -> bool:
-    """Whether nobody else can change what is in a directory."""
+    """Tell whether nobody else can change the entries of a directory."""
     if directory not in _safe:
         _safe[directory] = exposed(directory) is None
     return _safe[directory]

@@ -17,7 +17,7 @@ _GROUP, _ALL = 0o020, 0o002
 
 
 class Exposed:
-    """What another user can change. why: a sentence about `place` that begins with `it`."""
+    """A place that another user can change. why: a sentence about `place` that begins with `it`."""
 
     __slots__ = ("place", "why")
 
@@ -27,10 +27,10 @@ class Exposed:
 
 
 def exposed(path: str) -> Exposed | None:
-    """The first directory on the way to `path`, or `path` itself, with which another user could replace what is there.
+    """Find the first part of `path` by which another user could put something else in its place; None if there is none.
 
-    What is not there yet is nobody's. A directory with the sticky bit, such as /tmp, may be everybody's: in it nobody
-    can move what belongs to others. Links are followed, and must be trusted as well.
+    A path that does not exist yet is checked as far as it exists. A directory with the sticky bit, such as /tmp, may be
+    writable by all: nobody can rename another user's files in it. Links are followed, and must be trusted as well.
     """
     at, links = "", 0
     todo = ["/", *(path if path.startswith("/") else f"{os.getcwd()}/{path}").split("/")][::-1]
@@ -61,10 +61,10 @@ def exposed(path: str) -> Exposed | None:
 
 
 def open_to_others(status: os.stat_result, *, as_parent: bool = False) -> str:
-    """Why others can change a file, or what is in a directory; empty if they cannot.
+    """Say why others can change a file, or the entries of a directory; empty if they cannot.
 
-    as_parent: the directory only leads to what matters. Then the sticky bit is enough, and so is a group that only this
-    user belongs to, which is what a umask of 002 is for.
+    as_parent: the directory only leads to the store or cache. Then the sticky bit is enough, and so is a group that
+    only this user belongs to, as with a umask of 002.
     """
     mode = status.st_mode
     if not _is_own(status.st_uid, as_parent):
@@ -86,7 +86,7 @@ _known: dict[tuple[str, int], bool] = {}
 
 
 def _is_unmapped(uid: int) -> bool:
-    """Whether a number stands for all users that this user namespace does not have, the machine's root among them."""
+    """Tell whether a number stands for all users outside of this user namespace, the machine's root among them."""
     key = ("user", uid)
     if key not in _known:
         try:
@@ -99,7 +99,7 @@ def _is_unmapped(uid: int) -> bool:
 
 
 def _is_private(gid: int) -> bool:
-    """Whether this user alone belongs to a group."""
+    """Tell whether this user alone belongs to a group."""
     key = ("group", gid)
     if key not in _known:
         import grp
@@ -115,7 +115,7 @@ def _is_private(gid: int) -> bool:
 
 
 def make_directories(path: str, mode: int = 0o700) -> None:
-    """Make a directory and those above it that are not there, closed to others whatever the umask is."""
+    """Make a directory and the missing ones above it, closed to others whatever the umask is."""
     above = os.path.dirname(path)
     if above and above != path and not os.path.isdir(above):
         make_directories(above)
@@ -127,10 +127,9 @@ def make_directories(path: str, mode: int = 0o700) -> None:
 
 
 def check_store(root: str, folders: Iterable[str] = ()) -> None:
-    """StoreError if others can change a store, or one of the `folders` in it, or put another one in its place.
+    """Raise StoreError if others can change a store, or one of the `folders` in it, or put another in its place.
 
-    A store that is not there yet is fine where nobody else can make it. FPACK_SHARED_STORE names one that is shared on
-    purpose.
+    The store need not exist yet. FPACK_SHARED_STORE names a store that is shared on purpose.
     """
     shared = os.environ.get(SHARED_STORE)
     if shared and os.path.realpath(shared) == os.path.realpath(root):
@@ -165,12 +164,12 @@ def _refused(what: str, root: str, found: Exposed) -> StoreError:
 
 
 def is_believed(status: os.stat_result, *also: int) -> bool:
-    """Whether a file is this user's, root's or that of one of the users `also`."""
+    """Tell whether a file belongs to this user, to root or to one of the users `also`."""
     return status.st_uid in (os.geteuid(), 0, *also)
 
 
 def find_above(directory: str, name: str) -> str | None:
-    """The nearest directory at or above `directory` that has a file `name` whose owner is believed.
+    """Find the nearest directory at or above `directory` that has a file `name` of a trusted owner.
 
     The owner of `directory`, where this user chose to work, is too. What others put into a directory above it, /tmp for
     example, is passed over.
@@ -195,7 +194,7 @@ def find_above(directory: str, name: str) -> str | None:
 
 
 def danger(directory: str) -> str:
-    """Why a directory is not for files that this user executes, reads settings from or connects to; empty if it is.
+    """Say why a directory is not safe for files that this user executes, reads or connects to; empty if it is.
 
     It must be the user's own, writable by nobody else, and so placed that only the user and root can put another in
     its place. FileNotFoundError if it is not there.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -141,13 +140,11 @@ def test_the_next_place_is_for_those_who_cannot_write_to_the_first(tmp_path: Pat
     assert "/run" in caught.value.hint
 
 
-def test_the_places_are_the_same_for_every_process() -> None:
-    before = dict(os.environ)
+def test_the_places_are_the_same_for_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
     found = places()
-    with contextlib.ExitStack() as restored:
-        restored.callback(os.environ.update, before)
-        os.environ["XDG_RUNTIME_DIR"] = os.environ["TMPDIR"] = "/elsewhere"
-        assert places() == found
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/elsewhere")
+    monkeypatch.setenv("TMPDIR", "/elsewhere")
+    assert places() == found
     assert found[0] == Path("/run/fpack-users")
 
 

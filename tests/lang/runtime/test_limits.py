@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
+import weakref
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 from fpack.lang.errors import EvalError, Fault
 from fpack.lang.evaluator import Evaluator
 from fpack.lang.runtime import deep_stack
-from fpack.lang.runtime.limits import Exhausted, Limits, resident, shown_size
+from fpack.lang.runtime import limits as limits_module
+from fpack.lang.runtime.limits import Exhausted, Limits, Watch, resident, shown_size
 from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, SettingError
 
 GUARD = 120  # seconds after which a test has failed: nothing here takes that long
@@ -228,17 +234,128 @@ def test_a_call_of_c_that_holds_the_interpreter_is_ended_by_the_kernel() -> None
 def test_an_error_that_comes_late_is_no_traceback() -> None:
     """The limit is reached at any instant: also when all is done."""
     probe = (
-        "from fpack.lang.runtime import limits, deep_stack as stack\n"
+        "from fpack.lang.runtime import limits, deep_stack\n"
         "limits.POLL = 0.0005\nlimits._SOON = 0.0005\nends = set()\n"
         "for n in range(300):\n"
         "    work = limits.Limits(None, 0.0005 + n * 1e-6)\n"
-        "    try: ends.add(stack.run(lambda: sum(range(20000)), work))\n"
+        "    try: ends.add(deep_stack.bounded(lambda: sum(range(20000)), work))\n"
         "    except Exception as error: ends.add(error.what)\n"
-        "print(len(stack._inside), sorted(map(str, ends)))\n"
+        "print(sorted(map(str, ends)))\n"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=GUARD, cwd="/")
     assert done.returncode == 0 and done.stderr == ""
-    assert done.stdout.startswith("0 ") and set(json.loads(done.stdout[2:].replace("'", '"'))) <= {TIME, "199990000"}
+    assert set(json.loads(done.stdout.replace("'", '"'))) <= {TIME, "199990000"}
+
+
+class Clumsy(Limits):
+    """Has no memory left to note that an error was caught."""
+
+    @property
+    def caught(self) -> bool:
+        return False
+
+    @caught.setter
+    def caught(self, value: bool) -> None:
+        if value:
+            raise MemoryError
+
+
+def test_a_thread_that_cannot_even_handle_its_error_is_not_waited_for() -> None:
+    def work() -> None:
+        raise KeyError("lost")
+
+    with pytest.raises(KeyError, match="lost"):
+        deep_stack.run(work, Clumsy(None, None))
+    with pytest.raises(Exhausted, match=MEMORY):
+        deep_stack.run(lambda: bytes(1 << 50), Clumsy(100 << 20, 60))
+
+
+class Full(SimpleQueue[Any]):
+    """Has no memory for another entry."""
+
+    def put(self, *_: object) -> None:
+        raise MemoryError
+
+
+@pytest.mark.parametrize("limits", [None, Limits(100 << 20, 60)])
+def test_a_thread_that_cannot_say_that_it_ends_is_not_waited_for(
+    limits: Limits | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed: list[object] = []
+    monkeypatch.setattr(deep_stack, "SimpleQueue", Full)
+    monkeypatch.setattr(sys, "unraisablehook", printed.append)
+    assert deep_stack.run(lambda: 5, limits) == 5
+    with pytest.raises(KeyError):
+        deep_stack.run(lambda: {}["a"], limits)
+    assert not printed
+
+
+def test_the_waiting_thread_has_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's limit is that of the process: any allocation may be the one that fails."""
+
+    def look(*_: object) -> bool:
+        raise MemoryError
+
+    def work() -> None:
+        try:
+            while True:
+                time.sleep(0.01)
+        finally:
+            ended.append(True)
+
+    ended: list[bool] = []
+    monkeypatch.setattr(Watch, "look", look)
+    with pytest.raises(Exhausted, match=MEMORY):
+        deep_stack.run(work, Limits(100 << 20, 60))
+    assert ended == [True]
+
+
+def test_an_error_without_an_exception_is_one_of_memory() -> None:
+    texts = ("error return without exception set", "<function f> returned NULL without setting an exception")
+    for text in texts:
+        assert isinstance(Limits(1, None).told(SystemError(text)), Exhausted)
+        assert isinstance(Limits(None, 1).told(SystemError(text)), SystemError)
+    assert isinstance(Limits(1, None).told(SystemError("unknown opcode")), SystemError)
+
+
+def test_no_thread_is_ended_while_it_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ended in there, it would hold the interpreter's import lock for as long as the process lives."""
+    (tmp_path / "slow_to_import.py").write_text("import time\nfor _ in range(50): time.sleep(0.01)\ndone = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    imported: list[bool] = []
+
+    def work() -> None:
+        import slow_to_import  # type: ignore[import-not-found]
+
+        imported.append(slow_to_import.done)
+        while True:
+            pass
+
+    monkeypatch.setattr(limits_module, "POLL", 0.01)
+    with pytest.raises(Exhausted, match=TIME):
+        deep_stack.run(work, Limits(None, 0.0))
+    assert imported == [True]
+
+
+def test_what_an_evaluation_made_is_freed_with_its_error() -> None:
+    """A cycle with the traceback would keep it until the next collection."""
+
+    class Large:
+        pass
+
+    def work() -> None:
+        large = Large()
+        made.append(weakref.ref(large))
+        raise KeyError
+
+    made: list[weakref.ref[Large]] = []
+    gc.disable()
+    try:
+        with contextlib.suppress(KeyError):
+            deep_stack.run(work, Limits(None, None))
+        assert made[0]() is None
+    finally:
+        gc.enable()
 
 
 # ---- how it is counted
@@ -279,7 +396,7 @@ def test_no_limit_of_the_kernel_stays() -> None:
     deep_stack.run(work, Limits(100 << 20, 10))
     assert all(now[0] != was[0] for now, was in zip(inside, before, strict=True))
     with pytest.raises(Fault, match=MEMORY):
-        deep_stack.run(lambda: bytes(1 << 40), Limits(100 << 20, 10))
+        deep_stack.bounded(lambda: bytes(1 << 40), Limits(100 << 20, 10))
     assert [resource.getrlimit(which) for which in (resource.RLIMIT_DATA, resource.RLIMIT_CPU)] == before
     inside.clear()
     deep_stack.run(work, Limits(None, None))
