@@ -19,7 +19,7 @@ from fpack.store.owners import check_store
 
 from .model import Closure
 
-FORMAT = 5
+FORMAT = 6
 DAY = 86400
 # A file that changed again so soon after it was read may look the same.
 _TICK = 100_000_000  # ns
