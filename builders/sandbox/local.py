@@ -26,7 +26,8 @@ from .build_users import build_user
 from .bwrap import WHEEL, SandboxError, find_bwrap, forbidden, wheel_of
 from .executor import Finished, Work
 from .isolation import filter_of
-from .spec import ISOLATION, LEFT, Places, Spec, left_running, options
+from .links import split_links
+from .spec import ISOLATION, LEFT, STORE, Places, Spec, left_running, options
 
 _ANSWER = 1.0  # seconds that the server has to tell a number
 _POLL = 100  # ms between looks at a run
@@ -76,11 +77,13 @@ class Local:
         """Run a spec; all of its processes are dead when this returns, also when it raises."""
         if not os.path.isdir(f"{work.place}/out"):
             self.prepare(spec, work)
+        spec = _laid_links(spec, work)
         with build_user(work.locks) as uid:
             return self._run(spec, work, self._hand_over(work, uid), uid)
 
     def inside(self, spec: Spec, work: Work, command: tuple[str, ...]) -> int:
         """Run a command in the sandbox of a work, at the caller's terminal; its exit status."""
+        spec = _laid_links(spec, work)
         with build_user(work.locks) as uid:
             if uid is not None:
                 give_tree(work.place, uid)
@@ -185,6 +188,15 @@ class Local:
                 process = processes.serve("sandbox server", [server.__file__, str(size)], theirs.fileno())
             self._servers[size] = ours, process
         return self._servers[size][0]
+
+
+def _laid_links(spec: Spec, work: Work) -> Spec:
+    """Lay inputs that are symlinks into the work's store as such; the spec with the other inputs, to be mounted."""
+    mounted, links = split_links((path, f"{work.store}{path.removeprefix(STORE)}") for path in spec.inputs)
+    for path, target in links:
+        with contextlib.suppress(FileExistsError):  # of a run before this one
+            os.symlink(target, f"{work.place}/out{path.removeprefix(STORE)}")
+    return spec._replace(inputs=tuple(path for path, _ in mounted))
 
 
 class _Watched:

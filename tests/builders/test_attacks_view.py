@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -186,6 +187,25 @@ def test_the_store_cannot_be_written(caller: Caller) -> None:
     made = caller.build(script + "cat $it; echo > $out", "write", env={"it": path})
     assert made.lines == ["#!/bin/sh"]
     assert given.read_text() == "#!/bin/sh\n" and given.stat().st_mode & 0o777 == 0o555
+
+
+@pytest.mark.parametrize("kind", ["directory", "file"])
+def test_an_input_that_is_a_symlink_shows_nothing_of_the_host(caller: Caller, kind: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="fpack-host-") as folder:
+        file = Path(folder, "file")
+        file.write_text(SECRET)
+        for each, mode in ((file, 0o644), (file.parent, 0o755)):
+            each.chmod(mode)  # also another user can read it
+        target = file.parent if kind == "directory" else file
+        link = caller.build(f"ln -s {target} $out", kind).output
+        made = caller.build(
+            "ls -L $it 2>&1 || :; cat $it $it/file 2>&1 || :; cat $it > $out || echo > $out",
+            f"of-{kind}",
+            env={"it": f"/fpack/store/{link.name}"},
+            strip=True,
+        )
+        assert made.lines and SECRET not in "\n".join(made.lines) + made.output.read_text()
+        assert all("No such file" in line for line in made.lines), made.lines
 
 
 def test_other_store_paths_cannot_be_read(caller: Caller) -> None:
