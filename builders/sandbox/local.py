@@ -25,7 +25,7 @@ from . import server, watch
 from .build_users import build_user
 from .bwrap import WHEEL, SandboxError, find_bwrap, forbidden, wheel_of
 from .executor import Finished, Work
-from .isolation import filter_of
+from .isolation import encode, filter_of
 from .links import split_links
 from .spec import ISOLATION, LEFT, STORE, Places, Spec, left_running, options
 
@@ -89,7 +89,7 @@ class Local:
                 give_tree(work.place, uid)
             places = self._hand_over(work, uid)
             request = self._request(spec._replace(command=command), uid, work, places)
-            words = options(spec, places, terminal=True)
+            words = encode(options(spec, places, terminal=True))
             code = filter_of(ISOLATION)
 
             def enter() -> int:
@@ -142,13 +142,13 @@ class Local:
         }
 
     def _run(self, spec: Spec, work: Work, places: Places, uid: int | None) -> Finished:
-        words = options(spec, places)
+        words = encode(options(spec, places))
         arguments = os.memfd_create("arguments", os.MFD_CLOEXEC)
         log, log_write = os.pipe()
         phases, phases_write = os.pipe()
         job, theirs = socket.socketpair()
         try:
-            _write(arguments, os.fsencode("\0".join(words)) + b"\0")
+            _write(arguments, words)
             os.lseek(arguments, 0, os.SEEK_SET)
             request = json.dumps(self._request(spec, uid, work, places)).encode()
             with self._lock:

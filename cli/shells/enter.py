@@ -13,6 +13,7 @@ import signal
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from fpack.builders.sandbox.isolation import encode
 from fpack.store import processes
 
 from .plan import Plan
@@ -140,8 +141,7 @@ def _open_variables(env: Mapping[str, str]) -> int:
     project's shell may set, would have it execute a file there.
     """
     fd = os.memfd_create("variables", 0)
-    words = (b"--setenv\0%b\0%b\0" % (os.fsencode(name), os.fsencode(value)) for name, value in env.items() if name)
-    os.write(fd, b"".join(words))
+    os.write(fd, encode(word for name, value in env.items() if name for word in ("--setenv", name, value)))
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
 
