@@ -93,6 +93,7 @@ class Local:
             code = filter_of(ISOLATION)
 
             def enter() -> int:
+                processes.hide_inherited()
                 server.at_terminal(request, code, words)
                 return 126
 

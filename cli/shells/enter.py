@@ -92,6 +92,8 @@ def start(launch: Launch, output: int, tell: int = -1) -> int:
 def _spawn(launch: Launch, tell: int, held: int = -1, gate: int = -1, output: int = -1) -> int:
     """Start bubblewrap; its process, or one that fails. output: where its outputs go, in a session of its own."""
     isolation = launch.plan.isolation
+    if isolation.closed:
+        processes.hide_inherited()
     opened = [os.open(launch.filter_file, os.O_RDONLY), _open_variables(launch.env)]
     for fd in opened:
         os.set_inheritable(fd, True)

@@ -285,12 +285,14 @@ def test_builds_of_two_stores_have_two_users() -> None:
 
 def test_a_shell_in_the_sandbox_of_a_failed_build_sees_no_more(caller: Caller) -> None:
     attempts = "cat here; id -u; echo $out; ls /run/fpack; cat /etc/shadow; echo x > /proc/sys/kernel/domainname"
+    attempts += "; readlink /proc/self/fd/*"
     text = caller.in_terminal("echo made > here; exit 1", [*attempts.split("; "), "env; cat /proc/*/environ", "exit"])
     lines = [line.strip() for line in text.splitlines()]
     assert "made" in lines and "1000" in lines and SECRET not in text
     assert any(line.startswith("/fpack/store/") and line.endswith("-it") for line in lines)
     assert any("1-build" in line for line in lines)
     assert "No such file" in text and "Read-only file system" in text
+    assert any(line.startswith("/dev/") for line in lines) and "/etc" not in lines
 
 
 def test_a_build_comes_out_the_same_for_root_and_for_a_user_without_rights() -> None:

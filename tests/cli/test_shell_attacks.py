@@ -251,6 +251,23 @@ def test_standard_streams_can_be_opened_anew(victim: Victim, kind: str) -> None:
     assert done.stdout.splitlines()[-3:] == ["out", "err", "in"]
 
 
+@pytest.mark.parametrize("kind", ["container", "container-user", "service"])
+def test_a_directory_that_the_caller_left_open_is_not_passed_on(victim: Victim, kind: str) -> None:
+    open_directory = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY)
+    high = fcntl.fcntl(open_directory, fcntl.F_DUPFD, 77)
+    try:
+        words = victim.words(kind, "for each in /proc/self/fd/*; do readlink $each || :; done; echo end")
+        done = subprocess.run(
+            words, capture_output=True, text=True, cwd=victim.project, env=victim.fpack.env, timeout=120,
+            pass_fds=[open_directory, high],
+        )  # fmt: skip
+    finally:
+        os.close(open_directory)
+        os.close(high)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "end", done.stdout + done.stderr
+    assert "/etc" not in done.stdout.splitlines()
+
+
 @pytest.mark.parametrize("kind", ["container", "user"])
 def test_a_terminal_is_used_and_given_back(victim: Victim, kind: str, terminals: list[Terminal]) -> None:
     words = victim.words(kind, "echo hi > /dev/tty; chmod 666 $(tty) /dev/stderr; echo done > /dev/stderr")
