@@ -38,21 +38,23 @@ def network(launch: Launch, command: int, gate: int) -> Iterator[None]:
 def terminals(outside: int) -> Iterator[None]:
     """Let the sandbox's user open the caller's terminal and pipes anew, as with /dev/stderr and /dev/tty.
 
-    outside: the user, on the machine; 0: the caller, who can.
+    outside: the user, on the machine; 0: the caller, who can. Set back the owner and the mode at the end: a program in
+    the sandbox may have opened the terminal to every user of the machine.
     """
     taken = []
-    if outside:
-        for fd in (0, 1, 2):
-            with suppress(OSError):
-                status = os.fstat(fd)
-                pipe = stat.S_ISFIFO(status.st_mode) and os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:")
-                if status.st_uid == 0 and (pipe or os.isatty(fd)):
+    for fd in (0, 1, 2):
+        with suppress(OSError):
+            status = os.fstat(fd)
+            pipe = stat.S_ISFIFO(status.st_mode) and os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:")
+            if status.st_uid == os.geteuid() and (pipe or os.isatty(fd)):
+                if outside:
                     os.fchown(fd, outside, -1)
-                    taken.append((fd, status))
+                taken.append((fd, status))
     try:
         yield
     finally:
         for fd, status in taken:
             with suppress(OSError):
-                os.fchown(fd, status.st_uid, -1)
+                if outside:
+                    os.fchown(fd, status.st_uid, -1)
                 os.fchmod(fd, stat.S_IMODE(status.st_mode))

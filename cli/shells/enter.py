@@ -67,7 +67,7 @@ def run(launch: Launch, held: int = -1) -> int:
         if command:
             for number in _PASSED:
                 signal.signal(number, _passer(command))
-        if not launch.helper and not launch.outside:
+        if not launch.helper and not launch.outside and not launch.plan.isolation.closed:
             return _code(_end(child, command))
         from . import attendance
 

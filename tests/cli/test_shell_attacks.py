@@ -282,7 +282,7 @@ def test_a_terminal_is_used_and_given_back(victim: Victim, kind: str, terminals:
     assert terminal.end() == 0
     after = os.stat(place)
     assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
-    if victim.root:
+    if victim.root or kind == "container":  # another shell of the caller holds nothing back
         assert after.st_mode == before.st_mode
 
 
