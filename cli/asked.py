@@ -33,12 +33,13 @@ def asked_for(target: Target) -> Iterator[None]:
 def _field(file: Path, name: str) -> tuple[Call, ...]:
     """The place at which a file defines a name."""
     from fpack.lang.parser import parse
-    from fpack.lang.source import Source
+    from fpack.lang.source import MAX_FILE, Source, normal
     from fpack.lang.spans import Call, at_span
+    from fpack.store.regular_file import read_bytes
 
     from .render import short
 
-    text = file.read_text("utf-8")
+    text = normal(read_bytes(file, MAX_FILE).decode())
     for entry in parse(Source(short(file), text), None):
         if entry[0] == "set" and entry[3] == name:
             return (Call(name, at_span(short(file), text, entry[1], entry[2])),)

@@ -76,7 +76,8 @@ def _own(name: str, cache: Path) -> Manual:
     from fpack.lang import documentation as docs
     from fpack.lang import stack
     from fpack.lang.limits import Limits
-    from fpack.lang.source import MAX_FILE, Source, read_bytes
+    from fpack.lang.source import MAX_FILE, Source
+    from fpack.store.regular_file import read_bytes
 
     from .target import UsageError
 

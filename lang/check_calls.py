@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store.errors import FpackError
+from fpack.store.regular_file import read_bytes
 
 from .check_names import Names, Scope
 from .errors import EvalError, did_you_mean, quote
 from .parser import parse
-from .source import MAX_FILE, Source, normal, read_bytes
+from .source import MAX_FILE, Source, normal
 from .syntax import OUTER, Node, outward
 
 _DEPTH = 12  # names that stand for names that stand for ...

@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from fpack.store.errors import FpackError
+from fpack.store.regular_file import read_bytes
 
 from . import changes, parameters, stack
 from .arguments import bounded, strings_of, text_of
@@ -22,7 +23,7 @@ from .operators import RUNTIME
 from .packages import PackageSource
 from .paths import project_root
 from .readers import readers
-from .source import MAX_FILE, Source, read_bytes
+from .source import MAX_FILE, Source
 from .values import (
     MISSING,
     OnDemand,
