@@ -102,11 +102,15 @@ def _spawn(launch: Launch, tell: int, held: int = -1, gate: int = -1, output: in
         if fd >= 0:
             os.set_inheritable(fd, True)
             info += [option, str(fd)]
-    if held >= 0:
+    if held >= 0 and isolation.closed:
+        from .attendance import hold
+
+        opened.append(hold(held))
+        os.set_inheritable(opened[-1], True)
+        info += ["--sync-fd", str(opened[-1])]  # the first process of the container has it, no other
+    elif held >= 0:
         # Far from the numbers that programs choose.
         opened.append(fcntl.fcntl(held, fcntl.F_DUPFD, _HELD))
-        if isolation.closed:
-            info += ["--sync-fd", str(opened[-1])]  # the first process of the container has it, no other
     streams: list[int] = []
     if output >= 0:
         opened.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))

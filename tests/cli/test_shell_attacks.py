@@ -268,6 +268,14 @@ def test_a_directory_that_the_caller_left_open_is_not_passed_on(victim: Victim, 
     assert "/etc" not in done.stdout.splitlines()
 
 
+@pytest.mark.parametrize("kind", ["container", "container-user"])
+def test_no_file_of_the_store_is_opened_by_the_first_process_of_a_container(victim: Victim, kind: str) -> None:
+    said = victim.run(kind, "for f in /proc/1/fd/*; do readlink $f || :; chmod 0 $f 2> /dev/null || :; done; echo end")
+    assert said[-1] == "end" and not [line for line in said if line.startswith("/") and line != "/dev/null"], said
+    done = subprocess.run(victim.fpack.command("gc"), capture_output=True, text=True, env=victim.fpack.env, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("kind", ["container", "user"])
 def test_a_terminal_is_used_and_given_back(victim: Victim, kind: str, terminals: list[Terminal]) -> None:
     words = victim.words(kind, "echo hi > /dev/tty; chmod 666 $(tty) /dev/stderr; echo done > /dev/stderr")
