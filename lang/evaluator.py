@@ -19,8 +19,9 @@ from fpack.lang.runtime.operators import RUNTIME
 from fpack.lang.runtime.paths import project_root
 from fpack.lang.runtime.values import MISSING, OnDemand, Value, describe, evaluated, is_derivation, lookup
 from fpack.lang.runtime.values import Path as PathValue
-from fpack.lang.syntax.source import MAX_FILE, Source, read_bytes
+from fpack.lang.syntax.source import MAX_FILE, Source
 from fpack.store.errors import FpackError
+from fpack.store.files.regular_file import read_bytes
 
 from .errors import Fault, quote
 from .module_loader import Modules, importer

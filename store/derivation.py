@@ -104,13 +104,18 @@ def decode(body: bytes) -> Derivation:
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise NotCanonical("Bytes are not a derivation of a format that this fpack knows")
     try:
+        name, outputs = check_name(value["name"]), tuple(value["outputs"])
+        if not outputs or len(set(outputs)) < len(outputs) or any(each.__class__ is not str for each in outputs):
+            raise ValueError("its outputs are no different strings")
+        for output in outputs:
+            check_name(output_name(name, output))
         return Derivation(
             value["kind"],
-            check_name(value["name"]),
+            name,
             value["args"],
             tuple(Output(d, n) for d, n in value["inputs"]),
             tuple(Output(d, n) for d, n in value["candidates"]),
-            tuple(value["outputs"]),
+            outputs,
         )
     except (KeyError, TypeError, ValueError, InvalidName) as error:
         raise NotCanonical("Bytes are not a derivation", why=f"{error}") from None

@@ -281,6 +281,20 @@ def become(name: str, words: Sequence[str], *, program: str = "") -> NoReturn:
     os.execve(command[0], command, environment(name))
 
 
+def hide_inherited() -> None:
+    """Keep all open descriptors, other than the standard streams, from the processes that this one starts.
+
+    A caller may have left a directory open. A program with its descriptor reaches all files in and above it, past the
+    mounts of its sandbox.
+    """
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            try:
+                os.set_inheritable(int(name), False)
+            except OSError:
+                pass  # it was the listing's own
+
+
 def fork(work: Callable[[], int]) -> int:
     """Run `work` in a copy of this process, which ends with what it returns, or with 126 if it raises; its number."""
     child = os.fork()

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from fpack.store.errors import FpackError
 from fpack.store.files import replace
+from fpack.store.files.regular_file import read_bytes
 
 from .suites import File, IndexPin, show_date
 
@@ -318,9 +319,10 @@ class LockFile:
 
     def _read(self) -> Lock:
         try:
-            if self.path.stat().st_size > MAX_SIZE:
+            data = read_bytes(self.path, MAX_SIZE + 1)
+            if len(data) > MAX_SIZE:
                 raise LockCorrupt("The lock is too large", where=str(self.path), hint=_CORRUPT_HINT)
-            text = self.path.read_text("utf-8")
+            text = data.decode().replace("\r\n", "\n")
         except FileNotFoundError:
             return Lock()
         except (OSError, UnicodeDecodeError) as error:

@@ -140,7 +140,7 @@ def _entry(
 def read(directory: Path) -> tuple[list[Entry], dict[str, Value]]:
     """The table of an output of two entries, `data` and `meta`, that lies in `directory` on disk.
 
-    Its files are safe to open at their paths below `data` with `open_file`. StoreError if that cannot be said.
+    Its files are safe to open at their paths below `data` with `open_regular`. StoreError if that cannot be said.
     """
     with open_regular(directory / "meta") as file:
         entries, extra = decode(file.read())

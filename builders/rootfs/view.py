@@ -3,20 +3,24 @@
 A view is made once for each root, as `$FPACK_ROOT/views/LAYOUT/ROOT`, beside and then renamed. LAYOUT changes with what
 this version of fpack adds to a root. A collection deletes a view together with the root's store path. Its files are the
 store's own inodes: bind it read-only.
+
+A root and its slices may be outputs that a project made by hand. So no directory of theirs may be a symlink: what it
+leads to on this machine would be linked into the view, read, or written to.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Collection
 from pathlib import Path
 
 from blake3 import blake3
 from fpack.builders.payload import meta
 from fpack.store.errors import StoreError
+from fpack.store.files.regular_file import open_regular
 from fpack.store.files.remove import remove_tree
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath, parse
@@ -39,7 +43,7 @@ _FILES = {
     "etc/resolv.conf": "",
 }
 # Another version's view may lack what this one mounts on.
-LAYOUT = blake3(repr((1, BUILD_UID, _DIRECTORIES, sorted(_FILES.items()))).encode()).hexdigest(4)
+LAYOUT = blake3(repr((2, BUILD_UID, _DIRECTORIES, sorted(_FILES.items()))).encode()).hexdigest(4)
 
 
 def assemble(store: Store, root: StorePath) -> Path:
@@ -81,8 +85,9 @@ def _make(store: Store, root: StorePath, place: Path) -> None:
         ("passwd", f"build:x:{BUILD_UID}:{BUILD_UID}:build:/build/home:/bin/sh\n"),
         ("group", f"build:x:{BUILD_UID}:\n"),
     ):
-        with contextlib.suppress(FileNotFoundError):
-            line = _without_build((top / "etc" / name).read_text("utf-8", "replace")) + line
+        if os.path.lexists(top / "etc" / name):
+            with open_regular(top / "etc" / name) as file:
+                line = _without_build(file.read().decode("utf-8", "replace")) + line
         (place / name).write_text(line, "utf-8")
         os.chmod(place / name, 0o644)
     os.chmod(top, 0o755)
@@ -96,6 +101,18 @@ def _without_build(text: str) -> str:
         if line and fields[0] != "build" and fields[2:3] != [str(BUILD_UID)]:
             kept.append(f"{line}\n")
     return "".join(kept)
+
+
+def _check_directory(place: str, path: str) -> None:
+    """StoreError unless there is a directory at `place`, not a symlink to one. path: how the error calls it."""
+    try:
+        mode = os.lstat(place).st_mode
+    except OSError as error:
+        raise StoreError("A root cannot be assembled", where=path, why=error.strerror or str(error)) from None
+    if not stat.S_ISDIR(mode):
+        raise StoreError(
+            "A root cannot be assembled", where=path, why="a file or a symlink is where a directory must be"
+        )
 
 
 def _umask() -> int:
@@ -114,6 +131,8 @@ class _Tree:
 
     def add(self, data: str, package: str, excluded: Collection[str]) -> None:
         """Lay a slice's tree over what is there."""
+        for place in (os.path.dirname(data), data):
+            _check_directory(place, place)
         todo = [""]
         while todo:
             folder = todo.pop()
@@ -158,9 +177,12 @@ class _Tree:
         for path in _DIRECTORIES:
             if not os.path.lexists(f"{self._top}/{path}"):
                 self._mkdir(path, "fpack")
+            while path:
+                _check_directory(f"{self._top}/{path}", f"/{path}")
+                path = path.rpartition("/")[0]
         for path, text in _FILES.items():
             place = f"{self._top}/{path}"
-            if os.path.isdir(os.path.dirname(place)) and not os.path.lexists(place):
+            if not os.path.lexists(place):
                 with open(place, "x", encoding="ascii") as file:
                     file.write(text)
                 os.chmod(place, 0o644)

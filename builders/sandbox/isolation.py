@@ -6,6 +6,7 @@ options for namespaces, kernel file systems or filters. So no kind of sandbox ca
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -39,6 +40,17 @@ def assemble(isolation: Isolation, base: Iterable[str], mounts: Iterable[str], f
     return [*_namespaces(isolation), *base, *_kernel(isolation), *mounts, "--seccomp", str(filter_fd)]
 
 
+def encode(words: Iterable[str]) -> bytes:
+    """Return bubblewrap's arguments as it reads them from a descriptor. SandboxError if one would be several there."""
+    found = list(words)
+    for word in found:
+        if "\0" in word:
+            from .bwrap import SandboxError
+
+            raise SandboxError("A sandbox cannot be described", why=f"{word[:80]!r} holds a NUL character")
+    return b"".join(os.fsencode(word) + b"\0" for word in found)
+
+
 def filter_of(isolation: Isolation) -> bytes:
     """Return the filter of system calls of a sandbox; SandboxError for a machine that has none."""
     if isolation.closed:
@@ -52,8 +64,6 @@ def filter_of(isolation: Isolation) -> bytes:
 
 def filter_name(isolation: Isolation) -> str:
     """Return a name for a file that holds the program of `filter_of`; it changes with the modules that make it."""
-    import os
-
     made_by = ("bpf.py", "seccomp.py" if isolation.closed else "tty_filter.py")
     folder = os.path.dirname(__file__)
     marks = [os.stat(f"{folder}/{name}") for name in made_by]

@@ -25,8 +25,9 @@ from . import spawner, usage
 from .build_users import build_user
 from .bwrap import WHEEL, SandboxError, find_bwrap, forbidden, wheel_of
 from .executor import Finished, Work
-from .isolation import filter_of
-from .spec import ISOLATION, LEFT, Places, Spec, left_running, options
+from .isolation import encode, filter_of
+from .links import split_links
+from .spec import ISOLATION, LEFT, STORE, Places, Spec, left_running, options
 
 _ANSWER = 1.0  # seconds that the server has to tell a number
 _POLL = 100  # ms between looks at a run
@@ -76,20 +77,23 @@ class Local:
         """Run a spec; all of its processes are dead when this returns, also when it raises."""
         if not os.path.isdir(f"{work.place}/out"):
             self.prepare(spec, work)
+        spec = _laid_links(spec, work)
         with build_user(work.locks) as uid:
             return self._run(spec, work, self._hand_over(work, uid), uid)
 
     def inside(self, spec: Spec, work: Work, command: tuple[str, ...]) -> int:
         """Run a command in the sandbox of a work, at the caller's terminal; its exit status."""
+        spec = _laid_links(spec, work)
         with build_user(work.locks) as uid:
             if uid is not None:
                 give_tree(work.place, uid)
             places = self._hand_over(work, uid)
             request = self._request(spec._replace(command=command), uid, work, places)
-            words = options(spec, places, terminal=True)
+            words = encode(options(spec, places, terminal=True))
             code = filter_of(ISOLATION)
 
             def enter() -> int:
+                processes.hide_inherited()
                 spawner.at_terminal(request, code, words)
                 return 126
 
@@ -139,13 +143,13 @@ class Local:
         }
 
     def _run(self, spec: Spec, work: Work, places: Places, uid: int | None) -> Finished:
-        words = options(spec, places)
+        words = encode(options(spec, places))
         arguments = os.memfd_create("arguments", os.MFD_CLOEXEC)
         log, log_write = os.pipe()
         phases, phases_write = os.pipe()
         job, theirs = socket.socketpair()
         try:
-            _write(arguments, os.fsencode("\0".join(words)) + b"\0")
+            _write(arguments, words)
             os.lseek(arguments, 0, os.SEEK_SET)
             request = json.dumps(self._request(spec, uid, work, places)).encode()
             with self._lock:
@@ -185,6 +189,15 @@ class Local:
                 process = processes.serve("sandbox server", [spawner.__file__, str(size)], theirs.fileno())
             self._servers[size] = ours, process
         return self._servers[size][0]
+
+
+def _laid_links(spec: Spec, work: Work) -> Spec:
+    """Lay inputs that are symlinks into the work's store as such; the spec with the other inputs, to be mounted."""
+    mounted, links = split_links((path, f"{work.store}{path.removeprefix(STORE)}") for path in spec.inputs)
+    for path, target in links:
+        with contextlib.suppress(FileExistsError):  # of a run before this one
+            os.symlink(target, f"{work.place}/out{path.removeprefix(STORE)}")
+    return spec._replace(inputs=tuple(path for path, _ in mounted))
 
 
 class _Watched:

@@ -230,12 +230,9 @@ def _command(request: dict[str, object]) -> list[str]:
     return [str(request["bwrap"]), "--args", "4", "--", *command]
 
 
-def at_terminal(request: dict[str, object], filter_: bytes, options: list[str]) -> None:
-    """Become a sandbox that has the terminal of this process."""
-    for number, data in (
-        (4, b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for word in options)),
-        (5, filter_),
-    ):
+def at_terminal(request: dict[str, object], filter_: bytes, options: bytes) -> None:
+    """Become a sandbox that has the terminal of this process. options: as bubblewrap reads them."""
+    for number, data in ((4, options), (5, filter_)):
         fd = os.memfd_create("sandbox")
         os.write(fd, data)
         os.lseek(fd, 0, os.SEEK_SET)

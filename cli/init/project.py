@@ -42,7 +42,7 @@ class Project(NamedTuple):
         """A file's data; nothing where it is damaged."""
         try:
             return tomllib.loads(self.text(name))
-        except (tomllib.TOMLDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # a plain ValueError for a number of too many digits
             return {}
 
     def json(self, name: str) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, Entry, l
     """The build of the package that `text` names; its inputs are built. Also the paths to keep."""
     from fpack.builders.exec.script import phase_name
     from fpack.builders.rootfs.view import assemble
+    from fpack.builders.sandbox.links import split_links
     from fpack.store import derivation
 
     target = workspace.target(text)
@@ -99,10 +100,12 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, Entry, l
     fixed = {"TZ": "UTC", "SOURCE_DATE_EPOCH": "315619200", "CORES": str(len(os.sched_getaffinity(0)))}
     phases = [(phase_name(each.get("name")), _resolved(str(each.get("script")), real)) for each in args["phases"]]
     slices = {path for path in store.closure([root]) if path != root}
+    mounted, links = split_links((str(path), os.fspath(store.disk(path))) for path in others if path not in slices)
     closure = Closure(
         name=made.name,
         view=os.fspath(assemble(store, root)),
-        paths=tuple((str(path), os.fspath(store.disk(path))) for path in others if path not in slices),
+        paths=tuple(mounted),
+        links=tuple(links),
         search=search,
         env={**fixed, **env, **outputs, "FPACK_BUILD": folder},
         hook=_HOOK,

@@ -10,8 +10,10 @@ from typing import Any
 from fpack.cli.errors import UsageError
 from fpack.store import processes
 from fpack.store.files import replace
+from fpack.store.files.regular_file import read_bytes
 
 PLACE = Path(".devcontainer", "devcontainer.json")
+_MAX_FILE = 1 << 20
 
 
 def description(name: str, what: str, engine: str) -> dict[str, Any]:
@@ -34,8 +36,8 @@ def write(folder: Path, name: str, what: str) -> Path:
     place = folder / PLACE
     if place.exists():
         try:
-            before = json.loads(place.read_text("utf-8"))
-        except ValueError:
+            before = json.loads(read_bytes(place, _MAX_FILE))
+        except (OSError, ValueError, RecursionError):
             before = None
         if not isinstance(before, Mapping) or "fpack" not in before.get("customizations", {}):
             raise UsageError("There is a devcontainer.json that is not fpack's", where=str(place), hint="move it away")

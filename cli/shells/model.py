@@ -12,8 +12,8 @@ class Closure(NamedTuple):
     """A shell as it was built. Nothing in it depends on who enters it, or from where.
 
     name: what the prompt shows. view: the directory on disk whose entries become `/`. paths: (store path, its place on
-    disk) of all that is to be in /fpack/store. search: directories for the front of PATH, with colons. hook: bash's.
-    files: texts of further files in /run/fpack, by path.
+    disk) of all that is to be in /fpack/store but symlinks. search: directories for the front of PATH, with colons.
+    hook: bash's. files: texts of further files in /run/fpack, by path. links: (store path, its target) of symlinks.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Closure(NamedTuple):
     env: Mapping[str, str] = {}
     hook: str = ""
     files: Mapping[str, str] = {}
+    links: tuple[tuple[str, str], ...] = ()
 
 
 class Wishes(NamedTuple):

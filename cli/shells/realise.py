@@ -152,13 +152,16 @@ class _Shell:
 
     def _closure(self, part: Mapping[str, Any], view: StorePath, real: Mapping[str, StorePath]) -> Closure:
         from fpack.builders.rootfs.view import assemble
+        from fpack.builders.sandbox.links import split_links
 
         store = self._workspace.store
         paths = store.closure([real[text] for text in part["paths"]])
+        mounted, links = split_links((str(path), os.fspath(store.disk(path))) for path in paths)
         return Closure(
             name=str(part["name"]),
             view=os.fspath(assemble(store, view)),
-            paths=tuple((str(path), os.fspath(store.disk(path))) for path in paths),
+            paths=tuple(mounted),
+            links=tuple(links),
             search=_resolved(part["search"], real),
             env={name: _resolved(value, real) for name, value in part["env"].items()},
             hook=_resolved(part["hook"], real),

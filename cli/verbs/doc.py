@@ -76,7 +76,8 @@ def _own(name: str, cache: Path) -> Manual:
     from fpack.lang import documentation as docs
     from fpack.lang.runtime import deep_stack
     from fpack.lang.runtime.limits import Limits
-    from fpack.lang.syntax.source import MAX_FILE, Source, read_bytes
+    from fpack.lang.syntax.source import MAX_FILE, Source
+    from fpack.store.files.regular_file import read_bytes
 
     try:
         text = read_bytes(name, MAX_FILE).decode()

@@ -37,9 +37,10 @@ def _field(file: Path, name: str) -> tuple[Call, ...]:
     from fpack.cli.ui.render import short
     from fpack.lang.spans import Call, at_span
     from fpack.lang.syntax.parser import parse
-    from fpack.lang.syntax.source import Source
+    from fpack.lang.syntax.source import MAX_FILE, Source, normal
+    from fpack.store.files.regular_file import read_bytes
 
-    text = file.read_text("utf-8")
+    text = normal(read_bytes(file, MAX_FILE).decode())
     for entry in parse(Source(short(file), text), None):
         if entry[0] == "set" and entry[3] == name:
             return (Call(name, at_span(short(file), text, entry[1], entry[2])),)

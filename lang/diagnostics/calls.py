@@ -14,9 +14,10 @@ from typing import NamedTuple
 from fpack.lang.abi import OUTER
 from fpack.lang.errors import EvalError, did_you_mean, quote
 from fpack.lang.syntax.parser import parse
-from fpack.lang.syntax.source import MAX_FILE, Source, normal, read_bytes
+from fpack.lang.syntax.source import MAX_FILE, Source, normal
 from fpack.lang.syntax.tree import Node, outward
 from fpack.store.errors import FpackError
+from fpack.store.files.regular_file import read_bytes
 
 from .names import Names, Scope
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from typing import TYPE_CHECKING
 
 from fpack.lang.errors import EvalError, Fault, quote
+from fpack.store.files.regular_file import read_bytes
 
 if TYPE_CHECKING:
     from fpack.lang.spans import Span
@@ -50,15 +49,6 @@ class Source:
         from fpack.lang.spans import at_span
 
         return at_span(self.name, self.text, start, end)
-
-
-def read_bytes(place: str | os.PathLike[str], most: int) -> bytes:
-    """Read up to `most` bytes of a regular file. OSError for anything else: reading a pipe may never end."""
-    fd = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        return file.read(most)
 
 
 def read_text(place: str | os.PathLike[str], name: str) -> str:

@@ -73,3 +73,14 @@ def test_derivations_round_trip_and_are_checked() -> None:
         derivation.decode(b"\x80")
     with pytest.raises(InvalidName):
         drv._replace(name="a/b").encode()
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [(), ("out", "out"), ("out", 1), ("out", "a b"), ("out", "../x"), ("out", "x\0--bind\0/\0/tmp")],
+    ids=repr,
+)
+def test_outputs_have_names_of_the_store(outputs: tuple[str, ...]) -> None:
+    """A manifest's derivations are anybody's, and a build has a variable with the name of each output."""
+    with pytest.raises(NotCanonical):
+        derivation.decode(Derivation("exec", "one", {}, outputs=outputs).encode())

@@ -119,13 +119,18 @@ class Caller:
         return Result(Path(message["path"]) if message["path"] else None, message["error"], self.lines, message["new"])
 
     def in_terminal(self, script: str, words: Sequence[str]) -> str:
-        """Run a script that fails, at a terminal; what is seen there while `words` are typed into the shell in it."""
+        """Run a script that fails, at a terminal; what is seen there while `words` are typed into the shell in it.
+
+        The caller has left /etc open for what it starts.
+        """
         master, slave = os.openpty()
+        directory = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY)
         process = subprocess.Popen(
             [*self._command, script], stdin=slave, stdout=slave, stderr=slave, env=self._env, cwd="/",
-            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), pass_fds=[directory],
         )  # fmt: skip
         os.close(slave)
+        os.close(directory)
         seen = b""
         todo = [word.encode() + b"\n" for word in words]
         with contextlib.suppress(OSError):  # what a terminal gives when its last writer has gone

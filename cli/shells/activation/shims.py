@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
-from fpack.builders.sandbox.isolation import filter_of
+from fpack.builders.sandbox.isolation import encode, filter_of
 from fpack.cli.shells.atomic_dir import beside
 from fpack.cli.shells.cache import Entry
 from fpack.cli.shells.model import Wishes
@@ -88,7 +88,7 @@ def _write(entry: Entry, args: Iterable[str], names: Iterable[str], ready: Ready
     from blake3 import blake3
 
     bwrap = ready.bwrap
-    data = b"".join(os.fsencode(each) + b"\0" for each in args)
+    data = encode(args)
     digest = blake3(data + "\0".join([_SCRIPT, bwrap, *names]).encode()).hexdigest(8)
     place = f"{entry.place}/shims-{digest}"
     if os.path.isdir(place):

@@ -13,6 +13,7 @@ import signal
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from fpack.builders.sandbox.isolation import encode
 from fpack.store import processes
 
 from .plan import Plan
@@ -66,7 +67,7 @@ def run(launch: Launch, held: int = -1) -> int:
         if command:
             for number in _PASSED:
                 signal.signal(number, _passer(command))
-        if not launch.helper and not launch.outside:
+        if not launch.helper and not launch.outside and not launch.plan.isolation.closed:
             return _code(_end(child, command))
         from . import attendance
 
@@ -91,6 +92,8 @@ def start(launch: Launch, output: int, tell: int = -1) -> int:
 def _spawn(launch: Launch, tell: int, held: int = -1, gate: int = -1, output: int = -1) -> int:
     """Start bubblewrap; its process, or one that fails. output: where its outputs go, in a session of its own."""
     isolation = launch.plan.isolation
+    if isolation.closed:
+        processes.hide_inherited()
     opened = [os.open(launch.filter_file, os.O_RDONLY), _open_variables(launch.env)]
     for fd in opened:
         os.set_inheritable(fd, True)
@@ -99,11 +102,15 @@ def _spawn(launch: Launch, tell: int, held: int = -1, gate: int = -1, output: in
         if fd >= 0:
             os.set_inheritable(fd, True)
             info += [option, str(fd)]
-    if held >= 0:
+    if held >= 0 and isolation.closed:
+        from .attendance import hold
+
+        opened.append(hold(held))
+        os.set_inheritable(opened[-1], True)
+        info += ["--sync-fd", str(opened[-1])]  # the first process of the container has it, no other
+    elif held >= 0:
         # Far from the numbers that programs choose.
         opened.append(fcntl.fcntl(held, fcntl.F_DUPFD, _HELD))
-        if isolation.closed:
-            info += ["--sync-fd", str(opened[-1])]  # the first process of the container has it, no other
     streams: list[int] = []
     if output >= 0:
         opened.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
@@ -140,8 +147,7 @@ def _open_variables(env: Mapping[str, str]) -> int:
     project's shell may set, would have it execute a file there.
     """
     fd = os.memfd_create("variables", 0)
-    words = (b"--setenv\0%b\0%b\0" % (os.fsencode(name), os.fsencode(value)) for name, value in env.items() if name)
-    os.write(fd, b"".join(words))
+    os.write(fd, encode(word for name, value in env.items() if name for word in ("--setenv", name, value)))
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
 

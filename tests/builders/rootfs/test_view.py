@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fpack.builders.payload import meta
 from fpack.builders.rootfs import view as roots
 from fpack.builders.sandbox import bwrap
 from fpack.builders.sandbox.bwrap import SandboxError, find_bwrap
@@ -14,7 +16,7 @@ from fpack.store.errors import StoreError
 from fpack.store.gc import collect
 from fpack.store.path import StorePath
 from fpack.store.store import Store
-from support.roots import MERGED, add_root, add_slice, host_programs
+from support.roots import MERGED, add_root, add_slice, add_tree, host_programs
 
 
 @pytest.fixture
@@ -94,6 +96,60 @@ def test_nothing_is_laid_behind_a_symlink_of_another_slice(store: Store, tmp_pat
         roots.assemble(store, add_root(store, {"trap": trap, "victim": victim}))
     assert not list(outside.iterdir())
     assert not list((store.root / "views").glob("*/*"))
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Path]:
+    """A directory of the machine, which a root that was made by hand leads to."""
+    place = tmp_path / "outside"
+    place.mkdir()
+    (place / "passwd").write_text("secret:x:0:0::/root:/bin/sh\n")
+    yield place
+    assert [each.name for each in place.iterdir()] == ["passwd"]
+    assert (place / "passwd").stat().st_nlink == 1
+
+
+def _refused(store: Store, root: StorePath) -> None:
+    with pytest.raises(StoreError):
+        roots.assemble(store, root)
+    assert not list((store.root / "views").glob("*/*"))
+    store.close()
+    assert not list((store.root / "tmp").iterdir())
+
+
+def test_a_slice_whose_tree_is_a_symlink_is_refused(store: Store, outside: Path) -> None:
+    table = meta.encode([], {"package": "trap"})
+    _refused(store, add_root(store, {"trap": add_tree(store, "trap", {"meta": table, "data": str(outside)})}))
+
+
+def test_a_slice_that_is_a_symlink_is_refused(store: Store, outside: Path) -> None:
+    (outside.parent / "data").symlink_to(outside)
+    _refused(store, add_root(store, {"trap": add_tree(store, "trap", {"": str(outside.parent)})}))
+
+
+@pytest.mark.parametrize("path", ["etc", "usr", "var", "var/tmp", "fpack", "run", "proc"])
+def test_a_mount_point_that_is_a_symlink_is_refused(store: Store, outside: Path, path: str) -> None:
+    for below in ("tmp", "store", "fpack"):
+        (outside.parent / "outside-too" / below).mkdir(parents=True, exist_ok=True)
+    for target in (outside, outside.parent / "outside-too"):
+        trap = add_slice(store, "trap", {path: str(target)})
+        with pytest.raises(StoreError):
+            roots.assemble(store, _bare_root(store, trap))
+    assert all(not list(each.iterdir()) for each in (outside.parent / "outside-too").iterdir())
+    assert not list((store.root / "views").glob("*/*"))
+
+
+@pytest.mark.parametrize("name", ["passwd", "group"])
+def test_accounts_that_are_a_symlink_are_not_read(store: Store, outside: Path, name: str) -> None:
+    trap = add_slice(store, "trap", {f"etc/{name}": str(outside / "passwd")})
+    _refused(store, _bare_root(store, trap))
+
+
+def _bare_root(store: Store, trap: StorePath) -> StorePath:
+    """A root of one slice, without any file of its own."""
+    listed = [{"package": "trap", "version": "1", "path": str(trap)}]
+    root = {"meta": meta.encode([], {"slices": listed, "excluded": []}), "data/.keep": b""}
+    return add_tree(store, "root", root, [trap])
 
 
 def test_bubblewrap_shows_the_view_as_its_root(store: Store) -> None:

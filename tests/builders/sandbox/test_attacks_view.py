@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -188,6 +189,25 @@ def test_the_store_cannot_be_written(caller: Caller) -> None:
     assert given.read_text() == "#!/bin/sh\n" and given.stat().st_mode & 0o777 == 0o555
 
 
+@pytest.mark.parametrize("kind", ["directory", "file"])
+def test_an_input_that_is_a_symlink_shows_nothing_of_the_host(caller: Caller, kind: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="fpack-host-") as folder:
+        file = Path(folder, "file")
+        file.write_text(SECRET)
+        for each, mode in ((file, 0o644), (file.parent, 0o755)):
+            each.chmod(mode)  # also another user can read it
+        target = file.parent if kind == "directory" else file
+        link = caller.build(f"ln -s {target} $out", kind).output
+        made = caller.build(
+            "ls -L $it 2>&1 || :; cat $it $it/file 2>&1 || :; cat $it > $out || echo > $out",
+            f"of-{kind}",
+            env={"it": f"/fpack/store/{link.name}"},
+            strip=True,
+        )
+        assert made.lines and SECRET not in "\n".join(made.lines) + made.output.read_text()
+        assert all("No such file" in line for line in made.lines), made.lines
+
+
 def test_other_store_paths_cannot_be_read(caller: Caller) -> None:
     caller.ask(do="add", name="hidden", text=SECRET)
     path = f"/fpack/store/{caller.finish().output.name}"
@@ -265,12 +285,14 @@ def test_builds_of_two_stores_have_two_users() -> None:
 
 def test_a_shell_in_the_sandbox_of_a_failed_build_sees_no_more(caller: Caller) -> None:
     attempts = "cat here; id -u; echo $out; ls /run/fpack; cat /etc/shadow; echo x > /proc/sys/kernel/domainname"
+    attempts += "; readlink /proc/self/fd/*"
     text = caller.in_terminal("echo made > here; exit 1", [*attempts.split("; "), "env; cat /proc/*/environ", "exit"])
     lines = [line.strip() for line in text.splitlines()]
     assert "made" in lines and "1000" in lines and SECRET not in text
     assert any(line.startswith("/fpack/store/") and line.endswith("-it") for line in lines)
     assert any("1-build" in line for line in lines)
     assert "No such file" in text and "Read-only file system" in text
+    assert any(line.startswith("/dev/") for line in lines) and "/etc" not in lines
 
 
 def test_a_build_comes_out_the_same_for_root_and_for_a_user_without_rights() -> None:

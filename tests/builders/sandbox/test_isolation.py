@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.sandbox import idmap, seccomp, tty_filter
-from fpack.builders.sandbox.isolation import Isolation, assemble, filter_of
+from fpack.builders.sandbox.bwrap import SandboxError
+from fpack.builders.sandbox.isolation import Isolation, assemble, encode, filter_of
 
 ALL = [
     Isolation(1000, 1000, closed, network, root)
@@ -45,6 +46,14 @@ OPTIONS = ("--unshare-", "--share-net", "--proc", "--dev", "--dev-bind", "--cap-
 # bwrap.py asks whether a sandbox can be made at all, and runs nothing of anybody's in it. launcher.py writes scripts
 # for other machines, which run a program as its caller does, in the file system of its image.
 ALLOWED = {"builders/sandbox/isolation.py", "builders/sandbox/bwrap.py", "builders/export/launcher.py"}
+
+
+def test_an_argument_is_never_several() -> None:
+    """bubblewrap's list is separated by NUL: one in a word would be an option of an attacker's, such as --bind / /."""
+    assert encode(["--setenv", "A", "b\udcff"]) == b"--setenv\0A\0b\xff\0"
+    for word in ("a\0--bind\0/\0/", "\0", "a\0"):
+        with pytest.raises(SandboxError):
+            encode(["--setenv", "A", word])
 
 
 def test_one_module_writes_the_options_that_cut_a_sandbox_off() -> None:

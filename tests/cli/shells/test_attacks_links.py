@@ -244,6 +244,21 @@ def test_a_description_for_editors_that_is_a_link(user: Person, project: Path, p
     assert tree(others) == before
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+@pytest.mark.parametrize("name", ["fpack.lock", ".devcontainer/devcontainer.json"])
+def test_a_file_that_never_ends_is_not_read(user: Person, project: Path, name: str, kind: str) -> None:
+    place = project / name
+    place.parent.mkdir(exist_ok=True)
+    if kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("/dev/zero")
+    user.own(project)
+    command = ("lock",) if name == "fpack.lock" else ("shell", "--devcontainer")
+    expected = "it is not a regular file" if name == "fpack.lock" else "There is a devcontainer.json"
+    assert expected in user.fails(*command, cwd=project)
+
+
 @pytest.mark.parametrize("words", [["tool.fp"], ["lib"], ["lib/x.fp"], ["./lib/"]])
 def test_files_to_format_that_are_links(user: Person, project: Path, precious: Path, words: list[str]) -> None:
     others = precious.parent / f"library-{project.name}"

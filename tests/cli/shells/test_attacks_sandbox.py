@@ -252,6 +252,31 @@ def test_standard_streams_can_be_opened_anew(victim: Victim, kind: str) -> None:
     assert done.stdout.splitlines()[-3:] == ["out", "err", "in"]
 
 
+@pytest.mark.parametrize("kind", ["container", "container-user", "service"])
+def test_a_directory_that_the_caller_left_open_is_not_passed_on(victim: Victim, kind: str) -> None:
+    open_directory = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY)
+    high = fcntl.fcntl(open_directory, fcntl.F_DUPFD, 77)
+    try:
+        words = victim.words(kind, "for each in /proc/self/fd/*; do readlink $each || :; done; echo end")
+        done = subprocess.run(
+            words, capture_output=True, text=True, cwd=victim.project, env=victim.fpack.env, timeout=120,
+            pass_fds=[open_directory, high],
+        )  # fmt: skip
+    finally:
+        os.close(open_directory)
+        os.close(high)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "end", done.stdout + done.stderr
+    assert "/etc" not in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("kind", ["container", "container-user"])
+def test_no_file_of_the_store_is_opened_by_the_first_process_of_a_container(victim: Victim, kind: str) -> None:
+    said = victim.run(kind, "for f in /proc/1/fd/*; do readlink $f || :; chmod 0 $f 2> /dev/null || :; done; echo end")
+    assert said[-1] == "end" and not [line for line in said if line.startswith("/") and line != "/dev/null"], said
+    done = subprocess.run(victim.fpack.command("gc"), capture_output=True, text=True, env=victim.fpack.env, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("kind", ["container", "user"])
 def test_a_terminal_is_used_and_given_back(victim: Victim, kind: str, terminals: list[Terminal]) -> None:
     words = victim.words(kind, "echo hi > /dev/tty; chmod 666 $(tty) /dev/stderr; echo done > /dev/stderr")
@@ -266,7 +291,7 @@ def test_a_terminal_is_used_and_given_back(victim: Victim, kind: str, terminals:
     assert terminal.end() == 0
     after = os.stat(place)
     assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
-    if victim.root:
+    if victim.root or kind == "container":  # another shell of the caller holds nothing back
         assert after.st_mode == before.st_mode
 
 

@@ -89,6 +89,11 @@ def mounts(plan: plans.Plan) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def test_a_store_path_that_is_a_symlink_is_one_in_the_shell() -> None:
+    found = mounts(made(CLOSURE._replace(links=(("/fpack/store/b-link", "/etc"),))))
+    assert found["/fpack/store/b-link"] == ("--symlink", "/etc")
+
+
 def test_the_root_is_read_only_and_the_hosts_directories_lie_at_their_places() -> None:
     found = mounts(made())
     assert found["/usr"] == ("--ro-bind", "/views/r/root/usr")

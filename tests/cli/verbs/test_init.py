@@ -121,9 +121,11 @@ def test_the_shell_has_what_the_build_has_and_both_are_of_the_release(tmp_path: 
 
 
 def test_damaged_files_are_no_reason_to_fail() -> None:
+    digits = "1" * 5000  # more than Python reads
     for name in ("pyproject.toml", "package.json", "Cargo.toml", "go.mod", "meson.build", "CMakeLists.txt"):
-        found = _guess({name: '{"name": [1, "\x00', "package-lock.json": ""})
-        assert found.name == "thing"
+        for text in ('{"name": [1, "\x00', f"x = {digits}\n", f'{{"x": {digits}}}', "x = " + "[" * 50000):
+            found = _guess({name: text, "package-lock.json": ""})
+            assert found.name == "thing"
 
 
 @pytest.mark.parametrize("name", ['a"b', "${x}", "café", "in", "make", "-", "x" * 300, "1st", "a--b"])
