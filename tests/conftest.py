@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -15,6 +16,11 @@ settings.register_profile("fpack", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("fpack")
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# A shell starts what it puts into the background with SIGINT ignored, and programs inherit that: those that tests
+# interrupt would go on.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
