@@ -571,7 +571,7 @@ def test_the_fast_path_loads_little(setting: Setting) -> None:
 import sys
 from pathlib import Path
 from fpack.builders.debian.lock import LockFile
-from fpack.builders.debian.source import DebianSource
+from fpack.builders.debian.package_source import DebianSource
 from fpack.builders.debian.mirrors import find_mirrors
 from fpack.builders.net.http import Http
 source = DebianSource(LockFile(Path({str(setting.lock)!r})), arch="amd64", cache=Path("/nowhere"),
