@@ -1,13 +1,14 @@
 """Settings that change how fpack works and never what it makes.
 
-An option comes first, then the variable of the environment, then the default; `Setting.find` alone knows this order.
+An option comes first, then the variable of the environment, then the user's file `fpack/config.toml`, then the default;
+`Setting.look_up` alone knows this order.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from .errors import FpackError
 
@@ -23,15 +24,25 @@ class SettingError(FpackError):
     exit_code = 2
 
 
-class Setting(Generic[T]):
-    """A setting. option, variable: its names. parse: its value of a text, ValueError if it is none.
+class Found(NamedTuple, Generic[T]):
+    """A setting's value. text: as it was written, empty for a default. origin: where it was found."""
 
-    wanted: what a value is, as in `a number of days, or none`.
+    value: T
+    text: str
+    origin: str
+
+
+class Setting(Generic[T]):
+    """A setting.
+
+    key: its name in the file, as in `eval.memory`. option, variable: its other names, empty if it has none.
+    parse: its value of a text, ValueError if it is none. wanted: what a value is, as in `a number of days, or none`.
     """
 
     def __init__(
-        self, option: str, variable: str, parse: Callable[[str], T], default: Callable[[], T], wanted: str
+        self, key: str, option: str, variable: str, parse: Callable[[str], T], default: Callable[[], T], wanted: str
     ) -> None:
+        self.key = key
         self.option = option
         self.variable = variable
         self._parse = parse
@@ -39,19 +50,75 @@ class Setting(Generic[T]):
         self._wanted = wanted
 
     def find(self, given: str | None = None, environ: Mapping[str, str] = os.environ) -> T:
-        """The value that holds. given: what the option says, if it was given."""
+        """Return the value that holds. given: the option's, if it was given."""
+        return self.look_up(given, environ).value
+
+    def look_up(self, given: str | None = None, environ: Mapping[str, str] = os.environ) -> Found[T]:
+        """Return the value that holds, with its origin."""
         for name, text in ((self.option, given), (self.variable, environ.get(self.variable))):
             if text:
-                try:
-                    return self._parse(text.strip())
-                except ValueError:
-                    raise SettingError(f"{name} is {self._wanted}", why=f"it was given {text[:60]!r}") from None
-        return self._default()
+                return Found(self._parsed(text, name), text, name)
+        path = configuration_file(environ)
+        text = configuration(path).get(self.key, "")
+        if text:
+            return Found(self._parsed(text, self.key, path), text, path)
+        return Found(self._default(), "", "default")
+
+    def _parsed(self, text: str, name: str, where: str = "") -> T:
+        try:
+            return self._parse(text.strip())
+        except ValueError:
+            raise SettingError(f"{name} is {self._wanted}", where=where, why=f"it was given {text[:60]!r}") from None
 
     @property
     def names(self) -> str:
         """How to set it, for messages."""
         return f"{self.option} or {self.variable}"
+
+
+def configuration_file(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the path of the user's file of settings."""
+    home = environ.get("XDG_CONFIG_HOME", "")
+    # The XDG Base Directory Specification has relative paths ignored: they would lie in a stranger's project.
+    return f"{home if home.startswith('/') else environ.get('HOME', '') + '/.config'}/fpack/config.toml"
+
+
+def configuration(path: str) -> Mapping[str, str]:
+    """Read a file of settings: values by key, as text; lists as words. SettingError if it cannot be understood."""
+    try:
+        with open(path, "rb") as file:
+            import tomllib
+
+            tables = tomllib.load(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise SettingError("The settings cannot be read", where=path, why=error.strerror or "") from None
+    except ValueError as error:
+        raise SettingError("The settings are not valid TOML", where=path, why=str(error)[:200]) from None
+    found = {}
+    for table, entries in tables.items():
+        for key, value in (entries if isinstance(entries, dict) else {"": entries}).items():
+            name = f"{table}.{key}" if key else table
+            if name not in KEYS:
+                raise _unknown(name, path)
+            values = value if isinstance(value, list) else [value]
+            if not all(isinstance(each, str | int | float) for each in values):
+                raise SettingError(f"{name} is not a string, a number or a list of strings", where=path)
+            found[name] = " ".join(str(each).lower() if isinstance(each, bool) else str(each) for each in values)
+    return found
+
+
+def _unknown(name: str, path: str) -> SettingError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, KEYS, 1)
+    return SettingError(
+        f"There is no setting {name}",
+        where=path,
+        why=f"there are {', '.join(sorted(KEYS))}",
+        hint=f"did you mean {near[0]}?" if near else "",
+    )
 
 
 def amount(text: str) -> float | None:
@@ -80,7 +147,12 @@ def size(text: str) -> int | None:
 # that change daily, and the security suites, have a Valid-Until of a week.
 MAX_INDEX_DAYS = 450.0
 MAX_INDEX_AGE: Setting[float | None] = Setting(
-    "--max-index-age", "FPACK_MAX_INDEX_AGE", amount, lambda: MAX_INDEX_DAYS, "a number of days, or none"
+    "debian.max-index-age",
+    "--max-index-age",
+    "FPACK_MAX_INDEX_AGE",
+    amount,
+    lambda: MAX_INDEX_DAYS,
+    "a number of days, or none",
 )
 
 EVAL_SECONDS = 300.0
@@ -99,8 +171,42 @@ def _half_of_memory() -> int:
 
 
 EVAL_MEMORY: Setting[int | None] = Setting(
-    "--eval-memory", "FPACK_EVAL_MEMORY", size, _half_of_memory, "a size, as in 512M or 8G, or none"
+    "eval.memory", "--eval-memory", "FPACK_EVAL_MEMORY", size, _half_of_memory, "a size, as in 512M or 8G, or none"
 )
 EVAL_TIME: Setting[float | None] = Setting(
-    "--eval-time", "FPACK_EVAL_TIME", amount, lambda: EVAL_SECONDS, "a number of seconds, or none"
+    "eval.time", "--eval-time", "FPACK_EVAL_TIME", amount, lambda: EVAL_SECONDS, "a number of seconds, or none"
 )
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Split a text at blanks."""
+    return tuple(text.split())
+
+
+def yes(text: str) -> bool:
+    """Parse `1`, `true` or `yes` as true, and `0`, `false`, `no` as false."""
+    if text.lower() not in ("1", "true", "yes", "0", "false", "no"):
+        raise ValueError(text)
+    return text.lower() in ("1", "true", "yes")
+
+
+def count(text: str) -> int:
+    """Parse a whole number that is not negative."""
+    if not text.isdecimal() or not text.isascii() or len(text) > 6:
+        raise ValueError(text)
+    return int(text)
+
+
+# Its own mirrors come before those of the file, and do not replace them (builders/debian/mirrors.py).
+MIRRORS: Setting[tuple[str, ...]] = Setting("debian.mirror", "--mirror", "FPACK_MIRROR", words, tuple, "a list of URLs")
+SECURITY_MIRRORS: Setting[tuple[str, ...]] = Setting("debian.security-mirror", "", "", words, tuple, "a list of URLs")
+KEYRING: Setting[str] = Setting("debian.keyring", "", "FPACK_KEYRING", str, str, "a file of keys")
+ACCEPT_EXPIRED: Setting[bool] = Setting(
+    "debian.accept-expired", "--accept-expired", "FPACK_ACCEPT_EXPIRED", yes, bool, "1 or 0"
+)
+JOBS: Setting[int] = Setting("build.jobs", "--jobs", "FPACK_JOBS", count, int, "a whole number, 0 for each processor")
+
+SETTINGS: tuple[Setting[Any], ...] = (
+    MIRRORS, SECURITY_MIRRORS, KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY, EVAL_TIME, JOBS,
+)  # fmt: skip
+KEYS = frozenset(each.key for each in SETTINGS)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
 from fpack.store.errors import FpackError
+from fpack.store.settings import MIRRORS, SECURITY_MIRRORS, configuration, configuration_file
 
 from .control import ControlError, stanzas
 from .suites import ARCHIVES, DEBIAN, SECURITY
@@ -125,7 +126,7 @@ def find_mirrors(
     only = ONLY in words
     bases = [base for word in words if word != ONLY for base in parse_base(word)]
     if not only:
-        bases += configured(_config_home(environ) / "fpack" / "config.toml")
+        bases += configured(configuration_file(environ))
         bases += apt_bases(apt)
     return Mirrors(bases, snapshots={} if only else {**DEFAULT_SNAPSHOTS, **apt_snapshots(apt)}, now=now)
 
@@ -165,31 +166,11 @@ def _check_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _config_home(environ: Mapping[str, str]) -> Path:
-    text = environ.get("XDG_CONFIG_HOME", "")
-    return Path(text) if text.startswith("/") else Path(environ.get("HOME", "/")) / ".config"
-
-
-def configured(file: Path) -> list[Base]:
-    """The mirrors of a configuration file: `[debian] mirror = [URL, ...]` and `security-mirror = [...]`."""
-    import tomllib
-
-    try:
-        table = tomllib.loads(file.read_text("utf-8")).get("debian", {})
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise MirrorError("The configuration cannot be read", where=str(file), why=error.strerror or "") from None
-    except ValueError as error:
-        raise MirrorError("The configuration is not valid TOML", where=str(file), why=str(error)) from None
-    bases = []
-    for key, archive in (("mirror", DEBIAN), ("security-mirror", SECURITY)):
-        urls = table.get(key, []) if isinstance(table, dict) else None
-        urls = [urls] if isinstance(urls, str) else urls
-        if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
-            raise MirrorError("The configuration is wrong", where=str(file), why=f"debian.{key} is no list of URLs")
-        bases += [Base(archive, _check_url(url)) for url in urls]
-    return bases
+def configured(file: str) -> list[Base]:
+    """Return the mirrors that the user's file of settings names."""
+    found = configuration(file)
+    keys = ((MIRRORS.key, DEBIAN), (SECURITY_MIRRORS.key, SECURITY))
+    return [Base(archive, _check_url(url)) for key, archive in keys for url in found.get(key, "").split()]
 
 
 def apt_snapshots(folder: Path) -> dict[str, str]:

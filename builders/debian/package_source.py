@@ -6,7 +6,6 @@ when something is missing.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.store.errors import FpackError
+from fpack.store.settings import ACCEPT_EXPIRED
 
 from .lock import ClosureKey, Lock, LockFile, PackagePin
 from .suites import RELEASES, Suite, show_date
@@ -107,9 +107,7 @@ class DebianSource:
         self._now = now
         self._releases = releases
         self._keyring = keyring
-        self._accept_expired = (
-            os.environ.get("FPACK_ACCEPT_EXPIRED") == "1" if accept_expired is None else accept_expired
-        )
+        self._accept_expired = ACCEPT_EXPIRED.find() if accept_expired is None else accept_expired
         self._max_age = max_age
         self._check = check
         self._universes: dict[tuple[str, str], Merged] = {}

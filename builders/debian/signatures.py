@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.store.errors import FpackError
+from fpack.store.settings import KEYRING
 
 from .suites import show_date
 
@@ -77,12 +78,12 @@ class Signed(NamedTuple):
 
 
 def find_keyring(option: str | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the file of the keys that may sign: the option's, FPACK_KEYRING, the machine's, or the one in fpack."""
-    named = option or environ.get("FPACK_KEYRING")
-    if named:
-        path = Path(named)
+    """Return the file of the keys that may sign: the setting's, the machine's, or the one in fpack."""
+    named = KEYRING.look_up(option, environ)
+    if named.value:
+        path = Path(named.value).expanduser()
         if not path.is_file():
-            raise KeyringError("The keyring does not exist", where=named)
+            raise KeyringError("The keyring does not exist", where=named.value, why=f"it is named by {named.origin}")
         return path
     for path in KEYRINGS:
         if path.is_file():

@@ -32,6 +32,7 @@ VERBS = {
     "search": "Find packages by name and description.",
     "show": "Show what a package or a container is.",
     "log": "Show the log of a build.",
+    "config": "Show the settings, and where each is from.",
     "doctor": "Check that this machine can do what fpack does.",
     "completion": "Print a script for completion in bash, zsh or fish.",
     "gc": "Delete what nothing needs any more from the store.",

@@ -141,7 +141,7 @@ def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> 
     folder = workspace.store.session.fresh()
     shown = reporter(workspace.options.verbose)
     try:
-        image = rebuild(part.reader(), folder, builders, Source, hand, shown, assemble, workspace.options.jobs)
+        image = rebuild(part.reader(), folder, builders, Source, hand, shown, assemble, workspace.jobs)
         compare(part.head, image, report)
     finally:
         shown.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -87,7 +86,7 @@ class Packages:
         from fpack.builders.debian.repository import Archive
         from fpack.builders.net.http import Http
         from fpack.cli.ui.progress import IndexProgress
-        from fpack.store.settings import MAX_INDEX_AGE
+        from fpack.store.settings import ACCEPT_EXPIRED, MAX_INDEX_AGE
 
         return Archive(
             cache=cache_directory() / "debian",
@@ -95,7 +94,7 @@ class Packages:
             http=Http(),
             reporter=IndexProgress(),
             now=time.time,
-            accept_expired=self._workspace.options.accept_expired or os.environ.get("FPACK_ACCEPT_EXPIRED") == "1",
+            accept_expired=self._workspace.options.accept_expired or ACCEPT_EXPIRED.find(),
             max_age=MAX_INDEX_AGE.find(self._workspace.options.max_index_age),
         )
 

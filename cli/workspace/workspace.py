@@ -24,6 +24,7 @@ from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
 from fpack.store.root import default_root
+from fpack.store.settings import JOBS
 from fpack.store.store import Store
 
 from . import target as targets
@@ -298,6 +299,11 @@ class Workspace:
 
         return find_mirrors(self.options.mirror)
 
+    @property
+    def jobs(self) -> int:
+        """How many builds run at once; 0 for one on each processor."""
+        return self.options.jobs or JOBS.find()
+
     @cached_property
     def origins(self) -> Origins:
         """Where URLs of derivations lead: files are those of the project that is worked on."""
@@ -359,7 +365,7 @@ class Workspace:
             shown,
             assemble=assemble,
             bodies=self.evaluator.derivations,
-            jobs=self.options.jobs,
+            jobs=self.jobs,
             keep_going=self.options.keep_going,
         )
         terminated = []

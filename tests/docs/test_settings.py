@@ -1,18 +1,17 @@
-"""The page of settings: it has each setting, by its option and its variable."""
+"""The page of settings: it has each setting, by its name, its variable and its option."""
 
 from __future__ import annotations
 
 import re
 
-from fpack.store import settings
-from fpack.store.settings import Setting
+from fpack.store.settings import SETTINGS
 from support.paths import REPOSITORY
 
 PAGE = REPOSITORY / "docs/settings.md"
 
 
 def test_each_setting_has_a_row() -> None:
-    rows = [line.split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("| `")]
-    named = {tuple(re.findall(r"`([^`]+)`", " ".join(row[:2]))) for row in rows}
-    known = {(each.variable, each.option) for each in vars(settings).values() if isinstance(each, Setting)}
-    assert known and known <= {pair for pair in named if len(pair) == 2}
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in PAGE.read_text().splitlines()]
+    named = {tuple(row[:3]) for row in rows if len(row) == 5 and re.fullmatch(r"[a-z]+\.[a-z-]+", row[0])}
+    assert {(each.key, each.variable, each.option) for each in SETTINGS} <= named
+    assert len(named) == len(SETTINGS) + 2

@@ -16,6 +16,7 @@ from fpack.builders.debian.mirrors import (
     parse_deb822,
     parse_one_line,
 )
+from fpack.store.settings import SettingError
 
 NOW = 1_750_000_000.0  # 2025-06-15T15:06:40Z
 FILE = "pool/main/h/hello/hello_1.0+x~1_amd64.deb"
@@ -147,12 +148,12 @@ def test_wrong_bases(word: str) -> None:
 
 @pytest.mark.parametrize("text", ["[debian", "[debian]\nmirror = 3", '[debian]\nmirror = ["x"]', "debian = 1"])
 def test_a_wrong_configuration_is_told(tmp_path: Path, text: str) -> None:
-    with pytest.raises(MirrorError):
-        configured(configure(tmp_path, text))
+    with pytest.raises((MirrorError, SettingError)):
+        configured(str(configure(tmp_path, text)))
 
 
 def test_no_configuration(tmp_path: Path) -> None:
-    assert configured(tmp_path / "none") == []
+    assert configured(str(tmp_path / "none")) == []
 
 
 def test_apt_one_line() -> None:
