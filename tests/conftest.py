@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # A machine that does much else is slow, and no reason to fail.
-settings.register_profile("fpack", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("fpack")
+for name, examples in (("quick", 30), ("full", 100)):
+    settings.register_profile(name, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -44,7 +44,7 @@ def test_malformed(text: str, why: str) -> None:
 
 
 def test_a_field_of_many_lines_takes_no_time() -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     fields = parse_stanza("A: a\n" + " x\n" * 500_000)
     assert fields["a"].count("\n") == 500_000
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5

@@ -100,9 +100,9 @@ def test_a_loop_without_end_is_bounded() -> None:
 
 
 def test_a_huge_script_takes_no_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     alternatives("A=$A$A$A\n" * 50_000 + "a" * 100_000)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_variables_do_not_grow_without_end() -> None:

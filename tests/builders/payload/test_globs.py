@@ -86,7 +86,7 @@ def test_merged_usr(path: str, place: str) -> None:
 
 def test_many_stars_take_no_time() -> None:
     globs = Globs(["/" + "**/a/" * 6 + "x", "/usr/" + "*a" * 30])
-    start = time.perf_counter()
+    start = time.process_time()
     assert not globs.covers("a/" * 60 + "y")
     assert not globs.covers("usr/" + "a" * 100 + "b")
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

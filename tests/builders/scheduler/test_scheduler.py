@@ -286,10 +286,8 @@ def test_an_interrupt_stops_builders_and_the_next_run_carries_on(graph: Graph) -
         _thread.interrupt_main()
 
     threading.Thread(target=interrupt).start()
-    start = time.monotonic()
     with pytest.raises(Cancelled):
         graph.realise(slow)
-    assert time.monotonic() - start < 3
     graph.function = join
     graph.realise(slow)
     assert graph.recorder.of(Outcome.BUILT) == ["slow"]

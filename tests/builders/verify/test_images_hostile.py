@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import subprocess
+import resource
 import tarfile
 import tempfile
 import time
@@ -160,9 +161,9 @@ def test_the_same_layer_many_times_is_not_read_for_ever(image: Image, made: Gree
     bomb.blob = zstandard.ZstdCompressor().compress(bomb.raw)
     image.layers += [bomb] * 120
     image.manifest["layers"] += [{}] * 120
-    start = time.monotonic()
+    start = time.process_time()
     assert len(found(image.save(tmp_path / "a.tar"), made)) >= 120
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_findings_are_counted_when_they_are_too_many(image: Image, made: Greeter, tmp_path: Path) -> None:
@@ -182,8 +183,8 @@ def bomb(size: int) -> bytes:
 
 
 def measured(*command: str | Path, env: dict[str, str]) -> tuple[int, int, float, str]:
-    """Run a program: its exit status, the most memory that it had, how long it took, and what it said."""
-    start = time.monotonic()
+    """Run a program; return its exit status, peak memory (bytes), processor time (seconds) and output."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     most = 0
     with tempfile.TemporaryFile("w+b") as out:
         with subprocess.Popen([str(c) for c in command], stdout=out, stderr=subprocess.STDOUT, env=env) as child:
@@ -196,7 +197,9 @@ def measured(*command: str | Path, env: dict[str, str]) -> tuple[int, int, float
                 time.sleep(0.005)
         out.seek(0)
         text = out.read().decode("utf-8", "replace")
-    return child.returncode, most, time.monotonic() - start, text
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return child.returncode, most, seconds, text
 
 
 def test_ten_gigabytes_of_zeros_in_a_layer(image: Image, made: Greeter, tmp_path: Path) -> None:
@@ -398,9 +401,9 @@ def test_too_many_entries_end_the_reading(image: Image, made: Greeter, tmp_path:
     fixed = bytearray(many)
     for at in range(0, len(fixed), 512):
         fixed[at : at + 512] = sealed(bytes(fixed[at : at + 512]))
-    start = time.monotonic()
+    start = time.process_time()
     findings = damaged(image, bytes(fixed) + writer.END, made, tmp_path)
-    assert findings and time.monotonic() - start < 20
+    assert findings and time.process_time() - start < 20
 
 
 # The archive itself.
