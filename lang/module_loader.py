@@ -16,8 +16,7 @@ from fpack.lang.abi import OUTER
 from fpack.lang.runtime.limits import Exhausted, Limits
 from fpack.lang.runtime.paths import project_root, within
 from fpack.lang.runtime.values import Path as PathValue
-from fpack.lang.runtime.values import Record, Value, evaluated
-from fpack.lang.runtime.values import made as made_by
+from fpack.lang.runtime.values import Record, Value, evaluated, record_with_origin
 from fpack.lang.syntax.source import Source, normal, read_text
 from fpack.store.errors import FpackError
 from fpack.store.files import disk_cache
@@ -147,7 +146,7 @@ class Modules:
     def _record(self, module: Module, changes: dict[str, Value]) -> Record:
         """A file's record. `.with` runs the file again, so that its other bindings see the changed ones."""
         made = {**self.run(module, changes), **changes}
-        return made_by(made, lambda more: self._record(module, {**changes, **more}))
+        return record_with_origin(made, lambda more: self._record(module, {**changes, **more}))
 
     def abandon(self) -> None:
         """Forget which files are being read, after an evaluation was ended at any instant."""

@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any
 
 from fpack.lang.errors import Fault, quote
-from fpack.lang.runtime.argument_checks import text_of, wrong
+from fpack.lang.runtime.argument_checks import text_of, wrong_type
 from fpack.lang.runtime.values import Path, Value, evaluated
 
 MAX_DEPTH = 200
@@ -154,7 +154,7 @@ def readers(read: Callable[[str], str]) -> dict[str, Callable[..., Value]]:
         path = evaluated(path)
         if path.__class__ is not Path:
             hint = "a path is written without quotes: ./FILE" if path.__class__ is str else ""
-            raise wrong(path, "a path", hint)
+            raise wrong_type(path, "a path", hint)
         return read(path.place), quote(path.place.rpartition("/")[2])
 
     def read_text(file: Value, /) -> Value:

@@ -12,7 +12,15 @@ from itertools import repeat
 from types import FunctionType
 
 from fpack.lang.errors import Fault
-from fpack.lang.runtime.argument_checks import Unfit, function_of, int_of, list_of, text_of, true, wrong
+from fpack.lang.runtime.argument_checks import (
+    ArgumentError,
+    check_bool,
+    function_of,
+    int_of,
+    list_of,
+    text_of,
+    wrong_type,
+)
 from fpack.lang.runtime.operators import eq, fields, lt, pick
 from fpack.lang.runtime.values import MISSING, Thunk, Value, describe, evaluated, force, lookup, type_name
 from fpack.store.errors import FpackError
@@ -66,7 +74,7 @@ def filter_(xs: Value, f: Value, /) -> Value:
     filter([1, 2, 3], x => x > 1) == [2, 3]
     """
     f = function_of(f, 1)
-    return [x for x in list_of(xs) if true(f(x))]
+    return [x for x in list_of(xs) if check_bool(f(x))]
 
 
 def fold(xs: Value, start: Value, f: Value, /) -> Value:
@@ -95,7 +103,7 @@ def length(x: Value, /) -> Value:
         return len(fields(x))
     if x.__class__ is list or x.__class__ is str:
         return len(x)
-    raise wrong(x, "a list, a record or a string")
+    raise wrong_type(x, "a list, a record or a string")
 
 
 def head(xs: Value, /) -> Value:
@@ -139,10 +147,10 @@ def get(x: Value, key: Value, default: Value = MISSING, /) -> Value:
             return evaluated(x[i])
         if default is MISSING:
             count = f"it has {len(x)}, counted from 0" if x else "it is empty"
-            raise Unfit(key, f"finds no element {i} in this list", why=count)
+            raise ArgumentError(key, f"finds no element {i} in this list", why=count)
         return evaluated(default)
     if not isinstance(x, dict):
-        raise wrong(x, "a list or a record")
+        raise wrong_type(x, "a list or a record")
     name = text_of(key)
     value = pick(x, (name,)) if default is not MISSING else lookup(x, name)
     if value is MISSING and default is MISSING:
@@ -254,7 +262,7 @@ def any_(xs: Value, f: Value, /) -> Value:
     any([1, 2], x => x > 1)
     """
     f = function_of(f, 1)
-    return any(true(f(x)) for x in list_of(xs))
+    return any(check_bool(f(x)) for x in list_of(xs))
 
 
 def all_(xs: Value, f: Value, /) -> Value:
@@ -263,7 +271,7 @@ def all_(xs: Value, f: Value, /) -> Value:
     all([1, 2], x => x > 0)
     """
     f = function_of(f, 1)
-    return all(true(f(x)) for x in list_of(xs))
+    return all(check_bool(f(x)) for x in list_of(xs))
 
 
 def contains(xs: Value, x: Value, /) -> Value:
@@ -278,7 +286,7 @@ def contains(xs: Value, x: Value, /) -> Value:
     if isinstance(xs, dict):
         return has(xs, x)
     if xs.__class__ is not list:
-        raise wrong(xs, "a list, a string or a record")
+        raise wrong_type(xs, "a list, a string or a record")
     x = evaluated(x)
     return any(eq(evaluated(y), x) for y in xs)
 
@@ -322,7 +330,7 @@ def abs_(n: Value, /) -> Value:
     """
     n = evaluated(n)
     if n.__class__ is not int and n.__class__ is not float:
-        raise wrong(n, "a number")
+        raise wrong_type(n, "a number")
     return abs(n)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fpack.lang.errors import Fault, quote
-from fpack.lang.runtime.argument_checks import function_of, list_of, record_of, strings_of, text_of, wrong
+from fpack.lang.runtime.argument_checks import function_of, list_of, record_of, strings_of, text_of, wrong_type
 from fpack.lang.runtime.operators import pick
 from fpack.lang.runtime.values import MISSING, OnDemand, Thunk, Value, evaluated
 
@@ -43,7 +43,7 @@ def remove(r: Value, names: Value, /) -> Value:
     """
     names = evaluated(names)
     if names.__class__ is not str and names.__class__ is not list:
-        raise wrong(names, "a name or a list of names")
+        raise wrong_type(names, "a name or a list of names")
     gone = {names} if names.__class__ is str else set(strings_of(names))
     return {name: value for name, value in record_of(r).items() if name not in gone}
 

@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import Any
 
 from fpack.lang.errors import Fault, quote
-from fpack.lang.runtime.argument_checks import Unfit, bounded, int_of, strings_of, text_of
+from fpack.lang.runtime.argument_checks import ArgumentError, bounded, int_of, strings_of, text_of
 from fpack.lang.runtime.deep_stack import Slow, interruptible
 from fpack.lang.runtime.derivations import Deriver
 from fpack.lang.runtime.operators import fields
@@ -71,7 +71,7 @@ def to_int(s: Value, base: Value = 10, /) -> Value:
         return int(s, base)
     except ValueError:
         where = f" in base {base}" if base != 10 else ""
-        raise Unfit(s, f"takes the digits of a whole number{where}, and this is {quote(s)}") from None
+        raise ArgumentError(s, f"takes the digits of a whole number{where}, and this is {quote(s)}") from None
 
 
 def store_name(s: Value, /) -> Value:
@@ -86,7 +86,7 @@ def _regex(regex: Value) -> re.Pattern[str]:
     try:
         return re.compile(text_of(regex))
     except (re.error, RecursionError, OverflowError) as error:
-        raise Unfit(evaluated(regex), "takes a regular expression, and this is none", why=str(error)) from None
+        raise ArgumentError(evaluated(regex), "takes a regular expression, and this is none", why=str(error)) from None
 
 
 def _search(s: str, pattern: re.Pattern[str], search: Callable[[], Any]) -> Any:
@@ -120,7 +120,7 @@ class Texts:
             s, by = text_of(s), text_of(by)
             if not by:
                 hint = "characters(STRING) are its characters"
-                raise Unfit(by, "needs something to split by, and this is empty", hint=hint)
+                raise ArgumentError(by, "needs something to split by, and this is empty", hint=hint)
             parts = s.split(by)
             cuts: list[int] = []
             at = 0
@@ -137,7 +137,7 @@ class Texts:
             """
             s, old = text_of(s), text_of(old)
             if not old:
-                raise Unfit(old, "needs something to replace, and this is empty")
+                raise ArgumentError(old, "needs something to replace, and this is empty")
             cuts: list[int] = []
             at = s.find(old)
             while at >= 0:
@@ -165,7 +165,7 @@ class Texts:
             """
             s, a, b = text_of(s), int_of(a), int_of(b)
             if not 0 <= a <= b:
-                raise Unfit(b, "takes two positions, the smaller one first", why=f"these are {a} and {b}")
+                raise ArgumentError(b, "takes two positions, the smaller one first", why=f"these are {a} and {b}")
             cut(s, [a, b])
             return s[a:b]
 
@@ -248,7 +248,7 @@ class Texts:
 
             mentions("no path") == []
             """
-            return deriver.mentioned(x)
+            return deriver.references(x)
 
         def inputs(x: Value, /) -> Value:
             """inputs(drv): The paths of the derivations that a derivation is made from, sorted.

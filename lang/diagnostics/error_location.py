@@ -14,7 +14,7 @@ from typing import Any
 
 from fpack.lang.builtins.table import STRICT
 from fpack.lang.errors import EvalError, Fault, did_you_mean, quote
-from fpack.lang.runtime.argument_checks import Unfit
+from fpack.lang.runtime.argument_checks import ArgumentError
 from fpack.lang.runtime.field_errors import no_field, not_a_record
 from fpack.lang.runtime.limits import Exhausted
 from fpack.lang.runtime.values import PYTHON_NAMES, Loop, force, with_article
@@ -45,7 +45,7 @@ def blame(error: BaseException, cache: str | Path | None) -> BaseException:
     callee: FrameType | None = None
     if isinstance(error, TypeError):
         others = _definition(str(error), step)
-    if isinstance(fault, Unfit):
+    if isinstance(fault, ArgumentError):
         fault, place = _argument(fault, error.__traceback__, step, cache)
     if isinstance(error, RecursionError):
         own = _until_endless(own)
@@ -101,7 +101,7 @@ def at_frame(fault: Fault, frame: FrameType | None) -> FpackError:
 
 
 def _argument(
-    fault: Unfit, tb: TracebackType | None, step: Step, cache: str | Path | None
+    fault: ArgumentError, tb: TracebackType | None, step: Step, cache: str | Path | None
 ) -> tuple[Fault, Span | None]:
     """The fault in the name of the builtin that found it, and the place of the argument that is to blame."""
     frames: list[FrameType] = []
