@@ -15,7 +15,7 @@ from fpack.lang.abi import OUTER
 from fpack.lang.errors import EvalError, did_you_mean, quote
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import MAX_FILE, Source, normal
-from fpack.lang.syntax.tree import Node, outward
+from fpack.lang.syntax.tree import Node, mark_outer_calls
 from fpack.store.errors import FpackError
 from fpack.store.files.regular_file import read_bytes
 
@@ -37,7 +37,7 @@ class Text:
 
     def __init__(self, source: Source, tree: list[Node] | Node, directory: str) -> None:
         self.source = source
-        self.tree = outward(tree) if isinstance(tree, list) else tree
+        self.tree = mark_outer_calls(tree) if isinstance(tree, list) else tree
         self.directory = directory
         self.names = Names(source, self.tree)
 

@@ -170,7 +170,7 @@ def _unreachable(node: Node, source: Source, what: str, condition: Node, first: 
 
 
 def _refused(text: Text) -> Iterator[Finding]:
-    """What the compiler itself refuses, such as a value that needs itself."""
+    """What the compiler itself refuses, such as a value that depends on itself."""
     from fpack.lang.compiler import compiler
 
     try:

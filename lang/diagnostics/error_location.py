@@ -286,14 +286,14 @@ def _loop(error: Loop) -> Fault:
                 names.append(step.name)
     names.reverse()
     if not names:
-        return Fault("This value needs itself, without end", why="infinite recursion")
+        return Fault("This value depends on itself", why="infinite recursion")
     if len(names) > 1 and names[0] == names[-1]:
         names.pop()
     if len(names) == 1:
         hint = "a record's fields see each other: the name means the field itself, not one of the same name outside"
-        return Fault(f"{quote(names[0])} needs itself, without end", why="infinite recursion", hint=hint)
-    chain = " needs ".join(quote(n) for n in [*names[:8], names[0]])
-    return Fault(f"{quote(names[0])} needs itself, without end", why=f"infinite recursion: {chain}")
+        return Fault(f"{quote(names[0])} depends on itself", why="infinite recursion", hint=hint)
+    chain = " depends on ".join(quote(n) for n in [*names[:8], names[0]])
+    return Fault(f"{quote(names[0])} depends on itself", why=f"infinite recursion: {chain}")
 
 
 def _endless(steps: list[Step]) -> set[CodeType]:

@@ -119,7 +119,7 @@ def result(text: str) -> Any:
         return evaluator.to_json(evaluator.expression(text))
     except FpackError as error:
         # A name that is sure to need itself is refused where it is written, asked for or not.
-        return "refused" if "needs itself" in error.what else "fault"
+        return "refused" if "depends on itself" in error.what else "fault"
 
 
 @settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None)

@@ -32,16 +32,16 @@ def told(text: str, library: Library, directory: str = "") -> list[tuple[str, in
 
 
 ERRORS = {
-    "undefined": ("a = b", [("undefined", 1, 5, "Nothing is named `b` here")]),
+    "undefined": ("a = b", [("undefined", 1, 5, "The name `b` is not defined")]),
     "undefined, several": (
         "a = x\nb = [y, a]",
-        [("undefined", 1, 5, "Nothing is named `x` here"), ("undefined", 2, 6, "Nothing is named `y` here")],
+        [("undefined", 1, 5, "The name `x` is not defined"), ("undefined", 2, 6, "The name `y` is not defined")],
     ),
-    "undefined in a string": ('a = "x ${who}"', [("undefined", 1, 10, "Nothing is named `who` here")]),
-    "hidden": ("a = settings", [("undefined", 1, 5, "Nothing is named `settings` here")]),
+    "undefined in a string": ('a = "x ${who}"', [("undefined", 1, 10, "The name `who` is not defined")]),
+    "hidden": ("a = settings", [("undefined", 1, 5, "The name `settings` is not defined")]),
     "out of scope": (
         "a = (let x = 1 in x) + x\nb = [y for y in [1]] + [y]",
-        [("undefined", 1, 24, "Nothing is named `x` here"), ("undefined", 2, 25, "Nothing is named `y` here")],
+        [("undefined", 1, 24, "The name `x` is not defined"), ("undefined", 2, 25, "The name `y` is not defined")],
     ),
     "duplicate": ("a = 1\nb = { c = 1, c = 2 }\na = 2", [
         ("duplicate", 2, 14, "`c` is given twice"), ("duplicate", 3, 1, "`a` is given twice"),
@@ -78,7 +78,7 @@ ERRORS = {
     ),
     "library": ('a = import("fpack/debain")', [("import", 1, 12, "The library has no file `fpack/debain`")]),
     "no import": ('a = import("x.fp")', [("import", 1, 12, "`x.fp` cannot be imported")]),
-    "itself": ("a = { b = b }", [("invalid", 1, 11, "`b = b` is itself its value")]),
+    "itself": ("a = { b = b }", [("invalid", 1, 11, "`b = b` defines the value by itself")]),
     "syntax": ("a = [1 2]", [("syntax", 1, 8, "`2` cannot stand here")]),
     "unused": (
         "f(a, b) = let c = 1, d = 2 in a + d\ng = [1 for x in [1]]\n"
