@@ -29,7 +29,7 @@ NAME = "<input>"
 _NAMES = (NAME, "<input+1>", "<input+2>")
 LAST = "it"  # the name of the last value
 # How errors of texts begin that are right so far, and only go on in the next line.
-_UNFINISHED = ("The text ends too early", "This `let` has no `in`")
+_UNFINISHED = ("Unexpected end of text", "This `let` has no `in`")
 
 
 class Outcome(NamedTuple):
@@ -76,7 +76,7 @@ class Session:
             return True
         if error.what.endswith("is never closed"):
             return True
-        return error.what == "This string has no end" and text[_offset(text, error) :].startswith('"""')
+        return error.what == "This string is not closed" and text[_offset(text, error) :].startswith('"""')
 
     def _error(self, text: str) -> EvalError | None:
         try:

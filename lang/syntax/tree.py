@@ -1,4 +1,4 @@
-"""The syntax tree: what the parser gives, and everything else of the language works on.
+"""Define the syntax tree that the parser returns.
 
 A node is a tuple (kind, start, end, ...), with offsets into the text:
 
@@ -29,7 +29,7 @@ from fpack.lang.abi import OUTER
 Node = tuple[Any, ...]
 Types = tuple[Any, ...]
 MAX_DEPTH = 2500
-# How tightly operators bind; `or` has a place of its own in the grammar.
+# The precedence of operators; a higher number binds more tightly.
 LEVELS = {
     "|>": 1,
     "or": 2,
@@ -46,7 +46,7 @@ LEVELS = {
     "*": 8,
     "/": 8,
 }
-# A type is one of these names, or a tuple of the types that a list's elements have.
+# A type is one of these names, or a tuple of the types of a list's elements.
 TYPES = (
     "null", "bool", "int", "float", "number", "string", "path", "list", "record", "function", "package", "derivation",
     "any",

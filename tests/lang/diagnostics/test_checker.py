@@ -79,7 +79,7 @@ ERRORS = {
     "library": ('a = import("fpack/debain")', [("import", 1, 12, "The library has no file `fpack/debain`")]),
     "no import": ('a = import("x.fp")', [("import", 1, 12, "`x.fp` cannot be imported")]),
     "itself": ("a = { b = b }", [("invalid", 1, 11, "`b = b` defines the value by itself")]),
-    "syntax": ("a = [1 2]", [("syntax", 1, 8, "`2` cannot stand here")]),
+    "syntax": ("a = [1 2]", [("syntax", 1, 8, "Unexpected `2`")]),
     "unused": (
         "f(a, b) = let c = 1, d = 2 in a + d\ng = [1 for x in [1]]\n"
         "h = map([1], xs => 1)\ni = [k for k, v in {}]\nj(_x) = 1",
