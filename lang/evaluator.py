@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fpack.lang import std
 from fpack.lang.builtins.data_formats import readers
-from fpack.lang.builtins.strings import Texts
+from fpack.lang.builtins.strings import StringBuiltins
 from fpack.lang.builtins.table import PURE, STRICT
 from fpack.lang.runtime.argument_checks import bounded, strings_of, text_of
 from fpack.lang.runtime.derivations import Deriver, Sources
@@ -80,7 +80,7 @@ class Evaluator:
             ".S": self._deriver.text,
             "settings": dict(settings or {}),
         }
-        self._modules.base |= _titled({**Texts(self._deriver).functions(), **self._outside()})
+        self._modules.base |= _titled({**StringBuiltins(self._deriver).functions(), **self._outside()})
         self._ready = False
 
     # ---- values

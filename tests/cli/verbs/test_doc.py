@@ -17,7 +17,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("map", "map(xs, f)\n\n  `f` of each element"),
+        ("map", "map(xs, f)\n\n  Apply `f` to each element"),
         ("lists.take", 'take(xs: list, n: int)\n  of import("fpack/lists")\n\n  The first n elements'),
         ("fpack/lists.take", "take(xs: list, n: int)"),
         ("partition", "partition(xs: list, f: function)"),
