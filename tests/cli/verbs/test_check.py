@@ -25,7 +25,7 @@ def test_several_errors_look_like_those_of_an_evaluation(capsys: pytest.CaptureF
     assert "error: The name `contaner` is not defined\n  --> lib/bad.fp:1:5\n 1 | a = contaner {" in shown
     assert "hint: did you mean `container`?" in shown
     assert "--> lib/bad.fp:2:5" in shown
-    assert "warning: The parameter `x` is never used\n  --> fpack.fp:1:3\n" in shown
+    assert "warning: The parameter `x` is not used\n  --> fpack.fp:1:3\n" in shown
     assert shown.endswith("2 errors, 1 warning\n")
 
 
