@@ -45,6 +45,7 @@ class Bindings:
 
     source: Source
     free_names: FreeNames
+    functions: set[str]
     level: int
     repeated: int
     outer_calls: dict[str, Variable]
@@ -92,7 +93,8 @@ class Bindings:
         needed: returns the names that the code after the bindings certainly evaluates.
         """
         self.check(entries)
-        inner = Scope(scope)
+        known = any(e[4][0] == "fn" or e[3] in self.functions for e in entries)
+        inner = Scope(scope, None if known else scope.evaluated)
         self.declare(entries, inner, outer=False)
         self.assign(entries, inner, block, LaterSpreads({}, {}), self.sure(entries, inner, needed(inner)))
         return inner
@@ -120,6 +122,7 @@ class Bindings:
             found = Variable(python, self.level, node[0] in _VALUES or self.is_plain(node), ready=False)
             scope.names[name] = found
             if node[0] == "fn":
+                self.functions.add(name)
                 functions.append((found, node))
                 found.strict = [p[0] == "param" and p[5] is None for p in node[4]]
         for _ in range(_ROUNDS):  # find the greatest fixed point for functions that call each other

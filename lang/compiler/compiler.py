@@ -78,6 +78,7 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
         self.builtins = builtins
         self.free: Free = {}
         self.free_names = FreeNames()
+        self.functions = set(builtins)
         self.outer_calls: dict[str, Variable] = {}  # a file's fields `NAME = NAME { ... }`: calls mean the outer NAME
         self.level = 0
         self.repeated = 0  # number of enclosing functions; at 0, the code runs once
@@ -125,7 +126,7 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
             letters = self.builtins.get(name)
             return None if letters is None else [letter == "s" for letter in letters]
 
-        return Strictness(of, lambda name: self.derives(name, scope))
+        return Strictness(of, lambda name: self.derives(name, scope), self.functions, scope.evaluated)
 
     def derives(self, name: str, scope: Scope) -> bool:
         """Return True if a name is the builtin `derivation`."""

@@ -24,13 +24,17 @@ class Variable:
 
 
 class Scope:
-    """The names of one block, inside the scope of the enclosing block."""
+    """The names of one block, inside the scope of the enclosing block.
 
-    __slots__ = ("names", "parent")
+    evaluated: the names that `let` nodes evaluate, by the node's id. Scopes that see the same functions share it.
+    """
 
-    def __init__(self, parent: Scope | None) -> None:
+    __slots__ = ("names", "parent", "evaluated")
+
+    def __init__(self, parent: Scope | None, evaluated: dict[int, frozenset[str]] | None = None) -> None:
         self.names: dict[str, Variable] = {}
         self.parent = parent
+        self.evaluated = {} if evaluated is None else evaluated
 
     def find(self, name: str) -> Variable | None:
         """Return the innermost binding of `name`."""

@@ -109,12 +109,22 @@ class Strictness:
     message and not an error of the body.
 
     flags: for the name of a known function, whether it certainly evaluates each argument; None for other names.
-    derives: tells whether a name is the builtin `derivation`.
+    derives: tells whether a name is the builtin `derivation`. functions: all names that are known functions in any
+    scope. evaluated: a cache of the results for `let` nodes, by the node's id. Without the cache, the time for nested
+    `let`s is cubic: each level analyses all levels inside it.
     """
 
-    def __init__(self, flags: Callable[[str], Sequence[bool] | None], derives: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        flags: Callable[[str], Sequence[bool] | None],
+        derives: Callable[[str], bool],
+        functions: set[str],
+        evaluated: dict[int, Names],
+    ) -> None:
         self._flags = flags
         self._derives = derives
+        self._functions = functions
+        self._evaluated = evaluated
 
     def of(self, node: Node, hidden: Names = NONE, deep: bool = False) -> Names:
         """Return the names that a node evaluates.
@@ -139,7 +149,7 @@ class Strictness:
         if kind == "interp":
             return NONE.union(*[self.of(p, hidden) for p in node[3] if p.__class__ is tuple])
         if kind == "let":
-            return self.of(node[4], hidden | bound(node[3]), deep)
+            return self._let(node, hidden, deep)
         if kind == "or":
             return self._base(node[3], hidden)
         if kind == "call":
@@ -186,6 +196,18 @@ class Strictness:
             elif e[0] == "set":
                 found.append(self.of(e[4], inner, e[3] not in SHALLOW))
         return NONE.union(*found)
+
+    def _let(self, node: Node, hidden: Names, deep: bool) -> Names:
+        found = self._evaluated.get(id(node)) if not hidden and not deep else None
+        if found is None:
+            own = bound(node[3])
+            if hidden or deep or not self._functions.isdisjoint(own):
+                return self.of(node[4], hidden | own, deep)
+            found = self.of(node[4])
+            if not found.isdisjoint(own) or any(name.endswith(DEEP) for name in found):
+                found = frozenset(name for name in found if name.removesuffix(DEEP) not in own)
+            self._evaluated[id(node)] = found
+        return found
 
     def _name(self, name: str, hidden: Names, deep: bool) -> Names:
         if name in hidden:

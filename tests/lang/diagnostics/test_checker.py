@@ -54,7 +54,7 @@ ERRORS = {
         "f({ a, b = 1 }) = a + b\nx = f { a = 1, c = 2 }\ny = f({ b = 1 })",
         [("argument", 2, 16, "`f` has no field `c`"), ("argument", 3, 7, "`f` needs the field `a`")],
     ),
-    "needed field": ("s = fetch { url = \"u\" }", [("argument", 1, 5, "`fetch` needs the field `sha256`")]),
+    "needed field": ("s = package { version = \"1\" }", [("argument", 1, 5, "`package` needs the field `name`")]),
     "arguments": (
         "f(a, b = 1) = a + b\nx = f(1, 2, 3)\ny = f(c = 1, a = 2)\nz = f()\nw = f(1, a = 2)",
         [
