@@ -1,7 +1,7 @@
-"""From a Python traceback to the user's text: which expression is to blame, and the way there.
+"""Locate an error in the user's text: find the expression at fault, and the calls that led to it, from a traceback.
 
-Generated code carries the places of the text that it came from (pyast.py), and costs nothing for it until an error is
-told. Files of the library are passed over: the blame is the innermost expression of the user's own files.
+Generated code carries source positions (compiler/python_ast.py), which cost nothing until an error is reported. Files
+of the library are skipped: the location is the innermost expression in the user's own files.
 """
 
 from __future__ import annotations
