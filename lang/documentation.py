@@ -1,9 +1,9 @@
-"""What users can read of the builtins and of files of the language, taken from where each thing is defined.
+"""Extract the documentation of builtins and of source files from their definitions, without evaluation.
 
-A builtin is documented by its Python function's docstring: how it is called, what it gives, and after an empty line
-examples. A field of a file is by the comment right above it, and a file by the comment at its top, which an empty line
-ends; indented lines in them are examples. Those of builtins and of the standard library are expressions that are true.
-Nothing is evaluated here.
+A builtin is documented by the docstring of its Python function: the call, the description, and after an empty line
+examples. A field is documented by the comment directly above it, and a file by the comment at its top, which ends with
+an empty line; indented lines in a comment are examples. The examples of builtins and of the standard library are
+expressions that evaluate to true.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ PRELUDE = "prelude"
 
 
 class Doc(NamedTuple):
-    """One thing's documentation.
+    """The documentation of a builtin or field.
 
-    name: `map`, or `fpack/lists.take`. calls: how it is written, one string a way. text: the comment, line by line.
-    examples: its indented lines. place: its file and line, or "" for a builtin.
+    name: such as `map` or `fpack/lists.take`. calls: the forms in which it can be written. text: the comment. examples:
+    the indented lines of the comment. place: the file and line, or "" for a builtin.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Doc(NamedTuple):
 
 
 class Manual(NamedTuple):
-    """A file's documentation: the text at its top, and its fields in their order."""
+    """The documentation of a file: the comment at its top, and its fields in their order."""
 
     name: str
     text: str
@@ -51,7 +51,7 @@ class Manual(NamedTuple):
 
 
 def builtins() -> Mapping[str, Doc]:
-    """Every builtin's documentation, in the order in which they are listed."""
+    """Return the documentation of all builtins, in the order of the table."""
     global _builtins
     if not _builtins:
         from fpack.lang.builtins.table import STRICT
@@ -69,7 +69,7 @@ _builtins: dict[str, Doc] = {}
 
 
 def builtin(name: str) -> Doc | None:
-    """A builtin's documentation."""
+    """Return the documentation of a builtin, or None."""
     return builtins().get(name)
 
 
@@ -89,13 +89,13 @@ def _of_docstring(name: str, doc: str) -> Doc:
 
 
 def of_file(source: Source, name: str, cache: str | Path | None = None) -> Manual:
-    """The documentation of a file of the language. EvalError if it cannot be parsed."""
+    """Return the documentation of a source file; raise EvalError if it cannot be parsed."""
     lines = source.text.split("\n")
     entries = parse(Source(source.name, source.text, source.library, "file"), cache)
     top, _ = _top(lines)
     fields = [_field(source, lines, name, e, len(top)) for e in entries if e[0] == "set"]
     text, _ = _parted(top)
-    # What a file is named after needs no second comment.
+    # A field with the name of its file has the documentation of the file, unless it has its own.
     main = name.rpartition("/")[2]
     fields = [d if d.text or _last(d) != main else d._replace(text=text) for d in fields]
     return Manual(name, text, tuple(fields))
@@ -111,7 +111,7 @@ def _field(source: Source, lines: list[str], name: str, entry: Node, after: int)
 
 
 def _call(source: Source, entry: Node) -> str:
-    """How a field is written: with the parameters of a function, as the text has them."""
+    """Return the name of a field, with the parameters of a function as they are written in the text."""
     name, value = entry[3], entry[4]
     if value[0] != "fn":
         return str(name)
@@ -127,7 +127,7 @@ def _call(source: Source, entry: Node) -> str:
 
 
 def _top(lines: list[str]) -> tuple[list[str], int]:
-    """The comment at a file's top, if an empty line, or nothing, follows it."""
+    """Return the comment at the top of a file, if an empty line or nothing follows it, and its number of lines."""
     count = 0
     while count < len(lines) and lines[count].startswith("#"):
         count += 1
@@ -141,7 +141,7 @@ def _uncommented(line: str) -> str:
 
 
 def _parted(lines: list[str]) -> tuple[str, tuple[str, ...]]:
-    """A comment's text as it stands, and its indented lines."""
+    """Return the text of a comment, and its indented lines."""
     examples = tuple(line.strip() for line in lines if line[:1] in (" ", "\t") and line.strip())
     return "\n".join(line.rstrip() for line in lines).strip("\n"), examples
 
@@ -150,23 +150,23 @@ def _parted(lines: list[str]) -> tuple[str, tuple[str, ...]]:
 
 
 def library(directories: list[Path] | None = None) -> Iterator[tuple[str, Path]]:
-    """The name (`fpack/lists`) and place of each file of the library, sorted."""
+    """Yield the name (`fpack/lists`) and the path of each file of the library, sorted."""
     found: dict[str, Path] = {}
     for directory in directories or [STANDARD]:
-        for place in directory.rglob("*.fp"):
-            found.setdefault("fpack/" + place.relative_to(directory).with_suffix("").as_posix(), place)
+        for path in directory.rglob("*.fp"):
+            found.setdefault("fpack/" + path.relative_to(directory).with_suffix("").as_posix(), path)
     yield from sorted(found.items())
 
 
-def manual(name: str, place: Path, cache: str | Path | None = None) -> Manual:
-    """The documentation of a file of the library."""
-    return of_file(Source(f"{name}.fp", place.read_text(), library=True), name, cache)
+def manual(name: str, path: Path, cache: str | Path | None = None) -> Manual:
+    """Return the documentation of a file of the library."""
+    return of_file(Source(f"{name}.fp", path.read_text(), library=True), name, cache)
 
 
 def find(name: str, directories: list[Path] | None = None, cache: str | Path | None = None) -> Doc | Manual | None:
-    """What a name means to a user: a builtin, a name of the prelude, a file of the library, or a field of one.
+    """Find the documentation of a builtin, a name of the prelude, a file of the library, or a field of such a file.
 
-    A field is named `lists.take`, `fpack/lists.take`, or `take` alone where one file has it.
+    The name of a field is `lists.take`, `fpack/lists.take`, or just `take`.
     """
     found: Any = builtin(name)
     if found is not None:
@@ -186,25 +186,25 @@ def find(name: str, directories: list[Path] | None = None, cache: str | Path | N
     in_prelude = _prelude(cache).get(name)
     if in_prelude is not None:
         return find(in_prelude, directories, cache)
-    for whole, place in files.items():
-        for doc in () if whole == f"fpack/{PRELUDE}" else manual(whole, place, cache).fields:
+    for whole, path in files.items():
+        for doc in () if whole == f"fpack/{PRELUDE}" else manual(whole, path, cache).fields:
             if _last(doc) == name:
                 return doc
     return None
 
 
 def suggest(name: str, directories: list[Path] | None = None, cache: str | Path | None = None) -> str:
-    """The nearest name that `find` knows, or ""."""
+    """Return the most similar name that `find` knows, or ""."""
     files = dict(library(directories))
     known = [*builtins(), *_prelude(cache), *files, *(n.removeprefix("fpack/") for n in files)]
-    for whole, place in files.items():
-        fields = manual(whole, place, cache).fields
+    for whole, path in files.items():
+        fields = manual(whole, path, cache).fields
         known += [_last(d) for d in fields] + [d.name.removeprefix("fpack/") for d in fields]
     return nearest(name, known)
 
 
 def _same_name(whole: str, files: dict[str, Path], cache: str | Path | None) -> Doc | None:
-    """The field of a file that is named as the file is, which the prelude has in scope everywhere."""
+    """Return the field that has the name of its file, if the prelude exports it."""
     last = whole.rpartition("/")[2]
     if _prelude(cache).get(last) == f"{whole}.{last}":
         return next((d for d in manual(whole, files[whole], cache).fields if _last(d) == last), None)
@@ -216,7 +216,7 @@ def _last(doc: Doc) -> str:
 
 
 def _prelude(cache: str | Path | None) -> dict[str, str]:
-    """Each name of the prelude, and the field of the library that it is."""
+    """Return the names of the prelude, each with the field of the library that it refers to."""
     text = (STANDARD / f"{PRELUDE}.fp").read_text()
     found = re.finditer(r'^([\w-]+) = import\("(fpack/[\w/-]+)"\)\.([\w-]+)$', text, re.MULTILINE)
     return {name: f"{file}.{field}" for name, file, field in (m.groups() for m in found)}

@@ -1,7 +1,7 @@
-"""Errors of the language: data with a place in the user's text, and the one function that draws them.
+"""Define the errors of the language, and render errors as text.
 
-Code that finds a fault without knowing where the user wrote its cause raises a `Fault`; `blame.py` turns that into an
-`EvalError`, which always has a span.
+Code that does not know the position of a fault in the source text raises a `Fault`. error_location.py turns a `Fault`
+into an `EvalError`, which always has a span.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ SHOWN_WIDTH = 160
 
 
 class EvalError(FpackError):
-    """What is wrong in an expression, and where.
+    """An error with a position in a source text.
 
-    others: further places that are to blame, or that explain why. calls: the way there through the user's text,
-    outermost first.
+    others: related spans. calls: the calls in the user's text that led to the error, outermost first.
     """
 
     exit_code = 3
@@ -44,7 +43,7 @@ class EvalError(FpackError):
 
     @property
     def file(self) -> str:
-        """The file's name as the user gave it."""
+        """The name of the file as the user gave it."""
         return self.span.file
 
     @property
@@ -59,12 +58,12 @@ class EvalError(FpackError):
 
 
 class Fault(FpackError):
-    """A fault that the running code found.
+    """An error without a position, found at run time.
 
-    field: the name of the record field, or named argument, that is to blame, if one is. value: what is given for it is,
-    not the name. part: which element of that list is. file: the path of a file that is to blame; where the text writes
-    it is shown. caller: who called the function that found the fault is to blame. twin: the name of the field with
-    which another one clashes.
+    The other attributes help to find the position. field: the name of the record field or named argument at fault.
+    value: the fault is in the value of `field`, not in its name. part: the index of the faulty element, if the value is
+    a list. file: the path of the file at fault. caller: the fault is in the call of the function that raised the error.
+    twin: the name of a field that is defined twice.
     """
 
     exit_code = 3
@@ -92,7 +91,7 @@ class Fault(FpackError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The one of `known` that `name` was most likely meant to be, or ""."""
+    """Return the name in `known` that is most similar to `name`, or ""."""
     names = sorted(set(known))
     plain = {_plain(n): n for n in reversed(names)}
     if _plain(name) in plain:
@@ -108,13 +107,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint with the nearest name, or ""."""
+    """Return a hint with the most similar name, or ""."""
     found = nearest(name, known)
     return f"did you mean {quote(found)}?" if found else ""
 
 
 def quote(name: str) -> str:
-    """A name or value as it stands in a message."""
+    """Quote a name or value for a message; shorten a long one."""
     return f"`{name}`" if len(name) <= 80 else f"`{name[:77]}...`"
 
 
@@ -123,7 +122,7 @@ def _plain(name: str) -> str:
 
 
 def render(error: FpackError, color: bool = False) -> str:
-    """The error as lines of text: what, the source line and a caret below it, why, the calls that led there, a hint."""
+    """Return an error as text: the message, the source line with carets, the reason, the calls, and the hint."""
 
     def paint(code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if color and text else text
@@ -161,7 +160,7 @@ def _excerpt(span: Span, paint: object, label: str = "") -> list[str]:
         cut = max(0, column - SHOWN_WIDTH // 2)
         text = text[cut : cut + SHOWN_WIDTH]
         column, last = column - cut, min(last - cut, SHOWN_WIDTH + 1)
-    # A terminal must obey nothing that stands in a text.
+    # A source text must not send control characters to the terminal.
     text = "".join(c if c == "\t" or c.isprintable() else "?" for c in text)
     before = "".join("\t" if c == "\t" else " " * _width(c) for c in text[: column - 1])
     marked = text[column - 1 : max(last, column + 1) - 1]
@@ -177,7 +176,7 @@ def _excerpt(span: Span, paint: object, label: str = "") -> list[str]:
 def _width(char: str) -> int:
     if char.isascii():
         return 1
-    import unicodedata  # only for excerpts that are not plain ASCII
+    import unicodedata  # only for excerpts that are not ASCII
 
     if unicodedata.combining(char):
         return 0

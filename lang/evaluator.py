@@ -1,4 +1,4 @@
-"""The evaluator: what the other rooms call to get values and derivations from texts."""
+"""Evaluate source texts to values and derivations. This is the interface of the language to the other rooms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fpack.lang import std
 from fpack.lang.builtins.data_formats import readers
-from fpack.lang.builtins.strings import Texts
+from fpack.lang.builtins.strings import StringBuiltins
 from fpack.lang.builtins.table import PURE, STRICT
 from fpack.lang.runtime.argument_checks import bounded, strings_of, text_of
 from fpack.lang.runtime.derivations import Deriver, Sources
@@ -80,17 +80,17 @@ class Evaluator:
             ".S": self._deriver.text,
             "settings": dict(settings or {}),
         }
-        self._modules.base |= _titled({**Texts(self._deriver).functions(), **self._outside()})
+        self._modules.base |= _titled({**StringBuiltins(self._deriver).functions(), **self._outside()})
         self._ready = False
 
     # ---- values
 
     def load(self, path: str | Path) -> Value:
-        """The record of a file's bindings."""
+        """Return the record of a file's fields."""
         return self._run(lambda: self._modules.file(str(path), self._root))
 
     def expression(self, text: str, name: str = "<command line>") -> Value:
-        """The value of an expression. Its relative paths start at the root."""
+        """Return the value of an expression. Its relative paths start at the root."""
         root = self._root or project_root(os.path.realpath(os.getcwd()))
 
         def work() -> Value:
@@ -100,7 +100,7 @@ class Evaluator:
         return self._run(work)
 
     def select(self, value: Value, names: list[str]) -> Value:
-        """The field of a field of ... a value, evaluated."""
+        """Return the evaluated field of a value at a path of nested records."""
 
         def work() -> Value:
             at = evaluated(value)
@@ -111,7 +111,7 @@ class Evaluator:
         return self._run(work)
 
     def force(self, value: Value, deep: bool = False) -> Value:
-        """The evaluated value; with `deep`, all that is in it too, but for on-demand fields not asked for."""
+        """Return the evaluated value. deep: also evaluate all that it contains, except unselected on-demand fields."""
 
         def deeply(v: Value, depth: int) -> Value:
             v = evaluated(v)
@@ -127,7 +127,7 @@ class Evaluator:
         return self._run(lambda: deeply(value, 0) if deep else evaluated(value))
 
     def call(self, function: Value, *args: Value) -> Value:
-        """The evaluated result of a function value."""
+        """Call a function value, and return the evaluated result."""
 
         def work() -> Value:
             f = evaluated(function)
@@ -138,7 +138,7 @@ class Evaluator:
         return self._run(work)
 
     def to_json(self, value: Value) -> Any:
-        """A value for display, as JSON's types.
+        """Convert a value to the types of JSON, for display.
 
         A derivation is {"derivation": its placeholder}, which is not a path that exists; a path is {"path": ...}, a
         function {"function": its parameters}, and an on-demand record {"on-demand": what it holds}.
@@ -167,7 +167,7 @@ class Evaluator:
         return self._run(lambda: show(value, 0))
 
     def builtins(self) -> dict[str, Callable[..., Value]]:
-        """The builtins by name, with the docstrings that are their documentation."""
+        """Return the builtins by name. Their docstrings are their documentation."""
         found = {
             name: f for name, f in self._modules.base.items() if name in STRICT and name not in self._modules.hidden
         }
@@ -182,24 +182,24 @@ class Evaluator:
 
     @property
     def source_paths(self) -> dict[str, Path]:
-        """Where each source lies on this machine, by its tree's digest in hexadecimal."""
+        """The path of each source on this machine, by the hexadecimal digest of its tree."""
         return self._deriver.source_paths
 
     def through_links(self) -> bool:
-        """Whether a file that was read, or a source, was reached by way of a symlink."""
+        """Return True if a source, or a file that was read, was reached through a symlink."""
         sources = map(os.fspath, self.source_paths.values())
         return self._modules.through_links() or any(os.path.realpath(place) != place for place in sources)
 
     def is_derivation(self, value: Value) -> bool:
-        """Whether a value is a derivation, evaluating it if need be."""
+        """Evaluate a value, and return True if it is a derivation."""
         return bool(self._run(lambda: is_derivation(evaluated(value))))
 
     def is_computed(self, value: Value) -> bool:
-        """Whether an evaluated value is a record whose fields are computed on demand, and so cannot be listed."""
+        """Return True if an evaluated value is an on-demand record, whose fields cannot be listed."""
         return value.__class__ is OnDemand
 
     def derivation_of(self, value: Value) -> tuple[bytes, str, str]:
-        """A derivation value's digest, output name and placeholder."""
+        """Return the digest, output name and placeholder of a derivation value."""
         known = self._run(lambda: self._deriver.output(value))
         return known.derivation, known.name, known.text
 
@@ -254,7 +254,7 @@ class Evaluator:
         return found
 
     def _outside(self) -> dict[str, Callable[..., Value]]:
-        """The builtins that reach outside the evaluation: the project's files and the package source."""
+        """Return the builtins that read the project's files and the package source."""
 
         def source() -> PackageSource:
             if self._packages is None:
@@ -262,15 +262,15 @@ class Evaluator:
             return self._packages
 
         def releases() -> Value:
-            """debian-releases(): The names of Debian's releases that there are packages of."""
+            """debian-releases(): Return the names of the Debian releases of the package source."""
             return list(source().releases())
 
         def package(release: Value, name: Value, /) -> Value:
-            """debian-package(release, name): What the index says of a package, at the version that is locked."""
+            """debian-package(release, name): Return the index record of a package, at the locked version."""
             return dict(source().package(text_of(release), text_of(name)))
 
         def closure(release: Value, names: Value, /) -> Value:
-            """debian-closure(release, names): The packages and all that they depend on, sorted by name."""
+            """debian-closure(release, names): Return packages with all their dependencies, sorted by name."""
             return [dict(p) for p in source().closure(text_of(release), strings_of(names))]
 
         return {
@@ -282,7 +282,7 @@ class Evaluator:
 
 
 def read(place: str) -> str:
-    """A file of the project as text."""
+    """Return the text of a file of the project."""
     name = os.path.basename(place)
     try:
         data = read_bytes(place, MAX_FILE + 1)

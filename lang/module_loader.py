@@ -1,7 +1,7 @@
-"""Files of the language: found, compiled or taken from the cache, run once each.
+"""Find source files, compile them or take them from the cache, and run each one once.
 
-A module is what one file, or the text of one expression, became. Compiled modules are cached by their content, the
-interpreter and fpack's version; on a hit neither the grammar nor the compiler is touched.
+A module is a compiled file or expression. Compiled modules are cached by their text, the interpreter and fpack's
+version; on a cache hit, neither the grammar nor the compiler is loaded.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from fpack.lang.abi import OUTER
 from fpack.lang.runtime.limits import Exhausted, Limits
 from fpack.lang.runtime.paths import project_root, within
 from fpack.lang.runtime.values import Path as PathValue
-from fpack.lang.runtime.values import Record, Value, evaluated
-from fpack.lang.runtime.values import made as made_by
+from fpack.lang.runtime.values import Record, Value, evaluated, record_with_origin
 from fpack.lang.syntax.source import Source, normal, read_text
 from fpack.store.errors import FpackError
 from fpack.store.files import disk_cache
@@ -81,7 +80,7 @@ class Modules:
     # ---- files
 
     def file(self, path: str, root: str | None = None, library: bool = False) -> Value:
-        """The record of a file's bindings. root: its project, found from the file's place if it is not given."""
+        """Return the record of a file's fields. root: the project directory; None: found from the file's path."""
         real = self._real.get(path)
         if real is None:
             real = self._real[path] = os.path.realpath(path)
@@ -106,11 +105,11 @@ class Modules:
         return module.value
 
     def through_links(self) -> bool:
-        """Whether a file was reached by way of a symlink."""
+        """Return True if a file was reached through a symlink."""
         return any(os.path.abspath(path) != real for path, real in self._real.items())
 
     def named(self, name: str) -> Value:
-        """The library's file `NAME.fp`, of the first directory that has it."""
+        """Return the record of the library's file `NAME.fp`, from the first directory that has it."""
         if name in self._named:
             return self._named[name]
         if name and "/" not in name and not name.startswith("."):
@@ -125,7 +124,7 @@ class Modules:
         raise Fault(f"The library has no file {quote('fpack/' + name)}", hint=did_you_mean(f"fpack/{name}", known))
 
     def imported(self, target: Value, module: Module) -> Value:
-        """What `import(target)` gives in a module."""
+        """Return the value of `import(target)` in a module."""
         if target.__class__ is PathValue:
             path = target.place
         elif target.__class__ is not str:
@@ -147,7 +146,7 @@ class Modules:
     def _record(self, module: Module, changes: dict[str, Value]) -> Record:
         """A file's record. `.with` runs the file again, so that its other bindings see the changed ones."""
         made = {**self.run(module, changes), **changes}
-        return made_by(made, lambda more: self._record(module, {**changes, **more}))
+        return record_with_origin(made, lambda more: self._record(module, {**changes, **more}))
 
     def abandon(self) -> None:
         """Forget which files are being read, after an evaluation was ended at any instant."""
@@ -158,7 +157,7 @@ class Modules:
     # ---- texts
 
     def compile(self, source: Source, root: str, directory: str) -> Module:
-        """A module of a text, from the cache if it was compiled before."""
+        """Compile a text to a module, or take it from the cache."""
         key = disk_cache.key(self._key, source.start.encode(), source.text.encode("utf-8", "surrogatepass"))
         body = disk_cache.read(self.cache, key)
         if body is not None:
@@ -201,7 +200,7 @@ class Modules:
         return source.error(0, 0, fault.what, why=f"{fault.why}; this text was being compiled", hint=fault.hint)
 
     def run(self, module: Module, changes: dict[str, Value] | None = None) -> Value:
-        """What a module's code sets `.value` to. changes: bindings with other values than the text gives them."""
+        """Run a module's code and return `.value`. changes: values that replace those of the module's bindings."""
         scope: dict[str, Any] = {"__builtins__": self.base, ".source": module.source}
         for written, span in module.free.items():
             name = written.removesuffix(OUTER)
@@ -233,7 +232,7 @@ class Modules:
 
 
 class Changed(dict[str, Any]):
-    """The names that a module's own code sets, some of which keep other values: how `.with` reaches a file."""
+    """The namespace of a module that is run with changed bindings, for `.with` on the record of a file."""
 
     def __init__(self, scope: dict[str, Any], changes: dict[str, Value]) -> None:
         super().__init__()
@@ -252,11 +251,11 @@ def _path(module: Module, text: str) -> PathValue:
 
 
 def importer(modules: Modules, module: Module | None = None) -> Callable[[Value], Value]:
-    """The builtin `import` as a module sees it."""
+    """Return the builtin `import` for a module."""
 
     def import_(target: Value, /) -> Value:
-        """import(file): The record of another file of the project, as in import("./other.fp"), or of a file of the
-        library, as in import("fpack/debian").
+        """import(file): Return the record of another file of the project, as in import("./other.fp"), or of a file of
+        the library, as in import("fpack/debian").
         """
         assert module is not None
         return modules.imported(evaluated(target), module)

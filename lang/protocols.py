@@ -1,4 +1,4 @@
-"""Where the language gets packages from: a protocol, so that it knows no distribution."""
+"""Define the protocol of package sources, so that the language depends on no distribution."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from fpack.store.errors import FpackError
 
 
 class NoPackage(FpackError):
-    """There is no package of that name."""
+    """The error for a package that does not exist."""
 
     exit_code = 4
     absent = True
 
 
 def is_absent(error: FpackError) -> bool:
-    """Whether an error says that a package does not exist, which `release.NAME or default` and `has` take as absence.
+    """Return True if an error means that a package does not exist.
 
-    A source that cannot know this room marks its own class of error with `absent = True`.
+    `release.NAME or default` and `has` treat such an error as an absent field. A package source that cannot import this
+    module sets `absent = True` on its own class of error.
     """
     return getattr(error, "absent", False) is True
 
 
 class PackageSource(Protocol):
-    """Packages of releases, at the versions that are locked.
+    """A source of packages by release, at the locked versions.
 
     A package is a dict with the keys name, version, arch, release, source, file, archive (`debian` or
     `debian-security`), sha256, size, description and section.
     """
 
     def releases(self) -> list[str]:
-        """The names of the releases."""
+        """Return the names of the releases."""
         ...
 
     def package(self, release: str, name: str) -> dict[str, Any]:
-        """The package; an error for which `is_absent` holds (NoPackage, with a hint) if there is none."""
+        """Return a package; raise an error for which `is_absent` is true (such as NoPackage) if it does not exist."""
         ...
 
     def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
-        """The packages and all that they depend on, sorted by name; each has `depends`, a list of names, as well."""
+        """Return packages with all their dependencies, sorted by name; each also has `depends`, a list of names."""
         ...

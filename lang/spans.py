@@ -1,4 +1,4 @@
-"""Stretches of a source text, for errors to point to. Only what goes wrong needs them."""
+"""Define the spans of source texts that errors point to. The module is imported only for an error."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 
 class Span(NamedTuple):
-    """A stretch of a source text. Lines and columns count from 1; the end column is the one after the last character.
+    """A span of a source text. Lines and columns count from 1; the end column is exclusive.
 
-    text: the line in which the stretch begins, for the excerpt.
+    text: the line in which the span begins, for the excerpt.
     """
 
     file: str
@@ -23,21 +23,21 @@ class Span(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One step of the way to an error: what was evaluated (`redis`, or "" for something without a name), and where."""
+    """One call on the way to an error. name: the name of the evaluated field or function, or ""."""
 
     name: str
     span: Span
 
 
 class Other(NamedTuple):
-    """A second place that has to do with an error, and what is there: `first given here`."""
+    """A span that is related to an error, and its label, such as `first given here`."""
 
     span: Span
     label: str
 
 
 def at_span(file: str, text: str, start: int, end: int) -> Span:
-    """The span of the characters from `start` up to `end` of a text."""
+    """Return the span of the characters from `start` up to `end` of a text."""
     end = max(start, min(end, len(text)))
     line = text.count("\n", 0, start) + 1
     begin = text.rfind("\n", 0, start) + 1

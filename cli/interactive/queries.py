@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.lang.builtins.table import STRICT
-from fpack.lang.diagnostics.calls import Library, Place, Text, import_target, resolve
-from fpack.lang.diagnostics.checker import HIDDEN, Finding, check_tree
-from fpack.lang.diagnostics.names import Binding, Scope
+from fpack.lang.diagnostics.calls import Definition, Library, ParsedText, import_target, resolve
+from fpack.lang.diagnostics.checker import HIDDEN, Diagnostic, check_tree
+from fpack.lang.diagnostics.names import Binding, NameScope
 from fpack.lang.errors import EvalError
 from fpack.lang.syntax.lexer import KEYWORDS
 from fpack.lang.syntax.parser import parse
@@ -63,17 +63,19 @@ class Document:
         self.source = Source(path or "text", plain, library=_within(path, library))
         self.error: EvalError | None = None
         # While something is being typed a text is seldom whole: then what was known of it before is what is known.
-        self.parsed: Text | None = before.parsed if before is not None else None
+        self.parsed: ParsedText | None = before.parsed if before is not None else None
         try:
-            self.parsed = Text(self.source, parse(self.source, library.cache), str(Path(path).parent) if path else "")
+            self.parsed = ParsedText(
+                self.source, parse(self.source, library.cache), str(Path(path).parent) if path else ""
+            )
         except EvalError as error:
             self.error = error
 
     @cached_property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[Diagnostic]:
         """What is wrong with the text."""
         if self.error is not None or self.parsed is None:
-            return [Finding("syntax", self.error)] if self.error is not None else []
+            return [Diagnostic("syntax", self.error)] if self.error is not None else []
         return check_tree(self.parsed, self.library)
 
     # ---- what is at a place
@@ -116,12 +118,12 @@ class Document:
         assert self.parsed is not None
         return self._entry(node, self.parsed.names.scope_of(node), self.parsed)
 
-    def _entry(self, node: Node, scope: Scope, text: Text) -> Found | None:
+    def _entry(self, node: Node, scope: NameScope, text: ParsedText) -> Found | None:
         """Where the field that a selection names is written."""
         base = resolve(node[3], scope, text, self.library)
-        if isinstance(base, Text):
+        if isinstance(base, ParsedText):
             entries, source = base.tree, base.source
-        elif isinstance(base, Place) and base.node[0] == "rec":
+        elif isinstance(base, Definition) and base.node[0] == "rec":
             entries, source = base.node[3], base.text.source
         else:
             return None
@@ -149,7 +151,7 @@ class Document:
             for entry in record[3]:
                 if entry[0] in ("set", "inherit") and entry[1] <= offset <= entry[2]:
                     place = resolve(call[3], text.names.scope_of(call), text, self.library)
-                    if isinstance(place, Place) and place.node[0] == "fn" and place.node[4]:
+                    if isinstance(place, Definition) and place.node[0] == "fn" and place.node[4]:
                         for p in place.node[4][0][3] if place.node[4][0][0] == "pattern" else ():
                             if p[3] == entry[3]:
                                 source = place.text.source
@@ -221,7 +223,7 @@ class Document:
         locked = f"{', '.join(versions)} in the lock" if versions else "not in the lock yet"
         return f"**{node[4]}**: a package of Debian {release}, {locked}"
 
-    def _release(self, node: Node, scope: Scope, text: Text, depth: int = 0) -> str:
+    def _release(self, node: Node, scope: NameScope, text: ParsedText, depth: int = 0) -> str:
         """The release of Debian that a node stands for, "" if it stands for none."""
         if depth > 8:
             return ""
@@ -230,7 +232,7 @@ class Document:
             return self._release(binding.node, text.names.top, text, depth + 1) if binding and binding.node else ""
         if node[0] == "sel" and node[4].__class__ is str:
             base = resolve(node[3], scope, text, self.library)
-            if isinstance(base, Text) and base.source.name.endswith("/std/debian.fp"):
+            if isinstance(base, ParsedText) and base.source.name.endswith("/std/debian.fp"):
                 return str(node[4])
         return ""
 
@@ -291,20 +293,22 @@ class Document:
                 yield Candidate(name, insert, "package", f"Debian {release}", start)
             return
         base = resolve(node, scope, self.parsed, self.library)
-        if isinstance(base, Text) and base.source.name.endswith("/std/debian.fp"):
+        if isinstance(base, ParsedText) and base.source.name.endswith("/std/debian.fp"):
             from fpack.builders.debian.suites import RELEASES
 
             for name in RELEASES:
                 yield Candidate(name, name, "field", "a release of Debian", start)
             return
-        entries: Any = base.tree if isinstance(base, Text) else base.node[3] if base and base.node[0] == "rec" else ()
+        entries: Any = (
+            base.tree if isinstance(base, ParsedText) else base.node[3] if base and base.node[0] == "rec" else ()
+        )
         for entry in entries:
             if entry[0] in ("set", "inherit"):
                 shown = entry[3] if _NAME.match(entry[3]) else f'"{entry[3]}"'
                 function = entry[0] == "set" and entry[4][0] == "fn"
                 yield Candidate(entry[3], shown, "function" if function else "field", "", start)
 
-    def _scope(self, offset: int) -> Scope:
+    def _scope(self, offset: int) -> NameScope:
         assert self.parsed is not None
         inside = [s for s in self.parsed.names.all if s.start <= offset <= s.end]
         return min(inside, key=lambda s: s.end - s.start, default=self.parsed.names.top)
@@ -331,7 +335,7 @@ class Document:
         except EvalError:
             return
         place = resolve(node, self._scope(opener), self.parsed, self.library)
-        if not isinstance(place, Place) or place.node[0] != "fn" or not place.node[4]:
+        if not isinstance(place, Definition) or place.node[0] != "fn" or not place.node[4]:
             return
         pattern = place.node[4][0]
         given = self._given(before, after)

@@ -14,7 +14,7 @@ from fpack.cli.options import Options
 from fpack.cli.paths import cache_directory
 from fpack.cli.ui import value_summary
 from fpack.cli.workspace.workspace import Workspace
-from fpack.lang.compiler.strictness import Mentions
+from fpack.lang.compiler.strictness import FreeNames
 from fpack.lang.errors import EvalError, Fault, quote
 from fpack.lang.runtime import deep_stack
 from fpack.lang.runtime.limits import Limits
@@ -29,7 +29,7 @@ NAME = "<input>"
 _NAMES = (NAME, "<input+1>", "<input+2>")
 LAST = "it"  # the name of the last value
 # How errors of texts begin that are right so far, and only go on in the next line.
-_UNFINISHED = ("The text ends too early", "This `let` has no `in`")
+_UNFINISHED = ("Unexpected end of text", "This `let` has no `in`")
 
 
 class Outcome(NamedTuple):
@@ -76,7 +76,7 @@ class Session:
             return True
         if error.what.endswith("is never closed"):
             return True
-        return error.what == "This string has no end" and text[_offset(text, error) :].startswith('"""')
+        return error.what == "This string is not closed" and text[_offset(text, error) :].startswith('"""')
 
     def _error(self, text: str) -> EvalError | None:
         try:
@@ -131,7 +131,7 @@ class Session:
     def _value(self, text: str, tree: Node, lines: int = 0) -> Any:
         """The value of an expression; its names of the session are given to it as parameters."""
         mentioned = sorted(
-            name for name in deep_stack.bounded(lambda: Mentions().of(tree), self.limits) if name in self.names
+            name for name in deep_stack.bounded(lambda: FreeNames().of(tree), self.limits) if name in self.names
         )
         evaluator = self.workspace.evaluator
         if not mentioned:

@@ -10,7 +10,7 @@ import click
 from fpack.cli import options
 
 if TYPE_CHECKING:
-    from fpack.lang.diagnostics.checker import Finding
+    from fpack.lang.diagnostics.checker import Diagnostic
 
 
 @click.command(
@@ -43,7 +43,7 @@ def command(files: tuple[Path, ...], as_json: bool, eval_memory: str | None, eva
     return int(errors > 0)
 
 
-def _show(found: list[Finding], errors: int) -> None:
+def _show(found: list[Diagnostic], errors: int) -> None:
     from fpack.cli.ui.render import colored, note, paint
     from fpack.lang.errors import render
 

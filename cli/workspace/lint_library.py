@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fpack.lang.diagnostics.calls import Library
-    from fpack.lang.diagnostics.checker import Finding
+    from fpack.lang.diagnostics.checker import Diagnostic
     from fpack.lang.runtime.limits import Limits
 
 
@@ -21,29 +21,29 @@ def library() -> Library:
     return library_of([places[0].parent] if places else [], cache_directory() / "modules")
 
 
-def check_file(place: Path, known: Library, limits: Limits) -> list[Finding]:
+def check_file(place: Path, known: Library, limits: Limits) -> list[Diagnostic]:
     """What is wrong with one file; that it cannot be read, or takes too much, is a finding of its own."""
     from fpack.cli.workspace import source_files
-    from fpack.lang.diagnostics.checker import Finding, check, directory_of
+    from fpack.lang.diagnostics.checker import Diagnostic, check, directory_of
     from fpack.lang.errors import EvalError, Fault
     from fpack.lang.runtime import deep_stack
 
     try:
         source = source_files.source(source_files.read(place), source_files.shown(place))
     except EvalError as error:
-        return [Finding("syntax", error)]
+        return [Diagnostic("syntax", error)]
     directory = directory_of(place)
     source.library = any(directory == d or directory.startswith(d + "/") for d in known.directories)
 
-    def work() -> list[Finding]:
+    def work() -> list[Diagnostic]:
         try:
             return check(source, directory, known)
         except RecursionError:
-            return [Finding("syntax", source.error(0, 0, "This text is nested too deeply"))]
+            return [Diagnostic("syntax", source.error(0, 0, "This text is nested too deeply"))]
 
     limits.restart()
     try:
-        result: list[Finding] = deep_stack.bounded(work, limits)
+        result: list[Diagnostic] = deep_stack.bounded(work, limits)
     except Fault as fault:
-        return [Finding("syntax", source.error(0, 0, fault.what, why=fault.why, hint=fault.hint))]
+        return [Diagnostic("syntax", source.error(0, 0, fault.what, why=fault.why, hint=fault.hint))]
     return result

@@ -1,7 +1,7 @@
-"""The builtins that read data: JSON, TOML and YAML, from a string or from a file of the project.
+"""Define the builtins that read JSON, TOML and YAML from a string or from a file of the project.
 
-All of it is hostile until proven otherwise: sizes, nesting and numbers are bounded, a name given twice is an error,
-and of YAML only what JSON could say as well is read (plain_yaml.py).
+The input is not trusted: size, nesting and numbers are bounded, a duplicate name is an error, and YAML is limited to
+the data that JSON can express (yaml12.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any
 
 from fpack.lang.errors import Fault, quote
-from fpack.lang.runtime.argument_checks import text_of, wrong
+from fpack.lang.runtime.argument_checks import text_of, wrong_type
 from fpack.lang.runtime.values import Path, Value, evaluated
 
 MAX_DEPTH = 200
@@ -22,11 +22,11 @@ _PLACE = r"[:(]?\s*(?:\(at )?line (\d+),? column (\d+)(?: \(char \d+\))?\)?$"
 
 
 def parse_json(text: str) -> Value:
-    """A JSON text's value; ValueError says what is wrong with it."""
+    """Return the value of a JSON text; raise ValueError with the reason."""
     import json
 
     def refuse(text: str) -> Value:
-        raise ValueError(f"{text} is no number")
+        raise ValueError(f"{text} is not a supported number")
 
     def finite(text: str) -> float:
         return float(text) if isfinite(float(text)) else refuse(text)
@@ -51,7 +51,7 @@ def parse_json(text: str) -> Value:
 
 
 def parse_toml(text: str) -> Value:
-    """A TOML text's value, with dates and times as the strings that they are; ValueError says what is wrong."""
+    """Return the value of a TOML text, with dates and times as strings; raise ValueError with the reason."""
     import tomllib
 
     try:
@@ -62,23 +62,23 @@ def parse_toml(text: str) -> Value:
 
 
 def parse_yaml(text: str) -> Value:
-    """The value of a YAML text with one document; ValueError says what is wrong or refused."""
+    """Return the value of a YAML text with one document; raise ValueError with the reason."""
     from .yaml12 import parse
 
     return _walk(parse(text))
 
 
-# What Python's reader of JSON says, in words for those who wrote it.
-_PLAINER = {
+# Messages of Python's JSON parser, and the messages that replace them.
+_MESSAGES = {
     "Expecting property name enclosed in double quotes": "a name in double quotes is expected here",
-    "Illegal trailing comma before end of object": "no comma stands after the last field",
-    "Illegal trailing comma before end of array": "no comma stands after the last element",
+    "Illegal trailing comma before end of object": "a comma is not allowed after the last field",
+    "Illegal trailing comma before end of array": "a comma is not allowed after the last element",
     "Expecting value": "a value is expected here",
     "Expecting ',' delimiter": "a comma is expected here",
     "Expecting ':' delimiter": "a colon is expected here",
-    "Extra data": "the value ends here, and more text follows",
-    "Unterminated string starting at": "this string has no end",
-    "Invalid control character at": "a new line or another control character is written as an escape",
+    "Extra data": "there is text after the end of the value",
+    "Unterminated string starting at": "this string is not closed",
+    "Invalid control character at": "a line break or another control character must be written as an escape",
 }
 _TOO_DEEP = "it is nested too deeply"
 _PARSERS: dict[str, Callable[[str], Value]] = {"JSON": parse_json, "TOML": parse_toml, "YAML": parse_yaml}
@@ -86,16 +86,16 @@ _PARSERS: dict[str, Callable[[str], Value]] = {"JSON": parse_json, "TOML": parse
 
 def _number(text: str) -> float:
     if not isfinite(float(text)):
-        raise ValueError(f"{text} is no number")
+        raise ValueError(f"{text} is not a supported number")
     return float(text)
 
 
 def _walk(value: Any, depth: int = 0) -> Value:
-    """A parsed value as one of the language; ValueError for what no value here can be."""
+    """Convert a parsed value to a value of the language; raise ValueError for a value that it cannot represent."""
     kind = value.__class__
     if kind is str:
         if re.search(_NO_CHARACTER, value):
-            raise ValueError("it holds an escape that is no character")
+            raise ValueError("it contains an escape that is not a valid character")
         return value
     if depth > MAX_DEPTH:
         raise ValueError(_TOO_DEEP)
@@ -118,12 +118,12 @@ def _parsed(text: str, language: str, what: str) -> Value:
         found = re.search(_PLACE, reason)
         if found:
             text = reason[: found.start()].strip(" :")
-            reason = f"line {found[1]}, column {found[2]}: {_PLAINER.get(text, text)}"
-        raise Fault(f"{what} is not {language}", why=reason) from None
+            reason = f"line {found[1]}, column {found[2]}: {_MESSAGES.get(text, text)}"
+        raise Fault(f"{what} is not valid {language}", why=reason) from None
 
 
 def from_json(s: Value, /) -> Value:
-    """from-json(s): The value of a JSON text.
+    """from-json(s): Parse a string as JSON.
 
     from-json("[1, null]") == [1, null]
     """
@@ -131,7 +131,7 @@ def from_json(s: Value, /) -> Value:
 
 
 def from_toml(s: Value, /) -> Value:
-    """from-toml(s): The record of a TOML text. Dates and times are strings.
+    """from-toml(s): Parse a string as TOML. Dates and times become strings.
 
     from-toml("a.b = 1") == { a = { b = 1 } }
     """
@@ -139,8 +139,8 @@ def from_toml(s: Value, /) -> Value:
 
 
 def from_yaml(s: Value, /) -> Value:
-    """from-yaml(s): The value of a YAML text, as YAML 1.2 has it: `no` is a string. Anchors and `<<` are followed,
-    within bounds; tags of other types are refused.
+    """from-yaml(s): Parse a string as YAML 1.2, in which `no` is a string. Anchors and `<<` are supported, within
+    bounds; tags of types that JSON does not have are refused.
 
         from-yaml("a: [1, no]") == { a = [1, "no"] }
     """
@@ -148,34 +148,34 @@ def from_yaml(s: Value, /) -> Value:
 
 
 def readers(read: Callable[[str], str]) -> dict[str, Callable[..., Value]]:
-    """The builtins that read files. read: a file's text from its place."""
+    """Return the builtins that read files. read: returns the text of a file from its path."""
 
     def file_of(path: Value) -> tuple[str, str]:
         path = evaluated(path)
         if path.__class__ is not Path:
-            hint = "a path is written without quotes: ./FILE" if path.__class__ is str else ""
-            raise wrong(path, "a path", hint)
+            hint = "write a path without quotes: ./FILE" if path.__class__ is str else ""
+            raise wrong_type(path, "a path", hint)
         return read(path.place), quote(path.place.rpartition("/")[2])
 
     def read_text(file: Value, /) -> Value:
-        """read-text(file): A file's content as a string."""
+        """read-text(file): Return the content of a file as a string."""
         text, name = file_of(file)
         if "\0" in text:
-            raise Fault(f"{name} is no text", why="it holds a NUL character, which ends strings elsewhere")
+            raise Fault(f"{name} is not a text file", why="it contains a NUL character")
         return text
 
     def read_json(file: Value, /) -> Value:
-        """read-json(file): What a JSON file holds, as in read-json(./package.json).version."""
+        """read-json(file): Parse a JSON file, as in read-json(./package.json).version."""
         text, name = file_of(file)
         return _parsed(text, "JSON", name)
 
     def read_toml(file: Value, /) -> Value:
-        """read-toml(file): What a TOML file holds, as in read-toml(./pyproject.toml).project.name."""
+        """read-toml(file): Parse a TOML file, as in read-toml(./pyproject.toml).project.name."""
         text, name = file_of(file)
         return _parsed(text, "TOML", name)
 
     def read_yaml(file: Value, /) -> Value:
-        """read-yaml(file): What a YAML file holds; see from-yaml."""
+        """read-yaml(file): Parse a YAML file; see from-yaml."""
         text, name = file_of(file)
         return _parsed(text, "YAML", name)
 

@@ -1,7 +1,7 @@
-"""The builtins for lists and numbers, and a few that fit nowhere else.
+"""Define the builtins for lists and numbers, and a few general ones.
 
-A builtin's docstring is its documentation for users: how it is called, what it gives, and after an empty line examples
-that are true.
+The docstring of a builtin is its user documentation: the call, the description, and after an empty line examples, which
+are expressions that evaluate to true.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from itertools import repeat
 from types import FunctionType
 
 from fpack.lang.errors import Fault
-from fpack.lang.runtime.argument_checks import Unfit, function_of, int_of, list_of, text_of, true, wrong
+from fpack.lang.runtime.argument_checks import (
+    ArgumentError,
+    check_bool,
+    function_of,
+    int_of,
+    list_of,
+    text_of,
+    wrong_type,
+)
 from fpack.lang.runtime.operators import eq, fields, lt, pick
 from fpack.lang.runtime.values import MISSING, Thunk, Value, describe, evaluated, force, lookup, type_name
 from fpack.store.errors import FpackError
@@ -20,8 +28,8 @@ from fpack.store.errors import FpackError
 from .records import has
 
 _NUMBERS = {int, bool, float}
-_MUCH = 1 << 20  # characters
-_COMPARED = 1 << 28  # characters
+_MAX_LOOP_TEXT = 1 << 20  # total characters of the strings that `map` processes at once
+_MAX_COMPARED_TEXT = 1 << 28  # characters that Python's own sort may compare
 MAX_RANGE = 1_000_000
 
 
@@ -29,7 +37,7 @@ MAX_RANGE = 1_000_000
 
 
 def map_(xs: Value, f: Value, /) -> Value:
-    """map(xs, f): `f` of each element of a list, found when it is needed.
+    """map(xs, f): Apply `f` to each element of a list. Each result is computed when it is needed.
 
     map([1, 2], x => x * 10) == [10, 20]
     """
@@ -38,21 +46,21 @@ def map_(xs: Value, f: Value, /) -> Value:
 
 
 def map_all(xs: Value, f: Value, /) -> Value:
-    """`map`, where all elements are sure to be asked for."""
+    """Evaluate `map` at once, for a list whose elements are all certainly needed."""
     if xs.__class__ is list and f.__class__ is FunctionType and f.__code__.co_argcount == 1:
         return list(map(f, xs))
     return map_(xs, f)
 
 
 def map_at_once(xs: Value, f: Value, loop: Callable[[list[Value]], list[Value]], /) -> Value:
-    """`map` with a function that only computes with its argument: now, where that takes no longer than to do it later.
+    """Evaluate `map` at once if the elements are numbers or short strings, for a function that only computes.
 
-    loop: the function of all elements. The results are the same. Where one of them would be an error, each is found
-    when it is needed.
+    loop: the function, compiled to a loop over all elements. If the loop fails, the result is that of a lazy `map`, so
+    that an error is raised only when its element is needed.
     """
     if xs.__class__ is list:
         kinds = set(map(type, xs))
-        if kinds <= _NUMBERS or (kinds == {str} and sum(map(len, xs)) < _MUCH):
+        if kinds <= _NUMBERS or (kinds == {str} and sum(map(len, xs)) < _MAX_LOOP_TEXT):
             try:
                 return loop(xs)
             except (FpackError, TypeError):
@@ -61,16 +69,16 @@ def map_at_once(xs: Value, f: Value, loop: Callable[[list[Value]], list[Value]],
 
 
 def filter_(xs: Value, f: Value, /) -> Value:
-    """filter(xs, f): The elements for which `f` is true.
+    """filter(xs, f): Return the elements for which `f` returns true.
 
     filter([1, 2, 3], x => x > 1) == [2, 3]
     """
     f = function_of(f, 1)
-    return [x for x in list_of(xs) if true(f(x))]
+    return [x for x in list_of(xs) if check_bool(f(x))]
 
 
 def fold(xs: Value, start: Value, f: Value, /) -> Value:
-    """fold(xs, start, f): The elements put together, from the left: f(...f(f(start, x0), x1)..., xn).
+    """fold(xs, start, f): Combine the elements from the left: f(...f(f(start, x0), x1)..., xn).
 
     fold([1, 2, 3], 0, (sum, x) => sum + x) == 6
     """
@@ -78,14 +86,14 @@ def fold(xs: Value, start: Value, f: Value, /) -> Value:
 
 
 def fold_loop(xs: Value, start: Value, loop: Callable[[list[Value], Value], Value], /) -> Value:
-    """`fold` with a function that was made a loop over all elements."""
+    """Evaluate `fold` with a function that was compiled to a loop over all elements."""
     if xs.__class__ is list:
         return evaluated(loop(xs, start))
-    return fold(xs, start, lambda so_far, element: so_far)  # refuses it
+    return fold(xs, start, lambda so_far, element: so_far)  # raises the error
 
 
 def length(x: Value, /) -> Value:
-    """length(x): How many elements a list has, how many fields a record, how many characters a string.
+    """length(x): Return the number of elements of a list, of fields of a record, or of characters of a string.
 
     length([1, 2]) == 2
     length("abc") == 3
@@ -95,11 +103,11 @@ def length(x: Value, /) -> Value:
         return len(fields(x))
     if x.__class__ is list or x.__class__ is str:
         return len(x)
-    raise wrong(x, "a list, a record or a string")
+    raise wrong_type(x, "a list, a record or a string")
 
 
 def head(xs: Value, /) -> Value:
-    """head(xs): The first element of a list.
+    """head(xs): Return the first element of a list.
 
     head([1, 2, 3]) == 1
     """
@@ -110,19 +118,19 @@ def head(xs: Value, /) -> Value:
 
 
 def tail(xs: Value, /) -> Value:
-    """tail(xs): All elements but the first.
+    """tail(xs): Return all elements except the first.
 
     tail([1, 2, 3]) == [2, 3]
     """
     xs = list_of(xs)
     if not xs:
-        raise Fault("An empty list has no elements after the first")
+        raise Fault("An empty list has no tail")
     return xs[1:]
 
 
 def get(x: Value, key: Value, default: Value = MISSING, /) -> Value:
-    """get(x, key, default): The element of a list at an index from 0, or the field of a record; `default`, if it is
-    given, where there is none.
+    """get(x, key) or get(x, key, default): Return the element of a list at an index from 0, or the field of a record.
+    If it does not exist, return `default`, or raise an error without one.
 
         get([5, 6], 1) == 6
         get({ a = 1 }, "b", 0) == 0
@@ -138,11 +146,11 @@ def get(x: Value, key: Value, default: Value = MISSING, /) -> Value:
         if -1 < i < len(x):
             return evaluated(x[i])
         if default is MISSING:
-            count = f"it has {len(x)}, counted from 0" if x else "it is empty"
-            raise Unfit(key, f"finds no element {i} in this list", why=count)
+            count = f"the list has {len(x)}, counted from 0" if x else "the list is empty"
+            raise ArgumentError(key, f"finds no element {i} in this list", why=count)
         return evaluated(default)
     if not isinstance(x, dict):
-        raise wrong(x, "a list or a record")
+        raise wrong_type(x, "a list or a record")
     name = text_of(key)
     value = pick(x, (name,)) if default is not MISSING else lookup(x, name)
     if value is MISSING and default is MISSING:
@@ -153,19 +161,19 @@ def get(x: Value, key: Value, default: Value = MISSING, /) -> Value:
 
 
 def range_(a: Value, b: Value = MISSING, /) -> Value:
-    """range(n) or range(a, b): The integers from 0, or from `a`, up to but without the last.
+    """range(n) or range(a, b): Return the integers from 0, or from `a`, up to and excluding the last argument.
 
     range(3) == [0, 1, 2]
     range(2, 4) == [2, 3]
     """
     start, end = (0, int_of(a)) if b is MISSING else (int_of(a), int_of(b))
     if end - start > MAX_RANGE:
-        raise Fault(f"This range is too long, with {end - start} elements", why=f"the limit is {MAX_RANGE}")
+        raise Fault(f"This range has {end - start} elements, which is too many", why=f"the limit is {MAX_RANGE}")
     return list(range(start, end))
 
 
 def reverse(xs: Value, /) -> Value:
-    """reverse(xs): The elements from the last to the first.
+    """reverse(xs): Return the elements in reverse order.
 
     reverse([1, 2, 3]) == [3, 2, 1]
     """
@@ -173,7 +181,7 @@ def reverse(xs: Value, /) -> Value:
 
 
 def concat(*xss: Value) -> Value:
-    """concat(xs, ys, ...): Lists joined to one, as [...xs, ...ys] is.
+    """concat(xs, ys, ...): Join lists, as [...xs, ...ys] does.
 
     concat([1], [2, 3], []) == [1, 2, 3]
     """
@@ -181,7 +189,7 @@ def concat(*xss: Value) -> Value:
 
 
 def flatten(xss: Value, /) -> Value:
-    """flatten(xss): The lists of a list joined to one. Only one level goes.
+    """flatten(xss): Join the lists that a list contains. Only one level is flattened.
 
     flatten([[1], [2, [3]]]) == [1, 2, [3]]
     """
@@ -189,8 +197,8 @@ def flatten(xss: Value, /) -> Value:
 
 
 def sort(xs: Value, key: Value = MISSING, /) -> Value:
-    """sort(xs) or sort(xs, key): The elements in order, by value or by key(x): all numbers, or all strings.
-    What is equal stays in its order.
+    """sort(xs) or sort(xs, key): Sort the elements by value or by key(x), which must be all numbers or all strings.
+    The sort is stable.
 
         sort([3, 1, 2]) == [1, 2, 3]
         sort(["bb", "a"], x => length(x)) == ["a", "bb"]
@@ -201,14 +209,14 @@ def sort(xs: Value, key: Value = MISSING, /) -> Value:
     _check_order("sort", keys)
     compare = cmp_to_key(lambda a, b: -1 if lt(a, b) else 1 if lt(b, a) else 0)
     kinds = {k.__class__ for k in keys}
-    # Python compares texts in one call of C, which nothing ends. The same long text may stand in a list many times.
-    plain = kinds == {int} or (kinds == {str} and len(keys) * max(map(len, keys)) < _COMPARED)
+    # Python sorts strings in one call of C that cannot be interrupted. A list may contain a long string many times.
+    plain = kinds == {int} or (kinds == {str} and len(keys) * max(map(len, keys)) < _MAX_COMPARED_TEXT)
     order = sorted(range(len(keys)), key=keys.__getitem__ if plain else lambda i: compare(keys[i]))
     return [values[i] for i in order]
 
 
 def _check_order(name: str, values: list[Value]) -> None:
-    """Refuse what has no order: only numbers have one among each other, and strings."""
+    """Raise an error unless all values are numbers or all values are strings."""
     first = values[0] if values else ""
     for value in values:
         kinds = (str,) if first.__class__ is str else (int, float)
@@ -219,7 +227,7 @@ def _check_order(name: str, values: list[Value]) -> None:
 
 
 def unique(xs: Value, /) -> Value:
-    """unique(xs): The elements without those that equal an earlier one.
+    """unique(xs): Return the elements without those that equal an earlier one.
 
     unique(["b", "a", "b"]) == ["b", "a"]
     """
@@ -241,7 +249,7 @@ def unique(xs: Value, /) -> Value:
 
 
 def zip_(xs: Value, ys: Value, /) -> Value:
-    """zip(xs, ys): The pairs [x, y] of what stands at the same index, as many as the shorter list has.
+    """zip(xs, ys): Return the pairs [x, y] of the elements at the same index. The shorter list sets the length.
 
     zip([1, 2], ["a", "b", "c"]) == [[1, "a"], [2, "b"]]
     """
@@ -249,25 +257,26 @@ def zip_(xs: Value, ys: Value, /) -> Value:
 
 
 def any_(xs: Value, f: Value, /) -> Value:
-    """any(xs, f): Whether `f` is true of at least one element.
+    """any(xs, f): Return true if `f` returns true for at least one element.
 
     any([1, 2], x => x > 1)
     """
     f = function_of(f, 1)
-    return any(true(f(x)) for x in list_of(xs))
+    return any(check_bool(f(x)) for x in list_of(xs))
 
 
 def all_(xs: Value, f: Value, /) -> Value:
-    """all(xs, f): Whether `f` is true of each element.
+    """all(xs, f): Return true if `f` returns true for every element.
 
     all([1, 2], x => x > 0)
     """
     f = function_of(f, 1)
-    return all(true(f(x)) for x in list_of(xs))
+    return all(check_bool(f(x)) for x in list_of(xs))
 
 
 def contains(xs: Value, x: Value, /) -> Value:
-    """contains(xs, x): Whether a list has an element that equals `x`, a string the part `x`, a record the field `x`.
+    """contains(xs, x): Return true if a list has an element equal to `x`, a string the substring `x`, or a record the
+    field `x`.
 
     contains([1, 2], 2)
     contains("hello", "ell")
@@ -278,7 +287,7 @@ def contains(xs: Value, x: Value, /) -> Value:
     if isinstance(xs, dict):
         return has(xs, x)
     if xs.__class__ is not list:
-        raise wrong(xs, "a list, a string or a record")
+        raise wrong_type(xs, "a list, a string or a record")
     x = evaluated(x)
     return any(eq(evaluated(y), x) for y in xs)
 
@@ -289,7 +298,7 @@ def contains(xs: Value, x: Value, /) -> Value:
 def _extreme(name: str, xs: tuple[Value, ...], better: Callable[[Value, Value], bool]) -> Value:
     numbers = [evaluated(x) for x in (list_of(xs[0]) if len(xs) == 1 else xs)]
     if not numbers:
-        raise Fault(f"`{name}` takes at least one number or string, and here is none")
+        raise Fault(f"`{name}` takes at least one number or string")
     _check_order(name, numbers)
     best = numbers[0]
     for x in numbers:
@@ -299,7 +308,7 @@ def _extreme(name: str, xs: tuple[Value, ...], better: Callable[[Value, Value], 
 
 
 def min_(*xs: Value) -> Value:
-    """min(a, b, ...) or min(xs): The smallest of numbers, or of strings.
+    """min(a, b, ...) or min(xs): Return the smallest number or string.
 
     min(3, 1, 2) == 1
     min(["b", "a"]) == "a"
@@ -308,7 +317,7 @@ def min_(*xs: Value) -> Value:
 
 
 def max_(*xs: Value) -> Value:
-    """max(a, b, ...) or max(xs): The largest of numbers, or of strings.
+    """max(a, b, ...) or max(xs): Return the largest number or string.
 
     max([3, 1, 2]) == 3
     """
@@ -316,18 +325,19 @@ def max_(*xs: Value) -> Value:
 
 
 def abs_(n: Value, /) -> Value:
-    """abs(n): A number without its sign.
+    """abs(n): Return the absolute value of a number.
 
     abs(-2) == 2
     """
     n = evaluated(n)
     if n.__class__ is not int and n.__class__ is not float:
-        raise wrong(n, "a number")
+        raise wrong_type(n, "a number")
     return abs(n)
 
 
 def type_(x: Value, /) -> Value:
-    """type(x): "null", "bool", "int", "float", "string", "path", "list", "record" or "function".
+    """type(x): Return the type of a value: "null", "bool", "int", "float", "string", "path", "list", "record" or
+    "function".
 
     type([1]) == "list"
     """
@@ -335,7 +345,7 @@ def type_(x: Value, /) -> Value:
 
 
 def evaluate(x: Value, result: Value, /) -> Value:
-    """evaluate(x, result): `result`, once `x` is evaluated: for checks that come first.
+    """evaluate(x, result): Evaluate `x`, then return `result`. Use it for checks that must run first.
 
     evaluate(1 + 1, "done") == "done"
     """
@@ -344,7 +354,7 @@ def evaluate(x: Value, result: Value, /) -> Value:
 
 
 def error(message: Value, field: Value = None, /) -> Value:
-    """error(message) or error(message, field): Ends the evaluation with a message. `field` names the field of the
-    caller's record that is to blame.
+    """error(message) or error(message, field): Stop the evaluation with an error. `field` names the field of the
+    caller's record that caused the error.
     """
     raise Fault(text_of(message), field=None if field is None else text_of(field))

@@ -1,15 +1,15 @@
-"""The builtins for records. Their docstrings are their documentation, as in builtin_lists.py."""
+"""Define the builtins for records. The docstrings are user documentation, as in lists.py."""
 
 from __future__ import annotations
 
 from fpack.lang.errors import Fault, quote
-from fpack.lang.runtime.argument_checks import function_of, list_of, record_of, strings_of, text_of, wrong
+from fpack.lang.runtime.argument_checks import function_of, list_of, record_of, strings_of, text_of, wrong_type
 from fpack.lang.runtime.operators import pick
 from fpack.lang.runtime.values import MISSING, OnDemand, Thunk, Value, evaluated
 
 
 def names(r: Value, /) -> Value:
-    """names(r): The names of a record's fields, sorted.
+    """names(r): Return the names of a record's fields, sorted.
 
     names({ b = 1, a = 2 }) == ["a", "b"]
     """
@@ -17,7 +17,7 @@ def names(r: Value, /) -> Value:
 
 
 def values(r: Value, /) -> Value:
-    """values(r): The values of a record's fields, in the order of their names.
+    """values(r): Return the values of a record's fields, in the order of the sorted names.
 
     values({ b = 1, a = 2 }) == [2, 1]
     """
@@ -26,7 +26,7 @@ def values(r: Value, /) -> Value:
 
 
 def has(r: Value, name: Value, /) -> Value:
-    """has(r, name): Whether a record has a field of that name.
+    """has(r, name): Return true if a record has a field of that name.
 
     has({ a = null }, "a")
     """
@@ -37,19 +37,19 @@ def has(r: Value, name: Value, /) -> Value:
 
 
 def remove(r: Value, names: Value, /) -> Value:
-    """remove(r, names): A record without these fields: a name, or a list of them.
+    """remove(r, names): Return a record without some fields. `names` is a name or a list of names.
 
     remove({ a = 1, b = 2 }, "a") == { b = 2 }
     """
     names = evaluated(names)
     if names.__class__ is not str and names.__class__ is not list:
-        raise wrong(names, "a name or a list of names")
+        raise wrong_type(names, "a name or a list of names")
     gone = {names} if names.__class__ is str else set(strings_of(names))
     return {name: value for name, value in record_of(r).items() if name not in gone}
 
 
 def map_record(r: Value, f: Value, /) -> Value:
-    """map-record(r, f): The record with f(name, value) in place of each value, found when it is needed.
+    """map-record(r, f): Replace each value of a record by f(name, value). Each result is computed when it is needed.
 
     map-record({ a = 1 }, (name, value) => "${name}=${value}") == { a = "a=1" }
     """
@@ -58,7 +58,7 @@ def map_record(r: Value, f: Value, /) -> Value:
 
 
 def to_record(xs: Value, /) -> Value:
-    """to-record(xs): The record of a list of { name, value }.
+    """to-record(xs): Convert a list of { name, value } to a record.
 
     to-record([{ name = "a", value = 1 }]) == { a = 1 }
     """
@@ -67,18 +67,18 @@ def to_record(xs: Value, /) -> Value:
         item = record_of(x)
         if item.keys() != {"name", "value"}:
             raise Fault(
-                "`to-record` takes records of `name` and `value`", why=f"this one has {', '.join(sorted(item))}"
+                "`to-record` takes records of `name` and `value`", why=f"this record has {', '.join(sorted(item))}"
             )
         name = text_of(item["name"])
         if name in found:
-            raise Fault(f"Two of the elements are named {quote(name)}")
+            raise Fault(f"Two elements of the list are named {quote(name)}")
         found[name] = item["value"]
     return found
 
 
 def merge(*records: Value) -> Value:
-    """merge(a, b, ...): Records joined, the last one's fields first of all; where two have a record, those are merged
-    in turn. Packages and derivations are taken whole.
+    """merge(a, b, ...): Merge records. The field of the last record wins; if both values are records, they are merged
+    in turn. Packages and derivations are replaced as a whole.
 
         merge({ a = { x = 1 }, b = 1 }, { a = { y = 2 } }) == { a = { x = 1, y = 2 }, b = 1 }
     """
@@ -104,8 +104,8 @@ def _plain_record(value: Value) -> bool:
 
 
 def on_demand(what: Value, f: Value, /) -> Value:
-    """on-demand(what, f): A record whose field NAME is f(NAME), computed when it is asked for; `what` says in messages
-    what it holds. Its fields cannot be listed.
+    """on-demand(what, f): Return a record whose field NAME is f(NAME), computed when the field is selected. `what`
+    describes the record in messages. The fields cannot be listed.
 
         on-demand("squares", name => to-int(name) * to-int(name))."12" == 144
     """

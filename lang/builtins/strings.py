@@ -1,4 +1,7 @@
-"""The builtins for strings. Those that take one apart, or make one of values, look after derivations' placeholders."""
+"""Define the builtins for strings, and those for derivations.
+
+Builtins that split strings or make them from values must keep the placeholders of derivations intact.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,19 @@ from types import FunctionType
 from typing import Any
 
 from fpack.lang.errors import Fault, quote
-from fpack.lang.runtime.argument_checks import Unfit, bounded, int_of, strings_of, text_of
+from fpack.lang.runtime.argument_checks import ArgumentError, bounded, int_of, strings_of, text_of
 from fpack.lang.runtime.deep_stack import Slow, interruptible
 from fpack.lang.runtime.derivations import Deriver
 from fpack.lang.runtime.operators import fields
 from fpack.lang.runtime.values import Path, Record, Value, evaluated
 from fpack.store.path import clean_name
 
-SECONDS = 10
-_SHORT = 4096
+SECONDS = 10  # the limit for one search with a regular expression
+_SHORT = 4096  # characters of a text that a simple expression searches without the limit
 
 
 def join(xs: Value, by: Value, /) -> Value:
-    """join(xs, by): The strings of a list as one, with `by` between them.
+    """join(xs, by): Join the strings of a list, with `by` between them.
 
     join(["a", "b"], ", ") == "a, b"
     """
@@ -28,7 +31,7 @@ def join(xs: Value, by: Value, /) -> Value:
 
 
 def starts_with(s: Value, t: Value, /) -> Value:
-    """starts-with(s, t): Whether a string begins with `t`.
+    """starts-with(s, t): Return true if a string begins with `t`.
 
     starts-with("version", "ver")
     """
@@ -36,7 +39,7 @@ def starts_with(s: Value, t: Value, /) -> Value:
 
 
 def ends_with(s: Value, t: Value, /) -> Value:
-    """ends-with(s, t): Whether a string ends with `t`.
+    """ends-with(s, t): Return true if a string ends with `t`.
 
     ends-with("libz.so", ".so")
     """
@@ -44,7 +47,7 @@ def ends_with(s: Value, t: Value, /) -> Value:
 
 
 def trim(s: Value, /) -> Value:
-    """trim(s): A string without the blanks and new lines at its ends.
+    """trim(s): Return a string without the white space at its ends.
 
     trim("  a b ") == "a b"
     """
@@ -52,8 +55,8 @@ def trim(s: Value, /) -> Value:
 
 
 def to_int(s: Value, base: Value = 10, /) -> Value:
-    """to-int(s) or to-int(s, base): The integer that a string spells, in base 10 or another. Of a float, its whole
-    part.
+    """to-int(s) or to-int(s, base): Convert a string to an integer, in base 10 or another base. Convert a float to its
+    integer part.
 
         to-int("12") == 12
         to-int("0755", 8) == 493
@@ -64,18 +67,18 @@ def to_int(s: Value, base: Value = 10, /) -> Value:
     if s.__class__ is int:
         return s
     if not 2 <= base <= 36:
-        raise Fault("A base is a number from 2 to 36", why=f"this is {base}")
+        raise Fault("A base is a number from 2 to 36", why=f"this base is {base}")
     try:
         if not re.fullmatch(r"-?[0-9A-Za-z]{1,63}", text_of(s)):
             raise ValueError
         return int(s, base)
     except ValueError:
         where = f" in base {base}" if base != 10 else ""
-        raise Unfit(s, f"takes the digits of a whole number{where}, and this is {quote(s)}") from None
+        raise ArgumentError(s, f"takes the digits of a whole number{where}, and this is {quote(s)}") from None
 
 
 def store_name(s: Value, /) -> Value:
-    """store-name(s): A string with those characters replaced that a name in the store cannot have.
+    """store-name(s): Replace the characters of a string that are not allowed in a name in the store.
 
     store-name("my app") == "my_app"
     """
@@ -86,41 +89,43 @@ def _regex(regex: Value) -> re.Pattern[str]:
     try:
         return re.compile(text_of(regex))
     except (re.error, RecursionError, OverflowError) as error:
-        raise Unfit(evaluated(regex), "takes a regular expression, and this is none", why=str(error)) from None
+        raise ArgumentError(
+            evaluated(regex), "takes a regular expression, and this is not valid", why=str(error)
+        ) from None
 
 
 def _search(s: str, pattern: re.Pattern[str], search: Callable[[], Any]) -> Any:
-    """The result of a search, with a limit for those that may try very many ways to match."""
+    """Return the result of a search, with a time limit if the search may backtrack for a long time."""
     if len(s) < _SHORT and "(" not in pattern.pattern and sum(map(pattern.pattern.count, "*+?{")) < 2:
         return search()
     try:
         return interruptible(search, SECONDS)
     except Slow:
-        hint = "a repetition within a repetition, as in (a+)+, divides a text in all possible ways"
-        why = f"it was given up after {SECONDS} seconds"
+        hint = "avoid a repetition inside a repetition, as in (a+)+: it can match in very many ways"
+        why = f"the search was stopped after {SECONDS} seconds"
         raise Fault("This regular expression takes too long", why=why, hint=hint) from None
 
 
-class Texts:
-    """The builtins that take strings apart, or make them from values: they look after placeholders."""
+class StringBuiltins:
+    """The builtins that need the derivations of the evaluation: for the placeholders in strings, and to make more."""
 
     def __init__(self, deriver: Deriver) -> None:
         self.deriver = deriver
 
     def functions(self) -> dict[str, Callable[..., Value]]:
-        """The builtins by name."""
+        """Return the builtins by name."""
         cut = self.deriver.placeholders.check_cut
         deriver = self.deriver
 
         def split(s: Value, by: Value, /) -> Value:
-            """split(s, by): The parts of a string between the places where `by` stands.
+            """split(s, by): Split a string at each occurrence of `by`.
 
             split("a,b,c", ",") == ["a", "b", "c"]
             """
             s, by = text_of(s), text_of(by)
             if not by:
-                hint = "characters(STRING) are its characters"
-                raise Unfit(by, "needs something to split by, and this is empty", hint=hint)
+                hint = "characters(STRING) returns the characters of a string"
+                raise ArgumentError(by, "needs a separator, and this is empty", hint=hint)
             parts = s.split(by)
             cuts: list[int] = []
             at = 0
@@ -131,13 +136,13 @@ class Texts:
             return parts
 
         def replace(s: Value, old: Value, new: Value, /) -> Value:
-            """replace(s, old, new): A string with each `old` replaced by `new`.
+            """replace(s, old, new): Replace each occurrence of `old` in a string by `new`.
 
             replace("a.b.c", ".", "-") == "a-b-c"
             """
             s, old = text_of(s), text_of(old)
             if not old:
-                raise Unfit(old, "needs something to replace, and this is empty")
+                raise ArgumentError(old, "needs a string to replace, and this is empty")
             cuts: list[int] = []
             at = s.find(old)
             while at >= 0:
@@ -147,7 +152,7 @@ class Texts:
             return s.replace(old, text_of(new))
 
         def replace_all(s: Value, regex: Value, new: Value, /) -> Value:
-            """replace-all(s, regex, new): A string with all that a regular expression finds replaced by `new`.
+            """replace-all(s, regex, new): Replace each match of a regular expression in a string by `new`.
 
             replace-all("a1b22", "[0-9]+", "#") == "a#b#"
             """
@@ -159,25 +164,27 @@ class Texts:
             return replaced
 
         def substring(s: Value, a: Value, b: Value, /) -> Value:
-            """substring(s, from, to): The characters of a string from one position up to, but without, another.
+            """substring(s, from, to): Return the characters of a string from one position up to and excluding another.
 
             substring("abcdef", 1, 3) == "bc"
             """
             s, a, b = text_of(s), int_of(a), int_of(b)
             if not 0 <= a <= b:
-                raise Unfit(b, "takes two positions, the smaller one first", why=f"these are {a} and {b}")
+                raise ArgumentError(
+                    b, "takes two positions, the smaller one first", why=f"the positions are {a} and {b}"
+                )
             cut(s, [a, b])
             return s[a:b]
 
         def lower(s: Value, /) -> Value:
-            """lower(s): A string in small letters.
+            """lower(s): Convert a string to lower case.
 
             lower("ABC") == "abc"
             """
             return _cased(text_of(s), str.lower)
 
         def upper(s: Value, /) -> Value:
-            """upper(s): A string in capital letters.
+            """upper(s): Convert a string to upper case.
 
             upper("abc") == "ABC"
             """
@@ -190,8 +197,8 @@ class Texts:
             return changed
 
         def match(s: Value, regex: Value, /) -> Value:
-            """match(s, regex): null, or the groups of a regular expression that covers the whole string, which are []
-            where it has none.
+            """match(s, regex): Match a whole string against a regular expression. Return the list of the groups, or
+            null if the string does not match.
 
                 match("libz-1.3", "(.*)-([0-9.]+)") == ["libz", "1.3"]
                 match("abc", "[0-9]+") == null
@@ -204,8 +211,8 @@ class Texts:
             return list(found.groups())
 
         def find_all(s: Value, regex: Value, /) -> Value:
-            """find-all(s, regex): All that a regular expression finds in a string, one after the other. Of one with a
-            group, what that covers; of one with several groups, lists of what they cover.
+            """find-all(s, regex): Return all matches of a regular expression in a string. If the expression has one
+            group, return the text of the group; if it has several groups, return lists of their texts.
 
                 find-all("a1b22", "[0-9]+") == ["1", "22"]
                 find-all("a=1 b=2", "([a-z])=([0-9])") == [["a", "1"], ["b", "2"]]
@@ -218,7 +225,7 @@ class Texts:
             return [list(found.groups()) for found in every]
 
         def characters(s: Value, /) -> Value:
-            """characters(s): The characters of a string, one by one.
+            """characters(s): Return the list of the characters of a string.
 
             characters("abc") == ["a", "b", "c"]
             """
@@ -227,15 +234,15 @@ class Texts:
             return list(s)
 
         def to_string(x: Value, /) -> Value:
-            """to-string(x): What "${x}" is: the text of a string, a number or a bool; of a path or a derivation its
-            place in the store.
+            """to-string(x): Return the text of a value, as "${x}" does: a string, number or bool as text, a path or
+            derivation as its path in the store.
 
                 to-string(5) == "5"
             """
             return deriver.text(evaluated(x))
 
         def to_json(x: Value, /) -> Value:
-            """to-json(x): A value as JSON, with sorted fields; paths and derivations are their places in the store.
+            """to-json(x): Convert a value to JSON, with sorted fields. Paths and derivations become paths in the store.
 
             to-json([1, null]) == "[1,null]"
             """
@@ -244,29 +251,29 @@ class Texts:
             return json.dumps(plain(x, deriver), ensure_ascii=False, separators=(",", ":"))
 
         def mentions(x: Value, /) -> Value:
-            """mentions(x): The paths of derivations that stand in the strings of a value, sorted.
+            """mentions(x): Return the paths of derivations in the strings of a value, sorted.
 
             mentions("no path") == []
             """
-            return deriver.mentioned(x)
+            return deriver.references(x)
 
         def inputs(x: Value, /) -> Value:
-            """inputs(drv): The paths of the derivations that a derivation is made from, sorted.
+            """inputs(drv): Return the paths of the derivations that a derivation is built from, sorted.
 
             inputs(text("a", "no path")) == []
             """
             return deriver.inputs(x)
 
         def is_executable(x: Value, /) -> Value:
-            """is-executable(file): Whether a path, or a derivation of one file, is a program.
+            """is-executable(file): Return true if a path, or a derivation of one file, is executable.
 
             is-executable(text("a", "#!/bin/sh", executable = true))
             """
             return deriver.is_executable(evaluated(x))
 
         def derivation(r: Value, /) -> Value:
-            """derivation { kind, name, ... }: A build. All fields but kind, name, candidates and outputs are its kind's
-            arguments, and so is what the record `args` holds. Its value has `out`, and a field for each output.
+            """derivation { kind, name, ... }: Describe a build. All fields except kind, name, candidates and outputs
+            are arguments of the kind, and so are the fields of `args`. The result has a field for each output.
 
                 derivation { kind = "text", name = "a", text = "" }.type == "derivation"
             """
@@ -301,10 +308,10 @@ class Texts:
 
 
 def plain(value: Value, deriver: Deriver, depth: int = 0) -> Any:
-    """A value as JSON has it, with derivations and paths as their placeholders and fields sorted."""
+    """Convert a value to the types of JSON, with derivations and paths as placeholders and fields sorted."""
     value = evaluated(value)
     if depth > 200:
-        raise Fault("A value is nested too deeply for JSON, or contains itself")
+        raise Fault("The value is nested too deeply for JSON, or contains itself")
     if value.__class__ is list:
         return [plain(x, deriver, depth + 1) for x in value]
     if value.__class__ is Record and value.get("type") == "derivation":

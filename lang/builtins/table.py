@@ -1,8 +1,8 @@
-"""The functions that every file can call: their names, and which arguments each is sure to evaluate.
+"""List the builtins: the functions that every file can call, and the arguments that each certainly evaluates.
 
-The data comes first, so that `|>` reads well: `xs |> map(x => x + 1) |> join(", ")`. Functions never change what they
-are given. A position or an index counts from 0. What each does stands at its definition (builtin_lists.py,
-builtin_records.py, builtin_texts.py, readers.py, evaluator.py), whence `fpack doc` takes it.
+The first argument is the data, so that a builtin can be used with `|>`: `xs |> map(x => x + 1) |> join(", ")`. Builtins
+never modify their arguments. Positions and indices count from 0. The docstring of a builtin's function (lists.py,
+records.py, strings.py, data_formats.py, evaluator.py) is its documentation, which `fpack doc` prints.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 from fpack.lang.runtime.values import Value
 
-from . import data_formats, lists, records
-from . import strings as texts
+from . import data_formats, lists, records, strings
 
 # For each builtin, one letter an argument: `s` if the builtin always evaluates it, `l` if it may not.
 STRICT = {
@@ -109,15 +108,15 @@ PURE: dict[str, Callable[..., Value]] = {
     "to-record": records.to_record,
     "merge": records.merge,
     "on-demand": records.on_demand,
-    "join": texts.join,
-    "starts-with": texts.starts_with,
-    "ends-with": texts.ends_with,
-    "trim": texts.trim,
-    "to-int": texts.to_int,
+    "join": strings.join,
+    "starts-with": strings.starts_with,
+    "ends-with": strings.ends_with,
+    "trim": strings.trim,
+    "to-int": strings.to_int,
     "from-json": data_formats.from_json,
     "from-toml": data_formats.from_toml,
     "from-yaml": data_formats.from_yaml,
-    "store-name": texts.store_name,
+    "store-name": strings.store_name,
     "min": lists.min_,
     "max": lists.max_,
     "abs": lists.abs_,
@@ -132,4 +131,4 @@ PURE[".fold"] = lists.fold_loop
 lists.map_all.__qualname__ = lists.map_all.__name__ = "map"
 PURE[".map-all"] = lists.map_all
 lists.map_at_once.__qualname__ = lists.map_at_once.__name__ = "map"
-PURE[".map"] = lists.map_at_once  # what the compiler makes of some calls of `map`
+PURE[".map"] = lists.map_at_once  # the compiler calls it for some calls of `map`

@@ -1,7 +1,7 @@
-"""YAML, the part of it that is data: the events of PyYAML's parser put together here, by YAML 1.2's core schema.
+"""Build values from the events of PyYAML's parser, by the core schema of YAML 1.2.
 
-Nothing of PyYAML that makes objects is used. An anchor's value may be used again, but the whole has a bound, so that
-aliases of aliases cannot multiply; tags are refused, but for those of the types that JSON has too.
+PyYAML's constructors, which follow YAML 1.1 and create Python objects, are not used. The total number of values is
+bounded, so that aliases of aliases cannot multiply. Tags are refused, except those of the types that JSON has.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MERGE = "<<"
 
 
 def parse(text: str) -> Any:
-    """The value of a text with one document, or null for an empty one; ValueError says what is wrong or refused."""
+    """Return the value of a text with one document, or None for an empty text; raise ValueError with the reason."""
     import yaml
 
     if len(text) > MAX_TEXT:
@@ -44,7 +44,7 @@ def parse(text: str) -> Any:
 class _Reader:
     def __init__(self, events: Iterator[Any]) -> None:
         self.events = events
-        self.anchors: dict[str, tuple[Any, int]] = {}  # each value, and how many nodes it is
+        self.anchors: dict[str, tuple[Any, int]] = {}  # the value of each anchor, and its number of nodes
         self.nodes = 0
 
     def document(self) -> Any:
@@ -53,7 +53,7 @@ class _Reader:
             kind = type(event).__name__
             if kind == "DocumentStartEvent":
                 if seen:
-                    raise self.refusal(event, "it holds several documents, and one is read")
+                    raise self.refusal(event, "it contains several documents, and only one is allowed")
                 seen = True
                 value = self.node(next(self.events), 0)
         return value
@@ -63,13 +63,13 @@ class _Reader:
         self.count(event, 1)
         if kind == "AliasEvent":
             if event.anchor not in self.anchors:
-                raise self.refusal(event, f"the alias `*{event.anchor}` has no anchor before it, or is within it")
+                raise self.refusal(event, f"the alias `*{event.anchor}` has no anchor before it, or is inside it")
             value, nodes = self.anchors[event.anchor]
             self.count(event, nodes)
             return value
         before = self.nodes
         if depth > MAX_DEPTH:
-            raise self.refusal(event, f"it is nested over {MAX_DEPTH} deep")
+            raise self.refusal(event, f"it is nested more than {MAX_DEPTH} levels deep")
         if kind == "ScalarEvent":
             value = self.scalar(event)
         elif kind == "SequenceStartEvent":
@@ -89,7 +89,7 @@ class _Reader:
             if type(event).__name__ == "AliasEvent":
                 name = self.node(event, depth + 1)
                 if not isinstance(name, str):
-                    raise self.refusal(event, "the name of a field is no text")
+                    raise self.refusal(event, "the name of a field is not a string")
             elif type(event).__name__ != "ScalarEvent":
                 raise self.refusal(event, "the name of a field is a list or a record")
             else:
@@ -98,17 +98,17 @@ class _Reader:
             value_event = next(self.events)
             value = self.node(value_event, depth + 1)
             if name == _MERGE and not event.style:
-                every = value if isinstance(value, list) else [value]
-                if not all(isinstance(each, dict) for each in every):
+                records = value if isinstance(value, list) else [value]
+                if not all(isinstance(record, dict) for record in records):
                     raise self.refusal(value_event, "`<<` takes a record, or a list of records")
-                merged += every
+                merged += records
                 continue
             if name in found:
                 raise self.refusal(event, f"{quote(name)} is given twice")
             found[name] = value
-        for each in merged:
-            self.count(None, len(each))
-            found = {**each, **found}
+        for record in merged:
+            self.count(None, len(record))
+            found = {**record, **found}
         return found
 
     def until(self, end: str) -> Iterator[Any]:
@@ -126,21 +126,21 @@ class _Reader:
         if tag:
             wanted = {"null": type(None), "bool": bool, "int": int, "float": float}.get(tag.removeprefix(_TAG))
             if wanted is None:
-                raise self.refusal(event, f"the tag {quote(tag.replace(_TAG, '!!'))} is not read")
+                raise self.refusal(event, f"the tag {quote(tag.replace(_TAG, '!!'))} is not supported")
             if wanted is float and type(value) is int:
                 value = float(value)
             if type(value) is not wanted:
-                raise self.refusal(event, f"{quote(text)} is not of the type that its tag names")
+                raise self.refusal(event, f"{quote(text)} does not match its tag")
         return value
 
     def check_tag(self, event: Any, name: str) -> None:
         if event.tag not in (None, "!", _TAG + name):
-            raise self.refusal(event, f"the tag {quote(event.tag.replace(_TAG, '!!'))} is not read")
+            raise self.refusal(event, f"the tag {quote(event.tag.replace(_TAG, '!!'))} is not supported")
 
     def count(self, event: Any, nodes: int) -> None:
         self.nodes += nodes
         if self.nodes > MAX_NODES:
-            raise self.refusal(event, f"it has over {MAX_NODES} values, aliases counted as what they stand for")
+            raise self.refusal(event, f"it has more than {MAX_NODES} values after aliases are resolved")
 
     @staticmethod
     def refusal(event: Any, reason: str) -> ValueError:
@@ -150,7 +150,7 @@ class _Reader:
 
 
 def _plain(text: str) -> Any:
-    """What a scalar without quotes is, by the core schema."""
+    """Return the value of an unquoted scalar, by the core schema."""
     if text in _NULL:
         return None
     if text in _BOOLS:
@@ -163,5 +163,5 @@ def _plain(text: str) -> Any:
             raise ValueError(f"{quote(text)} is too large")
         return value
     if _SPECIAL.fullmatch(text):
-        raise ValueError(f"{quote(text)} is no number")
+        raise ValueError(f"{quote(text)} is not a finite number")
     return text

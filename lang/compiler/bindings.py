@@ -1,7 +1,7 @@
-"""The compiler's part for what binds names: records, files and `let`.
+"""Compile the constructs that bind names: records, files and `let`.
 
-A record whose fields mention each other becomes a function with one optional parameter for each field that others
-mention; `.with` calls it again with the changed ones. A record whose fields do not is a plain dict.
+A record whose fields mention each other becomes a function with an optional parameter for each mentioned field; `.with`
+calls the function again with the changed fields. Any other record becomes a plain dict.
 """
 
 from __future__ import annotations
@@ -11,28 +11,29 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.lang.abi import DEEP
-from fpack.lang.syntax.tree import calls_outward
+from fpack.lang.syntax.tree import calls_outer
 
 from . import python_ast as py
 from .functions import checked
-from .python_ast import Block, Expr, Place
+from .python_ast import Block, Expr, Position
 from .scope import Scope, Variable
-from .strictness import NONE, Mentions, Names, Strictness
+from .strictness import NONE, FreeNames, Names, Strictness
 
 if TYPE_CHECKING:
     from fpack.lang.syntax.source import Source
 
 Node = tuple[Any, ...]
-_ROUNDS = 8
-MAX_PART = 48
-MAX_OWN = 4096  # Python takes time in the square of it
+_ROUNDS = 8  # iterations of the strictness analysis of functions that call each other
+MAX_PART = 48  # entries of a record that one function makes
+MAX_OWN = 4096  # mentioned fields of a record; Python's compiler takes time quadratic in this number
 _VALUES = ("int", "float", "str", "const", "fn")
 
 
-class Later(NamedTuple):
-    """Spreads that come after fields which others mention.
+class LaterSpreads(NamedTuple):
+    """The spreads that follow fields which other fields mention.
 
-    variables: the variable that holds a spread, by the entry's id. after: for each such field, the spreads after it.
+    variables: the variable that holds a spread, by the entry's id. after: the variables of the spreads that follow a
+    mentioned field, by the name of the field.
     """
 
     variables: dict[int, str]
@@ -43,15 +44,16 @@ class Bindings:
     """What `Compiler` inherits; the attributes and methods declared here are its own."""
 
     source: Source
-    mentions: Mentions
+    free_names: FreeNames
+    functions: set[str]
     level: int
     repeated: int
-    outward: dict[str, Variable]
+    outer_calls: dict[str, Variable]
 
     if TYPE_CHECKING:
 
-        def at(self, node: Node) -> Place: ...
-        def place(self, start: int, end: int) -> Place: ...
+        def at(self, node: Node) -> Position: ...
+        def position(self, start: int, end: int) -> Position: ...
         def fresh(self, stem: str) -> str: ...
         def flags(self, scope: Scope) -> Strictness: ...
         def tail(self, node: Node, scope: Scope, block: Block) -> None: ...
@@ -62,23 +64,23 @@ class Bindings:
         def whole(self, node: Node, scope: Scope, block: Block) -> Expr: ...
         def once(self, record: Node, scope: Scope, block: Block) -> Expr | None: ...
         def function(self, name: str, node: Node, scope: Scope, block: Block) -> None: ...
-        def key(self, key: str | Node, scope: Scope, block: Block, at: Place) -> Expr: ...
+        def key(self, key: str | Node, scope: Scope, block: Block, at: Position) -> Expr: ...
 
     # ---- files and lets
 
     def file(self, entries: list[Node], block: Block) -> None:
-        """A file's bindings as globals of the module, and its record as `.value`."""
+        """Add statements that assign a file's fields to globals of the module and the file's record to `.value`."""
         self.check(entries)
         for entry in entries:
             if entry[0] == "inherit":
-                hint = "a field of a file is written NAME = VALUE"
+                hint = "write NAME = VALUE for a field of a file"
                 raise self.source.error(entry[1], entry[2], f"`{entry[3]}` has no value", hint=hint)
         scope = Scope(None)
-        at = self.place(0, 0)
+        at = self.position(0, 0)
         named = [e for e in entries if e[0] == "set" and len(e) == 5]
         later = self.later(entries, frozenset(e[3] for e in named))
         self.declare(named, scope, outer=True)
-        self.outward = {e[3]: scope.names[e[3]] for e in named if calls_outward(e[4])}
+        self.outer_calls = {e[3]: scope.names[e[3]] for e in named if calls_outer(e[4])}
         self.assign(named, scope, block, later)
         self.spreads(entries, scope, block, later)
         self.claims(entries, scope, block)
@@ -86,18 +88,19 @@ class Bindings:
         block.append(py.assign(".value", self.part(entries, scope, Scope(None), block, at, later, static), at))
 
     def bind(self, entries: list[Node], scope: Scope, block: Block, needed: Callable[[Scope], Names]) -> Scope:
-        """The bindings of a `let` as variables of the function that is being generated.
+        """Assign the bindings of a `let` to variables of the current function, and return their scope.
 
-        needed: the names that are sure to be evaluated after it.
+        needed: returns the names that the code after the bindings certainly evaluates.
         """
         self.check(entries)
-        inner = Scope(scope)
+        known = any(e[4][0] == "fn" or e[3] in self.functions for e in entries)
+        inner = Scope(scope, None if known else scope.evaluated)
         self.declare(entries, inner, outer=False)
-        self.assign(entries, inner, block, Later({}, {}), self.sure(entries, inner, needed(inner)))
+        self.assign(entries, inner, block, LaterSpreads({}, {}), self.sure(entries, inner, needed(inner)))
         return inner
 
     def sure(self, entries: list[Node], scope: Scope, needed: Names) -> Names:
-        """The names of a `let` that are sure to be evaluated: those needed, and what they need."""
+        """Return the names of a `let` that are certainly evaluated: the needed ones, and those that they evaluate."""
         flags = self.flags(scope)
         values = {e[3]: e[4] for e in entries}
         found: set[str] = set()
@@ -111,7 +114,7 @@ class Bindings:
         return frozenset(found)
 
     def declare(self, entries: list[Node], scope: Scope, outer: bool) -> None:
-        """Give each named entry a variable, and find out what is known of the functions among them."""
+        """Declare a variable for each entry, and analyse the strictness of the functions among the entries."""
         functions = []
         for entry in entries:
             name, node = entry[3], entry[4]
@@ -119,9 +122,10 @@ class Bindings:
             found = Variable(python, self.level, node[0] in _VALUES or self.is_plain(node), ready=False)
             scope.names[name] = found
             if node[0] == "fn":
+                self.functions.add(name)
                 functions.append((found, node))
                 found.strict = [p[0] == "param" and p[5] is None for p in node[4]]
-        for _ in range(_ROUNDS):  # the strictest assumption that holds for functions that call each other
+        for _ in range(_ROUNDS):  # find the greatest fixed point for functions that call each other
             stable = True
             for found, node in functions:
                 strict = self.strict_params(node, scope)
@@ -133,7 +137,7 @@ class Bindings:
             found.strict = None
 
     def strict_params(self, node: Node, scope: Scope) -> list[bool]:
-        """For each parameter of a function, whether its body is sure to evaluate it."""
+        """Return, for each parameter of a function, whether the function certainly evaluates it."""
         inner = Scope(scope)
         for p in node[4]:
             for q in p[3] if p[0] == "pattern" else [p]:
@@ -143,10 +147,10 @@ class Bindings:
         names = self.flags(inner).of(node[5])
         return [p[0] == "pattern" or (p[5] is None and (p[3] in names or checked(p))) for p in node[4]]
 
-    def assign(self, entries: list[Node], scope: Scope, block: Block, later: Later, sure: Names = NONE) -> None:
-        """Assign every declared variable: functions first, since others may hold them.
+    def assign(self, entries: list[Node], scope: Scope, block: Block, later: LaterSpreads, sure: Names = NONE) -> None:
+        """Add statements that assign every declared variable: functions first, because other values may refer to them.
 
-        sure: those to evaluate at once, where all that they may come to use was assigned before.
+        sure: the names to evaluate at once, if all that they use is assigned before them.
         """
         for entry in entries:
             if entry[4][0] == "fn":
@@ -162,15 +166,15 @@ class Bindings:
                 if self.level == 0:
                     _keep(value, found.python, block)
                 found.value = found.value and not later.after.get(entry[3])
-                block.append(py.assign(found.python, value, self.place(entry[1], entry[2])))
+                block.append(py.assign(found.python, value, self.position(entry[1], entry[2])))
                 found.ready = True
 
     def assign_sure(self, entries: list[Node], scope: Scope, block: Block, sure: Names) -> None:
-        """Assign what is sure to be evaluated, evaluated, and before each what it mentions."""
+        """Assign the entries that are certainly evaluated, each one evaluated and after those that it mentions."""
         names = frozenset(e[3] for e in entries)
-        uses = {e[3]: self.mentions.of(e[4]) & names for e in entries}
+        uses = {e[3]: self.free_names.of(e[4]) & names for e in entries}
         for entry in entries:
-            if entry[4][0] == "fn":  # which may call itself; any other value that mentions itself is left for later
+            if entry[4][0] == "fn":  # a function may call itself; another value that mentions itself becomes a thunk
                 uses[entry[3]] -= {entry[3]}
         settled: set[str] = set()
         left = list(entries)
@@ -190,19 +194,19 @@ class Bindings:
                     value = make(entry[4], scope, block)
                     found.value = True
                 else:
-                    value = self.field(entry, scope, block, Later({}, {}))
-                block.append(py.assign(found.python, value, self.place(entry[1], entry[2])))
+                    value = self.field(entry, scope, block, LaterSpreads({}, {}))
+                block.append(py.assign(found.python, value, self.position(entry[1], entry[2])))
                 found.ready = True
             left = [e for e in left if e[3] not in settled]
 
     # ---- records
 
     def check(self, entries: list[Node]) -> None:
-        """Refuse a field given twice, a field that is only itself, and what stands in patterns alone."""
+        """Raise an error for a field given twice, and for a typed field, which is valid in patterns only."""
         seen: dict[str, Node] = {}
         for entry in entries:
             if entry[0] == "typed":
-                hint = f"fields are written {entry[3][1]} = VALUE"
+                hint = f"write {entry[3][1]} = VALUE for a field"
                 raise self.source.error(entry[1], entry[2], "Only parameters have types", hint=hint)
             if entry[0] not in ("set", "inherit"):
                 continue
@@ -213,47 +217,52 @@ class Bindings:
             seen[name] = entry
 
     def check_itself(self, entry: Node, scope: Scope) -> None:
-        """Refuse a field that is sure to need itself."""
+        """Raise an error for a field that certainly evaluates itself."""
         if entry[3] in self.flags(scope).of(entry[4]):
             self.refuse_itself(entry)
 
     def refuse_itself(self, entry: Node) -> None:
-        """Refuse a value that is sure to need itself, and tell the way to what was probably meant."""
+        """Raise the error for a value that certainly evaluates itself, with a hint at what was probably meant."""
         name, value = entry[3], entry[4]
-        why = "fields of a record, and names of a `let`, see each other: the name means this very value"
+        why = (
+            "the fields of a record, and the names of a `let`, see each other, so the name refers to this value itself"
+        )
         if value[0] == "var":
             hint = f"write {{ {name} }} to take `{name}` from the enclosing scope"
-            raise self.source.error(value[1], value[2], f"`{name} = {name}` is itself its value", why=why, hint=hint)
-        hint = f"give the outer value another name, or write {{ {name} }} to take it as it is"
+            raise self.source.error(
+                value[1], value[2], f"`{name} = {name}` defines the value by itself", why=why, hint=hint
+            )
+        hint = f"give the outer value another name, or write {{ {name} }} to take it unchanged"
         before = self.source.text[: entry[1]].rpartition("{")[0].rstrip()
         if before.endswith(".with"):
-            hint = f"write .with(old => {{ {name} = ... }}), and old.{name} for what it was"
-        raise self.source.error(entry[1], entry[2], f"`{name}` needs itself", why=why, hint=hint)
+            hint = f"write .with(old => {{ {name} = ... }}), and old.{name} for the value before the change"
+        raise self.source.error(entry[1], entry[2], f"`{name}` depends on itself", why=why, hint=hint)
 
     def is_flat(self, entries: list[Node]) -> bool:
-        """Whether a record's construction is a dict display that evaluates nothing."""
+        """Return True if a record can be a dict display that evaluates nothing."""
         if any(e[0] not in ("set", "inherit") for e in entries):
             return False
         return not self.own(entries)
 
     def own(self, entries: list[Node]) -> Names:
-        """The fields that other fields, or the record's own expressions, mention."""
+        """Return the fields that other entries of the record mention."""
         names = frozenset(e[3] for e in entries if e[0] == "set" and len(e) == 5)
-        return names & self.mentions.inside(entries) if names else NONE
+        return names & self.free_names.inside(entries) if names else NONE
 
     def strict_rec(self, node: Node, scope: Scope, block: Block) -> Expr:
         entries, at = node[3], self.at(node)
         self.check(entries)
         own = self.own(entries)
         if not own and all(e[0] != "claim" for e in entries):
-            # A large one is a set of packages or the like, whose functions are made anew but seldom.
+            # A large record, such as a set of packages, is rarely made more than once, so it is compiled as code that
+            # runs once.
             before = self.repeated
             self.repeated = 0 if len(entries) > MAX_PART else before
-            made = self.once(node, scope, block) or self.display(entries, scope, scope, block, at, Later({}, {}))
+            made = self.once(node, scope, block) or self.display(entries, scope, scope, block, at, LaterSpreads({}, {}))
             self.repeated = before
             return made
         if len(own) > MAX_OWN:
-            why = f"{len(own)} of its fields do, and the limit is {MAX_OWN}"
+            why = f"{len(own)} of its fields are mentioned, and the limit is {MAX_OWN}"
             raise self.source.error(node[1], node[1] + 1, "Too many fields of this record mention each other", why=why)
         builder = self.fresh(".record")
         body: Block = []
@@ -264,7 +273,7 @@ class Bindings:
         for entry in named:
             inner.names[entry[3]] = Variable(entry[3], self.level, False, ready=False)
         for entry in named:
-            where = self.place(entry[1], entry[2])
+            where = self.position(entry[1], entry[2])
             then: Block = []
             value = self.field(entry, inner, then, later)
             then.append(py.assign(entry[3], value, where))
@@ -273,7 +282,7 @@ class Bindings:
         self.spreads(entries, inner, body, later)
         self.claims(entries, inner, body)
         result = self.display(entries, inner, scope, body, at, later)
-        body.append(py.give(result, at))
+        body.append(py.return_(result, at))
         self.level -= 1
         block.append(py.define(builder, [(e[3], True) for e in named], body, at))
         names = tuple(e[3] for e in named)
@@ -281,9 +290,9 @@ class Bindings:
             return py.call(py.name(builder, at), [], at)
         return py.call(".record", [py.name(builder, at), py.const(names, at)], at)
 
-    def later(self, entries: list[Node], own: Names) -> Later:
-        """What spreads after a field may make of it, if others mention the field: the last one given counts."""
-        found = Later({}, {})
+    def later(self, entries: list[Node], own: Names) -> LaterSpreads:
+        """Return the spreads that may override mentioned fields, and give each spread a variable."""
+        found = LaterSpreads({}, {})
         for entry in entries:
             if entry[0] == "set" and entry[3] in own:
                 found.after[entry[3]] = []
@@ -293,28 +302,31 @@ class Bindings:
                     spreads.append(variable)
         return found
 
-    def field(self, entry: Node, scope: Scope, block: Block, later: Later) -> Expr:
-        """A field's value, lazily; the last spread that has the field outdoes it."""
+    def field(self, entry: Node, scope: Scope, block: Block, later: LaterSpreads) -> Expr:
+        """Return lazy code for a field's value; the last spread that has the field overrides it."""
         self.check_itself(entry, scope)
         value = self.lazy(entry[4], scope, block, entry[3])
         spreads = later.after.get(entry[3])
         if not spreads:
             return value
-        at = self.place(entry[1], entry[2])
+        at = self.position(entry[1], entry[2])
         held: Expr = py.put(a.Tuple([py.name(s, at) for s in spreads], py.LOAD), at)
         return py.call(".T", [py.function(py.call(".final", [held, py.const(entry[3], at), value], at), at)], at)
 
-    def spreads(self, entries: list[Node], scope: Scope, block: Block, later: Later) -> None:
-        """Assign the variables of the spreads that fields depend on."""
+    def spreads(self, entries: list[Node], scope: Scope, block: Block, later: LaterSpreads) -> None:
+        """Add statements that assign the variables of spreads that may override mentioned fields."""
         for entry in entries:
             variable = later.variables.get(id(entry))
             if variable:
                 block.append(py.assign(variable, self.lazy(entry[3], scope, block), self.at(entry)))
 
-    def display(self, entries: list[Node], scope: Scope, outer: Scope, block: Block, at: Place, later: Later) -> Expr:
-        """A record as a dict display. scope: where fields are looked up; outer: where `{ name }` takes names from.
+    def display(
+        self, entries: list[Node], scope: Scope, outer: Scope, block: Block, at: Position, later: LaterSpreads
+    ) -> Expr:
+        """Return a record as a dict display. scope: for fields; outer: the scope for `{ name }`.
 
-        Of a large one, a function makes each part: Python takes time in the square of the names in one function.
+        A large record is divided into parts, each made by a function: Python's compiler takes time quadratic in the
+        number of names of one function.
         """
         static = tuple(e[3] for e in entries if e[0] in ("set", "inherit"))
         if len(entries) <= MAX_PART:
@@ -325,7 +337,7 @@ class Bindings:
             value = self.part(entries[i : i + MAX_PART], scope, outer, inner, at, later, static)
             if inner:
                 function = self.fresh(".part")
-                inner.append(py.give(value, at))
+                inner.append(py.return_(value, at))
                 block.append(py.define(function, [], inner, at))
                 value = py.call(py.name(function, at), [], at)
             parts.append(value)
@@ -337,16 +349,16 @@ class Bindings:
         scope: Scope,
         outer: Scope,
         block: Block,
-        at: Place,
-        later: Later,
+        at: Position,
+        later: LaterSpreads,
         static: tuple[str, ...],
     ) -> Expr:
-        """Some of a record's entries as a dict display. static: the names of all."""
+        """Return some of a record's entries as a dict display. static: the constant names of all entries."""
         keys: list[Expr | None] = []
         values: list[Expr] = []
         for entry in entries:
             kind = entry[0]
-            where = self.place(entry[1], entry[2])
+            where = self.position(entry[1], entry[2])
             if kind == "spread":
                 variable = later.variables.get(id(entry))
                 value = py.forced(py.name(variable, where), where) if variable else self.strict(entry[3], scope, block)
@@ -369,13 +381,13 @@ class Bindings:
         return py.put(a.Dict(keys, values), at)  # type: ignore[no-any-return]
 
     def claims(self, entries: list[Node], scope: Scope, block: Block) -> None:
-        """The `assert`s of a record."""
+        """Add statements for the asserts of a record."""
         for entry in entries:
             if entry[0] == "claim":
                 self.claim(entry, scope, block)
 
     def claim(self, node: Node, scope: Scope, block: Block) -> None:
-        """One `assert`: (kind, start, end, condition, message, ...)."""
+        """Add statements for one `assert`: (kind, start, end, condition, message, ...)."""
         at = self.at(node[3])
         fails: Block = []
         test = py.put(a.UnaryOp(a.Not(), self.condition(node[3], scope, block)), at)
@@ -384,7 +396,10 @@ class Bindings:
 
 
 def _keep(value: Expr, name: str, block: Block) -> None:
-    """Have the thunk that a field of a file begins as put its value in its place, as a global of the module."""
+    """Extend the function of a field's thunk to store its value in the global of the field.
+
+    Later reads of the global then find the evaluated value instead of the thunk.
+    """
     last = block[-1] if block else None
     if not (isinstance(value, a.Call) and isinstance(value.func, a.Name) and value.func.id == ".T"):
         return

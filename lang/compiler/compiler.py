@@ -1,8 +1,9 @@
-"""The compiler: a syntax tree to Python code, with a thunk only where laziness needs one.
+"""Compile a syntax tree to a Python syntax tree, with thunks only where lazy evaluation needs them.
 
-Each expression is compiled for the place where it stands: `strict` gives Python code for its evaluated value, `lazy`
-for something that may be a thunk (`.T`), `tail` for a function's result, which may need statements. Definitions are
-put before the statement that uses them (`block`); they evaluate nothing, so their order is free of effects.
+An expression is compiled according to its context: `strict` returns Python code for the evaluated value, `lazy` code
+for a value that may be a thunk (`.T`), and `tail` adds statements that return the value. Function definitions are added
+to the current list of statements (`block`) before the statement that uses them; a definition evaluates nothing, so the
+order of definitions has no effect.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from typing import NamedTuple
 
 from fpack.lang.abi import OUTER
 from fpack.lang.syntax.source import Source
-from fpack.lang.syntax.tree import MAX_DEPTH, Node, outward
+from fpack.lang.syntax.tree import MAX_DEPTH, Node, mark_outer_calls
 
 from . import python_ast as py
 from .functions import Functions
 from .inline_loops import Loops
 from .operators import ARITHMETIC, Arithmetic
-from .python_ast import Block, Expr, Place
+from .python_ast import Block, Expr, Position
 from .record_calls import RecordCalls
 from .scope import Scope, Variable
-from .strictness import Mentions, Strictness
+from .strictness import FreeNames, Strictness
 
 Free = dict[str, tuple[int, int]]
 
@@ -38,26 +39,29 @@ _NEVER_CALLED = {
     "path": "a path",
 }
 _LITERALS = ("int", "float", "str", "const")
-_LARGEST = (1 << 63) - 1  # of the numbers that Python's text is right for; larger ones are looked at
+_LARGEST = (1 << 63) - 1  # larger integers are passed to the runtime, which checks them
 
 
 class Compiled(NamedTuple):
-    """A module's Python tree, and the free names that it expects as globals, with the place of each one's first use."""
+    """A compiled module: the Python tree, and the free names, which the module expects as globals.
+
+    free: the offsets of the first use of each free name.
+    """
 
     tree: a.Module
     free: Free
 
 
 def compile_file(source: Source, entries: list[Node], builtins: Mapping[str, str]) -> Compiled:
-    """A file: running the module sets `.value` to the record of its bindings."""
+    """Compile a file to a module that sets `.value` to the record of the file's fields."""
     compiler = Compiler(source, builtins)
     block: Block = []
-    compiler.file(outward(entries), block)
+    compiler.file(mark_outer_calls(entries), block)
     return Compiled(a.Module(block, []), compiler.free)
 
 
 def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) -> Compiled:
-    """One expression: running the module sets `.value` to a function without arguments that gives its value."""
+    """Compile an expression to a module that sets `.value` to a function without arguments that returns the value."""
     compiler = Compiler(source, builtins)
     at = compiler.at(node)
     compiler.level = 1
@@ -73,10 +77,11 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
         self.source = source
         self.builtins = builtins
         self.free: Free = {}
-        self.mentions = Mentions()
-        self.outward: dict[str, Variable] = {}  # a file's fields of whose names every call goes outward
+        self.free_names = FreeNames()
+        self.functions = set(builtins)
+        self.outer_calls: dict[str, Variable] = {}  # a file's fields `NAME = NAME { ... }`: calls mean the outer NAME
         self.level = 0
-        self.repeated = 0  # functions around the place that is being compiled: what is in none runs once
+        self.repeated = 0  # number of enclosing functions; at 0, the code runs once
         self.counter = 0
         self.depth = 0
         self._lines = [0]
@@ -86,25 +91,25 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
             self._lines.append(end + 1)
             end = find("\n", end + 1)
 
-    # ---- places and names
+    # ---- positions and names
 
-    def at(self, node: Node) -> Place:
-        """The place of a node in the generated tree."""
-        return self.place(node[1], node[2])
+    def at(self, node: Node) -> Position:
+        """Return the position of a node, for the generated tree."""
+        return self.position(node[1], node[2])
 
-    def place(self, start: int, end: int) -> Place:
-        """Line (from 1) and column (from 0) of two offsets."""
+    def position(self, start: int, end: int) -> Position:
+        """Return the lines (from 1) and columns (from 0) of two offsets."""
         line = bisect_right(self._lines, start)
         end_line = line if line == len(self._lines) or end <= self._lines[line] - 1 else bisect_right(self._lines, end)
         return line, start - self._lines[line - 1], end_line, end - self._lines[end_line - 1]
 
     def fresh(self, stem: str) -> str:
-        """A Python name that nothing else has; what follows the last dot is not shown to users."""
+        """Return a unique Python name. Messages do not show the part after the last dot."""
         self.counter += 1
         return f"{stem}.{self.counter}"
 
     def variable(self, name: str, scope: Scope, node: Node) -> Variable:
-        """The binding of a name, which becomes a free global where nothing binds it."""
+        """Return the binding of a name; a name that nothing binds becomes a free global."""
         found = scope.find(name)
         if found is None:
             self.free.setdefault(name, (node[1], node[2]))
@@ -112,7 +117,7 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
         return found
 
     def flags(self, scope: Scope) -> Strictness:
-        """Strictness as it is seen from a scope."""
+        """Return the strictness analysis for names as a scope sees them."""
 
         def of(name: str) -> list[bool] | None:
             found = scope.find(name)
@@ -121,16 +126,16 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
             letters = self.builtins.get(name)
             return None if letters is None else [letter == "s" for letter in letters]
 
-        return Strictness(of, lambda name: self.derives(name, scope))
+        return Strictness(of, lambda name: self.derives(name, scope), self.functions, scope.evaluated)
 
     def derives(self, name: str, scope: Scope) -> bool:
-        """Whether a name is the builtin `derivation`."""
+        """Return True if a name is the builtin `derivation`."""
         return name == "derivation" and name in self.builtins and scope.find(name) is None
 
     # ---- the three ways to compile
 
     def tail(self, node: Node, scope: Scope, block: Block) -> None:
-        """Put statements into `block` that return the node's evaluated value."""
+        """Add statements to `block` that return the node's evaluated value."""
         kind = node[0]
         self.enter(node)
         if kind == "if":
@@ -149,18 +154,18 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
             self.tail(node[5], scope, block)
         else:
             value = self.strict(node, scope, block)
-            block.append(py.give(value, self.at(node)))
+            block.append(py.return_(value, self.at(node)))
         self.depth -= 1
 
     def strict(self, node: Node, scope: Scope, block: Block) -> Expr:
-        """Python code for the node's evaluated value."""
+        """Return Python code for the node's evaluated value."""
         self.enter(node)
         result: Expr = getattr(self, "strict_" + node[0])(node, scope, block)
         self.depth -= 1
         return result
 
     def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr:
-        """Python code that evaluates nothing, for the node's value or a thunk of it. name: what the value is called."""
+        """Return Python code for the node's value or a thunk of it; the code evaluates nothing. name: the value's."""
         kind = node[0]
         if kind in _LITERALS or kind == "fn":
             return self.strict(node, scope, block)
@@ -175,13 +180,13 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
         return self.thunk(node, scope, block, name)
 
     def is_plain(self, node: Node) -> bool:
-        """Whether a node is a list or record whose construction evaluates nothing and calls nothing."""
+        """Return True if a node is a list or record whose construction evaluates nothing and calls nothing."""
         if node[0] == "list":
             return all(item[0] != "spread" for item in node[3])
         return node[0] == "rec" and self.is_flat(node[3])
 
     def thunk(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr:
-        """A thunk of the node. One with a name is a function of that name, for errors to tell."""
+        """Return Python code for a thunk of the node. name: names the thunk's function, for error messages."""
         at = self.at(node)
         inner: Block = []
         self.level += 1
@@ -192,14 +197,14 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
             if not inner:
                 self.level -= 1
                 return py.call(".T", [py.function(value, at)], at)
-            inner.append(py.give(value, at))
+            inner.append(py.return_(value, at))
         self.level -= 1
         function = self.fresh(name or ".k")
         block.append(py.define(function, [], inner, at))
         return py.call(".T", [py.name(function, at)], at)
 
     def apart(self, node: Node, scope: Scope, block: Block) -> Expr:
-        """The value of a node that needs statements, in the middle of an expression."""
+        """Return an expression for a node that needs statements: a call of a new function."""
         at = self.at(node)
         inner: Block = []
         self.level += 1
@@ -210,10 +215,10 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
         return py.call(py.name(function, at), [], at)
 
     def enter(self, node: Node) -> None:
-        """Count nesting, which Python's compiler must survive."""
+        """Count the nesting; raise an error before Python's own compiler would fail."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            hint = "give a part of it a name of its own"
+            hint = "bind a part of it to a name"
             raise self.source.error(node[1], node[1] + 1, "This expression is nested too deeply", hint=hint)
 
     # ---- expressions, one method a kind of node
@@ -257,8 +262,8 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
             return py.const("".join(texts), at)
         return py.put(a.JoinedStr(parts), at)  # type: ignore[no-any-return]
 
-    def text(self, value: Expr, at: Place) -> Expr:
-        """What a value is in a text: strings and whole numbers as Python has them."""
+    def text(self, value: Expr, at: Position) -> Expr:
+        """Return code for a value's text in a string: direct for strings and small integers, else a runtime call."""
         read, tested = value, value
         if not isinstance(value, a.Name):
             read, tested = py.name(".w", at), py.walrus(".w", value, at)
@@ -278,18 +283,18 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
         return py.put(a.List(items, py.LOAD), self.at(node))  # type: ignore[no-any-return]
 
     def strict_sel(self, node: Node, scope: Scope, block: Block) -> Expr:
-        at = self.place(node[5], node[6])
+        at = self.position(node[5], node[6])
         if node[4] in ("with", "extend"):
             return py.call(f".{node[4]}", [self.strict(node[3], scope, block)], at)
         if not self.repeated and node[4].__class__ is str:
-            # Code that runs once takes longer to load than to run: a call is less code.
+            # Code that runs once takes longer to load than to run, and a call is shorter.
             base = self.lazy(node[3], scope, block) if node[3][0] == "var" else self.strict(node[3], scope, block)
             return py.call(".field", [base, py.const(node[4], at)], at)
         value = py.walrus(".o", self.strict(node[3], scope, block), at)
         return py.forced(py.subscript(value, self.key(node[4], scope, block, at), at), at)
 
-    def key(self, key: str | Node, scope: Scope, block: Block, at: Place) -> Expr:
-        """A field's name, given or computed."""
+    def key(self, key: str | Node, scope: Scope, block: Block, at: Position) -> Expr:
+        """Return Python code for a field name, constant or computed."""
         if key.__class__ is str:
             return py.const(key, at)
         return py.guarded(self.strict(key, scope, block), ".str", ".key", at)  # type: ignore[arg-type]
@@ -297,7 +302,7 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
     def strict_or(self, node: Node, scope: Scope, block: Block) -> Expr:
         base, keys, at = node[3], [], self.at(node[3])
         while base[0] == "sel":
-            keys.append(self.key(base[4], scope, block, self.place(base[5], base[6])))
+            keys.append(self.key(base[4], scope, block, self.position(base[5], base[6])))
             base = base[3]
         path: Expr = py.put(a.Tuple(keys[::-1], py.LOAD), at)
         found = py.walrus(".w", py.call(".pick", [self.strict(base, scope, block), path], at), at)
@@ -315,7 +320,7 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
         return py.choose(test, then, otherwise, self.at(node))
 
     def condition(self, node: Node, scope: Scope, block: Block) -> Expr:
-        """Python code for a bool, checked where it might be something else."""
+        """Return Python code for a bool, with a check if the value could be something else."""
         kind = node[0]
         value = self.strict(node, scope, block)
         if kind == "not" or (kind == "bin" and node[3] not in ARITHMETIC) or (kind == "const" and node[3] is not None):
@@ -328,12 +333,12 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
     # ---- calls
 
     def callee(self, node: Node, scope: Scope, block: Block) -> Expr:
-        """What is called. A literal never is a function, and Python would print a warning of its own."""
+        """Return Python code for a callee. A literal is an error here; Python would print a warning for it."""
         kind = _NEVER_CALLED.get(node[0])
         if kind is not None:
-            hint = "put a comma or an operator between the two"
+            hint = "put a comma or an operator between the two values"
             raise self.source.error(node[1], node[2], f"This is {kind}, not a function", hint=hint)
-        if self.outward and node[0] == "var" and scope.find(node[3]) is self.outward.get(node[3], scope):
+        if self.outer_calls and node[0] == "var" and scope.find(node[3]) is self.outer_calls.get(node[3], scope):
             node = (*node[:3], node[3] + OUTER)
         return self.strict(node, scope, block)
 

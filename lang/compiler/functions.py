@@ -1,4 +1,4 @@
-"""The compiler's part for functions: parameters, what their bodies are sure to evaluate of them, comprehensions."""
+"""Compile functions, their parameters and comprehensions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import python_ast as py
-from .python_ast import Block, Expr, Place
+from .python_ast import Block, Expr, Position
 from .scope import Scope, Variable
 from .strictness import Names, Strictness
 
@@ -22,15 +22,15 @@ class Functions:
 
     if TYPE_CHECKING:
 
-        def at(self, node: Node) -> Place: ...
-        def place(self, start: int, end: int) -> Place: ...
+        def at(self, node: Node) -> Position: ...
+        def position(self, start: int, end: int) -> Position: ...
         def fresh(self, stem: str) -> str: ...
         def flags(self, scope: Scope) -> Strictness: ...
         def tail(self, node: Node, scope: Scope, block: Block) -> None: ...
         def strict(self, node: Node, scope: Scope, block: Block) -> Expr: ...
         def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr: ...
         def condition(self, node: Node, scope: Scope, block: Block) -> Expr: ...
-        def key(self, key: str | Node, scope: Scope, block: Block, at: Place) -> Expr: ...
+        def key(self, key: str | Node, scope: Scope, block: Block, at: Position) -> Expr: ...
         def promise(self, node: Node, needed: Names, scope: Scope, body: Block) -> None: ...
 
     def strict_reccomp(self, node: Node, scope: Scope, block: Block) -> Expr:
@@ -58,7 +58,10 @@ class Functions:
         scope: Scope,
         block: Block,
     ) -> Expr:
-        """A function that fills `empty`; each element is a call, so that what it leaves for later has its own names."""
+        """Return a call of a new function that fills `empty`.
+
+        Each element is made by a call, so that its thunks capture variables of that element alone.
+        """
         at = self.at(node)
         out, maker = self.fresh(".out"), self.fresh(".comprehension")
         body: Block = [py.assign(out, empty, at)]
@@ -93,7 +96,7 @@ class Functions:
             )
 
         clause(0, scope, body)
-        body.append(py.give(py.name(out, at), at))
+        body.append(py.return_(py.name(out, at), at))
         self.level -= 1
         block.append(py.define(maker, [], body, at))
         return py.call(py.name(maker, at), [], at)
@@ -125,7 +128,7 @@ class Functions:
         for q in every:
             found = inner.names[q[3]]
             if not found.value and q[3] in needed:
-                where = self.place(q[1], q[2])
+                where = self.position(q[1], q[2])
                 read = py.name(q[3], where)
                 force = py.assign(q[3], py.call(".F", [read], where), where)
                 body.append(py.when(py.is_class(read, ".T", where), [force], [], where))
@@ -136,7 +139,7 @@ class Functions:
         block.append(py.define(name, params, body, at))
 
     def pattern(self, pattern: Node, held: str, function: str, scope: Scope, body: Block) -> None:
-        """Take a record parameter's fields apart into variables."""
+        """Assign the fields of a record parameter to variables."""
         at = self.at(pattern)
         names = [p[3] for p in pattern[3]]
         required = tuple(p[5] is None for p in pattern[3])
@@ -150,10 +153,10 @@ class Functions:
         body.append(py.assign_all(names, taken, at) if names else py.run(taken, at))
 
     def param(self, p: Node, function: str, scope: Scope, body: Block) -> None:
-        """Give a parameter its default and check its type."""
+        """Add statements that apply a parameter's default and check its type."""
         name, types, default = p[3], p[4], p[5]
         found = scope.names[name]
-        at = self.place(p[1], p[2])
+        at = self.position(p[1], p[2])
         check: Block = []
         if checked(p):
             args = [py.name(name, at), py.const(types, at), py.const(name, at), py.const(function, at)]
@@ -170,5 +173,5 @@ class Functions:
 
 
 def checked(param: Node) -> bool:
-    """Whether a parameter has a type that some value is not of: then what is given for it is evaluated at once."""
+    """Return True if a parameter's type excludes some values, so that the argument is evaluated for the check."""
     return param[4] is not None and "any" not in param[4]

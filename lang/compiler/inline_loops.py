@@ -1,4 +1,4 @@
-"""The compiler's part for `map` and `fold` with a function that is written in place: loops, with no call an element."""
+"""Compile `map` and `fold` with a function literal to loops, without a call for each element."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import python_ast as py
-from .python_ast import Block, Expr, Place
+from .python_ast import Block, Expr, Position
 from .scope import Scope, Variable
 
 Node = tuple[Any, ...]
@@ -24,14 +24,14 @@ class Loops:
 
     if TYPE_CHECKING:
 
-        def at(self, node: Node) -> Place: ...
+        def at(self, node: Node) -> Position: ...
         def fresh(self, stem: str) -> str: ...
         def strict(self, node: Node, scope: Scope, block: Block) -> Expr: ...
         def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr: ...
         def function(self, name: str, node: Node, scope: Scope, block: Block) -> None: ...
 
     def loop(self, node: Node, scope: Scope, block: Block) -> Expr | None:
-        """Python code for a call that is better made as a loop; None for any other."""
+        """Return Python code for a call that can be compiled to a loop; None for any other call."""
         callee, args = node[3], node[4]
         if callee[0] != "var" or callee[3] not in ("map", "fold") or scope.find(callee[3]) is not None:
             return None
@@ -44,7 +44,10 @@ class Loops:
         return self.fold_loop(node, scope, block) if len(args) == 3 and len(args[2][4]) == 2 else None
 
     def map_loop(self, node: Node, scope: Scope, block: Block) -> Expr | None:
-        """`map` with a function that computes with numbers and short texts: at once, if that is what it is given."""
+        """Compile `map` with a function that only computes with its argument.
+
+        The runtime runs the loop at once if the elements are numbers or short strings, and else makes thunks.
+        """
         at, (xs, function) = self.at(node), node[4]
         name, out = function[4][0][3], ".out"
         inner = Scope(scope)
@@ -60,14 +63,14 @@ class Loops:
         if len(body) > 1:
             return None
         maker = self.fresh(".map")
-        each = py.each(name, py.name(_ELEMENTS, at), body, at)
+        each = py.for_each(name, py.name(_ELEMENTS, at), body, at)
         start = py.assign(out, py.put(a.List([], py.LOAD), at), at)
-        block.append(py.define(maker, [(_ELEMENTS, False)], [start, each, py.give(py.name(out, at), at)], at))
+        block.append(py.define(maker, [(_ELEMENTS, False)], [start, each, py.return_(py.name(out, at), at)], at))
         given = [self.strict(xs, scope, block), self.strict(function, scope, block), py.name(maker, at)]
         return py.call(".map", given, at)
 
     def fold_loop(self, node: Node, scope: Scope, block: Block) -> Expr | None:
-        """`fold` with a function that leaves nothing for later, which would hold the variables of the loop."""
+        """Compile `fold` with a function that makes no thunks or functions: they would capture loop variables."""
         at, (xs, start, function) = self.at(node), node[4]
         so_far, element = (p[3] for p in function[4])
         if any(p[5] is not None for p in function[4]) or so_far == element or _has_functions(function[5]):
@@ -79,15 +82,15 @@ class Loops:
         if len(made) > 1 or not isinstance(step, a.FunctionDef) or _defines(step.body):
             return None
         body = py.assigning(step.body, so_far)
-        each = py.each(element, py.name(_ELEMENTS, at), body, at)
+        each = py.for_each(element, py.name(_ELEMENTS, at), body, at)
         params = [(_ELEMENTS, False), (so_far, False)]
-        block.append(py.define(maker, params, [each, py.give(py.name(so_far, at), at)], at))
+        block.append(py.define(maker, params, [each, py.return_(py.name(so_far, at), at)], at))
         given = [self.strict(xs, scope, block), self.lazy(start, scope, block), py.name(maker, at)]
         return py.call(".fold", given, at)
 
 
 def is_cheap(node: Node) -> bool:
-    """Whether a function of one argument only computes with it and literals: no calls, no fields, nothing lazy."""
+    """Return True if a function of one argument only computes with it and literals: no calls, fields or thunks."""
     if len(node[4]) != 1:
         return False
     param = node[4][0]
@@ -114,7 +117,7 @@ def is_cheap(node: Node) -> bool:
 
 
 def _has_functions(node: Node) -> bool:
-    """Whether a function is written in a node."""
+    """Return True if a node contains a function or a comprehension."""
     todo: list[Any] = [node]
     while todo:
         this = todo.pop()
@@ -126,7 +129,7 @@ def _has_functions(node: Node) -> bool:
 
 
 def _defines(block: Block) -> bool:
-    """Whether statements make functions."""
+    """Return True if Python statements contain a function definition."""
     todo: list[object] = list(block)
     while todo:
         this = todo.pop()

@@ -1,4 +1,4 @@
-"""The compiler's part for operators: Python's own where both sides are whole numbers or texts, else the language's."""
+"""Compile operators to Python's own where both operands are integers or strings, else to runtime calls."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from fpack.lang.syntax.tree import Node
 
 from . import python_ast as py
 from .bindings import Bindings
-from .python_ast import Block, Expr, Place
+from .python_ast import Block, Expr, Position
 from .scope import Scope
 
 _COMPARISONS = {"<": a.Lt(), "<=": a.LtE(), ">": a.Gt(), ">=": a.GtE()}
 ARITHMETIC = {"+": ".add", "-": ".sub", "*": ".mul", "/": ".div"}
 _NATIVE = {"+": a.Add(), "-": a.Sub()}
 _ORDERS = {"<": ".lt", "<=": ".le", ">": ".gt", ">=": ".ge"}
-_OTHERS = (a.Constant, a.JoinedStr, a.List, a.Dict)  # what is sure to be no whole number
+_OTHERS = (a.Constant, a.JoinedStr, a.List, a.Dict)  # expressions that are never integers
 _SINGLE = (bool, type(None))
 _MOST = (1 << 63) - 1
 
@@ -59,10 +59,10 @@ class Arithmetic(Bindings):
         whole = tests[0] if len(tests) == 1 else py.put(a.BoolOp(a.And(), tests), at)
         return py.choose(whole, native, py.call(slow, [left, right], at), at)
 
-    def both_ints(self, left: Expr, right: Expr, at: Place) -> tuple[list[Expr], Expr, Expr] | None:
-        """A test for two whole numbers, and how their values are read after it; None if they are sure to be others.
+    def both_ints(self, left: Expr, right: Expr, at: Position) -> tuple[list[Expr], Expr, Expr] | None:
+        """Return code that tests whether both operands are integers, and code that reads each one after the test.
 
-        Where it holds, Python's own operator is right, and no call is needed.
+        Return None if an operand is never an integer. Python's own operator is correct where the test holds.
         """
         sides: list[Expr] = []
         reads: list[Expr] = []
@@ -83,8 +83,8 @@ class Arithmetic(Bindings):
         classes = [*sides[1:], py.name(".int", at)]
         return [py.put(a.Compare(sides[0], [a.Is()] * len(classes), classes), at)], reads[0], reads[1]
 
-    def equality(self, same: bool, left: Expr, right: Expr, at: Place) -> Expr:
-        """`==` and `!=`. Beside a text, Python's own is right; elsewhere true must not equal 1."""
+    def equality(self, same: bool, left: Expr, right: Expr, at: Position) -> Expr:
+        """Compile `==` or `!=`. Python's own is correct beside a string; elsewhere `true == 1` must be false."""
         op = a.Eq() if same else a.NotEq()
         for side, other in ((right, left), (left, right)):
             if isinstance(side, a.Constant) and side.value.__class__ in _SINGLE and not isinstance(other, a.Constant):
@@ -103,5 +103,5 @@ class Arithmetic(Bindings):
 
 
 def _is_small(side: Expr) -> bool:
-    """Whether an expression is a literal number with which Python computes as the language does."""
+    """Return True if an expression is a literal integer small enough that a sum fits into 64 bits."""
     return isinstance(side, a.Constant) and side.value.__class__ is int and abs(side.value) < 1 << 62

@@ -1,8 +1,9 @@
-"""The compiler's part for calls with a record, `f { ... }`: no thunks where the function is sure to evaluate it all.
+"""Compile calls with a record, `f { ... }`, without thunks where the function certainly evaluates the fields.
 
-What a function promises to evaluate of its record stands in its docstring (`promise`): names in order, with DEEP after
-one of which all is evaluated, and what it evaluates under a condition (`conditional`). What is called is known when the
-call is made, so a call is generated for both cases.
+A function of one record promises in its docstring which fields it evaluates (`promise`): sorted names, with DEEP after
+a name whose value is evaluated with all that it contains, then the fields that it evaluates under a condition
+(`conditional`). The callee is known only at run time, so the code of a call has two branches: one for a callee whose
+promise covers the wanted fields, and one for any other callee.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fpack.lang.abi import DEEP, FRESH, PROMISE
 
 from . import python_ast as py
-from .python_ast import Block, Expr, Place
+from .python_ast import Block, Expr, Position
 from .record_literals import PLAIN, Literals, whole_fields
 from .scope import Scope
 from .strictness import Names, Strictness, after_spreads, bound
@@ -31,7 +32,7 @@ class RecordCalls(Literals):
         def bind(self, entries: list[Node], scope: Scope, block: Block, needed: Callable[[Scope], Names]) -> Scope: ...
 
     def promise(self, node: Node, needed: Names, scope: Scope, body: Block) -> None:
-        """Put a docstring into the body of a function of one record that says what it is sure to evaluate of it."""
+        """Add the docstring with the promise to the body of a function of one record."""
         names = {p[3] for p in node[4][0][3]}
         words = sorted(n for n in needed if n.removesuffix(DEEP) in names)
         fresh = FRESH if _calls_last(node[5]) else ""
@@ -41,8 +42,9 @@ class RecordCalls(Literals):
             body.insert(0, py.run(py.const(PROMISE + fresh + " " + " ".join(words), at), at))
 
     def conditional(self, node: Node, needed: Names, scope: Scope) -> list[str]:
-        """What a function evaluates of its record if records that it spreads have none of some fields: `NAME?` for
-        each, and then `RECORD!FIELD,...` for each of the records, which are fields of its own.
+        """Encode the fields forced only if the spread records lack certain keys: `NAME?` each, then `RECORD!KEY,...`.
+
+        The spread records are themselves fields of the argument.
         """
         call = node[5]
         while call[0] == "paren":
@@ -61,10 +63,10 @@ class RecordCalls(Literals):
                 conditions.append(f"{param[3]}!{','.join(keys)}")
         if not conditions or not all(map(PLAIN.fullmatch, keys)):
             return []
-        more = self.flags(scope).outdoable(entries) - needed
+        more = self.flags(scope).overridable(entries) - needed
         return [f"{n}?" for n in sorted(more) if n.removesuffix(DEEP) in params] + conditions
 
-    # ---- the call as an expression, and as a function's result
+    # ---- a call as an expression, and as the result of a function
 
     def strict_rcall(self, node: Node, scope: Scope, block: Block) -> Expr:
         at, callee, record = self.at(node), node[3], node[4]
@@ -78,14 +80,14 @@ class RecordCalls(Literals):
         return py.call(".opened", [py.call(function, [value], at), py.name(held, at), py.name(given, at)], at)
 
     def record_call(self, node: Node, scope: Scope, block: Block) -> None:
-        """Put statements into `block` that return the result of a call with a record."""
+        """Add statements to `block` that return the result of a call with a record."""
         wanted = self.wanted(node, scope)
         at = self.at(node)
         if not wanted and self.derives_around(node, scope):
             self.derive_around(node, scope, block)
             return
         if not wanted:
-            block.append(py.give(self.strict_rcall(node, scope, block), at))
+            block.append(py.return_(self.strict_rcall(node, scope, block), at))
             return
         held, given, record = self.fresh(".callee"), self.fresh(".given"), node[4]
         self.check(record[3])
@@ -94,23 +96,23 @@ class RecordCalls(Literals):
         if self.repeated:
             ways: list[Block] = [[], []]
             for way, leaf in zip(ways, (self.spare, self.postpone), strict=True):
-                before, self.twice = self.twice, True
+                before, self.in_branches = self.in_branches, True
                 value = self.literal(record[3], scope, way, where, leaf(scope, way, whole_fields(wanted)))
-                self.twice = before
+                self.in_branches = before
                 way.append(py.assign(given, value, where))
             block.append(py.when(self.test(held, wanted, at), ways[0], ways[1], where))
         else:
 
-            def maker(function: str, at: Place) -> Expr:
+            def maker(function: str, at: Position) -> Expr:
                 return py.call(".make", [py.name(held, at), py.const(wanted, at), py.name(function, at)], at)
 
             block.append(py.assign(given, self.parts(record, scope, block, maker), where))
         self.result(held, given, block, at)
 
     def derives_around(self, node: Node, scope: Scope) -> bool:
-        """Whether a node makes a derivation with spreads that may outdo what needs thunks then."""
+        """Return True if a node makes a derivation whose spreads may override fields that would then need thunks."""
         callee, record = node[3], node[4]
-        if not self.repeated or self.twice or callee[0] != "var" or not self.derives(callee[3], scope):
+        if not self.repeated or self.in_branches or callee[0] != "var" or not self.derives(callee[3], scope):
             return False
         if not self.is_literal(record):
             return False
@@ -118,7 +120,7 @@ class RecordCalls(Literals):
         return any(e[0] == "set" and self.spares(e[4], ()) for e in before)
 
     def derive_around(self, node: Node, scope: Scope, block: Block) -> None:
-        """Make such a derivation: without thunks where the spreads outdo nothing."""
+        """Add statements that return such a derivation, without thunks if the spreads override nothing."""
         at, entries, where = self.at(node), node[4][3], self.at(node[4])
         given = self.fresh(".given")
         self.check(entries)
@@ -126,24 +128,24 @@ class RecordCalls(Literals):
         for entry in entries:
             if entry[0] == "spread":
                 held = spreads[id(entry)] = self.fresh(".spread")
-                place = self.at(entry)
-                value = py.guarded(self.strict(entry[3], scope, block), ".dict", ".fields", place)
-                block.append(py.assign(held, value, place))
+                position = self.at(entry)
+                value = py.guarded(self.strict(entry[3], scope, block), ".dict", ".fields", position)
+                block.append(py.assign(held, value, position))
         keys = frozenset(e[3] for e in entries[: after_spreads(entries)] if e[0] != "spread")
         ways: list[Block] = [[], []]
-        before, self.twice = self.twice, True
-        for way, outdone in zip(ways, (False, True), strict=True):
-            value = self.literal(entries, scope, way, where, self.evaluate(scope, way), spreads, outdone)
+        before, self.in_branches = self.in_branches, True
+        for way, overridden in zip(ways, (False, True), strict=True):
+            value = self.literal(entries, scope, way, where, self.evaluate(scope, way), spreads, overridden)
             way.append(py.assign(given, value, where))
-        self.twice = before
+        self.in_branches = before
         test = py.call(".apart", [py.const(keys, at), *[py.name(held, at) for held in spreads.values()]], at)
         block.append(py.when(test, ways[0], ways[1], where))
-        block.append(py.give(py.call(".derive", [py.name(given, at)], at), at))
+        block.append(py.return_(py.call(".derive", [py.name(given, at)], at), at))
 
     def let(self, node: Node, scope: Scope, block: Block) -> None:
-        """Put statements into `block` that return the result of a `let`."""
+        """Add statements to `block` that return the result of a `let`."""
         entries, body = node[3], node[4]
-        if self.repeated and body[0] == "rcall" and not (self.mentions.of(body[3]) & bound(entries)):
+        if self.repeated and body[0] == "rcall" and not (self.free_names.of(body[3]) & bound(entries)):
             wanted = self.wanted(body, scope, {e[3]: e[4] for e in entries})
             if wanted:
                 self.let_call(node, wanted, scope, block)
@@ -152,7 +154,10 @@ class RecordCalls(Literals):
         self.tail(body, inner, block)
 
     def let_call(self, node: Node, wanted: str, scope: Scope, block: Block) -> None:
-        """A `let` of a call with a record: where the function evaluates it all, so it does what was bound for it."""
+        """Add statements for a `let` around a call with a record.
+
+        If the function evaluates the fields, the bindings that the fields use are evaluated early as well.
+        """
         entries, body = node[3], node[4]
         callee, record = body[3], body[4]
         at, where = self.at(body), self.at(record)
@@ -160,7 +165,7 @@ class RecordCalls(Literals):
         block.append(py.assign(held, self.callee(callee, scope, block), self.at(callee)))
         ways: list[Block] = [[], []]
         whole = whole_fields(wanted)
-        before, self.twice = self.twice, True
+        before, self.in_branches = self.in_branches, True
         for way, leaf, strict in zip(ways, (self.spare, self.postpone), (True, False), strict=True):
 
             def needed(inner: Scope, strict: bool = strict) -> Names:
@@ -171,22 +176,22 @@ class RecordCalls(Literals):
             self.check(record[3])
             value = self.literal(record[3], inner, way, where, leaf(inner, way, whole))
             way.append(py.assign(given, value, where))
-        self.twice = before
+        self.in_branches = before
         block.append(py.when(self.test(held, wanted, at), ways[0], ways[1], where))
         self.result(held, given, block, at)
 
-    def test(self, held: str, wanted: str, at: Place) -> Expr:
-        """Whether the function that is called evaluates all that is wanted."""
+    def test(self, held: str, wanted: str, at: Position) -> Expr:
+        """Return code that tests whether the callee evaluates all wanted fields."""
         return py.call(".eager", [py.name(held, at), py.const(wanted, at)], at)
 
-    def result(self, held: str, given: str, block: Block, at: Place) -> None:
-        """Return what the function makes of the record."""
+    def result(self, held: str, given: str, block: Block, at: Position) -> None:
+        """Add the statement that calls the function with the record and returns the result."""
         value = py.call(py.name(held, at), [py.name(given, at)], at)
-        block.append(py.give(py.call(".opened", [value, py.name(held, at), py.name(given, at)], at), at))
+        block.append(py.return_(py.call(".opened", [value, py.name(held, at), py.name(given, at)], at), at))
 
 
 def _calls_last(node: Node) -> bool:
-    """Whether the value of a node is always the result of a call with a record."""
+    """Return True if the value of a node is always the result of a call with a record."""
     kind = node[0]
     if kind == "paren":
         return _calls_last(node[3])

@@ -1,5 +1,7 @@
-"""The compiler's part for records that are given to functions: without thunks for what is sure to be evaluated, and
-with the thunks of a record that is made once in one function.
+"""Compile records that are arguments of functions, and records that are made once.
+
+A field that the called function certainly evaluates needs no thunk. The thunks of a record that is made once share one
+function.
 """
 
 from __future__ import annotations
@@ -12,24 +14,24 @@ from typing import TYPE_CHECKING, Any
 from fpack.lang.abi import DEEP, PART, PARTS
 
 from . import python_ast as py
-from .python_ast import Block, Expr, Place
+from .python_ast import Block, Expr, Position
 from .scope import Scope
 from .strictness import SHALLOW, Names, after_spreads, is_data, is_plain_record
 
 if TYPE_CHECKING:
-    from .strictness import Mentions
+    from .strictness import FreeNames
 
 Node = tuple[Any, ...]
 Leaf = Callable[[Node, str], Expr]
 
-MAX_FIELDS = 48  # of a record, and leaves
+MAX_FIELDS = 48  # fields of a record that is compiled this way
 _LITERALS = ("int", "float", "str", "const", "fn")
 _METHODS = ("with", "extend")
 _NOTHING: Mapping[str, Node] = {}
 _NO_SPREADS: Mapping[int, str] = {}
 PLAIN = re.compile(r"[A-Za-z0-9_-]+")
-# Of a function of parts. What it calls time and again is a variable of its own: reading one is less code than reading a
-# global.
+# Parameters of a function of parts. Runtime functions that its code calls often are parameters, because the read of a
+# local variable is less code than the read of a global.
 _PARAMETERS: list[tuple[str, bool | str]] = [
     (PART, False),
     (".base", True),
@@ -42,14 +44,14 @@ _PARAMETERS: list[tuple[str, bool | str]] = [
 class Literals:
     """What `Compiler` inherits; the attributes and methods declared here are its own."""
 
-    mentions: Mentions
+    free_names: FreeNames
     level: int
     repeated: int
-    twice = False  # in code that is generated for both cases, calls are not told apart again
+    in_branches = False  # inside a branch of a call that was generated twice; inner calls are generated once
 
     if TYPE_CHECKING:
 
-        def at(self, node: Node) -> Place: ...
+        def at(self, node: Node) -> Position: ...
         def fresh(self, stem: str) -> str: ...
         def derives(self, name: str, scope: Scope) -> bool: ...
         def tail(self, node: Node, scope: Scope, block: Block) -> None: ...
@@ -62,16 +64,17 @@ class Literals:
         def check(self, entries: list[Node]) -> None: ...
 
     def is_literal(self, record: Node) -> bool:
-        """Whether a record has given names and spreads only, no field of which mentions another."""
+        """Return True if a record has only constant names and spreads, and no field mentions another field."""
         return is_plain_record(record) and len(record[3]) <= MAX_FIELDS and not self.own(record[3])
 
     def wanted(self, node: Node, scope: Scope, just_bound: Mapping[str, Node] = _NOTHING) -> str:
-        """What a function must evaluate of the record that it is called with to spare thunks; "" if none are spared.
+        """Return the fields that a function must evaluate so that its record argument needs no thunks.
 
-        just_bound: names whose values need thunks too, with their values.
+        The format is described in record_calls.py; "" means that the record needs no thunks anyway. just_bound: names
+        whose values would need thunks too, with their values.
         """
         callee, record = node[3], node[4]
-        if self.twice or not self.is_literal(record) or (callee[0] == "var" and self.derives(callee[3], scope)):
+        if self.in_branches or not self.is_literal(record) or (callee[0] == "var" and self.derives(callee[3], scope)):
             return ""
         words = []
         for entry in record[3][after_spreads(record[3]) :]:
@@ -84,7 +87,10 @@ class Literals:
         return " ".join([*sorted(words), *self.known_keys(record[3])]) if words else ""
 
     def known_keys(self, entries: list[Node]) -> list[str]:
-        """For a function that spreads one of the fields, what it has: `FIELD=NAME,...`, or `FIELD=?`."""
+        """Return the known keys of fields that hold records: `FIELD=NAME,...`, or `FIELD=?` if they are not known.
+
+        A function that spreads such a field uses the keys to test whether the spread overrides fields.
+        """
         found = []
         for entry in entries:
             value = entry[4] if entry[0] == "set" else entry
@@ -99,7 +105,7 @@ class Literals:
         return found
 
     def collects(self, node: Node, scope: Scope) -> bool:
-        """Whether a value may be a list or record with thunks in it, which are spared where all of it is evaluated."""
+        """Return True if a value may be a list or record with thunks, which a deep evaluation makes unnecessary."""
         kind = node[0]
         if kind == "paren":
             return self.collects(node[3], scope)
@@ -110,13 +116,13 @@ class Literals:
         return kind == "list" or self.maps(node, scope)
 
     def maps(self, node: Node, scope: Scope) -> bool:
-        """Whether a node calls the builtin `map`."""
+        """Return True if a node calls the builtin `map`."""
         if node[0] != "call" or node[3][0] != "var" or node[3][3] != "map" or len(node[4]) != 2:
             return False
         return scope.find("map") is None and all(arg[0] not in ("named", "spread") for arg in node[4])
 
     def whole(self, node: Node, scope: Scope, block: Block) -> Expr:
-        """Python code for a node's value, and all that is in it, evaluated."""
+        """Return Python code for a node's value, evaluated with all that it contains."""
         kind = node[0]
         if kind == "paren":
             return self.whole(node[3], scope, block)
@@ -132,11 +138,11 @@ class Literals:
         return self.strict(node, scope, block)
 
     def inside(self, node: Node, scope: Scope, block: Block) -> Expr:
-        """As `whole`, of what is no plain list or record."""
+        """Return code as `whole` does, for a node that is not a plain list or record."""
         return self.strict(node, scope, block) if node[0] in ("list", "rec") else self.whole(node, scope, block)
 
     def spares(self, node: Node, just_bound: Container[str]) -> bool:
-        """Whether a value, or what is in it, would need a thunk if it were not evaluated at once."""
+        """Return True if the early evaluation of a node saves a thunk, of the value or inside it."""
         kind = node[0]
         if kind == "paren":
             return self.spares(node[3], just_bound)
@@ -153,19 +159,20 @@ class Literals:
         entries: list[Node],
         scope: Scope,
         block: Block,
-        at: Place,
+        at: Position,
         leaf: Leaf,
         spreads: Mapping[int, str] = _NO_SPREADS,
-        outdone: bool = True,
+        overridden: bool = True,
     ) -> Expr:
-        """Such a record as a dict display. leaf: makes what is no list and no record.
+        """Return a record literal as a dict display.
 
-        What a spread may outdo is left for later: nobody asks for it where one does. spreads: the variables of those
-        that are evaluated already, by the entry's id. outdone: false where they are known to outdo nothing.
+        leaf: returns the code of a value that is neither a list nor a record. spreads: the variables of spreads that
+        are evaluated already, by the entry's id. overridden: False if the spreads are known to override no field. A
+        field that a spread may override is not evaluated, because an overridden value is never used.
         """
         keys: list[Expr | None] = []
         values: list[Expr] = []
-        settled = after_spreads(entries) if outdone else 0
+        settled = after_spreads(entries) if overridden else 0
         for i, entry in enumerate(entries):
             where = self.at(entry)
             if id(entry) in spreads:
@@ -186,7 +193,7 @@ class Literals:
         return py.put(a.Dict(keys, values), at)  # type: ignore[no-any-return]
 
     def branch(self, node: Node, name: str, scope: Scope, block: Block, leaf: Leaf) -> Expr:
-        """A field's value, or what is in it: lists and records as they are written, and all else as a leaf."""
+        """Return the code of a field's value: lists and records as displays, anything else as a leaf."""
         kind = node[0]
         if kind == "paren":
             return self.branch(node[3], name, scope, block, leaf)
@@ -203,11 +210,14 @@ class Literals:
         return leaf(node, name)
 
     def evaluate(self, scope: Scope, block: Block) -> Leaf:
-        """Leaves that are evaluated, with all that is in them."""
+        """Return the maker of leaves that are evaluated with all that they contain."""
         return lambda node, name: (self.strict if name in SHALLOW else self.inside)(node, scope, block)
 
     def spare(self, scope: Scope, block: Block, whole: Names) -> Leaf:
-        """Leaves that are evaluated if they would need thunks; those of fields in `whole`, or that are in others."""
+        """Return the maker of leaves that are evaluated instead of held in thunks.
+
+        whole: the fields whose values are evaluated with all that they contain.
+        """
 
         def leaf(node: Node, name: str) -> Expr:
             if node[0] == "var":
@@ -217,23 +227,23 @@ class Literals:
         return leaf
 
     def postpone(self, scope: Scope, block: Block, whole: Names) -> Leaf:
-        """Leaves that are evaluated when they are asked for."""
+        """Return the maker of leaves that are thunks. whole: unused."""
         return lambda node, name: self.lazy(node, scope, block, name)
 
     # ---- code that runs once
 
     def once(self, record: Node, scope: Scope, block: Block) -> Expr | None:
-        """A record in code that runs once, if it has thunks enough to make them parts of one function."""
+        """Return a record with parts, in code that runs once; None if it needs fewer than two thunks."""
         if self.repeated or not self.is_literal(record):
             return None
         if sum(e[0] == "set" and self.spares(e[4], ()) for e in record[3]) < 2:
             return None
         return self.parts(record, scope, block, lambda function, at: py.call(".later", [py.name(function, at)], at))
 
-    def parts(self, record: Node, scope: Scope, block: Block, maker: Callable[[str, Place], Expr]) -> Expr:
-        """A record whose leaves are parts of one function: a function for each takes longer to load than to run.
+    def parts(self, record: Node, scope: Scope, block: Block, maker: Callable[[str, Position], Expr]) -> Expr:
+        """Return a record whose leaves are parts of one function, which loads faster than one function for each leaf.
 
-        maker: what makes a leaf, or a thunk of it, from its number, given the name of that function.
+        maker: returns, for the name of that function, code for a maker of leaves or thunks from the number of a part.
         """
         at = self.at(record)
         function, make = self.fresh(PARTS), self.fresh(".make")
@@ -246,7 +256,7 @@ class Literals:
                 inner = inner[3]
             if inner[0] in ("var", *_LITERALS) or (inner[0] in ("list", "rec") and self.is_plain(inner)):
                 return self.lazy(node, scope, block, name)
-            if inner[0] == "interp" and not self.mentions.of(inner):
+            if inner[0] == "interp" and not self.free_names.of(inner):
                 constant = self.strict(inner, scope, [])
                 if isinstance(constant, a.Constant):
                     return constant
@@ -266,8 +276,8 @@ class Literals:
             block.append(py.assign(make, maker(function, at), at))
         return value
 
-    def choice(self, leaves: list[tuple[Node, str]], first: int, scope: Scope, at: Place) -> Block:
-        """Statements that return the leaf of a number."""
+    def choice(self, leaves: list[tuple[Node, str]], first: int, scope: Scope, at: Position) -> Block:
+        """Return statements that select the leaf of a number by binary search and return it."""
         block: Block = []
         if len(leaves) == 1:
             self.tail(leaves[0][0], scope, block)
@@ -280,5 +290,5 @@ class Literals:
 
 
 def whole_fields(wanted: str) -> Names:
-    """The fields of which all is wanted, and the name "" of what is in them."""
+    """Return the fields that are wanted with all that they contain, and "" for the values inside them."""
     return frozenset(word.removesuffix(DEEP) for word in wanted.split() if word.endswith(DEEP)) | {""}

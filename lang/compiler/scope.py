@@ -1,4 +1,4 @@
-"""Names in scope while a file is compiled, and the Python names that stand for them."""
+"""Keep the names in scope during compilation, and the Python names that represent them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 
 class Variable:
-    """A name's binding.
+    """The binding of a name.
 
-    python: the name in the generated code. value: it never holds a thunk. level: the nesting of the generated function
-    in which it is assigned, and ready: whether it has been by the code that is being generated. strict: for a function
-    whose definition is known, which positional arguments it always evaluates.
+    python: the name in the generated code. value: the variable never holds a thunk. level: the nesting level of the
+    generated function that assigns it. ready: the code generated so far has assigned it. strict: for a function whose
+    definition is known, which positional arguments the function always evaluates.
     """
 
     __slots__ = ("python", "value", "level", "ready", "strict")
@@ -24,16 +24,20 @@ class Variable:
 
 
 class Scope:
-    """One block's names, inside another's."""
+    """The names of one block, inside the scope of the enclosing block.
 
-    __slots__ = ("names", "parent")
+    evaluated: the names that `let` nodes evaluate, by the node's id. Scopes that see the same functions share it.
+    """
 
-    def __init__(self, parent: Scope | None) -> None:
+    __slots__ = ("names", "parent", "evaluated")
+
+    def __init__(self, parent: Scope | None, evaluated: dict[int, frozenset[str]] | None = None) -> None:
         self.names: dict[str, Variable] = {}
         self.parent = parent
+        self.evaluated = {} if evaluated is None else evaluated
 
     def find(self, name: str) -> Variable | None:
-        """The innermost binding of `name`."""
+        """Return the innermost binding of `name`."""
         scope: Scope | None = self
         while scope is not None:
             found = scope.names.get(name)
@@ -43,7 +47,7 @@ class Scope:
         return None
 
     def all(self) -> Iterator[str]:
-        """Every name in scope."""
+        """Yield every name in scope."""
         scope: Scope | None = self
         while scope is not None:
             yield from scope.names

@@ -1,4 +1,4 @@
-"""What the compiler wants to know of a syntax tree: which names it mentions, and which it is sure to evaluate."""
+"""Analyse a syntax tree: the free names of nodes, and the names that a node certainly evaluates."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from fpack.lang.abi import DEEP
 Node = tuple[Any, ...]
 Names = frozenset[str]
 NONE: Names = frozenset()
-SHALLOW = ("candidates",)  # a derivation's field of which not all is evaluated
+SHALLOW = ("candidates",)  # fields of a derivation that are not evaluated deeply
 
 
-class Mentions:
-    """The free names of nodes, each node visited once."""
+class FreeNames:
+    """A cache of the free names of nodes."""
 
     def __init__(self) -> None:
         self._known: dict[int, Names] = {}
 
     def of(self, node: Node) -> Names:
-        """The names that `node` mentions and does not bind itself."""
+        """Return the names that `node` mentions and does not bind."""
         kind = node[0]
         if kind == "var":
             return frozenset((node[3],))
@@ -60,12 +60,12 @@ class Mentions:
         return self._comprehension(node[5], [node[3], node[4]])
 
     def entries(self, entries: list[Node]) -> Names:
-        """The names that a record's entries mention and the record does not bind."""
+        """Return the names that a record's entries mention and the record does not bind."""
         inherited = frozenset(e[3] for e in entries if e[0] == "inherit")
         return (self.inside(entries) - bound(entries)) | inherited
 
     def inside(self, entries: list[Node]) -> Names:
-        """The names that a record's entries mention in the record's own scope."""
+        """Return the names that a record's entries mention in the record's own scope."""
         found = []
         for e in entries:
             if e[0] in ("dyn", "claim"):
@@ -97,26 +97,41 @@ class Mentions:
 
 
 def bound(entries: list[Node]) -> Names:
-    """The names that entries bind in their own scope: plain ones, not quoted ones."""
+    """Return the names that entries bind in their own scope. Quoted names bind nothing."""
     return frozenset(e[3] for e in entries if e[0] == "set" and len(e) == 5)
 
 
 class Strictness:
-    """Which names the evaluation of a node is sure to evaluate.
+    """The analysis of which names the evaluation of a node certainly evaluates.
 
-    A name with DEEP after it is there as well where all that is in its value is evaluated too, as what a derivation
-    is made of. What stands behind an `assert` is not: where it fails, its message is what the user is to read.
+    The result also contains NAME + DEEP if the value of NAME is evaluated with all that it contains, as the arguments
+    of a derivation are. The body of an `assert` counts as not evaluated: if the assert fails, the user must see its
+    message and not an error of the body.
 
-    flags: for a name that is known to be a function, whether it is sure to evaluate each argument; None for others.
-    derives: whether a name is the builtin `derivation`.
+    flags: for the name of a known function, whether it certainly evaluates each argument; None for other names.
+    derives: tells whether a name is the builtin `derivation`. functions: all names that are known functions in any
+    scope. evaluated: a cache of the results for `let` nodes, by the node's id. Without the cache, the time for nested
+    `let`s is cubic: each level analyses all levels inside it.
     """
 
-    def __init__(self, flags: Callable[[str], Sequence[bool] | None], derives: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        flags: Callable[[str], Sequence[bool] | None],
+        derives: Callable[[str], bool],
+        functions: set[str],
+        evaluated: dict[int, Names],
+    ) -> None:
         self._flags = flags
         self._derives = derives
+        self._functions = functions
+        self._evaluated = evaluated
 
     def of(self, node: Node, hidden: Names = NONE, deep: bool = False) -> Names:
-        """The names. hidden: names bound between the function's start and the node; deep: all of it is evaluated."""
+        """Return the names that a node evaluates.
+
+        hidden: names bound between the start of the function and the node. deep: all that the value contains is
+        evaluated.
+        """
         kind = node[0]
         if kind == "var":
             return self._name(node[3], hidden, deep)
@@ -134,7 +149,7 @@ class Strictness:
         if kind == "interp":
             return NONE.union(*[self.of(p, hidden) for p in node[3] if p.__class__ is tuple])
         if kind == "let":
-            return self.of(node[4], hidden | bound(node[3]), deep)
+            return self._let(node, hidden, deep)
         if kind == "or":
             return self._base(node[3], hidden)
         if kind == "call":
@@ -153,9 +168,10 @@ class Strictness:
         return NONE
 
     def fields(self, entries: list[Node], whole: Names) -> Names:
-        """The names where all fields of a record are evaluated, and all that is in those that are in `whole`.
+        """Return the names that are evaluated with all fields of a record.
 
-        A field before a spread is none of the record's where the spread has one of its name.
+        whole: the fields that are evaluated with all that they contain. Fields before a spread are left out, because
+        the spread may override them.
         """
         found = []
         settled = after_spreads(entries)
@@ -170,8 +186,8 @@ class Strictness:
                 found.append(self.of(e[4], NONE, e[3] in whole))
         return NONE.union(*found)
 
-    def outdoable(self, entries: list[Node]) -> Names:
-        """The names that a derivation's fields before spreads need, which are evaluated where no spread has one."""
+    def overridable(self, entries: list[Node]) -> Names:
+        """Return the names that a derivation's fields before spreads evaluate, if no spread overrides a field."""
         inner = bound(entries)
         found = []
         for e in entries[: after_spreads(entries)]:
@@ -180,6 +196,18 @@ class Strictness:
             elif e[0] == "set":
                 found.append(self.of(e[4], inner, e[3] not in SHALLOW))
         return NONE.union(*found)
+
+    def _let(self, node: Node, hidden: Names, deep: bool) -> Names:
+        found = self._evaluated.get(id(node)) if not hidden and not deep else None
+        if found is None:
+            own = bound(node[3])
+            if hidden or deep or not self._functions.isdisjoint(own):
+                return self.of(node[4], hidden | own, deep)
+            found = self.of(node[4])
+            if not found.isdisjoint(own) or any(name.endswith(DEEP) for name in found):
+                found = frozenset(name for name in found if name.removesuffix(DEEP) not in own)
+            self._evaluated[id(node)] = found
+        return found
 
     def _name(self, name: str, hidden: Names, deep: bool) -> Names:
         if name in hidden:
@@ -229,15 +257,15 @@ class Strictness:
 
 
 def is_plain_record(node: Node) -> bool:
-    """Whether a node is a record of given names and spreads."""
+    """Return True if a node is a record with only constant names and spreads."""
     return node[0] == "rec" and all(e[0] in ("set", "inherit", "spread") for e in node[3])
 
 
 def after_spreads(entries: Sequence[Node]) -> int:
-    """Where in a record the entries begin that no spread comes after, which might outdo them."""
+    """Return the index just past the last spread; earlier entries may be overridden."""
     return max((i + 1 for i, e in enumerate(entries) if e[0] == "spread"), default=0)
 
 
 def is_data(node: Node) -> bool:
-    """Whether a record is all data, and not another derivation, of which but one field counts."""
+    """Return True if all fields of a record count as data. A derivation is represented by its output path alone."""
     return all(e[0] in ("set", "inherit") and e[3] not in ("type", "out") for e in node[3])

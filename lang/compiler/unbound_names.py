@@ -1,4 +1,4 @@
-"""The error for a name that nothing binds, with the name that may have been meant."""
+"""Build the error for an undefined name, with a suggestion."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from fpack.lang.syntax.source import Source
 def unbound(
     source: Source, name: str, span: tuple[int, int], outer: list[str], hidden: frozenset[str], cache: str | Path | None
 ) -> EvalError:
-    """The error for a name that nothing binds. outer: what is in scope everywhere, less what is hidden."""
+    """Return the error for an undefined name. outer: the names in scope in every file; hidden: those not suggested."""
     if name.endswith(OUTER):
         return _calls_itself(source, name.removesuffix(OUTER), span, [n for n in outer if n not in hidden])
     known = {n for n in outer if n not in hidden} | {"true", "false", "null"}
     known |= {n for n in _bound_around(parse(source, cache), span[0]) if n != name}
     parts = name.split("-")
     package = f"a Debian package is debian.{name}; " if "debian" in known and "-" in name else ""
-    hint = did_you_mean(name, known) or f'{package}text stands in quotes: "{name}"'
+    hint = did_you_mean(name, known) or f'{package}write strings in quotes: "{name}"'
     if name == "debian":
         hint = 'write debian = import("fpack/debian").trixie'
     for i in range(1, len(parts)):
         left, right = "-".join(parts[:i]), "-".join(parts[i:])
         if left in known and (right in known or right.isdigit()):
-            hint = f"for a difference put blanks around the minus: `{left} - {right}`"
+            hint = f"put spaces around the minus to subtract: `{left} - {right}`"
             break
-    return source.error(*span, f"Nothing is named `{name}` here", hint=hint)
+    return source.error(*span, f"The name `{name}` is not defined", hint=hint)
 
 
 def _calls_itself(source: Source, name: str, span: tuple[int, int], outer: list[str]) -> EvalError:
-    why = f"a field that calls its own name means the one that every file sees, and there is no `{name}` of that kind"
-    hint = did_you_mean(name, outer) or "give the field, or what it calls, another name"
-    return source.error(*span, f"`{name}` needs itself", why=why, hint=hint)
+    why = f"a field that calls its own name calls the builtin or prelude function of that name; there is no `{name}`"
+    hint = did_you_mean(name, outer) or "rename the field or the function that it calls"
+    return source.error(*span, f"`{name}` depends on itself", why=why, hint=hint)
 
 
 def _bound_around(tree: object, offset: int) -> set[str]:
-    """The names that the nodes around an offset bind."""
+    """Return the names that the nodes around an offset bind."""
     found: set[str] = set()
     stack = [tree]
     while stack:
@@ -48,7 +48,7 @@ def _bound_around(tree: object, offset: int) -> set[str]:
             found |= {e[3] for e in node if e.__class__ is tuple and e and e[0] in ("set", "param", "inherit")}
             found |= {n for e in node if e.__class__ is tuple and e and e[0] == "for" for n in e[3]}
             stack += node
-        elif isinstance(node, tuple) and len(node) > 2 and node[1].__class__ is int:  # and no parameter's types
+        elif isinstance(node, tuple) and len(node) > 2 and node[1].__class__ is int:  # excludes the types of parameters
             inside = node[0] in ("set", "param", "pattern", "for") or node[1] <= offset <= node[2]
             stack += node[3:] if inside else ()
     return found

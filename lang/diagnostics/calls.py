@@ -1,7 +1,7 @@
-"""Calls and selections that a text gets wrong: fields, arguments and names that their target does not have.
+"""Find wrong calls, selections and imports: fields, arguments and files that do not exist.
 
-A callee is known when the text, or a file that it imports, says what it is: a function of the file, of the standard
-library, or of another file of the project. What is computed is left to the evaluation.
+The check covers callees and records whose definition is found in the source text or in a file that it imports. Computed
+values are left to the evaluation.
 """
 
 from __future__ import annotations
@@ -15,66 +15,66 @@ from fpack.lang.abi import OUTER
 from fpack.lang.errors import EvalError, did_you_mean, quote
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import MAX_FILE, Source, normal
-from fpack.lang.syntax.tree import Node, outward
+from fpack.lang.syntax.tree import Node, mark_outer_calls
 from fpack.store.errors import FpackError
 from fpack.store.files.regular_file import read_bytes
 
-from .names import Names, Scope
+from .names import NameScope, NameTable
 
-_DEPTH = 12  # names that stand for names that stand for ...
+_DEPTH = 12  # limit for chains of names that refer to other names
 _METHODS = ("with", "extend")
 
 
-class Place(NamedTuple):
-    """A node, with the text in which it stands."""
+class Definition(NamedTuple):
+    """A node, and the text that contains it."""
 
     node: Node
-    text: Text
+    text: ParsedText
 
 
-class Text:
-    """A parsed file. directory: where its relative imports begin, or "" if it has no place."""
+class ParsedText:
+    """A parsed source text. directory: the directory of relative imports, or "" if the text is not a file."""
 
     def __init__(self, source: Source, tree: list[Node] | Node, directory: str) -> None:
         self.source = source
-        self.tree = outward(tree) if isinstance(tree, list) else tree
+        self.tree = mark_outer_calls(tree) if isinstance(tree, list) else tree
         self.directory = directory
-        self.names = Names(source, self.tree)
+        self.names = NameTable(source, self.tree)
 
     def entry(self, name: str) -> Node | None:
-        """The value of a field of the file."""
+        """Return the node of a field's value, or None."""
         entries = self.tree if isinstance(self.tree, list) else []
         return next((e[4] for e in entries if e[0] == "set" and e[3] == name), None)
 
     @property
     def fields(self) -> list[str] | None:
-        """The names of the file's fields; None if some are computed."""
+        """The names of the text's fields; None if some are computed."""
         return _fields(self.tree) if isinstance(self.tree, list) else None
 
 
 class Library:
-    """The files that texts import, each read once. directories: of `fpack/NAME` files."""
+    """A cache of the files that texts import. directories: the directories of `fpack/NAME` files."""
 
     def __init__(self, directories: list[Path], cache: str | Path | None) -> None:
         self.directories = [os.path.realpath(d) for d in directories]
         self.cache = cache
-        self._texts: dict[str, Text | None] = {}
+        self._texts: dict[str, ParsedText | None] = {}
 
-    def file(self, path: str) -> Text | None:
-        """A file; None if it cannot be read or parsed."""
+    def file(self, path: str) -> ParsedText | None:
+        """Return a parsed file; None if it cannot be read or parsed."""
         real = os.path.realpath(path)
         if real not in self._texts:
             self._texts[real] = None
             try:
                 text = normal(read_bytes(real, MAX_FILE).decode())
                 source = Source(real, text, library=any(real.startswith(d + "/") for d in self.directories))
-                self._texts[real] = Text(source, parse(source, self.cache), os.path.dirname(real))
+                self._texts[real] = ParsedText(source, parse(source, self.cache), os.path.dirname(real))
             except (OSError, UnicodeDecodeError, FpackError):
                 pass
         return self._texts[real]
 
-    def place(self, target: str, directory: str) -> str:
-        """The path of what `import(target)` means in a directory, "" if that cannot be told."""
+    def path_of(self, target: str, directory: str) -> str:
+        """Return the path that `import(target)` refers to in a directory, "" if it is unknown."""
         if target.startswith("fpack/"):
             found = (f"{d}/{target[len('fpack/') :]}.fp" for d in self.directories)
             return next((path for path in found if os.path.isfile(path)), "")
@@ -82,20 +82,20 @@ class Library:
             return os.path.normpath(os.path.join(directory, target))
         return ""
 
-    def imported(self, node: Node, text: Text) -> Text | None:
-        """The file that a call of `import` gives."""
+    def imported(self, node: Node, text: ParsedText) -> ParsedText | None:
+        """Return the file that a call of `import` reads, or None."""
         target = import_target(node, text.names)
-        path = self.place(target, text.directory) if target else ""
+        path = self.path_of(target, text.directory) if target else ""
         return self.file(path) if path and os.path.isfile(path) else None
 
-    def prelude(self) -> Text | None:
-        """The file whose names every text sees."""
-        path = self.place("fpack/prelude", "")
+    def prelude(self) -> ParsedText | None:
+        """Return the prelude, whose names every text sees."""
+        path = self.path_of("fpack/prelude", "")
         return self.file(path) if path else None
 
 
-def import_target(node: Node, names: Names) -> str:
-    """What a call of the builtin `import` imports, "" for any other node."""
+def import_target(node: Node, names: NameTable) -> str:
+    """Return the argument of a call of the builtin `import`, "" for any other node."""
     if node[0] == "call" and node[3][0] == "var" and node[3][3] == "import" and len(node[4]) == 1:
         arg = node[4][0]
         if arg[0] in ("str", "path") and names.scope_of(node).find("import") is None:
@@ -103,8 +103,13 @@ def import_target(node: Node, names: Names) -> str:
     return ""
 
 
-def resolve(node: Node, scope: Scope, text: Text, library: Library, depth: int = 0) -> Place | Text | None:
-    """What a node is known to be: the node that makes its value, or the file that it is. None if that is computed."""
+def resolve(
+    node: Node, scope: NameScope, text: ParsedText, library: Library, depth: int = 0
+) -> Definition | ParsedText | None:
+    """Find the definition of a node's value: the function or record that makes it, or the file that it imports.
+
+    Return None if the value is computed.
+    """
     if depth > _DEPTH:
         return None
     if node[0] == "paren":
@@ -124,7 +129,7 @@ def resolve(node: Node, scope: Scope, text: Text, library: Library, depth: int =
         return library.imported(node, text)
     if node[0] == "sel" and node[4].__class__ is str and node[4] not in _METHODS:
         base = resolve(node[3], scope, text, library, depth + 1)
-        if isinstance(base, Text):
+        if isinstance(base, ParsedText):
             entry = base.entry(node[4])
             return resolve(entry, base.names.top, base, library, depth + 1) if entry is not None else None
         if base is not None and base.node[0] == "rec" and _fields(base.node[3]) is not None:
@@ -135,27 +140,27 @@ def resolve(node: Node, scope: Scope, text: Text, library: Library, depth: int =
                 )
                 return resolve(entry, inner, base.text, library, depth + 1)
         return None
-    return Place(node, text) if node[0] in ("fn", "rec") else None
+    return Definition(node, text) if node[0] in ("fn", "rec") else None
 
 
-def _scope_of_value(node: Node, text: Text, scope: Scope) -> Scope:
-    """The scope of a value that was found by its name: the innermost one around its place."""
+def _scope_of_value(node: Node, text: ParsedText, scope: NameScope) -> NameScope:
+    """Return the scope of a value that was found by name: the innermost scope around it."""
     around = [s for s in text.names.all if s.start <= node[1] and node[2] <= s.end and (s.start, s.end) != node[1:3]]
     return min(around, key=lambda s: s.end - s.start, default=scope)
 
 
 def _fields(entries: list[Node]) -> list[str] | None:
-    """The fields that entries have, None if a spread or a computed name may bring others."""
+    """Return the names of the fields of entries; None if a spread or a computed name may add others."""
     if any(e[0] not in ("set", "inherit", "claim") for e in entries):
         return None
     return [e[3] for e in entries if e[0] in ("set", "inherit")]
 
 
-def wrong_calls(text: Text, library: Library) -> Iterator[EvalError]:
-    """Calls with arguments or fields that the callee does not have, or without those that it needs."""
+def wrong_calls(text: ParsedText, library: Library) -> Iterator[EvalError]:
+    """Yield an error for each call with unknown or missing arguments or fields."""
     for call in text.names.calls:
         callee = resolve(call[3], text.names.scope_of(call), text, library)
-        if isinstance(callee, Place) and callee.node[0] == "fn":
+        if isinstance(callee, Definition) and callee.node[0] == "fn":
             name = callee.node[3] or (call[3][4] if call[3][0] == "sel" else call[3][3])
             yield from _record_call(call, callee.node, name, text.source)
             yield from _arguments(call, callee.node, name, text.source)
@@ -190,7 +195,7 @@ def _arguments(call: Node, function: Node, name: object, source: Source) -> Iter
     if len(plain) > len(params):
         most = f"{len(params)} argument{'' if len(params) == 1 else 's'}"
         extra = plain[len(params)]
-        yield source.error(extra[1], extra[2], f"{quote(str(name))} takes {most}, and this is one more")
+        yield source.error(extra[1], extra[2], f"{quote(str(name))} takes only {most}")
         return
     names = [p[3] if p[0] == "param" else "" for p in params]
     taken = set(names[: len(plain)])
@@ -210,40 +215,40 @@ def _arguments(call: Node, function: Node, name: object, source: Source) -> Iter
         yield source.error(call[3][1], call[3][2], f"{quote(str(name))} needs the argument {quote(missing[0])}")
 
 
-def wrong_selections(text: Text, library: Library) -> Iterator[EvalError]:
-    """Fields that a record of the text, or a file that it imports, does not have."""
+def wrong_selections(text: ParsedText, library: Library) -> Iterator[EvalError]:
+    """Yield an error for each selection of a field that a known record or imported file does not have."""
     for node in text.names.selections:
         key = node[4]
         if key.__class__ is not str or key in _METHODS or id(node) in text.names.defaults:
             continue
         base = resolve(node[3], text.names.scope_of(node), text, library)
-        if isinstance(base, Text):
+        if isinstance(base, ParsedText):
             known = base.fields
-        elif isinstance(base, Place) and base.node[0] == "rec":
+        elif isinstance(base, Definition) and base.node[0] == "rec":
             known = _fields(base.node[3])
         else:
             continue
         if known is not None and key not in known:
-            what = f"There is no field {quote(key)} here"
+            what = f"There is no field {quote(key)}"
             hint = did_you_mean(key, known)
             why = "" if hint or not known else f"the record has {', '.join(sorted(known)[:12])}"
             yield text.source.error(node[5], node[6], what, why=why, hint=hint)
 
 
-def wrong_imports(text: Text, library: Library) -> Iterator[EvalError]:
-    """Imports of files that are not there."""
+def wrong_imports(text: ParsedText, library: Library) -> Iterator[EvalError]:
+    """Yield an error for each import of a file that does not exist."""
     for call in text.names.calls:
         target = import_target(call, text.names)
         if not target:
             continue
         arg = call[4][0]
         if target.startswith("fpack/"):
-            if not library.place(target, ""):
+            if not library.path_of(target, ""):
                 names = [f"fpack/{p.stem}" for d in library.directories for p in sorted(Path(d).glob("*.fp"))]
                 hint = did_you_mean(target, names)
                 yield text.source.error(arg[1], arg[2], f"The library has no file {quote(target)}", hint=hint)
         elif not target.startswith(("./", "../")):
             hint = 'write "./FILE.fp", or "fpack/NAME" for the library'
             yield text.source.error(arg[1], arg[2], f"{quote(target)} cannot be imported", hint=hint)
-        elif text.directory and not os.path.isfile(library.place(target, text.directory)):
+        elif text.directory and not os.path.isfile(library.path_of(target, text.directory)):
             yield text.source.error(arg[1], arg[2], f"There is no file {quote(target)}")

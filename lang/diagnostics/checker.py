@@ -1,7 +1,7 @@
-"""What can be told of a text without evaluating it: names, fields, arguments and branches that cannot be right.
+"""Check a source text without evaluating it: names, fields, arguments, imports and branches.
 
-Errors are what the evaluation would complain about once it comes there; warnings are what it never would: names that
-nothing uses, and branches that nothing takes.
+An error is a fault that the evaluation would report when it reaches the expression. A warning is a fault that the
+evaluation never reports: an unused name, or a branch that is never taken.
 """
 
 from __future__ import annotations
@@ -20,21 +20,24 @@ from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import Node
 
 from . import calls
-from .calls import Library, Text
-from .names import Names
+from .calls import Library, ParsedText
+from .names import NameTable
 
-HIDDEN = frozenset(["settings"])  # builtins that only the library sees
+HIDDEN = frozenset(["settings"])  # builtins that are visible in the library only
 
 
-class Finding(NamedTuple):
-    """rule: `syntax`, `undefined`, `unused`, `field`, `argument`, `import`, `duplicate`, `unreachable` or `invalid`."""
+class Diagnostic(NamedTuple):
+    """An error or warning of the checker.
+
+    rule: `syntax`, `undefined`, `unused`, `field`, `argument`, `import`, `duplicate`, `unreachable` or `invalid`.
+    """
 
     rule: str
     error: EvalError
     is_error: bool = True
 
     def as_json(self) -> dict[str, object]:
-        """As `--json` prints it. Lines and columns count from 1; the end is the one after the last character."""
+        """Return the record that `--json` prints. Lines and columns count from 1; the end column is exclusive."""
         span = self.error.span
         return {
             "file": span.file,
@@ -50,22 +53,25 @@ class Finding(NamedTuple):
         }
 
 
-def check(source: Source, directory: str, library: Library) -> list[Finding]:
-    """All findings in a text, in its order. directory: where its relative imports begin, "" if it has no place."""
+def check(source: Source, directory: str, library: Library) -> list[Diagnostic]:
+    """Return all findings in a text, in its order.
+
+    directory: the directory of relative imports, "" if the text is not a file.
+    """
     try:
         tree = parse(source, library.cache)
     except EvalError as error:
-        return [Finding("syntax", error)]
-    return check_tree(Text(source, tree, directory), library)
+        return [Diagnostic("syntax", error)]
+    return check_tree(ParsedText(source, tree, directory), library)
 
 
-def check_tree(text: Text, library: Library) -> list[Finding]:
-    """All findings in a parsed text."""
+def check_tree(text: ParsedText, library: Library) -> list[Diagnostic]:
+    """Return all findings in a parsed text, in its order."""
     found = [
         *_undefined(text, library),
-        *(Finding("argument", e) for e in calls.wrong_calls(text, library)),
-        *(Finding("field", e) for e in calls.wrong_selections(text, library)),
-        *(Finding("import", e) for e in calls.wrong_imports(text, library)),
+        *(Diagnostic("argument", e) for e in calls.wrong_calls(text, library)),
+        *(Diagnostic("field", e) for e in calls.wrong_selections(text, library)),
+        *(Diagnostic("import", e) for e in calls.wrong_imports(text, library)),
         *_duplicates(text),
         *_unused(text.names),
         *_branches(text.names),
@@ -75,7 +81,7 @@ def check_tree(text: Text, library: Library) -> list[Finding]:
     return sorted(set(found), key=lambda f: (f.error.line, f.error.column, f.rule))
 
 
-def _undefined(text: Text, library: Library) -> Iterator[Finding]:
+def _undefined(text: ParsedText, library: Library) -> Iterator[Diagnostic]:
     from fpack.lang.compiler.unbound_names import unbound
 
     prelude = library.prelude()
@@ -84,43 +90,43 @@ def _undefined(text: Text, library: Library) -> Iterator[Finding]:
     for written, start, end in text.names.free:
         name = written.removesuffix(OUTER)
         if name not in outer or name in hidden:
-            yield Finding("undefined", unbound(text.source, written, (start, end), outer, hidden, library.cache))
+            yield Diagnostic("undefined", unbound(text.source, written, (start, end), outer, hidden, library.cache))
 
 
-def _within(text: Text, prelude: Text) -> bool:
-    """Whether a text is the prelude itself, which sees the builtins alone."""
+def _within(text: ParsedText, prelude: ParsedText) -> bool:
+    """Return True if a text is the prelude itself, which sees the builtins only."""
     return text.source.name == prelude.source.name
 
 
-def _duplicates(text: Text) -> Iterator[Finding]:
+def _duplicates(text: ParsedText) -> Iterator[Diagnostic]:
     for entries, kind in text.names.records:
         seen: dict[str, Node] = {}
         for entry in entries:
             if entry[0] == "inherit" and kind == "file":
-                hint = "a field of a file is written NAME = VALUE"
+                hint = "write NAME = VALUE for a field of a file"
                 error = text.source.error(entry[1], entry[2], f"`{entry[3]}` has no value", hint=hint)
-                yield Finding("invalid", error)
+                yield Diagnostic("invalid", error)
             if entry[0] not in ("set", "inherit"):
                 continue
             first = seen.setdefault(entry[3], entry)
             if first is not entry:
                 other = (first[1], first[2], "first given here")
                 what = f"`{entry[3]}` is given twice"
-                yield Finding("duplicate", text.source.error(entry[1], entry[2], what, other=other))
+                yield Diagnostic("duplicate", text.source.error(entry[1], entry[2], what, other=other))
 
 
-def _unused(names: Names) -> Iterator[Finding]:
-    """Names of a `let` and of comprehensions, and parameters of functions with a name, that nothing mentions."""
+def _unused(names: NameTable) -> Iterator[Diagnostic]:
+    """Yield a warning for each unused name of a `let` or comprehension and unused parameter of a named function."""
     words = {"let": "name", "function": "parameter", "element": "name"}
-    hints = {"let": "leave it out", "function": "begin it with _ if others rely on it", "element": "call it _"}
+    hints = {"let": "remove it", "function": "begin its name with _ if callers need it", "element": "name it _"}
     for b in names.bindings:
         if b.kind in words and not b.uses and not b.name.startswith("_"):
-            what = f"The {words[b.kind]} `{b.name}` is never used"
-            yield Finding("unused", names.source.error(b.start, b.end, what, hint=hints[b.kind]), is_error=False)
+            what = f"The {words[b.kind]} `{b.name}` is not used"
+            yield Diagnostic("unused", names.source.error(b.start, b.end, what, hint=hints[b.kind]), is_error=False)
 
 
-def _branches(names: Names) -> Iterator[Finding]:
-    """Conditions that are constants, and those that an `if` before has answered."""
+def _branches(names: NameTable) -> Iterator[Diagnostic]:
+    """Yield a warning for each constant condition, and each condition that an enclosing `if` has tested already."""
     chained: set[int] = set()
     for node in names.branches:
         if node[0] == "if" and id(node) not in chained:
@@ -131,9 +137,9 @@ def _branches(names: Names) -> Iterator[Finding]:
                 yield _unreachable(node[5], names.source, "This is never evaluated", node[4])
 
 
-def _chain(node: Node, chained: set[int], source: Source) -> Iterator[Finding]:
-    """One `if`, with those in its `else`: a condition is asked once."""
-    asked: list[tuple[object, Node]] = []
+def _chain(node: Node, chained: set[int], source: Source) -> Iterator[Diagnostic]:
+    """Yield the warnings for one `if` and the `if`s in its `else` branches."""
+    tested: list[tuple[object, Node]] = []
     while True:
         chained.add(id(node))
         condition, then, otherwise = node[3], node[4], node[5]
@@ -141,10 +147,10 @@ def _chain(node: Node, chained: set[int], source: Source) -> Iterator[Finding]:
         if value is not None:
             yield _unreachable(otherwise if value else then, source, "This branch is never taken", condition)
         else:
-            first = next((c for s, c in asked if s == shape), None)
+            first = next((c for s, c in tested if s == shape), None)
             if first is not None:
                 yield _unreachable(then, source, "This branch is never taken", condition, first)
-        asked.append((shape, condition))
+        tested.append((shape, condition))
         if otherwise[0] != "if":
             return
         node = otherwise
@@ -159,18 +165,18 @@ def _constant(node: Node) -> bool | None:
     return None
 
 
-def _unreachable(node: Node, source: Source, what: str, condition: Node, first: Node | None = None) -> Finding:
+def _unreachable(node: Node, source: Source, what: str, condition: Node, first: Node | None = None) -> Diagnostic:
     shown = source.text[condition[1] : condition[2]]
     if first is None:
         error = source.error(node[1], node[2], what, why=f"`{shown}` is always the same")
     else:
-        other = (first[1], first[2], "asked here before")
-        error = source.error(node[1], node[2], what, why=f"`{shown}` was false already", other=other)
-    return Finding("unreachable", error, is_error=False)
+        other = (first[1], first[2], "first tested here")
+        error = source.error(node[1], node[2], what, why=f"`{shown}` is false at this point", other=other)
+    return Diagnostic("unreachable", error, is_error=False)
 
 
-def _refused(text: Text) -> Iterator[Finding]:
-    """What the compiler itself refuses, such as a value that needs itself."""
+def _refused(text: ParsedText) -> Iterator[Diagnostic]:
+    """Yield the error that the compiler raises, such as for a value that depends on itself."""
     from fpack.lang.compiler import compiler
 
     try:
@@ -179,11 +185,11 @@ def _refused(text: Text) -> Iterator[Finding]:
         else:
             compiler.compile_expression(text.source, text.tree, STRICT)
     except EvalError as error:
-        yield Finding("invalid", error)
+        yield Diagnostic("invalid", error)
 
 
 def library_of(directories: list[Path], cache: str | Path | None) -> Library:
-    """The files that texts may import, with the standard library among them."""
+    """Return the files that texts may import: those of the directories and of the standard library."""
     from fpack.lang import std
 
     standard = Path(std.DIRECTORY)
@@ -191,5 +197,5 @@ def library_of(directories: list[Path], cache: str | Path | None) -> Library:
 
 
 def directory_of(path: Path) -> str:
-    """Where a file's relative imports begin."""
+    """Return the directory of a file's relative imports."""
     return os.path.dirname(os.path.realpath(path))

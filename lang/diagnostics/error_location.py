@@ -1,7 +1,7 @@
-"""From a Python traceback to the user's text: which expression is to blame, and the way there.
+"""Locate an error in the user's text: find the expression at fault, and the calls that led to it, from a traceback.
 
-Generated code carries the places of the text that it came from (pyast.py), and costs nothing for it until an error is
-told. Files of the library are passed over: the blame is the innermost expression of the user's own files.
+Generated code carries source positions (compiler/python_ast.py), which cost nothing until an error is reported. Files
+of the library are skipped: the location is the innermost expression in the user's own files.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 
 from fpack.lang.builtins.table import STRICT
 from fpack.lang.errors import EvalError, Fault, did_you_mean, quote
-from fpack.lang.runtime.argument_checks import Unfit
+from fpack.lang.runtime.argument_checks import ArgumentError
 from fpack.lang.runtime.field_errors import no_field, not_a_record
 from fpack.lang.runtime.limits import Exhausted
 from fpack.lang.runtime.values import PYTHON_NAMES, Loop, force, with_article
 from fpack.lang.spans import Call, Other, Span
 from fpack.store.errors import FpackError
 
-from .frames import Step, field_place, given_argument, line_of, literal_place, shown_name, twin_place
+from .frames import TracebackStep, field_span, first_definition, given_argument, line_of, path_literal, shown_name
 
 
 def blame(error: BaseException, cache: str | Path | None) -> BaseException:
@@ -45,7 +45,7 @@ def blame(error: BaseException, cache: str | Path | None) -> BaseException:
     callee: FrameType | None = None
     if isinstance(error, TypeError):
         others = _definition(str(error), step)
-    if isinstance(fault, Unfit):
+    if isinstance(fault, ArgumentError):
         fault, place = _argument(fault, error.__traceback__, step, cache)
     if isinstance(error, RecursionError):
         own = _until_endless(own)
@@ -59,11 +59,11 @@ def blame(error: BaseException, cache: str | Path | None) -> BaseException:
         callee = steps[-1].frame
     span = place or step.span()
     if isinstance(fault, Fault) and fault.field is not None:
-        span = field_place(step, fault, callee, cache) or span
+        span = field_span(step, fault, callee, cache) or span
     elif isinstance(fault, Fault) and fault.file is not None:
-        span = literal_place(step, fault.file, cache) or span
+        span = path_literal(step, fault.file, cache) or span
     elif isinstance(fault, Fault) and fault.twin is not None:
-        others += twin_place(step, fault.twin, cache)
+        others += first_definition(step, fault.twin, cache)
     calls = _calls([s for s in own if s is not step])
     while calls and calls[-1].span[:2] == span[:2]:
         calls = calls[:-1]  # that line is shown already
@@ -77,7 +77,7 @@ def blame(error: BaseException, cache: str | Path | None) -> BaseException:
     return found
 
 
-def _begun(steps: list[Step]) -> list[Step]:
+def _begun(steps: list[TracebackStep]) -> list[TracebackStep]:
     """Drop the last steps that have evaluated nothing yet: the place is where they are called."""
     while len(steps) > 1 and steps[-1].entered:
         steps = steps[:-1]
@@ -86,11 +86,11 @@ def _begun(steps: list[Step]) -> list[Step]:
 
 def at_frame(fault: Fault, frame: FrameType | None) -> FpackError:
     """Give a fault the place that a thread is at: the innermost of the user's own files, if there is one."""
-    steps: list[Step] = []
+    steps: list[TracebackStep] = []
     while frame is not None:
         source = frame.f_globals.get(".source")
         if source is not None:
-            steps.append(Step(frame, frame.f_lasti, source))
+            steps.append(TracebackStep(frame, frame.f_lasti, source))
         frame = frame.f_back
     steps.reverse()
     own = [step for step in steps if not step.source.library] or steps
@@ -101,7 +101,7 @@ def at_frame(fault: Fault, frame: FrameType | None) -> FpackError:
 
 
 def _argument(
-    fault: Unfit, tb: TracebackType | None, step: Step, cache: str | Path | None
+    fault: ArgumentError, tb: TracebackType | None, step: TracebackStep, cache: str | Path | None
 ) -> tuple[Fault, Span | None]:
     """The fault in the name of the builtin that found it, and the place of the argument that is to blame."""
     frames: list[FrameType] = []
@@ -119,15 +119,15 @@ def _argument(
     return fault, None
 
 
-def _steps(tb: TracebackType | None) -> Iterator[Step]:
+def _steps(tb: TracebackType | None) -> Iterator[TracebackStep]:
     while tb is not None:
         source = tb.tb_frame.f_globals.get(".source")
         if source is not None:
-            yield Step(tb.tb_frame, tb.tb_lasti, source)
+            yield TracebackStep(tb.tb_frame, tb.tb_lasti, source)
         tb = tb.tb_next
 
 
-def _calls(steps: list[Step]) -> tuple[Call, ...]:
+def _calls(steps: list[TracebackStep]) -> tuple[Call, ...]:
     """The way through the user's text, a line at most once in a row; the middle of a long way is left out."""
     own = [s for s in steps if not s.source.library]
     if len(own) > 200:
@@ -142,7 +142,7 @@ def _calls(steps: list[Step]) -> tuple[Call, ...]:
     return tuple(calls)
 
 
-def _fault(error: BaseException, steps: list[Step]) -> FpackError | None:
+def _fault(error: BaseException, steps: list[TracebackStep]) -> FpackError | None:
     """What went wrong, in the user's words, or None if it is no fault of the user's."""
     if isinstance(error, Loop):
         return _loop(error)
@@ -176,7 +176,7 @@ def _last(tb: TracebackType | None) -> FrameType | None:
 # ---- what Python says of a misuse
 
 
-def _misuse(message: str, step: Step) -> Fault | None:
+def _misuse(message: str, step: TracebackStep) -> Fault | None:
     found = re.match(r"'(\w+)' object is not callable", message)
     if found:
         kind = PYTHON_NAMES.get(found[1], "value")
@@ -196,12 +196,12 @@ def _misuse(message: str, step: Step) -> Fault | None:
     return _arguments(found[1], found[2], step) if found else None
 
 
-def _text(step: Step) -> str:
-    line, column, end_line, end_column = step.place()
+def _text(step: TracebackStep) -> str:
+    line, column, end_line, end_column = step.position()
     return line_of(step.source, line)[column : end_column if end_line == line else None].strip('"')
 
 
-def _arguments(qualified: str, message: str, step: Step) -> Fault | None:
+def _arguments(qualified: str, message: str, step: TracebackStep) -> Fault | None:
     name = shown_name(qualified.rpartition("<locals>.")[2])
     whom = quote(name) if name else "this function"
     upper = whom[:1].upper() + whom[1:]
@@ -229,13 +229,13 @@ def _arguments(qualified: str, message: str, step: Step) -> Fault | None:
     return None
 
 
-def _params(qualified: str, step: Step) -> list[str]:
+def _params(qualified: str, step: TracebackStep) -> list[str]:
     """The parameters of the function that Python names so, as far as it can be found from a frame."""
     found = _function(qualified, step)
     return list(found.__code__.co_varnames[: found.__code__.co_argcount]) if found is not None else []
 
 
-def _function(qualified: str, step: Step) -> FunctionType | None:
+def _function(qualified: str, step: TracebackStep) -> FunctionType | None:
     frame = step.frame
     for names in (frame.f_locals, frame.f_globals, frame.f_builtins):
         for value in list(names.values()):
@@ -245,7 +245,7 @@ def _function(qualified: str, step: Step) -> FunctionType | None:
     return None
 
 
-def _definition(message: str, step: Step) -> tuple[Other, ...]:
+def _definition(message: str, step: TracebackStep) -> tuple[Other, ...]:
     """Where the user defined the function that a call does not fit."""
     called = re.match(r"(\S+)\(\) ", message)
     found = _function(called[1], step) if called else None
@@ -281,34 +281,34 @@ def _loop(error: Loop) -> Fault:
             elif held is thunk:
                 break
         elif ".source" in frame.f_globals:
-            step = Step(frame, instruction, frame.f_globals[".source"])
+            step = TracebackStep(frame, instruction, frame.f_globals[".source"])
             if step.name and (not names or names[-1] != step.name):
                 names.append(step.name)
     names.reverse()
     if not names:
-        return Fault("This value needs itself, without end", why="infinite recursion")
+        return Fault("This value depends on itself", why="infinite recursion")
     if len(names) > 1 and names[0] == names[-1]:
         names.pop()
     if len(names) == 1:
         hint = "a record's fields see each other: the name means the field itself, not one of the same name outside"
-        return Fault(f"{quote(names[0])} needs itself, without end", why="infinite recursion", hint=hint)
-    chain = " needs ".join(quote(n) for n in [*names[:8], names[0]])
-    return Fault(f"{quote(names[0])} needs itself, without end", why=f"infinite recursion: {chain}")
+        return Fault(f"{quote(names[0])} depends on itself", why="infinite recursion", hint=hint)
+    chain = " depends on ".join(quote(n) for n in [*names[:8], names[0]])
+    return Fault(f"{quote(names[0])} depends on itself", why=f"infinite recursion: {chain}")
 
 
-def _endless(steps: list[Step]) -> set[CodeType]:
+def _endless(steps: list[TracebackStep]) -> set[CodeType]:
     """The functions that call each other without end: those at the deep end of the traceback."""
     return {step.frame.f_code for step in steps[-400:]}
 
 
-def _until_endless(steps: list[Step]) -> list[Step]:
+def _until_endless(steps: list[TracebackStep]) -> list[TracebackStep]:
     """The way to the first call of those functions, and that one."""
     endless = _endless(steps)
     first = next(i for i, step in enumerate(steps) if step.frame.f_code in endless)
     return steps[: first + 1]
 
 
-def _too_deep(steps: list[Step]) -> Fault:
+def _too_deep(steps: list[TracebackStep]) -> Fault:
     names: list[str] = []
     endless = _endless(steps)
     for step in steps:

@@ -1,4 +1,4 @@
-"""Where things stand in the user's text: the step of a traceback, and the call, field or argument that it is about."""
+"""Find the source positions of the frames of a traceback, and of the call, field or argument that an error is about."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fpack.lang.spans import Other, Span
 from fpack.lang.syntax.source import Source
 from fpack.store.errors import FpackError
 
-_VARIADIC = 0x04  # a code object's flag for `*args`
+_VARIADIC = 0x04  # the flag of a code object that takes `*args`
 
 
-class Step:
-    """One frame of the traceback that runs code of a source text."""
+class TracebackStep:
+    """One frame of a traceback that runs code of a source text."""
 
     __slots__ = ("frame", "instruction", "source")
 
@@ -29,7 +29,7 @@ class Step:
 
     @property
     def name(self) -> str:
-        """What the frame evaluates, as the user calls it; "" for a part without a name."""
+        """The name of the field or function that the frame evaluates; "" if it has no name."""
         code = self.frame.f_code
         if code.co_name.startswith(PARTS):
             named: str = code.co_consts[0].split("\n")[self.frame.f_locals[PART]]
@@ -43,13 +43,13 @@ class Step:
 
     @property
     def entered(self) -> bool:
-        """Whether the frame has begun, and evaluated nothing yet: it has no place of its own."""
+        """True if the frame has evaluated nothing yet, so that it has no position in the text."""
         from opcode import opmap
 
         return self.frame.f_code.co_code[self.instruction] == opmap["RESUME"]
 
-    def place(self) -> tuple[int, int, int, int]:
-        """Line, column, end line and end column, lines from 1 and columns from 0."""
+    def position(self) -> tuple[int, int, int, int]:
+        """Return line, column, end line and end column; lines count from 1 and columns from 0."""
         code = self.frame.f_code
         line, end_line, column, end_column = next(
             islice(code.co_positions(), self.instruction // 2, None), (1, 1, 0, 0)
@@ -60,13 +60,13 @@ class Step:
         return line, column, end_line or line, end_column
 
     def span(self) -> Span:
-        """The place as a span."""
-        line, column, end_line, end_column = self.place()
+        """Return the position as a span."""
+        line, column, end_line, end_column = self.position()
         return Span(self.source.name, line, column + 1, end_line, end_column + 1, line_of(self.source, line))
 
 
 def shown_name(name: str) -> str:
-    """A generated function's name without what makes it unique; "" if it has none for the user."""
+    """Return a generated function's name without its unique suffix; "" if users do not know the name."""
     if name.startswith((".", "<")):
         return ""
     stem, dot, number = name.rpartition(".")
@@ -74,12 +74,13 @@ def shown_name(name: str) -> str:
 
 
 def line_of(source: Source, line: int) -> str:
+    """Return a line of a source text, counted from 1."""
     lines = source.text.split("\n", line)
     return lines[line - 1] if line <= len(lines) else ""
 
 
-def given_argument(value: Any, builtin: FrameType, step: Step, cache: str | Path | None) -> Span | None:
-    """Where a call writes the argument that a builtin's frame holds."""
+def given_argument(value: Any, builtin: FrameType, step: TracebackStep, cache: str | Path | None) -> Span | None:
+    """Return the span of the argument of a call that a builtin's frame holds as `value`."""
     code = builtin.f_code
     given = [builtin.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
     if code.co_flags & _VARIADIC:
@@ -96,24 +97,24 @@ def given_argument(value: Any, builtin: FrameType, step: Step, cache: str | Path
 
 
 def _settled(held: Any) -> Any:
-    """An argument as its builtin has evaluated it, or a value that nothing is, if it has not."""
+    """Return an argument as its builtin has evaluated it; if it is not evaluated, a value that equals nothing else."""
     if held.__class__ is CellType:
         held = held.cell_contents
         return held[0] if held.__class__ is tuple else _settled
     return held
 
 
-def field_place(step: Step, fault: Fault, callee: FrameType | None, cache: str | Path | None) -> Span | None:
-    """The place of the field, or named argument, of the call that a frame is making, or of what is given for it.
+def field_span(step: TracebackStep, fault: Fault, callee: FrameType | None, cache: str | Path | None) -> Span | None:
+    """Return the span of the field or named argument that caused a fault, or of its value, in the call of a frame.
 
-    callee: the frame of the function that was called, which knows what is given by position.
+    callee: the frame of the called function, which has the names of positional arguments.
     """
     call = call_at(step, cache)
     if call is None:
         return None
     node = _named(call[4], fault.field or "")
     if node is None and callee is not None and call[0] == "call" and not any(a[0] == "spread" for a in call[4]):
-        # By position: Python knows the parameters' order.
+        # A positional argument: the code object of the callee has the order of the parameters.
         code, name = callee.f_code, fault.field
         names = code.co_varnames[: code.co_argcount]
         i = names.index(name) if name in names else len(call[4])
@@ -128,8 +129,8 @@ def field_place(step: Step, fault: Fault, callee: FrameType | None, cache: str |
     return step.source.span(node[1], node[2])
 
 
-def twin_place(step: Step, name: str, cache: str | Path | None) -> tuple[Other, ...]:
-    """Where the record that a frame is making has a field already."""
+def first_definition(step: TracebackStep, name: str, cache: str | Path | None) -> tuple[Other, ...]:
+    """Return the span of the first field of a name, in the record that a frame is making."""
     from fpack.lang.syntax import parser
 
     begin, end = _offsets(step)
@@ -144,8 +145,8 @@ def twin_place(step: Step, name: str, cache: str | Path | None) -> tuple[Other, 
     return (Other(step.source.span(best[1], best[2]), "first given here"),) if best else ()
 
 
-def literal_place(step: Step, file: str, cache: str | Path | None) -> Span | None:
-    """Where a text writes the path of a file."""
+def path_literal(step: TracebackStep, file: str, cache: str | Path | None) -> Span | None:
+    """Return the span of the path literal that refers to a file."""
     from fpack.lang.syntax import parser
 
     stack: list[Any] = [parser.parse(step.source, cache)]
@@ -161,17 +162,17 @@ def literal_place(step: Step, file: str, cache: str | Path | None) -> Span | Non
     return None
 
 
-def _offsets(step: Step) -> tuple[int, int]:
-    """The place of a step as offsets into its text."""
-    line, column, end_line, end_column = step.place()
+def _offsets(step: TracebackStep) -> tuple[int, int]:
+    """Return the position of a step as offsets into its text."""
+    line, column, end_line, end_column = step.position()
     begins = [0]
     for part in step.source.text.split("\n"):
         begins.append(begins[-1] + len(part) + 1)
     return begins[line - 1] + column, begins[end_line - 1] + end_column
 
 
-def call_at(step: Step, cache: str | Path | None) -> tuple[Any, ...] | None:
-    """The node of the call that a frame is making."""
+def call_at(step: TracebackStep, cache: str | Path | None) -> tuple[Any, ...] | None:
+    """Return the node of the call that a frame is making."""
     from fpack.lang.syntax import parser
 
     try:
@@ -190,7 +191,7 @@ def call_at(step: Step, cache: str | Path | None) -> tuple[Any, ...] | None:
 
 
 def _named(tree: Any, name: str) -> tuple[Any, ...] | None:
-    """The outermost field or named argument of that name."""
+    """Return the outermost field or named argument of a name."""
     level = [tree]
     while level:
         for node in level:

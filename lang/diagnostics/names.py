@@ -1,7 +1,7 @@
-"""Names of a text: what binds each, where it is used, and what stands around a place. Nothing is evaluated.
+"""Collect the names of a source text: the bindings, their uses and their scopes, without evaluation.
 
-The scopes are those of the compiler: the fields of a record, and the names of a `let`, see each other; parameters see
-each other in their defaults; a clause of a comprehension sees those before it.
+The scopes are those of the compiler: the fields of a record, and the names of a `let`, see each other; the default of a
+parameter sees the other parameters; a clause of a comprehension sees the clauses before it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from fpack.lang.syntax.tree import Node
 
 @dataclass(slots=True)
 class Binding:
-    """One name that a text binds.
+    """A binding of a name.
 
-    kind: field (of a file or a record), let, parameter, function (a parameter of a function with a name, or a field of
-    a pattern), element (of a comprehension; pair where it has two) or rest. start, end: the name's place. node: the
-    value, if the text has it. uses: where the name is used.
+    kind: field (of a file or a record), let, parameter (of a function without a name), function (a parameter of a named
+    function, or a field of a pattern), element (of a comprehension), pair (one of the two names of a comprehension) or
+    rest. start, end: the span of the name. node: the value, if the text contains it. uses: the spans of the uses.
     """
 
     name: str
@@ -31,17 +31,17 @@ class Binding:
 
 
 @dataclass(slots=True)
-class Scope:
-    """Names that are seen from `start` to `end`, besides those of the scope around it."""
+class NameScope:
+    """The names that are visible from `start` to `end`, in addition to those of the parent scope."""
 
     start: int
     end: int
-    parent: Scope | None
+    parent: NameScope | None
     names: dict[str, Binding] = field(default_factory=dict)
 
     def find(self, name: str) -> Binding | None:
-        """The innermost binding of a name."""
-        scope: Scope | None = self
+        """Return the innermost binding of a name."""
+        scope: NameScope | None = self
         while scope is not None:
             found = scope.names.get(name)
             if found is not None:
@@ -50,24 +50,25 @@ class Scope:
         return None
 
 
-class Names:
-    """All names of one text, from its tree.
+class NameTable:
+    """All names of one source text.
 
-    bindings: in the order of the text. free: the uses of names that nothing in the text binds. scopes: of nodes, by
-    their identity: in which scope a node's names are looked up.
+    bindings: in the order of the text. free: the uses of names that nothing in the text binds. top: the scope of the
+    whole text. calls, selections, branches: the nodes of these kinds. records: the entries of each file, record and
+    `let`, and which of the three it is.
     """
 
     def __init__(self, source: Source, tree: list[Node] | Node) -> None:
         self.source = source
         self.bindings: list[Binding] = []
         self.free: list[tuple[str, int, int]] = []
-        self.all: list[Scope] = []
-        self.top = Scope(0, len(source.text), None)
+        self.all: list[NameScope] = []
+        self.top = NameScope(0, len(source.text), None)
         self.all.append(self.top)
-        self._scopes: dict[int, Scope] = {}
+        self._scopes: dict[int, NameScope] = {}
         self.calls: list[Node] = []
         self.selections: list[Node] = []
-        self.defaults: set[int] = set()  # selections that `or` gives a default for
+        self.defaults: set[int] = set()  # the ids of selections that have a default (`or`)
         self.branches: list[Node] = []
         self.records: list[tuple[list[Node], str]] = []
         if isinstance(tree, list):
@@ -77,12 +78,12 @@ class Names:
         else:
             self._node(tree, self.top)
 
-    def scope_of(self, node: Node) -> Scope:
-        """The scope in which a call's or selection's names are looked up."""
+    def scope_of(self, node: Node) -> NameScope:
+        """Return the scope of the names in a call or selection."""
         return self._scopes.get(id(node), self.top)
 
     def at(self, offset: int) -> tuple[Binding | None, tuple[int, int]] | None:
-        """The binding of the name at an offset, None in it for a free one, and the place of that very mention."""
+        """Return the binding of the name at an offset (None for a free name), and the span of that use."""
         for binding in self.bindings:
             for start, end in [(binding.start, binding.end), *binding.uses]:
                 if start <= offset <= end:
@@ -93,7 +94,7 @@ class Names:
         return None
 
     def visible(self, offset: int) -> Iterator[Binding]:
-        """The bindings that are seen at an offset, the innermost first."""
+        """Yield the bindings that are visible at an offset, the innermost first."""
         inside = [s for s in self.all if s is self.top or s.start <= offset <= s.end]
         seen: set[str] = set()
         for scope in sorted(inside, key=lambda s: s.end - s.start):
@@ -104,29 +105,29 @@ class Names:
 
     # ---- walking
 
-    def _scope(self, start: int, end: int, parent: Scope) -> Scope:
-        made = Scope(start, end, parent)
+    def _scope(self, start: int, end: int, parent: NameScope) -> NameScope:
+        made = NameScope(start, end, parent)
         self.all.append(made)
         return made
 
-    def _add(self, scope: Scope, name: str, kind: str, start: int, end: int, node: Node | None = None) -> None:
+    def _add(self, scope: NameScope, name: str, kind: str, start: int, end: int, node: Node | None = None) -> None:
         made = Binding(name, kind, start, end, node)
         scope.names.setdefault(name, made)
         self.bindings.append(made)
 
-    def _use(self, name: str, start: int, end: int, scope: Scope) -> None:
+    def _use(self, name: str, start: int, end: int, scope: NameScope) -> None:
         found = scope.find(name)
         if found is not None:
             found.uses.append((start, end))
         else:
             self.free.append((name, start, end))
 
-    def _bind(self, entries: list[Node], scope: Scope, kind: str) -> None:
+    def _bind(self, entries: list[Node], scope: NameScope, kind: str) -> None:
         for entry in entries:
             if entry[0] == "set" and len(entry) == 5:
                 self._add(scope, entry[3], kind, entry[1], entry[2], entry[4])
 
-    def _entries(self, entries: list[Node], scope: Scope, outer: Scope | None) -> None:
+    def _entries(self, entries: list[Node], scope: NameScope, outer: NameScope | None) -> None:
         for entry in entries:
             kind = entry[0]
             if kind == "inherit":
@@ -140,7 +141,7 @@ class Names:
             elif kind == "set":
                 self._node(entry[4], scope)
 
-    def _node(self, node: Node, scope: Scope) -> None:
+    def _node(self, node: Node, scope: NameScope) -> None:
         kind = node[0]
         if kind == "var":
             self._use(node[3], node[1], node[2], scope)
@@ -202,7 +203,7 @@ class Names:
         elif kind in ("listcomp", "reccomp"):
             self._comprehension(node, scope)
 
-    def _function(self, node: Node, scope: Scope) -> None:
+    def _function(self, node: Node, scope: NameScope) -> None:
         inner = self._scope(node[1], node[2], scope)
         own = "function" if node[3] else "parameter"
         every = []
@@ -220,7 +221,7 @@ class Names:
                 self._node(p[5], inner)
         self._node(node[5], inner)
 
-    def _comprehension(self, node: Node, scope: Scope) -> None:
+    def _comprehension(self, node: Node, scope: NameScope) -> None:
         clauses, results = (node[4], [node[3]]) if node[0] == "listcomp" else (node[5], [node[3], node[4]])
         at = scope
         for clause in clauses:

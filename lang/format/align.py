@@ -1,7 +1,7 @@
-"""Columns that an author lined up stay lined up: `=` signs of neighbouring fields, and comments behind them.
+"""Preserve columns that an author aligned: the `=` signs of adjacent fields, and trailing comments.
 
-Fields are a group when no blank line is between them and their signs stood in one column, in one of them behind more
-than one blank. A neighbour whose name is shorter joins; one whose name is longer does not, and was left out on purpose.
+Fields form a group if there is no blank line between them, their signs were in one column, and at least one sign had
+extra spaces before it. A following field with a shorter name joins the group; a field with a longer name does not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .tokens import Piece
 
 
 def align_fields(lines: Sequence[Line], made: Sequence[Piece], text: str) -> None:
-    """Put blanks before `=` where fields were aligned."""
+    """Insert spaces before the `=` of fields that were aligned."""
     block: list[Line] = []
     for line in lines:
         if line.first < 0 and not line.raw and not line.blank:
@@ -28,7 +28,7 @@ def align_fields(lines: Sequence[Line], made: Sequence[Piece], text: str) -> Non
 
 
 def _is_field(line: Line, made: Sequence[Piece]) -> bool:
-    """Whether a line begins with one field, `=` included, and no other field begins on it."""
+    """Return True if a line begins with a field, contains its `=`, and begins no other field."""
     if line.first < 0 or line.tail or line.raw:
         return False
     first = made[line.first]
@@ -38,7 +38,7 @@ def _is_field(line: Line, made: Sequence[Piece]) -> bool:
 
 
 def _align_block(block: list[Line], made: Sequence[Piece], text: str) -> None:
-    """Align the groups among fields that follow each other."""
+    """Align the groups in a block of consecutive fields."""
     at = 0
     while at < len(block):
         column, end = _column(block[at], made, text), at + 1
@@ -54,7 +54,7 @@ def _align_block(block: list[Line], made: Sequence[Piece], text: str) -> None:
 
 
 def _column(line: Line, made: Sequence[Piece], text: str) -> int:
-    """Where the sign stood, counted from the field's beginning; 0 if it was on another line."""
+    """Return the offset of the sign from the start of the field; 0 if it was on another line."""
     first = made[line.first]
     sign = made[first.equals].start
     return 0 if "\n" in text[first.start : sign] else sign - first.start
@@ -66,7 +66,7 @@ def _padded(line: Line, made: Sequence[Piece], text: str) -> bool:
 
 
 def _joins(line: Line, column: int, made: Sequence[Piece], text: str) -> bool:
-    """Whether a field below a group gets its sign into the group's column."""
+    """Return True if the sign of the field below a group moves to the group's column."""
     short = line.columns[made[line.first].equals] < column
     return short and made[line.last].role != "open" and not _padded(line, made, text)
 
@@ -81,7 +81,7 @@ def _align(group: list[Line], made: Sequence[Piece]) -> None:
 
 
 def align_comments(lines: Sequence[Line], made: Sequence[Piece], text: str) -> dict[int, int]:
-    """The column of each line's comment, for lines whose comments were aligned with a neighbour's."""
+    """Return the column of each line's comment, for lines whose comments were aligned with those of adjacent lines."""
     found: dict[int, int] = {}
     group: list[int] = []
     for i in range(len(lines) + 1):

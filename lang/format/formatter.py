@@ -1,9 +1,8 @@
-"""The formatter: one look for every text, and never another meaning.
+"""Format source texts in one style, without a change of meaning.
 
-An author's line breaks are kept, so lists and calls stay as they were arranged; what lies between them is fixed: two
-blanks a level, one blank between words, no comma where a new line separates fields, one after the last element of a
-list that ends on a line of its own, at most one blank line, and no line over 120 columns that can be broken. Comments
-stay where they are, and so do `=` signs that were lined up.
+The formatter keeps the author's line breaks, comments and aligned `=` signs. It normalises the rest: two spaces per
+level, one space between tokens, no comma where a line break separates fields, a comma after the last element of a list
+whose bracket is on its own line, at most one blank line, and no line over 120 columns that can be broken.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from fpack.store.errors import FpackError
 from . import tokens
 from .align import align_comments, align_fields
 from .layout import Layout, Line
-from .tokens import ENDS, Facts, Piece, structure
+from .tokens import ENDS, Piece, TreeFacts, structure
 from .wrap import wrap
 
-_ROUNDS = 400  # line breaks that are put in one after the other, deeper and deeper
-_PASSES = 6
+_ROUNDS = 400  # the limit for rounds of line breaks in one pass
+_PASSES = 6  # the limit for passes until the text no longer changes
 
 
 class Unformattable(FpackError):
-    """A text that the formatter would have changed the meaning of: a fault of the formatter, never of the text."""
+    """The error for a text whose meaning the formatter would have changed: a bug of the formatter."""
 
 
 def format_source(source: Source, cache: str | Path | None) -> str:
-    """The text in the language's one style, ending in a line feed. EvalError for what is no text of the language."""
+    """Return the formatted text, which ends in a line feed; raise EvalError for a syntax error."""
     tree = parse(source, cache)
     text = _pass(source, tree)
     for _ in range(_PASSES):
@@ -47,14 +46,15 @@ def format_source(source: Source, cache: str | Path | None) -> str:
 
 
 def meaning(node: Any) -> Any:
-    """A syntax tree without places: two texts with equal ones evaluate to the same."""
+    """Return a syntax tree without positions, as a flat list. Texts with equal lists evaluate to the same value."""
     done: list[Any] = []
     todo: list[Any] = [node]
-    while todo:  # without recursion, for trees are as deep as their texts
+    while todo:  # not recursive, because a tree can be very deep
         at = todo.pop()
         if at.__class__ is tuple and len(at) > 2 and at[1].__class__ is int and at[2].__class__ is int:
             done.append((at[0], len(at)))
-            # A selection's tail is the place of its key; a field with a type, an error yet to be told, holds a token.
+            # The end of a selection is the position of its key. A field with a type (an error that the compiler
+            # reports later) contains a token.
             inner = at[3:5] if at[0] == "sel" else (at[3][1], *at[4:]) if at[0] == "typed" else at[3:]
             todo.extend(inner)
         elif at.__class__ is tuple or at.__class__ is list:
@@ -66,7 +66,7 @@ def meaning(node: Any) -> Any:
 
 
 def comments(source: Source) -> list[str]:
-    """All comments of a text, in order."""
+    """Return all comments of a text, in order."""
     found = []
     for piece in tokens.pieces(source, tokenize(source)):
         found += [piece.trailing] if piece.trailing else []
@@ -76,13 +76,13 @@ def comments(source: Source) -> list[str]:
 
 def _refused(source: Source) -> Unformattable:
     return Unformattable(
-        "This text cannot be formatted", where=source.name, why="the result would not be the same text",
-        hint="this is a fault of the formatter: report it with the text",
+        "This text cannot be formatted", where=source.name, why="the result would have another meaning",
+        hint="this is a bug of the formatter: report it with the text",
     )  # fmt: skip
 
 
 def _pass(source: Source, tree: Any) -> str:
-    facts = Facts(tree)
+    facts = TreeFacts(tree)
     made = tokens.pieces(source, tokenize(source))
     lines: list[Line] = []
     for _ in range(_ROUNDS):
@@ -103,7 +103,7 @@ def _written(lines: list[Line], columns: dict[int, int]) -> str:
             shown.append("")
         text = line.text if line.raw else " " * line.indent + line.text
         opens = i + 1 < len(lines) and (lines[i + 1].raw or lines[i + 1].tail)
-        if not line.raw and not opens:  # blanks before the end of a line in a string are the string's
+        if not line.raw and not opens:  # trailing spaces inside a string are part of the string
             text = text.rstrip(" ")
         if line.comment:
             text = f"{text:<{columns.get(i, 1) - 1}} {line.comment}"
@@ -111,8 +111,8 @@ def _written(lines: list[Line], columns: dict[int, int]) -> str:
     return "".join(f"{line}\n" for line in shown)
 
 
-def _tidy(made: list[Piece], facts: Facts) -> list[Piece]:
-    """The pieces with the commas that the style wants, and brackets that end on a line of their own or do not."""
+def _tidy(made: list[Piece], facts: TreeFacts) -> list[Piece]:
+    """Return the pieces with commas and the line breaks before closing brackets normalised."""
     kept: list[Piece] = []
     for i, piece in enumerate(made):
         after = made[i + 1] if i + 1 < len(made) else piece
@@ -127,8 +127,8 @@ def _tidy(made: list[Piece], facts: Facts) -> list[Piece]:
     return kept
 
 
-def _wants_comma(piece: Piece, i: int, made: list[Piece], facts: Facts) -> bool:
-    """Whether a comma is to stand before a bracket that begins a line: after the last element or argument."""
+def _wants_comma(piece: Piece, i: int, made: list[Piece], facts: TreeFacts) -> bool:
+    """Return True if a closing bracket that begins a line needs a comma before it, after an element or argument."""
     opener = made[piece.partner]
     if opener.kind not in ("[", "CALL_PAREN") or made[i - 1].kind == "," or piece.partner == i - 1:
         return False
@@ -138,14 +138,14 @@ def _wants_comma(piece: Piece, i: int, made: list[Piece], facts: Facts) -> bool:
 
 
 def _is_type(at: int, made: list[Piece]) -> bool:
-    """Whether a `[` begins a type: after the colon or the bar of one, or in such brackets."""
+    """Return True if a `[` begins a type: after a colon or bar, or inside the brackets of another type."""
     while at > 0 and made[at].kind == "[":
         at -= 1
     return made[at].kind in (":", "BAR")
 
 
-def _spare(piece: Piece, i: int, made: list[Piece], facts: Facts) -> bool:
-    """Whether a comma says nothing: before an end on its line, and in records before a new line."""
+def _spare(piece: Piece, i: int, made: list[Piece], facts: TreeFacts) -> bool:
+    """Return True if a comma is redundant: before a closing bracket on its line, or in records before a line break."""
     after = made[i + 1]
     if piece.begins_line:
         return False

@@ -1,7 +1,8 @@
-"""Pieces to lines: which blanks stand between them, and how far each line is moved in.
+"""Lay out pieces in lines: compute the spaces between pieces and the indentation of lines.
 
-A line that begins an item stands two blanks inside its bracket; one that goes on with an item, two blanks inside the
-line on which the item began. `then`, `else` and `in` stand below their `if` and `let`.
+A line that begins an item is indented by two spaces relative to its bracket. A line that continues an item is indented
+by two spaces relative to the line on which the item began. `then`, `else` and `in` are aligned with their `if` and
+`let`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ STEP = 2
 
 @dataclass(slots=True)
 class Line:
-    """One line of the text to be. first, last: the pieces on it, -1 if none begins here. text: without indentation.
+    """One line of the formatted text. first, last: its pieces, -1 if none begins here. text: without indentation.
 
-    raw: it lies inside a block string. tail: it begins with the end of a block string, which is the piece `first`.
+    raw: the line is inside a block string. tail: the line begins with the end of a block string, the piece `first`.
     """
 
     indent: int
@@ -25,22 +26,23 @@ class Line:
     last: int = -1
     text: str = ""
     comment: str = ""
-    blank: bool = False  # a blank line comes before it
+    blank: bool = False  # a blank line precedes this line
     columns: dict[int, int] = field(default_factory=dict)  # where pieces begin in `text`
     raw: bool = False
     tail: bool = False
 
     @property
     def width(self) -> int:
-        """The columns that it takes, less its comment."""
+        """The number of columns of the line without its comment."""
         return self.indent + len(self.text)
 
 
 @dataclass(slots=True)
 class _Frame:
-    """kind: file, bracket, let, item, if, assert, for or body. items: where items in it begin, close: its end.
+    """The indentation inside one construct.
 
-    more: where lines begin that go on in it. base: where `then`, `else` and `in` stand.
+    kind: file, bracket, let, item, if, assert, for or body. items: the indentation of items, close: of the closing
+    bracket, more: of continuation lines, base: of `then`, `else` and `in`.
     """
 
     kind: str
@@ -52,7 +54,7 @@ class _Frame:
 
 
 class Layout:
-    """Lays pieces out, with the line breaks that they have."""
+    """The layout of pieces with their present line breaks."""
 
     def __init__(self, made: list[Piece]) -> None:
         self.made = made
@@ -60,7 +62,7 @@ class Layout:
         self.stack = [_Frame("file", more=STEP)]
 
     def run(self) -> list[Line]:
-        """The lines. Comments on lines of their own are lines without pieces."""
+        """Return the lines. A comment on its own line is a line without pieces."""
         for i, piece in enumerate(self.made):
             self._piece(i, piece)
         return self.lines
@@ -68,7 +70,7 @@ class Layout:
     def _piece(self, i: int, piece: Piece) -> None:
         before = self.made[i - 1] if i else None
         inner = self._inner(piece)
-        indent = self._place(piece)
+        indent = self._indentation(piece)
         if piece.trailing and self.lines:
             self.lines[-1].comment = piece.trailing
         opened = before is None or before.role == "open"
@@ -92,14 +94,14 @@ class Layout:
             line.text += piece.text
 
     def _inner(self, piece: Piece) -> int:
-        """Where comments before what ends a bracket or a `let` belong: with the items. -1 for other pieces."""
+        """Return the indentation of comments before the end of a bracket or `let`; -1 for other pieces."""
         if piece.role != "close" and not (piece.role == "in" and self.made[piece.partner].role == "let"):
             return 0 if piece.kind == "END" else -1
         kind = "bracket" if piece.role == "close" else "let"
         return next(frame.items for frame in reversed(self.stack) if frame.kind == kind)
 
-    def _place(self, piece: Piece) -> int:
-        """Leave what ends before a piece; where it stands if it begins a line."""
+    def _indentation(self, piece: Piece) -> int:
+        """Leave the constructs that end before a piece, and return the indentation of a line that begins with it."""
         role = piece.role
         if piece.kind == "END":
             return 0
@@ -131,7 +133,7 @@ class Layout:
         return self.stack[-1].more
 
     def _push(self, i: int, piece: Piece, line: Line) -> None:
-        """Enter what begins with a piece."""
+        """Enter the constructs that begin with a piece."""
         starts = line.first == i and not line.tail
         if piece.item or piece.role == "clause":
             self.stack.append(_Frame("item", more=line.indent + STEP))
@@ -162,7 +164,7 @@ class Layout:
         return self.stack[-1]
 
     def _block(self, piece: Piece, line: Line) -> None:
-        """A block string: its lines stand two blanks inside the line on which it begins, its end below that."""
+        """Add the lines of a block string, indented by two spaces, with its closing quotes below its first line."""
         head, *rest = piece.text.split("\n")
         if head.rstrip(" \t") == '"""':
             head = '"""'
@@ -171,24 +173,24 @@ class Layout:
         margin = _margin(rest if not closing else body)
         line.text += head
         if head != '"""' or margin is None:
-            # Beside text after the quotes, or with tabs, it is best left as it is.
+            # Text after the opening quotes, or tabs: keep the string unchanged.
             shown, column = rest, 0
         elif closing:
             inner = " " * (line.indent + STEP)
-            shown, column = [inner + each[margin:] if each.strip(" \t") else "" for each in body], line.indent
+            shown, column = [inner + text[margin:] if text.strip(" \t") else "" for text in body], line.indent
             shown.append('"""')
         else:
             inner = " " * (line.indent + STEP)
-            shown, column = [inner + each[margin:] if each.strip(" \t") else "" for each in rest], 0
-        self.lines += [Line(0, -1, text=each, raw=True) for each in shown[:-1]]
+            shown, column = [inner + text[margin:] if text.strip(" \t") else "" for text in rest], 0
+        self.lines += [Line(0, -1, text=text, raw=True) for text in shown[:-1]]
         self.lines.append(Line(column, line.last, line.last, shown[-1], tail=True))
 
 
 def _margin(lines: list[str]) -> int | None:
-    """The blanks that the lines of a block have in common; None if other signs than blanks are among them."""
-    full = [each for each in lines if each.strip(" \t")]
+    """Return the number of leading spaces that the lines of a block have in common; None if there are tabs."""
+    full = [line for line in lines if line.strip(" \t")]
     if not full:
         return 0
-    if any("\t" in each[: len(each) - len(each.lstrip(" \t"))] for each in full):
+    if any("\t" in line[: len(line) - len(line.lstrip(" \t"))] for line in full):
         return None
-    return min(len(each) - len(each.lstrip(" ")) for each in full)
+    return min(len(line) - len(line.lstrip(" ")) for line in full)

@@ -1,8 +1,7 @@
-"""What the formatter works on: the tokens of a text as pieces, each with the line breaks and comments before it, and
-the structure that says what each piece is for.
+"""Convert the tokens of a text to pieces for the formatter, with the comments and line breaks before each piece.
 
-A string is one piece, whatever is in it. New lines are no pieces but marks of the piece that follows, so a text keeps
-the line breaks that its author chose unless the formatter has a reason to move one.
+A whole string is one piece. A line break is an attribute of the piece that follows it, so a text keeps the line breaks
+of its author unless the formatter moves one. `structure` gives each piece its role in the grammar.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ CLOSERS = frozenset([")", "]", "}", "INTERP_END"])
 BRACES = frozenset(["LBRACE", "CALL_BRACE"])
 ENDS = frozenset(
     ["NAME", "INT", "FLOAT", "PATH", "STRING", "INTERP_END", "TRUE", "FALSE", "NULL", ")", "]", "}"]
-)  # what a value can end with
+)  # the tokens that can end a value
 _TIGHT_AFTER = frozenset(["LPAR", "CALL_PAREN", "[", "INTERP", "...", "!", ".", "unary"])
 _TIGHT_BEFORE = frozenset([")", "]", "INTERP_END", ",", ".", ":", "CALL_PAREN"])
 
@@ -27,10 +26,11 @@ _TIGHT_BEFORE = frozenset([")", "]", "INTERP_END", ",", ".", ":", "CALL_PAREN"])
 class Piece:
     """One token, or one whole string.
 
-    kind: the token's, `unary` for a sign before its operand, `END` behind the last. text: as it is to be written.
-    start, end: where it was read. breaks: 0 where it follows on the same line, 1 on a new one, 2 after a blank line.
-    trailing: a comment at the end of the line before. comments: those on lines of their own before the piece, each
-    with whether a blank line comes before it. block: it is a string of several lines, which may be indented anew.
+    kind: the kind of the token, `unary` for a sign before its operand, or `END` after the last token. text: the text to
+    write. start, end: the offsets of the token. breaks: 0 if the piece is on the same line as the one before, 1 if on a
+    new line, 2 if after a blank line. trailing: a comment at the end of the line before. comments: comments on lines
+    of their own before the piece, each with a flag for a blank line before it. block: the piece is a string of several
+    lines, which may be indented again.
     """
 
     kind: str
@@ -41,22 +41,22 @@ class Piece:
     trailing: str = ""
     comments: list[tuple[bool, str]] = field(default_factory=list)
     block: bool = False
-    separated: bool = False  # the new line before it separates two entries
-    # What `structure` finds out.
+    separated: bool = False  # the line break before it separates two entries
+    # Set by `structure`.
     role: str = ""
     partner: int = -1  # the other bracket, or the `if`, `let` or `assert` that a part belongs to
-    item: bool = False  # it begins an entry, an element or an argument
-    inside: int = -1  # the bracket or `let` around it, -1 for the file
-    equals: int = -1  # of an item's first piece: the `=` after its name
+    item: bool = False  # the piece begins an entry, an element or an argument
+    inside: int = -1  # the enclosing bracket or `let`, -1 for the file
+    equals: int = -1  # for the first piece of an item: the `=` after its name
 
     @property
     def begins_line(self) -> bool:
-        """Whether it stands first on a line."""
+        """True if the piece is the first on its line."""
         return self.breaks > 0 or bool(self.comments) or bool(self.trailing)
 
 
-class Facts:
-    """What only the syntax tree tells: where patterns, clauses of comprehensions, and asserts among fields begin."""
+class TreeFacts:
+    """The offsets of patterns and of clauses of comprehensions, which only the syntax tree can tell."""
 
     def __init__(self, tree: Any) -> None:
         self.patterns: set[int] = set()
@@ -77,7 +77,7 @@ class Facts:
 
 
 def pieces(source: Source, tokens: list[Token]) -> list[Piece]:
-    """The pieces of a text, with an END behind them."""
+    """Return the pieces of a text, with an END after the last."""
     text = source.text
     made: list[Piece] = []
     at, last, separated = 0, 0, False
@@ -107,7 +107,7 @@ def pieces(source: Source, tokens: list[Token]) -> list[Piece]:
 
 
 def _gap(piece: Piece, gap: str, first: bool) -> None:
-    """Put the comments and line breaks before a piece into it."""
+    """Set the comments and line breaks of a piece from the text before it."""
     lines = gap.split("\n")
     blank = False
     for i, line in enumerate(lines):
@@ -126,9 +126,10 @@ def _gap(piece: Piece, gap: str, first: bool) -> None:
 
 
 def _string(text: str, tokens: list[Token], at: int) -> tuple[int, int, str, bool]:
-    """A string with expressions in it, from its first token.
+    """Read a string with interpolations from its first token.
 
-    The index after it, its end, how it is written, and whether its own lines are all the lines that it has.
+    Return the index after its last token, the end offset, the text to write, and True if no interpolation contains a
+    line break.
     """
     parts, plain = [], True
     quotes = str(tokens[at][1])
@@ -151,9 +152,9 @@ def _string(text: str, tokens: list[Token], at: int) -> tuple[int, int, str, boo
 
 
 def _interpolation(text: str, tokens: list[Token], at: int) -> tuple[int, int, str]:
-    """`${ ... }` inside a string: the index after it, its end, and how it is written.
+    """Read `${ ... }` inside a string; return the index after its last token, the end offset and the text to write.
 
-    What stands on one line gets the usual blanks. Anything else stays as it is, since lines in strings have a meaning.
+    An interpolation on one line is formatted. One with line breaks is kept unchanged, because they affect the string.
     """
     begin, depth, inner = tokens[at][2], 1, []
     made = [Piece("INTERP", "${", tokens[at][2], tokens[at][3])]
@@ -182,21 +183,21 @@ def _interpolation(text: str, tokens: list[Token], at: int) -> tuple[int, int, s
 
 
 def blank_between(before: Piece, after: Piece) -> bool:
-    """Whether a blank stands between two pieces on one line."""
+    """Return True if there is a space between two pieces on one line."""
     if before.kind == "PATH" and after.kind == ".":
-        return True  # else the dot would belong to the path
+        return True  # otherwise the dot would become part of the path
     if before.kind in BRACES and after.kind == "}":
         return False
     return before.kind not in _TIGHT_AFTER and after.kind not in _TIGHT_BEFORE
 
 
-def structure(made: list[Piece], facts: Facts) -> None:
-    """Give each piece its role: what of the grammar it is a part of.
+def structure(made: list[Piece], facts: TreeFacts) -> None:
+    """Set the role of each piece in the grammar.
 
-    Roles: open, close, separator (of two items), clause (of a comprehension), if, then, else, let, in, assert, comma
-    (of an assert), equals (after an item's name), and "" for all others.
+    The roles are open, close, separator (of two items), clause (of a comprehension), if, then, else, let, in, assert,
+    comma (of an assert), equals (after the name of an item), and "" for all other pieces.
     """
-    stack: list[list[Any]] = [["file", -1, ""]]  # kind, the index of the piece that began it, how far it is
+    stack: list[list[Any]] = [["file", -1, ""]]  # kind, index of the first piece, phase
     fresh = True  # the next piece begins an item
 
     def drop_to(*kinds: str) -> list[Any]:
@@ -264,7 +265,7 @@ def _container(stack: list[list[Any]]) -> int:
 
 
 def _item_start(made: list[Piece], equals: int) -> int:
-    """The piece that began the item whose `=` this is; -1 if it is some other's."""
+    """Return the first piece of the item that an `=` belongs to; -1 if the `=` belongs to no item of this level."""
     at = equals - 1
     while at >= 0:
         if made[at].role == "close":

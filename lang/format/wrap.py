@@ -1,7 +1,7 @@
-"""Lines that are too long, and the line breaks that make them shorter.
+"""Break lines that are too long.
 
-Breaks are only added, never where they would separate what belongs together: inside of brackets, before `else`, before
-an operator and after `=`, none of which a new line can end.
+Line breaks are only added, and only where they cannot end the expression: inside brackets, before `else`, before an
+operator and after `=`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from .layout import STEP, Line
 from .tokens import Piece
 
 WIDTH = 120
-_LEAST = 16  # columns between two brackets that are worth a break
+_LEAST = 16  # minimal columns between two brackets that are broken
 _LEVELS = {"|>": 1, "||": 3, "&&": 4, "+": 7, "-": 7, "*": 8, "/": 8}
 
 
 def wrap(lines: list[Line], made: list[Piece]) -> bool:
-    """Break each line that is too long once, in the best way there is; whether any was broken."""
+    """Break each line that is too long once, in the best way; return True if a line was broken."""
     broken = False
     for line in lines:
         if line.width > WIDTH and line.first >= 0 and not line.raw:
@@ -39,7 +39,7 @@ def _wrap(line: Line, made: list[Piece]) -> bool:
 
 
 def _outermost(first: int, last: int, made: list[Piece]) -> list[tuple[int, int]]:
-    """The pairs of brackets that open and close on the line, less those inside another."""
+    """Return the outermost pairs of brackets that open and close on the line."""
     found = []
     i = first
     while i <= last:
@@ -53,7 +53,7 @@ def _outermost(first: int, last: int, made: list[Piece]) -> list[tuple[int, int]
 
 
 def _break(made: list[Piece], indices: list[int]) -> bool:
-    """Begin a line with each of the pieces; whether there was one that did not begin one."""
+    """Begin a line with each of the pieces; return True if this adds a line break."""
     new = [i for i in indices if not made[i].begins_line]
     for i in new:
         made[i].breaks = 1
@@ -61,7 +61,7 @@ def _break(made: list[Piece], indices: list[int]) -> bool:
 
 
 def _after_signature(line: Line, made: list[Piece], flat: list[int]) -> bool:
-    """NAME(PARAMETERS) = BODY: the body on a line of its own."""
+    """Break NAME(PARAMETERS) = BODY before the body."""
     equals = [i for i in flat if made[i].role == "equals" and made[i - 1].role == "close" and i < line.last]
     return bool(equals) and line.columns[equals[0]] < WIDTH and _break(made, [equals[0] + 1])
 
@@ -71,7 +71,7 @@ def _before_else(made: list[Piece], flat: list[int]) -> bool:
 
 
 def _in_brackets(line: Line, made: list[Piece], outer: list[tuple[int, int]]) -> bool:
-    """The widest pair: each item, each clause of a comprehension, and the end on lines of their own."""
+    """Break the widest pair of brackets: before each item, each clause of a comprehension, and the closing bracket."""
     pairs = [(line.columns[b] - line.columns[a], a, b) for a, b in outer if made[a].kind != "INTERP"]
     if not pairs:
         return False
@@ -79,7 +79,7 @@ def _in_brackets(line: Line, made: list[Piece], outer: list[tuple[int, int]]) ->
     if width < _LEAST:
         return False
     while made[a + 1].role == "open" and made[a + 1].partner == b - 1 and b - a > 3:
-        a, b = a + 1, b - 1  # the brackets of the only argument are broken, not those around it
+        a, b = a + 1, b - 1  # break the brackets of an only argument, not those around it
     parts = [i for i in range(a + 1, b) if made[i].inside == a and (made[i].item or made[i].role == "clause")]
     return _break(made, [*parts, b])
 
@@ -92,7 +92,7 @@ def _after_then(line: Line, made: list[Piece], flat: list[int]) -> bool:
 
 
 def _before_operators(made: list[Piece], flat: list[int]) -> bool:
-    """A chain of operators: a line begins with each of those that bind least."""
+    """Break a chain of operators before each operator of the lowest precedence."""
     found = [(_LEVELS[made[i].text], i) for i in flat if made[i].kind in ("OP", "-") and made[i].text in _LEVELS]
     if not found:
         return False
@@ -101,7 +101,7 @@ def _before_operators(made: list[Piece], flat: list[int]) -> bool:
 
 
 def _after_equals(line: Line, made: list[Piece], flat: list[int]) -> bool:
-    """The value on a line of its own, if it fits there."""
+    """Break after `=`, if the value then fits on its line."""
     for i in flat:
         if made[i].role == "equals" and i < line.last:
             fits = line.indent + STEP + len(line.text) - line.columns[i + 1] <= WIDTH

@@ -1,4 +1,4 @@
-"""What builtins ask of their arguments: each function evaluates one and refuses what it cannot be."""
+"""Evaluate and check the arguments of builtins."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .values import Value, describe, evaluated
 
 MAX_BITS = 64
 _STRINGS = {str}
-_VARIADIC = 0x04  # a code object's flag for `*args`
+_VARIADIC = 0x04  # the flag of a code object that takes `*args`
 
 
-class Unfit(Fault):
-    """An argument that its builtin cannot take.
+class ArgumentError(Fault):
+    """An argument that its builtin does not accept.
 
-    given: the argument; it is found among those of the call, to point to it. text: what is wrong, to follow the
-    builtin's name.
+    given: the argument, by which the error finds the place of the argument in the call. text: the message, without the
+    builtin's name that precedes it.
     """
 
     def __init__(self, given: Value, text: str, *, why: str = "", hint: str = "") -> None:
@@ -28,65 +28,71 @@ class Unfit(Fault):
         self.text = text
 
 
-def wrong(value: Value, wanted: str, hint: str = "") -> Unfit:
-    """The fault of an argument that is something else than `wanted`."""
-    return Unfit(value, f"takes {wanted}, and this is {describe(value)}", hint=hint)
+def wrong_type(value: Value, wanted: str, hint: str = "") -> ArgumentError:
+    """Return the error for an argument of the wrong type. wanted: the accepted types, in words."""
+    return ArgumentError(value, f"takes {wanted}, and this is {describe(value)}", hint=hint)
 
 
 def list_of(value: Value) -> list[Value]:
-    """A list argument."""
+    """Return the list that an argument evaluates to; raise ArgumentError for any other type."""
     value = evaluated(value)
     if value.__class__ is list:
         return value
     hint = "values(RECORD) are its fields' values, names(RECORD) their names" if isinstance(value, dict) else ""
-    raise wrong(value, "a list", hint)
+    raise wrong_type(value, "a list", hint)
 
 
 def text_of(value: Value) -> str:
-    """A string argument."""
+    """Return the string that an argument evaluates to; raise ArgumentError for any other type."""
     value = evaluated(value)
     if value.__class__ is str:
         return value
     hint = 'write "${VALUE}" for its text' if value.__class__ in (int, float, bool) else ""
-    raise wrong(value, "a string", hint)
+    raise wrong_type(value, "a string", hint)
 
 
 def int_of(value: Value) -> int:
-    """An integer argument."""
+    """Return the integer that an argument evaluates to; raise ArgumentError for any other type."""
     value = evaluated(value)
     if value.__class__ is int:
         return bounded(value)
-    hint = "to-int(STRING) is the number that it spells" if value.__class__ is str else ""
-    raise wrong(value, "an int", hint)
+    hint = "to-int(STRING) converts a string to a number" if value.__class__ is str else ""
+    raise wrong_type(value, "an int", hint)
 
 
 def bounded(value: int) -> int:
-    """`value`, if it has 64 bits. Sums may have more for a while; as text, some would take hours."""
+    """Return `value`; raise Fault if it needs more than 64 bits.
+
+    Sums are not checked when they are computed. The conversion of a huge integer to text would take hours.
+    """
     if value.bit_length() > MAX_BITS:
         raise Fault("This number is too large", why="integers have 64 bits")
     return value
 
 
 def record_of(value: Value) -> dict[str, Value]:
-    """A record argument whose fields can be listed."""
+    """Return the record that an argument evaluates to; raise an error if it is none or its fields cannot be listed."""
     value = evaluated(value)
     if not isinstance(value, dict):
-        raise wrong(value, "a record")
+        raise wrong_type(value, "a record")
     return fields(value)
 
 
 def function_of(value: Value, takes: int) -> Callable[..., Value]:
-    """A function argument that can be called with so many arguments."""
+    """Return the function that an argument evaluates to; raise an error if it cannot take `takes` arguments."""
     value = evaluated(value)
     if value.__class__ is not FunctionType:
         hint = "write x => EXPRESSION" if takes == 1 else "write (a, b) => EXPRESSION"
-        raise wrong(value, "a function", hint)
+        raise wrong_type(value, "a function", hint)
     check_arity(value, takes)
     return value
 
 
 def check_arity(function: FunctionType, takes: int, whom: str = "") -> None:
-    """Refuse a function that cannot be called with so many arguments. whom: what calls it, if it is no builtin."""
+    """Raise an error if a function cannot be called with `takes` arguments.
+
+    whom: the name of the caller, if the caller is not a builtin.
+    """
     code = function.__code__
     most = code.co_argcount
     least = most - len(function.__defaults__ or ())
@@ -94,23 +100,23 @@ def check_arity(function: FunctionType, takes: int, whom: str = "") -> None:
         names = ", ".join("{ ... }" if n.startswith(".") else n for n in code.co_varnames[:most])
         number = "one argument" if takes == 1 else f"{takes} arguments"
         text = f"calls this function with {number}, and it takes ({names})"
-        raise Fault(f"{quote(whom)} {text}") if whom else Unfit(function, text)
+        raise Fault(f"{quote(whom)} {text}") if whom else ArgumentError(function, text)
 
 
 def strings_of(value: Value) -> list[str]:
-    """A list of strings."""
+    """Return the list of strings that an argument evaluates to; raise ArgumentError for anything else."""
     given = list_of(value)
     if set(map(type, given)) <= _STRINGS:
         return given
     found = [evaluated(item) for item in given]
     for i, item in enumerate(found):
         if item.__class__ is not str:
-            raise Unfit(evaluated(value), f"takes a list of strings, and element {i} is {describe(item)}")
+            raise ArgumentError(evaluated(value), f"takes a list of strings, and element {i} is {describe(item)}")
     return found
 
 
-def true(value: Value) -> bool:
-    """What a function gave that must give true or false."""
+def check_bool(value: Value) -> bool:
+    """Return the result of a function that must return true or false; raise Fault for anything else."""
     if value.__class__ is not bool:
-        raise Fault(f"The function gives true or false here, and it gave {describe(value)}")
+        raise Fault(f"The function must return true or false here, and it returned {describe(value)}")
     return bool(value)

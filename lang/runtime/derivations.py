@@ -1,4 +1,4 @@
-"""From values to derivations: forces arguments, finds what their strings mention, keeps what was made."""
+"""Turn records into derivations: evaluate the arguments, find the outputs that they reference, encode the result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fpack.lang.errors import Fault, quote
-from fpack.lang.runtime.placeholders import Known, Placeholders
+from fpack.lang.runtime.placeholders import KnownOutput, Placeholders
 from fpack.store import canonical
 from fpack.store import derivation as drv
 from fpack.store.derivation import Derivation, Output
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path as HostPath
 
 MAX_DEPTH = 100
-RESERVED = ("candidates", "outputs", "args")  # and kind and name
+RESERVED = ("candidates", "outputs", "args")  # fields that are not arguments, besides kind and name
 _RARE = frozenset(RESERVED)
 _NO_ARGUMENTS = frozenset(("kind", "name", *RESERVED))
-_MOST_SHAPES = 1000  # that are remembered
+_MAX_SHAPES = 1000  # cached shapes
 _NAME = itemgetter(0)
 _OUT = ["out"]
 _NONE: list[Output] = []
@@ -35,18 +35,18 @@ _LEAST, _MOST = -(1 << 63), (1 << 64) - 1
 
 
 class Sources(Protocol):
-    """What hashes files and directories of the user's project."""
+    """A hasher of files and directories of the user's project."""
 
     def hash(self, path: HostPath) -> bytes:
-        """The 32-byte digest of the tree at `path`, less what its .gitignore files leave out."""
+        """Return the 32-byte digest of the tree at `path`, without the files that .gitignore files exclude."""
         ...
 
 
 class Shape(NamedTuple):
-    """What derivations' records with the same fields have in common.
+    """Facts about `derivation` records that have the same fields.
 
-    names: the arguments', in order; values: gets theirs. plain: none of the other fields, but kind and name, is there.
-    mentions: names of arguments hold paths of the store.
+    names: the names of the arguments, sorted. values: gets the arguments in that order. plain: the record has no
+    reserved fields except kind and name. mentions: an argument's name holds a store path.
     """
 
     names: tuple[str, ...]
@@ -56,10 +56,10 @@ class Shape(NamedTuple):
 
 
 class Deriver:
-    """Makes derivations and remembers them.
+    """The derivations that one evaluation has made.
 
-    derivations: the encoding of each, by digest. source_paths: where each source lies, by its tree's digest in
-    hexadecimal.
+    derivations: the encoding of each derivation, by digest. source_paths: the path of each source, by the hexadecimal
+    digest of its tree.
     """
 
     def __init__(self, sources: Sources | None) -> None:
@@ -73,7 +73,7 @@ class Deriver:
     # ---- strings
 
     def text(self, value: Value) -> str:
-        """What an evaluated value is within a string."""
+        """Return the text of an evaluated value inside a string; raise Fault if the value has no text."""
         kind = value.__class__
         if kind is Record:
             out = value.get("out")
@@ -94,21 +94,21 @@ class Deriver:
             if isinstance(out, str):
                 return out
             if value.get("type") == "package":
-                hint = "its files are found in a container or a build that lists it in `packages`"
+                hint = "list it in the `packages` of a container or a build to use its files"
                 raise Fault("A Debian package has no path in the store", hint=hint)
-            raise Fault("A record has no text", hint="name the field that is meant, or use to-json")
+            raise Fault("A record has no text", hint="select a field of it, or use to-json")
         hint = {list: 'use join(LIST, " ")', type(None): "use `if VALUE == null then ... else ...`"}.get(kind, "")
         if kind is FunctionType:
             hint = "call it"
         raise Fault(f"{describe(value).capitalize()} has no text", hint=hint)
 
     def source(self, path: Path) -> str:
-        """The placeholder of a file or directory of the project."""
+        """Return the placeholder of a file or directory of the project."""
         found = self._paths.get(path.place)
         if found is not None:
             return found
         if self.sources is None:
-            raise Fault("Files cannot be taken into the store here")
+            raise Fault("Files cannot be added to the store here")
         from pathlib import Path as HostPath
 
         place = HostPath(path.place)
@@ -124,14 +124,14 @@ class Deriver:
         self._paths[path.place] = texts[0]
         return texts[0]
 
-    def mentioned(self, value: Value) -> list[str]:
-        """The placeholders that stand in the strings of a value, sorted."""
+    def references(self, value: Value) -> list[str]:
+        """Return the placeholders in the strings of a value, sorted."""
         return sorted(known.text for known in self.placeholders.in_fields({"": self._argument(value, "", 0)}))
 
     # ---- derivations
 
     def add(self, made: Derivation) -> list[str]:
-        """Keep a derivation; its outputs' placeholders."""
+        """Store a derivation and return the placeholders of its outputs."""
         return self._keep(made.encode(), made.name, made.outputs)
 
     def _keep(self, body: bytes, name: str, outputs: Iterable[str]) -> list[str]:
@@ -140,16 +140,16 @@ class Deriver:
         return self.placeholders.add(digest, name, outputs)
 
     def derive(self, record: Value) -> Record:
-        """The builtin `derivation`: a record of kind, name, candidates and arguments to a derivation's record.
+        """Return the value of the builtin `derivation` for a record of kind, name, candidates, outputs and arguments.
 
-        Its other fields are the arguments; those of `args` are too, whatever their names.
+        All other fields are arguments, and so are the fields of the record `args`, which may have any names.
         """
         if not isinstance(record, dict):
             raise Fault(f"`derivation` takes a record, and this is {describe(record)}")
         return self.derive_evaluated({n: force(v) if v.__class__ is Thunk else v for n, v in record.items()})
 
     def derive_evaluated(self, fields: dict[str, Value]) -> Record:
-        """As `derive`, of a record that is no other's. Fields may be thunks; quickest is where none is."""
+        """Derive from a record that nothing else refers to. Fields may be thunks; evaluated fields are faster."""
         kind, name = fields.get("kind"), fields.get("name")
         if kind.__class__ is not str or name.__class__ is not str:
             kind, name = self._string(fields, "kind"), self._string(fields, "name")
@@ -171,7 +171,7 @@ class Deriver:
                 else:
                     args[key] = self._argument(value, key, 1)
         except Fault:
-            # Of several faults, the one that was written first is told.
+            # Report the fault that comes first in the source text, not the first by name.
             self._in_written_order({n: v for n, v in fields.items() if n in shape.names}, "", 0)
             raise
         try:
@@ -197,7 +197,7 @@ class Deriver:
             values: Callable[[dict[str, Value]], tuple[Value, ...]] = itemgetter(*names)
         else:
             values = lambda fields: tuple(fields[name] for name in names)  # noqa: E731
-        if len(self._shapes) == _MOST_SHAPES:
+        if len(self._shapes) == _MAX_SHAPES:
             self._shapes.clear()
         found = Shape(names, values, _RARE.isdisjoint(fields), STORE in "\0".join(names))
         self._shapes[tuple(fields)] = found
@@ -221,9 +221,9 @@ class Deriver:
         return {**arguments, **more}
 
     def is_executable(self, value: Value) -> bool:
-        """Whether a file of the project, or a file that a derivation makes, is declared to be a program."""
+        """Return True if a file of the project, or the file that a derivation makes, is executable."""
         if isinstance(value, Path):
-            # By the bit that goes to the store, not by who asks.
+            # Test the mode bit that the store keeps, not the access rights of the current user.
             try:
                 mode = os.stat(value.place).st_mode
             except OSError:
@@ -233,12 +233,12 @@ class Deriver:
         return made.args.get("executable") is True
 
     def inputs(self, value: Value) -> list[str]:
-        """The placeholders of the outputs that a derivation is made from, sorted."""
+        """Return the placeholders of the outputs that a derivation is built from, sorted."""
         made = drv.decode(self.derivations[self.output(value).output.derivation])
         return self.placeholders.of(set(made.inputs))
 
-    def output(self, value: Value) -> Known:
-        """The output that a derivation's record, or a string that is a placeholder, stands for."""
+    def output(self, value: Value) -> KnownOutput:
+        """Return the output for a derivation's record or for a string that is a placeholder."""
         value = evaluated(value)
         text = evaluated(value.get("out")) if isinstance(value, dict) else value
         known = self.placeholders.find(text) if text.__class__ is str else None
@@ -252,7 +252,7 @@ class Deriver:
             what = (
                 f"A derivation needs the string {quote(name)}" if name not in fields else f"{quote(name)} is a string"
             )
-            raise Fault(what, why=f"this is {describe(value)}" if name in fields else "", field=name)
+            raise Fault(what, why=f"this value is {describe(value)}" if name in fields else "", field=name)
         return value
 
     def _list(self, fields: dict[str, Value], name: str) -> list[Value]:
@@ -262,7 +262,7 @@ class Deriver:
         return [evaluated(item) for item in value]
 
     def _argument(self, value: Value, where: str, depth: int) -> Any:
-        """The canonical form of an argument, its dicts in order."""
+        """Return the canonical form of an argument, with the keys of dicts sorted."""
         if value.__class__ is Thunk:
             value = force(value)
         kind = value.__class__
@@ -299,7 +299,7 @@ class Deriver:
         )
 
     def _items(self, items: list[Value], where: str, depth: int) -> list[Any]:
-        """The canonical form of a list's elements."""
+        """Return the canonical form of the elements of a list."""
         found = []
         for item in items:
             if item.__class__ is Thunk:
@@ -312,7 +312,7 @@ class Deriver:
         return found
 
     def _arguments(self, record: dict[str, Value], before: str, depth: int) -> dict[str, Any]:
-        """The canonical form of a record's fields, in order. before: the field's name that it is in, and a dot."""
+        """Return the canonical form of a record's fields, sorted. before: the path of the record, with a final dot."""
         depth += 1
         return {
             name: value if value.__class__ is str else self._argument(value, before + name, depth)
@@ -320,7 +320,7 @@ class Deriver:
         }
 
     def _in_written_order(self, value: Value, where: str, depth: int) -> None:
-        """Raise the fault that was written first in a value."""
+        """Raise the fault that comes first in a value, in the order of the source text."""
         value = evaluated(value)
         if depth < MAX_DEPTH and value.__class__ is list:
             for item in value:

@@ -1,4 +1,4 @@
-"""The errors of selecting a field that a value does not have."""
+"""Build the errors for selecting a field that a value does not have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN_FIELDS = 12
 
 
 def no_field(record: Any, name: str) -> Fault:
-    """The fault of selecting what is not there."""
+    """Return the error for a field that a record does not have."""
     what = f"There is no field {quote(name)}"
     if not isinstance(record, dict):
         return Fault(what)
@@ -25,7 +25,7 @@ def no_field(record: Any, name: str) -> Fault:
 
 
 def not_a_record(value: Any, name: str) -> Fault:
-    """The fault of selecting from what has no fields."""
+    """Return the error for selecting a field of a value that is not a record."""
     hint = "call it first" if value.__class__ is FunctionType else ""
     hint = "write get(LIST, INDEX) for an element" if value.__class__ is list else hint
     return Fault(f"{describe(value).capitalize()} has no field {quote(name)}", hint=hint)

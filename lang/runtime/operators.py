@@ -1,6 +1,7 @@
-"""The runtime of the generated code: operators, records, calls and loops, under the names that begin with a dot.
+"""Provide the runtime functions of generated code: operators, records, calls and loops.
 
-What makes records anew is in changes.py, what checks the types of arguments in parameters.py.
+Generated code calls these functions by the names in RUNTIME, which begin with a dot. The runtime functions for `.with`
+and `.extend` are in record_update.py, those for the types of parameters in parameter_types.py.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _BITS = 63
 
 
 def add(a: Value, b: Value) -> Value:
-    """`+`: of numbers, strings and lists."""
+    """Evaluate `a + b`: add numbers, join strings or lists, or extend a path."""
     ca = a.__class__
     if ca is b.__class__ and (ca is int or ca is str or ca is list):
         return a + b
@@ -34,14 +35,14 @@ def add(a: Value, b: Value) -> Value:
         return joined(a, b)
     hint = ""
     if ca is str or b.__class__ is str:
-        hint = 'put a value into a text with "${VALUE}"'
+        hint = 'write "${VALUE}" to put a value into a string'
     elif isinstance(a, dict) and isinstance(b, dict):
-        hint = "records are joined with { ...a, ...b }"
+        hint = "write { ...a, ...b } to join records"
     raise _misfit("+", a, b, hint)
 
 
 def sub(a: Value, b: Value) -> Value:
-    """`-`."""
+    """Evaluate `a - b`."""
     if a.__class__ is int and b.__class__ is int:
         return a - b
     if _number(a) and _number(b):
@@ -50,7 +51,7 @@ def sub(a: Value, b: Value) -> Value:
 
 
 def mul(a: Value, b: Value) -> Value:
-    """`*`. An integer beyond 64 bits is an error: a few more steps would fill the memory."""
+    """Evaluate `a * b`; raise Fault beyond 64 bits, because repeated products would fill the memory."""
     if a.__class__ is int and b.__class__ is int:
         product = a * b
         if product.bit_length() > _BITS:
@@ -62,12 +63,12 @@ def mul(a: Value, b: Value) -> Value:
 
 
 def div(a: Value, b: Value) -> Value:
-    """`/`: of integers, the whole part of the quotient."""
+    """Evaluate `a / b`; the quotient of integers is rounded toward zero."""
     if not (_number(a) and _number(b)):
-        hint = "paths are joined in a string: " + '"${A}/b"' if a.__class__ in (str, Path) else ""
+        hint = 'write "${A}/b" to join paths' if a.__class__ in (str, Path) else ""
         raise _misfit("/", a, b, hint)
     if b == 0:
-        raise Fault("This divides by zero")
+        raise Fault("Division by zero")
     if a.__class__ is int and b.__class__ is int:
         quotient = a // b
         return quotient + 1 if quotient < 0 and quotient * b != a else quotient
@@ -75,7 +76,7 @@ def div(a: Value, b: Value) -> Value:
 
 
 def neg(a: Value) -> Value:
-    """Unary `-`."""
+    """Evaluate `-a`."""
     if not _number(a):
         raise Fault(f"`-` takes a number, and this is {describe(a)}")
     return -a
@@ -103,7 +104,7 @@ def _misfit(op: str, a: Value, b: Value, hint: str = "") -> Fault:
 
 
 def eq(a: Value, b: Value) -> bool:
-    """`==`: numbers by value, lists and records by their parts, derivations by what they build."""
+    """Evaluate `a == b`: compare numbers by value, lists and records by element, derivations by output path."""
     ca, cb = a.__class__, b.__class__
     if ca is cb and (ca is str or ca is int or ca is bool):
         return a == b  # type: ignore[no-any-return]
@@ -128,35 +129,35 @@ def _order(op: str, a: Value, b: Value) -> None:
 
 
 def lt(a: Value, b: Value) -> bool:
-    """`<`."""
+    """Evaluate `a < b`."""
     if a.__class__ is not int or b.__class__ is not int:
         _order("<", a, b)
     return a < b  # type: ignore[no-any-return]
 
 
 def le(a: Value, b: Value) -> bool:
-    """`<=`."""
+    """Evaluate `a <= b`."""
     if a.__class__ is not int or b.__class__ is not int:
         _order("<=", a, b)
     return a <= b  # type: ignore[no-any-return]
 
 
 def gt(a: Value, b: Value) -> bool:
-    """`>`."""
+    """Evaluate `a > b`."""
     if a.__class__ is not int or b.__class__ is not int:
         _order(">", a, b)
     return a > b  # type: ignore[no-any-return]
 
 
 def ge(a: Value, b: Value) -> bool:
-    """`>=`."""
+    """Evaluate `a >= b`."""
     if a.__class__ is not int or b.__class__ is not int:
         _order(">=", a, b)
     return a >= b  # type: ignore[no-any-return]
 
 
 def truth(a: Value) -> NoReturn:
-    """Refuse a condition that is neither true nor false."""
+    """Raise the error for a condition that is neither true nor false."""
     hint = ""
     if a.__class__ in (str, list, int) or isinstance(a, dict):
         hint = {"string": 'compare with == ""', "list": "compare with == []", "int": "compare with == 0"}.get(
@@ -168,7 +169,7 @@ def truth(a: Value) -> NoReturn:
 
 
 def fail(message: Value) -> NoReturn:
-    """A failed `assert`."""
+    """Raise the error of a failed `assert`."""
     if message.__class__ is not str:
         raise Fault(f"The message of an `assert` is a string, and this is {describe(message)}")
     raise Fault(message)
@@ -178,7 +179,7 @@ def fail(message: Value) -> NoReturn:
 
 
 def key(name: Value, taken: tuple[str, ...] = ()) -> str:
-    """A computed field name, which none of the record's other fields has."""
+    """Return a computed field name; raise Fault if it is no string or one of the names in `taken`."""
     if name.__class__ is not str:
         raise Fault(f"A field's name is a string, and this is {describe(name)}")
     if name in taken:
@@ -187,21 +188,21 @@ def key(name: Value, taken: tuple[str, ...] = ()) -> str:
 
 
 def put(record: dict[str, Value], name: str, value: Value) -> None:
-    """Add what a record comprehension makes."""
+    """Add a field that a record comprehension makes."""
     if name in record:
-        raise Fault(f"Two of the fields that are made here are named {quote(name)}")
+        raise Fault(f"The comprehension makes two fields named {quote(name)}")
     record[name] = value
 
 
 def field(base: Value, name: str) -> Value:
-    """`base.name`, which is kept evaluated."""
+    """Evaluate `base.name`, and store the evaluated field in the record."""
     if base.__class__ is Thunk:
         base = force(base)
     try:
         value = base[name]
     except (KeyError, TypeError) as error:
         if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-            raise  # of the field itself, which is found when it is asked for
+            raise  # raised by the evaluation of an on-demand field
         from fpack.lang.runtime.field_errors import no_field, not_a_record
 
         raise (no_field if isinstance(base, dict) else not_a_record)(base, name) from None
@@ -211,7 +212,7 @@ def field(base: Value, name: str) -> Value:
 
 
 def pick(base: Value, names: tuple[str, ...]) -> Value:
-    """What `base.a.b or ...` selects: MISSING where a field is missing or what should have it is null."""
+    """Select `base.a.b` for `base.a.b or ...`; return MISSING if a field is missing or the record is null."""
     value = base
     for name in names:
         if value is None:
@@ -230,24 +231,24 @@ def pick(base: Value, names: tuple[str, ...]) -> Value:
 
 
 def fields(value: Value) -> dict[str, Value]:
-    """What `...r` puts into a record."""
+    """Return the fields that `...value` adds to a record; raise Fault if they cannot be listed."""
     if not isinstance(value, dict):
-        hint = "`...` in a record takes a record; the lists of a list are joined with [...a, ...b]"
+        hint = "`...` in a record takes a record; write [...a, ...b] to join lists"
         raise Fault(f"This is {describe(value)}, not a record", hint=hint if value.__class__ is list else "")
     if value.__class__ is OnDemand:
-        raise Fault(f"{value.what.capitalize()} cannot be listed: its fields are found one by one")
+        raise Fault(f"The fields of {value.what} cannot be listed", why="each field is computed when it is selected")
     return value
 
 
 def items(value: Value) -> list[Value]:
-    """What `...xs` puts into a list."""
+    """Return the elements that `...value` adds to a list."""
     if value.__class__ is not list:
         raise Fault(f"This is {describe(value)}, not a list")
     return value
 
 
 def final(spreads: tuple[Value, ...], name: str, value: Value) -> Value:
-    """A field's value when spreads come after it: the last of them that has the field counts."""
+    """Evaluate a field that spreads follow: the last spread that has the field overrides it."""
     for spread in reversed(spreads):
         record = fields(evaluated(spread))
         if name in record:
@@ -255,28 +256,28 @@ def final(spreads: tuple[Value, ...], name: str, value: Value) -> Value:
     return evaluated(value)
 
 
-def loop(values: Value, each: Callable[[Value], None]) -> None:
-    """`for x in values`."""
+def loop(values: Value, body: Callable[[Value], None]) -> None:
+    """Run `for x in values`."""
     if values.__class__ is not list:
         hint = "write `for NAME, VALUE in RECORD` for a record's fields" if isinstance(values, dict) else ""
-        raise Fault(f"`for` goes through a list, and this is {describe(values)}", hint=hint)
+        raise Fault(f"`for` takes a list, and this is {describe(values)}", hint=hint)
     for value in values:
-        each(value)
+        body(value)
 
 
-def loop_pairs(record: Value, each: Callable[[str, Value], None]) -> None:
-    """`for name, value in record`."""
+def loop_pairs(record: Value, body: Callable[[str, Value], None]) -> None:
+    """Run `for name, value in record`."""
     if not isinstance(record, dict):
-        raise Fault(f"`for NAME, VALUE` goes through a record, and this is {describe(record)}")
+        raise Fault(f"`for NAME, VALUE` takes a record, and this is {describe(record)}")
     for name, value in fields(record).items():
-        each(name, value)
+        body(name, value)
 
 
 # ---- calls
 
 
 def positional(value: Value) -> list[Value] | tuple[()]:
-    """What `...value` gives a call by position."""
+    """Return the positional arguments that `...value` adds to a call."""
     if value.__class__ is list:
         return value
     if isinstance(value, dict):
@@ -285,14 +286,15 @@ def positional(value: Value) -> list[Value] | tuple[()]:
 
 
 def named(value: Value) -> dict[str, Value]:
-    """What `...value` gives a call by name."""
+    """Return the named arguments that `...value` adds to a call."""
     return fields(value) if isinstance(value, dict) else {}
 
 
 def take(given: Value, spec: tuple[str, tuple[str, ...], tuple[bool, ...], bool]) -> list[Value]:
-    """The fields of a record parameter, in the pattern's order, and the rest as a record if the pattern has one.
+    """Return the fields of a record argument in the pattern's order, then the rest as a record if the pattern has one.
 
-    spec: the function's name, the fields' names, which are required, and whether other fields are taken.
+    spec: the name of the function, the names of the fields, which fields are required, and whether the pattern takes
+    other fields.
     """
     function, names, required, rest = spec
     given = evaluated(given)

@@ -1,7 +1,7 @@
-"""The types of parameters: what a value must be to be given for one, and what to say where it is not.
+"""Check arguments against the types of parameters, and describe mismatches.
 
-A type is a name of parser.TYPES, or a tuple: the types that the elements of a list have. A parameter has a tuple of
-types, any one of which will do.
+A type is a name from `syntax.tree.TYPES`, or a tuple of types for a list whose elements have one of those types. A
+parameter has a tuple of types; an argument must match one of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PLURALS = {
 
 
 def check(value: Value, types: tuple[Type, ...], name: str, function: str) -> Value:
-    """An argument, evaluated, if it is of one of the types that its parameter asks for."""
+    """Return the evaluated argument; raise Fault if it matches none of its parameter's types."""
     value = evaluated(value)
     kind = type_name(value)
     if kind in types or fits(value, kind, types):
@@ -38,7 +38,7 @@ def check(value: Value, types: tuple[Type, ...], name: str, function: str) -> Va
 
 
 def fits(value: Value, kind: str, types: tuple[Type, ...]) -> bool:
-    """Whether an evaluated value, whose own type is `kind`, is of one of the types. Elements are evaluated."""
+    """Return True if an evaluated value of type `kind` matches one of the types. Evaluates the elements of lists."""
     if kind in types or "any" in types:
         return True
     if kind in ("int", "float"):
@@ -51,7 +51,7 @@ def fits(value: Value, kind: str, types: tuple[Type, ...]) -> bool:
 
 
 def special(value: dict[str, Value]) -> str:
-    """What a record is besides: a `package`, a `derivation`, or what else its field `type` says; else ""."""
+    """Return the string in a record's field `type`, such as `package` or `derivation`; "" if there is none."""
     if value.__class__ is OnDemand:
         return ""
     kind = evaluated(value.get("type"))
@@ -59,7 +59,7 @@ def special(value: dict[str, Value]) -> str:
 
 
 def wanted(types: tuple[Type, ...]) -> str:
-    """The types in words: `a string or null`, `a list of strings`."""
+    """Return the types in words: `a string or null`, `a list of strings`."""
     return " or ".join(_one(t) for t in types)
 
 
@@ -74,7 +74,7 @@ def _many(types: tuple[Type, ...]) -> str:
 
 
 def _first_other(value: list[Value], types: tuple[Type, ...]) -> int | None:
-    """The index of the first element that is of none of the types."""
+    """Return the index of the first element that matches none of the types."""
     for i, item in enumerate(value):
         item = evaluated(item)
         if not fits(item, type_name(item), types):
@@ -83,13 +83,13 @@ def _first_other(value: list[Value], types: tuple[Type, ...]) -> int | None:
 
 
 def _misfit(value: list[Value], types: tuple[Type, ...]) -> int | None:
-    """The element that keeps a list from being what is asked for, where a list of something is."""
+    """Return the index of the first element that does not match, if exactly one list type is accepted."""
     lists = [t for t in types if isinstance(t, tuple)]
     return _first_other(value, lists[0]) if len(lists) == 1 else None
 
 
 def _instead(value: Value, kind: str, types: tuple[Type, ...], name: str) -> str:
-    """How to write an argument of the type that is asked for, where that is plain."""
+    """Return a hint that shows how to write an argument of an accepted type; "" if there is no obvious way."""
     lists = [t for t in types if isinstance(t, tuple)]
     if ("list" in types or lists) and kind != "list":
         return f"write {name} = [...]"

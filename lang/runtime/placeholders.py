@@ -1,7 +1,7 @@
-"""The outputs that an evaluation has made so far, and where strings mention them.
+"""Keep the outputs that an evaluation has made, and find references to them in strings.
 
-An output that is not built yet stands in strings as its placeholder, a path of the store. What a derivation is made
-from is found by looking for placeholders in its arguments; so strings are plain strings.
+A string refers to an output that is not built yet by its placeholder, a store path. The inputs of a derivation are
+found by searching its arguments for placeholders, so strings need no extra data.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from fpack.store.path import STORE, find_references
 
 _BEFORE = f"{STORE}/"
 _BEGIN = _BEFORE.encode()
-_KEY = 33  # a placeholder's hash and the dash after it
-_PACKED: Final = 3  # the field of a known output that is asked for most
+_KEY = 33  # length of a placeholder's hash and the dash after it
+_PACKED: Final = 3  # index of KnownOutput.packed; an index is faster than an attribute
 _new = tuple.__new__
 
 
-class Known(NamedTuple):
-    """An output that exists in this evaluation. text: its placeholder as strings hold it; packed: its encoding."""
+class KnownOutput(NamedTuple):
+    """An output that this evaluation has made. text: its placeholder; packed: its encoding."""
 
     derivation: bytes
     name: str
@@ -31,19 +31,19 @@ class Known(NamedTuple):
 
     @property
     def output(self) -> Output:
-        """The output itself."""
+        """The reference to the output, as derivations hold it."""
         return Output(self.derivation, self.name)
 
 
 class Placeholders:
-    """The known outputs, by their placeholders' hashes and the dash after it, as ASCII."""
+    """The known outputs, by the hash of the placeholder and the dash after it, as ASCII."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Known] = {}
-        self._plain = True  # all are named `out`: their encodings have their order
+        self._known: dict[bytes, KnownOutput] = {}
+        self._plain = True  # all outputs are named `out`, so their encodings sort as the outputs do
 
     def add(self, digest: bytes, name: str, outputs: Iterable[str]) -> list[str]:
-        """The placeholders of a derivation's outputs, which are known from now on. name: the derivation's."""
+        """Register a derivation's outputs and return their placeholders. name: the name of the derivation."""
         texts = []
         for output in outputs:
             if output != "out":
@@ -51,11 +51,13 @@ class Placeholders:
             hash_ = drv.placeholder_hash(digest, output)
             text = f"{_BEFORE}{hash_}-{name if output == 'out' else drv.output_name(name, output)}"
             texts.append(text)
-            self._known[f"{hash_}-".encode()] = _new(Known, (digest, output, text, drv.pack_output(digest, output)))
+            self._known[f"{hash_}-".encode()] = _new(
+                KnownOutput, (digest, output, text, drv.pack_output(digest, output))
+            )
         return texts
 
-    def find(self, text: str) -> Known | None:
-        """The output whose placeholder a string is."""
+    def find(self, text: str) -> KnownOutput | None:
+        """Return the output whose placeholder equals `text`, or None."""
         for hash_, _ in find_references(text):
             known = self._known.get(f"{hash_}-".encode())
             if known is not None and known.text == text:
@@ -63,11 +65,14 @@ class Placeholders:
         return None
 
     def of(self, outputs: set[Output]) -> list[str]:
-        """The placeholders of outputs, sorted."""
+        """Return the placeholders of outputs, sorted."""
         return sorted(known.text for known in self._known.values() if known.output in outputs)
 
     def check_cut(self, text: str, cuts: list[int]) -> None:
-        """Refuse to cut `text` inside a placeholder: the pieces would not say what they depend on."""
+        """Raise Fault if a cut lies inside a placeholder: the pieces would lose the dependency.
+
+        cuts: offsets into `text` at which it is to be split.
+        """
         if STORE not in text:
             return
         for hash_, _ in find_references(text):
@@ -78,15 +83,15 @@ class Placeholders:
             while start >= 0:
                 if any(start < cut < start + len(known.text) for cut in cuts):
                     name = known.text[len(STORE) + 34 :]
-                    why = f"the string holds the path of {quote(name)}, which is not built yet"
+                    why = f"the string contains the path of {quote(name)}, which is not built yet"
                     raise Fault("A path in the store cannot be cut or changed", why=why)
                 start = text.find(known.text, start + 1)
 
     def packed_in(self, packed: bytes) -> list[bytes] | None:
-        """The encodings of the outputs that stand in the strings of an encoded value, in the outputs' order; None if
-        there are paths of others.
+        """Return the encodings of the outputs that an encoded value references, sorted by output.
 
-        A path cannot begin in one string and end in another: no byte between them is one of a path.
+        Return None if the value holds a store path of anything else. A path cannot begin in one string and end in
+        another, because the bytes between two strings cannot be part of a path.
         """
         pieces = packed.split(_BEGIN)
         if len(pieces) == 1:
@@ -97,21 +102,22 @@ class Placeholders:
         except KeyError:
             return None
         if self._plain:
-            return sorted([each[_PACKED] for each in found])
-        return [each.packed for each in sorted(found)]
+            return sorted([output[_PACKED] for output in found])
+        return [output.packed for output in sorted(found)]
 
-    def in_fields(self, fields: dict[str, Any]) -> list[Known]:
-        """The outputs that stand in the strings of canonical values, in order. What nothing makes is a fault."""
+    def in_fields(self, fields: dict[str, Any]) -> list[KnownOutput]:
+        """Return the outputs that canonical values reference, sorted; raise Fault for a path that nothing makes."""
         return sorted({known for name, value in fields.items() for known in self._in(value, name)})
 
-    def _in(self, value: Any, where: str) -> Iterator[Known]:
+    def _in(self, value: Any, where: str) -> Iterator[KnownOutput]:
         if value.__class__ is str:
             for hash_, name in find_references(value):
                 known = self._known.get(f"{hash_}-".encode())
                 if known is None:
-                    why = f"it stands in {quote(where)}"
-                    hint = "use a derivation's value in place of its path"
-                    raise Fault(f"Nothing here makes the path {quote(f'{STORE}/{hash_}-{name}')}", why=why, hint=hint)
+                    why = f"it is used in {quote(where)}"
+                    hint = "use the derivation itself instead of its path"
+                    what = f"No derivation of this evaluation makes the path {quote(f'{STORE}/{hash_}-{name}')}"
+                    raise Fault(what, why=why, hint=hint)
                 yield known
         elif value.__class__ is list:
             for item in value:

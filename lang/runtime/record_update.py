@@ -1,7 +1,8 @@
-"""The runtime for records that are made anew: `.with`, `.extend`, and what calls and recursive records remember.
+"""Implement `.with` and `.extend`, and the origins of records that these methods rebuild.
 
-A record that can be made anew has an `origin`, a function from changes to the new record: of a recursive record it
-evaluates the other fields against the changed ones, of a call it calls again, of an extended set it adds a layer.
+A record that depends on its own fields has an `origin`, a function from changes to the new record. The origin of a
+recursive record evaluates the other fields with the changed fields, the origin of a call's result repeats the call,
+and the origin of an extended set adds a layer.
 """
 
 from __future__ import annotations
@@ -16,31 +17,36 @@ from fpack.lang.errors import Fault
 
 from .argument_checks import check_arity
 from .operators import fields
-from .values import MISSING, OnDemand, Record, Thunk, Value, describe, evaluated
-from .values import made as made_by
+from .values import MISSING, OnDemand, Record, Thunk, Value, describe, evaluated, record_with_origin
 
 _FRESH = PROMISE + FRESH
-# The docstring of what `.with` is: the record that it makes remembers already how it is made anew. Were each to
-# remember the one before, the last of many would take as many calls.
+# The docstring of the function that `.with` returns. Its result already has an origin. If each result remembered the
+# record before it instead, the last of n changes would take n calls.
 _REMEMBERS = "\1"
 
 
 def record(builder: Callable[..., dict[str, Value]], names: tuple[str, ...]) -> Record:
-    """A record whose fields mention each other. builder: makes it, with other values for `names` if they are given."""
-    return made_by(builder(), lambda changes: _rebuilt(builder, names, changes))
+    """Build a record whose fields mention each other.
+
+    builder: returns the fields; its parameters `names` replace the values of the fields of those names.
+    """
+    return record_with_origin(builder(), lambda changes: _rebuild(builder, names, changes))
 
 
-def _rebuilt(builder: Callable[..., dict[str, Value]], names: tuple[str, ...], changes: dict[str, Value]) -> Record:
+def _rebuild(builder: Callable[..., dict[str, Value]], names: tuple[str, ...], changes: dict[str, Value]) -> Record:
     seen = {name: changes[name] for name in names if name in changes}
     made = {**builder(**seen), **changes}
-    return made_by(made, lambda more: _rebuilt(builder, names, {**changes, **more}))
+    return record_with_origin(made, lambda more: _rebuild(builder, names, {**changes, **more}))
 
 
-def opened(value: Value, function: Callable[[Value], Value], given: dict[str, Value]) -> Value:
-    """The result of `function { ... }`: if it is a record, `.with` calls the function again on the changed record."""
+def remember_call(value: Value, function: Callable[[Value], Value], given: dict[str, Value]) -> Value:
+    """Return the result of `function { ... }`; if it is a record, its origin calls the function again.
+
+    given: the record that the function was called with, to which `.with` applies the changes.
+    """
     if value.__class__ is Record:
         if value.origin.__class__ is Layers:
-            return value  # a set remembers more than its last layer
+            return value  # the origin of an extended set keeps all layers
         promise = function.__doc__ or ""
         if promise == _REMEMBERS:
             return value
@@ -58,20 +64,20 @@ _eager: dict[tuple[str | None, str], bool] = {}
 
 
 def eager(function: Value, wanted: str) -> bool:
-    """Whether a function is sure to evaluate all that is wanted of the record that it is called with.
+    """Return True if a function promises to evaluate the `wanted` parts of its record argument.
 
-    What a promise and what is wanted look like, stands in recordcalls.py.
+    compiler/record_calls.py describes the format of both strings.
     """
     promise = function.__doc__
     try:
         return _eager[promise, wanted]
     except KeyError:
         pass
-    found = _eager[promise, wanted] = _keeps(promise or "", wanted.split())
+    found = _eager[promise, wanted] = _fulfils(promise or "", wanted.split())
     return found
 
 
-def _keeps(promise: str, wanted: list[str]) -> bool:
+def _fulfils(promise: str, wanted: list[str]) -> bool:
     if not promise.startswith(PROMISE):
         return False
     needs = {word for word in wanted if "=" not in word}
@@ -81,25 +87,28 @@ def _keeps(promise: str, wanted: list[str]) -> bool:
         return True
     if "..." in given or not needs <= {word.removesuffix("?") for word in words}:
         return False
-    for record, _, outdoable in (word.partition("!") for word in words if "!" in word):
+    for record, _, overridable in (word.partition("!") for word in words if "!" in word):
         keys = given.get(record, "")
-        if keys == "?" or not set(keys.split(",")).isdisjoint(outdoable.split(",")):
+        if keys == "?" or not set(keys.split(",")).isdisjoint(overridable.split(",")):
             return False
     return True
 
 
-def apart(names: frozenset[str], *records: dict[str, Value]) -> bool:
-    """Whether no record has a field of these names."""
+def disjoint(names: frozenset[str], *records: dict[str, Value]) -> bool:
+    """Return True if none of the records has a field with one of these names."""
     return all(map(names.isdisjoint, records))
 
 
 def make(function: Value, wanted: str, parts: Callable[[int], Value]) -> Callable[[int], Value]:
-    """What makes the parts of a record: their values where the function evaluates them all, else thunks."""
+    """Return the maker of a record's parts: values if the function evaluates all that is wanted, else thunks."""
     return parts if eager(function, wanted) else later(parts)
 
 
 def later(parts: Callable[[int], Value]) -> Callable[[int], Value]:
-    """What makes thunks of the parts of a record. Of a part that is `base.name`, it takes what is there already."""
+    """Return a maker of thunks for the parts of a record.
+
+    A part `base.name` is copied, without a thunk, if `base` is evaluated and has the field.
+    """
 
     def make(part: int, base: Value = None, name: str = "") -> Value:
         if base.__class__ is Thunk:
@@ -115,7 +124,7 @@ def later(parts: Callable[[int], Value]) -> Callable[[int], Value]:
 
 
 def with_(value: Value) -> Value:
-    """What `.with` of a record is: the function that makes it anew with other fields."""
+    """Return the method `.with` of a record: a function from changes to the changed record."""
     if not isinstance(value, dict):
         raise Fault(f"`.with` changes records, and this is {describe(value)}")
     if "with" in value:
@@ -129,16 +138,17 @@ def with_(value: Value) -> Value:
         if not isinstance(changes, dict):
             hint = "write .with { FIELD = VALUE } or .with(old => { FIELD = old.FIELD + ... })"
             raise Fault(f"`.with` takes a record of changes, and this is {describe(changes)}", hint=hint)
-        return remade(value, fields(changes))
+        return with_changes(value, fields(changes))
 
     changed.__doc__ = _REMEMBERS
     return changed
 
 
 def extend(value: Value) -> Value:
-    """What `.extend` of a record is: the function that lays a layer of fields over it.
+    """Return the method `.extend` of a record: a function that adds a layer of fields.
 
-    A layer is a record, or a function of the set before it and of the finished set, which it may use in its fields.
+    A layer is a record, or a function that returns one. The function takes the set before the layer and, optionally,
+    the finished set.
     """
     if not isinstance(value, dict):
         raise Fault(f"`.extend` adds fields to records, and this is {describe(value)}")
@@ -149,8 +159,8 @@ def extend(value: Value) -> Value:
     return lambda layer: layers(evaluated(layer))
 
 
-def remade(old: dict[str, Value], changes: dict[str, Value]) -> Value:
-    """A record made anew with changed fields."""
+def with_changes(old: dict[str, Value], changes: dict[str, Value]) -> Value:
+    """Return a record with changed fields, rebuilt by its origin if it has one."""
     if isinstance(old, OnDemand):
         if old.origin is not None:
             return old.origin(changes)
@@ -160,13 +170,13 @@ def remade(old: dict[str, Value], changes: dict[str, Value]) -> Value:
         return {**fields(old), **changes}
     if isinstance(origin, tuple):
         function, given = origin
-        again = remade(given, changes)
-        return opened(function(again), function, again)
+        again = with_changes(given, changes)
+        return remember_call(function(again), function, again)
     return origin(changes)
 
 
 class Layers:
-    """The origin of an extended set: what it began as, and what was laid over it, the first one first."""
+    """The origin of an extended set: the base record and the layers, in the order in which they were added."""
 
     __slots__ = ("base", "layers")
 
@@ -175,26 +185,26 @@ class Layers:
         self.layers = layers
 
     def __call__(self, layer: Value) -> Value:
-        """The set with one more layer. All layers are laid anew, so that earlier ones see what later ones change."""
+        """Return the set with one more layer. All layers are applied again, so that earlier ones see its changes."""
         added = Layers(self.base, (*self.layers, layer))
-        finished: Thunk = Thunk(lambda: added.laid(finished))
+        finished: Thunk = Thunk(lambda: added.apply(finished))
         return evaluated(finished)
 
-    def laid(self, finished: Value) -> Value:
-        """The finished set, as which the layers know it too."""
+    def apply(self, finished: Value) -> Value:
+        """Apply all layers and return the set. finished: a thunk of the same set, which the layers may use."""
         base = self.base
         before: Value = base
         changes: dict[str, Value] = {}
         for layer in self.layers:
-            changes = {**changes, **_fields_of(layer, before, finished)}
-            before = Thunk(lambda changes=changes: remade(base, changes))
+            changes = {**changes, **_layer_fields(layer, before, finished)}
+            before = Thunk(lambda changes=changes: with_changes(base, changes))
         made = evaluated(before)
         if made.__class__ is OnDemand:
             return OnDemand(made.what, made.make, self)
-        return made_by(made, self)
+        return record_with_origin(made, self)
 
 
-def _fields_of(layer: Value, before: Value, finished: Value) -> dict[str, Value]:
+def _layer_fields(layer: Value, before: Value, finished: Value) -> dict[str, Value]:
     if layer.__class__ is FunctionType:
         if layer.__code__.co_argcount == 1:
             layer = layer(before)
@@ -209,9 +219,9 @@ def _fields_of(layer: Value, before: Value, finished: Value) -> dict[str, Value]
 
 RUNTIME: dict[str, Any] = {
     ".record": record,
-    ".opened": opened,
+    ".opened": remember_call,
     ".eager": eager,
-    ".apart": apart,
+    ".apart": disjoint,
     ".make": make,
     ".later": later,
     ".with": with_,

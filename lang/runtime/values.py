@@ -1,10 +1,10 @@
-"""Values, and thunks: what the generated code works on.
+"""Define the values and thunks that generated code works on.
 
 null, bool, int, float, string and list are Python's None, bool, int, float, str and list; a record is a dict; a
-function is a Python function. Elements of lists and fields of records may be thunks, evaluated values never are.
+function is a Python function. Elements of lists and fields of records may be thunks; an evaluated value never is.
 
-A thunk is a cell (`types.CellType`): made in a third of the time of any class's instance, which is what most of an
-evaluation does. It holds a function of no arguments until it is forced, and then a tuple of the one value.
+A thunk is a cell (`types.CellType`), which takes a third of the time to create that an instance of a class takes. A
+thunk holds a function without arguments until it is forced, and then a 1-tuple of the value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Thunk = CellType
 
 
 class Missing:
-    """The class of `MISSING`, which stands for an argument or field that was not given."""
+    """The class of `MISSING`, which marks an argument or field that is not given."""
 
     __slots__ = ()
 
@@ -29,15 +29,15 @@ MISSING = Missing()
 
 
 class Loop(Fault):
-    """A value that is needed to find itself."""
+    """The error of a value that depends on itself."""
 
 
 def _entered() -> Value:
-    raise Loop("This value needs itself")
+    raise Loop("This value depends on itself")
 
 
 def force(t: Thunk) -> Value:
-    """The value of a thunk, found once."""
+    """Return the value of a thunk, evaluating it the first time."""
     found = t.cell_contents
     if found.__class__ is tuple:
         return found[0]
@@ -52,28 +52,28 @@ def force(t: Thunk) -> Value:
 
 
 class Record(dict[str, Value]):
-    """A record that can be made anew with changed fields.
+    """A record that `.with` rebuilds with changed fields.
 
-    origin: what makes it from changes, or the function that was called with a record, and the record. It is set right
-    after: a Record has no `__init__`, for that takes longer than all else.
+    origin: a function from changes to the new record, or the function whose result this record is and its argument.
+    The creator assigns it after the construction: an `__init__` would take longer than all other steps.
     """
 
     __slots__ = ("origin",)
     origin: Callable[[dict[str, Value]], Value] | tuple[Callable[[Value], Value], dict[str, Value]]
 
 
-def made(fields: dict[str, Value], origin: Callable[[dict[str, Value]], Value]) -> Record:
-    """A record of these fields that `origin` makes anew from changes."""
+def record_with_origin(fields: dict[str, Value], origin: Callable[[dict[str, Value]], Value]) -> Record:
+    """Return a record with these fields and this origin."""
     record = Record(fields)
     record.origin = origin
     return record
 
 
 class OnDemand(dict[str, Value]):
-    """A record whose fields are computed when they are asked for, of which there may be very many.
+    """A record that computes a field when the field is selected, for records with very many fields.
 
-    what: what it holds, for messages. make: a field's value from its name; it raises what tells the user that there is
-    no such field. origin: makes it anew from changes; None: they are laid over.
+    what: a description of the record for messages. make: returns the value of a field from its name, and raises an
+    error for a field that does not exist. origin: rebuilds the record from changes; None: the changes override fields.
     """
 
     __slots__ = ("what", "make", "origin")
@@ -90,7 +90,7 @@ class OnDemand(dict[str, Value]):
 
 
 class Path:
-    """A file or directory of a project. place: its absolute path on this machine; root: the project's directory."""
+    """A file or directory of a project. place: its absolute path on this machine; root: the project directory."""
 
     __slots__ = ("place", "root")
 
@@ -122,12 +122,12 @@ PYTHON_NAMES = {cls.__name__: name for cls, name in _NAMES.items()}
 
 
 def type_name(value: Value) -> str:
-    """The language's name of an evaluated value's type."""
+    """Return the language's name for the type of an evaluated value."""
     return _NAMES[value.__class__]
 
 
 def describe(value: Value) -> str:
-    """An evaluated value's type, with its article, for messages."""
+    """Return the type of an evaluated value with an article, for messages."""
     if isinstance(value, dict):
         kind = value.get("type")
         if kind.__class__ is str:
@@ -137,30 +137,30 @@ def describe(value: Value) -> str:
 
 
 def with_article(name: str) -> str:
-    """A type's name with `a` or `an` where it takes one."""
+    """Return a type's name with `a` or `an`; `null` has no article."""
     if name == "null":
         return name
     return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
 def is_record(value: Value) -> bool:
-    """Whether an evaluated value is a record."""
+    """Return True if an evaluated value is a record."""
     return isinstance(value, dict)
 
 
 def is_derivation(value: Value) -> bool:
-    """Whether an evaluated value is a derivation."""
+    """Return True if an evaluated value is a derivation."""
     return value.__class__ is Record and value.get("type") == "derivation"
 
 
 def evaluated(value: Value) -> Value:
-    """The value, whether or not it is a thunk."""
+    """Return the value, forced if it is a thunk."""
     return force(value) if value.__class__ is Thunk else value
 
 
 def lookup(record: dict[str, Value], name: str) -> Value:
-    """The evaluated field of a record, or MISSING. What an on-demand record raises for a missing one is passed on."""
-    # Not by catching KeyError, which the evaluation itself may raise.
+    """Return the evaluated field of a record, or MISSING. An on-demand record raises its own error instead."""
+    # The evaluation of the field may itself raise KeyError, so the presence is tested first.
     if name not in record and record.__class__ is not OnDemand:
         return MISSING
     return evaluated(record[name])

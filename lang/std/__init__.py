@@ -1,4 +1,4 @@
-"""The standard library, in the language itself."""
+"""The standard library, written in the language itself."""
 
 import os
 

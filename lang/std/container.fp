@@ -1,11 +1,11 @@
-# Containers: packages and files become a root, and a root with a configuration becomes an image.
+# Build containers: packages and files make a root, and a root with a configuration makes an image.
 
-# packages: Debian packages, and derivations, which lie at their own places in the store.
-# closure: "depends" takes all that the packages declare, "linked" what their files load, and `wants`: sonames and
-# absolute paths. rules: { PACKAGE = { keep, drop, setuid } }, for packages that come in by themselves too.
-# drop: what every package leaves behind, in place of documentation and the like.
-# program: the package whose program is run where there is neither an entrypoint nor a command.
-# Of a built package, the first that is listed, that is its program of its own name, or its only one.
+# packages: Debian packages, and derivations, which are included at their paths in the store.
+# closure: "depends" includes all declared dependencies, "linked" only what the files load, and `wants`: sonames and
+# absolute paths. rules: { PACKAGE = { keep, drop, setuid } }, also for packages that are included as dependencies.
+# drop: the files to remove from every package, instead of documentation and the like.
+# program: the package whose program runs if there is neither an entrypoint nor a command. By default, the program of
+# the first listed built package: the one with the package's name, or its only one.
 container({
   packages: list,
   closure: string = "depends",
@@ -40,7 +40,7 @@ container({
     listed = [checked(p) for p in packages]
     built = [p for p in listed if p.type != "package"]
     linked = is-linked(closure)
-    # What a built package runs comes with all that it declares.
+    # The runtime packages of a built package are included with all their dependencies.
     debian = [p for p in listed if p.type == "package"]
     run-by = unique([q.name for p in built for q in p.debian-runtime or []])
 
@@ -54,11 +54,11 @@ container({
       ...if run-by == [] then [] else [p.name for p in debian-closure(the-release, run-by)],
     ])
     found = debian-closure(the-release, unique([...names, "base-files"]))
-    # Where a built package finds what its files load: among what it was built with.
+    # The libraries that a built package loads are among the packages that it was built with.
     built-with = unique([q.name for p in built for q in p.debian-packages or []])
     around = if built-with == [] then []
       else [p for p in debian-closure(the-release, built-with) if !any(found, f => f.name == p.name)]
-    # What nobody declares: of what scripts begin with, the root takes what it needs, and text in UTF-8 needs a locale.
+    # No package declares Essential packages: the root takes the interpreters that scripts need, and the UTF-8 locale.
     others = if linked || names == [] then []
       else [p for p in debian-closure(the-release, essential) if !any(found, f => f.name == p.name)]
     locale = [p for p in others if p.name == "libc-bin"]
@@ -145,7 +145,7 @@ container({
     tag = image-tag
     image = image-made
     root = root-made
-    # What it was called with, to be built upon: files = { ...postgres.files, "/etc/x" = ./x }
+    # The arguments, so that another container can extend them: files = { ...postgres.files, "/etc/x" = ./x }
     packages
     closure
     rules
@@ -165,7 +165,7 @@ container({
     run-options
   })
 
-# The Essential packages that scripts run, which every Debian system has and no package declares.
+# The Essential packages that scripts use. Every Debian system has them, so packages do not declare them.
 essential = [
   "bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "libc-bin", "mawk", "perl-base",
   "sed", "tar",
@@ -173,14 +173,14 @@ essential = [
 
 utf8 = "/usr/lib/locale/C.utf8"
 
-# What `fpack pack` makes of a package of Debian, and of what is built.
+# The container that `fpack pack` makes from a Debian package or a built package.
 container-for(package) =
   if package.type == "package" then container { packages = [package] }
   else container { packages = [package], closure = "linked" }
 
 system-path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# ---- what is listed
+# ---- listed packages
 
 checked(p) =
   let kind = if type(p) == "record" then p.type or (if has(p, "out") then "output" else "record") else type(p) in
@@ -196,7 +196,7 @@ is-linked(closure) =
 named-after(listed) =
   if listed == [] then error("A container without packages needs a `name` and a `tag`") else head(listed)
 
-# The release whose base files an image gets that has no package of Debian.
+# The release whose base files an image without Debian packages gets.
 stable = "trixie"
 
 one-release(release, debian, built) =
@@ -210,8 +210,8 @@ one-release(release, debian, built) =
   else if releases == [] then head([...[r for r in debian-releases() if r == stable], ...debian-releases()])
   else head(releases)
 
-# The root's slices. listed: the packages that may be other ones than the release has. seed: it is in the root in any
-# case.
+# The slices of the root. listed: packages that may differ from those of the release. seed: the slice is always in the
+# root.
 members(release, found, names, rules, listed = []) =
   let
     original = import("fpack/debian-package").package
@@ -235,7 +235,7 @@ members(release, found, names, rules, listed = []) =
 
 # ---- users
 
-# The fixed users of a root: the container's own, then the known ones that it runs as or whose packages it has.
+# The fixed users of a root: those of the container, then the known users that it runs as or whose packages it has.
 chosen-users(given, runs-as, names) =
   let
     own = [user(name, u) for name, u in given]
@@ -244,7 +244,7 @@ chosen-users(given, runs-as, names) =
       known-user(name, u) for name, u in import("fpack/users")
       if !has(given, name) && (name == main || any(u.packages, p => contains(names, p)))
     ]
-    # Two known users may have one number; the one that the container runs as keeps it.
+    # Two known users may have the same number; the user that the container runs as keeps it.
     ordered = [...own, ...[u for u in known if u.name == main], ...[u for u in known if u.name != main]]
     fixed = fold(ordered, [], (taken, u) =>
       if has(given, u.name) || !any(taken, t => t.uid == u.uid) then [...taken, u] else taken)
@@ -291,7 +291,7 @@ what-runs(program, entrypoint, command, names) =
   else if entrypoint == null && command == null && names != [] then head(names)
   else null
 
-# What the extra files mention, so that it is in the image too.
+# The store paths that the extra files mention, which must be in the image too.
 in-files(files) = [in-file(f) for _, f in files]
 in-file(f) =
   if type(f) == "string" then f
@@ -303,7 +303,7 @@ in-file(f) =
 
 # ---- names
 
-# As an image's name must be: small letters and digits, and single . _ - between them.
+# A valid image name: lower-case letters and digits, with single . _ - between them.
 name-of(p) =
   let parts = replace-all(
     replace-all(replace(lower(p.name), "+", "p"), "[^a-z0-9]*[.][^a-z0-9]*", "."),
@@ -312,6 +312,6 @@ name-of(p) =
   )
   in replace-all(parts, "^[.-]|[.-]$", "")
 
-# As a tag must be: letters, digits, and . _ -
+# A valid tag: letters, digits, and . _ -
 tag-of(p) =
   substring(replace-all(replace-all(get(p, "version", "latest"), "[^A-Za-z0-9_.-]", "-"), "^[.-]+", ""), 0, 128)

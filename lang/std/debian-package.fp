@@ -1,10 +1,10 @@
-# One Debian package as a value: what it is, how its files come, and which of them are wanted.
+# A Debian package as a value: its description, the derivations of its files, and the rule that selects files.
 
 no-rule = { keep = null, drop = [], setuid = [] }
 
-# found: what the package source says of the package. `rule` says which files are wanted: `keep` (null: all) and `drop`
-# are globs of absolute paths; `setuid` names the files that keep their set-id bits. A package `.with { deb = FILE }` is
-# that file's, in builds and in the containers that list it.
+# found: the record of the package source. `rule` selects files: `keep` (null: all) and `drop` are globs of absolute
+# paths; `setuid` lists the files that keep their set-id bits. A package `.with { deb = FILE }` uses that file instead,
+# in builds and in the containers that list the package.
 package(release: string, found: record, rule: record = no-rule) = {
   type = "package"
   name = found.name

@@ -1,4 +1,4 @@
-# Files from the network, known by their SHA-256. A fetch without one fails, and prints the one that it found.
+# Files from the network, verified by their SHA-256. A fetch without `sha256` fails and prints the one that it found.
 
 fetch({
   url: string | null = null,
@@ -11,7 +11,7 @@ fetch({
   let
     all-urls = if url == null then urls else [url, ...urls]
     first = if all-urls == [] then error("`fetch` needs a `url`, or a list of `urls`") else head(all-urls)
-    # Without the query and the fragment, which are no part of a file's name.
+    # The URL without the query and the fragment, which are not part of the file's name.
     plain = head(split(head(split(first, "?")), "#"))
     last = head(reverse([part for part in split(plain, "/") if part != ""]))
     digest = lower(sha256)

@@ -1,6 +1,6 @@
 # Extra files, directories and symlinks, with modes and owners.
 
-# The numbers that Debian allots for good, for owners that are named.
+# The user and group ids that Debian assigns permanently, for owners given by name.
 standard-users = {
   root = 0, daemon = 1, bin = 2, sys = 3, games = 5, man = 6, lp = 7, mail = 8, news = 9, uucp = 10, proxy = 13
   www-data = 33, backup = 34, list = 38, irc = 39, nobody = 65534
@@ -12,7 +12,7 @@ standard-groups = {
 }
 
 # files { files = { "/etc/motd" = "Hello" }, directories = { "/srv" = null }, links = { "/a" = "b" } }
-# users: { NAME = { uid, gid, ... } }, for owners that are named.
+# users: { NAME = { uid, gid, ... } }, for owners given by name.
 files({
   files: record = {},
   directories: record = {},
@@ -30,7 +30,7 @@ files({
 
 absolute(path) = if starts-with(path, "/") then path else error("${path} is not an absolute path: write /${path}", path)
 
-# A file is a text, a path, a derivation, or a record that says more.
+# A file is a string, a path, a derivation, or a record with more attributes.
 file-entry(users, path, given) =
   let
     kind = type(given)
@@ -83,7 +83,7 @@ link-entry(path, target) =
   if type(target) == "string" then { kind = "symlink", mode = 511, uid = 0, gid = 0, path, target }
   else error("The link ${path} is the string that it points to", path)
 
-# A mode is a string of octal digits. A number would not be read as octal: 0755 is seven hundred and fifty-five.
+# A mode is a string of octal digits. A number would be decimal: 0755 is seven hundred and fifty-five.
 mode-of(path, mode, default) =
   if mode == null then to-int(default, 8)
   else if type(mode) == "int" then error("The mode of ${path} is text: write \"0755\", in quotes", path)

@@ -1,4 +1,4 @@
-# More about lists than the builtins have: lists = import("fpack/lists").
+# More functions for lists: lists = import("fpack/lists").
 
 # The last element.
 #
@@ -15,17 +15,17 @@ take(xs: list, n: int) = [get(xs, i) for i in range(max(0, min(n, length(xs))))]
 #   lists.drop([1, 2, 3], 2) == [3]
 drop(xs: list, n: int) = [get(xs, i) for i in range(min(max(0, n), length(xs)), length(xs))]
 
-# The elements before the first one for which f is not true.
+# The elements before the first element for which f returns false.
 #
 #   lists.take-while([1, 2, 9, 1], x => x < 5) == [1, 2]
 take-while(xs: list, f: function) = take(xs, first-other(xs, f, 0))
 
-# The elements from the first one on for which f is not true.
+# The elements from the first element for which f returns false.
 #
 #   lists.drop-while([1, 2, 9, 1], x => x < 5) == [9, 1]
 drop-while(xs: list, f: function) = drop(xs, first-other(xs, f, 0))
 
-# The index, from i on, of the first element for which f is not true, or the length.
+# The index, at or after i, of the first element for which f returns false, or the length.
 #
 #   lists.first-other([2, 4, 5], x => x < 5, 0) == 2
 first-other(xs: list, f: function, i: int) =
@@ -42,17 +42,17 @@ find(xs: list, f: function, default = null) = let found = filter(xs, f) in if fo
 #   lists.index-of(["a", "b"], "b") == 1
 index-of(xs: list, x) = let at = first-other(xs, y => y != x, 0) in if at == length(xs) then null else at
 
-# How many elements f is true of.
+# The number of elements for which f returns true.
 #
 #   lists.count([1, 2, 3], x => x > 1) == 2
 count(xs: list, f: function) = length(filter(xs, f))
 
-# All numbers of a list added up.
+# The sum of the numbers in a list.
 #
 #   lists.sum([1, 2, 3]) == 6
 sum(xs: list) = fold(xs, 0, (a, b) => a + b)
 
-# All numbers of a list multiplied.
+# The product of the numbers in a list.
 #
 #   lists.product([2, 3, 4]) == 24
 product(xs: list) = fold(xs, 1, (a, b) => a * b)
@@ -62,22 +62,22 @@ product(xs: list) = fold(xs, 1, (a, b) => a * b)
 #   lists.indexed(["a", "b"]) == [{ index = 0, value = "a" }, { index = 1, value = "b" }]
 indexed(xs: list) = [{ index = i, value = get(xs, i) } for i in range(length(xs))]
 
-# The lists that f makes of the elements, joined to one.
+# The lists that f returns for the elements, joined to one list.
 #
 #   lists.flat-map([1, 2], x => [x, x * 10]) == [1, 10, 2, 20]
 flat-map(xs: list, f: function) = flatten(map(xs, f))
 
-# What f makes of the elements of two lists that stand at the same index.
+# The results of f for the elements of two lists at the same index.
 #
 #   lists.zip-with([1, 2], [10, 20], (a, b) => a + b) == [11, 22]
 zip-with(xs: list, ys: list, f: function) = [f(head(pair), get(pair, 1)) for pair in zip(xs, ys)]
 
-# The elements for which f is true, and the others.
+# The elements for which f returns true, and the others.
 #
 #   lists.partition([1, 2, 3], x => x > 1) == { yes = [2, 3], no = [1] }
 partition(xs: list, f: function) = { yes = filter(xs, f), no = filter(xs, x => !f(x)) }
 
-# The elements by what f gives for them, which is a string.
+# The elements grouped by the string that f returns for them.
 #
 #   lists.group-by(["ab", "a", "cd"], s => to-string(length(s))) == { "1" = ["a"], "2" = ["ab", "cd"] }
 group-by(xs: list, f: function) =
@@ -94,29 +94,29 @@ without(xs: list, others: list) = [x for x in xs if !contains(others, x)]
 #   lists.common([1, 2, 3], [3, 1]) == [1, 3]
 common(xs: list, others: list) = [x for x in xs if contains(others, x)]
 
-# x n times.
+# A list of n times x.
 #
 #   lists.repeat("a", 3) == ["a", "a", "a"]
 repeat(x, n: int) = [x for _ in range(n)]
 
-# Lists of n elements each, the last one of what is left.
+# The elements in lists of n elements each; the last list may be shorter.
 #
 #   lists.chunks([1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4], [5]]
 chunks(xs: list, n: int) =
   assert n > 0, "`chunks` makes lists of at least one element" in
   [take(drop(xs, i * n), n) for i in range((length(xs) + n - 1) / n)]
 
-# The elements with x between each two.
+# The elements with x between each two elements.
 #
 #   lists.intersperse([1, 2, 3], 0) == [1, 0, 2, 0, 3]
 intersperse(xs: list, x) = [...take(xs, 1), ...flatten([[x, y] for y in drop(xs, 1)])]
 
-# The first of the elements for which f gives the smallest number or string.
+# The first element for which f returns the smallest number or string.
 #
 #   lists.smallest(["ccc", "a", "bb"], s => length(s)) == "a"
 smallest(xs: list, f: function = x => x) = head(sort(xs, f))
 
-# The last of the elements for which f gives the largest number or string.
+# The last element for which f returns the largest number or string.
 #
 #   lists.largest(["a", "ccc", "bb"], s => length(s)) == "ccc"
 largest(xs: list, f: function = x => x) = last(sort(xs, f))

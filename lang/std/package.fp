@@ -1,14 +1,14 @@
-# Packages that are built from source, in a sandbox whose `/` is made of the Debian packages that they name.
+# Packages that are built from source, in a sandbox whose `/` consists of the Debian packages that they list.
 
-# name, version: the store path's name.
-# source: a directory or an archive; null: there is none. It is unpacked, and the phases run in it.
+# name, version: the name of the store path.
+# source: a directory or an archive; null: none. The phases run in the unpacked source.
 # patches: files for `patch -p1`, in order.
-# tools: what runs during the build. libs: what the result is linked with, and whoever links with the result.
-# runtime: what the result runs besides: interpreters, programs. All three take Debian packages and built ones.
-# env: variables of the phases. folder: where in the source they run.
-# outputs: "out", and "dev" and "doc" for what only compilers and readers want.
-# unpack ... fixup: the phases, shell scripts that one bash runs in this order; null leaves one out.
-# limits: { seconds, memory, processes, size }. allowed, disallowed: store paths that the result may, may not mention.
+# tools: packages that run during the build. libs: packages that the result, and what links with it, is linked with.
+# runtime: packages that the result runs: interpreters, programs. All three take Debian packages and built packages.
+# env: variables for the phases. folder: the directory of the source in which the phases run.
+# outputs: "out", and "dev" and "doc" for files that only compilers and readers need.
+# unpack ... fixup: the phases, shell scripts that one bash runs in this order; null skips a phase.
+# limits: { seconds, memory, processes, size }. allowed, disallowed: store paths that the result may, must not mention.
 package({
   name: string,
   version: string = "0",
@@ -38,7 +38,7 @@ package({
     all-tools = [checked("tools", p) for p in tools]
     all-libs = [checked("libs", p) for p in libs]
     all-runtime = [checked("runtime", p) for p in runtime]
-    # What is linked with a library is linked with what that is linked with.
+    # Linking with a library includes linking with the libraries of that library.
     linked = with-their(p => p.libs or [], all-libs)
     started = with-their(p => p.runtime or [], [...all-tools, ...all-runtime])
     from-debian = [
@@ -96,7 +96,7 @@ package({
     ...{ ${output} = get(made, output) for output in outputs }
     release = the-release
     root = root-made
-    # Where a container finds what the result loads, and what it runs.
+    # The packages in which a container finds the libraries that the result loads and the programs that it runs.
     debian-packages = debian
     debian-runtime = unique-by-name([
       p
@@ -110,7 +110,7 @@ package({
     unpack, patch, configure, build, check, install, fixup, strip, limits, allowed, disallowed
   })
 
-# ---- what is listed
+# ---- listed packages
 
 is-built(p) = has(p, "out")
 
@@ -119,7 +119,7 @@ checked(field, p) =
   if kind == "package" || kind == "derivation" then p
   else error("`${field}` takes packages, and this is a ${kind}", field)
 
-# Packages, and the built ones' further packages, at any distance; each is asked for them once.
+# Packages with the further packages of built packages, transitively; `further` is called once for each package.
 with-their(further, packages) = walk(further, packages, [])
 
 walk(further, level, seen) =
@@ -133,7 +133,7 @@ walk(further, level, seen) =
 
 unique-by-path(packages) = first-of(packages, p => p.out)
 
-# Of two that have one name, the first; a Debian package's files are all wanted here, whatever its rule says.
+# The first package of each name. All files of a Debian package are used here; its rule is ignored.
 unique-by-name(packages) = first-of(packages, p => p.name)
 
 first-of(packages, key) =
@@ -155,13 +155,13 @@ release-of(given, debian, built) =
 
 # ---- the root
 
-# What scripts take for granted.
+# The packages that build scripts rely on.
 base-tools = [
   "base-files", "bash", "coreutils", "dash", "diffutils", "findutils", "gawk", "grep", "gzip", "libc-bin", "patch",
   "sed", "tar", "xz-utils",
 ]
 
-# What else unpacks the source, by its name.
+# The additional packages that unpack the source, chosen by its file name.
 unpackers(source) =
   let name = if source == null then "" else "${source}" in
   if ends-with(name, ".bz2") then ["bzip2"]
@@ -169,8 +169,8 @@ unpackers(source) =
   else if ends-with(name, ".zip") then ["unzip"]
   else []
 
-# A root of Debian packages with all that they depend on, less documentation. By one name, so that builds with the same
-# tools share one root; and that is described once, unless a package is another one than the release has.
+# A root of Debian packages with all dependencies, without documentation. All roots have the same name, so that builds
+# with the same tools share one root, which is described once unless a package differs from that of the release.
 build-root(release, packages) =
   let
     originals = get(import("fpack/debian"), release)
@@ -205,7 +205,7 @@ described-root(release, names, packages) =
 
 # ---- variables
 
-# How compilers, pkg-config and CMake find the built packages; and the paths of libraries go into what is linked.
+# The variables by which compilers, pkg-config and CMake find built packages, and the linker sets library paths.
 paths(tools, libs) =
   let
     at = p => "${get(p, "dev", p.out)}"
@@ -225,7 +225,7 @@ paths(tools, libs) =
 
 # ---- the phases
 
-# Sources have one time, as files that were made together do: no rule of a Makefile finds one older than another.
+# All files of the source get the same time, so that no rule of a Makefile finds one file older than another.
 default-unpack = """
   if [ -d "$source" ]; then
     cp -r "$source" source
@@ -254,7 +254,7 @@ default-patch = """
   done
 """
 
-# libtool's descriptions name what is only there during the build. `dev` and `doc` get what is theirs.
+# Remove libtool's .la files, which refer to paths of the build, and move files to the outputs `dev` and `doc`.
 default-fixup = """
   find "$out" -name '*.la' -delete
   move() {

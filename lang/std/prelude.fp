@@ -1,4 +1,4 @@
-# What every file has in scope besides the builtins. Each name is read when it is first used.
+# The names that every file sees in addition to the builtins. Each name is loaded when it is first used.
 
 fetch = import("fpack/fetch").fetch
 text = import("fpack/text").text

@@ -1,6 +1,6 @@
-# Which files of each package go into a root.
+# Rules that select the files of each package that go into a root.
 
-# What packages leave behind. A package's copyright file always stays.
+# The files that are removed from all packages. The copyright file of a package is always kept.
 documentation = [
   "/usr/share/man",
   "/usr/share/doc",
@@ -20,31 +20,31 @@ documentation = [
   "/usr/lib/sysusers.d",
 ]
 
-# Files for desktops: who takes a package with all that it declares may want them, who takes a program does not.
+# Files for desktops: a closure of declared dependencies may need them, a closure of linked files does not.
 desktop = ["/usr/share/menu", "/usr/share/applications", "/usr/share/pixmaps", "/usr/share/icons"]
 
-# What libraries that come into a linked image by themselves leave behind too: what no program loads, or hardly any does
-# and only by name. Who needs it lists the package, or gives it a rule with a `keep`.
+# Files that are also removed from libraries that a linked image includes as dependencies: files that no program loads,
+# or that few programs load, by name. To keep them, list the package or give it a rule with `keep`.
 lean = {
-  # The modules of iconv, which knows UTF-8, UCS-2, UCS-4 and ASCII without; libraries to preload for tracing.
+  # The modules of iconv, which supports UTF-8, UCS-2, UCS-4 and ASCII without modules; preload libraries for tracing.
   libc6 = [
     "/usr/lib/*/gconv", "/usr/lib/*/audit", "/usr/lib/*/libc_malloc_debug.so.0", "/usr/lib/*/libmemusage.so",
     "/usr/lib/*/libpcprofile.so",
   ]
-  # Engines were replaced by providers in OpenSSL 3.
+  # OpenSSL 3 has replaced engines by providers.
   libssl3t64 = ["/usr/lib/*/engines-3"]
-  # How a debugger prints C++ values.
+  # The pretty-printers of debuggers for C++ values.
   "libstdc++6" = ["/usr/share/gcc", "/usr/share/gdb"]
 }
 
-# What of base-files tells which release an image is made of.
+# The files of base-files that identify the release of an image.
 release-files = ["/etc/debian_version", "/etc/os-release", "/usr/lib/os-release"]
 
 none = { keep = null, drop = [], setuid = [] }
 
 rule({ keep: list | null = null, drop: list = [], setuid: list = [] }) = { keep, drop, setuid }
 
-# Several rules as one: the last `keep` counts, the others add up.
+# Join rules: the last `keep` is used; `drop` and `setuid` are combined.
 joined(rules) =
   let keeps = [r.keep for r in rules if r.keep != null] in {
     keep = if keeps == [] then null else head(reverse(keeps))
@@ -52,8 +52,8 @@ joined(rules) =
     setuid = unique(flatten([r.setuid for r in rules]))
   }
 
-# The rule of every package that `found` names. listed: the packages that the user named. special: the rules that the
-# user gave by package. drop, setuid: for all packages, and for the only one that is listed.
+# The rules of all packages in `found`, by name. listed: the packages that the user listed. special: the user's rules by
+# package. drop: globs for all packages; setuid: files of the only listed package.
 table(found, listed, special, linked, drop, setuid) =
   let
     names = [p.name for p in listed]

@@ -1,10 +1,10 @@
-# Developer shells: the same packages that builds and images are made of, as a place to work.
+# Developer shells: an environment of the same packages that builds and images are made of.
 
-# packages: Debian packages and built ones. env: variables. hook: what bash runs at the start.
-# include: other shells, whose packages, variables, hooks and services come first.
-# services: { NAME = service { ... } }, started with the shell and stopped with it.
-# rules, drop, release, alternatives: as for a container. base: what every shell has, by name; null: bash and the usual
-# tools.
+# packages: Debian packages and built packages. env: variables. hook: the script that bash runs at the start.
+# include: other shells, whose packages, variables, hooks and services are added first.
+# services: { NAME = service { ... } }, started and stopped with the shell.
+# rules, drop, release, alternatives: as for a container. base: the names of the packages that every shell has; null:
+# bash and the usual tools.
 shell({
   packages: list = [],
   env: record = {},
@@ -26,7 +26,7 @@ shell({
     wanted = [...[p for p in listed if !is-built(p)], ...needed-by(built)]
     the-release = one-release(release, wanted, built)
     named = if base == null then usual else base
-    # What is listed keeps its own rule.
+    # A listed package keeps its own rule.
     added = [n for n in named if !any(wanted, p => p.name == n)]
     whole = [...unique-by-name(wanted), ...[get(get(import("fpack/debian"), the-release), n) for n in added]]
 
@@ -69,17 +69,18 @@ shell({
     release = the-release
     root = packed.root
     image = packed
-    # What is to be in the store for it, besides the root: what its variables and its hook mention.
+    # The store paths that the shell needs besides the root: those that its variables and its hook mention.
     paths = mentions([built, tools-of(built), variables, the-hook])
     search = programs
     usual-names = named
   })
 
-# A program that runs beside a shell, as long as that is open: a database, a queue.
-# It has a root of its own, of packages or of an image. start: what sh runs, in the foreground. prepare: what it runs before, for example
-# to make an empty database. ready: what succeeds as soon as it can be used. stop: the signal that ends it.
-# env: its variables; exports: the shell's. In both, and in scripts as variables, $DATA is a directory that stays with
-# the project, $RUN a short-lived one whose path is short, for sockets. ports: of 127.0.0.1 that it listens on.
+# A program that runs as long as the shell is open, such as a database or a queue.
+# The service has its own root, made of packages or of an image. start: the script that sh runs in the foreground.
+# prepare: the script that runs before, for example to create a database. ready: the script that succeeds once the
+# service can be used. stop: the signal that ends the service. env: variables of the service; exports: of the shell. In
+# both, and in scripts, $DATA is a directory that stays with the project, and $RUN a temporary directory with a short
+# path, for sockets. ports: the ports of 127.0.0.1 on which the service listens.
 service({
   start: string,
   packages: list = [],
@@ -112,7 +113,7 @@ service({
 # The shell of `fpack shell debian.trixie.gcc debian.trixie.make`.
 shell-of(packages) = shell { packages }
 
-# What every shell has. Editors have servers of their own in it, which load the C++ library.
+# The packages that every shell has. The C++ library is for the servers that editors install in a shell.
 usual = [
   "bash", "bash-completion", "ca-certificates", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip",
   "hostname", "less", "libc-bin", "libstdc++6", "mawk", "ncurses-base", "ncurses-bin", "netbase", "procps", "sed",
@@ -121,7 +122,7 @@ usual = [
 
 search-path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games"
 
-# Completions stay, for those who type; manuals stay with the program that shows them.
+# Completions are kept for interactive use; manuals are kept if the program that shows them is installed.
 documentation(packages) = [
   "/usr/share/doc", "/usr/share/info", "/usr/share/lintian", "/usr/share/bug", "/usr/share/doc-base",
   "/usr/share/locale", "/var/cache/**", "/etc/cron*", "/etc/init.d", "/usr/lib/systemd", "/usr/lib/tmpfiles.d",
@@ -129,7 +130,7 @@ documentation(packages) = [
   ...if any(packages, p => p.name == "man-db") then [] else ["/usr/share/man"],
 ]
 
-# ---- what is listed
+# ---- listed packages
 
 is-built(p) = has(p, "out")
 
@@ -151,7 +152,7 @@ checked-service(name, s) =
 checked-port(p) =
   if type(p) == "int" && p > 0 && p < 65536 then p else error("`ports` takes numbers from 1 to 65535", "ports")
 
-# A shell's `/` is of one release of Debian.
+# The one release of Debian that the root of a shell is made of.
 one-release(given, debian, built) =
   let
     asked = if given == null then [] else [given]
@@ -161,12 +162,12 @@ one-release(given, debian, built) =
     else if length(releases) == 1 then head(releases)
     else error("A shell's packages are of one release, and these are of ${join(sort(releases), " and ")}", "packages")
 
-# Debian packages that built ones load and run.
+# The Debian packages that built packages load and run.
 needed-by(built) =
   if built == [] then []
   else [p for p in import("fpack/package").with-their(further, built) if !is-built(p)]
 
-# Built packages that built ones run.
+# The built packages that other built packages run.
 tools-of(built) =
   if built == [] then []
   else [p for p in import("fpack/package").with-their(p => p.runtime or [], built) if is-built(p)]
@@ -182,7 +183,7 @@ merged(before, last) = fold([...before, last], {}, (all, more) => { ...all, ...m
 
 # ---- the image
 
-# What a container of the shell's image begins with.
+# The script that a container of the shell's image starts with.
 entry-script(name, hook) = """
   #!/bin/bash
   export FPACK_SHELL='${name}'

@@ -1,5 +1,5 @@
-# Users with numbers of their own, those that docker.io's images have, so that volumes can be shared with them.
-# A root gets a user when the container runs as it or has one of `packages`, whose own scripts would have made it.
+# Users with fixed numbers, which equal those of docker.io's images, so that volumes can be shared with them.
+# A root gets a user if the container runs as the user or has one of `packages`, whose scripts would create the user.
 
 postgres = {
   uid = 999, gid = 999, home = "/var/lib/postgresql", shell = "/bin/bash", comment = "PostgreSQL administrator"

@@ -1,10 +1,10 @@
 # Environment variables, as shells, builds and containers take them.
 
-# Variables as text. Each name is one that every shell takes: it may be written into a script.
-# field: the caller's field that is to blame.
+# Variables as strings. Each name must be valid in every shell, because it may be written into a script.
+# field: the caller's field to name in an error.
 checked(field, env) = map-record(named(field, "[A-Za-z_][A-Za-z0-9_]*", env), (_, value) => "${value}")
 
-# The same for programs alone: some read names such as `discovery.type`, which no shell can write.
+# The same for programs only: some read names such as `discovery.type`, which are not valid in a shell.
 checked-for-programs(field, env) = map-record(named(field, "[A-Za-z_][A-Za-z0-9_.-]*", env), (_, value) => "${value}")
 
 named(field, pattern, env) =

@@ -1,6 +1,6 @@
 # Versions: semantic ones (semver.org 2.0.0) and Debian's (deb-version(7)): versions = import("fpack/versions").
 
-# The parts of a semantic version. Parts that are left out are 0, and a `v` before it is passed over.
+# The parts of a semantic version. Missing parts are 0, and a leading `v` is ignored.
 #
 #   versions.parse("1.2.3-rc.1+5") == { major = 1, minor = 2, patch = 3, pre = ["rc", "1"], build = "5" }
 #   versions.parse("v18").major == 18
@@ -17,7 +17,7 @@ parse(version: string) =
       build = get(found, 4)
     }
 
-# -1, 0 or 1: whether a semantic version comes before another, is as good, or comes after it.
+# -1, 0 or 1 if a semantic version is older than, equal to, or newer than another.
 #
 #   versions.compare("1.9.0", "1.10.0") == -1
 #   versions.compare("1.0.0", "1.0.0-rc.1") == 1
@@ -51,14 +51,14 @@ newest(list: [string]) =
 newest-debian(list: [string]) =
   if list == [] then error("There is no newest of no versions") else head(reverse(sorted-debian(list)))
 
-# A version's first two numbers, as programs that live side by side are named.
+# The first two numbers of a version, as in the names of programs that are installed side by side.
 #
 #   versions.series("3.12.4") == "3.12"
 series(version: string) = let v = parse(version) in "${v.major}.${v.minor}"
 
-# Whether a semantic version is one that a range asks for, as package.json and Cargo.toml write them: 1.2.3, ^1.2,
-# ~1.2, >=1.2 <2, 1.x, * and several of them with ||. As there, a version before a release is in a range only if the
-# range names one of the same release.
+# True if a semantic version is in a range, written as in package.json and Cargo.toml: 1.2.3, ^1.2, ~1.2, >=1.2 <2,
+# 1.x, * and several of them with ||. As there, a pre-release is in a range only if the range names a pre-release of the
+# same version.
 #
 #   versions.satisfies("1.4.2", "^1.2")
 #   versions.satisfies("18.2.0", ">=16 <17 || ^18")
@@ -77,7 +77,7 @@ satisfies(version: string, range: string) =
       c.written && w.pre != [] && [w.major, w.minor, w.patch] == [v.major, v.minor, v.patch]
   in any(alternatives, all-of => all(all-of, holds) && (v.pre == [] || any(all-of, named)))
 
-# The comparisons that a range without || is made of.
+# The comparisons of a range without ||.
 #
 #   versions.comparators("^1.2") == [{ op = ">=", version = "1.2.0", written = true }, { op = "<", version = "2.0.0-0", written = false }]
 comparators(range: string) =
@@ -99,7 +99,7 @@ comparator(text: string) =
     major = get(given, 0), minor = get(given, 1), patch = get(given, 2)
     zero(n) = if n == null then 0 else n
     low = "${zero(major)}.${zero(minor)}.${zero(patch)}${pre}"
-    # What comes right after all that begins as the version does.
+    # The smallest version after all versions with the same beginning.
     next = if minor == null then "${zero(major) + 1}.0.0-0" else "${major}.${minor + 1}.0-0"
     partial = minor == null || patch == null
     between(below) = [{ op = ">=", version = low, written = true }, { op = "<", version = below, written = false }]
@@ -118,18 +118,18 @@ comparator(text: string) =
     else if op == "<=" && partial then [{ op = "<", version = next, written = false }]
     else [{ version = low, written = true, op }]
 
-# ---- keys: strings that compare as versions do
+# ---- keys: strings whose order is that of versions
 
-# A string that compares with others as the semantic version does.
+# A string whose order is that of the semantic version.
 key(version: string) =
   let v = parse(version) in
   join([digits("${n}") for n in [v.major, v.minor, v.patch]], "")
-  # Without a pre-release it comes after all that have one.
+  # A version without a pre-release is newer than all its pre-releases.
   + if v.pre == [] then "~" else join([identifier(part) for part in v.pre], "!")
 
 identifier(part) = if match(part, "[0-9]+") != null then "0" + digits(part) else "1" + part
 
-# A string that compares with others as Debian's version does.
+# A string whose order is that of the Debian version.
 debian-key(version: string) =
   let
     found = match(version, "(?:([0-9]+):)?([0-9A-Za-z.+~:-]+?)(?:-([0-9A-Za-z.+~]*))?")
@@ -139,17 +139,17 @@ debian-key(version: string) =
     if found == null then error("${version} is no version of Debian: it has letters, digits and . + ~ - :")
     else digits(epoch) + debian-part(get(found, 1)) + debian-part(revision)
 
-# Text and numbers by turns; both ends are as if nothing and 0 followed.
+# Alternate text and numbers; a version that ends continues with empty text and 0.
 debian-part(text) =
   join(
     [join(map(characters(head(p)), weight), "") + "1" + digits(get(p, 1)) for p in find-all(text, "([^0-9]*)([0-9]*)")],
     "",
   )
 
-# A tilde comes before the end, which comes before letters, which come before all else.
+# A tilde sorts before the end, the end before letters, and letters before all other characters.
 weight(c) = if c == "~" then "0" else if match(c, "[A-Za-z]") != null then "2" + c else "3" + c
 
-# A number so that longer ones come later, and zeros before it count for nothing.
+# A number without leading zeros, with a prefix that sorts longer numbers later.
 digits(text) =
   let plain = replace-all(text, "^0+", "") in
   join([for-three(length(plain)), plain], "")

@@ -1,9 +1,10 @@
-"""The lexer: source text to tokens, with strings taken apart and the new lines that matter kept.
+"""Split a source text into tokens.
 
-A token is a tuple (kind, value, start, end); `kind` is a terminal of grammar.lark, and its own text for punctuation
-and keywords. Positions are offsets into the text. A new line is a token (NL) only where it separates two fields: in
-braces, at the top of a file and in `let`, after something that can end an expression and before something that can
-begin a field. `(` and `{` that continue the expression before them, on its line, are CALL_PAREN and CALL_BRACE.
+A token is a tuple (kind, value, start, end). `kind` is a terminal of grammar.lark; for punctuation and keywords, it is
+the text of the token. Positions are offsets into the text. Strings are split into chunks and interpolations. A line
+break is a token (NL) only if it separates two fields: inside braces, at the top level of a file and in `let`, after a
+token that can end an expression and before a token that can begin a field. A `(` or `{` that continues the expression
+before it on the same line is CALL_PAREN or CALL_BRACE.
 """
 
 from __future__ import annotations
@@ -41,20 +42,20 @@ _TOKEN = re.compile(
 _PLAIN = re.compile(r'[^"\\$\n]+')
 _PLAIN_BLOCK = re.compile(r'[^"\\$]+')
 _ESCAPE = re.compile(r'\\(?:([ntr"\\$])|u\{([0-9A-Fa-f]{1,6})\})')
-_MARK = "\0"  # stands for an expression while a block string is dedented; no source text holds it
+_MARK = "\0"  # replaces an interpolation while a block string is dedented; it cannot occur in a source text
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$"}
 _FORBIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-# Names that generated Python code cannot have; what a user means by most of them is plain.
+# Names that are not valid in generated Python code, with a hint.
 _RESERVED = {"None": "write null", "True": "write true", "False": "write false", "__debug__": "", "__builtins__": ""}
 _KEYWORD_FIELD = re.compile(r"[ \t]*=(?![=>])")
 
 
 def tokenize(source: Source) -> list[Token]:
-    """All tokens of a text, without an end mark. EvalError for what is no token, no string or no pair of brackets."""
+    """Return the tokens of a text; raise EvalError for an invalid token, an open string or unbalanced brackets."""
     bad = _FORBIDDEN.search(source.text)
     if bad:
         code = f"U+{ord(bad[0]):04X}"
-        raise source.error(bad.start(), bad.end(), f"A source text cannot hold the invisible character {code}")
+        raise source.error(bad.start(), bad.end(), f"A source text must not contain the invisible character {code}")
     lexer = _Lexer(source)
     lexer.run(0, len(source.text), 0)
     lexer.finish()
@@ -66,11 +67,11 @@ class _Lexer:
         self.source = source
         self.text = source.text
         self.tokens: list[Token] = []
-        self.open: list[tuple[str, int]] = []  # brackets and lets that are not closed, and where they are
-        self.line = False  # a new line was seen since the last token
+        self.open: list[tuple[str, int]] = []  # unclosed brackets and lets, with their offsets
+        self.line = False  # there is a line break after the last token
 
     def run(self, pos: int, end: int, depth: int) -> int:
-        """Read tokens from `pos` until fewer than `depth` brackets are open, or to `end`; the offset reached."""
+        """Read tokens from `pos` to `end`, or until fewer than `depth` brackets are open; return the offset reached."""
         match, text = _TOKEN.match, self.text
         while pos < end:
             found = match(text, pos)
@@ -100,7 +101,7 @@ class _Lexer:
         return pos
 
     def finish(self) -> None:
-        """Complain about the innermost bracket that is still open."""
+        """Raise an error for the innermost bracket that is still open."""
         for bracket, start in reversed(self.open):
             if bracket == "let":
                 raise self.source.error(
@@ -122,7 +123,7 @@ class _Lexer:
 
     def _name(self, value: str, start: int, end: int, last: str) -> None:
         if last == "." or (value in KEYWORDS and _KEYWORD_FIELD.match(self.text, end)):
-            kind = "NAME"  # a field may have a keyword's name
+            kind = "NAME"  # the name of a field may be a keyword
         elif value in KEYWORDS:
             kind = value
             if value == "let":
@@ -139,7 +140,7 @@ class _Lexer:
     def _number(self, value: str, start: int, end: int, last: str) -> None:
         after = self.text[end : end + 1]
         if after.isalnum() or after == "_":
-            raise self.source.error(start, end + 1, "A number cannot have letters in it", hint="write text in quotes")
+            raise self.source.error(start, end + 1, "A number cannot contain letters", hint="write strings in quotes")
         if value.isdigit():
             if len(value) > 19 or int(value) >= 1 << 63:
                 raise self.source.error(start, end, "This number is too large", why="integers have 64 bits")
@@ -149,7 +150,7 @@ class _Lexer:
 
     def _mark(self, value: str, start: int, end: int, last: str) -> None:
         if value in _PAIRS:
-            # In parentheses and lists new lines separate nothing, but a call still begins on its callee's line.
+            # Inside parentheses and lists, line breaks separate nothing, but a call must begin on its callee's line.
             goes_on = last in _ENDS and not self.line
             self._separate(value, start, last)
             self._push(value, start)
@@ -176,37 +177,37 @@ class _Lexer:
         while self.open and self.open[-1][0] == "let":
             self.open.pop()
         if not self.open:
-            raise self.source.error(start, end, f"This `{value}` closes nothing")
+            raise self.source.error(start, end, f"This `{value}` has no opening bracket")
         bracket, opened = self.open.pop()
         if _PAIRS[bracket] != value:
-            other = (opened, opened + len(bracket), f"this needs `{_PAIRS[bracket]}` first")
-            raise self.source.error(start, end, f"This `{value}` does not match", other=other)
+            other = (opened, opened + len(bracket), f"this needs a `{_PAIRS[bracket]}` first")
+            raise self.source.error(start, end, f"This `{value}` does not match the opening bracket", other=other)
         return bracket
 
     def _unknown(self, pos: int) -> EvalError:
         char = self.text[pos]
         hint = {
-            "'": 'strings stand in double quotes: "..."',
-            ";": "fields are separated by new lines or commas",
-            "`": 'strings stand in double quotes: "..."',
+            "'": 'write strings in double quotes: "..."',
+            ";": "separate fields by line breaks or commas",
+            "`": 'write strings in double quotes: "..."',
             "&": "write && for `and`",
             "%": "there is no remainder operator; write a - a / b * b",
             "?": "write `if CONDITION then A else B`, or `record.field or default`",
             "$": 'write "${NAME}" in a string',
-            "\\": "a backslash has a meaning only in strings",
-            "@": 'text stands in double quotes: "..."',
+            "\\": "a backslash is valid only in strings",
+            "@": 'write strings in double quotes: "..."',
         }.get(char, "")
         if not char.isascii() and char.isalpha():
-            hint = "names have the letters a to z; other text stands in double quotes"
-        return self.source.error(pos, pos + 1, f"`{char}` means nothing here", hint=hint)
+            hint = "names consist of ASCII letters; write other text in double quotes"
+        return self.source.error(pos, pos + 1, f"Unexpected character `{char}`", hint=hint)
 
     # ---- strings
 
     def _string(self, start: int, pos: int, quotes: str) -> int:
-        """Read a string whose opening quotes end at `pos`; the offset after its closing quotes."""
+        """Read a string whose opening quotes end at `pos`; return the offset after its closing quotes."""
         first = len(self.tokens)
         self.tokens.append(("STRING_START", quotes, start, pos))
-        chunks: list[int] = []  # the indices of the chunks of this very string
+        chunks: list[int] = []  # the indices of this string's own chunks, without those of nested strings
         plain, text, begun = _PLAIN_BLOCK if quotes == '"""' else _PLAIN, self.text, pos
         while True:
             found = plain.match(text, pos)
@@ -222,12 +223,13 @@ class _Lexer:
             elif interpolated:
                 pos = begun = self._interpolation(pos)
             elif char in ("", "\n"):
-                hint = "a string of several lines stands in three quotes" if char else ""
+                hint = 'write a string of several lines in """' if char else ""
                 other = None
                 if self.open and self.open[-1][0] == "${":
                     opened = self.open[-1][1]
-                    hint, other = "", (opened, opened + 2, "this may lack its `}`")
-                raise self.source.error(start, start + len(quotes), "This string has no end", hint=hint, other=other)
+                    hint, other = "", (opened, opened + 2, "the `}` of this may be missing")
+                what = "This string is not closed"
+                raise self.source.error(start, start + len(quotes), what, hint=hint, other=other)
             elif char == "\\":
                 pos = self._check_escape(pos)
             else:
@@ -247,14 +249,14 @@ class _Lexer:
         found = _ESCAPE.match(self.text, pos)
         if found is None:
             shown = self.text[pos : pos + 2].strip()
-            hint = r"known are \n \t \r \" \\ \$ \u{...}; write \\ for a backslash"
-            raise self.source.error(pos, pos + len(shown), f"`{shown}` is no escape", hint=hint)
+            hint = r"the escapes are \n \t \r \" \\ \$ \u{...}; write \\ for a backslash"
+            raise self.source.error(pos, pos + len(shown), f"`{shown}` is not an escape", hint=hint)
         if found[2] and (int(found[2], 16) not in range(1, 0x110000) or 0xD800 <= int(found[2], 16) < 0xE000):
-            raise self.source.error(pos, found.end(), f"`{found[0]}` is no character")
+            raise self.source.error(pos, found.end(), f"`{found[0]}` is not a character")
         return found.end()
 
     def _close_string(self, first: int, chunks: list[int], start: int, end: int, quotes: str) -> None:
-        """Put the chunks' final text in place, and make one token of a string that has no expressions in it."""
+        """Replace the chunks by their final text; a string without interpolations becomes one token."""
         texts = [self.text[self.tokens[i][2] : self.tokens[i][3]] for i in chunks]
         if quotes == '"""':
             texts = dedent(texts)
@@ -273,13 +275,13 @@ def _unescape(found: re.Match[str]) -> str:
 
 
 def dedent(chunks: list[str]) -> list[str]:
-    """The chunks of a block string without the indentation that its lines have in common.
+    """Remove the common indentation of the lines of a block string, given and returned as chunks.
 
-    Between two chunks stands an expression. A first line that is blank goes; so does the indentation of the closing
-    quotes. Lines that are blank count for nothing and become empty.
+    An interpolation is between each two chunks. A blank first line is removed, and so is the indentation of the closing
+    quotes. Other blank lines do not count for the common indentation and become empty.
     """
     lines = _MARK.join(chunks).split("\n")
-    begun = bool(lines[0].strip(" \t"))  # text stands beside the opening quotes
+    begun = bool(lines[0].strip(" \t"))  # there is text on the line of the opening quotes
     rest = lines[1:]
     margin: str | None = None
     for line in rest:

@@ -1,4 +1,7 @@
-"""The parser: tokens to a syntax tree (`syntax`), by the tables made from grammar.lark and one action a production."""
+"""Parse a source text to a syntax tree (tree.py).
+
+The parser is driven by the tables of grammar.lark and calls one action of tree_builder.py for each production.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,16 @@ from . import lalr_tables
 from .lexer import Token, tokenize
 from .source import Source
 from .syntax_errors import unexpected
-from .tree_builder import Actions
+from .tree_builder import TreeBuilder
 
 
 def parse(source: Source, cache: str | Path | None) -> Any:
-    """The list of entries of a `file`, or the node of an `expression`. EvalError, with its place, for anything else."""
+    """Return the list of entries of a `file`, or the node of an `expression`; raise EvalError for a syntax error."""
     start, t = source.start, lalr_tables.load(cache)
     tokens = tokenize(source)
     n = len(source.text)
     tokens.append((lalr_tables.END, "", n, n))
-    actions = Actions(source)
+    actions = TreeBuilder(source)
     reduce = [(r.origin, r.length, getattr(actions, r.action) if r.action else None, r.keep) for r in t.rules]
     states, state, end_state = t.states, t.starts[start], t.ends[start]
     stack, values, starts, ends = [state], [], [], [0]
@@ -63,7 +66,7 @@ def parse(source: Source, cache: str | Path | None) -> Any:
 
 
 def _expected(t: lalr_tables.Tables, stack: list[int]) -> frozenset[str]:
-    """The symbols that can really come next: those that are shifted after what they make the parser reduce."""
+    """Return the symbols that can come next: those that the parser shifts after its reductions."""
     return frozenset(symbol for symbol in t.states[stack[-1]] if _shifts(t, list(stack), symbol))
 
 

@@ -1,4 +1,4 @@
-"""A source text and its name."""
+"""Read source texts, and make positioned errors for them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MAX_FILE = 16 << 20
 
 
 class Source:
-    """A text with the name by which errors call it.
+    """A source text. name: the name for messages; library: the text is not the user's own.
 
-    library: it is not the user's own. start: what it holds, a `file` or an `expression`.
+    start: what the text holds, a `file` or an `expression`.
     """
 
     __slots__ = ("name", "text", "library", "start")
@@ -38,21 +38,21 @@ class Source:
         hint: str = "",
         other: tuple[int, int, str] | None = None,
     ) -> EvalError:
-        """A positioned error for the text from `start` to `end`. other: a second place, and what is there."""
+        """Return a positioned error for the text from `start` to `end`. other: a related span and its label."""
         from fpack.lang.spans import Other
 
         others = (Other(self.span(other[0], other[1]), other[2]),) if other else ()
         return EvalError(what, why=why, hint=hint, span=self.span(start, end), others=others)
 
     def span(self, start: int, end: int) -> Span:
-        """The place of the text from `start` to `end`."""
+        """Return the span of the text from `start` to `end`."""
         from fpack.lang.spans import at_span
 
         return at_span(self.name, self.text, start, end)
 
 
 def read_text(place: str | os.PathLike[str], name: str) -> str:
-    """A file's text, as it is; Fault if it cannot be read, EvalError, with the place, where it is no text."""
+    """Return a file's text unchanged; raise Fault if it is unreadable, EvalError if it is not UTF-8."""
     try:
         data = read_bytes(place, MAX_FILE + 1)
     except OSError as error:
@@ -63,7 +63,7 @@ def read_text(place: str | os.PathLike[str], name: str) -> str:
 
 
 def decoded(data: bytes, name: str) -> str:
-    """Bytes as text; EvalError, with the place, if they are none."""
+    """Decode UTF-8; raise EvalError with a position for invalid bytes."""
     try:
         return data.decode()
     except UnicodeDecodeError as error:
@@ -72,5 +72,5 @@ def decoded(data: bytes, name: str) -> str:
 
 
 def normal(text: str) -> str:
-    """A text as it is parsed: without a byte order mark, its lines ending in a line feed."""
+    """Return a text as it is parsed: without a byte order mark, and with line feeds as line ends."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""What to say about a token that the grammar does not allow where it stands."""
+"""Build the error for a token that the grammar does not allow at its position."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ENDS = frozenset(["NAME", "INT", "FLOAT", "PATH", "STRING", "STRING_END", "TRUE
 _BEGINS = frozenset(
     ["NAME", "INT", "FLOAT", "PATH", "STRING", "STRING_START", "TRUE", "FALSE", "NULL", "LPAR", "[", "LBRACE"]
 )
-_QUOTES = 'a name that has other signs stands in quotes, as in debian."libstdc++6"'
+_QUOTES = 'quote a name that contains other characters, as in debian."libstdc++6"'
 _WORDS = {
     "and": "write `a && b`",
     "not": "write `!a`",
@@ -20,20 +20,20 @@ _WORDS = {
     "where": "write `let NAME = VALUE in EXPRESSION`",
     "is": "compare with ==",
     "inherit": "write { NAME } to take a name from the enclosing scope",
-    "rec": "every record is recursive: leave `rec` out",
-    "fn": "functions are written x => EXPRESSION",
-    "def": "functions are written name(a, b) = EXPRESSION",
-    "function": "functions are written name(a, b) = EXPRESSION",
-    "lambda": "functions are written x => EXPRESSION",
-    "return": "a function's body is one expression: leave `return` out",
-    "var": "leave `var` out: NAME = VALUE",
-    "const": "leave `const` out: NAME = VALUE",
+    "rec": "every record is recursive: omit `rec`",
+    "fn": "write x => EXPRESSION for a function",
+    "def": "write name(a, b) = EXPRESSION for a function",
+    "function": "write name(a, b) = EXPRESSION for a function",
+    "lambda": "write x => EXPRESSION for a function",
+    "return": "a function's body is one expression: omit `return`",
+    "var": "omit `var`: NAME = VALUE",
+    "const": "omit `const`: NAME = VALUE",
     "with": "write RECORD.with { FIELD = VALUE }",
 }
 
 
 def unexpected(source: Source, tokens: list[Token], at: int, expected: frozenset[str]) -> EvalError:
-    """The error for the token with index `at`; expected: the symbols that the grammar allows there."""
+    """Return the error for the token with index `at`. expected: the symbols that the grammar allows there."""
     token = tokens[at]
     before = tokens[at - 1] if at else None
     kind, start, end = token[0], token[2], max(token[3], token[2] + 1)
@@ -41,7 +41,7 @@ def unexpected(source: Source, tokens: list[Token], at: int, expected: frozenset
         token = tokens[at + 1]
         start, end = token[2], max(token[3], token[2] + 1)
     shown = source.text[token[2] : token[3]].split("\n")[0]
-    what = "The text ends too early" if token[0] == END else f"`{shown}` cannot stand here"
+    what = "Unexpected end of text" if token[0] == END else f"Unexpected `{shown}`"
     if token[0] == END:
         start = end = len(source.text.rstrip())
     hint = _hint(tokens, at, expected)
@@ -57,21 +57,21 @@ def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
     if word in _WORDS or earlier in _WORDS:
         return _WORDS[word] if word in _WORDS else _WORDS[earlier]
     if kind == "=>":
-        return "parameters are written x => ..., (a, b) => ..., or ({ a, b }) => ... for a record's fields"
+        return "write parameters as x => ..., (a, b) => ..., or ({ a, b }) => ... for the fields of a record"
     if kind == "=" and before[0] in _ENDS:
         if "OP" in expected:
             return "compare with =="
-        return "a field is written NAME = VALUE, and a name that has other characters in quotes"
+        return "write a field as NAME = VALUE; quote a name that contains other characters"
     if kind == "." and "=" in expected:
         return "write a = { b = VALUE } for a.b = VALUE"
     if kind == ":" or before[0] == ":" or (before[0] == "[" and at > 1 and tokens[at - 2][0] == ":"):
-        return "fields are written NAME = VALUE"
+        return "write fields as NAME = VALUE"
     if kind == "NL" and "=" in expected and before[0] == ")":
-        return "a file and a record hold fields: NAME = VALUE"
+        return "files and records contain fields: NAME = VALUE"
     following = tokens[at + 1] if at + 1 < len(tokens) else token
     if before[0] == "." and kind in ("INT", "FLOAT"):
         if at > 1 and tokens[at - 2][0] in ("INT", "FLOAT"):
-            return "a version is a text, and stands in quotes"
+            return "a version is a string: write it in quotes"
         return _QUOTES
     if (kind, token[1], before[1]) == ("OP", "+", "+") and at > 2 and tokens[at - 3][0] == ".":
         name = tokens[at - 2]
@@ -80,17 +80,17 @@ def _hint(tokens: list[Token], at: int, expected: frozenset[str]) -> str:
     if kind == "OP" and token[1] == "/" and "/" in (before[1], following[1]):
         return "comments begin with #"
     if kind == "OP" and before[0] == "OP":
-        return f"`{before[1]}{token[1]}` is no operator"
+        return f"`{before[1]}{token[1]}` is not an operator"
     if kind == "[" and before[0] in _ENDS:
         return "write get(LIST, INDEX) for an element, or a comma between two elements"
     if "LBRACE" in (kind, kind == "NL" and following[0]) and before[0] in _ENDS | {"NL"}:
-        return "the { of a record call stands on its callee's line"
+        return "put the { of a record call on the line of its callee"
     if kind == "then" or kind == "else":
         return "write if CONDITION then A else B"
     if (before[0] == "NL" and kind in ("LPAR", "[")) or (kind == "NL" and following[0] in ("LPAR", "[")):
-        return "an expression that goes on does so on the same line, or after an operator"
+        return "continue an expression on the same line, or after an operator"
     if kind in _BEGINS and before[0] in _ENDS and "," in expected:
-        return "a comma is missing before it" if "NL" not in expected else "a comma or a new line is missing before it"
+        return "a comma may be missing" if "NL" not in expected else "a comma or a line break may be missing"
     if "then" in expected and kind != END:
         return "write if CONDITION then A else B"
     return ""
@@ -112,5 +112,5 @@ def _why(before: Token | None, kind: str, expected: frozenset[str]) -> str:
         return "a value is expected here"
     wanted = [names[name] for name in names if name in expected]
     if "else" in expected:
-        return "an `if` has an `else`"
+        return "every `if` needs an `else`"
     return f"{' or '.join(wanted)} is expected here" if 0 < len(wanted) <= 2 else ""

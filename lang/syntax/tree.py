@@ -1,4 +1,4 @@
-"""The syntax tree: what the parser gives, and everything else of the language works on.
+"""Define the syntax tree that the parser returns.
 
 A node is a tuple (kind, start, end, ...), with offsets into the text:
 
@@ -29,7 +29,7 @@ from fpack.lang.abi import OUTER
 Node = tuple[Any, ...]
 Types = tuple[Any, ...]
 MAX_DEPTH = 2500
-# How tightly operators bind; `or` has a place of its own in the grammar.
+# The precedence of operators; a higher number binds more tightly.
 LEVELS = {
     "|>": 1,
     "or": 2,
@@ -46,26 +46,26 @@ LEVELS = {
     "*": 8,
     "/": 8,
 }
-# A type is one of these names, or a tuple of the types that a list's elements have.
+# A type is one of these names, or a tuple of the types of a list's elements.
 TYPES = (
     "null", "bool", "int", "float", "number", "string", "path", "list", "record", "function", "package", "derivation",
     "any",
 )  # fmt: skip
 
 
-def outward(entries: list[Node]) -> list[Node]:
-    """A file's entries, in which `NAME = NAME { ... }` calls the `NAME` that every file sees, marked with `OUTER`.
+def mark_outer_calls(entries: list[Node]) -> list[Node]:
+    """Return a file's entries with the callee of each `NAME = NAME { ... }` marked with `OUTER`.
 
-    A value cannot be made by calling itself, so nothing else could be meant.
+    The marked callee is the `NAME` of the builtins or the prelude: a field cannot be computed by calling itself.
     """
     return [
-        (*entry[:4], _outward(entry[4], entry[3])) if entry[0] == "set" and len(entry) == 5 else entry
+        (*entry[:4], _mark_outer_call(entry[4], entry[3])) if entry[0] == "set" and len(entry) == 5 else entry
         for entry in entries
     ]
 
 
-def _outward(node: Node, name: str) -> Node:
-    """A node with the function marked that is called first, if it has the name."""
+def _mark_outer_call(node: Node, name: str) -> Node:
+    """Return a node with its innermost callee marked, if the callee is called `name`."""
     kind = node[0]
     if kind not in ("call", "rcall", "sel"):
         return node
@@ -73,12 +73,12 @@ def _outward(node: Node, name: str) -> Node:
     if kind != "sel" and inner[0] == "var" and inner[3] == name:
         inner = (*inner[:3], name + OUTER)
     else:
-        inner = _outward(inner, name)
+        inner = _mark_outer_call(inner, name)
     return node if inner is node[3] else (*node[:3], inner, *node[4:])
 
 
-def calls_outward(node: Node) -> bool:
-    """Whether `outward` has marked a name in a field's value."""
+def calls_outer(node: Node) -> bool:
+    """Return True if `mark_outer_calls` has marked the callee in a field's value."""
     while node[0] in ("call", "rcall", "sel"):
         node = node[3]
     return bool(node[0] == "var" and node[3].endswith(OUTER))

@@ -1,4 +1,4 @@
-"""What the parser does at each production of the grammar: one method a production, by its name in grammar.lark."""
+"""Build the syntax tree: one action for each production, named as in grammar.lark."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _OTHER_NAMES = {
 }  # fmt: skip
 
 
-class Actions:
-    """One method an action of the grammar: (start, end, the values kept) to the value of the whole."""
+class TreeBuilder:
+    """The actions of the grammar. Each takes the start, the end and the kept values, and returns the value."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
 
-    # ---- lists of things
+    # ---- lists
 
     def empty_entries(self, s: int, e: int) -> Any:
         return []
@@ -107,7 +107,7 @@ class Actions:
         return chain
 
     def climb(self, chain: list[Any]) -> Node:
-        """A flat chain of operands and operators as nested binary operations, by precedence, to the left."""
+        """Turn a flat chain of operands and operators into nested operations, by precedence, left-associative."""
         operands: list[Node] = [chain[0]]
         operators: list[str] = []
 
@@ -136,9 +136,8 @@ class Actions:
         if op == "or":
             if left[0] != "sel":
                 hint = "put `RECORD.FIELD or DEFAULT` in parentheses; `||` joins conditions"
-                raise self.source.error(
-                    left[1], left[2], "`or` gives a default for a field, and this is none", hint=hint
-                )
+                what = "`or` gives a default for a field, and this is not a field"
+                raise self.source.error(left[1], left[2], what, hint=hint)
             return ("or", s, e, left, right)
         if op == "|>":
             if right[0] == "call":
@@ -168,7 +167,7 @@ class Actions:
                     if entry[0] == "claim"
                     else "let NAME = VALUE in EXPRESSION"
                 )
-                raise self.source.error(entry[1], entry[2], "`let` gives names to values, and this does not", hint=hint)
+                raise self.source.error(entry[1], entry[2], "`let` takes NAME = VALUE only", hint=hint)
         return ("let", s, e, entries, body)
 
     def if_else(self, s: int, e: int, condition: Node, then: Node, otherwise: Node) -> Node:
@@ -190,13 +189,13 @@ class Actions:
         named: set[str] = set()
         for arg in args:
             if arg[0] == "typed":
-                raise self.source.error(arg[1], arg[2], "A call's named arguments are written `name = value`")
+                raise self.source.error(arg[1], arg[2], "Write a named argument as `name = value`")
             if arg[0] == "named":
                 if arg[3] in named:
                     raise self.source.error(arg[1], arg[2], f"The argument `{arg[3]}` is given twice")
                 named.add(arg[3])
             elif named and arg[0] != "spread":
-                raise self.source.error(arg[1], arg[2], "An argument without a name stands after one with a name")
+                raise self.source.error(arg[1], arg[2], "A positional argument follows a named argument")
         return ("call", s, e, callee, args)
 
     def record_call(self, s: int, e: int, callee: Node, body: Any) -> Node:
@@ -214,18 +213,16 @@ class Actions:
         self.clauses(clauses)
         if entry[0] != "dyn":
             hint = "write { ${x} = VALUE for x in LIST }"
-            raise self.source.error(
-                entry[1], entry[2], "Each field that is made here needs a name of its own", hint=hint
-            )
+            raise self.source.error(entry[1], entry[2], "A record comprehension needs a computed field name", hint=hint)
         return ("reccomp", entry[3], entry[4], clauses)
 
     def list_(self, s: int, e: int, items: list[Node]) -> Node:
         for item in items:
             if item[0] == "named":
-                hint = "records stand in braces; compare with =="
-                raise self.source.error(item[1], item[2], "A list holds values without names", hint=hint)
+                hint = "write records in braces; compare with =="
+                raise self.source.error(item[1], item[2], "Elements of a list have no names", hint=hint)
             if item[0] == "typed":
-                raise self.source.error(item[1], item[2], "A list holds values without names")
+                raise self.source.error(item[1], item[2], "Elements of a list have no names")
         return ("list", s, e, items)
 
     def list_comprehension(self, s: int, e: int, node: Node, clauses: list[Node]) -> Node:
@@ -233,7 +230,7 @@ class Actions:
 
     def clauses(self, clauses: list[Node]) -> list[Node]:
         if clauses[0][0] != "for":
-            raise self.source.error(clauses[0][1], clauses[0][2], "A comprehension begins with `for`")
+            raise self.source.error(clauses[0][1], clauses[0][2], "A comprehension must begin with `for`")
         return clauses
 
     def for_(self, s: int, e: int, name: Token, node: Node) -> Node:
@@ -247,8 +244,8 @@ class Actions:
 
     def parenthesised(self, s: int, e: int, args: list[Node]) -> Node:
         if len(args) != 1 or args[0][0] in ("named", "spread", "typed"):
-            hint = "lists stand in [ ], records in { }; a function is written (a, b) => EXPRESSION"
-            raise self.source.error(s, e, "Parentheses hold one expression", hint=hint)
+            hint = "write lists in [ ], records in { }, and functions as (a, b) => EXPRESSION"
+            raise self.source.error(s, e, "Parentheses must contain exactly one expression", hint=hint)
         node = args[0]
         return ("paren", s, e, node) if node[0] in ("call", "sel") else (node[0], s, e, *node[3:])
 
@@ -285,7 +282,7 @@ class Actions:
         if name not in TYPES:
             other = _OTHER_NAMES.get(name.lower()) or nearest(name, TYPES)
             hint = f"did you mean `{other}`? The types are " if other else "the types are "
-            raise self.source.error(s, e, f"`{name}` is no type", hint=hint + ", ".join(TYPES) + ", and [TYPE]")
+            raise self.source.error(s, e, f"`{name}` is not a type", hint=hint + ", ".join(TYPES) + ", and [TYPE]")
         return (name,)
 
     def type_or(self, s: int, e: int, types: Types, more: Types) -> Types:
@@ -295,7 +292,7 @@ class Actions:
         return (types,)
 
     def params(self, args: list[Node]) -> list[Node]:
-        """The parameters of a function, from what was read as a call's arguments."""
+        """Return the parameters of a function, converted from the arguments that the grammar reads."""
         found: list[Node] = []
         for arg in args:
             if arg[0] == "rec":
@@ -308,8 +305,8 @@ class Actions:
             if p[0] == "param" and p[5] is not None:
                 optional = p
             elif optional is not None:
-                what = "A parameter without a default stands after one with a default"
-                other = (optional[1], optional[2], "this one has a default")
+                what = "A parameter without a default follows one with a default"
+                other = (optional[1], optional[2], "this parameter has a default")
                 raise self.source.error(p[1], p[2], what, other=other)
         return found
 
@@ -329,7 +326,7 @@ class Actions:
             if entry[0] == "spread" and entry[3][0] == "var" and entry is record[3][-1]:
                 rest = entry[3][3]
             elif len(entry) > 5 and entry[0] == "set":
-                raise self.source.error(entry[1], entry[2], "A field that a pattern takes needs a plain name")
+                raise self.source.error(entry[1], entry[2], "A field of a pattern needs an unquoted name")
             else:
                 params.append(self.param(entry))
         return ("pattern", record[1], record[2], params, rest)
@@ -338,6 +335,6 @@ class Actions:
         seen: dict[str, Node] = {}
         for p in params:
             if p[3] in seen:
-                other = (seen[p[3]][1], seen[p[3]][2], "first named here")
+                other = (seen[p[3]][1], seen[p[3]][2], "first defined here")
                 raise self.source.error(p[1], p[2], f"Two parameters are named `{p[3]}`", other=other)
             seen[p[3]] = p

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fpack.lang.diagnostics.calls import Text
+from fpack.lang.diagnostics.calls import ParsedText
 from fpack.lang.diagnostics.checker import check_tree, library_of
 from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
@@ -48,7 +48,7 @@ def one_text(text: str, start: str, evaluate: bool = True) -> str | None:
     formatted: str = deep_stack.run(lambda: format_source(source, _CACHE))
     again = deep_stack.run(lambda: format_source(Source("t", formatted, start=start), _CACHE))
     assert again == formatted, "formatting twice is not formatting once"
-    for finding in deep_stack.run(lambda: check_tree(Text(source, tree, str(_PROJECT)), _LIBRARY)):
+    for finding in deep_stack.run(lambda: check_tree(ParsedText(source, tree, str(_PROJECT)), _LIBRARY)):
         _told(finding.error, text)
     if evaluate:
         before, after = result(text, start), result(formatted, start)

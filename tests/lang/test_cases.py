@@ -85,7 +85,7 @@ def called(kind: str) -> set[str]:
             entries = parser.parse(source, None)
         except EvalError:
             continue
-        found |= strictness.Mentions().entries(entries)
+        found |= strictness.FreeNames().entries(entries)
     return found & set(table.STRICT)
 
 

@@ -1,8 +1,8 @@
 # Packages with a CMakeLists.txt.
 
 # flags: words for `cmake`, such as "-DBUILD_SHARED_LIBS=ON". All else is as in `package`.
-# The paths of built libraries go into programs by CMake itself, which would take those of LDFLAGS out again; and which
-# leaves out those that the compiler knows of by LIBRARY_PATH, unless it is told not to.
+# CMake itself adds the paths of built libraries to programs: it removes those of LDFLAGS, and it omits the paths that
+# the compiler knows from LIBRARY_PATH unless the flags forbid that.
 cmake({ flags: list = [], ...given }) =
   import("./common.fp").with-defaults(given, ["cmake", "g++", "gcc", "libc6-dev", "ninja-build", "pkgconf"], {
     configure = """

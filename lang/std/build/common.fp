@@ -1,6 +1,6 @@
-# What the build systems share.
+# Functions that the build systems share.
 
-# The Debian packages of those names, of the release that a package's own tools and libraries are of.
+# The Debian packages of these names, from the release of the package's own tools and libraries.
 debian-tools(given, names) =
   let
     listed = [...given.tools or [], ...given.libs or [], ...given.runtime or []]
@@ -10,7 +10,7 @@ debian-tools(given, names) =
     all = get(import("fpack/debian"), release)
   in [get(all, name) for name in names]
 
-# A package with a build system's tools and phases; what the user gave comes first.
+# A package with the tools and phases of a build system; the user's arguments have precedence.
 with-defaults(given, names, defaults) =
   package {
     ...defaults
@@ -20,5 +20,5 @@ with-defaults(given, names, defaults) =
     env = { ...defaults.env or {}, ...given.env or {} }
   }
 
-# Flags are words of the shell: they may use $out and what else the phases have.
+# Flags are shell words: they may use $out and other variables of the phases.
 words(flags) = join([if f == "" then f else " ${f}" for f in flags], "")

@@ -1,6 +1,6 @@
-# Go programs. Their modules lie in `vendor`, where `go mod vendor` puts them, or are fetched by the hashes of go.sum.
+# Go programs. Their modules are in `vendor`, where `go mod vendor` puts them, or are fetched by the hashes of go.sum.
 
-# packages: what is built, "." or "./cmd/...". flags: words for `go build`. cgo: use the C compiler.
+# packages: the packages to build, "." or "./cmd/...". flags: words for `go build`. cgo: use the C compiler.
 # lock: the go.sum whose modules are fetched. All else is as in `package`.
 go({ packages: list = ["."], flags: list = [], cgo: bool = false, lock: path | null = null, ...given }) =
   let
@@ -11,7 +11,7 @@ go({ packages: list = ["."], flags: list = [], cgo: bool = false, lock: path | n
     modules = if lock == null then [] else from-sum(common.debian-tools(given, ["golang-go"]), read-text(lock))
     listing = text("modules", join(["${m}\n" for m in modules], ""))
   in common.with-defaults(given, ["golang-go", ...compiler], {
-    # Go takes each module from a proxy's files, which are put together here, and compares it with go.sum once more.
+    # The modules are laid out as the files of a module proxy. Go compares each module with go.sum again.
     configure = """
       export GOPATH=/build/go GOCACHE=/build/go-cache GOTOOLCHAIN=local GOTELEMETRY=off
       if [ -d vendor ]; then export GOFLAGS="$GOFLAGS -mod=vendor"; fi
@@ -41,7 +41,7 @@ go({ packages: list = ["."], flags: list = [], cgo: bool = false, lock: path | n
 
 # ---- go.sum
 
-# Each version of a module that is named there, with the hash of its archive, of its go.mod, or of both.
+# The module versions in go.sum, each with the hash of its archive, of its go.mod, or of both.
 from-sum(system, content) =
   let
     lines = [sum-line(l) for l in split(replace-all(content, "\r", ""), "\n") if trim(l) != ""]

@@ -9,7 +9,7 @@ make({ flags: list = [], ...given }) =
     install = "make install PREFIX=\"$out\" prefix=\"$out\"${all}"
   })
 
-# The tests, by the name that the Makefile gives them, if it has any.
+# Run the target `check` or `test` of the Makefile, if it has one.
 tests(flags) = """
   for target in check test; do
     if make -n $target${flags} >/dev/null 2>&1; then

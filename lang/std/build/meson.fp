@@ -1,7 +1,7 @@
 # Packages with a meson.build.
 
 # flags: words for `meson setup`, such as "-Dtests=false". All else is as in `package`.
-# A program finds the libraries of its own package by the path that is added here: Meson takes its own out again.
+# A program finds the libraries of its own package by the path that is added here: Meson removes its own path.
 meson({ flags: list = [], ...given }) =
   import("./common.fp").with-defaults(given, ["gcc", "libc6-dev", "meson", "ninja-build", "pkgconf"], {
     configure = """

@@ -1,9 +1,9 @@
 # Node programs, with the packages of their package-lock.json.
 
-# lock: the package-lock.json (version 2 or 3). omit: kinds of dependencies that are left out. scripts: run the packages'
-# own scripts at installation, in the sandbox, with what compiles extensions; else the log names those that have some.
+# lock: the package-lock.json (version 2 or 3). omit: kinds of dependencies to omit. scripts: run the install scripts of
+# packages, in the sandbox, with the compilers for extensions; otherwise the log lists the packages that have scripts.
 # All else is as in `package`.
-# The program is in $out/app; $out/bin has the commands that its package.json names.
+# The program is in $out/app; $out/bin has the commands that its package.json defines.
 node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
   let
     common = import("./common.fp")
@@ -21,7 +21,7 @@ node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
     ]
     compilers = ["g++", "make", "python3", "node-gyp", "libnode-dev"]
   in common.with-defaults(given, ["nodejs", "npm", ...if scripts then compilers else []], {
-    # npm takes each archive from the store, and checks its integrity once more.
+    # npm takes each archive from the store, and checks its integrity again.
     configure = """
       cp package-lock.json /build/package-lock.json
       node -e '
@@ -59,14 +59,14 @@ node({ lock: path, omit: list = ["dev"], scripts: bool = false, ...given }) =
 
 not-run(names) = "the scripts of ${join(names, ", ")} do not run: scripts = true runs them"
 
-# Objects and makefiles that node-gyp leaves beside what it built; they name the build's directory.
+# Objects and makefiles that node-gyp leaves beside its results; they contain the path of the build directory.
 left-by-compilers = """
   find node_modules -path '*/build/config.gypi' -printf '%h\\n' | while read -r each; do
     rm -rf "$each"/Makefile "$each"/*.Makefile "$each"/*.mk "$each/config.gypi" "$each"/Release/{.deps,obj.target}
   done
 """
 
-# Whether npm fetches a package here: not what is a link, lies in another's archive, is left out or for other systems.
+# True if npm fetches a package: it is not a link, not bundled in another archive, not omitted, and for this system.
 is-fetched(omit, p) =
   has(p, "integrity") && has(p, "version") && !get(p, "link", false) && !get(p, "inBundle", false)
   && !(contains(omit, "dev") && (get(p, "dev", false) || get(p, "devOptional", false)))
@@ -83,7 +83,7 @@ cpu = get(
   settings.arch,
 )
 
-# A lock may leave out where a package comes from; then it is the registry's.
+# A lock may omit the URL of a package; then the package is in the registry.
 archive(where, p) =
   let
     whole = get(p, "name", head(reverse(split(where, "node_modules/"))))

@@ -1,7 +1,7 @@
-# Python programs, with the packages that a file of hashes locks.
+# Python programs, with packages locked by a file of hashes.
 
 # requirements: a requirements.txt in which every package has one version and its hashes (pip-compile --generate-hashes).
-# lock: a pylock.toml (PEP 751), in place of it. sources: some of them come as sources, and are built.
+# lock: a pylock.toml (PEP 751), instead of `requirements`. sources: some packages are source distributions to build.
 # The result is a virtual environment: $out/bin has the commands. A project with a pyproject.toml or setup.py is
 # installed in it; the files of any other are in $out/app. All else is as in `package`.
 python({
@@ -41,7 +41,7 @@ python({
         fi
       fi
     """
-    # Compiled files that name the hash of their source are the same at all times.
+    # Compiled files that contain the hash of their source, not its time, are reproducible.
     fixup = """
       rm -f "$out"/bin/[Aa]ctivate* "$out"/lib/python3*/site-packages/*.dist-info/direct_url.json
       find "$out" -name __pycache__ -prune -exec rm -r {} +
@@ -59,14 +59,14 @@ python({
     runtime = common.debian-tools(given, ["python3"])
   })
 
-# pip into the virtual environment. What sources are built with is the system's own.
+# Install with pip into the virtual environment. Build tools for source distributions are those of the system.
 pip(from-sources) =
   let
     command = "python3 -m pip --python \"$out/bin/python3\" install --no-index --no-compile --no-warn-script-location"
     system = "PYTHONPATH=/usr/lib/python3/dist-packages "
   in if from-sources then "${system}${command} --ignore-installed --no-build-isolation" else command
 
-# One package's file, the one that fits the Python and the C library of the release.
+# The file of a package that matches the Python and the C library of the release.
 file(system, sources, need) = derivation {
   kind = "pypi"
   name = store-name("${need.project}-${need.version}")
@@ -119,7 +119,7 @@ requirement(text) =
 
 # ---- pylock.toml
 
-# What lies in a directory is the project itself, which is installed from its source.
+# An entry with a directory is the project itself, which is installed from its source.
 from-lock(data) =
   let groups = get(data, "default-groups", []) in
   [
@@ -128,7 +128,7 @@ from-lock(data) =
     if !has(p, "directory") && chosen(get(p, "marker", ""), groups) != never
   ]
 
-# A marker in pip's terms: no extras are asked for, and the groups that the lock names.
+# A marker in pip's terms: no extras, and the groups that the lock selects.
 chosen(marker, groups) =
   let
     outside(m, group) = replace-all(m, "['\"]${group}['\"]\\s+not\\s+in\\s+dependency_groups", never)

@@ -1,7 +1,7 @@
-# Ruby programs, whose gems lie in `vendor/cache` as `bundle package` leaves them.
+# Ruby programs, with their gems in `vendor/cache`, where `bundle package` puts them.
 
 # The program is in $out/app, with a command for each file of its `bin` and each command of its gems in $out/bin.
-# native: some of the gems have extensions, and are compiled. All else is as in `package`.
+# native: some gems have extensions, which are compiled. All else is as in `package`.
 ruby({ native: bool = false, ...given }) =
   let compiler = if native then ["gcc", "g++", "libc6-dev", "make", "ruby-dev"] else [] in
   import("./common.fp").with-defaults(given, ["bundler", "ruby", ...compiler], {

@@ -1,11 +1,11 @@
-# Rust programs, whose crates lie in `vendor` as `cargo vendor` leaves them.
+# Rust programs, with their crates in `vendor`, where `cargo vendor` puts them.
 
 # vendor: the directory of crates within the source. crate: which crate of a workspace is installed, by its directory.
 # flags: words for cargo. All else is as in `package`.
 rust({ flags: list = [], vendor: string = "vendor", crate: string = ".", ...given }) =
   let all = import("./common.fp").words(flags) in
   import("./common.fp").with-defaults(given, ["cargo", "gcc", "libc6-dev", "rustc"], {
-    # Each registry and repository that the lock names is replaced by the directory, unless the project does that itself.
+    # Replace each registry and repository in the lock by the directory, unless the project does so itself.
     configure = """
       export CARGO_HOME=/build/cargo
       mkdir -p $CARGO_HOME

@@ -119,7 +119,7 @@ def test_diagnostics_of_the_text_and_of_its_evaluation(fpack: Fpack) -> None:
             assert found.range == lsp.Range(lsp.Position(line, 11), lsp.Position(line, 17))
             editor.change(uri, PROJECT + "x = [1 2]\n", 3)
             (found,) = await editor.until(uri, lambda f: bool(f) and f[0].code == "syntax")
-            assert "`2` cannot stand here" in found.message
+            assert "Unexpected `2`" in found.message
             editor.change(uri, PROJECT, 4)
             assert await editor.until(uri, lambda f: not f) == []
 

@@ -22,10 +22,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_several_errors_look_like_those_of_an_evaluation(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check"]) == 1
     shown = capsys.readouterr().err
-    assert "error: Nothing is named `contaner` here\n  --> lib/bad.fp:1:5\n 1 | a = contaner {" in shown
+    assert "error: The name `contaner` is not defined\n  --> lib/bad.fp:1:5\n 1 | a = contaner {" in shown
     assert "hint: did you mean `container`?" in shown
     assert "--> lib/bad.fp:2:5" in shown
-    assert "warning: The parameter `x` is never used\n  --> fpack.fp:1:3\n" in shown
+    assert "warning: The parameter `x` is not used\n  --> fpack.fp:1:3\n" in shown
     assert shown.endswith("2 errors, 1 warning\n")
 
 
@@ -42,7 +42,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     first, second = json.loads(capsys.readouterr().out)
     assert first == {
         "file": "lib/bad.fp", "line": 1, "column": 5, "end_line": 1, "end_column": 13, "severity": "error",
-        "rule": "undefined", "message": "Nothing is named `contaner` here", "why": None,
+        "rule": "undefined", "message": "The name `contaner` is not defined", "why": None,
         "hint": "did you mean `container`?",
     }  # fmt: skip
     assert second["line"] == 2

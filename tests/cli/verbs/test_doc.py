@@ -17,11 +17,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("map", "map(xs, f)\n\n  `f` of each element"),
+        ("map", "map(xs, f)\n\n  Apply `f` to each element"),
         ("lists.take", 'take(xs: list, n: int)\n  of import("fpack/lists")\n\n  The first n elements'),
         ("fpack/lists.take", "take(xs: list, n: int)"),
         ("partition", "partition(xs: list, f: function)"),
-        ("lists", "fpack/lists\n\n  More about lists"),
+        ("lists", "fpack/lists\n\n  More functions for lists"),
         ("container", "container({\n  packages: list,"),
         ("postgres", "fpack/postgres\n\n  PostgreSQL 17"),
     ],

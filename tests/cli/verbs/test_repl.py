@@ -99,7 +99,7 @@ def test_values_names_and_errors(terminal: Terminal) -> None:
     terminal.until("\n> ")
     assert terminal.line("double(it)") == "6\n"
     answer = terminal.line("double(nosuch)")
-    assert "Nothing is named `nosuch` here" in answer and "--> <input>:1:8" in answer
+    assert "The name `nosuch` is not defined" in answer and "--> <input>:1:8" in answer
     assert terminal.line("[double(4), 1]") == "[8, 1]\n"
     assert "<input>:1:13" in terminal.line('double("a")')
 
@@ -214,7 +214,7 @@ def test_a_pipe(fpack: Fpack) -> None:
     text += '{ f(x) = x\n  r = { q = 1 } }\nimport("./lib.fp").port'
     out, err = piped(fpack, text)
     assert out == '[1, 2]\n"one\\n\\ntwo"\n{\n  f = (x) => ...\n  r = { q }\n}\n80\n'
-    assert "Nothing is named `x` here" in err and ">" not in out.replace("=>", "")
+    assert "The name `x` is not defined" in err and ">" not in out.replace("=>", "")
 
 
 def test_places_in_errors_are_those_of_the_lines_that_were_typed(fpack: Fpack) -> None:

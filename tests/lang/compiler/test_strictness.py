@@ -9,7 +9,14 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import pytest
+from fpack.lang.builtins.table import STRICT
+from fpack.lang.compiler.compiler import compile_expression
+from fpack.lang.compiler.strictness import Strictness
 from fpack.lang.evaluator import Evaluator
+from fpack.lang.runtime import deep_stack
+from fpack.lang.syntax.parser import parse
+from fpack.lang.syntax.source import Source
 from fpack.store.errors import FpackError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -119,7 +126,7 @@ def result(text: str) -> Any:
         return evaluator.to_json(evaluator.expression(text))
     except FpackError as error:
         # A name that is sure to need itself is refused where it is written, asked for or not.
-        return "refused" if "needs itself" in error.what else "fault"
+        return "refused" if "depends on itself" in error.what else "fault"
 
 
 @settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None)
@@ -140,3 +147,20 @@ def _functions() -> list[str]:
         else:
             found.append(line)
     return found
+
+
+@pytest.mark.parametrize("entry", ["a{i} = a{j} + 1", "a{i} = f(a{j})", 'a{i} = "${{a{j}}}"'])
+def test_nested_lets_are_analysed_once(entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    count, calls = 400, 0
+    analyse = Strictness.of
+
+    def counted(self: Strictness, *args: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return analyse(self, *args, **named)
+
+    monkeypatch.setattr(Strictness, "of", counted)
+    lets = "".join(f"let {entry.format(i=i, j=i - 1)} in " for i in range(1, count))
+    source = Source("t", f"f => a0 => {lets}a{count - 1}", start="expression")
+    deep_stack.run(lambda: compile_expression(source, parse(source, None), STRICT))
+    assert calls < 20 * count

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fpack.lang.diagnostics.calls import Library
-from fpack.lang.diagnostics.checker import Finding, check, library_of
+from fpack.lang.diagnostics.checker import Diagnostic, check, library_of
 from fpack.lang.errors import render
 from fpack.lang.runtime import deep_stack
 from fpack.lang.syntax.source import Source
@@ -22,8 +22,8 @@ def library(cache: Path) -> Library:
     return library_of([REPOSITORY / "pkgs"], cache)
 
 
-def found(text: str, library: Library, directory: str = "") -> list[Finding]:
-    result: list[Finding] = deep_stack.run(lambda: check(Source("t.fp", text), directory, library))
+def found(text: str, library: Library, directory: str = "") -> list[Diagnostic]:
+    result: list[Diagnostic] = deep_stack.run(lambda: check(Source("t.fp", text), directory, library))
     return result
 
 
@@ -32,16 +32,16 @@ def told(text: str, library: Library, directory: str = "") -> list[tuple[str, in
 
 
 ERRORS = {
-    "undefined": ("a = b", [("undefined", 1, 5, "Nothing is named `b` here")]),
+    "undefined": ("a = b", [("undefined", 1, 5, "The name `b` is not defined")]),
     "undefined, several": (
         "a = x\nb = [y, a]",
-        [("undefined", 1, 5, "Nothing is named `x` here"), ("undefined", 2, 6, "Nothing is named `y` here")],
+        [("undefined", 1, 5, "The name `x` is not defined"), ("undefined", 2, 6, "The name `y` is not defined")],
     ),
-    "undefined in a string": ('a = "x ${who}"', [("undefined", 1, 10, "Nothing is named `who` here")]),
-    "hidden": ("a = settings", [("undefined", 1, 5, "Nothing is named `settings` here")]),
+    "undefined in a string": ('a = "x ${who}"', [("undefined", 1, 10, "The name `who` is not defined")]),
+    "hidden": ("a = settings", [("undefined", 1, 5, "The name `settings` is not defined")]),
     "out of scope": (
         "a = (let x = 1 in x) + x\nb = [y for y in [1]] + [y]",
-        [("undefined", 1, 24, "Nothing is named `x` here"), ("undefined", 2, 25, "Nothing is named `y` here")],
+        [("undefined", 1, 24, "The name `x` is not defined"), ("undefined", 2, 25, "The name `y` is not defined")],
     ),
     "duplicate": ("a = 1\nb = { c = 1, c = 2 }\na = 2", [
         ("duplicate", 2, 14, "`c` is given twice"), ("duplicate", 3, 1, "`a` is given twice"),
@@ -54,11 +54,11 @@ ERRORS = {
         "f({ a, b = 1 }) = a + b\nx = f { a = 1, c = 2 }\ny = f({ b = 1 })",
         [("argument", 2, 16, "`f` has no field `c`"), ("argument", 3, 7, "`f` needs the field `a`")],
     ),
-    "needed field": ("s = fetch { url = \"u\" }", [("argument", 1, 5, "`fetch` needs the field `sha256`")]),
+    "needed field": ("s = package { version = \"1\" }", [("argument", 1, 5, "`package` needs the field `name`")]),
     "arguments": (
         "f(a, b = 1) = a + b\nx = f(1, 2, 3)\ny = f(c = 1, a = 2)\nz = f()\nw = f(1, a = 2)",
         [
-            ("argument", 2, 13, "`f` takes 2 arguments, and this is one more"),
+            ("argument", 2, 13, "`f` takes only 2 arguments"),
             ("argument", 3, 7, "`f` has no parameter `c`"),
             ("argument", 4, 5, "`f` needs the argument `a`"),
             ("argument", 5, 10, "The argument `a` is given twice"),
@@ -66,26 +66,26 @@ ERRORS = {
     ),
     "piped": (
         "f(a) = a\nx = 1 |> f\ny = 1 |> f(2)",
-        [("argument", 3, 12, "`f` takes 1 argument, and this is one more")],
+        [("argument", 3, 12, "`f` takes only 1 argument")],
     ),
     "field of a record": (
         "r = { port = 1 }\na = r.prot\nb = r.prot or 2\nc = r.port",
-        [("field", 2, 7, "There is no field `prot` here")],
+        [("field", 2, 7, "There is no field `prot`")],
     ),
     "field of a file": (
         'a = import("fpack/debian-package").packages',
-        [("field", 1, 36, "There is no field `packages` here")],
+        [("field", 1, 36, "There is no field `packages`")],
     ),
     "library": ('a = import("fpack/debain")', [("import", 1, 12, "The library has no file `fpack/debain`")]),
     "no import": ('a = import("x.fp")', [("import", 1, 12, "`x.fp` cannot be imported")]),
-    "itself": ("a = { b = b }", [("invalid", 1, 11, "`b = b` is itself its value")]),
-    "syntax": ("a = [1 2]", [("syntax", 1, 8, "`2` cannot stand here")]),
+    "itself": ("a = { b = b }", [("invalid", 1, 11, "`b = b` defines the value by itself")]),
+    "syntax": ("a = [1 2]", [("syntax", 1, 8, "Unexpected `2`")]),
     "unused": (
         "f(a, b) = let c = 1, d = 2 in a + d\ng = [1 for x in [1]]\n"
         "h = map([1], xs => 1)\ni = [k for k, v in {}]\nj(_x) = 1",
         [
-            ("unused", 1, 6, "The parameter `b` is never used"), ("unused", 1, 15, "The name `c` is never used"),
-            ("unused", 2, 12, "The name `x` is never used"),
+            ("unused", 1, 6, "The parameter `b` is not used"), ("unused", 1, 15, "The name `c` is not used"),
+            ("unused", 2, 12, "The name `x` is not used"),
         ],
     ),
     "constant": (
@@ -127,7 +127,7 @@ def test_other_files_of_a_project(tmp_path: Path, library: Library) -> None:
     assert told(text, Library(library.directories and [Path(d) for d in library.directories], None), str(tmp_path)) == [
         ("argument", 2, 5, "`f` needs the field `a`"),
         ("argument", 2, 13, "`f` has no field `b`"),
-        ("field", 3, 9, "There is no field `m` here"),
+        ("field", 3, 9, "There is no field `m`"),
         ("import", 4, 12, "There is no file `./none.fp`"),
     ]
 

@@ -125,7 +125,7 @@ def test_names_are_made_for_the_store(evaluator: Evaluator, tmp_path: Path) -> N
         ("[{ a = [map] }]", "cannot hold a function"),
         ('on-demand("x", y => y)', "cannot hold a record"),
         ("18446744073709551615 + 1", "too large"),
-        ('"/fpack/store/0123456789abcdfghijklmnpqrsvwxyz-x/bin"', "Nothing here makes the path"),
+        ('"/fpack/store/0123456789abcdfghijklmnpqrsvwxyz-x/bin"', "No derivation of this evaluation makes the path"),
     ],
 )
 def test_what_an_argument_cannot_be(evaluator: Evaluator, value: str, reason: str) -> None:

@@ -19,14 +19,14 @@ MADE = {
 @pytest.mark.parametrize("made", MADE.values(), ids=MADE)
 def test_a_change_after_others_takes_no_longer(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 0
-    remade = record_update.remade
+    with_changes = record_update.with_changes
 
     def counted(*args: Any) -> Any:
         nonlocal calls
         calls += 1
-        return remade(*args)
+        return with_changes(*args)
 
-    monkeypatch.setattr(record_update, "remade", counted)
+    monkeypatch.setattr(record_update, "with_changes", counted)
     evaluator = Evaluator()
     changed = evaluator.expression(
         f"fold(range(1, 51), ({made}), (r, n) => r.with {{ a = n }}) == ({made}).with {{ a = 50 }}"

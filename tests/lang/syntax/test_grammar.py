@@ -43,7 +43,7 @@ def _no_lexer() -> type:
 
 def test_every_production_has_an_action() -> None:
     for rule in lalr_tables.generate(TEXT).rules:
-        assert not rule.action or callable(getattr(tree_builder.Actions, rule.action)), rule
+        assert not rule.action or callable(getattr(tree_builder.TreeBuilder, rule.action)), rule
         assert rule.action or len(rule.keep) == 1, rule
 
 
