@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Define the options that several verbs share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Command = Callable[..., Any]
 
 
 class Options(NamedTuple):
-    """What the shared options say."""
+    """The values of the shared options."""
 
     lock: Path | None = None
     frozen: bool = False
@@ -34,7 +34,7 @@ class Options(NamedTuple):
 
 
 def _setting(setting: Setting[Any], metavar: str, text: str) -> Callable[[Command], Command]:
-    """Make the option of a setting. Its value is the text, and a wrong one is refused when it is parsed."""
+    """Return the option of a setting. Its value is the text; an invalid text is an error."""
 
     def check(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
         setting.find(value)
@@ -44,33 +44,33 @@ def _setting(setting: Setting[Any], metavar: str, text: str) -> Callable[[Comman
 
 
 _EVALUATING: list[Callable[[Command], Command]] = [
-    _setting(EVAL_MEMORY, "SIZE", "Memory that evaluation may take, as in 8G; half of the machine's, if not given."),
-    _setting(EVAL_TIME, "SECONDS", "Processor time that evaluation may take; 300, if not given."),
+    _setting(EVAL_MEMORY, "SIZE", "Limit the memory of evaluation, as in 8G. Default: half of the machine's memory."),
+    _setting(EVAL_TIME, "SECONDS", "Limit the processor time of evaluation. Default: 300."),
 ]
 _LOCKING: list[Callable[[Command], Command]] = [
     click.option("--lock", type=click.Path(path_type=Path, dir_okay=False), help="Use this lock file."),
-    click.option("--frozen", is_flag=True, help="Fail rather than change the lock."),
-    click.option("--mirror", metavar="URL", help="Take Debian's files from here first."),
-    click.option("--accept-expired", is_flag=True, help="Accept an index that is past its expiry date."),
-    _setting(MAX_INDEX_AGE, "DAYS", "Accept an index without an expiry date for so long after it was signed."),
-    click.option("--arch", metavar="ARCH", help="Debian architecture to make things for, as in amd64 or arm64."),
+    click.option("--frozen", is_flag=True, help="Fail if the lock would change."),
+    click.option("--mirror", metavar="URL", help="Try this mirror of Debian first."),
+    click.option("--accept-expired", is_flag=True, help="Accept an expired package index."),
+    _setting(MAX_INDEX_AGE, "DAYS", "Maximum age of a package index without an expiry date."),
+    click.option("--arch", metavar="ARCH", help="Debian architecture to build for, such as amd64 or arm64."),
 ]
 _BUILDING = [
-    click.option("-j", "--jobs", type=click.IntRange(0, 512), default=0, help="Builds at once; 0: one a core."),
-    click.option("-k", "--keep-going", is_flag=True, help="Build what can be built after a failure."),
+    click.option("-j", "--jobs", type=click.IntRange(0, 512), default=0, help="Parallel builds; 0: one per core."),
+    click.option("-k", "--keep-going", is_flag=True, help="Continue with other builds after a failure."),
     click.option("-v", "--verbose", is_flag=True, help="Show every step."),
 ]
 
 
 def evaluating(command: Command) -> Command:
-    """Options of verbs that read the language: what that may take."""
+    """Add the options of verbs that evaluate the language: its limits."""
     for option in reversed(_EVALUATING):
         command = option(command)
     return command
 
 
 def locking(command: Command) -> Command:
-    """Options of verbs that evaluate: which lock, which mirrors, and those of `evaluating`."""
+    """Add the options of verbs that use the lock, and those of `evaluating`."""
     command = evaluating(command)
     for option in reversed(_LOCKING):
         command = option(command)
@@ -78,23 +78,23 @@ def locking(command: Command) -> Command:
 
 
 def building(command: Command) -> Command:
-    """Options of verbs that build, those of `locking` included."""
+    """Add the options of verbs that build, and those of `locking`."""
     for option in reversed(_BUILDING):
         command = option(command)
     return locking(command)
 
 
 def options(values: dict[str, Any]) -> Options:
-    """The shared options among a command's parameters, taken out of `values`."""
+    """Remove the shared options from a command's parameters, `values`, and return them."""
     return Options(**{name: values.pop(name) for name in Options._fields if name in values})
 
 
 def print_json(value: object) -> None:
-    """One JSON object on standard output."""
+    """Print one JSON value on standard output."""
     import json
 
     text = json.dumps(value, indent=2, ensure_ascii=False)
     if not text.replace("\n", "").isprintable():
-        # As escapes, which say the same: a terminal would obey some of them.
+        # Escape control characters, which a terminal would interpret. The JSON value stays the same.
         text = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
     sys.stdout.write(text + "\n")

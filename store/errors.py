@@ -1,16 +1,16 @@
-"""The one base of every error that a user may see.
+"""Errors that a user may see.
 
-An error carries data: what went wrong, where, why, and what to do about it. It becomes text once, in `cli`.
+An error carries data: what went wrong, where, why, and what to do about it. `cli` renders it as text.
 """
 
 from __future__ import annotations
 
 
 class FpackError(Exception):
-    """Something that the user, or the world, did wrong; never a fault of fpack's own.
+    """A mistake of the user or a failure of the environment, never a bug of fpack.
 
-    what: one sentence. where: the file, URL, package or path concerned. why: the cause, in detail.
-    hint: what to do. exit_code: the process's exit status when the error ends it.
+    what: one sentence. where: the file, URL, package or path concerned. why: the cause, in detail. hint: what to do.
+    exit_code: the exit status of the process if the error ends it.
     """
 
     exit_code = 1
@@ -27,12 +27,12 @@ class FpackError(Exception):
 
 
 def printable(text: str) -> str:
-    """`text` with a question mark for what a terminal would obey rather than show: all messages hold others' words."""
+    """Replace control characters by question marks, except newline and tab: messages quote text of others."""
     return text if text.isprintable() else "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
 
 
 def one_line(text: str) -> str:
-    """`text` as one line, with escapes for what a terminal would obey and for line breaks: for the name of a file."""
+    """Escape control characters and line breaks, so that `text` (a file name, for example) prints on one line."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
@@ -43,12 +43,12 @@ class InvalidName(FpackError):
 
 
 class NotCanonical(FpackError):
-    """Bytes that are not the one canonical encoding of a value."""
+    """Bytes that are not the canonical encoding of a value."""
 
 
 class StoreError(FpackError):
-    """The store cannot do what was asked: damage, no room, no permission."""
+    """The store cannot do an operation: it is damaged, full, or not permitted."""
 
 
 class BadTree(FpackError):
-    """A tree that the store refuses: an unsafe path, a name or a target that is too long, a clash."""
+    """A tree that the store rejects: an unsafe path, a name or target that is too long, or a conflict."""

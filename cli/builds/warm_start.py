@@ -94,7 +94,7 @@ def _answer(request: Request) -> int | None:
         return None
     try:
         read, text = marshal.loads(data)
-        if not evaluation_log.unchanged(evaluation_log.Read(*read), time.time()):
+        if not evaluation_log.unchanged(evaluation_log.EvaluationInputs(*read), time.time()):
             return None
     except (ValueError, TypeError, EOFError):
         return None
@@ -149,7 +149,7 @@ class Keeper:
         self._request = request
         self._recorder = evaluation_log.Recorder()
         self._began = 0.0
-        self._read: evaluation_log.Read | None = None
+        self._read: evaluation_log.EvaluationInputs | None = None
 
     def __enter__(self) -> Keeper:
         if self._request is not None:

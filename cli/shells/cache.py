@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from fpack.cli.paths import cache_home
-from fpack.cli.workspace.evaluation_log import Read, plain, unchanged
+from fpack.cli.workspace.evaluation_log import EvaluationInputs, plain, unchanged
 from fpack.store.files.owners import check_store
 
 from .model import Closure
@@ -83,7 +83,7 @@ def stored(place: str) -> Entry | None:
     return found[1] if found is not None else None
 
 
-def _stored(place: str) -> tuple[Read, Entry] | None:
+def _stored(place: str) -> tuple[EvaluationInputs, Entry] | None:
     from fpack.store.files import disk_cache
 
     data = disk_cache.read(place, "entry")
@@ -91,12 +91,12 @@ def _stored(place: str) -> tuple[Read, Entry] | None:
         return None
     try:
         read, entry = marshal.loads(data)
-        return Read(*read), _entry(entry)
+        return EvaluationInputs(*read), _entry(entry)
     except (ValueError, TypeError, EOFError):
         return None
 
 
-def save(place: str, entry: Entry, read: Read) -> None:
+def save(place: str, entry: Entry, read: EvaluationInputs) -> None:
     """Keep an entry in `place`, if that is possible."""
     from pathlib import Path
 

@@ -46,7 +46,7 @@ def write(folder: Path, name: str, what: str) -> Path:
         if not place.parent.is_symlink():
             place.parent.mkdir(exist_ok=True)
         replace.write(place, text.encode(), within=folder)
-    except replace.Elsewhere as error:
+    except replace.OutsideError as error:
         raise UsageError(error.what, why=error.why, hint="delete the link") from None
     except OSError as error:
         raise UsageError("The file cannot be written", where=str(place), why=error.strerror or "") from None

@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fpack.cli.paths import make_place, state_directory
+from fpack.cli.paths import make_private_directory, state_directory
 from fpack.store.errors import FpackError
 
 _FOLDER = "projects"
@@ -35,12 +35,12 @@ class ProjectDirectory:
     def folder(self, *names: str) -> str:
         """A directory in it, made if need be. FpackError where there is no place that only the user can change."""
         path = self.path(*names)
-        make_place(self.place, "XDG_STATE_HOME", "what belongs to a project")
+        make_private_directory(self.place, "XDG_STATE_HOME", "what belongs to a project")
         with contextlib.suppress(FileExistsError):
             fd = os.open(f"{self.place}/project", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb") as file:
                 file.write(os.fsencode(self.project))
-        make_place(path, "XDG_STATE_HOME", "what belongs to a project")
+        make_private_directory(path, "XDG_STATE_HOME", "what belongs to a project")
         return path
 
     def path(self, *names: str) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from fpack.builders.sandbox.isolation import Isolation, filter_name
-from fpack.cli.paths import make_place
+from fpack.cli.paths import make_private_directory
 from fpack.cli.shells.sandbox.plan import Plan
 from fpack.store.errors import FpackError
 
@@ -26,7 +26,7 @@ class Ready:
 
     def __init__(self, entry: Entry, wishes: Wishes, closure: Closure | None = None) -> None:
         """closure: of a service, which has the machine's network; by default the entry's own."""
-        make_place(entry.place)
+        make_private_directory(entry.place)
         self.entry = entry
         self.closure = closure or entry.closure
         self.wishes = wishes
@@ -66,7 +66,7 @@ def enter_with(entry: Entry, wishes: Wishes, services: bool, note: Callable[[str
     """Enter a shell, with its services if they are wanted; the exit status. lease: the open file that keeps it."""
     if entry.shared:
         for folder in entry.shared:
-            make_place(folder, "XDG_STATE_HOME", "what belongs to a project")
+            make_private_directory(folder, "XDG_STATE_HOME", "what belongs to a project")
         wishes = wishes._replace(share=(*wishes.share, *entry.shared))
     if not entry.services or not services:
         return go(entry, wishes, note=note, lease=lease)
@@ -201,7 +201,7 @@ def prepared_resolv(place: str, host_file: str) -> str:
     text = network.resolv_text(host_file)
     folder = f"{place}/resolv-{_short(text)}"
     if not os.path.isdir(folder):
-        make_place(place)
+        make_private_directory(place)
         with beside(folder) as made, open(f"{made}/resolv.conf", "w", encoding="utf-8") as file:
             file.write(text)
     return f"{folder}/resolv.conf"
@@ -213,7 +213,7 @@ def prepared_filter(place: str, isolation: Isolation) -> str:
     if not os.path.isfile(file):
         from fpack.builders.sandbox.isolation import filter_of
 
-        make_place(place)
+        make_private_directory(place)
         made = f"{file}.{os.getpid()}"
         with open(made, "xb") as out:
             out.write(filter_of(isolation))

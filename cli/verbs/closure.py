@@ -1,4 +1,4 @@
-"""`fpack closure`: all that something needs at run time, with sizes."""
+"""`fpack closure`: list everything that a target needs at run time, with sizes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from fpack.store.path import StorePath
 
 
-class Member(NamedTuple):
-    """One store path of a closure. name, version: the package's, or the path's name alone. needs: other members."""
+class ClosureMember(NamedTuple):
+    """A store path of a closure.
+
+    name, version: those of the package, or the path's name alone. needs: keys of other members.
+    """
 
     key: str
     name: str
@@ -31,26 +34,24 @@ class Member(NamedTuple):
     epilog="""\b
 Examples:
   fpack closure postgres                a container's packages
-  fpack closure postgres --tree         and which of them needs which
-  fpack closure fpack.fp#app --size     a built thing's store paths, the largest first
-  fpack closure postgres --paths        the store paths behind a container""",
+  fpack closure postgres --tree         and which package needs which
+  fpack closure fpack.fp#app --size     a derivation's store paths, largest first
+  fpack closure postgres --paths        the store paths of a container""",
 )
 @click.argument("what", required=False)
-@click.option("--tree", "as_tree", is_flag=True, help="Draw what needs what.")
-@click.option("--size", "by_size", is_flag=True, help="The largest first.")
-@click.option("--paths", is_flag=True, help="Of a container, the store paths in place of its packages.")
+@click.option("--tree", "as_tree", is_flag=True, help="Draw the dependencies as a tree.")
+@click.option("--size", "by_size", is_flag=True, help="Sort by size, largest first.")
+@click.option("--paths", is_flag=True, help="List a container's store paths instead of its packages.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building
 def command(what: str | None, as_tree: bool, by_size: bool, paths: bool, as_json: bool, **rest: Any) -> int:
-    """List all that WHAT needs at run time: a container's packages, or a built thing's store paths."""
+    """List everything that WHAT needs at run time: a container's packages, or a derivation's store paths."""
     from fpack.cli.errors import UsageError
     from fpack.cli.ui.layout import Page, show, tree
     from fpack.cli.workspace.workspace import Workspace
 
     if as_tree and by_size:
-        raise UsageError(
-            "--tree and --size cannot be had together", hint="--size sorts the list, a tree has its own order"
-        )
+        raise UsageError("--tree and --size exclude each other", hint="--size sorts the list; a tree has its own order")
     with Workspace(shared.options(rest)) as workspace:
         target = workspace.target(what)
         value = workspace.evaluator.force(workspace.value(target))
@@ -77,8 +78,8 @@ def command(what: str | None, as_tree: bool, by_size: bool, paths: bool, as_json
     return 0
 
 
-def _paths(workspace: Workspace, tops: Sequence[StorePath]) -> tuple[list[Member], list[str]]:
-    """The closure of built paths."""
+def _paths(workspace: Workspace, tops: Sequence[StorePath]) -> tuple[list[ClosureMember], list[str]]:
+    """Return the closure of built paths, and the keys of its roots."""
     from fpack.store import base32
 
     members = []
@@ -88,12 +89,12 @@ def _paths(workspace: Workspace, tops: Sequence[StorePath]) -> tuple[list[Member
         assert info is not None
         below = sorted({by_hash[each] for each in info.references} - {path}, key=lambda each: (each.name, each.hash))
         needs = tuple(map(str, below))
-        members.append(Member(str(path), path.name, "", str(path), info.size, needs))
+        members.append(ClosureMember(str(path), path.name, "", str(path), info.size, needs))
     return members, [str(path) for path in tops]
 
 
-def _packages(workspace: Workspace, container: Container) -> tuple[list[Member], list[str]]:
-    """The packages of a container, which is built if it is not."""
+def _packages(workspace: Workspace, container: Container) -> tuple[list[ClosureMember], list[str]]:
+    """Return the packages of a container, and the keys of its roots. Build the container if needed."""
     from fpack.cli.images import inspect
     from fpack.store import derivation
     from fpack.store.path import parse
@@ -110,16 +111,16 @@ def _packages(workspace: Workspace, container: Container) -> tuple[list[Member],
         info = workspace.store.info(parse(each.path))
         needs = tuple(edges.get(each.package, ()))
         size = info.size if info is not None else 0
-        members.append(Member(each.package, each.package, each.version, each.path, size, needs))
+        members.append(ClosureMember(each.package, each.package, each.version, each.path, size, needs))
     return members, [each.package for each in slices if each.by is None]
 
 
-def _json(member: Member) -> dict[str, Any]:
+def _json(member: ClosureMember) -> dict[str, Any]:
     values: dict[str, Any] = {"name": member.name, "path": member.path, "size": member.size}
     return values | ({"version": member.version} if member.version else {}) | {"needs": list(member.needs)}
 
 
-def _list(page: Page, members: Sequence[Member], kind: str, total: int) -> list[str]:
+def _list(page: Page, members: Sequence[ClosureMember], kind: str, total: int) -> list[str]:
     from fpack.cli.ui.layout import clean
 
     rows = [[megabytes(each.size), each.path] for each in members]
@@ -129,11 +130,11 @@ def _list(page: Page, members: Sequence[Member], kind: str, total: int) -> list[
     return [*lines, page.paint(f"{megabytes(total)} in {len(members)} {kind}", "bold")]
 
 
-def _branches(members: Sequence[Member], tops: Sequence[str]) -> list[Branch]:
-    """What needs what, from the tops down. What was drawn before is named again without what is below it."""
+def _branches(members: Sequence[ClosureMember], tops: Sequence[str]) -> list[Branch]:
+    """Draw the dependencies from the roots down. A member that was drawn before is repeated without its children."""
     from fpack.cli.ui.layout import Branch, clean
 
-    by_key: Mapping[str, Member] = {each.key: each for each in members}
+    by_key: Mapping[str, ClosureMember] = {each.key: each for each in members}
     below: dict[str, list[Branch]] = {}
     roots: list[Branch] = []
     todo = [(key, roots) for key in reversed(tops)]

@@ -1,4 +1,4 @@
-"""`fpack completion`: a script that makes a shell complete fpack's commands."""
+"""`fpack completion`: print a script that completes fpack's commands in a shell."""
 
 from __future__ import annotations
 
@@ -97,6 +97,6 @@ Examples:
 )
 @click.argument("shell", type=click.Choice(sorted(SCRIPTS)))
 def command(shell: str) -> int:
-    """Print a script that makes SHELL complete verbs, options, attributes, and names of packages."""
+    """Print a script that makes SHELL complete verbs, options, attributes and package names."""
     sys.stdout.write(SCRIPTS[shell])
     return 0

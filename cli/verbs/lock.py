@@ -1,4 +1,4 @@
-"""`fpack lock`: write down exactly which packages are used."""
+"""`fpack lock`: lock the exact packages that a project uses."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from fpack.cli.ui.render import table
     "lock",
     epilog="""\b
 Examples:
-  fpack lock                           lock all that ./fpack.fp uses
+  fpack lock                           lock all packages that ./fpack.fp uses
   fpack lock debian.trixie.jq          add a package
-  fpack lock --frozen                  fail if something is not locked yet""",
+  fpack lock --frozen                  fail if a package is not locked yet""",
 )
 @click.argument("what", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
 def command(what: str | None, as_json: bool, **rest: Any) -> int:
-    """Evaluate WHAT, by default everything in ./fpack.fp, and lock each package that it uses. Nothing is built."""
+    """Evaluate WHAT (by default everything in ./fpack.fp) and lock each package that it uses.
+
+    Nothing is built.
+    """
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import one_line
 
@@ -44,8 +47,8 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
     if added:
         print(table([list(each) for each in added]))
     if empty:
-        print("Nothing that is used here needs to be locked.")
+        print("No package is used, so there is nothing to lock.")
     else:
         name = one_line(place)
-        print(f"{len(added)} packages added to {name}" if added else f"{name} has everything that is used.")
+        print(f"{len(added)} packages added to {name}" if added else f"{name} already has every package that is used.")
     return 0

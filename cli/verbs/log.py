@@ -1,4 +1,4 @@
-"""`fpack log`: what a build wrote while it ran."""
+"""`fpack log`: show the log of a build."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ CHUNK = 1 << 16
 
 
 class Log(NamedTuple):
-    """The log of a derivation. kind, name: the derivation's. digest: its, in hex. place: the packed file."""
+    """The log of a derivation.
+
+    kind, name: those of the derivation. digest: its digest, in hex. place: the compressed file.
+    """
 
     kind: str
     name: str
@@ -31,16 +34,16 @@ class Log(NamedTuple):
     epilog="""\b
 Examples:
   fpack log fpack.fp#app
-  fpack log postgres --all       and what all that it is made from wrote""",
+  fpack log postgres --all       and the logs of all its inputs""",
 )
 @click.argument("what", required=False)
-@click.option("-a", "--all", "everything", is_flag=True, help="Show the logs of its inputs, too.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Also show the logs of its inputs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
 def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> int:
-    """Show the log of the last time that WHAT was built, or was tried to be built.
+    """Show the log of the last build of WHAT, whether it succeeded or failed.
 
-    Where it has none itself, the logs of what it is made from are shown: one of them may be what failed.
+    If WHAT has no log, show the logs of its inputs: one of them may have failed.
     """
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import StoreError, printable
@@ -59,8 +62,8 @@ def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> i
     if not shown:
         raise StoreError(
             f"There is no log of {target.text}",
-            why="neither it nor what it is made from was built here, or they had nothing to say",
-            hint=f"fpack build {target.text} builds it; -v shows what is written meanwhile",
+            why="neither it nor any of its inputs was built on this machine, or their builds printed nothing",
+            hint=f"fpack build {target.text} builds it; -v shows the output of the build",
         )
     for log in shown:
         if len(shown) > 1 or not own:
@@ -73,7 +76,7 @@ def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> i
 
 
 def _logs(workspace: Workspace, output: Output) -> Iterator[Log]:
-    """The logs that there are of a derivation and of all that it is made from, the inputs' before its own."""
+    """Yield the existing logs of a derivation and of all its inputs, the inputs' first."""
     from fpack.store import derivation
 
     bodies, database = workspace.evaluator.derivations, workspace.store.database
@@ -97,7 +100,7 @@ def _logs(workspace: Workspace, output: Output) -> Iterator[Log]:
 
 
 def _text(place: Path) -> Iterator[str]:
-    """A log's text, in pieces."""
+    """Yield the text of a log, in pieces."""
     import codecs
 
     import zstandard

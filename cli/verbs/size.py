@@ -1,4 +1,4 @@
-"""`fpack size`: what an image's bytes are made of."""
+"""`fpack size`: show the sizes of an image's layers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building
 def command(image: str | None, as_json: bool, **rest: Any) -> int:
-    """Show the layers of IMAGE, the largest first: packages, compressed and unpacked bytes."""
+    """Show the layers of IMAGE, largest first: compressed size, unpacked size, packages."""
     from fpack.cli.images import inspect
     from fpack.cli.ui.layout import Page, show
     from fpack.cli.workspace.workspace import Workspace
@@ -44,7 +44,7 @@ def command(image: str | None, as_json: bool, **rest: Any) -> int:
         )
         return 0
     page = Page()
-    # A bar says the share at a glance; a program that reads a pipe has no use for it.
+    # Bars are for people only: a pipe gets none.
     bars = bool(page.width)
     rows = [["compressed", "unpacked", "share", *([""] if bars else []), "what"]]
     for each in layers:
@@ -59,7 +59,7 @@ def command(image: str | None, as_json: bool, **rest: Any) -> int:
 
 
 def _what(layer: Any, page: Any) -> str:
-    """What a layer holds: its packages, all of them where nothing limits a line's length."""
+    """Return the packages of a layer, all of them if lines may have any length."""
     from fpack.cli.ui.layout import clean
 
     names = [clean(name) for name in layer.packages]

@@ -1,4 +1,4 @@
-"""`fpack why`: the chain of files and sonames that brought something into an image."""
+"""`fpack why`: show the chain of files and sonames that brought a package into an image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building
 def command(image: str, thing: str | None, as_json: bool, **rest: Any) -> int:
-    """Show why THING, a package or a file, is in IMAGE; without THING, why everything is."""
+    """Show why THING, a package or a file, is in IMAGE; without THING, show it for every package."""
     from fpack.cli.images import inspect
     from fpack.cli.ui.layout import Page, show, tree
     from fpack.cli.workspace.workspace import Workspace
@@ -50,7 +50,7 @@ def command(image: str, thing: str | None, as_json: bool, **rest: Any) -> int:
 
 
 def _chain(links: Sequence[Slice], file: str) -> list[Branch]:
-    """One branch down to a package, and to the file in it that was asked about, if it was one."""
+    """Return one branch down to a package, and to the named file in it, if any."""
     from fpack.cli.ui.layout import Branch
 
     below = [Branch(f"/{file}")] if file else []
@@ -60,12 +60,12 @@ def _chain(links: Sequence[Slice], file: str) -> list[Branch]:
 
 
 def _all(slices: Sequence[Slice]) -> list[Branch]:
-    """Every package below the one that brought it in."""
+    """Return every package below the package that brought it in."""
     children: dict[str | None, list[Slice]] = {}
     for each in slices:
         children.setdefault(each.by, []).append(each)
     made: dict[str, Branch] = {}
-    # From the leaves up, without recursion: a chain may be as long as there are packages.
+    # From the leaves up, without recursion: a chain may be as long as the number of packages.
     order, todo = [], list(children.get(None, []))
     while todo:
         each = todo.pop()

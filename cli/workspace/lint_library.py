@@ -1,4 +1,4 @@
-"""Check files against what they may import: the standard library and the curated packages."""
+"""Check files of the language against the standard library and the curated packages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def library() -> Library:
-    """What files may import: the standard library and the curated packages."""
+    """Return the files that can be imported: the standard library and the curated packages."""
     from fpack.cli.paths import cache_directory
     from fpack.cli.workspace.workspace import curated
     from fpack.lang.diagnostics.checker import library_of
@@ -22,7 +22,7 @@ def library() -> Library:
 
 
 def check_file(place: Path, known: Library, limits: Limits) -> list[Finding]:
-    """What is wrong with one file; that it cannot be read, or takes too much, is a finding of its own."""
+    """Return the findings of one file. An unreadable file and an exceeded limit are findings, too."""
     from fpack.cli.workspace import source_files
     from fpack.lang.diagnostics.checker import Finding, check, directory_of
     from fpack.lang.errors import EvalError, Fault

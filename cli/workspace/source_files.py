@@ -1,4 +1,4 @@
-"""Files of the language as the verbs that look at texts take them: found below directories, and read."""
+"""Find and read files of the language, for the verbs that work on source text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from fpack.lang.syntax.source import Source, normal, read_text
 
 
 def find(places: Sequence[Path]) -> Iterator[Path]:
-    """The files that are named, and those below the directories that are; hidden ones and links only if named."""
+    """Yield the named files, and the .fp files below the named directories.
+
+    Hidden files and symlinks are skipped unless they are named.
+    """
     seen: set[str] = set()
     for place in places:
         if place.is_dir():
@@ -37,16 +40,16 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def read(place: Path) -> str:
-    """A file's text, as it is. Fault or EvalError for what is none."""
+    """Read a file's text unchanged. Raise Fault or EvalError if it is not valid text."""
     return read_text(place, shown(place))
 
 
 def source(text: str, name: str) -> Source:
-    """A text as the evaluator takes it: without a byte order mark, its lines ending in a line feed."""
+    """Return a text as the evaluator reads it: without a byte order mark, with line feeds as line ends."""
     return Source(name, normal(text))
 
 
 def shown(place: Path) -> str:
-    """A file's name for people: relative where it lies below the working directory."""
+    """Return a file's name for messages: relative to the working directory if the file lies below it."""
     here, name = os.getcwd() + "/", os.fspath(place)
     return name[len(here) :] if name.startswith(here) else name

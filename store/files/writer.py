@@ -1,7 +1,7 @@
-"""Write a tree into a private directory: normalised, deduplicated, and hashed on the way.
+"""Write a tree to a private directory, and normalise, deduplicate and hash it on the way.
 
-The writer keeps a model of what it wrote. A path is checked against the model, so an entry can never land behind a
-symlink or outside the directory, whatever an archive says; nobody else can write to the directory.
+The writer keeps a model of the tree and checks each path against it. So an entry of a hostile archive can never be
+written behind a symlink or outside the directory. Nobody else can write to the directory.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .writeback import STEP, Writeback
 
 _TIMES = (MTIME, MTIME)
 _LARGE = 4 << 20
-# Other file systems, kernels and kinds of files than copy_file_range knows.
+# Errors of copy_file_range for file systems, kernels and file types that do not support it.
 _NOT_BY_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ETXTBSY)
 
 
 class TreeWriter:
-    """A tree in the making at `place`, which must not exist yet. Paths are relative; "" is the tree itself."""
+    """A tree being written at `place`, which must not exist yet. Paths are relative; "" is the tree itself."""
 
     def __init__(self, pool: Pool, place: Path) -> None:
         self._pool = pool
@@ -33,14 +33,14 @@ class TreeWriter:
         self._base = os.fspath(place)
         self._root: Node | None = None
         self._finished = b""
-        self.folders = 0  # directories that were made so far
+        self.folders = 0  # number of directories made so far
 
     def mkdir(self, path: str) -> None:
-        """Make a directory, and its parents; one that is there already is left as it is."""
+        """Make a directory and its parents. An existing directory stays unchanged."""
         self._parents(split(path) if path else [], path)
 
     def file(self, path: str, chunks: Iterable[bytes], executable: bool = False) -> FileNode:
-        """Write a file of `chunks` (any sizes) and return its node. The parents are made."""
+        """Write a file from `chunks` (of any sizes), make its parents, and return its node."""
         folder, name, target = self._slot(path)
         pieces: list[bytes] = []
         size = 0
@@ -56,7 +56,7 @@ class TreeWriter:
             if not self._pool.link(node, target):
                 self._write(node, target, [content])
             return self._put(folder, name, node)
-        # Too large to hold: write it, and let the pool replace it if it has the same already.
+        # Too large for memory: write it, and let the pool replace it if the pool already has the content.
         hasher = blake3()
         fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -87,7 +87,7 @@ class TreeWriter:
         return self._put(folder, name, node)
 
     def copy(self, path: str, source: int, executable: bool = False) -> FileNode:
-        """Write a file with what can be read from the descriptor `source`, by the kernel where it is large."""
+        """Write a file with the content of the descriptor `source`. The kernel copies large files."""
         if os.fstat(source).st_size < _LARGE:
             return self.file(path, _pieces(source), executable)
         folder, name, target = self._slot(path)
@@ -95,7 +95,7 @@ class TreeWriter:
         try:
             try:
                 size = _copy(source, fd)
-                # The copy is what is hashed: the original can change meanwhile.
+                # Hash the copy, because the original may change meanwhile.
                 hasher = blake3()
                 os.lseek(fd, 0, os.SEEK_SET)
                 for piece in _pieces(fd):
@@ -112,9 +112,9 @@ class TreeWriter:
         return self._put(folder, name, node)
 
     def link(self, path: str, node: FileNode, source: Path) -> None:
-        """Enter a file that is in the store already: `source` is where, used if the pool has lost it.
+        """Add a file that the store has. `source` is its path, which is read if the pool has lost the content.
 
-        BadTree if `source` does not hold what `node` says: the pool would give it to everyone who wants that content.
+        Raise BadTree if `source` does not match `node`: the pool would serve the wrong content to every later user.
         """
         folder, name, target = self._slot(path)
         if not self._pool.link(node, target):
@@ -122,7 +122,7 @@ class TreeWriter:
         self._put(folder, name, node)
 
     def symlink(self, path: str, to: str) -> None:
-        """Make a symlink to `to`, which is not looked at."""
+        """Make a symlink to `to`, which is not resolved."""
         folder, name, target = self._slot(path)
         raw = check_target(os.fsencode(to))
         os.symlink(raw, target)
@@ -130,7 +130,7 @@ class TreeWriter:
         self._put(folder, name, raw)
 
     def entry(self, path: str) -> Node | None:
-        """What is at `path` so far, following no symlink."""
+        """Return the node at `path`, or None. No symlink is followed."""
         node = self._root
         for part in split(path) if path else []:
             if not isinstance(node, dict):
@@ -150,12 +150,12 @@ class TreeWriter:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """The number of bytes of all files."""
         return _size(self._root)
 
     @property
     def node(self) -> Node:
-        """The tree."""
+        """The tree written so far."""
         if self._root is None:
             raise BadTree("An output is empty", why="the builder wrote nothing")
         return self._root
@@ -178,7 +178,7 @@ class TreeWriter:
                     hasher.update(chunk)
             if check and (hasher.digest() != node.digest or os.fstat(fd).st_size != node.size):
                 os.unlink(target)
-                raise BadTree("A file does not hold what its table says", where=target[len(self._base) + 1 :])
+                raise BadTree("A file does not match its recorded digest or size", where=target[len(self._base) + 1 :])
             os.fchmod(fd, mode)
             os.utime(fd, _TIMES)
         finally:
@@ -239,7 +239,7 @@ def _pieces(fd: int) -> Iterator[bytes]:
 
 
 def _copy(source: int, fd: int) -> int:
-    """Copy from one descriptor to the other up to its end; how many bytes that were."""
+    """Copy from one descriptor to another up to its end. Return the number of bytes copied."""
     size = 0
     writeback = Writeback(fd)
     kernel = True

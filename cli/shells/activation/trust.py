@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from fpack.cli.paths import make_place, state_directory
+from fpack.cli.paths import make_private_directory, state_directory
 from fpack.store.errors import FpackError
 from fpack.store.files.owners import is_believed
 
@@ -69,7 +69,7 @@ def note(directory: str) -> None:
     if _read(place) == identity:
         return
     folder = os.path.dirname(place)
-    make_place(folder, "XDG_STATE_HOME", "which directories are trusted")
+    make_private_directory(folder, "XDG_STATE_HOME", "which directories are trusted")
     beside = f"{folder}/.{os.urandom(6).hex()}"
     with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
         file.write(identity)

@@ -7,7 +7,7 @@ import os
 import stat
 import tempfile
 
-from fpack.cli.paths import make_place, state_directory
+from fpack.cli.paths import make_private_directory, state_directory
 from fpack.store.errors import FpackError
 from fpack.store.files.owners import danger
 
@@ -30,7 +30,7 @@ def socket_folder(project: str, name: str, record: str) -> str:
     for above in ([f"{runtime}/fpack"] if runtime else []) + [f"{state_directory()}/run"]:
         place = f"{above}/{digest}"
         if len(os.fsencode(place)) <= MAX_FOLDER:
-            make_place(place, "XDG_STATE_HOME", "the sockets of a service")
+            make_private_directory(place, "XDG_STATE_HOME", "the sockets of a service")
             return place
     return _recorded(record)
 

@@ -266,13 +266,13 @@ def test_a_kept_shell_in_a_store_that_became_a_strangers_is_not_entered(place: P
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_the_directory_of_a_shell_is_not_used_if_another_user_can_change_it(place: Path, attack: Attack) -> None:
-    from fpack.cli.paths import make_place
+    from fpack.cli.paths import make_private_directory
 
     make_directories(str(place / "cache" / "shell"))
-    make_place(str(place / "cache" / "shell"))
+    make_private_directory(str(place / "cache" / "shell"))
     attack(place / "cache")
     with pytest.raises(FpackError, match="to keep the shell"):
-        make_place(str(place / "cache" / "shell"))
+        make_private_directory(str(place / "cache" / "shell"))
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
