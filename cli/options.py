@@ -13,7 +13,7 @@ from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE, Setting
 Command = Callable[..., Any]
 
 
-class Options(NamedTuple):
+class SharedOptions(NamedTuple):
     """The values of the shared options."""
 
     lock: Path | None = None
@@ -84,9 +84,9 @@ def building(command: Command) -> Command:
     return locking(command)
 
 
-def options(values: dict[str, Any]) -> Options:
+def options(values: dict[str, Any]) -> SharedOptions:
     """Remove the shared options from a command's parameters, `values`, and return them."""
-    return Options(**{name: values.pop(name) for name in Options._fields if name in values})
+    return SharedOptions(**{name: values.pop(name) for name in SharedOptions._fields if name in values})
 
 
 def print_json(value: object) -> None:

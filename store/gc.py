@@ -26,7 +26,7 @@ from .path import StorePath, parse
 from .store import Store, sweep
 
 
-class Collected(NamedTuple):
+class GcResult(NamedTuple):
     """The result of a collection, or of a dry run: deleted paths, number of kept paths, bytes of files freed."""
 
     deleted: tuple[StorePath, ...]
@@ -82,14 +82,14 @@ def live(infos: Iterable[PathInfo], kept: Iterable[bytes]) -> set[bytes]:
     return seen
 
 
-def collect(store: Store, *, dry_run: bool = False, older_than: float = 0) -> Collected:
+def collect(store: Store, *, dry_run: bool = False, older_than: float = 0) -> GcResult:
     """Delete every path that no root needs and that was registered more than `older_than` seconds ago."""
     sweep(store)
     with FileLock(store.root / "locks" / "gc"):
         leases.sweep(store)
         dead, kept = _forget(store, dry_run, older_than)
         if dry_run:
-            return Collected(tuple(i.path for i in dead), kept, sum(i.size for i in dead))
+            return GcResult(tuple(i.path for i in dead), kept, sum(i.size for i in dead))
         _delete_trees(store)
         _delete_views(store)
         freed = 0
@@ -99,7 +99,7 @@ def collect(store: Store, *, dry_run: bool = False, older_than: float = 0) -> Co
                 freed += size
         _delete_old(store.root / "partial", time.time() - 7 * 86400)
         _delete_old(store.root / "logs", time.time() - 30 * 86400)
-    return Collected(tuple(i.path for i in dead), kept, freed)
+    return GcResult(tuple(i.path for i in dead), kept, freed)
 
 
 def _forget(store: Store, dry_run: bool, older_than: float) -> tuple[list[PathInfo], int]:

@@ -31,7 +31,7 @@ from .root import SHARED, default_root
 _DIRECTORIES = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # `db` is made last
 
 
-class Finished(NamedTuple):
+class FinishedOutput(NamedTuple):
     """An output to register.
 
     path: set if the tree mentions its own path, so that the path is not `make` of the tree.
@@ -142,9 +142,9 @@ class Store:
         self, name: str, writer: TreeWriter, references: Sequence[StorePath], key: bytes, output: Output
     ) -> StorePath:
         """Make the writer's tree a valid path, and record it as the output of `key` and of a derivation."""
-        return self.register_all(key, [Finished(name, writer, references, output)])[0]
+        return self.register_all(key, [FinishedOutput(name, writer, references, output)])[0]
 
-    def register_all(self, key: bytes, outputs: Sequence[Finished]) -> list[StorePath]:
+    def register_all(self, key: bytes, outputs: Sequence[FinishedOutput]) -> list[StorePath]:
         """Make the outputs of one derivation valid paths, all or none. An output may reference those before it."""
         made = []
         for each in outputs:

@@ -31,7 +31,7 @@ class Damage(NamedTuple):
     why: str
 
 
-class Checked(NamedTuple):
+class StoreCheck(NamedTuple):
     """The result of a check.
 
     paths: number of hashed paths. bytes: bytes read. pool: pool files whose content differs from their name.
@@ -46,7 +46,7 @@ class Checked(NamedTuple):
 Progress = Callable[[int, int, str], None]  # number of paths done, number of all paths, the next path
 
 
-def check(store: Store, progress: Progress = lambda done, total, name: None) -> Checked:
+def check(store: Store, progress: Progress = lambda done, total, name: None) -> StoreCheck:
     """Hash every path. Builds and collections may run meanwhile; a path that they delete is not reported as damaged."""
     files = _Files()
     infos = sorted(store.database.paths(), key=lambda info: info.path)
@@ -58,10 +58,10 @@ def check(store: Store, progress: Progress = lambda done, total, name: None) -> 
         if why and store.info(info.path) is not None:
             damaged.append(Damage(info.path, why))
     progress(len(infos), len(infos), "the pool of files")
-    return Checked(len(infos), files.bytes, tuple(damaged), tuple(_pool(store, files)))
+    return StoreCheck(len(infos), files.bytes, tuple(damaged), tuple(_pool(store, files)))
 
 
-def repair(store: Store, found: Checked) -> list[StorePath]:
+def repair(store: Store, found: StoreCheck) -> list[StorePath]:
     """Make damaged paths and all that reference them invalid. Return these paths, sorted.
 
     The next garbage collection deletes their trees.

@@ -325,11 +325,11 @@ def _indexes(release: str) -> list[Any]:
 
 
 def _workspace() -> Any:
-    from fpack.cli.options import Options
+    from fpack.cli.options import SharedOptions
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
 
-    workspace = Workspace(Options(frozen=True))
+    workspace = Workspace(SharedOptions(frozen=True))
     workspace.use_project(find_project(Path.cwd()))
     return workspace
 

@@ -1,4 +1,4 @@
-"""What a package, a container or a derivation is, as data for people and programs: the data of `show`."""
+"""Describe a package, a container or a derivation as data, for `show`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _RELATIONS = ("pre-depends", "depends", "recommends", "provides")
 
 
 def package(workspace: Workspace, packages: Packages, name: str) -> dict[str, Any]:
-    """A package of a release: the locked version where there is one; an FpackError if there is none at all."""
+    """Describe a package of a release: the locked version if there is one. Raise FpackError if the package is
+    unknown.
+    """
     pin = packages.lock.packages.get((packages.release, packages.arch, name))
     versions = packages.universe.versions(name)
     if not versions and pin is None:
@@ -45,7 +47,7 @@ def package(workspace: Workspace, packages: Packages, name: str) -> dict[str, An
 
 
 def _basic(chosen: Package | None, pin: PackagePin | None) -> dict[str, Any]:
-    """What a lock tells of a package as well as an index; the lock's word counts."""
+    """Return the fields that both a lock and an index have; the lock takes precedence."""
     known = pin or chosen
     assert known is not None
     names = ("name", "version", "arch", "source", "source_version", "archive", "file", "size", "sha256")
@@ -53,7 +55,7 @@ def _basic(chosen: Package | None, pin: PackagePin | None) -> dict[str, Any]:
 
 
 def _described(packages: Packages, name: str, chosen: Package | None) -> dict[str, Any]:
-    """What only an index tells."""
+    """Return the fields that only an index has."""
     from fpack.builders.debian.control import parse_stanza
 
     fields: Mapping[str, str] = {}
@@ -77,7 +79,7 @@ def _described(packages: Packages, name: str, chosen: Package | None) -> dict[st
 
 
 def _payload(workspace: Workspace, target: str) -> dict[str, Any] | None:
-    """The files of a locked package where it is unpacked in the store, else None."""
+    """Return the files of a locked package if it is unpacked in the store, else None."""
     value = workspace.value(workspace.target(target))
     path = _built(workspace, workspace.output(workspace.evaluator.select(value, ["payload"])))
     if path is None:
@@ -98,7 +100,7 @@ def _payload(workspace: Workspace, target: str) -> dict[str, Any] | None:
 
 
 def container(workspace: Workspace, made: Container) -> dict[str, Any]:
-    """A container: its configuration, its packages, and what it came out as where it is built."""
+    """Describe a container: its configuration, its packages, and its output if it is built."""
     bodies = workspace.evaluator.derivations
     image = derivation.decode(bodies[made.image.derivation])
     root = derivation.decode(bodies[made.root.derivation])
@@ -109,7 +111,7 @@ def container(workspace: Workspace, made: Container) -> dict[str, Any]:
     path = _built(workspace, made.image)
     facts["built"] = None
     if path is None:
-        # What a linked root takes besides the packages that are named is known only when it is made.
+        # The further packages of a linked root are known only once it is built.
         asked = [each for each in root.args["slices"] if each["seed"] or facts["closure"] == "depends"]
         facts["packages"] = [_package(each["package"], each["version"], bool(each["seed"])) for each in asked]
         return facts
@@ -124,7 +126,7 @@ def _package(name: str, version: str, asked: bool, size: int | None = None) -> d
 
 
 def _image(workspace: Workspace, path: StorePath) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a built image is, and those parts of its configuration that were worked out when it was made."""
+    """Describe a built image. Return also the parts of its configuration that were computed during the build."""
     import json
 
     from fpack.builders.oci.image_record import read as read_record
@@ -153,11 +155,11 @@ def _slices(workspace: Workspace, root: str) -> list[dict[str, Any]]:
     ]
 
 
-# Anything else that can be built.
+# A derivation.
 
 
 def derived(workspace: Workspace, output: Output) -> dict[str, Any]:
-    """A derivation: its kind, how much goes into it, and its path where it is built."""
+    """Describe a derivation: its kind, the number of its inputs, and its path if it is built."""
     made = derivation.decode(workspace.evaluator.derivations[output.derivation])
     facts: dict[str, Any] = {"type": "derivation", "name": made.name, "kind": made.kind, "inputs": len(made.inputs)}
     facts["derivation"] = output.derivation.hex()
@@ -171,7 +173,7 @@ def derived(workspace: Workspace, output: Output) -> dict[str, Any]:
 
 
 def _built(workspace: Workspace, output: Output) -> StorePath | None:
-    """What an output is, if it is built. No store is made by asking."""
+    """Return the path of an output if it is built. This never creates a store."""
     return workspace.store.database.built(output) if (default_root() / "db").is_dir() else None
 
 

@@ -1,4 +1,4 @@
-"""What `pack` writes of an image besides the image: its exact manifest, beside it and as a referrer within."""
+"""Build the manifest of an image, and place it beside the image and, as a referrer, in the image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import clean_name, parse
 
-# What runs builds from source: this machine's sandbox.
+# Builds from source run in this machine's sandbox.
 EXECUTOR = "local"
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def manifest(workspace: Workspace, container: Container) -> Output:
-    """The output that is a container's manifest, ready to be realised."""
+    """Add the derivation of a container's manifest to the workspace. Return its output."""
     bodies = workspace.evaluator.derivations
     image = derivation.decode(bodies[container.image.derivation])
     name = image.name
@@ -48,7 +48,7 @@ def manifest(workspace: Workspace, container: Container) -> Output:
 
 
 def _lock(workspace: Workspace, root: Derivation) -> Value:
-    """The locked packages that a root may take."""
+    """Return the locked packages that a root may use."""
     names = [str(each["package"]) for each in root.args["slices"]]
     if not names:
         return None
@@ -69,7 +69,7 @@ def _lock(workspace: Workspace, root: Derivation) -> Value:
 
 
 def within(places: Iterable[Path]) -> Extra:
-    """What an archive or layout holds more for the artifacts that lie at `places`."""
+    """Return the additional content of an archive or layout that holds the artifacts at `places`."""
     found = list(places)
     if not found:
         return {}
@@ -79,13 +79,13 @@ def within(places: Iterable[Path]) -> Extra:
 
 
 def beside(image: Path, arch: str = "") -> Path:
-    """Where the manifest of an archive or a layout lies: NAME.manifest.json, or NAME.ARCH.manifest.json of several."""
+    """Return the path of an image's manifest: NAME.manifest.json, or NAME.ARCH.manifest.json for several platforms."""
     name = image.name.removesuffix(".tar")
     return image.with_name(f"{name}.{arch}.manifest.json" if arch else f"{name}.manifest.json")
 
 
 def all_beside(image: Path) -> list[Path]:
-    """The manifests that lie beside an image: the one, else those of its platforms."""
+    """Return the manifests beside an image: the single one, or those of its platforms."""
     one = beside(image)
     name = image.name.removesuffix(".tar")
     if one.is_file() or not image.parent.is_dir():
@@ -95,7 +95,7 @@ def all_beside(image: Path) -> list[Path]:
 
 
 def write_beside(image: Path, place: Path, arch: str = "") -> str | None:
-    """Put the manifest that lies at `place` beside an image; None where there is no beside: a device or a pipe."""
+    """Write the manifest at `place` beside an image. Return None if the image is a device or a pipe."""
     import shutil
 
     from fpack.store.errors import StoreError

@@ -9,10 +9,10 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .model import USUAL, Wishes
+from .model import USUAL, ShellOptions
 
 
-class Request(NamedTuple):
+class ShellRequest(NamedTuple):
     """what: the shell's file and attribute, or packages. lock, arch, frozen: what evaluation depends on.
 
     building: the package whose build environment is meant. The command's first word is empty where the package's own
@@ -21,7 +21,7 @@ class Request(NamedTuple):
 
     verb: str
     what: tuple[str, ...] = ()
-    wishes: Wishes = Wishes()
+    wishes: ShellOptions = ShellOptions()
     building: str = ""
     lock: str = ""
     arch: str = ""
@@ -46,7 +46,7 @@ def split(args: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
     return list(args[:at]), tuple(args[at + 1 :])
 
 
-def parse(argv: Sequence[str]) -> Request | None:
+def parse(argv: Sequence[str]) -> ShellRequest | None:
     """The request of a whole command line, if it has nothing but what is usual; else None."""
     verb, *rest = argv
     before, command = split(rest)
@@ -106,7 +106,7 @@ def parse(argv: Sequence[str]) -> Request | None:
 
     if any(not os.path.exists(place) or is_its_own(place) for place in (*lists["expose"], *lists["share"])):
         return None
-    wishes = Wishes(
+    wishes = ShellOptions(
         pure=bool(values.get("pure") or extra["building"]),
         container=bool(values.get("container")),
         network=bool(values.get("network", True)),
@@ -117,7 +117,7 @@ def parse(argv: Sequence[str]) -> Request | None:
         interpreter=str(values.get("interpreter", "")),
         command=command or (),
     )
-    return Request(verb, tuple(what), wishes, services=services, **extra)
+    return ShellRequest(verb, tuple(what), wishes, services=services, **extra)
 
 
 def is_user(text: str) -> bool:

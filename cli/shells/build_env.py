@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fpack.cli.errors import UsageError
 from fpack.cli.workspace.target import Target
 
-from .cache import Entry
+from .cache import CachedShell
 from .model import Closure
 from .project_directory import ProjectDirectory
 
@@ -69,7 +69,7 @@ if [ -t 0 ] && [ -t 1 ]; then echo "phases:" $(command phase) "- run one with: p
 """
 
 
-def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, Entry, list[StorePath]]:
+def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, CachedShell, list[StorePath]]:
     """The build of the package that `text` names; its inputs are built. Also the paths to keep."""
     from fpack.builders.exec.script import phase_name
     from fpack.builders.rootfs.view import assemble
@@ -111,7 +111,7 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, Entry, l
         hook=_HOOK,
         files={"bin/phase": _PHASE, **{f"phases/{n:02}-{name}": text for n, (name, text) in enumerate(phases, 1)}},
     )
-    result = Entry(
+    result = CachedShell(
         closure=closure,
         project=os.fspath(home) if home is not None else "",
         store=os.fspath(store.root),

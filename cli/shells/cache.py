@@ -38,7 +38,7 @@ class Service(NamedTuple):
     ports: tuple[int, ...] = ()
 
 
-class Entry(NamedTuple):
+class CachedShell(NamedTuple):
     """A built shell. project: its directory, or empty. lease: its name. store: the store's root on disk.
 
     program: what `fpack run` runs without a command; programs: the names of all that the first package has. place: the
@@ -65,7 +65,7 @@ def directory() -> str:
     return f"{cache_home()}/shells"
 
 
-def load(place: str, now: float | None = None) -> Entry | None:
+def load(place: str, now: float | None = None) -> CachedShell | None:
     """The entry in the directory `place`, if there is one and all that it came from is as it was.
 
     StoreError if others can change the store that it is in: it is entered without the store being opened.
@@ -77,13 +77,13 @@ def load(place: str, now: float | None = None) -> Entry | None:
     return found[1]
 
 
-def stored(place: str) -> Entry | None:
+def stored(place: str) -> CachedShell | None:
     """The entry in the directory `place`, if there is one, whatever became of what it came from."""
     found = _stored(place)
     return found[1] if found is not None else None
 
 
-def _stored(place: str) -> tuple[EvaluationInputs, Entry] | None:
+def _stored(place: str) -> tuple[EvaluationInputs, CachedShell] | None:
     from fpack.store.files import disk_cache
 
     data = disk_cache.read(place, "entry")
@@ -96,7 +96,7 @@ def _stored(place: str) -> tuple[EvaluationInputs, Entry] | None:
         return None
 
 
-def save(place: str, entry: Entry, read: EvaluationInputs) -> None:
+def save(place: str, entry: CachedShell, read: EvaluationInputs) -> None:
     """Keep an entry in `place`, if that is possible."""
     from pathlib import Path
 
@@ -105,8 +105,8 @@ def save(place: str, entry: Entry, read: EvaluationInputs) -> None:
     disk_cache.write(Path(place), "entry", marshal.dumps((tuple(read), plain(entry))))
 
 
-def _entry(value: tuple[Any, ...]) -> Entry:
-    entry = Entry(*value)
+def _entry(value: tuple[Any, ...]) -> CachedShell:
+    entry = CachedShell(*value)
     services = tuple(Service(each[0], Closure(*each[1]), *each[2:]) for each in entry.services)
     return entry._replace(closure=Closure(*entry.closure), services=services)
 

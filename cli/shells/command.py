@@ -13,8 +13,8 @@ from fpack.cli.ui.render import short
 
 from . import devcontainer, session, warm_start
 from .activation import trust
-from .arguments import Request, is_user
-from .model import Wishes
+from .arguments import ShellRequest, is_user
+from .model import ShellOptions
 from .realise import prepare
 
 
@@ -23,7 +23,7 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
     options = shared.options(values)
     if values.get("building") and what:
         raise UsageError("--for names the one thing that the shell is for", hint="leave the others out")
-    request = Request(
+    request = ShellRequest(
         verb,
         what,
         _wishes(command, values),
@@ -53,7 +53,7 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
     return session.enter_with(prepared.entry, wishes, request.services, warm_start.note, prepared.lease)
 
 
-def _wishes(command: tuple[str, ...] | None, values: dict[str, Any]) -> Wishes:
+def _wishes(command: tuple[str, ...] | None, values: dict[str, Any]) -> ShellOptions:
     if command == ():
         raise UsageError("There is no command after --", hint="leave -- out to type commands yourself")
     user = values.get("user") or ""
@@ -64,7 +64,7 @@ def _wishes(command: tuple[str, ...] | None, values: dict[str, Any]) -> Wishes:
             raise UsageError(
                 f"{place} of this machine would hide the shell's own", hint="name the directory or file that is wanted"
             )
-    return Wishes(
+    return ShellOptions(
         pure=bool(values.get("pure") or values.get("building")),
         container=bool(values.get("container")),
         network=values.get("network") != "off",

@@ -26,7 +26,7 @@ class Closure(NamedTuple):
     links: tuple[tuple[str, str], ...] = ()
 
 
-class Wishes(NamedTuple):
+class ShellOptions(NamedTuple):
     """What the command line says of how the shell is entered.
 
     keep: variables of the host for a clean environment. expose, share: absolute paths of the host, to be read and to be

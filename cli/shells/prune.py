@@ -16,7 +16,7 @@ from fpack.cli.workspace.evaluation_log import DAY
 from fpack.store import leases
 
 from . import cache, session
-from .cache import Entry
+from .cache import CachedShell
 
 _BUILD = "build"  # where somebody may have worked
 _KEPT = 30 * DAY
@@ -48,7 +48,7 @@ def _delete_dumps(folder: str) -> None:
                 os.unlink(each.path)
 
 
-def _delete(place: str, entry: Entry | None) -> None:
+def _delete(place: str, entry: CachedShell | None) -> None:
     for path in list(_unused(place, entry)):
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, ignore_errors=True)
@@ -59,7 +59,7 @@ def _delete(place: str, entry: Entry | None) -> None:
         os.rmdir(place)
 
 
-def _unused(place: str, entry: Entry | None) -> Iterator[str]:
+def _unused(place: str, entry: CachedShell | None) -> Iterator[str]:
     """What is in a place and of no use to its shell; all, where there is no entry, or its view or project is gone."""
     here = entry
     if entry is None or not os.path.isdir(entry.closure.view) or not os.path.isdir(entry.project or "/"):

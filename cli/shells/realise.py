@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.cli.errors import UsageError
-from fpack.cli.options import Options
+from fpack.cli.options import SharedOptions
 from fpack.cli.workspace import evaluation_log
 from fpack.cli.workspace.evaluation_log import Recorder
 from fpack.cli.workspace.target import Target
 from fpack.store.errors import FpackError
 
 from . import cache, warm_start
-from .arguments import Request
-from .cache import Entry, Service
+from .arguments import ShellRequest
+from .cache import CachedShell, Service
 from .model import Closure
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ _SEARCHED = ("usr/bin/", "usr/sbin/", "usr/games/")
 class Prepared(NamedTuple):
     """A built shell. lease: the open file that keeps it while it is open. named: whether it is a file's shell { }."""
 
-    entry: Entry
+    entry: CachedShell
     lease: int
     named: bool
 
 
-def prepare(request: Request, options: Options) -> Prepared:
+def prepare(request: ShellRequest, options: SharedOptions) -> Prepared:
     """Build what a request asks for."""
     from fpack.cli.workspace.workspace import Workspace
 
@@ -58,7 +58,7 @@ def prepare(request: Request, options: Options) -> Prepared:
     return Prepared(entry, lease, named)
 
 
-def _value(workspace: Workspace, request: Request) -> tuple[Target, Mapping[str, Any], bool]:
+def _value(workspace: Workspace, request: ShellRequest) -> tuple[Target, Mapping[str, Any], bool]:
     """What a request names, as a shell; and whether it is one."""
     targets = [workspace.target(text, "shell") for text in request.what or (None,)]
     values = [workspace.evaluator.force(workspace.value(target)) for target in targets]
@@ -115,7 +115,7 @@ class _Shell:
         self._listed = {str(evaluator.force(evaluator.force(each).get("name", ""))) for each in packages}
         self._built = {text: evaluator.derivation_of(text) for part in self._parts for text in part["paths"]}
 
-    def entry(self, place: str, project: str, recorder: Recorder) -> tuple[Entry, list[StorePath]]:
+    def entry(self, place: str, project: str, recorder: Recorder) -> tuple[CachedShell, list[StorePath]]:
         """Build everything; the entry, and the paths to keep."""
         from fpack.store.derivation import Output
 
@@ -135,7 +135,7 @@ class _Shell:
         if self._own:
             program, programs = self._built_programs(real[self._own])
         keep = sorted({*found})
-        entry = Entry(
+        entry = CachedShell(
             closure=closures[0],
             project=project,
             store=os.fspath(workspace.store.root),
@@ -237,7 +237,7 @@ def _resolved(text: str, real: Mapping[str, StorePath]) -> str:
     return text
 
 
-def _lease(workspace: Workspace, entry: Entry, paths: Iterable[StorePath]) -> int:
+def _lease(workspace: Workspace, entry: CachedShell, paths: Iterable[StorePath]) -> int:
     from fpack.store import leases
 
     lease = leases.begin(workspace.store, entry.lease, paths)
@@ -265,7 +265,7 @@ def keep(workspace: Workspace, project: str, paths: Iterable[StorePath], name: s
         return
 
 
-def _save(place: str, entry: Entry, workspace: Workspace, recorder: Recorder, target: Target) -> None:
+def _save(place: str, entry: CachedShell, workspace: Workspace, recorder: Recorder, target: Target) -> None:
     from fpack.lang import std
 
     folders = [os.path.realpath(next(iter(std.__path__)))]

@@ -11,8 +11,8 @@ from fpack.cli.shells.sandbox.plan import Plan
 from fpack.store.errors import FpackError
 
 from .atomic_dir import beside
-from .cache import Entry
-from .model import USUAL, Account, Closure, Host, Wishes
+from .cache import CachedShell
+from .model import USUAL, Account, Closure, Host, ShellOptions
 from .sandbox import host, launch, plan
 
 _SHARED_NETWORK = (
@@ -24,7 +24,7 @@ _SHARED_NETWORK = (
 class Ready:
     """Everything that is needed to run commands in a shell."""
 
-    def __init__(self, entry: Entry, wishes: Wishes, closure: Closure | None = None) -> None:
+    def __init__(self, entry: CachedShell, wishes: ShellOptions, closure: Closure | None = None) -> None:
         """closure: of a service, which has the machine's network; by default the entry's own."""
         make_private_directory(entry.place)
         self.entry = entry
@@ -62,7 +62,9 @@ class Ready:
         )
 
 
-def enter_with(entry: Entry, wishes: Wishes, services: bool, note: Callable[[str], None], lease: int) -> int:
+def enter_with(
+    entry: CachedShell, wishes: ShellOptions, services: bool, note: Callable[[str], None], lease: int
+) -> int:
     """Enter a shell, with its services if they are wanted; the exit status. lease: the open file that keeps it."""
     if entry.shared:
         for folder in entry.shared:
@@ -76,8 +78,8 @@ def enter_with(entry: Entry, wishes: Wishes, services: bool, note: Callable[[str
 
 
 def go(
-    entry: Entry,
-    wishes: Wishes,
+    entry: CachedShell,
+    wishes: ShellOptions,
     more: dict[str, str] | None = None,
     note: Callable[[str], None] = print,
     lease: int = -1,
@@ -105,7 +107,7 @@ def go(
         raise forbidden("bubblewrap could not set the shell up, for the reason above") from None
 
 
-def outside_user(found: Host, wishes: Wishes) -> int:
+def outside_user(found: Host, wishes: ShellOptions) -> int:
     """Return the user that a shell's processes are on the machine, if another than the caller; else 0.
 
     A shell of root that is a container, or that has another user, is never the machine's root: who is, may write the
@@ -132,7 +134,7 @@ class NotThere(FpackError):
     exit_code = 127  # as a shell says it
 
 
-def _check(closure: Closure, wishes: Wishes, path: str) -> None:
+def _check(closure: Closure, wishes: ShellOptions, path: str) -> None:
     """See that the program to run is there, as far as that can be told; NotThere if it is not."""
     name = (wishes.command or (wishes.interpreter,))[0]
     if not name or "/" in name or (closure.hook and wishes.command):

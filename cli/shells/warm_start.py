@@ -13,8 +13,8 @@ from fpack.cli.workspace.evaluation_log import question
 from fpack.store.errors import FpackError
 
 from . import cache
-from .arguments import Request, parse
-from .model import Wishes
+from .arguments import ShellRequest, parse
+from .model import ShellOptions
 
 _SHOWN = 12  # programs that an error names
 
@@ -50,13 +50,13 @@ def main(argv: Sequence[str]) -> int | None:
         return error.exit_code
 
 
-def place_of(request: Request) -> str:
+def place_of(request: ShellRequest) -> str:
     """Return the directory that keeps the shell that a request asks for."""
     name = question(f"shell {cache.FORMAT}", request.what, request.lock, request.arch, request.building)
     return f"{cache.directory()}/{name}"
 
 
-def print_env(entry: cache.Entry, kind: str) -> int:
+def print_env(entry: cache.CachedShell, kind: str) -> int:
     """Print what puts the shell's programs and variables into a shell of the host."""
     from .activation import shell_text, shims
 
@@ -72,7 +72,7 @@ def write(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def chosen(request: Request, entry: cache.Entry) -> Wishes:
+def chosen(request: ShellRequest, entry: cache.CachedShell) -> ShellOptions:
     """The request's wishes, with the package's own program where `run` names none."""
     wishes = request.wishes
     if wishes.command[:1] == ("",):

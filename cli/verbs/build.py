@@ -58,17 +58,17 @@ def command(
     **rest: Any,
 ) -> int:
     """Build WHAT and print its store path. The link protects it, and all that it needs, from gc."""
-    from fpack.cli.builds.warm_start import Keeper, Request, show
+    from fpack.cli.builds.warm_start import AnswerRecorder, BuildRequest, show
     from fpack.cli.errors import UsageError
     from fpack.cli.workspace.workspace import Workspace
 
     options = shared.options(rest)
-    request = Request(what, lock=str(options.lock or ""), arch=options.arch or "")
+    request = BuildRequest(what, lock=str(options.lock or ""), arch=options.arch or "")
     with Workspace(options) as workspace:
-        with Keeper(None if explain or check or rounds else request) as keeper:
+        with AnswerRecorder(None if explain or check or rounds else request) as recorder:
             target = workspace.target(what)
             output = workspace.derivation(target)
-            keeper.evaluated(workspace, target)
+            recorder.evaluated(workspace, target)
         if explain:
             _explain(workspace, output)
             workspace.finish()
@@ -84,12 +84,12 @@ def command(
 
             add_root(workspace.store, link, disk)
         workspace.finish()
-        keeper.keep(path)
+        recorder.keep(path)
         _show_cut_off(workspace)
         if check or rounds:
-            from fpack.cli.builds.reproducibility import again
+            from fpack.cli.builds.reproducibility import check_rebuilds
 
-            again(workspace, output, rounds or 1)
+            check_rebuilds(workspace, output, rounds or 1)
     show(path, disk, None if no_link else link, as_json)
     return 0
 

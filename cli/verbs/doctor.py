@@ -12,9 +12,9 @@ import click
 from fpack.cli import options as shared
 
 if TYPE_CHECKING:
-    from fpack.cli.doctor.machine import Finding
+    from fpack.cli.doctor.machine import CheckResult
     from fpack.cli.ui.layout import Page
-    from fpack.store.verify import Checked
+    from fpack.store.verify import StoreCheck
 
 LISTED = 20  # number of damaged paths to list
 
@@ -40,7 +40,7 @@ def command(contents: bool, repair: bool, as_json: bool, **rest: Any) -> int:
     if repair and not contents:
         raise UsageError("--repair needs --store", hint="fpack doctor --store --repair")
     page = Page()
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     for finding in _findings(shared.options(rest), contents, repair):
         findings.append(finding)
         if not as_json:
@@ -56,7 +56,7 @@ def command(contents: bool, repair: bool, as_json: bool, **rest: Any) -> int:
     return 1 if problems else 0
 
 
-def _findings(options: shared.Options, contents: bool, repair: bool) -> Iterator[Finding]:
+def _findings(options: shared.SharedOptions, contents: bool, repair: bool) -> Iterator[CheckResult]:
     """Yield the findings of every check, in order. A problem does not stop the checks."""
     from fpack.cli.doctor import installation, machine
     from fpack.cli.workspace.target import find_project
@@ -68,9 +68,9 @@ def _findings(options: shared.Options, contents: bool, repair: bool) -> Iterator
     place = default_root()
     yield from machine.versions()
     yield machine.terminal()
-    yield installation.store_place()
+    yield installation.store_directory()
     yield machine.file_system(place)
-    yield from machine.room(place)
+    yield from machine.free_space(place)
     yield machine.hard_links(place)
     yield from installation.database()
     yield machine.namespaces()
@@ -89,17 +89,17 @@ def _findings(options: shared.Options, contents: bool, repair: bool) -> Iterator
         yield from _contents(place, repair)
 
 
-def _contents(place: Path, repair: bool) -> Iterator[Finding]:
+def _contents(place: Path, repair: bool) -> Iterator[CheckResult]:
     """Yield the findings of hashing the store again."""
     from fpack.cli.doctor.installation import failed
-    from fpack.cli.doctor.machine import OK, PROBLEM, WARNING, Finding
+    from fpack.cli.doctor.machine import OK, PROBLEM, WARNING, CheckResult
     from fpack.cli.ui.render import megabytes
     from fpack.store import verify
     from fpack.store.errors import FpackError
     from fpack.store.store import Store
 
     if not (place / "db").is_dir():
-        yield Finding("contents", OK, "there is no store yet")
+        yield CheckResult("contents", OK, "there is no store yet")
         return
     try:
         store = Store(place)
@@ -112,29 +112,29 @@ def _contents(place: Path, repair: bool) -> Iterator[Finding]:
         yield failed("contents", error)
         return
     if not found.damaged and not found.pool:
-        yield Finding("contents", OK, f"{found.paths} paths are intact, {megabytes(found.bytes)} hashed")
+        yield CheckResult("contents", OK, f"{found.paths} paths are intact, {megabytes(found.bytes)} hashed")
         return
     state = WARNING if repair else PROBLEM
     yield from _damage(found, state)
     if repair:
         text = f"{len(forgotten)} paths (damaged ones and their dependents) and {len(found.pool)} files were removed"
-        yield Finding("contents", WARNING, text, "build them again")
+        yield CheckResult("contents", WARNING, text, "build them again")
     else:
         hint = "fpack doctor --store --repair removes them, so that the next build recreates them"
-        yield Finding("contents", PROBLEM, f"{len(found.damaged)} of {found.paths} paths are damaged", hint)
+        yield CheckResult("contents", PROBLEM, f"{len(found.damaged)} of {found.paths} paths are damaged", hint)
 
 
-def _damage(found: Checked, state: str) -> Iterator[Finding]:
-    from fpack.cli.doctor.machine import Finding
+def _damage(found: StoreCheck, state: str) -> Iterator[CheckResult]:
+    from fpack.cli.doctor.machine import CheckResult
 
     for damage in found.damaged[:LISTED]:
-        yield Finding("contents", state, f"{damage.path}: {damage.why}")
+        yield CheckResult("contents", state, f"{damage.path}: {damage.why}")
     if len(found.damaged) > LISTED:
-        yield Finding("contents", state, f"and {len(found.damaged) - LISTED} more paths")
+        yield CheckResult("contents", state, f"and {len(found.damaged) - LISTED} more paths")
     for file in found.pool[:LISTED]:
-        yield Finding("contents", state, f"{file}: its content does not match its name")
+        yield CheckResult("contents", state, f"{file}: its content does not match its name")
     if len(found.pool) > LISTED:
-        yield Finding("contents", state, f"and {len(found.pool) - LISTED} more files")
+        yield CheckResult("contents", state, f"and {len(found.pool) - LISTED} more files")
 
 
 def _progress() -> Any:
@@ -149,7 +149,7 @@ def _progress() -> Any:
     return tell
 
 
-def _lines(page: Page, finding: Finding) -> Sequence[str]:
+def _lines(page: Page, finding: CheckResult) -> Sequence[str]:
     """Return a finding as lines: its state, its name, its text and its hint."""
     from fpack.cli.doctor.machine import OK, WARNING
     from fpack.cli.ui.layout import clean

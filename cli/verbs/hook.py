@@ -90,7 +90,7 @@ def command(kind: str, enter: Path | None) -> int:
     from fpack.cli.shells import cache, warm_start
     from fpack.cli.shells.activation import shims, trust
     from fpack.cli.shells.activation.shell_text import assignment, exports, leaving, word
-    from fpack.cli.shells.arguments import Request
+    from fpack.cli.shells.arguments import ShellRequest
     from fpack.store.errors import one_line
 
     if enter is None:
@@ -108,7 +108,7 @@ def command(kind: str, enter: Path | None) -> int:
         trust.forget(here)  # the entry may be of a former directory at this path
         warm_start.write(assignment(kind, "_FPACK_WAIT", trust.mark(here)))
         return 0
-    request = Request("shell")
+    request = ShellRequest("shell")
     place = warm_start.place_of(request)
     make_private_directory(place)
     # Set the stamp before reading anything, also for failures: any later change counts as one.
@@ -117,10 +117,10 @@ def command(kind: str, enter: Path | None) -> int:
     warm_start.write(assignment(kind, "_FPACK_STAMP", str(stamp)))
     entry = cache.load(place)
     if entry is None or not os.path.isdir(entry.closure.view):
-        from fpack.cli.options import Options
+        from fpack.cli.options import SharedOptions
         from fpack.cli.shells.realise import prepare
 
-        entry = prepare(request, Options()).entry
+        entry = prepare(request, SharedOptions()).entry
     folder, env = shims.activate(entry)
     warm_start.write(leaving(kind, folder, env, before) + exports(kind, folder, env))
     shims.tell_left_out(entry, warm_start.note)

@@ -10,11 +10,11 @@ import click
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
 from fpack.cli.images.engines import ENGINES
-from fpack.cli.images.formats import DEFAULT, FORMS, Form
+from fpack.cli.images.formats import DEFAULT, FORMATS, Format
 from fpack.cli.ui.render import megabytes, note, short
 
 if TYPE_CHECKING:
-    from fpack.cli.images.packing import Made
+    from fpack.cli.images.packing import PackedImage
 
 
 @click.command(
@@ -37,8 +37,8 @@ Examples:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(list(FORMS)),
-    help=f"{'; '.join(f'{name}: {form.help}' for name, form in FORMS.items())}. The default is {DEFAULT}.",
+    type=click.Choice(list(FORMATS)),
+    help=f"{'; '.join(f'{name}: {form.help}' for name, form in FORMATS.items())}. The default is {DEFAULT}.",
 )
 @click.option(
     "--platform",
@@ -67,7 +67,7 @@ def command(
 
     options = shared.options(rest)
     archs = packing.architectures(platforms, options)
-    form = FORMS[format_ or DEFAULT]
+    form = FORMATS[format_ or DEFAULT]
     if not form.oci and len(archs) > 1:
         raise UsageError(
             f"The format {format_} supports only one platform", hint="pack each platform separately, or as an image"
@@ -112,13 +112,13 @@ def command(
     return 0
 
 
-def _sender(made: Made) -> Any:
+def _sender(made: PackedImage) -> Any:
     from fpack.builders.export.oci import write_tar
 
     return lambda fd: write_tar(made.bundle, fd)
 
 
-def _describe(made: Made, result: dict[str, Any], form: Form) -> None:
+def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
     """Print what was packed and how to use it."""
     from fpack.cli.images.formats import run
 

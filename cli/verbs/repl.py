@@ -14,7 +14,7 @@ from fpack.cli import options as shared
 from fpack.store.errors import FpackError
 
 if TYPE_CHECKING:
-    from fpack.cli.interactive.repl_session import Session
+    from fpack.cli.interactive.repl_session import ReplSession
 
 PROMPT, MORE = "> ", ". "
 COMMANDS = {
@@ -45,9 +45,9 @@ Examples:
 @shared.locking
 def command(file: Path | None, **rest: Any) -> int:
     """Evaluate expressions, and define names with NAME = VALUE. Tab completes; :help shows the commands."""
-    from fpack.cli.interactive.repl_session import Session
+    from fpack.cli.interactive.repl_session import ReplSession
 
-    session = Session(shared.options(rest))
+    session = ReplSession(shared.options(rest))
     if file is not None:
         session.load(file)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
@@ -69,7 +69,7 @@ def _plain(prompt: str) -> str:
     return line.rstrip("\n")
 
 
-def _loop(session: Session, read: Callable[[str], str]) -> None:
+def _loop(session: ReplSession, read: Callable[[str], str]) -> None:
     from fpack.cli.interactive.repl_session import placed
     from fpack.cli.ui.render import note, show_error, show_fault
     from fpack.store.errors import FpackError
@@ -101,7 +101,7 @@ def _loop(session: Session, read: Callable[[str], str]) -> None:
         sys.stdout.flush()
 
 
-def _text(session: Session, read: Callable[[str], str]) -> str:
+def _text(session: ReplSession, read: Callable[[str], str]) -> str:
     """Read an expression of one or more lines. An empty line ends an incomplete expression."""
     text = read(PROMPT)
     if text.lstrip().startswith(":"):
@@ -122,7 +122,7 @@ def _in_block(text: str) -> bool:
     return text.count('"""') % 2 == 1
 
 
-def _do(session: Session, text: str) -> None:
+def _do(session: ReplSession, text: str) -> None:
     text = text.strip()
     if not text or text.startswith("#"):
         return
@@ -134,7 +134,7 @@ def _do(session: Session, text: str) -> None:
         print(session.shown(outcome.value))
 
 
-def _command(session: Session, name: str, rest: str) -> None:
+def _command(session: ReplSession, name: str, rest: str) -> None:
     from fpack.cli.errors import UsageError
     from fpack.cli.interactive.repl_session import unknown
 
@@ -164,7 +164,7 @@ def _command(session: Session, name: str, rest: str) -> None:
 
 
 @contextlib.contextmanager
-def _readline(session: Session) -> Any:
+def _readline(session: ReplSession) -> Any:
     """Provide editing, completion and the history of earlier sessions, if this Python has readline."""
     try:
         import readline
@@ -199,7 +199,7 @@ def history_file() -> Path | None:
     return Path(state_directory(), "history")
 
 
-def _completer(session: Session, line: Callable[[], str]) -> Callable[[str, int], str | None]:
+def _completer(session: ReplSession, line: Callable[[], str]) -> Callable[[str, int], str | None]:
     found: list[str] = []
 
     def complete(word: str, state: int) -> str | None:
@@ -213,7 +213,7 @@ def _completer(session: Session, line: Callable[[], str]) -> Callable[[str, int]
     return complete
 
 
-def completions(session: Session, line: str, word: str) -> list[str]:
+def completions(session: ReplSession, line: str, word: str) -> list[str]:
     """Return the possible completions of a line's last word."""
     line = line.lstrip()
     if line.startswith(":") and " " not in line:

@@ -84,7 +84,7 @@ def command(
     from fpack.cli.paths import cache_directory
     from fpack.cli.workspace.workspace import Workspace
 
-    with Workspace(shared.Options(verbose=verbose, **rest)) as workspace, tempfile.TemporaryDirectory() as folder:
+    with Workspace(shared.SharedOptions(verbose=verbose, **rest)) as workspace, tempfile.TemporaryDirectory() as folder:
         known = workspace.has_store
         remote = None if offline else _remote(workspace, Path(folder))
         hand = AtHand(workspace.store if known else None, cache_directory() / "debian", remote=remote)

@@ -9,7 +9,7 @@ import click
 from fpack.cli import options as shared
 
 if TYPE_CHECKING:
-    from fpack.cli.images.inspect import Slice
+    from fpack.cli.images.inspect import ImageSlice
     from fpack.cli.ui.layout import Branch
 
 
@@ -49,7 +49,7 @@ def command(image: str, thing: str | None, as_json: bool, **rest: Any) -> int:
     return 0
 
 
-def _chain(links: Sequence[Slice], file: str) -> list[Branch]:
+def _chain(links: Sequence[ImageSlice], file: str) -> list[Branch]:
     """Return one branch down to a package, and to the named file in it, if any."""
     from fpack.cli.ui.layout import Branch
 
@@ -59,9 +59,9 @@ def _chain(links: Sequence[Slice], file: str) -> list[Branch]:
     return below
 
 
-def _all(slices: Sequence[Slice]) -> list[Branch]:
+def _all(slices: Sequence[ImageSlice]) -> list[Branch]:
     """Return every package below the package that brought it in."""
-    children: dict[str | None, list[Slice]] = {}
+    children: dict[str | None, list[ImageSlice]] = {}
     for each in slices:
         children.setdefault(each.by, []).append(each)
     made: dict[str, Branch] = {}
@@ -76,7 +76,7 @@ def _all(slices: Sequence[Slice]) -> list[Branch]:
     return [made[each.package] for each in children.get(None, [])]
 
 
-def _branch(each: Slice, below: Sequence[Branch]) -> Branch:
+def _branch(each: ImageSlice, below: Sequence[Branch]) -> Branch:
     from fpack.cli.images.inspect import reason_text
     from fpack.cli.ui.layout import Branch, clean
 

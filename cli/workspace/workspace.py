@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.cli.errors import UsageError
-from fpack.cli.options import Options
+from fpack.cli.options import SharedOptions
 from fpack.cli.paths import PROJECT_FILE, cache_directory
 from fpack.cli.ui.progress import IndexProgress
 from fpack.cli.ui.render import note, short
@@ -61,7 +61,7 @@ class Container(NamedTuple):
 class Workspace:
     """The parts that one command works with. Use it as a context manager, and call `finish` at the end of a success."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: SharedOptions) -> None:
         self.options = options
         self._project: Path | None = None
         self._root: Path | None = None

@@ -44,7 +44,7 @@ def test_a_whole_store(store: Store) -> None:
     add(store, "b", "two", [add(store, "a", "one")])
     seen: list[tuple[int, int]] = []
     found = check(store, lambda done, total, name: seen.append((done, total)))
-    assert found == verify.Checked(2, 6, (), ()) and seen == [(0, 2), (1, 2), (2, 2)]
+    assert found == verify.StoreCheck(2, 6, (), ()) and seen == [(0, 2), (1, 2), (2, 2)]
     assert repair(store, found) == [] and len(store.database.paths()) == 2
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 
 from fpack.builders.sandbox.isolation import encode, filter_of
 from fpack.cli.shells.atomic_dir import beside
-from fpack.cli.shells.cache import Entry
-from fpack.cli.shells.model import Wishes
+from fpack.cli.shells.cache import CachedShell
+from fpack.cli.shells.model import ShellOptions
 from fpack.cli.shells.sandbox import host, plan
 from fpack.cli.shells.session import Ready
 
@@ -34,9 +34,9 @@ exec {bwrap} --args 9 --chdir "$PWD" -- env --default-signal=INT,QUIT -- "${{0##
 """
 
 
-def activate(entry: Entry) -> tuple[str, dict[str, str]]:
+def activate(entry: CachedShell) -> tuple[str, dict[str, str]]:
     """Make the shims, if they are not there; their directory, and the shell's own variables."""
-    ready = Ready(entry, Wishes())
+    ready = Ready(entry, ShellOptions())
     facts = ready.host._replace(folders=host.folders(), cwd=entry.project or ready.host.home, sockets=())
     made = ready.plan(facts)
     run = f"/run/user/{facts.uid}"
@@ -51,7 +51,7 @@ def activate(entry: Entry) -> tuple[str, dict[str, str]]:
     return _write(entry, args, names, ready), dict(entry.closure.env)
 
 
-def programs(entry: Entry) -> list[str]:
+def programs(entry: CachedShell) -> list[str]:
     """The names of the shell's programs, less those that every shell has."""
     closure, usual = entry.closure, set(entry.usual)
     found: set[str] = set()
@@ -84,7 +84,7 @@ def _leads_to(view: str, folder: str, each: os.DirEntry[str]) -> str:
     return path
 
 
-def _write(entry: Entry, args: Iterable[str], names: Iterable[str], ready: Ready) -> str:
+def _write(entry: CachedShell, args: Iterable[str], names: Iterable[str], ready: Ready) -> str:
     from blake3 import blake3
 
     bwrap = ready.bwrap
@@ -113,7 +113,7 @@ def _write(entry: Entry, args: Iterable[str], names: Iterable[str], ready: Ready
     return f"{place}/bin"
 
 
-def tell_left_out(entry: Entry, note: Callable[[str], None]) -> None:
+def tell_left_out(entry: CachedShell, note: Callable[[str], None]) -> None:
     """Say which variables of a shell the host's does not get, once for each set of them."""
     names = [name for name in variables.left_out(entry.closure.env) if name != "PATH"]
     if not names:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from fpack.builders.sandbox.isolation import Isolation, assemble
-from fpack.cli.shells.model import Account, Closure, Host, Wishes
+from fpack.cli.shells.model import Account, Closure, Host, ShellOptions
 
 # (name, kind, target): "d" a directory, "l" a symlink to `target`, "f" anything else.
 Listing = Callable[[str], Iterable[tuple[str, str, str]]]
@@ -94,7 +94,7 @@ class Plan(NamedTuple):
         return [*assemble(self.isolation, base, mounts, filter_fd), "--remount-ro", "/", "--chdir", self.cwd]
 
 
-def account(host: Host, wishes: Wishes) -> Account:
+def account(host: Host, wishes: ShellOptions) -> Account:
     """Who one is in the shell."""
     name, _, number = wishes.user.partition(":")
     uid = int(number) if number else 1000 if name and host.uid == 0 else host.uid
@@ -106,7 +106,7 @@ def account(host: Host, wishes: Wishes) -> Account:
     return Account(name, uid, gid, home)
 
 
-def plan(closure: Closure, wishes: Wishes, host: Host, listing: Listing, etc: str, own: str) -> Plan:
+def plan(closure: Closure, wishes: ShellOptions, host: Host, listing: Listing, etc: str, own: str) -> Plan:
     """How to enter a shell. listing: what is in a directory of the view, by its path relative to that.
 
     etc: the directory on disk that becomes /etc; own: the one that becomes `OWN`.
@@ -132,7 +132,7 @@ def plan(closure: Closure, wishes: Wishes, host: Host, listing: Listing, etc: st
     )
 
 
-def isolation(wishes: Wishes, host: Host) -> Isolation:
+def isolation(wishes: ShellOptions, host: Host) -> Isolation:
     """Return how far a shell is cut off from the machine."""
     who = account(host, wishes)
     closed = wishes.container
@@ -141,7 +141,7 @@ def isolation(wishes: Wishes, host: Host) -> Isolation:
     return Isolation(who.uid, who.gid, closed, wishes.network and not host.helper, root)
 
 
-def is_another(wishes: Wishes, host: Host) -> bool:
+def is_another(wishes: ShellOptions, host: Host) -> bool:
     """Return whether the user in the shell has another number than the caller."""
     who = account(host, wishes)
     return (who.uid, who.gid) != (host.uid, host.gid)
@@ -170,7 +170,7 @@ def _top(view: str, listing: Listing, holes: list[str]) -> Iterator[Mount]:
                 yield Mount("--ro-bind", path, f"{view}{path}")
 
 
-def _temporary(wishes: Wishes) -> Iterator[Mount]:
+def _temporary(wishes: ShellOptions) -> Iterator[Mount]:
     """The temporary file systems."""
     if wishes.container:
         yield Mount("--tmpfs", "/tmp")
@@ -178,7 +178,7 @@ def _temporary(wishes: Wishes) -> Iterator[Mount]:
     yield Mount("--dir", "/run/lock")
 
 
-def _of_the_host(wishes: Wishes, host: Host, who: Account) -> list[Mount]:
+def _of_the_host(wishes: ShellOptions, host: Host, who: Account) -> list[Mount]:
     """The user's own directories, outer ones first, each once, and none that another one shows anyway."""
     wanted = [host.project]
     if wishes.container:
@@ -206,7 +206,7 @@ def _of_the_host(wishes: Wishes, host: Host, who: Account) -> list[Mount]:
     return mounts
 
 
-def _small(wishes: Wishes, host: Host) -> Iterator[Mount]:
+def _small(wishes: ShellOptions, host: Host) -> Iterator[Mount]:
     """Single files and sockets of the host."""
     if wishes.network and host.resolv:
         yield Mount("--ro-bind", "/etc/resolv.conf", host.resolv)
@@ -250,7 +250,7 @@ def _within(path: str, folder: str) -> bool:
 # The environment.
 
 
-def environment(closure: Closure, wishes: Wishes, host: Host, who: Account) -> dict[str, str]:
+def environment(closure: Closure, wishes: ShellOptions, host: Host, who: Account) -> dict[str, str]:
     """All variables of a shell."""
     given = host.environ
     if wishes.container:
@@ -279,7 +279,7 @@ def is_portable(name: str) -> bool:
 # What is run.
 
 
-def command(closure: Closure, wishes: Wishes, path: str) -> tuple[list[str], dict[str, str]]:
+def command(closure: Closure, wishes: ShellOptions, path: str) -> tuple[list[str], dict[str, str]]:
     """The words to run in the shell, and variables for its interpreter. path: the shell's PATH."""
     interpreter = wishes.interpreter or "bash"
     more: dict[str, str] = {}

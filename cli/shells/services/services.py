@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fpack.cli.shells import session
-from fpack.cli.shells.cache import Entry, Service
-from fpack.cli.shells.model import Wishes
+from fpack.cli.shells.cache import CachedShell, Service
+from fpack.cli.shells.model import ShellOptions
 from fpack.cli.shells.project_directory import ProjectDirectory
 from fpack.cli.shells.sandbox.launch import Launch, start, told_command
 from fpack.cli.shells.session import Ready
@@ -36,7 +36,9 @@ class ServiceError(FpackError):
 
 
 @contextlib.contextmanager
-def running(entry: Entry, wishes: Wishes, note: Callable[[str], None]) -> Iterator[tuple[Wishes, dict[str, str]]]:
+def running(
+    entry: CachedShell, wishes: ShellOptions, note: Callable[[str], None]
+) -> Iterator[tuple[ShellOptions, dict[str, str]]]:
     """Have an entry's services running; the shell's wishes, and its variables, with what they offer."""
     started: list[_Running] = []
     try:
@@ -61,7 +63,7 @@ def running(entry: Entry, wishes: Wishes, note: Callable[[str], None]) -> Iterat
 class _Running:
     """One service, as this process sees it. data, short: the directories $DATA and $RUN."""
 
-    def __init__(self, entry: Entry, service: Service) -> None:
+    def __init__(self, entry: CachedShell, service: Service) -> None:
         self.service = service
         project = ProjectDirectory(entry.project)
         self.folder = Path(project.folder("services", service.name))
@@ -71,7 +73,7 @@ class _Running:
         self.short = socket_folder(entry.project, service.name, os.fspath(self.folder / "run"))
         fcntl.flock(self._turn, fcntl.LOCK_UN)
         self._child = 0
-        inside = Wishes(container=True, share=(os.fspath(self.data), self.short), user=_other_than_root())
+        inside = ShellOptions(container=True, share=(os.fspath(self.data), self.short), user=_other_than_root())
         self._ready = Ready(entry, inside, service.closure)
         self._users = _open(self.folder / "users")
 
@@ -206,7 +208,7 @@ def _open(place: Path) -> int:
     return os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
-def enter_with(entry: Entry, wishes: Wishes, note: Callable[[str], None], lease: int) -> int:
+def enter_with(entry: CachedShell, wishes: ShellOptions, note: Callable[[str], None], lease: int) -> int:
     """Enter a shell with its services; the exit status."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     hangup = signal.signal(signal.SIGHUP, _interrupt)
