@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"fpack {VERSION}")
         return 0
     if argv[:1] == ["__complete"]:
-        from fpack.cli.completion.candidates import main as complete
+        from fpack.cli.completion.completer import main as complete
 
         return complete(argv[1:], VERBS, command_of)
     try:

@@ -202,8 +202,6 @@ def clock(workspace: Workspace, now: float) -> CheckResult:
         pass  # reported by the check of the lock
     latest = max(known)
     if latest > now + DAY:
-        text = (
-            f"the clock says {show_date(int(now))}, but fpack or the lock is dated {show_date(int(latest))}"
-        )
+        text = f"the clock says {show_date(int(now))}, but fpack or the lock is dated {show_date(int(latest))}"
         return CheckResult("clock", PROBLEM, text, "set this machine's clock: signatures and expiry dates depend on it")
     return CheckResult("clock", OK, show_date(int(now)))

@@ -12,8 +12,9 @@ from fpack.store.root import default_root
 if TYPE_CHECKING:
     from fpack.builders.debian.lock import PackagePin
     from fpack.builders.debian.package import Package
+    from fpack.cli.workspace.containers import Container
     from fpack.cli.workspace.package_lookup import Packages
-    from fpack.cli.workspace.workspace import Container, Workspace
+    from fpack.cli.workspace.workspace import Workspace
     from fpack.store.derivation import Output
 
 _RELATIONS = ("pre-depends", "depends", "recommends", "provides")

@@ -19,7 +19,8 @@ EXECUTOR = "local"
 
 if TYPE_CHECKING:
     from fpack.builders.export.oci import Extra
-    from fpack.cli.workspace.workspace import Container, Workspace
+    from fpack.cli.workspace.containers import Container
+    from fpack.cli.workspace.workspace import Workspace
 
 
 def manifest(workspace: Workspace, container: Container) -> Output:

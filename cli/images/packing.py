@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
-from fpack.cli.workspace.workspace import Container, Workspace
+from fpack.cli.workspace import containers
+from fpack.cli.workspace.containers import Container
+from fpack.cli.workspace.workspace import Workspace
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
 
@@ -110,7 +112,7 @@ def _evaluate(
     for text in targets:
         for arch in _own_first(archs):
             workspace = stack.enter_context(Workspace(options._replace(arch=arch)))
-            container = workspace.container(workspace.target(text))
+            container = containers.container(workspace, workspace.target(text))
             wanted = [container.image]
             if manifests:
                 wanted.append(attach.manifest(workspace, container))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .detect import Guess
+from .guess import Guess
 from .project import Project
 
 _LEFTOVERS: Mapping[str, Sequence[str]] = {

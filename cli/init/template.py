@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .detect import Guess, text
+from .guess import Guess, text
 
 # The release that packages use if they do not name one.
 DEFAULT_RELEASE = "trixie"

@@ -1,6 +1,6 @@
-"""What the command lines of `fpack shell` and `fpack run` ask for, read without click.
+"""Parse the command lines of `fpack shell` and `fpack run` without click, for warm starts.
 
-Only what a warm start needs is read here; a line that is not understood is click's to explain.
+A command line that this parser does not understand is left to click.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from .model import USUAL, ShellOptions
 
 
 class ShellRequest(NamedTuple):
-    """what: the shell's file and attribute, or packages. lock, arch, frozen: what evaluation depends on.
+    """A request for a shell.
 
-    building: the package whose build environment is meant. The command's first word is empty where the package's own
-    program is meant.
+    what: its file and attribute, or packages. lock, arch: inputs of the evaluation. building: the package whose build
+    environment is requested. The first word of the command is empty if it stands for the package's own program.
     """
 
     verb: str
     what: tuple[str, ...] = ()
-    wishes: ShellOptions = ShellOptions()
+    options: ShellOptions = ShellOptions()
     building: str = ""
     lock: str = ""
     arch: str = ""
@@ -30,7 +30,7 @@ class ShellRequest(NamedTuple):
 
 
 FORMATS = ("bash", "zsh", "fish", "json")
-# option: the field it sets. A flag has a value here, another option takes the next word.
+# Option: the field that it sets, and the value if the option is a flag.
 _FLAGS: dict[str, tuple[str, bool]] = {
     "--pure": ("pure", True),
     "--container": ("container", True),
@@ -39,7 +39,7 @@ _VALUES = {"--expose": "expose", "--share": "share", "--keep": "keep"}
 
 
 def split(args: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
-    """A verb's words before the first `--`, and the command after it; None if there is no `--`."""
+    """Split a verb's words at the first `--`: the words before it, and the command after it, or None without `--`."""
     if "--" not in args:
         return list(args), None
     at = list(args).index("--")
@@ -47,11 +47,11 @@ def split(args: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
 
 
 def parse(argv: Sequence[str]) -> ShellRequest | None:
-    """The request of a whole command line, if it has nothing but what is usual; else None."""
+    """Parse a whole command line. Return None if it is not valid or has uncommon options."""
     verb, *rest = argv
     before, command = split(rest)
     if verb == "run" and command is None:
-        # The first word that is no option is the package; what follows belongs to the program.
+        # The first word that is not an option is the package; the rest belongs to the program.
         at = next((i for i, word in enumerate(before) if not word.startswith("-")), len(before))
         command = ("", *before[at + 1 :])
         before = before[: at + 1]
@@ -106,7 +106,7 @@ def parse(argv: Sequence[str]) -> ShellRequest | None:
 
     if any(not os.path.exists(place) or is_its_own(place) for place in (*lists["expose"], *lists["share"])):
         return None
-    wishes = ShellOptions(
+    options = ShellOptions(
         pure=bool(values.get("pure") or extra["building"]),
         container=bool(values.get("container")),
         network=bool(values.get("network", True)),
@@ -117,11 +117,11 @@ def parse(argv: Sequence[str]) -> ShellRequest | None:
         interpreter=str(values.get("interpreter", "")),
         command=command or (),
     )
-    return ShellRequest(verb, tuple(what), wishes, services=services, **extra)
+    return ShellRequest(verb, tuple(what), options, services=services, **extra)
 
 
 def is_user(text: str) -> bool:
-    """Whether a text is NAME or NAME:UID."""
+    """Return whether a text is NAME or NAME:UID."""
     name, colon, uid = text.partition(":")
     good = name.isascii() and name.replace("-", "").replace("_", "").isalnum() and name[:1].isalpha()
     return good and (not colon or (uid.isascii() and uid.isdigit() and int(uid) < 0xFFFFFFFE))

@@ -1,8 +1,4 @@
-"""Directories of fpack's own for a user: where they are, whose they must be, and how they are made whole or not at all.
-
-What lies in them is executed, sourced or connected to later. So each is the user's alone, and in a place where nobody
-else can put another.
-"""
+"""Create directories atomically."""
 
 from __future__ import annotations
 
@@ -12,8 +8,10 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def beside(place: str) -> Iterator[str]:
-    """An empty directory that becomes `place` at the end; where another process was first, its own stays."""
+def atomic_directory(place: str) -> Iterator[str]:
+    """Yield an empty directory that is renamed to `place` at the end. If another process was first, its directory
+    stays.
+    """
     import shutil
     import tempfile
 

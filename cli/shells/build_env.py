@@ -1,7 +1,7 @@
-"""The build of a package as a shell: its root, its variables, and its phases to be run one by one.
+"""Enter the build of a package as a shell: its root, its variables, and its phases to run one by one.
 
-`phase` lists the phases, `phase unpack build` runs two of them. What a phase exports and where it goes holds for the
-next one, in this shell and in a later one: it is noted in the build's directory, which stays.
+`phase` lists the phases, and `phase unpack build` runs two of them. Exported variables and the working directory are
+saved in the build's directory, which persists, so they carry over to the next phase and to later shells.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ if [ -t 0 ] && [ -t 1 ]; then echo "phases:" $(command phase) "- run one with: p
 
 
 def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, CachedShell, list[StorePath]]:
-    """The build of the package that `text` names; its inputs are built. Also the paths to keep."""
+    """Prepare the build of the package that `text` names, and build its inputs. Return also the paths to keep."""
     from fpack.builders.exec.script import phase_name
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.sandbox.links import split_links
@@ -80,7 +80,7 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, CachedSh
     evaluator = workspace.evaluator
     value = evaluator.force(workspace.value(target))
     if not evaluator.is_derivation(value) or workspace.field(value, "kind") != "exec":
-        raise UsageError(f"{target.text} is not built from source here", hint="name a package { ... } of a file")
+        raise UsageError(f"{target.text} is not built from source", hint="name a package { ... } of a file")
     made = derivation.decode(evaluator.derivations[workspace.output(value).derivation])
     inputs = list(made.inputs)
     found = workspace.realise(inputs)

@@ -1,4 +1,6 @@
-"""`fpack shell` and `fpack run` from their options on: build, start the services, enter, stop them."""
+"""Run `fpack shell` and `fpack run` from their parsed options on: build, start the services, enter, stop the
+services.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,14 @@ from .realise import prepare
 
 
 def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, values: dict[str, Any]) -> int:
-    """Do what the command line says; the command's exit status."""
+    """Do what the command line requests. Return the exit status of the command."""
     options = shared.options(values)
     if values.get("building") and what:
-        raise UsageError("--for names the one thing that the shell is for", hint="leave the others out")
+        raise UsageError("--for takes no other packages", hint="leave the other packages out")
     request = ShellRequest(
         verb,
         what,
-        _wishes(command, values),
+        _shell_options(command, values),
         building=values.get("building") or "",
         lock=str(options.lock or ""),
         arch=options.arch or "",
@@ -40,29 +42,29 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
         if not prepared.named:
             raise UsageError(
                 "--devcontainer needs a shell { } of a file",
-                why="editors have fpack pack it whenever they open the project",
+                why="editors pack it with fpack whenever they open the project",
                 hint="write shell = shell { packages = [...] } into fpack.fp",
             )
         folder = prepared.entry.project or os.getcwd()
         place = devcontainer.write(Path(folder), prepared.entry.closure.name, what[0] if what else "shell")
-        warm_start.note(f"{short(place)} is written; editors open the project in an image of the shell")
+        warm_start.note(f"wrote {short(place)}: editors open the project in an image of the shell")
         return 0
     if prepared.entry.project and verb == "shell":
         trust.trust(prepared.entry.project)
-    wishes = warm_start.chosen(request, prepared.entry)
-    return session.enter_with(prepared.entry, wishes, request.services, warm_start.note, prepared.lease)
+    shell_options = warm_start.chosen(request, prepared.entry)
+    return session.enter_with(prepared.entry, shell_options, request.services, warm_start.note, prepared.lease)
 
 
-def _wishes(command: tuple[str, ...] | None, values: dict[str, Any]) -> ShellOptions:
+def _shell_options(command: tuple[str, ...] | None, values: dict[str, Any]) -> ShellOptions:
     if command == ():
-        raise UsageError("There is no command after --", hint="leave -- out to type commands yourself")
+        raise UsageError("There is no command after --", hint="leave out -- for an interactive shell")
     user = values.get("user") or ""
     if user and not is_user(user):
-        raise UsageError(f"{user!r} is no user", hint="write a name, or NAME:UID")
+        raise UsageError(f"{user!r} is not a user", hint="write a name, or NAME:UID")
     for place in (*(values.get("expose") or ()), *(values.get("share") or ())):
         if is_its_own(os.path.abspath(place)):
             raise UsageError(
-                f"{place} of this machine would hide the shell's own", hint="name the directory or file that is wanted"
+                f"{place} of this machine would hide the shell's {place}", hint="name a file or directory inside it"
             )
     return ShellOptions(
         pure=bool(values.get("pure") or values.get("building")),

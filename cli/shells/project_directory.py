@@ -1,11 +1,11 @@
-"""What fpack keeps on this machine for a project: in the user's state directory, and never in the project itself.
+"""The data that fpack keeps for a project: in the user's state directory, never in the project itself.
 
-A project may be anybody's. What is written into it could be led elsewhere by links that it was cloned with, and what is
-read from it there would be its author's. So a project's own files are read, and what is kept lies here, in a directory
-that is named after the project's path:
+A project may be hostile. Its symlinks could redirect files that fpack writes into it, and its author could supply files
+that fpack reads from it. So fpack only reads a project's own files, and keeps its data here, in a directory named after
+the project's path:
 
     project          the path
-    roots/           links that keep the shell's packages from gc
+    roots/           links that protect the shell's packages from gc
     services/NAME/   data, log and locks of a service
     build/NAME/      the build of a package, phase by phase
 """
@@ -24,7 +24,7 @@ _FOLDER = "projects"
 
 
 class ProjectDirectory:
-    """The directory of one project. place: where it is; it is made with the first directory in it."""
+    """The data directory of one project. place: its path; it is created with its first subdirectory."""
 
     def __init__(self, project: str) -> None:
         from blake3 import blake3
@@ -33,33 +33,33 @@ class ProjectDirectory:
         self.place = f"{state_directory()}/{_FOLDER}/{blake3(os.fsencode(self.project)).hexdigest(16)}"
 
     def folder(self, *names: str) -> str:
-        """A directory in it, made if need be. FpackError where there is no place that only the user can change."""
+        """Create a subdirectory, and return its path. Raise FpackError if there is no safe directory for it."""
         path = self.path(*names)
-        make_private_directory(self.place, "XDG_STATE_HOME", "what belongs to a project")
+        make_private_directory(self.place, "XDG_STATE_HOME", "the data of a project")
         with contextlib.suppress(FileExistsError):
             fd = os.open(f"{self.place}/project", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb") as file:
                 file.write(os.fsencode(self.project))
-        make_private_directory(path, "XDG_STATE_HOME", "what belongs to a project")
+        make_private_directory(path, "XDG_STATE_HOME", "the data of a project")
         return path
 
     def path(self, *names: str) -> str:
-        """The path of a directory in it. FpackError for what is no name of one: records are made by hand, too."""
+        """Return the path of a subdirectory. Raise FpackError if a name is not valid: names come from users' files."""
         for name in names:
             if name in ("", ".", "..") or "/" in name or "\0" in name:
-                raise FpackError(f"{name!r} is no name", why="a directory is to be called so", hint="use letters")
+                raise FpackError(f"{name!r} is not a valid name", why="it names a directory", hint="use letters")
         return "/".join((self.place, *names))
 
 
-class Gone(NamedTuple):
-    """A directory of a project that is gone, with something in it that cannot be made again."""
+class AbandonedData(NamedTuple):
+    """The data of a deleted project that cannot be recreated."""
 
     place: str
     project: str
 
 
-def forget_gone() -> Iterator[Gone]:
-    """Forget projects that are gone: their links, and all else but what somebody may want, which is told."""
+def forget_deleted() -> Iterator[AbandonedData]:
+    """Delete the links of deleted projects, and their data unless it may still be wanted; yield the rest."""
     from pathlib import Path
 
     from fpack.store.files.remove import remove_tree
@@ -83,7 +83,7 @@ def forget_gone() -> Iterator[Gone]:
             continue
         remove_tree(Path(place, "roots"))
         if any(_has_files(f"{place}/{name}") for name in ("services", "build")):
-            yield Gone(place, project)
+            yield AbandonedData(place, project)
         else:
             remove_tree(Path(place))
 

@@ -1,4 +1,4 @@
-"""Evaluate and build a shell, and keep it so that the next start finds it."""
+"""Evaluate and build a shell, and cache it for the next start."""
 
 from __future__ import annotations
 
@@ -27,16 +27,19 @@ if TYPE_CHECKING:
 _SEARCHED = ("usr/bin/", "usr/sbin/", "usr/games/")
 
 
-class Prepared(NamedTuple):
-    """A built shell. lease: the open file that keeps it while it is open. named: whether it is a file's shell { }."""
+class PreparedShell(NamedTuple):
+    """A built shell.
+
+    lease: descriptor that keeps the shell while it is open. named: whether it is a shell { } of a file.
+    """
 
     entry: CachedShell
     lease: int
     named: bool
 
 
-def prepare(request: ShellRequest, options: SharedOptions) -> Prepared:
-    """Build what a request asks for."""
+def prepare(request: ShellRequest, options: SharedOptions) -> PreparedShell:
+    """Build the shell that a request asks for."""
     from fpack.cli.workspace.workspace import Workspace
 
     place = warm_start.place_of(request)
@@ -55,11 +58,11 @@ def prepare(request: ShellRequest, options: SharedOptions) -> Prepared:
         if entry.project:
             keep(workspace, entry.project, paths, "build" if request.building else "shell")
         _save(place, entry, workspace, recorder, target)
-    return Prepared(entry, lease, named)
+    return PreparedShell(entry, lease, named)
 
 
 def _value(workspace: Workspace, request: ShellRequest) -> tuple[Target, Mapping[str, Any], bool]:
-    """What a request names, as a shell; and whether it is one."""
+    """Return the value that a request names, as a shell, and whether it is a shell { }."""
     targets = [workspace.target(text, "shell") for text in request.what or (None,)]
     values = [workspace.evaluator.force(workspace.value(target)) for target in targets]
     kinds = [workspace.field(v, "type") if isinstance(v, Mapping) else None for v in values]
@@ -75,7 +78,7 @@ def _value(workspace: Workspace, request: ShellRequest) -> tuple[Target, Mapping
             packages.append(value)
         else:
             raise UsageError(
-                f"{target.text} is neither a shell nor a package",
+                f"{target.text} is not a shell or a package",
                 why=f"it is {_article(kind or type(value).__name__)}",
                 hint="write shell = shell { packages = [...] }, or name packages, as in debian.trixie.jq",
             )
@@ -89,14 +92,14 @@ def _article(kind: str) -> str:
 
 
 def _project(target: Target) -> str:
-    """The directory that a shell belongs to: a file's, with all of its project; packages have none."""
+    """Return the project directory that a shell belongs to, or "" for packages."""
     if target.package is not None:
         return ""
     return os.fspath(target.project or (target.file.parent if target.file is not None else ""))
 
 
 class _Shell:
-    """A shell's record, with what it takes to build it."""
+    """The record of a shell, evaluated as far as building it needs."""
 
     def __init__(self, workspace: Workspace, record: Mapping[str, Any]) -> None:
         self._workspace = workspace
@@ -116,12 +119,12 @@ class _Shell:
         self._built = {text: evaluator.derivation_of(text) for part in self._parts for text in part["paths"]}
 
     def entry(self, place: str, project: str, recorder: Recorder) -> tuple[CachedShell, list[StorePath]]:
-        """Build everything; the entry, and the paths to keep."""
+        """Build everything. Return the shell to cache, and the paths to keep."""
         from fpack.store.derivation import Output
 
         workspace = self._workspace
         roots = [workspace.output(part["root"]) for part in self._parts]
-        recorder.stop()  # what is read from here on does not change what is built
+        recorder.stop()  # files that are read from here on do not affect the result
         texts = sorted(self._built)
         others = [Output(self._built[text][0], self._built[text][1]) for text in texts]
         found = workspace.realise([*roots, *others])
@@ -168,14 +171,14 @@ class _Shell:
         )
 
     def _built_programs(self, path: StorePath) -> tuple[str, tuple[str, ...]]:
-        """The program of a built package that has its name, or its only one, or ""; and the names of all."""
+        """Return the program that has the package's name, or its only one, or ""; and the names of all programs."""
         folder = self._workspace.store.disk(path) / "bin"
         found = tuple(sorted(each.name for each in folder.iterdir())) if folder.is_dir() else ()
         name = self._first if self._first in found else found[0] if len(found) == 1 else ""
         return f"{path}/bin/{name}" if name else "", found
 
     def _programs(self, root: StorePath) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-        """The program of the first package's own name, all that it has, and those of packages that are there anyway."""
+        """Return the first package's own program, the names of its programs, and the programs of usual packages."""
         from fpack.builders.payload import meta
         from fpack.store import derivation
         from fpack.store.path import parse
@@ -204,7 +207,7 @@ class _Shell:
 
 
 def _below(names: Iterable[str], depends: Mapping[str, Iterable[str]], less: set[str]) -> set[str]:
-    """Packages and what they depend on, at any distance, less some."""
+    """Return packages and their transitive dependencies, except those in `less`."""
     found: set[str] = set()
     todo = [name for name in names if name not in less]
     while todo:
@@ -242,12 +245,14 @@ def _lease(workspace: Workspace, entry: CachedShell, paths: Iterable[StorePath])
 
     lease = leases.begin(workspace.store, entry.lease, paths)
     if lease is None:
-        raise FpackError("A part of the shell was deleted while it was made", hint="run the same command again")
+        raise FpackError("A part of the shell was deleted while it was being built", hint="run the same command again")
     return lease
 
 
 def keep(workspace: Workspace, project: str, paths: Iterable[StorePath], name: str = "shell") -> None:
-    """Keep paths from gc by links in the project's directory; where there can be none they last while in use."""
+    """Keep paths from gc by links in the project's directory. Without such links they live as long as they are in
+    use.
+    """
     from fpack.store.gc import add_root
 
     from .project_directory import ProjectDirectory

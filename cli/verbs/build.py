@@ -60,6 +60,7 @@ def command(
     """Build WHAT and print its store path. The link protects it, and all that it needs, from gc."""
     from fpack.cli.builds.warm_start import AnswerRecorder, BuildRequest, show
     from fpack.cli.errors import UsageError
+    from fpack.cli.workspace.containers import output_of
     from fpack.cli.workspace.workspace import Workspace
 
     options = shared.options(rest)
@@ -67,7 +68,7 @@ def command(
     with Workspace(options) as workspace:
         with AnswerRecorder(None if explain or check or rounds else request) as recorder:
             target = workspace.target(what)
-            output = workspace.derivation(target)
+            output = output_of(workspace, target)
             recorder.evaluated(workspace, target)
         if explain:
             _explain(workspace, output)

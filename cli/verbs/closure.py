@@ -11,7 +11,8 @@ from fpack.cli.ui.render import megabytes
 
 if TYPE_CHECKING:
     from fpack.cli.ui.layout import Branch, Page
-    from fpack.cli.workspace.workspace import Container, Workspace
+    from fpack.cli.workspace.containers import Container
+    from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
 
 
@@ -48,6 +49,7 @@ def command(what: str | None, as_tree: bool, by_size: bool, paths: bool, as_json
     """List everything that WHAT needs at run time: a container's packages, or a derivation's store paths."""
     from fpack.cli.errors import UsageError
     from fpack.cli.ui.layout import Page, show, tree
+    from fpack.cli.workspace.containers import container_of
     from fpack.cli.workspace.workspace import Workspace
 
     if as_tree and by_size:
@@ -58,7 +60,7 @@ def command(what: str | None, as_tree: bool, by_size: bool, paths: bool, as_json
         if workspace.evaluator.is_derivation(value):
             kind, members, tops = "paths", *_paths(workspace, workspace.realise([workspace.output(value)]))
         else:
-            container = workspace.container_of(value, target)
+            container = container_of(workspace, value, target)
             if paths:
                 kind, members, tops = "paths", *_paths(workspace, workspace.realise([container.image]))
             else:

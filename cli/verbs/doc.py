@@ -33,7 +33,7 @@ def command(name: str | None, as_json: bool) -> int:
     """Show the documentation of NAME: its syntax, its effect, and examples."""
     from fpack.cli.errors import UsageError
     from fpack.cli.paths import cache_directory
-    from fpack.cli.workspace.workspace import curated
+    from fpack.cli.workspace.curated import curated
     from fpack.lang import documentation as docs
     from fpack.lang.errors import quote
     from fpack.store.errors import one_line

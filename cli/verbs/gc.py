@@ -22,14 +22,14 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(dry_run: bool, older_than: float, as_json: bool) -> int:
     """Delete unused paths from the store. Builds may run meanwhile."""
-    from fpack.cli.shells.project_directory import forget_gone
+    from fpack.cli.shells.project_directory import forget_deleted
     from fpack.cli.shells.prune import prune
     from fpack.cli.ui.render import note
     from fpack.store.gc import collect
     from fpack.store.store import Store
 
     store = Store()
-    for gone in () if dry_run else forget_gone():
+    for gone in () if dry_run else forget_deleted():
         note(f"{gone.place} has data or builds of {gone.project}, which no longer exists; delete it if unneeded")
     done = collect(store, dry_run=dry_run, older_than=older_than * 86400)
     if not dry_run:

@@ -69,7 +69,7 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
                 "file": None if only_print else str(target),
                 "text": content,
                 "ignored": left_out,
-                "guessed": list(found.said),
+                "guessed": list(found.reasons),
                 "todo": list(found.todo),
                 "also": also,
             }
@@ -81,7 +81,7 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
         print(f"wrote {short(target)}")
         if left_out is not None:
             print(f"wrote {short(place / IGNORED)}: ignored files are not part of the source")
-    for line in found.said:
+    for line in found.reasons:
         note(f"guessed from {line}" if ": " in line else f"guessed: {line}")
     for line in also:
         note(f"not used: {line}")

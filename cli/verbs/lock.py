@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
 from fpack.cli.ui.render import table
+
+if TYPE_CHECKING:
+    from fpack.cli.workspace.workspace import Workspace
+
+MAX_VALUES = 100_000
 
 
 @click.command(
@@ -36,7 +41,7 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
             value = evaluator.load(target.file)
         else:
             value = workspace.value(workspace.target(what))
-        workspace.lock_everything(value)
+        _lock_packages(workspace, value)
         workspace.source.save()
         added = workspace.source.added
         place = str(workspace.lock_file)
@@ -52,3 +57,36 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
         name = one_line(place)
         print(f"{len(added)} packages added to {name}" if added else f"{name} already has every package that is used.")
     return 0
+
+
+def _lock_packages(workspace: Workspace, value: Any) -> None:
+    """Evaluate a value as far as needed to lock each package in it: containers, packages, records of them."""
+    from fpack.cli.errors import UsageError
+    from fpack.lang.runtime.values import OnDemand
+
+    evaluator = workspace.evaluator
+    # Keep the values alive: the id of a freed value may be reused.
+    seen: dict[int, Any] = {}
+    todo = [value]
+    while todo:
+        value = evaluator.force(todo.pop())
+        if id(value) in seen:
+            continue
+        seen[id(value)] = value
+        if len(seen) > MAX_VALUES:
+            raise UsageError(
+                "There are too many values to lock",
+                why=f"there are more than {MAX_VALUES}; a value may contain itself",
+                hint="name an attribute, as in: fpack lock fpack.fp#image",
+            )
+        if isinstance(value, list):
+            todo += value
+        elif isinstance(value, dict) and not isinstance(value, OnDemand) and not evaluator.is_derivation(value):
+            kind = workspace.field(value, "type")
+            if kind == "container":
+                workspace.field(value, "image")
+            elif kind == "package":
+                name = str(workspace.field(value, "name"))
+                workspace.source.closure(str(workspace.field(value, "release")), [name])
+            else:
+                todo += value.values()

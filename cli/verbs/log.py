@@ -45,12 +45,13 @@ def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> i
 
     If WHAT has no log, show the logs of its inputs: one of them may have failed.
     """
+    from fpack.cli.workspace.containers import output_of
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import StoreError, printable
 
     with Workspace(shared.options(rest)) as workspace:
         target = workspace.target(what)
-        output = workspace.derivation(target)
+        output = output_of(workspace, target)
         logs = list(_logs(workspace, output))
         workspace.finish()
     own = [log for log in logs if log.digest == output.derivation.hex()]

@@ -142,7 +142,7 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
 
 def _point_to_curated(text: str) -> None:
     """Recommend the curated image, if there is one: Debian's servers are configured for a system, often as daemons."""
-    from fpack.cli.workspace.workspace import curated
+    from fpack.cli.workspace.curated import curated
 
     package = text.removeprefix("debian.").partition(".")[2] if text.startswith("debian.") else ""
     found = next((name for name in (package, package.removesuffix("-server")) if name in curated()), "")

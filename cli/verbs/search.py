@@ -81,7 +81,7 @@ def command(words: tuple[str, ...], release: str | None, limit: int, as_json: bo
 
 def _curated(words: Sequence[str]) -> list[SearchResult]:
     from fpack.builders.debian.search_table import Row, order, rank
-    from fpack.cli.workspace.package_lookup import curated_packages
+    from fpack.cli.workspace.curated import curated_packages
 
     rows = [Row(each.name, "", "", each.summary) for each in curated_packages()]
     hits = [rank(row, words) for row in rows if all(w in row.name or w in row.description.lower() for w in words)]

@@ -60,6 +60,7 @@ def command(what: str | None, files: bool, as_json: bool, **rest: Any) -> int:
 def _facts(workspace: Workspace, target: Target) -> dict[str, Any]:
     from fpack.cli.errors import UsageError
     from fpack.cli.images import describe as facts
+    from fpack.cli.workspace.containers import container_of
     from fpack.cli.workspace.package_lookup import Packages
 
     if target.package is not None:
@@ -74,7 +75,7 @@ def _facts(workspace: Workspace, target: Target) -> dict[str, Any]:
         release, name = str(workspace.field(value, "release")), str(workspace.field(value, "name"))
         return facts.package(workspace, Packages(workspace, release), name)
     if kind == "container":
-        return facts.container(workspace, workspace.container_of(value, target))
+        return facts.container(workspace, container_of(workspace, value, target))
     raise UsageError(
         f"{target.text} is not a package, a container or a derivation",
         hint=f"fpack eval {target.text} shows its value",

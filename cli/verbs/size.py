@@ -25,10 +25,11 @@ def command(image: str | None, as_json: bool, **rest: Any) -> int:
     """Show the layers of IMAGE, largest first: compressed size, unpacked size, packages."""
     from fpack.cli.images import inspect
     from fpack.cli.ui.layout import Page, show
+    from fpack.cli.workspace import containers
     from fpack.cli.workspace.workspace import Workspace
 
     with Workspace(shared.options(rest)) as workspace:
-        container = workspace.container(workspace.target(image))
+        container = containers.container(workspace, workspace.target(image))
         (built,) = workspace.realise([container.image])
         layers = inspect.read_layers(workspace.store.disk(built))
         workspace.finish()

@@ -30,10 +30,11 @@ def command(image: str, thing: str | None, as_json: bool, **rest: Any) -> int:
     """Show why THING, a package or a file, is in IMAGE; without THING, show it for every package."""
     from fpack.cli.images import inspect
     from fpack.cli.ui.layout import Page, show, tree
+    from fpack.cli.workspace import containers
     from fpack.cli.workspace.workspace import Workspace
 
     with Workspace(shared.options(rest)) as workspace:
-        container = workspace.container(workspace.target(image))
+        container = containers.container(workspace, workspace.target(image))
         (root,) = workspace.realise([container.root])
         slices = inspect.read_slices(workspace.store.disk(root))
         disk = {each.path: workspace.store.disk(each.path) for each in slices}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def library() -> Library:
     """Return the files that can be imported: the standard library and the curated packages."""
     from fpack.cli.paths import cache_directory
-    from fpack.cli.workspace.workspace import curated
+    from fpack.cli.workspace.curated import curated
     from fpack.lang.diagnostics.checker import library_of
 
     places = list(curated().values())

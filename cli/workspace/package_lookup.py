@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fpack.cli.paths import cache_directory
 from fpack.store.errors import FpackError
 
-from .workspace import Workspace, curated
+from .workspace import Workspace
 
 if TYPE_CHECKING:
     from fpack.builders.debian.local_indexes import AtHand
@@ -97,31 +95,3 @@ class Packages:
             accept_expired=self._workspace.options.accept_expired or ACCEPT_EXPIRED.find(),
             max_age=MAX_INDEX_AGE.find(self._workspace.options.max_index_age),
         )
-
-
-class Curated(NamedTuple):
-    """A curated package: its name, and the summary at the top of its file."""
-
-    name: str
-    summary: str
-
-
-def curated_packages() -> list[Curated]:
-    """Return the curated packages, sorted."""
-    places: Mapping[str, Path] = curated()
-    return [Curated(name, _summary(place)) for name, place in sorted(places.items())]
-
-
-def _summary(place: Path) -> str:
-    """Return the first sentence of the comment at the beginning of a file."""
-    words: list[str] = []
-    try:
-        with place.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                text = line.removeprefix("#").strip()
-                if not line.startswith("#") or not text:
-                    break
-                words.append(text)
-    except OSError as error:
-        raise FpackError("A curated package cannot be read", where=str(place), why=error.strerror or "") from None
-    return " ".join(words).partition(". ")[0].removesuffix(".")

@@ -11,16 +11,14 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
 from fpack.cli.paths import PROJECT_FILE, cache_directory
 from fpack.cli.ui.progress import IndexProgress
 from fpack.cli.ui.render import note, short
 from fpack.cli.version import VERSION
-from fpack.store import derivation
-from fpack.store.derivation import Derivation, Output
+from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
 from fpack.store.root import default_root
@@ -28,7 +26,7 @@ from fpack.store.settings import JOBS
 from fpack.store.store import Store
 
 from . import target as targets
-from .error_context import naming_definition
+from .curated import curated, package_directory
 from .target import Target
 
 if TYPE_CHECKING:
@@ -40,22 +38,8 @@ if TYPE_CHECKING:
     from fpack.lang.evaluator import Evaluator
 
 LOCK_FILE = "fpack.lock"
-MAX_VALUES = 100_000
-DAY = 86400
-# Kinds that are parts of images, so that their outputs are not packed as programs.
-_PARTS = ("deb", "files", "image", "layer", "manifest", "root", "slice")
+_DAY = 86400
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le": "ppc64el", "s390x": "s390x"}
-
-
-class Container(NamedTuple):
-    """A container as the command line uses it: its outputs to build, and the fields of its record to show."""
-
-    image: Output
-    root: Output
-    name: str
-    file_name: str
-    ports: tuple[str, ...]
-    run_options: tuple[str, ...]
 
 
 class Workspace:
@@ -122,69 +106,9 @@ class Workspace:
         """Convert a value to JSON data."""
         return self.evaluator.to_json(value)
 
-    def container(self, target: Target) -> Container:
-        """Return the container that a target is or is packed in. A package gets a container of its own."""
-        with naming_definition(target):
-            return self.container_of(self.evaluator.force(self.value(target)), target)
-
-    def container_of(self, value: Any, target: Target) -> Container:
-        """Return the container that a target's value is or is packed in."""
-        evaluator = self.evaluator
-        if isinstance(value, Mapping) and self._gets_a_container(value):
-            value = evaluator.force(evaluator.call(self.expression("container-for"), value))
-        elif isinstance(value, Mapping) and self.field(value, "type") == "shell":
-            value = self.field(value, "image")
-        if not (isinstance(value, Mapping) and self.field(value, "type") == "container"):
-            raise UsageError(
-                f"{target.text} is not a container",
-                hint="pack a container { ... }, a package or a derivation; fpack build builds other values",
-            )
-        # The record is user input, so check that the builders of images and roots make its parts.
-        image, root = self.output(self.field(value, "image")), self.output(self.field(value, "root"))
-        made = self._made_by(image, "image", target)
-        self._made_by(root, "root", target)
-        name = str(made.args.get("name"))
-        return Container(
-            image=image,
-            root=root,
-            name=name,
-            file_name=name.rpartition("/")[2],
-            ports=tuple(str(p) for p in self._list(value, "ports")),
-            run_options=tuple(str(o) for o in self._list(value, "run-options")),
-        )
-
-    def _gets_a_container(self, value: Mapping[str, Any]) -> bool:
-        if self.field(value, "type") != "derivation":
-            return bool(self.field(value, "type") == "package")
-        return self.evaluator.is_derivation(value) and self._made(self.output(value)).kind not in _PARTS
-
-    def _made(self, output: Output) -> Derivation:
-        return derivation.decode(self.evaluator.derivations[output.derivation])
-
-    def _made_by(self, output: Output, kind: str, target: Target) -> Derivation:
-        made = self._made(output)
-        if made.kind != kind:
-            raise UsageError(
-                f"{target.text} is not a container",
-                why=f"its {kind} is a derivation of kind {made.kind!r}",
-                hint="write it as container { ... }",
-            )
-        return made
-
-    def derivation(self, target: Target) -> Output:
-        """Return the output that a target stands for: that of a derivation, or a container's image."""
-        with naming_definition(target):
-            value = self.evaluator.force(self.value(target))
-            if self.evaluator.is_derivation(value):
-                return self.output(value)
-            return self.container_of(value, target).image
-
     def field(self, record: Mapping[str, Any], name: str) -> Any:
         """Return a field of a record, evaluated, or None if the record does not have it."""
         return self.evaluator.force(record[name]) if name in record else None
-
-    def _list(self, record: Mapping[str, Any], name: str) -> list[Any]:
-        return [self.evaluator.force(item) for item in self.field(record, name) or []]
 
     def output(self, value: Any) -> Output:
         """Return the output of a derivation, or of a record that has one."""
@@ -194,36 +118,6 @@ class Workspace:
     def use_project(self, folder: Path | None) -> None:
         """Choose the lock of a project, or the user's lock if `folder` is None."""
         self._project = folder
-
-    def lock_everything(self, value: Any) -> None:
-        """Evaluate a value as far as needed to lock each package in it: containers, packages, records of them."""
-        from fpack.lang.runtime.values import OnDemand
-
-        evaluator = self.evaluator
-        # Keep the values alive: the id of a freed value may be reused.
-        seen: dict[int, Any] = {}
-        todo = [value]
-        while todo:
-            value = evaluator.force(todo.pop())
-            if id(value) in seen:
-                continue
-            seen[id(value)] = value
-            if len(seen) > MAX_VALUES:
-                raise UsageError(
-                    "There are too many values to lock",
-                    why=f"it holds more than {MAX_VALUES} values; a value may contain itself",
-                    hint="name an attribute, as in: fpack lock fpack.fp#image",
-                )
-            if isinstance(value, list):
-                todo += value
-            elif isinstance(value, dict) and not isinstance(value, OnDemand) and not evaluator.is_derivation(value):
-                kind = self.field(value, "type")
-                if kind == "container":
-                    self.field(value, "image")
-                elif kind == "package":
-                    self.source.closure(str(self.field(value, "release")), [str(self.field(value, "name"))])
-                else:
-                    todo += value.values()
 
     # The parts.
 
@@ -283,7 +177,7 @@ class Workspace:
             reporter=IndexProgress(),
         )
         if self._project is None and self.options.lock is None and not self.options.frozen:
-            source.refresh_if_old(DAY)
+            source.refresh_if_old(_DAY)
         return source
 
     def read_lock(self) -> Lock:
@@ -343,7 +237,7 @@ class Workspace:
         return Evaluator(
             root=self._root,
             cache=cache_directory() / "modules",
-            library=[Path(std.__path__[0]), _package_directory()],
+            library=[Path(std.__path__[0]), package_directory()],
             packages=_LazySource(self),
             sources=SourceTree(),
             limits=Limits.found(self.options.eval_memory, self.options.eval_time),
@@ -413,17 +307,6 @@ class _LazySource:
 
     def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
         return self._workspace.source.closure(release, names)
-
-
-def _package_directory() -> Path:
-    import fpack.pkgs
-
-    return Path(fpack.pkgs.__path__[0])
-
-
-def curated() -> dict[str, Path]:
-    """Return the files of the curated packages, by name."""
-    return {place.stem: place for place in sorted(_package_directory().glob("*.fp"))}
 
 
 def _codec(text: str | None) -> dict[str, Any]:

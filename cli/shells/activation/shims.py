@@ -1,7 +1,7 @@
-"""A shell without entering it: one directory of programs for PATH, each of which runs its namesake in the shell's root.
+"""Activate a shell without entering it: create a directory for PATH whose programs run their namesakes in the shell.
 
-A shim is a name for one small script. That gives bubblewrap a file of arguments that was written once, so a program of
-the shell starts in a few milliseconds, in the directory where it is called.
+All shims are links to one small script. The script passes bubblewrap a file of arguments that was written once, so a
+program of the shell starts within milliseconds, in the directory where it is called.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
-from fpack.builders.sandbox.isolation import encode, filter_of
-from fpack.cli.shells.atomic_dir import beside
+from fpack.builders.sandbox.isolation import filter_of
+from fpack.cli.shells.atomic_dir import atomic_directory
 from fpack.cli.shells.cache import CachedShell
 from fpack.cli.shells.model import ShellOptions
 from fpack.cli.shells.sandbox import host, plan
-from fpack.cli.shells.session import Ready
+from fpack.cli.shells.session import ReadyShell
 
 from . import variables
 from .shell_text import word
 
-# Variables that a shim takes away from the program that it runs.
+# Variables that a shim unsets for the program that it runs.
 _UNSET = (
     "LD_LIBRARY_PATH", "LD_PRELOAD", "LC_ALL", "LC_CTYPE", "LANGUAGE", "PYTHONHOME", "PYTHONPATH", "PERL5LIB",
     "GEM_HOME", "GEM_PATH", "NODE_PATH", "GOROOT", "JAVA_HOME", "LOCPATH", "GCONV_PATH", "BASH_ENV", "FPACK_ACTIVE",
@@ -35,8 +35,8 @@ exec {bwrap} --args 9 --chdir "$PWD" -- env --default-signal=INT,QUIT -- "${{0##
 
 
 def activate(entry: CachedShell) -> tuple[str, dict[str, str]]:
-    """Make the shims, if they are not there; their directory, and the shell's own variables."""
-    ready = Ready(entry, ShellOptions())
+    """Create the shims if needed. Return their directory, and the shell's own variables."""
+    ready = ReadyShell(entry, ShellOptions())
     facts = ready.host._replace(folders=host.folders(), cwd=entry.project or ready.host.home, sockets=())
     made = ready.plan(facts)
     run = f"/run/user/{facts.uid}"
@@ -52,13 +52,13 @@ def activate(entry: CachedShell) -> tuple[str, dict[str, str]]:
 
 
 def programs(entry: CachedShell) -> list[str]:
-    """The names of the shell's programs, less those that every shell has."""
+    """Return the names of the shell's programs, except those that every shell has."""
     closure, usual = entry.closure, set(entry.usual)
     found: set[str] = set()
     disks = dict(closure.paths)
     for folder in [f for f in (closure.env.get("PATH", "") + ":" + closure.search + ":" + plan.SEARCH).split(":") if f]:
         if os.path.islink(closure.view + folder):
-            continue  # /bin, which is /usr/bin
+            continue  # such as /bin, a link to /usr/bin
         parts = folder.split("/")
         store = "/".join(parts[:4])
         place = disks[store] + folder[len(store) :] if store in disks else closure.view + folder
@@ -74,7 +74,7 @@ def programs(entry: CachedShell) -> list[str]:
 
 
 def _leads_to(view: str, folder: str, each: os.DirEntry[str]) -> str:
-    """Where a symlink ends, as the shell sees it."""
+    """Resolve a symlink as the shell would."""
     path, place = f"{folder}/{each.name}", each.path
     for _ in range(10):
         if not os.path.islink(place):
@@ -84,7 +84,7 @@ def _leads_to(view: str, folder: str, each: os.DirEntry[str]) -> str:
     return path
 
 
-def _write(entry: CachedShell, args: Iterable[str], names: Iterable[str], ready: Ready) -> str:
+def _write(entry: CachedShell, args: Iterable[str], names: Iterable[str], ready: ReadyShell) -> str:
     from blake3 import blake3
 
     bwrap = ready.bwrap
@@ -96,8 +96,8 @@ def _write(entry: CachedShell, args: Iterable[str], names: Iterable[str], ready:
     if not ready.host.privileged:
         from fpack.builders.sandbox.bwrap import probe
 
-        probe()  # a shim can say no more than bubblewrap does
-    with beside(place) as folder:
+        probe()  # report problems now: a shim shows only bubblewrap's own message
+    with atomic_directory(place) as folder:
         with open(f"{folder}/args", "wb") as file:
             file.write(data)
         with open(f"{folder}/filter", "wb") as file:
@@ -114,7 +114,7 @@ def _write(entry: CachedShell, args: Iterable[str], names: Iterable[str], ready:
 
 
 def tell_left_out(entry: CachedShell, note: Callable[[str], None]) -> None:
-    """Say which variables of a shell the host's does not get, once for each set of them."""
+    """Print the variables of a shell that are not set in the host's shell, once for each set of variables."""
     names = [name for name in variables.left_out(entry.closure.env) if name != "PATH"]
     if not names:
         return
@@ -126,8 +126,8 @@ def tell_left_out(entry: CachedShell, note: Callable[[str], None]) -> None:
     except FileExistsError:
         return
     except OSError:
-        pass  # then it is said again
+        pass  # then it is printed again
     note(
-        f"fpack: not set here, where this machine's programs would obey them: {', '.join(names)}; "
-        "the shell's own programs have them, and fpack shell"
+        f"fpack: not set here, because this machine's programs would obey them: {', '.join(names)}; "
+        "the shell's own programs and fpack shell have them"
     )
