@@ -102,9 +102,9 @@ def parse(argv: Sequence[str]) -> ShellRequest | None:
             return None
     if extra["building"] and what:
         return None
-    from fpack.cli.shells.sandbox.plan import is_its_own
+    from fpack.cli.shells.sandbox.plan import hides_root
 
-    if any(not os.path.exists(place) or is_its_own(place) for place in (*lists["expose"], *lists["share"])):
+    if any(not os.path.exists(place) or hides_root(place) for place in (*lists["expose"], *lists["share"])):
         return None
     options = ShellOptions(
         pure=bool(values.get("pure") or extra["building"]),

@@ -10,7 +10,7 @@ from typing import Any
 
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
-from fpack.cli.shells.sandbox.plan import is_its_own
+from fpack.cli.shells.sandbox.plan import hides_root
 from fpack.cli.ui.render import short
 
 from . import devcontainer, session, warm_start
@@ -62,7 +62,7 @@ def _shell_options(command: tuple[str, ...] | None, values: dict[str, Any]) -> S
     if user and not is_user(user):
         raise UsageError(f"{user!r} is not a user", hint="write a name, or NAME:UID")
     for place in (*(values.get("expose") or ()), *(values.get("share") or ())):
-        if is_its_own(os.path.abspath(place)):
+        if hides_root(os.path.abspath(place)):
             raise UsageError(
                 f"{place} of this machine would hide the shell's {place}", hint="name a file or directory inside it"
             )

@@ -54,8 +54,8 @@ def test_a_wrong_call_is_explained_and_ends_with_2(args: list[str], text: str, t
 @pytest.mark.parametrize(
     ("args", "text"),
     [
-        (["size", "a", "b"], "fpack size has no use for 'b'"),
-        (["gc", "a", "b"], "fpack gc has no use for 'a b'"),
+        (["size", "a", "b"], "fpack size does not take 'b'"),
+        (["gc", "a", "b"], "fpack gc does not take 'a b'"),
         (["search"], "fpack search needs WORDS"),
         (["pack", "-o"], "-o"),
     ],
@@ -83,7 +83,9 @@ def test_every_verb_that_tells_something_tells_programs_too(verb: str, tmp_path:
 def test_a_project_that_uses_no_packages_has_nothing_to_lock(tmp_path: Path) -> None:
     (tmp_path / "fpack.fp").write_text("x = 1")
     done = fpack("lock", cwd=tmp_path)
-    assert done.stdout == "Nothing that is used here needs to be locked.\n" and not (tmp_path / "fpack.lock").exists()
+    assert (
+        done.stdout == "No package is used, so there is nothing to lock.\n" and not (tmp_path / "fpack.lock").exists()
+    )
 
 
 def test_gc_of_an_empty_store(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_one_changed_byte_is_found_in_every_tree_that_shares_the_file(store: Sto
 @pytest.mark.parametrize(
     ("harm", "why"),
     [
-        (lambda place: remove_tree(place), "it is not there"),
+        (lambda place: remove_tree(place), "it is missing"),
         (lambda place: remove_tree(place / "folder"), "content"),
         (lambda place: (place / "link").unlink(), "content"),
         (lambda place: (place / "extra").write_text(""), "content"),

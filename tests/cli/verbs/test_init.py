@@ -42,7 +42,7 @@ CASES: list[tuple[dict[str, str], tuple[str, ...], str, str, list[str], list[str
     ({"go.mod": "module example.org/x\n", "go.sum": "a\n", "cmd/run/main.go": ""}, (), "go", "run",
      ["@/bin/run"], []),
     ({"go.mod": "module example.org/x\n\nrequire example.org/y v1.0.0\n", "main.go": ""}, (), "go", "x",
-     ["@/bin/x"], ["lock its modules"]),
+     ["@/bin/x"], ["lock the modules"]),
     ({"Cargo.toml": '[package]\nname = "crate"\nversion = "0.2.0"\n[dependencies]\nx = "1"\n', "Cargo.lock": ""},
      ("vendor",), "rust", "crate", ["@/bin/crate"], []),
     ({"Cargo.toml": '[workspace]\nmembers = ["lib", "run"]\n', "Cargo.lock": "", "run/src/main.rs": ""},
@@ -170,7 +170,7 @@ def test_the_command(tmp_path: Path) -> None:
     fpack = Fpack(tmp_path / "home")
     place = tmp_path / "demo"
     place.mkdir()
-    assert "Nothing here says how" in fpack.fails("init", cwd=place)
+    assert "build system is not recognised" in fpack.fails("init", cwd=place)
     (place / "Makefile").write_text("install:\n\tinstall -D demo $(PREFIX)/bin/demo\n")
     shown = fpack("init", "--print", cwd=place)
     assert not (place / "fpack.fp").exists()

@@ -209,7 +209,7 @@ def test_several_images_say_what_they_share(fpack: Fpack) -> None:
     }
     assert fpack.pack("#image", "-o", "alone.tar")["digest"] == first["digest"]
     words = fpack("pack", "#image", "#other", "-o", "images").stdout
-    assert f"They share {len(common)} layer" in words and "80:80" in words
+    assert f"The images share {len(common)} layer" in words and "80:80" in words
 
 
 def test_a_second_image_makes_only_the_layers_that_are_new(fpack: Fpack) -> None:
@@ -224,7 +224,7 @@ def test_a_second_image_makes_only_the_layers_that_are_new(fpack: Fpack) -> None
 
 
 def test_two_images_of_one_name_are_not_written_over_one_another(fpack: Fpack) -> None:
-    assert "Two of them" in fpack.fails("pack", "#image", "debian.trixie.greet", "-o", "images")
+    assert "Two images" in fpack.fails("pack", "#image", "debian.trixie.greet", "-o", "images")
     assert not (fpack.home / "images").exists()
 
 
