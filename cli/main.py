@@ -43,11 +43,12 @@ def _group() -> click.Group:
 
         def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
             if args and args[0] not in VERBS:
-                from difflib import get_close_matches
+                from fpack.store.similar_names import did_you_mean
 
-                near = get_close_matches(args[0], VERBS, 1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
+                from .errors import UsageError
+
+                hint = did_you_mean(args[0], VERBS) or "see fpack --help"
+                raise UsageError(f"There is no command {args[0]!r}", hint=hint)
             return super().resolve_command(ctx, args)
 
         def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -161,13 +161,12 @@ def find(slices: Sequence[ImageSlice], wanted: str, disk: Mapping[str, Path]) ->
         raise NotInside(
             f"{wanted} is a directory", why=f"it holds files of {_some(below)}", hint="name a package or a file"
         )
-    from difflib import get_close_matches
+    from fpack.store.similar_names import did_you_mean
 
-    near = get_close_matches(wanted, names, 3, 0.5)
     raise NotInside(
         f"{wanted} is not in the image",
         why=f"none of the {len(names)} packages in the image has this name or contains it",
-        hint=f"did you mean {' or '.join(near)}?" if near else "fpack size lists what is in it",
+        hint=did_you_mean(wanted, names, 3, 0.5) or "fpack size lists its content",
     )
 
 

@@ -251,8 +251,8 @@ def _offset(text: str, error: EvalError) -> int:
 
 def unknown(command: str, commands: dict[str, str]) -> Fault:
     """Return the error for an unknown command."""
-    from difflib import get_close_matches
+    from fpack.store.similar_names import did_you_mean
 
-    near = get_close_matches(command, commands, 1)
-    hint = f"did you mean {near[0]}?" if near else ":help lists all commands"
-    return Fault(f"There is no command {quote(command)}", hint=hint)
+    return Fault(
+        f"There is no command {quote(command)}", hint=did_you_mean(command, commands) or ":help lists all commands"
+    )

@@ -62,10 +62,9 @@ def _check(kind: str, name: str, known: Collection[str], place: str) -> None:
     """Raise UsageError if a lock has no release or package of this name: otherwise nothing would happen, silently."""
     if name in known:
         return
-    from difflib import get_close_matches
+    from fpack.store.similar_names import did_you_mean
 
-    near = get_close_matches(name, known, 3)
-    hint = f"did you mean {' or '.join(near)}?" if near else ""
+    hint = did_you_mean(name, known, 3)
     if kind == "release" and known:
         hint = f"it has {', '.join(sorted(known))}"
     raise UsageError(f"No {kind} {name!r} is locked", where=place, hint=hint)

@@ -71,15 +71,13 @@ def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
 
 def unknown(target: Target, fields: Sequence[str], curated: Sequence[str]) -> UsageError:
     """Return the error for a bare name that neither the project's file (with `fields`) nor a curated package has."""
-    from difflib import get_close_matches
-
     from fpack.builders.debian.suites import RELEASES
+    from fpack.store.similar_names import did_you_mean
 
     text = target.text
-    near = get_close_matches(target.path[0], [*fields, *curated], 1)
     here = f"{PROJECT_FILE} has {', '.join(fields)}" if fields else f"there is no {PROJECT_FILE} here"
     package = f"debian.{text}" if target.path[0] in RELEASES else f"debian.trixie.{text}"
-    hint = f"did you mean {near[0]!r}?" if near else f"a Debian package is named {package}"
+    hint = did_you_mean(target.path[0], [*fields, *curated]) or f"a Debian package is named {package}"
     if not all(c.isalnum() or c in "+-._" for c in text):
         hint = "fpack eval -e evaluates an expression"
     return UsageError(
@@ -91,17 +89,15 @@ def unknown(target: Target, fields: Sequence[str], curated: Sequence[str]) -> Us
 
 def no_field(target: Target, fields: Sequence[str]) -> FpackError:
     """Return the error for a file that does not have the attribute that a target names."""
-    from difflib import get_close_matches
-
     from fpack.lang.errors import Fault
+    from fpack.store.similar_names import did_you_mean
 
     assert target.file is not None
     name = target.path[0]
-    near = get_close_matches(name, fields, 1)
     return Fault(
         f"{os.path.relpath(target.file)} has no `{name}`",
         why=f"it has {', '.join(fields)}" if fields else "it is empty",
-        hint=f"did you mean `{near[0]}`?" if near else f"define {name} = ..., or name another one, as in FILE.fp#NAME",
+        hint=did_you_mean(name, fields) or f"define {name} = ..., or name another one, as in FILE.fp#NAME",
     )
 
 

@@ -36,7 +36,7 @@ def test_the_help_lists_every_verb_and_the_exit_codes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "text"),
     [
-        (["pakc"], "Did you mean 'pack'?"),
+        (["pakc"], "did you mean `pack`?"),
         (["pack", "--no-such-option"], "No such option"),
         (["pack"], "no fpack.fp here"),
         (["pack", "nofile.fp"], "no such file"),

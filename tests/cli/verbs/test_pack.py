@@ -166,7 +166,7 @@ def test_a_change_of_the_configuration_rebuilds_no_layer_but_its_own(fpack: Fpac
 def test_the_project_overrides_a_curated_name_and_other_names_are_suggested(fpack: Fpack, project: Path) -> None:
     (project / "fpack.fp").write_text(PROJECT + "\npostgres = image\n")
     assert fpack.pack("postgres", cwd=project)["name"] == "greeter"
-    assert "did you mean 'postgres'" in fpack.fails("pack", "postgrs", cwd=project)
+    assert "did you mean `postgres`" in fpack.fails("pack", "postgrs", cwd=project)
     assert "debian.trixie.nonesuch" in fpack.fails("pack", "nonesuch", cwd=project)
 
 
@@ -214,7 +214,7 @@ def test_eval_build_size_why_and_lock(fpack: Fpack, project: Path) -> None:
     assert "did you mean" in fpack.fails("why", "#image", "dish", cwd=project)
     assert "everything" in fpack("lock", cwd=project).stdout or "has" in fpack("lock", cwd=project).stdout
     assert "up to date" in fpack("update", cwd=project).stdout
-    assert "did you mean libgreet1" in fpack.fails("update", "-p", "libgreet", cwd=project)
+    assert "did you mean `libgreet1`" in fpack.fails("update", "-p", "libgreet", cwd=project)
     assert "it has trixie" in fpack.fails("update", "bookworm", cwd=project)
     (project / "fpack.lock").unlink()
     assert "Nothing is locked" in fpack("update", cwd=project).stdout
