@@ -1,10 +1,9 @@
-"""Render errors, sizes and tables as text. Errors become text only here."""
+"""Render errors, sizes and paths as text. Errors become text only here."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -128,15 +127,3 @@ def relative(place: Path) -> str:
 def short(place: Path) -> str:
     """Return a path for a message: relative, on one line, without control characters."""
     return one_line(relative(place))
-
-
-def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Lay out rows in columns, two spaces apart. right: columns to align right."""
-    if not rows:
-        return ""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)

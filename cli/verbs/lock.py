@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
-from fpack.cli.ui.render import table
 
 if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
@@ -30,6 +29,7 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
 
     Nothing is built.
     """
+    from fpack.cli.ui.layout import Page, show
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import one_line
 
@@ -50,7 +50,7 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
         shared.print_json({"lock": place, "added": [each._asdict() for each in added]})
         return 0
     if added:
-        print(table([list(each) for each in added]))
+        show(Page().table([list(each) for each in added]))
     if empty:
         print("No package is used, so there is nothing to lock.")
     else:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
-from fpack.cli.ui.render import short, table
+from fpack.cli.ui.render import short
 
 _PACKAGES = "Update only this package, or the packages of this source package. May be repeated."
 
@@ -30,6 +30,7 @@ Examples:
 @shared.locking
 def command(releases: tuple[str, ...], packages: tuple[str, ...], allow_older: bool, as_json: bool, **rest: Any) -> int:
     """Fetch and verify the newest indexes, resolve everything in the lock again, and show the changes."""
+    from fpack.cli.ui.layout import Page, show
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
 
@@ -53,7 +54,7 @@ def command(releases: tuple[str, ...], packages: tuple[str, ...], allow_older: b
         print(f"Nothing is locked in {place} yet; fpack lock locks packages." if empty else f"{place} is up to date.")
         return 0
     rows = [[each.release, each.name, each.old or "-", each.new or "-"] for each in moved]
-    print(table([["release", "package", "old", "new"], *rows]))
+    show(Page().table([["release", "package", "old", "new"], *rows]))
     print(f"{len(moved)} {'package' if len(moved) == 1 else 'packages'} changed in {place}")
     return 0
 

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from fpack.cli.ui.render import error_text, megabytes, show_refusal, table
+from fpack.cli.ui.layout import Page
+from fpack.cli.ui.render import error_text, megabytes, show_refusal
 from fpack.cli.verbs import VERBS
 from fpack.store.errors import FpackError
 
@@ -137,4 +138,4 @@ def test_sizes_and_tables() -> None:
     assert [megabytes(n) for n in (0, 999, 1000, 31_240_000, 12_000_000_000)] == [
         "0 B", "999 B", "1 kB", "31.2 MB", "12.0 GB",
     ]  # fmt: skip
-    assert table([["a", "1"], ["bbb", "22"]], right=(1,)) == "a     1\nbbb  22"
+    assert Page(width=0).table([["a", "1"], ["bbb", "22"]], right=(1,)) == ["a     1", "bbb  22"]
