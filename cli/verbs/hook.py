@@ -94,8 +94,8 @@ def command(kind: str, enter: Path | None) -> int:
     from fpack.store.errors import one_line
 
     if enter is None:
-        program = word(kind, os.path.abspath(sys.argv[0]))
-        warm_start.write(_TEXTS[kind].replace("@FPACK@", program).replace("@KIND@", kind))
+        program = [word(kind, part) for part in _program()]
+        warm_start.write(_TEXTS[kind].replace("@FPACK@", " ".join(program)).replace("@KIND@", kind))
         return 0
     before = dict(os.environ)
     os.chdir(enter)
@@ -125,3 +125,10 @@ def command(kind: str, enter: Path | None) -> int:
     warm_start.write(leaving(kind, folder, env, before) + exports(kind, folder, env))
     shims.tell_left_out(entry, warm_start.note)
     return 0
+
+
+def _program() -> list[str]:
+    """Return the command that runs this fpack, from any directory."""
+    path = os.path.abspath(sys.argv[0])
+    # -P: the working directory may be a stranger's, so no module is imported from it.
+    return [sys.executable, "-P", "-m", "fpack"] if os.path.basename(path) == "__main__.py" else [path]
