@@ -1,13 +1,26 @@
-"""Define the options that several verbs share."""
+"""Add options to commands, and read the options that several verbs share."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+from fpack.cli.option_table import (
+    BUILDING,
+    CHOICE,
+    EVALUATING,
+    EXISTING,
+    FILE,
+    FLAG,
+    LOCKING,
+    NEW,
+    NUMBER,
+    SETTING,
+    Option,
+)  # fmt: skip
 from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE, Setting
 
 Command = Callable[..., Any]
@@ -33,55 +46,55 @@ class SharedOptions(NamedTuple):
     shell_on_failure: bool = False
 
 
-def _setting(setting: Setting[Any], metavar: str, text: str) -> Callable[[Command], Command]:
-    """Return the option of a setting. Its value is the text; an invalid text is an error."""
+_SETTINGS: dict[str, Setting[Any]] = {setting.option: setting for setting in (EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE)}
+
+
+def from_table(options: Sequence[Option]) -> Callable[[Command], Command]:
+    """Return a decorator that adds options to a command."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = _click_option(option)(command)
+        return command
+
+    return decorate
+
+
+def _click_option(option: Option) -> Callable[[Command], Command]:
+    names = [*option.names, option.field]
+    if option.kind == FLAG:
+        return click.option(*names, is_flag=True, help=option.help)
+    attributes: dict[str, Any] = {"metavar": option.metavar, "help": option.help, "multiple": option.many}
+    if option.kind == CHOICE:
+        attributes["type"] = click.Choice(option.choices)
+    elif option.kind == NUMBER:
+        attributes["type"] = click.IntRange(option.least, option.most)
+    elif option.kind in (FILE, NEW):
+        attributes["type"] = click.Path(path_type=Path, dir_okay=option.kind == NEW)
+    elif option.kind == EXISTING:
+        attributes["type"] = click.Path(exists=True)
+    elif option.kind == SETTING:
+        attributes["callback"] = _check(_SETTINGS[option.names[0]])
+    if option.default is not None:
+        attributes["default"] = option.default
+    if option.bare:
+        attributes |= {"is_flag": False, "flag_value": option.bare}
+    return click.option(*names, **attributes)
+
+
+def _check(setting: Setting[Any]) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """Return the callback of a setting's option. The value stays a text; an invalid text is an error."""
 
     def check(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
         setting.find(value)
         return value
 
-    return click.option(setting.option, metavar=metavar, help=text, callback=check)
+    return check
 
 
-_EVALUATING: list[Callable[[Command], Command]] = [
-    _setting(EVAL_MEMORY, "SIZE", "Limit the memory of evaluation, as in 8G. Default: half of the machine's memory."),
-    _setting(EVAL_TIME, "SECONDS", "Limit the processor time of evaluation. Default: 300."),
-]
-_LOCKING: list[Callable[[Command], Command]] = [
-    click.option("--lock", type=click.Path(path_type=Path, dir_okay=False), help="Use this lock file."),
-    click.option("--frozen", is_flag=True, help="Fail if the lock would change."),
-    click.option("--mirror", metavar="URL", help="Try this mirror of Debian first."),
-    click.option("--accept-expired", is_flag=True, help="Accept an expired package index."),
-    _setting(MAX_INDEX_AGE, "DAYS", "Maximum age of a package index without an expiry date."),
-    click.option("--arch", metavar="ARCH", help="Debian architecture to build for, such as amd64 or arm64."),
-]
-_BUILDING = [
-    click.option("-j", "--jobs", type=click.IntRange(0, 512), default=0, help="Parallel builds; 0: one per core."),
-    click.option("-k", "--keep-going", is_flag=True, help="Continue with other builds after a failure."),
-    click.option("-v", "--verbose", is_flag=True, help="Show every step."),
-]
-
-
-def evaluating(command: Command) -> Command:
-    """Add the options of verbs that evaluate the language: its limits."""
-    for option in reversed(_EVALUATING):
-        command = option(command)
-    return command
-
-
-def locking(command: Command) -> Command:
-    """Add the options of verbs that use the lock, and those of `evaluating`."""
-    command = evaluating(command)
-    for option in reversed(_LOCKING):
-        command = option(command)
-    return command
-
-
-def building(command: Command) -> Command:
-    """Add the options of verbs that build, and those of `locking`."""
-    for option in reversed(_BUILDING):
-        command = option(command)
-    return locking(command)
+evaluating = from_table(EVALUATING)  # for verbs that evaluate the language: its limits
+locking = from_table(LOCKING)  # for verbs that use the lock: also those of `evaluating`
+building = from_table(BUILDING)  # for verbs that build: also those of `locking`
 
 
 def options(values: dict[str, Any]) -> SharedOptions:

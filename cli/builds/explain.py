@@ -74,7 +74,7 @@ class Explainer:
         for now, then in pairs:
             if now != then and now.derivation not in self._seen:
                 below = list(self._changes(now.derivation, then.derivation, depth + 1))
-                yield f"{indent}{self._drv(now.derivation).name} changed{':' if below else ''}"
+                yield f"{indent}{self._drv(now.derivation).name} changed{':' if below else ', too'}"
                 yield from below
 
     def _source(self, drv: Derivation, before: bytes) -> Iterator[str]:

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.cli import option_table
 from fpack.cli.paths import PROJECT_FILE, cache_home
 from fpack.cli.workspace import evaluation_log
 from fpack.store.errors import FpackError
@@ -26,54 +27,28 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
 
-_LINK = "result"
-# Options that change how a derivation is built but not the result; those of _WITH_VALUES take a value.
-_FLAGS = {
-    "-L", "--print-build-logs", "-v", "--verbose", "-k", "--keep-going", "--keep-failed", "--shell-on-failure",
-    "--frozen", "--accept-expired",
-}  # fmt: skip
-_WITH_VALUES = {"-j", "--jobs", "--mirror", "--max-index-age", "--eval-memory", "--eval-time"}
-_NAMES = {"-o": "--link", "--link": "--link", "--lock": "--lock", "--arch": "--arch"}
+_UNCOMMON = {"explain", "check", "rounds"}  # options that need more than the path of the result
 
 
 class BuildRequest(NamedTuple):
     """The request of a command line. link: the link to create; empty for none."""
 
     what: str | None = None
-    link: str = _LINK
+    link: str = "result"
     as_json: bool = False
     lock: str = ""
     arch: str = ""
 
 
 def parse(words: Sequence[str]) -> BuildRequest | None:
-    """Parse a command line without its verb. Return None if it has uncommon options."""
-    what: str | None = None
-    values = {"--link": _LINK, "--lock": "", "--arch": ""}
-    as_json = no_link = False
-    rest = iter(words)
-    for word in rest:
-        name, equals, value = word.partition("=")
-        if word in _FLAGS:
-            continue
-        if word == "--json":
-            as_json = True
-        elif word == "--no-link":
-            no_link = True
-        elif name in _NAMES or name in _WITH_VALUES:
-            if equals and not name.startswith("--"):
-                return None
-            if not equals:
-                value = next(rest, "")
-            if not value or (name in ("-j", "--jobs") and not (value.isascii() and value.isdigit())):
-                return None
-            if name in _NAMES:
-                values[_NAMES[name]] = value
-        elif word.startswith("-") or what is not None:
-            return None
-        else:
-            what = word
-    return BuildRequest(what, "" if no_link else values["--link"], as_json, values["--lock"], values["--arch"])
+    """Parse a command line without its verb. Return None if the verb's own module has to do the work."""
+    parsed = option_table.parse(words, option_table.BUILD)
+    if parsed is None or len(parsed[1]) > 1 or _UNCOMMON & parsed[0].keys():
+        return None
+    values, arguments = parsed
+    link = "" if "no_link" in values else values.get("link", BuildRequest().link)
+    what = arguments[0] if arguments else None
+    return BuildRequest(what, link, "as_json" in values, values.get("lock", ""), values.get("arch", ""))
 
 
 def main(words: Sequence[str]) -> int | None:

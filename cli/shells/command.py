@@ -10,31 +10,20 @@ from typing import Any
 
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
-from fpack.cli.shells.sandbox.plan import hides_root
 from fpack.cli.ui.render import short
 
 from . import devcontainer, session, warm_start
 from .activation import trust
-from .arguments import ShellRequest, is_user
-from .model import ShellOptions
+from .arguments import problem_of, request_of
 from .realise import prepare
 
 
 def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, values: dict[str, Any]) -> int:
     """Do what the command line requests. Return the exit status of the command."""
+    request = request_of(verb, what, command, values)
+    if problem := problem_of(request, command):
+        raise UsageError(problem[0], hint=problem[1])
     options = shared.options(values)
-    if values.get("building") and what:
-        raise UsageError("--for takes no other packages", hint="leave the other packages out")
-    request = ShellRequest(
-        verb,
-        what,
-        _shell_options(command, values),
-        building=values.get("building") or "",
-        lock=str(options.lock or ""),
-        arch=options.arch or "",
-        services=not values.get("no_services"),
-        print_env=values.get("print_env") or "",
-    )
     prepared = prepare(request, options)
     if request.print_env:
         return warm_start.print_env(prepared.entry, request.print_env)
@@ -53,27 +42,3 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
         trust.trust(prepared.entry.project)
     shell_options = warm_start.chosen(request, prepared.entry)
     return session.enter_with(prepared.entry, shell_options, request.services, warm_start.note, prepared.lease)
-
-
-def _shell_options(command: tuple[str, ...] | None, values: dict[str, Any]) -> ShellOptions:
-    if command == ():
-        raise UsageError("There is no command after --", hint="leave out -- for an interactive shell")
-    user = values.get("user") or ""
-    if user and not is_user(user):
-        raise UsageError(f"{user!r} is not a user", hint="write a name, or NAME:UID")
-    for place in (*(values.get("expose") or ()), *(values.get("share") or ())):
-        if hides_root(os.path.abspath(place)):
-            raise UsageError(
-                f"{place} of this machine would hide the shell's {place}", hint="name a file or directory inside it"
-            )
-    return ShellOptions(
-        pure=bool(values.get("pure") or values.get("building")),
-        container=bool(values.get("container")),
-        network=values.get("network") != "off",
-        expose=tuple(os.path.abspath(each) for each in values.get("expose") or ()),
-        share=tuple(os.path.abspath(each) for each in values.get("share") or ()),
-        keep=tuple(values.get("keep") or ()),
-        user=user,
-        interpreter=values.get("interpreter") or "",
-        command=command or (),
-    )

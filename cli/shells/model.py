@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-USUAL = ("bash", "zsh", "fish")
-
 
 class Closure(NamedTuple):
     """A built shell, independent of who enters it and from where.

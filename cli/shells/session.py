@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from fpack.builders.sandbox.isolation import Isolation, filter_name
+from fpack.cli.option_table import INTERPRETERS
 from fpack.cli.paths import make_private_directory
 from fpack.cli.shells.sandbox.plan import Plan
 from fpack.store.errors import FpackError
 
 from .atomic_dir import atomic_directory
 from .cache import CachedShell
-from .model import USUAL, Account, Closure, Host, ShellOptions
+from .model import Account, Closure, Host, ShellOptions
 from .sandbox import host, launch, plan
 
 _SHARED_NETWORK = (
@@ -166,7 +167,7 @@ def _check(closure: Closure, options: ShellOptions, path: str) -> None:
 def preferred(view: str, login: str) -> str:
     """Return the interpreter to start: the user's login shell if the shell has it, else bash."""
     name = login.rpartition("/")[2]
-    return name if name in USUAL and os.path.exists(f"{view}/usr/bin/{name}") else "bash"
+    return name if name in INTERPRETERS and os.path.exists(f"{view}/usr/bin/{name}") else "bash"
 
 
 def find_bwrap() -> str:

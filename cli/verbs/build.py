@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
+from fpack.cli.option_table import BUILD
 
 if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
@@ -32,21 +33,7 @@ Examples:
   fpack build app --rounds 3            build it three more times and compare""",
 )
 @click.argument("what", required=False)
-@click.option("-o", "--link", type=click.Path(path_type=Path), default=Path("result"), help="The link to create.")
-@click.option("--no-link", is_flag=True, help="Create no link. The next gc may delete the result.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("-L", "--print-build-logs", "build_logs", is_flag=True, help="Show the output of builds.")
-@click.option("--keep-failed", is_flag=True, help="Keep the directory of a failed build.")
-@click.option("--shell-on-failure", is_flag=True, help="Open a shell in the sandbox of a failed build.")
-@click.option("--explain", is_flag=True, help="Build nothing; show why it must be built.")
-@click.option("--check", "check", is_flag=True, help="Build it once more and compare.")
-@click.option(
-    "--rounds",
-    type=click.IntRange(1, 100),
-    metavar="N",
-    help="Build it N more times under varied conditions and compare.",
-)
-@shared.building
+@shared.from_table(BUILD)
 def command(
     what: str | None,
     link: Path,

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 from fpack.cli import options as shared
+from fpack.cli.option_table import RUN
 
 
 @click.command(
@@ -17,10 +18,7 @@ Examples:
   fpack run debian.trixie.jq .name data.json     the program with the package's name
   fpack run debian.sid.nix-bin -- nix --version  from another release than this machine's""",
 )
-@shared.building
-@click.option("--pure", is_flag=True, help="Start with a clean environment.")
-@click.option("--container", is_flag=True, help="Hide this machine's files, except the working directory.")
-@click.option("--network", type=click.Choice(["on", "off"]), default="on", help="Allow network access, or turn it off.")
+@shared.from_table(RUN)
 @click.argument("package")
 @click.argument("words", metavar="[ARGUMENT]... | -- PROGRAM [ARGUMENT]...", nargs=-1, type=click.UNPROCESSED)
 def command(package: str, words: tuple[str, ...], **rest: Any) -> int:

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 from fpack.cli import options as shared
-from fpack.cli.shells.arguments import FORMATS, split
+from fpack.cli.option_table import SHELL
+from fpack.cli.shells.arguments import split
 
 
 class WithCommand(click.Command):
@@ -31,25 +32,7 @@ Examples:
   fpack shell --for redis                          build a package, phase by phase""",
 )
 @click.argument("what", nargs=-1)
-@click.option("--pure", is_flag=True, help="Start with a clean environment.")
-@click.option("--container", is_flag=True, help="Hide this machine's files, except the project.")
-@click.option("--network", type=click.Choice(["on", "off"]), default="on", help="Allow network access, or turn it off.")
-@click.option("--expose", multiple=True, metavar="PATH", type=click.Path(exists=True), help="Make PATH readable.")
-@click.option("--share", multiple=True, metavar="PATH", type=click.Path(exists=True), help="Make PATH writable.")
-@click.option("--keep", multiple=True, metavar="NAME", help="Keep a variable with --pure or --container.")
-@click.option("--user", metavar="NAME[:UID]", help="Run as another user inside.")
-@click.option("--interpreter", type=click.Choice(["bash", "zsh", "fish"]), help="The interactive shell to run.")
-@click.option("--no-services", is_flag=True, help="Start no services.")
-@click.option("--for", "building", metavar="PACKAGE", help="Enter a package's build, to run its phases one by one.")
-@click.option(
-    "--print-env",
-    is_flag=False,
-    flag_value="bash",
-    type=click.Choice(FORMATS),
-    help="Print commands that set the programs and variables in the current shell.",
-)
-@click.option("--devcontainer", is_flag=True, help="Write a devcontainer.json that uses an image of the shell.")
-@shared.building
+@shared.from_table(SHELL)
 @click.pass_context
 def command(ctx: click.Context, /, what: tuple[str, ...], **rest: Any) -> int:
     """Enter a shell with WHAT: packages, or a shell { ... }. With --, run a command in it instead."""

@@ -108,7 +108,7 @@ def test_the_version_is_told_without_importing_anything_heavy(tmp_path: Path) ->
 def test_an_output_that_is_closed_or_full_is_no_fault(args: str, tmp_path: Path) -> None:
     code = "from fpack.cli.main import run; run()"
     home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
-    for end, status, words in ((">&-", 0, ""), ("> /dev/full", 1, "error: There is no room")):
+    for end, status, words in ((">&-", 0, ""), ("> /dev/full", 1, "error: The disk is full")):
         line = f"""{sys.executable} -c '{code}' {args} {end}"""
         done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, cwd=tmp_path, env=home)
         assert done.returncode == status and done.stderr.startswith(words) and "Traceback" not in done.stderr

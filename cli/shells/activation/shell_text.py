@@ -16,7 +16,10 @@ FISH, JSON = "fish", "json"
 
 
 def word(kind: str, text: str) -> str:
-    """Quote one word for a shell of `kind` (bash, zsh, fish or sh), whatever `text` holds."""
+    """Quote one word for a shell of `kind` (bash, zsh, fish or sh), whatever `text` holds.
+
+    shlex.quote is for sh alone: it leaves `=word` as it is, which zsh replaces by the path of a command.
+    """
     if "\0" in text:
         raise FpackError(f"{text!r} cannot be written for a shell", why="it holds a NUL character")
     if kind == FISH:

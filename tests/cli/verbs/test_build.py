@@ -84,7 +84,7 @@ def test_explain_says_which_input_may_come_out_as_before(tmp_path: Path) -> None
 
         world.realise(graph("echo one > $out"))
         lines = explain(graph("echo one > $out # a comment"))
-        assert lines[0] == "app-1.0 must be built, unless left-1.0 and right-1.0 come out as before:"
+        assert lines[0] == "app-1.0 must be built, unless left-1.0 and right-1.0 are unchanged after a rebuild:"
         # What is below both is told once, under the first of them.
         assert len([line for line in lines if line.endswith("t-1.0 changed, too")]) == 1
         assert explain(graph("echo two > $out", own="true"))[0] == "app-1.0 must be built:"

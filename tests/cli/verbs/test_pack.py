@@ -110,7 +110,7 @@ def test_the_words_for_people_name_the_digest_and_how_to_run_it(fpack: Fpack) ->
     digest = fpack.pack("debian.trixie.hello")["digest"]
     assert digest in done.stdout and "podman load -i hello.tar" in done.stdout and "podman run" in done.stdout
     assert "locked" in done.stderr
-    assert "  each file and where it is from: hello.manifest.json\n" in done.stdout
+    assert "  origin of each file: hello.manifest.json\n" in done.stdout
 
 
 def test_a_package_that_has_a_curated_image_points_to_it(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_project_decides_everything(fpack: Fpack, project: Path) -> None:
     assert (entries["etc/motd"].mode, entries["etc/motd"].uid, entries["etc/motd"].gid) == (0o600, 7, 8)
     assert (entries["srv/data"].mode, entries["srv/data"].uid) == (0o700, 999)
     assert entries["srv/app/main.sh"].mode == 0o755
-    # Linked: the script's shell and what was asked for by name, not the rest.
+    # Linked: the script's shell and what was requested by name, not the rest.
     assert {"usr/bin/dash", "usr/share/greet/words"} <= set(entries)
     assert "usr/share/base-files/motd" not in entries
 

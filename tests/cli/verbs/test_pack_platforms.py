@@ -262,7 +262,7 @@ def test_an_engine_that_does_not_take_it(fpack: Fpack, tmp_path: Path, script: s
     tool = command(tmp_path, "docker", f"#!/bin/sh\n{script}\n")
     env = {"PATH": f"{tool}:{fpack.env['PATH']}"}
     done = fpack("pack", "--load", "docker", env=env, status=1 if fails else 0)
-    assert ("docker did not take the image" in done.stderr) == fails
+    assert ("docker did not accept the image" in done.stderr) == fails
     if "daemon" in script:
         assert "no daemon" in done.stderr
 

@@ -53,7 +53,7 @@ def test_a_built_package_has_a_program(fpack: Fpack, name: str, program: str) ->
 
 def test_one_of_several_is_named(fpack: Fpack) -> None:
     text = fpack.fails("run", "many")
-    assert "many has no program of its own name" in text and "it has one, two" in text
+    assert "many has no program with its own name" in text and "it has one, two" in text
     assert "fpack run many -- one" in text
     assert fpack("run", "many", "--", "two", "x", status=4).stdout == "two x\n"
     text = fpack.fails("run", "debian.trixie.coreutils")
