@@ -38,28 +38,28 @@ def state_directory() -> str:
     return f"{home if home.startswith('/') else os.path.expanduser('~/.local/state')}/fpack"
 
 
-def make_private_directory(place: str, variable: str = "XDG_CACHE_HOME", what: str = "the shell") -> None:
+def make_private_directory(path: str, variable: str = "XDG_CACHE_HOME", what: str = "the shell") -> None:
     """Make a directory for this user alone, unless it exists. Raise FpackError if it fails or is not safe.
 
     variable: the variable that sets the parent directory. what: the data that the directory will hold.
     """
     try:
         try:
-            why = danger(place)
+            why = danger(path)
         except FileNotFoundError:
-            make_directories(place)
-            why = danger(place)
+            make_directories(path)
+            why = danger(path)
     except OSError as error:
         raise FpackError(
             f"The directory for {what} cannot be created",
-            where=place,
+            where=path,
             why=error.strerror or str(error),
             hint=f"set {variable} to a writable directory",
         ) from None
     if why:
         raise FpackError(
             f"The directory for {what} is not safe",
-            where=place,
+            where=path,
             why=f"{why}, and could change what fpack runs later",
             hint=f"set HOME, or {variable}, to a directory of your own, as sudo -H does",
         )

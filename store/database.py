@@ -49,11 +49,11 @@ class PathInfo(NamedTuple):
 class Database:
     """A database connection that threads share. Each call is atomic; `transaction` groups several calls."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, path: Path) -> None:
+        self.place = path
         self._lock = threading.RLock()
         try:
-            self._db = sqlite3.connect(place, timeout=60, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA synchronous = NORMAL")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
@@ -61,11 +61,11 @@ class Database:
             elif version != FORMAT:
                 raise StoreError(
                     f"The store's database has format {version}, but this fpack needs format {FORMAT}",
-                    where=str(place),
+                    where=str(path),
                     hint="use the fpack version that created it, or set FPACK_ROOT to another directory",
                 )
         except sqlite3.DatabaseError as error:
-            raise _damaged(place, error) from None
+            raise _damaged(path, error) from None
 
     def _create(self) -> None:
         # SQLite does not wait if another process changes the journal mode at the same time.
@@ -231,16 +231,16 @@ def _info(row: tuple[object, ...]) -> PathInfo:
     return PathInfo(_path(hash_, name), tree, size, registered, parts)
 
 
-def _damaged(place: Path, error: sqlite3.Error) -> StoreError:
+def _damaged(path: Path, error: sqlite3.Error) -> StoreError:
     text = str(error)
     if "full" in text:
         return StoreError(
-            "The disk is full", where=str(place), hint="free some disk space, or run fpack gc, and try again"
+            "The disk is full", where=str(path), hint="free some disk space, or run fpack gc, and try again"
         )
     if "locked" in text:
-        return StoreError("The store's database is busy", where=str(place), hint="wait for the other fpack to end")
+        return StoreError("The store's database is busy", where=str(path), hint="wait for the other fpack to end")
     if "readonly" in text or "unable to open" in text:
-        return StoreError("The store's database cannot be written", where=str(place), why=text, hint="check its owner")
+        return StoreError("The store's database cannot be written", where=str(path), why=text, hint="check its owner")
     return StoreError(
-        "The store's database is damaged", where=str(place), why=text, hint="move the store away, then retry"
+        "The store's database is damaged", where=str(path), why=text, hint="move the store away, then retry"
     )

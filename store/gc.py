@@ -93,9 +93,9 @@ def collect(store: Store, *, dry_run: bool = False, older_than: float = 0) -> Gc
         _delete_trees(store)
         _delete_views(store)
         freed = 0
-        for place, size in store.pool.unused():
+        for path, size in store.pool.unused():
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(place)
+                os.unlink(path)
                 freed += size
         _delete_old(store.root / "partial", time.time() - 7 * 86400)
         _delete_old(store.root / "logs", time.time() - 30 * 86400)
@@ -141,28 +141,28 @@ def _delete_trees(store: Store) -> None:
 
 def _delete_views(store: Store) -> None:
     """Delete views of paths that are not valid any more: views/LAYOUT/PATH, and views/PATH of former versions."""
-    for folder in (store.root / "views", *_directories(store.root / "views")):
-        for place in _directories(folder):
+    for directory in (store.root / "views", *_directories(store.root / "views")):
+        for path in _directories(directory):
             try:
-                valid = store.info(parse(place.name)) is not None
+                valid = store.info(parse(path.name)) is not None
             except InvalidName:
-                valid = folder.name == "views" and any(place.iterdir())
+                valid = directory.name == "views" and any(path.iterdir())
             if not valid:
                 # Rename it first, so that no process uses a partly deleted view.
                 doomed = store.root / "trash" / os.urandom(8).hex()
                 with contextlib.suppress(FileNotFoundError):
-                    os.rename(place, doomed)
+                    os.rename(path, doomed)
                     remove_tree(doomed)
 
 
-def _directories(folder: Path) -> list[Path]:
+def _directories(directory: Path) -> list[Path]:
     try:
-        return sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
+        return sorted(Path(entry.path) for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False))
     except FileNotFoundError:
         return []
 
 
-def _delete_old(folder: Path, before: float) -> None:
-    for entry in os.scandir(folder):
+def _delete_old(directory: Path, before: float) -> None:
+    for entry in os.scandir(directory):
         if entry.stat(follow_symlinks=False).st_mtime < before:
             remove_tree(Path(entry.path))

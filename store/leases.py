@@ -33,9 +33,9 @@ def take(root: Path | str, name: str) -> int | None:
 
 def begin(store: Store, name: str, paths: Iterable[StorePath]) -> int | None:
     """Hold a lease on `paths`, creating it if needed. Return a descriptor, or None if a path is not valid any more."""
-    place = f"{store.root}/locks/{_PREFIX}{name}"
+    path = f"{store.root}/locks/{_PREFIX}{name}"
     while True:
-        fd = _held(os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), place)
+        fd = _held(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), path)
         if fd is not None:
             break
     if store.database.keep(_PREFIX + name, paths):
@@ -47,13 +47,13 @@ def begin(store: Store, name: str, paths: Iterable[StorePath]) -> int | None:
 @contextlib.contextmanager
 def alone(root: Path | str, name: str) -> Iterator[bool]:
     """Hold a lease, which need not exist, exclusively. Yield False if somebody holds it. Others that take it wait."""
-    place = f"{root}/locks/{_PREFIX}{name}"
+    path = f"{root}/locks/{_PREFIX}{name}"
     made = False
     try:
-        fd = os.open(place, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         try:
-            fd = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             made = True
         except OSError:
             yield False  # another process was first, or the store belongs to another user
@@ -68,30 +68,30 @@ def alone(root: Path | str, name: str) -> Iterator[bool]:
             yield True
     finally:
         if made:
-            os.unlink(place)  # the lease has no roots, so it would keep nothing
+            os.unlink(path)  # the lease has no roots, so it would keep nothing
         os.close(fd)
 
 
 def sweep(store: Store) -> None:
     """End the leases that nobody holds."""
-    for place in sorted((store.root / "locks").glob(f"{_PREFIX}*")):
-        fd = os.open(place, os.O_RDWR | os.O_CLOEXEC)
+    for path in sorted((store.root / "locks").glob(f"{_PREFIX}*")):
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
             continue
         with store.database.transaction() as db:
-            db.execute("DELETE FROM temporary_roots WHERE session = ?", [place.name])
-        os.unlink(place)
+            db.execute("DELETE FROM temporary_roots WHERE session = ?", [path.name])
+        os.unlink(path)
         os.close(fd)
 
 
-def _held(fd: int, place: str) -> int | None:
-    """Lock an open file for sharing. Close it and return None if it is no longer the file at `place`."""
+def _held(fd: int, path: str) -> int | None:
+    """Lock an open file for sharing. Close it and return None if it is no longer the file at `path`."""
     try:
         fcntl.flock(fd, fcntl.LOCK_SH)
-        held, there = os.fstat(fd), os.stat(place)
+        held, there = os.fstat(fd), os.stat(path)
         if (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino):
             return fd
     except FileNotFoundError:

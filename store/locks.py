@@ -15,8 +15,8 @@ class FileLock:
     deleted file notices this and tries again.
     """
 
-    def __init__(self, place: Path, transient: bool = True) -> None:
-        self._place = os.fspath(place)
+    def __init__(self, path: Path, transient: bool = True) -> None:
+        self._place = os.fspath(path)
         self._transient = transient
         self._fd = -1
 

@@ -65,8 +65,8 @@ class Store:
             # A private file of a project stays private in the store. A store at /fpack is readable by everybody.
             make_directories(os.fspath(self.root), 0o755 if self.root == Path(SHARED) else 0o700)
             check_store(os.fspath(self.root))
-            for folder in _DIRECTORIES:
-                (self.root / folder).mkdir(mode=0o755, exist_ok=True)
+            for directory in _DIRECTORIES:
+                (self.root / directory).mkdir(mode=0o755, exist_ok=True)
         except OSError as error:
             raise StoreError(
                 "The store cannot be created", where=str(self.root), why=str(error.strerror),
@@ -147,33 +147,33 @@ class Store:
     def register_all(self, key: bytes, outputs: Sequence[FinishedOutput]) -> list[StorePath]:
         """Make the outputs of one derivation valid paths, all or none. An output may reference those before it."""
         made = []
-        for each in outputs:
-            tree = each.writer.finish()
-            references = sorted(set(each.references))
-            path = each.path or make(each.name, tree, references)
-            made.append((each, tree, references, path))
+        for entry in outputs:
+            tree = entry.writer.finish()
+            references = sorted(set(entry.references))
+            path = entry.path or make(entry.name, tree, references)
+            made.append((entry, tree, references, path))
         with contextlib.ExitStack() as locks:
             # The locks exclude gc and processes that register the same paths.
             for stripe in sorted({path.hash[:2] for *_, path in made}):
                 locks.enter_context(FileLock(self.root / "locks" / f"path-{stripe}", transient=False))
-            new = [(path, each.writer) for each, _, _, path in made if self.info(path) is None]
+            new = [(path, entry.writer) for entry, _, _, path in made if self.info(path) is None]
             if new:
                 self._written.sync()
                 for path, writer in dict(new).items():
                     self._place(path, writer)
                 self._placed.sync()
             with self.database.transaction() as db:
-                for each, tree, references, path in made:
+                for entry, tree, references, path in made:
                     hashes = [base32.decode(r.hash) for r in references]
                     for reference in hashes:
                         if not db.execute("SELECT 1 FROM paths WHERE hash = ?", [reference]).fetchone():
                             raise StoreError(f"{path} references a path that is not in the store")
-                    insert_path(db, path, tree, each.writer.size, int(time.time()), hashes)
-                    insert_realisation(db, key, each.output, path)
+                    insert_path(db, path, tree, entry.writer.size, int(time.time()), hashes)
+                    insert_realisation(db, key, entry.output, path)
                     row = (self.session.name, base32.decode(path.hash))
                     db.execute("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", row)
-        for each, *_ in made:
-            remove_tree(each.writer.place)
+        for entry, *_ in made:
+            remove_tree(entry.writer.place)
         return [path for *_, path in made]
 
     def adopt(self, key: bytes, output: Output, path: StorePath) -> None:
@@ -267,30 +267,30 @@ def sweep(store: Store) -> int:
         lock.release()
         dead += 1
     if dead:
-        for place, _ in store.pool.unused():
+        for path, _ in store.pool.unused():
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(place)
+                os.unlink(path)
     return dead
 
 
-def sync_directory(place: Path) -> None:
+def sync_directory(path: Path) -> None:
     """Make the entries of a directory durable."""
-    fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
 
 
-def sync_file_system(place: Path) -> None:
-    """Make everything written to the file system of `place` durable, in one call for any number of files."""
+def sync_file_system(path: Path) -> None:
+    """Make everything written to the file system of `path` durable, in one call for any number of files."""
     import ctypes
 
-    fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.syncfs(fd) != 0:
             error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error), str(place))
+            raise OSError(error, os.strerror(error), str(path))
     finally:
         os.close(fd)

@@ -146,14 +146,14 @@ def _references(store: Store, info: PathInfo, valid: set[bytes]) -> str:
 
 def _pool(store: Store, files: _Files) -> list[str]:
     bad = []
-    for place, name, status in store.pool.members():
+    for path, name, status in store.pool.members():
         try:
-            node = files.read(place, status)
+            node = files.read(path, status)
         except FileNotFoundError:
             continue
         except OSError:
-            bad.append(place)
+            bad.append(path)
             continue
         if node.digest.hex() + ("x" if node.executable else "") != name:
-            bad.append(place)
+            bad.append(path)
     return bad

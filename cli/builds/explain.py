@@ -53,7 +53,7 @@ class Explainer:
         changed = [self._drv(now.derivation) for now, then in pairs if now != then]
         if gone or new or list(_arguments(self._plain(drv), self._plain(old))):
             return []
-        return [] if any(each.kind == "source" for each in changed) else sorted({each.name for each in changed})
+        return [] if any(entry.kind == "source" for entry in changed) else sorted({entry.name for entry in changed})
 
     def _changes(self, digest: bytes, before: bytes, depth: int) -> Iterator[str]:
         """Yield the differences between a derivation and an earlier one, each only once."""
@@ -90,8 +90,8 @@ class Explainer:
         SourceTree().copy(place, writer)
         writer.finish()
         found = list(islice(compare(self._store.disk(path), writer.place), _MAX_FILES + 1))
-        for each in found[:_MAX_FILES]:
-            yield f"{place}{'/' if each.path else ''}{each.path} changed"
+        for entry in found[:_MAX_FILES]:
+            yield f"{place}{'/' if entry.path else ''}{entry.path} changed"
         if len(found) > _MAX_FILES:
             yield "and more files"
 

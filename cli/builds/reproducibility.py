@@ -37,7 +37,7 @@ def check_rebuilds(workspace: Workspace, output: Output, rounds: int) -> None:
             for number in range(1, rounds + 1):
                 cores = number if number != len(os.sched_getaffinity(0)) else rounds + 1
                 compared = builds.run(_builder(workspace, builds.drv.kind, cores))
-                different = [each for each in compared if not each.same]
+                different = [entry for entry in compared if not entry.same]
                 if different:
                     raise _difference(workspace, builds.drv.name, different[0], number)
                 count = "1 core" if cores == 1 else f"{cores} cores"
@@ -62,9 +62,9 @@ def _difference(workspace: Workspace, name: str, compared: Compared, number: int
     before = workspace.store.disk(compared.path)
     lines = []
     found = list(islice(compare(before, compared.again), _MAX_DIFFERENCES + 1))
-    for each in found[:_MAX_DIFFERENCES]:
-        cause = f" ({each.cause})" if each.cause else ""
-        lines.append(f"{each.path or name} {each.what}{cause}")
+    for entry in found[:_MAX_DIFFERENCES]:
+        cause = f" ({entry.cause})" if entry.cause else ""
+        lines.append(f"{entry.path or name} {entry.what}{cause}")
     if len(found) > _MAX_DIFFERENCES:
         lines.append("and more")
     if not found:

@@ -145,16 +145,16 @@ class AnswerRecorder:
         from fpack.lang import std
 
         self._recorder.stop()
-        folders = [os.path.realpath(next(iter(each.__path__))) for each in (std, fpack.pkgs)]
+        directories = [os.path.realpath(next(iter(entry.__path__))) for entry in (std, fpack.pkgs)]
         also = [*installed, os.path.abspath(workspace.lock_file)]
         home = target.project or (target.file.parent if target.file is not None else None)
         if target.file is not None:
             also.append(os.path.realpath(target.file))
         if home is not None:
-            folders.append(os.path.realpath(home))
+            directories.append(os.path.realpath(home))
             also.append(os.path.join(os.path.realpath(home), PROJECT_FILE))
         own_lock = target.project is None and workspace.options.lock is None
-        read = self._recorder.read(folders, also, time.time() + evaluation_log.DAY if own_lock else 0)
+        read = self._recorder.read(directories, also, time.time() + evaluation_log.DAY if own_lock else 0)
         seen = [signature for _, signature, _ in read.files] + [signature for _, signature in read.directories]
         # A file that changed meanwhile may have been read before or after the change.
         if all(signature[2] < self._began * 1e9 for signature in seen if signature):

@@ -47,23 +47,23 @@ def targets(text: str) -> Answer:
             found += _curated()
             found.append(("debian.", "Debian's packages, as in debian.trixie.jq"))
     found += _files(text)
-    shown = [each for each in found if each[0].startswith(text)]
-    return Answer("nospace" if shown and all(each[0][-1] in "./#" for each in shown) else "plain", shown)
+    shown = [entry for entry in found if entry[0].startswith(text)]
+    return Answer("nospace" if shown and all(entry[0][-1] in "./#" for entry in shown) else "plain", shown)
 
 
 def _project() -> Path | None:
     from fpack.cli.paths import PROJECT_FILE
     from fpack.cli.workspace.target import find_project
 
-    folder = find_project(Path.cwd())
-    return folder / PROJECT_FILE if folder is not None else None
+    directory = find_project(Path.cwd())
+    return directory / PROJECT_FILE if directory is not None else None
 
 
 def _curated() -> Iterator[Candidate]:
     from fpack.cli.workspace.curated import curated_packages
 
-    for each in curated_packages():
-        yield each.name, each.summary
+    for entry in curated_packages():
+        yield entry.name, entry.summary
 
 
 def _of_file(text: str) -> Answer:
@@ -120,18 +120,18 @@ def _kind(node: Any) -> str:
 
 def _files(text: str) -> Iterator[Candidate]:
     """Yield directories, and files of the language."""
-    folder, slash, name = text.rpartition("/")
+    directory, slash, name = text.rpartition("/")
     try:
-        entries = sorted(os.scandir(os.path.expanduser(folder + slash) or "."), key=lambda entry: entry.name)
+        entries = sorted(os.scandir(os.path.expanduser(directory + slash) or "."), key=lambda entry: entry.name)
     except OSError:
         return
     for entry in entries:
         if not entry.name.startswith(name) or (entry.name.startswith(".") and not name.startswith(".")):
             continue
         if entry.is_dir():
-            yield f"{folder}{slash}{entry.name}/", ""
+            yield f"{directory}{slash}{entry.name}/", ""
         elif entry.name.endswith(".fp"):
-            yield f"{folder}{slash}{entry.name}", ""
+            yield f"{directory}{slash}{entry.name}", ""
 
 
 # Debian packages.
@@ -143,11 +143,11 @@ def _debian(text: str) -> Answer:
 
     release, dot, name = text.removeprefix("debian.").partition(".")
     if not dot:
-        return Answer("nospace", [(f"debian.{each}.", "") for each in RELEASES if each.startswith(release)])
+        return Answer("nospace", [(f"debian.{entry}.", "") for entry in RELEASES if entry.startswith(release)])
     if release not in RELEASES:
         return Answer()
     mode, names = _names(release, name)
-    return Answer(mode, [(f"debian.{release}.{each}", "") for each in names])
+    return Answer(mode, [(f"debian.{release}.{entry}", "") for entry in names])
 
 
 def _names(release: str, start: str) -> tuple[str, list[str]]:
@@ -176,8 +176,8 @@ def _indexes(release: str) -> list[Any]:
     workspace = _workspace()
     suites, cache, arch = RELEASES[release], Cache(cache_directory() / "debian"), workspace.arch
     return [
-        each.opened
-        for each in locked(cache, workspace.read_lock(), release, suites, arch) or newest(cache, suites, arch)
+        entry.opened
+        for entry in locked(cache, workspace.read_lock(), release, suites, arch) or newest(cache, suites, arch)
     ]
 
 

@@ -32,25 +32,27 @@ def failed(name: str, error: FpackError, state: str = PROBLEM) -> CheckResult:
 
 def store_directory() -> CheckResult:
     """Check the store's directory, and that it can be written."""
-    place = default_root()
+    path = default_root()
     why = "FPACK_ROOT" if os.environ.get("FPACK_ROOT") else "the default"
-    if not (place / "db").is_dir():
-        above = existing(place)
+    if not (path / "db").is_dir():
+        above = existing(path)
         # A file in place of a directory prevents the store, too.
-        clear = not any(each.exists() and not each.is_dir() for each in (place, *place.parents))
+        clear = not any(entry.exists() and not entry.is_dir() for entry in (path, *path.parents))
         if clear and os.access(above, os.W_OK | os.X_OK):
-            return CheckResult("store", OK, f"{place} ({why}), which the first build creates")
+            return CheckResult("store", OK, f"{path} ({why}), which the first build creates")
         hint = "set FPACK_ROOT to a directory that you can write to"
-        return CheckResult("store", PROBLEM, f"{place} ({why}) cannot be created", hint)
-    unwritable = [str(folder) for folder in (place / "store", place / "tmp", place / "db") if not _writable(folder)]
+        return CheckResult("store", PROBLEM, f"{path} ({why}) cannot be created", hint)
+    unwritable = [
+        str(directory) for directory in (path / "store", path / "tmp", path / "db") if not _writable(directory)
+    ]
     if unwritable:
         hint = "it belongs to another user, or its disk is mounted read-only"
         return CheckResult("store", PROBLEM, f"{unwritable[0]} cannot be written", hint)
-    return CheckResult("store", OK, f"{place} ({why})")
+    return CheckResult("store", OK, f"{path} ({why})")
 
 
-def _writable(folder: Path) -> bool:
-    probe = folder / f".fpack-doctor-{os.urandom(6).hex()}"
+def _writable(directory: Path) -> bool:
+    probe = directory / f".fpack-doctor-{os.urandom(6).hex()}"
     try:
         probe.touch()
         probe.unlink()
@@ -64,11 +66,11 @@ def database() -> Iterator[CheckResult]:
     from fpack.cli.ui.render import megabytes
     from fpack.store.database import Database
 
-    place = default_root() / "db" / "fpack.sqlite"
-    if not place.exists():
+    path = default_root() / "db" / "fpack.sqlite"
+    if not path.exists():
         return
     try:
-        database = Database(place)
+        database = Database(path)
         try:
             trouble = database.trouble()
             infos = database.paths()
@@ -79,7 +81,7 @@ def database() -> Iterator[CheckResult]:
         return
     if trouble:
         hint = "move the store away; builds recreate everything in it"
-        yield CheckResult("database", PROBLEM, f"{place} is damaged: {trouble}", hint)
+        yield CheckResult("database", PROBLEM, f"{path} is damaged: {trouble}", hint)
     else:
         yield CheckResult("database", OK, f"{len(infos)} paths, {megabytes(sum(info.size for info in infos))}")
 
@@ -153,13 +155,13 @@ def keyring(now: float) -> CheckResult:
     from fpack.builders.debian.signatures import SHIPPED, find_keyring, valid_certificates
 
     try:
-        place = find_keyring()
-        valid, count = valid_certificates(place, now)
+        path = find_keyring()
+        valid, count = valid_certificates(path, now)
     except FpackError as error:
         return failed("keyring", error)
     if not count:
-        return CheckResult("keyring", PROBLEM, f"{place} has no keys", "install debian-archive-keyring")
-    whose = "fpack's own" if place == SHIPPED else str(place)
+        return CheckResult("keyring", PROBLEM, f"{path} has no keys", "install debian-archive-keyring")
+    whose = "fpack's own" if path == SHIPPED else str(path)
     if not valid:
         return CheckResult("keyring", PROBLEM, f"all keys of {whose} have expired", "install debian-archive-keyring")
     old = f", {count - valid} of which expired or were revoked" if valid < count else ""
@@ -171,16 +173,16 @@ def lock(workspace: Workspace, now: float) -> Iterator[CheckResult]:
     from fpack.cli.ui.render import short
 
     try:
-        place = workspace.lock_file
+        path = workspace.lock_file
         pins = workspace.read_lock().suites.values()
     except FpackError as error:
         yield failed("lock", error)
         return
     if not pins:
-        yield CheckResult("lock", OK, f"{short(place)} is empty or does not exist yet")
+        yield CheckResult("lock", OK, f"{short(path)} is empty or does not exist yet")
         return
     age = max(0, int((now - max(pin.date for pin in pins)) // DAY))
-    text = f"{short(place)}, of {age} {'day' if age == 1 else 'days'} ago"
+    text = f"{short(path)}, of {age} {'day' if age == 1 else 'days'} ago"
     if age > OLD:
         yield CheckResult("lock", WARNING, f"{text}: it lacks later security updates", "fpack update")
     else:

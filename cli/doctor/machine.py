@@ -43,11 +43,11 @@ class CheckResult(NamedTuple):
 # The disk.
 
 
-def free_space(place: Path) -> Iterator[CheckResult]:
+def free_space(path: Path) -> Iterator[CheckResult]:
     """Check the free bytes and inodes where the store is or will be."""
     from fpack.cli.ui.render import megabytes
 
-    status = os.statvfs(existing(place))
+    status = os.statvfs(existing(path))
     free = status.f_bavail * status.f_frsize
     state = PROBLEM if free < VERY_LOW else WARNING if free < LOW else OK
     yield CheckResult(
@@ -59,17 +59,17 @@ def free_space(place: Path) -> Iterator[CheckResult]:
         yield CheckResult("inodes", state, f"{status.f_favail:,} free", hint)
 
 
-def file_system(place: Path, proc: Path = Path("/proc")) -> CheckResult:
+def file_system(path: Path, proc: Path = Path("/proc")) -> CheckResult:
     """Check the type of the store's file system: SQLite's WAL does not work on most network file systems."""
-    kind, mount = _mounted(existing(place).resolve(), proc)
+    kind, mount = _mounted(existing(path).resolve(), proc)
     if kind in _NETWORK_FILE_SYSTEMS:
         hint = "set FPACK_ROOT to a directory on a disk of this machine"
         return CheckResult("file system", WARNING, f"{kind} at {mount}: the store's database needs a local disk", hint)
     return CheckResult("file system", OK, f"{kind or 'unknown'} at {mount}")
 
 
-def _mounted(place: Path, proc: Path) -> tuple[str, str]:
-    """Return the type and mount point of the file system that contains `place`."""
+def _mounted(path: Path, proc: Path) -> tuple[str, str]:
+    """Return the type and mount point of the file system that contains `path`."""
     best = ("", "/")
     with contextlib.suppress(OSError):
         for line in (proc / "self" / "mountinfo").read_text("utf-8", "replace").splitlines():
@@ -78,34 +78,34 @@ def _mounted(place: Path, proc: Path) -> tuple[str, str]:
             if len(fields) < 5 or not after:
                 continue
             mount = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), fields[4])
-            inside = place == Path(mount) or Path(mount) in place.parents
+            inside = path == Path(mount) or Path(mount) in path.parents
             if inside and (not best[0] or len(mount) >= len(best[1])):
                 best = after.split()[0], mount
     return best
 
 
-def hard_links(place: Path) -> CheckResult:
+def hard_links(path: Path) -> CheckResult:
     """Check that the store's file system supports hard links, which the pool of files needs."""
-    folder = existing(place)
-    folder = folder / "tmp" if (folder / "tmp").is_dir() else folder
-    one = folder / f".fpack-doctor-{os.urandom(6).hex()}"
+    directory = existing(path)
+    directory = directory / "tmp" if (directory / "tmp").is_dir() else directory
+    one = directory / f".fpack-doctor-{os.urandom(6).hex()}"
     two = one.with_name(f"{one.name}-2")
     try:
         one.touch()
         os.link(one, two)
     except OSError as error:
         hint = "set FPACK_ROOT to a directory of your own on a file system that has hard links"
-        return CheckResult("hard links", PROBLEM, f"they cannot be created in {folder}: {error.strerror}", hint)
+        return CheckResult("hard links", PROBLEM, f"they cannot be created in {directory}: {error.strerror}", hint)
     finally:
-        for each in (one, two):
+        for entry in (one, two):
             with contextlib.suppress(OSError):
-                each.unlink()
+                entry.unlink()
     return CheckResult("hard links", OK, "they can be created")
 
 
-def existing(place: Path) -> Path:
-    """Return the nearest existing directory from `place` upwards."""
-    return next((each for each in (place, *place.parents) if each.is_dir()), Path("/"))
+def existing(path: Path) -> Path:
+    """Return the nearest existing directory from `path` upwards."""
+    return next((entry for entry in (path, *path.parents) if entry.is_dir()), Path("/"))
 
 
 # Namespaces.
@@ -232,8 +232,8 @@ def _containers_conf(environ: Mapping[str, str]) -> str:
     """Return the text of podman's configuration, without comments."""
     named = environ.get("CONTAINERS_CONF")
     system = [Path("/usr/share/containers/containers.conf"), Path("/etc/containers/containers.conf")]
-    places = [Path(named)] if named else [*system, Path(_own_conf(environ))]
-    text = "\n".join(_read(place) for place in places)
+    paths = [Path(named)] if named else [*system, Path(_own_conf(environ))]
+    text = "\n".join(_read(path) for path in paths)
     return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
 
 
@@ -307,8 +307,8 @@ def _version(name: str, program: str) -> str:
     return done.output.decode("utf-8", "replace").partition("\n")[0].strip() or "an unknown version"
 
 
-def _read(place: Path) -> str:
+def _read(path: Path) -> str:
     try:
-        return place.read_text("utf-8", "replace").strip()
+        return path.read_text("utf-8", "replace").strip()
     except OSError:
         return ""

@@ -32,7 +32,7 @@ def package(workspace: Workspace, packages: Packages, name: str) -> dict[str, An
     if not versions and pin is None:
         raise packages.absent(name)
     newest = versions[-1] if versions else None
-    chosen = next((each for each in versions if pin is not None and each.version == pin.version), newest)
+    chosen = next((entry for entry in versions if pin is not None and entry.version == pin.version), newest)
     facts: dict[str, Any] = {"type": "package", "target": f"debian.{packages.release}.{name}"}
     facts |= {"release": packages.release} | _basic(chosen, pin)
     facts |= _described(packages, name, chosen)
@@ -40,8 +40,8 @@ def package(workspace: Workspace, packages: Packages, name: str) -> dict[str, An
     if pin is not None:
         from fpack.builders.debian.suites import show_date
 
-        place = str(workspace.lock_file)
-        facts["locked"] = {"version": pin.version, "date": show_date(pin.date), "sha256": pin.sha256, "lock": place}
+        path = str(workspace.lock_file)
+        facts["locked"] = {"version": pin.version, "date": show_date(pin.date), "sha256": pin.sha256, "lock": path}
     facts["newest"] = newest.version if newest is not None else None
     facts["built"] = _payload(workspace, facts["target"]) if pin is not None else None
     return facts
@@ -60,8 +60,8 @@ def _described(packages: Packages, name: str, chosen: Package | None) -> dict[st
     from fpack.builders.debian.control import parse_stanza
 
     fields: Mapping[str, str] = {}
-    for each in packages.at_hand:
-        for text in each.opened.stanzas(name):
+    for entry in packages.at_hand:
+        for text in entry.opened.stanzas(name):
             found = parse_stanza(text, name)
             if chosen is not None and found.get("version") == chosen.version:
                 fields = fields or found
@@ -90,9 +90,9 @@ def _payload(workspace: Workspace, target: str) -> dict[str, Any] | None:
     disk = workspace.store.disk(path)
     entries, _ = meta.read(disk)
     files = [
-        {"path": f"/{each.path}", "size": each.size, "target": each.target or None}
-        for each in entries
-        if each.kind != meta.DIRECTORY
+        {"path": f"/{entry.path}", "size": entry.size, "target": entry.target or None}
+        for entry in entries
+        if entry.kind != meta.DIRECTORY
     ]
     return {"path": str(path), "disk": str(disk), "size": _size(workspace, path), "files": files}
 
@@ -113,8 +113,8 @@ def container(workspace: Workspace, made: Container) -> dict[str, Any]:
     facts["built"] = None
     if path is None:
         # The further packages of a linked root are known only once it is built.
-        asked = [each for each in root.args["slices"] if each["seed"] or facts["closure"] == "depends"]
-        facts["packages"] = [_package(each["package"], each["version"], bool(each["seed"])) for each in asked]
+        asked = [entry for entry in root.args["slices"] if entry["seed"] or facts["closure"] == "depends"]
+        facts["packages"] = [_package(entry["package"], entry["version"], bool(entry["seed"])) for entry in asked]
         return facts
     facts["built"], resolved = _image(workspace, path)
     facts["config"] |= resolved
@@ -152,7 +152,8 @@ def _slices(workspace: Workspace, root: str) -> list[dict[str, Any]]:
 
     slices = read_slices(workspace.store.disk(root))
     return [
-        _package(each.package, each.version, each.by is None, _size(workspace, parse(each.path))) for each in slices
+        _package(entry.package, entry.version, entry.by is None, _size(workspace, parse(entry.path)))
+        for entry in slices
     ]
 
 
@@ -167,7 +168,7 @@ def derived(workspace: Workspace, output: Output) -> dict[str, Any]:
     path = _built(workspace, output)
     facts["built"] = None
     if path is not None:
-        references = [str(each) for each in workspace.store.closure([path]) if each != path]
+        references = [str(entry) for entry in workspace.store.closure([path]) if entry != path]
         disk = str(workspace.store.disk(path))
         facts["built"] = {"path": str(path), "disk": disk, "size": _size(workspace, path), "references": references}
     return facts

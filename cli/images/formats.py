@@ -139,8 +139,8 @@ def _use_layout(made: PackedImage, place: str) -> list[str]:
 
 
 def _use_rootfs(made: PackedImage, place: str) -> list[str]:
-    folder = shlex.quote(f"{made.container.file_name}-root")
-    return [f"mkdir {folder} && sudo tar -xpf {shlex.quote(place)} --numeric-owner -C {folder}"]
+    directory = shlex.quote(f"{made.container.file_name}-root")
+    return [f"mkdir {directory} && sudo tar -xpf {shlex.quote(place)} --numeric-owner -C {directory}"]
 
 
 def _use_squashfs(made: PackedImage, place: str) -> list[str]:
@@ -199,12 +199,14 @@ def check_output(output: Path) -> None:
     """Raise UsageError, before any work, if `output` cannot be written."""
     if str(output) == "-":
         raise UsageError("-o - is not a file", hint="give a file, or --load podman, or --load docker")
-    folder = output.parent
-    if not folder.is_dir():
-        raise UsageError(f"{output} cannot be written", why=f"there is no directory {folder}", hint="create it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
+    directory = output.parent
+    if not directory.is_dir():
         raise UsageError(
-            f"{output} cannot be written", why=f"you may not write in {folder}", hint="choose another path"
+            f"{output} cannot be written", why=f"there is no directory {directory}", hint="create it first"
+        )
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"{output} cannot be written", why=f"you may not write in {directory}", hint="choose another path"
         )
 
 
@@ -214,8 +216,8 @@ def places(form: Format, made: list[PackedImage], output: Path | None, codec: st
     """
     if len(made) == 1:
         return [place(form, made[0], output, codec)]
-    folder = output or Path()
-    found = [folder / form.file_name(each, codec) for each in made]
+    directory = output or Path()
+    found = [directory / form.file_name(entry, codec) for entry in made]
     for path in found:
         if found.count(path) > 1:
             raise UsageError(f"Two images would be written to {path}", hint="pack them one by one, each with -o")
@@ -266,8 +268,8 @@ def shared(made: list[PackedImage]) -> SharedLayers:
     """Compute the layers that the images share."""
     sizes: dict[str, int] = {}
     count: dict[str, int] = {}
-    for each in made:
-        for digest, size in each.bundle.layers().items():
+    for entry in made:
+        for digest, size in entry.bundle.layers().items():
             sizes[digest] = size
             count[digest] = count.get(digest, 0) + 1
     common = [digest for digest, times in count.items() if times > 1]

@@ -45,14 +45,14 @@ def read_slices(root: Path) -> list[ImageSlice]:
     """Return the slices of a built root. root: its directory on disk."""
     _, extra = meta.read(root)
     found = []
-    for each in extra["slices"]:
-        reason = each["reason"]
+    for entry in extra["slices"]:
+        reason = entry["reason"]
         found.append(
             ImageSlice(
-                each["package"],
-                each["version"],
-                each["path"],
-                each.get("by"),
+                entry["package"],
+                entry["version"],
+                entry["path"],
+                entry.get("by"),
                 reason["kind"],
                 reason.get("file") or "",
                 reason.get("what") or "",
@@ -64,12 +64,12 @@ def read_slices(root: Path) -> list[ImageSlice]:
 def read_layers(image: Path) -> list[ImageLayer]:
     """Return the layers of a built image. image: its directory on disk."""
     layers = read_record(image).fields["layers"]
-    return [ImageLayer(tuple(each["packages"]), each["size"], each["unpacked"]) for each in layers]
+    return [ImageLayer(tuple(entry["packages"]), entry["size"], entry["unpacked"]) for entry in layers]
 
 
 def chain(slices: Sequence[ImageSlice], package: str) -> list[ImageSlice]:
     """Return the chain of packages that brought a package in, from a requested one down to it."""
-    by_name = {each.package: each for each in slices}
+    by_name = {entry.package: entry for entry in slices}
     links: list[ImageSlice] = []
     name: str | None = package
     while name is not None and name in by_name and by_name[name] not in links:
@@ -78,19 +78,19 @@ def chain(slices: Sequence[ImageSlice], package: str) -> list[ImageSlice]:
     return links[::-1]
 
 
-def reason_text(each: ImageSlice) -> str:
+def reason_text(entry: ImageSlice) -> str:
     """Describe why a slice is in the image."""
-    file = "/" + each.file.lstrip("/")
+    file = "/" + entry.file.lstrip("/")
     words: Mapping[str, str] = {
         "seed": "requested",
-        "depends": f"{each.by} depends on {each.what or each.package}",
-        "needed": f"{file} needs {each.what}",
-        "interp": f"{file} is started by {each.what}",
-        "script": f"{file} is run by {each.what}",
-        "link": f"{file} points to {each.what}",
-        "asked": f"{each.what or each.package} was requested by name",
+        "depends": f"{entry.by} depends on {entry.what or entry.package}",
+        "needed": f"{file} needs {entry.what}",
+        "interp": f"{file} is started by {entry.what}",
+        "script": f"{file} is run by {entry.what}",
+        "link": f"{file} points to {entry.what}",
+        "asked": f"{entry.what or entry.package} was requested by name",
     }
-    return words.get(each.kind, each.kind)
+    return words.get(entry.kind, entry.kind)
 
 
 def loads(slices: Sequence[ImageSlice], disk: Mapping[str, Path]) -> dict[str, list[str]]:
@@ -120,11 +120,11 @@ def loads(slices: Sequence[ImageSlice], disk: Mapping[str, Path]) -> dict[str, l
 
 def declared(root: Mapping[str, Any], slices: Sequence[ImageSlice]) -> dict[str, list[str]]:
     """Return the packages that each package of an image depends on, by the arguments of its root."""
-    inside = {each.package for each in slices}
+    inside = {entry.package for entry in slices}
     return {
-        str(each["package"]): sorted(name for name in each["depends"] if name in inside)
-        for each in root["slices"]
-        if each["package"] in inside
+        str(entry["package"]): sorted(name for name in entry["depends"] if name in inside)
+        for entry in root["slices"]
+        if entry["package"] in inside
     }
 
 

@@ -50,7 +50,7 @@ def manifest(workspace: Workspace, container: Container) -> Output:
 
 def _lock(workspace: Workspace, root: Derivation) -> Value:
     """Return the locked packages that a root may use."""
-    names = [str(each["package"]) for each in root.args["slices"]]
+    names = [str(entry["package"]) for entry in root.args["slices"]]
     if not names:
         return None
     release, arch = str(root.args["release"]), str(root.args["arch"])
@@ -69,14 +69,14 @@ def _lock(workspace: Workspace, root: Derivation) -> Value:
     }
 
 
-def within(places: Iterable[Path]) -> Extra:
-    """Return the additional content of an archive or layout that holds the artifacts at `places`."""
-    found = list(places)
+def within(paths: Iterable[Path]) -> Extra:
+    """Return the additional content of an archive or layout that holds the artifacts at `paths`."""
+    found = list(paths)
     if not found:
         return {}
     from fpack.builders.manifest import referrer
 
-    return referrer.attach(referrer.read(place) for place in found)
+    return referrer.attach(referrer.read(path) for path in found)
 
 
 def beside(image: Path, arch: str = "") -> Path:
@@ -91,12 +91,12 @@ def all_beside(image: Path) -> list[Path]:
     name = image.name.removesuffix(".tar")
     if one.is_file() or not image.parent.is_dir():
         return [one]
-    several = [each for each in image.parent.iterdir() if each.name.startswith(f"{name}.")]
-    return sorted(each for each in several if each.name.endswith(".manifest.json")) or [one]
+    several = [entry for entry in image.parent.iterdir() if entry.name.startswith(f"{name}.")]
+    return sorted(entry for entry in several if entry.name.endswith(".manifest.json")) or [one]
 
 
-def write_beside(image: Path, place: Path, arch: str = "") -> str | None:
-    """Write the manifest at `place` beside an image. Return None if the image is a device or a pipe."""
+def write_beside(image: Path, path: Path, arch: str = "") -> str | None:
+    """Write the manifest at `path` beside an image. Return None if the image is a device or a pipe."""
     import shutil
 
     from fpack.store.errors import StoreError
@@ -107,7 +107,7 @@ def write_beside(image: Path, place: Path, arch: str = "") -> str | None:
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}")
     try:
         try:
-            shutil.copyfile(place / "manifest.json", temporary)
+            shutil.copyfile(path / "manifest.json", temporary)
             os.replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)

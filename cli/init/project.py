@@ -58,39 +58,39 @@ class Project(NamedTuple):
         return found if isinstance(found, dict) else {}
 
 
-def read_project(folder: Path) -> Project:
+def read_project(directory: Path) -> Project:
     """Read the files of a directory and of two levels below it, following no symlink."""
     files: dict[str, str | None] = {}
-    folders: set[str] = set()
-    levels = [("", folder)]
+    directories: set[str] = set()
+    levels = [("", directory)]
     for depth in range(3):
         below: list[tuple[str, Path]] = []
-        for prefix, place in levels:
-            for entry in sorted(os.scandir(place), key=lambda e: e.name)[:MAX_ENTRIES]:
+        for prefix, path in levels:
+            for entry in sorted(os.scandir(path), key=lambda e: e.name)[:MAX_ENTRIES]:
                 if entry.name == ".git" or entry.is_symlink():
                     continue
                 name = f"{prefix}{entry.name}"
                 if entry.is_dir():
-                    folders.update([name] if depth == 0 else [])
+                    directories.update([name] if depth == 0 else [])
                     below.append((f"{name}/", Path(entry.path)))
                 elif entry.is_file():
                     gem = name.startswith("vendor/cache/") and name.endswith(".gem")
                     read = _gem if gem else _text if depth == 0 and _READ.match(name) else None
                     files[name] = read(Path(entry.path)) if read else None
         levels = [each for each in below if not _OTHERS.match(each[0])]
-    return Project(folder.name, files, frozenset(folders))
+    return Project(directory.name, files, frozenset(directories))
 
 
-def _text(place: Path) -> str | None:
-    with open(place, "rb") as file:
+def _text(path: Path) -> str | None:
+    with open(path, "rb") as file:
         data = file.read(MAX_FILE + 1)
     return None if len(data) > MAX_FILE else data.decode("utf-8", "replace")
 
 
-def _gem(place: Path) -> str | None:
+def _gem(path: Path) -> str | None:
     """Return the metadata of a gem, or None if the file is not a gem."""
     try:
-        with tarfile.open(place, "r:") as gem:
+        with tarfile.open(path, "r:") as gem:
             member = gem.extractfile("metadata.gz")
             data = member.read(MAX_FILE) if member else b""
         return zlib.decompressobj(31).decompress(data, MAX_FILE).decode("utf-8", "replace")

@@ -131,9 +131,9 @@ def _deeply(work: Callable[[], T]) -> T | None:
     return result
 
 
-def _offset(document: OpenDocument, place: Any) -> int:
+def _offset(document: OpenDocument, path: Any) -> int:
     """Return the offset of a line and a column that count from 1."""
-    line, column = place
+    line, column = path
     at = 0
     for _ in range(line - 1):
         at = document.source.text.find("\n", at) + 1
@@ -209,16 +209,16 @@ def serve() -> None:
         candidates = _deeply(lambda: list(document.completions(offset))) or []
         items = [
             lsp.CompletionItem(
-                label=each.label,
-                kind=_KINDS[each.kind],
-                detail=each.detail or None,
-                filter_text=each.insert,
+                label=entry.label,
+                kind=_KINDS[entry.kind],
+                detail=entry.detail or None,
+                filter_text=entry.insert,
                 sort_text=f"{i:05}",
-                text_edit=lsp.TextEdit(_range(text, each.start, offset), each.insert),
+                text_edit=lsp.TextEdit(_range(text, entry.start, offset), entry.insert),
             )
-            for i, each in enumerate(candidates)
+            for i, entry in enumerate(candidates)
         ]
-        return lsp.CompletionList(is_incomplete=any(each.kind == "package" for each in candidates), items=items)
+        return lsp.CompletionList(is_incomplete=any(entry.kind == "package" for entry in candidates), items=items)
 
     @server.feature(lsp.TEXT_DOCUMENT_FORMATTING)
     def formatting(params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit] | None:

@@ -153,13 +153,13 @@ class OpenDocument:
                 continue
             for entry in record[3]:
                 if entry[0] in ("set", "inherit") and entry[1] <= offset <= entry[2]:
-                    place = resolve(call[3], text.names.scope_of(call), text, self.library)
-                    if isinstance(place, Place) and place.node[0] == "fn" and place.node[4]:
-                        for p in place.node[4][0][3] if place.node[4][0][0] == "pattern" else ():
+                    path = resolve(call[3], text.names.scope_of(call), text, self.library)
+                    if isinstance(path, Place) and path.node[0] == "fn" and path.node[4]:
+                        for p in path.node[4][0][3] if path.node[4][0][0] == "pattern" else ():
                             if p[3] == entry[3]:
-                                source = place.text.source
+                                source = path.text.source
                                 own = "" if source is text.source else source.name
-                                return Definition(own, source.text, p[1], p[2]), place.node[3], p
+                                return Definition(own, source.text, p[1], p[2]), path.node[3], p
         return None
 
     def hover(self, offset: int) -> tuple[str, int, int] | None:
@@ -261,24 +261,24 @@ class OpenDocument:
             return
         fields = list(self._parameters(before[:start], self.source.text[offset:], start))
         yield from fields
-        own = {each.label for each in fields} | (
+        own = {entry.label for entry in fields} | (
             self._given(before[:start], self.source.text[offset:]) if fields else set()
         )
-        yield from (each for each in self._names(offset, start) if each.label not in own)
+        yield from (entry for entry in self._names(offset, start) if entry.label not in own)
 
     def _files(self, start: int) -> Iterator[Completion]:
         seen = set()
         for directory in self.library.directories:
-            for place in sorted(Path(directory).rglob("*.fp")):
-                name = "fpack/" + place.relative_to(directory).with_suffix("").as_posix()
+            for path in sorted(Path(directory).rglob("*.fp")):
+                name = "fpack/" + path.relative_to(directory).with_suffix("").as_posix()
                 if name not in seen and name != "fpack/prelude":
                     seen.add(name)
                     yield Completion(name, name, "file", "of the library", start)
         if self.path:
             folder = Path(self.path).parent
-            for place in sorted(folder.glob("*.fp")):
-                if str(place) != self.path:
-                    yield Completion(f"./{place.name}", f"./{place.name}", "file", "", start)
+            for path in sorted(folder.glob("*.fp")):
+                if str(path) != self.path:
+                    yield Completion(f"./{path.name}", f"./{path.name}", "file", "", start)
 
     def _members(self, path: str, quote: str, prefix: str, offset: int) -> Iterator[Completion]:
         if self.parsed is None:
@@ -335,14 +335,14 @@ class OpenDocument:
             node = parse(Source("callee", callee[1], start="expression"), self.library.cache)
         except EvalError:
             return
-        place = resolve(node, self._scope(opener), self.parsed, self.library)
-        if not isinstance(place, Place) or place.node[0] != "fn" or not place.node[4]:
+        path = resolve(node, self._scope(opener), self.parsed, self.library)
+        if not isinstance(path, Place) or path.node[0] != "fn" or not path.node[4]:
             return
-        pattern = place.node[4][0]
+        pattern = path.node[4][0]
         given = self._given(before, after)
         for p in pattern[3] if pattern[0] == "pattern" else ():
             if p[3] not in given:
-                source = place.text.source.text
+                source = path.text.source.text
                 detail = source[p[1] : p[2] + _rest(source[p[2] :])].strip() if p[4] else ""
                 yield Completion(p[3], f"{p[3]} = ", "field", detail, start)
 

@@ -8,19 +8,19 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def atomic_directory(place: str) -> Iterator[str]:
-    """Yield an empty directory that is renamed to `place` at the end. If another process was first, its directory
+def atomic_directory(path: str) -> Iterator[str]:
+    """Yield an empty directory that is renamed to `path` at the end. If another process was first, its directory
     stays.
     """
     import shutil
     import tempfile
 
-    folder = tempfile.mkdtemp(prefix=".made-", dir=os.path.dirname(place))
+    directory = tempfile.mkdtemp(prefix=".made-", dir=os.path.dirname(path))
     try:
-        yield folder
-        os.chmod(folder, 0o755)
-        os.rename(folder, place)
+        yield directory
+        os.chmod(directory, 0o755)
+        os.rename(directory, path)
     except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if not isinstance(error, OSError) or not os.path.isdir(place):
+        shutil.rmtree(directory, ignore_errors=True)
+        if not isinstance(error, OSError) or not os.path.isdir(path):
             raise

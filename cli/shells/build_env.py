@@ -93,10 +93,10 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, CachedSh
     store = workspace.store
     others = store.closure([path for path in real.values() if path != root])
     home = target.project or (target.file.parent if target.file is not None else None)
-    folder = f"{place}/build" if home is None else ProjectDirectory(os.fspath(home)).path("build", made.name)
+    directory = f"{place}/build" if home is None else ProjectDirectory(os.fspath(home)).path("build", made.name)
     env = {name: _resolved(str(value), real) for name, value in (args.get("env") or {}).items()}
     search = env.pop("PATH", "")
-    outputs = {each: f"{folder}/{each}" for each in made.outputs}
+    outputs = {each: f"{directory}/{each}" for each in made.outputs}
     fixed = {"TZ": "UTC", "SOURCE_DATE_EPOCH": "315619200", "CORES": str(len(os.sched_getaffinity(0)))}
     phases = [(phase_name(each.get("name")), _resolved(str(each.get("script")), real)) for each in args["phases"]]
     slices = {path for path in store.closure([root]) if path != root}
@@ -107,7 +107,7 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, CachedSh
         paths=tuple(mounted),
         links=tuple(links),
         search=search,
-        env={**fixed, **env, **outputs, "FPACK_BUILD": folder},
+        env={**fixed, **env, **outputs, "FPACK_BUILD": directory},
         hook=_HOOK,
         files={"bin/phase": _PHASE, **{f"phases/{n:02}-{name}": text for n, (name, text) in enumerate(phases, 1)}},
     )
@@ -116,9 +116,9 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, CachedSh
         project=os.fspath(home) if home is not None else "",
         store=os.fspath(store.root),
         lease=os.path.basename(place),
-        place=place,
+        directory=place,
         paths=tuple(str(path) for path in sorted({*found})),
-        shared=(folder,),
+        shared=(directory,),
     )
     return target, result, sorted({*found})
 

@@ -43,7 +43,7 @@ class CachedShell(NamedTuple):
     """A built shell.
 
     project: its directory, or empty. lease: name of its lease. store: root of the store on disk. program: what `fpack
-    run` runs without a command. programs: names of all programs of the first package. place: directory of the prepared
+    run` runs without a command. programs: names of all programs of the first package. directory: of the prepared
     files. usual: paths of programs that every shell has without listing them. shared: directories of fpack that the
     shell can write to, however it is entered.
     """
@@ -52,7 +52,7 @@ class CachedShell(NamedTuple):
     project: str
     store: str
     lease: str
-    place: str
+    directory: str
     paths: tuple[str, ...]
     program: str = ""
     programs: tuple[str, ...] = ()
@@ -67,28 +67,28 @@ def directory() -> str:
     return f"{cache_home()}/shells"
 
 
-def load(place: str, now: float | None = None) -> CachedShell | None:
-    """Return the shell cached in `place`, or None if there is none or an input of its evaluation changed.
+def load(path: str, now: float | None = None) -> CachedShell | None:
+    """Return the shell cached in `path`, or None if there is none or an input of its evaluation changed.
 
     Raise StoreError if others can change its store, because the shell is entered without opening the store.
     """
-    found = _stored(place)
+    found = _stored(path)
     if found is None or not unchanged(found[0], time.time() if now is None else now):
         return None
     check_store(found[1].store)
     return found[1]
 
 
-def stored(place: str) -> CachedShell | None:
-    """Return the shell cached in `place`, even if an input of its evaluation changed, or None."""
-    found = _stored(place)
+def stored(path: str) -> CachedShell | None:
+    """Return the shell cached in `path`, even if an input of its evaluation changed, or None."""
+    found = _stored(path)
     return found[1] if found is not None else None
 
 
-def _stored(place: str) -> tuple[EvaluationInputs, CachedShell] | None:
+def _stored(path: str) -> tuple[EvaluationInputs, CachedShell] | None:
     from fpack.store.files import disk_cache
 
-    data = disk_cache.read(place, "entry")
+    data = disk_cache.read(path, "entry")
     if data is None:
         return None
     try:
@@ -98,13 +98,13 @@ def _stored(place: str) -> tuple[EvaluationInputs, CachedShell] | None:
         return None
 
 
-def save(place: str, entry: CachedShell, read: EvaluationInputs) -> None:
-    """Cache a shell in `place`, if possible."""
+def save(path: str, entry: CachedShell, read: EvaluationInputs) -> None:
+    """Cache a shell in `path`, if possible."""
     from pathlib import Path
 
     from fpack.store.files import disk_cache
 
-    disk_cache.write(Path(place), "entry", marshal.dumps((tuple(read), plain(entry))))
+    disk_cache.write(Path(path), "entry", marshal.dumps((tuple(read), plain(entry))))
 
 
 def _entry(value: tuple[Any, ...]) -> CachedShell:

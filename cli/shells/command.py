@@ -34,9 +34,9 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
                 why="editors pack it with fpack whenever they open the project",
                 hint="write shell = shell { packages = [...] } into fpack.fp",
             )
-        folder = prepared.entry.project or os.getcwd()
-        place = devcontainer.write(Path(folder), prepared.entry.closure.name, what[0] if what else "shell")
-        warm_start.note(f"wrote {short(place)}: editors open the project in an image of the shell")
+        directory = prepared.entry.project or os.getcwd()
+        path = devcontainer.write(Path(directory), prepared.entry.closure.name, what[0] if what else "shell")
+        warm_start.note(f"wrote {short(path)}: editors open the project in an image of the shell")
         return 0
     if prepared.entry.project and verb == "shell":
         trust.trust(prepared.entry.project)

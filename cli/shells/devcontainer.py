@@ -30,24 +30,24 @@ def description(name: str, what: str, engine: str) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, name: str, what: str) -> Path:
-    """Write the file below `folder`. A file that somebody else wrote is an error."""
+def write(directory: Path, name: str, what: str) -> Path:
+    """Write the file below `directory`. A file that somebody else wrote is an error."""
     engine = "podman" if processes.find("podman") and not processes.find("docker") else "docker"
-    place = folder / PLACE
-    if place.exists():
+    path = directory / PLACE
+    if path.exists():
         try:
-            before = json.loads(read_bytes(place, _MAX_FILE))
-        except (OSError, ValueError, RecursionError):
+            before = json.loads(path.read_text("utf-8"))
+        except ValueError:
             before = None
         if not isinstance(before, Mapping) or "fpack" not in before.get("customizations", {}):
-            raise UsageError("devcontainer.json was not written by fpack", where=str(place), hint="move it away")
+            raise UsageError("devcontainer.json was not written by fpack", where=str(path), hint="move it away")
     text = json.dumps(description(name, what, engine), indent=2) + "\n"
     try:
-        if not place.parent.is_symlink():
-            place.parent.mkdir(exist_ok=True)
-        replace.write(place, text.encode(), within=folder)
+        if not path.parent.is_symlink():
+            path.parent.mkdir(exist_ok=True)
+        replace.write(path, text.encode(), within=directory)
     except replace.OutsideError as error:
         raise UsageError(error.what, why=error.why, hint="delete the link") from None
     except OSError as error:
-        raise UsageError("The file cannot be written", where=str(place), why=error.strerror or "") from None
-    return place
+        raise UsageError("The file cannot be written", where=str(path), why=error.strerror or "") from None
+    return path

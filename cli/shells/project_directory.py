@@ -24,20 +24,20 @@ _FOLDER = "projects"
 
 
 class ProjectDirectory:
-    """The data directory of one project. place: its path; it is created with its first subdirectory."""
+    """The data directory of one project. directory: its path; it is created with its first subdirectory."""
 
     def __init__(self, project: str) -> None:
         from blake3 import blake3
 
         self.project = os.path.realpath(project)
-        self.place = f"{state_directory()}/{_FOLDER}/{blake3(os.fsencode(self.project)).hexdigest(16)}"
+        self.directory = f"{state_directory()}/{_FOLDER}/{blake3(os.fsencode(self.project)).hexdigest(16)}"
 
-    def folder(self, *names: str) -> str:
+    def create(self, *names: str) -> str:
         """Create a subdirectory, and return its path. Raise FpackError if there is no safe directory for it."""
         path = self.path(*names)
-        make_private_directory(self.place, "XDG_STATE_HOME", "the data of a project")
+        make_private_directory(self.directory, "XDG_STATE_HOME", "the data of a project")
         with contextlib.suppress(FileExistsError):
-            fd = os.open(f"{self.place}/project", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fd = os.open(f"{self.directory}/project", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb") as file:
                 file.write(os.fsencode(self.project))
         make_private_directory(path, "XDG_STATE_HOME", "the data of a project")
@@ -48,13 +48,13 @@ class ProjectDirectory:
         for name in names:
             if name in ("", ".", "..") or "/" in name or "\0" in name:
                 raise FpackError(f"{name!r} is not a valid name", why="it names a directory", hint="use letters")
-        return "/".join((self.place, *names))
+        return "/".join((self.directory, *names))
 
 
 class AbandonedData(NamedTuple):
     """The data of a deleted project that cannot be recreated."""
 
-    place: str
+    directory: str
     project: str
 
 
@@ -65,12 +65,12 @@ def forget_deleted() -> Iterator[AbandonedData]:
     from fpack.store.files.remove import remove_tree
 
     try:
-        places = sorted(e.path for e in os.scandir(f"{state_directory()}/{_FOLDER}") if e.is_dir(follow_symlinks=False))
+        paths = sorted(e.path for e in os.scandir(f"{state_directory()}/{_FOLDER}") if e.is_dir(follow_symlinks=False))
     except OSError:
         return
-    for place in places:
+    for path in paths:
         try:
-            with open(f"{place}/project", "rb") as file:
+            with open(f"{path}/project", "rb") as file:
                 project = os.fsdecode(file.read())
         except OSError:
             continue
@@ -81,12 +81,12 @@ def forget_deleted() -> Iterator[AbandonedData]:
             pass
         except OSError:
             continue
-        remove_tree(Path(place, "roots"))
-        if any(_has_files(f"{place}/{name}") for name in ("services", "build")):
-            yield AbandonedData(place, project)
+        remove_tree(Path(path, "roots"))
+        if any(_has_files(f"{path}/{name}") for name in ("services", "build")):
+            yield AbandonedData(path, project)
         else:
-            remove_tree(Path(place))
+            remove_tree(Path(path))
 
 
-def _has_files(folder: str) -> bool:
-    return any(names for _, _, names in os.walk(folder))
+def _has_files(directory: str) -> bool:
+    return any(names for _, _, names in os.walk(directory))

@@ -25,27 +25,27 @@ _KEPT = 30 * DAY
 def prune(store: str) -> None:
     """Prune this user's shells that belong to a store, or to no store any more."""
     try:
-        places = sorted(entry.path for entry in os.scandir(cache.directory()) if entry.is_dir(follow_symlinks=False))
+        paths = sorted(entry.path for entry in os.scandir(cache.directory()) if entry.is_dir(follow_symlinks=False))
     except OSError:
         return
-    for place in places:
-        entry = cache.stored(place)
+    for path in paths:
+        entry = cache.stored(path)
         if entry is not None and entry.store == store:
             with leases.alone(store, entry.lease) as alone:
                 if alone:
-                    _delete(place, entry)
-        elif (_age(place) > DAY) if entry is None else not os.path.isdir(entry.store):
+                    _delete(path, entry)
+        elif (_age(path) > DAY) if entry is None else not os.path.isdir(entry.store):
             # A directory without an entry belongs to another version, or is being created.
-            _delete(place, None)
+            _delete(path, None)
     _delete_dumps(os.path.join(os.path.dirname(cache.directory()), "zsh"))
 
 
-def _delete_dumps(folder: str) -> None:
+def _delete_dumps(directory: str) -> None:
     """Delete old completion dumps of zsh, which zsh recreates for roots that are still used."""
     with contextlib.suppress(OSError):
-        for each in os.scandir(folder):
-            if _age(each.path) > _KEPT:
-                os.unlink(each.path)
+        for entry in os.scandir(directory):
+            if _age(entry.path) > _KEPT:
+                os.unlink(entry.path)
 
 
 def _delete(place: str, entry: CachedShell | None) -> None:
@@ -59,7 +59,7 @@ def _delete(place: str, entry: CachedShell | None) -> None:
         os.rmdir(place)
 
 
-def _unused(place: str, entry: CachedShell | None) -> Iterator[str]:
+def _unused(path: str, entry: CachedShell | None) -> Iterator[str]:
     """Yield the unused files of a shell's directory: all of them if its entry, view or project is missing."""
     here = entry
     if entry is None or not os.path.isdir(entry.closure.view) or not os.path.isdir(entry.project or "/"):
@@ -68,7 +68,7 @@ def _unused(place: str, entry: CachedShell | None) -> Iterator[str]:
     scripts = {session.scripts_name(closure) for closure in closures}
     accounts = tuple(session.etc_prefix(closure.view) for closure in closures)
     filters = {filter_name(Isolation(0, 0, closed)) for closed in (False, True)}
-    for each in os.scandir(place):
+    for each in os.scandir(path):
         name = each.name
         if here is None:
             used = name == _BUILD
@@ -99,8 +99,8 @@ def _has_root(shims: str) -> bool:
         return False
 
 
-def _age(place: str) -> float:
+def _age(path: str) -> float:
     try:
-        return time.time() - os.stat(place).st_mtime
+        return time.time() - os.stat(path).st_mtime
     except OSError:
         return 0

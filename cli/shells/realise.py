@@ -42,22 +42,22 @@ def prepare(request: ShellRequest, options: SharedOptions) -> PreparedShell:
     """Build the shell that a request asks for."""
     from fpack.cli.workspace.workspace import Workspace
 
-    place = warm_start.place_of(request)
+    path = warm_start.directory_of(request)
     with Workspace(options) as workspace:
         named = False
         with Recorder() as recorder:
             if request.building:
                 from . import build_env
 
-                target, entry, paths = build_env.entry(workspace, request.building, place)
+                target, entry, paths = build_env.entry(workspace, request.building, path)
             else:
                 target, value, named = _value(workspace, request)
-                entry, paths = _Shell(workspace, value).entry(place, _project(target), recorder)
+                entry, paths = _Shell(workspace, value).entry(path, _project(target), recorder)
         workspace.finish()
         lease = _lease(workspace, entry, paths)
         if entry.project:
             keep(workspace, entry.project, paths, "build" if request.building else "shell")
-        _save(place, entry, workspace, recorder, target)
+        _save(path, entry, workspace, recorder, target)
     return PreparedShell(entry, lease, named)
 
 
@@ -115,7 +115,7 @@ class _Shell:
         first = evaluator.force(packages[0]) if packages else {}
         self._first = str(evaluator.force(first.get("name", "")))
         self._own = str(evaluator.force(first["out"])) if "out" in first else ""
-        self._listed = {str(evaluator.force(evaluator.force(each).get("name", ""))) for each in packages}
+        self._listed = {str(evaluator.force(evaluator.force(entry).get("name", ""))) for entry in packages}
         self._built = {text: evaluator.derivation_of(text) for part in self._parts for text in part["paths"]}
 
     def entry(self, place: str, project: str, recorder: Recorder) -> tuple[CachedShell, list[StorePath]]:
@@ -143,7 +143,7 @@ class _Shell:
             project=project,
             store=os.fspath(workspace.store.root),
             lease=os.path.basename(place),
-            place=place,
+            directory=place,
             paths=tuple(str(path) for path in keep),
             program=program,
             programs=programs,
@@ -172,8 +172,8 @@ class _Shell:
 
     def _built_programs(self, path: StorePath) -> tuple[str, tuple[str, ...]]:
         """Return the program that has the package's name, or its only one, or ""; and the names of all programs."""
-        folder = self._workspace.store.disk(path) / "bin"
-        found = tuple(sorted(each.name for each in folder.iterdir())) if folder.is_dir() else ()
+        directory = self._workspace.store.disk(path) / "bin"
+        found = tuple(sorted(entry.name for entry in directory.iterdir())) if directory.is_dir() else ()
         name = self._first if self._first in found else found[0] if len(found) == 1 else ""
         return f"{path}/bin/{name}" if name else "", found
 
@@ -192,11 +192,11 @@ class _Shell:
         found: set[str] = set()
         own: set[str] = set()
         records: Any = extra["slices"]
-        for each in records:
-            if each["package"] in usual or each["package"] == self._first:
-                entries, _ = meta.read(store.disk(parse(each["path"])))
+        for entry in records:
+            if entry["package"] in usual or entry["package"] == self._first:
+                entries, _ = meta.read(store.disk(parse(entry["path"])))
                 there = [e.path for e in entries if e.kind != meta.DIRECTORY and "bin/" in e.path]
-                if each["package"] in usual:
+                if entry["package"] in usual:
                     found.update(f"/{path}" for path in there)
                 else:
                     own.update(
@@ -214,7 +214,7 @@ def _below(names: Iterable[str], depends: Mapping[str, Iterable[str]], less: set
         name = todo.pop()
         if name not in found:
             found.add(name)
-            todo += [each for each in depends.get(name, ()) if each not in less]
+            todo += [entry for entry in depends.get(name, ()) if entry not in less]
     return found
 
 
@@ -258,32 +258,32 @@ def keep(workspace: Workspace, project: str, paths: Iterable[StorePath], name: s
     from .project_directory import ProjectDirectory
 
     try:
-        folder = Path(ProjectDirectory(project).folder("roots"))
+        directory = Path(ProjectDirectory(project).create("roots"))
         links = []
         for number, path in enumerate(paths):
             links.append(f"{name}-{number}")
-            add_root(workspace.store, folder / links[-1], workspace.store.disk(path))
-        for link in folder.glob(f"{name}-*"):
+            add_root(workspace.store, directory / links[-1], workspace.store.disk(path))
+        for link in directory.glob(f"{name}-*"):
             if link.name not in links and link.is_symlink():
                 link.unlink()
     except (FpackError, PermissionError):
         return
 
 
-def _save(place: str, entry: CachedShell, workspace: Workspace, recorder: Recorder, target: Target) -> None:
+def _save(path: str, entry: CachedShell, workspace: Workspace, recorder: Recorder, target: Target) -> None:
     from fpack.lang import std
 
-    folders = [os.path.realpath(next(iter(std.__path__)))]
+    directories = [os.path.realpath(next(iter(std.__path__)))]
     import fpack.pkgs
 
-    folders.append(os.path.realpath(next(iter(fpack.pkgs.__path__))))
+    directories.append(os.path.realpath(next(iter(fpack.pkgs.__path__))))
     also = [os.path.abspath(workspace.lock_file)]
     if target.file is not None:
         also.append(os.path.realpath(target.file))
-        folders.append(os.path.realpath(target.project or target.file.parent))
+        directories.append(os.path.realpath(target.project or target.file.parent))
     elif target.project is not None:
-        folders.append(os.path.realpath(target.project))
+        directories.append(os.path.realpath(target.project))
         also.append(os.path.realpath(target.project / "fpack.fp"))
     own_lock = target.project is None and workspace.options.lock is None
     expires = time.time() + evaluation_log.DAY if own_lock else 0
-    cache.save(place, entry, recorder.read(folders, also, expires))
+    cache.save(path, entry, recorder.read(directories, also, expires))

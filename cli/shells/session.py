@@ -27,7 +27,7 @@ class ReadyShell:
 
     def __init__(self, entry: CachedShell, options: ShellOptions, closure: Closure | None = None) -> None:
         """closure: of a service, which has the machine's network; by default the entry's own."""
-        make_private_directory(entry.place)
+        make_private_directory(entry.directory)
         self.entry = entry
         self.closure = closure or entry.closure
         self.options = options
@@ -40,15 +40,18 @@ class ReadyShell:
 
             helper = network.find_helper(self.outside)
             if helper:
-                resolv = prepared_resolv(entry.place, self.host.resolv)
+                resolv = prepared_resolv(entry.directory, self.host.resolv)
                 self.host = self.host._replace(helper=helper, resolv=resolv)
 
     def plan(self, found: Host | None = None) -> Plan:
         """Return the plan for entering the shell."""
         view = self.closure.view
-        etc, own = prepared_etc(self.entry.place, view, self.who), prepared_scripts(self.entry.place, self.closure)
+        etc, own = (
+            prepared_etc(self.entry.directory, view, self.who),
+            prepared_scripts(self.entry.directory, self.closure),
+        )
         return plan.plan(
-            self.closure, self.options, found or self.host, lambda folder: host.listing(view + folder), etc, own
+            self.closure, self.options, found or self.host, lambda directory: host.listing(view + directory), etc, own
         )
 
     def prepared(
@@ -60,7 +63,7 @@ class ReadyShell:
         """
         ports = sorted({port for service in self.entry.services for port in service.ports})
         made = made or self.plan()
-        filter_file = prepared_filter(self.entry.place, made.isolation)
+        filter_file = prepared_filter(self.entry.directory, made.isolation)
         return launch.Launch(
             self.bwrap, made, tuple(words), env, filter_file, init, self.outside, self.host.helper, tuple(ports)
         )
@@ -71,8 +74,8 @@ def enter_with(
 ) -> int:
     """Enter a shell, with its services if wanted. Return the exit status. lease: descriptor that keeps the shell."""
     if entry.shared:
-        for folder in entry.shared:
-            make_private_directory(folder, "XDG_STATE_HOME", "what belongs to a project")
+        for directory in entry.shared:
+            make_private_directory(directory, "XDG_STATE_HOME", "what belongs to a project")
         options = options._replace(share=(*options.share, *entry.shared))
     if not entry.services or not services:
         return go(entry, options, note=note, lease=lease)
@@ -144,16 +147,16 @@ def _check(closure: Closure, options: ShellOptions, path: str) -> None:
     if not name or "/" in name or (closure.hook and options.command):
         return  # a hook may add it anywhere
     disks = dict(closure.paths)
-    for folder in path.split(":"):
-        store = "/".join(folder.split("/")[:4])
-        if folder == f"{plan.OWN}/bin":
+    for directory in path.split(":"):
+        store = "/".join(directory.split("/")[:4])
+        if directory == f"{plan.OWN}/bin":
             found = f"bin/{name}" in plan.scripts(closure)
         elif store in disks:
-            found = os.path.lexists(f"{disks[store]}{folder[len(store) :]}/{name}")
+            found = os.path.lexists(f"{disks[store]}{directory[len(store) :]}/{name}")
         else:
             # PATH may contain a directory of the host.
-            found = os.path.lexists(f"{closure.view}{folder}/{name}") or (
-                folder not in plan.SEARCH.split(":") and os.path.lexists(f"{folder}/{name}")
+            found = os.path.lexists(f"{closure.view}{directory}/{name}") or (
+                directory not in plan.SEARCH.split(":") and os.path.lexists(f"{directory}/{name}")
             )
         if found:
             return
@@ -172,9 +175,9 @@ def preferred(view: str, login: str) -> str:
 
 def find_bwrap() -> str:
     """Return the path of bubblewrap."""
-    for folder in ("/usr/bin", "/usr/local/bin"):
-        if os.access(f"{folder}/bwrap", os.X_OK):
-            return f"{folder}/bwrap"
+    for directory in ("/usr/bin", "/usr/local/bin"):
+        if os.access(f"{directory}/bwrap", os.X_OK):
+            return f"{directory}/bwrap"
     from fpack.builders.sandbox.bwrap import find_bwrap
 
     return os.fspath(find_bwrap())
@@ -190,9 +193,9 @@ def scripts_name(closure: Closure) -> str:
     return f"own-{_short(repr(sorted(plan.scripts(closure).items())))}"
 
 
-def prepared_etc(place: str, view: str, who: Account) -> str:
+def prepared_etc(path: str, view: str, who: Account) -> str:
     """Return the directory that becomes /etc, and create it if needed."""
-    etc = f"{place}/{etc_prefix(view)}{_short(repr(who))}"
+    etc = f"{path}/{etc_prefix(view)}{_short(repr(who))}"
     if not os.path.isdir(etc):
         from fpack.cli.shells.sandbox.etc import make_etc
 
@@ -200,26 +203,26 @@ def prepared_etc(place: str, view: str, who: Account) -> str:
     return etc
 
 
-def prepared_resolv(place: str, host_file: str) -> str:
+def prepared_resolv(path: str, host_file: str) -> str:
     """Return the file that becomes /etc/resolv.conf of a container with its own network; create it if needed."""
     from .sandbox import network
 
     text = network.resolv_text(host_file)
-    folder = f"{place}/resolv-{_short(text)}"
-    if not os.path.isdir(folder):
-        make_private_directory(place)
-        with atomic_directory(folder) as made, open(f"{made}/resolv.conf", "w", encoding="utf-8") as file:
+    directory = f"{path}/resolv-{_short(text)}"
+    if not os.path.isdir(directory):
+        make_private_directory(path)
+        with atomic_directory(directory) as made, open(f"{made}/resolv.conf", "w", encoding="utf-8") as file:
             file.write(text)
-    return f"{folder}/resolv.conf"
+    return f"{directory}/resolv.conf"
 
 
-def prepared_filter(place: str, isolation: Isolation) -> str:
+def prepared_filter(path: str, isolation: Isolation) -> str:
     """Return the file of a sandbox's system call filter, and create it if needed, which takes milliseconds."""
-    file = f"{place}/{filter_name(isolation)}"
+    file = f"{path}/{filter_name(isolation)}"
     if not os.path.isfile(file):
         from fpack.builders.sandbox.isolation import filter_of
 
-        make_private_directory(place)
+        make_private_directory(path)
         made = f"{file}.{os.getpid()}"
         with open(made, "xb") as out:
             out.write(filter_of(isolation))
@@ -231,15 +234,15 @@ def prepared_scripts(place: str, closure: Closure) -> str:
     """Return the directory that becomes /run/fpack, and create it if needed."""
     own = f"{place}/{scripts_name(closure)}"
     if not os.path.isdir(own):
-        with atomic_directory(own) as folder:
+        with atomic_directory(own) as directory:
             for path, text in plan.scripts(closure).items():
                 if ".." in path.split("/"):
                     raise FpackError(f"{path!r} is not a valid name for a file of a shell")
-                os.makedirs(os.path.dirname(f"{folder}/{path}"), exist_ok=True)
-                with open(f"{folder}/{path}", "w", encoding="utf-8", errors="surrogateescape") as file:
+                os.makedirs(os.path.dirname(f"{directory}/{path}"), exist_ok=True)
+                with open(f"{directory}/{path}", "w", encoding="utf-8", errors="surrogateescape") as file:
                     file.write(text)
                 if path.startswith("bin/"):
-                    os.chmod(f"{folder}/{path}", 0o755)
+                    os.chmod(f"{directory}/{path}", 0o755)
     return own
 
 

@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int | None:
 
         from . import session
 
-        entry = cache.load(place_of(request))
+        entry = cache.load(directory_of(request))
         if entry is None:
             return None
         lease = leases.take(entry.store, entry.lease)
@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int | None:
         return error.exit_code
 
 
-def place_of(request: ShellRequest) -> str:
+def directory_of(request: ShellRequest) -> str:
     """Return the cache directory of the shell that a request asks for."""
     name = question(f"shell {cache.FORMAT}", request.what, request.lock, request.arch, request.building)
     return f"{cache.directory()}/{name}"

@@ -91,7 +91,9 @@ class Page:
         room = max(self.width - widest - 2, 20)
         lines = []
         for name, value in listed:
-            parts = [line for each in ([value] if isinstance(value, str) else value) for line in self.wrap(each, room)]
+            parts = [
+                line for entry in ([value] if isinstance(value, str) else value) for line in self.wrap(entry, room)
+            ]
             label = self.paint(name, "cyan") + " " * (widest - cells(name) + 2)
             lines.append(label + parts[0])
             lines += [" " * (widest + 2) + part for part in parts[1:]]

@@ -29,7 +29,7 @@ def error_text(error: FpackError, color: bool = False) -> str:
     if isinstance(error, EvalError):
         return render(error, color)
     if isinstance(error, BuildsFailed) and len(error.failures) > 1:
-        return "\n".join(error_text(each, color) for _, each in error.failures)
+        return "\n".join(error_text(entry, color) for _, entry in error.failures)
     what = printable(error.what).replace("\n", "\n  ")
     lines = [f"{paint('error:', 'red', color)} {paint(what, 'bold', color)}"]
     if error.where:
@@ -61,13 +61,13 @@ def show_refusal(error: OSError) -> int:
     if error.errno not in refused and not (error.errno in (errno.ENOTDIR, errno.ELOOP) and error.filename):
         return show_fault(error)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    place = str(error.filename or "")
+    path = str(error.filename or "")
     hint = "HOME, XDG_CACHE_HOME and XDG_STATE_HOME set the directories that fpack uses beside its store"
     if full:
         hint = "fpack gc deletes unused store paths"
-    what = "The disk is full" if full else f"{place or 'A file'} cannot be used"
-    where = place if full else ""
-    if not place:
+    what = "The disk is full" if full else f"{path or 'A file'} cannot be used"
+    where = path if full else ""
+    if not path:
         where = "the output, or a file being written"
     show_error(FpackError(what, where=where, why=error.strerror or "", hint=hint))
     return 1
@@ -118,12 +118,12 @@ def megabytes(size: int) -> str:
     return f"{size} B"
 
 
-def relative(place: Path) -> str:
+def relative(path: Path) -> str:
     """Return a path relative to the working directory if it lies below it, else unchanged."""
-    below = os.path.relpath(place)
-    return os.fspath(place) if below.startswith("..") else below
+    below = os.path.relpath(path)
+    return os.fspath(path) if below.startswith("..") else below
 
 
-def short(place: Path) -> str:
+def short(path: Path) -> str:
     """Return a path for a message: relative, on one line, without control characters."""
-    return one_line(relative(place))
+    return one_line(relative(path))

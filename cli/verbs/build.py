@@ -100,8 +100,8 @@ def _shell(error: FpackError, keep: bool) -> None:
     from fpack.cli.ui.render import note, show_error
     from fpack.store.files.remove import remove_tree
 
-    failures = [each for _, each in getattr(error, "failures", ())]
-    failed = next((each for each in failures if isinstance(each, PhaseFailed) and each.kept), None)
+    failures = [entry for _, entry in getattr(error, "failures", ())]
+    failed = next((entry for entry in failures if isinstance(entry, PhaseFailed) and entry.kept), None)
     if failed is None or failed.kept is None:
         return
     if not sys.stdin.isatty():

@@ -34,7 +34,7 @@ def command(files: tuple[Path, ...], as_json: bool, eval_memory: str | None, eva
     from fpack.lang.runtime.limits import Limits
 
     known, limits = library(), Limits.found(eval_memory, eval_time)
-    found = [finding for place in find(files or (Path(),)) for finding in check_file(place, known, limits)]
+    found = [finding for path in find(files or (Path(),)) for finding in check_file(path, known, limits)]
     errors = sum(finding.is_error for finding in found)
     if as_json:
         options.print_json([finding.as_json() for finding in found])

@@ -66,11 +66,11 @@ def command(what: str | None, as_tree: bool, by_size: bool, paths: bool, as_json
             else:
                 kind, members, tops = "packages", *_packages(workspace, container)
         workspace.finish()
-    total = sum(each.size for each in members)
+    total = sum(entry.size for entry in members)
     if by_size:
-        members.sort(key=lambda each: (-each.size, each.key))
+        members.sort(key=lambda entry: (-entry.size, entry.key))
     if as_json:
-        shared.print_json({kind: [_json(each) for each in members], "tops": tops, "size": total})
+        shared.print_json({kind: [_json(entry) for entry in members], "tops": tops, "size": total})
         return 0
     page = Page()
     if as_tree:
@@ -86,10 +86,12 @@ def _paths(workspace: Workspace, tops: Sequence[StorePath]) -> tuple[list[Closur
 
     members = []
     by_hash = {base32.decode(path.hash): path for path in workspace.store.closure(tops)}
-    for path in sorted(by_hash.values(), key=lambda each: (each.name, each.hash)):
+    for path in sorted(by_hash.values(), key=lambda entry: (entry.name, entry.hash)):
         info = workspace.store.info(path)
         assert info is not None
-        below = sorted({by_hash[each] for each in info.references} - {path}, key=lambda each: (each.name, each.hash))
+        below = sorted(
+            {by_hash[entry] for entry in info.references} - {path}, key=lambda entry: (entry.name, entry.hash)
+        )
         needs = tuple(map(str, below))
         members.append(ClosureMember(str(path), path.name, "", str(path), info.size, needs))
     return members, [str(path) for path in tops]
@@ -105,16 +107,16 @@ def _packages(workspace: Workspace, container: Container) -> tuple[list[ClosureM
     slices = inspect.read_slices(workspace.store.disk(root))
     args = derivation.decode(workspace.evaluator.derivations[container.root.derivation]).args
     if args["mode"] == "linked":
-        edges = inspect.loads(slices, {each.path: workspace.store.disk(each.path) for each in slices})
+        edges = inspect.loads(slices, {entry.path: workspace.store.disk(entry.path) for entry in slices})
     else:
         edges = inspect.declared(args, slices)
     members = []
-    for each in sorted(slices, key=lambda each: each.package):
-        info = workspace.store.info(parse(each.path))
-        needs = tuple(edges.get(each.package, ()))
+    for entry in sorted(slices, key=lambda entry: entry.package):
+        info = workspace.store.info(parse(entry.path))
+        needs = tuple(edges.get(entry.package, ()))
         size = info.size if info is not None else 0
-        members.append(ClosureMember(each.package, each.package, each.version, each.path, size, needs))
-    return members, [each.package for each in slices if each.by is None]
+        members.append(ClosureMember(entry.package, entry.package, entry.version, entry.path, size, needs))
+    return members, [entry.package for entry in slices if entry.by is None]
 
 
 def _json(member: ClosureMember) -> dict[str, Any]:
@@ -125,9 +127,9 @@ def _json(member: ClosureMember) -> dict[str, Any]:
 def _list(page: Page, members: Sequence[ClosureMember], kind: str, total: int) -> list[str]:
     from fpack.cli.ui.layout import clean
 
-    rows = [[megabytes(each.size), each.path] for each in members]
+    rows = [[megabytes(entry.size), entry.path] for entry in members]
     if kind == "packages":
-        rows = [[megabytes(each.size), each.name, clean(each.version)] for each in members]
+        rows = [[megabytes(entry.size), entry.name, clean(entry.version)] for entry in members]
     lines = [line.rstrip() for line in page.table(rows, right=(0,), styles=("", "bold" if kind == "packages" else ""))]
     return [*lines, page.paint(f"{megabytes(total)} in {len(members)} {kind}", "bold")]
 
@@ -136,18 +138,18 @@ def _branches(members: Sequence[ClosureMember], tops: Sequence[str]) -> list[Bra
     """Draw the dependencies from the roots down. A member that was drawn before is repeated without its children."""
     from fpack.cli.ui.layout import Branch, clean
 
-    by_key: Mapping[str, ClosureMember] = {each.key: each for each in members}
+    by_key: Mapping[str, ClosureMember] = {entry.key: entry for entry in members}
     below: dict[str, list[Branch]] = {}
     roots: list[Branch] = []
     todo = [(key, roots) for key in reversed(tops)]
     while todo:
-        key, place = todo.pop()
+        key, path = todo.pop()
         member = by_key[key]
         detail = clean(member.version)
         if key in below:
-            place.append(Branch(member.name, detail, "see above" if member.needs else megabytes(member.size)))
+            path.append(Branch(member.name, detail, "see above" if member.needs else megabytes(member.size)))
             continue
         below[key] = []
-        place.append(Branch(member.name, detail, megabytes(member.size), below[key]))
+        path.append(Branch(member.name, detail, megabytes(member.size), below[key]))
         todo += [(need, below[key]) for need in reversed(member.needs)]
     return roots

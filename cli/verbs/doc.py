@@ -68,7 +68,7 @@ def _plain(found: Doc | Manual) -> dict[str, Any]:
 
     if isinstance(found, docs.Doc):
         return {**found._asdict(), "calls": list(found.calls), "examples": list(found.examples)}
-    return {**found._asdict(), "fields": [_plain(each) for each in found.fields]}
+    return {**found._asdict(), "fields": [_plain(entry) for entry in found.fields]}
 
 
 def _own(name: str, cache: Path) -> Manual:
@@ -90,12 +90,12 @@ def _own(name: str, cache: Path) -> Manual:
 def _overview(directories: list[Path], packages: list[str]) -> list[str]:
     from fpack.lang import documentation as docs
 
-    files = {name: place for name, place in docs.library(directories[:1]) if name != f"fpack/{docs.PRELUDE}"}
+    files = {name: path for name, path in docs.library(directories[:1]) if name != f"fpack/{docs.PRELUDE}"}
     width = max(map(len, files)) + 2
     lines = [_bold("Builtin functions"), *_wrapped(list(docs.builtins()))]
     lines += ["", _bold('Library files, as in import("fpack/lists")')]
-    for name, place in files.items():
-        text = docs.manual(name, place).text.split("\n")[0]
+    for name, path in files.items():
+        text = docs.manual(name, path).text.split("\n")[0]
         lines.append(f"  {name.ljust(width)}{text.split(': ')[0]}".rstrip())
     lines += [
         "",

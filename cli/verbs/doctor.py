@@ -46,10 +46,10 @@ def command(contents: bool, repair: bool, as_json: bool, **rest: Any) -> int:
         if not as_json:
             show(_lines(page, finding))
             sys.stdout.flush()
-    problems = sum(each.state == PROBLEM for each in findings)
-    warnings = sum(each.state != OK for each in findings) - problems
+    problems = sum(entry.state == PROBLEM for entry in findings)
+    warnings = sum(entry.state != OK for entry in findings) - problems
     if as_json:
-        checks = [each._asdict() for each in findings]
+        checks = [entry._asdict() for entry in findings]
         shared.print_json({"checks": checks, "problems": problems, "warnings": warnings})
     else:
         show(["", page.paint(_verdict(problems, warnings), "bold")])
@@ -65,13 +65,13 @@ def _findings(options: shared.SharedOptions, contents: bool, repair: bool) -> It
     from fpack.store.root import default_root
 
     now = time.time()
-    place = default_root()
+    path = default_root()
     yield from machine.versions()
     yield machine.terminal()
     yield installation.store_directory()
-    yield machine.file_system(place)
-    yield from machine.free_space(place)
-    yield machine.hard_links(place)
+    yield machine.file_system(path)
+    yield from machine.free_space(path)
+    yield machine.hard_links(path)
     yield from installation.database()
     yield machine.namespaces()
     yield machine.sandbox()
@@ -86,10 +86,10 @@ def _findings(options: shared.SharedOptions, contents: bool, repair: bool) -> It
         except FpackError as error:
             yield installation.failed("mirrors", error)
     if contents:
-        yield from _contents(place, repair)
+        yield from _contents(path, repair)
 
 
-def _contents(place: Path, repair: bool) -> Iterator[CheckResult]:
+def _contents(path: Path, repair: bool) -> Iterator[CheckResult]:
     """Yield the findings of hashing the store again."""
     from fpack.cli.doctor.installation import failed
     from fpack.cli.doctor.machine import OK, PROBLEM, WARNING, CheckResult
@@ -98,11 +98,11 @@ def _contents(place: Path, repair: bool) -> Iterator[CheckResult]:
     from fpack.store.errors import FpackError
     from fpack.store.store import Store
 
-    if not (place / "db").is_dir():
+    if not (path / "db").is_dir():
         yield CheckResult("contents", OK, "there is no store yet")
         return
     try:
-        store = Store(place)
+        store = Store(path)
         try:
             found = verify.check(store, _progress())
             forgotten = verify.repair(store, found) if repair else []

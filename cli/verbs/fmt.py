@@ -61,14 +61,14 @@ def command(
     code, changed = 0, 0
     names: list[str] = []
     errors: list[dict[str, str]] = []
-    for place in find(files or (Path(),)):
+    for path in find(files or (Path(),)):
         try:
-            outcome = formatted(place, limits)
+            outcome = formatted(path, limits)
             if outcome.changed and not (check or diff):
-                _write(place, outcome.after)
+                _write(path, outcome.after)
         except FpackError as error:
             if as_json:
-                errors.append({"where": relative(place), "what": error.what, "why": error.why})
+                errors.append({"where": relative(path), "what": error.what, "why": error.why})
             else:
                 show_error(error)
             code = max(code, 3 if isinstance(error, EvalError) else error.exit_code)
@@ -76,13 +76,13 @@ def command(
         if not outcome.changed:
             continue
         changed += 1
-        names.append(relative(place))
+        names.append(relative(path))
         if diff and not as_json:
-            text = difference(outcome, short(place))
+            text = difference(outcome, short(path))
             # A pipe gets the unchanged text.
             sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
         elif check and not as_json:
-            print(short(place))
+            print(short(path))
     if as_json:
         print_json({"changed": names, "written": not (check or diff), "errors": errors})
     elif (check or diff) and changed:
@@ -93,11 +93,11 @@ def command(
     return code or int(check and changed > 0)
 
 
-def formatted(place: Path, limits: Limits) -> FormattedText:
+def formatted(path: Path, limits: Limits) -> FormattedText:
     """Format a file. Raise an error if it is not a text of the language."""
     from fpack.cli.workspace import source_files
 
-    return _outcome(source_files.shown(place), source_files.read(place), limits)
+    return _outcome(source_files.shown(path), source_files.read(path), limits)
 
 
 def difference(outcome: FormattedText, name: str) -> str:
@@ -145,7 +145,7 @@ def _filter(check: bool, diff: bool, limits: Limits) -> int:
     return int(check and outcome.changed)
 
 
-def _write(place: Path, text: str) -> None:
+def _write(path: Path, text: str) -> None:
     """Replace a file atomically, keeping its mode. A symlink stays a symlink.
 
     A file named relative to the working directory must lie in it: a checkout may contain symlinks to elsewhere.
@@ -153,8 +153,8 @@ def _write(place: Path, text: str) -> None:
     from fpack.store.errors import FpackError
     from fpack.store.files import replace
 
-    is_here = not place.is_absolute() and ".." not in place.parts
+    is_here = not path.is_absolute() and ".." not in path.parts
     try:
-        replace.write(place, text.encode(), within=Path() if is_here else None)
+        replace.write(path, text.encode(), within=Path() if is_here else None)
     except replace.OutsideError as error:
         raise FpackError(error.what, why=error.why, hint=f"fpack fmt {error.real} formats it") from None

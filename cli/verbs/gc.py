@@ -30,7 +30,7 @@ def command(dry_run: bool, older_than: float, as_json: bool) -> int:
 
     store = Store()
     for gone in () if dry_run else forget_deleted():
-        note(f"{gone.place} has data or builds of {gone.project}, which no longer exists; delete it if unneeded")
+        note(f"{gone.directory} has data or builds of {gone.project}, which no longer exists; delete it if unneeded")
     done = collect(store, dry_run=dry_run, older_than=older_than * 86400)
     if not dry_run:
         prune(os.fspath(store.root))

@@ -109,20 +109,20 @@ def command(kind: str, enter: Path | None) -> int:
         warm_start.write(assignment(kind, "_FPACK_WAIT", trust.mark(here)))
         return 0
     request = ShellRequest("shell")
-    place = warm_start.place_of(request)
-    make_private_directory(place)
+    path = warm_start.directory_of(request)
+    make_private_directory(path)
     # Set the stamp before reading anything, also for failures: any later change counts as one.
-    stamp = Path(place, "tried")
+    stamp = Path(path, "tried")
     stamp.touch()
     warm_start.write(assignment(kind, "_FPACK_STAMP", str(stamp)))
-    entry = cache.load(place)
+    entry = cache.load(path)
     if entry is None or not os.path.isdir(entry.closure.view):
         from fpack.cli.options import SharedOptions
         from fpack.cli.shells.realise import prepare
 
         entry = prepare(request, SharedOptions()).entry
-    folder, env = shims.activate(entry)
-    warm_start.write(leaving(kind, folder, env, before) + exports(kind, folder, env))
+    directory, env = shims.activate(entry)
+    warm_start.write(leaving(kind, directory, env, before) + exports(kind, directory, env))
     shims.tell_left_out(entry, warm_start.note)
     return 0
 

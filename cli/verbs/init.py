@@ -36,19 +36,19 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
     from fpack.cli.ui.render import note, short
     from fpack.store.errors import FpackError
 
-    place = Path(os.path.realpath(folder or Path.cwd()))
-    target = place / PROJECT_FILE
+    path = Path(os.path.realpath(folder or Path.cwd()))
+    target = path / PROJECT_FILE
     if not only_print and os.path.lexists(target):
         raise UsageError(f"{PROJECT_FILE} already exists", where=short(target), hint="--print shows the file")
     try:
-        project = read_project(place)
+        project = read_project(path)
     except OSError as error:
         raise FpackError("The project cannot be read", where=str(error.filename), why=error.strerror or "") from None
     found = guess(project)
     if found is None:
         raise UsageError(
             "The project's build system is not recognised",
-            where=str(place),
+            where=str(path),
             why="it has no pyproject.toml, requirements.txt, package.json, go.mod, Cargo.toml, Gemfile, "
             "CMakeLists.txt, meson.build, configure or Makefile",
             hint="write the file by hand, as docs/tutorial.md shows",
@@ -56,11 +56,11 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
     _check_release(release)
     content = render(found, release)
     also = others(project, found)
-    left_out = None if os.path.lexists(place / IGNORED) else ignored(found, project)
+    left_out = None if os.path.lexists(path / IGNORED) else ignored(found, project)
     if not only_print:
         _write(target, content)
         if left_out is not None:
-            _write(place / IGNORED, left_out)
+            _write(path / IGNORED, left_out)
     if as_json:
         from fpack.cli.options import print_json
 
@@ -80,7 +80,7 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
     else:
         print(f"wrote {short(target)}")
         if left_out is not None:
-            print(f"wrote {short(place / IGNORED)}: ignored files are not part of the source")
+            print(f"wrote {short(path / IGNORED)}: ignored files are not part of the source")
     for line in found.reasons:
         note(f"guessed from {line}" if ": " in line else f"guessed: {line}")
     for line in also:

@@ -44,17 +44,17 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
         _lock_packages(workspace, value)
         workspace.source.save()
         added = workspace.source.added
-        place = str(workspace.lock_file)
+        path = str(workspace.lock_file)
         empty = not workspace.source.lock.packages
     if as_json:
-        shared.print_json({"lock": place, "added": [each._asdict() for each in added]})
+        shared.print_json({"lock": path, "added": [entry._asdict() for entry in added]})
         return 0
     if added:
-        show(Page().table([list(each) for each in added]))
+        show(Page().table([list(entry) for entry in added]))
     if empty:
         print("No package is used, so there is nothing to lock.")
     else:
-        name = one_line(place)
+        name = one_line(path)
         print(f"{len(added)} packages added to {name}" if added else f"{name} already has every package that is used.")
     return 0
 

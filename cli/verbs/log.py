@@ -81,8 +81,8 @@ def _logs(workspace: Workspace, output: Output) -> Iterator[Log]:
     from fpack.store import derivation
 
     bodies, database = workspace.evaluator.derivations, workspace.store.database
-    folder = workspace.store.root / "logs"
-    written = {place.name.removesuffix(".zst") for place in folder.glob("*.zst")}
+    directory = workspace.store.root / "logs"
+    written = {path.name.removesuffix(".zst") for path in directory.glob("*.zst")}
     seen: set[bytes] = set()
     todo: list[tuple[bytes, Log | None]] = [(output.derivation, None)]
     while todo:
@@ -96,11 +96,11 @@ def _logs(workspace: Workspace, output: Output) -> Iterator[Log]:
             continue
         seen.add(digest)
         made = derivation.decode(body)
-        todo.append((digest, Log(made.kind, made.name, digest.hex(), folder / f"{digest.hex()}.zst")))
-        todo += [(each.derivation, None) for each in reversed([*made.inputs, *made.candidates])]
+        todo.append((digest, Log(made.kind, made.name, digest.hex(), directory / f"{digest.hex()}.zst")))
+        todo += [(entry.derivation, None) for entry in reversed([*made.inputs, *made.candidates])]
 
 
-def _text(place: Path) -> Iterator[str]:
+def _text(path: Path) -> Iterator[str]:
     """Yield the text of a log, in pieces."""
     import codecs
 
@@ -109,9 +109,9 @@ def _text(place: Path) -> Iterator[str]:
 
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     try:
-        with open(place, "rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+        with open(path, "rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
             while chunk := stream.read(CHUNK):
                 yield decoder.decode(chunk)
     except (OSError, zstandard.ZstdError) as error:
-        raise StoreError("A log cannot be read", where=str(place), why=str(error)) from None
+        raise StoreError("A log cannot be read", where=str(path), why=str(error)) from None
     yield decoder.decode(b"", True)

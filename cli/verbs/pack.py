@@ -89,22 +89,22 @@ def command(
         results = []
         if write:
             results = [
-                form.write(each, out, compress)
-                for each, out in zip(made, formats.places(form, made, output, compress), strict=True)
+                form.write(entry, out, compress)
+                for entry, out in zip(made, formats.places(form, made, output, compress), strict=True)
             ]
         else:
-            results = [each.bundle.result(None) for each in made]
+            results = [entry.bundle.result(None) for entry in made]
         if load is not None:
-            for each, result in zip(made, results, strict=True):
-                engines.load(load, _sender(each))
+            for entry, result in zip(made, results, strict=True):
+                engines.load(load, _sender(entry))
                 result["loaded"] = load
         common = formats.shared(made)
     if as_json:
         several = {"images": results, **({"shared": common.as_json()} if form.oci or load is not None else {})}
         shared.print_json(results[0] if len(results) == 1 else several)
         return 0
-    for each, result in zip(made, results, strict=True):
-        _describe(each, result, form)
+    for entry, result in zip(made, results, strict=True):
+        _describe(entry, result, form)
     for text in what:
         _point_to_curated(text)
     if len(made) > 1 and (form.oci or load is not None):
@@ -125,12 +125,12 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
     place = short(Path(result["file"])) if result["file"] else ""
     loaded = result.get("loaded", "")
     print(f"{result['name']}:{result['tag']}  {result['digest']}")
-    print(f"  {_sizes(result)}, in {' and '.join(each for each in (place, loaded) if each)}")
+    print(f"  {_sizes(result)}, in {' and '.join(entry for entry in (place, loaded) if entry)}")
     platforms = result.get("platforms", [])
     if len(platforms) > 1:
-        width = max(len(each["platform"]) for each in platforms)
-        for each in platforms:
-            print(f"  {each['platform'].ljust(width)}  {each['digest']}\n    {_sizes(each)}")
+        width = max(len(entry["platform"]) for entry in platforms)
+        for entry in platforms:
+            print(f"  {entry['platform'].ljust(width)}  {entry['digest']}\n    {_sizes(entry)}")
     if "manifest" in result:
         written = result["manifest"] if isinstance(result["manifest"], list) else [result["manifest"]]
         print(f"  origin of each file: {', '.join(short(Path(path)) for path in written)}")

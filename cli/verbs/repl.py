@@ -139,13 +139,13 @@ def _command(session: ReplSession, name: str, rest: str) -> None:
     from fpack.cli.interactive.repl_session import unknown
 
     rest = rest.strip()
-    near = [each for each in COMMANDS if len(name) > 1 and each.startswith(name)]
+    near = [entry for entry in COMMANDS if len(name) > 1 and entry.startswith(name)]
     name = near[0] if len(near) == 1 else name
     if name == ":quit":
         raise _Quit
     if name == ":help":
         width = max(map(len, COMMANDS)) + 2
-        print("\n".join(f"{each:<{width}}{what}" for each, what in COMMANDS.items()))
+        print("\n".join(f"{entry:<{width}}{what}" for entry, what in COMMANDS.items()))
         print("NAME = VALUE and NAME(PARAMETERS) = VALUE define names; `it` is the last value.")
     elif name == ":names":
         print("\n".join(sorted(session.names)))
@@ -224,6 +224,6 @@ def completions(session: ReplSession, line: str, word: str) -> list[str]:
         # A slash ends words, so the word begins after the last slash.
         path = line.removeprefix(":load ").lstrip()
         before = path[: len(path) - len(word)]
-        places = [text for text, _ in targets(path if "/" in path else f"./{path}").candidates]
-        return [p.removeprefix("./" if "/" not in path else "").removeprefix(before) for p in places]
+        paths = [text for text, _ in targets(path if "/" in path else f"./{path}").candidates]
+        return [p.removeprefix("./" if "/" not in path else "").removeprefix(before) for p in paths]
     return list(session.candidates(word))

@@ -33,12 +33,12 @@ def command(image: str | None, as_json: bool, **rest: Any) -> int:
         (built,) = workspace.realise([container.image])
         layers = inspect.read_layers(workspace.store.disk(built))
         workspace.finish()
-    layers.sort(key=lambda each: (-each.size, each.packages))
-    size, unpacked = sum(each.size for each in layers), sum(each.unpacked for each in layers)
+    layers.sort(key=lambda entry: (-entry.size, entry.packages))
+    size, unpacked = sum(entry.size for entry in layers), sum(entry.unpacked for entry in layers)
     if as_json:
         shared.print_json(
             {
-                "layers": [each._asdict() for each in layers],
+                "layers": [entry._asdict() for entry in layers],
                 "size_compressed": size,
                 "size_unpacked": unpacked,
             }
@@ -48,10 +48,12 @@ def command(image: str | None, as_json: bool, **rest: Any) -> int:
     # Bars are for people only: a pipe gets none.
     bars = bool(page.width)
     rows = [["compressed", "unpacked", "share", *([""] if bars else []), "what"]]
-    for each in layers:
-        share = each.size / size if size else 0.0
-        bar = [page.bar(each.size / layers[0].size, BAR)] if bars and layers[0].size else [""] * bars
-        rows.append([megabytes(each.size), megabytes(each.unpacked), f"{100 * share:.1f} %", *bar, _what(each, page)])
+    for entry in layers:
+        share = entry.size / size if size else 0.0
+        bar = [page.bar(entry.size / layers[0].size, BAR)] if bars and layers[0].size else [""] * bars
+        rows.append(
+            [megabytes(entry.size), megabytes(entry.unpacked), f"{100 * share:.1f} %", *bar, _what(entry, page)]
+        )
     rows.append([megabytes(size), megabytes(unpacked), "", *([""] * bars), f"total, {len(layers)} layers"])
     styles = ["", "", "", "blue", ""] if bars else []
     lines = page.table(rows, right=(0, 1, 2), styles=styles)

@@ -42,15 +42,15 @@ def command(folder: Path | None, listing: bool, as_json: bool) -> int:
         else:
             print("\n".join(map(printable, found)) or "No directory is trusted.")
         return 0
-    place = directory(folder)
-    refusal = trust.refusal(place)
+    path = directory(folder)
+    refusal = trust.refusal(path)
     if refusal:
-        raise _refused(place, refusal)
-    trust.note(place)
+        raise _refused(path, refusal)
+    trust.note(path)
     if as_json:
-        print_json({"directory": place, "trusted": True})
+        print_json({"directory": path, "trusted": True})
     else:
-        print(f"{printable(place)} is trusted: the hook enters its shell")
+        print(f"{printable(path)} is trusted: the hook enters its shell")
     return 0
 
 
@@ -68,12 +68,12 @@ def directory(folder: Path | None) -> str:
     return os.path.realpath(project)
 
 
-def _refused(place: str, refusal: str) -> UsageError:
+def _refused(path: str, refusal: str) -> UsageError:
     from fpack.cli.errors import UsageError
 
     return UsageError(
         "This directory cannot be trusted",
-        where=place,
+        where=path,
         why=refusal,
         hint="only you, or root, may own a project that changes what your programs are",
     )

@@ -27,10 +27,10 @@ def command(folder: Path | None, as_json: bool) -> int:
 
     from .trust import directory
 
-    place = directory(folder)
-    was = trust.forget(place)
+    path = directory(folder)
+    was = trust.forget(path)
     if as_json:
-        print_json({"directory": place, "trusted": False, "was": was})
+        print_json({"directory": path, "trusted": False, "was": was})
     else:
-        print(f"{printable(place)} {'is no longer trusted' if was else 'was not trusted'}")
+        print(f"{printable(path)} {'is no longer trusted' if was else 'was not trusted'}")
     return 0

@@ -36,30 +36,30 @@ def command(releases: tuple[str, ...], packages: tuple[str, ...], allow_older: b
 
     with Workspace(shared.options(rest)) as workspace:
         workspace.use_project(find_project(Path.cwd()))
-        lock, place = workspace.source.lock, short(workspace.lock_file)
+        lock, path = workspace.source.lock, short(workspace.lock_file)
         for release in releases:
-            _check("release", release, lock.releases(), place)
+            _check("release", release, lock.releases(), path)
         pins = lock.packages.values()
         known = {name for pin in pins for name in (pin.name, pin.source)}
         for package in packages:
-            _check("package", package, known, place)
+            _check("package", package, known, path)
         chosen = {pin.name for pin in pins if pin.name in packages or pin.source in packages}
         empty = not lock.releases()
         moved = workspace.source.update(list(releases) or None, chosen or None, allow_older=allow_older)
         workspace.source.save()
     if as_json:
-        shared.print_json({"lock": str(workspace.lock_file), "moved": [each._asdict() for each in moved]})
+        shared.print_json({"lock": str(workspace.lock_file), "moved": [entry._asdict() for entry in moved]})
         return 0
     if not moved:
-        print(f"Nothing is locked in {place} yet; fpack lock locks packages." if empty else f"{place} is up to date.")
+        print(f"Nothing is locked in {path} yet; fpack lock locks packages." if empty else f"{path} is up to date.")
         return 0
-    rows = [[each.release, each.name, each.old or "-", each.new or "-"] for each in moved]
+    rows = [[entry.release, entry.name, entry.old or "-", entry.new or "-"] for entry in moved]
     show(Page().table([["release", "package", "old", "new"], *rows]))
-    print(f"{len(moved)} {'package' if len(moved) == 1 else 'packages'} changed in {place}")
+    print(f"{len(moved)} {'package' if len(moved) == 1 else 'packages'} changed in {path}")
     return 0
 
 
-def _check(kind: str, name: str, known: Collection[str], place: str) -> None:
+def _check(kind: str, name: str, known: Collection[str], path: str) -> None:
     """Raise UsageError if a lock has no release or package of this name: otherwise nothing would happen, silently."""
     if name in known:
         return
@@ -68,4 +68,4 @@ def _check(kind: str, name: str, known: Collection[str], place: str) -> None:
     hint = did_you_mean(name, known, 3)
     if kind == "release" and known:
         hint = f"it has {', '.join(sorted(known))}"
-    raise UsageError(f"No {kind} {name!r} is locked", where=place, hint=hint)
+    raise UsageError(f"No {kind} {name!r} is locked", where=path, hint=hint)

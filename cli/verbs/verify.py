@@ -84,9 +84,12 @@ def command(
     from fpack.cli.paths import cache_directory
     from fpack.cli.workspace.workspace import Workspace
 
-    with Workspace(shared.SharedOptions(verbose=verbose, **rest)) as workspace, tempfile.TemporaryDirectory() as folder:
+    with (
+        Workspace(shared.SharedOptions(verbose=verbose, **rest)) as workspace,
+        tempfile.TemporaryDirectory() as directory,
+    ):
         known = workspace.has_store
-        remote = None if offline else _remote(workspace, Path(folder))
+        remote = None if offline else _remote(workspace, Path(directory))
         hand = AtHand(workspace.store if known else None, cache_directory() / "debian", remote=remote)
         outcome = verify(image, manifests, all_beside(image.absolute()), hand)
         for part in outcome.images if rebuild else ():
@@ -101,7 +104,7 @@ def command(
     return status
 
 
-def _remote(workspace: Workspace, folder: Path) -> Remote:
+def _remote(workspace: Workspace, directory: Path) -> Remote:
     """Return the access to Debian's archive for files that are not on this machine."""
     import sys
 
@@ -117,7 +120,7 @@ def _remote(workspace: Workspace, folder: Path) -> Remote:
             said.append(what)
             sys.stderr.write("Fetching from Debian's archive the files to compare with\n")
 
-    return Remote(workspace.mirrors, Http(), folder, say)
+    return Remote(workspace.mirrors, Http(), directory, say)
 
 
 def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> None:
@@ -138,14 +141,14 @@ def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> 
     workspace.mirrors.dated = lambda archive, path: dates.get((archive, path))
     fetch = Fetch(Http(), workspace.origins, lambda url: "use --mirror to name a mirror that still has it")
     builders = ChainMap({"fetch": fetch}, cast(Any, workspace.builders))
-    folder = workspace.store.session.fresh()
+    directory = workspace.store.session.fresh()
     shown = reporter(workspace.options.verbose)
     try:
-        image = rebuild(part.reader(), folder, builders, Source, hand, shown, assemble, workspace.jobs)
+        image = rebuild(part.reader(), directory, builders, Source, hand, shown, assemble, workspace.options.jobs)
         compare(part.head, image, report)
     finally:
         shown.close()
-        remove_tree(folder)
+        remove_tree(directory)
 
 
 def _show(image: Path, outcome: Outcome, refused: int | None, rebuilt: bool, verbose: bool) -> None:
@@ -207,10 +210,10 @@ def _proof(part: Part, platform: str, verbose: bool) -> list[str]:
         f"as {origin} says",
     )
     if packages:
-        by = {how: sum(1 for each in packages if each.compared == how) for how in ("deb", "payload", "")}
+        by = {how: sum(1 for entry in packages if entry.compared == how) for how in ("deb", "payload", "")}
         words = {"deb": "with their .deb files", "payload": "with their payloads in the store"}
         parts = [f"{count} compared {words[how]}" for how, count in by.items() if count and how]
-        signed = sum(1 for each in packages if each.signed)
+        signed = sum(1 for entry in packages if entry.signed)
         parts.append(f"{signed} in a signed index of Debian's")
         lines.append(f"  {len(packages)} Debian packages: {', '.join(parts)}")
     lines += _signatures(part)
@@ -254,11 +257,11 @@ def _signatures(part: Part) -> list[str]:
 
     if not part.signed:
         return []
-    dates = [f"{suite} on {show_date(each.made)[:10]}" for suite, each in sorted(part.signed.items())]
+    dates = [f"{suite} on {show_date(entry.made)[:10]}" for suite, entry in sorted(part.signed.items())]
     lines = [f"  Debian signed {', '.join(dates)}"]
-    for suite, each in sorted(part.signed.items()):
-        if each.trouble:
-            lines.append(f"  {suite}: the key {each.key} was valid then; since then it {each.trouble}")
+    for suite, entry in sorted(part.signed.items()):
+        if entry.trouble:
+            lines.append(f"  {suite}: the key {entry.key} was valid then; since then it {entry.trouble}")
     return lines
 
 

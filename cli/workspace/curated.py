@@ -32,16 +32,16 @@ def curated_packages() -> list[CuratedPackage]:
     return [CuratedPackage(name, _summary(path)) for name, path in sorted(curated().items())]
 
 
-def _summary(place: Path) -> str:
+def _summary(path: Path) -> str:
     """Return the first sentence of the comment at the beginning of a file."""
     words: list[str] = []
     try:
-        with place.open(encoding="utf-8", errors="replace") as file:
+        with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 text = line.removeprefix("#").strip()
                 if not line.startswith("#") or not text:
                     break
                 words.append(text)
     except OSError as error:
-        raise FpackError("A curated package cannot be read", where=str(place), why=error.strerror or "") from None
+        raise FpackError("A curated package cannot be read", where=str(path), why=error.strerror or "") from None
     return " ".join(words).partition(". ")[0].removesuffix(".")

@@ -41,26 +41,26 @@ class EvaluationInputs(NamedTuple):
 def plain(value: Any) -> Any:
     """Convert named tuples and mappings to plain ones, the only ones that marshal supports."""
     if isinstance(value, tuple):
-        return tuple(plain(each) for each in value)
+        return tuple(plain(entry) for entry in value)
     if isinstance(value, Mapping):
         return dict(value)
     return value
 
 
-def signature(place: str) -> Signature:
+def signature(path: str) -> Signature:
     """Return size, timestamps, inode and mode of a file or directory; empty if it does not exist."""
     try:
-        status = os.stat(place)
+        status = os.stat(path)
     except OSError:
         return ()
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode)
 
 
-def digest_of(place: str) -> bytes:
+def digest_of(path: str) -> bytes:
     """Return the digest of a file's content; empty if it cannot be read."""
     try:
         hasher = blake3()
-        with open(place, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0) as file:
             while chunk := file.read(1 << 20):
                 hasher.update(chunk)
         return hasher.digest()
@@ -114,14 +114,14 @@ class Recorder:
         elif event in ("os.scandir", "os.listdir"):
             self._note(self._directories, args[0])
 
-    def _note(self, where: set[str], place: Any) -> None:
-        if isinstance(place, (str, bytes, os.PathLike)):
-            where.add(os.path.abspath(os.fsdecode(place)))
+    def _note(self, where: set[str], path: Any) -> None:
+        if isinstance(path, (str, bytes, os.PathLike)):
+            where.add(os.path.abspath(os.fsdecode(path)))
 
     def read(self, folders: Iterable[str], also: Iterable[str], expires: float = 0) -> EvaluationInputs:
         """Return what was read below `folders`, and the files `also`, which may not exist."""
-        inside = tuple(f"{folder.rstrip('/')}/" for folder in folders)
-        tops = tuple(folder.rstrip("/") for folder in folders)
+        inside = tuple(f"{directory.rstrip('/')}/" for directory in folders)
+        tops = tuple(directory.rstrip("/") for directory in folders)
         files = {p for p in self._files if p.startswith(inside) and os.path.isfile(p)}
         directories = {p for p in self._directories if p.startswith(inside) or p in tops}
         return EvaluationInputs(

@@ -17,11 +17,11 @@ def library() -> Library:
     from fpack.cli.workspace.curated import curated
     from fpack.lang.diagnostics.checker import library_of
 
-    places = list(curated().values())
-    return library_of([places[0].parent] if places else [], cache_directory() / "modules")
+    paths = list(curated().values())
+    return library_of([paths[0].parent] if paths else [], cache_directory() / "modules")
 
 
-def check_file(place: Path, known: Library, limits: Limits) -> list[Finding]:
+def check_file(path: Path, known: Library, limits: Limits) -> list[Finding]:
     """Return the findings of one file. An unreadable file and an exceeded limit are findings, too."""
     from fpack.cli.workspace import source_files
     from fpack.lang.diagnostics.checker import Finding, check, directory_of
@@ -29,10 +29,10 @@ def check_file(place: Path, known: Library, limits: Limits) -> list[Finding]:
     from fpack.lang.runtime import deep_stack
 
     try:
-        source = source_files.source(source_files.read(place), source_files.shown(place))
+        source = source_files.source(source_files.read(path), source_files.shown(path))
     except EvalError as error:
         return [Finding("syntax", error)]
-    directory = directory_of(place)
+    directory = directory_of(path)
     source.library = any(directory == d or directory.startswith(d + "/") for d in known.directories)
 
     def work() -> list[Finding]:

@@ -60,7 +60,7 @@ class Packages:
         """The packages; locked versions precede newer ones."""
         from fpack.builders.debian.merged_index import Merged
 
-        return Merged([each.opened for each in self.at_hand], self.lock.pins(self.release, self.arch))
+        return Merged([entry.opened for entry in self.at_hand], self.lock.pins(self.release, self.arch))
 
     def absent(self, name: str) -> FpackError:
         """Return the error for a missing package, with the releases that have it, or with similar names."""
@@ -78,7 +78,7 @@ class Packages:
     @property
     def age(self) -> float:
         """The age of the newest index, in days."""
-        return (time.time() - max(each.date for each in self.at_hand)) / 86400
+        return (time.time() - max(entry.date for entry in self.at_hand)) / 86400
 
     def _archive(self) -> Archive:
         from fpack.builders.debian.repository import Archive

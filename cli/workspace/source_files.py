@@ -10,13 +10,13 @@ from fpack.cli.errors import UsageError
 from fpack.lang.syntax.source import Source, normal, read_text
 
 
-def find(places: Sequence[Path]) -> Iterator[Path]:
+def find(paths: Sequence[Path]) -> Iterator[Path]:
     """Yield the named files, and the .fp files below the named directories.
 
     Hidden files and symlinks are skipped unless they are named.
     """
     seen: set[str] = set()
-    for place in places:
+    for place in paths:
         if place.is_dir():
             found = list(_below(place))
         elif place.exists():
@@ -30,18 +30,18 @@ def find(places: Sequence[Path]) -> Iterator[Path]:
                 yield path
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for at, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+def _below(directory: Path) -> Iterator[Path]:
+    for at, directories, names in os.walk(directory):
+        directories[:] = sorted(name for name in directories if not name.startswith("."))
         for name in sorted(names):
             path = Path(at, name)
             if name.endswith(".fp") and not name.startswith(".") and not path.is_symlink() and path.is_file():
                 yield path
 
 
-def read(place: Path) -> str:
+def read(path: Path) -> str:
     """Read a file's text unchanged. Raise Fault or EvalError if it is not valid text."""
-    return read_text(place, shown(place))
+    return read_text(path, shown(path))
 
 
 def source(text: str, name: str) -> Source:
@@ -49,7 +49,7 @@ def source(text: str, name: str) -> Source:
     return Source(name, normal(text))
 
 
-def shown(place: Path) -> str:
+def shown(path: Path) -> str:
     """Return a file's name for messages: relative to the working directory if the file lies below it."""
-    here, name = os.getcwd() + "/", os.fspath(place)
+    here, name = os.getcwd() + "/", os.fspath(path)
     return name[len(here) :] if name.startswith(here) else name

@@ -101,13 +101,13 @@ def no_field(target: Target, fields: Sequence[str]) -> FpackError:
     )
 
 
-def _file(place: Path, text: str) -> Path:
-    if (place / "oci-layout").is_file():
+def _file(path: Path, text: str) -> Path:
+    if (path / "oci-layout").is_file():
         raise _is_image(text)
-    place = place / PROJECT_FILE if place.is_dir() else place
-    if not place.is_file():
-        raise UsageError("There is no such file", where=str(place), why=f"it is named by {text!r}")
-    return place.absolute()
+    path = path / PROJECT_FILE if path.is_dir() else path
+    if not path.is_file():
+        raise UsageError("There is no such file", where=str(path), why=f"it is named by {text!r}")
+    return path.absolute()
 
 
 def _is_image(text: str) -> UsageError:

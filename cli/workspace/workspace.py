@@ -115,9 +115,9 @@ class Workspace:
         digest, output, _ = self.evaluator.derivation_of(value)
         return Output(digest, output)
 
-    def use_project(self, folder: Path | None) -> None:
-        """Choose the lock of a project, or the user's lock if `folder` is None."""
-        self._project = folder
+    def use_project(self, directory: Path | None) -> None:
+        """Choose the lock of a project, or the user's lock if `directory` is None."""
+        self._project = directory
 
     # The parts.
 
@@ -286,7 +286,7 @@ class Workspace:
         if "source" not in self.__dict__:
             return
         self.source.save()
-        added = [f"{each.name} {each.version}" for each in self.source.added]
+        added = [f"{entry.name} {entry.version}" for entry in self.source.added]
         if added:
             first = ", ".join(added[:3])
             more = f" and {len(added) - 3} more" if len(added) > 3 else ""

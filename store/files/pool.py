@@ -42,9 +42,9 @@ class Pool:
 
         The content is not read again: a write to the file changes its size or its mtime.
         """
-        place = self._place(node)
+        path = self._place(node)
         try:
-            os.link(place, target)
+            os.link(path, target)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -52,14 +52,14 @@ class Pool:
                 raise
             # The inode has the maximum number of links. Later files share a new inode.
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(place)
+                os.unlink(path)
             return False
         # After a power failure a name may exist while its content is lost.
         status = os.lstat(target)
         if status.st_size != node.size or status.st_mtime != MTIME or status.st_mode != _MODES[node.executable]:
             os.unlink(target)
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(place)
+                os.unlink(path)
             return False
         return True
 
@@ -67,14 +67,14 @@ class Pool:
         """Add the finished file at `source` (mode and mtime set) to the pool, or replace it by a link to the pool's
         file.
         """
-        place = self._place(node)
-        folder = place[: len(self._root) + 3]
-        if folder not in self._made:
+        path = self._place(node)
+        directory = path[: len(self._root) + 3]
+        if directory not in self._made:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(folder, 0o755)
-            self._made.add(folder)
+                os.mkdir(directory, 0o755)
+            self._made.add(directory)
         try:
-            os.link(source, place)
+            os.link(source, path)
         except FileExistsError:
             temporary = source + ".pool"
             if self.link(node, temporary):
@@ -85,17 +85,17 @@ class Pool:
 
     def unused(self) -> Iterator[tuple[str, int]]:
         """Yield (path, size) of each file that only the pool links to."""
-        for place, _, status in self.members():
+        for path, _, status in self.members():
             if status.st_nlink == 1:
-                yield place, status.st_size
+                yield path, status.st_size
 
     def members(self) -> Iterator[tuple[str, str, os.stat_result]]:
         """Yield (path, digest and executable mark from the file's name, status) of each file in the pool."""
         try:
-            folders = sorted(os.listdir(self._root))
+            directories = sorted(os.listdir(self._root))
         except FileNotFoundError:
             return
-        for folder in folders:
-            with os.scandir(f"{self._root}/{folder}") as entries:
+        for directory in directories:
+            with os.scandir(f"{self._root}/{directory}") as entries:
                 for entry in entries:
-                    yield entry.path, folder + entry.name, entry.stat(follow_symlinks=False)
+                    yield entry.path, directory + entry.name, entry.stat(follow_symlinks=False)

@@ -17,23 +17,23 @@ _NOT_DELETED = (errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.EACCES, errno
 _MAX_DEPTH = 64  # levels that are walked; deeper directories are moved to the top first
 
 
-def remove_tree(place: Path) -> None:
-    """Delete the file or directory at `place`. Do nothing if it does not exist."""
+def remove_tree(path: Path) -> None:
+    """Delete the file or directory at `path`. Do nothing if it does not exist."""
     try:
-        mode = os.lstat(place).st_mode
+        mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(mode):
-        os.unlink(place)
+        os.unlink(path)
         return
-    fd = open_directory(os.fspath(place), None)
+    fd = open_directory(os.fspath(path), None)
     try:
         os.fchmod(fd, 0o700)
         while _empty(fd, fd, 0):
             pass
     finally:
         os.close(fd)
-    os.rmdir(place)
+    os.rmdir(path)
 
 
 def _empty(fd: int, top: int, depth: int) -> bool:

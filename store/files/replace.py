@@ -34,41 +34,41 @@ def target(path: Path, within: Path | None = None) -> Iterator[tuple[int, str]]:
     of `path`). Raise OutsideError if it leads out of that.
     """
     top = os.open(path.parent if within is None else within, _DIRECTORY)
-    folder = top
+    directory = top
     try:
         inside = os.readlink(f"/proc/self/fd/{top}")
         real = os.path.realpath(path)
-        *folders, name = os.path.relpath(real, inside).split("/")
-        if folders[:1] == [".."] or name in ("", ".", ".."):
+        *directories, name = os.path.relpath(real, inside).split("/")
+        if directories[:1] == [".."] or name in ("", ".", ".."):
             raise OutsideError(path, real)
-        for each in folders:
-            below = os.open(each, _DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-            if folder != top:
-                os.close(folder)
-            folder = below
-        yield folder, name
+        for entry in directories:
+            below = os.open(entry, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+            if directory != top:
+                os.close(directory)
+            directory = below
+        yield directory, name
     finally:
-        if folder != top:
-            os.close(folder)
+        if directory != top:
+            os.close(directory)
         os.close(top)
 
 
 @contextlib.contextmanager
-def replacing_at(folder: int, name: str, mode: int = 0o666) -> Iterator[int]:
+def replacing_at(directory: int, name: str, mode: int = 0o666) -> Iterator[int]:
     """Yield a descriptor of a new file that replaces `name` in an open directory.
 
     An existing file or symlink is replaced at the end. On an error the new file is deleted.
     """
     temporary = f".{name[:200]}.{os.urandom(6).hex()}"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=directory)
     try:
         try:
             yield fd
         finally:
             os.close(fd)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
-        os.unlink(temporary, dir_fd=folder)
+        os.unlink(temporary, dir_fd=directory)
         raise
 
 
@@ -78,12 +78,12 @@ def write(path: Path, data: bytes, within: Path | None = None, mode: int | None 
     mode: mode of the new file, by default that of the existing file. durable: sync the file and its directory, so that
     the file survives a crash of the machine.
     """
-    with target(path, within) as (folder, name):
+    with target(path, within) as (directory, name):
         if mode is None:
             with contextlib.suppress(FileNotFoundError):
-                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
                 mode = stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
-        with replacing_at(folder, name) as fd:
+        with replacing_at(directory, name) as fd:
             view = memoryview(data)
             while view:
                 view = view[os.write(fd, view) :]
@@ -92,4 +92,4 @@ def write(path: Path, data: bytes, within: Path | None = None, mode: int | None 
             if durable:
                 os.fsync(fd)
         if durable:
-            os.fsync(folder)
+            os.fsync(directory)

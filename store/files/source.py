@@ -72,32 +72,32 @@ class _Ignores:
         self._top = os.fsencode(top)
         self._files: dict[bytes, Ignores | None] = {}
 
-    def keeps(self, place: bytes, is_directory: bool) -> bool:
+    def keeps(self, path: bytes, is_directory: bool) -> bool:
         """Return whether an entry below the top is part of the source, given that its parents are."""
-        folder, _, name = place.rpartition(b"/")
+        directory, _, name = path.rpartition(b"/")
         if name == b".git":
             return False
-        if folder == self._top and (name in _OWN or (name == _RESULT and os.path.islink(place))):
+        if directory == self._top and (name in _OWN or (name == _RESULT and os.path.islink(path))):
             return False
         verdict = None
         # The nearest file with a matching pattern decides.
-        while verdict is None and len(folder) >= len(self._top):
-            if folder not in self._files:
-                self._files[folder] = _read(folder + b"/.gitignore")
-            patterns = self._files[folder]
+        while verdict is None and len(directory) >= len(self._top):
+            if directory not in self._files:
+                self._files[directory] = _read(directory + b"/.gitignore")
+            patterns = self._files[directory]
             if patterns is not None:
-                verdict = patterns.verdict(place[len(folder) + 1 :], is_directory)
-            folder = folder.rpartition(b"/")[0]
+                verdict = patterns.verdict(path[len(directory) + 1 :], is_directory)
+            directory = directory.rpartition(b"/")[0]
         return not verdict
 
 
-def _read(place: bytes) -> Ignores | None:
+def _read(path: bytes) -> Ignores | None:
     """Read the patterns of a file.
 
     A symlink counts as no file, as in git: it may lead anywhere on this machine.
     """
     try:
-        fd = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP):
             return None
@@ -109,5 +109,5 @@ def _read(place: bytes) -> Ignores | None:
     finally:
         os.close(fd)
     if len(text) > MAX_BYTES:
-        raise BadTree("A .gitignore file is too large", where=os.fsdecode(place), why=f"the limit is {MAX_BYTES} bytes")
+        raise BadTree("A .gitignore file is too large", where=os.fsdecode(path), why=f"the limit is {MAX_BYTES} bytes")
     return Ignores(text)

@@ -27,10 +27,10 @@ _NOT_BY_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, err
 class TreeWriter:
     """A tree being written at `place`, which must not exist yet. Paths are relative; "" is the tree itself."""
 
-    def __init__(self, pool: Pool, place: Path) -> None:
+    def __init__(self, pool: Pool, path: Path) -> None:
         self._pool = pool
-        self.place = place
-        self._base = os.fspath(place)
+        self.place = path
+        self._base = os.fspath(path)
         self._root: Node | None = None
         self._finished = b""
         self.folders = 0  # number of directories made so far
@@ -41,7 +41,7 @@ class TreeWriter:
 
     def file(self, path: str, chunks: Iterable[bytes], executable: bool = False) -> FileNode:
         """Write a file from `chunks` (of any sizes), make its parents, and return its node."""
-        folder, name, target = self._slot(path)
+        directory, name, target = self._slot(path)
         pieces: list[bytes] = []
         size = 0
         source = iter(chunks)
@@ -55,7 +55,7 @@ class TreeWriter:
             node = FileNode(blake3(content).digest(), size, executable)
             if not self._pool.link(node, target):
                 self._write(node, target, [content])
-            return self._put(folder, name, node)
+            return self._put(directory, name, node)
         # Too large for memory: write it, and let the pool replace it if the pool already has the content.
         hasher = blake3()
         fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -84,13 +84,13 @@ class TreeWriter:
             raise
         node = FileNode(hasher.digest(), size, executable)
         self._pool.adopt(node, target)
-        return self._put(folder, name, node)
+        return self._put(directory, name, node)
 
     def copy(self, path: str, source: int, executable: bool = False) -> FileNode:
         """Write a file with the content of the descriptor `source`. The kernel copies large files."""
         if os.fstat(source).st_size < _LARGE:
             return self.file(path, _pieces(source), executable)
-        folder, name, target = self._slot(path)
+        directory, name, target = self._slot(path)
         fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             try:
@@ -109,25 +109,25 @@ class TreeWriter:
             raise
         node = FileNode(hasher.digest(), size, executable)
         self._pool.adopt(node, target)
-        return self._put(folder, name, node)
+        return self._put(directory, name, node)
 
     def link(self, path: str, node: FileNode, source: Path) -> None:
         """Add a file that the store has. `source` is its path, which is read if the pool has lost the content.
 
         Raise BadTree if `source` does not match `node`: the pool would serve the wrong content to every later user.
         """
-        folder, name, target = self._slot(path)
+        directory, name, target = self._slot(path)
         if not self._pool.link(node, target):
             self._write(node, target, _content(source), check=True)
-        self._put(folder, name, node)
+        self._put(directory, name, node)
 
     def symlink(self, path: str, to: str) -> None:
         """Make a symlink to `to`, which is not resolved."""
-        folder, name, target = self._slot(path)
+        directory, name, target = self._slot(path)
         raw = check_target(os.fsencode(to))
         os.symlink(raw, target)
         os.utime(target, _TIMES, follow_symlinks=False)
-        self._put(folder, name, raw)
+        self._put(directory, name, raw)
 
     def entry(self, path: str) -> Node | None:
         """Return the node at `path`, or None. No symlink is followed."""
@@ -160,12 +160,12 @@ class TreeWriter:
             raise BadTree("An output is empty", why="the builder wrote nothing")
         return self._root
 
-    def _seal(self, directory: Directory, place: bytes) -> None:
+    def _seal(self, directory: Directory, path: bytes) -> None:
         for name, node in directory.items():
             if isinstance(node, dict):
-                self._seal(node, place + b"/" + name)
-        os.chmod(place, 0o555)
-        os.utime(place, _TIMES)
+                self._seal(node, path + b"/" + name)
+        os.chmod(path, 0o555)
+        os.utime(path, _TIMES)
 
     def _write(self, node: FileNode, target: str, chunks: Iterable[bytes], check: bool = False) -> None:
         mode = 0o555 if node.executable else 0o444
@@ -185,11 +185,11 @@ class TreeWriter:
             os.close(fd)
         self._pool.adopt(node, target)
 
-    def _put(self, folder: Directory | None, name: bytes, node: FileNode | bytes) -> FileNode:
-        if folder is None:
+    def _put(self, directory: Directory | None, name: bytes, node: FileNode | bytes) -> FileNode:
+        if directory is None:
             self._root = node
         else:
-            folder[name] = node
+            directory[name] = node
         return node if isinstance(node, FileNode) else FileNode(b"", 0, False)
 
     def _slot(self, path: str) -> tuple[Directory | None, bytes, str]:
@@ -198,10 +198,10 @@ class TreeWriter:
                 raise BadTree("A tree cannot be both a file and a directory")
             return None, b"", self._base
         parts = split(path)
-        folder = self._parents(parts[:-1], path)
-        if parts[-1] in folder:
+        directory = self._parents(parts[:-1], path)
+        if parts[-1] in directory:
             raise BadTree("A path occurs twice in one tree", where=path)
-        return folder, parts[-1], f"{self._base}/{path}"
+        return directory, parts[-1], f"{self._base}/{path}"
 
     def _parents(self, parts: list[bytes], path: str) -> Directory:
         if self._root is None:

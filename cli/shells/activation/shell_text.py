@@ -33,23 +33,23 @@ def assignment(kind: str, name: str, value: str) -> str:
     return f"set -g {name} {word(kind, value)}\n" if kind == FISH else f"{name}={word(kind, value)}\n"
 
 
-def exports(kind: str, folder: str, env: Mapping[str, str]) -> str:
-    """Return commands that put `folder` first on PATH and set the permitted variables; or JSON."""
+def exports(kind: str, directory: str, env: Mapping[str, str]) -> str:
+    """Return commands that put `directory` first on PATH and set the permitted variables; or JSON."""
     kept = _kept(env)
     if kind == JSON:
         import json
 
         left_out = sorted(env.keys() - kept.keys())
-        return json.dumps({"path": folder, "env": kept, "left_out": left_out}, indent=2) + "\n"
+        return json.dumps({"path": directory, "env": kept, "left_out": left_out}, indent=2) + "\n"
     lines = [line for name, value in kept.items() for line in _export(kind, name, value)]
-    own = word(kind, folder)
+    own = word(kind, directory)
     lines.append(f"set -gx PATH {own} $PATH" if kind == FISH else f'export PATH={own}:"$PATH"')
     return "".join(f"{line}\n" for line in lines)
 
 
-def leaving(kind: str, folder: str, env: Mapping[str, str], before: Mapping[str, str]) -> str:
+def leaving(kind: str, directory: str, env: Mapping[str, str], before: Mapping[str, str]) -> str:
     """Return a function `_fpack_leave` that restores everything. before: the former environment."""
-    own = word(kind, folder)
+    own = word(kind, directory)
     if kind == FISH:
         lines = [f"set -gx PATH (string match -v -- {own} $PATH)"]
     else:

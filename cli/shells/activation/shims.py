@@ -56,26 +56,28 @@ def programs(entry: CachedShell) -> list[str]:
     closure, usual = entry.closure, set(entry.usual)
     found: set[str] = set()
     disks = dict(closure.paths)
-    for folder in [f for f in (closure.env.get("PATH", "") + ":" + closure.search + ":" + plan.SEARCH).split(":") if f]:
-        if os.path.islink(closure.view + folder):
+    for directory in [
+        f for f in (closure.env.get("PATH", "") + ":" + closure.search + ":" + plan.SEARCH).split(":") if f
+    ]:
+        if os.path.islink(closure.view + directory):
             continue  # such as /bin, a link to /usr/bin
-        parts = folder.split("/")
+        parts = directory.split("/")
         store = "/".join(parts[:4])
-        place = disks[store] + folder[len(store) :] if store in disks else closure.view + folder
+        path = disks[store] + directory[len(store) :] if store in disks else closure.view + directory
         try:
-            entries = sorted(os.scandir(place), key=lambda each: each.name)
+            entries = sorted(os.scandir(path), key=lambda each: each.name)
         except OSError:
             continue
         for each in entries:
-            target = _leads_to(closure.view, folder, each)
-            if f"{folder}/{each.name}" not in usual and target not in usual and each.name != "fpack":
+            target = _leads_to(closure.view, directory, each)
+            if f"{directory}/{each.name}" not in usual and target not in usual and each.name != "fpack":
                 found.add(each.name)
     return sorted(found)
 
 
-def _leads_to(view: str, folder: str, each: os.DirEntry[str]) -> str:
+def _leads_to(view: str, directory: str, entry: os.DirEntry[str]) -> str:
     """Resolve a symlink as the shell would."""
-    path, place = f"{folder}/{each.name}", each.path
+    path, place = f"{directory}/{entry.name}", entry.path
     for _ in range(10):
         if not os.path.islink(place):
             break
@@ -90,27 +92,27 @@ def _write(entry: CachedShell, args: Iterable[str], names: Iterable[str], ready:
     bwrap = ready.bwrap
     data = encode(args)
     digest = blake3(data + "\0".join([_SCRIPT, bwrap, *names]).encode()).hexdigest(8)
-    place = f"{entry.place}/shims-{digest}"
-    if os.path.isdir(place):
-        return f"{place}/bin"
+    path = f"{entry.directory}/shims-{digest}"
+    if os.path.isdir(path):
+        return f"{path}/bin"
     if not ready.host.privileged:
         from fpack.builders.sandbox.bwrap import probe
 
         probe()  # report problems now: a shim shows only bubblewrap's own message
-    with atomic_directory(place) as folder:
-        with open(f"{folder}/args", "wb") as file:
+    with atomic_directory(path) as directory:
+        with open(f"{directory}/args", "wb") as file:
             file.write(data)
-        with open(f"{folder}/filter", "wb") as file:
+        with open(f"{directory}/filter", "wb") as file:
             file.write(filter_of(ready.plan().isolation))
         name = "".join(c for c in entry.closure.name if c.isalnum() or c in "-_.")
-        with open(f"{folder}/run", "w", encoding="utf-8") as script:
-            files = {"args": word("sh", f"{place}/args"), "filter": word("sh", f"{place}/filter")}
+        with open(f"{directory}/run", "w", encoding="utf-8") as script:
+            files = {"args": word("sh", f"{path}/args"), "filter": word("sh", f"{path}/filter")}
             script.write(_SCRIPT.format(name=name, bwrap=word("sh", bwrap), **files))
-        os.chmod(f"{folder}/run", 0o755)
-        os.mkdir(f"{folder}/bin")
+        os.chmod(f"{directory}/run", 0o755)
+        os.mkdir(f"{directory}/bin")
         for each in names:
-            os.symlink("../run", f"{folder}/bin/{each}")
-    return f"{place}/bin"
+            os.symlink("../run", f"{directory}/bin/{each}")
+    return f"{path}/bin"
 
 
 def tell_left_out(entry: CachedShell, note: Callable[[str], None]) -> None:
@@ -120,7 +122,7 @@ def tell_left_out(entry: CachedShell, note: Callable[[str], None]) -> None:
         return
     from blake3 import blake3
 
-    mark = f"{entry.place}/told-{blake3(' '.join(names).encode()).hexdigest(8)}"
+    mark = f"{entry.directory}/told-{blake3(' '.join(names).encode()).hexdigest(8)}"
     try:
         os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except FileExistsError:

@@ -39,9 +39,9 @@ def refusal(directory: str) -> str:
         return f"its {PROJECT_FILE} is not a regular file"
     if not is_believed(status):
         return f"it belongs to the user {status.st_uid}"
-    for each in (itself, found):
-        if not is_believed(each):
-            return f"its {PROJECT_FILE} belongs to the user {each.st_uid}"
+    for entry in (itself, found):
+        if not is_believed(entry):
+            return f"its {PROJECT_FILE} belongs to the user {entry.st_uid}"
     if status.st_mode & 0o002 or found.st_mode & 0o002:
         return "everyone may write to it"
     return ""
@@ -65,15 +65,15 @@ def note(directory: str) -> None:
     """Record that a directory is trusted. Raise FpackError if there is no safe directory for the record."""
     real = os.path.realpath(directory)
     identity = _identity(real)
-    place = _mark(real)
-    if _read(place) == identity:
+    path = _mark(real)
+    if _read(path) == identity:
         return
-    folder = os.path.dirname(place)
+    folder = os.path.dirname(path)
     make_private_directory(folder, "XDG_STATE_HOME", "which directories are trusted")
     temporary = f"{folder}/.{os.urandom(6).hex()}"
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
         file.write(identity)
-    os.replace(temporary, place)
+    os.replace(temporary, path)
 
 
 def forget(directory: str) -> bool:
@@ -127,10 +127,10 @@ def _born(path: str) -> int:
     return seconds * 10**9 + int.from_bytes(buffer.raw[_BTIME_AT + 8 : _BTIME_AT + 12], "little")
 
 
-def _read(place: str) -> bytes:
+def _read(path: str) -> bytes:
     """Return the content of a file that belongs to the user, or nothing."""
     try:
-        with open(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             status = os.fstat(file.fileno())
             return file.read() if status.st_uid == os.geteuid() and not status.st_mode & 0o022 else b""
     except OSError:

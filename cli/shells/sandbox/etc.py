@@ -35,19 +35,19 @@ def _without(text: str, name: str, number: int) -> str:
     return "".join(kept)
 
 
-def make_etc(place: str, view: str, who: Account, more: Iterable[tuple[str, int]]) -> None:
-    """Create the directory `place` atomically: a copy of the view's /etc with `who` added."""
+def make_etc(path: str, view: str, who: Account, more: Iterable[tuple[str, int]]) -> None:
+    """Create the directory `path` atomically: a copy of the view's /etc with `who` added."""
     import shutil
 
-    with atomic_directory(place) as folder:
+    with atomic_directory(path) as directory:
         # Do not keep the read-only modes of the store: the user must be able to delete the copy.
-        shutil.copytree(f"{view}/etc", folder, symlinks=True, dirs_exist_ok=True, copy_function=_copy)
-        os.chmod(folder, 0o755)
-        for name, text in (("passwd", passwd(_read(f"{folder}/passwd"), who, "/bin/bash")),
-                           ("group", group(_read(f"{folder}/group"), who, more))):  # fmt: skip
-            _write(f"{folder}/{name}", text)
+        shutil.copytree(f"{view}/etc", directory, symlinks=True, dirs_exist_ok=True, copy_function=_copy)
+        os.chmod(directory, 0o755)
+        for name, text in (("passwd", passwd(_read(f"{directory}/passwd"), who, "/bin/bash")),
+                           ("group", group(_read(f"{directory}/group"), who, more))):  # fmt: skip
+            _write(f"{directory}/{name}", text)
         for name in _POINTS:
-            point = f"{folder}/{name}"
+            point = f"{directory}/{name}"
             if os.path.islink(point):
                 os.unlink(point)
             if not os.path.exists(point):
@@ -61,17 +61,17 @@ def _copy(source: str, target: str) -> None:
     os.chmod(target, 0o755 if os.stat(source).st_mode & 0o100 else 0o644)
 
 
-def _read(place: str) -> str:
+def _read(path: str) -> str:
     try:
-        with open(place, encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
     except FileNotFoundError:
         return ""
 
 
-def _write(place: str, text: str) -> None:
-    if os.path.lexists(place):
-        os.unlink(place)
-    with open(place, "x", encoding="utf-8") as file:
+def _write(path: str, text: str) -> None:
+    if os.path.lexists(path):
+        os.unlink(path)
+    with open(path, "x", encoding="utf-8") as file:
         file.write(text)
-    os.chmod(place, 0o644)
+    os.chmod(path, 0o644)

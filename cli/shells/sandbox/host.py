@@ -35,7 +35,7 @@ def facts(project: str, view: str, environ: Mapping[str, str] = os.environ) -> H
         project=project,
         privileged=uid == 0 and _may_mount(),
         environ=dict(environ),
-        sockets=tuple(place for place in _sockets(environ) if os.path.exists(place)),
+        sockets=tuple(path for path in _sockets(environ) if os.path.exists(path)),
         terminfo=_terminfo(environ, view),
         resolv=_real("/etc/resolv.conf"),
         localtime=_real("/etc/localtime"),
@@ -134,14 +134,14 @@ def _sockets(environ: Mapping[str, str]) -> Iterable[str]:
 
 def _runtime(environ: Mapping[str, str]) -> str:
     """Return the user's runtime directory if it is where the system creates it."""
-    place = environ.get("XDG_RUNTIME_DIR", "").rstrip("/")
-    return place if place.startswith("/run/") and "/../" not in f"{place}/" else ""
+    path = environ.get("XDG_RUNTIME_DIR", "").rstrip("/")
+    return path if path.startswith("/run/") and "/../" not in f"{path}/" else ""
 
 
 def _certificates(environ: Mapping[str, str]) -> str:
     """Return the certificates that the host's programs trust: only they include a private network's authority."""
-    for place in (environ.get("SSL_CERT_FILE", ""), *_BUNDLES):
-        if place.startswith("/") and (found := _real(place)):
+    for path in (environ.get("SSL_CERT_FILE", ""), *_BUNDLES):
+        if path.startswith("/") and (found := _real(path)):
             return found
     return ""
 
@@ -152,16 +152,16 @@ def _terminfo(environ: Mapping[str, str], view: str) -> str:
     if not term or "/" in term or term.startswith("."):
         return ""
     below = f"{term[0]}/{term}"
-    if any(os.path.exists(f"{view}{folder}/{below}") for folder in ("/usr/share/terminfo", "/usr/lib/terminfo")):
+    if any(os.path.exists(f"{view}{directory}/{below}") for directory in ("/usr/share/terminfo", "/usr/lib/terminfo")):
         return ""
     own = environ.get("TERMINFO", "")
-    for folder in ([own] if own.startswith("/") else []) + list(_TERMINFO):
-        if os.path.isfile(f"{folder}/{below}"):
-            return os.path.realpath(f"{folder}/{below}")
+    for directory in ([own] if own.startswith("/") else []) + list(_TERMINFO):
+        if os.path.isfile(f"{directory}/{below}"):
+            return os.path.realpath(f"{directory}/{below}")
     return ""
 
 
-def _real(place: str) -> str:
+def _real(path: str) -> str:
     """Return the file that a path leads to, or "" if there is none."""
-    real = os.path.realpath(place)
+    real = os.path.realpath(path)
     return real if os.path.isfile(real) else ""

@@ -155,10 +155,10 @@ def _top(view: str, listing: Listing, holes: list[str]) -> Iterator[Mount]:
     """Yield the root's entries separately. Directories that contain a host path are split into their entries."""
     todo = [""]
     while todo:
-        folder = todo.pop()
-        for name, kind, target in listing(folder):
-            path = f"{folder}/{name}"
-            if folder == "" and name in (*_MADE, "etc"):
+        directory = todo.pop()
+        for name, kind, target in listing(directory):
+            path = f"{directory}/{name}"
+            if directory == "" and name in (*_MADE, "etc"):
                 continue
             if kind == "l":
                 yield Mount("--symlink", path, target)
@@ -219,10 +219,10 @@ def _small(options: ShellOptions, host: Host) -> Iterator[Mount]:
         yield Mount("--ro-bind", "/etc/ssl/certs/ca-certificates.crt", host.certificates)
     if host.runtime:
         yield Mount("--dir", host.runtime, mode="0700")
-    for place in host.sockets:
-        seen = _within(place, "/tmp") or _within(place, host.home)
-        if not seen and (_within(place, "/run/") or _sharable(place)):
-            yield Mount("--ro-bind-try", place, place, owned=True)
+    for path in host.sockets:
+        seen = _within(path, "/tmp") or _within(path, host.home)
+        if not seen and (_within(path, "/run/") or _sharable(path)):
+            yield Mount("--ro-bind-try", path, path, owned=True)
     if host.terminfo:
         term = host.terminfo.rpartition("/")[2]
         yield Mount("--ro-bind", f"/run/terminfo/{term[:1]}/{term}", host.terminfo)
@@ -241,11 +241,11 @@ def hides_root(path: str) -> bool:
     return path in ("/", *_TAKEN, "/usr/bin", "/usr/sbin", "/usr/lib")
 
 
-def _within(path: str, folder: str) -> bool:
-    """Return whether `path` is `folder` or below it. With a trailing slash in `folder`, only paths below match."""
-    if folder.endswith("/"):
-        return path.startswith(folder)
-    return path == folder or path.startswith(f"{folder}/")
+def _within(path: str, directory: str) -> bool:
+    """Return whether `path` is `directory` or below it. With a trailing slash, only paths below match."""
+    if directory.endswith("/"):
+        return path.startswith(directory)
+    return path == directory or path.startswith(f"{directory}/")
 
 
 # The environment.

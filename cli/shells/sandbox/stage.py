@@ -35,10 +35,10 @@ def staged(bwrap: str, plan: Plan, stage: str, wheel: Iterable[str], exists: Cal
     wheel: directories that bubblewrap needs if it comes from a Python package.
     """
     binds: dict[tuple[str, bool], Bind] = {}
-    for place in wheel:
-        binds[place, False] = Bind(place, f"{stage}/{os.path.basename(place)}", False)
-        if bwrap.startswith(f"{place}/"):
-            bwrap = f"{stage}/{os.path.basename(place)}{bwrap[len(place) :]}"
+    for path in wheel:
+        binds[path, False] = Bind(path, f"{stage}/{os.path.basename(path)}", False)
+        if bwrap.startswith(f"{path}/"):
+            bwrap = f"{stage}/{os.path.basename(path)}{bwrap[len(path) :]}"
 
     def moved(mount: Mount) -> Mount:
         if mount.how not in _BINDS or not mount.source or (mount.how.endswith("-try") and not exists(mount.source)):
@@ -55,7 +55,7 @@ def enter(bwrap: str, plan: Plan, uid: int) -> tuple[str, Plan]:
     """Create the stage and become `uid`. Return bubblewrap and the plan as seen from there. Raise SandboxError on
     failure.
     """
-    stage = next(place for place in _STAGES if os.path.isdir(place) and not os.path.islink(place))
+    stage = next(path for path in _STAGES if os.path.isdir(path) and not os.path.islink(path))
     made = staged(bwrap, plan, stage, map(os.fspath, wheel_of(Path(bwrap))), os.path.lexists)
     try:
         idmap.show(stage, made.binds, uid)

@@ -50,10 +50,10 @@ def running(
             one.wait(note)
         exports: dict[str, str] = {}
         for one in started:
-            exports |= {name: one.place(text) for name, text in one.service.exports.items()}
+            exports |= {name: one.expanded(text) for name, text in one.service.exports.items()}
         # The shell may not show these directories otherwise.
-        folders = (folder for one in started for folder in (os.fspath(one.data), one.short))
-        options = options._replace(share=(*options.share, *folders))
+        directories = (directory for one in started for directory in (os.fspath(one.data), one.short))
+        options = options._replace(share=(*options.share, *directories))
         yield options, exports
     finally:
         for one in reversed(started):
@@ -66,8 +66,8 @@ class _RunningService:
     def __init__(self, entry: CachedShell, service: Service) -> None:
         self.service = service
         project = ProjectDirectory(entry.project)
-        self.folder = Path(project.folder("services", service.name))
-        self.data, self.log = Path(project.folder("services", service.name, "data")), self.folder / "log"
+        self.folder = Path(project.create("services", service.name))
+        self.data, self.log = Path(project.create("services", service.name, "data")), self.folder / "log"
         self._turn = _open(self.folder / "turn")
         fcntl.flock(self._turn, fcntl.LOCK_EX)
         self.short = socket_folder(entry.project, service.name, os.fspath(self.folder / "run"))
@@ -77,7 +77,7 @@ class _RunningService:
         self._ready = ReadyShell(entry, inside, service.closure)
         self._users = _open(self.folder / "users")
 
-    def place(self, text: str) -> str:
+    def expanded(self, text: str) -> str:
         """Replace $DATA and $RUN in a text by the service's directories."""
         return text.replace("$DATA", os.fspath(self.data)).replace("$RUN", self.short)
 
@@ -111,7 +111,7 @@ class _RunningService:
             (self.folder / "pid").write_text(f"{command} {_started(command)}\n", "ascii")
 
     def _launching(self, script: str, init: bool = False) -> Launch:
-        env = {name: self.place(value) for name, value in self._ready.plan().env.items()}
+        env = {name: self.expanded(value) for name, value in self._ready.plan().env.items()}
         env |= {"DATA": os.fspath(self.data), "RUN": self.short}
         return self._ready.prepared(["/bin/sh", "-c", script, self.service.name], env, init)
 
@@ -204,8 +204,8 @@ def _other_than_root() -> str:
     return "service:1000" if os.getuid() == 0 else ""
 
 
-def _open(place: Path) -> int:
-    return os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def enter_with(entry: CachedShell, options: ShellOptions, note: Callable[[str], None], lease: int) -> int:

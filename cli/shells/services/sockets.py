@@ -28,23 +28,23 @@ def socket_folder(project: str, name: str, record: str) -> str:
     digest = blake3(os.fsencode(project) + b"\0" + name.encode()).hexdigest(6)
     runtime = _runtime()
     for above in ([f"{runtime}/fpack"] if runtime else []) + [f"{state_directory()}/run"]:
-        place = f"{above}/{digest}"
-        if len(os.fsencode(place)) <= MAX_FOLDER:
-            make_private_directory(place, "XDG_STATE_HOME", "the sockets of a service")
-            return place
+        path = f"{above}/{digest}"
+        if len(os.fsencode(path)) <= MAX_FOLDER:
+            make_private_directory(path, "XDG_STATE_HOME", "the sockets of a service")
+            return path
     return _recorded(record)
 
 
 def _recorded(record: str) -> str:
     try:
-        place = os.readlink(record)
-        if not danger(place):
-            return place
+        path = os.readlink(record)
+        if not danger(path):
+            return path
     except OSError:
         pass  # it was deleted with the last shell or by a reboot
-    place = tempfile.mkdtemp(prefix="fpack-", dir=_SHARED)
-    if why := danger(place):
-        os.rmdir(place)
+    path = tempfile.mkdtemp(prefix="fpack-", dir=_SHARED)
+    if why := danger(path):
+        os.rmdir(path)
         raise FpackError(
             "The directory for the sockets of a service is not safe",
             where=_SHARED,
@@ -53,16 +53,16 @@ def _recorded(record: str) -> str:
         )
     with contextlib.suppress(FileNotFoundError):
         os.unlink(record)
-    os.symlink(place, record)
-    return place
+    os.symlink(path, record)
+    return path
 
 
 def _runtime() -> str:
     """Return the user's runtime directory if it is private to the user, else ""."""
-    place = os.environ.get("XDG_RUNTIME_DIR", "").rstrip("/")
+    path = os.environ.get("XDG_RUNTIME_DIR", "").rstrip("/")
     try:
-        if place.startswith("/") and not danger(place) and not stat.S_IMODE(os.stat(place).st_mode) & 0o077:
-            return place
+        if path.startswith("/") and not danger(path) and not stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+            return path
     except OSError:
         pass
     return ""
