@@ -233,7 +233,7 @@ def _service(part: Mapping[str, Any], closure: Closure, real: Mapping[str, Store
 
 
 def _resolved(text: str, real: Mapping[str, StorePath]) -> str:
-    """A text with store paths in the place of what stood for them."""
+    """Replace placeholders in a text by store paths."""
     if "/fpack/store/" in text:
         for placeholder, path in real.items():
             text = text.replace(placeholder, str(path))

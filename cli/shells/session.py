@@ -26,7 +26,7 @@ class ReadyShell:
     """Everything that is needed to run commands in a shell."""
 
     def __init__(self, entry: CachedShell, options: ShellOptions, closure: Closure | None = None) -> None:
-        """closure: of a service, which has the machine's network; by default the entry's own."""
+        """Prepare a shell. closure: that of a service, which has the machine's network; by default the shell's own."""
         make_private_directory(entry.directory)
         self.entry = entry
         self.closure = closure or entry.closure

@@ -55,7 +55,7 @@ def command(folder: Path | None, listing: bool, as_json: bool) -> int:
 
 
 def directory(folder: Path | None) -> str:
-    """The directory that is meant, as it is called; UsageError where there is no project."""
+    """Return the real path of the named directory, or of the project here. Raise UsageError if there is no project."""
     from fpack.cli.errors import UsageError
     from fpack.cli.paths import PROJECT_FILE
     from fpack.cli.workspace.target import find_project
