@@ -95,7 +95,7 @@ BUILD = (
 )  # fmt: skip
 _PURE = Option("--pure", help="Start with a clean environment.")
 _NETWORK = Option("--network", kind=CHOICE, choices=("on", "off"), default="on",
-                  help="Allow network access, or turn it off.")  # fmt: skip
+                  help="Allow network access. Default: on.")  # fmt: skip
 RUN = (
     _PURE,
     Option("--container", help="Hide this machine's files, except the working directory."),

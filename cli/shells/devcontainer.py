@@ -36,8 +36,8 @@ def write(directory: Path, name: str, what: str) -> Path:
     path = directory / PLACE
     if path.exists():
         try:
-            before = json.loads(path.read_text("utf-8"))
-        except ValueError:
+            before = json.loads(read_bytes(path, _MAX_FILE))
+        except (OSError, ValueError, RecursionError):
             before = None
         if not isinstance(before, Mapping) or "fpack" not in before.get("customizations", {}):
             raise UsageError("devcontainer.json was not written by fpack", where=str(path), hint="move it away")

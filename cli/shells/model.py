@@ -10,8 +10,8 @@ class Closure(NamedTuple):
     """A built shell, independent of who enters it and from where.
 
     name: shown in the prompt. view: directory on disk whose entries become `/`. paths: (store path, its path on disk)
-    of everything in /fpack/store. search: directories for the front of PATH, separated by colons. hook: bash code.
-    files: texts of further files in /run/fpack, by path.
+    of everything in /fpack/store except symlinks. search: directories for the front of PATH, separated by colons.
+    hook: bash code. files: texts of further files in /run/fpack, by path. links: (store path, target) of symlinks.
     """
 
     name: str

@@ -18,12 +18,14 @@ Examples:
   fpack init                            write ./fpack.fp
   fpack init ../app --print             show what would be written""",
 )
-@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument(
+    "folder", required=False, metavar="[DIR]", type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
 @click.option("--print", "only_print", is_flag=True, help="Print the file and write nothing.")
 @click.option("--release", default="trixie", show_default=True, help="Debian release whose packages are used.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(folder: Path | None, only_print: bool, release: str, as_json: bool, **rest: Any) -> int:
-    """Inspect the project in FOLDER (by default here) and write an fpack.fp with its build, an image and a shell.
+    """Inspect the project in DIR (by default here) and write an fpack.fp with its build, an image and a shell.
 
     If there is no .gitignore, write one: ignored files are not part of the source.
     """

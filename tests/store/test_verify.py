@@ -124,7 +124,7 @@ def test_what_a_collection_deletes_meanwhile_is_no_damage(store: Store) -> None:
 
 
 def test_memory_for_digests_has_an_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "_REMEMBERED", 1)
+    monkeypatch.setattr(verify, "_MAX_CACHED", 1)
     for name in "abc":
         add(store, name, f"text of {name}")
     assert check(store).damaged == ()

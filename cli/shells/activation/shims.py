@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
-from fpack.builders.sandbox.isolation import filter_of
+from fpack.builders.sandbox.isolation import encode, filter_of
 from fpack.cli.shells.atomic_dir import atomic_directory
 from fpack.cli.shells.cache import CachedShell
 from fpack.cli.shells.model import ShellOptions

@@ -118,7 +118,8 @@ def plan(closure: Closure, options: ShellOptions, host: Host, listing: Listing, 
     small = list(_small(options, host))
     base = [*_top(closure.view, listing, [m.path for m in (*extra, *small)]), Mount("--ro-bind", "/etc", etc)]
     mounts = [*_temporary(options), *(Mount("--ro-bind", path, disk) for path, disk in closure.paths)]
-    if not closure.paths:
+    mounts += [Mount("--symlink", path, target) for path, target in closure.links]
+    if not closure.paths and not closure.links:
         mounts.append(Mount("--dir", "/fpack/store"))
     mounts += extra
     mounts += [*small, Mount("--ro-bind", OWN, own)]

@@ -95,7 +95,7 @@ def test_damage_is_found_and_mended(fpack: Fpack) -> None:
     done = fpack("doctor", "--store", status=1)
     assert "problem" in done.stdout.splitlines()[-1]
     contents = doctor(fpack, "--store", "--repair")["contents"]
-    assert set(states(contents)) == {WARNING} and "forgotten" in contents[-1]["text"]
+    assert set(states(contents)) == {WARNING} and "were removed" in contents[-1]["text"]
     (fpack.home / "hello.tar").unlink()
     assert fpack.pack("debian.trixie.hello")["digest"] == digest
     assert words.read_text() == good
@@ -181,7 +181,7 @@ def test_free_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (10**10, 10**6, [OK, OK]), (10**9, 10**6, [WARNING, OK]), (10**8, 10, [PROBLEM, WARNING]),
     ]:  # fmt: skip
         monkeypatch.setattr(machine.os, "statvfs", lambda place, f=free, i=inodes: statvfs(f, i))
-        assert [each.state for each in machine.room(tmp_path / "not" / "there")] == expected
+        assert [each.state for each in machine.free_space(tmp_path / "not" / "there")] == expected
 
 
 def test_file_systems(tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ def test_what_work_leaves_is_no_part_of_the_source(files: dict[str, str], left: 
     for name, content in files.items():
         (place / name).write_text(content)
     done = Fpack(tmp_path / "home")("init", cwd=place)
-    assert ".gitignore: what work leaves" in done.stdout
+    assert ".gitignore: ignored files" in done.stdout
     before = SourceTree().hash(place)
     for name in left:
         (place / name).parent.mkdir(parents=True, exist_ok=True)

@@ -118,7 +118,7 @@ def test_a_package_that_has_a_curated_image_points_to_it(tmp_path: Path) -> None
     archive.add("redis-server", files={"usr/bin/redis-server": file(b"a program", 0o755)})
     archive.publish()
     fpack = Fpack(tmp_path / "home", archive)
-    assert "fpack pack redis makes the curated image" in fpack("pack", "debian.trixie.redis-server").stderr
+    assert "fpack pack redis packs the curated image" in fpack("pack", "debian.trixie.redis-server").stderr
     assert "curated" not in fpack("pack", "debian.trixie.hello").stderr
 
 

@@ -271,7 +271,7 @@ def test_the_directory_of_a_shell_is_not_used_if_another_user_can_change_it(plac
     make_directories(str(place / "cache" / "shell"))
     make_private_directory(str(place / "cache" / "shell"))
     attack(place / "cache")
-    with pytest.raises(FpackError, match="to keep the shell"):
+    with pytest.raises(FpackError, match="directory for the shell"):
         make_private_directory(str(place / "cache" / "shell"))
 
 
@@ -302,6 +302,6 @@ def test_a_lock_of_ones_own_that_another_user_can_change_is_refused(
     make_directories(str(place / "state" / "fpack"))
     assert Workspace(SharedOptions()).lock_file == place / "state" / "fpack" / "fpack.lock"
     attack(place / "state")
-    with pytest.raises(FpackError, match="to keep your package lock"):
+    with pytest.raises(FpackError, match="directory for your package lock"):
         _ = Workspace(SharedOptions()).lock_file
     assert Workspace(SharedOptions(lock=place / "mine")).lock_file == place / "mine"
