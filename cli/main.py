@@ -43,7 +43,7 @@ def _group() -> click.Group:
 
         def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
             if args and args[0] not in VERBS:
-                from fpack.store.similar_names import did_you_mean
+                from fpack.store.errors import did_you_mean
 
                 from .errors import UsageError
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.payload import meta
 from fpack.builders.payload.globs import merged
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, did_you_mean
 
 _MAX_NAMES = 8  # packages to name in an error
 
@@ -161,8 +161,6 @@ def find(slices: Sequence[ImageSlice], wanted: str, disk: Mapping[str, Path]) ->
         raise NotInside(
             f"{wanted} is a directory", why=f"it holds files of {_some(below)}", hint="name a package or a file"
         )
-    from fpack.store.similar_names import did_you_mean
-
     raise NotInside(
         f"{wanted} is not in the image",
         why=f"none of the {len(names)} packages in the image has this name or contains it",

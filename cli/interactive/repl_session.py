@@ -22,7 +22,7 @@ from fpack.lang.spans import Call, Span
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import Node
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, did_you_mean
 
 NAME = "<input>"
 # File names of texts with 0, 1 or 2 lines inserted before the typed text.
@@ -251,8 +251,6 @@ def _offset(text: str, error: EvalError) -> int:
 
 def unknown(command: str, commands: dict[str, str]) -> Fault:
     """Return the error for an unknown command."""
-    from fpack.store.similar_names import did_you_mean
-
     return Fault(
         f"There is no command {quote(command)}", hint=did_you_mean(command, commands) or ":help lists all commands"
     )

@@ -10,6 +10,7 @@ import click
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
 from fpack.cli.ui.render import short
+from fpack.store.errors import did_you_mean
 
 _PACKAGES = "Update only this package, or the packages of this source package. May be repeated."
 
@@ -63,8 +64,6 @@ def _check(kind: str, name: str, known: Collection[str], path: str) -> None:
     """Raise UsageError if a lock has no release or package of this name: otherwise nothing would happen, silently."""
     if name in known:
         return
-    from fpack.store.similar_names import did_you_mean
-
     hint = did_you_mean(name, known, 3)
     if kind == "release" and known:
         hint = f"it has {', '.join(sorted(known))}"

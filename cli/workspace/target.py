@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.cli.paths import PROJECT_FILE
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, did_you_mean
 from fpack.store.files.owners import find_above
 
 
@@ -72,7 +72,6 @@ def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
 def unknown(target: Target, fields: Sequence[str], curated: Sequence[str]) -> UsageError:
     """Return the error for a bare name that neither the project's file (with `fields`) nor a curated package has."""
     from fpack.builders.debian.suites import RELEASES
-    from fpack.store.similar_names import did_you_mean
 
     text = target.text
     here = f"{PROJECT_FILE} has {', '.join(fields)}" if fields else f"there is no {PROJECT_FILE} here"
@@ -90,7 +89,6 @@ def unknown(target: Target, fields: Sequence[str], curated: Sequence[str]) -> Us
 def no_field(target: Target, fields: Sequence[str]) -> FpackError:
     """Return the error for a file that does not have the attribute that a target names."""
     from fpack.lang.errors import Fault
-    from fpack.store.similar_names import did_you_mean
 
     assert target.file is not None
     name = target.path[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fpack.store.similar_names import did_you_mean, similar
+from fpack.store.errors import did_you_mean, similar
 
 KNOWN = ("postgres", "python", "static", "run-options", "runs")
 
