@@ -73,7 +73,7 @@ def test_a_name_that_is_no_name_in_the_library(user: Person, tmp_path: Path, cal
     variables = '{ "A b" = "x" }'
     folder = user.project(tmp_path.name, f"it =\n  {call.replace('V', variables)}\n")
     text = user.fails("eval", "fpack.fp#it", cwd=folder)
-    assert '"A b" is not a valid variable name' in text and "fpack.fp:2:" in text
+    assert '"A b" cannot be the name of a variable' in text and "fpack.fp:2:" in text
 
 
 VALUES = ["$(touch pwned)", "`touch pwned`", "'; touch pwned; '", '"; touch pwned; "', "a\\\\'; touch pwned; '",
