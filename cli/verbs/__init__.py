@@ -32,6 +32,7 @@ VERBS = {
     "search": "Find packages by name and description.",
     "show": "Show details of a package or a container.",
     "log": "Show the log of a build.",
+    "config": "Show the settings and the source of each.",
     "doctor": "Check this machine, the mirrors and the store.",
     "completion": "Print a completion script for bash, zsh or fish.",
     "gc": "Delete unused paths from the store.",

@@ -144,7 +144,7 @@ def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> 
     directory = workspace.store.session.fresh()
     shown = reporter(workspace.options.verbose)
     try:
-        image = rebuild(part.reader(), directory, builders, Source, hand, shown, assemble, workspace.options.jobs)
+        image = rebuild(part.reader(), directory, builders, Source, hand, shown, assemble, workspace.jobs)
         compare(part.head, image, report)
     finally:
         shown.close()

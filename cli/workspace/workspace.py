@@ -195,7 +195,7 @@ class Workspace:
 
     @property
     def jobs(self) -> int:
-        """How many builds run at once; 0 for one on each processor."""
+        """The number of parallel builds; 0: one per core."""
         return self.options.jobs or JOBS.find()
 
     @cached_property
