@@ -58,7 +58,7 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("verb", "option", "words"), cases(), ids=lambda value: "" if isinstance(value, Option) else None
+    ("verb", "option", "words"), list(cases()), ids=lambda value: "" if isinstance(value, Option) else None
 )
 def test_both_parsers_read_an_option_alike(verb: str, option: Option, words: list[str]) -> None:
     found = parse([*words, "what"], TABLES[verb])
