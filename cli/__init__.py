@@ -1,1 +1,1 @@
-"""The command line: one file a verb."""
+"""The command line: `main` runs it; `verbs` has one file for each verb."""

@@ -1,4 +1,4 @@
-"""What was wrong with a call, in the same words and places as every other error."""
+"""Turn errors of the command line into errors of fpack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class UsageError(FpackError):
-    """The command line names something that there is not."""
+    """The command line is wrong, or names something that does not exist."""
 
     exit_code = 2
 
@@ -22,7 +22,7 @@ _MISSING = re.compile(r"Missing argument '\[?([A-Z_]+)[\].]*'\.?\Z")
 
 
 def explained(error: click.ClickException) -> UsageError:
-    """The error that click found in the words of a command, as one of fpack's."""
+    """Turn an error that click found in a command's words into a UsageError."""
     context = getattr(error, "ctx", None)
     message = error.format_message()
     if context is None:
@@ -31,9 +31,9 @@ def explained(error: click.ClickException) -> UsageError:
     usage = context.get_usage().removeprefix("Usage: ").replace("\n", " ")
     extra, missing = _EXTRA.match(message), _MISSING.match(message)
     if extra:
-        what = f"{path} has no use for {extra[1]!r}"
+        what = f"{path} does not take {extra[1]!r}"
     elif missing:
         what = f"{path} needs {missing[1]}"
     else:
         what = message
-    return UsageError(what, why=f"it is called as: {re.sub(r' +', ' ', usage)}", hint=f"{path} --help says more")
+    return UsageError(what, why=f"usage: {re.sub(r' +', ' ', usage)}", hint=f"see {path} --help")

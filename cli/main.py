@@ -1,4 +1,4 @@
-"""The program's entry: find the verb, run it, render what went wrong. Nothing that a verb does not need is imported."""
+"""Run the command line: find the verb, run it, and render its error. Import only what the verb needs."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from fpack.cli.version import VERSION
 if TYPE_CHECKING:
     import click
 
-COLLECT = (100_000, 20, 50)  # when the interpreter looks for cycles
+COLLECT = (100_000, 20, 50)  # thresholds of the cyclic garbage collector
 
 
 EXIT_CODES = """\b
 Exit codes:
-  0    done
-  1    a build failed, or something else did
-  2    the command was called in a wrong way
+  0    success
+  1    a build or another operation failed
+  2    the command line is wrong
   3    an expression could not be evaluated
-  4    a package, index or lock is not as it must be
-  5    the network or a mirror did not give what was asked for
-  6    nothing differs, but not all of it could be checked (verify)
+  4    a package, index or lock is invalid or missing
+  5    a download failed
+  6    no difference was found, but not everything could be checked (verify)
   130  interrupted"""
 
 
@@ -33,7 +33,7 @@ def _group() -> click.Group:
     import click
 
     class Verbs(click.Group):
-        """Commands that are imported when they are called; their help lines stand in `VERBS`."""
+        """The group of commands. A command is imported when it is called; `VERBS` holds the help lines."""
 
         def list_commands(self, ctx: click.Context) -> list[str]:
             return list(VERBS)
@@ -43,11 +43,12 @@ def _group() -> click.Group:
 
         def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
             if args and args[0] not in VERBS:
-                from difflib import get_close_matches
+                from fpack.store.errors import did_you_mean
 
-                near = get_close_matches(args[0], VERBS, 1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
+                from .errors import UsageError
+
+                hint = did_you_mean(args[0], VERBS) or "see fpack --help"
+                raise UsageError(f"There is no command {args[0]!r}", hint=hint)
             return super().resolve_command(ctx, args)
 
         def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -67,19 +68,19 @@ def _group() -> click.Group:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; the process's exit status."""
+    """Run one command. Return its exit status."""
     argv = sys.argv[1:] if argv is None else argv
     if argv == ["--version"]:
         print(f"fpack {VERSION}")
         return 0
     if argv[:1] == ["__complete"]:
-        from fpack.cli.completion.candidates import main as complete
+        from fpack.cli.completion.completer import main as complete
 
         return complete(argv[1:], VERBS, command_of)
     try:
         os.getcwd()
     except FileNotFoundError:
-        print("error: The working directory is gone\n  try:   cd to one that is there", file=sys.stderr)
+        print("error: The working directory no longer exists\n  try:   cd to another directory", file=sys.stderr)
         return 2
     if argv[:1] in (["shell"], ["run"]):
         from fpack.cli.shells.warm_start import main as enter
@@ -95,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
     from fpack.store.errors import FpackError
 
     for stream in (sys.stdout, sys.stderr):
-        # A name that is no text in the terminal's encoding is no reason to fail.
+        # A name that the terminal's encoding cannot represent must not cause an error.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -122,7 +123,7 @@ def main(argv: list[str] | None = None) -> int:
         print("Interrupted.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Whoever read our output has had enough.
+        # The reader of the output closed it, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except Exception as error:
@@ -132,8 +133,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run() -> None:
-    """The console script. Ends the process without the interpreter's slow farewell."""
-    # Imports make many objects and hardly a cycle: looking for some at every 700th is a tenth of a quick command.
+    """Run the console script. End the process without the interpreter's slow shutdown."""
+    # Imports create many objects and few cycles: the default threshold costs a tenth of a quick command's time.
     gc.set_threshold(*COLLECT)
     _open_standard_streams()
     try:
@@ -150,7 +151,7 @@ def run() -> None:
 
 
 def _open_standard_streams() -> None:
-    """What the caller closed leads nowhere: the first files that are opened would take its place."""
+    """Open closed standard streams on /dev/null: otherwise the first opened files would get their numbers."""
     for number in range(3):
         try:
             os.fstat(number)

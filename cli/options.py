@@ -1,20 +1,33 @@
-"""Options that several verbs share."""
+"""Add options to commands, and read the options that several verbs share."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+from fpack.cli.option_table import (
+    BUILDING,
+    CHOICE,
+    EVALUATING,
+    EXISTING,
+    FILE,
+    FLAG,
+    LOCKING,
+    NEW,
+    NUMBER,
+    SETTING,
+    Option,
+)  # fmt: skip
 from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE, Setting
 
 Command = Callable[..., Any]
 
 
-class Options(NamedTuple):
-    """What the shared options say."""
+class SharedOptions(NamedTuple):
+    """The values of the shared options."""
 
     lock: Path | None = None
     frozen: bool = False
@@ -33,68 +46,68 @@ class Options(NamedTuple):
     shell_on_failure: bool = False
 
 
-def _setting(setting: Setting[Any], metavar: str, text: str) -> Callable[[Command], Command]:
-    """Make the option of a setting. Its value is the text, and a wrong one is refused when it is parsed."""
+_SETTINGS: dict[str, Setting[Any]] = {setting.option: setting for setting in (EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE)}
+
+
+def from_table(options: Sequence[Option]) -> Callable[[Command], Command]:
+    """Return a decorator that adds options to a command."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = _click_option(option)(command)
+        return command
+
+    return decorate
+
+
+def _click_option(option: Option) -> Callable[[Command], Command]:
+    names = [*option.names, option.field]
+    if option.kind == FLAG:
+        return click.option(*names, is_flag=True, help=option.help)
+    attributes: dict[str, Any] = {"metavar": option.metavar, "help": option.help, "multiple": option.many}
+    if option.kind == CHOICE:
+        attributes["type"] = click.Choice(option.choices)
+    elif option.kind == NUMBER:
+        attributes["type"] = click.IntRange(option.least, option.most)
+    elif option.kind in (FILE, NEW):
+        attributes["type"] = click.Path(path_type=Path, dir_okay=option.kind == NEW)
+    elif option.kind == EXISTING:
+        attributes["type"] = click.Path(exists=True)
+    elif option.kind == SETTING:
+        attributes["callback"] = _check(_SETTINGS[option.names[0]])
+    if option.default is not None:
+        attributes["default"] = option.default
+    if option.bare:
+        attributes |= {"is_flag": False, "flag_value": option.bare}
+    return click.option(*names, **attributes)
+
+
+def _check(setting: Setting[Any]) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """Return the callback of a setting's option. The value stays a text; an invalid text is an error."""
 
     def check(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
         setting.find(value)
         return value
 
-    return click.option(setting.option, metavar=metavar, help=text, callback=check)
+    return check
 
 
-_EVALUATING: list[Callable[[Command], Command]] = [
-    _setting(EVAL_MEMORY, "SIZE", "Memory that evaluation may take, as in 8G; half of the machine's, if not given."),
-    _setting(EVAL_TIME, "SECONDS", "Processor time that evaluation may take; 300, if not given."),
-]
-_LOCKING: list[Callable[[Command], Command]] = [
-    click.option("--lock", type=click.Path(path_type=Path, dir_okay=False), help="Use this lock file."),
-    click.option("--frozen", is_flag=True, help="Fail rather than change the lock."),
-    click.option("--mirror", metavar="URL", help="Take Debian's files from here first."),
-    click.option("--accept-expired", is_flag=True, help="Accept an index that is past its expiry date."),
-    _setting(MAX_INDEX_AGE, "DAYS", "Accept an index without an expiry date for so long after it was signed."),
-    click.option("--arch", metavar="ARCH", help="Debian architecture to make things for, as in amd64 or arm64."),
-]
-_BUILDING = [
-    click.option("-j", "--jobs", type=click.IntRange(0, 512), default=0, help="Builds at once; 0: one a core."),
-    click.option("-k", "--keep-going", is_flag=True, help="Build what can be built after a failure."),
-    click.option("-v", "--verbose", is_flag=True, help="Show every step."),
-]
+evaluating = from_table(EVALUATING)  # for verbs that evaluate the language: its limits
+locking = from_table(LOCKING)  # for verbs that use the lock: also those of `evaluating`
+building = from_table(BUILDING)  # for verbs that build: also those of `locking`
 
 
-def evaluating(command: Command) -> Command:
-    """Options of verbs that read the language: what that may take."""
-    for option in reversed(_EVALUATING):
-        command = option(command)
-    return command
-
-
-def locking(command: Command) -> Command:
-    """Options of verbs that evaluate: which lock, which mirrors, and those of `evaluating`."""
-    command = evaluating(command)
-    for option in reversed(_LOCKING):
-        command = option(command)
-    return command
-
-
-def building(command: Command) -> Command:
-    """Options of verbs that build, those of `locking` included."""
-    for option in reversed(_BUILDING):
-        command = option(command)
-    return locking(command)
-
-
-def options(values: dict[str, Any]) -> Options:
-    """The shared options among a command's parameters, taken out of `values`."""
-    return Options(**{name: values.pop(name) for name in Options._fields if name in values})
+def options(values: dict[str, Any]) -> SharedOptions:
+    """Remove the shared options from a command's parameters, `values`, and return them."""
+    return SharedOptions(**{name: values.pop(name) for name in SharedOptions._fields if name in values})
 
 
 def print_json(value: object) -> None:
-    """One JSON object on standard output."""
+    """Print one JSON value on standard output."""
     import json
 
     text = json.dumps(value, indent=2, ensure_ascii=False)
     if not text.replace("\n", "").isprintable():
-        # As escapes, which say the same: a terminal would obey some of them.
+        # Escape control characters, which a terminal would interpret. The JSON value stays the same.
         text = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
     sys.stdout.write(text + "\n")

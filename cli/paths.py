@@ -1,7 +1,7 @@
-"""The names of a project's file and of fpack's own directories for a user, and how the latter are made safely.
+"""Name fpack's files and directories, and create its user directories safely.
 
-What lies in them is executed, sourced or connected to later. So each is the user's alone, and in a place where nobody
-else can put another.
+The content of these directories is executed, sourced or connected to later. So each belongs to the user alone, below
+directories in which nobody else can replace it.
 """
 
 from __future__ import annotations
@@ -19,47 +19,47 @@ PROJECT_FILE = "fpack.fp"
 
 
 def cache_home() -> str:
-    """Return the directory of things that can be made again: parsed indexes, compiled modules, prepared shells."""
+    """Return the directory of data that can be recreated: parsed indexes, compiled modules, prepared shells."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return f"{home}/fpack"
 
 
 def cache_directory() -> Path:
-    """Return the same as a path: pathlib is not imported by commands that need only the name."""
+    """Return `cache_home()` as a Path. Commands that need only the name do not import pathlib."""
     from pathlib import Path
 
     return Path(cache_home())
 
 
 def state_directory() -> str:
-    """Return the directory of a user's files that cannot be made again."""
-    # A relative one is to be ignored (XDG Base Directory Specification): it would lie in whatever project one is in.
+    """Return the directory of a user's data that cannot be recreated."""
+    # A relative path is ignored (XDG Base Directory Specification): it would depend on the working directory.
     home = os.environ.get("XDG_STATE_HOME", "")
     return f"{home if home.startswith('/') else os.path.expanduser('~/.local/state')}/fpack"
 
 
-def make_place(place: str, variable: str = "XDG_CACHE_HOME", what: str = "the shell") -> None:
-    """Make a directory of the user's own, if it is not there. FpackError if it cannot be, or is not safe to use.
+def make_private_directory(path: str, variable: str = "XDG_CACHE_HOME", what: str = "the shell") -> None:
+    """Make a directory for this user alone, unless it exists. Raise FpackError if it fails or is not safe.
 
-    variable: says where such directories are. what: is to be kept there.
+    variable: the variable that sets the parent directory. what: the data that the directory will hold.
     """
     try:
         try:
-            why = danger(place)
+            why = danger(path)
         except FileNotFoundError:
-            make_directories(place)
-            why = danger(place)
+            make_directories(path)
+            why = danger(path)
     except OSError as error:
         raise FpackError(
-            f"There is nowhere to keep {what}",
-            where=place,
+            f"The directory for {what} cannot be created",
+            where=path,
             why=error.strerror or str(error),
-            hint=f"set {variable} to a directory that can be written",
+            hint=f"set {variable} to a writable directory",
         ) from None
     if why:
         raise FpackError(
-            f"There is no safe place to keep {what}",
-            where=place,
-            why=f"{why}, and could so change what is run later",
+            f"The directory for {what} is not safe",
+            where=path,
+            why=f"{why}, and could change what fpack runs later",
             hint=f"set HOME, or {variable}, to a directory of your own, as sudo -H does",
         )

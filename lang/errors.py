@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fpack.store.errors import FpackError, one_line, printable
+from fpack.store.errors import FpackError, one_line, printable, similar
+from fpack.store.errors import did_you_mean as did_you_mean
 
 if TYPE_CHECKING:
     from .spans import Call, Other, Span
@@ -91,34 +92,13 @@ class Fault(FpackError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the name in `known` that is most similar to `name`, or ""."""
-    names = sorted(set(known))
-    plain = {_plain(n): n for n in reversed(names)}
-    if _plain(name) in plain:
-        return plain[_plain(name)]
-    letters = sorted(name)
-    for other in names:
-        if len(other) == len(name) and sorted(other) == letters:
-            return other
-    import difflib  # only on the way to an error message
-
-    found = difflib.get_close_matches(name, names[:20_000], 1, 0.65)
-    return found[0] if found else ""
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint with the most similar name, or ""."""
-    found = nearest(name, known)
-    return f"did you mean {quote(found)}?" if found else ""
+    """Return the one of `known` that resembles `name` most, or ""."""
+    return next(iter(similar(name, known)), "")
 
 
 def quote(name: str) -> str:
     """Quote a name or value for a message; shorten a long one."""
     return f"`{name}`" if len(name) <= 80 else f"`{name[:77]}...`"
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "-")
 
 
 def render(error: FpackError, color: bool = False) -> str:

@@ -1,1 +1,1 @@
-"""The store: trees, digests, store paths, derivations as data, the database, locks and garbage collection."""
+"""Store trees, derivations and build results on disk: digests, store paths, the database, locks, garbage collection."""

@@ -1,4 +1,7 @@
-"""Base 32 with an alphabet that spells few words (no e, o, u, t): 5 bits a character, most significant first."""
+"""Encode bytes in base 32, 5 bits a character, most significant bits first.
+
+The alphabet leaves out e, o, u and t, so that few words appear.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ def encode(data: bytes) -> str:
         raise ValueError("length is not a multiple of 5")
     pairs = _PAIRS
     if len(data) == 20:
-        # A hash of the store's, of which there are very many.
+        # Store hashes are encoded very often, so their length has a fast path.
         a, b, c, d, e, f, g, h = _TWENTY(data)
         return (
             f"{pairs[a >> 22]}{pairs[a >> 12 & 1023]}{pairs[a >> 2 & 1023]}{pairs[(a & 3) << 8 | b]}"
@@ -32,7 +35,7 @@ def encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """The bytes that `encode` made `text` from; ValueError for anything else."""
+    """Return the bytes that `encode` encoded as `text`. Raise ValueError for any other text."""
     if len(text) % 8:
         raise ValueError("length is not a multiple of 8")
     out = bytearray()

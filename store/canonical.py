@@ -1,7 +1,7 @@
-"""Canonical msgpack: for each value exactly one encoding, and a decoder that rejects every other.
+"""Encode values as canonical msgpack, where each value has exactly one encoding; the decoder rejects all others.
 
-Values are None, bool, int (-2^63 to 2^64-1), str, bytes, list or tuple, and dict with str keys. Maps are sorted by
-their keys' UTF-8 bytes, everything has its shortest form, there are no floats and no extension types.
+Values are None, bool, int (-2^63 to 2^64-1), str, bytes, list or tuple, and dict with str keys. Maps are sorted by the
+UTF-8 bytes of their keys, every value has its shortest form, and there are no floats and no extension types.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _order(value: Value, depth: int) -> Value:
     if kind is dict:
         for key in value:
             if key.__class__ is not str:
-                raise NotCanonical(f"A record has a key that is no string: {key!r}")
+                raise NotCanonical(f"A record has a key that is not a string: {key!r}")
         # Code points have the order of their UTF-8 bytes, and no key is there twice, so no values are compared.
         items = sorted(value.items())
         return {key: item if item.__class__ in _SIMPLE else _order(item, depth + 1) for key, item in items}
@@ -37,11 +37,11 @@ def _order(value: Value, depth: int) -> Value:
     raise NotCanonical(f"A {kind.__name__} has no canonical encoding")
 
 
-_KEPT = 1 << 20  # a packer keeps the buffer of its largest value
+_MAX_BUFFER = 1 << 20  # Code points sort like their UTF-8 bytes. Keys are unique, so sorting never compares values.
 
 
 class _Packer(local):
-    """One for each thread: making them takes longer than what they do."""
+    """A packer per thread: creating a packer takes longer than packing a value."""
 
     def __init__(self) -> None:
         self.pack = msgpack.Packer(use_bin_type=True).pack
@@ -51,26 +51,26 @@ _packer = _Packer()
 
 
 def encode(value: Value) -> bytes:
-    """The canonical encoding of `value`; NotCanonical if it has none."""
+    """Return the canonical encoding of `value`. Raise NotCanonical if it has none."""
     return encode_ordered(_order(value, 0))
 
 
 def encode_ordered(value: Value) -> bytes:
-    """The encoding of a value that is canonical already but for its integers' size and strings' characters.
+    """Encode a value whose dicts are sorted and whose classes are those that `decode` returns, or tuples.
 
-    Its classes are those that `decode` gives, or tuples, and its dicts are in order.
+    Raise NotCanonical for an integer out of range or a string that is not valid Unicode.
     """
     try:
         packed: bytes = _packer.pack(value)
     except (OverflowError, UnicodeEncodeError, ValueError) as error:
         raise NotCanonical("A value has no canonical encoding", why=str(error)) from None
-    if len(packed) > _KEPT:
+    if len(packed) > _MAX_BUFFER:
         _packer.__init__()  # type: ignore[misc]
     return packed
 
 
 def decode(data: bytes) -> Value:
-    """The value that `data` encodes; NotCanonical if `data` is anything but a canonical encoding."""
+    """Return the value that `data` encodes. Raise NotCanonical if `data` is not a canonical encoding."""
     try:
         value = msgpack.unpackb(data, raw=False, strict_map_key=True, use_list=True)
     except Exception as error:

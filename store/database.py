@@ -1,7 +1,7 @@
-"""The one SQLite database (WAL): which paths are valid, derivations, and what was made from what.
+"""The SQLite database of the store (WAL mode): valid paths, derivations, and which derivation produced which path.
 
-A path is valid when its row is committed, and its row is committed only after its tree is complete on disk. Readers
-never wait for writers.
+A path is valid if its row is committed. Its row is committed only after its tree is complete on disk. Readers never
+wait for writers.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ CREATE INDEX realisations_path ON realisations (path);
 CREATE INDEX outputs_path ON outputs (path);
 """
 _HASH = 20
-_AT_ONCE = 500  # values in a query; every SQLite takes 999
+_MAX_VALUES = 500  # values in one query; every SQLite version accepts 999
 
 
 class PathInfo(NamedTuple):
-    """A valid path: its tree's digest (32 bytes), its files' bytes, when it was registered (seconds), references."""
+    """A valid path: tree digest (32 bytes), total file size in bytes, registration time in seconds, references."""
 
     path: StorePath
     tree: bytes
@@ -47,28 +47,28 @@ class PathInfo(NamedTuple):
 
 
 class Database:
-    """A connection that threads share; each call is one step, `transaction` makes several one."""
+    """A database connection that threads share. Each call is atomic; `transaction` groups several calls."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, path: Path) -> None:
+        self.place = path
         self._lock = threading.RLock()
         try:
-            self._db = sqlite3.connect(place, timeout=60, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA synchronous = NORMAL")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 self._create()
             elif version != FORMAT:
                 raise StoreError(
-                    f"The store's database has format {version}, and this fpack knows format {FORMAT}",
-                    where=str(place),
-                    hint="use the fpack that made it, or another FPACK_ROOT",
+                    f"The store's database has format {version}, but this fpack needs format {FORMAT}",
+                    where=str(path),
+                    hint="use the fpack version that created it, or set FPACK_ROOT to another directory",
                 )
         except sqlite3.DatabaseError as error:
-            raise _damaged(place, error) from None
+            raise _damaged(path, error) from None
 
     def _create(self) -> None:
-        # SQLite does not wait by itself for another process that changes the mode at this moment.
+        # SQLite does not wait if another process changes the journal mode at the same time.
         for _ in range(200):
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
@@ -82,8 +82,9 @@ class Database:
                 self._db.execute(f"PRAGMA user_version = {FORMAT}")
 
     def settle(self, generation: int) -> None:
-        """Forget what derivations came to, for the builders of another generation noted it. Realisations stay: their
-        keys hold the builders' versions. generation: 31 bits.
+        """Delete the recorded outputs of derivations if builders of another generation recorded them.
+
+        Realisations stay, because their keys include the builders' versions. generation: 31 bits.
         """
         if self._rows("PRAGMA application_id") == [(generation,)]:
             return
@@ -97,7 +98,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One write transaction: all of it or nothing."""
+        """Run one write transaction: commit it at the end, or roll it back on an error."""
         with self._lock:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -121,33 +122,33 @@ class Database:
                 raise _damaged(self.place, error) from None
 
     def info(self, hash_: bytes) -> PathInfo | None:
-        """The row of a path, by its 20-byte hash; None if it is not valid."""
+        """Return the row of a path, by its 20-byte hash, or None if the path is not valid."""
         for row in self._rows("SELECT hash, name, tree, size, registered, refs FROM paths WHERE hash = ?", [hash_]):
             return _info(row)
         return None
 
     def trouble(self) -> str:
-        """What SQLite finds wrong with the file, or nothing."""
+        """Return the damage that SQLite finds in the database file, or an empty string."""
         found = str(self._rows("PRAGMA quick_check(1)")[0][0])
         return "" if found == "ok" else found
 
     def paths(self) -> list[PathInfo]:
-        """Every valid path."""
+        """Return every valid path."""
         return [_info(row) for row in self._rows("SELECT hash, name, tree, size, registered, refs FROM paths")]
 
     def built(self, output: Output) -> StorePath | None:
-        """What a derivation's output is, if it is known and still valid: the one-step lookup."""
+        """Return the path of a derivation's output, or None if it is not known or no longer valid."""
         query = "SELECT hash, name FROM outputs o JOIN paths p ON hash = o.path WHERE derivation = ? AND output = ?"
         for hash_, name in self._rows(query, output):
             return _path(hash_, name)
         return None
 
     def built_all(self, outputs: Iterable[Output]) -> dict[Output, StorePath]:
-        """As `built`, of any number of outputs; those that are not known are not in it."""
+        """Return the paths of those of `outputs` that are known and valid, as `built` does, in few queries."""
         found = {}
         digests = sorted({output.derivation for output in outputs})
-        for at in range(0, len(digests), _AT_ONCE):
-            some = digests[at : at + _AT_ONCE]
+        for at in range(0, len(digests), _MAX_VALUES):
+            some = digests[at : at + _MAX_VALUES]
             query = (
                 "SELECT derivation, output, hash, name FROM outputs o JOIN paths p ON hash = o.path "
                 f"WHERE derivation IN ({', '.join('?' * len(some))})"
@@ -158,19 +159,19 @@ class Database:
         return found
 
     def realised(self, key: bytes, output: str) -> StorePath | None:
-        """What the resolved derivation of this key came out as, if it is known and still valid."""
+        """Return the output path of the resolved derivation with this key, or None if it is unknown or invalid."""
         query = "SELECT hash, name FROM realisations r JOIN paths p ON hash = r.path WHERE key = ? AND output = ?"
         for hash_, name in self._rows(query, [key, output]):
             return _path(hash_, name)
         return None
 
     def made_by(self, path: StorePath) -> list[bytes]:
-        """The digests of the derivations that came out as a path, the last one first."""
+        """Return the digests of the derivations that produced a path, the latest first."""
         rows = self._rows("SELECT derivation FROM outputs WHERE path = ? ORDER BY id DESC", [base32.decode(path.hash)])
         return [row[0] for row in rows if isinstance(row[0], bytes)]
 
     def built_derivations(self) -> Iterator[tuple[bytes, bytes]]:
-        """(digest, encoding) of each derivation that has an output, those that were built first before others."""
+        """Yield (digest, encoding) of each derivation that has a valid output, in the order of their builds."""
         query = (
             "SELECT DISTINCT d.digest, d.body FROM outputs o JOIN derivations d ON d.digest = o.derivation "
             "JOIN paths p ON p.hash = o.path ORDER BY o.id"
@@ -180,19 +181,19 @@ class Database:
             yield digest, body
 
     def derivation(self, digest: bytes) -> bytes | None:
-        """The encoded derivation with this digest."""
+        """Return the encoded derivation with this digest, or None."""
         for (body,) in self._rows("SELECT body FROM derivations WHERE digest = ?", [digest]):
             assert isinstance(body, bytes)
             return body
         return None
 
     def add_derivations(self, bodies: Mapping[bytes, bytes]) -> None:
-        """Write encoded derivations by digest, in one transaction."""
+        """Write encoded derivations, by digest, in one transaction."""
         with self.transaction() as db:
             db.executemany("INSERT OR IGNORE INTO derivations (digest, body) VALUES (?, ?)", bodies.items())
 
     def keep(self, session: str, paths: Iterable[StorePath]) -> bool:
-        """Make paths roots for as long as the session lives; False, and nothing done, if one is not valid any more."""
+        """Make paths temporary roots of a session. Return False, and change nothing, if one is not valid any more."""
         hashes = [base32.decode(p.hash) for p in paths]
         with self.transaction() as db:
             for hash_ in hashes:
@@ -204,7 +205,7 @@ class Database:
 
 
 def insert_path(db: sqlite3.Connection, path: StorePath, tree: bytes, size: int, now: int, refs: list[bytes]) -> None:
-    """Within a transaction: make a path valid."""
+    """Make a path valid, within a transaction."""
     db.execute(
         "INSERT OR IGNORE INTO paths (hash, name, tree, size, registered, refs) VALUES (?, ?, ?, ?, ?, ?)",
         (base32.decode(path.hash), path.name, tree, size, now, b"".join(sorted(refs))),
@@ -212,7 +213,7 @@ def insert_path(db: sqlite3.Connection, path: StorePath, tree: bytes, size: int,
 
 
 def insert_realisation(db: sqlite3.Connection, key: bytes, output: Output, path: StorePath) -> None:
-    """Within a transaction: what a resolved derivation, and the derivation it came from, came out as."""
+    """Record a path as the output of a resolved derivation and of its original derivation, within a transaction."""
     hash_ = base32.decode(path.hash)
     db.execute("INSERT OR REPLACE INTO realisations (key, output, path) VALUES (?, ?, ?)", (key, output.name, hash_))
     db.execute("INSERT OR REPLACE INTO outputs (derivation, output, path) VALUES (?, ?, ?)", (*output, hash_))
@@ -230,12 +231,16 @@ def _info(row: tuple[object, ...]) -> PathInfo:
     return PathInfo(_path(hash_, name), tree, size, registered, parts)
 
 
-def _damaged(place: Path, error: sqlite3.Error) -> StoreError:
+def _damaged(path: Path, error: sqlite3.Error) -> StoreError:
     text = str(error)
     if "full" in text:
-        return StoreError("The disk is full", where=str(place), hint="free some room, or run fpack gc, and try again")
+        return StoreError(
+            "The disk is full", where=str(path), hint="free some disk space, or run fpack gc, and try again"
+        )
     if "locked" in text:
-        return StoreError("The store's database is busy", where=str(place), hint="wait for the other fpack, try again")
+        return StoreError("The store's database is busy", where=str(path), hint="wait for the other fpack to end")
     if "readonly" in text or "unable to open" in text:
-        return StoreError("The store's database cannot be written", where=str(place), why=text, hint="check its owner")
-    return StoreError("The store's database is damaged", where=str(place), why=text, hint="move it away and start anew")
+        return StoreError("The store's database cannot be written", where=str(path), why=text, hint="check its owner")
+    return StoreError(
+        "The store's database is damaged", where=str(path), why=text, hint="move the store away, then retry"
+    )

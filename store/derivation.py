@@ -1,8 +1,9 @@
-"""Derivations as data: pure descriptions of one build.
+"""Derivations as data: a derivation is a pure description of one build.
 
-A derivation's strings may hold placeholders, `/fpack/store/<hash of (derivation, output)>-<name>`, for outputs of its
-inputs that are not built yet. Resolving replaces them by the store paths that were built. Candidates are inputs that
-a builder may ask for while it runs; they are never replaced, and count in the key by their derivation's digest.
+The strings of a derivation may hold placeholders, `/fpack/store/<hash of (derivation, output)>-<name>`, for outputs of
+its inputs that are not built yet. Resolving a derivation replaces the placeholders by the store paths of the built
+outputs. Candidates are inputs that a builder may request while it runs. They are never replaced, and enter the key by
+the digest of their derivation.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .errors import InvalidName, NotCanonical
 from .path import HASH_BYTES, STORE, StorePath, check_name
 
 FORMAT = 1
-_ARGS = canonical.encode({"args": 0, **dict.fromkeys("bcdefg", 0)})[:6]  # the begin of a map of seven fields
+_ARGS = canonical.encode({"args": 0, **dict.fromkeys("bcdefg", 0)})[:6]  # the first bytes of a map of seven fields
 _INPUTS, _KIND, _NAME = (canonical.encode(key) for key in ("inputs", "kind", "name"))
 _LENGTHS = [canonical.encode([0] * n)[:1] for n in range(16)]
 _OUT = ["out"]
@@ -32,9 +33,10 @@ class Output(NamedTuple):
 
 
 class Derivation(NamedTuple):
-    """kind: the builder's. name: a store name. args: what the builder takes, canonical values.
+    """A description of one build.
 
-    inputs: the outputs whose placeholders stand in args. candidates: outputs that the builder may ask for.
+    kind: the builder. name: a store name. args: the builder's arguments, canonical values. inputs: the outputs whose
+    placeholders occur in args. candidates: outputs that the builder may request.
     """
 
     kind: str
@@ -45,7 +47,7 @@ class Derivation(NamedTuple):
     outputs: tuple[str, ...] = ("out",)
 
     def encode(self) -> bytes:
-        """The canonical encoding."""
+        """Return the canonical encoding."""
         return canonical.encode(
             {
                 "format": FORMAT,
@@ -60,7 +62,7 @@ class Derivation(NamedTuple):
 
 
 def pack_output(digest: bytes, name: str) -> bytes:
-    """The encoding of an input, for `encode_packed`."""
+    """Encode an input, for `encode_packed`."""
     packed = _outputs.get(name)
     if packed is None:
         packed = _outputs[name] = canonical.encode(name)
@@ -70,10 +72,10 @@ def pack_output(digest: bytes, name: str) -> bytes:
 def encode_packed(
     kind: str, name: str, args: bytes, inputs: list[bytes], candidates: list[Output], outputs: list[str]
 ) -> bytes:
-    """The encoding of a derivation whose arguments are encoded already, and whose name was checked.
+    """Return the encoding of a derivation whose arguments are encoded and whose name is checked.
 
-    inputs: each one packed, in the order of the outputs. It is the one of `Derivation(...).encode()`, found in a
-    fraction of the time.
+    inputs: packed by `pack_output`, sorted by output. The result equals `Derivation(...).encode()`, in a fraction of
+    the time.
     """
     count = len(inputs)
     length = _LENGTHS[count] if count < 16 else canonical.encode([0] * count)[:-count]
@@ -85,7 +87,7 @@ def encode_packed(
 
 
 def _around_inputs(candidates: list[Output], outputs: list[str]) -> tuple[bytes, bytes]:
-    """What stands before and after a derivation's inputs, kind and name."""
+    """Return the encoded fields before a derivation's inputs, and those after its kind and name."""
     chosen = canonical.encode([list(c) for c in sorted(set(candidates))])
     before = b"".join(
         (canonical.encode("candidates"), chosen, canonical.encode("format"), canonical.encode(FORMAT), _INPUTS)
@@ -94,15 +96,15 @@ def _around_inputs(candidates: list[Output], outputs: list[str]) -> tuple[bytes,
 
 
 def digest(body: bytes) -> bytes:
-    """The 20-byte digest that names an encoded derivation."""
+    """Return the 20-byte digest that names an encoded derivation."""
     return blake3(body).digest(HASH_BYTES)
 
 
 def decode(body: bytes) -> Derivation:
-    """The derivation that `body` encodes; NotCanonical for anything else."""
+    """Return the derivation that `body` encodes. Raise NotCanonical for any other bytes."""
     value = canonical.decode(body)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise NotCanonical("Bytes are not a derivation of a format that this fpack knows")
+        raise NotCanonical("Bytes are not a derivation, or have a format that this fpack does not support")
     try:
         name, outputs = check_name(value["name"]), tuple(value["outputs"])
         if not outputs or len(set(outputs)) < len(outputs) or any(each.__class__ is not str for each in outputs):
@@ -122,27 +124,27 @@ def decode(body: bytes) -> Derivation:
 
 
 def output_name(name: str, output: str) -> str:
-    """The store name of an output: the derivation's for `out`, with `-<output>` after it for the others."""
+    """Return the store name of an output: the derivation's name for `out`, else the name with `-<output>` appended."""
     return name if output == "out" else f"{name}-{output}"
 
 
 _PLAIN = _around_inputs([], _OUT)
 _kinds: dict[str, bytes] = {}
 _outputs: dict[str, bytes] = {}
-_PAIR = canonical.encode([bytes(HASH_BYTES), 0])[: -HASH_BYTES - 1]  # what stands before an input's digest
+_PAIR = canonical.encode([bytes(HASH_BYTES), 0])[: -HASH_BYTES - 1]  # the bytes before an input's digest
 _around: dict[str, tuple[bytes, bytes]] = {}
 
 
 def placeholder(drv: bytes, name: str, output: str = "out") -> StorePath:
-    """What stands for an output that is not built yet. drv: the derivation's digest, name: its name."""
+    """Return the placeholder of an output that is not built yet. drv: digest of the derivation. name: its name."""
     return StorePath(placeholder_hash(drv, output), output_name(name, output))
 
 
 def placeholder_hash(drv: bytes, output: str = "out") -> str:
-    """The hash of a placeholder. drv: the derivation's digest."""
+    """Return the hash of a placeholder. drv: digest of the derivation."""
     around = _around.get(output)
     if around is None:
-        # Around the digest all is the same each time.
+        # The encoded bytes around the digest never change.
         sample = bytes(HASH_BYTES)
         before, _, after = canonical.encode(["fpack placeholder 1", sample, output]).partition(sample)
         around = _around[output] = before, after
@@ -150,7 +152,7 @@ def placeholder_hash(drv: bytes, output: str = "out") -> str:
 
 
 def replace(value: Value, paths: Mapping[str, str]) -> Value:
-    """`value` with each 32-character hash that is a key of `paths` replaced, in every string of it."""
+    """Replace, in every string of `value`, each 32-character hash that is a key of `paths`."""
     if value.__class__ is str:
         if STORE in value:
             for old, new in paths.items():
@@ -165,7 +167,10 @@ def replace(value: Value, paths: Mapping[str, str]) -> Value:
 
 
 def resolve(drv: Derivation, built: Mapping[Output, tuple[StorePath, StorePath]]) -> Derivation:
-    """The resolved derivation: inputs become store paths in `args`. built: (placeholder, store path) an input."""
+    """Return the derivation with the inputs' placeholders replaced by store paths.
+
+    built: (placeholder, store path) for each input.
+    """
     if not drv.inputs:
         return drv
     paths = {old.hash: new.hash for old, new in (built[i] for i in drv.inputs)}

@@ -1,16 +1,20 @@
-"""The one base of every error that a user may see.
+"""Errors that a user may see, and the hints in them.
 
-An error carries data: what went wrong, where, why, and what to do about it. It becomes text once, in `cli`.
+An error carries data: what went wrong, where, why, and what to do about it. `cli` renders it as text.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+_MAX_NAMES = 20_000  # comparing more takes too long
+
 
 class FpackError(Exception):
-    """Something that the user, or the world, did wrong; never a fault of fpack's own.
+    """A mistake of the user or a failure of the environment, never a bug of fpack.
 
-    what: one sentence. where: the file, URL, package or path concerned. why: the cause, in detail.
-    hint: what to do. exit_code: the process's exit status when the error ends it.
+    what: one sentence. where: the file, URL, package or path concerned. why: the cause, in detail. hint: what to do.
+    exit_code: the exit status of the process if the error ends it.
     """
 
     exit_code = 1
@@ -27,15 +31,43 @@ class FpackError(Exception):
 
 
 def printable(text: str) -> str:
-    """`text` with a question mark for what a terminal would obey rather than show: all messages hold others' words."""
+    """Replace control characters by question marks, except newline and tab: messages quote text of others."""
     return text if text.isprintable() else "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
 
 
 def one_line(text: str) -> str:
-    """`text` as one line, with escapes for what a terminal would obey and for line breaks: for the name of a file."""
+    """Escape control characters and line breaks, so that `text` (a file name, for example) prints on one line."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def similar(name: str, known: Iterable[str], count: int = 1, cutoff: float = 0.65) -> list[str]:
+    """Return at most `count` of `known` that resemble `name`, the most likely first.
+
+    A name that differs only in case and in `_` or `-` comes first, then one with the same letters in another order.
+    cutoff: the least similarity, as of difflib.
+    """
+    names = sorted(set(known))
+    same = [other for other in names if _plain(other) == _plain(name)]
+    letters = sorted(name)
+    swapped = [other for other in names if len(other) == len(name) and sorted(other) == letters]
+    found = [*same, *swapped]
+    if len(found) < count:
+        import difflib  # only for an error message
+
+        found += difflib.get_close_matches(name, names[:_MAX_NAMES], count, cutoff)
+    return list(dict.fromkeys(found))[:count]
+
+
+def did_you_mean(name: str, known: Iterable[str], count: int = 1, cutoff: float = 0.65) -> str:
+    """Return a hint that names similar names, or an empty string."""
+    found = similar(name, known, count, cutoff)
+    return f"did you mean {' or '.join(f'`{other}`' for other in found)}?" if found else ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-")
 
 
 class InvalidName(FpackError):
@@ -43,12 +75,12 @@ class InvalidName(FpackError):
 
 
 class NotCanonical(FpackError):
-    """Bytes that are not the one canonical encoding of a value."""
+    """Bytes that are not the canonical encoding of a value."""
 
 
 class StoreError(FpackError):
-    """The store cannot do what was asked: damage, no room, no permission."""
+    """The store cannot do an operation: it is damaged, full, or not permitted."""
 
 
 class BadTree(FpackError):
-    """A tree that the store refuses: an unsafe path, a name or a target that is too long, a clash."""
+    """A tree that the store rejects: an unsafe path, a name or target that is too long, or a conflict."""

@@ -1,8 +1,9 @@
-"""Garbage collection: delete what no root needs, beside running builds, and never what they use.
+"""Collect garbage: delete what no root needs, while builds run, and never what a build uses.
 
-Roots are results (`roots/` holds links to the links that users have) and what live processes said that they use. The
-rows of the dead go in the transaction that found them dead, so a process either said in time that it uses a path, or
-finds it invalid and makes it again. Only then do trees go, each under the lock that registration takes.
+Roots are results (`roots/` holds links to the users' result links) and the temporary roots of live processes. The
+transaction that finds dead paths also deletes their rows. So a process either registers a path as a temporary root in
+time, or finds it invalid and builds it again. Trees are deleted after that, each under the lock that registration
+takes.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from .path import StorePath, parse
 from .store import Store, sweep
 
 
-class Collected(NamedTuple):
-    """What a collection did, or would do: paths deleted and kept, and bytes of files freed."""
+class GcResult(NamedTuple):
+    """The result of a collection, or of a dry run: deleted paths, number of kept paths, bytes of files freed."""
 
     deleted: tuple[StorePath, ...]
     kept: int
@@ -34,11 +35,11 @@ class Collected(NamedTuple):
 
 
 def add_root(store: Store, link: Path, target: Path) -> None:
-    """Make `link` a symlink to `target`, something in the store, and a root for as long as it points there."""
+    """Make `link` a symlink to `target`, a path in the store, and a root for as long as it points there."""
     link = link.absolute()
     name = blake2b(os.fsencode(link), digest_size=16).hexdigest()
     with contextlib.suppress(OSError):
-        # Left alone where it is so already: a directory that a source is made of stays as it is.
+        # An unchanged link is not written again: writing would change the mtime of its directory.
         if os.readlink(link) == os.fspath(target) and os.readlink(store.root / "roots" / name) == os.fspath(link):
             return
     temporary = link.with_name(f".{link.name}.{os.urandom(4).hex()}")
@@ -50,7 +51,7 @@ def add_root(store: Store, link: Path, target: Path) -> None:
 
 
 def roots(store: Store) -> dict[str, StorePath]:
-    """Each link that keeps a path, and the path. Links of ours whose link is gone are deleted."""
+    """Return the path that each root link keeps. Delete entries of `roots/` whose link is gone."""
     found: dict[str, StorePath] = {}
     prefix = f"{store.root}/store/"
     for entry in sorted((store.root / "roots").iterdir()):
@@ -69,7 +70,7 @@ def roots(store: Store) -> dict[str, StorePath]:
 
 
 def live(infos: Iterable[PathInfo], kept: Iterable[bytes]) -> set[bytes]:
-    """The hashes that `kept` ones need, transitively. A pure function of the rows."""
+    """Return the hashes that `kept` needs, transitively. This is a pure function of the rows."""
     references = {base32.decode(info.path.hash): info.references for info in infos}
     seen: set[bytes] = set()
     todo = [hash_ for hash_ in kept if hash_ in references]
@@ -81,28 +82,28 @@ def live(infos: Iterable[PathInfo], kept: Iterable[bytes]) -> set[bytes]:
     return seen
 
 
-def collect(store: Store, *, dry_run: bool = False, older_than: float = 0) -> Collected:
+def collect(store: Store, *, dry_run: bool = False, older_than: float = 0) -> GcResult:
     """Delete every path that no root needs and that was registered more than `older_than` seconds ago."""
     sweep(store)
     with FileLock(store.root / "locks" / "gc"):
         leases.sweep(store)
         dead, kept = _forget(store, dry_run, older_than)
         if dry_run:
-            return Collected(tuple(i.path for i in dead), kept, sum(i.size for i in dead))
+            return GcResult(tuple(i.path for i in dead), kept, sum(i.size for i in dead))
         _delete_trees(store)
         _delete_views(store)
         freed = 0
-        for place, size in store.pool.unused():
+        for path, size in store.pool.unused():
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(place)
+                os.unlink(path)
                 freed += size
         _delete_old(store.root / "partial", time.time() - 7 * 86400)
         _delete_old(store.root / "logs", time.time() - 30 * 86400)
-    return Collected(tuple(i.path for i in dead), kept, freed)
+    return GcResult(tuple(i.path for i in dead), kept, freed)
 
 
 def _forget(store: Store, dry_run: bool, older_than: float) -> tuple[list[PathInfo], int]:
-    """Delete the rows of the dead; the dead, and how many paths live."""
+    """Delete the rows of dead paths. Return the dead paths and the number of live ones."""
     limit = time.time() - older_than
     with store.database.transaction() as db:
         infos = store.database.paths()
@@ -122,7 +123,7 @@ def _forget(store: Store, dry_run: bool, older_than: float) -> tuple[list[PathIn
 
 
 def _delete_trees(store: Store) -> None:
-    """Delete what lies in the store and is not valid, and the trash. The bytes are freed with the pool's files."""
+    """Delete trees that are not valid, and the trash. Deleting the pool's files frees the bytes."""
     for entry in os.scandir(store.root / "store"):
         try:
             path = parse(entry.name)
@@ -139,29 +140,29 @@ def _delete_trees(store: Store) -> None:
 
 
 def _delete_views(store: Store) -> None:
-    """Delete what was made on disk from paths that are not valid any more: views/LAYOUT/PATH, and views/PATH of old."""
-    for folder in (store.root / "views", *_directories(store.root / "views")):
-        for place in _directories(folder):
+    """Delete views of paths that are not valid any more: views/LAYOUT/PATH, and views/PATH of former versions."""
+    for directory in (store.root / "views", *_directories(store.root / "views")):
+        for path in _directories(directory):
             try:
-                valid = store.info(parse(place.name)) is not None
+                valid = store.info(parse(path.name)) is not None
             except InvalidName:
-                valid = folder.name == "views" and any(place.iterdir())
+                valid = directory.name == "views" and any(path.iterdir())
             if not valid:
-                # Under another name at once, so that nobody takes half of one for a whole.
+                # Rename it first, so that no process uses a partly deleted view.
                 doomed = store.root / "trash" / os.urandom(8).hex()
                 with contextlib.suppress(FileNotFoundError):
-                    os.rename(place, doomed)
+                    os.rename(path, doomed)
                     remove_tree(doomed)
 
 
-def _directories(folder: Path) -> list[Path]:
+def _directories(directory: Path) -> list[Path]:
     try:
-        return sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
+        return sorted(Path(entry.path) for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False))
     except FileNotFoundError:
         return []
 
 
-def _delete_old(folder: Path, before: float) -> None:
-    for entry in os.scandir(folder):
+def _delete_old(directory: Path, before: float) -> None:
+    for entry in os.scandir(directory):
         if entry.stat(follow_symlinks=False).st_mtime < before:
             remove_tree(Path(entry.path))

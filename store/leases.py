@@ -1,8 +1,8 @@
-"""Leases: what keeps paths alive for as long as any of several processes works with them, at the cost of one lock.
+"""Keep paths alive for as long as any of several processes works with them, at the cost of one file lock.
 
-A lease is a file below `locks/` that its holders lock for sharing, and rows of temporary roots by its name. Who takes
-one that exists needs no database. Who collects garbage tries to lock the file for itself: that succeeds only when
-nobody holds the lease, which is then over.
+A lease is a file below `locks/` that its holders lock for sharing, and rows of temporary roots under its name. A
+process that takes an existing lease needs no database. The garbage collector tries to lock the file exclusively, which
+succeeds only if nobody holds the lease; then the lease is over.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PREFIX = "lease-"
 
 
 def take(root: Path | str, name: str) -> int | None:
-    """Hold a lease that was begun and is not over; the open file whose closing ends the hold, or None."""
+    """Hold an existing lease. Return a descriptor whose closing ends the hold, or None if there is no such lease."""
     try:
         fd = os.open(f"{root}/locks/{_PREFIX}{name}", os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -32,10 +32,10 @@ def take(root: Path | str, name: str) -> int | None:
 
 
 def begin(store: Store, name: str, paths: Iterable[StorePath]) -> int | None:
-    """Hold a lease on `paths`, making it if need be; None if one of them is not valid any more."""
-    place = f"{store.root}/locks/{_PREFIX}{name}"
+    """Hold a lease on `paths`, creating it if needed. Return a descriptor, or None if a path is not valid any more."""
+    path = f"{store.root}/locks/{_PREFIX}{name}"
     while True:
-        fd = _held(os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), place)
+        fd = _held(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), path)
         if fd is not None:
             break
     if store.database.keep(_PREFIX + name, paths):
@@ -46,17 +46,17 @@ def begin(store: Store, name: str, paths: Iterable[StorePath]) -> int | None:
 
 @contextlib.contextmanager
 def alone(root: Path | str, name: str) -> Iterator[bool]:
-    """Hold a lease, which need not have begun, with nobody else; False if somebody holds it. Who takes it waits."""
-    place = f"{root}/locks/{_PREFIX}{name}"
+    """Hold a lease, which need not exist, exclusively. Yield False if somebody holds it. Others that take it wait."""
+    path = f"{root}/locks/{_PREFIX}{name}"
     made = False
     try:
-        fd = os.open(place, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         try:
-            fd = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             made = True
         except OSError:
-            yield False  # somebody was first, or the store is not this user's
+            yield False  # another process was first, or the store belongs to another user
             return
     try:
         try:
@@ -68,30 +68,30 @@ def alone(root: Path | str, name: str) -> Iterator[bool]:
             yield True
     finally:
         if made:
-            os.unlink(place)  # it has begun for nobody, and would keep nothing
+            os.unlink(path)  # the lease has no roots, so it would keep nothing
         os.close(fd)
 
 
 def sweep(store: Store) -> None:
     """End the leases that nobody holds."""
-    for place in sorted((store.root / "locks").glob(f"{_PREFIX}*")):
-        fd = os.open(place, os.O_RDWR | os.O_CLOEXEC)
+    for path in sorted((store.root / "locks").glob(f"{_PREFIX}*")):
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
             continue
         with store.database.transaction() as db:
-            db.execute("DELETE FROM temporary_roots WHERE session = ?", [place.name])
-        os.unlink(place)
+            db.execute("DELETE FROM temporary_roots WHERE session = ?", [path.name])
+        os.unlink(path)
         os.close(fd)
 
 
-def _held(fd: int, place: str) -> int | None:
-    """Lock an open file for sharing; None, and it is closed, if it is not the file at `place` any more."""
+def _held(fd: int, path: str) -> int | None:
+    """Lock an open file for sharing. Close it and return None if it is no longer the file at `path`."""
     try:
         fcntl.flock(fd, fcntl.LOCK_SH)
-        held, there = os.fstat(fd), os.stat(place)
+        held, there = os.fstat(fd), os.stat(path)
         if (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino):
             return fd
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Locks between processes: flock on files below `locks/`, freed by the kernel when their holder dies."""
+"""Lock files below `locks/` between processes with flock. The kernel frees a lock when its holder dies."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from pathlib import Path
 class FileLock:
     """An exclusive lock on one file, held from `acquire` or `try_acquire` to `release`.
 
-    The file is removed on release where `transient`, so that names do not pile up; a waiter that got the lock on a
-    removed file notices and tries again.
+    transient: the file is deleted on release, so that lock files do not accumulate. A waiter that gets the lock on a
+    deleted file notices this and tries again.
     """
 
-    def __init__(self, place: Path, transient: bool = True) -> None:
-        self._place = os.fspath(place)
+    def __init__(self, path: Path, transient: bool = True) -> None:
+        self._place = os.fspath(path)
         self._transient = transient
         self._fd = -1
 
     def try_acquire(self) -> bool:
-        """Take the lock if it is free now."""
+        """Take the lock if it is free. Return whether it was."""
         return self._take(fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def acquire(self) -> None:
-        """Wait for the lock."""
+        """Wait for the lock and take it."""
         self._take(fcntl.LOCK_EX)
 
     def release(self) -> None:
-        """Give the lock back; nothing happens if it is not held."""
+        """Release the lock. Do nothing if it is not held."""
         if self._fd >= 0:
             if self._transient:
                 with contextlib.suppress(FileNotFoundError):

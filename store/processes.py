@@ -1,13 +1,13 @@
-"""Start processes: every program that fpack runs outside of a sandbox is found, and given its variables, here.
+"""Start processes. Every program that fpack runs outside of a sandbox is found, and gets its variables, here.
 
-A project's directory may be a stranger's. A program that starts there may execute what lies there, such as
-`./pip/__main__.py`, or send the caller's variables to where a file there says, such as `.npmrc`. So each program has a
-row in PROGRAMS. It runs in `/`, it sees the variables of its row and no others, and it is found by the absolute entries
-of the user's PATH: an entry that is relative or empty means the working directory, and is passed over. An absolute
-entry is trusted wherever it leads, so the programs of a virtual environment count if the user has activated it.
+A project's directory may be a stranger's. A program that starts there may execute files in it, such as
+`./pip/__main__.py`, or send the caller's variables to a server that a file there names, such as `.npmrc`. So each
+program has a row in PROGRAMS. It runs in `/`, sees only the variables of its row, and is found in the absolute entries
+of the user's PATH. A relative or empty entry means the working directory, and is skipped. An absolute entry is trusted
+wherever it leads, so the programs of a virtual environment count if the user has activated it.
 
 There is one exception: the command that `fpack shell` and `fpack run` run for the user. bubblewrap, which is started
-as any other program is, gives it the shell's variables and its working directory.
+like any other program, gives it the shell's variables and working directory.
 """
 
 from __future__ import annotations
@@ -27,14 +27,13 @@ if TYPE_CHECKING:
     ServerProcess = Popen[bytes]
 
 
-# A shell that is entered again imports this, and a NamedTuple takes longer to define than all of the rest.
+# A warm start of a shell imports this module, and defining a NamedTuple takes longer than the rest of it.
 class Program:
     """A program that fpack starts.
 
-    names: commands that are looked for on PATH, in this order. folders: directories to look in after PATH. python:
-    what fpack's own Python runs where there is no such command. variables: those of the caller that the program sees;
-    `*` stands for the rest of a name, and capitals do not matter. settings: variables that are set whatever the
-    caller's.
+    names: commands to look for on PATH, in this order. folders: directories to search after PATH. python: arguments for
+    fpack's own Python if there is no such command. variables: variables of the caller that the program sees; `*` stands
+    for the rest of a name, and case does not matter. settings: variables that are always set.
     """
 
     __slots__ = ("folders", "names", "python", "settings", "variables")
@@ -55,24 +54,24 @@ class Program:
         self.settings = settings
 
 
-# Where version managers keep what the commands that they put on PATH lead to.
+# Directories of version managers, to which their commands on PATH lead.
 _MANAGERS = (
     "PYENV_ROOT", "NODENV_ROOT", "GOENV_ROOT", "VOLTA_HOME", "ASDF_DIR", "ASDF_DATA_DIR", "MISE_DATA_DIR",
     "MISE_CONFIG_DIR",
 )  # fmt: skip
-# An engine may be a client of another machine, by TLS or by ssh, and may ask at the terminal.
+# An engine may be a client of another machine, by TLS or ssh, and may prompt on the terminal.
 _ENGINE = (
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_*", "TERM", "TMPDIR", "XDG_*", "CONTAINER_*", "CONTAINERS_*",
     "_CONTAINERS_*", "DOCKER_*", "PODMAN_*", "STORAGE_*", "REGISTRY_AUTH_FILE", "DBUS_SESSION_BUS_ADDRESS",
     "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
 )  # fmt: skip
-# A module in fpack's own Python. Its arguments: the directory with the package fpack, the module, the module's own.
+# Runs a module in fpack's own Python. Arguments: the directory of the package fpack, the module, its arguments.
 _MODULE = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), None, '__main__', True)"
 )
 
 PROGRAMS = {
-    # They are asked where packages are: for what the user has configured, by files in HOME or by variables.
+    # These tell where packages are, as configured by files in HOME or by variables.
     "pip": Program(
         names=("pip", "pip3"),
         python=("-I", "-m", "pip"),
@@ -94,23 +93,23 @@ PROGRAMS = {
     ),
     "podman": Program(names=("podman",), variables=_ENGINE),
     "docker": Program(names=("docker",), variables=_ENGINE),
-    # The bytes that it writes depend on variables of its own, such as SOURCE_DATE_EPOCH: it gets none.
+    # Its output depends on variables such as SOURCE_DATE_EPOCH, so it gets none.
     "mksquashfs": Program(names=("mksquashfs",), settings=(("LC_ALL", "C"),)),
-    # It finds the tools for each kind of file on PATH.
+    # It looks for the tools of each file type on PATH.
     "diffoscope": Program(names=("diffoscope",), variables=("PATH", "TMPDIR"), settings=(("LC_ALL", "C.UTF-8"),)),
-    # The command in a sandbox gets its variables by bubblewrap's arguments: LD_PRELOAD would load code outside of it.
+    # The command in a sandbox gets its variables from bubblewrap's arguments: LD_PRELOAD would load code outside of it.
     "bwrap": Program(names=("bwrap",), folders=("/usr/bin", "/usr/local/bin"), settings=(("PATH", "/usr/bin:/bin"),)),
-    # They attach the machine's network to a container's.
+    # These attach the machine's network to a container.
     "pasta": Program(names=("pasta",), folders=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
     "slirp4netns": Program(names=("slirp4netns",), folders=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
-    # fpack itself, in another process: what starts sandboxes, and what evaluates a file for an editor.
+    # fpack itself, in another process: the starter of sandboxes, and the evaluation of a file for an editor.
     "sandbox server": Program(python=("-I", "-S")),
     "evaluation": Program(
         python=("-I", "-c", _MODULE, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))),
         variables=("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_*", "TMPDIR", "XDG_*", "FPACK_*"),
     ),
 }
-# Modules that start processes by themselves, and why.
+# Modules that start processes themselves, and why.
 STARTERS = {
     "fpack.store.processes": "it is this one",
     "fpack.builders.sandbox.spawner": "it starts bubblewrap for builds, and has nothing but Python's standard library",
@@ -120,7 +119,7 @@ _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 class Completed:
-    """What became of a program that has ended. status: its exit status, negative for a signal."""
+    """A program that has ended. status: its exit status, negative for a signal."""
 
     __slots__ = ("errors", "output", "status")
 
@@ -131,14 +130,14 @@ class Completed:
 
 
 def search_path(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """The directories in which the user's programs are: the absolute entries of PATH."""
+    """Return the directories of the user's programs: the absolute entries of PATH."""
     return [entry for entry in environ.get("PATH", _DEFAULT_PATH).split(":") if entry.startswith("/")]
 
 
 def find(
     name: str, environ: Mapping[str, str] = os.environ, accept: Callable[[str], bool] = lambda path: True
 ) -> str | None:
-    """Return the absolute path of the first program on PATH that `accept` takes; None if there is none."""
+    """Return the absolute path of an installed program, or None."""
     row = PROGRAMS.get(name) or Program(names=(name,))
     folders = [*search_path(environ), *row.folders]
     for each in row.names:
@@ -150,12 +149,12 @@ def find(
 
 
 def environment(name: str, environ: Mapping[str, str] = os.environ, more: Iterable[str] = ()) -> dict[str, str]:
-    """The variables that a program of PROGRAMS is given. more: names of further ones that it may see."""
+    """Return the variables that a program of PROGRAMS gets. more: names of further variables that it may see."""
     row = PROGRAMS[name]
     exact = {each.upper() for each in (*row.variables, *more) if not each.endswith("*")}
-    beginnings = tuple(each[:-1].upper() for each in row.variables if each.endswith("*"))
-    # str.startswith of no beginnings is False.
-    found = {key: value for key, value in environ.items() if key.upper() in exact or key.upper().startswith(beginnings)}
+    prefixes = tuple(each[:-1].upper() for each in row.variables if each.endswith("*"))
+    # str.startswith(()) is False.
+    found = {key: value for key, value in environ.items() if key.upper() in exact or key.upper().startswith(prefixes)}
     if "PATH" in exact:
         found["PATH"] = ":".join(search_path(environ))
     return {**found, **dict(row.settings)}
@@ -164,10 +163,10 @@ def environment(name: str, environ: Mapping[str, str] = os.environ, more: Iterab
 def run(
     name: str, words: Sequence[str], *, program: str = "", seconds: float | None = None, more: Iterable[str] = ()
 ) -> Completed:
-    """Run a program of PROGRAMS to its end, without input, and in a session of its own, which has no terminal.
+    """Run a program of PROGRAMS to its end, without input, in a new session, which has no terminal.
 
-    program: its path, where that is known already. OSError if it cannot be started; TimeoutError, which is one, if it
-    takes longer than `seconds`. All that it started is ended too if it is.
+    program: its path, if known. Raise OSError if it cannot be started, and TimeoutError (an OSError) if it takes longer
+    than `seconds`; then all its processes are killed.
     """
     import subprocess
 
@@ -188,10 +187,10 @@ def run(
 def feed(
     name: str, words: Sequence[str], send: Callable[[int], None], *, program: str = "", pass_fds: Sequence[int] = ()
 ) -> Completed:
-    """Run a program of PROGRAMS to its end; `send` writes its input to the descriptor that it is given.
+    """Run a program of PROGRAMS to its end. `send` writes the program's input to the descriptor that it gets.
 
-    pass_fds: further descriptors that the program has. What it says, on both outputs, is the output. OSError if it
-    cannot be started. It shares fpack's terminal, and is ended if `send` raises.
+    pass_fds: further descriptors for the program. The result has both of its outputs as one. Raise OSError if it cannot
+    be started. It shares fpack's terminal, and is terminated if `send` raises.
     """
     import subprocess
     import threading
@@ -209,7 +208,7 @@ def feed(
         try:
             send(process.stdin.fileno())
         except BrokenPipeError:
-            pass  # a program that ends early says why
+            pass  # a program that exits early reports the reason
         process.stdin.close()
         status = process.wait()
     except BaseException:
@@ -221,9 +220,9 @@ def feed(
 
 
 def serve(name: str, words: Sequence[str], channel: int) -> ServerProcess:
-    """Start a program of PROGRAMS that takes requests from an open socket, its standard input, until that ends.
+    """Start a program of PROGRAMS that takes requests from an open socket, its standard input, until the socket ends.
 
-    It has a session of its own: a terminal's Ctrl-C is for its client, which then ends what it asked for in order.
+    It has a new session, because Ctrl-C on the terminal is for its client, which then ends its requests in order.
     """
     import subprocess
 
@@ -234,7 +233,7 @@ def serve(name: str, words: Sequence[str], channel: int) -> ServerProcess:
 
 
 async def start(name: str, words: Sequence[str]) -> AsyncProcess:
-    """Start a program of PROGRAMS in an event loop, without input; its standard output can be read."""
+    """Start a program of PROGRAMS in an event loop, without input. Its standard output can be read."""
     import asyncio
     from asyncio.subprocess import DEVNULL, PIPE
 
@@ -252,11 +251,11 @@ def spawn(
     signals: Iterable[int] = (),
     session: bool = False,
 ) -> int:
-    """Start a program of PROGRAMS with all descriptors that may be inherited; its process. For one thread alone.
+    """Start a program of PROGRAMS with all inheritable descriptors. Return its pid. Only one thread may call this.
 
-    It takes a fraction of the time of a fork. streams: what become its standard input and outputs; none: this process's
-    own. signals: those that have their usual effect in it. session: it has one of its own. OSError if it cannot be
-    started.
+    It takes a fraction of the time of a fork. streams: descriptors that become its standard input and outputs; if
+    empty, it shares this process's. signals: signals whose default action is restored. session: it gets a new session.
+    Raise OSError if it cannot be started.
     """
     moves = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(streams)]
     command = [*_command(name, program), *words]
@@ -272,9 +271,9 @@ def spawn(
 
 
 def become(name: str, words: Sequence[str], *, program: str = "") -> NoReturn:
-    """Replace this process by a program of PROGRAMS, with all descriptors that may be inherited. OSError if it cannot.
+    """Replace this process by a program of PROGRAMS, with all inheritable descriptors. Raise OSError on failure.
 
-    It is for what `fork` runs, where the process has to give up rights first.
+    It is for functions that `fork` runs, when the process has to give up privileges first.
     """
     command = [*_command(name, program), *words]
     os.chdir("/")
@@ -282,21 +281,21 @@ def become(name: str, words: Sequence[str], *, program: str = "") -> NoReturn:
 
 
 def hide_inherited() -> None:
-    """Keep all open descriptors, other than the standard streams, from the processes that this one starts.
+    """Keep all open descriptors except the standard streams from the processes that this one starts.
 
-    A caller may have left a directory open. A program with its descriptor reaches all files in and above it, past the
-    mounts of its sandbox.
+    A caller may have left a directory open. A program with its descriptor can reach all files in and above that
+    directory, past the mounts of its sandbox.
     """
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2:
             try:
                 os.set_inheritable(int(name), False)
             except OSError:
-                pass  # it was the listing's own
+                pass  # it was the descriptor of the listing
 
 
 def fork(work: Callable[[], int]) -> int:
-    """Run `work` in a copy of this process, which ends with what it returns, or with 126 if it raises; its number."""
+    """Run `work` in a copy of this process. The copy exits with its result, or 126 if it raises. Return the pid."""
     child = os.fork()
     if child == 0:
         status = 126
@@ -308,7 +307,7 @@ def fork(work: Callable[[], int]) -> int:
 
 
 def _command(name: str, program: str = "") -> list[str]:
-    """The words that start a program: it has been named, or is found, or fpack's own Python does its work."""
+    """Return the words that start a program: the named one, the one found, or fpack's own Python."""
     found = program or find(name)
     if found:
         return [found]

@@ -1,4 +1,4 @@
-"""Find the store's directory, without importing the store."""
+"""Find the store's directory. This module does not import the store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHARED = "/fpack"
 
 
 def default_directory() -> str:
-    """Return `$FPACK_ROOT`, or `/fpack` where it is writable, or `$XDG_DATA_HOME/fpack`."""
+    """Return `$FPACK_ROOT`, or `/fpack` if it is writable, or `$XDG_DATA_HOME/fpack`."""
     if named := os.environ.get("FPACK_ROOT"):
         return os.path.abspath(named)
     if os.access(SHARED, os.W_OK):
@@ -22,7 +22,7 @@ def default_directory() -> str:
 
 
 def default_root() -> Path:
-    """Return the same as a path: pathlib is not imported by commands that need only the name."""
+    """Return `default_directory()` as a Path. Commands that need only the name do not import pathlib."""
     from pathlib import Path
 
     return Path(default_directory())

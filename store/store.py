@@ -1,7 +1,7 @@
-"""The store on this machine's disk: registration, lookup and what keeps a path alive.
+"""Register trees in the store on disk, look paths up, and keep paths alive.
 
-Registration: the tree is written beside, synced, renamed into place, and then its row is committed. A crash at any
-instant leaves a store that works; what it left half-done is swept when the next process begins to write.
+Registration writes a tree to a temporary directory, syncs it, renames it into place and then commits its row. A crash
+at any moment leaves a working store. The next process that writes deletes what a crashed process left behind.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ from .locks import FileLock
 from .path import STORE, StorePath, make, parse
 from .root import SHARED, default_root
 
-_FOLDERS = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # the last one tells
+_DIRECTORIES = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # `db` is made last
 
 
-class Finished(NamedTuple):
-    """An output to register. path: given where it is not `make` of the tree: it mentions itself."""
+class FinishedOutput(NamedTuple):
+    """An output to register.
+
+    path: set if the tree mentions its own path, so that the path is not `make` of the tree.
+    """
 
     name: str
     writer: TreeWriter
@@ -42,13 +45,13 @@ class Finished(NamedTuple):
 
 
 class Store:
-    """The store below `root`, made if it is not there."""
+    """The store below `root`, which is created if it does not exist."""
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
-        check_store(os.fspath(self.root), [*_FOLDERS, "db/fpack.sqlite"])
+        check_store(os.fspath(self.root), [*_DIRECTORIES, "db/fpack.sqlite"])
         if not (self.root / "db").is_dir():
-            self._make_folders()
+            self._make_directories()
         self.database = Database(self.root / "db" / "fpack.sqlite")
         self.pool = Pool(self.root / "files")
         self._session: Session | None = None
@@ -57,21 +60,21 @@ class Store:
         self._written = GroupSync(lambda: sync_file_system(self.root))
         self._placed = GroupSync(lambda: sync_directory(self.root / "store"))
 
-    def _make_folders(self) -> None:
+    def _make_directories(self) -> None:
         try:
-            # What a project keeps from others stays so in the store. One at /fpack is everybody's to read.
+            # A private file of a project stays private in the store. A store at /fpack is readable by everybody.
             make_directories(os.fspath(self.root), 0o755 if self.root == Path(SHARED) else 0o700)
             check_store(os.fspath(self.root))
-            for folder in _FOLDERS:
-                (self.root / folder).mkdir(mode=0o755, exist_ok=True)
+            for directory in _DIRECTORIES:
+                (self.root / directory).mkdir(mode=0o755, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                "The store cannot be made", where=str(self.root), why=str(error.strerror),
+                "The store cannot be created", where=str(self.root), why=str(error.strerror),
                 hint="set FPACK_ROOT to a directory that you can write to",
             ) from None  # fmt: skip
 
     def close(self) -> None:
-        """End the session: its temporary roots and files go."""
+        """End the session and delete its temporary roots and files."""
         if self._session:
             self._session.end()
             self._session = None
@@ -79,7 +82,7 @@ class Store:
 
     @property
     def session(self) -> Session:
-        """This process's session, begun (and what crashed ones left swept) at the first use."""
+        """The session of this process. The first use begins it, after it deletes what crashed sessions left behind."""
         if self._session is None:
             with self._opening:
                 if self._session is None:
@@ -88,7 +91,7 @@ class Store:
         return self._session
 
     def disk(self, path: StorePath | str) -> Path:
-        """Where a store path, or a file below one given as text, lies on disk."""
+        """Return the path on disk of a store path, or of a file below a store path that is given as text."""
         if isinstance(path, StorePath):
             return Path(self._prefix + path.base)
         rest = path[len(STORE) + 1 :]
@@ -96,7 +99,7 @@ class Store:
         if not path.startswith(STORE + "/") or ".." in below.split("/"):
             raise StoreError(f"{path!r} is not in the store")
         place = Path(self._prefix + parse(base).base)
-        # A tree may hold a symlink to anywhere. What is behind one is not in the store.
+        # A symlink in a tree may lead anywhere; its target is not part of the store.
         for part in below.split("/") if below else ():
             if place.is_symlink():
                 raise StoreError(f"{path!r} leads through a symlink")
@@ -104,15 +107,15 @@ class Store:
         return place
 
     def info(self, path: StorePath) -> PathInfo | None:
-        """What the database knows of a path; None if it is not valid."""
+        """Return the database row of a path, or None if it is not valid."""
         return self.database.info(base32.decode(path.hash))
 
     def keep(self, paths: Iterable[StorePath]) -> bool:
-        """Keep paths, and so their closures, from gc while this process lives; False if one is gone."""
+        """Protect paths and their closures from gc while this process lives. Return False if one is invalid."""
         return self.database.keep(self.session.name, paths)
 
     def closure(self, paths: Iterable[StorePath]) -> list[StorePath]:
-        """The paths and all that they reference, transitively, sorted."""
+        """Return the paths and all paths that they reference, transitively, sorted."""
         todo = [base32.decode(p.hash) for p in paths]
         seen: dict[bytes, StorePath] = {}
         while todo:
@@ -127,66 +130,66 @@ class Store:
         return sorted(seen.values())
 
     def writer(self) -> TreeWriter:
-        """A new tree, in this session's private directory."""
+        """Begin a new tree in this session's private directory."""
         return TreeWriter(self.pool, self.session.fresh())
 
     def derivation(self, digest: bytes) -> Derivation | None:
-        """The derivation of this digest, if it was written."""
+        """Return the derivation with this digest, or None if it was not recorded."""
         body = self.database.derivation(digest)
         return derivation.decode(body) if body is not None else None
 
     def register(
         self, name: str, writer: TreeWriter, references: Sequence[StorePath], key: bytes, output: Output
     ) -> StorePath:
-        """Make the writer's tree a valid path, and the realisation of `key` and of a derivation's output."""
-        return self.register_all(key, [Finished(name, writer, references, output)])[0]
+        """Make the writer's tree a valid path, and record it as the output of `key` and of a derivation."""
+        return self.register_all(key, [FinishedOutput(name, writer, references, output)])[0]
 
-    def register_all(self, key: bytes, outputs: Sequence[Finished]) -> list[StorePath]:
-        """Make trees valid paths, all or none: the outputs of one derivation. One may reference those before it."""
+    def register_all(self, key: bytes, outputs: Sequence[FinishedOutput]) -> list[StorePath]:
+        """Make the outputs of one derivation valid paths, all or none. An output may reference those before it."""
         made = []
-        for each in outputs:
-            tree = each.writer.finish()
-            references = sorted(set(each.references))
-            path = each.path or make(each.name, tree, references)
-            made.append((each, tree, references, path))
+        for entry in outputs:
+            tree = entry.writer.finish()
+            references = sorted(set(entry.references))
+            path = entry.path or make(entry.name, tree, references)
+            made.append((entry, tree, references, path))
         with contextlib.ExitStack() as locks:
-            # The locks keep gc, and others that made the same, away from these places.
+            # The locks exclude gc and processes that register the same paths.
             for stripe in sorted({path.hash[:2] for *_, path in made}):
                 locks.enter_context(FileLock(self.root / "locks" / f"path-{stripe}", transient=False))
-            new = [(path, each.writer) for each, _, _, path in made if self.info(path) is None]
+            new = [(path, entry.writer) for entry, _, _, path in made if self.info(path) is None]
             if new:
                 self._written.sync()
                 for path, writer in dict(new).items():
                     self._place(path, writer)
                 self._placed.sync()
             with self.database.transaction() as db:
-                for each, tree, references, path in made:
+                for entry, tree, references, path in made:
                     hashes = [base32.decode(r.hash) for r in references]
                     for reference in hashes:
                         if not db.execute("SELECT 1 FROM paths WHERE hash = ?", [reference]).fetchone():
                             raise StoreError(f"{path} references a path that is not in the store")
-                    insert_path(db, path, tree, each.writer.size, int(time.time()), hashes)
-                    insert_realisation(db, key, each.output, path)
+                    insert_path(db, path, tree, entry.writer.size, int(time.time()), hashes)
+                    insert_realisation(db, key, entry.output, path)
                     row = (self.session.name, base32.decode(path.hash))
                     db.execute("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", row)
-        for each, *_ in made:
-            remove_tree(each.writer.place)
+        for entry, *_ in made:
+            remove_tree(entry.writer.place)
         return [path for *_, path in made]
 
     def adopt(self, key: bytes, output: Output, path: StorePath) -> None:
-        """Note that a derivation's output is a path that is valid already (an early cutoff)."""
+        """Record a valid path as the output of a derivation (an early cutoff)."""
         with self.database.transaction() as db:
             insert_realisation(db, key, output, path)
 
     def _place(self, path: StorePath, writer: TreeWriter) -> None:
         target = self.disk(path)
         if os.path.lexists(target):
-            # Left by a crash, or by a gc that has not come to it yet.
+            # A crash left it, or a running gc has not deleted it yet.
             os.rename(target, self.root / "trash" / os.urandom(8).hex())
-        # A symlink to a directory is none: it may lead anywhere on this machine.
+        # A symlink to a directory may lead anywhere, so it is not treated as a directory.
         directory = stat.S_ISDIR(os.lstat(writer.place).st_mode)
         if directory:
-            # A directory that its owner cannot write to cannot be renamed to another parent.
+            # Renaming a directory to another parent needs write permission on the directory.
             os.chmod(writer.place, 0o755)
         os.rename(writer.place, target)
         if directory:
@@ -195,17 +198,17 @@ class Store:
 
 
 class GroupSync:
-    """Lets threads share what makes things durable: a call covers all that was done before it begins."""
+    """Combine the sync calls of several threads: one call covers everything that was written before it begins."""
 
     def __init__(self, sync: Callable[[], None]) -> None:
         self._sync = sync
-        self._turn = threading.Lock()  # of the one that syncs
+        self._turn = threading.Lock()  # held by the thread that syncs
         self._count = threading.Lock()
         self._begun = 0
         self._done = 0
 
     def sync(self) -> None:
-        """Return when a call that began after this one did is over."""
+        """Return after a sync has completed that began after this call."""
         with self._count:
             wanted = self._begun + 1
         with self._turn:
@@ -219,7 +222,7 @@ class GroupSync:
 
 
 class Session:
-    """One process's stay in the store: a locked file, a directory for temporary files, temporary roots."""
+    """The use of the store by one process: a locked file, a directory for temporary files, temporary roots."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -233,16 +236,16 @@ class Session:
         except OSError as error:
             raise StoreError(
                 "The store cannot be written", where=str(store.root), why=str(error.strerror),
-                hint="check the owner of the directory and the room on its disk",
+                hint="check the owner of the directory and the free space on its disk",
             ) from None  # fmt: skip
 
     def fresh(self) -> Path:
-        """A path in the session's directory that nothing has yet."""
+        """Return an unused path in the session's directory."""
         self._count += 1
         return self.directory / f"{self._count}-{os.urandom(4).hex()}"
 
     def end(self) -> None:
-        """Delete the session's files and roots."""
+        """Delete the session's files and temporary roots."""
         with contextlib.suppress(OSError):
             remove_tree(self.directory)
         with self._store.database.transaction() as db:
@@ -251,7 +254,7 @@ class Session:
 
 
 def sweep(store: Store) -> int:
-    """Delete what sessions that did not end left behind; how many there were."""
+    """Delete what sessions of dead processes left behind. Return the number of those sessions."""
     dead = 0
     for lock_file in sorted((store.root / "tmp").glob("*.lock")):
         lock = FileLock(lock_file)
@@ -264,30 +267,30 @@ def sweep(store: Store) -> int:
         lock.release()
         dead += 1
     if dead:
-        for place, _ in store.pool.unused():
+        for path, _ in store.pool.unused():
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(place)
+                os.unlink(path)
     return dead
 
 
-def sync_directory(place: Path) -> None:
-    """Make a directory's entries durable."""
-    fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def sync_directory(path: Path) -> None:
+    """Make the entries of a directory durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
 
 
-def sync_file_system(place: Path) -> None:
-    """Make all that was written to the file system of `place` durable: one call for any number of files."""
+def sync_file_system(path: Path) -> None:
+    """Make everything written to the file system of `path` durable, in one call for any number of files."""
     import ctypes
 
-    fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.syncfs(fd) != 0:
             error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error), str(place))
+            raise OSError(error, os.strerror(error), str(path))
     finally:
         os.close(fd)

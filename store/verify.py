@@ -1,6 +1,6 @@
-"""Prove that the store holds what it says: hash every valid path and every file of the pool again.
+"""Check the store's integrity: hash every valid path and every file of the pool again.
 
-`repair` forgets what is damaged, and what references it, so that the next build makes it anew.
+`repair` makes damaged paths, and paths that reference them, invalid, so that the next build recreates them.
 """
 
 from __future__ import annotations
@@ -21,18 +21,21 @@ from .locks import FileLock
 from .path import StorePath
 from .store import Store
 
-_REMEMBERED = 300_000  # files whose digests are kept, so that one that many trees share is read once
+_MAX_CACHED = 300_000  # files whose digests are kept in memory, so that a file that trees share is read once
 
 
 class Damage(NamedTuple):
-    """A valid path that is not what its row says."""
+    """A valid path whose tree differs from its database row."""
 
     path: StorePath
     why: str
 
 
-class Checked(NamedTuple):
-    """What a check found. paths: how many were hashed. pool: files of the pool whose content is not their name's."""
+class StoreCheck(NamedTuple):
+    """The result of a check.
+
+    paths: number of hashed paths. bytes: bytes read. pool: pool files whose content differs from their name.
+    """
 
     paths: int
     bytes: int
@@ -40,11 +43,11 @@ class Checked(NamedTuple):
     pool: tuple[str, ...]
 
 
-Progress = Callable[[int, int, str], None]  # paths done, paths in all, the one that is next
+Progress = Callable[[int, int, str], None]  # number of paths done, number of all paths, the next path
 
 
-def check(store: Store, progress: Progress = lambda done, total, name: None) -> Checked:
-    """Hash everything. Builds and collections may run meanwhile; what they delete is no damage."""
+def check(store: Store, progress: Progress = lambda done, total, name: None) -> StoreCheck:
+    """Hash every path. Builds and collections may run meanwhile; a path that they delete is not reported as damaged."""
     files = _Files()
     infos = sorted(store.database.paths(), key=lambda info: info.path)
     valid = {base32.decode(info.path.hash) for info in infos}
@@ -55,18 +58,21 @@ def check(store: Store, progress: Progress = lambda done, total, name: None) -> 
         if why and store.info(info.path) is not None:
             damaged.append(Damage(info.path, why))
     progress(len(infos), len(infos), "the pool of files")
-    return Checked(len(infos), files.bytes, tuple(damaged), tuple(_pool(store, files)))
+    return StoreCheck(len(infos), files.bytes, tuple(damaged), tuple(_pool(store, files)))
 
 
-def repair(store: Store, found: Checked) -> list[StorePath]:
-    """Make what is damaged, and what needs it, invalid; the paths, sorted. Their trees go with the next collection."""
+def repair(store: Store, found: StoreCheck) -> list[StorePath]:
+    """Make damaged paths and all that reference them invalid. Return these paths, sorted.
+
+    The next garbage collection deletes their trees.
+    """
     for place in found.pool:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(place)
     with FileLock(store.root / "locks" / "gc"):
         doomed = dependents(store.database.paths(), (damage.path for damage in found.damaged))
         with ExitStack() as held:
-            # Registration takes the lock of its one path; whoever holds several takes them in order.
+            # Whoever takes several path locks takes them in sorted order, so that there is no deadlock.
             for stripe in sorted({path.hash[:2] for path in doomed}):
                 held.enter_context(FileLock(store.root / "locks" / f"path-{stripe}", transient=False))
             hashes = [(base32.decode(path.hash),) for path in doomed]
@@ -78,7 +84,10 @@ def repair(store: Store, found: Checked) -> list[StorePath]:
 
 
 def dependents(infos: Iterable[PathInfo], paths: Iterable[StorePath]) -> list[StorePath]:
-    """The valid ones of `paths` and all that reference them, transitively, sorted. A pure function of the rows."""
+    """Return the valid ones of `paths` and all paths that reference them, transitively, sorted.
+
+    This is a pure function of the rows.
+    """
     by_hash: dict[bytes, StorePath] = {}
     users: dict[bytes, list[bytes]] = {}
     for info in infos:
@@ -97,7 +106,7 @@ def dependents(infos: Iterable[PathInfo], paths: Iterable[StorePath]) -> list[St
 
 
 class _Files:
-    """Reads files, one inode once as far as memory allows."""
+    """A reader that hashes each inode once, as far as memory allows."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -109,42 +118,42 @@ class _Files:
         if node is None:
             node = read_file(path, status)
             self.bytes += node.size
-            if len(self._known) < _REMEMBERED:
+            if len(self._known) < _MAX_CACHED:
                 self._known[inode] = node
         return node
 
 
 def _tree(store: Store, info: PathInfo, files: _Files) -> str:
-    """What is wrong with a path's tree, or nothing."""
+    """Return the damage of a path's tree, or an empty string."""
     try:
         found = tree_digest(scan(os.fspath(store.disk(info.path)), read=files.read))
     except FileNotFoundError as error:
         whole = error.filename in (os.fspath(store.disk(info.path)), os.fsencode(store.disk(info.path)))
-        return "it is not there" if whole else "a part of it is not there"
+        return "it is missing" if whole else "a part of it is missing"
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
     except BadTree as error:
         return str(error)
-    return "" if found == info.tree else "its content is not what was registered"
+    return "" if found == info.tree else "its content differs from what was registered"
 
 
 def _references(store: Store, info: PathInfo, valid: set[bytes]) -> str:
     for reference in info.references:
         if reference not in valid and store.database.info(reference) is None:
-            return f"it needs a path that the store does not have, {base32.encode(reference)}"
+            return f"it references a path that is not in the store, {base32.encode(reference)}"
     return ""
 
 
 def _pool(store: Store, files: _Files) -> list[str]:
     bad = []
-    for place, name, status in store.pool.members():
+    for path, name, status in store.pool.members():
         try:
-            node = files.read(place, status)
+            node = files.read(path, status)
         except FileNotFoundError:
             continue
         except OSError:
-            bad.append(place)
+            bad.append(path)
             continue
         if node.digest.hex() + ("x" if node.executable else "") != name:
-            bad.append(place)
+            bad.append(path)
     return bad

@@ -354,7 +354,7 @@ class LockFile:
                         hint="run the command again",
                     )
                 replace.write(self.path, format_lock(new).encode(), mode=0o644, durable=True)
-        except replace.Elsewhere as error:
+        except replace.OutsideError as error:
             # A cloned project could so change the lock of another, or make a file anywhere.
             raise LockError(
                 f"The lock {error.what}", why=error.why, hint=f"--lock {error.real} names it, or delete the link"

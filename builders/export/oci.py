@@ -226,7 +226,7 @@ class _Layout:
         if out.name not in ("", ".."):
             try:
                 above, name = stack.enter_context(replace.target(out))
-            except replace.Elsewhere as error:
+            except replace.OutsideError as error:
                 raise ExportError(error.what, why=error.why, hint=_HINT) from None
         try:
             os.mkdir(name, dir_fd=above)

@@ -14,7 +14,7 @@ from fpack.store.derivation import Derivation, Output, output_name
 from fpack.store.errors import FpackError, StoreError
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath
-from fpack.store.store import Finished, Store
+from fpack.store.store import FinishedOutput, Store
 
 from .reporter import Outcome, Reporter
 from .task import Assemble, StoreTask
@@ -136,7 +136,9 @@ class Run:
                 why=f"it makes {made}, and the derivation has {asked}",
             )
         finished = [
-            Finished(output_name(self._drv.name, name), b.writer, b.references, Output(self._digest, name), b.path)
+            FinishedOutput(
+                output_name(self._drv.name, name), b.writer, b.references, Output(self._digest, name), b.path
+            )
             for name, b in each
         ]
         paths = self._store.register_all(self._key, finished)

@@ -61,7 +61,7 @@ def replacing(out: Path) -> Iterator[int]:
             else:
                 with replace.replacing_at(folder, name) as fd:
                     yield fd
-    except replace.Elsewhere as error:
+    except replace.OutsideError as error:
         raise ExportError(error.what, why=error.why, hint="name the file, or delete the link") from None
 
 

@@ -1,4 +1,4 @@
-"""`fpack build --explain`: why something must be built, down to the input, the argument or the file that changed."""
+"""Explain why a derivation must be built, down to the changed input, argument or file (`fpack build --explain`)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from fpack.store.files.source import SourceTree
 if TYPE_CHECKING:
     from fpack.store.store import Store
 
-_FILES = 5
+_MAX_FILES = 5
 
 
 class Explainer:
-    """Compares derivations with those of the same name that were built before.
+    """A comparison of derivations with earlier builds of the same name.
 
-    bodies: encoded derivations that may not be in the database. sources: where the project's sources lie, by digest.
+    bodies: encoded derivations that may not be in the database. sources: paths of the project's sources, by digest.
     """
 
     def __init__(self, store: Store, bodies: Mapping[bytes, bytes], sources: Mapping[str, Path]) -> None:
@@ -31,32 +31,32 @@ class Explainer:
         self._seen: set[bytes] = set()
 
     def lines(self, output: Output) -> Iterator[str]:
-        """Why `output` must be built, a line each; one line if it need not be."""
+        """Yield the reasons why `output` must be built, a line each; one line if it is already built."""
         drv = self._drv(output.derivation)
         if self._is_built(output.derivation, drv):
-            yield f"{drv.name} is built: nothing that it is made from changed"
+            yield f"{drv.name} is already built: none of its inputs changed"
             return
         before = self._last(drv)
         if before is None:
-            yield f"{drv.name} must be built: it never was, or nothing of it is left"
+            yield f"{drv.name} must be built: it was never built, or the record of it was deleted"
         elif before == output.derivation:
             yield f"{drv.name} must be built: its output was deleted"
         else:
             below = self._changed_below(drv, self._drv(before))
-            unless = f", unless {' and '.join(below)} {'comes' if len(below) == 1 else 'come'} out as before"
+            unless = f", unless {' and '.join(below)} {'is' if len(below) == 1 else 'are'} unchanged after a rebuild"
             yield f"{drv.name} must be built{unless if below else ''}:"
             yield from self._changes(output.derivation, before, 1)
 
     def _changed_below(self, drv: Derivation, old: Derivation) -> list[str]:
-        """The names of the built inputs that changed, where nothing else did."""
+        """Return the names of the built inputs that changed if nothing else changed, else an empty list."""
         pairs, gone, new = self._pairs(drv, old)
         changed = [self._drv(now.derivation) for now, then in pairs if now != then]
         if gone or new or list(_arguments(self._plain(drv), self._plain(old))):
             return []
-        return [] if any(each.kind == "source" for each in changed) else sorted({each.name for each in changed})
+        return [] if any(entry.kind == "source" for entry in changed) else sorted({entry.name for entry in changed})
 
     def _changes(self, digest: bytes, before: bytes, depth: int) -> Iterator[str]:
-        """In what a derivation differs from an earlier one. What was told once is not told again."""
+        """Yield the differences between a derivation and an earlier one, each only once."""
         if digest in self._seen:
             return
         self._seen.add(digest)
@@ -67,9 +67,9 @@ class Explainer:
             return
         pairs, gone, new = self._pairs(drv, old)
         for name in sorted(new):
-            yield f"{indent}{name} is new among what it is made from"
+            yield f"{indent}{name} is a new input"
         for name in sorted(gone):
-            yield f"{indent}{name} is not among what it is made from any more"
+            yield f"{indent}{name} is no longer an input"
         yield from (indent + line for line in _arguments(self._plain(drv), self._plain(old)))
         for now, then in pairs:
             if now != then and now.derivation not in self._seen:
@@ -85,20 +85,20 @@ class Explainer:
             return
         from fpack.builders.scheduler.tree_diff import compare
 
-        # As the store would have it, so that what .gitignore leaves out is no difference.
+        # Compare the tree that the store would get, so that ignored files make no difference.
         writer = self._store.writer()
         SourceTree().copy(place, writer)
         writer.finish()
-        found = list(islice(compare(self._store.disk(path), writer.place), _FILES + 1))
-        for each in found[:_FILES]:
-            yield f"{place}{'/' if each.path else ''}{each.path} changed"
-        if len(found) > _FILES:
+        found = list(islice(compare(self._store.disk(path), writer.place), _MAX_FILES + 1))
+        for entry in found[:_MAX_FILES]:
+            yield f"{place}{'/' if entry.path else ''}{entry.path} changed"
+        if len(found) > _MAX_FILES:
             yield "and more files"
 
     def _pairs(self, drv: Derivation, old: Derivation) -> tuple[list[tuple[Output, Output]], set[str], set[str]]:
         now = {self._label(i): i for i in (*drv.inputs, *drv.candidates)}
         then = {self._label(i): i for i in (*old.inputs, *old.candidates)}
-        # Versions change names: what is left over on both sides is paired by kind and the name before its version.
+        # A version in a name may have changed: pair the rest by kind and the name without its version.
         left = {_stem(label): label for label in then.keys() - now.keys()}
         pairs, new = [], set()
         for label, output in now.items():
@@ -116,7 +116,7 @@ class Explainer:
         return drv.kind, drv.name, output.name
 
     def _plain(self, drv: Derivation) -> dict[str, Any]:
-        """The arguments with the names of inputs in place of their placeholders."""
+        """Return the arguments with the names of inputs instead of their placeholders."""
         names = {}
         for i in (*drv.inputs, *drv.candidates):
             made = self._drv(i.derivation)
@@ -133,7 +133,7 @@ class Explainer:
         return all(self._store.database.built(Output(digest, name)) is not None for name in drv.outputs)
 
     def _last(self, drv: Derivation) -> bytes | None:
-        """The derivation of the same kind and name, or stem of a name, that was built last."""
+        """Return the latest built derivation of the same kind and name, or name without version."""
         if self._before is None:
             self._before = {}
             for digest, body in self._store.database.built_derivations():
@@ -145,7 +145,7 @@ class Explainer:
 
 
 def _stem(label: tuple[str, str, str]) -> tuple[str, str, str]:
-    """A label whose name has no version any more: `redis-7.4.2` is `redis`."""
+    """Remove the version from a label's name: `redis-7.4.2` becomes `redis`."""
     words = label[1].split("-")
     kept = [words[0]]
     for word in words[1:]:
@@ -176,16 +176,16 @@ def _arguments(now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[str]
         elif isinstance(now.get(key), dict) and isinstance(then.get(key), dict):
             for name in sorted(now[key].keys() | then[key].keys()):
                 if now[key].get(name) != then[key].get(name):
-                    yield f"{key}.{name} was {_short(then[key].get(name))} and is {_short(now[key].get(name))}"
+                    yield f"{key}.{name} was {_short(then[key].get(name))} and is now {_short(now[key].get(name))}"
         else:
-            yield f"{key} was {_short(then.get(key))} and is {_short(now.get(key))}"
+            yield f"{key} was {_short(then.get(key))} and is now {_short(now.get(key))}"
 
 
 def _phases(now: list[Any], then: list[Any]) -> Iterator[str]:
     new, old = ({phase["name"]: phase["script"] for phase in phases} for phases in (now, then))
     for name in dict.fromkeys([*old, *new]):
         if name not in new:
-            yield f"the phase {name} is gone"
+            yield f"the phase {name} was removed"
         elif name not in old:
             yield f"the phase {name} is new"
         elif new[name] != old[name]:

@@ -1,4 +1,4 @@
-"""`fpack build --check` and `--rounds`: build again under other conditions, and show what differs."""
+"""Rebuild a derivation under other conditions and show the differences (`fpack build --check` and `--rounds`)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.derivation import Output
 
-_SHOWN = 20
+_MAX_DIFFERENCES = 20
 _DIFFOSCOPE_SECONDS = 120
 
 
 class NotReproducible(FpackError):
-    """Something came out in two ways."""
+    """A rebuild gave a different output."""
 
 
-def again(workspace: Workspace, output: Output, rounds: int) -> None:
-    """Build an output `rounds` times more, each time with another number of cores, place, time and build user."""
+def check_rebuilds(workspace: Workspace, output: Output, rounds: int) -> None:
+    """Rebuild an output `rounds` times, each time with another number of cores, directory, time and build user."""
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.scheduler.rebuild import Again
     from fpack.cli.ui.progress import reporter
@@ -37,11 +37,11 @@ def again(workspace: Workspace, output: Output, rounds: int) -> None:
             for number in range(1, rounds + 1):
                 cores = number if number != len(os.sched_getaffinity(0)) else rounds + 1
                 compared = builds.run(_builder(workspace, builds.drv.kind, cores))
-                different = [each for each in compared if not each.same]
+                different = [entry for entry in compared if not entry.same]
                 if different:
                     raise _difference(workspace, builds.drv.name, different[0], number)
                 count = "1 core" if cores == 1 else f"{cores} cores"
-                note(f"{builds.drv.name} came out the same, in round {number} of {rounds}, with {count}")
+                note(f"{builds.drv.name} is identical in round {number} of {rounds}, with {count}")
     finally:
         shown.close()
 
@@ -61,22 +61,22 @@ def _difference(workspace: Workspace, name: str, compared: Compared, number: int
 
     before = workspace.store.disk(compared.path)
     lines = []
-    found = list(islice(compare(before, compared.again), _SHOWN + 1))
-    for each in found[:_SHOWN]:
-        cause = f" ({each.cause})" if each.cause else ""
-        lines.append(f"{each.path or name} {each.what}{cause}")
-    if len(found) > _SHOWN:
+    found = list(islice(compare(before, compared.again), _MAX_DIFFERENCES + 1))
+    for entry in found[:_MAX_DIFFERENCES]:
+        cause = f" ({entry.cause})" if entry.cause else ""
+        lines.append(f"{entry.path or name} {entry.what}{cause}")
+    if len(found) > _MAX_DIFFERENCES:
         lines.append("and more")
     if not found:
-        lines.append("its files are the same; what they are linked with is not")
+        lines.append("its files are identical, but its references differ")
     if processes.find("diffoscope"):
         for line in _diffoscope(before, compared.again):
             note(line)
         hint = ""
     else:
-        hint = "with diffoscope installed, the differences themselves are shown"
+        hint = "install diffoscope to see the differences"
     return NotReproducible(
-        f"{name} is not reproducible: the output {compared.output} came out otherwise in round {number}",
+        f"{name} is not reproducible: the output {compared.output} differs in round {number}",
         where=name,
         why="\n".join(lines),
         hint=hint,
@@ -90,5 +90,5 @@ def _diffoscope(one: Path, two: Path) -> list[str]:
             "diffoscope", [*words, str(one.absolute()), str(two.absolute())], seconds=_DIFFOSCOPE_SECONDS
         )
     except OSError:
-        return ["diffoscope did not come to an end"]
+        return ["diffoscope did not finish"]
     return done.output.decode("utf-8", "replace").splitlines()

@@ -1,7 +1,7 @@
-"""`fpack build` of what was built before: answered without click, the language or the scheduler.
+"""Answer `fpack build` from a cache, without click, the language or the scheduler.
 
-An answer is kept with all that its evaluation read, and given again only while that is as it was, by the same
-installation, and while the path is valid. Where anything is otherwise, the verb's own module does it all.
+An answer is cached with everything that its evaluation read. It is used only while all that is unchanged, the
+installation is the same, and the path is valid. In all other cases the verb's own module does the work.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.cli import option_table
 from fpack.cli.paths import PROJECT_FILE, cache_home
 from fpack.cli.workspace import evaluation_log
 from fpack.store.errors import FpackError
@@ -26,58 +27,32 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
 
-_LINK = "result"
-# What changes how something is built, and not what is. Those of the second kind take a word.
-_FLAGS = {
-    "-L", "--print-build-logs", "-v", "--verbose", "-k", "--keep-going", "--keep-failed", "--shell-on-failure",
-    "--frozen", "--accept-expired",
-}  # fmt: skip
-_WITH_VALUES = {"-j", "--jobs", "--mirror", "--max-index-age", "--eval-memory", "--eval-time"}
-_NAMES = {"-o": "--link", "--link": "--link", "--lock": "--lock", "--arch": "--arch"}
+_UNCOMMON = {"explain", "check", "rounds"}  # options that need more than the path of the result
 
 
-class Request(NamedTuple):
-    """What a command line asks for. link: empty for none."""
+class BuildRequest(NamedTuple):
+    """The request of a command line. link: the link to create; empty for none."""
 
     what: str | None = None
-    link: str = _LINK
+    link: str = "result"
     as_json: bool = False
     lock: str = ""
     arch: str = ""
 
 
-def parse(words: Sequence[str]) -> Request | None:
-    """The request of a command line, without the verb, if it has nothing but what is usual; else None."""
-    what: str | None = None
-    values = {"--link": _LINK, "--lock": "", "--arch": ""}
-    as_json = no_link = False
-    rest = iter(words)
-    for word in rest:
-        name, equals, value = word.partition("=")
-        if word in _FLAGS:
-            continue
-        if word == "--json":
-            as_json = True
-        elif word == "--no-link":
-            no_link = True
-        elif name in _NAMES or name in _WITH_VALUES:
-            if equals and not name.startswith("--"):
-                return None
-            if not equals:
-                value = next(rest, "")
-            if not value or (name in ("-j", "--jobs") and not (value.isascii() and value.isdigit())):
-                return None
-            if name in _NAMES:
-                values[_NAMES[name]] = value
-        elif word.startswith("-") or what is not None:
-            return None
-        else:
-            what = word
-    return Request(what, "" if no_link else values["--link"], as_json, values["--lock"], values["--arch"])
+def parse(words: Sequence[str]) -> BuildRequest | None:
+    """Parse a command line without its verb. Return None if the verb's own module has to do the work."""
+    parsed = option_table.parse(words, option_table.BUILD)
+    if parsed is None or len(parsed[1]) > 1 or _UNCOMMON & parsed[0].keys():
+        return None
+    values, arguments = parsed
+    link = "" if "no_link" in values else values.get("link", BuildRequest().link)
+    what = arguments[0] if arguments else None
+    return BuildRequest(what, link, "as_json" in values, values.get("lock", ""), values.get("arch", ""))
 
 
 def main(words: Sequence[str]) -> int | None:
-    """Answer `fpack build WORDS` from what is kept; the exit status, or None."""
+    """Answer `fpack build WORDS` from the cache. Return the exit status, or None if there is no answer."""
     request = parse(words)
     if request is None:
         return None
@@ -86,7 +61,7 @@ def main(words: Sequence[str]) -> int | None:
     return None
 
 
-def _answer(request: Request) -> int | None:
+def _answer(request: BuildRequest) -> int | None:
     from fpack.store.files import disk_cache
 
     data = disk_cache.read(_directory(), _name(request))
@@ -94,7 +69,7 @@ def _answer(request: Request) -> int | None:
         return None
     try:
         read, text = marshal.loads(data)
-        if not evaluation_log.unchanged(evaluation_log.Read(*read), time.time()):
+        if not evaluation_log.unchanged(evaluation_log.EvaluationInputs(*read), time.time()):
             return None
     except (ValueError, TypeError, EOFError):
         return None
@@ -112,7 +87,7 @@ def _answer(request: Request) -> int | None:
             return None
         if request.link:
             add_root(store, link, store.disk(path))
-            # A collection that began before the link was there may have taken it.
+            # A garbage collection that began before the link existed may have deleted the path.
             if store.info(path) is None:
                 return None
         show(path, store.disk(path), link if request.link else None, request.as_json)
@@ -122,7 +97,7 @@ def _answer(request: Request) -> int | None:
 
 
 def show(path: StorePath, disk: Path, link: Path | None, as_json: bool) -> None:
-    """Print what was built."""
+    """Print the result of a build."""
     if as_json:
         from fpack.cli.options import print_json
 
@@ -135,23 +110,24 @@ def _directory() -> Path:
     return Path(cache_home(), "builds")
 
 
-def _name(request: Request) -> str:
+def _name(request: BuildRequest) -> str:
     return evaluation_log.question("build 1", (request.what or "",), request.lock, request.arch)
 
 
-class Keeper:
-    """Keeps the answer to a request, None for a command line that asks for more.
+class AnswerRecorder:
+    """A recorder of the answer to a request; it does nothing if the request is None.
 
-    Enter it around the evaluation, at whose end `evaluated` is called; `keep` when all is built and written.
+    Enter it around the evaluation, and call `evaluated` at the end of that. Call `keep` when everything is built and
+    written.
     """
 
-    def __init__(self, request: Request | None) -> None:
+    def __init__(self, request: BuildRequest | None) -> None:
         self._request = request
         self._recorder = evaluation_log.Recorder()
         self._began = 0.0
-        self._read: evaluation_log.Read | None = None
+        self._read: evaluation_log.EvaluationInputs | None = None
 
-    def __enter__(self) -> Keeper:
+    def __enter__(self) -> AnswerRecorder:
         if self._request is not None:
             self._recorder.__enter__()
             self._began = time.time()
@@ -161,7 +137,7 @@ class Keeper:
         self._recorder.stop()
 
     def evaluated(self, workspace: Workspace, target: Target) -> None:
-        """Note what was read, before anything else changes."""
+        """Record the evaluation's inputs, before anything else changes."""
         installed = _installation()
         if self._request is None or not installed or workspace.evaluator.through_links():
             return
@@ -169,24 +145,24 @@ class Keeper:
         from fpack.lang import std
 
         self._recorder.stop()
-        folders = [os.path.realpath(next(iter(each.__path__))) for each in (std, fpack.pkgs)]
+        directories = [os.path.realpath(next(iter(entry.__path__))) for entry in (std, fpack.pkgs)]
         also = [*installed, os.path.abspath(workspace.lock_file)]
         home = target.project or (target.file.parent if target.file is not None else None)
         if target.file is not None:
             also.append(os.path.realpath(target.file))
         if home is not None:
-            folders.append(os.path.realpath(home))
+            directories.append(os.path.realpath(home))
             also.append(os.path.join(os.path.realpath(home), PROJECT_FILE))
         own_lock = target.project is None and workspace.options.lock is None
-        read = self._recorder.read(folders, also, time.time() + evaluation_log.DAY if own_lock else 0)
+        read = self._recorder.read(directories, also, time.time() + evaluation_log.DAY if own_lock else 0)
         seen = [signature for _, signature, _ in read.files] + [signature for _, signature in read.directories]
-        # What changed meanwhile may have been read before or after.
+        # A file that changed meanwhile may have been read before or after the change.
         if all(signature[2] < self._began * 1e9 for signature in seen if signature):
             self._read = read
 
     def keep(self, path: StorePath) -> None:
-        """Keep that this is what was asked for."""
-        # A lock that was written just now is not the one that was read.
+        """Cache the path as the answer."""
+        # A lock that was just written is not the one that was read.
         if self._request is not None and self._read is not None and evaluation_log.unchanged(self._read, time.time()):
             from fpack.store.files import disk_cache
 
@@ -196,7 +172,10 @@ class Keeper:
 
 
 def _installation() -> list[str]:
-    """Files that change when another fpack or another codec is installed; none where sources are used in place."""
+    """Return files that change with the installed fpack or codec.
+
+    The list is empty if the sources are used in place.
+    """
     found = []
     for name in ("fpack.cli", "zstandard"):
         spec = find_spec(name)

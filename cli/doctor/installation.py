@@ -1,4 +1,4 @@
-"""Checks of what fpack works with: its store, Debian's mirrors, the keyring, the lock and the clock."""
+"""Check the installation: the store, Debian's mirrors, the keyring, the lock and the clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fpack.store.errors import FpackError
 from fpack.store.root import default_root
 
-from .machine import OK, PROBLEM, WARNING, Finding, existing
+from .machine import OK, PROBLEM, WARNING, CheckResult, existing
 
 if TYPE_CHECKING:
     from fpack.builders.debian.mirrors import Mirrors
@@ -19,38 +19,40 @@ if TYPE_CHECKING:
 
 DAY = 86400
 OLD = 30  # days
-TIMEOUT = 4.0  # seconds that a mirror has to answer
-PATIENCE = 6.0  # seconds in which all of them must have
+TIMEOUT = 4.0  # seconds for one mirror
+PATIENCE = 6.0  # seconds for all mirrors
 MAX_MIRRORS = 8
 
 
-def failed(name: str, error: FpackError, state: str = PROBLEM) -> Finding:
-    """A finding that an error is."""
+def failed(name: str, error: FpackError, state: str = PROBLEM) -> CheckResult:
+    """Turn an error into a check result."""
     where = f" ({error.where})" if error.where else ""
-    return Finding(name, state, f"{error.what}{where}{f': {error.why}' if error.why else ''}", error.hint)
+    return CheckResult(name, state, f"{error.what}{where}{f': {error.why}' if error.why else ''}", error.hint)
 
 
-def store_place() -> Finding:
-    """Where the store is, why there, and whether it can be written."""
-    place = default_root()
+def store_directory() -> CheckResult:
+    """Check the store's directory, and that it can be written."""
+    path = default_root()
     why = "FPACK_ROOT" if os.environ.get("FPACK_ROOT") else "the default"
-    if not (place / "db").is_dir():
-        above = existing(place)
-        # A file where a directory has to be is no place either.
-        clear = not any(each.exists() and not each.is_dir() for each in (place, *place.parents))
+    if not (path / "db").is_dir():
+        above = existing(path)
+        # A file in place of a directory prevents the store, too.
+        clear = not any(entry.exists() and not entry.is_dir() for entry in (path, *path.parents))
         if clear and os.access(above, os.W_OK | os.X_OK):
-            return Finding("store", OK, f"{place} ({why}), which will be made when something is built")
+            return CheckResult("store", OK, f"{path} ({why}), which the first build creates")
         hint = "set FPACK_ROOT to a directory that you can write to"
-        return Finding("store", PROBLEM, f"{place} ({why}) cannot be made", hint)
-    unwritable = [str(folder) for folder in (place / "store", place / "tmp", place / "db") if not _writable(folder)]
+        return CheckResult("store", PROBLEM, f"{path} ({why}) cannot be created", hint)
+    unwritable = [
+        str(directory) for directory in (path / "store", path / "tmp", path / "db") if not _writable(directory)
+    ]
     if unwritable:
-        hint = "it belongs to another user, or its disk is mounted for reading only"
-        return Finding("store", PROBLEM, f"{unwritable[0]} cannot be written", hint)
-    return Finding("store", OK, f"{place} ({why})")
+        hint = "it belongs to another user, or its disk is mounted read-only"
+        return CheckResult("store", PROBLEM, f"{unwritable[0]} cannot be written", hint)
+    return CheckResult("store", OK, f"{path} ({why})")
 
 
-def _writable(folder: Path) -> bool:
-    probe = folder / f".fpack-doctor-{os.urandom(6).hex()}"
+def _writable(directory: Path) -> bool:
+    probe = directory / f".fpack-doctor-{os.urandom(6).hex()}"
     try:
         probe.touch()
         probe.unlink()
@@ -59,16 +61,16 @@ def _writable(folder: Path) -> bool:
     return True
 
 
-def database() -> Iterator[Finding]:
-    """Whether the store's database is whole, and how much it knows."""
+def database() -> Iterator[CheckResult]:
+    """Check the store's database, and count its paths."""
     from fpack.cli.ui.render import megabytes
     from fpack.store.database import Database
 
-    place = default_root() / "db" / "fpack.sqlite"
-    if not place.exists():
+    path = default_root() / "db" / "fpack.sqlite"
+    if not path.exists():
         return
     try:
-        database = Database(place)
+        database = Database(path)
         try:
             trouble = database.trouble()
             infos = database.paths()
@@ -78,23 +80,23 @@ def database() -> Iterator[Finding]:
         yield failed("database", error)
         return
     if trouble:
-        hint = "move the store away and start anew; everything in it can be made again"
-        yield Finding("database", PROBLEM, f"{place} is damaged: {trouble}", hint)
+        hint = "move the store away; builds recreate everything in it"
+        yield CheckResult("database", PROBLEM, f"{path} is damaged: {trouble}", hint)
     else:
-        yield Finding("database", OK, f"{len(infos)} paths, {megabytes(sum(info.size for info in infos))} in them")
+        yield CheckResult("database", OK, f"{len(infos)} paths, {megabytes(sum(info.size for info in infos))}")
 
 
-def mirrors(known: Mirrors, now: float) -> list[Finding]:
-    """Whether each mirror answers, and what it has; all are asked at once."""
+def mirrors(known: Mirrors, now: float) -> list[CheckResult]:
+    """Check that each mirror answers, and how recent it is. All mirrors are asked at once."""
     import threading
 
     from fpack.builders.debian.suites import DEBIAN, STABLE
 
     bases = known.bases[:MAX_MIRRORS]
     if not bases:
-        hint = "name one with FPACK_MIRROR, or in fpack/config.toml"
-        return [Finding("mirrors", WARNING, "none is known: everything comes from the snapshot archive, slowly", hint)]
-    findings: dict[int, Finding] = {}
+        hint = "set one with FPACK_MIRROR, or in fpack/config.toml"
+        return [CheckResult("mirrors", WARNING, "no mirror is known: files come from the slow snapshot archive", hint)]
+    findings: dict[int, CheckResult] = {}
 
     def ask(number: int) -> None:
         base = bases[number]
@@ -107,11 +109,11 @@ def mirrors(known: Mirrors, now: float) -> list[Finding]:
     end = time.monotonic() + PATIENCE
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    silent = "it does not answer; what is in the store and in the cache can still be used"
-    return [findings.get(n) or Finding("mirror", WARNING, f"{base.url}: {silent}") for n, base in enumerate(bases)]
+    silent = "it does not answer; the store and the cache still work"
+    return [findings.get(n) or CheckResult("mirror", WARNING, f"{base.url}: {silent}") for n, base in enumerate(bases)]
 
 
-def _mirror(url: str, suite: str, now: float) -> Finding:
+def _mirror(url: str, suite: str, now: float) -> CheckResult:
     from fpack.builders.debian.suites import show_date
     from fpack.builders.net.http import Http
     from fpack.store.settings import MAX_INDEX_AGE
@@ -123,21 +125,21 @@ def _mirror(url: str, suite: str, now: float) -> Finding:
         return failed("mirror", error, WARNING)
     date, until = _field(head, b"Date"), _field(head, b"Valid-Until")
     if date is None:
-        return Finding("mirror", WARNING, f"{url} is no signed index of Debian's")
+        return CheckResult("mirror", WARNING, f"{url} is not a signed index of Debian")
     if date > now + DAY:
-        text = f"{url} is of {show_date(date)}, and it is {show_date(int(now))} here"
-        return Finding("mirror", PROBLEM, text, "set this machine's clock")
+        text = f"{url} is dated {show_date(date)}, but this machine's clock says {show_date(int(now))}"
+        return CheckResult("mirror", PROBLEM, text, "set this machine's clock")
     if until is None and (limit := MAX_INDEX_AGE.find()) is not None and date < now - limit * DAY:
-        text = f"{url} is of {show_date(date)} and has no expiry date: the mirror may be behind"
-        return Finding("mirror", WARNING, text, f"use another mirror, --accept-expired, or {MAX_INDEX_AGE.names}")
+        text = f"{url} is dated {show_date(date)} and has no expiry date: the mirror may be out of date"
+        return CheckResult("mirror", WARNING, text, f"use another mirror, --accept-expired, or {MAX_INDEX_AGE.names}")
     if until is not None and until < now:
-        text = f"{url} expired on {show_date(until)}: the mirror is behind, or this machine's clock is ahead"
-        return Finding("mirror", WARNING, text, "use another mirror, or --accept-expired")
-    return Finding("mirror", OK, f"{url.partition('/dists/')[0]} has {suite} of {show_date(date)[:10]}")
+        text = f"{url} expired on {show_date(until)}: the mirror is out of date, or this machine's clock is ahead"
+        return CheckResult("mirror", WARNING, text, "use another mirror, or --accept-expired")
+    return CheckResult("mirror", OK, f"{url.partition('/dists/')[0]} has {suite} of {show_date(date)[:10]}")
 
 
 def _field(head: bytes, name: bytes) -> int | None:
-    """A date in the head of a signed index."""
+    """Return a date in the head of a signed index, or None."""
     import re
     from email.utils import parsedate_to_datetime
 
@@ -148,60 +150,60 @@ def _field(head: bytes, name: bytes) -> int | None:
         return None
 
 
-def keyring(now: float) -> Finding:
-    """Which keys Debian's archive is verified with."""
+def keyring(now: float) -> CheckResult:
+    """Check the keys that verify Debian's archive."""
     from fpack.builders.debian.signatures import SHIPPED, find_keyring, valid_certificates
 
     try:
-        place = find_keyring()
-        valid, count = valid_certificates(place, now)
+        path = find_keyring()
+        valid, count = valid_certificates(path, now)
     except FpackError as error:
         return failed("keyring", error)
     if not count:
-        return Finding("keyring", PROBLEM, f"{place} holds no keys", "install debian-archive-keyring")
-    whose = "fpack's own" if place == SHIPPED else str(place)
+        return CheckResult("keyring", PROBLEM, f"{path} has no keys", "install debian-archive-keyring")
+    whose = "fpack's own" if path == SHIPPED else str(path)
     if not valid:
-        return Finding("keyring", PROBLEM, f"all keys of {whose} have expired", "install debian-archive-keyring")
+        return CheckResult("keyring", PROBLEM, f"all keys of {whose} have expired", "install debian-archive-keyring")
     old = f", {count - valid} of which expired or were revoked" if valid < count else ""
-    return Finding("keyring", OK, f"{whose}, {count} {'key' if count == 1 else 'keys'}{old}")
+    return CheckResult("keyring", OK, f"{whose}, {count} {'key' if count == 1 else 'keys'}{old}")
 
 
-def lock(workspace: Workspace, now: float) -> Iterator[Finding]:
-    """How old the lock is, and whether the archive still vouches for what it pins."""
+def lock(workspace: Workspace, now: float) -> Iterator[CheckResult]:
+    """Check the age of the lock, and whether the locked indexes have expired."""
     from fpack.cli.ui.render import short
 
     try:
-        place = workspace.lock_file
+        path = workspace.lock_file
         pins = workspace.read_lock().suites.values()
     except FpackError as error:
         yield failed("lock", error)
         return
     if not pins:
-        yield Finding("lock", OK, f"{short(place)} is empty or not there yet")
+        yield CheckResult("lock", OK, f"{short(path)} is empty or does not exist yet")
         return
     age = max(0, int((now - max(pin.date for pin in pins)) // DAY))
-    text = f"{short(place)}, of {age} {'day' if age == 1 else 'days'} ago"
+    text = f"{short(path)}, of {age} {'day' if age == 1 else 'days'} ago"
     if age > OLD:
-        yield Finding("lock", WARNING, f"{text}: security updates since then are not in it", "fpack update")
+        yield CheckResult("lock", WARNING, f"{text}: it lacks later security updates", "fpack update")
     else:
-        yield Finding("lock", OK, text)
+        yield CheckResult("lock", OK, text)
     expired = sorted(pin.suite for pin in pins if pin.until is not None and pin.until < now)
     if expired:
-        text = f"the archive no longer vouches for {', '.join(expired)} as locked"
-        yield Finding("lock", WARNING, text, "fpack update; what is locked can still be packed")
+        text = f"the locked indexes of {', '.join(expired)} have expired"
+        yield CheckResult("lock", WARNING, text, "fpack update; locked packages can still be packed")
 
 
-def clock(workspace: Workspace, now: float) -> Finding:
-    """Whether the time can be right: nothing that is here may be from the future."""
+def clock(workspace: Workspace, now: float) -> CheckResult:
+    """Check the time: neither fpack's files nor the lock may be from the future."""
     from fpack.builders.debian.suites import show_date
 
     known: Sequence[float] = [Path(__file__).stat().st_mtime]
     try:
         known = [*known, *(pin.date for pin in workspace.read_lock().suites.values())]
     except FpackError:
-        pass  # said by the lock's own check
+        pass  # reported by the check of the lock
     latest = max(known)
     if latest > now + DAY:
-        text = f"it is {show_date(int(now))} here, and fpack or the lock is of {show_date(int(latest))}"
-        return Finding("clock", PROBLEM, text, "set this machine's clock: signatures and expiry dates depend on it")
-    return Finding("clock", OK, show_date(int(now)))
+        text = f"the clock says {show_date(int(now))}, but fpack or the lock is dated {show_date(int(latest))}"
+        return CheckResult("clock", PROBLEM, text, "set this machine's clock: signatures and expiry dates depend on it")
+    return CheckResult("clock", OK, show_date(int(now)))

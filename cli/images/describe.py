@@ -1,4 +1,4 @@
-"""What a package, a container or a derivation is, as data for people and programs: the data of `show`."""
+"""Describe a package, a container or a derivation as data, for `show`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from fpack.store.root import default_root
 if TYPE_CHECKING:
     from fpack.builders.debian.lock import PackagePin
     from fpack.builders.debian.package import Package
+    from fpack.cli.workspace.containers import Container
     from fpack.cli.workspace.package_lookup import Packages
-    from fpack.cli.workspace.workspace import Container, Workspace
+    from fpack.cli.workspace.workspace import Workspace
     from fpack.store.derivation import Output
 
 _RELATIONS = ("pre-depends", "depends", "recommends", "provides")
@@ -23,13 +24,15 @@ _RELATIONS = ("pre-depends", "depends", "recommends", "provides")
 
 
 def package(workspace: Workspace, packages: Packages, name: str) -> dict[str, Any]:
-    """A package of a release: the locked version where there is one; an FpackError if there is none at all."""
+    """Describe a package of a release: the locked version if there is one. Raise FpackError if the package is
+    unknown.
+    """
     pin = packages.lock.packages.get((packages.release, packages.arch, name))
     versions = packages.universe.versions(name)
     if not versions and pin is None:
         raise packages.absent(name)
     newest = versions[-1] if versions else None
-    chosen = next((each for each in versions if pin is not None and each.version == pin.version), newest)
+    chosen = next((entry for entry in versions if pin is not None and entry.version == pin.version), newest)
     facts: dict[str, Any] = {"type": "package", "target": f"debian.{packages.release}.{name}"}
     facts |= {"release": packages.release} | _basic(chosen, pin)
     facts |= _described(packages, name, chosen)
@@ -37,15 +40,15 @@ def package(workspace: Workspace, packages: Packages, name: str) -> dict[str, An
     if pin is not None:
         from fpack.builders.debian.suites import show_date
 
-        place = str(workspace.lock_file)
-        facts["locked"] = {"version": pin.version, "date": show_date(pin.date), "sha256": pin.sha256, "lock": place}
+        path = str(workspace.lock_file)
+        facts["locked"] = {"version": pin.version, "date": show_date(pin.date), "sha256": pin.sha256, "lock": path}
     facts["newest"] = newest.version if newest is not None else None
     facts["built"] = _payload(workspace, facts["target"]) if pin is not None else None
     return facts
 
 
 def _basic(chosen: Package | None, pin: PackagePin | None) -> dict[str, Any]:
-    """What a lock tells of a package as well as an index; the lock's word counts."""
+    """Return the fields that both a lock and an index have; the lock takes precedence."""
     known = pin or chosen
     assert known is not None
     names = ("name", "version", "arch", "source", "source_version", "archive", "file", "size", "sha256")
@@ -53,12 +56,12 @@ def _basic(chosen: Package | None, pin: PackagePin | None) -> dict[str, Any]:
 
 
 def _described(packages: Packages, name: str, chosen: Package | None) -> dict[str, Any]:
-    """What only an index tells."""
+    """Return the fields that only an index has."""
     from fpack.builders.debian.control import parse_stanza
 
     fields: Mapping[str, str] = {}
-    for each in packages.at_hand:
-        for text in each.opened.stanzas(name):
+    for entry in packages.at_hand:
+        for text in entry.opened.stanzas(name):
             found = parse_stanza(text, name)
             if chosen is not None and found.get("version") == chosen.version:
                 fields = fields or found
@@ -77,7 +80,7 @@ def _described(packages: Packages, name: str, chosen: Package | None) -> dict[st
 
 
 def _payload(workspace: Workspace, target: str) -> dict[str, Any] | None:
-    """The files of a locked package where it is unpacked in the store, else None."""
+    """Return the files of a locked package if it is unpacked in the store, else None."""
     value = workspace.value(workspace.target(target))
     path = _built(workspace, workspace.output(workspace.evaluator.select(value, ["payload"])))
     if path is None:
@@ -87,9 +90,9 @@ def _payload(workspace: Workspace, target: str) -> dict[str, Any] | None:
     disk = workspace.store.disk(path)
     entries, _ = meta.read(disk)
     files = [
-        {"path": f"/{each.path}", "size": each.size, "target": each.target or None}
-        for each in entries
-        if each.kind != meta.DIRECTORY
+        {"path": f"/{entry.path}", "size": entry.size, "target": entry.target or None}
+        for entry in entries
+        if entry.kind != meta.DIRECTORY
     ]
     return {"path": str(path), "disk": str(disk), "size": _size(workspace, path), "files": files}
 
@@ -98,7 +101,7 @@ def _payload(workspace: Workspace, target: str) -> dict[str, Any] | None:
 
 
 def container(workspace: Workspace, made: Container) -> dict[str, Any]:
-    """A container: its configuration, its packages, and what it came out as where it is built."""
+    """Describe a container: its configuration, its packages, and its output if it is built."""
     bodies = workspace.evaluator.derivations
     image = derivation.decode(bodies[made.image.derivation])
     root = derivation.decode(bodies[made.root.derivation])
@@ -109,9 +112,9 @@ def container(workspace: Workspace, made: Container) -> dict[str, Any]:
     path = _built(workspace, made.image)
     facts["built"] = None
     if path is None:
-        # What a linked root takes besides the packages that are named is known only when it is made.
-        asked = [each for each in root.args["slices"] if each["seed"] or facts["closure"] == "depends"]
-        facts["packages"] = [_package(each["package"], each["version"], bool(each["seed"])) for each in asked]
+        # The further packages of a linked root are known only once it is built.
+        asked = [entry for entry in root.args["slices"] if entry["seed"] or facts["closure"] == "depends"]
+        facts["packages"] = [_package(entry["package"], entry["version"], bool(entry["seed"])) for entry in asked]
         return facts
     facts["built"], resolved = _image(workspace, path)
     facts["config"] |= resolved
@@ -124,7 +127,7 @@ def _package(name: str, version: str, asked: bool, size: int | None = None) -> d
 
 
 def _image(workspace: Workspace, path: StorePath) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a built image is, and those parts of its configuration that were worked out when it was made."""
+    """Describe a built image. Return also the parts of its configuration that were computed during the build."""
     import json
 
     from fpack.builders.oci.image_record import read as read_record
@@ -149,29 +152,30 @@ def _slices(workspace: Workspace, root: str) -> list[dict[str, Any]]:
 
     slices = read_slices(workspace.store.disk(root))
     return [
-        _package(each.package, each.version, each.by is None, _size(workspace, parse(each.path))) for each in slices
+        _package(entry.package, entry.version, entry.by is None, _size(workspace, parse(entry.path)))
+        for entry in slices
     ]
 
 
-# Anything else that can be built.
+# A derivation.
 
 
 def derived(workspace: Workspace, output: Output) -> dict[str, Any]:
-    """A derivation: its kind, how much goes into it, and its path where it is built."""
+    """Describe a derivation: its kind, the number of its inputs, and its path if it is built."""
     made = derivation.decode(workspace.evaluator.derivations[output.derivation])
     facts: dict[str, Any] = {"type": "derivation", "name": made.name, "kind": made.kind, "inputs": len(made.inputs)}
     facts["derivation"] = output.derivation.hex()
     path = _built(workspace, output)
     facts["built"] = None
     if path is not None:
-        references = [str(each) for each in workspace.store.closure([path]) if each != path]
+        references = [str(entry) for entry in workspace.store.closure([path]) if entry != path]
         disk = str(workspace.store.disk(path))
         facts["built"] = {"path": str(path), "disk": disk, "size": _size(workspace, path), "references": references}
     return facts
 
 
 def _built(workspace: Workspace, output: Output) -> StorePath | None:
-    """What an output is, if it is built. No store is made by asking."""
+    """Return the path of an output if it is built. This never creates a store."""
     return workspace.store.database.built(output) if (default_root() / "db").is_dir() else None
 
 

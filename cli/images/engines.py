@@ -1,4 +1,4 @@
-"""Hand an image to a container engine of this machine: `podman load` and `docker load`, fed through a pipe."""
+"""Load an image into a container engine of this machine: pipe it to `podman load` or `docker load`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from fpack.store import processes
 from fpack.store.errors import FpackError
 
 ENGINES = ("podman", "docker")
-_SHOWN = 4  # lines of an engine's complaint
+_MAX_LINES = 4  # lines of an engine's error message
 
 
 class EngineError(FpackError):
-    """An engine that is not there, or that does not take an image."""
+    """A container engine is not installed or does not accept an image."""
 
 
 def find(engine: str) -> str:
-    """The command of an engine; EngineError if it is not installed."""
+    """Return the command of an engine. Raise EngineError if it is not installed."""
     command = processes.find(engine)
     if command is None:
         raise EngineError(
-            f"{engine} is not installed here",
+            f"{engine} is not installed",
             why="there is no such command in PATH",
             hint=f"install {engine}, or write the image to a file with -o and load it where {engine} is",
         )
@@ -28,16 +28,17 @@ def find(engine: str) -> str:
 
 
 def load(engine: str, send: Callable[[int], None]) -> None:
-    """Load what `send` writes to the descriptor that it is given. EngineError with the engine's own words if it fails.
+    """Load the image that `send` writes to the descriptor it gets. Raise EngineError with the engine's message on
+    failure.
 
-    Nothing is written to disk here; the engine keeps what it needs.
+    Nothing is written to disk here; the engine keeps its own data.
     """
     done = processes.feed(engine, ["load", "--quiet"], send, program=find(engine))
     if done.status:
         words = done.output.decode("utf-8", "replace").strip().splitlines()
         raise EngineError(
-            f"{engine} did not take the image",
+            f"{engine} did not accept the image",
             where=f"{engine} load",
-            why="\n".join(words[-_SHOWN:]) or f"it ended with the status {done.status}",
-            hint=f"{engine} info says whether it works at all; -o FILE writes the image to a file instead",
+            why="\n".join(words[-_MAX_LINES:]) or f"it exited with status {done.status}",
+            hint=f"{engine} info shows whether the engine works; -o FILE writes the image to a file instead",
         )

@@ -1,4 +1,4 @@
-"""The forms in which an image can be written: what each is called, where it goes by default, and what writes it."""
+"""Define the formats in which an image can be written: names, default file names, and writers."""
 
 from __future__ import annotations
 
@@ -13,39 +13,41 @@ from fpack.cli.ui.render import megabytes
 from fpack.store.errors import printable
 
 from . import manifests
-from .packing import Made
+from .packing import PackedImage
 
 
-class Form(NamedTuple):
-    """help: a few words. file_name: where it goes by default. write: writes it, and says what was written.
-    use: commands for people: what to do with it.
+class Format(NamedTuple):
+    """A format of images.
 
-    oci: it is an image, for container engines and registries, of one platform or more; else a file of one platform,
-    which is compressed as a whole, and the codec is its own. directory: it is no file. check: raises an error if a
-    tool is not there.
+    help: a short description. file_name: default name of the file. write: write the file and return its description.
+    use: commands that use the file.
+
+    oci: an image for container engines and registries, of one or more platforms; otherwise a file for one platform that
+    is compressed as a whole, with its own default codec. directory: the output is a directory. check: raise an error if
+    a tool is missing.
     """
 
     help: str
-    file_name: Callable[[Made, str | None], str]
-    write: Callable[[Made, Path, str | None], dict[str, Any]]
-    use: Callable[[Made, str], list[str]]
+    file_name: Callable[[PackedImage, str | None], str]
+    write: Callable[[PackedImage, Path, str | None], dict[str, Any]]
+    use: Callable[[PackedImage, str], list[str]]
     oci: bool = False
     directory: bool = False
     check: Callable[[], object] = lambda: None
 
 
-def _name(suffix: str) -> Callable[[Made, str | None], str]:
+def _name(suffix: str) -> Callable[[PackedImage, str | None], str]:
     return lambda made, codec: f"{made.container.file_name}.{suffix}"
 
 
-def _rootfs_name(made: Made, codec: str | None) -> str:
+def _rootfs_name(made: PackedImage, codec: str | None) -> str:
     from fpack.builders.streams.compressed import SUFFIXES
 
     return f"{made.container.file_name}.rootfs.tar{SUFFIXES[(codec or 'none').partition(':')[0]]}"
 
 
-def _oci(layout: bool) -> Callable[[Made, Path, str | None], dict[str, Any]]:
-    def write(made: Made, out: Path, codec: str | None) -> dict[str, Any]:
+def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, Any]]:
+    def write(made: PackedImage, out: Path, codec: str | None) -> dict[str, Any]:
         from fpack.builders.export import oci as export
 
         export_it = export.export_layout if layout else export.export_tar
@@ -62,10 +64,10 @@ def _oci(layout: bool) -> Callable[[Made, Path, str | None], dict[str, Any]]:
     return write
 
 
-def _file_system(module: str, default: str | None = None) -> Callable[[Made, Path, str | None], dict[str, Any]]:
-    """What `write_MODULE` of `fpack.builders.export.MODULE` writes. default: a codec, else fpack's own."""
+def _file_system(module: str, default: str | None = None) -> Callable[[PackedImage, Path, str | None], dict[str, Any]]:
+    """Return the writer `write_MODULE` of `fpack.builders.export.MODULE`. default: its codec, else fpack's default."""
 
-    def write(made: Made, out: Path, codec: str | None) -> dict[str, Any]:
+    def write(made: PackedImage, out: Path, codec: str | None) -> dict[str, Any]:
         from importlib import import_module
 
         from fpack.builders.streams import codecs
@@ -85,8 +87,8 @@ def _file_system(module: str, default: str | None = None) -> Callable[[Made, Pat
     return write
 
 
-def _package_name(module: str) -> Callable[[Made, str | None], str]:
-    def name(made: Made, codec: str | None) -> str:
+def _package_name(module: str) -> Callable[[PackedImage, str | None], str]:
+    def name(made: PackedImage, codec: str | None) -> str:
         from importlib import import_module
 
         found: Any = import_module(f"fpack.builders.export.{module}")
@@ -96,34 +98,37 @@ def _package_name(module: str) -> Callable[[Made, str | None], str]:
     return name
 
 
-def full_name(made: Made) -> str:
-    """What container engines call the image."""
+def full_name(made: PackedImage) -> str:
+    """Return the name of the image in container engines."""
     from fpack.builders.oci.spec import full_name as full
 
     return f"{full(made.bundle.name)}:{made.bundle.tag}"
 
 
-def run(made: Made, engine: str) -> str:
-    """The command that runs the image."""
+def run(made: PackedImage, engine: str) -> str:
+    """Return the command that runs the image."""
     ports = "".join(f" -p {shlex.quote(_published(p))}" for p in made.container.ports)
-    # A container's record is somebody's: what is pasted into a shell should be no more than arguments.
+    # A container's record may be hostile: text that is pasted into a shell must be plain arguments.
     words = [word for option in made.container.run_options for word in option.split()]
     arguments = "".join(f" {shlex.quote(printable(word))}" for word in words)
     return f"{engine} run --rm{ports}{arguments} {full_name(made)}{'' if made.bundle.runs else ' PROGRAM'}"
 
 
 def _published(port: str) -> str:
-    """A port, or `53/udp`, as an engine publishes it under its own number."""
+    """Return the `-p` value that publishes a port, such as `80` or `53/udp`, under the same number."""
     number, slash, protocol = port.partition("/")
     return f"{number}:{number}{slash}{protocol}"
 
 
-def _use_tar(made: Made, place: str) -> list[str]:
+def _use_tar(made: PackedImage, place: str) -> list[str]:
     return [f"podman load -i {shlex.quote(place)}", run(made, "podman")]
 
 
-def _use_layout(made: Made, place: str) -> list[str]:
-    """podman names what it pulls after the directory, and pulls nothing from one that makes no name."""
+def _use_layout(made: PackedImage, place: str) -> list[str]:
+    """Return the commands that load and run an OCI layout.
+
+    podman names a pulled image after the directory, and refuses a directory whose name is not a valid image name.
+    """
     from fpack.builders.oci.spec import is_name
 
     source = shlex.quote(f"oci:{place}:{made.bundle.tag}")
@@ -133,12 +138,12 @@ def _use_layout(made: Made, place: str) -> list[str]:
     return [get, run(made, "podman")]
 
 
-def _use_rootfs(made: Made, place: str) -> list[str]:
-    folder = shlex.quote(f"{made.container.file_name}-root")
-    return [f"mkdir {folder} && sudo tar -xpf {shlex.quote(place)} --numeric-owner -C {folder}"]
+def _use_rootfs(made: PackedImage, place: str) -> list[str]:
+    directory = shlex.quote(f"{made.container.file_name}-root")
+    return [f"mkdir {directory} && sudo tar -xpf {shlex.quote(place)} --numeric-owner -C {directory}"]
 
 
-def _use_squashfs(made: Made, place: str) -> list[str]:
+def _use_squashfs(made: PackedImage, place: str) -> list[str]:
     return [f"sudo mount -o loop,ro {shlex.quote(place)} /mnt"]
 
 
@@ -148,36 +153,42 @@ def _squashfs_tool() -> object:
     return squashfs.find()
 
 
-def _use_package(tool: str) -> Callable[[Made, str], list[str]]:
-    def use(made: Made, place: str) -> list[str]:
+def _use_package(tool: str) -> Callable[[PackedImage, str], list[str]]:
+    def use(made: PackedImage, place: str) -> list[str]:
         at = place if "/" in place else f"./{place}"
         return [f"sudo {tool} install {shlex.quote(at)}", package_name(made)]
 
     return use
 
 
-def package_name(made: Made) -> str:
-    """The command that a package of the image brings."""
+def package_name(made: PackedImage) -> str:
+    """Return the name of the command that a package of the image installs."""
     from fpack.builders.export.system_package import own_name
 
     return own_name(made.bundle.name)
 
 
-FORMS = {
-    "tar": Form("an image for podman, docker and skopeo", _name("tar"), _oci(layout=False), _use_tar, oci=True),
-    "oci-dir": Form(
+FORMATS = {
+    "tar": Format("an image for podman, docker and skopeo", _name("tar"), _oci(layout=False), _use_tar, oci=True),
+    "oci-dir": Format(
         "the image as an OCI layout", _name("oci"), _oci(layout=True), _use_layout, oci=True, directory=True
     ),
-    "rootfs-tar": Form("its file system as a tar", _rootfs_name, _file_system("rootfs", "none"), _use_rootfs),
-    "squashfs": Form("as a squashfs", _name("squashfs"), _file_system("squashfs"), _use_squashfs, check=_squashfs_tool),
-    "deb": Form("as a Debian package", _package_name("deb"), _file_system("deb"), _use_package("apt")),
-    "rpm": Form("as an RPM package", _package_name("rpm"), _file_system("rpm"), _use_package("dnf")),
+    "rootfs-tar": Format("the file system as a tar", _rootfs_name, _file_system("rootfs", "none"), _use_rootfs),
+    "squashfs": Format(
+        "a squashfs",
+        _name("squashfs"),
+        _file_system("squashfs"),
+        _use_squashfs,
+        check=_squashfs_tool,
+    ),
+    "deb": Format("a Debian package", _package_name("deb"), _file_system("deb"), _use_package("apt")),
+    "rpm": Format("an RPM package", _package_name("rpm"), _file_system("rpm"), _use_package("dnf")),
 }
 DEFAULT = "tar"
 
 
-def place(form: Form, made: Made, output: Path | None, codec: str | None) -> Path:
-    """The file or directory to write. A directory that is there takes a file under its default name."""
+def place(form: Format, made: PackedImage, output: Path | None, codec: str | None) -> Path:
+    """Return the file or directory to write. In an existing directory the file gets its default name."""
     name = form.file_name(made, codec)
     if output is None:
         return Path(name)
@@ -185,39 +196,46 @@ def place(form: Form, made: Made, output: Path | None, codec: str | None) -> Pat
 
 
 def check_output(output: Path) -> None:
-    """UsageError if nothing could be written to `output`: better before the work than after it."""
+    """Raise UsageError, before any work, if `output` cannot be written."""
     if str(output) == "-":
-        raise UsageError("-o - names no file", hint="give a file, or --load podman, or --load docker")
-    folder = output.parent
-    if not folder.is_dir():
-        raise UsageError(f"{output} cannot be written", why=f"there is no directory {folder}", hint="make it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{output} cannot be written", why=f"you may not write in {folder}", hint="give another place")
+        raise UsageError("-o - is not a file", hint="give a file, or --load podman, or --load docker")
+    directory = output.parent
+    if not directory.is_dir():
+        raise UsageError(
+            f"{output} cannot be written", why=f"there is no directory {directory}", hint="create it first"
+        )
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"{output} cannot be written", why=f"you may not write in {directory}", hint="choose another path"
+        )
 
 
-def places(form: Form, made: list[Made], output: Path | None, codec: str | None) -> list[Path]:
-    """Those of several things: in one directory, which is made if need be. UsageError if two have one name."""
+def places(form: Format, made: list[PackedImage], output: Path | None, codec: str | None) -> list[Path]:
+    """Return the files of several images, in one directory, which is created. Raise UsageError if two names are
+    equal.
+    """
     if len(made) == 1:
         return [place(form, made[0], output, codec)]
-    folder = output or Path()
-    found = [folder / form.file_name(each, codec) for each in made]
+    directory = output or Path()
+    found = [directory / form.file_name(entry, codec) for entry in made]
     for path in found:
         if found.count(path) > 1:
-            raise UsageError(f"Two of them would be written to {path}", hint="pack them one by one, each with -o")
+            raise UsageError(f"Two images would be written to {path}", hint="pack them one by one, each with -o")
     if output is not None:
         try:
             output.mkdir(exist_ok=True)
         except OSError as error:
             raise UsageError(
-                f"{output} cannot be a directory for several images", why=error.strerror or "", hint="name another"
+                f"{output} cannot be a directory for several images", why=error.strerror or "", hint="choose another"
             ) from None
     return found
 
 
-class Shared(NamedTuple):
-    """What several images have in common. layers, size: of the blobs that two or more of them hold, each once.
+class SharedLayers(NamedTuple):
+    """The layers that several images share.
 
-    total: of all blobs, each once. apart: what they would take if nothing were shared.
+    layers, size: of blobs in two or more images, each counted once. total: size of all blobs, each counted once. apart:
+    size without sharing.
     """
 
     layers: int
@@ -226,7 +244,7 @@ class Shared(NamedTuple):
     apart: int
 
     def as_json(self) -> dict[str, int]:
-        """As `--json` prints it."""
+        """Return the object that `--json` prints."""
         return {
             "layers": self.layers,
             "size_compressed": self.size,
@@ -235,27 +253,27 @@ class Shared(NamedTuple):
         }
 
     def lines(self) -> Iterator[str]:
-        """For people."""
+        """Yield the lines of the text output."""
         if not self.layers:
-            yield "They share no layer."
+            yield "The images share no layer."
             return
         noun = "layer" if self.layers == 1 else "layers"
         yield (
-            f"They share {self.layers} {noun} of {megabytes(self.size)}: "
-            f"{megabytes(self.total)} together, not {megabytes(self.apart)}."
+            f"The images share {self.layers} {noun} of {megabytes(self.size)}:  "
+            f"{megabytes(self.total)} in all instead of {megabytes(self.apart)}."
         )
 
 
-def shared(made: list[Made]) -> Shared:
-    """What the images have in common."""
+def shared(made: list[PackedImage]) -> SharedLayers:
+    """Compute the layers that the images share."""
     sizes: dict[str, int] = {}
     count: dict[str, int] = {}
-    for each in made:
-        for digest, size in each.bundle.layers().items():
+    for entry in made:
+        for digest, size in entry.bundle.layers().items():
             sizes[digest] = size
             count[digest] = count.get(digest, 0) + 1
     common = [digest for digest, times in count.items() if times > 1]
-    return Shared(
+    return SharedLayers(
         len(common),
         sum(sizes[digest] for digest in common),
         sum(sizes.values()),

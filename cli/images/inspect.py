@@ -1,4 +1,4 @@
-"""What is inside a container, read from its built root and image: the data of `why` and `size`."""
+"""Read the contents of a built container from its root and image, for `why` and `size`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from typing import Any, NamedTuple
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.payload import meta
 from fpack.builders.payload.globs import merged
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, did_you_mean
 
-_SHOWN = 8  # packages that have files in a directory
+_MAX_NAMES = 8  # packages to name in an error
 
 
 class NotInside(FpackError):
-    """Something that was asked about is not in the image."""
+    """A package or file is not in the image."""
 
 
-class Slice(NamedTuple):
-    """A package in an image. by: the package that brought it in, if any. kind, file, what: how."""
+class ImageSlice(NamedTuple):
+    """A package in an image.
+
+    by: the package that brought it in, or None. kind, file, what: the reason (see `reason_text`).
+    """
 
     package: str
     version: str
@@ -30,26 +33,26 @@ class Slice(NamedTuple):
     what: str
 
 
-class Layer(NamedTuple):
-    """A layer of an image: the packages in it, its compressed and its unpacked bytes."""
+class ImageLayer(NamedTuple):
+    """A layer of an image: its packages, its compressed and its unpacked size."""
 
     packages: tuple[str, ...]
     size: int
     unpacked: int
 
 
-def read_slices(root: Path) -> list[Slice]:
-    """The slices of a built root, by its directory on disk."""
+def read_slices(root: Path) -> list[ImageSlice]:
+    """Return the slices of a built root. root: its directory on disk."""
     _, extra = meta.read(root)
     found = []
-    for each in extra["slices"]:
-        reason = each["reason"]
+    for entry in extra["slices"]:
+        reason = entry["reason"]
         found.append(
-            Slice(
-                each["package"],
-                each["version"],
-                each["path"],
-                each.get("by"),
+            ImageSlice(
+                entry["package"],
+                entry["version"],
+                entry["path"],
+                entry.get("by"),
                 reason["kind"],
                 reason.get("file") or "",
                 reason.get("what") or "",
@@ -58,16 +61,16 @@ def read_slices(root: Path) -> list[Slice]:
     return found
 
 
-def read_layers(image: Path) -> list[Layer]:
-    """The layers of a built image, by its directory on disk."""
+def read_layers(image: Path) -> list[ImageLayer]:
+    """Return the layers of a built image. image: its directory on disk."""
     layers = read_record(image).fields["layers"]
-    return [Layer(tuple(each["packages"]), each["size"], each["unpacked"]) for each in layers]
+    return [ImageLayer(tuple(entry["packages"]), entry["size"], entry["unpacked"]) for entry in layers]
 
 
-def chain(slices: Sequence[Slice], package: str) -> list[Slice]:
-    """How a package came to be in: from what was asked for down to it."""
-    by_name = {each.package: each for each in slices}
-    links: list[Slice] = []
+def chain(slices: Sequence[ImageSlice], package: str) -> list[ImageSlice]:
+    """Return the chain of packages that brought a package in, from a requested one down to it."""
+    by_name = {entry.package: entry for entry in slices}
+    links: list[ImageSlice] = []
     name: str | None = package
     while name is not None and name in by_name and by_name[name] not in links:
         links.append(by_name[name])
@@ -75,23 +78,23 @@ def chain(slices: Sequence[Slice], package: str) -> list[Slice]:
     return links[::-1]
 
 
-def reason_text(each: Slice) -> str:
-    """Why a slice is in, in words."""
-    file = "/" + each.file.lstrip("/")
+def reason_text(entry: ImageSlice) -> str:
+    """Describe why a slice is in the image."""
+    file = "/" + entry.file.lstrip("/")
     words: Mapping[str, str] = {
-        "seed": "asked for",
-        "depends": f"{each.by} depends on {each.what or each.package}",
-        "needed": f"{file} needs {each.what}",
-        "interp": f"{file} is started by {each.what}",
-        "script": f"{file} is run by {each.what}",
-        "link": f"{file} points to {each.what}",
-        "asked": f"{each.what or each.package} was asked for by name",
+        "seed": "requested",
+        "depends": f"{entry.by} depends on {entry.what or entry.package}",
+        "needed": f"{file} needs {entry.what}",
+        "interp": f"{file} is started by {entry.what}",
+        "script": f"{file} is run by {entry.what}",
+        "link": f"{file} points to {entry.what}",
+        "asked": f"{entry.what or entry.package} was requested by name",
     }
-    return words.get(each.kind, each.kind)
+    return words.get(entry.kind, entry.kind)
 
 
-def loads(slices: Sequence[Slice], disk: Mapping[str, Path]) -> dict[str, list[str]]:
-    """Which packages of an image each package's files load or point to, by what the files say. disk: as of `find`."""
+def loads(slices: Sequence[ImageSlice], disk: Mapping[str, Path]) -> dict[str, list[str]]:
+    """Return the packages that each package's files load or point to. disk: as in `find`."""
     tables = {each.package: meta.read(disk[each.path])[0] for each in slices}
     owners: dict[str, str] = {}
     for package, entries in tables.items():
@@ -108,65 +111,62 @@ def loads(slices: Sequence[Slice], disk: Mapping[str, Path]) -> dict[str, list[s
                 wanted += [*entry.facts.needed, entry.facts.interp]
         found = {owners.get(name) or owners.get("/usr" + name) for name in wanted if name}
         edges[package] = sorted(name for name in found if name is not None and name != package)
-    # What brought a package in need not be what loads it: a link, or a request by name.
+    # A package may also have been brought in by a link, or by a request by name.
     for each in slices:
         if each.by is not None and each.package not in edges.setdefault(each.by, []):
             edges[each.by] = sorted([*edges[each.by], each.package])
     return edges
 
 
-def declared(root: Mapping[str, Any], slices: Sequence[Slice]) -> dict[str, list[str]]:
-    """Which packages of an image each one depends on, as the arguments of its root declare."""
-    inside = {each.package for each in slices}
+def declared(root: Mapping[str, Any], slices: Sequence[ImageSlice]) -> dict[str, list[str]]:
+    """Return the packages that each package of an image depends on, by the arguments of its root."""
+    inside = {entry.package for entry in slices}
     return {
-        str(each["package"]): sorted(name for name in each["depends"] if name in inside)
-        for each in root["slices"]
-        if each["package"] in inside
+        str(entry["package"]): sorted(name for name in entry["depends"] if name in inside)
+        for entry in root["slices"]
+        if entry["package"] in inside
     }
 
 
-class Found(NamedTuple):
-    """Where something that was asked about is: in which package, and as which file (relative), if it is one."""
+class Match(NamedTuple):
+    """The package that holds a thing, and the file in it (relative), if the thing is a file."""
 
     package: str
     file: str = ""
 
 
-def find(slices: Sequence[Slice], wanted: str, disk: Mapping[str, Path]) -> Found:
-    """What `wanted` names: a package, a file's path or name, or a soname. disk: each slice's directory.
+def find(slices: Sequence[ImageSlice], wanted: str, disk: Mapping[str, Path]) -> Match:
+    """Find a package, a file by path or name, or a soname in an image.
 
-    NotInside names the nearest package that is there.
+    disk: the directory of each slice. Raise NotInside, with similar names, if there is no match.
     """
     names = {each.package for each in slices}
     if wanted in names:
-        return Found(wanted)
+        return Match(wanted)
     path = merged(wanted.strip("/"))
-    named: Found | None = None
+    named: Match | None = None
     below: list[str] = []
     for each in slices:
         entries, _ = meta.read(disk[each.path])
         for entry in entries:
             if entry.path == path or (entry.facts is not None and entry.facts.soname == wanted):
-                return Found(each.package, entry.path)
+                return Match(each.package, entry.path)
             if named is None and "/" not in wanted and entry.path.endswith("/" + wanted):
-                named = Found(each.package, entry.path)
+                named = Match(each.package, entry.path)
             if entry.path.startswith(path + "/") and each.package not in below[-1:]:
                 below.append(each.package)
     if named is not None:
         return named
     if below and wanted.startswith("/"):
         raise NotInside(
-            f"{wanted} is a directory", why=f"it has files of {_some(below)}", hint="name one of them, or a file"
+            f"{wanted} is a directory", why=f"it holds files of {_some(below)}", hint="name a package or a file"
         )
-    from difflib import get_close_matches
-
-    near = get_close_matches(wanted, names, 3, 0.5)
     raise NotInside(
         f"{wanted} is not in the image",
-        why=f"it holds {len(names)} packages, and none of them is it or has it",
-        hint=f"did you mean {' or '.join(near)}?" if near else "fpack size lists what is in it",
+        why=f"none of the {len(names)} packages in the image has this name or contains it",
+        hint=did_you_mean(wanted, names, 3, 0.5) or "fpack size lists its content",
     )
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else "")
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {len(names) - _MAX_NAMES} more" if names[_MAX_NAMES:] else "")

@@ -1,4 +1,4 @@
-"""What `pack` writes of an image besides the image: its exact manifest, beside it and as a referrer within."""
+"""Build the manifest of an image, and place it beside the image and, as a referrer, in the image."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import clean_name, parse
 
-# What runs builds from source: this machine's sandbox.
+# Builds from source run in this machine's sandbox.
 EXECUTOR = "local"
 
 if TYPE_CHECKING:
     from fpack.builders.export.oci import Extra
-    from fpack.cli.workspace.workspace import Container, Workspace
+    from fpack.cli.workspace.containers import Container
+    from fpack.cli.workspace.workspace import Workspace
 
 
 def manifest(workspace: Workspace, container: Container) -> Output:
-    """The output that is a container's manifest, ready to be realised."""
+    """Add the derivation of a container's manifest to the workspace. Return its output."""
     bodies = workspace.evaluator.derivations
     image = derivation.decode(bodies[container.image.derivation])
     name = image.name
@@ -48,8 +49,8 @@ def manifest(workspace: Workspace, container: Container) -> Output:
 
 
 def _lock(workspace: Workspace, root: Derivation) -> Value:
-    """The locked packages that a root may take."""
-    names = [str(each["package"]) for each in root.args["slices"]]
+    """Return the locked packages that a root may use."""
+    names = [str(entry["package"]) for entry in root.args["slices"]]
     if not names:
         return None
     release, arch = str(root.args["release"]), str(root.args["arch"])
@@ -68,34 +69,34 @@ def _lock(workspace: Workspace, root: Derivation) -> Value:
     }
 
 
-def within(places: Iterable[Path]) -> Extra:
-    """What an archive or layout holds more for the artifacts that lie at `places`."""
-    found = list(places)
+def within(paths: Iterable[Path]) -> Extra:
+    """Return the additional content of an archive or layout that holds the artifacts at `paths`."""
+    found = list(paths)
     if not found:
         return {}
     from fpack.builders.manifest import referrer
 
-    return referrer.attach(referrer.read(place) for place in found)
+    return referrer.attach(referrer.read(path) for path in found)
 
 
 def beside(image: Path, arch: str = "") -> Path:
-    """Where the manifest of an archive or a layout lies: NAME.manifest.json, or NAME.ARCH.manifest.json of several."""
+    """Return the path of an image's manifest: NAME.manifest.json, or NAME.ARCH.manifest.json for several platforms."""
     name = image.name.removesuffix(".tar")
     return image.with_name(f"{name}.{arch}.manifest.json" if arch else f"{name}.manifest.json")
 
 
 def all_beside(image: Path) -> list[Path]:
-    """The manifests that lie beside an image: the one, else those of its platforms."""
+    """Return the manifests beside an image: the single one, or those of its platforms."""
     one = beside(image)
     name = image.name.removesuffix(".tar")
     if one.is_file() or not image.parent.is_dir():
         return [one]
-    several = [each for each in image.parent.iterdir() if each.name.startswith(f"{name}.")]
-    return sorted(each for each in several if each.name.endswith(".manifest.json")) or [one]
+    several = [entry for entry in image.parent.iterdir() if entry.name.startswith(f"{name}.")]
+    return sorted(entry for entry in several if entry.name.endswith(".manifest.json")) or [one]
 
 
-def write_beside(image: Path, place: Path, arch: str = "") -> str | None:
-    """Put the manifest that lies at `place` beside an image; None where there is no beside: a device or a pipe."""
+def write_beside(image: Path, path: Path, arch: str = "") -> str | None:
+    """Write the manifest at `path` beside an image. Return None if the image is a device or a pipe."""
     import shutil
 
     from fpack.store.errors import StoreError
@@ -106,7 +107,7 @@ def write_beside(image: Path, place: Path, arch: str = "") -> str | None:
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}")
     try:
         try:
-            shutil.copyfile(place / "manifest.json", temporary)
+            shutil.copyfile(path / "manifest.json", temporary)
             os.replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Make the images of one command: of several things, each for several platforms.
+"""Pack the images of one command: several targets, each for several platforms.
 
-Each image has a workspace of its own, since a lock and an evaluation are for one project and one architecture. All is
-evaluated before anything is built, so that what is packed together comes from one state of its lock.
+Each image has its own workspace, because a lock and an evaluation belong to one project and one architecture.
+Everything is evaluated before anything is built, so that images packed together come from one state of their lock.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.cli.errors import UsageError
-from fpack.cli.options import Options
-from fpack.cli.workspace.workspace import Container, Workspace
+from fpack.cli.options import SharedOptions
+from fpack.cli.workspace import containers
+from fpack.cli.workspace.containers import Container
+from fpack.cli.workspace.workspace import Workspace
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
 
@@ -23,10 +25,11 @@ if TYPE_CHECKING:
     from fpack.builders.export.oci import Bundle
 
 
-class Made(NamedTuple):
-    """One thing that was packed. archs: Debian's, in the order of `images`. manifests: none if not asked for.
+class PackedImage(NamedTuple):
+    """An image that was packed.
 
-    bundle: what is exported; images, manifests: where their outputs lie; disk: where a store path lies.
+    archs: Debian architectures, in the order of `images`. bundle: the content to export. images, manifests: directories
+    of the outputs, without manifests if none were requested. disk: maps a store path to its path on disk.
     """
 
     container: Container
@@ -37,23 +40,24 @@ class Made(NamedTuple):
     disk: Callable[[str], Path]
 
 
-class _Job(NamedTuple):
-    """One image to build."""
+class _ImageJob(NamedTuple):
+    """An image to build."""
 
     workspace: Workspace
     container: Container
     wanted: list[Output]
 
 
-def architectures(platforms: Sequence[str], options: Options) -> list[str | None]:
-    """The Debian architectures of `--platform`'s values, each a list with commas; [None] for the machine's own."""
+def architectures(platforms: Sequence[str], options: SharedOptions) -> list[str | None]:
+    """Return the Debian architectures of `--platform` values, each a comma-separated list.
+
+    The result is [None] for the machine's own architecture.
+    """
     names = [name for value in platforms for name in value.split(",")]
     if not names:
         return [options.arch]
     if options.arch is not None:
-        raise UsageError(
-            "--arch and --platform say the same in two ways", hint="--platform linux/arm64 is enough for both"
-        )
+        raise UsageError("--arch and --platform exclude each other", hint="use --platform linux/arm64 alone")
     from fpack.builders.oci.spec import architecture
 
     try:
@@ -63,15 +67,19 @@ def architectures(platforms: Sequence[str], options: Options) -> list[str | None
 
 
 def make(
-    targets: Sequence[str | None], archs: Sequence[str | None], options: Options, manifests: bool, stack: ExitStack
-) -> list[Made]:
+    targets: Sequence[str | None],
+    archs: Sequence[str | None],
+    options: SharedOptions,
+    manifests: bool,
+    stack: ExitStack,
+) -> list[PackedImage]:
     """Evaluate and build the images of each target. Their workspaces are open as long as `stack` is."""
     from fpack.builders.export.oci import Bundle
 
     alone = len(targets) * len(archs) == 1
     jobs = _evaluate(targets, archs, options, manifests, stack)
     if any(_moved(job) for job in jobs):
-        # A package list was gone, and the lock moved: what came before it is older now.
+        # A package list had disappeared, so the lock was updated: jobs evaluated before that are outdated.
         jobs = _evaluate(targets, archs, options, manifests, stack)
     made = []
     for start in range(0, len(jobs), len(archs)):
@@ -86,37 +94,41 @@ def make(
         found = tuple(job.workspace.arch for job in mine)
         disk = first.workspace.store.disk
         bundle = Bundle(images, disk)
-        made.append(Made(first.container, found, bundle, tuple(images), tuple(documents), disk))
+        made.append(PackedImage(first.container, found, bundle, tuple(images), tuple(documents), disk))
     if alone:
         jobs[0].workspace.finish()
     return made
 
 
 def _evaluate(
-    targets: Sequence[str | None], archs: Sequence[str | None], options: Options, manifests: bool, stack: ExitStack
-) -> list[_Job]:
+    targets: Sequence[str | None],
+    archs: Sequence[str | None],
+    options: SharedOptions,
+    manifests: bool,
+    stack: ExitStack,
+) -> list[_ImageJob]:
     alone = len(targets) * len(archs) == 1
     jobs = []
     for text in targets:
         for arch in _own_first(archs):
             workspace = stack.enter_context(Workspace(options._replace(arch=arch)))
-            container = workspace.container(workspace.target(text))
+            container = containers.container(workspace, workspace.target(text))
             wanted = [container.image]
             if manifests:
                 wanted.append(attach.manifest(workspace, container))
-            jobs.append(_Job(workspace, container, wanted))
+            jobs.append(_ImageJob(workspace, container, wanted))
             if not alone:
-                # The next one may use the same lock.
+                # The next workspace may use the same lock.
                 workspace.finish()
     return jobs
 
 
 def _own_first(archs: Sequence[str | None]) -> list[str | None]:
-    """The machine's own architecture leads: old clients take the first alone."""
-    own = Workspace(Options()).arch
+    """Put the machine's own architecture first: old clients use only the first image."""
+    own = Workspace(SharedOptions()).arch
     return sorted(archs, key=lambda arch: arch not in (None, own))
 
 
-def _moved(job: _Job) -> bool:
-    """Whether the evaluation changed what was locked before."""
+def _moved(job: _ImageJob) -> bool:
+    """Return whether the evaluation updated existing entries of the lock."""
     return "source" in job.workspace.__dict__ and bool(job.workspace.source.moved)

@@ -1,16 +1,16 @@
-"""The .gitignore that `fpack init` writes for a project without one: what work in it leaves is no part of the source.
+"""Generate the .gitignore that `fpack init` writes for a project without one.
 
-A build takes all sources for equally old, so an object or a program that lies among them would be taken for made.
+A build sets the same mtime on all sources, so make would take an object file among the sources for up to date.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .detect import Guess
+from .guess import Guess
 from .project import Project
 
-_LEFT: Mapping[str, Sequence[str]] = {
+_LEFTOVERS: Mapping[str, Sequence[str]] = {
     "python": ("__pycache__/", "*.egg-info/", "/.venv/", "/venv/"),
     "node": ("node_modules/",),
     "rust": ("/target/",),
@@ -20,7 +20,7 @@ _LEFT: Mapping[str, Sequence[str]] = {
     "autotools": ("*.o", "*.lo", "*.la", ".deps/", ".libs/", "/config.log", "/config.status", "/Makefile"),
     "make": ("*.o",),
 }
-# What is made from configure.ac, where it is.
+# Files that are generated from configure.ac.
 _BOOTSTRAPPED = (
     "Makefile.in", "/aclocal.m4", "/autom4te.cache/", "/compile", "/config.guess", "/config.sub", "/configure",
     "/configure~", "/depcomp", "/install-sh", "/ltmain.sh", "/missing", "/test-driver", "*.log", "*.trs",
@@ -29,10 +29,10 @@ _IN_PLACE = {"make", "autotools", "go"}
 
 
 def ignored(guess: Guess, project: Project) -> str | None:
-    """The file's text; None where the project has one already."""
+    """Return the text of the file, or None if the project already has one."""
     if project.has(".gitignore"):
         return None
-    lines = [*_LEFT.get(guess.call, ())]
+    lines = [*_LEFTOVERS.get(guess.call, ())]
     if ("bootstrap", "true") in guess.fields:
         lines += _BOOTSTRAPPED
     if guess.call in _IN_PLACE and guess.entrypoint:
@@ -41,5 +41,5 @@ def ignored(guess: Guess, project: Project) -> str | None:
     lines += ["/result"]
     if not guess.library:
         lines += [f"/{guess.name}.tar", f"/{guess.name}.manifest.json"]
-    # A Makefile that is there now may be one that the author wrote.
+    # An existing Makefile may be written by the author.
     return "".join(f"{line}\n" for line in lines if line != "/Makefile" or not project.has("Makefile"))

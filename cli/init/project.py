@@ -1,4 +1,4 @@
-"""A project as `fpack init` sees it: the names of its files, and the text of those that say how it is built."""
+"""Read a project for `fpack init`: the names of its files, and the text of files that describe its build."""
 
 from __future__ import annotations
 
@@ -14,39 +14,43 @@ from typing import Any, NamedTuple
 
 MAX_FILE = 1 << 20
 MAX_ENTRIES = 2000
-# What is looked into, at the top; of other files the name is enough.
+# Files whose text is read, at the top level; of other files only the name is needed.
 _READ = re.compile(
     r"(pyproject\.toml|setup\.(py|cfg)|requirements.*\.txt|pylock\.toml|package(-lock)?\.json|go\.(mod|sum)|Cargo\.toml|"
     r"Gemfile|config\.ru|CMakeLists\.txt|meson\.build|configure\.ac|Makefile(\.am)?|GNUmakefile|makefile|[A-Za-z_]\w*\.py)\Z"
 )
-# What others wrote is not looked at, but for the gems that a Ruby project keeps.
+# Directories of dependencies are skipped, except the gems of a Ruby project.
 _OTHERS = re.compile(r"node_modules/|target/|vendor/(?!(?:cache/)?\Z)")
 
 
 class Project(NamedTuple):
-    """name: of its directory. files: each file's path, with the text of those that were read. folders: at the top."""
+    """A project.
+
+    name: name of its directory. files: path of each file, with the text of those that were read. folders: directories
+    at the top level.
+    """
 
     name: str
     files: Mapping[str, str | None]
     folders: frozenset[str] = frozenset()
 
     def text(self, name: str) -> str:
-        """A file's text; "" for one that is not there or was not read."""
+        """Return a file's text, or "" if it does not exist or was not read."""
         return self.files.get(name) or ""
 
     def has(self, *names: str) -> str | None:
-        """The first of `names` that is a file of the project."""
+        """Return the first of `names` that is a file of the project, or None."""
         return next((name for name in names if name in self.files), None)
 
     def toml(self, name: str) -> dict[str, Any]:
-        """A file's data; nothing where it is damaged."""
+        """Return a file's data, or an empty record if it is damaged."""
         try:
             return tomllib.loads(self.text(name))
         except (ValueError, RecursionError):  # a plain ValueError for a number of too many digits
             return {}
 
     def json(self, name: str) -> dict[str, Any]:
-        """A file's data; nothing where it is damaged, or no record."""
+        """Return a file's data, or an empty record if it is damaged or not a record."""
         try:
             found = json.loads(self.text(name) or "{}")
         except (ValueError, RecursionError):
@@ -54,39 +58,39 @@ class Project(NamedTuple):
         return found if isinstance(found, dict) else {}
 
 
-def read_project(folder: Path) -> Project:
-    """The project in a directory: its files, and those two levels below. Nothing outside of it is read."""
+def read_project(directory: Path) -> Project:
+    """Read the files of a directory and of two levels below it, following no symlink."""
     files: dict[str, str | None] = {}
-    folders: set[str] = set()
-    levels = [("", folder)]
+    directories: set[str] = set()
+    levels = [("", directory)]
     for depth in range(3):
         below: list[tuple[str, Path]] = []
-        for prefix, place in levels:
-            for entry in sorted(os.scandir(place), key=lambda e: e.name)[:MAX_ENTRIES]:
+        for prefix, path in levels:
+            for entry in sorted(os.scandir(path), key=lambda e: e.name)[:MAX_ENTRIES]:
                 if entry.name == ".git" or entry.is_symlink():
                     continue
                 name = f"{prefix}{entry.name}"
                 if entry.is_dir():
-                    folders.update([name] if depth == 0 else [])
+                    directories.update([name] if depth == 0 else [])
                     below.append((f"{name}/", Path(entry.path)))
                 elif entry.is_file():
                     gem = name.startswith("vendor/cache/") and name.endswith(".gem")
                     read = _gem if gem else _text if depth == 0 and _READ.match(name) else None
                     files[name] = read(Path(entry.path)) if read else None
         levels = [each for each in below if not _OTHERS.match(each[0])]
-    return Project(folder.name, files, frozenset(folders))
+    return Project(directory.name, files, frozenset(directories))
 
 
-def _text(place: Path) -> str | None:
-    with open(place, "rb") as file:
+def _text(path: Path) -> str | None:
+    with open(path, "rb") as file:
         data = file.read(MAX_FILE + 1)
     return None if len(data) > MAX_FILE else data.decode("utf-8", "replace")
 
 
-def _gem(place: Path) -> str | None:
-    """The description in a gem; None for a file that is none."""
+def _gem(path: Path) -> str | None:
+    """Return the metadata of a gem, or None if the file is not a gem."""
     try:
-        with tarfile.open(place, "r:") as gem:
+        with tarfile.open(path, "r:") as gem:
             member = gem.extractfile("metadata.gz")
             data = member.read(MAX_FILE) if member else b""
         return zlib.decompressobj(31).decompress(data, MAX_FILE).decode("utf-8", "replace")

@@ -1,20 +1,20 @@
-"""The text of an fpack.fp that a guess comes to: a pure function."""
+"""Render an fpack.fp from a guess. All functions are pure."""
 
 from __future__ import annotations
 
 import re
 
-from .detect import Guess, text
+from .guess import Guess, text
 
-# Which release packages are built with that name none.
+# The release that packages use if they do not name one.
 DEFAULT_RELEASE = "trixie"
 _WORDS = {"let", "in", "if", "then", "else", "for", "or", "true", "false", "null", "assert"}
-# What has a meaning of its own in such a file.
+# Names with a meaning of their own in such a file.
 _TAKEN = {"debian", "image", "shell", "container", "package", "import", "fetch", "files", "settings"}
 
 
 def render(guess: Guess, release: str) -> str:
-    """The file: the package, an image of it, and a shell in which it can be worked on."""
+    """Render the file: the package, an image of it, and a shell to work on it."""
     attribute = attribute_of(guess)
     parts = [
         f'debian = import("fpack/debian").{release}\n',
@@ -26,7 +26,7 @@ def render(guess: Guess, release: str) -> str:
 
 
 def attribute_of(guess: Guess) -> str:
-    """The name that the package has in the file."""
+    """Return the package's name in the file."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", guess.name).strip("-").lower()
     name = re.sub(r"-+", "-", name)
     usable = re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", name)
@@ -53,12 +53,12 @@ def _image(guess: Guess, attribute: str) -> list[tuple[str, str]]:
 
 
 def _word(word: str, attribute: str) -> str:
-    """A word of a command; `@` at its beginning stands for the package's place."""
+    """Render a word of a command. A leading `@` stands for the package's path."""
     return f'"${{{attribute}}}{text(word[1:])[1:]}' if word.startswith("@/") else text(word)
 
 
 def _packages(guess: Guess, attribute: str) -> str:
-    """What the build has, also what is added to it later, and what only a shell needs."""
+    """Render the packages of the shell: the build's tools and libraries, and further packages of the shell."""
     names = [f"debian.{n}" if re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", n) else f"debian.{text(n)}" for n in guess.packages]
     return f"[{', '.join([f'...{attribute}.tools', f'...{attribute}.libs', *names])}]"
 

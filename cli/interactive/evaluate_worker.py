@@ -1,7 +1,7 @@
-"""One file's evaluation, for the language server, in a process of its own: it may take long, or never end.
+"""Evaluate one file for the language server, in a separate process, because an evaluation may not terminate.
 
-`python -m fpack.cli.interactive.evaluate_worker FILE` prints a JSON object: what is wrong with each of the file's
-fields, and what the others are, in few words. Nothing is fetched, and no lock is changed.
+`python -m fpack.cli.interactive.evaluate_worker FILE` prints a JSON object: the errors of the file's fields, and
+summaries of the other values. Nothing is fetched, and no lock is changed.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from fpack.lang.errors import EvalError
 from fpack.store.errors import FpackError
 
 LONGEST = 2000  # characters of a value
-_OUTSIDE = (4, 5)  # exit codes of errors of the archive and the network, for which no text is to blame
+_OUTSIDE = (4, 5)  # exit codes of archive and network errors, which the text does not cause
 
 
 def evaluate(file: Path) -> dict[str, Any]:
-    """The errors of a file's fields, and its values."""
-    from fpack.cli.options import Options
+    """Return the errors of a file's fields, and summaries of its values."""
+    from fpack.cli.options import SharedOptions
     from fpack.cli.workspace.workspace import Workspace
 
     errors: list[dict[str, Any]] = []
     values: dict[str, str] = {}
 
-    def told(error: FpackError) -> None:
+    def report(error: FpackError) -> None:
         if not isinstance(error, EvalError) or error.exit_code in _OUTSIDE:
             return
         spans = [error.span, *(call.span for call in reversed(error.calls))]
@@ -35,19 +35,19 @@ def evaluate(file: Path) -> dict[str, Any]:
         if here is not None:
             errors.append({"span": list(here[1:5]), "message": error.what, "why": error.why, "hint": error.hint})
 
-    with Workspace(Options(frozen=True)) as workspace:
+    with Workspace(SharedOptions(frozen=True)) as workspace:
         target = workspace.target(str(file))
         evaluator = workspace.evaluator
         try:
             record = evaluator.load(target.file or file)
         except FpackError as error:
-            told(error)
+            report(error)
             record = {}
         for name in list(record):
             try:
                 values[name] = brief(evaluator, record[name])[:LONGEST]
             except FpackError as error:
-                told(error)
+                report(error)
     return {"errors": errors, "values": values}
 
 

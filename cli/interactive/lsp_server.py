@@ -1,7 +1,7 @@
-"""The language server: editors' messages to answers of `lsp_answers`, and its findings to diagnostics.
+"""Serve editors: translate messages of the Language Server Protocol to queries, and findings to diagnostics.
 
-A text is checked on each change, which takes milliseconds. It is evaluated when it is opened or saved, by a process of
-its own that is ended after some seconds.
+A text is checked at each change, which takes milliseconds. It is evaluated when it is opened or saved, in a separate
+process that is killed after some seconds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path, to_fs_path
 from pygls.workspace import TextDocument
 
-from .queries import Document, Found
+from .queries import OpenDocument, SymbolLocation
 
 SECONDS = 10.0  # for an evaluation
 NAME = "fpack"
@@ -40,29 +40,29 @@ T = TypeVar("T")
 
 
 class Server(LanguageServer):
-    """One editor's server. It knows each open text, and what its file's last evaluation said."""
+    """The server of one editor. It holds each open text, and the results of its file's last evaluation."""
 
     def __init__(self) -> None:
         super().__init__(NAME, VERSION)
         self.library = library()
-        self.known: dict[str, Document] = {}
+        self.known: dict[str, OpenDocument] = {}
         self.evaluated: dict[str, list[lsp.Diagnostic]] = {}
         self.running: dict[str, processes.AsyncProcess] = {}
 
-    def read(self, uri: str) -> tuple[Document, TextDocument]:
-        """An open text as it is now."""
+    def read(self, uri: str) -> tuple[OpenDocument, TextDocument]:
+        """Return an open text in its current state."""
         text = self.workspace.get_text_document(uri)
         known = self.known.get(uri)
         if known is None or known.text != text.source:
             path = to_fs_path(uri) or ""
-            known = _deeply(lambda: Document(text.source, path, self.library, self.known.get(uri)))
+            known = _deeply(lambda: OpenDocument(text.source, path, self.library, self.known.get(uri)))
             if known is None:
-                known = Document("", path, self.library)
+                known = OpenDocument("", path, self.library)
             self.known[uri] = known
         return known, text
 
     def show(self, uri: str) -> None:
-        """Tell the editor what is wrong with a text."""
+        """Send the diagnostics of a text to the editor."""
         document, text = self.read(uri)
         found = _deeply(lambda: document.findings) or []
         shown = [
@@ -82,7 +82,7 @@ class Server(LanguageServer):
         self.text_document_publish_diagnostics(parameters)
 
     async def evaluate(self, uri: str) -> None:
-        """Evaluate a text's file, and show what came of it. A newer evaluation of it ends this one."""
+        """Evaluate a text's file and show the results. A newer evaluation of the file ends this one."""
         path = to_fs_path(uri)
         document, text = self.read(uri)
         if not path or not os.path.isfile(path) or any(f.is_error for f in _deeply(lambda: document.findings) or []):
@@ -105,7 +105,7 @@ class Server(LanguageServer):
         try:
             result = json.loads(output)
         except ValueError:
-            return  # it was ended
+            return  # the process was killed
         document.values = result["values"]
         self.evaluated[uri] = [
             lsp.Diagnostic(
@@ -123,7 +123,7 @@ class Server(LanguageServer):
 
 
 def _deeply(work: Callable[[], T]) -> T | None:
-    """What `work` gives, on a stack that deep texts fit; None if one is too deep even so, or beyond the limits."""
+    """Run `work` on a stack for deeply nested texts. Return None if the text is too deep or exceeds the limits."""
     try:
         result: T = deep_stack.bounded(work, Limits.found())
     except (RecursionError, FpackError):
@@ -131,9 +131,9 @@ def _deeply(work: Callable[[], T]) -> T | None:
     return result
 
 
-def _offset(document: Document, place: Any) -> int:
-    """The offset of a line and a column that count from 1."""
-    line, column = place
+def _offset(document: OpenDocument, path: Any) -> int:
+    """Return the offset of a line and a column that count from 1."""
+    line, column = path
     at = 0
     for _ in range(line - 1):
         at = document.source.text.find("\n", at) + 1
@@ -150,7 +150,7 @@ def _range(text: TextDocument, start: int, end: int) -> lsp.Range:
     return lsp.Range(_position(text, min(start, end)), _position(text, end))
 
 
-def _location(found: Found, uri: str, own: TextDocument) -> lsp.Location:
+def _location(found: SymbolLocation, uri: str, own: TextDocument) -> lsp.Location:
     if not found.path:
         return lsp.Location(uri, _range(own, found.start, found.end))
     other = from_fs_path(found.path) or uri
@@ -158,7 +158,7 @@ def _location(found: Found, uri: str, own: TextDocument) -> lsp.Location:
 
 
 def serve() -> None:
-    """Answer an editor over standard input and output until it says goodbye."""
+    """Answer an editor over standard input and output until it exits."""
     server = Server()
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)
@@ -173,7 +173,7 @@ def serve() -> None:
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_SAVE)
     async def saved(params: lsp.DidSaveTextDocumentParams) -> None:
-        server.library = library()  # other files may have changed too
+        server.library = library()  # library files may have changed, too
         server.known.pop(params.text_document.uri, None)
         server.show(params.text_document.uri)
         await server.evaluate(params.text_document.uri)
@@ -189,10 +189,10 @@ def serve() -> None:
     def hover(params: lsp.HoverParams) -> lsp.Hover | None:
         document, text = server.read(params.text_document.uri)
         offset = text.offset_at_position(params.position)
-        said = _deeply(lambda: document.hover(offset))
-        if said is None:
+        found = _deeply(lambda: document.hover(offset))
+        if found is None:
             return None
-        words, start, end = said
+        words, start, end = found
         return lsp.Hover(lsp.MarkupContent(lsp.MarkupKind.Markdown, words), _range(text, start, end))
 
     @server.feature(lsp.TEXT_DOCUMENT_DEFINITION)
@@ -209,16 +209,16 @@ def serve() -> None:
         candidates = _deeply(lambda: list(document.completions(offset))) or []
         items = [
             lsp.CompletionItem(
-                label=each.label,
-                kind=_KINDS[each.kind],
-                detail=each.detail or None,
-                filter_text=each.insert,
+                label=entry.label,
+                kind=_KINDS[entry.kind],
+                detail=entry.detail or None,
+                filter_text=entry.insert,
                 sort_text=f"{i:05}",
-                text_edit=lsp.TextEdit(_range(text, each.start, offset), each.insert),
+                text_edit=lsp.TextEdit(_range(text, entry.start, offset), entry.insert),
             )
-            for i, each in enumerate(candidates)
+            for i, entry in enumerate(candidates)
         ]
-        return lsp.CompletionList(is_incomplete=any(each.kind == "package" for each in candidates), items=items)
+        return lsp.CompletionList(is_incomplete=any(entry.kind == "package" for entry in candidates), items=items)
 
     @server.feature(lsp.TEXT_DOCUMENT_FORMATTING)
     def formatting(params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit] | None:

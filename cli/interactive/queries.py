@@ -1,7 +1,7 @@
-"""What an editor asks of a text: what a name means, where it is from, and what can stand at the cursor.
+"""Answer an editor's queries about a text: the meaning and definition of names, and completions.
 
-All of it is told from the text and the files that it imports; offsets count characters. The language server turns the
-answers into its protocol's words.
+Answers depend only on the text and the files that it imports. Offsets count characters. The language server converts
+the answers to its protocol.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _NAME = re.compile(r"[A-Za-z_]\w*(?:-\w+)*\Z")
 _SCAN = re.compile(r'"""(?:[^"\\]|\\.|"(?!""))*"""|"(?:[^"\\\n]|\\.)*"|#[^\n]*|[{}()\[\]]', re.DOTALL)
 
 
-class Found(NamedTuple):
-    """Where something is defined: a file's path ("" for the text itself), its text, and the offsets there."""
+class SymbolLocation(NamedTuple):
+    """The location of a definition: a file's path ("" for the text itself), its text, and offsets in the text."""
 
     path: str
     text: str
@@ -39,8 +39,8 @@ class Found(NamedTuple):
     end: int
 
 
-class Candidate(NamedTuple):
-    """What can stand at the cursor. kind: field, function, name, keyword, package or file. start: what it replaces."""
+class Completion(NamedTuple):
+    """A completion. kind: field, function, name, keyword, package or file. start: offset of the text to replace."""
 
     label: str
     insert: str
@@ -49,20 +49,23 @@ class Candidate(NamedTuple):
     start: int
 
 
-class Document:
-    """One text as it is in an editor. path: its file's, "" if it has none. values: of its fields, where known."""
+class OpenDocument:
+    """A text that is open in an editor.
 
-    def __init__(self, text: str, path: str, library: Library, before: Document | None = None) -> None:
+    path: path of its file, or "". values: summaries of its fields' values, if known.
+    """
+
+    def __init__(self, text: str, path: str, library: Library, before: OpenDocument | None = None) -> None:
         self.text = text
         self.path = path
         self.library = library
         self.values: dict[str, str] = before.values if before is not None else {}
-        plain = text.replace("\r\n", " \n")  # as long, so that offsets stay
+        plain = text.replace("\r\n", " \n")  # of the same length, so that offsets stay valid
         if plain.startswith("\ufeff"):
             plain = " " + plain[1:]
         self.source = Source(path or "text", plain, library=_within(path, library))
         self.error: EvalError | None = None
-        # While something is being typed a text is seldom whole: then what was known of it before is what is known.
+        # A text is often incomplete while it is edited: then use its last valid state.
         self.parsed: ParsedText | None = before.parsed if before is not None else None
         try:
             self.parsed = ParsedText(
@@ -73,15 +76,15 @@ class Document:
 
     @cached_property
     def findings(self) -> list[Diagnostic]:
-        """What is wrong with the text."""
+        """The errors and warnings of the text."""
         if self.error is not None or self.parsed is None:
             return [Diagnostic("syntax", self.error)] if self.error is not None else []
         return check_tree(self.parsed, self.library)
 
-    # ---- what is at a place
+    # ---- names at an offset
 
-    def definition(self, offset: int) -> Found | None:
-        """Where what is named at an offset is defined."""
+    def definition(self, offset: int) -> SymbolLocation | None:
+        """Return the definition of the name at an offset."""
         if self.parsed is None:
             return None
         text = self.parsed
@@ -89,7 +92,7 @@ class Document:
             target = import_target(call, text.names)
             if target and call[4][0][1] <= offset <= call[4][0][2]:
                 file = self.library.imported(call, text)
-                return Found(file.source.name, file.source.text, 0, 0) if file is not None else None
+                return SymbolLocation(file.source.name, file.source.text, 0, 0) if file is not None else None
         parameter = self._parameter(offset)
         if parameter is not None:
             return parameter[0]
@@ -97,13 +100,13 @@ class Document:
         if at is not None:
             binding, (start, end) = at
             if binding is not None:
-                return Found("", self.text, binding.start, binding.end)
+                return SymbolLocation("", self.text, binding.start, binding.end)
             return self._outer(text.source.text[start:end])
         selection = self._selection(offset)
         return self._selected(selection) if selection is not None else None
 
-    def _outer(self, name: str) -> Found | None:
-        """Where a name of the prelude is really defined."""
+    def _outer(self, name: str) -> SymbolLocation | None:
+        """Return the real definition of a name of the prelude."""
         prelude = self.library.prelude()
         entry = prelude.entry(name) if prelude is not None else None
         if prelude is None or entry is None:
@@ -114,12 +117,12 @@ class Document:
                 return found
         return None
 
-    def _selected(self, node: Node) -> Found | None:
+    def _selected(self, node: Node) -> SymbolLocation | None:
         assert self.parsed is not None
         return self._entry(node, self.parsed.names.scope_of(node), self.parsed)
 
-    def _entry(self, node: Node, scope: NameScope, text: ParsedText) -> Found | None:
-        """Where the field that a selection names is written."""
+    def _entry(self, node: Node, scope: NameScope, text: ParsedText) -> SymbolLocation | None:
+        """Return the definition of the field that a selection names."""
         base = resolve(node[3], scope, text, self.library)
         if isinstance(base, ParsedText):
             entries, source = base.tree, base.source
@@ -130,7 +133,7 @@ class Document:
         for entry in entries:
             if entry[0] in ("set", "inherit") and entry[3] == node[4]:
                 own = self.parsed is not None and source is self.parsed.source
-                return Found("" if own else source.name, source.text, entry[1], entry[2])
+                return SymbolLocation("" if own else source.name, source.text, entry[1], entry[2])
         return None
 
     def _selection(self, offset: int) -> Node | None:
@@ -140,8 +143,10 @@ class Document:
                 return node
         return None
 
-    def _parameter(self, offset: int) -> tuple[Found, str, Node] | None:
-        """For a field in a record that a known function is called with: its parameter, the function's name and node."""
+    def _parameter(self, offset: int) -> tuple[SymbolLocation, str, Node] | None:
+        """Return, for a field in the record argument of a known call, the parameter, the function's name and the
+        node.
+        """
         assert self.parsed is not None
         text = self.parsed
         for call in text.names.calls:
@@ -150,17 +155,17 @@ class Document:
                 continue
             for entry in record[3]:
                 if entry[0] in ("set", "inherit") and entry[1] <= offset <= entry[2]:
-                    place = resolve(call[3], text.names.scope_of(call), text, self.library)
-                    if isinstance(place, Definition) and place.node[0] == "fn" and place.node[4]:
-                        for p in place.node[4][0][3] if place.node[4][0][0] == "pattern" else ():
+                    path = resolve(call[3], text.names.scope_of(call), text, self.library)
+                    if isinstance(path, Definition) and path.node[0] == "fn" and path.node[4]:
+                        for p in path.node[4][0][3] if path.node[4][0][0] == "pattern" else ():
                             if p[3] == entry[3]:
-                                source = place.text.source
+                                source = path.text.source
                                 own = "" if source is text.source else source.name
-                                return Found(own, source.text, p[1], p[2]), place.node[3], p
+                                return SymbolLocation(own, source.text, p[1], p[2]), path.node[3], p
         return None
 
     def hover(self, offset: int) -> tuple[str, int, int] | None:
-        """What to say of what is at an offset, as Markdown, and the stretch that it is about."""
+        """Return the Markdown text about the name at an offset, and the range of the name."""
         if self.parsed is None:
             return None
         text = self.parsed
@@ -173,23 +178,23 @@ class Document:
         if at is not None:
             binding, (start, end) = at
             name = text.source.text[start:end]
-            said = self._binding(binding) if binding is not None else self._documented(name)
-            return (said, start, end) if said else None
+            shown = self._binding(binding) if binding is not None else self._documented(name)
+            return (shown, start, end) if shown else None
         selection = self._selection(offset)
         if selection is not None:
-            said = self._package(selection) or self._field(self._selected(selection))
-            return (said, selection[5], selection[6]) if said else None
+            shown = self._package(selection) or self._field(self._selected(selection))
+            return (shown, selection[5], selection[6]) if shown else None
         return None
 
     def _binding(self, binding: Binding) -> str:
-        """How a name is written where it is defined, the comment above, and its value if that is known."""
-        lines = [self._field(Found("", self.source.text, binding.start, binding.end))]
+        """Return the definition of a name, the comment above it, and its value if it is known."""
+        lines = [self._field(SymbolLocation("", self.source.text, binding.start, binding.end))]
         top = self.parsed is not None and self.parsed.names.top.names.get(binding.name) is binding
         if top and binding.name in self.values:
             lines.append(f"```fpack\n{self.values[binding.name]}\n```")
         return "\n\n".join(line for line in lines if line)
 
-    def _field(self, found: Found | None) -> str:
+    def _field(self, found: SymbolLocation | None) -> str:
         if found is None:
             return ""
         line_start = found.text.rfind("\n", 0, found.start) + 1
@@ -204,7 +209,7 @@ class Document:
         return "\n\n".join([f"```fpack\n{shown}\n```", *(["\n".join(reversed(comments))] if comments else [])])
 
     def _documented(self, name: str) -> str:
-        """What is said of a builtin or a name of the prelude."""
+        """Return the documentation of a builtin or a name of the prelude."""
         from fpack.lang import documentation as docs
 
         found = docs.find(name, [Path(d) for d in self.library.directories], self.library.cache)
@@ -214,7 +219,7 @@ class Document:
         return "\n\n".join([f"```fpack\n{calls}\n```", *([found.text] if found.text else [])])
 
     def _package(self, node: Node) -> str:
-        """What is known of one of Debian's packages: the version that the lock has."""
+        """Describe a Debian package: the version that the lock has."""
         assert self.parsed is not None
         release = self._release(node[3], self.parsed.names.scope_of(node), self.parsed)
         if not release or node[4].__class__ is not str:
@@ -224,7 +229,7 @@ class Document:
         return f"**{node[4]}**: a package of Debian {release}, {locked}"
 
     def _release(self, node: Node, scope: NameScope, text: ParsedText, depth: int = 0) -> str:
-        """The release of Debian that a node stands for, "" if it stands for none."""
+        """Return the Debian release that a node stands for, or ""."""
         if depth > 8:
             return ""
         if node[0] == "var":
@@ -236,10 +241,10 @@ class Document:
                 return str(node[4])
         return ""
 
-    # ---- what can stand at a place
+    # ---- completions
 
-    def completions(self, offset: int) -> Iterator[Candidate]:
-        """What can stand before an offset, in place of what is written of it already."""
+    def completions(self, offset: int) -> Iterator[Completion]:
+        """Yield the completions of the text before an offset."""
         before = self.source.text[:offset]
         line = before[before.rfind("\n") + 1 :]
         imported = _IMPORT.search(line)
@@ -258,26 +263,26 @@ class Document:
             return
         fields = list(self._parameters(before[:start], self.source.text[offset:], start))
         yield from fields
-        own = {each.label for each in fields} | (
+        own = {entry.label for entry in fields} | (
             self._given(before[:start], self.source.text[offset:]) if fields else set()
         )
-        yield from (each for each in self._names(offset, start) if each.label not in own)
+        yield from (entry for entry in self._names(offset, start) if entry.label not in own)
 
-    def _files(self, start: int) -> Iterator[Candidate]:
+    def _files(self, start: int) -> Iterator[Completion]:
         seen = set()
         for directory in self.library.directories:
-            for place in sorted(Path(directory).rglob("*.fp")):
-                name = "fpack/" + place.relative_to(directory).with_suffix("").as_posix()
+            for path in sorted(Path(directory).rglob("*.fp")):
+                name = "fpack/" + path.relative_to(directory).with_suffix("").as_posix()
                 if name not in seen and name != "fpack/prelude":
                     seen.add(name)
-                    yield Candidate(name, name, "file", "of the library", start)
+                    yield Completion(name, name, "file", "of the library", start)
         if self.path:
             folder = Path(self.path).parent
-            for place in sorted(folder.glob("*.fp")):
-                if str(place) != self.path:
-                    yield Candidate(f"./{place.name}", f"./{place.name}", "file", "", start)
+            for path in sorted(folder.glob("*.fp")):
+                if str(path) != self.path:
+                    yield Completion(f"./{path.name}", f"./{path.name}", "file", "", start)
 
-    def _members(self, path: str, quote: str, prefix: str, offset: int) -> Iterator[Candidate]:
+    def _members(self, path: str, quote: str, prefix: str, offset: int) -> Iterator[Completion]:
         if self.parsed is None:
             return
         start = offset - len(prefix) - len(quote)
@@ -290,14 +295,14 @@ class Document:
         if release:
             for name in _packages(self.path, release, prefix):
                 insert = name if _NAME.match(name) else f'"{name}"'
-                yield Candidate(name, insert, "package", f"Debian {release}", start)
+                yield Completion(name, insert, "package", f"Debian {release}", start)
             return
         base = resolve(node, scope, self.parsed, self.library)
         if isinstance(base, ParsedText) and base.source.name.endswith("/std/debian.fp"):
             from fpack.builders.debian.suites import RELEASES
 
             for name in RELEASES:
-                yield Candidate(name, name, "field", "a release of Debian", start)
+                yield Completion(name, name, "field", "a release of Debian", start)
             return
         entries: Any = (
             base.tree if isinstance(base, ParsedText) else base.node[3] if base and base.node[0] == "rec" else ()
@@ -306,7 +311,7 @@ class Document:
             if entry[0] in ("set", "inherit"):
                 shown = entry[3] if _NAME.match(entry[3]) else f'"{entry[3]}"'
                 function = entry[0] == "set" and entry[4][0] == "fn"
-                yield Candidate(entry[3], shown, "function" if function else "field", "", start)
+                yield Completion(entry[3], shown, "function" if function else "field", "", start)
 
     def _scope(self, offset: int) -> NameScope:
         assert self.parsed is not None
@@ -314,13 +319,13 @@ class Document:
         return min(inside, key=lambda s: s.end - s.start, default=self.parsed.names.top)
 
     def _given(self, before: str, after: str) -> set[str]:
-        """The fields that the record around a place has already, before it and after it."""
+        """Return the fields that the record around an offset already has, before and after it."""
         opener = _innermost(before)
         inside = before[(opener or 0) + 1 :] + "\n" + after[: _closing(after)]
         return set(re.findall(r"(?:^|,)[ \t]*([A-Za-z_][\w-]*)[ \t]*=(?!=)", inside, re.MULTILINE))
 
-    def _parameters(self, before: str, after: str, start: int) -> Iterator[Candidate]:
-        """The fields that the record around a place can have, if a known function is called with it."""
+    def _parameters(self, before: str, after: str, start: int) -> Iterator[Completion]:
+        """Yield the fields that the record around an offset can have, if a known function is called with the record."""
         opener = _innermost(before)
         if self.parsed is None or opener is None or before[opener] != "{":
             return
@@ -334,30 +339,30 @@ class Document:
             node = parse(Source("callee", callee[1], start="expression"), self.library.cache)
         except EvalError:
             return
-        place = resolve(node, self._scope(opener), self.parsed, self.library)
-        if not isinstance(place, Definition) or place.node[0] != "fn" or not place.node[4]:
+        path = resolve(node, self._scope(opener), self.parsed, self.library)
+        if not isinstance(path, Definition) or path.node[0] != "fn" or not path.node[4]:
             return
-        pattern = place.node[4][0]
+        pattern = path.node[4][0]
         given = self._given(before, after)
         for p in pattern[3] if pattern[0] == "pattern" else ():
             if p[3] not in given:
-                source = place.text.source.text
+                source = path.text.source.text
                 detail = source[p[1] : p[2] + _rest(source[p[2] :])].strip() if p[4] else ""
-                yield Candidate(p[3], f"{p[3]} = ", "field", detail, start)
+                yield Completion(p[3], f"{p[3]} = ", "field", detail, start)
 
-    def _names(self, offset: int, start: int) -> Iterator[Candidate]:
+    def _names(self, offset: int, start: int) -> Iterator[Completion]:
         if self.parsed is not None:
             for binding in self.parsed.names.visible(offset):
                 kind = "function" if binding.node is not None and binding.node[0] == "fn" else "name"
-                yield Candidate(binding.name, binding.name, kind, "", start)
+                yield Completion(binding.name, binding.name, kind, "", start)
         prelude = self.library.prelude()
         for name in prelude.fields or [] if prelude is not None else []:
-            yield Candidate(name, name, "function", "of the library", start)
+            yield Completion(name, name, "function", "of the library", start)
         for name in STRICT:
             if name not in HIDDEN or self.source.library:
-                yield Candidate(name, name, "function", "", start)
+                yield Completion(name, name, "function", "", start)
         for name in sorted(KEYWORDS | {"true", "false", "null"}):
-            yield Candidate(name, name, "keyword", "", start)
+            yield Completion(name, name, "keyword", "", start)
 
 
 def _within(path: str, library: Library) -> bool:
@@ -365,13 +370,13 @@ def _within(path: str, library: Library) -> bool:
 
 
 def _rest(text: str) -> int:
-    """How much of what follows a parameter belongs to it: up to the comma or the end of its line."""
+    """Return the length of the text that belongs to a parameter: up to the comma or the end of the line."""
     found = re.match(r"[^\n,]*", text)
     return found.end() if found else 0
 
 
 def _in_string_or_comment(line: str) -> bool:
-    """Whether a line's end is inside a string or a comment, by its quotes; inside `${` it is not."""
+    """Return whether a line's end is inside a string or a comment; inside `${` it is not."""
     rest = re.sub(r'\\.|"""', "", line)
     inside, depth, i = False, 0, 0
     while i < len(rest):
@@ -388,7 +393,7 @@ def _in_string_or_comment(line: str) -> bool:
 
 
 def _innermost(text: str) -> int | None:
-    """Where the innermost bracket that is still open at a text's end stands."""
+    """Return the offset of the innermost bracket that is open at the end of a text, or None."""
     stack: list[int] = []
     for found in _SCAN.finditer(text):
         if found[0] in "([{":
@@ -399,7 +404,7 @@ def _innermost(text: str) -> int | None:
 
 
 def _closing(text: str) -> int:
-    """Where the bracket around a text's beginning is closed, or its end."""
+    """Return the offset at which the bracket around a text's beginning is closed, or the text's end."""
     depth = 0
     for found in _SCAN.finditer(text):
         depth += (found[0] in "([{") - (found[0] in ")]}")
@@ -409,13 +414,13 @@ def _closing(text: str) -> int:
 
 
 def _locked(path: str, release: str, name: str) -> list[Any]:
-    """The lock's entries for a package: of the project that a file belongs to."""
-    from fpack.cli.options import Options
+    """Return the entries of a package in the lock of the project that a file belongs to."""
+    from fpack.cli.options import SharedOptions
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import FpackError
 
-    workspace = Workspace(Options(frozen=True))
+    workspace = Workspace(SharedOptions(frozen=True))
     workspace.use_project(find_project(Path(path).parent) if path else None)
     try:
         packages = workspace.read_lock().packages
@@ -425,7 +430,7 @@ def _locked(path: str, release: str, name: str) -> list[Any]:
 
 
 def _packages(path: str, release: str, prefix: str) -> list[str]:
-    """Names of Debian's packages that begin so, as far as the indexes on this machine tell."""
+    """Return the names of Debian packages with a prefix, from the indexes on this machine."""
     from fpack.cli.completion.candidates import targets
 
     start = f"debian.{release}."

@@ -1,7 +1,7 @@
-"""What an interactive session knows: names that were given, and how a line is evaluated with them.
+"""Evaluate lines of an interactive session, with the names that earlier lines defined.
 
-A line is an expression, or bindings as they stand in a file. Names given later see those given before; to give one
-again makes a new one, and what used the old one keeps it.
+A line is an expression, or bindings as in a file. Later names see earlier ones. Redefining a name creates a new one;
+values that use the old one keep it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpack.cli.options import Options
+from fpack.cli.options import SharedOptions
 from fpack.cli.paths import cache_directory
 from fpack.cli.ui import value_summary
 from fpack.cli.workspace.workspace import Workspace
@@ -22,27 +22,27 @@ from fpack.lang.spans import Call, Span
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import Node
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, did_you_mean
 
 NAME = "<input>"
-# A text with lines put before what was typed goes by another name, which tells their number.
+# File names of texts with 0, 1 or 2 lines inserted before the typed text.
 _NAMES = (NAME, "<input+1>", "<input+2>")
 LAST = "it"  # the name of the last value
-# How errors of texts begin that are right so far, and only go on in the next line.
+# The errors of incomplete texts, which the next line may complete.
 _UNFINISHED = ("Unexpected end of text", "This `let` has no `in`")
 
 
-class Outcome(NamedTuple):
-    """What a line gave: a value, or the names that it bound."""
+class LineResult(NamedTuple):
+    """The result of a line: a value, or the names that it bound."""
 
     value: Any = None
     bound: tuple[str, ...] = ()
 
 
-class Session:
-    """One session, with the workspace that it evaluates in."""
+class ReplSession:
+    """An interactive session, with the workspace that it evaluates in."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: SharedOptions) -> None:
         self.options = options
         self.cache = cache_directory() / "modules"
         self.names: dict[str, Any] = {}
@@ -57,18 +57,18 @@ class Session:
 
     @property
     def limits(self) -> Limits | None:
-        """What a line may take."""
+        """The limits of evaluating a line."""
         return self.workspace.evaluator.limits
 
     def close(self) -> None:
-        """Write what was added to the lock."""
+        """Write new entries to the lock."""
         self.workspace.finish()
         self.workspace.__exit__(None, None, None)
 
     # ---- reading
 
     def unfinished(self, text: str) -> bool:
-        """Whether a text is the beginning of a line that goes on."""
+        """Return whether the next line may complete a text."""
         error = self._error(text)
         if error is None:
             return False
@@ -86,7 +86,7 @@ class Session:
         return None
 
     def _parsed(self, text: str) -> tuple[str, Any]:
-        """`expression` and its node, or `file` and its entries."""
+        """Return `expression` and the node of a text, or `file` and its entries."""
 
         def work() -> tuple[str, Any]:
             try:
@@ -95,7 +95,7 @@ class Session:
                 try:
                     entries = parse(Source(NAME, text), self.cache)
                 except EvalError as other:
-                    # The one that got further knows better what was meant.
+                    # Report the error of the attempt that got further.
                     further = (other.line, other.column) > (error.line, error.column)
                     raise (other if further else error) from None
                 if not entries:
@@ -109,27 +109,27 @@ class Session:
 
     # ---- evaluating
 
-    def evaluate(self, text: str) -> Outcome:
-        """Evaluate a line, with the names of the session. EvalError and other errors of fpack for what is wrong.
+    def evaluate(self, text: str) -> LineResult:
+        """Evaluate a line with the names of the session. Raise EvalError, or another FpackError.
 
-        Each line has all of the limits for itself.
+        The limits apply to each line separately.
         """
         kind, tree = self._parsed(text)
         if kind == "expression":
             value = self.workspace.evaluator.force(self._value(text, tree))
             self.names[LAST] = value
-            return Outcome(value)
+            return LineResult(value)
         names = [entry[3] for entry in tree if entry[0] == "set"]
-        # The braces stand on lines of their own, so that columns stay what they are.
+        # The braces are on separate lines, so that columns stay the same.
         record = self.workspace.evaluator.force(self._value(f"{{\n{text}\n}}", ("rec", 0, 0, tree), lines=1))
         bound = []
         for name in record if len(names) != len(tree) else names:
             self.names[name] = record[name]
             bound.append(str(name))
-        return Outcome(bound=tuple(bound))
+        return LineResult(bound=tuple(bound))
 
     def _value(self, text: str, tree: Node, lines: int = 0) -> Any:
-        """The value of an expression; its names of the session are given to it as parameters."""
+        """Evaluate an expression. The names of the session are passed to it as parameters."""
         mentioned = sorted(
             name for name in deep_stack.bounded(lambda: FreeNames().of(tree), self.limits) if name in self.names
         )
@@ -140,7 +140,7 @@ class Session:
         return evaluator.call(function, *[self.names[name] for name in mentioned])
 
     def load(self, file: Path) -> list[str]:
-        """Begin anew with the names of a file."""
+        """Start over with the names of a file."""
         from fpack.cli.errors import UsageError
 
         self.close()
@@ -148,20 +148,20 @@ class Session:
         self.workspace = self._workspace()
         found = self.workspace.target(str(file))
         if found.file is None:
-            raise UsageError("A file is loaded by its name", hint=":load ./fpack.fp")
+            raise UsageError(":load needs the name of a file", hint=":load ./fpack.fp")
         record = self.workspace.evaluator.load(found.file)
         self.names = dict(record)
         return list(record)
 
     def shown(self, value: Any) -> str:
-        """A value for people."""
+        """Return a summary of a value."""
         return value_summary.brief(self.workspace.evaluator, value)
 
     def kind(self, text: str) -> str:
-        """What an expression's value is, in a few words."""
+        """Describe the kind of an expression's value."""
         kind, tree = self._parsed(text)
         if kind != "expression":
-            raise Fault("A type is asked of an expression", hint=":type EXPRESSION")
+            raise Fault(":type needs an expression", hint=":type EXPRESSION")
         evaluator = self.workspace.evaluator
         value = evaluator.force(self._value(text, tree))
         what = value_summary.kind(evaluator, value)
@@ -177,7 +177,7 @@ class Session:
     # ---- completion
 
     def candidates(self, word: str) -> Iterator[str]:
-        """The names, or dotted paths, that begin as a word does."""
+        """Yield the names, or dotted paths, that begin with a word."""
         base, dot, start = word.rpartition(".")
         if not dot:
             yield from sorted(name for name in self._all_names() if name.startswith(word))
@@ -190,7 +190,7 @@ class Session:
             computed = self.workspace.evaluator.is_computed(value)
             names = self._computed(value, start) if computed else list(value) if isinstance(value, dict) else []
         except (FpackError, RecursionError):
-            return  # nobody asked for a value
+            return  # completion reports no errors
         yield from (f"{base}.{_key(name)}" for name in sorted(names) if name.startswith(start.lstrip('"')))
 
     def _all_names(self) -> set[str]:
@@ -204,7 +204,7 @@ class Session:
         return known | set(prelude.fields or [] if prelude is not None else [])
 
     def _computed(self, value: Any, start: str) -> list[str]:
-        """Names of Debian's packages, where a value is a release of them."""
+        """Return the names of Debian packages if a value is a release."""
         from fpack.cli.completion.candidates import targets
 
         what = str(self.workspace.evaluator.to_json(value)["on-demand"])
@@ -228,7 +228,7 @@ def _key(name: str) -> str:
 
 
 def placed(error: FpackError) -> FpackError:
-    """An error whose places are those of the lines that were typed."""
+    """Convert the locations of an error to those of the typed lines."""
     if isinstance(error, EvalError):
         error.span = _typed(error.span)
         error.where = str(error.span)
@@ -250,9 +250,7 @@ def _offset(text: str, error: EvalError) -> int:
 
 
 def unknown(command: str, commands: dict[str, str]) -> Fault:
-    """The error for a command that there is not."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(command, commands, 1)
-    hint = f"did you mean {near[0]}?" if near else ":help shows all"
-    return Fault(f"There is no command {quote(command)}", hint=hint)
+    """Return the error for an unknown command."""
+    return Fault(
+        f"There is no command {quote(command)}", hint=did_you_mean(command, commands) or ":help lists all commands"
+    )

@@ -1,1 +1,1 @@
-"""Developer shells: what is entered, how it is found again without evaluation, and how it is run."""
+"""Developer shells: build them, cache them so that they start without evaluation, and run them."""

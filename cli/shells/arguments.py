@@ -1,27 +1,32 @@
-"""What the command lines of `fpack shell` and `fpack run` ask for, read without click.
-
-Only what a warm start needs is read here; a line that is not understood is click's to explain.
-"""
+"""Read the command lines of `fpack shell` and `fpack run`: for warm starts without click, else from click's values."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from .model import USUAL, Wishes
+from fpack.cli.option_table import RUN, SHELL
+from fpack.cli.option_table import parse as parse_options
+
+from .model import ShellOptions
+
+_COMMON = {
+    "pure", "container", "network", "expose", "share", "keep", "user", "interpreter", "no_services", "building",
+    "print_env", "lock", "arch",
+}  # fmt: skip
 
 
-class Request(NamedTuple):
-    """what: the shell's file and attribute, or packages. lock, arch, frozen: what evaluation depends on.
+class ShellRequest(NamedTuple):
+    """A request for a shell.
 
-    building: the package whose build environment is meant. The command's first word is empty where the package's own
-    program is meant.
+    what: its file and attribute, or packages. lock, arch: inputs of the evaluation. building: the package whose build
+    environment is requested. The first word of the command is empty if it stands for the package's own program.
     """
 
     verb: str
     what: tuple[str, ...] = ()
-    wishes: Wishes = Wishes()
+    options: ShellOptions = ShellOptions()
     building: str = ""
     lock: str = ""
     arch: str = ""
@@ -29,99 +34,76 @@ class Request(NamedTuple):
     print_env: str = ""
 
 
-FORMATS = ("bash", "zsh", "fish", "json")
-# option: the field it sets. A flag has a value here, another option takes the next word.
-_FLAGS: dict[str, tuple[str, bool]] = {
-    "--pure": ("pure", True),
-    "--container": ("container", True),
-}
-_VALUES = {"--expose": "expose", "--share": "share", "--keep": "keep"}
-
-
 def split(args: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
-    """A verb's words before the first `--`, and the command after it; None if there is no `--`."""
+    """Split a verb's words at the first `--`: the words before it, and the command after it, or None without `--`."""
     if "--" not in args:
         return list(args), None
     at = list(args).index("--")
     return list(args[:at]), tuple(args[at + 1 :])
 
 
-def parse(argv: Sequence[str]) -> Request | None:
-    """The request of a whole command line, if it has nothing but what is usual; else None."""
+def parse(argv: Sequence[str]) -> ShellRequest | None:
+    """Parse a whole command line. Return None if it is not valid or has uncommon options."""
     verb, *rest = argv
-    before, command = split(rest)
-    if verb == "run" and command is None:
-        # The first word that is no option is the package; what follows belongs to the program.
-        at = next((i for i, word in enumerate(before) if not word.startswith("-")), len(before))
-        command = ("", *before[at + 1 :])
-        before = before[: at + 1]
-    if command == () or (verb == "run" and len(before) < 1):
+    words, command = split(rest)
+    is_run = verb == "run"
+    parsed = parse_options(words, RUN if is_run else SHELL, interspersed=not is_run)
+    if parsed is None or not parsed[0].keys() <= _COMMON:
         return None
-    values: dict[str, bool | str] = {}
-    lists: dict[str, list[str]] = {name: [] for name in _VALUES.values()}
-    what: list[str] = []
-    extra = {"lock": "", "arch": "", "building": "", "print_env": ""}
-    services = True
-    words = iter(before)
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not word.startswith("-"):
-            what.append(word)
-        elif word in _FLAGS:
-            values[_FLAGS[word][0]] = _FLAGS[word][1]
-        elif name == "--print-env":
-            extra["print_env"] = value or "bash"
-            if extra["print_env"] not in FORMATS:
-                return None
-        elif word == "--no-services":
-            services = False
-        elif name in _VALUES or name in ("--network", "--user", "--interpreter", "--lock", "--arch", "--for"):
-            if not equals:
-                value = next(words, "")
-            if not value:
-                return None
-            if name in ("--expose", "--share"):
-                lists[_VALUES[name]].append(os.path.abspath(os.path.expanduser(value)))
-            elif name in _VALUES:
-                lists[_VALUES[name]].append(value)
-            elif name == "--network":
-                if value not in ("on", "off"):
-                    return None
-                values["network"] = value == "on"
-            elif name == "--interpreter":
-                if value not in USUAL:
-                    return None
-                values["interpreter"] = value
-            elif name == "--user":
-                if not is_user(value):
-                    return None
-                values["user"] = value
-            else:
-                extra[{"--for": "building"}.get(name, name[2:])] = value
-        else:
+    values, what = parsed
+    if is_run:
+        if not what or (command is not None and len(what) > 1):
             return None
-    if extra["building"] and what:
-        return None
-    from fpack.cli.shells.sandbox.plan import is_its_own
+        what, command = what[:1], ("", *what[1:]) if command is None else command
+    request = request_of(verb, tuple(what), command, values)
+    return None if problem_of(request, command) else request
 
-    if any(not os.path.exists(place) or is_its_own(place) for place in (*lists["expose"], *lists["share"])):
-        return None
-    wishes = Wishes(
-        pure=bool(values.get("pure") or extra["building"]),
-        container=bool(values.get("container")),
-        network=bool(values.get("network", True)),
-        expose=tuple(lists["expose"]),
-        share=tuple(lists["share"]),
-        keep=tuple(lists["keep"]),
-        user=str(values.get("user", "")),
-        interpreter=str(values.get("interpreter", "")),
-        command=command or (),
+
+def request_of(
+    verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, values: Mapping[str, Any]
+) -> ShellRequest:
+    """Return the request of a command line. values: by field; an option that is not given may be missing."""
+    return ShellRequest(
+        verb,
+        what,
+        ShellOptions(
+            pure=bool(values.get("pure") or values.get("building")),
+            container=bool(values.get("container")),
+            network=values.get("network") != "off",
+            expose=tuple(os.path.abspath(path) for path in values.get("expose") or ()),
+            share=tuple(os.path.abspath(path) for path in values.get("share") or ()),
+            keep=tuple(values.get("keep") or ()),
+            user=values.get("user") or "",
+            interpreter=values.get("interpreter") or "",
+            command=command or (),
+        ),
+        building=values.get("building") or "",
+        lock=str(values.get("lock") or ""),
+        arch=values.get("arch") or "",
+        services=not values.get("no_services"),
+        print_env=values.get("print_env") or "",
     )
-    return Request(verb, tuple(what), wishes, services=services, **extra)
 
 
-def is_user(text: str) -> bool:
-    """Whether a text is NAME or NAME:UID."""
+def problem_of(request: ShellRequest, command: tuple[str, ...] | None) -> tuple[str, str] | None:
+    """Return what is wrong with a request, and a hint, or None."""
+    from fpack.cli.shells.sandbox.plan import hides_root
+
+    options = request.options
+    if request.building and request.what:
+        return "--for takes no other packages", "leave the other packages out"
+    if command == ():
+        return "There is no command after --", "leave out -- for an interactive shell"
+    if options.user and not _is_user(options.user):
+        return f"{options.user!r} is not a user", "write a name, or NAME:UID"
+    for path in (*options.expose, *options.share):
+        if hides_root(path):
+            return f"{path} of this machine would hide the shell's {path}", "name a file or directory inside it"
+    return None
+
+
+def _is_user(text: str) -> bool:
+    """Return whether a text is NAME or NAME:UID."""
     name, colon, uid = text.partition(":")
     good = name.isascii() and name.replace("-", "").replace("_", "").isalnum() and name[:1].isalpha()
     return good and (not colon or (uid.isascii() and uid.isdigit() and int(uid) < 0xFFFFFFFE))

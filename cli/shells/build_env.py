@@ -1,7 +1,7 @@
-"""The build of a package as a shell: its root, its variables, and its phases to be run one by one.
+"""Enter the build of a package as a shell: its root, its variables, and its phases to run one by one.
 
-`phase` lists the phases, `phase unpack build` runs two of them. What a phase exports and where it goes holds for the
-next one, in this shell and in a later one: it is noted in the build's directory, which stays.
+`phase` lists the phases, and `phase unpack build` runs two of them. Exported variables and the working directory are
+saved in the build's directory, which persists, so they carry over to the next phase and to later shells.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fpack.cli.errors import UsageError
 from fpack.cli.workspace.target import Target
 
-from .cache import Entry
+from .cache import CachedShell
 from .model import Closure
 from .project_directory import ProjectDirectory
 
@@ -69,8 +69,8 @@ if [ -t 0 ] && [ -t 1 ]; then echo "phases:" $(command phase) "- run one with: p
 """
 
 
-def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, Entry, list[StorePath]]:
-    """The build of the package that `text` names; its inputs are built. Also the paths to keep."""
+def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, CachedShell, list[StorePath]]:
+    """Prepare the build of the package that `text` names, and build its inputs. Return also the paths to keep."""
     from fpack.builders.exec.script import phase_name
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.sandbox.links import split_links
@@ -80,7 +80,7 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, Entry, l
     evaluator = workspace.evaluator
     value = evaluator.force(workspace.value(target))
     if not evaluator.is_derivation(value) or workspace.field(value, "kind") != "exec":
-        raise UsageError(f"{target.text} is not built from source here", hint="name a package { ... } of a file")
+        raise UsageError(f"{target.text} is not built from source", hint="name a package { ... } of a file")
     made = derivation.decode(evaluator.derivations[workspace.output(value).derivation])
     inputs = list(made.inputs)
     found = workspace.realise(inputs)
@@ -93,10 +93,10 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, Entry, l
     store = workspace.store
     others = store.closure([path for path in real.values() if path != root])
     home = target.project or (target.file.parent if target.file is not None else None)
-    folder = f"{place}/build" if home is None else ProjectDirectory(os.fspath(home)).path("build", made.name)
+    directory = f"{place}/build" if home is None else ProjectDirectory(os.fspath(home)).path("build", made.name)
     env = {name: _resolved(str(value), real) for name, value in (args.get("env") or {}).items()}
     search = env.pop("PATH", "")
-    outputs = {each: f"{folder}/{each}" for each in made.outputs}
+    outputs = {each: f"{directory}/{each}" for each in made.outputs}
     fixed = {"TZ": "UTC", "SOURCE_DATE_EPOCH": "315619200", "CORES": str(len(os.sched_getaffinity(0)))}
     phases = [(phase_name(each.get("name")), _resolved(str(each.get("script")), real)) for each in args["phases"]]
     slices = {path for path in store.closure([root]) if path != root}
@@ -107,18 +107,18 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, Entry, l
         paths=tuple(mounted),
         links=tuple(links),
         search=search,
-        env={**fixed, **env, **outputs, "FPACK_BUILD": folder},
+        env={**fixed, **env, **outputs, "FPACK_BUILD": directory},
         hook=_HOOK,
         files={"bin/phase": _PHASE, **{f"phases/{n:02}-{name}": text for n, (name, text) in enumerate(phases, 1)}},
     )
-    result = Entry(
+    result = CachedShell(
         closure=closure,
         project=os.fspath(home) if home is not None else "",
         store=os.fspath(store.root),
         lease=os.path.basename(place),
-        place=place,
+        directory=place,
         paths=tuple(str(path) for path in sorted({*found})),
-        shared=(folder,),
+        shared=(directory,),
     )
     return target, result, sorted({*found})
 

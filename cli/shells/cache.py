@@ -1,8 +1,8 @@
-"""Shells that were built before, found again without evaluation.
+"""Cache built shells, so that they can be entered again without evaluation.
 
-An entry is named by what was asked for, where, and by which fpack. It holds the shell and what the evaluation read:
-files of the project by their content, directories by when they changed. It is taken only while all of that is the same,
-and while its paths are in the store.
+A cached shell is named after the request, the directory, and the version of fpack. It holds the shell and what the
+evaluation read: files of the project by content, directories by timestamps. It is used only while all of that is
+unchanged and its paths are in the store.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from fpack.cli.paths import cache_home
-from fpack.cli.workspace.evaluation_log import Read, plain, unchanged
+from fpack.cli.workspace.evaluation_log import EvaluationInputs, plain, unchanged
 from fpack.store.files.owners import check_store
 
 from .model import Closure
@@ -22,9 +22,10 @@ FORMAT = 6
 
 
 class Service(NamedTuple):
-    """A program beside a shell. closure: its own; start, prepare, ready: bash's. exports: variables of the shell.
+    """A program that runs beside a shell.
 
-    ports: of 127.0.0.1 that it listens on.
+    closure: its own closure. start, prepare, ready: bash code. exports: variables of the shell. seconds: time limit of
+    the start. ports: ports of 127.0.0.1 that it listens on.
     """
 
     name: str
@@ -38,19 +39,20 @@ class Service(NamedTuple):
     ports: tuple[int, ...] = ()
 
 
-class Entry(NamedTuple):
-    """A built shell. project: its directory, or empty. lease: its name. store: the store's root on disk.
+class CachedShell(NamedTuple):
+    """A built shell.
 
-    program: what `fpack run` runs without a command; programs: the names of all that the first package has. place: the
-    directory with what was prepared for it. usual: the programs, by path, of packages that every shell has and nobody
-    listed. shared: directories of fpack's own that are written to in the shell, however it is entered.
+    project: its directory, or empty. lease: name of its lease. store: root of the store on disk. program: what `fpack
+    run` runs without a command. programs: names of all programs of the first package. directory: of the prepared
+    files. usual: paths of programs that every shell has without listing them. shared: directories of fpack that the
+    shell can write to, however it is entered.
     """
 
     closure: Closure
     project: str
     store: str
     lease: str
-    place: str
+    directory: str
     paths: tuple[str, ...]
     program: str = ""
     programs: tuple[str, ...] = ()
@@ -61,54 +63,51 @@ class Entry(NamedTuple):
 
 
 def directory() -> str:
-    """Return the directory of kept shells."""
+    """Return the directory of cached shells."""
     return f"{cache_home()}/shells"
 
 
-def load(place: str, now: float | None = None) -> Entry | None:
-    """The entry in the directory `place`, if there is one and all that it came from is as it was.
+def load(path: str, now: float | None = None) -> CachedShell | None:
+    """Return the shell cached in `path`, or None if there is none or an input of its evaluation changed.
 
-    StoreError if others can change the store that it is in: it is entered without the store being opened.
+    Raise StoreError if others can change its store, because the shell is entered without opening the store.
     """
-    found = _stored(place)
+    found = _stored(path)
     if found is None or not unchanged(found[0], time.time() if now is None else now):
         return None
     check_store(found[1].store)
     return found[1]
 
 
-def stored(place: str) -> Entry | None:
-    """The entry in the directory `place`, if there is one, whatever became of what it came from."""
-    found = _stored(place)
+def stored(path: str) -> CachedShell | None:
+    """Return the shell cached in `path`, even if an input of its evaluation changed, or None."""
+    found = _stored(path)
     return found[1] if found is not None else None
 
 
-def _stored(place: str) -> tuple[Read, Entry] | None:
+def _stored(path: str) -> tuple[EvaluationInputs, CachedShell] | None:
     from fpack.store.files import disk_cache
 
-    data = disk_cache.read(place, "entry")
+    data = disk_cache.read(path, "entry")
     if data is None:
         return None
     try:
         read, entry = marshal.loads(data)
-        return Read(*read), _entry(entry)
+        return EvaluationInputs(*read), _entry(entry)
     except (ValueError, TypeError, EOFError):
         return None
 
 
-def save(place: str, entry: Entry, read: Read) -> None:
-    """Keep an entry in `place`, if that is possible."""
+def save(path: str, entry: CachedShell, read: EvaluationInputs) -> None:
+    """Cache a shell in `path`, if possible."""
     from pathlib import Path
 
     from fpack.store.files import disk_cache
 
-    disk_cache.write(Path(place), "entry", marshal.dumps((tuple(read), plain(entry))))
+    disk_cache.write(Path(path), "entry", marshal.dumps((tuple(read), plain(entry))))
 
 
-def _entry(value: tuple[Any, ...]) -> Entry:
-    entry = Entry(*value)
+def _entry(value: tuple[Any, ...]) -> CachedShell:
+    entry = CachedShell(*value)
     services = tuple(Service(each[0], Closure(*each[1]), *each[2:]) for each in entry.services)
     return entry._replace(closure=Closure(*entry.closure), services=services)
-
-
-# What an evaluation read.

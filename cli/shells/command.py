@@ -1,4 +1,6 @@
-"""`fpack shell` and `fpack run` from their options on: build, start the services, enter, stop them."""
+"""Run `fpack shell` and `fpack run` from their parsed options on: build, start the services, enter, stop the
+services.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +10,20 @@ from typing import Any
 
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
-from fpack.cli.shells.sandbox.plan import is_its_own
 from fpack.cli.ui.render import short
 
 from . import devcontainer, session, warm_start
 from .activation import trust
-from .arguments import Request, is_user
-from .model import Wishes
+from .arguments import problem_of, request_of
 from .realise import prepare
 
 
 def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, values: dict[str, Any]) -> int:
-    """Do what the command line says; the command's exit status."""
+    """Do what the command line requests. Return the exit status of the command."""
+    request = request_of(verb, what, command, values)
+    if problem := problem_of(request, command):
+        raise UsageError(problem[0], hint=problem[1])
     options = shared.options(values)
-    if values.get("building") and what:
-        raise UsageError("--for names the one thing that the shell is for", hint="leave the others out")
-    request = Request(
-        verb,
-        what,
-        _wishes(command, values),
-        building=values.get("building") or "",
-        lock=str(options.lock or ""),
-        arch=options.arch or "",
-        services=not values.get("no_services"),
-        print_env=values.get("print_env") or "",
-    )
     prepared = prepare(request, options)
     if request.print_env:
         return warm_start.print_env(prepared.entry, request.print_env)
@@ -40,38 +31,14 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
         if not prepared.named:
             raise UsageError(
                 "--devcontainer needs a shell { } of a file",
-                why="editors have fpack pack it whenever they open the project",
+                why="editors pack it with fpack whenever they open the project",
                 hint="write shell = shell { packages = [...] } into fpack.fp",
             )
-        folder = prepared.entry.project or os.getcwd()
-        place = devcontainer.write(Path(folder), prepared.entry.closure.name, what[0] if what else "shell")
-        warm_start.note(f"{short(place)} is written; editors open the project in an image of the shell")
+        directory = prepared.entry.project or os.getcwd()
+        path = devcontainer.write(Path(directory), prepared.entry.closure.name, what[0] if what else "shell")
+        warm_start.note(f"wrote {short(path)}: editors open the project in an image of the shell")
         return 0
     if prepared.entry.project and verb == "shell":
         trust.trust(prepared.entry.project)
-    wishes = warm_start.chosen(request, prepared.entry)
-    return session.enter_with(prepared.entry, wishes, request.services, warm_start.note, prepared.lease)
-
-
-def _wishes(command: tuple[str, ...] | None, values: dict[str, Any]) -> Wishes:
-    if command == ():
-        raise UsageError("There is no command after --", hint="leave -- out to type commands yourself")
-    user = values.get("user") or ""
-    if user and not is_user(user):
-        raise UsageError(f"{user!r} is no user", hint="write a name, or NAME:UID")
-    for place in (*(values.get("expose") or ()), *(values.get("share") or ())):
-        if is_its_own(os.path.abspath(place)):
-            raise UsageError(
-                f"{place} of this machine would hide the shell's own", hint="name the directory or file that is wanted"
-            )
-    return Wishes(
-        pure=bool(values.get("pure") or values.get("building")),
-        container=bool(values.get("container")),
-        network=values.get("network") != "off",
-        expose=tuple(os.path.abspath(each) for each in values.get("expose") or ()),
-        share=tuple(os.path.abspath(each) for each in values.get("share") or ()),
-        keep=tuple(values.get("keep") or ()),
-        user=user,
-        interpreter=values.get("interpreter") or "",
-        command=command or (),
-    )
+    shell_options = warm_start.chosen(request, prepared.entry)
+    return session.enter_with(prepared.entry, shell_options, request.services, warm_start.note, prepared.lease)

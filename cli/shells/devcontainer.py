@@ -1,4 +1,4 @@
-"""devcontainer.json for editors: the packed image of a shell, made anew by fpack before a container of it starts."""
+"""Write devcontainer.json for editors. fpack packs the image of the shell again before a container starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_FILE = 1 << 20
 
 
 def description(name: str, what: str, engine: str) -> dict[str, Any]:
-    """What an editor is told. what: the shell's name on the command line."""
+    """Return the content of the file. what: the shell's name on the command line."""
     prefix = "localhost/" if engine == "podman" else ""
     return {
         "name": name,
@@ -30,24 +30,24 @@ def description(name: str, what: str, engine: str) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, name: str, what: str) -> Path:
-    """Write the file below `folder`; one that somebody else wrote stays."""
+def write(directory: Path, name: str, what: str) -> Path:
+    """Write the file below `directory`. A file that somebody else wrote is an error."""
     engine = "podman" if processes.find("podman") and not processes.find("docker") else "docker"
-    place = folder / PLACE
-    if place.exists():
+    path = directory / PLACE
+    if path.exists():
         try:
-            before = json.loads(read_bytes(place, _MAX_FILE))
+            before = json.loads(read_bytes(path, _MAX_FILE))
         except (OSError, ValueError, RecursionError):
             before = None
         if not isinstance(before, Mapping) or "fpack" not in before.get("customizations", {}):
-            raise UsageError("There is a devcontainer.json that is not fpack's", where=str(place), hint="move it away")
+            raise UsageError("devcontainer.json was not written by fpack", where=str(path), hint="move it away")
     text = json.dumps(description(name, what, engine), indent=2) + "\n"
     try:
-        if not place.parent.is_symlink():
-            place.parent.mkdir(exist_ok=True)
-        replace.write(place, text.encode(), within=folder)
-    except replace.Elsewhere as error:
+        if not path.parent.is_symlink():
+            path.parent.mkdir(exist_ok=True)
+        replace.write(path, text.encode(), within=directory)
+    except replace.OutsideError as error:
         raise UsageError(error.what, why=error.why, hint="delete the link") from None
     except OSError as error:
-        raise UsageError("The file cannot be written", where=str(place), why=error.strerror or "") from None
-    return place
+        raise UsageError("The file cannot be written", where=str(path), why=error.strerror or "") from None
+    return path

@@ -1,19 +1,17 @@
-"""What a shell is made of: the built closure, what the user asked for, and what this machine is."""
+"""The data of a shell: its built closure, the options of the command line, and the host."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-USUAL = ("bash", "zsh", "fish")
-
 
 class Closure(NamedTuple):
-    """A shell as it was built. Nothing in it depends on who enters it, or from where.
+    """A built shell, independent of who enters it and from where.
 
-    name: what the prompt shows. view: the directory on disk whose entries become `/`. paths: (store path, its place on
-    disk) of all that is to be in /fpack/store but symlinks. search: directories for the front of PATH, with colons.
-    hook: bash's. files: texts of further files in /run/fpack, by path. links: (store path, its target) of symlinks.
+    name: shown in the prompt. view: directory on disk whose entries become `/`. paths: (store path, its path on disk)
+    of everything in /fpack/store except symlinks. search: directories for the front of PATH, separated by colons.
+    hook: bash code. files: texts of further files in /run/fpack, by path. links: (store path, target) of symlinks.
     """
 
     name: str
@@ -26,11 +24,11 @@ class Closure(NamedTuple):
     links: tuple[tuple[str, str], ...] = ()
 
 
-class Wishes(NamedTuple):
-    """What the command line says of how the shell is entered.
+class ShellOptions(NamedTuple):
+    """The options of the command line for entering a shell.
 
-    keep: variables of the host for a clean environment. expose, share: absolute paths of the host, to be read and to be
-    written. user: NAME or NAME:UID. interpreter: bash, zsh, fish, or empty. command: empty for an interactive shell.
+    keep: host variables to keep in a clean environment. expose, share: absolute host paths to make readable and
+    writable. user: NAME or NAME:UID. interpreter: bash, zsh, fish, or empty. command: empty for an interactive shell.
     """
 
     pure: bool = False
@@ -45,14 +43,14 @@ class Wishes(NamedTuple):
 
 
 class Host(NamedTuple):
-    """What of this machine a shell sees.
+    """The parts of this machine that a shell can see.
 
-    privileged: root that may mount, so that no user namespace is needed. cwd, project: absolute; the latter is empty
-    outside of a project. real: cwd without symlinks, or empty. sockets: those that exist of the ssh agent, X, Wayland
-    and the like. terminfo: the host's entry for $TERM where the shell has none. resolv, localtime: real files, or
-    empty. helper: the program that attaches the network to a container's own; empty: a container has the machine's.
-    folders: more to share. runtime: $XDG_RUNTIME_DIR where that is below /run, else empty. certificates: the
-    file of those that this machine trusts, or empty where the shell has none.
+    privileged: root that may mount, so that no user namespace is needed. cwd, project: absolute paths; project is empty
+    outside of a project. real: cwd without symlinks, or empty. sockets: existing ones of the ssh agent, X, Wayland and
+    so on. terminfo: the host's entry for $TERM if the shell has none. resolv, localtime: real files, or empty. helper:
+    program that attaches the network to a container's network namespace; if empty, a container has the machine's
+    network. folders: further directories to share. runtime: $XDG_RUNTIME_DIR if it is below /run, else empty.
+    certificates: file of the certificates that this machine trusts, or empty if the shell has none.
     """
 
     uid: int
@@ -75,7 +73,7 @@ class Host(NamedTuple):
 
 
 class Account(NamedTuple):
-    """Who one is in a shell."""
+    """The user in a shell."""
 
     name: str
     uid: int

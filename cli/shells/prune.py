@@ -1,6 +1,6 @@
-"""Delete what kept shells left behind: whole places of those that are gone, and parts of their former versions.
+"""Prune the cache of shells: delete the directories of deleted shells, and outdated parts of others.
 
-A place is pruned under the lease of its shell, held alone: nobody is in the shell, and who comes waits.
+A directory is pruned while its lease is held exclusively: nobody is in the shell, and newcomers wait.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from fpack.cli.workspace.evaluation_log import DAY
 from fpack.store import leases
 
 from . import cache, session
-from .cache import Entry
+from .cache import CachedShell
 
-_BUILD = "build"  # where somebody may have worked
+_BUILD = "build"  # may hold a user's work
 _KEPT = 30 * DAY
 
 
 def prune(store: str) -> None:
-    """Prune the places of this user's shells that belong to a store, or to none any more."""
+    """Prune this user's shells that belong to a store, or to no store any more."""
     try:
-        places = sorted(entry.path for entry in os.scandir(cache.directory()) if entry.is_dir(follow_symlinks=False))
+        paths = sorted(entry.path for entry in os.scandir(cache.directory()) if entry.is_dir(follow_symlinks=False))
     except OSError:
         return
-    for place in places:
-        entry = cache.stored(place)
+    for path in paths:
+        entry = cache.stored(path)
         if entry is not None and entry.store == store:
             with leases.alone(store, entry.lease) as alone:
                 if alone:
-                    _delete(place, entry)
-        elif (_age(place) > DAY) if entry is None else not os.path.isdir(entry.store):
-            # One without an entry is another version's, or in the making.
-            _delete(place, None)
+                    _delete(path, entry)
+        elif (_age(path) > DAY) if entry is None else not os.path.isdir(entry.store):
+            # A directory without an entry belongs to another version, or is being created.
+            _delete(path, None)
     _delete_dumps(os.path.join(os.path.dirname(cache.directory()), "zsh"))
 
 
-def _delete_dumps(folder: str) -> None:
-    """Delete what zsh keeps of the completions of roots: it makes it again for those that are still there."""
+def _delete_dumps(directory: str) -> None:
+    """Delete old completion dumps of zsh, which zsh recreates for roots that are still used."""
     with contextlib.suppress(OSError):
-        for each in os.scandir(folder):
-            if _age(each.path) > _KEPT:
-                os.unlink(each.path)
+        for entry in os.scandir(directory):
+            if _age(entry.path) > _KEPT:
+                os.unlink(entry.path)
 
 
-def _delete(place: str, entry: Entry | None) -> None:
+def _delete(place: str, entry: CachedShell | None) -> None:
     for path in list(_unused(place, entry)):
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, ignore_errors=True)
@@ -59,8 +59,8 @@ def _delete(place: str, entry: Entry | None) -> None:
         os.rmdir(place)
 
 
-def _unused(place: str, entry: Entry | None) -> Iterator[str]:
-    """What is in a place and of no use to its shell; all, where there is no entry, or its view or project is gone."""
+def _unused(path: str, entry: CachedShell | None) -> Iterator[str]:
+    """Yield the unused files of a shell's directory: all of them if its entry, view or project is missing."""
     here = entry
     if entry is None or not os.path.isdir(entry.closure.view) or not os.path.isdir(entry.project or "/"):
         here = None
@@ -68,7 +68,7 @@ def _unused(place: str, entry: Entry | None) -> Iterator[str]:
     scripts = {session.scripts_name(closure) for closure in closures}
     accounts = tuple(session.etc_prefix(closure.view) for closure in closures)
     filters = {filter_name(Isolation(0, 0, closed)) for closed in (False, True)}
-    for each in os.scandir(place):
+    for each in os.scandir(path):
         name = each.name
         if here is None:
             used = name == _BUILD
@@ -81,16 +81,16 @@ def _unused(place: str, entry: Entry | None) -> Iterator[str]:
         elif name.startswith("resolv-"):
             used = _age(each.path) < DAY
         elif name.startswith("shims-"):
-            used = _leads_somewhere(each.path)
+            used = _has_root(each.path)
         else:
-            # Half a directory, of a process that was killed.
+            # An incomplete directory of a killed process.
             used = not name.startswith(".made-") or _age(each.path) < DAY
         if not used:
             yield each.path
 
 
-def _leads_somewhere(shims: str) -> bool:
-    """Whether the root that shims enter is there: a terminal of before may have them on its PATH."""
+def _has_root(shims: str) -> bool:
+    """Return whether the root that shims enter still exists: an open terminal may have the shims on its PATH."""
     try:
         with open(f"{shims}/args", "rb") as file:
             words = file.read().split(b"\0")
@@ -99,8 +99,8 @@ def _leads_somewhere(shims: str) -> bool:
         return False
 
 
-def _age(place: str) -> float:
+def _age(path: str) -> float:
     try:
-        return time.time() - os.stat(place).st_mtime
+        return time.time() - os.stat(path).st_mtime
     except OSError:
         return 0

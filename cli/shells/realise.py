@@ -1,4 +1,4 @@
-"""Evaluate and build a shell, and keep it so that the next start finds it."""
+"""Evaluate and build a shell, and cache it for the next start."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.cli.errors import UsageError
-from fpack.cli.options import Options
+from fpack.cli.options import SharedOptions
 from fpack.cli.workspace import evaluation_log
 from fpack.cli.workspace.evaluation_log import Recorder
 from fpack.cli.workspace.target import Target
 from fpack.store.errors import FpackError
 
 from . import cache, warm_start
-from .arguments import Request
-from .cache import Entry, Service
+from .arguments import ShellRequest
+from .cache import CachedShell, Service
 from .model import Closure
 
 if TYPE_CHECKING:
@@ -27,39 +27,42 @@ if TYPE_CHECKING:
 _SEARCHED = ("usr/bin/", "usr/sbin/", "usr/games/")
 
 
-class Prepared(NamedTuple):
-    """A built shell. lease: the open file that keeps it while it is open. named: whether it is a file's shell { }."""
+class PreparedShell(NamedTuple):
+    """A built shell.
 
-    entry: Entry
+    lease: descriptor that keeps the shell while it is open. named: whether it is a shell { } of a file.
+    """
+
+    entry: CachedShell
     lease: int
     named: bool
 
 
-def prepare(request: Request, options: Options) -> Prepared:
-    """Build what a request asks for."""
+def prepare(request: ShellRequest, options: SharedOptions) -> PreparedShell:
+    """Build the shell that a request asks for."""
     from fpack.cli.workspace.workspace import Workspace
 
-    place = warm_start.place_of(request)
+    path = warm_start.directory_of(request)
     with Workspace(options) as workspace:
         named = False
         with Recorder() as recorder:
             if request.building:
                 from . import build_env
 
-                target, entry, paths = build_env.entry(workspace, request.building, place)
+                target, entry, paths = build_env.entry(workspace, request.building, path)
             else:
                 target, value, named = _value(workspace, request)
-                entry, paths = _Shell(workspace, value).entry(place, _project(target), recorder)
+                entry, paths = _Shell(workspace, value).entry(path, _project(target), recorder)
         workspace.finish()
         lease = _lease(workspace, entry, paths)
         if entry.project:
             keep(workspace, entry.project, paths, "build" if request.building else "shell")
-        _save(place, entry, workspace, recorder, target)
-    return Prepared(entry, lease, named)
+        _save(path, entry, workspace, recorder, target)
+    return PreparedShell(entry, lease, named)
 
 
-def _value(workspace: Workspace, request: Request) -> tuple[Target, Mapping[str, Any], bool]:
-    """What a request names, as a shell; and whether it is one."""
+def _value(workspace: Workspace, request: ShellRequest) -> tuple[Target, Mapping[str, Any], bool]:
+    """Return the value that a request names, as a shell, and whether it is a shell { }."""
     targets = [workspace.target(text, "shell") for text in request.what or (None,)]
     values = [workspace.evaluator.force(workspace.value(target)) for target in targets]
     kinds = [workspace.field(v, "type") if isinstance(v, Mapping) else None for v in values]
@@ -75,7 +78,7 @@ def _value(workspace: Workspace, request: Request) -> tuple[Target, Mapping[str,
             packages.append(value)
         else:
             raise UsageError(
-                f"{target.text} is neither a shell nor a package",
+                f"{target.text} is not a shell or a package",
                 why=f"it is {_article(kind or type(value).__name__)}",
                 hint="write shell = shell { packages = [...] }, or name packages, as in debian.trixie.jq",
             )
@@ -89,14 +92,14 @@ def _article(kind: str) -> str:
 
 
 def _project(target: Target) -> str:
-    """The directory that a shell belongs to: a file's, with all of its project; packages have none."""
+    """Return the project directory that a shell belongs to, or "" for packages."""
     if target.package is not None:
         return ""
     return os.fspath(target.project or (target.file.parent if target.file is not None else ""))
 
 
 class _Shell:
-    """A shell's record, with what it takes to build it."""
+    """The record of a shell, evaluated as far as building it needs."""
 
     def __init__(self, workspace: Workspace, record: Mapping[str, Any]) -> None:
         self._workspace = workspace
@@ -112,16 +115,16 @@ class _Shell:
         first = evaluator.force(packages[0]) if packages else {}
         self._first = str(evaluator.force(first.get("name", "")))
         self._own = str(evaluator.force(first["out"])) if "out" in first else ""
-        self._listed = {str(evaluator.force(evaluator.force(each).get("name", ""))) for each in packages}
+        self._listed = {str(evaluator.force(evaluator.force(entry).get("name", ""))) for entry in packages}
         self._built = {text: evaluator.derivation_of(text) for part in self._parts for text in part["paths"]}
 
-    def entry(self, place: str, project: str, recorder: Recorder) -> tuple[Entry, list[StorePath]]:
-        """Build everything; the entry, and the paths to keep."""
+    def entry(self, place: str, project: str, recorder: Recorder) -> tuple[CachedShell, list[StorePath]]:
+        """Build everything. Return the shell to cache, and the paths to keep."""
         from fpack.store.derivation import Output
 
         workspace = self._workspace
         roots = [workspace.output(part["root"]) for part in self._parts]
-        recorder.stop()  # what is read from here on does not change what is built
+        recorder.stop()  # files that are read from here on do not affect the result
         texts = sorted(self._built)
         others = [Output(self._built[text][0], self._built[text][1]) for text in texts]
         found = workspace.realise([*roots, *others])
@@ -135,12 +138,12 @@ class _Shell:
         if self._own:
             program, programs = self._built_programs(real[self._own])
         keep = sorted({*found})
-        entry = Entry(
+        entry = CachedShell(
             closure=closures[0],
             project=project,
             store=os.fspath(workspace.store.root),
             lease=os.path.basename(place),
-            place=place,
+            directory=place,
             paths=tuple(str(path) for path in keep),
             program=program,
             programs=programs,
@@ -168,14 +171,14 @@ class _Shell:
         )
 
     def _built_programs(self, path: StorePath) -> tuple[str, tuple[str, ...]]:
-        """The program of a built package that has its name, or its only one, or ""; and the names of all."""
-        folder = self._workspace.store.disk(path) / "bin"
-        found = tuple(sorted(each.name for each in folder.iterdir())) if folder.is_dir() else ()
+        """Return the program that has the package's name, or its only one, or ""; and the names of all programs."""
+        directory = self._workspace.store.disk(path) / "bin"
+        found = tuple(sorted(entry.name for entry in directory.iterdir())) if directory.is_dir() else ()
         name = self._first if self._first in found else found[0] if len(found) == 1 else ""
         return f"{path}/bin/{name}" if name else "", found
 
     def _programs(self, root: StorePath) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-        """The program of the first package's own name, all that it has, and those of packages that are there anyway."""
+        """Return the first package's own program, the names of its programs, and the programs of usual packages."""
         from fpack.builders.payload import meta
         from fpack.store import derivation
         from fpack.store.path import parse
@@ -189,11 +192,11 @@ class _Shell:
         found: set[str] = set()
         own: set[str] = set()
         records: Any = extra["slices"]
-        for each in records:
-            if each["package"] in usual or each["package"] == self._first:
-                entries, _ = meta.read(store.disk(parse(each["path"])))
+        for entry in records:
+            if entry["package"] in usual or entry["package"] == self._first:
+                entries, _ = meta.read(store.disk(parse(entry["path"])))
                 there = [e.path for e in entries if e.kind != meta.DIRECTORY and "bin/" in e.path]
-                if each["package"] in usual:
+                if entry["package"] in usual:
                     found.update(f"/{path}" for path in there)
                 else:
                     own.update(
@@ -204,14 +207,14 @@ class _Shell:
 
 
 def _below(names: Iterable[str], depends: Mapping[str, Iterable[str]], less: set[str]) -> set[str]:
-    """Packages and what they depend on, at any distance, less some."""
+    """Return packages and their transitive dependencies, except those in `less`."""
     found: set[str] = set()
     todo = [name for name in names if name not in less]
     while todo:
         name = todo.pop()
         if name not in found:
             found.add(name)
-            todo += [each for each in depends.get(name, ()) if each not in less]
+            todo += [entry for entry in depends.get(name, ()) if entry not in less]
     return found
 
 
@@ -230,55 +233,57 @@ def _service(part: Mapping[str, Any], closure: Closure, real: Mapping[str, Store
 
 
 def _resolved(text: str, real: Mapping[str, StorePath]) -> str:
-    """A text with store paths in the place of what stood for them."""
+    """Replace placeholders in a text by store paths."""
     if "/fpack/store/" in text:
         for placeholder, path in real.items():
             text = text.replace(placeholder, str(path))
     return text
 
 
-def _lease(workspace: Workspace, entry: Entry, paths: Iterable[StorePath]) -> int:
+def _lease(workspace: Workspace, entry: CachedShell, paths: Iterable[StorePath]) -> int:
     from fpack.store import leases
 
     lease = leases.begin(workspace.store, entry.lease, paths)
     if lease is None:
-        raise FpackError("A part of the shell was deleted while it was made", hint="run the same command again")
+        raise FpackError("A part of the shell was deleted while it was being built", hint="run the same command again")
     return lease
 
 
 def keep(workspace: Workspace, project: str, paths: Iterable[StorePath], name: str = "shell") -> None:
-    """Keep paths from gc by links in the project's directory; where there can be none they last while in use."""
+    """Keep paths from gc by links in the project's directory. Without such links they live as long as they are in
+    use.
+    """
     from fpack.store.gc import add_root
 
     from .project_directory import ProjectDirectory
 
     try:
-        folder = Path(ProjectDirectory(project).folder("roots"))
+        directory = Path(ProjectDirectory(project).create("roots"))
         links = []
         for number, path in enumerate(paths):
             links.append(f"{name}-{number}")
-            add_root(workspace.store, folder / links[-1], workspace.store.disk(path))
-        for link in folder.glob(f"{name}-*"):
+            add_root(workspace.store, directory / links[-1], workspace.store.disk(path))
+        for link in directory.glob(f"{name}-*"):
             if link.name not in links and link.is_symlink():
                 link.unlink()
     except (FpackError, PermissionError):
         return
 
 
-def _save(place: str, entry: Entry, workspace: Workspace, recorder: Recorder, target: Target) -> None:
+def _save(path: str, entry: CachedShell, workspace: Workspace, recorder: Recorder, target: Target) -> None:
     from fpack.lang import std
 
-    folders = [os.path.realpath(next(iter(std.__path__)))]
+    directories = [os.path.realpath(next(iter(std.__path__)))]
     import fpack.pkgs
 
-    folders.append(os.path.realpath(next(iter(fpack.pkgs.__path__))))
+    directories.append(os.path.realpath(next(iter(fpack.pkgs.__path__))))
     also = [os.path.abspath(workspace.lock_file)]
     if target.file is not None:
         also.append(os.path.realpath(target.file))
-        folders.append(os.path.realpath(target.project or target.file.parent))
+        directories.append(os.path.realpath(target.project or target.file.parent))
     elif target.project is not None:
-        folders.append(os.path.realpath(target.project))
+        directories.append(os.path.realpath(target.project))
         also.append(os.path.realpath(target.project / "fpack.fp"))
     own_lock = target.project is None and workspace.options.lock is None
     expires = time.time() + evaluation_log.DAY if own_lock else 0
-    cache.save(place, entry, recorder.read(folders, also, expires))
+    cache.save(path, entry, recorder.read(directories, also, expires))

@@ -1,4 +1,4 @@
-"""Enter a built shell: from an entry to a running command. What a warm start does, and nothing more."""
+"""Enter a built shell: from a cached shell to a running command. This module holds only what a warm start needs."""
 
 from __future__ import annotations
 
@@ -6,112 +6,121 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from fpack.builders.sandbox.isolation import Isolation, filter_name
-from fpack.cli.paths import make_place
+from fpack.cli.option_table import INTERPRETERS
+from fpack.cli.paths import make_private_directory
 from fpack.cli.shells.sandbox.plan import Plan
 from fpack.store.errors import FpackError
 
-from .atomic_dir import beside
-from .cache import Entry
-from .model import USUAL, Account, Closure, Host, Wishes
+from .atomic_dir import atomic_directory
+from .cache import CachedShell
+from .model import Account, Closure, Host, ShellOptions
 from .sandbox import host, launch, plan
 
 _SHARED_NETWORK = (
-    "This container has the machine's own network, with the servers on its loopback device, because {}; --network off "
-    "leaves it out"
+    "This container shares the machine's network, with the servers on its loopback device, because {}; --network off "
+    "turns the network off"
 )
 
 
-class Ready:
+class ReadyShell:
     """Everything that is needed to run commands in a shell."""
 
-    def __init__(self, entry: Entry, wishes: Wishes, closure: Closure | None = None) -> None:
-        """closure: of a service, which has the machine's network; by default the entry's own."""
-        make_place(entry.place)
+    def __init__(self, entry: CachedShell, options: ShellOptions, closure: Closure | None = None) -> None:
+        """Prepare a shell. closure: that of a service, which has the machine's network; by default the shell's own."""
+        make_private_directory(entry.directory)
         self.entry = entry
         self.closure = closure or entry.closure
-        self.wishes = wishes
+        self.options = options
         self.host = host.facts(entry.project, self.closure.view)
-        self.who = plan.account(self.host, wishes)
+        self.who = plan.account(self.host, options)
         self.bwrap = find_bwrap()
-        self.outside = outside_user(self.host, wishes)
-        if wishes.container and wishes.network and closure is None:
+        self.outside = outside_user(self.host, options)
+        if options.container and options.network and closure is None:
             from .sandbox import network
 
             helper = network.find_helper(self.outside)
             if helper:
-                resolv = prepared_resolv(entry.place, self.host.resolv)
+                resolv = prepared_resolv(entry.directory, self.host.resolv)
                 self.host = self.host._replace(helper=helper, resolv=resolv)
 
     def plan(self, found: Host | None = None) -> Plan:
-        """How to enter."""
+        """Return the plan for entering the shell."""
         view = self.closure.view
-        etc, own = prepared_etc(self.entry.place, view, self.who), prepared_scripts(self.entry.place, self.closure)
+        etc, own = (
+            prepared_etc(self.entry.directory, view, self.who),
+            prepared_scripts(self.entry.directory, self.closure),
+        )
         return plan.plan(
-            self.closure, self.wishes, found or self.host, lambda folder: host.listing(view + folder), etc, own
+            self.closure, self.options, found or self.host, lambda directory: host.listing(view + directory), etc, own
         )
 
     def prepared(
         self, words: Sequence[str], env: Mapping[str, str], init: bool = False, made: Plan | None = None
     ) -> launch.Launch:
-        """How to run a command. env: all of its variables. init: it is process 1 of the sandbox. made: the plan."""
+        """Return the launch of a command.
+
+        env: all of its variables. init: run it as process 1 of the sandbox. made: the plan.
+        """
         ports = sorted({port for service in self.entry.services for port in service.ports})
         made = made or self.plan()
-        filter_file = prepared_filter(self.entry.place, made.isolation)
+        filter_file = prepared_filter(self.entry.directory, made.isolation)
         return launch.Launch(
             self.bwrap, made, tuple(words), env, filter_file, init, self.outside, self.host.helper, tuple(ports)
         )
 
 
-def enter_with(entry: Entry, wishes: Wishes, services: bool, note: Callable[[str], None], lease: int) -> int:
-    """Enter a shell, with its services if they are wanted; the exit status. lease: the open file that keeps it."""
+def enter_with(
+    entry: CachedShell, options: ShellOptions, services: bool, note: Callable[[str], None], lease: int
+) -> int:
+    """Enter a shell, with its services if wanted. Return the exit status. lease: descriptor that keeps the shell."""
     if entry.shared:
-        for folder in entry.shared:
-            make_place(folder, "XDG_STATE_HOME", "what belongs to a project")
-        wishes = wishes._replace(share=(*wishes.share, *entry.shared))
+        for directory in entry.shared:
+            make_private_directory(directory, "XDG_STATE_HOME", "what belongs to a project")
+        options = options._replace(share=(*options.share, *entry.shared))
     if not entry.services or not services:
-        return go(entry, wishes, note=note, lease=lease)
-    from .services import services as programs  # and pathlib, which is a tenth of a warm start
+        return go(entry, options, note=note, lease=lease)
+    from .services import services as programs  # imports pathlib, a tenth of a warm start
 
-    return programs.enter_with(entry, wishes, note, lease)
+    return programs.enter_with(entry, options, note, lease)
 
 
 def go(
-    entry: Entry,
-    wishes: Wishes,
+    entry: CachedShell,
+    options: ShellOptions,
     more: dict[str, str] | None = None,
     note: Callable[[str], None] = print,
     lease: int = -1,
 ) -> int:
-    """Enter a shell, run what is wished for, and give its exit status. more: further variables, of services."""
-    if not wishes.interpreter and not wishes.command:
-        wishes = wishes._replace(interpreter=preferred(entry.closure.view, os.environ.get("SHELL", "")))
-    ready = Ready(entry, wishes)
+    """Enter a shell, run the command or interpreter, and return its exit status. more: variables of services."""
+    if not options.interpreter and not options.command:
+        options = options._replace(interpreter=preferred(entry.closure.view, os.environ.get("SHELL", "")))
+    ready = ReadyShell(entry, options)
     made = ready.plan()
-    if wishes.container and wishes.network and not ready.host.helper:
+    if options.container and options.network and not ready.host.helper:
         from .sandbox import network
 
         note(_SHARED_NETWORK.format(network.why_none(ready.outside)))
     if made.hidden:
-        note(f"{made.hidden} is this machine's own and not in the shell, which begins in {made.cwd}")
+        note(f"{made.hidden} of this machine is not visible in the shell, which starts in {made.cwd}")
     env = made.env | (more or {})
-    words, extra = plan.command(ready.closure, wishes, env["PATH"])
-    _check(ready.closure, wishes, env["PATH"])
+    words, extra = plan.command(ready.closure, options, env["PATH"])
+    _check(ready.closure, options, env["PATH"])
     try:
         return launch.run(ready.prepared(words, env | extra, made=made), lease)
     except launch.Failed:
         from fpack.builders.sandbox.bwrap import forbidden, probe
 
-        probe()  # says what forbids it, if something does
-        raise forbidden("bubblewrap could not set the shell up, for the reason above") from None
+        probe()  # raises an error with the cause, if it finds one
+        raise forbidden("bubblewrap could not set up the shell, for the reason above") from None
 
 
-def outside_user(found: Host, wishes: Wishes) -> int:
-    """Return the user that a shell's processes are on the machine, if another than the caller; else 0.
+def outside_user(found: Host, options: ShellOptions) -> int:
+    """Return the user on the machine that runs a shell's processes, if it is not the caller; else 0.
 
-    A shell of root that is a container, or that has another user, is never the machine's root: who is, may write the
-    kernel's settings, signal root's processes and is obeyed by system services, whatever else a sandbox takes away.
+    If root enters a container, or a shell as another user, the shell never runs as the machine's root: root may change
+    the kernel's settings, signal root's processes and command system services, whatever else a sandbox denies.
     """
-    if found.uid != 0 or not (wishes.container or plan.is_another(wishes, found)) or not host.is_machine_root():
+    if found.uid != 0 or not (options.container or plan.is_another(options, found)) or not host.is_machine_root():
         return 0
     from fpack.builders.sandbox import idmap
     from fpack.builders.sandbox.bwrap import SandboxError
@@ -119,74 +128,74 @@ def outside_user(found: Host, wishes: Wishes) -> int:
     number = idmap.chosen(os.fsencode(found.project or found.cwd))
     if not found.privileged or not number:
         raise SandboxError(
-            "This root cannot make a shell for another user",
+            "This root cannot create a shell for another user",
             why="it has no right to mount" if number else "its user namespace has no other users",
             hint="run fpack as another user than root",
         )
     return number
 
 
-class NotThere(FpackError):
-    """A program that is to be run and that the shell has not."""
+class NoSuchProgram(FpackError):
+    """The shell does not have the program to run."""
 
-    exit_code = 127  # as a shell says it
+    exit_code = 127  # the exit status of shells for a missing command
 
 
-def _check(closure: Closure, wishes: Wishes, path: str) -> None:
-    """See that the program to run is there, as far as that can be told; NotThere if it is not."""
-    name = (wishes.command or (wishes.interpreter,))[0]
-    if not name or "/" in name or (closure.hook and wishes.command):
-        return  # a hook may put it where it likes
+def _check(closure: Closure, options: ShellOptions, path: str) -> None:
+    """Check, as far as possible, that the program to run exists. Raise NoSuchProgram if it does not."""
+    name = (options.command or (options.interpreter,))[0]
+    if not name or "/" in name or (closure.hook and options.command):
+        return  # a hook may add it anywhere
     disks = dict(closure.paths)
-    for folder in path.split(":"):
-        store = "/".join(folder.split("/")[:4])
-        if folder == f"{plan.OWN}/bin":
+    for directory in path.split(":"):
+        store = "/".join(directory.split("/")[:4])
+        if directory == f"{plan.OWN}/bin":
             found = f"bin/{name}" in plan.scripts(closure)
         elif store in disks:
-            found = os.path.lexists(f"{disks[store]}{folder[len(store) :]}/{name}")
+            found = os.path.lexists(f"{disks[store]}{directory[len(store) :]}/{name}")
         else:
-            # A directory of the host's own may have been put on PATH.
-            found = os.path.lexists(f"{closure.view}{folder}/{name}") or (
-                folder not in plan.SEARCH.split(":") and os.path.lexists(f"{folder}/{name}")
+            # PATH may contain a directory of the host.
+            found = os.path.lexists(f"{closure.view}{directory}/{name}") or (
+                directory not in plan.SEARCH.split(":") and os.path.lexists(f"{directory}/{name}")
             )
         if found:
             return
-    raise NotThere(
-        f"There is no {name} in the shell {closure.name}",
-        why="none of its packages has a program of that name",
-        hint=f"add the package that has it; fpack search {name} may find that",
+    raise NoSuchProgram(
+        f"The shell {closure.name} has no program {name}",
+        why="none of its packages has a program of this name",
+        hint=f"add a package that has it; fpack search {name} may find one",
     )
 
 
 def preferred(view: str, login: str) -> str:
-    """The interpreter to start: the user's own if the shell has it, else bash."""
+    """Return the interpreter to start: the user's login shell if the shell has it, else bash."""
     name = login.rpartition("/")[2]
-    return name if name in USUAL and os.path.exists(f"{view}/usr/bin/{name}") else "bash"
+    return name if name in INTERPRETERS and os.path.exists(f"{view}/usr/bin/{name}") else "bash"
 
 
 def find_bwrap() -> str:
-    """The sandbox's program."""
-    for folder in ("/usr/bin", "/usr/local/bin"):
-        if os.access(f"{folder}/bwrap", os.X_OK):
-            return f"{folder}/bwrap"
+    """Return the path of bubblewrap."""
+    for directory in ("/usr/bin", "/usr/local/bin"):
+        if os.access(f"{directory}/bwrap", os.X_OK):
+            return f"{directory}/bwrap"
     from fpack.builders.sandbox.bwrap import find_bwrap
 
     return os.fspath(find_bwrap())
 
 
 def etc_prefix(view: str) -> str:
-    """What the names of the directories begin with that become /etc over a view, one for each user."""
+    """Return the common prefix of the directories that become /etc over a view, one for each user."""
     return f"etc-{_short(view)}-"
 
 
 def scripts_name(closure: Closure) -> str:
-    """The name of the directory that becomes /run/fpack."""
+    """Return the name of the directory that becomes /run/fpack."""
     return f"own-{_short(repr(sorted(plan.scripts(closure).items())))}"
 
 
-def prepared_etc(place: str, view: str, who: Account) -> str:
-    """The directory that becomes /etc, made if it is not there."""
-    etc = f"{place}/{etc_prefix(view)}{_short(repr(who))}"
+def prepared_etc(path: str, view: str, who: Account) -> str:
+    """Return the directory that becomes /etc, and create it if needed."""
+    etc = f"{path}/{etc_prefix(view)}{_short(repr(who))}"
     if not os.path.isdir(etc):
         from fpack.cli.shells.sandbox.etc import make_etc
 
@@ -194,26 +203,26 @@ def prepared_etc(place: str, view: str, who: Account) -> str:
     return etc
 
 
-def prepared_resolv(place: str, host_file: str) -> str:
-    """The file that becomes /etc/resolv.conf of a container with a network of its own, made if it is not there."""
+def prepared_resolv(path: str, host_file: str) -> str:
+    """Return the file that becomes /etc/resolv.conf of a container with its own network; create it if needed."""
     from .sandbox import network
 
     text = network.resolv_text(host_file)
-    folder = f"{place}/resolv-{_short(text)}"
-    if not os.path.isdir(folder):
-        make_place(place)
-        with beside(folder) as made, open(f"{made}/resolv.conf", "w", encoding="utf-8") as file:
+    directory = f"{path}/resolv-{_short(text)}"
+    if not os.path.isdir(directory):
+        make_private_directory(path)
+        with atomic_directory(directory) as made, open(f"{made}/resolv.conf", "w", encoding="utf-8") as file:
             file.write(text)
-    return f"{folder}/resolv.conf"
+    return f"{directory}/resolv.conf"
 
 
-def prepared_filter(place: str, isolation: Isolation) -> str:
-    """The file with a sandbox's filter of system calls, made if it is not there: building one takes milliseconds."""
-    file = f"{place}/{filter_name(isolation)}"
+def prepared_filter(path: str, isolation: Isolation) -> str:
+    """Return the file of a sandbox's system call filter, and create it if needed, which takes milliseconds."""
+    file = f"{path}/{filter_name(isolation)}"
     if not os.path.isfile(file):
         from fpack.builders.sandbox.isolation import filter_of
 
-        make_place(place)
+        make_private_directory(path)
         made = f"{file}.{os.getpid()}"
         with open(made, "xb") as out:
             out.write(filter_of(isolation))
@@ -222,18 +231,18 @@ def prepared_filter(place: str, isolation: Isolation) -> str:
 
 
 def prepared_scripts(place: str, closure: Closure) -> str:
-    """The directory that becomes /run/fpack, made if it is not there."""
+    """Return the directory that becomes /run/fpack, and create it if needed."""
     own = f"{place}/{scripts_name(closure)}"
     if not os.path.isdir(own):
-        with beside(own) as folder:
+        with atomic_directory(own) as directory:
             for path, text in plan.scripts(closure).items():
                 if ".." in path.split("/"):
-                    raise FpackError(f"{path!r} is no name of a file of a shell")
-                os.makedirs(os.path.dirname(f"{folder}/{path}"), exist_ok=True)
-                with open(f"{folder}/{path}", "w", encoding="utf-8", errors="surrogateescape") as file:
+                    raise FpackError(f"{path!r} is not a valid name for a file of a shell")
+                os.makedirs(os.path.dirname(f"{directory}/{path}"), exist_ok=True)
+                with open(f"{directory}/{path}", "w", encoding="utf-8", errors="surrogateescape") as file:
                     file.write(text)
                 if path.startswith("bin/"):
-                    os.chmod(f"{folder}/{path}", 0o755)
+                    os.chmod(f"{directory}/{path}", 0o755)
     return own
 
 

@@ -1,6 +1,6 @@
-"""A shell that was entered before: found and entered again without click, the language or the database.
+"""Enter a cached shell without click, the language or the database.
 
-`main` gives None where that is not possible, and the verb's own module does it all.
+`main` returns None if that is not possible; then the verb's own module does the work.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from fpack.cli.workspace.evaluation_log import question
 from fpack.store.errors import FpackError
 
 from . import cache
-from .arguments import Request, parse
-from .model import Wishes
+from .arguments import ShellRequest, parse
+from .model import ShellOptions
 
-_SHOWN = 12  # programs that an error names
+_SHOWN = 12  # programs named in an error
 
 
 def main(argv: Sequence[str]) -> int | None:
-    """Run `fpack shell ...` or `fpack run ...` from what is kept; the exit status, or None."""
+    """Run `fpack shell ...` or `fpack run ...` from the cache. Return the exit status, or None."""
     request = parse(argv)
     if request is None:
         return None
@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int | None:
 
         from . import session
 
-        entry = cache.load(place_of(request))
+        entry = cache.load(directory_of(request))
         if entry is None:
             return None
         lease = leases.take(entry.store, entry.lease)
@@ -41,8 +41,8 @@ def main(argv: Sequence[str]) -> int | None:
             from .activation import trust
 
             trust.trust(entry.project)
-        wishes = chosen(request, entry)
-        return session.enter_with(entry, wishes, request.services, note, lease)
+        options = chosen(request, entry)
+        return session.enter_with(entry, options, request.services, note, lease)
     except FpackError as error:
         from fpack.cli.ui.render import show_error
 
@@ -50,14 +50,14 @@ def main(argv: Sequence[str]) -> int | None:
         return error.exit_code
 
 
-def place_of(request: Request) -> str:
-    """Return the directory that keeps the shell that a request asks for."""
+def directory_of(request: ShellRequest) -> str:
+    """Return the cache directory of the shell that a request asks for."""
     name = question(f"shell {cache.FORMAT}", request.what, request.lock, request.arch, request.building)
     return f"{cache.directory()}/{name}"
 
 
-def print_env(entry: cache.Entry, kind: str) -> int:
-    """Print what puts the shell's programs and variables into a shell of the host."""
+def print_env(entry: cache.CachedShell, kind: str) -> int:
+    """Print code that sets the shell's programs and variables in a shell of the host."""
     from .activation import shell_text, shims
 
     write(shell_text.exports(kind, *shims.activate(entry)))
@@ -66,32 +66,32 @@ def print_env(entry: cache.Entry, kind: str) -> int:
 
 
 def write(text: str) -> None:
-    """Write text for a shell on standard output, its paths as the bytes that they are."""
+    """Write text for a shell to standard output. Paths are written as their original bytes."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
 
 
-def chosen(request: Request, entry: cache.Entry) -> Wishes:
-    """The request's wishes, with the package's own program where `run` names none."""
-    wishes = request.wishes
-    if wishes.command[:1] == ("",):
+def chosen(request: ShellRequest, entry: cache.CachedShell) -> ShellOptions:
+    """Return the request's options, with the package's own program if `run` names none."""
+    options = request.options
+    if options.command[:1] == ("",):
         if not entry.program:
             from fpack.cli.errors import UsageError
 
             names = entry.programs
             some = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
             raise UsageError(
-                f"{request.what[0]} has no program of its own name",
+                f"{request.what[0]} has no program with its own name",
                 why=f"it has {some}" if names else "it has no programs",
                 hint=f"fpack run {request.what[0]} -- {names[0] if names else 'PROGRAM'}",
             )
-        return wishes._replace(command=(entry.program, *wishes.command[1:]))
-    return wishes
+        return options._replace(command=(entry.program, *options.command[1:]))
+    return options
 
 
 def note(text: str) -> None:
-    """A remark on stderr."""
+    """Print a remark to stderr."""
     from fpack.cli.ui.render import note
 
     note(text)

@@ -1,6 +1,7 @@
-"""Trees, bars and columns on standard output: fitted to a terminal, and a record a line when it is a pipe.
+"""Lay out trees, bars and columns on standard output.
 
-Text from archives may hold anything; `clean` takes out what a terminal would obey.
+Lines fit the width of a terminal. In a pipe each record is one line of any length. Text from archives may hold
+anything; `clean` removes control characters.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ MAX_WIDTH = 120
 
 
 class Page:
-    """What standard output can show. width: in cells, or 0 where lines may have any length."""
+    """The capabilities of standard output. width: in cells, or 0 for lines of any length."""
 
     def __init__(self, width: int | None = None, color: bool | None = None, unicode: bool | None = None) -> None:
         self.width = _width() if width is None else width
@@ -26,11 +27,11 @@ class Page:
         self.unicode = _unicode() if unicode is None else unicode
 
     def paint(self, text: str, style: str) -> str:
-        """`text` in a style, where colours are shown."""
+        """Return `text` in a style, if the page has colours."""
         return paint(text, style, self.color)
 
     def fit(self, text: str, room: int) -> str:
-        """`text` cut to `room` cells, with a mark that it was; as it is where lines may have any length."""
+        """Cut `text` to `room` cells and mark the cut. Return it unchanged if lines may have any length."""
         if not self.width or cells(text) <= room:
             return text
         mark = "…" if self.unicode else "..."
@@ -43,7 +44,7 @@ class Page:
         return "".join(kept).rstrip() + mark if room > cells(mark) else text[: max(room, 0)]
 
     def wrap(self, text: str, room: int) -> list[str]:
-        """`text` in lines of at most `room` cells, broken between words where that can be."""
+        """Break `text` between words into lines of at most `room` cells."""
         lines: list[str] = []
         for word in text.split(" "):
             if lines and (not self.width or cells(lines[-1]) + 1 + cells(word) <= room):
@@ -53,7 +54,7 @@ class Page:
         return lines or [""]
 
     def bar(self, share: float, length: int) -> str:
-        """A bar of `length` cells, filled up to `share` (0 to 1)."""
+        """Return a bar of `length` cells, filled up to `share` (0 to 1)."""
         share = min(max(share, 0.0), 1.0)
         if not self.unicode:
             return ("#" * round(share * length)).ljust(length)
@@ -62,7 +63,10 @@ class Page:
         return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(length)
 
     def table(self, rows: Sequence[Sequence[str]], right: Sequence[int] = (), styles: Sequence[str] = ()) -> list[str]:
-        """Rows in columns, two blanks apart; the last column is cut to the width. styles: of each column, or ""."""
+        """Lay out rows in columns, two spaces apart; the last column is cut to fit.
+
+        right: columns to align right. styles: one for each column, or "".
+        """
         if not rows:
             return []
         last = len(rows[0]) - 1
@@ -81,13 +85,15 @@ class Page:
         return lines
 
     def fields(self, pairs: Iterable[tuple[str, str | Sequence[str]]]) -> list[str]:
-        """Names and values below each other; a value of several lines, or a long one, goes on under itself."""
+        """Lay out names and values below each other. Values of several lines, and long ones, are indented."""
         listed = [(name, value) for name, value in pairs if value]
         widest = max((cells(name) for name, _ in listed), default=0)
         room = max(self.width - widest - 2, 20)
         lines = []
         for name, value in listed:
-            parts = [line for each in ([value] if isinstance(value, str) else value) for line in self.wrap(each, room)]
+            parts = [
+                line for entry in ([value] if isinstance(value, str) else value) for line in self.wrap(entry, room)
+            ]
             label = self.paint(name, "cyan") + " " * (widest - cells(name) + 2)
             lines.append(label + parts[0])
             lines += [" " * (widest + 2) + part for part in parts[1:]]
@@ -95,7 +101,7 @@ class Page:
 
 
 class Branch(NamedTuple):
-    """A node of a drawn tree: its name, what is said of the name, a remark, and what is below it."""
+    """A node of a drawn tree: its name, a detail beside the name, a remark, and its children."""
 
     name: str
     detail: str = ""
@@ -104,7 +110,7 @@ class Branch(NamedTuple):
 
 
 def tree(page: Page, branches: Iterable[Branch]) -> list[str]:
-    """Branches with lines between them. A remark that does not fit beside its name goes below it."""
+    """Draw branches with lines between them. A remark that does not fit beside its name goes below the name."""
     marks = ("├─ ", "│  ", "└─ ") if page.unicode else ("|- ", "|  ", "`- ")
     todo = [("", "", branch) for branch in reversed(list(branches))]
     lines: list[str] = []
@@ -133,12 +139,12 @@ def _branch(page: Page, first: str, after: str, branch: Branch, stem: str) -> It
 
 
 def clean(text: str) -> str:
-    """`text` without what a terminal would obey rather than show."""
+    """Replace control characters in `text` by spaces."""
     return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 def cells(text: str) -> int:
-    """How many columns of a terminal `text` takes."""
+    """Return the number of terminal columns that `text` takes."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
@@ -147,7 +153,7 @@ def cells(text: str) -> int:
 
 
 def show(lines: Iterable[str]) -> None:
-    """Print lines; what the terminal's encoding lacks becomes a question mark."""
+    """Print lines. Characters that the terminal's encoding lacks become question marks."""
     text = "".join(f"{line}\n" for line in lines)
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding, "replace"))

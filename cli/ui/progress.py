@@ -1,4 +1,4 @@
-"""Progress on stderr: a live display on a terminal, a line now and then elsewhere."""
+"""Show progress on stderr: a live display on a terminal, occasional lines elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _VERBS = {
     "source": "copy",
     "exec": "build",
 }
-_QUIET = 3.0  # seconds between plain lines
+_QUIET = 3.0  # seconds between lines
 _SHOWN = 8  # lines of running work
 
 
@@ -47,7 +47,7 @@ class _Item:
 
 
 class _Counts:
-    """What is known of the work so far."""
+    """Counters and running items of the work so far."""
 
     def __init__(self) -> None:
         self.items: dict[bytes, _Item] = {}
@@ -80,7 +80,7 @@ class _Counts:
 
 
 class Plain:
-    """For logs and pipes: a line when something is slow, and one for each step if `verbose`."""
+    """A reporter for logs and pipes: an occasional line, and one for each step if `verbose`."""
 
     def __init__(self, verbose: bool = False, logs: bool = False) -> None:
         self._counts = _Counts()
@@ -90,46 +90,46 @@ class Plain:
         self._lock = threading.Lock()
 
     def planned(self, key: bytes, kind: str, name: str) -> None:
-        """Count it."""
+        """Count the step."""
         self._counts.planned_one(key, kind, name)
 
     def started(self, key: bytes) -> None:
-        """Say so if every step is wanted."""
+        """Print the step if every step is wanted."""
         item = self._counts.items.get(key)
         if item and self._verbose:
             note(f"{item.verb} {item.name}")
 
     def progress(self, key: bytes, done: int, total: int) -> None:
-        """Note the bytes, and say how far everything is from time to time."""
+        """Record the bytes, and print the overall progress from time to time."""
         item = self._counts.items.get(key)
         if item:
             item.done, item.total = done, total
-        self._now_and_then()
+        self._print_summary()
 
     def log(self, key: bytes, line: str) -> None:
-        """Show the line if logs, or every step, are wanted."""
+        """Print the line if logs, or all steps, are wanted."""
         item = self._counts.items.get(key)
         if item and self._logs:
             note(f"{item.name}> {line}")
 
     def waiting(self, key: bytes) -> None:
-        """Say so once."""
+        """Print it once."""
         item = self._counts.items.get(key)
         if item and not item.waiting:
             item.waiting = True
-            note(f"waiting: another fpack makes {item.name}")
+            note(f"waiting: another fpack builds {item.name}")
 
     def finished(self, key: bytes, outcome: Outcome, path: str) -> None:
-        """Count it; failures are said at once."""
+        """Count the step, and print a failure at once."""
         item = self._counts.finish(key)
         if item and outcome is Outcome.FAILED:
             note(f"failed: {item.verb} {item.name}")
-        self._now_and_then()
+        self._print_summary()
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: there is no display to remove."""
 
-    def _now_and_then(self) -> None:
+    def _print_summary(self) -> None:
         with self._lock:
             now = time.monotonic()
             if now - self._last < _QUIET:
@@ -140,7 +140,9 @@ class Plain:
 
 
 class Live:
-    """For terminals: one bar for everything, and a line for each thing that runs. Drawn only once work is found."""
+    """A reporter for terminals: one bar for everything, and a line for each running step. It draws only once there is
+    work.
+    """
 
     def __init__(self, verbose: bool = False, logs: bool = False) -> None:
         self._counts = _Counts()
@@ -149,7 +151,7 @@ class Live:
         self._live: object = None
 
     def planned(self, key: bytes, kind: str, name: str) -> None:
-        """Count it, and begin to draw."""
+        """Count the step, and begin to draw."""
         self._counts.planned_one(key, kind, name)
         if self._live is None:
             from rich.console import Console
@@ -162,34 +164,34 @@ class Live:
             self._live = live
 
     def started(self, key: bytes) -> None:
-        """Show it."""
+        """Show the step."""
         if item := self._counts.items.get(key):
             item.running, item.waiting = True, False
             item.started = item.started or time.monotonic()
 
     def progress(self, key: bytes, done: int, total: int) -> None:
-        """Note the bytes."""
+        """Record the bytes."""
         if item := self._counts.items.get(key):
             item.done, item.total = done, total
 
     def log(self, key: bytes, line: str) -> None:
-        """Show the line above the display if logs, or every step, are wanted."""
+        """Print the line above the display if logs, or all steps, are wanted."""
         if self._logs and (item := self._counts.items.get(key)):
             self._print(f"{item.name}> {line}")
 
     def waiting(self, key: bytes) -> None:
-        """Show that another process is at it."""
+        """Show that another process builds it."""
         if item := self._counts.items.get(key):
             item.waiting = True
 
     def finished(self, key: bytes, outcome: Outcome, path: str) -> None:
-        """Count it."""
+        """Count the step."""
         item = self._counts.finish(key)
         if item and self._verbose:
             self._print(f"{outcome.value}: {item.verb} {item.name}")
 
     def close(self) -> None:
-        """Take the display away."""
+        """Remove the display."""
         if self._live is not None:
             self._live.stop()  # type: ignore[attr-defined]
             self._live = None
@@ -214,7 +216,7 @@ class Live:
         for item in running[:_SHOWN]:
             state = ""
             if item.waiting:
-                state = "another fpack makes it"
+                state = "another fpack builds it"
             elif item.total:
                 state = f"{megabytes(item.done)} of {megabytes(item.total)}"
             elif item.done:
@@ -224,24 +226,24 @@ class Live:
 
 
 def reporter(verbose: bool = False, quiet: bool = False, logs: bool = False) -> Live | Plain:
-    """The reporter that suits stderr. logs: show what builds say."""
+    """Return the reporter that suits stderr. logs: print the output of builds."""
     if not quiet and sys.stderr.isatty():
         return Live(verbose, logs)
     return Plain(verbose, logs)
 
 
 class IndexProgress:
-    """What fetching and reading a package index says: a line when it takes a while."""
+    """The progress of fetching and reading a package index."""
 
     def __init__(self) -> None:
         self._last = ""
 
     def say(self, text: str) -> None:
-        """A remark for the user."""
+        """Print a remark."""
         note(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Bytes of something that is fetched."""
+        """Print the number of bytes fetched so far."""
         if sys.stderr.isatty():
             end = "\n" if total and done >= total else "\r"
             print(f"\x1b[2K{one_line(what)} {megabytes(done)}", end=end, file=sys.stderr, flush=True)

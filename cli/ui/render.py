@@ -1,10 +1,9 @@
-"""Errors, sizes and tables as text. This is the one place where an error becomes words on a terminal."""
+"""Render errors, sizes and paths as text. Errors become text only here."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -12,25 +11,25 @@ from fpack.store.errors import FpackError, one_line, printable
 
 
 def colored(stream: TextIO) -> bool:
-    """Whether text on `stream` may have colours: a terminal, and NO_COLOR is not set."""
+    """Return whether text on `stream` may have colours: it is a terminal, and NO_COLOR is not set."""
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()
 
 
 def paint(text: str, style: str, on: bool) -> str:
-    """`text` in a style: bold, dim, red, green, yellow, blue or cyan."""
+    """Return `text` in a style: bold, dim, red, green, yellow, blue or cyan."""
     codes = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36}
     return f"\x1b[{codes[style]}m{text}\x1b[0m" if on else text
 
 
 def error_text(error: FpackError, color: bool = False) -> str:
-    """What went wrong, where, why, and what to do: a line each, for those that there are."""
+    """Render an error: what went wrong, where, why, and what to do, on a line each if present."""
     from fpack.builders.scheduler.scheduler import BuildsFailed
     from fpack.lang.errors import EvalError, render
 
     if isinstance(error, EvalError):
         return render(error, color)
     if isinstance(error, BuildsFailed) and len(error.failures) > 1:
-        return "\n".join(error_text(each, color) for _, each in error.failures)
+        return "\n".join(error_text(entry, color) for _, entry in error.failures)
     what = printable(error.what).replace("\n", "\n  ")
     lines = [f"{paint('error:', 'red', color)} {paint(what, 'bold', color)}"]
     if error.where:
@@ -52,27 +51,30 @@ def show_error(error: FpackError) -> None:
 
 
 def show_refusal(error: OSError) -> int:
-    """Print what the system refused, such as room or permission; the exit status. Else it is fpack's own fault."""
+    """Print an error of the operating system, such as a full disk or missing permission. Return the exit status.
+
+    Any other OSError is reported as a bug of fpack.
+    """
     import errno
 
     refused = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
     if error.errno not in refused and not (error.errno in (errno.ENOTDIR, errno.ELOOP) and error.filename):
         return show_fault(error)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    place = str(error.filename or "")
-    hint = "HOME, XDG_CACHE_HOME and XDG_STATE_HOME say where fpack keeps things beside its store"
+    path = str(error.filename or "")
+    hint = "HOME, XDG_CACHE_HOME and XDG_STATE_HOME set the directories that fpack uses beside its store"
     if full:
-        hint = "fpack gc deletes what nothing needs"
-    what = "There is no room" if full else f"{place or 'A file'} cannot be used"
-    where = place if full else ""
-    if not place:
-        where = "the output, or a file that was written"
+        hint = "fpack gc deletes unused store paths"
+    what = "The disk is full" if full else f"{path or 'A file'} cannot be used"
+    where = path if full else ""
+    if not path:
+        where = "the output, or a file being written"
     show_error(FpackError(what, where=where, why=error.strerror or "", hint=hint))
     return 1
 
 
 def show_fault(error: Exception) -> int:
-    """Print that fpack itself is at fault, and keep the traceback in a file for those who mend it; the exit status."""
+    """Report a bug of fpack, and write the traceback to a file for a bug report. Return the exit status."""
     import tempfile
     import traceback
 
@@ -80,9 +82,9 @@ def show_fault(error: Exception) -> int:
         file.write("".join(traceback.format_exception(error)))
     text = error_text(
         FpackError(
-            "fpack itself failed; nothing is lost",
+            "fpack failed because of a bug; nothing is lost",
             why=f"{error.__class__.__name__}: {error}",
-            hint=f"report it with the file {file.name}",
+            hint=f"report it, with the file {file.name}",
         ),
         colored(sys.stderr),
     )
@@ -101,12 +103,12 @@ def warn(text: str) -> None:
 
 
 def _joined(text: str) -> str:
-    """A text without line breaks: whatever it quotes, no line of it looks like another message."""
+    """Escape line breaks, so that no line of quoted text looks like another message."""
     return printable(text).replace("\n", "\\n")
 
 
 def megabytes(size: int) -> str:
-    """Bytes for people: 31.2 MB, 450 kB, 12 B. Powers of ten, as registries count."""
+    """Format a number of bytes: 31.2 MB, 450 kB, 12 B. Powers of ten, as registries count."""
     if size >= 10_000_000_000:
         return f"{size / 1e9:.1f} GB"
     if size >= 1_000_000:
@@ -116,24 +118,12 @@ def megabytes(size: int) -> str:
     return f"{size} B"
 
 
-def relative(place: Path) -> str:
-    """A path as a person would write it: relative where it is below the working directory."""
-    below = os.path.relpath(place)
-    return os.fspath(place) if below.startswith("..") else below
+def relative(path: Path) -> str:
+    """Return a path relative to the working directory if it lies below it, else unchanged."""
+    below = os.path.relpath(path)
+    return os.fspath(path) if below.startswith("..") else below
 
 
-def short(place: Path) -> str:
-    """The name of a file in a message: one line, of which a terminal obeys nothing."""
-    return one_line(relative(place))
-
-
-def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Rows in columns, two blanks apart; the columns in `right` are aligned to the right."""
-    if not rows:
-        return ""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+def short(path: Path) -> str:
+    """Return a path for a message: relative, on one line, without control characters."""
+    return one_line(relative(path))

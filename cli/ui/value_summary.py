@@ -1,6 +1,6 @@
-"""Values in few words, for people who look at them one by one: `fpack repl` and editors.
+"""Summarise values in few words, for `fpack repl` and editors.
 
-Nothing is evaluated that need not be: what a list or a record holds is shown as far as it is known, or cheap to know.
+Elements of lists and fields of records are shown only if they are known or cheap to evaluate.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DEPTH = 3
 
 
 def kind(evaluator: Evaluator, value: Any) -> str:
-    """What a value is: `string`, `list`, `package`, `container`, `derivation` and so on."""
+    """Return the kind of a value: `string`, `list`, `package`, `container`, `derivation` and so on."""
     value = evaluator.force(value)
     if evaluator.is_derivation(value):
         return "derivation"
@@ -32,7 +32,7 @@ def kind(evaluator: Evaluator, value: Any) -> str:
 
 
 def brief(evaluator: Evaluator, value: Any, depth: int = 0) -> str:
-    """A value on one line, or a record with a line for each of its fields."""
+    """Return a value on one line, or a record with a line for each field."""
     value = evaluator.force(value)
     what = kind(evaluator, value)
     if what in ("string", "int", "float", "bool", "null"):
@@ -81,7 +81,7 @@ def _record(evaluator: Evaluator, value: dict[str, Any], depth: int) -> str:
 
 
 def _field(evaluator: Evaluator, value: Any) -> str:
-    """A field's value; what is wrong with one is no reason to show none of the others."""
+    """Return a field's value. An error in one field does not hide the others."""
     from fpack.store.errors import FpackError
 
     try:

@@ -1,4 +1,4 @@
-"""The verbs of the command line: one module each, whose click command is named `command`."""
+"""The verbs of the command line. Each is a module whose click command is named `command`."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import click
 
-# verb: one line of help
+# Verb: its line of help.
 VERBS = {
-    "pack": "Make a container image of a package or a project.",
-    "build": "Build something and link to the result.",
-    "shell": "Enter a shell with exactly the tools that are named.",
+    "pack": "Pack a package or a project into a container image.",
+    "build": "Build a derivation and link to the result.",
+    "shell": "Enter a shell with exactly the named tools.",
     "run": "Run one program of a package.",
-    "hook": "Print what enters a project's shell with its directory.",
-    "trust": "Let the hook enter a directory's shell.",
-    "untrust": "Have the hook enter a directory's shell no more.",
-    "init": "Write an fpack.fp for the project that is here.",
+    "hook": "Print a shell hook that enters a project's shell with its directory.",
+    "trust": "Allow the hook to enter a directory's shell.",
+    "untrust": "Forbid the hook to enter a directory's shell.",
+    "init": "Write an fpack.fp for an existing project.",
     "verify": "Check that an image holds what its manifest says, and what Debian ships.",
-    "eval": "Show what an expression, a file or an attribute evaluates to.",
-    "repl": "Evaluate line by line.",
-    "doc": "Explain a function of the language, a file of the library or a curated package.",
-    "check": "Find what is wrong with files of the language, without evaluating them.",
-    "fmt": "Format files of the language.",
-    "lsp": "Serve editors: errors, documentation, completion, formatting.",
-    "lock": "Write down exactly which packages a project uses.",
-    "update": "Move the lock to what the archive has today.",
+    "eval": "Evaluate an expression, a file or an attribute.",
+    "repl": "Evaluate expressions interactively.",
+    "doc": "Show the documentation of a function, a library file or a curated package.",
+    "check": "Find errors in .fp files without evaluating them.",
+    "fmt": "Format .fp files.",
+    "lsp": "Run a language server for editors.",
+    "lock": "Lock the exact packages that a project uses.",
+    "update": "Update the lock to the archive's current packages.",
     "why": "Show why a package is in an image.",
-    "size": "Show what an image's bytes are made of.",
-    "closure": "List all that something needs at run time.",
+    "size": "Show the sizes of an image's layers.",
+    "closure": "List everything that a target needs at run time.",
     "search": "Find packages by name and description.",
-    "show": "Show what a package or a container is.",
+    "show": "Show details of a package or a container.",
     "log": "Show the log of a build.",
-    "config": "Show the settings, and where each is from.",
-    "doctor": "Check that this machine can do what fpack does.",
-    "completion": "Print a script for completion in bash, zsh or fish.",
-    "gc": "Delete what nothing needs any more from the store.",
+    "config": "Show the settings and the source of each.",
+    "doctor": "Check this machine, the mirrors and the store.",
+    "completion": "Print a completion script for bash, zsh or fish.",
+    "gc": "Delete unused paths from the store.",
 }
 
 

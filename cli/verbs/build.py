@@ -1,4 +1,4 @@
-"""`fpack build`: make something and link to the result."""
+"""`fpack build`: build a derivation and link to the result."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
+from fpack.cli.option_table import BUILD
 
 if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
@@ -27,23 +28,12 @@ Examples:
   fpack build postgres                  a curated image
   fpack build api.fp#app -o app         an attribute of a file, linked from ./app
   fpack build app --no-link --json
-  fpack build app -L                    show what the build says while it runs
-  fpack build app --explain             only say why it must be built
-  fpack build app --rounds 3            build it three times more, and compare""",
+  fpack build app -L                    show the output of the build
+  fpack build app --explain             only show why it must be built
+  fpack build app --rounds 3            build it three more times and compare""",
 )
 @click.argument("what", required=False)
-@click.option("-o", "--link", type=click.Path(path_type=Path), default=Path("result"), help="The link to make.")
-@click.option("--no-link", is_flag=True, help="Make no link. Then the next gc may delete the result.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("-L", "--print-build-logs", "build_logs", is_flag=True, help="Show what builds say while they run.")
-@click.option("--keep-failed", is_flag=True, help="Keep the files of a build that fails.")
-@click.option("--shell-on-failure", is_flag=True, help="Open a shell in the sandbox of a build that fails.")
-@click.option("--explain", is_flag=True, help="Build nothing; say why it must be built.")
-@click.option("--check", "check", is_flag=True, help="Build it once more, and compare.")
-@click.option(
-    "--rounds", type=click.IntRange(1, 100), metavar="N", help="Build it N times more, and vary what may vary."
-)
-@shared.building
+@shared.from_table(BUILD)
 def command(
     what: str | None,
     link: Path,
@@ -54,24 +44,27 @@ def command(
     rounds: int | None,
     **rest: Any,
 ) -> int:
-    """Make WHAT and print its store path. The link keeps it, and all that it needs, from gc."""
-    from fpack.cli.builds.warm_start import Keeper, Request, show
+    """Build WHAT and print its store path. The link protects it, and all that it needs, from gc."""
+    from fpack.cli.builds.warm_start import AnswerRecorder, BuildRequest, show
     from fpack.cli.errors import UsageError
+    from fpack.cli.workspace.containers import output_of
     from fpack.cli.workspace.workspace import Workspace
 
     options = shared.options(rest)
-    request = Request(what, lock=str(options.lock or ""), arch=options.arch or "")
+    request = BuildRequest(what, lock=str(options.lock or ""), arch=options.arch or "")
     with Workspace(options) as workspace:
-        with Keeper(None if explain or check or rounds else request) as keeper:
+        with AnswerRecorder(None if explain or check or rounds else request) as recorder:
             target = workspace.target(what)
-            output = workspace.derivation(target)
-            keeper.evaluated(workspace, target)
+            output = output_of(workspace, target)
+            recorder.evaluated(workspace, target)
         if explain:
             _explain(workspace, output)
             workspace.finish()
             return 0
         if not no_link and (link.exists() or link.is_symlink()) and not link.is_symlink():
-            raise UsageError("The link would replace something else", where=str(link), hint="name another with -o")
+            raise UsageError(
+                "The link would replace an existing file", where=str(link), hint="choose another link with -o"
+            )
         path = _realise(workspace, output)
         disk = workspace.store.disk(path)
         if not no_link:
@@ -79,12 +72,12 @@ def command(
 
             add_root(workspace.store, link, disk)
         workspace.finish()
-        keeper.keep(path)
-        _say_cut_off(workspace)
+        recorder.keep(path)
+        _show_cut_off(workspace)
         if check or rounds:
-            from fpack.cli.builds.reproducibility import again
+            from fpack.cli.builds.reproducibility import check_rebuilds
 
-            again(workspace, output, rounds or 1)
+            check_rebuilds(workspace, output, rounds or 1)
     show(path, disk, None if no_link else link, as_json)
     return 0
 
@@ -102,33 +95,33 @@ def _realise(workspace: Workspace, output: Output) -> StorePath:
 
 
 def _shell(error: FpackError, keep: bool) -> None:
-    """A shell in the sandbox of the first build that failed, if one did."""
+    """Open a shell in the sandbox of the first failed build, if any."""
     from fpack.builders.kinds.exec import PhaseFailed, kept_place, kept_shell
     from fpack.cli.ui.render import note, show_error
     from fpack.store.files.remove import remove_tree
 
-    failures = [each for _, each in getattr(error, "failures", ())]
-    failed = next((each for each in failures if isinstance(each, PhaseFailed) and each.kept), None)
+    failures = [entry for _, entry in getattr(error, "failures", ())]
+    failed = next((entry for entry in failures if isinstance(entry, PhaseFailed) and entry.kept), None)
     if failed is None or failed.kept is None:
         return
     if not sys.stdin.isatty():
-        note("no shell is opened: standard input is not a terminal")
+        note("no shell was opened: standard input is not a terminal")
     else:
         show_error(failed)
         note(f"a shell in the sandbox of {failed.where}; its phases are in /run/fpack, and `exit` leaves it")
         kept_shell(failed.kept)
     if not keep:
         remove_tree(kept_place(failed.kept))
-        failed.hint = error.hint = "--keep-failed keeps the files of a build that fails"
+        failed.hint = error.hint = "--keep-failed keeps the directory of a failed build"
 
 
-def _say_cut_off(workspace: Workspace) -> None:
+def _show_cut_off(workspace: Workspace) -> None:
     from fpack.cli.ui.render import note
 
     found = {name: made for name, made in workspace.cut_off.items() if made}
     for name, made in list(found.items())[:_SHOWN]:
         others = f" and {len(made) - 1} more" if len(made) > 1 else ""
-        note(f"{name} was not rebuilt: {made[0]}{others} came out as before")
+        note(f"{name} was not rebuilt: {made[0]}{others} are unchanged")
     if len(found) > _SHOWN:
         note(f"and {len(found) - _SHOWN} more were not rebuilt, for the same reason")
 

@@ -1,4 +1,4 @@
-"""`fpack check`: what is wrong with files of the language, told without evaluating them."""
+"""`fpack check`: find errors in files of the language without evaluating them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Examples:
   fpack check --json""",
 )
 @click.argument("files", nargs=-1, metavar="[FILES|DIRS]...", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of what was found.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as a JSON list.")
 @options.evaluating
 def command(files: tuple[Path, ...], as_json: bool, eval_memory: str | None, eval_time: str | None) -> int:
-    """Look for names that do not exist or are not used, wrong fields and arguments, and branches never taken.
+    """Find undefined and unused names, wrong fields and arguments, and unreachable branches.
 
     Nothing is evaluated, fetched or built. The exit status is 1 if there are errors; warnings alone give 0.
     """
@@ -34,7 +34,7 @@ def command(files: tuple[Path, ...], as_json: bool, eval_memory: str | None, eva
     from fpack.lang.runtime.limits import Limits
 
     known, limits = library(), Limits.found(eval_memory, eval_time)
-    found = [finding for place in find(files or (Path(),)) for finding in check_file(place, known, limits)]
+    found = [finding for path in find(files or (Path(),)) for finding in check_file(path, known, limits)]
     errors = sum(finding.is_error for finding in found)
     if as_json:
         options.print_json([finding.as_json() for finding in found])

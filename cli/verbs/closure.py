@@ -1,4 +1,4 @@
-"""`fpack closure`: all that something needs at run time, with sizes."""
+"""`fpack closure`: list everything that a target needs at run time, with sizes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from fpack.cli.ui.render import megabytes
 
 if TYPE_CHECKING:
     from fpack.cli.ui.layout import Branch, Page
-    from fpack.cli.workspace.workspace import Container, Workspace
+    from fpack.cli.workspace.containers import Container
+    from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
 
 
-class Member(NamedTuple):
-    """One store path of a closure. name, version: the package's, or the path's name alone. needs: other members."""
+class ClosureMember(NamedTuple):
+    """A store path of a closure.
+
+    name, version: those of the package, or the path's name alone. needs: keys of other members.
+    """
 
     key: str
     name: str
@@ -31,43 +35,42 @@ class Member(NamedTuple):
     epilog="""\b
 Examples:
   fpack closure postgres                a container's packages
-  fpack closure postgres --tree         and which of them needs which
-  fpack closure fpack.fp#app --size     a built thing's store paths, the largest first
-  fpack closure postgres --paths        the store paths behind a container""",
+  fpack closure postgres --tree         and which package needs which
+  fpack closure fpack.fp#app --size     a derivation's store paths, largest first
+  fpack closure postgres --paths        the store paths of a container""",
 )
 @click.argument("what", required=False)
-@click.option("--tree", "as_tree", is_flag=True, help="Draw what needs what.")
-@click.option("--size", "by_size", is_flag=True, help="The largest first.")
-@click.option("--paths", is_flag=True, help="Of a container, the store paths in place of its packages.")
+@click.option("--tree", "as_tree", is_flag=True, help="Draw the dependencies as a tree.")
+@click.option("--size", "by_size", is_flag=True, help="Sort by size, largest first.")
+@click.option("--paths", is_flag=True, help="List a container's store paths instead of its packages.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building
 def command(what: str | None, as_tree: bool, by_size: bool, paths: bool, as_json: bool, **rest: Any) -> int:
-    """List all that WHAT needs at run time: a container's packages, or a built thing's store paths."""
+    """List everything that WHAT needs at run time: a container's packages, or a derivation's store paths."""
     from fpack.cli.errors import UsageError
     from fpack.cli.ui.layout import Page, show, tree
+    from fpack.cli.workspace.containers import container_of
     from fpack.cli.workspace.workspace import Workspace
 
     if as_tree and by_size:
-        raise UsageError(
-            "--tree and --size cannot be had together", hint="--size sorts the list, a tree has its own order"
-        )
+        raise UsageError("--tree and --size exclude each other", hint="--size sorts the list; a tree has its own order")
     with Workspace(shared.options(rest)) as workspace:
         target = workspace.target(what)
         value = workspace.evaluator.force(workspace.value(target))
         if workspace.evaluator.is_derivation(value):
             kind, members, tops = "paths", *_paths(workspace, workspace.realise([workspace.output(value)]))
         else:
-            container = workspace.container_of(value, target)
+            container = container_of(workspace, value, target)
             if paths:
                 kind, members, tops = "paths", *_paths(workspace, workspace.realise([container.image]))
             else:
                 kind, members, tops = "packages", *_packages(workspace, container)
         workspace.finish()
-    total = sum(each.size for each in members)
+    total = sum(entry.size for entry in members)
     if by_size:
-        members.sort(key=lambda each: (-each.size, each.key))
+        members.sort(key=lambda entry: (-entry.size, entry.key))
     if as_json:
-        shared.print_json({kind: [_json(each) for each in members], "tops": tops, "size": total})
+        shared.print_json({kind: [_json(entry) for entry in members], "tops": tops, "size": total})
         return 0
     page = Page()
     if as_tree:
@@ -77,23 +80,25 @@ def command(what: str | None, as_tree: bool, by_size: bool, paths: bool, as_json
     return 0
 
 
-def _paths(workspace: Workspace, tops: Sequence[StorePath]) -> tuple[list[Member], list[str]]:
-    """The closure of built paths."""
+def _paths(workspace: Workspace, tops: Sequence[StorePath]) -> tuple[list[ClosureMember], list[str]]:
+    """Return the closure of built paths, and the keys of its roots."""
     from fpack.store import base32
 
     members = []
     by_hash = {base32.decode(path.hash): path for path in workspace.store.closure(tops)}
-    for path in sorted(by_hash.values(), key=lambda each: (each.name, each.hash)):
+    for path in sorted(by_hash.values(), key=lambda entry: (entry.name, entry.hash)):
         info = workspace.store.info(path)
         assert info is not None
-        below = sorted({by_hash[each] for each in info.references} - {path}, key=lambda each: (each.name, each.hash))
+        below = sorted(
+            {by_hash[entry] for entry in info.references} - {path}, key=lambda entry: (entry.name, entry.hash)
+        )
         needs = tuple(map(str, below))
-        members.append(Member(str(path), path.name, "", str(path), info.size, needs))
+        members.append(ClosureMember(str(path), path.name, "", str(path), info.size, needs))
     return members, [str(path) for path in tops]
 
 
-def _packages(workspace: Workspace, container: Container) -> tuple[list[Member], list[str]]:
-    """The packages of a container, which is built if it is not."""
+def _packages(workspace: Workspace, container: Container) -> tuple[list[ClosureMember], list[str]]:
+    """Return the packages of a container, and the keys of its roots. Build the container if needed."""
     from fpack.cli.images import inspect
     from fpack.store import derivation
     from fpack.store.path import parse
@@ -102,49 +107,49 @@ def _packages(workspace: Workspace, container: Container) -> tuple[list[Member],
     slices = inspect.read_slices(workspace.store.disk(root))
     args = derivation.decode(workspace.evaluator.derivations[container.root.derivation]).args
     if args["mode"] == "linked":
-        edges = inspect.loads(slices, {each.path: workspace.store.disk(each.path) for each in slices})
+        edges = inspect.loads(slices, {entry.path: workspace.store.disk(entry.path) for entry in slices})
     else:
         edges = inspect.declared(args, slices)
     members = []
-    for each in sorted(slices, key=lambda each: each.package):
-        info = workspace.store.info(parse(each.path))
-        needs = tuple(edges.get(each.package, ()))
+    for entry in sorted(slices, key=lambda entry: entry.package):
+        info = workspace.store.info(parse(entry.path))
+        needs = tuple(edges.get(entry.package, ()))
         size = info.size if info is not None else 0
-        members.append(Member(each.package, each.package, each.version, each.path, size, needs))
-    return members, [each.package for each in slices if each.by is None]
+        members.append(ClosureMember(entry.package, entry.package, entry.version, entry.path, size, needs))
+    return members, [entry.package for entry in slices if entry.by is None]
 
 
-def _json(member: Member) -> dict[str, Any]:
+def _json(member: ClosureMember) -> dict[str, Any]:
     values: dict[str, Any] = {"name": member.name, "path": member.path, "size": member.size}
     return values | ({"version": member.version} if member.version else {}) | {"needs": list(member.needs)}
 
 
-def _list(page: Page, members: Sequence[Member], kind: str, total: int) -> list[str]:
+def _list(page: Page, members: Sequence[ClosureMember], kind: str, total: int) -> list[str]:
     from fpack.cli.ui.layout import clean
 
-    rows = [[megabytes(each.size), each.path] for each in members]
+    rows = [[megabytes(entry.size), entry.path] for entry in members]
     if kind == "packages":
-        rows = [[megabytes(each.size), each.name, clean(each.version)] for each in members]
+        rows = [[megabytes(entry.size), entry.name, clean(entry.version)] for entry in members]
     lines = [line.rstrip() for line in page.table(rows, right=(0,), styles=("", "bold" if kind == "packages" else ""))]
     return [*lines, page.paint(f"{megabytes(total)} in {len(members)} {kind}", "bold")]
 
 
-def _branches(members: Sequence[Member], tops: Sequence[str]) -> list[Branch]:
-    """What needs what, from the tops down. What was drawn before is named again without what is below it."""
+def _branches(members: Sequence[ClosureMember], tops: Sequence[str]) -> list[Branch]:
+    """Draw the dependencies from the roots down. A member that was drawn before is repeated without its children."""
     from fpack.cli.ui.layout import Branch, clean
 
-    by_key: Mapping[str, Member] = {each.key: each for each in members}
+    by_key: Mapping[str, ClosureMember] = {entry.key: entry for entry in members}
     below: dict[str, list[Branch]] = {}
     roots: list[Branch] = []
     todo = [(key, roots) for key in reversed(tops)]
     while todo:
-        key, place = todo.pop()
+        key, path = todo.pop()
         member = by_key[key]
         detail = clean(member.version)
         if key in below:
-            place.append(Branch(member.name, detail, "see above" if member.needs else megabytes(member.size)))
+            path.append(Branch(member.name, detail, "see above" if member.needs else megabytes(member.size)))
             continue
         below[key] = []
-        place.append(Branch(member.name, detail, megabytes(member.size), below[key]))
+        path.append(Branch(member.name, detail, megabytes(member.size), below[key]))
         todo += [(need, below[key]) for need in reversed(member.needs)]
     return roots

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import click
+from fpack.store.errors import did_you_mean
 
 
 @click.command(
@@ -64,12 +65,9 @@ def settings() -> dict[str, dict[str, Any]]:
 
 
 def _unknown(name: str, rows: dict[str, dict[str, Any]]) -> Exception:
-    from difflib import get_close_matches
-
     from fpack.cli.errors import UsageError
 
-    near = get_close_matches(name, rows, 1)
-    hint = f"did you mean {near[0]}?" if near else "fpack config lists all"
+    hint = did_you_mean(name, rows) or "fpack config lists all"
     return UsageError(f"There is no setting {name!r}", hint=hint)
 
 

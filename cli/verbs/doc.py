@@ -1,4 +1,4 @@
-"""`fpack doc`: what the language's own functions, the library and the curated packages are for."""
+"""`fpack doc`: show the documentation of builtin functions, library files and curated packages."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _WIDTH = 100
     "doc",
     epilog="""\b
 Examples:
-  fpack doc                  what there is
-  fpack doc map              a function that every file can call
-  fpack doc lists            a file of the library, as in import("fpack/lists")
-  fpack doc lists.take       a function of it
-  fpack doc container        what a project's file is made of
+  fpack doc                  list all names
+  fpack doc map              a builtin function
+  fpack doc lists            a library file, as in import("fpack/lists")
+  fpack doc lists.take       a function of that file
+  fpack doc container        the function that defines a container
   fpack doc postgres         a curated package
-  fpack doc ./fpack.fp       a file of your own""",
+  fpack doc ./fpack.fp       your own file""",
 )
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(name: str | None, as_json: bool) -> int:
-    """Explain NAME: how it is written, what it does, and examples."""
+    """Show the documentation of NAME: its syntax, its effect, and examples."""
     from fpack.cli.errors import UsageError
     from fpack.cli.paths import cache_directory
-    from fpack.cli.workspace.workspace import curated
+    from fpack.cli.workspace.curated import curated
     from fpack.lang import documentation as docs
     from fpack.lang.errors import quote
     from fpack.store.errors import one_line
@@ -53,8 +53,8 @@ def command(name: str | None, as_json: bool) -> int:
     if found is None:
         near = docs.suggest(name, directories, cache)
         raise UsageError(
-            f"There is nothing called {quote(one_line(name))} to explain",
-            hint=f"did you mean {quote(near)}?" if near else "fpack doc, without a name, lists what there is",
+            f"There is no documentation for {quote(one_line(name))}",
+            hint=f"did you mean {quote(near)}?" if near else "fpack doc, without a name, lists all names",
         )
     if as_json:
         shared.print_json(_plain(found))
@@ -68,7 +68,7 @@ def _plain(found: Doc | Manual) -> dict[str, Any]:
 
     if isinstance(found, docs.Doc):
         return {**found._asdict(), "calls": list(found.calls), "examples": list(found.examples)}
-    return {**found._asdict(), "fields": [_plain(each) for each in found.fields]}
+    return {**found._asdict(), "fields": [_plain(entry) for entry in found.fields]}
 
 
 def _own(name: str, cache: Path) -> Manual:
@@ -90,14 +90,20 @@ def _own(name: str, cache: Path) -> Manual:
 def _overview(directories: list[Path], packages: list[str]) -> list[str]:
     from fpack.lang import documentation as docs
 
-    files = {name: place for name, place in docs.library(directories[:1]) if name != f"fpack/{docs.PRELUDE}"}
+    files = {name: path for name, path in docs.library(directories[:1]) if name != f"fpack/{docs.PRELUDE}"}
     width = max(map(len, files)) + 2
-    lines = [_bold("Functions that every file can call"), *_wrapped(list(docs.builtins()))]
-    lines += ["", _bold('Files of the library, as in import("fpack/lists")')]
-    for name, place in files.items():
-        text = docs.manual(name, place).text.split("\n")[0]
+    lines = [_bold("Builtin functions"), *_wrapped(list(docs.builtins()))]
+    lines += ["", _bold('Library files, as in import("fpack/lists")')]
+    for name, path in files.items():
+        text = docs.manual(name, path).text.split("\n")[0]
         lines.append(f"  {name.ljust(width)}{text.split(': ')[0]}".rstrip())
-    lines += ["", _bold("Curated packages"), *_wrapped(packages), "", "fpack doc NAME explains one of them."]
+    lines += [
+        "",
+        _bold("Curated packages"),
+        *_wrapped(packages),
+        "",
+        "fpack doc NAME shows the documentation of one of them.",
+    ]
     return lines
 
 
@@ -120,12 +126,12 @@ def _doc(doc: Doc) -> str:
 
 
 def _short(call: str) -> str:
-    """A call in one line: of a long one, only that it takes a record."""
+    """Return a call on one line. The record of a long call is abbreviated."""
     return call if len(call) <= _WIDTH - 2 or "{ " not in call else call.partition("{ ")[0] + "{ ... })"
 
 
 def _broken(call: str) -> list[str]:
-    """A call as it is shown: one that is long with a line for each of its record's fields."""
+    """Return a call for display. A long call has a line for each field of its record."""
     if len(call) <= _WIDTH or "{ " not in call:
         return [call]
     head, _, rest = call.partition("{ ")

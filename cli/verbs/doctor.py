@@ -1,4 +1,4 @@
-"""`fpack doctor`: whether this machine can do what fpack does, and what to do where it cannot."""
+"""`fpack doctor`: check this machine, the mirrors and the store, and suggest fixes."""
 
 from __future__ import annotations
 
@@ -12,52 +12,52 @@ import click
 from fpack.cli import options as shared
 
 if TYPE_CHECKING:
-    from fpack.cli.doctor.machine import Finding
+    from fpack.cli.doctor.machine import CheckResult
     from fpack.cli.ui.layout import Page
-    from fpack.store.verify import Checked
+    from fpack.store.verify import StoreCheck
 
-LISTED = 20  # damaged paths
+LISTED = 20  # number of damaged paths to list
 
 
 @click.command(
     "doctor",
     epilog="""\b
 Examples:
-  fpack doctor                    look at the machine, the mirrors and the lock
-  fpack doctor --store            and hash everything in the store again
-  fpack doctor --store --repair   and forget what is damaged: the next build makes it anew""",
+  fpack doctor                    check the machine, the mirrors and the lock
+  fpack doctor --store            also hash everything in the store again
+  fpack doctor --store --repair   also remove damaged paths: the next build recreates them""",
 )
 @click.option("--store", "contents", is_flag=True, help="Verify every path in the store by hashing it again.")
-@click.option("--repair", is_flag=True, help="Forget what --store finds damaged.")
+@click.option("--repair", is_flag=True, help="Remove the paths that --store finds damaged.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
 def command(contents: bool, repair: bool, as_json: bool, **rest: Any) -> int:
-    """Check that this machine can do what fpack does. The exit status is 1 where there is a problem."""
+    """Check that fpack works on this machine. The exit status is 1 if there is a problem."""
     from fpack.cli.doctor.machine import OK, PROBLEM
     from fpack.cli.errors import UsageError
     from fpack.cli.ui.layout import Page, show
 
     if repair and not contents:
-        raise UsageError("--repair mends what --store finds", hint="fpack doctor --store --repair")
+        raise UsageError("--repair needs --store", hint="fpack doctor --store --repair")
     page = Page()
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
     for finding in _findings(shared.options(rest), contents, repair):
         findings.append(finding)
         if not as_json:
             show(_lines(page, finding))
             sys.stdout.flush()
-    problems = sum(each.state == PROBLEM for each in findings)
-    warnings = sum(each.state != OK for each in findings) - problems
+    problems = sum(entry.state == PROBLEM for entry in findings)
+    warnings = sum(entry.state != OK for entry in findings) - problems
     if as_json:
-        checks = [each._asdict() for each in findings]
+        checks = [entry._asdict() for entry in findings]
         shared.print_json({"checks": checks, "problems": problems, "warnings": warnings})
     else:
         show(["", page.paint(_verdict(problems, warnings), "bold")])
     return 1 if problems else 0
 
 
-def _findings(options: shared.Options, contents: bool, repair: bool) -> Iterator[Finding]:
-    """Every check, in order. They do not stop at a problem."""
+def _findings(options: shared.SharedOptions, contents: bool, repair: bool) -> Iterator[CheckResult]:
+    """Yield the findings of every check, in order. A problem does not stop the checks."""
     from fpack.cli.doctor import installation, machine
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
@@ -65,13 +65,13 @@ def _findings(options: shared.Options, contents: bool, repair: bool) -> Iterator
     from fpack.store.root import default_root
 
     now = time.time()
-    place = default_root()
+    path = default_root()
     yield from machine.versions()
     yield machine.terminal()
-    yield installation.store_place()
-    yield machine.file_system(place)
-    yield from machine.room(place)
-    yield machine.hard_links(place)
+    yield installation.store_directory()
+    yield machine.file_system(path)
+    yield from machine.free_space(path)
+    yield machine.hard_links(path)
     yield from installation.database()
     yield machine.namespaces()
     yield machine.sandbox()
@@ -86,23 +86,23 @@ def _findings(options: shared.Options, contents: bool, repair: bool) -> Iterator
         except FpackError as error:
             yield installation.failed("mirrors", error)
     if contents:
-        yield from _contents(place, repair)
+        yield from _contents(path, repair)
 
 
-def _contents(place: Path, repair: bool) -> Iterator[Finding]:
-    """What hashing the store again comes to."""
+def _contents(path: Path, repair: bool) -> Iterator[CheckResult]:
+    """Yield the findings of hashing the store again."""
     from fpack.cli.doctor.installation import failed
-    from fpack.cli.doctor.machine import OK, PROBLEM, WARNING, Finding
+    from fpack.cli.doctor.machine import OK, PROBLEM, WARNING, CheckResult
     from fpack.cli.ui.render import megabytes
     from fpack.store import verify
     from fpack.store.errors import FpackError
     from fpack.store.store import Store
 
-    if not (place / "db").is_dir():
-        yield Finding("contents", OK, "there is no store yet")
+    if not (path / "db").is_dir():
+        yield CheckResult("contents", OK, "there is no store yet")
         return
     try:
-        store = Store(place)
+        store = Store(path)
         try:
             found = verify.check(store, _progress())
             forgotten = verify.repair(store, found) if repair else []
@@ -112,33 +112,33 @@ def _contents(place: Path, repair: bool) -> Iterator[Finding]:
         yield failed("contents", error)
         return
     if not found.damaged and not found.pool:
-        yield Finding("contents", OK, f"{found.paths} paths are whole, {megabytes(found.bytes)} hashed")
+        yield CheckResult("contents", OK, f"{found.paths} paths are intact, {megabytes(found.bytes)} hashed")
         return
     state = WARNING if repair else PROBLEM
     yield from _damage(found, state)
     if repair:
-        text = f"{len(forgotten)} paths, with all that needs them, are forgotten, and so are {len(found.pool)} files"
-        yield Finding("contents", WARNING, text, "run again what made them")
+        text = f"{len(forgotten)} paths (damaged ones and their dependents) and {len(found.pool)} files were removed"
+        yield CheckResult("contents", WARNING, text, "build them again")
     else:
-        hint = "fpack doctor --store --repair forgets them, so that the next build makes them again"
-        yield Finding("contents", PROBLEM, f"{len(found.damaged)} of {found.paths} paths are damaged", hint)
+        hint = "fpack doctor --store --repair removes them, so that the next build recreates them"
+        yield CheckResult("contents", PROBLEM, f"{len(found.damaged)} of {found.paths} paths are damaged", hint)
 
 
-def _damage(found: Checked, state: str) -> Iterator[Finding]:
-    from fpack.cli.doctor.machine import Finding
+def _damage(found: StoreCheck, state: str) -> Iterator[CheckResult]:
+    from fpack.cli.doctor.machine import CheckResult
 
     for damage in found.damaged[:LISTED]:
-        yield Finding("contents", state, f"{damage.path}: {damage.why}")
+        yield CheckResult("contents", state, f"{damage.path}: {damage.why}")
     if len(found.damaged) > LISTED:
-        yield Finding("contents", state, f"and {len(found.damaged) - LISTED} more paths")
+        yield CheckResult("contents", state, f"and {len(found.damaged) - LISTED} more paths")
     for file in found.pool[:LISTED]:
-        yield Finding("contents", state, f"{file}: its content is not its name's")
+        yield CheckResult("contents", state, f"{file}: its content does not match its name")
     if len(found.pool) > LISTED:
-        yield Finding("contents", state, f"and {len(found.pool) - LISTED} more files")
+        yield CheckResult("contents", state, f"and {len(found.pool) - LISTED} more files")
 
 
 def _progress() -> Any:
-    """What tells a terminal how far the hashing is."""
+    """Return a function that shows the progress of hashing on a terminal."""
     if not sys.stderr.isatty():
         return lambda done, total, name: None
 
@@ -149,8 +149,8 @@ def _progress() -> Any:
     return tell
 
 
-def _lines(page: Page, finding: Finding) -> Sequence[str]:
-    """A finding as lines: its mark, its name, what was found, and what to do."""
+def _lines(page: Page, finding: CheckResult) -> Sequence[str]:
+    """Return a finding as lines: its state, its name, its text and its hint."""
     from fpack.cli.doctor.machine import OK, WARNING
     from fpack.cli.ui.layout import clean
 
@@ -171,7 +171,7 @@ def _verdict(problems: int, warnings: int) -> str:
         return f"{number} {word}{'' if number == 1 else 's'}"
 
     if not problems and not warnings:
-        return "All is well."
+        return "No problems found."
     parts = [count(problems, "problem")] if problems else []
     parts += [count(warnings, "warning")] if warnings else []
     return " and ".join(parts)

@@ -1,4 +1,4 @@
-"""`fpack eval`: what something evaluates to, without building it."""
+"""`fpack eval`: evaluate a target or an expression, without building it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def command(what: str | None, expression: str | None, as_json: bool, **rest: Any
     from fpack.store.errors import printable
 
     if (what is None) == (expression is None) and what is not None:
-        raise UsageError("Give either something to evaluate or an expression, not both")
+        raise UsageError("Give either WHAT or --expression, not both")
     with Workspace(shared.options(rest)) as workspace:
         if expression is not None:
             value = workspace.expression(expression)
@@ -39,6 +39,6 @@ def command(what: str | None, expression: str | None, as_json: bool, **rest: Any
     if as_json or not isinstance(plain, str):
         shared.print_json(plain)
     else:
-        # Another program gets the very string.
+        # A pipe gets the unchanged string.
         print(printable(plain) if sys.stdout.isatty() else plain)
     return 0

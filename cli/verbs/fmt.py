@@ -1,4 +1,4 @@
-"""`fpack fmt`: files of the language in the one style that they have."""
+"""`fpack fmt`: format files of the language in the one standard style."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 STANDARD = "<standard input>"
 
 
-class Outcome(NamedTuple):
-    """What formatting a text gave."""
+class FormattedText(NamedTuple):
+    """A text before and after formatting."""
 
     before: str
     after: str
 
     @property
     def changed(self) -> bool:
-        """Whether the text was not in the style."""
+        """Whether formatting changes the text."""
         return self.before != self.after
 
 
@@ -32,14 +32,14 @@ class Outcome(NamedTuple):
     epilog="""\b
 Examples:
   fpack fmt                             all .fp files below this directory
-  fpack fmt fpack.fp lib/ --diff        show what would change
+  fpack fmt fpack.fp lib/ --diff        show the changes
   fpack fmt --check                     for continuous integration
   fpack fmt - < fpack.fp                as a filter, for editors""",
 )
 @click.argument("files", nargs=-1, metavar="[FILES|DIRS|-]...", type=click.Path(path_type=Path))
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not formatted.")
 @click.option("--diff", is_flag=True, help="Write nothing; show the changes.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: which files change, and the errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the changed files and the errors.")
 @shared.evaluating
 def command(
     files: tuple[Path, ...], check: bool, diff: bool, as_json: bool, eval_memory: str | None, eval_time: str | None
@@ -56,19 +56,19 @@ def command(
     limits = Limits.found(eval_memory, eval_time)
     if files == (Path("-"),):
         if as_json:
-            raise UsageError("--json is for files", hint="leave out -, or --json")
+            raise UsageError("--json does not work with standard input", hint="leave out - or --json")
         return _filter(check, diff, limits)
     code, changed = 0, 0
     names: list[str] = []
     errors: list[dict[str, str]] = []
-    for place in find(files or (Path(),)):
+    for path in find(files or (Path(),)):
         try:
-            outcome = formatted(place, limits)
+            outcome = formatted(path, limits)
             if outcome.changed and not (check or diff):
-                _write(place, outcome.after)
+                _write(path, outcome.after)
         except FpackError as error:
             if as_json:
-                errors.append({"where": relative(place), "what": error.what, "why": error.why})
+                errors.append({"where": relative(path), "what": error.what, "why": error.why})
             else:
                 show_error(error)
             code = max(code, 3 if isinstance(error, EvalError) else error.exit_code)
@@ -76,32 +76,32 @@ def command(
         if not outcome.changed:
             continue
         changed += 1
-        names.append(relative(place))
+        names.append(relative(path))
         if diff and not as_json:
-            text = difference(outcome, short(place))
-            # Another program gets the very text.
+            text = difference(outcome, short(path))
+            # A pipe gets the unchanged text.
             sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
         elif check and not as_json:
-            print(short(place))
+            print(short(path))
     if as_json:
         print_json({"changed": names, "written": not (check or diff), "errors": errors})
     elif (check or diff) and changed:
         noun = "file is" if changed == 1 else "files are"
-        note(f"{changed} {noun} not formatted: fpack fmt does it")
+        note(f"{changed} {noun} not formatted; fpack fmt formats them")
     elif changed:
         note(f"formatted {changed} {'file' if changed == 1 else 'files'}")
     return code or int(check and changed > 0)
 
 
-def formatted(place: Path, limits: Limits) -> Outcome:
-    """A file's text, and how it should be. An error for what is no text of the language."""
+def formatted(path: Path, limits: Limits) -> FormattedText:
+    """Format a file. Raise an error if it is not a text of the language."""
     from fpack.cli.workspace import source_files
 
-    return _outcome(source_files.shown(place), source_files.read(place), limits)
+    return _outcome(source_files.shown(path), source_files.read(path), limits)
 
 
-def difference(outcome: Outcome, name: str) -> str:
-    """The change as a unified diff."""
+def difference(outcome: FormattedText, name: str) -> str:
+    """Return the change as a unified diff."""
     from difflib import unified_diff
 
     lines = unified_diff(
@@ -110,7 +110,7 @@ def difference(outcome: Outcome, name: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def _outcome(name: str, text: str, limits: Limits) -> Outcome:
+def _outcome(name: str, text: str, limits: Limits) -> FormattedText:
     from fpack.cli.paths import cache_directory
     from fpack.cli.workspace.source_files import source
     from fpack.lang.errors import Fault
@@ -127,13 +127,13 @@ def _outcome(name: str, text: str, limits: Limits) -> Outcome:
 
     limits.restart()
     try:
-        return Outcome(text, str(deep_stack.bounded(work, limits)))
+        return FormattedText(text, str(deep_stack.bounded(work, limits)))
     except Fault as fault:
         raise read.error(0, 0, fault.what, why=fault.why, hint=fault.hint) from None
 
 
 def _filter(check: bool, diff: bool, limits: Limits) -> int:
-    """Standard input to standard output."""
+    """Format standard input to standard output."""
     from fpack.lang.syntax.source import decoded
 
     outcome = _outcome(STANDARD, decoded(sys.stdin.buffer.read(), STANDARD), limits)
@@ -145,16 +145,16 @@ def _filter(check: bool, diff: bool, limits: Limits) -> int:
     return int(check and outcome.changed)
 
 
-def _write(place: Path, text: str) -> None:
-    """Put the new text in the old one's place, whole or not at all, with its mode; a link stays one.
+def _write(path: Path, text: str) -> None:
+    """Replace a file atomically, keeping its mode. A symlink stays a symlink.
 
-    What is named from the working directory lies in it: a checkout can hold links to files and directories elsewhere.
+    A file named relative to the working directory must lie in it: a checkout may contain symlinks to elsewhere.
     """
     from fpack.store.errors import FpackError
     from fpack.store.files import replace
 
-    is_here = not place.is_absolute() and ".." not in place.parts
+    is_here = not path.is_absolute() and ".." not in path.parts
     try:
-        replace.write(place, text.encode(), within=Path() if is_here else None)
-    except replace.Elsewhere as error:
+        replace.write(path, text.encode(), within=Path() if is_here else None)
+    except replace.OutsideError as error:
         raise FpackError(error.what, why=error.why, hint=f"fpack fmt {error.real} formats it") from None

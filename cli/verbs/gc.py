@@ -1,4 +1,4 @@
-"""`fpack gc`: delete what nothing needs any more."""
+"""`fpack gc`: delete unused paths from the store."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from fpack.cli.ui.render import megabytes
     "gc",
     epilog="""\b
 Examples:
-  fpack gc                     delete what no result and no running fpack needs
-  fpack gc --dry-run           only say what would go
-  fpack gc --older-than 7      spare what was made in the last seven days""",
+  fpack gc                     delete paths that no result and no running fpack needs
+  fpack gc --dry-run           only show what would be deleted
+  fpack gc --older-than 7      keep paths of the last seven days""",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Delete nothing.")
-@click.option("--older-than", type=click.FloatRange(0), default=0.0, metavar="DAYS", help="Spare what is younger.")
+@click.option("--older-than", type=click.FloatRange(0), default=0.0, metavar="DAYS", help="Keep younger paths.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(dry_run: bool, older_than: float, as_json: bool) -> int:
-    """Delete from the store what nothing needs any more. Builds that run meanwhile are not disturbed."""
-    from fpack.cli.shells.project_directory import forget_gone
+    """Delete unused paths from the store. Builds may run meanwhile."""
+    from fpack.cli.shells.project_directory import forget_deleted
     from fpack.cli.shells.prune import prune
     from fpack.cli.ui.render import note
     from fpack.store.gc import collect
     from fpack.store.store import Store
 
     store = Store()
-    for gone in () if dry_run else forget_gone():
-        note(f"{gone.place} has data or builds of {gone.project}, which is gone; delete it if nobody needs them")
+    for gone in () if dry_run else forget_deleted():
+        note(f"{gone.directory} has data or builds of {gone.project}, which no longer exists; delete it if unneeded")
     done = collect(store, dry_run=dry_run, older_than=older_than * 86400)
     if not dry_run:
         prune(os.fspath(store.root))
@@ -39,7 +39,7 @@ def command(dry_run: bool, older_than: float, as_json: bool) -> int:
         deleted = [str(path) for path in done.deleted]
         print_json({"deleted": deleted, "kept": done.kept, "freed": done.freed, "dry_run": dry_run})
         return 0
-    verb = "would go" if dry_run else "deleted"
+    verb = "would be deleted" if dry_run else "deleted"
     if dry_run:
         for path in done.deleted:
             print(path)

@@ -1,4 +1,4 @@
-"""`fpack hook`: what lets bash, zsh, fish and direnv enter a project's shell with its directory."""
+"""`fpack hook`: print the code that lets bash, zsh, fish and direnv enter a project's shell with its directory."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-# _FPACK_STAMP: a file that is as new as what was entered. _FPACK_WAIT: one that is there as soon as the project was
-# entered by hand.
+# _FPACK_STAMP: a file as new as the entered shell. _FPACK_WAIT: a file that exists once the project is trusted.
 _SH = """\
 _fpack_changed() {
   if [ -n "${_FPACK_WAIT-}" ]; then
@@ -83,48 +82,53 @@ Examples:
 @click.argument("kind", type=click.Choice(list(_TEXTS)))
 @click.option("--enter", type=click.Path(path_type=Path, file_okay=False), hidden=True)
 def command(kind: str, enter: Path | None) -> int:
-    """Print what makes a shell of the host enter a project's shell with its directory, and leave it.
+    """Print code that makes your shell enter a project's shell with the project's directory, and leave it again.
 
-    A project is entered once it is trusted: fpack shell in it, or fpack trust, says so.
+    A project is entered once it is trusted: fpack shell in it, or fpack trust, trusts it.
     """
-    from fpack.cli.paths import make_place
+    from fpack.cli.paths import make_private_directory
     from fpack.cli.shells import cache, warm_start
     from fpack.cli.shells.activation import shims, trust
     from fpack.cli.shells.activation.shell_text import assignment, exports, leaving, word
-    from fpack.cli.shells.arguments import Request
+    from fpack.cli.shells.arguments import ShellRequest
     from fpack.store.errors import one_line
 
     if enter is None:
-        program = word(kind, os.path.abspath(sys.argv[0]))
-        warm_start.write(_TEXTS[kind].replace("@FPACK@", program).replace("@KIND@", kind))
+        program = [word(kind, part) for part in _program()]
+        warm_start.write(_TEXTS[kind].replace("@FPACK@", " ".join(program)).replace("@KIND@", kind))
         return 0
     before = dict(os.environ)
     os.chdir(enter)
-    # From here on the directory is the one that was looked at, whatever becomes of its path.
+    # From here on the directory is the one that was checked, even if its path is replaced.
     here = os.getcwd()
     if not trust.is_trusted(here):
         refusal = trust.refusal(here)
-        hint = (
-            f"it is never entered: {refusal}" if refusal else "fpack shell, or fpack trust, has it entered from then on"
-        )
+        hint = f"it is never entered: {refusal}" if refusal else "fpack shell, or fpack trust, lets the hook enter it"
         warm_start.note(f"fpack: {one_line(here)} has a shell; {hint}")
-        trust.forget(here)  # it may be of another directory that was here
+        trust.forget(here)  # the entry may be of a former directory at this path
         warm_start.write(assignment(kind, "_FPACK_WAIT", trust.mark(here)))
         return 0
-    request = Request("shell")
-    place = warm_start.place_of(request)
-    make_place(place)
-    # Before anything is read, and said also where that fails: a change from here on is one.
-    stamp = Path(place, "tried")
+    request = ShellRequest("shell")
+    path = warm_start.directory_of(request)
+    make_private_directory(path)
+    # Set the stamp before reading anything, also for failures: any later change counts as one.
+    stamp = Path(path, "tried")
     stamp.touch()
     warm_start.write(assignment(kind, "_FPACK_STAMP", str(stamp)))
-    entry = cache.load(place)
+    entry = cache.load(path)
     if entry is None or not os.path.isdir(entry.closure.view):
-        from fpack.cli.options import Options
+        from fpack.cli.options import SharedOptions
         from fpack.cli.shells.realise import prepare
 
-        entry = prepare(request, Options()).entry
-    folder, env = shims.activate(entry)
-    warm_start.write(leaving(kind, folder, env, before) + exports(kind, folder, env))
+        entry = prepare(request, SharedOptions()).entry
+    directory, env = shims.activate(entry)
+    warm_start.write(leaving(kind, directory, env, before) + exports(kind, directory, env))
     shims.tell_left_out(entry, warm_start.note)
     return 0
+
+
+def _program() -> list[str]:
+    """Return the command that runs this fpack, from any directory."""
+    path = os.path.abspath(sys.argv[0])
+    # -P: the working directory may be a stranger's, so no module is imported from it.
+    return [sys.executable, "-P", "-m", "fpack"] if os.path.basename(path) == "__main__.py" else [path]

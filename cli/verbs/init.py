@@ -1,4 +1,4 @@
-"""`fpack init`: look at a project, and write an fpack.fp that builds it."""
+"""`fpack init`: write an fpack.fp for an existing project."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ Examples:
   fpack init                            write ./fpack.fp
   fpack init ../app --print             show what would be written""",
 )
-@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--print", "only_print", is_flag=True, help="Print the file, and write nothing.")
-@click.option("--release", default="trixie", show_default=True, help="Debian's release whose packages are used.")
+@click.argument(
+    "folder", required=False, metavar="[DIR]", type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+@click.option("--print", "only_print", is_flag=True, help="Print the file and write nothing.")
+@click.option("--release", default="trixie", show_default=True, help="Debian release whose packages are used.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(folder: Path | None, only_print: bool, release: str, as_json: bool, **rest: Any) -> int:
-    """Look at the project in FOLDER (else here), and write an fpack.fp with its build, an image and a shell; and a
-    .gitignore where there is none, as what that leaves out is no part of the source."""
+    """Inspect the project in DIR (by default here) and write an fpack.fp with its build, an image and a shell.
+
+    If there is no .gitignore, write one: ignored files are not part of the source.
+    """
     from fpack.cli.errors import UsageError
     from fpack.cli.init.detect import guess, others
     from fpack.cli.init.gitignore import ignored
@@ -34,31 +38,31 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
     from fpack.cli.ui.render import note, short
     from fpack.store.errors import FpackError
 
-    place = Path(os.path.realpath(folder or Path.cwd()))
-    target = place / PROJECT_FILE
+    path = Path(os.path.realpath(folder or Path.cwd()))
+    target = path / PROJECT_FILE
     if not only_print and os.path.lexists(target):
-        raise UsageError(f"There is an {PROJECT_FILE} already", where=short(target), hint="--print shows what would be")
+        raise UsageError(f"{PROJECT_FILE} already exists", where=short(target), hint="--print shows the file")
     try:
-        project = read_project(place)
+        project = read_project(path)
     except OSError as error:
         raise FpackError("The project cannot be read", where=str(error.filename), why=error.strerror or "") from None
     found = guess(project)
     if found is None:
         raise UsageError(
-            "Nothing here says how the project is built",
-            where=str(place),
-            why="there is no pyproject.toml, requirements.txt, package.json, go.mod, Cargo.toml, Gemfile, "
+            "The project's build system is not recognised",
+            where=str(path),
+            why="it has no pyproject.toml, requirements.txt, package.json, go.mod, Cargo.toml, Gemfile, "
             "CMakeLists.txt, meson.build, configure or Makefile",
-            hint="docs/tutorial.md shows how to write the file by hand",
+            hint="write the file by hand, as docs/tutorial.md shows",
         )
     _check_release(release)
     content = render(found, release)
     also = others(project, found)
-    left_out = None if os.path.lexists(place / IGNORED) else ignored(found, project)
+    left_out = None if os.path.lexists(path / IGNORED) else ignored(found, project)
     if not only_print:
         _write(target, content)
         if left_out is not None:
-            _write(place / IGNORED, left_out)
+            _write(path / IGNORED, left_out)
     if as_json:
         from fpack.cli.options import print_json
 
@@ -67,7 +71,7 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
                 "file": None if only_print else str(target),
                 "text": content,
                 "ignored": left_out,
-                "guessed": list(found.said),
+                "guessed": list(found.reasons),
                 "todo": list(found.todo),
                 "also": also,
             }
@@ -78,8 +82,8 @@ def command(folder: Path | None, only_print: bool, release: str, as_json: bool, 
     else:
         print(f"wrote {short(target)}")
         if left_out is not None:
-            print(f"wrote {short(place / IGNORED)}: what work leaves here is no part of the source")
-    for line in found.said:
+            print(f"wrote {short(path / IGNORED)}: ignored files are not part of the source")
+    for line in found.reasons:
         note(f"guessed from {line}" if ": " in line else f"guessed: {line}")
     for line in also:
         note(f"not used: {line}")

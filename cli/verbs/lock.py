@@ -1,27 +1,35 @@
-"""`fpack lock`: write down exactly which packages are used."""
+"""`fpack lock`: lock the exact packages that a project uses."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli import options as shared
-from fpack.cli.ui.render import table
+
+if TYPE_CHECKING:
+    from fpack.cli.workspace.workspace import Workspace
+
+MAX_VALUES = 100_000
 
 
 @click.command(
     "lock",
     epilog="""\b
 Examples:
-  fpack lock                           lock all that ./fpack.fp uses
+  fpack lock                           lock all packages that ./fpack.fp uses
   fpack lock debian.trixie.jq          add a package
-  fpack lock --frozen                  fail if something is not locked yet""",
+  fpack lock --frozen                  fail if a package is not locked yet""",
 )
 @click.argument("what", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
 def command(what: str | None, as_json: bool, **rest: Any) -> int:
-    """Evaluate WHAT, by default everything in ./fpack.fp, and lock each package that it uses. Nothing is built."""
+    """Evaluate WHAT (by default everything in ./fpack.fp) and lock each package that it uses.
+
+    Nothing is built.
+    """
+    from fpack.cli.ui.layout import Page, show
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import one_line
 
@@ -33,19 +41,52 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
             value = evaluator.load(target.file)
         else:
             value = workspace.value(workspace.target(what))
-        workspace.lock_everything(value)
+        _lock_packages(workspace, value)
         workspace.source.save()
         added = workspace.source.added
-        place = str(workspace.lock_file)
+        path = str(workspace.lock_file)
         empty = not workspace.source.lock.packages
     if as_json:
-        shared.print_json({"lock": place, "added": [each._asdict() for each in added]})
+        shared.print_json({"lock": path, "added": [entry._asdict() for entry in added]})
         return 0
     if added:
-        print(table([list(each) for each in added]))
+        show(Page().table([list(entry) for entry in added]))
     if empty:
-        print("Nothing that is used here needs to be locked.")
+        print("No package is used, so there is nothing to lock.")
     else:
-        name = one_line(place)
-        print(f"{len(added)} packages added to {name}" if added else f"{name} has everything that is used.")
+        name = one_line(path)
+        print(f"{len(added)} packages added to {name}" if added else f"{name} already has every package that is used.")
     return 0
+
+
+def _lock_packages(workspace: Workspace, value: Any) -> None:
+    """Evaluate a value as far as needed to lock each package in it: containers, packages, records of them."""
+    from fpack.cli.errors import UsageError
+    from fpack.lang.runtime.values import OnDemand
+
+    evaluator = workspace.evaluator
+    # Keep the values alive: the id of a freed value may be reused.
+    seen: dict[int, Any] = {}
+    todo = [value]
+    while todo:
+        value = evaluator.force(todo.pop())
+        if id(value) in seen:
+            continue
+        seen[id(value)] = value
+        if len(seen) > MAX_VALUES:
+            raise UsageError(
+                "There are too many values to lock",
+                why=f"there are more than {MAX_VALUES}; a value may contain itself",
+                hint="name an attribute, as in: fpack lock fpack.fp#image",
+            )
+        if isinstance(value, list):
+            todo += value
+        elif isinstance(value, dict) and not isinstance(value, OnDemand) and not evaluator.is_derivation(value):
+            kind = workspace.field(value, "type")
+            if kind == "container":
+                workspace.field(value, "image")
+            elif kind == "package":
+                name = str(workspace.field(value, "name"))
+                workspace.source.closure(str(workspace.field(value, "release")), [name])
+            else:
+                todo += value.values()

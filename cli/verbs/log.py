@@ -1,4 +1,4 @@
-"""`fpack log`: what a build wrote while it ran."""
+"""`fpack log`: show the log of a build."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ CHUNK = 1 << 16
 
 
 class Log(NamedTuple):
-    """The log of a derivation. kind, name: the derivation's. digest: its, in hex. place: the packed file."""
+    """The log of a derivation.
+
+    kind, name: those of the derivation. digest: its digest, in hex. place: the compressed file.
+    """
 
     kind: str
     name: str
@@ -31,23 +34,24 @@ class Log(NamedTuple):
     epilog="""\b
 Examples:
   fpack log fpack.fp#app
-  fpack log postgres --all       and what all that it is made from wrote""",
+  fpack log postgres --all       and the logs of all its inputs""",
 )
 @click.argument("what", required=False)
-@click.option("-a", "--all", "everything", is_flag=True, help="Show the logs of its inputs, too.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Also show the logs of its inputs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
 def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> int:
-    """Show the log of the last time that WHAT was built, or was tried to be built.
+    """Show the log of the last build of WHAT, whether it succeeded or failed.
 
-    Where it has none itself, the logs of what it is made from are shown: one of them may be what failed.
+    If WHAT has no log, show the logs of its inputs: one of them may have failed.
     """
+    from fpack.cli.workspace.containers import output_of
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import StoreError, printable
 
     with Workspace(shared.options(rest)) as workspace:
         target = workspace.target(what)
-        output = workspace.derivation(target)
+        output = output_of(workspace, target)
         logs = list(_logs(workspace, output))
         workspace.finish()
     own = [log for log in logs if log.digest == output.derivation.hex()]
@@ -59,8 +63,8 @@ def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> i
     if not shown:
         raise StoreError(
             f"There is no log of {target.text}",
-            why="neither it nor what it is made from was built here, or they had nothing to say",
-            hint=f"fpack build {target.text} builds it; -v shows what is written meanwhile",
+            why="neither it nor any of its inputs was built on this machine, or their builds printed nothing",
+            hint=f"fpack build {target.text} builds it; -v shows the output of the build",
         )
     for log in shown:
         if len(shown) > 1 or not own:
@@ -73,12 +77,12 @@ def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> i
 
 
 def _logs(workspace: Workspace, output: Output) -> Iterator[Log]:
-    """The logs that there are of a derivation and of all that it is made from, the inputs' before its own."""
+    """Yield the existing logs of a derivation and of all its inputs, the inputs' first."""
     from fpack.store import derivation
 
     bodies, database = workspace.evaluator.derivations, workspace.store.database
-    folder = workspace.store.root / "logs"
-    written = {place.name.removesuffix(".zst") for place in folder.glob("*.zst")}
+    directory = workspace.store.root / "logs"
+    written = {path.name.removesuffix(".zst") for path in directory.glob("*.zst")}
     seen: set[bytes] = set()
     todo: list[tuple[bytes, Log | None]] = [(output.derivation, None)]
     while todo:
@@ -92,12 +96,12 @@ def _logs(workspace: Workspace, output: Output) -> Iterator[Log]:
             continue
         seen.add(digest)
         made = derivation.decode(body)
-        todo.append((digest, Log(made.kind, made.name, digest.hex(), folder / f"{digest.hex()}.zst")))
-        todo += [(each.derivation, None) for each in reversed([*made.inputs, *made.candidates])]
+        todo.append((digest, Log(made.kind, made.name, digest.hex(), directory / f"{digest.hex()}.zst")))
+        todo += [(entry.derivation, None) for entry in reversed([*made.inputs, *made.candidates])]
 
 
-def _text(place: Path) -> Iterator[str]:
-    """A log's text, in pieces."""
+def _text(path: Path) -> Iterator[str]:
+    """Yield the text of a log, in pieces."""
     import codecs
 
     import zstandard
@@ -105,9 +109,9 @@ def _text(place: Path) -> Iterator[str]:
 
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     try:
-        with open(place, "rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+        with open(path, "rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
             while chunk := stream.read(CHUNK):
                 yield decoder.decode(chunk)
     except (OSError, zstandard.ZstdError) as error:
-        raise StoreError("A log cannot be read", where=str(place), why=str(error)) from None
+        raise StoreError("A log cannot be read", where=str(path), why=str(error)) from None
     yield decoder.decode(b"", True)

@@ -1,4 +1,4 @@
-"""`fpack lsp`: a language server, for editors to start."""
+"""`fpack lsp`: run a language server, for editors to start."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fpack.store.settings import EVAL_MEMORY, EVAL_TIME
 @click.command(
     "lsp",
     epilog="""\b
-An editor starts it for files that end in .fp, and talks to it over standard input and output. It needs the
-extra packages of `fpack[lsp]`. docs/editors/ has what VS Code, Neovim, Emacs and Helix want to be told.
+An editor starts the server for .fp files and talks to it over standard input and output. The server needs the
+extra packages of `fpack[lsp]`. docs/editors/ has settings for VS Code, Neovim, Emacs and Helix.
 
 \b
 Example:
-  fpack lsp                  the command that an editor's settings name""",
+  fpack lsp                  the command in an editor's settings""",
 )
 @options.evaluating
 def command(eval_memory: str | None, eval_time: str | None) -> int:
-    """Serve editors: errors while typing, what names mean, completion, formatting."""
-    # A file is evaluated by a process of its own, which has them from here.
+    """Run a language server: errors while typing, documentation, completion, formatting."""
+    # A separate process evaluates files. It takes the limits from these variables.
     for setting, given in ((EVAL_MEMORY, eval_memory), (EVAL_TIME, eval_time)):
         if given is not None:
             os.environ[setting.variable] = given
@@ -35,7 +35,7 @@ def command(eval_memory: str | None, eval_time: str | None) -> int:
 
         raise FpackError(
             "The language server is not installed",
-            why="it needs the Python package pygls, which nothing else of fpack does",
+            why="it needs the Python package pygls",
             hint=f"{sys.executable} -m pip install 'fpack[lsp]', or in a checkout: -r requirements-lsp.txt",
         ) from None
     from fpack.cli.interactive.lsp_server import serve

@@ -1,4 +1,4 @@
-"""`fpack pack`: container images of packages and projects."""
+"""`fpack pack`: pack packages and projects into container images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import click
 from fpack.cli import options as shared
 from fpack.cli.errors import UsageError
 from fpack.cli.images.engines import ENGINES
-from fpack.cli.images.formats import DEFAULT, FORMS, Form
+from fpack.cli.images.formats import DEFAULT, FORMATS, Format
 from fpack.cli.ui.render import megabytes, note, short
 
 if TYPE_CHECKING:
-    from fpack.cli.images.packing import Made
+    from fpack.cli.images.packing import PackedImage
 
 
 @click.command(
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   fpack pack postgres                         ./postgres.tar, from the curated package
-  fpack pack debian.trixie.redis-server       any of Debian's packages
+  fpack pack debian.trixie.redis-server       any Debian package
   fpack pack                                  `image` of ./fpack.fp
-  fpack pack api.fp#server -o server.tar      an attribute of a file: a container, or anything that is built
-  fpack pack postgres --load podman           straight into podman
+  fpack pack api.fp#server -o server.tar      an attribute of a file: a container or a derivation
+  fpack pack postgres --load podman           load it into podman
   fpack pack postgres --platform linux/amd64,linux/arm64
-  fpack pack postgres redis -o images         two, and what they share
+  fpack pack postgres redis -o images         two images, and the layers they share
   fpack pack postgres --format oci-dir -o postgres
   fpack pack debian.trixie.jq --format deb    also rpm, squashfs and rootfs-tar
   fpack pack postgres --compress zstd:19 --json""",
@@ -37,19 +37,19 @@ Examples:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(list(FORMS)),
-    help=f"{'; '.join(f'{name}: {form.help}' for name, form in FORMS.items())}. The default is {DEFAULT}.",
+    type=click.Choice(list(FORMATS)),
+    help=f"{'; '.join(f'{name}: {form.help}' for name, form in FORMATS.items())}. The default is {DEFAULT}.",
 )
 @click.option(
     "--platform",
     "platforms",
     multiple=True,
     metavar="OS/ARCH",
-    help="Platforms to make the image for, as in linux/amd64,linux/arm64; this machine's by default.",
+    help="Platforms of the image, as in linux/amd64,linux/arm64. Default: this machine's.",
 )
-@click.option("--load", type=click.Choice(ENGINES), help="Load the image into a container engine of this machine.")
+@click.option("--load", type=click.Choice(ENGINES), help="Load the image into a container engine on this machine.")
 @click.option("--compress", metavar="CODEC", help="zstd[:LEVEL], gzip[:LEVEL] or none.")
-@click.option("--no-manifest", is_flag=True, help="Write no manifest, neither beside the image nor within.")
+@click.option("--no-manifest", is_flag=True, help="Write no manifest, neither beside the image nor in it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building
 def command(
@@ -62,19 +62,21 @@ def command(
     as_json: bool,
     **rest: Any,
 ) -> int:
-    """Make a container image of each WHAT and nothing else but what it needs at run time."""
+    """Pack each WHAT, with exactly what it needs at run time, into a container image."""
     from fpack.cli.images import engines, formats, packing
 
     options = shared.options(rest)
     archs = packing.architectures(platforms, options)
-    form = FORMS[format_ or DEFAULT]
+    form = FORMATS[format_ or DEFAULT]
     if not form.oci and len(archs) > 1:
-        raise UsageError(f"A {format_} is for one platform", hint="pack each platform by itself, or as an image")
-    # A file that is no image is compressed as a whole, and its image is the one that is made without the option.
+        raise UsageError(
+            f"The format {format_} supports only one platform", hint="pack each platform separately, or as an image"
+        )
+    # A codec applies to such a file as a whole. Its image is built as without the option.
     compress = options.compress
     if not form.oci:
         options = options._replace(compress=None)
-    # Into an engine alone, unless a file is asked for too.
+    # Write no file for --load, unless one is requested too.
     write = load is None or output is not None or format_ is not None
     if load is not None:
         engines.find(load)
@@ -87,22 +89,22 @@ def command(
         results = []
         if write:
             results = [
-                form.write(each, out, compress)
-                for each, out in zip(made, formats.places(form, made, output, compress), strict=True)
+                form.write(entry, out, compress)
+                for entry, out in zip(made, formats.places(form, made, output, compress), strict=True)
             ]
         else:
-            results = [each.bundle.result(None) for each in made]
+            results = [entry.bundle.result(None) for entry in made]
         if load is not None:
-            for each, result in zip(made, results, strict=True):
-                engines.load(load, _sender(each))
+            for entry, result in zip(made, results, strict=True):
+                engines.load(load, _sender(entry))
                 result["loaded"] = load
         common = formats.shared(made)
     if as_json:
         several = {"images": results, **({"shared": common.as_json()} if form.oci or load is not None else {})}
         shared.print_json(results[0] if len(results) == 1 else several)
         return 0
-    for each, result in zip(made, results, strict=True):
-        _describe(each, result, form)
+    for entry, result in zip(made, results, strict=True):
+        _describe(entry, result, form)
     for text in what:
         _point_to_curated(text)
     if len(made) > 1 and (form.oci or load is not None):
@@ -110,28 +112,28 @@ def command(
     return 0
 
 
-def _sender(made: Made) -> Any:
+def _sender(made: PackedImage) -> Any:
     from fpack.builders.export.oci import write_tar
 
     return lambda fd: write_tar(made.bundle, fd)
 
 
-def _describe(made: Made, result: dict[str, Any], form: Form) -> None:
-    """Say what was made and what to do with it."""
+def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
+    """Print what was packed and how to use it."""
     from fpack.cli.images.formats import run
 
     place = short(Path(result["file"])) if result["file"] else ""
     loaded = result.get("loaded", "")
     print(f"{result['name']}:{result['tag']}  {result['digest']}")
-    print(f"  {_sizes(result)}, in {' and '.join(each for each in (place, loaded) if each)}")
+    print(f"  {_sizes(result)}, in {' and '.join(entry for entry in (place, loaded) if entry)}")
     platforms = result.get("platforms", [])
     if len(platforms) > 1:
-        width = max(len(each["platform"]) for each in platforms)
-        for each in platforms:
-            print(f"  {each['platform'].ljust(width)}  {each['digest']}\n    {_sizes(each)}")
+        width = max(len(entry["platform"]) for entry in platforms)
+        for entry in platforms:
+            print(f"  {entry['platform'].ljust(width)}  {entry['digest']}\n    {_sizes(entry)}")
     if "manifest" in result:
         written = result["manifest"] if isinstance(result["manifest"], list) else [result["manifest"]]
-        print(f"  each file and where it is from: {', '.join(short(Path(path)) for path in written)}")
+        print(f"  origin of each file: {', '.join(short(Path(path)) for path in written)}")
     commands = [run(made, loaded)] if loaded else form.use(made, place)
     print("Run it:" if form.oci or loaded else "Use it:")
     for command in commands:
@@ -139,13 +141,13 @@ def _describe(made: Made, result: dict[str, Any], form: Form) -> None:
 
 
 def _point_to_curated(text: str) -> None:
-    """Debian's servers are set up for a system, often to go into the background; say so where there is another way."""
-    from fpack.cli.workspace.workspace import curated
+    """Recommend the curated image, if there is one: Debian's servers are configured for a system, often as daemons."""
+    from fpack.cli.workspace.curated import curated
 
     package = text.removeprefix("debian.").partition(".")[2] if text.startswith("debian.") else ""
     found = next((name for name in (package, package.removesuffix("-server")) if name in curated()), "")
     if found:
-        note(f"Debian's {package} as it is; fpack pack {found} makes the curated image, set up for containers")
+        note(f"this is Debian's {package} unchanged; fpack pack {found} packs the curated image for containers")
 
 
 def _sizes(result: dict[str, Any]) -> str:

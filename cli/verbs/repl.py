@@ -1,4 +1,4 @@
-"""`fpack repl`: evaluate line by line."""
+"""`fpack repl`: evaluate expressions interactively."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from fpack.cli import options as shared
 from fpack.store.errors import FpackError
 
 if TYPE_CHECKING:
-    from fpack.cli.interactive.repl_session import Session
+    from fpack.cli.interactive.repl_session import ReplSession
 
 PROMPT, MORE = "> ", ". "
 COMMANDS = {
-    ":doc": "explain a name, as fpack doc does",
-    ":type": "say what the value of an expression is",
-    ":load": "begin anew with the names of a file",
-    ":names": "list the names that were given",
-    ":help": "show this",
-    ":quit": "end; so does Ctrl-D",
+    ":doc": "show the documentation of a name, as fpack doc does",
+    ":type": "show the kind of an expression's value",
+    ":load": "start over with the names of a file",
+    ":names": "list the defined names",
+    ":help": "show this help",
+    ":quit": "exit, as Ctrl-D does",
 }
 _DELIMITERS = " \t\n()[]{},=+*/<>!&|$"
 _HISTORY = 2000  # lines
@@ -44,10 +44,10 @@ Examples:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @shared.locking
 def command(file: Path | None, **rest: Any) -> int:
-    """Evaluate expressions, and give names with NAME = VALUE. Tab completes; :help shows the commands."""
-    from fpack.cli.interactive.repl_session import Session
+    """Evaluate expressions, and define names with NAME = VALUE. Tab completes; :help shows the commands."""
+    from fpack.cli.interactive.repl_session import ReplSession
 
-    session = Session(shared.options(rest))
+    session = ReplSession(shared.options(rest))
     if file is not None:
         session.load(file)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
@@ -62,14 +62,14 @@ def command(file: Path | None, **rest: Any) -> int:
 
 
 def _plain(prompt: str) -> str:
-    """A line of standard input, without a prompt."""
+    """Read a line of standard input, without a prompt."""
     line = sys.stdin.readline()
     if not line:
         raise EOFError
     return line.rstrip("\n")
 
 
-def _loop(session: Session, read: Callable[[str], str]) -> None:
+def _loop(session: ReplSession, read: Callable[[str], str]) -> None:
     from fpack.cli.interactive.repl_session import placed
     from fpack.cli.ui.render import note, show_error, show_fault
     from fpack.store.errors import FpackError
@@ -82,7 +82,7 @@ def _loop(session: Session, read: Callable[[str], str]) -> None:
                 print()
             return
         except KeyboardInterrupt:
-            print()  # what was typed is dropped
+            print()  # discard the typed text
             continue
         try:
             if session.limits is not None:
@@ -96,13 +96,13 @@ def _loop(session: Session, read: Callable[[str], str]) -> None:
             note("Interrupted.")
         except (BrokenPipeError, click.ClickException):
             raise
-        except Exception as error:  # the session is worth more than one line of it
+        except Exception as error:  # keep the session alive after a bug
             show_fault(error)
         sys.stdout.flush()
 
 
-def _text(session: Session, read: Callable[[str], str]) -> str:
-    """One line, with those in which it goes on. An empty line ends one that does not end by itself."""
+def _text(session: ReplSession, read: Callable[[str], str]) -> str:
+    """Read an expression of one or more lines. An empty line ends an incomplete expression."""
     text = read(PROMPT)
     if text.lstrip().startswith(":"):
         return text
@@ -118,11 +118,11 @@ def _text(session: Session, read: Callable[[str], str]) -> str:
 
 
 def _in_block(text: str) -> bool:
-    """Whether a block string is open at the end of a text: an empty line belongs to it."""
+    """Return whether a block string is open at the end of a text: an empty line is part of the string."""
     return text.count('"""') % 2 == 1
 
 
-def _do(session: Session, text: str) -> None:
+def _do(session: ReplSession, text: str) -> None:
     text = text.strip()
     if not text or text.startswith("#"):
         return
@@ -134,25 +134,25 @@ def _do(session: Session, text: str) -> None:
         print(session.shown(outcome.value))
 
 
-def _command(session: Session, name: str, rest: str) -> None:
+def _command(session: ReplSession, name: str, rest: str) -> None:
     from fpack.cli.errors import UsageError
     from fpack.cli.interactive.repl_session import unknown
 
     rest = rest.strip()
-    near = [each for each in COMMANDS if len(name) > 1 and each.startswith(name)]
+    near = [entry for entry in COMMANDS if len(name) > 1 and entry.startswith(name)]
     name = near[0] if len(near) == 1 else name
     if name == ":quit":
         raise _Quit
     if name == ":help":
         width = max(map(len, COMMANDS)) + 2
-        print("\n".join(f"{each:<{width}}{what}" for each, what in COMMANDS.items()))
-        print("NAME = VALUE and NAME(PARAMETERS) = VALUE give names; `it` is the last value.")
+        print("\n".join(f"{entry:<{width}}{what}" for entry, what in COMMANDS.items()))
+        print("NAME = VALUE and NAME(PARAMETERS) = VALUE define names; `it` is the last value.")
     elif name == ":names":
         print("\n".join(sorted(session.names)))
     elif name not in COMMANDS:
         raise unknown(name, COMMANDS)
     elif not rest:
-        raise UsageError(f"{name} needs something to look at", hint=f"{name} NAME")
+        raise UsageError(f"{name} needs a name or an expression", hint=f"{name} NAME")
     elif name == ":type":
         print(session.kind(rest))
     elif name == ":load":
@@ -164,8 +164,8 @@ def _command(session: Session, name: str, rest: str) -> None:
 
 
 @contextlib.contextmanager
-def _readline(session: Session) -> Any:
-    """Editing, completion and the history of earlier sessions, where this Python has them."""
+def _readline(session: ReplSession) -> Any:
+    """Provide editing, completion and the history of earlier sessions, if this Python has readline."""
     try:
         import readline
     except ImportError:
@@ -189,41 +189,41 @@ def _readline(session: Session) -> Any:
 
 
 def history_file() -> Path | None:
-    """Return the file of earlier sessions' lines; None if others could put something else there."""
-    from fpack.cli.paths import make_place, state_directory
+    """Return the file with the lines of earlier sessions, or None if others could replace the file."""
+    from fpack.cli.paths import make_private_directory, state_directory
 
     try:
-        make_place(state_directory(), "XDG_STATE_HOME", "the lines of this session")
+        make_private_directory(state_directory(), "XDG_STATE_HOME", "the history")
     except FpackError:
         return None
     return Path(state_directory(), "history")
 
 
-def _completer(session: Session, line: Callable[[], str]) -> Callable[[str, int], str | None]:
+def _completer(session: ReplSession, line: Callable[[], str]) -> Callable[[str, int], str | None]:
     found: list[str] = []
 
     def complete(word: str, state: int) -> str | None:
         if state == 0:
             try:
                 found[:] = completions(session, line(), word)
-            except Exception:  # nobody reads an error on the line that is being typed
+            except Exception:  # an error must not disturb the line being typed
                 found.clear()
         return found[state] if state < len(found) else None
 
     return complete
 
 
-def completions(session: Session, line: str, word: str) -> list[str]:
-    """What can stand in place of a line's last word."""
+def completions(session: ReplSession, line: str, word: str) -> list[str]:
+    """Return the possible completions of a line's last word."""
     line = line.lstrip()
     if line.startswith(":") and " " not in line:
         return [f"{name} " for name in COMMANDS if name.startswith(line)]
     if line.startswith(":load "):
         from fpack.cli.completion.candidates import targets
 
-        # The word begins after the last slash, which ends words.
+        # A slash ends words, so the word begins after the last slash.
         path = line.removeprefix(":load ").lstrip()
         before = path[: len(path) - len(word)]
-        places = [text for text, _ in targets(path if "/" in path else f"./{path}").candidates]
-        return [p.removeprefix("./" if "/" not in path else "").removeprefix(before) for p in places]
+        paths = [text for text, _ in targets(path if "/" in path else f"./{path}").candidates]
+        return [p.removeprefix("./" if "/" not in path else "").removeprefix(before) for p in paths]
     return list(session.candidates(word))

@@ -1,4 +1,4 @@
-"""`fpack run`: one program of a package."""
+"""`fpack run`: run one program of a package."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 from fpack.cli import options as shared
+from fpack.cli.option_table import RUN
 
 
 @click.command(
@@ -13,18 +14,15 @@ from fpack.cli import options as shared
     context_settings={"allow_interspersed_args": False},
     epilog="""\b
 Examples:
-  fpack run debian.trixie.jq -- jq --version     a program of the package
-  fpack run debian.trixie.jq .name data.json     the one that has its name
-  fpack run debian.sid.nix-bin -- nix --version  of a newer release than this machine's""",
+  fpack run debian.trixie.jq -- jq --version     the program jq of the package
+  fpack run debian.trixie.jq .name data.json     the program with the package's name
+  fpack run debian.sid.nix-bin -- nix --version  from another release than this machine's""",
 )
-@shared.building
-@click.option("--pure", is_flag=True, help="Begin with a clean environment.")
-@click.option("--container", is_flag=True, help="Show nothing of this machine but the working directory.")
-@click.option("--network", type=click.Choice(["on", "off"]), default="on", help="Without a network: off.")
+@shared.from_table(RUN)
 @click.argument("package")
 @click.argument("words", metavar="[ARGUMENT]... | -- PROGRAM [ARGUMENT]...", nargs=-1, type=click.UNPROCESSED)
 def command(package: str, words: tuple[str, ...], **rest: Any) -> int:
-    """Run a program of PACKAGE, with its arguments, and end with its exit status."""
+    """Run a program of PACKAGE with arguments, and exit with its status."""
     from fpack.cli.shells.command import enter
 
     return enter("run", (package,), words[1:] if words[:1] == ("--",) else ("", *words), rest)

@@ -1,4 +1,4 @@
-"""`fpack search`: packages by name and description, the curated ones first."""
+"""`fpack search`: find packages by name and description, curated ones first."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 OLD = 30  # days
 
 
-class Found(NamedTuple):
-    """A package that was found. target: what the other commands call it."""
+class SearchResult(NamedTuple):
+    """A package that matches. target: its name for the other commands."""
 
     name: str
     version: str
@@ -32,20 +32,20 @@ class Found(NamedTuple):
     epilog="""\b
 Examples:
   fpack search redis
-  fpack search json command line           all of these words, in name or description
+  fpack search json command line           all these words, in name or description
   fpack search -r bookworm postgresql --limit 0
   fpack search redis --json""",
 )
 @click.argument("words", nargs=-1, required=True)
-@click.option("-r", "--release", help="Debian's release: by default the project's, else the newest stable one.")
-@click.option("--limit", type=click.IntRange(0), default=25, show_default=True, help="Show at most so many; 0: all.")
+@click.option("-r", "--release", help="Debian release. Default: the project's, else the newest stable one.")
+@click.option("--limit", type=click.IntRange(0), default=25, show_default=True, help="Show at most this many; 0: all.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
 def command(words: tuple[str, ...], release: str | None, limit: int, as_json: bool, **rest: Any) -> int:
-    """Find packages that have all WORDS in their name or description. Without network, once a release's list is here.
+    """Find packages that have all WORDS in their name or description.
 
-    Curated packages come first; they are images that are made with care. All others are named debian.RELEASE.NAME
-    where something is packed.
+    Curated packages come first. Other packages are named debian.RELEASE.NAME in other commands. The network is
+    needed only until the release's package list is cached.
     """
     from fpack.cli.errors import UsageError
     from fpack.cli.workspace.target import find_project
@@ -53,7 +53,7 @@ def command(words: tuple[str, ...], release: str | None, limit: int, as_json: bo
 
     wanted = [word.lower() for text in words for word in text.split()]
     if not wanted:
-        raise UsageError("There is nothing to search for", hint="name a word, as in: fpack search redis")
+        raise UsageError("There is no word to search for", hint="give a word, as in: fpack search redis")
     with Workspace(shared.options(rest)) as workspace:
         from fpack.cli.workspace.package_lookup import Packages
 
@@ -68,7 +68,7 @@ def command(words: tuple[str, ...], release: str | None, limit: int, as_json: bo
                 "release": packages.release,
                 "arch": packages.arch,
                 "found": len(found),
-                "packages": [each._asdict() for each in shown],
+                "packages": [entry._asdict() for entry in shown],
                 "near": near,
             }
         )
@@ -79,17 +79,17 @@ def command(words: tuple[str, ...], release: str | None, limit: int, as_json: bo
     return 0
 
 
-def _curated(words: Sequence[str]) -> list[Found]:
+def _curated(words: Sequence[str]) -> list[SearchResult]:
     from fpack.builders.debian.search_table import Row, order, rank
-    from fpack.cli.workspace.package_lookup import curated_packages
+    from fpack.cli.workspace.curated import curated_packages
 
-    rows = [Row(each.name, "", "", each.summary) for each in curated_packages()]
+    rows = [Row(entry.name, "", "", entry.summary) for entry in curated_packages()]
     hits = [rank(row, words) for row in rows if all(w in row.name or w in row.description.lower() for w in words)]
-    return [Found(*hit.row, True, hit.row.name) for hit in order(hits, words)]
+    return [SearchResult(*hit.row, True, hit.row.name) for hit in order(hits, words)]
 
 
-def _debian(packages: Packages, words: Sequence[str]) -> list[Found]:
-    """Debian's packages, of each the newest version of all suites."""
+def _debian(packages: Packages, words: Sequence[str]) -> list[SearchResult]:
+    """Return the newest version, of all suites, of each matching Debian package."""
     from fpack.builders.debian.index import Cache
     from fpack.builders.debian.search_table import open_catalog, order, rank
     from fpack.builders.debian.version import version_key
@@ -97,13 +97,13 @@ def _debian(packages: Packages, words: Sequence[str]) -> list[Found]:
 
     cache = Cache(cache_directory() / "debian")
     best: dict[str, Hit] = {}
-    for each in packages.at_hand:
-        for row in open_catalog(cache, each.pin, each.opened.text).find(words):
+    for entry in packages.at_hand:
+        for row in open_catalog(cache, entry.pin, entry.opened.text).find(words):
             old = best.get(row.name)
             if old is None or version_key(old.row.version) < version_key(row.version):
                 best[row.name] = rank(row, words)
     prefix = f"debian.{packages.release}."
-    return [Found(*hit.row, False, prefix + hit.row.name) for hit in order(best.values(), words)]
+    return [SearchResult(*hit.row, False, prefix + hit.row.name) for hit in order(best.values(), words)]
 
 
 def _nothing(words: Sequence[str], near: Sequence[str], release: str) -> None:
@@ -111,36 +111,36 @@ def _nothing(words: Sequence[str], near: Sequence[str], release: str) -> None:
 
     text = " ".join(words)
     raise FpackError(
-        f"Nothing is found for {text!r} in {release}",
-        why="no package has all of it in its name or description",
+        f"No package matches {text!r} in {release}",
+        why="no package has all words in its name or description",
         hint=f"did you mean {' or '.join(near)}?" if near else "try fewer words, or another release with -r",
     )
 
 
-def _print(shown: Sequence[Found], count: int, packages: Packages) -> None:
+def _print(shown: Sequence[SearchResult], count: int, packages: Packages) -> None:
     from fpack.cli.ui.layout import Page, clean, show
     from fpack.cli.ui.render import note
 
     page = Page()
     star = "★" if page.unicode else "*"
     lines = []
-    rows = [[each.name, star if each.curated else each.version, each.description] for each in shown]
-    # The names and versions of a few must not take the room that all need for their descriptions.
+    rows = [[entry.name, star if entry.curated else entry.version, entry.description] for entry in shown]
+    # A few long names and versions must not take the space of the descriptions.
     limits = (page.width * 2 // 5, page.width // 4)
     cut = [[page.fit(clean(row[0]), limits[0]), page.fit(clean(row[1]), limits[1]), clean(row[2])] for row in rows]
-    for each, line in zip(shown, page.table(cut, styles=("bold", "", "dim")), strict=True):
-        lines.append(line.replace(star, page.paint(star, "yellow"), 1) if each.curated else line)
+    for entry, line in zip(shown, page.table(cut, styles=("bold", "", "dim")), strict=True):
+        lines.append(line.replace(star, page.paint(star, "yellow"), 1) if entry.curated else line)
     if page.width:
         lines.append("")
         more = f", and {count - len(shown)} more with --limit 0" if count > len(shown) else ""
         lines.append(page.paint(f"{len(shown)} of {count} found in {packages.release}{more}", "dim"))
-        if any(each.curated for each in shown):
+        if any(entry.curated for entry in shown):
             lines.append(page.paint(f"{star} curated: fpack pack {shown[0].name}", "dim"))
-        first = next((each for each in shown if not each.curated), None)
+        first = next((entry for entry in shown if not entry.curated), None)
         if first is not None:
-            lines.append(page.paint(f"fpack show {clean(first.target)} tells more", "dim"))
+            lines.append(page.paint(f"fpack show {clean(first.target)} shows details", "dim"))
     elif count > len(shown):
-        note(f"{count - len(shown)} more are found; --limit 0 shows all")
+        note(f"{count - len(shown)} more packages match; --limit 0 shows all")
     show(lines)
     if packages.age > OLD:
-        note(f"The list of packages is {int(packages.age)} days old; fpack update gets a new one")
+        note(f"The list of packages is {int(packages.age)} days old; fpack update fetches a new one")

@@ -1,4 +1,4 @@
-"""`fpack show`: what a package, a container or anything else is."""
+"""`fpack show`: show details of a package, a container or a derivation."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ Pairs = list[tuple[str, str | Sequence[str]]]
     "show",
     epilog="""\b
 Examples:
-  fpack show debian.trixie.jq          a package: version, size, what it depends on
-  fpack show debian.trixie.jq --files  and each of its files, once it is unpacked
+  fpack show debian.trixie.jq          a package: version, size, dependencies
+  fpack show debian.trixie.jq --files  and its files, once it is unpacked
   fpack show postgres                  a container: its configuration and packages
   fpack show fpack.fp#app --json""",
 )
 @click.argument("what", required=False)
-@click.option("--files", is_flag=True, help="List a package's files.")
+@click.option("--files", is_flag=True, help="List the package's files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
 def command(what: str | None, files: bool, as_json: bool, **rest: Any) -> int:
-    """Show what WHAT is. Nothing is built, and a package is only looked at, not locked."""
+    """Show details of WHAT. Nothing is built or locked."""
     from fpack.cli.ui.layout import Page, show
     from fpack.cli.workspace.target import parse
     from fpack.cli.workspace.workspace import Workspace
 
     given = shared.options(rest)
-    # What is said of a package does not depend on the lock being fresh.
+    # Details of a package do not depend on a fresh lock.
     looking = parse(what, Path.cwd()).package is not None
     with Workspace(given._replace(frozen=True) if looking else given) as workspace:
         facts = _facts(workspace, workspace.target(what))
@@ -60,6 +60,7 @@ def command(what: str | None, files: bool, as_json: bool, **rest: Any) -> int:
 def _facts(workspace: Workspace, target: Target) -> dict[str, Any]:
     from fpack.cli.errors import UsageError
     from fpack.cli.images import describe as facts
+    from fpack.cli.workspace.containers import container_of
     from fpack.cli.workspace.package_lookup import Packages
 
     if target.package is not None:
@@ -74,14 +75,14 @@ def _facts(workspace: Workspace, target: Target) -> dict[str, Any]:
         release, name = str(workspace.field(value, "release")), str(workspace.field(value, "name"))
         return facts.package(workspace, Packages(workspace, release), name)
     if kind == "container":
-        return facts.container(workspace, workspace.container_of(value, target))
+        return facts.container(workspace, container_of(workspace, value, target))
     raise UsageError(
-        f"{target.text} is neither a package nor a container nor anything that is built",
+        f"{target.text} is not a package, a container or a derivation",
         hint=f"fpack eval {target.text} shows its value",
     )
 
 
-# As text.
+# Rendering as text.
 
 
 def _package(page: Page, facts: Mapping[str, Any], files: bool) -> Iterator[str]:
@@ -105,9 +106,9 @@ def _package(page: Page, facts: Mapping[str, Any], files: bool) -> Iterator[str]
         ("source", source),
         ("homepage", clean(facts["homepage"])),
         ("size", size),
-        ("depends on", [clean(each) for each in [*facts["pre_depends"], *facts["depends"]]] or "nothing"),
-        ("recommends", [clean(each) for each in facts["recommends"]]),
-        ("provides", [clean(each) for each in facts["provides"]]),
+        ("depends on", [clean(entry) for entry in [*facts["pre_depends"], *facts["depends"]]] or "nothing"),
+        ("recommends", [clean(entry) for entry in facts["recommends"]]),
+        ("provides", [clean(entry) for entry in facts["provides"]]),
         ("locked", f"{locked['version']} since {locked['date'][:10]} in {locked['lock']}" if locked else "no"),
         ("newest", facts["newest"] if locked and facts["newest"] not in (None, locked["version"]) else ""),
         ("built", built["path"] if built else ""),
@@ -120,7 +121,7 @@ def _package(page: Page, facts: Mapping[str, Any], files: bool) -> Iterator[str]
         if built:
             yield from _files(page, built["files"])
         else:
-            yield page.paint(f"Its files are known once it is unpacked: fpack pack {facts['target']}", "dim")
+            yield page.paint(f"The files are known once the package is unpacked: fpack pack {facts['target']}", "dim")
 
 
 def _in_suite(facts: Mapping[str, Any]) -> str:
@@ -132,9 +133,9 @@ def _files(page: Page, files: Sequence[Mapping[str, Any]]) -> list[str]:
     from fpack.cli.ui.layout import clean
 
     rows = [
-        ["" if each["target"] else megabytes(each["size"]), clean(each["path"])
-         + (f" -> {clean(each['target'])}" if each["target"] else "")]
-        for each in files
+        ["" if entry["target"] else megabytes(entry["size"]), clean(entry["path"])
+         + (f" -> {clean(entry['target'])}" if entry["target"] else "")]
+        for entry in files
     ]  # fmt: skip
     return page.table(rows, right=(0,))
 
@@ -163,7 +164,7 @@ def _container(page: Page, facts: Mapping[str, Any]) -> Iterator[str]:
         ("made for", f"{facts['arch']}, from {facts['release']}"),
         (
             "closure",
-            {"linked": "linked: what its files load", "depends": "depends: what is declared"}[facts["closure"]],
+            {"linked": "linked: what its files load", "depends": "depends: declared dependencies"}[facts["closure"]],
         ),
     ]
     if built:
@@ -176,9 +177,9 @@ def _container(page: Page, facts: Mapping[str, Any]) -> Iterator[str]:
         pairs.append(("built", "no"))
     yield from page.fields([(name, clean(v) if isinstance(v, str) else [clean(x) for x in v]) for name, v in pairs])
     yield ""
-    more = "" if built or facts["closure"] == "depends" else ", and what their files load"
+    more = "" if built or facts["closure"] == "depends" else ", and packages that their files load"
     yield page.paint(f"{len(packages)} packages{more}", "bold")
-    rows = [[each["name"], megabytes(each["size"]) if built else "", clean(each["version"])] for each in packages]
+    rows = [[entry["name"], megabytes(entry["size"]) if built else "", clean(entry["version"])] for entry in packages]
     yield from page.table(rows, right=(1,))
 
 

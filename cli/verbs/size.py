@@ -1,4 +1,4 @@
-"""`fpack size`: what an image's bytes are made of."""
+"""`fpack size`: show the sizes of an image's layers."""
 
 from __future__ import annotations
 
@@ -22,35 +22,38 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building
 def command(image: str | None, as_json: bool, **rest: Any) -> int:
-    """Show the layers of IMAGE, the largest first: packages, compressed and unpacked bytes."""
+    """Show the layers of IMAGE, largest first: compressed size, unpacked size, packages."""
     from fpack.cli.images import inspect
     from fpack.cli.ui.layout import Page, show
+    from fpack.cli.workspace import containers
     from fpack.cli.workspace.workspace import Workspace
 
     with Workspace(shared.options(rest)) as workspace:
-        container = workspace.container(workspace.target(image))
+        container = containers.container(workspace, workspace.target(image))
         (built,) = workspace.realise([container.image])
         layers = inspect.read_layers(workspace.store.disk(built))
         workspace.finish()
-    layers.sort(key=lambda each: (-each.size, each.packages))
-    size, unpacked = sum(each.size for each in layers), sum(each.unpacked for each in layers)
+    layers.sort(key=lambda entry: (-entry.size, entry.packages))
+    size, unpacked = sum(entry.size for entry in layers), sum(entry.unpacked for entry in layers)
     if as_json:
         shared.print_json(
             {
-                "layers": [each._asdict() for each in layers],
+                "layers": [entry._asdict() for entry in layers],
                 "size_compressed": size,
                 "size_unpacked": unpacked,
             }
         )
         return 0
     page = Page()
-    # A bar says the share at a glance; a program that reads a pipe has no use for it.
+    # Bars are for people only: a pipe gets none.
     bars = bool(page.width)
     rows = [["compressed", "unpacked", "share", *([""] if bars else []), "what"]]
-    for each in layers:
-        share = each.size / size if size else 0.0
-        bar = [page.bar(each.size / layers[0].size, BAR)] if bars and layers[0].size else [""] * bars
-        rows.append([megabytes(each.size), megabytes(each.unpacked), f"{100 * share:.1f} %", *bar, _what(each, page)])
+    for entry in layers:
+        share = entry.size / size if size else 0.0
+        bar = [page.bar(entry.size / layers[0].size, BAR)] if bars and layers[0].size else [""] * bars
+        rows.append(
+            [megabytes(entry.size), megabytes(entry.unpacked), f"{100 * share:.1f} %", *bar, _what(entry, page)]
+        )
     rows.append([megabytes(size), megabytes(unpacked), "", *([""] * bars), f"total, {len(layers)} layers"])
     styles = ["", "", "", "blue", ""] if bars else []
     lines = page.table(rows, right=(0, 1, 2), styles=styles)
@@ -59,7 +62,7 @@ def command(image: str | None, as_json: bool, **rest: Any) -> int:
 
 
 def _what(layer: Any, page: Any) -> str:
-    """What a layer holds: its packages, all of them where nothing limits a line's length."""
+    """Return the packages of a layer, all of them if lines may have any length."""
     from fpack.cli.ui.layout import clean
 
     names = [clean(name) for name in layer.packages]

@@ -1,4 +1,4 @@
-"""`fpack trust`: say which directories the hook may enter."""
+"""`fpack trust`: allow the hook to enter a directory's shell."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     "trust",
     epilog="""\b
 Examples:
-  fpack trust                  the project that is here
-  fpack trust ../app           another one
-  fpack trust --list           show which directories are trusted""",
+  fpack trust                  the project here
+  fpack trust ../app           another project
+  fpack trust --list           list the trusted directories""",
 )
 @click.argument("folder", required=False, metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--list", "listing", is_flag=True, help="Change nothing; show the directories that are trusted.")
+@click.option("--list", "listing", is_flag=True, help="List the trusted directories; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(folder: Path | None, listing: bool, as_json: bool) -> int:
-    """Let the hook enter the shell of DIR, by default of the project that is here.
+    """Allow the hook to enter the shell of DIR, by default of the project here.
 
-    The directory is trusted with all that becomes of it: fpack untrust it before you look at a stranger's branch there.
+    Trust covers later changes of the directory too: use fpack untrust before you check out a stranger's branch there.
     """
     from fpack.cli.errors import UsageError
     from fpack.cli.options import print_json
@@ -35,27 +35,27 @@ def command(folder: Path | None, listing: bool, as_json: bool) -> int:
 
     if listing:
         if folder is not None:
-            raise UsageError("--list shows all directories", hint="leave the directory out")
+            raise UsageError("--list takes no directory", hint="leave the directory out")
         found = list(trust.all_trusted())
         if as_json:
             print_json({"trusted": found})
         else:
             print("\n".join(map(printable, found)) or "No directory is trusted.")
         return 0
-    place = directory(folder)
-    refusal = trust.refusal(place)
+    path = directory(folder)
+    refusal = trust.refusal(path)
     if refusal:
-        raise _refused(place, refusal)
-    trust.note(place)
+        raise _refused(path, refusal)
+    trust.note(path)
     if as_json:
-        print_json({"directory": place, "trusted": True})
+        print_json({"directory": path, "trusted": True})
     else:
-        print(f"{printable(place)} is trusted: the hook enters its shell")
+        print(f"{printable(path)} is trusted: the hook enters its shell")
     return 0
 
 
 def directory(folder: Path | None) -> str:
-    """The directory that is meant, as it is called; UsageError where there is no project."""
+    """Return the real path of the named directory, or of the project here. Raise UsageError if there is no project."""
     from fpack.cli.errors import UsageError
     from fpack.cli.paths import PROJECT_FILE
     from fpack.cli.workspace.target import find_project
@@ -68,12 +68,12 @@ def directory(folder: Path | None) -> str:
     return os.path.realpath(project)
 
 
-def _refused(place: str, refusal: str) -> UsageError:
+def _refused(path: str, refusal: str) -> UsageError:
     from fpack.cli.errors import UsageError
 
     return UsageError(
         "This directory cannot be trusted",
-        where=place,
+        where=path,
         why=refusal,
         hint="only you, or root, may own a project that changes what your programs are",
     )

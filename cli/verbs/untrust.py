@@ -1,4 +1,4 @@
-"""`fpack untrust`: have the hook enter a directory no more."""
+"""`fpack untrust`: forbid the hook to enter a directory's shell."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import click
     "untrust",
     epilog="""\b
 Examples:
-  fpack untrust                the project that is here
-  fpack untrust ../app         another one, also one that is gone""",
+  fpack untrust                the project here
+  fpack untrust ../app         another project, even if it no longer exists""",
 )
 @click.argument("folder", required=False, metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(folder: Path | None, as_json: bool) -> int:
-    """Keep the hook from entering the shell of DIR, by default of the project that is here.
+    """Forbid the hook to enter the shell of DIR, by default of the project here.
 
-    A shell of yours that is in it now has its programs until it leaves it. fpack shell in it trusts it again.
+    A shell that is in the directory now keeps its programs until it leaves. fpack shell trusts the directory again.
     """
     from fpack.cli.options import print_json
     from fpack.cli.shells.activation import trust
@@ -27,10 +27,10 @@ def command(folder: Path | None, as_json: bool) -> int:
 
     from .trust import directory
 
-    place = directory(folder)
-    was = trust.forget(place)
+    path = directory(folder)
+    was = trust.forget(path)
     if as_json:
-        print_json({"directory": place, "trusted": False, "was": was})
+        print_json({"directory": path, "trusted": False, "was": was})
     else:
-        print(f"{printable(place)} {'is trusted no more' if was else 'was not trusted'}")
+        print(f"{printable(path)} {'is no longer trusted' if was else 'was not trusted'}")
     return 0

@@ -1,4 +1,4 @@
-"""`fpack verify`: check that an image holds exactly what a manifest says, and how much of it is Debian's."""
+"""`fpack verify`: check that an image holds exactly what a manifest says, and which files are Debian's."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ DIFFERS, UNCHECKED = 1, 6  # exit statuses
     epilog="""\b
 Examples:
   fpack verify postgres.tar --manifest trusted.json     against a manifest that you trust
-  fpack verify postgres.tar                             against the one that it carries, which proves less
+  fpack verify postgres.tar                             against its own manifest, which proves less
   fpack verify postgres.tar --strict --allow-other 5    all but 5 files must be Debian's
-  fpack verify postgres.tar --rebuild                   and build it again from the manifest alone
+  fpack verify postgres.tar --rebuild                   also build it again from the manifest
   fpack verify layout/ --json
 
 \b
 The exit status is
-  0  if all was checked and nothing differs;
-  1  if the image differs, cannot be read, or has other files than --strict allows;
+  0  if everything was checked and nothing differs;
+  1  if the image differs, cannot be read, or has more files from elsewhere than --strict allows;
   6  if nothing differs, but something could not be checked.""",
 )
 @click.argument("image", type=click.Path(path_type=Path))
@@ -46,19 +46,19 @@ The exit status is
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A manifest that you trust, in either form; once for each platform.",
+    help="A manifest that you trust, in either format; repeat it for each platform.",
 )
 @click.option("--rebuild", is_flag=True, help="Build the image again, in an empty store, and compare.")
-@click.option("--strict", is_flag=True, help="Fail if anything is from elsewhere than Debian's signed archive.")
+@click.option("--strict", is_flag=True, help="Fail if anything does not come from Debian's signed archive.")
 @click.option(
     "--allow-other",
     type=click.IntRange(0),
     metavar="N",
-    help="With --strict: exactly N entries may be from elsewhere.",
+    help="With --strict: exactly N entries must be from elsewhere.",
 )
-@click.option("--offline", is_flag=True, help="Fetch nothing that is not on this machine to compare with.")
-@click.option("--mirror", metavar="URL", help="Take Debian's files from here first.")
-@click.option("-j", "--jobs", type=click.IntRange(0, 512), default=0, help="Builds at once; 0: one a core.")
+@click.option("--offline", is_flag=True, help="Compare only with files on this machine; fetch nothing.")
+@click.option("--mirror", metavar="URL", help="Try this mirror of Debian first.")
+@click.option("-j", "--jobs", type=click.IntRange(0, 512), default=0, help="Parallel builds; 0: one per core.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every difference and every step.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -74,7 +74,7 @@ def command(
 ) -> int:
     """Check that IMAGE, a tar or an OCI layout, holds what a manifest says and nothing else.
 
-    What no package of Debian's signed archive ships is listed: files from elsewhere.
+    Files that no package of Debian's signed archive ships are listed as files from elsewhere.
     """
     import tempfile
 
@@ -84,9 +84,12 @@ def command(
     from fpack.cli.paths import cache_directory
     from fpack.cli.workspace.workspace import Workspace
 
-    with Workspace(shared.Options(verbose=verbose, **rest)) as workspace, tempfile.TemporaryDirectory() as folder:
+    with (
+        Workspace(shared.SharedOptions(verbose=verbose, **rest)) as workspace,
+        tempfile.TemporaryDirectory() as directory,
+    ):
         known = workspace.has_store
-        remote = None if offline else _remote(workspace, Path(folder))
+        remote = None if offline else _remote(workspace, Path(directory))
         hand = AtHand(workspace.store if known else None, cache_directory() / "debian", remote=remote)
         outcome = verify(image, manifests, all_beside(image.absolute()), hand)
         for part in outcome.images if rebuild else ():
@@ -101,8 +104,8 @@ def command(
     return status
 
 
-def _remote(workspace: Workspace, folder: Path) -> Remote:
-    """Make the access to Debian's archive for what is not on this machine."""
+def _remote(workspace: Workspace, directory: Path) -> Remote:
+    """Return the access to Debian's archive for files that are not on this machine."""
     import sys
 
     from fpack.builders.net.http import Http
@@ -115,13 +118,13 @@ def _remote(workspace: Workspace, folder: Path) -> Remote:
             sys.stderr.write(_plain(f"fetch {what}") + "\n")
         elif not said:
             said.append(what)
-            sys.stderr.write("Fetching from Debian's archive what is not here to compare with\n")
+            sys.stderr.write("Fetching from Debian's archive the files to compare with\n")
 
-    return Remote(workspace.mirrors, Http(), folder, say)
+    return Remote(workspace.mirrors, Http(), directory, say)
 
 
 def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> None:
-    """Build again in a store that is deleted afterwards."""
+    """Build the image again in a store that is deleted afterwards."""
     from collections import ChainMap
     from typing import cast
 
@@ -133,23 +136,26 @@ def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> 
     from fpack.cli.ui.progress import reporter
     from fpack.store.files.remove import remove_tree
 
-    # Old files are in the snapshot archive, by the dates that the manifest's own lock has.
+    # The snapshot archive has old files, by the dates in the manifest's lock.
     dates = {(pin.archive, pin.file): pin.date for pin in part.head.lock.packages}
     workspace.mirrors.dated = lambda archive, path: dates.get((archive, path))
-    fetch = Fetch(Http(), workspace.origins, lambda url: "name a mirror that still has it with --mirror")
+    fetch = Fetch(Http(), workspace.origins, lambda url: "use --mirror to name a mirror that still has it")
     builders = ChainMap({"fetch": fetch}, cast(Any, workspace.builders))
-    folder = workspace.store.session.fresh()
+    directory = workspace.store.session.fresh()
     shown = reporter(workspace.options.verbose)
     try:
-        image = rebuild(part.reader(), folder, builders, Source, hand, shown, assemble, workspace.jobs)
+        image = rebuild(part.reader(), directory, builders, Source, hand, shown, assemble, workspace.jobs)
         compare(part.head, image, report)
     finally:
         shown.close()
-        remove_tree(folder)
+        remove_tree(directory)
 
 
 def _show(image: Path, outcome: Outcome, refused: int | None, rebuilt: bool, verbose: bool) -> None:
-    """Print the result for people. refused: how many entries from elsewhere were allowed, if that is not kept."""
+    """Print the result as text.
+
+    refused: the allowed number of entries from elsewhere if it was exceeded, else None.
+    """
     import sys
 
     from fpack.cli.ui.render import colored
@@ -164,22 +170,20 @@ def _show(image: Path, outcome: Outcome, refused: int | None, rebuilt: bool, ver
         lines.append(_plain(f"  {finding.kind}: {finding.where}: {finding.what}{layer}"))
     hidden = len(report.findings) + report.more - limit
     if hidden > 0:
-        lines.append(f"  and {hidden} differences more")
+        lines.append(f"  and {hidden} more differences")
     if not report.differs:
         for part in outcome.images:
             lines += _proof(part, part.platform if len(outcome.images) > 1 else "", verbose)
         if not outcome.given:
-            lines.append("  whoever can change the image can change that manifest: --manifest names one that you trust")
+            lines.append("  whoever can change the image can change this manifest: --manifest names one that you trust")
         if outcome.artifacts:
-            lines.append(
-                _plain(f"  of other documents that it carries, this says nothing: {', '.join(outcome.artifacts)}")
-            )
+            lines.append(_plain(f"  other documents in it were not checked: {', '.join(outcome.artifacts)}"))
         if rebuilt:
-            lines.append("  built again from the manifest, it is the same")
+            lines.append("  a rebuild from the manifest gives the same image")
     notes = report.notes if verbose else report.notes[:MAX_NOTES]
     lines += [_plain(f"  not checked: {note}") for note in notes]
     if len(report.notes) > len(notes):
-        lines.append(f"  not checked: {len(report.notes) - len(notes)} things more (-v shows them)")
+        lines.append(f"  not checked: {len(report.notes) - len(notes)} more (-v shows them)")
     print("\n".join(lines))
 
 
@@ -191,7 +195,7 @@ def _verdict(outcome: Outcome, refused: int | None, color: bool) -> str:
         more = f", and {refused} are allowed" if refused else ""
         return paint(f"REFUSED: {outcome.others} entries are from elsewhere{more}", "red", color)
     if outcome.report.notes:
-        return paint("NOT CHECKED, or not all of it", "yellow", color)
+        return paint("NOT FULLY CHECKED", "yellow", color)
     return paint("proven", "green", color) if outcome.given else paint("self-consistent", "green", color)
 
 
@@ -206,10 +210,10 @@ def _proof(part: Part, platform: str, verbose: bool) -> list[str]:
         f"as {origin} says",
     )
     if packages:
-        by = {how: sum(1 for each in packages if each.compared == how) for how in ("deb", "payload", "")}
+        by = {how: sum(1 for entry in packages if entry.compared == how) for how in ("deb", "payload", "")}
         words = {"deb": "with their .deb files", "payload": "with their payloads in the store"}
         parts = [f"{count} compared {words[how]}" for how, count in by.items() if count and how]
-        signed = sum(1 for each in packages if each.signed)
+        signed = sum(1 for entry in packages if entry.signed)
         parts.append(f"{signed} in a signed index of Debian's")
         lines.append(f"  {len(packages)} Debian packages: {', '.join(parts)}")
     lines += _signatures(part)
@@ -219,12 +223,12 @@ def _proof(part: Part, platform: str, verbose: bool) -> list[str]:
 
 
 def _others(part: Part, verbose: bool) -> list[str]:
-    """List what is from elsewhere, by name."""
+    """List the entries from elsewhere."""
     from itertools import islice
 
     others = part.others
     if not len(others):
-        return ["  nothing is from elsewhere"]
+        return ["  no entry is from elsewhere"]
     shown = list(others if verbose else islice(others, MAX_OTHERS))
     lines = [f"  {len(others)} {'entry is' if len(others) == 1 else 'entries are'} from elsewhere:"]
     lines += [f"    {other.line()}" for other in shown]
@@ -234,12 +238,12 @@ def _others(part: Part, verbose: bool) -> list[str]:
 
 
 def _configuration(part: Part) -> list[str]:
-    """List what a container does, which no archive vouches for."""
+    """List the configuration of a container, which no archive signs."""
     import json
 
     from fpack.builders.verify.documents import settings
 
-    lines = ["  no archive vouches for its configuration, which is its author's:"]
+    lines = ["  configuration, which the image's author chose and no archive signs:"]
     found = settings(part.head.image.configuration)
     for name, value in {"User": "root", **found}.items():
         text = json.dumps(value, ensure_ascii=False)
@@ -248,19 +252,19 @@ def _configuration(part: Part) -> list[str]:
 
 
 def _signatures(part: Part) -> list[str]:
-    """Say when Debian signed the releases that were used, and which of the keys may not sign any more."""
+    """List when Debian signed the releases that were used, and which keys have become invalid since."""
     from fpack.builders.debian.suites import show_date
 
     if not part.signed:
         return []
-    dates = [f"{suite} on {show_date(each.made)[:10]}" for suite, each in sorted(part.signed.items())]
+    dates = [f"{suite} on {show_date(entry.made)[:10]}" for suite, entry in sorted(part.signed.items())]
     lines = [f"  Debian signed {', '.join(dates)}"]
-    for suite, each in sorted(part.signed.items()):
-        if each.trouble:
-            lines.append(f"  {suite}: the key {each.key} was valid then; since then it {each.trouble}")
+    for suite, entry in sorted(part.signed.items()):
+        if entry.trouble:
+            lines.append(f"  {suite}: the key {entry.key} was valid then; since then it {entry.trouble}")
     return lines
 
 
 def _plain(text: str) -> str:
-    """Make what stands in an image's names harmless to a terminal."""
+    """Replace control characters in names from an image, which a terminal would interpret."""
     return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,4 +1,4 @@
-"""`fpack why`: the chain of files and sonames that brought something into an image."""
+"""`fpack why`: show the chain of files and sonames that brought a package into an image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from fpack.cli import options as shared
 
 if TYPE_CHECKING:
-    from fpack.cli.images.inspect import Slice
+    from fpack.cli.images.inspect import ImageSlice
     from fpack.cli.ui.layout import Branch
 
 
@@ -27,57 +27,58 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building
 def command(image: str, thing: str | None, as_json: bool, **rest: Any) -> int:
-    """Show why THING, a package or a file, is in IMAGE; without THING, why everything is."""
+    """Show why THING, a package or a file, is in IMAGE; without THING, show it for every package."""
     from fpack.cli.images import inspect
     from fpack.cli.ui.layout import Page, show, tree
+    from fpack.cli.workspace import containers
     from fpack.cli.workspace.workspace import Workspace
 
     with Workspace(shared.options(rest)) as workspace:
-        container = workspace.container(workspace.target(image))
+        container = containers.container(workspace, workspace.target(image))
         (root,) = workspace.realise([container.root])
         slices = inspect.read_slices(workspace.store.disk(root))
-        disk = {each.path: workspace.store.disk(each.path) for each in slices}
+        disk = {entry.path: workspace.store.disk(entry.path) for entry in slices}
         found = inspect.find(slices, thing, disk) if thing else None
-        names = [found.package] if found else [each.package for each in slices]
+        names = [found.package] if found else [entry.package for entry in slices]
         chains = {name: inspect.chain(slices, name) for name in names}
         workspace.finish()
     if as_json:
-        shared.print_json({name: [each._asdict() for each in links] for name, links in chains.items()})
+        shared.print_json({name: [entry._asdict() for entry in links] for name, links in chains.items()})
         return 0
     branches = _chain(chains[found.package], found.file) if found else _all(slices)
     show(tree(Page(), branches))
     return 0
 
 
-def _chain(links: Sequence[Slice], file: str) -> list[Branch]:
-    """One branch down to a package, and to the file in it that was asked about, if it was one."""
+def _chain(links: Sequence[ImageSlice], file: str) -> list[Branch]:
+    """Return one branch down to a package, and to the named file in it, if any."""
     from fpack.cli.ui.layout import Branch
 
     below = [Branch(f"/{file}")] if file else []
-    for each in reversed(links):
-        below = [_branch(each, below)]
+    for entry in reversed(links):
+        below = [_branch(entry, below)]
     return below
 
 
-def _all(slices: Sequence[Slice]) -> list[Branch]:
-    """Every package below the one that brought it in."""
-    children: dict[str | None, list[Slice]] = {}
-    for each in slices:
-        children.setdefault(each.by, []).append(each)
+def _all(slices: Sequence[ImageSlice]) -> list[Branch]:
+    """Return every package below the package that brought it in."""
+    children: dict[str | None, list[ImageSlice]] = {}
+    for entry in slices:
+        children.setdefault(entry.by, []).append(entry)
     made: dict[str, Branch] = {}
-    # From the leaves up, without recursion: a chain may be as long as there are packages.
+    # From the leaves up, without recursion: a chain may be as long as the number of packages.
     order, todo = [], list(children.get(None, []))
     while todo:
-        each = todo.pop()
-        order.append(each)
-        todo += children.get(each.package, [])
-    for each in reversed(order):
-        made[each.package] = _branch(each, [made[child.package] for child in children.get(each.package, [])])
-    return [made[each.package] for each in children.get(None, [])]
+        entry = todo.pop()
+        order.append(entry)
+        todo += children.get(entry.package, [])
+    for entry in reversed(order):
+        made[entry.package] = _branch(entry, [made[child.package] for child in children.get(entry.package, [])])
+    return [made[entry.package] for entry in children.get(None, [])]
 
 
-def _branch(each: Slice, below: Sequence[Branch]) -> Branch:
+def _branch(entry: ImageSlice, below: Sequence[Branch]) -> Branch:
     from fpack.cli.images.inspect import reason_text
     from fpack.cli.ui.layout import Branch, clean
 
-    return Branch(each.package, each.version, clean(reason_text(each)), below)
+    return Branch(entry.package, entry.version, clean(reason_text(entry)), below)

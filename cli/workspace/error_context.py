@@ -1,4 +1,4 @@
-"""Where a command was led: an error that lies in a file of the library names what of the user's file was wanted."""
+"""Add the user's own definition to errors raised inside the standard library."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _LIBRARY = "fpack/"
 
 
 @contextmanager
-def asked_for(target: Target) -> Iterator[None]:
-    """Add to an error of the library, which nothing of the user's leads to, the field that the command named."""
+def naming_definition(target: Target) -> Iterator[None]:
+    """Add the definition that the command named to an error in the library that no call of the user leads to."""
     try:
         yield
     except Exception as error:
@@ -33,7 +33,7 @@ def asked_for(target: Target) -> Iterator[None]:
 
 
 def _field(file: Path, name: str) -> tuple[Call, ...]:
-    """The place at which a file defines a name."""
+    """Return the location at which a file defines a name."""
     from fpack.cli.ui.render import short
     from fpack.lang.spans import Call, at_span
     from fpack.lang.syntax.parser import parse

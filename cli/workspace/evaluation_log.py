@@ -1,6 +1,6 @@
-"""Record what an evaluation reads, and tell whether any of it has changed since.
+"""Record the files that an evaluation reads, and check whether any of them has changed since.
 
-Files of the project are known by their content, directories by when they changed.
+Files of the project are identified by content, directories by their timestamps.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from fpack.store.files.owners import find_above
 from fpack.store.root import default_directory
 
 DAY = 86400
-# A file that changed again so soon after it was read may look the same.
+# A file that is written twice within this time may keep its timestamp.
 _TICK = 100_000_000  # ns
 
 
 Signature = tuple[int, ...]
 
 
-class Read(NamedTuple):
-    """What an evaluation read. files: (path, signature, digest); directories: (path, signature). expires: seconds."""
+class EvaluationInputs(NamedTuple):
+    """The files that an evaluation read.
+
+    files: (path, signature, digest). directories: (path, signature). recorded: time of the recording in ns. expires:
+    time in seconds after which the evaluation is repeated, or 0.
+    """
 
     files: tuple[tuple[str, Signature, bytes], ...]
     directories: tuple[tuple[str, Signature], ...]
@@ -35,28 +39,28 @@ class Read(NamedTuple):
 
 
 def plain(value: Any) -> Any:
-    """Tuples and dictionaries in place of their named kinds: marshal knows no others."""
+    """Convert named tuples and mappings to plain ones, the only ones that marshal supports."""
     if isinstance(value, tuple):
-        return tuple(plain(each) for each in value)
+        return tuple(plain(entry) for entry in value)
     if isinstance(value, Mapping):
         return dict(value)
     return value
 
 
-def signature(place: str) -> Signature:
-    """What changes when a file or a directory does: size, times, number. Empty if it is not there."""
+def signature(path: str) -> Signature:
+    """Return size, timestamps, inode and mode of a file or directory; empty if it does not exist."""
     try:
-        status = os.stat(place)
+        status = os.stat(path)
     except OSError:
         return ()
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode)
 
 
-def digest_of(place: str) -> bytes:
-    """The digest of a file's content; empty if it cannot be read."""
+def digest_of(path: str) -> bytes:
+    """Return the digest of a file's content; empty if it cannot be read."""
     try:
         hasher = blake3()
-        with open(place, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0) as file:
             while chunk := file.read(1 << 20):
                 hasher.update(chunk)
         return hasher.digest()
@@ -64,8 +68,8 @@ def digest_of(place: str) -> bytes:
         return b""
 
 
-def unchanged(read: Read, now: float) -> bool:
-    """Whether all that an evaluation read is as it was. now: seconds."""
+def unchanged(read: EvaluationInputs, now: float) -> bool:
+    """Return whether everything that an evaluation read is unchanged. now: seconds."""
     if read.expires and not read.recorded / 1e9 <= now < read.expires:
         return False
     for path, before in read.directories:
@@ -74,14 +78,14 @@ def unchanged(read: Read, now: float) -> bool:
     for path, before, digest in read.files:
         found = signature(path)
         settled = bool(found) and found[2] < read.recorded - _TICK
-        # Sources differ by their modes, too.
+        # The mode of a file is part of a source.
         if (found != before or not settled) and (found[4:] != before[4:] or digest_of(path) != digest):
             return False
     return True
 
 
 class Recorder:
-    """Notes which files and directories Python code opens while it is on, by the interpreter's own audit events."""
+    """A recorder of the files and directories that Python code opens, by the interpreter's audit events."""
 
     def __init__(self) -> None:
         self._files: set[str] = set()
@@ -92,17 +96,17 @@ class Recorder:
     def __enter__(self) -> Recorder:
         self._on = True
         self._begun = time.time_ns()
-        sys.addaudithook(self._heard)
+        sys.addaudithook(self._on_event)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
-        """Note nothing more."""
-        self._on = False  # a hook cannot be taken away
+        """Stop recording."""
+        self._on = False  # an audit hook cannot be removed
 
-    def _heard(self, event: str, args: tuple[Any, ...]) -> None:
+    def _on_event(self, event: str, args: tuple[Any, ...]) -> None:
         if not self._on:
             return
         if event == "open":
@@ -110,17 +114,17 @@ class Recorder:
         elif event in ("os.scandir", "os.listdir"):
             self._note(self._directories, args[0])
 
-    def _note(self, where: set[str], place: Any) -> None:
-        if isinstance(place, (str, bytes, os.PathLike)):
-            where.add(os.path.abspath(os.fsdecode(place)))
+    def _note(self, where: set[str], path: Any) -> None:
+        if isinstance(path, (str, bytes, os.PathLike)):
+            where.add(os.path.abspath(os.fsdecode(path)))
 
-    def read(self, folders: Iterable[str], also: Iterable[str], expires: float = 0) -> Read:
-        """What was read below `folders`, and the files `also`, which may not be there."""
-        inside = tuple(f"{folder.rstrip('/')}/" for folder in folders)
-        tops = tuple(folder.rstrip("/") for folder in folders)
+    def read(self, folders: Iterable[str], also: Iterable[str], expires: float = 0) -> EvaluationInputs:
+        """Return what was read below `folders`, and the files `also`, which may not exist."""
+        inside = tuple(f"{directory.rstrip('/')}/" for directory in folders)
+        tops = tuple(directory.rstrip("/") for directory in folders)
         files = {p for p in self._files if p.startswith(inside) and os.path.isfile(p)}
         directories = {p for p in self._directories if p.startswith(inside) or p in tops}
-        return Read(
+        return EvaluationInputs(
             tuple((p, signature(p), digest_of(p)) for p in sorted(files | set(also))),
             tuple((p, signature(p)) for p in sorted(directories)),
             self._begun,
@@ -129,19 +133,19 @@ class Recorder:
 
 
 def question(form: str, what: Sequence[str], lock: str | None, *more: str) -> str:
-    """Return a name for what is asked for: all from which its meaning comes, but the content of files.
+    """Return a name for a request: a digest of everything that determines its answer, except the content of files.
 
-    form: of the answer. what: targets, as the user wrote them. more: options that change the answer.
+    form: version of the answer's format. what: targets, as the user wrote them. more: options that change the answer.
     """
     cwd = os.getcwd()
-    # A file is named from the working directory, and an attribute by the project.
+    # A file name is relative to the working directory; a bare name refers to the project.
     is_file = any("#" in text or "/" in text or text.endswith(".fp") or text in (".", "..") for text in what)
     parts = (
         default_directory(),
         find_above(cwd, PROJECT_FILE) or "",
         cwd if is_file else "",
         os.path.abspath(lock) if lock else "",
-        # A user's own lock is in the state directory.
+        # The user's lock is in the state directory.
         os.environ.get("XDG_STATE_HOME", ""),
         os.environ.get("HOME", ""),
         *more,

@@ -1,4 +1,4 @@
-"""Check files against what they may import: the standard library and the curated packages."""
+"""Check files of the language against the standard library and the curated packages."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
 
 
 def library() -> Library:
-    """What files may import: the standard library and the curated packages."""
+    """Return the files that can be imported: the standard library and the curated packages."""
     from fpack.cli.paths import cache_directory
-    from fpack.cli.workspace.workspace import curated
+    from fpack.cli.workspace.curated import curated
     from fpack.lang.diagnostics.checker import library_of
 
-    places = list(curated().values())
-    return library_of([places[0].parent] if places else [], cache_directory() / "modules")
+    paths = list(curated().values())
+    return library_of([paths[0].parent] if paths else [], cache_directory() / "modules")
 
 
-def check_file(place: Path, known: Library, limits: Limits) -> list[Diagnostic]:
-    """What is wrong with one file; that it cannot be read, or takes too much, is a finding of its own."""
+def check_file(path: Path, known: Library, limits: Limits) -> list[Diagnostic]:
+    """Return the findings of one file. An unreadable file and an exceeded limit are findings, too."""
     from fpack.cli.workspace import source_files
     from fpack.lang.diagnostics.checker import Diagnostic, check, directory_of
     from fpack.lang.errors import EvalError, Fault
     from fpack.lang.runtime import deep_stack
 
     try:
-        source = source_files.source(source_files.read(place), source_files.shown(place))
+        source = source_files.source(source_files.read(path), source_files.shown(path))
     except EvalError as error:
         return [Diagnostic("syntax", error)]
-    directory = directory_of(place)
+    directory = directory_of(path)
     source.library = any(directory == d or directory.startswith(d + "/") for d in known.directories)
 
     def work() -> list[Diagnostic]:

@@ -1,17 +1,15 @@
-"""Debian's packages to look at, not to use: from the cache where it has them, and nothing is locked by it."""
+"""Look up Debian packages without locking them, from the cache if possible."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fpack.cli.paths import cache_directory
 from fpack.store.errors import FpackError
 
-from .workspace import Workspace, curated
+from .workspace import Workspace
 
 if TYPE_CHECKING:
     from fpack.builders.debian.local_indexes import AtHand
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Packages:
-    """The packages of one release, as a workspace's lock pins them, or as the cache or the archive has them."""
+    """The packages of one release, as the workspace's lock pins them, or as the cache or the archive has them."""
 
     def __init__(self, workspace: Workspace, release: str | None = None) -> None:
         from fpack.builders.debian.package_source import NoSuchRelease
@@ -38,11 +36,11 @@ class Packages:
 
     @cached_property
     def lock(self) -> Lock:
-        """The lock's content, as it is on disk."""
+        """The content of the lock on disk."""
         return self._workspace.read_lock()
 
     def _default(self) -> str:
-        """The project's release where it has one, else the newest stable one."""
+        """Return the project's release, or the newest stable one."""
         from fpack.builders.debian.suites import STABLE
 
         releases = self.lock.releases()
@@ -50,7 +48,7 @@ class Packages:
 
     @cached_property
     def at_hand(self) -> list[AtHand]:
-        """The release's indexes."""
+        """The indexes of the release."""
         from fpack.builders.debian.index import Cache
         from fpack.builders.debian.local_indexes import at_hand
 
@@ -59,13 +57,13 @@ class Packages:
 
     @cached_property
     def universe(self) -> Merged:
-        """The packages, those that are locked before newer ones."""
+        """The packages; locked versions precede newer ones."""
         from fpack.builders.debian.merged_index import Merged
 
-        return Merged([each.opened for each in self.at_hand], self.lock.pins(self.release, self.arch))
+        return Merged([entry.opened for entry in self.at_hand], self.lock.pins(self.release, self.arch))
 
     def absent(self, name: str) -> FpackError:
-        """The error that there is no package of this name, with the releases that have it, or the nearest names."""
+        """Return the error for a missing package, with the releases that have it, or with similar names."""
         from fpack.builders.debian.index import Cache
         from fpack.builders.debian.package_source import NoSuchPackage
         from fpack.builders.debian.suggestions import elsewhere, hint
@@ -79,8 +77,8 @@ class Packages:
 
     @property
     def age(self) -> float:
-        """How old the newest of the indexes is, in days."""
-        return (time.time() - max(each.date for each in self.at_hand)) / 86400
+        """The age of the newest index, in days."""
+        return (time.time() - max(entry.date for entry in self.at_hand)) / 86400
 
     def _archive(self) -> Archive:
         from fpack.builders.debian.repository import Archive
@@ -97,31 +95,3 @@ class Packages:
             accept_expired=self._workspace.options.accept_expired or ACCEPT_EXPIRED.find(),
             max_age=MAX_INDEX_AGE.find(self._workspace.options.max_index_age),
         )
-
-
-class Curated(NamedTuple):
-    """A curated package: its name, and what its file says of it at the top."""
-
-    name: str
-    summary: str
-
-
-def curated_packages() -> list[Curated]:
-    """The curated packages, sorted."""
-    places: Mapping[str, Path] = curated()
-    return [Curated(name, _summary(place)) for name, place in sorted(places.items())]
-
-
-def _summary(place: Path) -> str:
-    """The first sentence of the comment that a file begins with."""
-    words: list[str] = []
-    try:
-        with place.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                text = line.removeprefix("#").strip()
-                if not line.startswith("#") or not text:
-                    break
-                words.append(text)
-    except OSError as error:
-        raise FpackError("A curated package cannot be read", where=str(place), why=error.strerror or "") from None
-    return " ".join(words).partition(". ")[0].removesuffix(".")

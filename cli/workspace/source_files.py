@@ -1,4 +1,4 @@
-"""Files of the language as the verbs that look at texts take them: found below directories, and read."""
+"""Find and read files of the language, for the verbs that work on source text."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from fpack.cli.errors import UsageError
 from fpack.lang.syntax.source import Source, normal, read_text
 
 
-def find(places: Sequence[Path]) -> Iterator[Path]:
-    """The files that are named, and those below the directories that are; hidden ones and links only if named."""
+def find(paths: Sequence[Path]) -> Iterator[Path]:
+    """Yield the named files, and the .fp files below the named directories.
+
+    Hidden files and symlinks are skipped unless they are named.
+    """
     seen: set[str] = set()
-    for place in places:
+    for place in paths:
         if place.is_dir():
             found = list(_below(place))
         elif place.exists():
@@ -27,26 +30,26 @@ def find(places: Sequence[Path]) -> Iterator[Path]:
                 yield path
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for at, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+def _below(directory: Path) -> Iterator[Path]:
+    for at, directories, names in os.walk(directory):
+        directories[:] = sorted(name for name in directories if not name.startswith("."))
         for name in sorted(names):
             path = Path(at, name)
             if name.endswith(".fp") and not name.startswith(".") and not path.is_symlink() and path.is_file():
                 yield path
 
 
-def read(place: Path) -> str:
-    """A file's text, as it is. Fault or EvalError for what is none."""
-    return read_text(place, shown(place))
+def read(path: Path) -> str:
+    """Read a file's text unchanged. Raise Fault or EvalError if it is not valid text."""
+    return read_text(path, shown(path))
 
 
 def source(text: str, name: str) -> Source:
-    """A text as the evaluator takes it: without a byte order mark, its lines ending in a line feed."""
+    """Return a text as the evaluator reads it: without a byte order mark, with line feeds as line ends."""
     return Source(name, normal(text))
 
 
-def shown(place: Path) -> str:
-    """A file's name for people: relative where it lies below the working directory."""
-    here, name = os.getcwd() + "/", os.fspath(place)
+def shown(path: Path) -> str:
+    """Return a file's name for messages: relative to the working directory if the file lies below it."""
+    here, name = os.getcwd() + "/", os.fspath(path)
     return name[len(here) :] if name.startswith(here) else name

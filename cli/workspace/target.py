@@ -1,8 +1,8 @@
-"""What a user can name on the command line, and how it is told apart.
+"""Parse targets: the things that a user can name on the command line.
 
-`fpack pack` with nothing names `image` of the project's `fpack.fp`; `FILE#attr.path` an attribute of a file;
-`debian.RELEASE.NAME` a Debian package (the first two dots alone separate, names may hold more); and a bare name an
-attribute of the project's file, else a curated package.
+No name at all means `image` of the project's `fpack.fp`. `FILE#attr.path` is an attribute of a file.
+`debian.RELEASE.NAME` is a Debian package (only the first two dots separate, since names may contain dots). A bare name
+is an attribute of the project's file, or a curated package.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.cli.paths import PROJECT_FILE
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, did_you_mean
 from fpack.store.files.owners import find_above
 
 
 class Target(NamedTuple):
-    """text: as the user wrote it. project: the directory with the project's file, if there is one.
+    """A parsed target.
 
-    file: the file that is named, or None. path: the attributes below it. package: (release, name) of Debian.
+    text: as the user wrote it. project: directory of the project's file, or None. file: the named file, or None. path:
+    the attributes in the file. package: (release, name) of a Debian package.
     """
 
     text: str
@@ -32,20 +33,20 @@ class Target(NamedTuple):
 
 
 def find_project(start: Path) -> Path | None:
-    """The nearest directory from `start` upwards that has a project file, if it is not a stranger's."""
+    """Return the nearest directory from `start` upwards that has a project file, unless others can change the file."""
     found = find_above(os.fspath(start), PROJECT_FILE)
     return None if found is None else Path(found)
 
 
 def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
-    """The target that `text` names; UsageError says what can be named. Nothing is evaluated here."""
+    """Parse the target that `text` names, without evaluating anything. Raise UsageError if it is not valid."""
     project = find_project(cwd)
     if text is None:
         if project is None:
             raise UsageError(
                 f"There is no {PROJECT_FILE} here",
                 where=str(cwd),
-                hint="fpack init writes one for a project that is here; without one, name what you want, "
+                hint="fpack init writes one for an existing project; without one, name a package, "
                 "as in: fpack pack postgres, or: fpack shell debian.trixie.jq",
             )
         return Target(f"{PROJECT_FILE}#{default}", project, project / PROJECT_FILE, (default,))
@@ -57,11 +58,11 @@ def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
         release, dot, name = text.removeprefix("debian.").partition(".")
         if not dot or not release or not name:
             raise UsageError(
-                f"{text!r} does not name a package", hint="a Debian package is named like debian.trixie.redis-server"
+                f"{text!r} does not name a package", hint="name a Debian package as in debian.trixie.redis-server"
             )
         return Target(text, project, package=(release, name.strip('"')))
     if text.endswith(".tar") and (cwd / text).is_file():
-        raise _made(text)
+        raise _is_image(text)
     if text.endswith(".fp") or "/" in text or text in (".", ".."):
         file = _file(cwd / text, text)
         return Target(text, find_project(file.parent), file, (default,))
@@ -69,16 +70,13 @@ def parse(text: str | None, cwd: Path, default: str = "image") -> Target:
 
 
 def unknown(target: Target, fields: Sequence[str], curated: Sequence[str]) -> UsageError:
-    """The error for a bare name that neither the project's file, which has `fields`, nor a curated package has."""
-    from difflib import get_close_matches
-
+    """Return the error for a bare name that neither the project's file (with `fields`) nor a curated package has."""
     from fpack.builders.debian.suites import RELEASES
 
     text = target.text
-    near = get_close_matches(target.path[0], [*fields, *curated], 1)
     here = f"{PROJECT_FILE} has {', '.join(fields)}" if fields else f"there is no {PROJECT_FILE} here"
     package = f"debian.{text}" if target.path[0] in RELEASES else f"debian.trixie.{text}"
-    hint = f"did you mean {near[0]!r}?" if near else f"a Debian package is named {package}"
+    hint = did_you_mean(target.path[0], [*fields, *curated]) or f"a Debian package is named {package}"
     if not all(c.isalnum() or c in "+-._" for c in text):
         hint = "fpack eval -e evaluates an expression"
     return UsageError(
@@ -89,34 +87,31 @@ def unknown(target: Target, fields: Sequence[str], curated: Sequence[str]) -> Us
 
 
 def no_field(target: Target, fields: Sequence[str]) -> FpackError:
-    """The error for a file that does not have what a target names in it."""
-    from difflib import get_close_matches
-
+    """Return the error for a file that does not have the attribute that a target names."""
     from fpack.lang.errors import Fault
 
     assert target.file is not None
     name = target.path[0]
-    near = get_close_matches(name, fields, 1)
     return Fault(
         f"{os.path.relpath(target.file)} has no `{name}`",
         why=f"it has {', '.join(fields)}" if fields else "it is empty",
-        hint=f"did you mean `{near[0]}`?" if near else f"write {name} = ..., or name another as FILE.fp#NAME",
+        hint=did_you_mean(name, fields) or f"define {name} = ..., or name another one, as in FILE.fp#NAME",
     )
 
 
-def _file(place: Path, text: str) -> Path:
-    if (place / "oci-layout").is_file():
-        raise _made(text)
-    place = place / PROJECT_FILE if place.is_dir() else place
-    if not place.is_file():
-        raise UsageError("There is no such file", where=str(place), why=f"it is named by {text!r}")
-    return place.absolute()
+def _file(path: Path, text: str) -> Path:
+    if (path / "oci-layout").is_file():
+        raise _is_image(text)
+    path = path / PROJECT_FILE if path.is_dir() else path
+    if not path.is_file():
+        raise UsageError("There is no such file", where=str(path), why=f"it is named by {text!r}")
+    return path.absolute()
 
 
-def _made(text: str) -> UsageError:
+def _is_image(text: str) -> UsageError:
     return UsageError(
-        f"{text} is an image that was made, not what one is made of",
-        hint="name that, as in debian.trixie.jq or ./fpack.fp; fpack verify reads images",
+        f"{text} is an image, not the source of one",
+        hint="name a package or a file, as in debian.trixie.jq or ./fpack.fp; fpack verify reads images",
     )
 
 

@@ -1,6 +1,6 @@
-"""What a verb works with: the store, the evaluator, the lock and the package source, wired together once.
+"""Connect the parts that a verb works with: the store, the evaluator, the lock and the package source.
 
-Everything is made when it is first used, so that a verb pays only for what it needs.
+Each part is created on first use, so a verb pays only for the parts that it needs.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from fpack.cli.errors import UsageError
-from fpack.cli.options import Options
+from fpack.cli.options import SharedOptions
 from fpack.cli.paths import PROJECT_FILE, cache_directory
 from fpack.cli.ui.progress import IndexProgress
 from fpack.cli.ui.render import note, short
 from fpack.cli.version import VERSION
-from fpack.store import derivation
-from fpack.store.derivation import Derivation, Output
+from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
 from fpack.store.root import default_root
@@ -28,7 +26,7 @@ from fpack.store.settings import JOBS
 from fpack.store.store import Store
 
 from . import target as targets
-from .error_context import asked_for
+from .curated import curated, package_directory
 from .target import Target
 
 if TYPE_CHECKING:
@@ -40,32 +38,18 @@ if TYPE_CHECKING:
     from fpack.lang.evaluator import Evaluator
 
 LOCK_FILE = "fpack.lock"
-MAX_VALUES = 100_000
-DAY = 86400
-# Kinds whose outputs make an image, and lie in none as they are.
-_PARTS = ("deb", "files", "image", "layer", "manifest", "root", "slice")
+_DAY = 86400
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le": "ppc64el", "s390x": "s390x"}
 
 
-class Container(NamedTuple):
-    """A container as the command line needs it: what to build, and what its record says for people."""
-
-    image: Output
-    root: Output
-    name: str
-    file_name: str
-    ports: tuple[str, ...]
-    run_options: tuple[str, ...]
-
-
 class Workspace:
-    """One command's view of the world. Use it as a context manager; `finish` before its end if all went well."""
+    """The parts that one command works with. Use it as a context manager, and call `finish` at the end of a success."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: SharedOptions) -> None:
         self.options = options
         self._project: Path | None = None
         self._root: Path | None = None
-        self.cut_off: Mapping[str, list[str]] = {}  # of the last `realise`; as the scheduler's
+        self.cut_off: Mapping[str, list[str]] = {}  # what the last `realise` cut off early, as `Scheduler.cut_off`
 
     def __enter__(self) -> Workspace:
         return self
@@ -76,17 +60,17 @@ class Workspace:
         if "store" in self.__dict__:
             self.store.close()
 
-    # What is named.
+    # Targets and their values.
 
     def target(self, text: str | None, default: str = "image") -> Target:
-        """The target that a command's argument names; from here on the lock is chosen."""
+        """Parse the target that a command's argument names, and choose its lock."""
         target = targets.parse(text, Path.cwd(), default)
         self._project = target.project
         self._root = target.project or (target.file.parent if target.file else None)
         return target
 
     def value(self, target: Target) -> Any:
-        """What a target evaluates to."""
+        """Return the value that a target evaluates to."""
         evaluator = self.evaluator
         if target.package is not None:
             release, name = target.package
@@ -99,7 +83,7 @@ class Workspace:
         return self._named(target)
 
     def _named(self, target: Target) -> Any:
-        """A bare name: an attribute of the project's file, else a curated package."""
+        """Evaluate a bare name: an attribute of the project's file, or a curated package."""
         evaluator = self.evaluator
         fields: list[str] = []
         if target.project is not None:
@@ -109,127 +93,37 @@ class Workspace:
                 return evaluator.select(project, list(target.path))
         known = curated()
         if target.path[0] in known:
-            # As the library's file, not the project's: its own files lie beside it.
+            # Load it as a file of the library, because its own files lie beside it there.
             found = self.expression(f'import("fpack/{target.path[0]}")', target.text)
             return evaluator.select(found, list(target.path[1:]) or ["image"])
         raise targets.unknown(target, fields, list(known))
 
     def expression(self, text: str, name: str = "<command line>") -> Any:
-        """What an expression evaluates to."""
+        """Evaluate an expression."""
         return self.evaluator.expression(text, name)
 
     def plain(self, value: Any) -> Any:
-        """A value as JSON has it."""
+        """Convert a value to JSON data."""
         return self.evaluator.to_json(value)
 
-    def container(self, target: Target) -> Container:
-        """The container that a target is, or is packed into: a package gets one of its own."""
-        with asked_for(target):
-            return self.container_of(self.evaluator.force(self.value(target)), target)
-
-    def container_of(self, value: Any, target: Target) -> Container:
-        """The container that a target's value is, or is packed into."""
-        evaluator = self.evaluator
-        if isinstance(value, Mapping) and self._gets_a_container(value):
-            value = evaluator.force(evaluator.call(self.expression("container-for"), value))
-        elif isinstance(value, Mapping) and self.field(value, "type") == "shell":
-            value = self.field(value, "image")
-        if not (isinstance(value, Mapping) and self.field(value, "type") == "container"):
-            raise UsageError(
-                f"{target.text} is not a container",
-                hint="pack a container { ... }, a package or what is built; fpack build makes other things",
-            )
-        # A record is what somebody wrote: what counts is that the builders of images and roots make its parts.
-        image, root = self.output(self.field(value, "image")), self.output(self.field(value, "root"))
-        made = self._made_by(image, "image", target)
-        self._made_by(root, "root", target)
-        name = str(made.args.get("name"))
-        return Container(
-            image=image,
-            root=root,
-            name=name,
-            file_name=name.rpartition("/")[2],
-            ports=tuple(str(p) for p in self._list(value, "ports")),
-            run_options=tuple(str(o) for o in self._list(value, "run-options")),
-        )
-
-    def _gets_a_container(self, value: Mapping[str, Any]) -> bool:
-        if self.field(value, "type") != "derivation":
-            return bool(self.field(value, "type") == "package")
-        return self.evaluator.is_derivation(value) and self._made(self.output(value)).kind not in _PARTS
-
-    def _made(self, output: Output) -> Derivation:
-        return derivation.decode(self.evaluator.derivations[output.derivation])
-
-    def _made_by(self, output: Output, kind: str, target: Target) -> Derivation:
-        made = self._made(output)
-        if made.kind != kind:
-            raise UsageError(
-                f"{target.text} is not a container",
-                why=f"its {kind} is made by the builder of kind {made.kind!r}",
-                hint="make it with container { ... }",
-            )
-        return made
-
-    def derivation(self, target: Target) -> Output:
-        """The output that a target stands for: a derivation's, or a container's image."""
-        with asked_for(target):
-            value = self.evaluator.force(self.value(target))
-            if self.evaluator.is_derivation(value):
-                return self.output(value)
-            return self.container_of(value, target).image
-
     def field(self, record: Mapping[str, Any], name: str) -> Any:
-        """A field of a record, evaluated; None if there is none."""
+        """Return a field of a record, evaluated, or None if the record does not have it."""
         return self.evaluator.force(record[name]) if name in record else None
 
-    def _list(self, record: Mapping[str, Any], name: str) -> list[Any]:
-        return [self.evaluator.force(item) for item in self.field(record, name) or []]
-
     def output(self, value: Any) -> Output:
-        """The output that a derivation, or a record that is one, stands for."""
+        """Return the output of a derivation, or of a record that has one."""
         digest, output, _ = self.evaluator.derivation_of(value)
         return Output(digest, output)
 
-    def use_project(self, folder: Path | None) -> None:
-        """Choose the lock of a project, or the user's own, without naming anything in it."""
-        self._project = folder
+    def use_project(self, directory: Path | None) -> None:
+        """Choose the lock of a project, or the user's lock if `directory` is None."""
+        self._project = directory
 
-    def lock_everything(self, value: Any) -> None:
-        """Evaluate a value so far that each package it uses is locked: containers, packages, records of them."""
-        from fpack.lang.runtime.values import OnDemand
-
-        evaluator = self.evaluator
-        # Kept, for as long as one is seen no other has its number.
-        seen: dict[int, Any] = {}
-        todo = [value]
-        while todo:
-            value = evaluator.force(todo.pop())
-            if id(value) in seen:
-                continue
-            seen[id(value)] = value
-            if len(seen) > MAX_VALUES:
-                raise UsageError(
-                    "There is no end to what is to be locked",
-                    why=f"more than {MAX_VALUES} values are in it; one may hold itself",
-                    hint="name what is meant, as in: fpack lock fpack.fp#image",
-                )
-            if isinstance(value, list):
-                todo += value
-            elif isinstance(value, dict) and not isinstance(value, OnDemand) and not evaluator.is_derivation(value):
-                kind = self.field(value, "type")
-                if kind == "container":
-                    self.field(value, "image")
-                elif kind == "package":
-                    self.source.closure(str(self.field(value, "release")), [str(self.field(value, "name"))])
-                else:
-                    todo += value.values()
-
-    # What does the work.
+    # The parts.
 
     @cached_property
     def store(self) -> Store:
-        """This machine's store."""
+        """The store of this machine."""
         from fpack.builders.protocol import generation
 
         store = Store()
@@ -238,7 +132,7 @@ class Workspace:
 
     @property
     def has_store(self) -> bool:
-        """Whether this machine has a store already."""
+        """Whether this machine already has a store."""
         return (default_root() / "db").is_dir()
 
     @cached_property
@@ -250,23 +144,23 @@ class Workspace:
 
     @property
     def source_paths(self) -> Mapping[str, Path]:
-        """Where each source of the evaluation lies, by its tree's digest."""
+        """The path of each source of the evaluation, by the digest of its tree."""
         return self.evaluator.source_paths
 
     @property
     def keep_failed(self) -> bool:
-        """Whether the directory of a failed build stays."""
+        """Whether the directory of a failed build is kept."""
         return self.options.keep_failed or self.options.shell_on_failure
 
     @cached_property
     def arch(self) -> str:
-        """The Debian architecture that things are made for."""
+        """The Debian architecture to build for."""
         machine = os.uname().machine
         return self.options.arch or _MACHINES.get(machine, machine)
 
     @cached_property
     def source(self) -> DebianSource:
-        """Debian's packages through the lock: a project's beside it, else the user's own, kept fresh."""
+        """Debian's packages, as locked by the project, or by the user's lock, which is refreshed when it is old."""
         from fpack.builders.debian.lock import LockFile
         from fpack.builders.debian.package_source import DebianSource
         from fpack.builders.net.http import Http
@@ -283,58 +177,58 @@ class Workspace:
             reporter=IndexProgress(),
         )
         if self._project is None and self.options.lock is None and not self.options.frozen:
-            source.refresh_if_old(DAY)
+            source.refresh_if_old(_DAY)
         return source
 
     def read_lock(self) -> Lock:
-        """What the lock says now. Nothing is fetched, and nothing is added."""
+        """Return the content of the lock. Nothing is fetched or added."""
         from fpack.builders.debian.lock import LockFile
 
         return self.source.lock if "source" in self.__dict__ else LockFile(self.lock_file).lock
 
     @cached_property
     def mirrors(self) -> Mirrors:
-        """Where Debian's files can be had."""
+        """The mirrors of Debian's files."""
         from fpack.builders.debian.mirrors import find_mirrors
 
         return find_mirrors(self.options.mirror)
 
     @property
     def jobs(self) -> int:
-        """How many builds run at once; 0 for one on each processor."""
+        """The number of parallel builds; 0: one per core."""
         return self.options.jobs or JOBS.find()
 
     @cached_property
     def origins(self) -> Origins:
-        """Where URLs of derivations lead: files are those of the project that is worked on."""
+        """The resolver of the URLs in derivations. Relative file URLs are relative to the project."""
         from fpack.builders.net.origins import Origins
 
         return Origins(self.mirrors.expand, self._root or self._project)
 
     def missing(self, url: str) -> str:
-        """What to do about a file that no mirror has any more."""
+        """Return a hint for a file that no mirror has any more."""
         if not url.startswith("mirror://"):
-            return "give another url, or a version that is still there"
+            return "give another url, or a version that still exists"
         archive, _, path = url.removeprefix("mirror://").partition("/")
         date = self.mirrors.dated(archive, path)
-        when = f", which is of {time.strftime('%Y-%m-%d', time.gmtime(date))}" if date is not None else ""
-        return f"fpack update moves the lock {short(self.lock_file)}{when}, to what the archive has now"
+        when = f" (of {time.strftime('%Y-%m-%d', time.gmtime(date))})" if date is not None else ""
+        return f"fpack update moves the lock {short(self.lock_file)}{when} to the current versions"
 
     @property
     def lock_file(self) -> Path:
-        """Where the lock is."""
+        """The path of the lock."""
         if self.options.lock is not None:
             return self.options.lock
         if self._project is not None:
             return self._project / LOCK_FILE
-        from fpack.cli.paths import make_place, state_directory
+        from fpack.cli.paths import make_private_directory, state_directory
 
-        make_place(state_directory(), "XDG_STATE_HOME", "your package lock")
+        make_private_directory(state_directory(), "XDG_STATE_HOME", "your package lock")
         return Path(state_directory(), LOCK_FILE)
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """The language, with the standard library, the curated packages and this workspace's packages and sources."""
+        """The evaluator, with the standard library, the curated packages, and this workspace's packages and sources."""
         from fpack.lang import std
         from fpack.lang.evaluator import Evaluator
         from fpack.lang.runtime.limits import Limits
@@ -343,7 +237,7 @@ class Workspace:
         return Evaluator(
             root=self._root,
             cache=cache_directory() / "modules",
-            library=[Path(std.__path__[0]), _package_directory()],
+            library=[Path(std.__path__[0]), package_directory()],
             packages=_LazySource(self),
             sources=SourceTree(),
             limits=Limits.found(self.options.eval_memory, self.options.eval_time),
@@ -351,7 +245,7 @@ class Workspace:
         )
 
     def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
-        """Build outputs, with progress on stderr."""
+        """Build outputs, and show progress on stderr."""
         import signal
 
         from fpack.builders.rootfs.view import assemble
@@ -388,11 +282,11 @@ class Workspace:
             shown.close()
 
     def finish(self) -> None:
-        """Write what was added to the lock, and say so."""
+        """Write new entries to the lock, and report them."""
         if "source" not in self.__dict__:
             return
         self.source.save()
-        added = [f"{each.name} {each.version}" for each in self.source.added]
+        added = [f"{entry.name} {entry.version}" for entry in self.source.added]
         if added:
             first = ", ".join(added[:3])
             more = f" and {len(added) - 3} more" if len(added) > 3 else ""
@@ -400,7 +294,7 @@ class Workspace:
 
 
 class _LazySource:
-    """The package source, made when a package is first asked for."""
+    """The package source, created when the first package is requested."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -413,17 +307,6 @@ class _LazySource:
 
     def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
         return self._workspace.source.closure(release, names)
-
-
-def _package_directory() -> Path:
-    import fpack.pkgs
-
-    return Path(fpack.pkgs.__path__[0])
-
-
-def curated() -> dict[str, Path]:
-    """The curated packages' files, by name."""
-    return {place.stem: place for place in sorted(_package_directory().glob("*.fp"))}
 
 
 def _codec(text: str | None) -> dict[str, Any]:

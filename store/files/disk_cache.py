@@ -1,8 +1,8 @@
-"""A cache of byte strings under a directory: checked when read, replaced whole, never an error.
+"""Cache byte strings in files of a directory. Entries are checked when read and replaced as a whole.
 
-A cache that is damaged, unwritable or absent costs time and nothing else. What is kept is run later, so an entry is
-taken only from a file of this user's, in a directory where nobody else can put another in its place: root may work with
-another's home. Its checksum covers its name, so that one entry cannot stand in for another.
+A cache that is damaged, unwritable or missing only costs time; it never raises an error. Cached code is executed later,
+so an entry is read only from a file of this user, in a directory that nobody else can change: root may work with
+another user's HOME. The checksum of an entry covers its name, so that one entry cannot replace another.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DIGEST = 32
-# Code objects and marshal's format belong to one version of the interpreter; without debug ranges they have no columns.
+# Code objects and marshal's format depend on the interpreter's version; without debug ranges they lack columns.
 _RANGES = "no_debug_ranges" in sys._xoptions or "PYTHONNODEBUGRANGES" in os.environ
 _INTERPRETER = f"{sys.implementation.cache_tag} {sys.hexversion:x} {_RANGES}".encode()
 
 
 def key(*parts: bytes) -> str:
-    """A file name for what depends on `parts` and on the interpreter."""
+    """Return the file name of an entry that depends on `parts` and on the interpreter."""
     digest = blake3(_INTERPRETER)
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))
@@ -37,7 +37,7 @@ _safe: dict[str, bool] = {}
 
 
 def _is_safe(directory: str) -> bool:
-    """Tell whether nobody else can change the entries of a directory."""
+    """Return whether nobody else can change the content of a directory."""
     if directory not in _safe:
         _safe[directory] = exposed(directory) is None
     return _safe[directory]
@@ -50,7 +50,7 @@ def _checksum(directory: str | Path, name: str, body: bytes | memoryview) -> byt
 
 
 def read(directory: str | Path | None, name: str) -> memoryview | None:
-    """The entry's bytes, or None if there is none or it is not as it was written."""
+    """Return the content of an entry, or None if it is missing or damaged."""
     if directory is None or not _is_safe(os.fspath(directory)):
         return None
     try:
@@ -67,18 +67,18 @@ def read(directory: str | Path | None, name: str) -> memoryview | None:
 
 
 def write(directory: str | Path | None, name: str, body: bytes) -> None:
-    """Keep an entry, if that is possible."""
+    """Write an entry, if possible."""
     if directory is None or not _is_safe(os.fspath(directory)):
         return
-    beside = f"{directory}/.{name}.{os.urandom(6).hex()}"
+    temporary = f"{directory}/.{name}.{os.urandom(6).hex()}"
     try:
         make_directories(os.fspath(directory))
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
             file.write(_checksum(directory, name, body) + body)
-        os.replace(beside, f"{directory}/{name}")
+        os.replace(temporary, f"{directory}/{name}")
     except OSError:
         try:
-            os.unlink(beside)
+            os.unlink(temporary)
         except OSError:
             pass

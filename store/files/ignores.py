@@ -1,8 +1,9 @@
-"""The patterns of a `.gitignore` file, matched as git does it, byte by byte (gitignore(5) and git's wildmatch.c).
+"""Match paths against the patterns of a `.gitignore` file, byte by byte, as git does.
 
-A file may be anybody's. So a pattern's time is bounded by the length of the path and of the pattern: what a `*`
-matches is settled where the text after it is first found, and never tried again (an atomic group). With single
-characters, classes and `*` alone, the first place is as good as any later one.
+Sources: gitignore(5) and git's wildmatch.c. The file may be hostile, so the time of a match is bounded by the lengths
+of the path and the pattern: a `*` matches up to the first occurrence of the text after it and is never retried (an
+atomic group). With single characters, classes and `*` only, the first occurrence is as good as any later one. No
+library is used, because the known ones deviate from git or backtrack.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 MAX_BYTES = 1 << 20
-MAX_PATTERN = 8192  # no path is half as long; a longer pattern counts for nothing
+MAX_PATTERN = 8192  # no path is half as long; longer patterns are skipped
 _SPECIAL = re.compile(rb"[*?\[\\]")
 _CLASSES = {
     b"alnum": rb"0-9A-Za-z",
@@ -32,9 +33,11 @@ _NOTHING = rb"(?!)"
 
 
 class _Rule(NamedTuple):
-    """number: its place in the file. keep: it takes back what was ignored. directories: it is for these alone.
+    """A pattern.
 
-    whole: it is for the path, not for its last component. match: of an expression; None: the pattern is the name.
+    number: its position in the file. keep: the pattern re-includes what others ignore. directories: it matches
+    directories only. whole: it matches the path, not its last component. match: matcher of a regular expression, or
+    None if the pattern is a plain name.
     """
 
     number: int
@@ -45,10 +48,10 @@ class _Rule(NamedTuple):
 
 
 class Ignores:
-    """The patterns of one file, which speak of what is below its directory. text: the file's content."""
+    """The patterns of one file; they apply below the file's directory. text: the content of the file."""
 
     def __init__(self, text: bytes) -> None:
-        # Most patterns are names. These are looked up, so that a file of many costs little.
+        # Most patterns are plain names. A dictionary keeps files with many of them fast.
         self._names: dict[tuple[bytes, bool], _Rule] = {}
         self._wild: list[_Rule] = []
         for number, (keep, directories, whole, pattern) in enumerate(_patterns(text)):
@@ -60,10 +63,10 @@ class Ignores:
         self._wild.reverse()
 
     def verdict(self, path: bytes, is_directory: bool) -> bool | None:
-        """Whether `path`, relative to the file's directory, is ignored; None if no pattern matches it."""
+        """Return whether `path`, relative to the file's directory, is ignored, or None if no pattern matches."""
         name = path.rpartition(b"/")[2]
         named = [self._names.get((name, False)), self._names.get((name, True)) if is_directory else None]
-        # The last pattern of the file that matches decides.
+        # The last matching pattern of the file decides.
         best = max((rule for rule in named if rule is not None), key=lambda rule: rule.number, default=None)
         for rule in self._wild:
             if best is not None and rule.number < best.number:
@@ -75,7 +78,7 @@ class Ignores:
 
 
 def _patterns(text: bytes) -> Iterator[tuple[bool, bool, bool, bytes]]:
-    """(whether it keeps, whether it is for directories alone, whether it is for whole paths, the pattern)."""
+    """Yield (keep, directories, whole, pattern) of each line; the fields are those of `_Rule`."""
     for line in text.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
         pattern = _stripped(line.removesuffix(b"\r"))
         if pattern.startswith(b"#"):
@@ -89,7 +92,7 @@ def _patterns(text: bytes) -> Iterator[tuple[bool, bool, bool, bytes]]:
 
 
 def _stripped(line: bytes) -> bytes:
-    """`line` without the blanks at its end that no backslash protects."""
+    """Strip trailing spaces that no backslash protects."""
     end = len(line.rstrip(b" "))
     if end < len(line):
         slashes = end - len(line[:end].rstrip(b"\\"))
@@ -98,7 +101,7 @@ def _stripped(line: bytes) -> bytes:
 
 
 def _translate(pattern: bytes, whole: bool) -> bytes:
-    """A regular expression for a pattern."""
+    """Return the regular expression of a pattern."""
     if not whole:
         return _component(pattern) + rb"\Z"
     runs: list[list[bytes]] = [[]]
@@ -116,7 +119,10 @@ def _translate(pattern: bytes, whole: bool) -> bytes:
 
 
 def _split(pattern: bytes) -> Iterator[bytes]:
-    """The components of a pattern. A slash in a class is none between components; one after a backslash is."""
+    """Yield the components of a pattern.
+
+    A slash inside a class does not separate components; a slash after a backslash does.
+    """
     begun = at = 0
     while at < len(pattern):
         char = pattern[at : at + 1]
@@ -133,7 +139,7 @@ def _split(pattern: bytes) -> Iterator[bytes]:
 
 
 def _component(part: bytes) -> bytes:
-    """A regular expression for a pattern without slashes."""
+    """Return the regular expression of a pattern without slashes."""
     pieces: list[list[bytes]] = [[]]
     at = 0
     while at < len(part):
@@ -161,7 +167,7 @@ def _component(part: bytes) -> bytes:
 
 
 def _class(part: bytes, at: int) -> tuple[bytes, int]:
-    """A regular expression for the class whose bracket ends before `at`, and where the class ends."""
+    """Return the regular expression of a class whose bracket ends before `at`, and the end of the class."""
     negated = part[at : at + 1] in (b"!", b"^")
     at += negated
     chosen: list[bytes] = []
@@ -171,7 +177,7 @@ def _class(part: bytes, at: int) -> tuple[bytes, int]:
         first = False
         char, at = part[at : at + 1], at + 1
         if not char:
-            return _NOTHING, len(part)  # it never ends
+            return _NOTHING, len(part)  # the class is not closed
         if char == b"[" and part[at : at + 1] == b":":
             closed = part.find(b"]", at + 1)
             named = part[at + 1 : max(closed, at)]

@@ -1,6 +1,7 @@
-"""The pool of file contents: one inode for identical files, found by digest and executable bit.
+"""Store the contents of files: one inode for identical files, found by digest and executable bit.
 
-`files/ab/<62 hex characters>` or `...x` for executables. Store trees hold hard links to these inodes.
+A content is `files/ab/<62 hex characters>`, with `x` appended if it is executable. Store trees hold hard links to these
+inodes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _MODES = {False: stat.S_IFREG | 0o444, True: stat.S_IFREG | 0o555}
 
 
 class FileNode(NamedTuple):
-    """A file in the pool: BLAKE3 of its content, its size in bytes, whether it is executable."""
+    """A file in the pool: BLAKE3 of its content, size in bytes, executable bit."""
 
     digest: bytes
     size: int
@@ -26,7 +27,7 @@ class FileNode(NamedTuple):
 
 
 class Pool:
-    """The pool below one directory."""
+    """The pool of files below one directory."""
 
     def __init__(self, root: Path) -> None:
         self._root = os.fspath(root)
@@ -37,41 +38,43 @@ class Pool:
         return f"{self._root}/{hex_[:2]}/{hex_[2:]}{'x' if node.executable else ''}"
 
     def link(self, node: FileNode, target: str) -> bool:
-        """Link the pool's file to `target`; False if the pool does not have it, as it was put there.
+        """Link the pool's file to `target`. Return False if the pool does not have it, or has it in a changed state.
 
-        Its content is not read again. A file that somebody wrote to shows it by its size or its time.
+        The content is not read again: a write to the file changes its size or its mtime.
         """
-        place = self._place(node)
+        path = self._place(node)
         try:
-            os.link(place, target)
+            os.link(path, target)
         except FileNotFoundError:
             return False
         except OSError as error:
             if error.errno != errno.EMLINK:
                 raise
-            # The inode has all the links it can have. Later files share a fresh one.
+            # The inode has the maximum number of links. Later files share a new inode.
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(place)
+                os.unlink(path)
             return False
-        # A machine that lost power may have kept a name and lost its content.
+        # After a power failure a name may exist while its content is lost.
         status = os.lstat(target)
         if status.st_size != node.size or status.st_mtime != MTIME or status.st_mode != _MODES[node.executable]:
             os.unlink(target)
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(place)
+                os.unlink(path)
             return False
         return True
 
     def adopt(self, node: FileNode, source: str) -> None:
-        """Make the finished file at `source` (mode and time set) a member of the pool, or a link to the member."""
-        place = self._place(node)
-        folder = place[: len(self._root) + 3]
-        if folder not in self._made:
+        """Add the finished file at `source` (mode and mtime set) to the pool, or replace it by a link to the pool's
+        file.
+        """
+        path = self._place(node)
+        directory = path[: len(self._root) + 3]
+        if directory not in self._made:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(folder, 0o755)
-            self._made.add(folder)
+                os.mkdir(directory, 0o755)
+            self._made.add(directory)
         try:
-            os.link(source, place)
+            os.link(source, path)
         except FileExistsError:
             temporary = source + ".pool"
             if self.link(node, temporary):
@@ -81,18 +84,18 @@ class Pool:
                 raise
 
     def unused(self) -> Iterator[tuple[str, int]]:
-        """(path, size) of each file that nothing but the pool refers to."""
-        for place, _, status in self.members():
+        """Yield (path, size) of each file that only the pool links to."""
+        for path, _, status in self.members():
             if status.st_nlink == 1:
-                yield place, status.st_size
+                yield path, status.st_size
 
     def members(self) -> Iterator[tuple[str, str, os.stat_result]]:
-        """(path, the digest and executable mark that its name says, status) of each file in the pool."""
+        """Yield (path, digest and executable mark from the file's name, status) of each file in the pool."""
         try:
-            folders = sorted(os.listdir(self._root))
+            directories = sorted(os.listdir(self._root))
         except FileNotFoundError:
             return
-        for folder in folders:
-            with os.scandir(f"{self._root}/{folder}") as entries:
+        for directory in directories:
+            with os.scandir(f"{self._root}/{directory}") as entries:
                 for entry in entries:
-                    yield entry.path, folder + entry.name, entry.stat(follow_symlinks=False)
+                    yield entry.path, directory + entry.name, entry.stat(follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""Read files that a stranger made, in a store tree or a project: regular files only, whatever lies at their path."""
+"""Open regular files of a store tree without following symlinks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import BinaryIO
 from fpack.store.errors import StoreError
 
 
-def open_regular(place: Path) -> BinaryIO:
-    """The regular file at `place`, to read; StoreError if there is something else, also a symlink to a file."""
+def open_regular(path: Path) -> BinaryIO:
+    """Open the regular file at `path` for reading. Raise StoreError if it is anything else, such as a symlink."""
     try:
-        fd = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise StoreError("A file in the store cannot be read", where=str(place), why=error.strerror or "") from None
+        raise StoreError("A file in the store cannot be read", where=str(path), why=error.strerror or "") from None
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise StoreError("A file in the store is no file", where=str(place))
+        raise StoreError("A path in the store is not a regular file", where=str(path))
     return os.fdopen(fd, "rb", buffering=0)
 
 

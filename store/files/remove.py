@@ -1,7 +1,7 @@
-"""Delete trees that may be hostile: by directory descriptors, never through a symlink, at any depth.
+"""Delete trees that may be hostile: through directory descriptors, never through a symlink, at any depth.
 
-A recursive delete by path can be led astray by a directory that is swapped for a symlink meanwhile (as in
-CVE-2025-46415), and a path longer than PATH_MAX can never be deleted by its name.
+Deleting by path is unsafe if a directory is swapped for a symlink meanwhile (as in CVE-2025-46415), and a path longer
+than PATH_MAX cannot be deleted by its name.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ import stat
 from pathlib import Path
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NOT_SO = (errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EPERM)
-_SLICE = 64  # levels that are walked before what lies deeper is moved to the top
+_NOT_DELETED = (errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EPERM)
+_MAX_DEPTH = 64  # levels that are walked; deeper directories are moved to the top first
 
 
-def remove_tree(place: Path) -> None:
-    """Delete whatever is at `place`; nothing happens if there is nothing."""
+def remove_tree(path: Path) -> None:
+    """Delete the file or directory at `path`. Do nothing if it does not exist."""
     try:
-        mode = os.lstat(place).st_mode
+        mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(mode):
-        os.unlink(place)
+        os.unlink(path)
         return
-    fd = open_directory(os.fspath(place), None)
+    fd = open_directory(os.fspath(path), None)
     try:
         os.fchmod(fd, 0o700)
         while _empty(fd, fd, 0):
             pass
     finally:
         os.close(fd)
-    os.rmdir(place)
+    os.rmdir(path)
 
 
 def _empty(fd: int, top: int, depth: int) -> bool:
-    """Delete what is in `fd`; True if directories were moved to `top` that are still to be emptied."""
+    """Delete the entries of `fd`. Return True if directories were moved to `top` that are still to be deleted."""
     moved = False
     with os.scandir(fd) as entries:
         listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     for name, is_directory in listed:
-        # What it was when it was listed only says what to try first.
+        # The type may have changed since the listing; it only decides which call is tried first.
         try:
             if is_directory:
                 os.rmdir(name, dir_fd=fd)
@@ -55,7 +55,7 @@ def _empty(fd: int, top: int, depth: int) -> bool:
             os.unlink(name, dir_fd=fd)
             continue
         except OSError as error:
-            if error.errno not in _NOT_SO:
+            if error.errno not in _NOT_DELETED:
                 raise
         try:
             below = open_directory(name, fd)
@@ -63,7 +63,7 @@ def _empty(fd: int, top: int, depth: int) -> bool:
             continue
         try:
             os.fchmod(below, 0o700)
-            if depth >= _SLICE:
+            if depth >= _MAX_DEPTH:
                 os.rename(name, f".deep-{os.fstat(below).st_ino}", src_dir_fd=fd, dst_dir_fd=top)
                 moved = True
                 continue
@@ -76,7 +76,7 @@ def _empty(fd: int, top: int, depth: int) -> bool:
 
 
 def open_directory(name: str | bytes, parent: int | None) -> int:
-    """A directory, opened whatever its mode is, and never through a symlink."""
+    """Open a directory whatever its mode is, never through a symlink."""
     try:
         return os.open(name, _OPEN, dir_fd=parent)
     except PermissionError:

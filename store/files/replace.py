@@ -1,8 +1,8 @@
-"""Put a file in the place of another, whole or not at all, and never where a link leads out of a directory.
+"""Replace files atomically, without following a symlink out of a directory.
 
-What was cloned or unpacked may hold a link to any file of the user's, under a name that fpack writes. A link is
-followed within the directory that holds it, or another that is given; every step below that is by descriptor and
-through no link, so that nobody can swap a directory meanwhile.
+A cloned or unpacked project may contain a symlink to any file of the user, under a name that fpack writes. A link is
+followed only within the directory that holds it, or within a given directory. All steps below that directory use
+descriptors and follow no link, so that swapping a directory meanwhile has no effect.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from fpack.store.errors import FpackError
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-class Elsewhere(FpackError):
-    """A file to write, or a directory of it, is a link that leads out of where it may lead."""
+class OutsideError(FpackError):
+    """A file to write, or one of its directories, is a symlink that leads out of the permitted directory."""
 
     def __init__(self, path: Path, real: str) -> None:
         super().__init__(f"{path} is a link to another directory", why=f"it leads to {real}")
@@ -28,61 +28,62 @@ class Elsewhere(FpackError):
 
 @contextlib.contextmanager
 def target(path: Path, within: Path | None = None) -> Iterator[tuple[int, str]]:
-    """The file to write for `path`: a descriptor of its directory, and its name there, which is no link.
+    """Resolve the file to write for `path`: yield a descriptor of its directory, and its name there, which is no link.
 
-    A link at `path`, and at directories of it below `within`, may lead to any place in `within`, by default the
-    directory of `path`. Elsewhere if it leads out of that.
+    A symlink at `path`, or at a directory of it below `within`, may lead anywhere in `within` (by default the directory
+    of `path`). Raise OutsideError if it leads out of that.
     """
     top = os.open(path.parent if within is None else within, _DIRECTORY)
-    folder = top
+    directory = top
     try:
         inside = os.readlink(f"/proc/self/fd/{top}")
         real = os.path.realpath(path)
-        *folders, name = os.path.relpath(real, inside).split("/")
-        if folders[:1] == [".."] or name in ("", ".", ".."):
-            raise Elsewhere(path, real)
-        for each in folders:
-            below = os.open(each, _DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-            if folder != top:
-                os.close(folder)
-            folder = below
-        yield folder, name
+        *directories, name = os.path.relpath(real, inside).split("/")
+        if directories[:1] == [".."] or name in ("", ".", ".."):
+            raise OutsideError(path, real)
+        for entry in directories:
+            below = os.open(entry, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+            if directory != top:
+                os.close(directory)
+            directory = below
+        yield directory, name
     finally:
-        if folder != top:
-            os.close(folder)
+        if directory != top:
+            os.close(directory)
         os.close(top)
 
 
 @contextlib.contextmanager
-def replacing_at(folder: int, name: str, mode: int = 0o666) -> Iterator[int]:
-    """A descriptor of a new file, which takes the place of `name` in an open directory, or is deleted on an error.
+def replacing_at(directory: int, name: str, mode: int = 0o666) -> Iterator[int]:
+    """Yield a descriptor of a new file that replaces `name` in an open directory.
 
-    What is there is replaced, a link too.
+    An existing file or symlink is replaced at the end. On an error the new file is deleted.
     """
     temporary = f".{name[:200]}.{os.urandom(6).hex()}"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=directory)
     try:
         try:
             yield fd
         finally:
             os.close(fd)
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
-        os.unlink(temporary, dir_fd=folder)
+        os.unlink(temporary, dir_fd=directory)
         raise
 
 
 def write(path: Path, data: bytes, within: Path | None = None, mode: int | None = None, durable: bool = False) -> None:
-    """Write a file. mode: the new file's; by default that of the one that is there, or the usual one.
+    """Write a file.
 
-    durable: it outlives a crash of the machine from here on.
+    mode: mode of the new file, by default that of the existing file. durable: sync the file and its directory, so that
+    the file survives a crash of the machine.
     """
-    with target(path, within) as (folder, name):
+    with target(path, within) as (directory, name):
         if mode is None:
             with contextlib.suppress(FileNotFoundError):
-                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
                 mode = stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
-        with replacing_at(folder, name) as fd:
+        with replacing_at(directory, name) as fd:
             view = memoryview(data)
             while view:
                 view = view[os.write(fd, view) :]
@@ -91,4 +92,4 @@ def write(path: Path, data: bytes, within: Path | None = None, mode: int | None 
             if durable:
                 os.fsync(fd)
         if durable:
-            os.fsync(folder)
+            os.fsync(directory)

@@ -1,8 +1,8 @@
-"""Sources: a directory or a file of the user's, as a tree, without what git would ignore.
+"""Hash and copy sources: a directory or file of the user as a tree, without the files that git ignores.
 
-`hash` and `copy` select the same entries, so that a source is hashed before it is copied, and copied only when the
-store does not have it. Every `.gitignore` from the source's top down counts, and `.git` is never part of a source; nor
-are a project's `fpack.fp`, its lock and the link to its result, so that what says how it is built may change.
+`hash` and `copy` select the same entries, so a source is hashed first and copied only if the store does not have it.
+Every `.gitignore` from the top of the source downwards applies. `.git` is never part of a source. Neither are a
+project's `fpack.fp`, its lock and its result link, so that changing the build does not change the source.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from .ignores import MAX_BYTES, Ignores
 from .tree import scan, split, tree_digest
 from .writer import TreeWriter
 
-# At the top of a source. `.fpack` is where former versions kept data of services.
+# At the top of a source. Former versions kept data of services in `.fpack`.
 _OWN = (b"fpack.fp", b"fpack.lock", b".fpack")
 _RESULT = b"result"
 
 
 class SourceTree:
-    """The sources of this machine's file system."""
+    """Sources in the file system of this machine."""
 
     def hash(self, path: Path) -> bytes:
-        """The 32-byte digest of the tree that `copy` would write."""
+        """Return the 32-byte digest of the tree that `copy` would write."""
         return tree_digest(scan(os.fspath(path), keep=_Ignores(path).keeps if path.is_dir() else None))
 
     def copy(self, path: Path, writer: TreeWriter) -> None:
-        """Write the source into `writer`."""
+        """Write the source to `writer`."""
         if not path.is_symlink() and path.is_dir():
             writer.mkdir("")
             _copy(path, "", _Ignores(path), writer)
@@ -62,39 +62,42 @@ def _copy_one(place: Path, path: str, writer: TreeWriter) -> None:
         with open(place, "rb", buffering=0) as file:
             writer.copy(path, file.fileno(), bool(mode & 0o100))
     else:
-        raise BadTree("A source can hold files, directories and symlinks only", where=str(place))
+        raise BadTree("A source can hold only files, directories and symlinks", where=str(place))
 
 
 class _Ignores:
-    """The `.gitignore` files from `top` down, each read once."""
+    """The `.gitignore` files below `top`, each read once."""
 
     def __init__(self, top: Path) -> None:
         self._top = os.fsencode(top)
         self._files: dict[bytes, Ignores | None] = {}
 
-    def keeps(self, place: bytes, is_directory: bool) -> bool:
-        """Whether an entry below the top is part of the source. Its parents are known to be."""
-        folder, _, name = place.rpartition(b"/")
+    def keeps(self, path: bytes, is_directory: bool) -> bool:
+        """Return whether an entry below the top is part of the source, given that its parents are."""
+        directory, _, name = path.rpartition(b"/")
         if name == b".git":
             return False
-        if folder == self._top and (name in _OWN or (name == _RESULT and os.path.islink(place))):
+        if directory == self._top and (name in _OWN or (name == _RESULT and os.path.islink(path))):
             return False
         verdict = None
-        # The nearest file that says anything decides.
-        while verdict is None and len(folder) >= len(self._top):
-            if folder not in self._files:
-                self._files[folder] = _read(folder + b"/.gitignore")
-            patterns = self._files[folder]
+        # The nearest file with a matching pattern decides.
+        while verdict is None and len(directory) >= len(self._top):
+            if directory not in self._files:
+                self._files[directory] = _read(directory + b"/.gitignore")
+            patterns = self._files[directory]
             if patterns is not None:
-                verdict = patterns.verdict(place[len(folder) + 1 :], is_directory)
-            folder = folder.rpartition(b"/")[0]
+                verdict = patterns.verdict(path[len(directory) + 1 :], is_directory)
+            directory = directory.rpartition(b"/")[0]
         return not verdict
 
 
-def _read(place: bytes) -> Ignores | None:
-    """The patterns of a file. As for git, what a symlink leads to is none: it may be anything of this machine."""
+def _read(path: bytes) -> Ignores | None:
+    """Read the patterns of a file.
+
+    A symlink counts as no file, as in git: it may lead anywhere on this machine.
+    """
     try:
-        fd = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP):
             return None
@@ -106,7 +109,5 @@ def _read(place: bytes) -> Ignores | None:
     finally:
         os.close(fd)
     if len(text) > MAX_BYTES:
-        raise BadTree(
-            "A file of patterns is too large", where=os.fsdecode(place), why=f"the limit is {MAX_BYTES} bytes"
-        )
+        raise BadTree("A .gitignore file is too large", where=os.fsdecode(path), why=f"the limit is {MAX_BYTES} bytes")
     return Ignores(text)

@@ -1,7 +1,7 @@
-"""Trees and their digests.
+"""Compute digests of trees.
 
 A tree is a file, a symlink or a directory. Its digest is a BLAKE3 Merkle digest over names, executable bits, symlink
-targets and contents, and over nothing else. `docs/formats.md` gives the encoding.
+targets and contents only. `docs/formats.md` specifies the encoding.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ MAX_PATH_BYTES = 3800
 CHUNK = 1 << 20
 
 Directory = dict[bytes, "Node"]
-Node: TypeAlias = "FileNode | bytes | Directory"  # bytes: a symlink's target
+Node: TypeAlias = "FileNode | bytes | Directory"  # bytes: the target of a symlink
 
 
 def check_entry(name: bytes) -> bytes:
-    """`name` if a tree's entry can have it, else BadTree."""
+    """Return `name` if it is a valid entry name of a tree, else raise BadTree."""
     if not name or name in (b".", b"..") or b"/" in name or b"\0" in name:
         raise BadTree(f"{os.fsdecode(name)!r} cannot be a file's name")
     if len(name) > MAX_NAME_BYTES:
@@ -36,7 +36,7 @@ def check_entry(name: bytes) -> bytes:
 
 
 def check_target(target: bytes) -> bytes:
-    """`target` if a symlink can point there, else BadTree."""
+    """Return `target` if it is a valid symlink target, else raise BadTree."""
     if not target or b"\0" in target:
         raise BadTree("A symlink's target is empty or holds a NUL byte")
     if len(target) > MAX_TARGET_BYTES:
@@ -45,7 +45,10 @@ def check_target(target: bytes) -> bytes:
 
 
 def split(path: str) -> list[bytes]:
-    """The checked components of a relative path; BadTree if it is absolute, climbs, or is too long or too deep."""
+    """Return the checked components of a relative path.
+
+    Raise BadTree if the path is absolute, holds `..`, or is too long or too deep.
+    """
     raw = os.fsencode(path)
     if len(raw) > MAX_PATH_BYTES:
         raise BadTree(f"A path has {len(raw)} bytes", where=path[:80] + "...", why=f"the limit is {MAX_PATH_BYTES}")
@@ -72,7 +75,7 @@ def _directory(entries: Directory) -> bytes:
 
 
 def tree_digest(node: Node) -> bytes:
-    """The 32-byte digest of a tree."""
+    """Return the 32-byte digest of a tree."""
     letter, digest = _entry(node)
     return blake3(b"fpack tree 1\0" + letter + digest).digest()
 
@@ -83,10 +86,10 @@ def scan(
     keep: Callable[[bytes, bool], bool] | None = None,
     read: Callable[[bytes, os.stat_result], FileNode] | None = None,
 ) -> Node:
-    """The tree at `path` on disk, read and hashed. BadTree for what a tree cannot hold.
+    """Read and hash the tree at `path` on disk. Raise BadTree for files that a tree cannot hold.
 
-    keep(path, is directory) tells which entries below the top count; by default all. read: what hashes a file, by
-    default `read_file`.
+    keep(path, is directory): return whether an entry below the top belongs to the tree; by default all do. read: hashes
+    a file, by default `read_file`.
     """
     path = os.fsencode(path)
     if depth > MAX_DEPTH:
@@ -103,11 +106,11 @@ def scan(
         return entries
     if stat.S_ISREG(status.st_mode):
         return (read or read_file)(path, status)
-    raise BadTree("A tree can hold files, directories and symlinks only", where=os.fsdecode(path))
+    raise BadTree("A tree can hold only files, directories and symlinks", where=os.fsdecode(path))
 
 
 def read_file(path: str | bytes, status: os.stat_result) -> FileNode:
-    """A file on disk, read and hashed."""
+    """Read and hash a file on disk."""
     hasher, size = blake3(), 0
     with open(path, "rb", buffering=0) as file:
         while chunk := file.read(CHUNK):

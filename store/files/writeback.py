@@ -1,7 +1,7 @@
-"""Begin to write a large file to disk while it is still being made.
+"""Start writing a large file to disk while it is still being produced.
 
-Without it the kernel lets dirty pages pile up, and then slows down whoever makes more of them: copying two gigabytes
-took 4 to 7 seconds, and 1 to 2.5 with it. Source: sync_file_range(2).
+Without this the kernel lets dirty pages accumulate and then throttles the writer: copying two gigabytes took 4 to 7
+seconds without it, and 1 to 2.5 with it. Source: sync_file_range(2).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 STEP = 8 << 20
-_WRITE = 2  # SYNC_FILE_RANGE_WRITE: begin, and do not wait
+_WRITE = 2  # SYNC_FILE_RANGE_WRITE: start writing, and do not wait
 
 
 def _load() -> Callable[[int, int, int], object]:
@@ -20,12 +20,12 @@ def _load() -> Callable[[int, int, int], object]:
     except (OSError, AttributeError):
         return lambda fd, start, length: None
     call.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
-    # What fails here fails again, and is seen, when the store is synced.
+    # An error here occurs again, and is reported, when the store is synced.
     return lambda fd, start, length: call(fd, start, length, _WRITE)
 
 
 class Writeback:
-    """Of one file, which is written in order. begun: from where."""
+    """The writeback of one file that is written sequentially. begun: offset from which to write back."""
 
     _call: Callable[[int, int, int], object] | None = None
 
@@ -34,7 +34,7 @@ class Writeback:
         self._begun = begun
 
     def reached(self, size: int) -> None:
-        """The file has `size` bytes by now."""
+        """Start to write back if enough data is new. size: bytes that the file has by now."""
         if size - self._begun >= STEP:
             if Writeback._call is None:
                 Writeback._call = staticmethod(_load())

@@ -1,7 +1,7 @@
-"""Write a tree into a private directory: normalised, deduplicated, and hashed on the way.
+"""Write a tree to a private directory, and normalise, deduplicate and hash it on the way.
 
-The writer keeps a model of what it wrote. A path is checked against the model, so an entry can never land behind a
-symlink or outside the directory, whatever an archive says; nobody else can write to the directory.
+The writer keeps a model of the tree and checks each path against it. So an entry of a hostile archive can never be
+written behind a symlink or outside the directory. Nobody else can write to the directory.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from .writeback import STEP, Writeback
 
 _TIMES = (MTIME, MTIME)
 _LARGE = 4 << 20
-# Other file systems, kernels and kinds of files than copy_file_range knows.
+# Errors of copy_file_range for file systems, kernels and file types that do not support it.
 _NOT_BY_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ETXTBSY)
 
 
 class TreeWriter:
-    """A tree in the making at `place`, which must not exist yet. Paths are relative; "" is the tree itself."""
+    """A tree being written at `place`, which must not exist yet. Paths are relative; "" is the tree itself."""
 
-    def __init__(self, pool: Pool, place: Path) -> None:
+    def __init__(self, pool: Pool, path: Path) -> None:
         self._pool = pool
-        self.place = place
-        self._base = os.fspath(place)
+        self.place = path
+        self._base = os.fspath(path)
         self._root: Node | None = None
         self._finished = b""
-        self.folders = 0  # directories that were made so far
+        self.folders = 0  # number of directories made so far
 
     def mkdir(self, path: str) -> None:
-        """Make a directory, and its parents; one that is there already is left as it is."""
+        """Make a directory and its parents. An existing directory stays unchanged."""
         self._parents(split(path) if path else [], path)
 
     def file(self, path: str, chunks: Iterable[bytes], executable: bool = False) -> FileNode:
-        """Write a file of `chunks` (any sizes) and return its node. The parents are made."""
-        folder, name, target = self._slot(path)
+        """Write a file from `chunks` (of any sizes), make its parents, and return its node."""
+        directory, name, target = self._slot(path)
         pieces: list[bytes] = []
         size = 0
         source = iter(chunks)
@@ -55,8 +55,8 @@ class TreeWriter:
             node = FileNode(blake3(content).digest(), size, executable)
             if not self._pool.link(node, target):
                 self._write(node, target, [content])
-            return self._put(folder, name, node)
-        # Too large to hold: write it, and let the pool replace it if it has the same already.
+            return self._put(directory, name, node)
+        # Too large for memory: write it, and let the pool replace it if the pool already has the content.
         hasher = blake3()
         fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -84,18 +84,18 @@ class TreeWriter:
             raise
         node = FileNode(hasher.digest(), size, executable)
         self._pool.adopt(node, target)
-        return self._put(folder, name, node)
+        return self._put(directory, name, node)
 
     def copy(self, path: str, source: int, executable: bool = False) -> FileNode:
-        """Write a file with what can be read from the descriptor `source`, by the kernel where it is large."""
+        """Write a file with the content of the descriptor `source`. The kernel copies large files."""
         if os.fstat(source).st_size < _LARGE:
             return self.file(path, _pieces(source), executable)
-        folder, name, target = self._slot(path)
+        directory, name, target = self._slot(path)
         fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             try:
                 size = _copy(source, fd)
-                # The copy is what is hashed: the original can change meanwhile.
+                # Hash the copy, because the original may change meanwhile.
                 hasher = blake3()
                 os.lseek(fd, 0, os.SEEK_SET)
                 for piece in _pieces(fd):
@@ -109,28 +109,28 @@ class TreeWriter:
             raise
         node = FileNode(hasher.digest(), size, executable)
         self._pool.adopt(node, target)
-        return self._put(folder, name, node)
+        return self._put(directory, name, node)
 
     def link(self, path: str, node: FileNode, source: Path) -> None:
-        """Enter a file that is in the store already: `source` is where, used if the pool has lost it.
+        """Add a file that the store has. `source` is its path, which is read if the pool has lost the content.
 
-        BadTree if `source` does not hold what `node` says: the pool would give it to everyone who wants that content.
+        Raise BadTree if `source` does not match `node`: the pool would serve the wrong content to every later user.
         """
-        folder, name, target = self._slot(path)
+        directory, name, target = self._slot(path)
         if not self._pool.link(node, target):
             self._write(node, target, _content(source), check=True)
-        self._put(folder, name, node)
+        self._put(directory, name, node)
 
     def symlink(self, path: str, to: str) -> None:
-        """Make a symlink to `to`, which is not looked at."""
-        folder, name, target = self._slot(path)
+        """Make a symlink to `to`, which is not resolved."""
+        directory, name, target = self._slot(path)
         raw = check_target(os.fsencode(to))
         os.symlink(raw, target)
         os.utime(target, _TIMES, follow_symlinks=False)
-        self._put(folder, name, raw)
+        self._put(directory, name, raw)
 
     def entry(self, path: str) -> Node | None:
-        """What is at `path` so far, following no symlink."""
+        """Return the node at `path`, or None. No symlink is followed."""
         node = self._root
         for part in split(path) if path else []:
             if not isinstance(node, dict):
@@ -150,22 +150,22 @@ class TreeWriter:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """The number of bytes of all files."""
         return _size(self._root)
 
     @property
     def node(self) -> Node:
-        """The tree."""
+        """The tree written so far."""
         if self._root is None:
             raise BadTree("An output is empty", why="the builder wrote nothing")
         return self._root
 
-    def _seal(self, directory: Directory, place: bytes) -> None:
+    def _seal(self, directory: Directory, path: bytes) -> None:
         for name, node in directory.items():
             if isinstance(node, dict):
-                self._seal(node, place + b"/" + name)
-        os.chmod(place, 0o555)
-        os.utime(place, _TIMES)
+                self._seal(node, path + b"/" + name)
+        os.chmod(path, 0o555)
+        os.utime(path, _TIMES)
 
     def _write(self, node: FileNode, target: str, chunks: Iterable[bytes], check: bool = False) -> None:
         mode = 0o555 if node.executable else 0o444
@@ -178,18 +178,18 @@ class TreeWriter:
                     hasher.update(chunk)
             if check and (hasher.digest() != node.digest or os.fstat(fd).st_size != node.size):
                 os.unlink(target)
-                raise BadTree("A file does not hold what its table says", where=target[len(self._base) + 1 :])
+                raise BadTree("A file does not match its recorded digest or size", where=target[len(self._base) + 1 :])
             os.fchmod(fd, mode)
             os.utime(fd, _TIMES)
         finally:
             os.close(fd)
         self._pool.adopt(node, target)
 
-    def _put(self, folder: Directory | None, name: bytes, node: FileNode | bytes) -> FileNode:
-        if folder is None:
+    def _put(self, directory: Directory | None, name: bytes, node: FileNode | bytes) -> FileNode:
+        if directory is None:
             self._root = node
         else:
-            folder[name] = node
+            directory[name] = node
         return node if isinstance(node, FileNode) else FileNode(b"", 0, False)
 
     def _slot(self, path: str) -> tuple[Directory | None, bytes, str]:
@@ -198,10 +198,10 @@ class TreeWriter:
                 raise BadTree("A tree cannot be both a file and a directory")
             return None, b"", self._base
         parts = split(path)
-        folder = self._parents(parts[:-1], path)
-        if parts[-1] in folder:
+        directory = self._parents(parts[:-1], path)
+        if parts[-1] in directory:
             raise BadTree("A path occurs twice in one tree", where=path)
-        return folder, parts[-1], f"{self._base}/{path}"
+        return directory, parts[-1], f"{self._base}/{path}"
 
     def _parents(self, parts: list[bytes], path: str) -> Directory:
         if self._root is None:
@@ -239,7 +239,7 @@ def _pieces(fd: int) -> Iterator[bytes]:
 
 
 def _copy(source: int, fd: int) -> int:
-    """Copy from one descriptor to the other up to its end; how many bytes that were."""
+    """Copy from one descriptor to another up to its end. Return the number of bytes copied."""
     size = 0
     writeback = Writeback(fd)
     kernel = True

@@ -117,10 +117,14 @@ def test_an_editor_is_told(fpack: Fpack, project: Path) -> None:
 
 def test_completion_of_a_file_that_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from fpack.cli.completion import candidates
+    from fpack.cli.completion.completer import complete
+    from fpack.cli.verbs import VERBS, command_of
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "small.fp").write_text("abc = 1\n")
     (tmp_path / "large.fp").write_text("".join(f"a{n} = [{n}, {n} + 1, a{n % 7}]\n" for n in range(100_000)))
-    assert candidates.complete(["build", f"{tmp_path}/small.fp#a"]).candidates == [(f"{tmp_path}/small.fp#abc", "")]
+    assert complete(["build", f"{tmp_path}/small.fp#a"], VERBS, command_of).candidates == [
+        (f"{tmp_path}/small.fp#abc", "")
+    ]
     monkeypatch.setattr(candidates, "_SECONDS", 0.3)
-    assert candidates.complete(["build", f"{tmp_path}/large.fp#a"]).candidates == []
+    assert complete(["build", f"{tmp_path}/large.fp#a"], VERBS, command_of).candidates == []

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from fpack.cli.ui.render import error_text, megabytes, show_refusal, table
+from fpack.cli.ui.layout import Page
+from fpack.cli.ui.render import error_text, megabytes, show_refusal
 from fpack.cli.verbs import VERBS
 from fpack.store.errors import FpackError
 
@@ -36,7 +37,7 @@ def test_the_help_lists_every_verb_and_the_exit_codes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "text"),
     [
-        (["pakc"], "Did you mean 'pack'?"),
+        (["pakc"], "did you mean `pack`?"),
         (["pack", "--no-such-option"], "No such option"),
         (["pack"], "no fpack.fp here"),
         (["pack", "nofile.fp"], "no such file"),
@@ -54,8 +55,8 @@ def test_a_wrong_call_is_explained_and_ends_with_2(args: list[str], text: str, t
 @pytest.mark.parametrize(
     ("args", "text"),
     [
-        (["size", "a", "b"], "fpack size has no use for 'b'"),
-        (["gc", "a", "b"], "fpack gc has no use for 'a b'"),
+        (["size", "a", "b"], "fpack size does not take 'b'"),
+        (["gc", "a", "b"], "fpack gc does not take 'a b'"),
         (["search"], "fpack search needs WORDS"),
         (["pack", "-o"], "-o"),
     ],
@@ -83,7 +84,9 @@ def test_every_verb_that_tells_something_tells_programs_too(verb: str, tmp_path:
 def test_a_project_that_uses_no_packages_has_nothing_to_lock(tmp_path: Path) -> None:
     (tmp_path / "fpack.fp").write_text("x = 1")
     done = fpack("lock", cwd=tmp_path)
-    assert done.stdout == "Nothing that is used here needs to be locked.\n" and not (tmp_path / "fpack.lock").exists()
+    assert (
+        done.stdout == "No package is used, so there is nothing to lock.\n" and not (tmp_path / "fpack.lock").exists()
+    )
 
 
 def test_gc_of_an_empty_store(tmp_path: Path) -> None:
@@ -105,7 +108,7 @@ def test_the_version_is_told_without_importing_anything_heavy(tmp_path: Path) ->
 def test_an_output_that_is_closed_or_full_is_no_fault(args: str, tmp_path: Path) -> None:
     code = "from fpack.cli.main import run; run()"
     home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
-    for end, status, words in ((">&-", 0, ""), ("> /dev/full", 1, "error: There is no room")):
+    for end, status, words in ((">&-", 0, ""), ("> /dev/full", 1, "error: The disk is full")):
         line = f"""{sys.executable} -c '{code}' {args} {end}"""
         done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, cwd=tmp_path, env=home)
         assert done.returncode == status and done.stderr.startswith(words) and "Traceback" not in done.stderr
@@ -135,4 +138,4 @@ def test_sizes_and_tables() -> None:
     assert [megabytes(n) for n in (0, 999, 1000, 31_240_000, 12_000_000_000)] == [
         "0 B", "999 B", "1 kB", "31.2 MB", "12.0 GB",
     ]  # fmt: skip
-    assert table([["a", "1"], ["bbb", "22"]], right=(1,)) == "a     1\nbbb  22"
+    assert Page(width=0).table([["a", "1"], ["bbb", "22"]], right=(1,)) == ["a     1", "bbb  22"]

@@ -87,7 +87,7 @@ def test_scripts_run_where_they_are_asked_for(tmp_path: Path, server: Server, pr
     world = World(tmp_path / "world")
     env = {"NPM_CONFIG_REGISTRY": server.url}
     told = json.loads(world.fpack("init", "--json", cwd=project).stdout)
-    assert "addon, made have scripts that run at installation, and do not here" in " ".join(told["guessed"])
+    assert "addon, made have installation scripts, which are not run" in " ".join(told["guessed"])
     error = world.fpack("run", "says", "--", "says", cwd=project, env=env, timeout=900, status=None)
     assert error.returncode == 1 and "Cannot find module" in error.stderr
     log = world.fpack("log", "says", cwd=project).stdout

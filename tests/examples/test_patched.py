@@ -65,7 +65,7 @@ def test_debians_patches_and_flags_are_in_it(fpack: Fpack, project: Path) -> Non
 
 def test_it_comes_out_the_same_again(fpack: Fpack, project: Path) -> None:
     done = fpack("build", "figlet", "--no-link", "--rounds", "2", cwd=project, timeout=300)
-    assert "came out the same, in round 2 of 2" in done.stdout + done.stderr
+    assert "is identical in round 2 of 2" in done.stdout + done.stderr
 
 
 def test_a_patch_that_does_not_apply_ends_the_build(fpack: Fpack, project: Path, tmp_path: Path) -> None:

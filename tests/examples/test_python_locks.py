@@ -156,4 +156,4 @@ def test_a_project_with_another_builder(world: World, tmp_path: Path) -> None:
     (place / "fpack.fp").unlink()
     (place / "pyproject.toml").write_text('[build-system]\nrequires = ["Some_Builder[x] ~= 2"]\n')
     todo = json.loads(world.fpack("init", "--print", "--json", cwd=place).stdout)["todo"]
-    assert any("name in `tools` the Debian package that has some-builder" in line for line in todo)
+    assert any("add to `tools` the Debian package of some-builder" in line for line in todo)

@@ -44,7 +44,7 @@ def test_a_whole_store(store: Store) -> None:
     add(store, "b", "two", [add(store, "a", "one")])
     seen: list[tuple[int, int]] = []
     found = check(store, lambda done, total, name: seen.append((done, total)))
-    assert found == verify.Checked(2, 6, (), ()) and seen == [(0, 2), (1, 2), (2, 2)]
+    assert found == verify.StoreCheck(2, 6, (), ()) and seen == [(0, 2), (1, 2), (2, 2)]
     assert repair(store, found) == [] and len(store.database.paths()) == 2
 
 
@@ -64,7 +64,7 @@ def test_one_changed_byte_is_found_in_every_tree_that_shares_the_file(store: Sto
 @pytest.mark.parametrize(
     ("harm", "why"),
     [
-        (lambda place: remove_tree(place), "it is not there"),
+        (lambda place: remove_tree(place), "it is missing"),
         (lambda place: remove_tree(place / "folder"), "content"),
         (lambda place: (place / "link").unlink(), "content"),
         (lambda place: (place / "extra").write_text(""), "content"),
@@ -124,7 +124,7 @@ def test_what_a_collection_deletes_meanwhile_is_no_damage(store: Store) -> None:
 
 
 def test_memory_for_digests_has_an_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "_REMEMBERED", 1)
+    monkeypatch.setattr(verify, "_MAX_CACHED", 1)
     for name in "abc":
         add(store, name, f"text of {name}")
     assert check(store).damaged == ()

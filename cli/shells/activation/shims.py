@@ -1,7 +1,7 @@
-"""A shell without entering it: one directory of programs for PATH, each of which runs its namesake in the shell's root.
+"""Activate a shell without entering it: create a directory for PATH whose programs run their namesakes in the shell.
 
-A shim is a name for one small script. That gives bubblewrap a file of arguments that was written once, so a program of
-the shell starts in a few milliseconds, in the directory where it is called.
+All shims are links to one small script. The script passes bubblewrap a file of arguments that was written once, so a
+program of the shell starts within milliseconds, in the directory where it is called.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import os
 from collections.abc import Callable, Iterable
 
 from fpack.builders.sandbox.isolation import encode, filter_of
-from fpack.cli.shells.atomic_dir import beside
-from fpack.cli.shells.cache import Entry
-from fpack.cli.shells.model import Wishes
+from fpack.cli.shells.atomic_dir import atomic_directory
+from fpack.cli.shells.cache import CachedShell
+from fpack.cli.shells.model import ShellOptions
 from fpack.cli.shells.sandbox import host, plan
-from fpack.cli.shells.session import Ready
+from fpack.cli.shells.session import ReadyShell
 
 from . import variables
 from .shell_text import word
 
-# Variables that a shim takes away from the program that it runs.
+# Variables that a shim unsets for the program that it runs.
 _UNSET = (
     "LD_LIBRARY_PATH", "LD_PRELOAD", "LC_ALL", "LC_CTYPE", "LANGUAGE", "PYTHONHOME", "PYTHONPATH", "PERL5LIB",
     "GEM_HOME", "GEM_PATH", "NODE_PATH", "GOROOT", "JAVA_HOME", "LOCPATH", "GCONV_PATH", "BASH_ENV", "FPACK_ACTIVE",
@@ -34,9 +34,9 @@ exec {bwrap} --args 9 --chdir "$PWD" -- env --default-signal=INT,QUIT -- "${{0##
 """
 
 
-def activate(entry: Entry) -> tuple[str, dict[str, str]]:
-    """Make the shims, if they are not there; their directory, and the shell's own variables."""
-    ready = Ready(entry, Wishes())
+def activate(entry: CachedShell) -> tuple[str, dict[str, str]]:
+    """Create the shims if needed. Return their directory, and the shell's own variables."""
+    ready = ReadyShell(entry, ShellOptions())
     facts = ready.host._replace(folders=host.folders(), cwd=entry.project or ready.host.home, sockets=())
     made = ready.plan(facts)
     run = f"/run/user/{facts.uid}"
@@ -51,31 +51,33 @@ def activate(entry: Entry) -> tuple[str, dict[str, str]]:
     return _write(entry, args, names, ready), dict(entry.closure.env)
 
 
-def programs(entry: Entry) -> list[str]:
-    """The names of the shell's programs, less those that every shell has."""
+def programs(entry: CachedShell) -> list[str]:
+    """Return the names of the shell's programs, except those that every shell has."""
     closure, usual = entry.closure, set(entry.usual)
     found: set[str] = set()
     disks = dict(closure.paths)
-    for folder in [f for f in (closure.env.get("PATH", "") + ":" + closure.search + ":" + plan.SEARCH).split(":") if f]:
-        if os.path.islink(closure.view + folder):
-            continue  # /bin, which is /usr/bin
-        parts = folder.split("/")
+    for directory in [
+        f for f in (closure.env.get("PATH", "") + ":" + closure.search + ":" + plan.SEARCH).split(":") if f
+    ]:
+        if os.path.islink(closure.view + directory):
+            continue  # such as /bin, a link to /usr/bin
+        parts = directory.split("/")
         store = "/".join(parts[:4])
-        place = disks[store] + folder[len(store) :] if store in disks else closure.view + folder
+        path = disks[store] + directory[len(store) :] if store in disks else closure.view + directory
         try:
-            entries = sorted(os.scandir(place), key=lambda each: each.name)
+            entries = sorted(os.scandir(path), key=lambda each: each.name)
         except OSError:
             continue
         for each in entries:
-            target = _leads_to(closure.view, folder, each)
-            if f"{folder}/{each.name}" not in usual and target not in usual and each.name != "fpack":
+            target = _leads_to(closure.view, directory, each)
+            if f"{directory}/{each.name}" not in usual and target not in usual and each.name != "fpack":
                 found.add(each.name)
     return sorted(found)
 
 
-def _leads_to(view: str, folder: str, each: os.DirEntry[str]) -> str:
-    """Where a symlink ends, as the shell sees it."""
-    path, place = f"{folder}/{each.name}", each.path
+def _leads_to(view: str, directory: str, entry: os.DirEntry[str]) -> str:
+    """Resolve a symlink as the shell would."""
+    path, place = f"{directory}/{entry.name}", entry.path
     for _ in range(10):
         if not os.path.islink(place):
             break
@@ -84,50 +86,50 @@ def _leads_to(view: str, folder: str, each: os.DirEntry[str]) -> str:
     return path
 
 
-def _write(entry: Entry, args: Iterable[str], names: Iterable[str], ready: Ready) -> str:
+def _write(entry: CachedShell, args: Iterable[str], names: Iterable[str], ready: ReadyShell) -> str:
     from blake3 import blake3
 
     bwrap = ready.bwrap
     data = encode(args)
     digest = blake3(data + "\0".join([_SCRIPT, bwrap, *names]).encode()).hexdigest(8)
-    place = f"{entry.place}/shims-{digest}"
-    if os.path.isdir(place):
-        return f"{place}/bin"
+    path = f"{entry.directory}/shims-{digest}"
+    if os.path.isdir(path):
+        return f"{path}/bin"
     if not ready.host.privileged:
         from fpack.builders.sandbox.bwrap import probe
 
-        probe()  # a shim can say no more than bubblewrap does
-    with beside(place) as folder:
-        with open(f"{folder}/args", "wb") as file:
+        probe()  # report problems now: a shim shows only bubblewrap's own message
+    with atomic_directory(path) as directory:
+        with open(f"{directory}/args", "wb") as file:
             file.write(data)
-        with open(f"{folder}/filter", "wb") as file:
+        with open(f"{directory}/filter", "wb") as file:
             file.write(filter_of(ready.plan().isolation))
         name = "".join(c for c in entry.closure.name if c.isalnum() or c in "-_.")
-        with open(f"{folder}/run", "w", encoding="utf-8") as script:
-            files = {"args": word("sh", f"{place}/args"), "filter": word("sh", f"{place}/filter")}
+        with open(f"{directory}/run", "w", encoding="utf-8") as script:
+            files = {"args": word("sh", f"{path}/args"), "filter": word("sh", f"{path}/filter")}
             script.write(_SCRIPT.format(name=name, bwrap=word("sh", bwrap), **files))
-        os.chmod(f"{folder}/run", 0o755)
-        os.mkdir(f"{folder}/bin")
+        os.chmod(f"{directory}/run", 0o755)
+        os.mkdir(f"{directory}/bin")
         for each in names:
-            os.symlink("../run", f"{folder}/bin/{each}")
-    return f"{place}/bin"
+            os.symlink("../run", f"{directory}/bin/{each}")
+    return f"{path}/bin"
 
 
-def tell_left_out(entry: Entry, note: Callable[[str], None]) -> None:
-    """Say which variables of a shell the host's does not get, once for each set of them."""
+def tell_left_out(entry: CachedShell, note: Callable[[str], None]) -> None:
+    """Print the variables of a shell that are not set in the host's shell, once for each set of variables."""
     names = [name for name in variables.left_out(entry.closure.env) if name != "PATH"]
     if not names:
         return
     from blake3 import blake3
 
-    mark = f"{entry.place}/told-{blake3(' '.join(names).encode()).hexdigest(8)}"
+    mark = f"{entry.directory}/told-{blake3(' '.join(names).encode()).hexdigest(8)}"
     try:
         os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         return
     except OSError:
-        pass  # then it is said again
+        pass  # then it is printed again
     note(
-        f"fpack: not set here, where this machine's programs would obey them: {', '.join(names)}; "
-        "the shell's own programs have them, and fpack shell"
+        f"fpack: not set here, because this machine's programs would obey them: {', '.join(names)}; "
+        "the shell's own programs and fpack shell have them"
     )

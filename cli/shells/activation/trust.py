@@ -1,9 +1,9 @@
-"""Which directories a hook may enter: those whose shell the user entered by hand before, or named to `fpack trust`.
+"""Record the directories that the hook may enter: those whose shell the user entered before, or named to `fpack trust`.
 
-A directory that one only looks into must not change what one's programs are. What is trusted is a directory, not a
-path: another one in its place is not. It is trusted with what its owner makes of it later, as an editor trusts a
-folder: a shell is built from sources that no digest of its fpack.fp covers, and at the time of a change nothing of it
-runs on the host; evaluation and builds are confined.
+Merely changing to a directory must not change the user's programs. Trust applies to a directory, not to a path: another
+directory at the same path is not trusted. Trust covers later changes by the directory's owner, as when an editor trusts
+a folder: a shell is built from sources that no digest of its fpack.fp covers, and a change by itself runs nothing on
+the host, because evaluation and builds are confined.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ import os
 import stat
 from collections.abc import Iterator
 
-from fpack.cli.paths import make_place, state_directory
+from fpack.cli.paths import make_private_directory, state_directory
 from fpack.store.errors import FpackError
 from fpack.store.files.owners import is_believed
 
 PROJECT_FILE = "fpack.fp"
 _FOLDER = "entered"
 _STATX_BTIME, _FDCWD = 0x800, -100
-_BTIME_AT = 80  # bytes before stx_btime in struct statx (statx(2))
+_BTIME_AT = 80  # offset of stx_btime in struct statx (statx(2))
 
 
 def mark(directory: str) -> str:
-    """The file that says that a directory is trusted."""
+    """Return the file whose existence marks a directory as trusted."""
     return _mark(os.path.realpath(directory))
 
 
 def refusal(directory: str) -> str:
-    """Why a hook may never enter a directory, whatever the user says; empty if it may."""
+    """Return why the hook may never enter a directory, whatever the user says, or an empty string."""
     try:
         status = os.stat(directory)
         file = f"{directory}/{PROJECT_FILE}"
@@ -36,24 +36,24 @@ def refusal(directory: str) -> str:
     except OSError as error:
         return f"there is no {PROJECT_FILE} ({error.strerror})"
     if not stat.S_ISREG(found.st_mode):
-        return f"its {PROJECT_FILE} is no file"
+        return f"its {PROJECT_FILE} is not a regular file"
     if not is_believed(status):
         return f"it belongs to the user {status.st_uid}"
-    for each in (itself, found):
-        if not is_believed(each):
-            return f"its {PROJECT_FILE} belongs to the user {each.st_uid}"
+    for entry in (itself, found):
+        if not is_believed(entry):
+            return f"its {PROJECT_FILE} belongs to the user {entry.st_uid}"
     if status.st_mode & 0o002 or found.st_mode & 0o002:
         return "everyone may write to it"
     return ""
 
 
 def is_trusted(directory: str) -> bool:
-    """Whether the user trusts this very directory, and nobody else has a say in its fpack.fp."""
+    """Return whether the user trusts this directory, and nobody else can change its fpack.fp."""
     return not refusal(directory) and _read(mark(directory)) == _identity(os.path.realpath(directory))
 
 
 def trust(directory: str) -> None:
-    """Trust a directory, if that can be: the user has entered its shell by hand."""
+    """Trust a directory after the user has entered its shell, if that is permitted and possible."""
     if not refusal(directory):
         try:
             note(directory)
@@ -62,22 +62,22 @@ def trust(directory: str) -> None:
 
 
 def note(directory: str) -> None:
-    """Write down that a directory is trusted. FpackError where there is no place for that."""
+    """Record that a directory is trusted. Raise FpackError if there is no safe directory for the record."""
     real = os.path.realpath(directory)
     identity = _identity(real)
-    place = _mark(real)
-    if _read(place) == identity:
+    path = _mark(real)
+    if _read(path) == identity:
         return
-    folder = os.path.dirname(place)
-    make_place(folder, "XDG_STATE_HOME", "which directories are trusted")
-    beside = f"{folder}/.{os.urandom(6).hex()}"
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+    folder = os.path.dirname(path)
+    make_private_directory(folder, "XDG_STATE_HOME", "which directories are trusted")
+    temporary = f"{folder}/.{os.urandom(6).hex()}"
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
         file.write(identity)
-    os.replace(beside, place)
+    os.replace(temporary, path)
 
 
 def forget(directory: str) -> bool:
-    """Trust a directory no more, whatever lies there now; whether anything was written down."""
+    """Remove the trust in a directory, even if it no longer exists. Return whether it was trusted."""
     try:
         os.unlink(mark(directory))
     except FileNotFoundError:
@@ -86,7 +86,7 @@ def forget(directory: str) -> bool:
 
 
 def all_trusted() -> Iterator[str]:
-    """The directories that are trusted now."""
+    """Yield the directories that are trusted now."""
     folder = f"{state_directory()}/{_FOLDER}"
     try:
         names = sorted(os.listdir(folder))
@@ -106,14 +106,14 @@ def _mark(real: str) -> str:
 
 
 def _identity(real: str) -> bytes:
-    """What tells a directory from all others, and from those that had its path or its number before."""
+    """Return what distinguishes a directory from all others, and from former ones at its path or with its inode."""
     status = os.stat(real)
     born = _born(real)
     return f"{status.st_dev} {status.st_ino} {status.st_uid} {born}\n".encode() + os.fsencode(real)
 
 
 def _born(path: str) -> int:
-    """When a directory was made, in ns; 0 where its file system does not say. Numbers of inodes are used again."""
+    """Return the creation time of a directory in ns, or 0 if unknown. The time is needed because inodes are reused."""
     import ctypes
 
     buffer = ctypes.create_string_buffer(256)
@@ -127,10 +127,10 @@ def _born(path: str) -> int:
     return seconds * 10**9 + int.from_bytes(buffer.raw[_BTIME_AT + 8 : _BTIME_AT + 12], "little")
 
 
-def _read(place: str) -> bytes:
-    """What a file of the user's own says; nothing where there is none."""
+def _read(path: str) -> bytes:
+    """Return the content of a file that belongs to the user, or nothing."""
     try:
-        with open(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             status = os.fstat(file.fileno())
             return file.read() if status.st_uid == os.geteuid() and not status.st_mode & 0o022 else b""
     except OSError:

@@ -1,16 +1,16 @@
-"""Which variables of a project's shell may be set in a shell of the host, where all programs of the machine see them.
+"""Decide which variables of a project's shell may be set in a shell of the host, where all programs see them.
 
-In the project's own root a variable means what the project says. In a shell of the host it reaches programs that have
-nothing to do with the project: git, less, an editor, the next python. So what makes such a program run or load
-something, what a shell uses itself, and what says who and where the user is, stays out. The shell's own programs have
-these variables all the same.
+In the project's own root a variable means what the project intends. In a shell of the host it reaches unrelated
+programs: git, less, an editor, another python. So variables are left out that make such a program run or load
+something, that shells use themselves, or that describe the user. The shell's own programs have these variables all the
+same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Names, beginnings (`X*`) and endings (`*X`), by what obeys them. docs/shells.md has the same groups.
+# Names, prefixes (`X*`) and suffixes (`*X`), by what obeys them. docs/shells.md lists the same groups.
 GROUPS: Mapping[str, str] = {
     "shells": """
         _* ARGC ARGV0 BASH* BAUD CDPATH CHILD_MAX CMD_DURATION COLUMNS COMPREPLY COMP_* COPROC CORRECT_IGNORE CPUTYPE
@@ -76,35 +76,35 @@ GROUPS: Mapping[str, str] = {
         *CA_BUNDLE GNUTLS_* *_PROXY SSLKEYLOGFILE SSL_*
         """,
 }  # fmt: skip
-# Names of these beginnings and endings that programs of the project alone obey.
+# Names that match a prefix or suffix, but that only programs of the project obey.
 HARMLESS = frozenset(("FEATURE_FLAGS", "MIX_ENV", "NODE_ENV", "PGOPTIONS", "RUBY_ENV", "RUST_BACKTRACE", "RUST_LOG"))
 
 
 def is_name(text: str) -> bool:
-    """Whether a text is a name that every shell takes for a variable's: [A-Za-z_][A-Za-z0-9_]*."""
+    """Return whether every shell accepts a text as a variable name: [A-Za-z_][A-Za-z0-9_]*."""
     return text.isascii() and text.isidentifier()
 
 
 def may_leave(name: str) -> bool:
-    """Whether a shell of the host may have a variable of this name from a project.
+    """Return whether a variable of this name from a project may be set in a shell of the host.
 
-    One with a small letter may not: it is how shells, and the start-up files of users, write variables of their own.
+    Names with lower-case letters may not: shells and users' start-up files use such names for their own variables.
     """
     if name in HARMLESS:
         return True
-    return name == name.upper() and not (name in _NAMES or name.startswith(_BEGINNINGS) or name.endswith(_ENDINGS))
+    return name == name.upper() and not (name in _NAMES or name.startswith(_PREFIXES) or name.endswith(_SUFFIXES))
 
 
 def left_out(env: Mapping[str, str]) -> list[str]:
-    """The names of a project's variables that a shell of the host does not get, sorted."""
+    """Return the names of a project's variables that a shell of the host does not get, sorted."""
     return sorted(name for name in env if not may_leave(name))
 
 
 def patterns() -> list[str]:
-    """All names, beginnings and endings."""
+    """Return all names, prefixes and suffixes."""
     return "".join(GROUPS.values()).split()
 
 
 _NAMES = frozenset(patterns())
-_BEGINNINGS = tuple(word[:-1] for word in _NAMES if word[-1] == "*")
-_ENDINGS = tuple(word[1:] for word in _NAMES if word[0] == "*")
+_PREFIXES = tuple(word[:-1] for word in _NAMES if word[-1] == "*")
+_SUFFIXES = tuple(word[1:] for word in _NAMES if word[0] == "*")

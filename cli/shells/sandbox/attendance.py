@@ -1,4 +1,4 @@
-"""Attend a sandbox while it runs: its network, and the terminal and pipes that its user shares with the caller."""
+"""Attend a running sandbox: its network, and the terminal and pipes that its user shares with the caller."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from .launch import Launch
 
 @contextmanager
 def network(launch: Launch, command: int, gate: int) -> Iterator[None]:
-    """Attach the network of a container, and let its command begin. command: its process, or 0. gate: it waits here."""
+    """Attach a container's network, then let its command begin.
+
+    command: pid of the command, or 0. gate: descriptor on which the command waits.
+    """
     if not launch.helper:
         yield
         return
@@ -27,7 +30,7 @@ def network(launch: Launch, command: int, gate: int) -> Iterator[None]:
                 helper = network.attach(launch.helper, command, launch.outside, launch.ports)
             except network.NotAttached as error:
                 # A machine that is offline has no network to attach.
-                os.write(2, f"fpack: this container reaches no other machine: {error}\n".encode())
+                os.write(2, f"fpack: this container cannot reach other machines: {error}\n".encode())
         os.write(gate, b"x")
         yield
     finally:
@@ -38,10 +41,10 @@ def network(launch: Launch, command: int, gate: int) -> Iterator[None]:
 
 @contextmanager
 def terminals(outside: int) -> Iterator[None]:
-    """Let the sandbox's user open the caller's terminal and pipes anew, as with /dev/stderr and /dev/tty.
+    """Let the sandbox's user reopen the caller's terminal and pipes, for example as /dev/stderr and /dev/tty.
 
-    outside: the user, on the machine; 0: the caller, who can. Set back the owner and the mode at the end: a program in
-    the sandbox may have opened the terminal to every user of the machine.
+    outside: the user on the machine; 0: the caller, who can already reopen them. Owner and mode are restored at the
+    end: a program in the sandbox may have opened the terminal to every user of the machine.
     """
     taken = []
     for fd in (0, 1, 2):
@@ -63,15 +66,15 @@ def terminals(outside: int) -> Iterator[None]:
 
 
 def hold(file: int) -> int:
-    """Return a pipe's end; another process keeps `file` open for as long as anybody has this end, and then ends.
+    """Return one end of a pipe. A helper process keeps `file` open until nobody has this end any more.
 
-    A program in a container can open what its first process has open anew, with all the rights of the file's owner, and
-    so change the mode of a lock of the store. A pipe shows nothing of the machine.
+    A program in a container can reopen the files of the container's first process, with the rights of their owner, and
+    so change the mode of a lock in the store. A pipe gives access to nothing.
     """
     read, write = os.pipe2(os.O_CLOEXEC)
 
     def wait() -> int:
-        os.setsid()  # what ends the terminal's programs does not end this one
+        os.setsid()  # signals of the terminal must not end the helper
         null = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):
             os.dup2(null, number)

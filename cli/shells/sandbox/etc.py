@@ -1,24 +1,24 @@
-"""/etc of a shell: the root's own, with the user who works in it. Made once for each user, beside the cached shell."""
+"""Create /etc of a shell: the root's /etc with the shell's user added, once for each user and cached shell."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
 
-from fpack.cli.shells.atomic_dir import beside
+from fpack.cli.shells.atomic_dir import atomic_directory
 from fpack.cli.shells.model import Account
 
-# Files that something of the host's is mounted over.
+# Files that host files are mounted over.
 _POINTS = ("resolv.conf", "localtime", "hosts", "machine-id")
 
 
 def passwd(text: str, who: Account, shell: str) -> str:
-    """A list of users with `who` in it, in the place of those with the same name or number."""
+    """Add `who` to a passwd file, replacing users with the same name or number."""
     return _without(text, who.name, who.uid) + f"{who.name}:x:{who.uid}:{who.gid}::{who.home}:{shell}\n"
 
 
 def group(text: str, who: Account, more: Iterable[tuple[str, int]]) -> str:
-    """A list of groups with the user's own, and with the names that the host has for his other ones."""
+    """Add the user's own group to a group file, and the host's names for the user's other groups."""
     wanted = {gid: name for name, gid in more}
     wanted.setdefault(who.gid, who.name)
     for gid, name in wanted.items():
@@ -35,19 +35,19 @@ def _without(text: str, name: str, number: int) -> str:
     return "".join(kept)
 
 
-def make_etc(place: str, view: str, who: Account, more: Iterable[tuple[str, int]]) -> None:
-    """Make the directory `place`: a copy of the view's /etc with `who` in it. It is there whole, or not at all."""
+def make_etc(path: str, view: str, who: Account, more: Iterable[tuple[str, int]]) -> None:
+    """Create the directory `path` atomically: a copy of the view's /etc with `who` added."""
     import shutil
 
-    with beside(place) as folder:
-        # Modes of the store's files are no use here: this is the user's own to delete.
-        shutil.copytree(f"{view}/etc", folder, symlinks=True, dirs_exist_ok=True, copy_function=_copy)
-        os.chmod(folder, 0o755)
-        for name, text in (("passwd", passwd(_read(f"{folder}/passwd"), who, "/bin/bash")),
-                           ("group", group(_read(f"{folder}/group"), who, more))):  # fmt: skip
-            _write(f"{folder}/{name}", text)
+    with atomic_directory(path) as directory:
+        # Do not keep the read-only modes of the store: the user must be able to delete the copy.
+        shutil.copytree(f"{view}/etc", directory, symlinks=True, dirs_exist_ok=True, copy_function=_copy)
+        os.chmod(directory, 0o755)
+        for name, text in (("passwd", passwd(_read(f"{directory}/passwd"), who, "/bin/bash")),
+                           ("group", group(_read(f"{directory}/group"), who, more))):  # fmt: skip
+            _write(f"{directory}/{name}", text)
         for name in _POINTS:
-            point = f"{folder}/{name}"
+            point = f"{directory}/{name}"
             if os.path.islink(point):
                 os.unlink(point)
             if not os.path.exists(point):
@@ -61,17 +61,17 @@ def _copy(source: str, target: str) -> None:
     os.chmod(target, 0o755 if os.stat(source).st_mode & 0o100 else 0o644)
 
 
-def _read(place: str) -> str:
+def _read(path: str) -> str:
     try:
-        with open(place, encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
     except FileNotFoundError:
         return ""
 
 
-def _write(place: str, text: str) -> None:
-    if os.path.lexists(place):
-        os.unlink(place)
-    with open(place, "x", encoding="utf-8") as file:
+def _write(path: str, text: str) -> None:
+    if os.path.lexists(path):
+        os.unlink(path)
+    with open(path, "x", encoding="utf-8") as file:
         file.write(text)
-    os.chmod(place, 0o644)
+    os.chmod(path, 0o644)

@@ -1,4 +1,4 @@
-"""Facts about this machine and this user, for `plan`. The one place where a shell looks at its surroundings."""
+"""Gather facts about this machine and user for `plan`. Only this module inspects a shell's surroundings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 
 from fpack.cli.shells.model import Host
 
-_SYS_ADMIN = 21  # the capability to mount
+_SYS_ADMIN = 21  # CAP_SYS_ADMIN, the capability to mount
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # in a shell
-# Debian's and its like, Red Hat's, SUSE's, Alpine's and the BSDs'.
+# Paths of Debian and its derivatives, Red Hat, SUSE, and Alpine and the BSDs.
 _BUNDLES = (CERTIFICATES, "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem")
 _TERMINFO = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo", "/usr/lib/terminfo")
-# The host's directories that are the system's own; a program of a shim sees all others.
+# Top directories of the host's system. The programs of shims see all others.
 _SYSTEM = frozenset((
     "bin", "boot", "dev", "etc", "fpack", "lib", "lib32", "lib64", "libx32", "lost+found", "nix", "proc", "run", "sbin",
     "snap", "sys", "tmp", "usr", "var",
@@ -20,7 +20,7 @@ _SYSTEM = frozenset((
 
 
 def facts(project: str, view: str, environ: Mapping[str, str] = os.environ) -> Host:
-    """This machine, for a shell of `project` (empty: none) whose root lies at `view`."""
+    """Return the facts about this machine for a shell of `project` (or "") whose root is at `view`."""
     uid, gid = os.getuid(), os.getgid()
     home, name = environ.get("HOME", ""), environ.get("USER") or environ.get("LOGNAME") or ""
     if not home or not name or (name != "root") == (uid == 0):
@@ -35,7 +35,7 @@ def facts(project: str, view: str, environ: Mapping[str, str] = os.environ) -> H
         project=project,
         privileged=uid == 0 and _may_mount(),
         environ=dict(environ),
-        sockets=tuple(place for place in _sockets(environ) if os.path.exists(place)),
+        sockets=tuple(path for path in _sockets(environ) if os.path.exists(path)),
         terminfo=_terminfo(environ, view),
         resolv=_real("/etc/resolv.conf"),
         localtime=_real("/etc/localtime"),
@@ -45,12 +45,12 @@ def facts(project: str, view: str, environ: Mapping[str, str] = os.environ) -> H
 
 
 def folders() -> tuple[str, ...]:
-    """The host's own top directories that are not the system's."""
+    """Return the host's top directories that are not the system's."""
     return tuple(sorted(f"/{entry.name}" for entry in os.scandir("/") if entry.name not in _SYSTEM and entry.is_dir()))
 
 
 def listing(view: str) -> list[tuple[str, str, str]]:
-    """What is in a directory, as `plan` takes it."""
+    """List a directory in the form that `plan` expects."""
     found = []
     with os.scandir(view) as entries:
         for entry in entries:
@@ -62,7 +62,7 @@ def listing(view: str) -> list[tuple[str, str, str]]:
 
 
 def groups(gids: Iterable[int]) -> list[tuple[str, int]]:
-    """The names of groups, of those that have one."""
+    """Return the names of those groups that have one."""
     import grp
 
     found = []
@@ -75,7 +75,7 @@ def groups(gids: Iterable[int]) -> list[tuple[str, int]]:
 
 
 def _entry(uid: int, home: str) -> tuple[str, str]:
-    """Home and name of a user, by the system's list."""
+    """Return home and name of a user from the system's list."""
     import pwd
 
     try:
@@ -86,7 +86,7 @@ def _entry(uid: int, home: str) -> tuple[str, str]:
 
 
 def _cwd(environ: Mapping[str, str]) -> str:
-    """The working directory by the name that the user knows it by, if that is its name still."""
+    """Return the working directory by $PWD if that is still correct, so that symlinks in the path stay."""
     cwd = os.getcwd()
     logical = environ.get("PWD", "")
     if logical != cwd and logical.startswith("/"):
@@ -100,7 +100,7 @@ def _cwd(environ: Mapping[str, str]) -> str:
 
 def _may_mount() -> bool:
     try:
-        # As bytes: a codec that nothing else needs takes longer to import than all of this.
+        # Read bytes: importing a codec that nothing else needs takes longer than the rest.
         with open("/proc/self/status", "rb", buffering=0) as file:
             for line in file.readall().splitlines():
                 if line.startswith(b"CapEff:"):
@@ -111,13 +111,13 @@ def _may_mount() -> bool:
 
 
 def is_machine_root() -> bool:
-    """Return whether uid 0 here is the machine's, not that of a user namespace of another user."""
+    """Return whether uid 0 here is the machine's root, not the root of a user namespace."""
     with open("/proc/self/uid_map", encoding="ascii") as file:
         return any(line.split()[:2] == ["0", "0"] for line in file)
 
 
 def _sockets(environ: Mapping[str, str]) -> Iterable[str]:
-    """Where the ssh agent, the display servers, sound and the message bus would be."""
+    """Yield the possible sockets of the ssh agent, the display servers, sound and the message bus."""
     run = environ.get("XDG_RUNTIME_DIR", "")
     for name in ("SSH_AUTH_SOCK", "XAUTHORITY"):
         if environ.get(name, "").startswith("/"):
@@ -133,35 +133,35 @@ def _sockets(environ: Mapping[str, str]) -> Iterable[str]:
 
 
 def _runtime(environ: Mapping[str, str]) -> str:
-    """The user's directory for sockets, if it is where the system makes one."""
-    place = environ.get("XDG_RUNTIME_DIR", "").rstrip("/")
-    return place if place.startswith("/run/") and "/../" not in f"{place}/" else ""
+    """Return the user's runtime directory if it is where the system creates it."""
+    path = environ.get("XDG_RUNTIME_DIR", "").rstrip("/")
+    return path if path.startswith("/run/") and "/../" not in f"{path}/" else ""
 
 
 def _certificates(environ: Mapping[str, str]) -> str:
-    """The certificates that programs of the host trust: a network's own authority is known there alone."""
-    for place in (environ.get("SSL_CERT_FILE", ""), *_BUNDLES):
-        if place.startswith("/") and (found := _real(place)):
+    """Return the certificates that the host's programs trust: only they include a private network's authority."""
+    for path in (environ.get("SSL_CERT_FILE", ""), *_BUNDLES):
+        if path.startswith("/") and (found := _real(path)):
             return found
     return ""
 
 
 def _terminfo(environ: Mapping[str, str], view: str) -> str:
-    """The host's description of the terminal, where the shell's root has none; empty if it has, or there is none."""
+    """Return the host's description of the terminal if the shell's root has none; empty otherwise."""
     term = environ.get("TERM", "")
     if not term or "/" in term or term.startswith("."):
         return ""
     below = f"{term[0]}/{term}"
-    if any(os.path.exists(f"{view}{folder}/{below}") for folder in ("/usr/share/terminfo", "/usr/lib/terminfo")):
+    if any(os.path.exists(f"{view}{directory}/{below}") for directory in ("/usr/share/terminfo", "/usr/lib/terminfo")):
         return ""
     own = environ.get("TERMINFO", "")
-    for folder in ([own] if own.startswith("/") else []) + list(_TERMINFO):
-        if os.path.isfile(f"{folder}/{below}"):
-            return os.path.realpath(f"{folder}/{below}")
+    for directory in ([own] if own.startswith("/") else []) + list(_TERMINFO):
+        if os.path.isfile(f"{directory}/{below}"):
+            return os.path.realpath(f"{directory}/{below}")
     return ""
 
 
-def _real(place: str) -> str:
-    """The file that a path leads to, or nothing if there is none."""
-    real = os.path.realpath(place)
+def _real(path: str) -> str:
+    """Return the file that a path leads to, or "" if there is none."""
+    real = os.path.realpath(path)
     return real if os.path.isfile(real) else ""

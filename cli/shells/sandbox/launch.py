@@ -1,7 +1,7 @@
-"""Run a plan: bubblewrap with the command in it, its signals and its exit status passed on.
+"""Run a shell's plan: start bubblewrap with the command, and pass on signals and the exit status.
 
-bubblewrap waits for the command in a process of its own, which Ctrl-C ends before the command has decided what to do
-about it. So the command's end is what counts here: whoever is left without a parent comes to this process.
+bubblewrap waits for the command in a process of its own, which Ctrl-C kills before the command has decided how to
+react. So this module waits for the command itself: a process without a parent is adopted by this process.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from fpack.store import processes
 from .plan import Plan
 
 _SET_CHILD_SUBREAPER = 36
-# What is passed on to the command; the terminal sends the others to all of the foreground itself.
+# Signals to pass on to the command. The terminal sends the others to the whole foreground group itself.
 _PASSED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
 _HELD = 200
 _IGNORED = (signal.SIGINT, signal.SIGQUIT)
-_DEFAULT = (*_IGNORED, *_PASSED, signal.SIGPIPE)  # these have their usual effect in bubblewrap
+_DEFAULT = (*_IGNORED, *_PASSED, signal.SIGPIPE)  # their default actions are restored in bubblewrap
 
 
 class Failed(Exception):
-    """bubblewrap could not set the shell up, and has said why on stderr."""
+    """bubblewrap could not set up the shell, and has reported the reason on stderr."""
 
 
 class Launch(NamedTuple):
-    """A command to run in a sandbox. words, env: of the command. init: it is process 1 of the sandbox.
+    """A command to run in a sandbox.
 
-    filter_file: holds the filter of system calls. outside: for root's sandboxes, the user that the sandbox's processes
-    are on the machine; 0: they are the caller's. helper: the program that attaches the machine's network, or empty.
-    ports: of 127.0.0.1 that it reaches there too.
+    words, env: of the command. init: the command is process 1 of the sandbox. filter_file: file with the filter of
+    system calls. outside: for root's sandboxes, the machine's user that runs the sandbox's processes; 0: the caller.
+    helper: program that attaches the machine's network, or empty. ports: ports of the machine's 127.0.0.1 that the
+    command can also reach.
     """
 
     bwrap: str
@@ -50,13 +51,14 @@ class Launch(NamedTuple):
 
 
 def run(launch: Launch, held: int = -1) -> int:
-    """Run a command in a sandbox; the exit status, 128 + N for the signal N. Failed if there was no sandbox.
+    """Run a command in a sandbox. Return its exit status, or 128 + N for signal N. Raise Failed if there was no
+    sandbox.
 
-    held: an open file that stays open as long as anything of it runs, whatever becomes of this process.
+    held: descriptor that stays open as long as any process of the sandbox runs, whatever happens to this process.
     """
     told, tell = os.pipe2(os.O_CLOEXEC)
     _adopt_orphans()
-    # While Python starts up, or cleans up, a signal of the terminal's has the usual effect.
+    # Signals of the terminal keep their usual effect only while Python starts up and cleans up.
     before = {number: signal.signal(number, signal.SIG_IGN) for number in _IGNORED}
     gate, open_gate = os.pipe2(os.O_CLOEXEC) if launch.helper else (-1, -1)
     child = _spawn(launch, tell, held, gate)
@@ -82,15 +84,17 @@ def run(launch: Launch, held: int = -1) -> int:
 
 
 def start(launch: Launch, output: int, tell: int = -1) -> int:
-    """Start a command in a sandbox and a session of its own, its output going to an open file; bubblewrap's process.
+    """Start a command in a sandbox and a new session, with its output going to a descriptor. Return bubblewrap's pid.
 
-    tell: a pipe's end to which bubblewrap writes what `told_command` reads.
+    tell: end of a pipe to which bubblewrap writes the data that `told_command` reads.
     """
     return _spawn(launch, tell, output=output)
 
 
 def _spawn(launch: Launch, tell: int, held: int = -1, gate: int = -1, output: int = -1) -> int:
-    """Start bubblewrap; its process, or one that fails. output: where its outputs go, in a session of its own."""
+    """Start bubblewrap. Return its pid, or that of a process that fails. output: descriptor of its outputs, in a new
+    session.
+    """
     isolation = launch.plan.isolation
     if isolation.closed:
         processes.hide_inherited()
@@ -107,9 +111,9 @@ def _spawn(launch: Launch, tell: int, held: int = -1, gate: int = -1, output: in
 
         opened.append(hold(held))
         os.set_inheritable(opened[-1], True)
-        info += ["--sync-fd", str(opened[-1])]  # the first process of the container has it, no other
+        info += ["--sync-fd", str(opened[-1])]  # only the first process of the container has it
     elif held >= 0:
-        # Far from the numbers that programs choose.
+        # A number far from those that programs choose.
         opened.append(fcntl.fcntl(held, fcntl.F_DUPFD, _HELD))
     streams: list[int] = []
     if output >= 0:
@@ -141,10 +145,10 @@ def _spawn(launch: Launch, tell: int, held: int = -1, gate: int = -1, output: in
 
 
 def _open_variables(env: Mapping[str, str]) -> int:
-    """Return a descriptor from which bubblewrap reads the command's variables, as arguments that no list shows.
+    """Return a descriptor from which bubblewrap reads the command's variables, as arguments that `ps` does not show.
 
-    They are the command's alone: bubblewrap runs outside of the sandbox, and a variable such as LD_PRELOAD, which a
-    project's shell may set, would have it execute a file there.
+    Only the command gets them: bubblewrap runs outside of the sandbox, and a variable such as LD_PRELOAD, which a
+    project's shell may set, would make it execute a file there.
     """
     fd = os.memfd_create("variables", 0)
     os.write(fd, encode(word for name, value in env.items() if name for word in ("--setenv", name, value)))
@@ -164,7 +168,7 @@ def _passer(pid: int) -> signal._HANDLER:
 
 
 def told_command(told: int) -> int:
-    """The number of the process that runs the command, by what bubblewrap tells; 0 if it did not come to that."""
+    """Return the pid of the command, from bubblewrap's information, or 0 if it was not started."""
     data = b""
     while chunk := os.read(told, 4096):
         data += chunk
@@ -175,13 +179,15 @@ def told_command(told: int) -> int:
 
 
 def _end(child: int, command: int) -> int:
-    """Wait for bubblewrap and its command; the wait status that counts. Failed if there was no command."""
+    """Wait for bubblewrap and its command. Return the wait status of the command. Raise Failed if there was no
+    command.
+    """
     ended: dict[int, int] = {}
     status = _wait(child, ended)
     if not command:
         raise Failed
     if os.WIFSIGNALED(status):
-        # bubblewrap is gone, and what it ran is still there.
+        # bubblewrap was killed, and the command still runs.
         try:
             status = _wait(command, ended)
         except ChildProcessError:
@@ -190,7 +196,7 @@ def _end(child: int, command: int) -> int:
 
 
 def _wait(pid: int, ended: dict[int, int]) -> int:
-    """Wait for a process; others that end meanwhile are noted in `ended`, so that none stays as a zombie."""
+    """Wait for a process. Record others that end meanwhile in `ended`, so that none stays a zombie."""
     while pid not in ended:
         one, status = os.waitpid(-1, 0)
         ended[one] = status

@@ -1,8 +1,8 @@
-"""Attach the machine's network to a container that has a network namespace of its own.
+"""Attach the machine's network to a container that has its own network namespace.
 
 A network namespace hides the machine's abstract sockets and the servers on its loopback device. pasta or slirp4netns
-then lets the container's programs reach what lies outside of the machine. Both run as the container's user.
-Sources: passt(1), slirp4netns(1), ioctl_ns(2).
+then lets the container's programs reach other machines. Both run as the container's user. Sources: passt(1),
+slirp4netns(1), ioctl_ns(2).
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import NamedTuple
 from fpack.builders.sandbox import idmap
 from fpack.store import processes
 
-NAME_SERVER = "10.0.2.3"  # where slirp4netns answers, and pasta is told to
+NAME_SERVER = "10.0.2.3"  # the address of slirp4netns's name server; pasta is configured to use it, too
 _GET_USERNS = 0xB701  # NS_GET_USERNS
 _TUN = "/dev/net/tun"
 _PDEATHSIG = 1
-_TRIES, _POLL = 1000, 0.01  # how often it is looked for the network, and the seconds between
+_TRIES, _POLL = 1000, 0.01  # attempts to find the network, and the seconds between them
 
 
 class NotAttached(Exception):
-    """A helper ended, or did not set the network up. The text is its reason."""
+    """A helper exited, or did not set up the network. The text is its reason."""
 
 
 class Helper(NamedTuple):
@@ -36,7 +36,7 @@ class Helper(NamedTuple):
     pid: int
 
     def end(self) -> None:
-        """End it."""
+        """Terminate the helper."""
         try:
             os.kill(self.pid, signal.SIGTERM)
             os.waitpid(self.pid, 0)
@@ -52,7 +52,7 @@ def find_helper(outside: int) -> str:
 
 
 def why_none(outside: int) -> str:
-    """Return in words why `find_helper` finds none."""
+    """Return the reason why `find_helper` finds none."""
     return "neither pasta nor slirp4netns is installed" if _can_use_tun(outside) else f"{_TUN} cannot be used"
 
 
@@ -61,7 +61,7 @@ def _can_use_tun(outside: int) -> bool:
 
 
 def resolv_text(host_file: str) -> str:
-    """Return the resolv.conf of a container, from the machine's: the name server is the helper."""
+    """Return a container's resolv.conf, based on the machine's: the name server is the helper."""
     lines = []
     if host_file:
         with open(host_file, encoding="utf-8", errors="replace") as file:
@@ -85,10 +85,10 @@ def words_of(helper: str, net: int, user: int, ports: Iterable[int] = ()) -> lis
 
 
 def attach(helper: str, command: int, outside: int, ports: Iterable[int] = ()) -> Helper:
-    """Start a helper and wait until the network is there. NotAttached, with the helper's reason, if it never is.
+    """Start a helper and wait until the network is available. Raise NotAttached, with the helper's reason, on failure.
 
-    command: a process of the container. outside: the container's user, if that is not the caller. ports: TCP ports of
-    the machine's 127.0.0.1 that the container reaches at its own; pasta alone can do that.
+    command: a process of the container. outside: the container's user, if it is not the caller. ports: TCP ports of the
+    machine's 127.0.0.1 that the container reaches at its own 127.0.0.1; only pasta supports that.
     """
     net = os.open(f"/proc/{command}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     user = fcntl.ioctl(net, _GET_USERNS)
@@ -115,9 +115,9 @@ def attach(helper: str, command: int, outside: int, ports: Iterable[int] = ()) -
 
 
 def _become(helper: str, words: list[str], kept: tuple[int, ...], said: int, outside: int, parent: int) -> int:
-    """In a copy of fpack's process: become the helper. It returns only if that fails."""
+    """Become the helper, in a copy of fpack's process. Return only on failure."""
     try:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and pasta takes that for an error
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores SIGPIPE, which pasta treats as an error
         for ignored in (signal.SIGINT, signal.SIGQUIT):
             signal.signal(ignored, signal.SIG_IGN)
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -137,7 +137,7 @@ def _become(helper: str, words: list[str], kept: tuple[int, ...], said: int, out
 
 
 def _show_tun() -> None:
-    """As root: show the device that helpers use to everybody in a mount namespace of this process's own."""
+    """As root, make the tun device accessible to everybody, in a mount namespace of this process."""
     idmap.show(os.path.dirname(_TUN), (), 0, devices=True)
     os.mknod(_TUN, 0o666 | stat.S_IFCHR, os.makedev(10, 200))
     os.chmod(_TUN, 0o666)

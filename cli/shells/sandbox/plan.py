@@ -1,7 +1,7 @@
-"""The plan of a shell: closure, wishes and host to bubblewrap's arguments and the environment. Pure functions.
+"""Plan a shell: turn closure, options and host into bubblewrap's arguments and the environment. All functions are pure.
 
-`/` is a new empty directory in which each entry of the root is bound by itself, read-only, so that a project can lie at
-its own path wherever that is: a directory of the root is taken apart where something of the host goes below it.
+`/` is a new empty directory in which each entry of the root is bound separately, read-only. So a project can appear at
+its own path wherever that is: a directory of the root is split into its entries if a path of the host lies below it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from fpack.builders.sandbox.isolation import Isolation, assemble
-from fpack.cli.shells.model import Account, Closure, Host, Wishes
+from fpack.cli.shells.model import Account, Closure, Host, ShellOptions
 
 # (name, kind, target): "d" a directory, "l" a symlink to `target`, "f" anything else.
 Listing = Callable[[str], Iterable[tuple[str, str, str]]]
 
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games"
-OWN = "/run/fpack"  # where the shell finds what fpack tells it
-# What the host has, or bubblewrap makes. The rest of the root's top is the root's.
+OWN = "/run/fpack"  # directory of fpack's files in the shell
+# Top directories that come from the host or that bubblewrap creates; the others come from the root.
 _MADE = ("dev", "proc", "sys", "tmp", "run", "fpack")
-# Where nothing of the host can be: it would hide what the shell is made of, or the kernel's own.
+# Host paths here are not shown: they would hide the shell's own files, or the kernel's.
 _TAKEN = (
     "/usr",
     "/bin",
@@ -41,8 +41,8 @@ _KEPT = (
     "TMPDIR",
 )  # fmt: skip
 _TERMINAL = ("TERM", "COLORTERM", "NO_COLOR")
-# Variables that say where the host's own programs and libraries lie.
-_HOSTS_OWN = frozenset((
+# Variables that point to the host's own programs and libraries.
+_HOST_VARIABLES = frozenset((
     "PATH", "SHELL", "OLDPWD", "MANPATH", "INFOPATH", "PYTHONHOME", "PYTHONPATH", "PERL5LIB", "PERLLIB", "RUBYLIB",
     "GEM_HOME", "GEM_PATH", "NODE_PATH", "NODE_EXTRA_CA_CERTS", "GOROOT", "JAVA_HOME", "CPATH", "C_INCLUDE_PATH",
     "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "PKG_CONFIG_PATH", "CMAKE_PREFIX_PATH", "ACLOCAL_PATH", "GCONV_PATH",
@@ -52,14 +52,14 @@ _HOSTS_OWN = frozenset((
     "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "FONTCONFIG_FILE", "BASH_ENV", "ENV", "ZDOTDIR", "LANGUAGE", "VIRTUAL_ENV",
     "PROMPT_COMMAND", "PS1", "FPACK_ACTIVE",
 ))  # fmt: skip
-_HOSTS_BEGINNINGS = ("LD_", "LC_", "NIX_", "GUIX_", "BASH_FUNC_")
+_HOST_PREFIXES = ("LD_", "LC_", "NIX_", "GUIX_", "BASH_FUNC_")
 
 
 class Mount(NamedTuple):
-    """how: bubblewrap's option. source: on the host, or a symlink's target; empty where there is none.
+    """A mount.
 
-    mode: of a directory that is made, in octal digits. owned: the source belongs to the machine's user, who must be its
-    owner in the shell too.
+    how: bubblewrap's option. source: path on the host, or a symlink's target; may be empty. mode: of a directory to
+    create, in octal digits. owned: the source belongs to the machine's user, who must also be its owner in the shell.
     """
 
     how: str
@@ -69,15 +69,16 @@ class Mount(NamedTuple):
     owned: bool = False
 
     def args(self) -> tuple[str, ...]:
-        """As bubblewrap takes it."""
+        """Return bubblewrap's arguments."""
         words = (self.how, self.source, self.path) if self.source else (self.how, self.path)
         return ("--perms", self.mode, *words) if self.mode else words
 
 
 class Plan(NamedTuple):
-    """base, mounts: what becomes `/`, and what lies over the kernel's file systems. env: all of it.
+    """The plan of a shell.
 
-    cwd: where the command starts. hidden: the directory that one was in, where that is not seen in the shell.
+    base, mounts: mounts of `/`, and mounts over the kernel's file systems. env: all variables. cwd: the directory in
+    which the command starts. hidden: the caller's directory if the shell does not show it.
     """
 
     isolation: Isolation
@@ -94,28 +95,29 @@ class Plan(NamedTuple):
         return [*assemble(self.isolation, base, mounts, filter_fd), "--remount-ro", "/", "--chdir", self.cwd]
 
 
-def account(host: Host, wishes: Wishes) -> Account:
-    """Who one is in the shell."""
-    name, _, number = wishes.user.partition(":")
+def account(host: Host, options: ShellOptions) -> Account:
+    """Return the user in the shell."""
+    name, _, number = options.user.partition(":")
     uid = int(number) if number else 1000 if name and host.uid == 0 else host.uid
     gid = uid if number or (name and host.uid == 0) else host.gid
     name = name or host.name
     home = host.home
-    if wishes.container or not _sharable(home):
+    if options.container or not _sharable(home):
         home = "/root" if uid == 0 else f"/home/{name}"
     return Account(name, uid, gid, home)
 
 
-def plan(closure: Closure, wishes: Wishes, host: Host, listing: Listing, etc: str, own: str) -> Plan:
-    """How to enter a shell. listing: what is in a directory of the view, by its path relative to that.
+def plan(closure: Closure, options: ShellOptions, host: Host, listing: Listing, etc: str, own: str) -> Plan:
+    """Plan a shell.
 
-    etc: the directory on disk that becomes /etc; own: the one that becomes `OWN`.
+    listing: lists a directory of the view, given by its path relative to the view. etc: directory on disk that becomes
+    /etc. own: directory on disk that becomes `OWN`.
     """
-    who = account(host, wishes)
-    extra = _of_the_host(wishes, host, who)
-    small = list(_small(wishes, host))
+    who = account(host, options)
+    extra = _user_directories(options, host, who)
+    small = list(_small(options, host))
     base = [*_top(closure.view, listing, [m.path for m in (*extra, *small)]), Mount("--ro-bind", "/etc", etc)]
-    mounts = [*_temporary(wishes), *(Mount("--ro-bind", path, disk) for path, disk in closure.paths)]
+    mounts = [*_temporary(options), *(Mount("--ro-bind", path, disk) for path, disk in closure.paths)]
     mounts += [Mount("--symlink", path, target) for path, target in closure.links]
     if not closure.paths and not closure.links:
         mounts.append(Mount("--dir", "/fpack/store"))
@@ -128,22 +130,22 @@ def plan(closure: Closure, wishes: Wishes, host: Host, listing: Listing, etc: st
     else:
         cwd, hidden = who.home, host.cwd
     return Plan(
-        isolation(wishes, host), tuple(base), tuple(mounts), environment(closure, wishes, host, who), cwd, hidden
+        isolation(options, host), tuple(base), tuple(mounts), environment(closure, options, host, who), cwd, hidden
     )
 
 
-def isolation(wishes: Wishes, host: Host) -> Isolation:
-    """Return how far a shell is cut off from the machine."""
-    who = account(host, wishes)
-    closed = wishes.container
-    # As root without a user namespace, a shell can do what an installation or an archive asks of root.
-    root = host.privileged and not closed and not is_another(wishes, host)
-    return Isolation(who.uid, who.gid, closed, wishes.network and not host.helper, root)
+def isolation(options: ShellOptions, host: Host) -> Isolation:
+    """Return the isolation of a shell from the machine."""
+    who = account(host, options)
+    closed = options.container
+    # Without a user namespace, root in a shell can do what installations and archives require.
+    root = host.privileged and not closed and not is_another(options, host)
+    return Isolation(who.uid, who.gid, closed, options.network and not host.helper, root)
 
 
-def is_another(wishes: Wishes, host: Host) -> bool:
-    """Return whether the user in the shell has another number than the caller."""
-    who = account(host, wishes)
+def is_another(options: ShellOptions, host: Host) -> bool:
+    """Return whether the user in the shell has another uid or gid than the caller."""
+    who = account(host, options)
     return (who.uid, who.gid) != (host.uid, host.gid)
 
 
@@ -151,13 +153,13 @@ def is_another(wishes: Wishes, host: Host) -> bool:
 
 
 def _top(view: str, listing: Listing, holes: list[str]) -> Iterator[Mount]:
-    """The root's entries, each by itself; directories that something of the host goes below are taken apart."""
+    """Yield the root's entries separately. Directories that contain a host path are split into their entries."""
     todo = [""]
     while todo:
-        folder = todo.pop()
-        for name, kind, target in listing(folder):
-            path = f"{folder}/{name}"
-            if folder == "" and name in (*_MADE, "etc"):
+        directory = todo.pop()
+        for name, kind, target in listing(directory):
+            path = f"{directory}/{name}"
+            if directory == "" and name in (*_MADE, "etc"):
                 continue
             if kind == "l":
                 yield Mount("--symlink", path, target)
@@ -170,31 +172,31 @@ def _top(view: str, listing: Listing, holes: list[str]) -> Iterator[Mount]:
                 yield Mount("--ro-bind", path, f"{view}{path}")
 
 
-def _temporary(wishes: Wishes) -> Iterator[Mount]:
-    """The temporary file systems."""
-    if wishes.container:
+def _temporary(options: ShellOptions) -> Iterator[Mount]:
+    """Yield the temporary file systems."""
+    if options.container:
         yield Mount("--tmpfs", "/tmp")
     yield Mount("--tmpfs", "/run")
     yield Mount("--dir", "/run/lock")
 
 
-def _of_the_host(wishes: Wishes, host: Host, who: Account) -> list[Mount]:
-    """The user's own directories, outer ones first, each once, and none that another one shows anyway."""
+def _user_directories(options: ShellOptions, host: Host, who: Account) -> list[Mount]:
+    """Return the user's own directories, outer ones first, without duplicates and without those that others include."""
     wanted = [host.project]
-    if wishes.container:
+    if options.container:
         if not host.project:
             wanted.append(host.cwd)
     else:
         wanted += ["/tmp", host.home, host.cwd, *host.folders]
     found: dict[str, Mount] = {}
-    if wishes.container or who.home != host.home:
+    if options.container or who.home != host.home:
         found[who.home] = Mount("--tmpfs", who.home)
     for place in wanted:
         if place and _sharable(place):
             found[place] = Mount("--bind", place, place, owned=True)
-    for place in wishes.expose:
+    for place in options.expose:
         found[place] = Mount("--ro-bind", place, place, owned=True)
-    for place in wishes.share:
+    for place in options.share:
         found[place] = Mount("--bind", place, place, owned=True)
     mounts: list[Mount] = []
     for path in sorted(found):
@@ -206,60 +208,60 @@ def _of_the_host(wishes: Wishes, host: Host, who: Account) -> list[Mount]:
     return mounts
 
 
-def _small(wishes: Wishes, host: Host) -> Iterator[Mount]:
-    """Single files and sockets of the host."""
-    if wishes.network and host.resolv:
+def _small(options: ShellOptions, host: Host) -> Iterator[Mount]:
+    """Yield single files and sockets of the host."""
+    if options.network and host.resolv:
         yield Mount("--ro-bind", "/etc/resolv.conf", host.resolv)
-    if wishes.container:
+    if options.container:
         return
-    if host.localtime and not wishes.pure:
+    if host.localtime and not options.pure:
         yield Mount("--ro-bind", "/etc/localtime", host.localtime)
-    if host.certificates and not wishes.pure:
+    if host.certificates and not options.pure:
         yield Mount("--ro-bind", "/etc/ssl/certs/ca-certificates.crt", host.certificates)
     if host.runtime:
         yield Mount("--dir", host.runtime, mode="0700")
-    for place in host.sockets:
-        seen = _within(place, "/tmp") or _within(place, host.home)
-        if not seen and (_within(place, "/run/") or _sharable(place)):
-            yield Mount("--ro-bind-try", place, place, owned=True)
+    for path in host.sockets:
+        seen = _within(path, "/tmp") or _within(path, host.home)
+        if not seen and (_within(path, "/run/") or _sharable(path)):
+            yield Mount("--ro-bind-try", path, path, owned=True)
     if host.terminfo:
         term = host.terminfo.rpartition("/")[2]
         yield Mount("--ro-bind", f"/run/terminfo/{term[:1]}/{term}", host.terminfo)
 
 
 def _sharable(path: str) -> bool:
-    """Whether a directory of the host can be shown at its own path."""
+    """Return whether a directory of the host can be shown at its own path."""
     if not path.startswith("/") or path == "/" or path == "/nonexistent":
         return False
-    # What others put below /usr is theirs; the places for local sources are not the root's.
+    # /usr belongs to the root, except /usr/src, which is for local sources.
     return not any(_within(path, taken) for taken in _TAKEN) or _within(path, "/usr/src/")
 
 
-def is_its_own(path: str) -> bool:
-    """Whether a directory of the host, shown in a shell, would hide what the shell is made of."""
+def hides_root(path: str) -> bool:
+    """Return whether a host directory, shown in a shell, would hide the shell's own files."""
     return path in ("/", *_TAKEN, "/usr/bin", "/usr/sbin", "/usr/lib")
 
 
-def _within(path: str, folder: str) -> bool:
-    """Whether `path` is `folder` or below it; of a folder that ends in a slash, whether it is below."""
-    if folder.endswith("/"):
-        return path.startswith(folder)
-    return path == folder or path.startswith(f"{folder}/")
+def _within(path: str, directory: str) -> bool:
+    """Return whether `path` is `directory` or below it. With a trailing slash, only paths below match."""
+    if directory.endswith("/"):
+        return path.startswith(directory)
+    return path == directory or path.startswith(f"{directory}/")
 
 
 # The environment.
 
 
-def environment(closure: Closure, wishes: Wishes, host: Host, who: Account) -> dict[str, str]:
-    """All variables of a shell."""
+def environment(closure: Closure, options: ShellOptions, host: Host, who: Account) -> dict[str, str]:
+    """Return all variables of a shell."""
     given = host.environ
-    if wishes.container:
-        env = {name: given[name] for name in (*_TERMINAL, *wishes.keep) if name in given}
-    elif wishes.pure:
-        env = {name: given[name] for name in (*_KEPT, *wishes.keep) if name in given}
+    if options.container:
+        env = {name: given[name] for name in (*_TERMINAL, *options.keep) if name in given}
+    elif options.pure:
+        env = {name: given[name] for name in (*_KEPT, *options.keep) if name in given}
     else:
-        env = {name: value for name, value in given.items() if is_portable(name) or name in wishes.keep}
-    if "TERM" in env and host.terminfo and not wishes.container:
+        env = {name: value for name, value in given.items() if is_portable(name) or name in options.keep}
+    if "TERM" in env and host.terminfo and not options.container:
         env["TERMINFO_DIRS"] = ":/run/terminfo"
     if not _within(env.get("TMPDIR", "/tmp"), "/tmp"):
         del env["TMPDIR"]
@@ -272,24 +274,24 @@ def environment(closure: Closure, wishes: Wishes, host: Host, who: Account) -> d
 
 
 def is_portable(name: str) -> bool:
-    """Whether a variable of the host means the same in a shell."""
-    return name not in _HOSTS_OWN and not name.startswith(_HOSTS_BEGINNINGS)
+    """Return whether a host variable has the same meaning in a shell."""
+    return name not in _HOST_VARIABLES and not name.startswith(_HOST_PREFIXES)
 
 
-# What is run.
+# The command.
 
 
-def command(closure: Closure, wishes: Wishes, path: str) -> tuple[list[str], dict[str, str]]:
-    """The words to run in the shell, and variables for its interpreter. path: the shell's PATH."""
-    interpreter = wishes.interpreter or "bash"
+def command(closure: Closure, options: ShellOptions, path: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command to run in the shell, and variables for its interpreter. path: the shell's PATH."""
+    interpreter = options.interpreter or "bash"
     more: dict[str, str] = {}
-    if not wishes.command:
-        # An interpreter's start-up file of the host's may put the host's programs first.
-        more = {"FPACK_PATH": path, **({"FPACK_CLEAN": "1"} if wishes.pure or wishes.container else {})}
+    if not options.command:
+        # Set PATH after the user's start-up files, which may put the host's programs first.
+        more = {"FPACK_PATH": path, **({"FPACK_CLEAN": "1"} if options.pure or options.container else {})}
         if interpreter == "bash":
             return ["bash", "--rcfile", f"{OWN}/bashrc", "-i"], more
-    if wishes.command:
-        words = list(wishes.command)
+    if options.command:
+        words = list(options.command)
     elif interpreter == "zsh":
         words = ["zsh", "-i"]
         more |= {"ZDOTDIR": f"{OWN}/zsh", "SHELL": "/bin/zsh"}
@@ -302,7 +304,7 @@ def command(closure: Closure, wishes: Wishes, path: str) -> tuple[list[str], dic
 
 
 def scripts(closure: Closure) -> dict[str, str]:
-    """The files in `OWN`, by path: what each interpreter reads at the start."""
+    """Return the files in `OWN`, by path: the start-up files of the interpreters."""
     quoted = closure.name.replace("'", "")
     root = "".join(c if c.isalnum() else "-" for c in closure.view[-60:])
     files = {
@@ -317,7 +319,7 @@ def scripts(closure: Closure) -> dict[str, str]:
     return texts | dict(closure.files)
 
 
-# While one's own start-up files are read, fpack is not the host's, whose Python is not there: they may call its hook.
+# The user's start-up files may call `fpack hook`. The host's fpack does not work here, so a function replaces it.
 _BASH = """\
 fpack() { /run/fpack/bin/fpack "$@"; }
 if [ -r /etc/bash.bashrc ]; then . /etc/bash.bashrc; fi

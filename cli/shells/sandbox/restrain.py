@@ -1,6 +1,6 @@
-"""Give up rights before bubblewrap starts: root's, and the machine's abstract sockets.
+"""Give up privileges before bubblewrap starts: those of root, and access to the machine's abstract sockets.
 
-What is done here holds for bubblewrap and all that it runs, and cannot be undone.
+This applies to bubblewrap and all that it runs, and cannot be undone.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from .plan import Plan
 def become_bwrap(
     launch: Launch, words: Callable[[Plan], list[str]], streams: Sequence[int], signals: Iterable[int]
 ) -> int:
-    """In a copy of fpack's process: become bubblewrap. It returns a status only if that fails, after saying why.
+    """Become bubblewrap, in a copy of fpack's process. Return a status, after reporting the reason, only on failure.
 
-    words: bubblewrap's, for a plan. streams: what become its standard input and outputs, in a session of its own; none:
-    this process's. signals: those that have their usual effect in it.
+    words: bubblewrap's arguments for a plan. streams: descriptors that become its standard input and outputs, in a new
+    session; if empty, it shares this process's. signals: signals whose default action is restored.
     """
     for number in signals:
         signal.signal(number, signal.SIG_DFL)

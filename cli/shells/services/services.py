@@ -1,8 +1,8 @@
-"""Programs beside a shell: started with it, waited for until they can be used, stopped when the last shell is left.
+"""Run services beside a shell: start them, wait until they are ready, and stop them when the last shell exits.
 
-What a service keeps lies in `services/NAME` of the project's directory (project_directory.py): its data, its log,
-and the locks by which several shells of one project share it. It runs in a sandbox of its own, with a root of its own,
-and sees nothing of the host but the project.
+A service's data, log, and the locks by which several shells of a project share it are in `services/NAME` of the
+project's directory (project_directory.py). A service runs in its own sandbox with its own root, and sees nothing of the
+host but the project.
 """
 
 from __future__ import annotations
@@ -16,71 +16,73 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fpack.cli.shells import session
-from fpack.cli.shells.cache import Entry, Service
-from fpack.cli.shells.model import Wishes
+from fpack.cli.shells.cache import CachedShell, Service
+from fpack.cli.shells.model import ShellOptions
 from fpack.cli.shells.project_directory import ProjectDirectory
 from fpack.cli.shells.sandbox.launch import Launch, start, told_command
-from fpack.cli.shells.session import Ready
+from fpack.cli.shells.session import ReadyShell
 from fpack.store.errors import FpackError
 from fpack.store.files.remove import remove_tree
 
 from .sockets import socket_folder
 
-_GRACE = 15.0  # seconds that a service has to stop
+_GRACE = 15.0  # seconds to stop
 _POLL = 0.05
-_LINES = 12  # of a log that an error shows
+_LINES = 12  # lines of the log in an error
 
 
 class ServiceError(FpackError):
-    """A service that did not start."""
+    """A service did not start."""
 
 
 @contextlib.contextmanager
-def running(entry: Entry, wishes: Wishes, note: Callable[[str], None]) -> Iterator[tuple[Wishes, dict[str, str]]]:
-    """Have an entry's services running; the shell's wishes, and its variables, with what they offer."""
-    started: list[_Running] = []
+def running(
+    entry: CachedShell, options: ShellOptions, note: Callable[[str], None]
+) -> Iterator[tuple[ShellOptions, dict[str, str]]]:
+    """Run a shell's services. Yield the shell's options, and its variables, with those of the services added."""
+    started: list[_RunningService] = []
     try:
         for service in entry.services:
-            one = _Running(entry, service)
+            one = _RunningService(entry, service)
             started.append(one)
             one.start(note)
         for one in started:
             one.wait(note)
         exports: dict[str, str] = {}
         for one in started:
-            exports |= {name: one.place(text) for name, text in one.service.exports.items()}
-        # Neither need lie in what the shell shows of this machine.
-        folders = (folder for one in started for folder in (os.fspath(one.data), one.short))
-        wishes = wishes._replace(share=(*wishes.share, *folders))
-        yield wishes, exports
+            exports |= {name: one.expanded(text) for name, text in one.service.exports.items()}
+        # The shell may not show these directories otherwise.
+        directories = (directory for one in started for directory in (os.fspath(one.data), one.short))
+        options = options._replace(share=(*options.share, *directories))
+        yield options, exports
     finally:
         for one in reversed(started):
             one.leave(note)
 
 
-class _Running:
-    """One service, as this process sees it. data, short: the directories $DATA and $RUN."""
+class _RunningService:
+    """A service as this process uses it. data, short: the directories $DATA and $RUN."""
 
-    def __init__(self, entry: Entry, service: Service) -> None:
+    def __init__(self, entry: CachedShell, service: Service) -> None:
         self.service = service
         project = ProjectDirectory(entry.project)
-        self.folder = Path(project.folder("services", service.name))
-        self.data, self.log = Path(project.folder("services", service.name, "data")), self.folder / "log"
+        self.folder = Path(project.create("services", service.name))
+        self.data, self.log = Path(project.create("services", service.name, "data")), self.folder / "log"
         self._turn = _open(self.folder / "turn")
         fcntl.flock(self._turn, fcntl.LOCK_EX)
         self.short = socket_folder(entry.project, service.name, os.fspath(self.folder / "run"))
         fcntl.flock(self._turn, fcntl.LOCK_UN)
         self._child = 0
-        inside = Wishes(container=True, share=(os.fspath(self.data), self.short), user=_other_than_root())
-        self._ready = Ready(entry, inside, service.closure)
+        inside = ShellOptions(container=True, share=(os.fspath(self.data), self.short), user=_other_than_root())
+        self._ready = ReadyShell(entry, inside, service.closure)
         self._users = _open(self.folder / "users")
 
-    def place(self, text: str) -> str:
-        """A text with the service's directories in the place of their names."""
+    def expanded(self, text: str) -> str:
+        """Replace $DATA and $RUN in a text by the service's directories."""
         return text.replace("$DATA", os.fspath(self.data)).replace("$RUN", self.short)
 
     def start(self, note: Callable[[str], None]) -> None:
-        """Start it, unless another shell did."""
+        """Start the service, unless another shell did."""
         fcntl.flock(self._turn, fcntl.LOCK_EX)
         try:
             fcntl.flock(self._users, fcntl.LOCK_SH)
@@ -98,7 +100,7 @@ class _Running:
         try:
             launch = self._launching(script, init=True)
             if launch.outside:
-                os.fchown(output, launch.outside, -1)  # it may open /dev/stderr anew
+                os.fchown(output, launch.outside, -1)  # the service may reopen /dev/stderr
             self._child = start(launch, output, tell)
         finally:
             os.close(output)
@@ -109,12 +111,12 @@ class _Running:
             (self.folder / "pid").write_text(f"{command} {_started(command)}\n", "ascii")
 
     def _launching(self, script: str, init: bool = False) -> Launch:
-        env = {name: self.place(value) for name, value in self._ready.plan().env.items()}
+        env = {name: self.expanded(value) for name, value in self._ready.plan().env.items()}
         env |= {"DATA": os.fspath(self.data), "RUN": self.short}
         return self._ready.prepared(["/bin/sh", "-c", script, self.service.name], env, init)
 
     def wait(self, note: Callable[[str], None]) -> None:
-        """Wait until it can be used; ServiceError, with the end of its log, if that does not come."""
+        """Wait until the service is ready. Raise ServiceError, with the end of the log, if it does not become ready."""
         begun = time.monotonic()
         launch = self._launching(self.service.ready)
         while True:
@@ -124,9 +126,9 @@ class _Running:
             if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 and self._alive():
                 break
             if not self._alive():
-                raise self._failed("it ended")
+                raise self._failed("it exited")
             if time.monotonic() - begun > self.service.seconds:
-                raise self._failed(f"it cannot be used after {self.service.seconds} seconds")
+                raise self._failed(f"it is not ready after {self.service.seconds} seconds")
             time.sleep(_POLL)
         if self._child:
             note(f"{self.service.name}: ready")
@@ -143,7 +145,7 @@ class _Running:
         )  # fmt: skip
 
     def leave(self, note: Callable[[str], None]) -> None:
-        """Stop it if no other shell uses it."""
+        """Stop the service if no other shell uses it."""
         fcntl.flock(self._turn, fcntl.LOCK_EX)
         fcntl.flock(self._users, fcntl.LOCK_UN)
         try:
@@ -165,7 +167,7 @@ class _Running:
             while self._alive() and time.monotonic() < end:
                 time.sleep(_POLL)
             if self._alive():
-                note(f"{self.service.name}: it did not stop, and is killed")
+                note(f"{self.service.name}: it did not stop and is killed")
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(command, signal.SIGKILL)
         if self._child:
@@ -177,7 +179,7 @@ class _Running:
             remove_tree(Path(self.short))
 
     def _alive(self) -> int:
-        """The number of the service's process, 0 if it has ended."""
+        """Return the pid of the service, or 0 if it has ended."""
         try:
             pid, started = (self.folder / "pid").read_text("ascii").split()
         except (OSError, ValueError):
@@ -189,7 +191,7 @@ class _Running:
 
 
 def _started(pid: int) -> str:
-    """When a process began, in the kernel's ticks; empty if it has ended."""
+    """Return the start time of a process in the kernel's ticks; empty if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
@@ -198,20 +200,20 @@ def _started(pid: int) -> str:
 
 
 def _other_than_root() -> str:
-    """Databases refuse to be root's; in their own namespace they need not be."""
+    """Return the user of a service: databases refuse to run as root, and in a user namespace they need not."""
     return "service:1000" if os.getuid() == 0 else ""
 
 
-def _open(place: Path) -> int:
-    return os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
-def enter_with(entry: Entry, wishes: Wishes, note: Callable[[str], None], lease: int) -> int:
-    """Enter a shell with its services; the exit status."""
+def enter_with(entry: CachedShell, options: ShellOptions, note: Callable[[str], None], lease: int) -> int:
+    """Enter a shell with its services. Return the exit status."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     hangup = signal.signal(signal.SIGHUP, _interrupt)
     try:
-        with running(entry, wishes, note) as (changed, exports):
+        with running(entry, options, note) as (changed, exports):
             return session.go(entry, changed, exports, note, lease)
     except KeyboardInterrupt:
         return 130

@@ -7,8 +7,8 @@ import gzip
 import hashlib
 import json
 import os
-import subprocess
 import resource
+import subprocess
 import tarfile
 import tempfile
 import time

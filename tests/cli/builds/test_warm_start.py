@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.cli.builds.warm_start import Request, main, parse
+from fpack.cli.builds.warm_start import BuildRequest, main, parse
 from support.program import Fpack
 
 TEXT = 'app = text("greeting", "${read-text(./words)} and ${import("./more.fp").more}")\nother = text("other", "x")\n'
@@ -184,10 +184,10 @@ def test_a_damaged_answer_is_none(project: Project, damage: bytes) -> None:
 
 
 def test_only_what_is_usual_is_read() -> None:
-    assert parse([]) == Request()
-    assert parse(["app", "-o", "x", "--json", "-j", "2", "-L"]) == Request("app", "x", True)
-    assert parse(["app", "--link=x", "--lock=l", "--arch", "arm64"]) == Request("app", "x", lock="l", arch="arm64")
-    assert parse(["--no-link", "app"]) == Request("app", "")
+    assert parse([]) == BuildRequest()
+    assert parse(["app", "-o", "x", "--json", "-j", "2", "-L"]) == BuildRequest("app", "x", True)
+    assert parse(["app", "--link=x", "--lock=l", "--arch", "arm64"]) == BuildRequest("app", "x", lock="l", arch="arm64")
+    assert parse(["--no-link", "app"]) == BuildRequest("app", "")
     for words in (["a", "b"], ["-ox"], ["-o"], ["-o=x"], ["--check"], ["--explain"], ["-j", "x"], ["--"], ["-Lv"]):
         assert parse(words) is None, words
         assert main(words) is None

@@ -67,7 +67,7 @@ def offered(fpack: Fpack, *words: str, shell: str = "fish", cwd: Path | None = N
 def test_verbs_and_what_they_do(known: Fpack) -> None:
     assert offered(known, "pa") == ("plain", ["pack"])
     assert {"pack", "doctor", "completion", "--version"} <= set(offered(known, "")[1])
-    assert "pack\tMake a container image" in known("__complete", "fish", "pa").stdout
+    assert "pack\tPack a package" in known("__complete", "fish", "pa").stdout
     assert offered(known, "nosuchverb", "") == ("plain", [])
 
 

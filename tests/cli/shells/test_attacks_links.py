@@ -255,7 +255,7 @@ def test_a_file_that_never_ends_is_not_read(user: Person, project: Path, name: s
         place.symlink_to("/dev/zero")
     user.own(project)
     command = ("lock",) if name == "fpack.lock" else ("shell", "--devcontainer")
-    expected = "it is not a regular file" if name == "fpack.lock" else "There is a devcontainer.json"
+    expected = "it is not a regular file" if name == "fpack.lock" else "devcontainer.json was not written by fpack"
     assert expected in user.fails(*command, cwd=project)
 
 

@@ -214,7 +214,7 @@ def test_abstract_sockets_of_the_machine_are_out_of_reach(victim: Victim, kind: 
 
     helped = any(shutil.which(name) for name in ("pasta", "slirp4netns")) and kind == "container"
     if not landlock.can_refuse_abstract_sockets() and not (helped and (victim.root or os.access("/dev/net/tun", 6))):
-        pytest.skip("this kernel cannot refuse them in the machine's own network namespace")
+        pytest.skip("this kernel cannot refuse them in shares the machine's network namespace")
     name = f"fpack-shell-{os.getpid()}-{kind}-{victim.root}"
     with socket.socket(socket.AF_UNIX) as stream, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
         stream.bind(f"\0{name}")
@@ -350,7 +350,7 @@ def test_a_container_without_a_helper_says_that_it_has_the_machines_network(vict
         ["unshare", "-m", "sh", "-c", f'{hide}{device}; "$@"', "sh", *words],
         capture_output=True, text=True, cwd=victim.project, env=victim.fpack.env, timeout=60,
     )  # fmt: skip
-    assert done.stdout == "in\n" and "the machine's own network" in done.stderr and "slirp4netns" in done.stderr
+    assert done.stdout == "in\n" and "shares the machine's network" in done.stderr and "slirp4netns" in done.stderr
 
 
 REACH = """

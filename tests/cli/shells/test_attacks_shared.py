@@ -186,10 +186,10 @@ def test_what_is_kept_where_another_user_could_replace_it_is_not_used(
         os.chown(changed, stranger(user), -1)
         changed.chmod(0o777)
     text = user.fails(*SHOWN, cwd=project, env=env)
-    assert "no safe place" in text and PLACES[kind] in text
+    assert "is not safe" in text and PLACES[kind] in text
     if kind == "cache":
         text = user.fails("shell", "--print-env", cwd=project, env=env)
-        assert "no safe place" in text
+        assert "is not safe" in text
 
 
 def test_a_mark_of_trust_that_another_user_made_counts_for_nothing(user: Person, project: Path) -> None:

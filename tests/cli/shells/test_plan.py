@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from fpack.cli.shells.model import Account, Closure, Host, Wishes
+from fpack.cli.shells.model import Account, Closure, Host, ShellOptions
 from fpack.cli.shells.sandbox import network, stage
 from fpack.cli.shells.sandbox import plan as plans
 from fpack.cli.shells.sandbox.etc import group, passwd
@@ -62,11 +62,11 @@ def listing(folder: str) -> Iterable[tuple[str, str, str]]:
     return VIEW[folder]
 
 
-PLAIN = Wishes()
+PLAIN = ShellOptions()
 
 
-def made(closure: Closure = CLOSURE, wishes: Wishes = PLAIN, host: Host = HOST) -> plans.Plan:
-    return plans.plan(closure, wishes, host, listing, "/kept/etc", "/kept/own")
+def made(closure: Closure = CLOSURE, options: ShellOptions = PLAIN, host: Host = HOST) -> plans.Plan:
+    return plans.plan(closure, options, host, listing, "/kept/etc", "/kept/own")
 
 
 def mounts(plan: plans.Plan) -> dict[str, tuple[str, ...]]:
@@ -114,8 +114,8 @@ def test_the_root_is_read_only_and_the_hosts_directories_lie_at_their_places() -
 
 def test_a_mount_comes_after_what_it_lies_in() -> None:
     host = HOST._replace(project="/srv/a/web", cwd="/srv/a/web", home="/srv/a")
-    for wishes in (Wishes(), Wishes(expose=("/srv/a/web/data",)), Wishes(container=True)):
-        order = list(mounts(made(wishes=wishes, host=host)))
+    for options in (ShellOptions(), ShellOptions(expose=("/srv/a/web/data",)), ShellOptions(container=True)):
+        order = list(mounts(made(options=options, host=host)))
         for number, path in enumerate(order):
             for above in order[number + 1 :]:
                 assert not path.startswith(above + "/"), f"{above} would hide {path}"
@@ -147,7 +147,7 @@ def test_what_would_hide_the_shell_itself_is_not_shown(place: str) -> None:
 
 
 def test_a_container_shows_the_project_and_nothing_else() -> None:
-    plan = made(wishes=Wishes(container=True))
+    plan = made(options=ShellOptions(container=True))
     found = mounts(plan)
     sources = {entry[1] for entry in found.values() if len(entry) == 2 and entry[0] != "--symlink"}
     assert {s for s in sources if not s.startswith(("/views/", "/kept/", "/disk/", "/proc/sys"))} == {
@@ -161,49 +161,51 @@ def test_a_container_shows_the_project_and_nothing_else() -> None:
 
 def test_a_container_of_a_project_reached_by_a_link_begins_in_the_project() -> None:
     host = HOST._replace(cwd="/home/ann/link/src", real="/home/ann/web/src")
-    plan = made(wishes=Wishes(container=True), host=host)
+    plan = made(options=ShellOptions(container=True), host=host)
     assert (plan.cwd, plan.hidden) == ("/home/ann/web/src", "")
     assert made(host=host).cwd == "/home/ann/link/src"
 
 
 def test_a_container_of_a_home_directory_shows_it_since_it_is_the_project() -> None:
     host = HOST._replace(project="/home/ann", cwd="/home/ann")
-    assert mounts(made(wishes=Wishes(container=True), host=host))["/home/ann"] == ("--bind", "/home/ann")
+    assert mounts(made(options=ShellOptions(container=True), host=host))["/home/ann"] == ("--bind", "/home/ann")
 
 
 def test_without_a_network_there_are_no_name_servers() -> None:
-    plan = made(wishes=Wishes(network=False))
+    plan = made(options=ShellOptions(network=False))
     assert "--unshare-net" in plan.args(9) and "/etc/resolv.conf" not in mounts(plan)
     assert "--unshare-net" not in made().args(9)
 
 
-@pytest.mark.parametrize(("wishes", "own"), [(PLAIN, False), (Wishes(pure=True), True), (Wishes(container=True), True)])
-def test_time_zone_and_certificates_are_the_machines_unless_it_is_clean(wishes: Wishes, own: bool) -> None:
-    found = mounts(made(wishes=wishes))
+@pytest.mark.parametrize(
+    ("options", "own"), [(PLAIN, False), (ShellOptions(pure=True), True), (ShellOptions(container=True), True)]
+)
+def test_time_zone_and_certificates_are_the_machines_unless_it_is_clean(options: ShellOptions, own: bool) -> None:
+    found = mounts(made(options=options))
     sources = [found.get(f"/etc/{name}") for name in ("localtime", "ssl/certs/ca-certificates.crt")]
     host = [("--ro-bind", HOST.localtime), ("--ro-bind", HOST.certificates)]
     assert sources == ([None, None] if own else host)
 
 
 def test_what_is_exposed_is_read_only_also_in_what_is_shared() -> None:
-    found = mounts(made(wishes=Wishes(container=True, expose=("/data",), share=("/scratch",))))
+    found = mounts(made(options=ShellOptions(container=True, expose=("/data",), share=("/scratch",))))
     assert found["/data"] == ("--ro-bind", "/data") and found["/scratch"] == ("--bind", "/scratch")
-    found = mounts(made(wishes=Wishes(expose=("/home/ann/web/fixed",))))
+    found = mounts(made(options=ShellOptions(expose=("/home/ann/web/fixed",))))
     assert found["/home/ann/web/fixed"] == ("--ro-bind", "/home/ann/web/fixed")
 
 
 @pytest.mark.parametrize(
-    ("wishes", "present", "absent"),
+    ("options", "present", "absent"),
     [
-        (Wishes(), {"EDITOR": "vi", "SECRET": "x"}, ["LD_LIBRARY_PATH", "PYTHONPATH", "LC_ALL", "TMPDIR"]),
-        (Wishes(pure=True), {"TERM": "xterm", "SSH_AUTH_SOCK": "/tmp/ssh-1/agent"}, ["EDITOR", "SECRET"]),
-        (Wishes(pure=True, keep=("EDITOR", "NONE")), {"EDITOR": "vi"}, ["SECRET", "NONE"]),
-        (Wishes(container=True, keep=("EDITOR",)), {"EDITOR": "vi"}, ["SSH_AUTH_SOCK"]),
-        (Wishes(keep=("PYTHONPATH",)), {"PYTHONPATH": "/opt/py"}, ["LD_LIBRARY_PATH"]),
+        (ShellOptions(), {"EDITOR": "vi", "SECRET": "x"}, ["LD_LIBRARY_PATH", "PYTHONPATH", "LC_ALL", "TMPDIR"]),
+        (ShellOptions(pure=True), {"TERM": "xterm", "SSH_AUTH_SOCK": "/tmp/ssh-1/agent"}, ["EDITOR", "SECRET"]),
+        (ShellOptions(pure=True, keep=("EDITOR", "NONE")), {"EDITOR": "vi"}, ["SECRET", "NONE"]),
+        (ShellOptions(container=True, keep=("EDITOR",)), {"EDITOR": "vi"}, ["SSH_AUTH_SOCK"]),
+        (ShellOptions(keep=("PYTHONPATH",)), {"PYTHONPATH": "/opt/py"}, ["LD_LIBRARY_PATH"]),
     ],
 )
-def test_variables(wishes: Wishes, present: dict[str, str], absent: list[str]) -> None:
-    env = made(wishes=wishes).env
+def test_variables(options: ShellOptions, present: dict[str, str], absent: list[str]) -> None:
+    env = made(options=options).env
     assert env | present == env
     assert not set(absent) & env.keys()
     assert env["A"] == "1" and env["FPACK_SHELL"] == "web" and env["USER"] == "ann" and env["LANG"] == "C.UTF-8"
@@ -224,9 +226,9 @@ def test_roots_plain_shell_alone_is_root_on_the_machine() -> None:
     assert made(host=ROOT).isolation.root and "--unshare-user" not in made(host=ROOT).args(9)
     others = [
         made(host=ROOT._replace(privileged=False)),
-        made(host=ROOT, wishes=Wishes(container=True)),
-        made(host=ROOT, wishes=Wishes(user="dev")),
-        made(host=ROOT, wishes=Wishes(user="root:0", container=True)),
+        made(host=ROOT, options=ShellOptions(container=True)),
+        made(host=ROOT, options=ShellOptions(user="dev")),
+        made(host=ROOT, options=ShellOptions(user="root:0", container=True)),
         made(),
     ]
     for plan in others:
@@ -236,14 +238,14 @@ def test_roots_plain_shell_alone_is_root_on_the_machine() -> None:
 
 
 def test_a_container_whose_network_is_attached_has_one_of_its_own() -> None:
-    wishes = Wishes(container=True)
-    assert "--unshare-net" not in made(wishes=wishes).args(9)
-    plan = made(wishes=wishes, host=HOST._replace(helper="/usr/bin/pasta", resolv="/kept/resolv.conf"))
+    options = ShellOptions(container=True)
+    assert "--unshare-net" not in made(options=options).args(9)
+    plan = made(options=options, host=HOST._replace(helper="/usr/bin/pasta", resolv="/kept/resolv.conf"))
     assert "--unshare-net" in plan.args(9) and mounts(plan)["/etc/resolv.conf"] == ("--ro-bind", "/kept/resolv.conf")
 
 
 def test_what_root_shows_to_another_user_lies_below_a_stage() -> None:
-    plan = made(host=ROOT._replace(cwd="/srv/web", project="/srv/web"), wishes=Wishes(container=True))
+    plan = made(host=ROOT._replace(cwd="/srv/web", project="/srv/web"), options=ShellOptions(container=True))
     one = stage.staged("/py/w/_bin/bwrap", plan, "/mnt", ["/py/w", "/py/w.libs"], lambda path: True)
     assert one.bwrap == "/mnt/w/_bin/bwrap"
     shown = {bind.source: bind for bind in one.binds}
@@ -281,7 +283,7 @@ def test_helpers_hide_the_machines_loopback_device(helper: str) -> None:
     ],
 )
 def test_who_one_is(host: Host, user: str, container: bool, expected: tuple[Any, ...]) -> None:
-    assert plans.account(host, Wishes(user=user, container=container)) == expected
+    assert plans.account(host, ShellOptions(user=user, container=container)) == expected
 
 
 def test_a_terminal_that_the_shell_does_not_know_is_described_by_the_host() -> None:
@@ -292,23 +294,23 @@ def test_a_terminal_that_the_shell_does_not_know_is_described_by_the_host() -> N
 
 
 @pytest.mark.parametrize(
-    ("wishes", "hook", "words"),
+    ("options", "hook", "words"),
     [
-        (Wishes(command=("make", "-j2")), "", ["make", "-j2"]),
-        (Wishes(command=("make",)), "x=1", ["bash", "-c", '. /run/fpack/hook; exec "$@"', "bash", "make"]),
-        (Wishes(), "x=1", ["bash", "--rcfile", "/run/fpack/bashrc", "-i"]),
-        (Wishes(interpreter="zsh"), "", ["zsh", "-i"]),
-        (Wishes(interpreter="fish"), "", ["fish", "-i", "--init-command", "source /run/fpack/init.fish"]),
+        (ShellOptions(command=("make", "-j2")), "", ["make", "-j2"]),
+        (ShellOptions(command=("make",)), "x=1", ["bash", "-c", '. /run/fpack/hook; exec "$@"', "bash", "make"]),
+        (ShellOptions(), "x=1", ["bash", "--rcfile", "/run/fpack/bashrc", "-i"]),
+        (ShellOptions(interpreter="zsh"), "", ["zsh", "-i"]),
+        (ShellOptions(interpreter="fish"), "", ["fish", "-i", "--init-command", "source /run/fpack/init.fish"]),
     ],
 )
-def test_what_is_run(wishes: Wishes, hook: str, words: list[str]) -> None:
-    assert plans.command(CLOSURE._replace(hook=hook), wishes, "/bin")[0] == words
+def test_what_is_run(options: ShellOptions, hook: str, words: list[str]) -> None:
+    assert plans.command(CLOSURE._replace(hook=hook), options, "/bin")[0] == words
 
 
 def test_start_up_files_of_the_user_are_read_unless_the_shell_is_clean() -> None:
-    assert "FPACK_CLEAN" not in plans.command(CLOSURE, Wishes(), "/bin")[1]
-    for wishes in (Wishes(pure=True), Wishes(container=True)):
-        assert plans.command(CLOSURE, wishes, "/bin")[1]["FPACK_CLEAN"] == "1"
+    assert "FPACK_CLEAN" not in plans.command(CLOSURE, ShellOptions(), "/bin")[1]
+    for options in (ShellOptions(pure=True), ShellOptions(container=True)):
+        assert plans.command(CLOSURE, options, "/bin")[1]["FPACK_CLEAN"] == "1"
 
 
 def test_lists_of_users_and_groups_have_the_user_once() -> None:

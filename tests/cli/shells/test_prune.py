@@ -134,7 +134,7 @@ def test_what_is_kept_of_a_project_goes_with_it_but_for_what_cannot_be_made_agai
             shutil.rmtree(project)
     assert "worked-in" not in fpack("gc", "--dry-run").stderr and places[0].exists()
     for _ in range(2):
-        assert f"{places[1]} has data or builds of {tmp_path}/worked-in, which is gone" in fpack("gc").stderr
+        assert f"{places[1]} has data or builds of {tmp_path}/worked-in, which no longer exists" in fpack("gc").stderr
         assert [each.exists() for each in places] == [False, True, True]
         assert (places[1] / "build/tool-0/made").exists() and not (places[1] / "roots").exists()
         assert (places[2] / "roots/shell-0").exists()

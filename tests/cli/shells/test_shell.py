@@ -90,9 +90,9 @@ def test_words_and_exit_status_pass_through(fpack: Fpack) -> None:
     fpack("shell", "debian.trixie.greet", "--", "sh", "-c", "kill -TERM $$", status=143)
     for _ in range(2):
         done = fpack("shell", "debian.trixie.greet", "--", "no-such-program", status=127)
-        assert "There is no no-such-program in the shell greet" in done.stderr
-    assert "There is no zsh in" in fpack("shell", "--interpreter", "zsh", "debian.trixie.greet", status=127).stderr
-    assert "has no program of its own name" in fpack.fails("run", "debian.trixie.coreutils")
+        assert "The shell greet has no program no-such-program" in done.stderr
+    assert "has no program zsh" in fpack("shell", "--interpreter", "zsh", "debian.trixie.greet", status=127).stderr
+    assert "has no program with its own name" in fpack.fails("run", "debian.trixie.coreutils")
     assert "no command after --" in fpack.fails("shell", "debian.trixie.greet", "--")
 
 
@@ -112,7 +112,7 @@ def test_a_project_has_its_shell(fpack: Fpack, project: Path) -> None:
     assert text.splitlines() == ["own yes 1-2 site", "first", "greet 13 ", str(below)]
     assert out(fpack, "shell", "#common", "--", "sh", "-c", 'echo "$LEVEL $ORDER"', cwd=project) == "common 1"
     assert out(fpack, "shell", f"{project}/fpack.fp#common", "--", "sh", "-c", "echo $LEVEL") == "common"
-    assert "neither a shell nor a package" in fpack.fails("shell", "#debian", cwd=project)
+    assert "not a shell or a package" in fpack.fails("shell", "#debian", cwd=project)
 
 
 def test_nothing_is_evaluated_when_nothing_changed(fpack: Fpack, project: Path) -> None:
@@ -214,7 +214,7 @@ def test_paths_are_exposed_and_shared(fpack: Fpack, project: Path, tmp_path: Pat
 def test_what_would_hide_the_shell_is_not_shared(fpack: Fpack, place: str) -> None:
     for option in ("--share", "--expose"):
         text = fpack.fails("shell", option, place, "debian.trixie.greet", "--", "echo", "in")
-        assert "would hide the shell's own" in text
+        assert "would hide the shell's" in text
 
 
 def test_single_files_of_the_machine_are_exposed(fpack: Fpack) -> None:
@@ -234,7 +234,7 @@ def test_another_user_inside(fpack: Fpack) -> None:
     script = ("--", "sh", "-c", 'id -un; id -u; echo "$USER"; echo ~')
     lines = out(fpack, "shell", "--container", "--user", "dev:1234", "debian.trixie.greet", *script).split()
     assert lines == ["dev", "1234", "dev", "/home/dev"]
-    assert "no user" in fpack.fails("shell", "--user", "a b", "debian.trixie.greet", *script)
+    assert "is not a user" in fpack.fails("shell", "--user", "a b", "debian.trixie.greet", *script)
 
 
 def test_a_shell_keeps_its_closure_from_gc(fpack: Fpack, project: Path) -> None:
@@ -327,7 +327,7 @@ def test_editors_get_the_packed_image_of_the_shell(fpack: Fpack, project: Path) 
         text = fpack.fails("shell", "--devcontainer", *words, cwd=project)
         assert "needs a shell { } of a file" in text, text
     place.write_text("// mine\n{}")
-    assert "not fpack's" in fpack.fails("shell", "--devcontainer", cwd=project)
+    assert "not written by fpack" in fpack.fails("shell", "--devcontainer", cwd=project)
     assert place.read_text() == "// mine\n{}"
 
 

@@ -59,9 +59,9 @@ def test_explain_names_the_file_the_phase_and_the_input_that_changed(tmp_path: P
             return "\n".join(Explainer(world.store, world.bodies, sources).lines(output))
 
         first = graph("cat $source/a.c > $out")
-        assert "never was" in explain(first)
+        assert "was never built" in explain(first)
         world.realise(first, source=Source(sources))
-        assert "is built" in explain(first)
+        assert "is already built" in explain(first)
         (project / "a.c").write_text("two")
         text = explain(graph("cat $source/a.c > $out; :"))
         assert f"{project}/a.c changed" in text and "b.c" not in text
@@ -84,7 +84,7 @@ def test_explain_says_which_input_may_come_out_as_before(tmp_path: Path) -> None
 
         world.realise(graph("echo one > $out"))
         lines = explain(graph("echo one > $out # a comment"))
-        assert lines[0] == "app-1.0 must be built, unless left-1.0 and right-1.0 come out as before:"
+        assert lines[0] == "app-1.0 must be built, unless left-1.0 and right-1.0 are unchanged after a rebuild:"
         # What is below both is told once, under the first of them.
         assert len([line for line in lines if line.endswith("t-1.0 changed, too")]) == 1
         assert explain(graph("echo two > $out", own="true"))[0] == "app-1.0 must be built:"

@@ -94,8 +94,8 @@ def test_the_store_paths_behind_a_container_are_its_references(fpack: Fpack) -> 
 
 def test_why_draws_everything_and_what_brought_it_in(fpack: Fpack) -> None:
     lines = fpack("why", "debian.trixie.hello").stdout.splitlines()
-    assert "base-files 1.0  asked for" in lines
-    at = lines.index("hello 2.10-3  asked for")
+    assert "base-files 1.0  requested" in lines
+    at = lines.index("hello 2.10-3  requested")
     assert lines[at + 1] == "├─ dash 1.0  hello depends on dash"
     assert lines[at + 2][1:] == "─ libgreet1 2:1.0~rc1-1  hello depends on libgreet1"
 
@@ -103,7 +103,7 @@ def test_why_draws_everything_and_what_brought_it_in(fpack: Fpack) -> None:
 def test_why_of_one_thing_is_the_chain_down_to_it(fpack: Fpack) -> None:
     lines = fpack("why", "fpack.fp", "/usr/bin/dash").stdout.splitlines()
     assert lines == [
-        "hello 2.10-3  asked for", "└─ dash 1.0  /usr/bin/hello is run by /bin/sh", "   └─ /usr/bin/dash",
+        "hello 2.10-3  requested", "└─ dash 1.0  /usr/bin/hello is run by /bin/sh", "   └─ /usr/bin/dash",
     ]  # fmt: skip
     assert fpack("why", "fpack.fp", "dash").stdout.splitlines() == lines[:2]
     assert list(ask(fpack, "why", "fpack.fp", "dash")) == ["dash"]

@@ -26,4 +26,4 @@ def test_values_and_their_origins(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_none(tmp_path: Path) -> None:
-    assert "did you mean eval.time?" in Fpack(tmp_path / "home").fails("config", "eval.tiem")
+    assert "did you mean `eval.time`?" in Fpack(tmp_path / "home").fails("config", "eval.tiem")

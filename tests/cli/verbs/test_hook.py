@@ -51,7 +51,7 @@ def test_a_hook_enters_and_leaves_with_the_directory(fpack: Fpack, project: Path
                               env={**fpack.env, "PATH": path, "LEVEL": "outer"}, timeout=60)  # fmt: skip
 
     before = run()
-    assert "has it entered from then on" in before.stderr and "greet 13" not in before.stdout
+    assert "lets the hook enter it" in before.stderr and "greet 13" not in before.stdout
     fpack("shell", "--", "true", cwd=project)
     lines = run().stdout.splitlines()
     assert lines[:2] == ["none", "level=outer"]
@@ -101,7 +101,7 @@ def test_a_terminal_follows_the_project(
         (project / "fpack.fp").write_text(text.replace(before, after))
 
     terminal.wait("ready> ")
-    line("cd site", "has it entered from then on")
+    line("cd site", "lets the hook enter it")
     line("greet me", "(not found|Unknown command)[^\n]*\n")
     line(f'{program} shell -- true; echo entered="$LEVEL"', "entered=\n")
     line('greet me; echo e="$LEVEL"', "greet 13 me\ne=own\n")

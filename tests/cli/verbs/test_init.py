@@ -42,7 +42,7 @@ CASES: list[tuple[dict[str, str], tuple[str, ...], str, str, list[str], list[str
     ({"go.mod": "module example.org/x\n", "go.sum": "a\n", "cmd/run/main.go": ""}, (), "go", "run",
      ["@/bin/run"], []),
     ({"go.mod": "module example.org/x\n\nrequire example.org/y v1.0.0\n", "main.go": ""}, (), "go", "x",
-     ["@/bin/x"], ["lock its modules"]),
+     ["@/bin/x"], ["lock the modules"]),
     ({"Cargo.toml": '[package]\nname = "crate"\nversion = "0.2.0"\n[dependencies]\nx = "1"\n', "Cargo.lock": ""},
      ("vendor",), "rust", "crate", ["@/bin/crate"], []),
     ({"Cargo.toml": '[workspace]\nmembers = ["lib", "run"]\n', "Cargo.lock": "", "run/src/main.rs": ""},
@@ -78,7 +78,7 @@ def test_a_kind_of_project(
 ) -> None:
     found = _guess(files, folders=folders)
     assert (found.call, found.name, found.entrypoint) == (call, name, entrypoint)
-    assert found.said[0].split(":")[0] in files
+    assert found.reasons[0].split(":")[0] in files
     assert len(found.todo) == len(todo)
     assert all(line.startswith(start) for line, start in zip(found.todo, todo, strict=True))
 
@@ -101,7 +101,7 @@ def test_what_is_written_can_be_read(files: dict[str, str], tmp_path: Path) -> N
 def test_a_library_has_no_image(files: dict[str, str]) -> None:
     found = _guess(files)
     assert "container" not in render(found, "trixie") and "shell {" in render(found, "trixie")
-    assert "library" in found.said[-1] and not any("runs" in line for line in found.said)
+    assert "library" in found.reasons[-1] and not any("runs" in line for line in found.reasons)
     with_more = {
         "CMakeLists.txt": "add_executable(draw x.c)\n", "meson.build": "subdir('src')\n", "src/main.rs": "",
     }  # fmt: skip
@@ -163,14 +163,14 @@ def test_gems_that_are_compiled_are_found_by_what_they_say(tmp_path: Path) -> No
     (tmp_path / "vendor/cache/damaged-1.gem").write_bytes(b"nothing of the kind")
     found = guess(read_project(tmp_path))
     assert found is not None and ("native", "true") in found.fields and found.entrypoint == ["@/bin/nearest"]
-    assert any("distance-1.0.2.gem" in line and "damaged" not in line for line in found.said)
+    assert any("distance-1.0.2.gem" in line and "damaged" not in line for line in found.reasons)
 
 
 def test_the_command(tmp_path: Path) -> None:
     fpack = Fpack(tmp_path / "home")
     place = tmp_path / "demo"
     place.mkdir()
-    assert "Nothing here says how" in fpack.fails("init", cwd=place)
+    assert "build system is not recognised" in fpack.fails("init", cwd=place)
     (place / "Makefile").write_text("install:\n\tinstall -D demo $(PREFIX)/bin/demo\n")
     shown = fpack("init", "--print", cwd=place)
     assert not (place / "fpack.fp").exists()
@@ -203,7 +203,7 @@ def test_what_work_leaves_is_no_part_of_the_source(files: dict[str, str], left: 
     for name, content in files.items():
         (place / name).write_text(content)
     done = Fpack(tmp_path / "home")("init", cwd=place)
-    assert ".gitignore: what work leaves" in done.stdout
+    assert ".gitignore: ignored files" in done.stdout
     before = SourceTree().hash(place)
     for name in left:
         (place / name).parent.mkdir(parents=True, exist_ok=True)

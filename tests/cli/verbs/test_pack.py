@@ -110,7 +110,7 @@ def test_the_words_for_people_name_the_digest_and_how_to_run_it(fpack: Fpack) ->
     digest = fpack.pack("debian.trixie.hello")["digest"]
     assert digest in done.stdout and "podman load -i hello.tar" in done.stdout and "podman run" in done.stdout
     assert "locked" in done.stderr
-    assert "  each file and where it is from: hello.manifest.json\n" in done.stdout
+    assert "  origin of each file: hello.manifest.json\n" in done.stdout
 
 
 def test_a_package_that_has_a_curated_image_points_to_it(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_package_that_has_a_curated_image_points_to_it(tmp_path: Path) -> None
     archive.add("redis-server", files={"usr/bin/redis-server": file(b"a program", 0o755)})
     archive.publish()
     fpack = Fpack(tmp_path / "home", archive)
-    assert "fpack pack redis makes the curated image" in fpack("pack", "debian.trixie.redis-server").stderr
+    assert "fpack pack redis packs the curated image" in fpack("pack", "debian.trixie.redis-server").stderr
     assert "curated" not in fpack("pack", "debian.trixie.hello").stderr
 
 
@@ -142,7 +142,7 @@ def test_a_project_decides_everything(fpack: Fpack, project: Path) -> None:
     assert (entries["etc/motd"].mode, entries["etc/motd"].uid, entries["etc/motd"].gid) == (0o600, 7, 8)
     assert (entries["srv/data"].mode, entries["srv/data"].uid) == (0o700, 999)
     assert entries["srv/app/main.sh"].mode == 0o755
-    # Linked: the script's shell and what was asked for by name, not the rest.
+    # Linked: the script's shell and what was requested by name, not the rest.
     assert {"usr/bin/dash", "usr/share/greet/words"} <= set(entries)
     assert "usr/share/base-files/motd" not in entries
 
@@ -166,7 +166,7 @@ def test_a_change_of_the_configuration_rebuilds_no_layer_but_its_own(fpack: Fpac
 def test_the_project_overrides_a_curated_name_and_other_names_are_suggested(fpack: Fpack, project: Path) -> None:
     (project / "fpack.fp").write_text(PROJECT + "\npostgres = image\n")
     assert fpack.pack("postgres", cwd=project)["name"] == "greeter"
-    assert "did you mean 'postgres'" in fpack.fails("pack", "postgrs", cwd=project)
+    assert "did you mean `postgres`" in fpack.fails("pack", "postgrs", cwd=project)
     assert "debian.trixie.nonesuch" in fpack.fails("pack", "nonesuch", cwd=project)
 
 
@@ -214,7 +214,7 @@ def test_eval_build_size_why_and_lock(fpack: Fpack, project: Path) -> None:
     assert "did you mean" in fpack.fails("why", "#image", "dish", cwd=project)
     assert "everything" in fpack("lock", cwd=project).stdout or "has" in fpack("lock", cwd=project).stdout
     assert "up to date" in fpack("update", cwd=project).stdout
-    assert "did you mean libgreet1" in fpack.fails("update", "-p", "libgreet", cwd=project)
+    assert "did you mean `libgreet1`" in fpack.fails("update", "-p", "libgreet", cwd=project)
     assert "it has trixie" in fpack.fails("update", "bookworm", cwd=project)
     (project / "fpack.lock").unlink()
     assert "Nothing is locked" in fpack("update", cwd=project).stdout

@@ -209,7 +209,7 @@ def test_several_images_say_what_they_share(fpack: Fpack) -> None:
     }
     assert fpack.pack("#image", "-o", "alone.tar")["digest"] == first["digest"]
     words = fpack("pack", "#image", "#other", "-o", "images").stdout
-    assert f"They share {len(common)} layer" in words and "80:80" in words
+    assert f"The images share {len(common)} layer" in words and "80:80" in words
 
 
 def test_a_second_image_makes_only_the_layers_that_are_new(fpack: Fpack) -> None:
@@ -224,7 +224,7 @@ def test_a_second_image_makes_only_the_layers_that_are_new(fpack: Fpack) -> None
 
 
 def test_two_images_of_one_name_are_not_written_over_one_another(fpack: Fpack) -> None:
-    assert "Two of them" in fpack.fails("pack", "#image", "debian.trixie.greet", "-o", "images")
+    assert "Two images" in fpack.fails("pack", "#image", "debian.trixie.greet", "-o", "images")
     assert not (fpack.home / "images").exists()
 
 
@@ -262,7 +262,7 @@ def test_an_engine_that_does_not_take_it(fpack: Fpack, tmp_path: Path, script: s
     tool = command(tmp_path, "docker", f"#!/bin/sh\n{script}\n")
     env = {"PATH": f"{tool}:{fpack.env['PATH']}"}
     done = fpack("pack", "--load", "docker", env=env, status=1 if fails else 0)
-    assert ("docker did not take the image" in done.stderr) == fails
+    assert ("docker did not accept the image" in done.stderr) == fails
     if "daemon" in script:
         assert "no daemon" in done.stderr
 

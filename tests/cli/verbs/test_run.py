@@ -53,7 +53,7 @@ def test_a_built_package_has_a_program(fpack: Fpack, name: str, program: str) ->
 
 def test_one_of_several_is_named(fpack: Fpack) -> None:
     text = fpack.fails("run", "many")
-    assert "many has no program of its own name" in text and "it has one, two" in text
+    assert "many has no program with its own name" in text and "it has one, two" in text
     assert "fpack run many -- one" in text
     assert fpack("run", "many", "--", "two", "x", status=4).stdout == "two x\n"
     text = fpack.fails("run", "debian.trixie.coreutils")
@@ -66,8 +66,8 @@ def test_where_one_is_and_where_shells_are_kept(fpack: Fpack, tmp_path: Path) ->
     env = {"XDG_CACHE_HOME": str(tmp_path / "file")}
     fpack("run", "older")
     text = fpack.fails("run", "older", env=env)
-    assert "nowhere to keep the shell" in text and "XDG_CACHE_HOME" in text
+    assert "The directory for the shell cannot be created" in text and "XDG_CACHE_HOME" in text
     gone = tmp_path / "gone"
     words = ["sh", "-c", f'mkdir {gone}; cd {gone}; rmdir {gone}; exec "$@"', "sh", *fpack.command("run", "older")]
     done = subprocess.run(words, capture_output=True, text=True, env=fpack.env, timeout=60)
-    assert done.returncode == 2 and "The working directory is gone" in done.stderr
+    assert done.returncode == 2 and "The working directory no longer exists" in done.stderr

@@ -99,7 +99,7 @@ def test_no_words_and_unknown_releases_are_explained(fpack: Fpack) -> None:
 def test_a_terminal_gets_lines_that_fit_and_no_control_characters_from_the_archive(fpack: Fpack) -> None:
     text = on_terminal(fpack, "search", "redis", columns=60)
     assert all(len(line) <= 60 for line in text.splitlines()), text
-    assert "…" in text and "★" in text and "debian.trixie.redis tells more" in text
+    assert "…" in text and "★" in text and "debian.trixie.redis shows details" in text
     assert "\x1b]" not in on_terminal(fpack, "search", "redis", color=True)
     assert "\x1b[1mredis-server\x1b[0m" in on_terminal(fpack, "search", "redis", color=True)
     assert "\x1b" not in fpack("search", "redis").stdout

@@ -108,7 +108,7 @@ def test_a_container_before_and_after_it_is_built(fpack: Fpack) -> None:
     assert facts["config"]["entrypoint"] == ["/usr/bin/hello", "a b"] and facts["config"]["ports"] == [8000, "53/udp"]
     assert facts["built"] is None and not list(project.glob("*.tar"))
     assert [each["name"] for each in facts["packages"]] == ["base-files", "hello"]
-    assert "what their files load" in fpack("show", cwd=project).stdout
+    assert "packages that their files load" in fpack("show", cwd=project).stdout
     packed = fpack.pack(cwd=project)
     facts = show(fpack, cwd=project)
     assert facts["built"]["digest"] == packed["digest"]

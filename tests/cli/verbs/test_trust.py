@@ -48,7 +48,7 @@ def test_it_is_trusted_by_its_name_or_by_entering_it(user: Person, project: Path
     user.own(below)
     assert user("trust", cwd=below).stdout == f"{project} is trusted: the hook enters its shell\n"
     assert is_entered(user, project)
-    assert user("untrust", str(project)).stdout == f"{project} is trusted no more\n"
+    assert user("untrust", str(project)).stdout == f"{project} is no longer trusted\n"
     assert user("untrust", cwd=project).stdout == f"{project} was not trusted\n"
     assert not is_entered(user, project)
     user("shell", "--", "true", cwd=below)
@@ -140,7 +140,7 @@ def test_a_prompt_says_it_once(user: Person, project: Path) -> None:
     (project / "hook").write_text(user("hook", "bash").stdout)
     script = ". ./hook; _fpack_hook; _fpack_hook; _fpack_hook; fpack() { :; }; echo end"
     done = user.run("/bin/bash", "--norc", "-c", script, cwd=project)
-    assert done.stderr.count("has it entered from then on") == 1 and done.stdout == "end\n"
+    assert done.stderr.count("lets the hook enter it") == 1 and done.stdout == "end\n"
 
 
 def test_the_list(user: Person, project: Path) -> None:
@@ -156,7 +156,7 @@ def test_the_list(user: Person, project: Path) -> None:
 def test_a_directory_that_is_gone_can_be_forgotten(user: Person, project: Path) -> None:
     user("trust", str(project))
     shutil.rmtree(project)
-    assert user("untrust", str(project)).stdout == f"{project} is trusted no more\n"
+    assert user("untrust", str(project)).stdout == f"{project} is no longer trusted\n"
 
 
 def test_where_there_is_no_project_it_says_so(user: Person) -> None:

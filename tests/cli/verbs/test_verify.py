@@ -107,7 +107,7 @@ def test_strict_allows_just_as_many_as_are_named(made: Greeter) -> None:
 
 def test_what_a_container_does_is_shown(made: Greeter) -> None:
     text = made.fpack("verify", made.tar).stdout
-    assert "no archive vouches for its configuration, which is its author's:" in text
+    assert "configuration, which the image's author chose and no archive signs:" in text
     assert '    Entrypoint: ["/usr/bin/hello"]\n' in text and '    User: "65534:65534"\n' in text
     assert "GREETING=hi" in text
     packed = made.fpack.pack("debian.trixie.hello", "-o", "plain.tar")
@@ -137,7 +137,9 @@ def unchecked(fpack: Fpack, *args: str | Path, env: dict[str, str]) -> str:
     """What is told of an image of which not all can be checked: no success, in words and numbers."""
     for options in ((), ("--strict", "--allow-other", "11")):
         done = fpack("verify", *args, *options, env=env, status=6)
-        assert "NOT CHECKED" in done.stdout and "proven" not in done.stdout and "self-consistent" not in done.stdout
+        assert (
+            "NOT FULLY CHECKED" in done.stdout and "proven" not in done.stdout and "self-consistent" not in done.stdout
+        )
     found = report(fpack, *args, env=env, status=6)
     assert found["claim"] is None and not found["success"] and found["unchecked"] and not found["differences"]
     return done.stdout
@@ -209,7 +211,7 @@ def test_the_manifest_beside_an_image_is_taken_if_it_carries_none(made: Greeter,
     assert found["claim"] == "self-consistent", "it lies where whoever brought the image can have put it"
     assert found["images"][0]["manifest"]["from"] == str(tmp_path / "bare.manifest.json")
     text = made.fpack("verify", tmp_path / "bare.tar").stdout
-    assert "proven" not in text and "can change that manifest: --manifest names one that you trust" in text
+    assert "proven" not in text and "can change this manifest: --manifest names one that you trust" in text
     named = made.fpack("verify", tmp_path / "bare.tar", "--manifest", tmp_path / "bare.manifest.json").stdout
     assert "bare.tar: proven" in named
 
@@ -254,7 +256,7 @@ def test_the_image_is_built_again_from_its_manifest_alone(made: Greeter, tmp_pat
         env = {"FPACK_MIRROR": "debian=file:///nowhere only", "XDG_CACHE_HOME": str(tmp_path / "cache")}
         place = tmp_path / "project" / "greeter.tar"
         done = made.fpack("verify", "--rebuild", place, env=env, status=6)
-        assert "built again from the manifest, it is the same" in done.stdout
+        assert "a rebuild from the manifest gives the same image" in done.stdout
         assert "in an index that Debian signed" in done.stdout, "without an index not all can be checked"
         found = report(made.fpack, "--rebuild", place)
         assert found["rebuilt"] is True and found["success"]
@@ -266,13 +268,13 @@ def test_the_image_is_built_again_from_its_manifest_alone(made: Greeter, tmp_pat
 def test_it_is_built_again_where_nothing_is_at_hand_but_the_archive(made: Greeter, tmp_path: Path) -> None:
     other = Fpack(tmp_path / "home", made.fpack.archive)
     made.fpack.pack("debian.trixie.hello", "-o", tmp_path / "hello.tar")
-    assert "it is the same" in other("verify", "--rebuild", tmp_path / "hello.tar").stdout
+    assert "the same image" in other("verify", "--rebuild", tmp_path / "hello.tar").stdout
     # A project's files are nowhere but there.
     message = other.fails("verify", "--rebuild", made.tar)
     assert "source is not on this machine" in message
     nowhere = {"FPACK_MIRROR": "debian=file:///nowhere only", "FPACK_ROOT": str(tmp_path / "empty")}
     message = other.fails("verify", "--rebuild", tmp_path / "hello.tar", env=nowhere)
-    assert "name a mirror that still has it with --mirror" in message and "fpack update" not in message
+    assert "use --mirror to name a mirror that still has it" in message and "fpack update" not in message
 
 
 def test_an_image_that_no_build_makes_is_caught(made: Greeter, tmp_path: Path) -> None:

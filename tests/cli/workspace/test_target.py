@@ -81,7 +81,7 @@ def test_an_image_is_not_what_one_is_made_of(project: Path) -> None:
     (project / "layout").mkdir()
     (project / "layout" / "oci-layout").write_text("{}")
     for text in ("app.tar", "./app.tar", "./layout"):
-        with pytest.raises(UsageError, match="is an image that was made"):
+        with pytest.raises(UsageError, match="is an image, not"):
             parse(text, project)
     # A curated package may have the name of the directory that it was packed into.
     assert parse("layout", project).path == ("layout",)

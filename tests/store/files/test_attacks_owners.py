@@ -255,8 +255,8 @@ def test_a_kept_shell_in_a_store_that_became_a_strangers_is_not_entered(place: P
     root = place / "fpack"
     Store(root).close()
     closure = Closure("s", str(root / "store" / "view"), (), "", {}, "")
-    entry = cache.Entry(closure, "", str(root), "lease", str(place / "kept"), ())
-    read = cache.Read((), (), 0)
+    entry = cache.CachedShell(closure, "", str(root), "lease", str(place / "kept"), ())
+    read = cache.EvaluationInputs((), (), 0)
     cache.save(str(place / "kept"), entry, read)
     assert cache.load(str(place / "kept")) == entry
     give(root)
@@ -266,13 +266,13 @@ def test_a_kept_shell_in_a_store_that_became_a_strangers_is_not_entered(place: P
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_the_directory_of_a_shell_is_not_used_if_another_user_can_change_it(place: Path, attack: Attack) -> None:
-    from fpack.cli.paths import make_place
+    from fpack.cli.paths import make_private_directory
 
     make_directories(str(place / "cache" / "shell"))
-    make_place(str(place / "cache" / "shell"))
+    make_private_directory(str(place / "cache" / "shell"))
     attack(place / "cache")
-    with pytest.raises(FpackError, match="to keep the shell"):
-        make_place(str(place / "cache" / "shell"))
+    with pytest.raises(FpackError, match="directory for the shell"):
+        make_private_directory(str(place / "cache" / "shell"))
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -295,13 +295,13 @@ def test_lists_of_packages_that_another_user_can_change_are_not_used(place: Path
 def test_a_lock_of_ones_own_that_another_user_can_change_is_refused(
     place: Path, attack: Attack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fpack.cli.options import Options
+    from fpack.cli.options import SharedOptions
     from fpack.cli.workspace.workspace import Workspace
 
     monkeypatch.setenv("XDG_STATE_HOME", str(place / "state"))
     make_directories(str(place / "state" / "fpack"))
-    assert Workspace(Options()).lock_file == place / "state" / "fpack" / "fpack.lock"
+    assert Workspace(SharedOptions()).lock_file == place / "state" / "fpack" / "fpack.lock"
     attack(place / "state")
-    with pytest.raises(FpackError, match="to keep your package lock"):
-        _ = Workspace(Options()).lock_file
-    assert Workspace(Options(lock=place / "mine")).lock_file == place / "mine"
+    with pytest.raises(FpackError, match="directory for your package lock"):
+        _ = Workspace(SharedOptions()).lock_file
+    assert Workspace(SharedOptions(lock=place / "mine")).lock_file == place / "mine"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fpack.store.files import replace
-from fpack.store.files.replace import Elsewhere
+from fpack.store.files.replace import OutsideError
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_a_link_within_its_directory_is_followed(folder: Path, target: str) -> N
 def test_a_link_out_of_its_directory_is_not(folder: Path, target: str) -> None:
     (folder / "door").symlink_to("../outside")
     (folder / "a").symlink_to(target.replace("{in}", str(folder)))
-    with pytest.raises(Elsewhere, match="a link to another directory"):
+    with pytest.raises(OutsideError, match="a link to another directory"):
         replace.write(folder / "a", b"x")
     assert outside(folder) == {"file": "precious"}
 
@@ -59,7 +59,7 @@ def test_a_directory_that_is_a_link_is_followed_within_what_is_given(folder: Pat
     replace.write(folder / "inner/a", b"x", within=folder)
     assert (folder / "sub/a").read_bytes() == b"x"
     for name in ("door/file", "door/new"):
-        with pytest.raises(Elsewhere):
+        with pytest.raises(OutsideError):
             replace.write(folder / name, b"x", within=folder)
     assert outside(folder) == {"file": "precious"}
 

@@ -1,0 +1,80 @@
+"""The guess about a project that `fpack init` renders, and helpers to fill it from untrusted files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from .project import Project
+
+
+class Guess(NamedTuple):
+    """A guess how a project is built.
+
+    call: function of the library that builds it. fields: fields of its record, as text of the language. packages:
+    Debian packages that a shell needs besides the build's tools. entrypoint: entrypoint of the image, as items of a
+    list. library: there is nothing to run, so there is no image. reasons: sentences that explain the guess. todo: what
+    the user has to do before a build.
+    """
+
+    call: str
+    name: str
+    version: str | None
+    fields: Sequence[tuple[str, str]]
+    packages: Sequence[str]
+    entrypoint: Sequence[str] | None
+    ports: Sequence[int] = ()
+    reasons: Sequence[str] = ()
+    todo: Sequence[str] = ()
+    library: bool = False
+
+
+LIBRARY = "it is a library, so there is no image"
+
+
+# Values from the project's files.
+
+
+def text(value: str) -> str:
+    """Return a string literal of the language."""
+    value = re.sub(r"[\x00-\x1f\x7f]", " ", value)
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${") + '"'
+
+
+def record(value: Any) -> dict[str, Any]:
+    """Return `value` if it is a record, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def records(value: Any) -> list[dict[str, Any]]:
+    """Return the records in `value` if it is a list, else nothing."""
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def strings(value: Any) -> list[str]:
+    """Return the strings in `value` if it is a list, else nothing."""
+    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
+
+
+def clean_name(value: Any, project: Project) -> str:
+    """Return a valid package name from `value`, or from the project's name if `value` is not a string."""
+    found = value if isinstance(value, str) else project.name
+    return re.sub(r"[^A-Za-z0-9+._-]+", "-", found.rpartition("/")[2]).strip("-.")[:100] or "app"
+
+
+def clean_version(value: Any) -> str | None:
+    """Return `value` if it is a valid version, else None."""
+    found = re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,60}", value) if isinstance(value, str) else None
+    return found[0] if found else None
+
+
+def few(files: Sequence[str]) -> str:
+    """Return the names of at most three files, and the number of the others."""
+    names = [file.rpartition("/")[2] for file in files]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def shown(entrypoint: list[str]) -> str:
+    """Return a command for messages, without the package's path."""
+    return " ".join(word.removeprefix("@/") for word in entrypoint)

@@ -1,0 +1,101 @@
+"""Guess how a project with CMake, Meson, configure or a Makefile is built and run."""
+
+from __future__ import annotations
+
+import re
+
+from .guess import LIBRARY, Guess, clean_name, clean_version, text
+from .project import Project
+
+
+def cmake(project: Project) -> Guess | None:
+    """Guess from CMakeLists.txt."""
+    if not project.has("CMakeLists.txt"):
+        return None
+    content = project.text("CMakeLists.txt")
+    named = re.search(r"\bproject\s*\(\s*([\w.+-]+)(?:[^)]*?\bVERSION\s+([\d.]+))?", content, re.IGNORECASE)
+    found = re.search(r"\badd_executable\s*\(\s*([\w.+-]+)", content, re.IGNORECASE)
+    library = re.search(r"\badd_library\s*\(", content, re.IGNORECASE)
+    below = re.search(r"\badd_subdirectory\s*\(", content, re.IGNORECASE)
+    made = _compiled("cmake", project, "CMakeLists.txt: a CMake project", named, found and found[1])
+    return _library(made) if library and not found and not below else made
+
+
+def meson(project: Project) -> Guess | None:
+    """Guess from meson.build."""
+    if not project.has("meson.build"):
+        return None
+    content = project.text("meson.build")
+    named = re.search(r"\bproject\s*\(\s*'([\w.+-]+)'(?:[^)]*?\bversion\s*:\s*'([^']+)')?", content)
+    found = re.search(r"\bexecutable\s*\(\s*'([\w.+-]+)'", content)
+    library = re.search(r"\b(?:shared_|static_|both_|)(?:library|libraries)\s*\(", content)
+    made = _compiled("meson", project, "meson.build: a Meson project", named, found and found[1])
+    return _library(made) if library and not found and not re.search(r"\bsubdir\s*\(", content) else made
+
+
+def autotools(project: Project) -> Guess | None:
+    """Guess from configure or configure.ac."""
+    why = project.has("configure", "configure.ac")
+    if why is None:
+        return None
+    named = re.search(r"\bAC_INIT\s*\(\s*\[?([\w.+-]+)\]?(?:\s*,\s*\[?([\w.+-]+)\]?)?", project.text("configure.ac"))
+    found = re.search(r"^bin_PROGRAMS\s*=\s*([\w.+-]+)", project.text("Makefile.am"), re.MULTILINE)
+    made = _compiled("autotools", project, f"{why}: a project with configure", named, found and found[1])
+    if why == "configure":
+        return made
+    reasons = [*made.reasons, "configure is generated from configure.ac first"]
+    return made._replace(fields=[("bootstrap", "true")], reasons=reasons)
+
+
+def make(project: Project) -> Guess | None:
+    """Guess from a Makefile."""
+    why = project.has("GNUmakefile", "makefile", "Makefile")
+    if why is None:
+        return None
+    content = project.text(why)
+    given = dict(re.findall(r"^(\w+)[ \t]*[:?]?=[ \t]*([^\s#]+)[ \t]*$", content, re.MULTILINE))
+    content = re.sub(r"\$[({](\w+)[)}]", lambda name: given.get(name[1], name[0]), content)
+    program = _installed(content) or _first_target(content)
+    made = _compiled("make", project, f"{why}: a project with a Makefile", None, program)
+    if re.search(r"^install\s*:", content, re.MULTILINE):
+        return made
+    todo = [*made.todo, f"{why} has no target `install`: set `install` to commands that copy files to $out"]
+    program = program or made.name
+    return made._replace(fields=[("install", text(f'install -D {program} "$out/bin/{program}"'))], todo=todo)
+
+
+_INSTALLS = re.compile(
+    r"[\t@-]*(?:install|cp|\$[({]INSTALL\w*[)}])\s.*?(\S+)\s+\S*bin(?:dir[)}])?(/\S*)?\s*\Z", re.IGNORECASE
+)
+_PROGRAM = re.compile(r"[A-Za-z0-9][\w+-]*")
+
+
+def _installed(makefile: str) -> str | None:
+    """Return the first program that a Makefile installs to a bin directory, with a line like `install hello
+    $(bindir)`.
+    """
+    for recipe in re.findall(r"^install[\w-]*[ \t]*:.*\n((?:\t.*(?:\n|\Z)|[ \t]*\n)+)", makefile, re.MULTILINE):
+        for line in recipe.splitlines():
+            into = _INSTALLS.match(line)
+            name = into and ((into[2] or "").strip("/") or into[1]).rpartition("/")[2]
+            if name and _PROGRAM.fullmatch(name):
+                return name
+    return None
+
+
+def _first_target(makefile: str) -> str | None:
+    """Return the default target of a Makefile if it looks like a program."""
+    found = re.search(r"^([^\s:#=.%][^\s:#=]*)[ \t]*:(?!=)[ \t]*([^\s#]*)", makefile, re.MULTILINE)
+    name = found and (found[2] if found[1] in ("all", "default") else found[1])
+    return name if name and _PROGRAM.fullmatch(name) and name != "install" else None
+
+
+def _compiled(call: str, project: Project, why: str, named: re.Match[str] | None, program: str | None) -> Guess:
+    name = clean_name(named[1] if named else None, project)
+    version = clean_version(named[2] if named else None)
+    run = program or name
+    return Guess(call, name, version, [], [], [f"@/bin/{run}"], [], [why, f"the image runs {run}"])
+
+
+def _library(made: Guess) -> Guess:
+    return made._replace(library=True, reasons=[made.reasons[0], LIBRARY])

@@ -1,0 +1,98 @@
+"""Find the container, or the output to build, that a target stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from fpack.cli.errors import UsageError
+from fpack.store import derivation
+from fpack.store.derivation import Derivation, Output
+
+from .error_context import naming_definition
+from .target import Target
+from .workspace import Workspace
+
+# Kinds that are parts of images, so that their outputs are not packed as programs.
+_PARTS = ("deb", "files", "image", "layer", "manifest", "root", "slice")
+
+
+class Container(NamedTuple):
+    """A container as the command line uses it: its outputs to build, and the fields of its record to show."""
+
+    image: Output
+    root: Output
+    name: str
+    file_name: str
+    ports: tuple[str, ...]
+    run_options: tuple[str, ...]
+
+
+def container(workspace: Workspace, target: Target) -> Container:
+    """Return the container that a target is or is packed in. A package gets a container of its own."""
+    with naming_definition(target):
+        return container_of(workspace, workspace.evaluator.force(workspace.value(target)), target)
+
+
+def container_of(workspace: Workspace, value: Any, target: Target) -> Container:
+    """Return the container that a target's value is or is packed in."""
+    evaluator = workspace.evaluator
+    if isinstance(value, Mapping) and _is_packable(workspace, value):
+        value = evaluator.force(evaluator.call(workspace.expression("container-for"), value))
+    elif isinstance(value, Mapping) and workspace.field(value, "type") == "shell":
+        value = workspace.field(value, "image")
+    if not (isinstance(value, Mapping) and workspace.field(value, "type") == "container"):
+        raise UsageError(
+            f"{target.text} is not a container",
+            hint="pack a container { ... }, a package or a derivation; fpack build builds other values",
+        )
+    # The record is user input, so check that the builders of images and roots make its parts.
+    image = workspace.output(workspace.field(value, "image"))
+    root = workspace.output(workspace.field(value, "root"))
+    name = str(_made_by(workspace, image, "image", target).args.get("name"))
+    _made_by(workspace, root, "root", target)
+    return Container(
+        image=image,
+        root=root,
+        name=name,
+        file_name=name.rpartition("/")[2],
+        ports=_texts(workspace, value, "ports"),
+        run_options=_texts(workspace, value, "run-options"),
+    )
+
+
+def output_of(workspace: Workspace, target: Target) -> Output:
+    """Return the output that a target stands for: that of a derivation, or a container's image."""
+    with naming_definition(target):
+        value = workspace.evaluator.force(workspace.value(target))
+        if workspace.evaluator.is_derivation(value):
+            return workspace.output(value)
+        return container_of(workspace, value, target).image
+
+
+def _is_packable(workspace: Workspace, value: Mapping[str, Any]) -> bool:
+    """Return whether a value is a package or a derivation that gets a container of its own."""
+    if workspace.field(value, "type") != "derivation":
+        return bool(workspace.field(value, "type") == "package")
+    return (
+        workspace.evaluator.is_derivation(value) and _derivation(workspace, workspace.output(value)).kind not in _PARTS
+    )
+
+
+def _derivation(workspace: Workspace, output: Output) -> Derivation:
+    return derivation.decode(workspace.evaluator.derivations[output.derivation])
+
+
+def _made_by(workspace: Workspace, output: Output, kind: str, target: Target) -> Derivation:
+    made = _derivation(workspace, output)
+    if made.kind != kind:
+        raise UsageError(
+            f"{target.text} is not a container",
+            why=f"its {kind} is a derivation of kind {made.kind!r}",
+            hint="write it as container { ... }",
+        )
+    return made
+
+
+def _texts(workspace: Workspace, record: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return tuple(str(workspace.evaluator.force(item)) for item in workspace.field(record, name) or [])
