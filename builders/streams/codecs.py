@@ -7,7 +7,7 @@ version; a build with another version is refused, since its bytes would differ u
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from fpack.store.canonical import Value
 from fpack.store.errors import FpackError
@@ -92,7 +92,10 @@ def compressor(record: Mapping[str, Value], size: int) -> Compressor:
             level, source_size=size, threads=threads, job_size=_job(level), write_checksum=1, write_content_size=1
         )
         zstd = zstandard.ZstdCompressor(compression_params=parameters)
-    return zstd.compressobj(size=size)
+    stream = zstd.compressobj(size=size)
+    # Where the stream ends with a job, zstd appends an empty last block if the job had begun before it was told of the
+    # end, which depends on how fast its threads are. A flush before the end makes the job begin in any case.
+    return _Flushed(stream) if size and size % _job_size(level, size) == 0 else stream
 
 
 def memory(record: Mapping[str, Value], size: int) -> int:
@@ -104,13 +107,36 @@ def memory(record: Mapping[str, Value], size: int) -> int:
 
     parameters = zstandard.ZstdCompressionParameters.from_level(level, source_size=size)
     # Each job has a thread, as long as there are jobs.
-    job = _job(level) if size >= _LARGE_SIZE else 4 << parameters.window_log
+    job = _job_size(level, size)
     threads = min(_threads(record, level, size), 1 + size // job)
     return threads * parameters.estimated_compression_context_size() + min(2 * size, (8 + 6 * threads) * job)
 
 
 def _job(level: int) -> int:
     return _FRUGAL_JOB if level >= _FRUGAL_LEVEL else _JOB
+
+
+def _job_size(level: int, size: int) -> int:
+    """Return the bytes of each job for a stream of `size` bytes."""
+    if size >= _LARGE_SIZE:
+        return _job(level)
+    import zstandard
+
+    return 4 << int(zstandard.ZstdCompressionParameters.from_level(level, source_size=size).window_log)
+
+
+class _Flushed:
+    """A zstd stream whose last job begins before the stream's end is announced."""
+
+    def __init__(self, stream: Any) -> None:
+        self.compress = stream.compress
+        self._stream = stream
+
+    def flush(self) -> bytes:
+        import zstandard
+
+        block: bytes = self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+        return block + bytes(self._stream.flush())
 
 
 def _threads(record: Mapping[str, Value], level: int, size: int) -> int:
