@@ -81,7 +81,7 @@ class Gomod:
     def _download(self, task: Task, proxies: GoProxies, name: str, limit: int) -> tuple[Path, str]:
         """A file from the first proxy that has it, and where that was."""
         failures: list[HttpError] = []
-        for proxy, on_any in proxies.places:
+        for proxy, on_any in proxies.proxies:
             part, url = task.scratch() / "part", f"{proxy}/{name}"
             try:
                 self._http.download([url], part, limit=limit, progress=task.progress, check=task.check)

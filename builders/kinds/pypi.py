@@ -18,7 +18,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins, is_local
-from fpack.builders.net.registries import pip_folders, pip_indexes
+from fpack.builders.net.registries import pip_directories, pip_indexes
 from fpack.builders.protocol import BuildError, Built, Need, Steps, Task, whole
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
@@ -109,7 +109,7 @@ class Pypi:
     def _offered(self, task: Task, project: str, allowed: set[str]) -> list[File]:
         """The allowed files of the lock's own places, of this machine's directories and of the indexes."""
         named = [_file(str(url), "") for url in task.args["urls"]]
-        found = [file for folder in pip_folders() for file in _in_folder(Path(folder), project, allowed)]
+        found = [file for folder in pip_directories() for file in _in_folder(Path(folder), project, allowed)]
         failures: list[HttpError] = []
         for index in pip_indexes():
             task.check()
@@ -237,7 +237,7 @@ def _nothing(project: str, version: str, offered: Sequence[File], allowed: set[s
     return BuildError(
         f"No index has {project} {version} with one of the hashes that are locked",
         where=project,
-        why=f"{len(allowed)} hashes, looked for in {len(pip_indexes())} indexes and {len(pip_folders())} directories",
+        why=f"{len(allowed)} hashes, {len(pip_indexes())} indexes, {len(pip_directories())} directories",
         hint="pip config list shows where is looked; lock again if the files were replaced",
     )
 

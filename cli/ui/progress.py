@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from fpack.builders.scheduler.reporter import Outcome
+from fpack.builders.scheduler.reporter import BuildOutcome
 from fpack.store.errors import one_line, printable
 
 from .render import megabytes, note
@@ -119,10 +119,10 @@ class Plain:
             item.waiting = True
             note(f"waiting: another fpack makes {item.name}")
 
-    def finished(self, key: bytes, outcome: Outcome, path: str) -> None:
+    def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
         """Count it; failures are said at once."""
         item = self._counts.finish(key)
-        if item and outcome is Outcome.FAILED:
+        if item and outcome is BuildOutcome.FAILED:
             note(f"failed: {item.verb} {item.name}")
         self._now_and_then()
 
@@ -182,7 +182,7 @@ class Live:
         if item := self._counts.items.get(key):
             item.waiting = True
 
-    def finished(self, key: bytes, outcome: Outcome, path: str) -> None:
+    def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
         """Count it."""
         item = self._counts.finish(key)
         if item and self._verbose:
