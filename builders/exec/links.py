@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fpack.builders.payload import elf, meta
-from fpack.builders.payload.meta import Facts
+from fpack.builders.payload.meta import LoadFacts
 from fpack.builders.payload.symlinks import resolve
 from fpack.builders.protocol import Task
 from fpack.store.errors import FpackError, StoreError
@@ -25,7 +25,7 @@ _MAX_CONF = 1 << 16
 
 
 def linked(
-    task: Task, root: StorePath, outputs: Sequence[Mapping[str, Facts]]
+    task: Task, root: StorePath, outputs: Sequence[Mapping[str, LoadFacts]]
 ) -> tuple[list[set[StorePath]], list[str]]:
     """The payloads that each output's programs take from the root, and lines about what they lack.
 
@@ -53,7 +53,7 @@ def linked(
     return found, [f"{path or 'the output'} loads {what}, which is not in the root" for what, path in lacking.items()]
 
 
-def _wanted(facts: Facts, view: _View) -> Iterator[tuple[str, str | None]]:
+def _wanted(facts: LoadFacts, view: _View) -> Iterator[tuple[str, str | None]]:
     """What a file loads, and where in the root that is."""
     if facts.interp:
         yield facts.interp, view.find(facts.interp) if not facts.interp.startswith(STORE) else None
@@ -65,7 +65,7 @@ def _wanted(facts: Facts, view: _View) -> Iterator[tuple[str, str | None]]:
             yield name, next((place for folder in _PROGRAMS if (place := view.find(f"{folder}/{name}"))), None)
 
 
-def _elsewhere(task: Task, facts: Facts, what: str) -> bool:
+def _elsewhere(task: Task, facts: LoadFacts, what: str) -> bool:
     """Whether something is in a store path: named so, or found along a run path. Beside the file itself it may be."""
     if what.startswith(STORE + "/"):
         return True
@@ -121,7 +121,7 @@ class _View:
         except OSError:
             return None
 
-    def library(self, name: str, facts: Facts) -> str | None:
+    def library(self, name: str, facts: LoadFacts) -> str | None:
         """Where the loader finds a library for a file, as far as that is in the root."""
         if "/" in name:
             return self.find(name)
@@ -155,7 +155,7 @@ class _View:
 
 
 @lru_cache(4096)
-def _facts(place: str) -> Facts | None:
+def _facts(place: str) -> LoadFacts | None:
     try:
         with open_regular(Path(place)) as file:
             head = file.read(elf.HEAD)

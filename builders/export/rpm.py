@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from fpack.builders.streams.compressed import compress
 from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable, write
-from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, SYMLINK, Member
+from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, SYMLINK, TarEntry
 from fpack.store.canonical import Value
 
 from . import launcher
@@ -256,7 +256,7 @@ def _file_tags(files: FileSystem, items: Sequence[Item]) -> Iterator[Tag]:
     yield Tag(1118, _STRINGS, folders)
 
 
-def _size(member: Member) -> int:
+def _size(member: TarEntry) -> int:
     """A directory counts as a block."""
     return len(member.target) if member.kind == SYMLINK else 4096 if member.kind == DIRECTORY else member.size
 

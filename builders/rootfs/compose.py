@@ -13,7 +13,7 @@ from fpack.builders.debian.relations import RelationError, parse_relations
 from fpack.builders.debian.version import InvalidVersion
 from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import REPLACED, SAME, Exclusion
-from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.payload.symlinks import resolve
 from fpack.builders.protocol import BuildError
@@ -26,9 +26,9 @@ class Composition(NamedTuple):
     one that replaces them: each path is taken from one package alone.
     """
 
-    files: dict[str, tuple[SliceTable, Entry]]
-    directories: dict[str, Entry]
-    overrides: list[Entry]
+    files: dict[str, tuple[SliceTable, TreeEntry]]
+    directories: dict[str, TreeEntry]
+    overrides: list[TreeEntry]
     excluded: list[Exclusion]
 
     def has(self, path: str) -> bool:
@@ -67,7 +67,7 @@ def replaces(one: SliceTable, other: SliceTable) -> bool:
 def compose(tables: Sequence[SliceTable]) -> Composition:
     """Lay `tables` over one another, or say which packages cannot be in one root."""
     _check_versions(tables)
-    files: dict[str, tuple[SliceTable, Entry]] = {}
+    files: dict[str, tuple[SliceTable, TreeEntry]] = {}
     losers: list[_Owned] = []
     for table in tables:
         for path, entry in table.entries.items():
@@ -87,10 +87,10 @@ def compose(tables: Sequence[SliceTable]) -> Composition:
             owners.setdefault(path, []).append(table)
     for path in owners.keys() & files.keys():
         _clash(path, files, owners, excluded)
-    directories: dict[str, Entry] = {}
-    overrides: list[Entry] = []
+    directories: dict[str, TreeEntry] = {}
+    overrides: list[TreeEntry] = []
     for path in sorted(owners):
-        plain = Entry(path, meta.DIRECTORY, 0o755)
+        plain = TreeEntry(path, meta.DIRECTORY, 0o755)
         stated = [table.entries.get(path, plain) for table in owners[path]]
         chosen = next((e for e in stated if not _agree(e, plain)), plain)
         directories[path] = chosen
@@ -104,15 +104,15 @@ def _exclusion(loser: _Owned, owner: _Owned) -> Exclusion:
     return Exclusion(loser[0].package, loser[1].path, reason, owner[0].package)
 
 
-def _same(a: Entry, b: Entry) -> bool:
+def _same(a: TreeEntry, b: TreeEntry) -> bool:
     return (a.kind, a.blake3, a.target) == (b.kind, b.blake3, b.target) and (a.kind == meta.SYMLINK or _agree(a, b))
 
 
-def _agree(a: Entry, b: Entry) -> bool:
+def _agree(a: TreeEntry, b: TreeEntry) -> bool:
     return (a.mode, a.uid, a.gid) == (b.mode, b.uid, b.gid)
 
 
-_Owned = tuple[SliceTable, Entry]
+_Owned = tuple[SliceTable, TreeEntry]
 
 
 def _decide(one: _Owned, two: _Owned) -> tuple[_Owned, _Owned]:

@@ -12,7 +12,7 @@ from fpack.builders.payload import meta
 from fpack.builders.payload.elf import MACHINES, TRIPLETS
 from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import MERGED
-from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 
 from . import ld_so_cache
@@ -47,7 +47,7 @@ class Made(NamedTuple):
     pack: makes the content of the sources' paths and contents, where it is not simply one after the other.
     """
 
-    entry: Entry
+    entry: TreeEntry
     rule: str
     content: bytes = b""
     sources: Sequence[tuple[str, str]] = ()
@@ -56,17 +56,17 @@ class Made(NamedTuple):
 
 def directory(path: str, mode: int = 0o755) -> Made:
     """Make an empty directory of root's."""
-    return Made(Entry(path, meta.DIRECTORY, mode), DIRECTORIES)
+    return Made(TreeEntry(path, meta.DIRECTORY, mode), DIRECTORIES)
 
 
 def symlink(path: str, target: str, rule: str) -> Made:
     """Make a symlink."""
-    return Made(Entry(path, meta.SYMLINK, 0o777, target=target), rule)
+    return Made(TreeEntry(path, meta.SYMLINK, 0o777, target=target), rule)
 
 
 def text(path: str, content: str, rule: str) -> Made:
     """Make a file of root's, mode 0644."""
-    return Made(Entry(path, meta.FILE, 0o644), rule, content.encode())
+    return Made(TreeEntry(path, meta.FILE, 0o644), rule, content.encode())
 
 
 def skeleton(composition: Composition) -> Iterator[Made]:
@@ -113,7 +113,7 @@ def certificates(composition: Composition) -> Iterator[Made]:
         return
     sources = [(composition.files[path][0].path, path) for path in files]
     if not composition.has(CERTIFICATES):
-        yield Made(Entry(CERTIFICATES, meta.FILE, 0o644), BUNDLE, sources=sources)
+        yield Made(TreeEntry(CERTIFICATES, meta.FILE, 0o644), BUNDLE, sources=sources)
     # libssl looks here; the links are in the package openssl, which a linked root may lack.
     if any(path.rpartition("/")[2].startswith("libcrypto.so.") for path in composition.files):
         for path, target in (("usr/lib/ssl/cert.pem", f"/{CERTIFICATES}"), ("usr/lib/ssl/certs", "/etc/ssl/certs")):
@@ -124,7 +124,7 @@ def certificates(composition: Composition) -> Iterator[Made]:
         entry.kind == meta.SYMLINK and entry.target == f"/{JAVA_CERTIFICATES}"
         for _, entry in composition.files.values()
     ):
-        yield Made(Entry(JAVA_CERTIFICATES, meta.FILE, 0o644), JAVA_BUNDLE, sources=sources, pack=_java_keystore)
+        yield Made(TreeEntry(JAVA_CERTIFICATES, meta.FILE, 0o644), JAVA_BUNDLE, sources=sources, pack=_java_keystore)
 
 
 def _java_keystore(files: Iterable[tuple[str, bytes]]) -> bytes:
@@ -172,4 +172,4 @@ def loader_cache(composition: Composition, tables: Sequence[SliceTable], arch: s
                 libraries.setdefault(name, f"/{path}")
     content = ld_so_cache.loader_cache(libraries, arch) if libraries else None
     if content is not None and not composition.has("etc/ld.so.cache"):
-        yield Made(Entry("etc/ld.so.cache", meta.FILE, 0o644), LOADER_CACHE, content)
+        yield Made(TreeEntry("etc/ld.so.cache", meta.FILE, 0o644), LOADER_CACHE, content)

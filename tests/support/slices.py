@@ -7,45 +7,45 @@ from typing import Any
 
 from blake3 import blake3
 from fpack.builders.payload import meta
-from fpack.builders.payload.meta import Entry, Facts
+from fpack.builders.payload.meta import LoadFacts, TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 X86 = 62
 
 
-def program(*needed: str, runpath: tuple[str, ...] = ()) -> Entry:
+def program(*needed: str, runpath: tuple[str, ...] = ()) -> TreeEntry:
     """An ELF program."""
-    return Entry("", meta.FILE, 0o755, facts=Facts(X86, needed, "", LOADER, runpath))
+    return TreeEntry("", meta.FILE, 0o755, facts=LoadFacts(X86, needed, "", LOADER, runpath))
 
 
-def library(*needed: str, soname: str = "", runpath: tuple[str, ...] = (), machine: int = X86) -> Entry:
+def library(*needed: str, soname: str = "", runpath: tuple[str, ...] = (), machine: int = X86) -> TreeEntry:
     """An ELF library."""
-    return Entry("", meta.FILE, 0o644, facts=Facts(machine, needed, soname, "", runpath))
+    return TreeEntry("", meta.FILE, 0o644, facts=LoadFacts(machine, needed, soname, "", runpath))
 
 
-def script(interp: str, *needed: str, mode: int = 0o755) -> Entry:
+def script(interp: str, *needed: str, mode: int = 0o755) -> TreeEntry:
     """A script."""
-    return Entry("", meta.FILE, mode, facts=Facts(interp=interp, needed=needed))
+    return TreeEntry("", meta.FILE, mode, facts=LoadFacts(interp=interp, needed=needed))
 
 
-def content(text: str = "", mode: int = 0o644, uid: int = 0) -> Entry:
+def content(text: str = "", mode: int = 0o644, uid: int = 0) -> TreeEntry:
     """A file."""
-    return Entry("", meta.FILE, mode, uid, size=len(text), blake3=blake3(text.encode()).digest())
+    return TreeEntry("", meta.FILE, mode, uid, size=len(text), blake3=blake3(text.encode()).digest())
 
 
-def link(target: str) -> Entry:
+def link(target: str) -> TreeEntry:
     """A symlink."""
-    return Entry("", meta.SYMLINK, 0o777, target=target)
+    return TreeEntry("", meta.SYMLINK, 0o777, target=target)
 
 
-def folder(mode: int = 0o755, uid: int = 0) -> Entry:
+def folder(mode: int = 0o755, uid: int = 0) -> TreeEntry:
     """A directory."""
-    return Entry("", meta.DIRECTORY, mode, uid)
+    return TreeEntry("", meta.DIRECTORY, mode, uid)
 
 
 def table(
-    package: str, files: Mapping[str, Entry], version: str = "1", arch: str = "amd64", **extra: Any
+    package: str, files: Mapping[str, TreeEntry], version: str = "1", arch: str = "amd64", **extra: Any
 ) -> SliceTable:
     """The table of a slice with `files`."""
     search = extra.pop("search", ())

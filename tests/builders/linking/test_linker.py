@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from fpack.builders.linking.linker import Linked, Reason, link
+from fpack.builders.linking.linker import LinkResult, Reason, link
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError
 from support import slices
@@ -31,7 +31,7 @@ class World:
         self.depends = {name: list(depends.get(name, ())) for name in self.tables}
         self.fetched: list[list[str]] = []
 
-    def link(self, *seeds: str, wants: Sequence[str] = (), arch: str = "amd64") -> Linked:
+    def link(self, *seeds: str, wants: Sequence[str] = (), arch: str = "amd64") -> LinkResult:
         steps = link([self.tables[seed] for seed in seeds], self.depends, wants, arch)
         answer: Any = None
         while True:
@@ -47,7 +47,7 @@ class World:
         return {name for names in self.fetched for name in names}
 
 
-def names(found: Linked) -> set[str]:
+def names(found: LinkResult) -> set[str]:
     return {each.package for each in found.tables}
 
 

@@ -35,7 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _forget() -> None:
-    for each in (registries.pip_indexes, registries.pip_folders, registries.npm_registry, registries._pip_settings):
+    for each in (registries.pip_indexes, registries.pip_directories, registries.npm_registry, registries._pip_settings):
         each.cache_clear()
 
 
@@ -56,7 +56,7 @@ def test_a_users_file_of_pip(pip: None, home: Path, place: str) -> None:
         f"[global]\nindex-url = {OWN}/\nextra-index-url = https://more.example.org\nfind-links = {wheels}\n"
     )
     assert registries.pip_indexes() == (OWN, "https://more.example.org")
-    assert str(wheels) in registries.pip_folders()
+    assert str(wheels) in registries.pip_directories()
 
 
 @pytest.mark.parametrize("name", ["PIP_CONFIG_FILE", "XDG_CONFIG_HOME", "PIP_INDEX_URL"])
@@ -72,7 +72,7 @@ def test_a_relative_directory_is_the_users(pip: None, monkeypatch: pytest.Monkey
     """A variable is the user's; what lies in the directory is taken by its hash."""
     Path("wheels").mkdir()
     monkeypatch.setenv("PIP_FIND_LINKS", "wheels")
-    assert registries.pip_folders() == (str(Path("wheels").absolute()),)
+    assert registries.pip_directories() == (str(Path("wheels").absolute()),)
 
 
 needs_npm = pytest.mark.skipif(shutil.which("npm", path=SYSTEM) is None, reason="npm is not installed")

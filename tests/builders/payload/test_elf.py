@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.payload import elf
-from fpack.builders.payload.meta import Facts
+from fpack.builders.payload.meta import LoadFacts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +24,7 @@ def compile_c(place: Path, *options: str) -> Path:
     return place
 
 
-def read(place: Path) -> Facts | None:
+def read(place: Path) -> LoadFacts | None:
     return elf.facts(place.read_bytes()[: elf.HEAD], str(place))
 
 
@@ -94,12 +94,12 @@ def test_it_agrees_with_pyelftools() -> None:
 @pytest.mark.parametrize(
     ("line", "facts"),
     [
-        (b"#!/bin/sh\n", Facts(interp="/bin/sh")),
-        (b"#! /bin/sh -e\nrest", Facts(interp="/bin/sh")),
-        (b"#!\t/usr/bin/perl\t-w\n", Facts(interp="/usr/bin/perl")),
-        (b"#!/usr/bin/env python3", Facts(interp="/usr/bin/env", needed=("python3",))),
-        (b"#!/usr/bin/env -S A=1 -i node --flag\n", Facts(interp="/usr/bin/env", needed=("node",))),
-        (b"#!/usr/bin/env\n", Facts(interp="/usr/bin/env")),
+        (b"#!/bin/sh\n", LoadFacts(interp="/bin/sh")),
+        (b"#! /bin/sh -e\nrest", LoadFacts(interp="/bin/sh")),
+        (b"#!\t/usr/bin/perl\t-w\n", LoadFacts(interp="/usr/bin/perl")),
+        (b"#!/usr/bin/env python3", LoadFacts(interp="/usr/bin/env", needed=("python3",))),
+        (b"#!/usr/bin/env -S A=1 -i node --flag\n", LoadFacts(interp="/usr/bin/env", needed=("node",))),
+        (b"#!/usr/bin/env\n", LoadFacts(interp="/usr/bin/env")),
         (b"#!\n", None),
         (b"#!", None),
         (b"#!relative\n", None),
@@ -107,7 +107,7 @@ def test_it_agrees_with_pyelftools() -> None:
         (b"#!/\xff\xfe\n", None),
     ],
 )
-def test_scripts(line: bytes, facts: Facts | None) -> None:
+def test_scripts(line: bytes, facts: LoadFacts | None) -> None:
     assert elf.script_facts(line) == facts
 
 
@@ -124,7 +124,7 @@ class Image:
             + body
         )  # fmt: skip
 
-    def facts(self) -> Facts | None:
+    def facts(self) -> LoadFacts | None:
         return elf.elf_facts(reader(self.content))
 
 
@@ -140,7 +140,7 @@ def test_a_library_made_by_hand() -> None:
     strings = b"\0liba.so\0libb.so\0"
     tags = dynamic((1, 1), (1, 9), (5, 0x1000), (10, len(strings)), (0, 0), (1, 9))
     image = Image([(2, AT, 0, len(tags)), (1, AT + len(tags), 0x1000, len(strings))], tags + strings)
-    assert image.facts() == Facts(62, ("liba.so", "libb.so"))
+    assert image.facts() == LoadFacts(62, ("liba.so", "libb.so"))
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_cut_off_headers(cut: int) -> None:
 def test_random_files(bits: int, order: int, rest: bytes) -> None:
     content = b"\x7fELF" + bytes([bits, order]) + rest
     facts = elf.elf_facts(reader(content))
-    assert facts is None or isinstance(facts, Facts)
+    assert facts is None or isinstance(facts, LoadFacts)
 
 
 @settings(max_examples=400, deadline=None)
