@@ -24,7 +24,7 @@ from fpack.builders.protocol import BuildError, Built, Need, Steps, Task, whole
 from fpack.builders.rootfs import accounts as users
 from fpack.builders.rootfs import alternatives, generated_files
 from fpack.builders.rootfs.compose import Composition, compose
-from fpack.builders.rootfs.generated_files import Made
+from fpack.builders.rootfs.generated_files import GeneratedFile
 from fpack.builders.rootfs.programs import programs
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
@@ -260,9 +260,9 @@ def _generate(
     tables: Sequence[SliceTable],
     accounts: tuple[list[users.User], list[users.Group]],
     links: Mapping[str, str],
-) -> tuple[dict[str, Made], list[Exclusion]]:
+) -> tuple[dict[str, GeneratedFile], list[Exclusion]]:
     """Every generated entry by path, and what of the slices gives way to them."""
-    made: list[Made] = []
+    made: list[GeneratedFile] = []
     if not composition.has("etc/passwd"):
         made.append(generated_files.text("etc/passwd", users.passwd(accounts[0]), generated_files.ACCOUNTS))
     if not composition.has("etc/group"):
@@ -284,7 +284,7 @@ def _generate(
     made += generated_files.release(composition, str(task.args["release"]))
     made += generated_files.loader_cache(composition, tables, str(task.args["arch"]))
     made += generated_files.skeleton(composition)
-    found: dict[str, Made] = {}
+    found: dict[str, GeneratedFile] = {}
     for each in made:
         # What a slice has as a symlink or a file cannot be a directory of this layer.
         blocked = next((p for p in _parents(each.entry.path) if p in composition.files), None)
@@ -298,7 +298,7 @@ def _generate(
     above = {folder for path in found for folder in _parents(path)}
     for entry in composition.overrides + [e for e in composition.directories.values() if e.path in above]:
         if (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0):
-            found.setdefault(entry.path, Made(entry, generated_files.DIRECTORIES))
+            found.setdefault(entry.path, GeneratedFile(entry, generated_files.DIRECTORIES))
     return found, excluded
 
 
@@ -314,7 +314,7 @@ def _parents(path: str) -> Iterator[str]:
         yield path
 
 
-def _write(task: Task, writer: TreeWriter, made: Made) -> TreeEntry:
+def _write(task: Task, writer: TreeWriter, made: GeneratedFile) -> TreeEntry:
     entry = made.entry
     path = "data/" + entry.path
     if entry.kind == meta.DIRECTORY:
@@ -334,7 +334,7 @@ def _write(task: Task, writer: TreeWriter, made: Made) -> TreeEntry:
     return entry._replace(size=node.size, blake3=node.digest, sha256=hasher.digest())
 
 
-def _content(task: Task, made: Made) -> Iterator[bytes]:
+def _content(task: Task, made: GeneratedFile) -> Iterator[bytes]:
     yield made.content
     if made.pack is not None:
         yield made.pack(_small_files(task, made.sources))

@@ -385,5 +385,5 @@ class _Linker:
             f"/{file} {verb} {required.what}, but no package of the closure has it",
             where=required.package,
             why="; ".join(reversed(chain)),
-            hint=f"add the package that has {required.what}, or remove /{file} from {required.package}",
+            hint=f"add the package that has {required.what}, or drop /{file} from {required.package}",
         )
