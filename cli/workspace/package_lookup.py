@@ -16,8 +16,8 @@ from .workspace import Workspace, curated
 if TYPE_CHECKING:
     from fpack.builders.debian.local_indexes import AtHand
     from fpack.builders.debian.lock import Lock
-    from fpack.builders.debian.merged_index import Merged
-    from fpack.builders.debian.repository import Archive
+    from fpack.builders.debian.merged_index import MergedIndex
+    from fpack.builders.debian.repository import DebianArchive
 
 
 class Packages:
@@ -51,27 +51,27 @@ class Packages:
     @cached_property
     def at_hand(self) -> list[AtHand]:
         """The release's indexes."""
-        from fpack.builders.debian.index import Cache
+        from fpack.builders.debian.index import IndexCache
         from fpack.builders.debian.local_indexes import at_hand
 
-        cache = Cache(cache_directory() / "debian")
+        cache = IndexCache(cache_directory() / "debian")
         return at_hand(cache, self.lock, self.release, self.suites, self.arch, self._archive)
 
     @cached_property
-    def universe(self) -> Merged:
+    def universe(self) -> MergedIndex:
         """The packages, those that are locked before newer ones."""
-        from fpack.builders.debian.merged_index import Merged
+        from fpack.builders.debian.merged_index import MergedIndex
 
-        return Merged([each.opened for each in self.at_hand], self.lock.pins(self.release, self.arch))
+        return MergedIndex([each.opened for each in self.at_hand], self.lock.pins(self.release, self.arch))
 
     def absent(self, name: str) -> FpackError:
         """The error that there is no package of this name, with the releases that have it, or the nearest names."""
-        from fpack.builders.debian.index import Cache
+        from fpack.builders.debian.index import IndexCache
         from fpack.builders.debian.package_source import NoSuchPackage
         from fpack.builders.debian.suggestions import elsewhere, hint
         from fpack.builders.debian.suites import RELEASES
 
-        cache = Cache(cache_directory() / "debian")
+        cache = IndexCache(cache_directory() / "debian")
         others = elsewhere(cache, self.lock, RELEASES, self.arch, name, self.release)
         return NoSuchPackage(
             f"There is no package {name!r} in {self.release} for {self.arch}", hint=hint(self.universe, name, others)
@@ -82,13 +82,13 @@ class Packages:
         """How old the newest of the indexes is, in days."""
         return (time.time() - max(each.date for each in self.at_hand)) / 86400
 
-    def _archive(self) -> Archive:
-        from fpack.builders.debian.repository import Archive
+    def _archive(self) -> DebianArchive:
+        from fpack.builders.debian.repository import DebianArchive
         from fpack.builders.net.http import Http
         from fpack.cli.ui.progress import IndexProgress
         from fpack.store.settings import ACCEPT_EXPIRED, MAX_INDEX_AGE
 
-        return Archive(
+        return DebianArchive(
             cache=cache_directory() / "debian",
             mirrors=self._workspace.mirrors,
             http=Http(),

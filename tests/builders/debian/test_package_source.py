@@ -11,7 +11,7 @@ import pytest
 from fpack.builders.debian.index import IndexUnusable
 from fpack.builders.debian.lock import LockFile
 from fpack.builders.debian.mirrors import find_mirrors
-from fpack.builders.debian.package_source import DAY, Added, DebianSource, Frozen, NoSuchPackage, NoSuchRelease
+from fpack.builders.debian.package_source import DAY, AddedPackage, DebianSource, Frozen, NoSuchPackage, NoSuchRelease
 from fpack.builders.debian.release import Expired, Rollback
 from fpack.builders.debian.resolver import Unsatisfiable
 from fpack.builders.debian.signatures import BadSignature, ReleaseError, Unsigned
@@ -127,10 +127,10 @@ def test_what_is_added_is_listed_once(setting: Setting) -> None:
     source.package("trixie", "lib")
     source.package("trixie", "gawk")
     assert sorted(source.added) == [
-        Added("trixie", "amd64", "app", "1.0"),
-        Added("trixie", "amd64", "gawk", "1"),
-        Added("trixie", "amd64", "lib", "1.1"),
-        Added("trixie", "amd64", "mawk", "1"),
+        AddedPackage("trixie", "amd64", "app", "1.0"),
+        AddedPackage("trixie", "amd64", "gawk", "1"),
+        AddedPackage("trixie", "amd64", "lib", "1.1"),
+        AddedPackage("trixie", "amd64", "mawk", "1"),
     ]
     source.save()
     again = setting.source()
@@ -227,7 +227,7 @@ def test_a_locked_index_that_only_the_mirror_has(setting: Setting, kept_by_mirro
     else:  # lib's old version is gone, the others still hold
         assert found == {"tool": "2.0", "lib": "2.0", "mawk": "1"}
         assert [(m.name, m.old, m.new) for m in later.moved] == [("lib", "1.1", "2.0")]
-        assert "are gone" in setting.news.lines[0]
+        assert "no longer available" in setting.news.lines[0]
         assert "lib of trixie moved from 1.1 to 2.0" in setting.news.lines[1]
         assert closure(later, "app") == {"app": "1.0", "lib": "2.0", "mawk": "1"}
         later.save()
@@ -269,7 +269,7 @@ def test_a_pin_that_a_new_question_cannot_keep_moves_everywhere(setting: Setting
     assert closure(later, "picky") == {"picky": "1.0", "lib": "1.1"}
     assert closure(later, "app")["lib"] == "1.1"
     assert ("lib", "1.0", "1.1") in [(m.name, m.old, m.new) for m in later.moved]
-    assert Added("trixie", "amd64", "picky", "1.0") in later.added
+    assert AddedPackage("trixie", "amd64", "picky", "1.0") in later.added
 
 
 def test_update(setting: Setting) -> None:
@@ -332,7 +332,7 @@ def test_another_architecture_under_a_release_that_is_gone(setting: Setting) -> 
     arm = setting.source(arch="arm64")
     assert closure(arm, "app") == {"app": "1.0", "lib": "1.0"}
     assert arm.moved == []
-    assert "are gone" in setting.news.lines[0]
+    assert "no longer available" in setting.news.lines[0]
 
 
 def test_an_update_that_fails_changes_nothing(setting: Setting) -> None:
