@@ -1,4 +1,4 @@
-"""Control data: stanzas, and what is wrong with them."""
+"""Test the parser of deb822 control data, including malformed data."""
 
 from __future__ import annotations
 

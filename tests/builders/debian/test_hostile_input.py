@@ -1,4 +1,4 @@
-"""Whatever bytes come in, what comes out is a value or an error of fpack's: never another exception."""
+"""Test with random bytes that every parser returns a value or raises an FpackError."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Indexes: fetched, verified, unpacked, and read by offset."""
+"""Test that indexes are fetched, verified, decompressed and read by offset."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_an_old_index_is_found_by_its_digest(archive: Archive, cache: IndexCache
 
 
 def damaged_pin(archive: Archive, packed: bytes, text: bytes, size: int, ending: str = "xz") -> IndexPin:
-    """The pin of an index whose packed bytes are as announced, and whose text may not be."""
+    """Return the pin of an index with correct compressed bytes, but a possibly different text."""
     folder = archive.folder / "debian/dists/trixie/main/binary-amd64"
     (folder / f"Packages.{ending}").write_bytes(packed)
     file = IndexFile(f"main/binary-amd64/Packages.{ending}", len(packed), hashlib.sha256(packed).hexdigest())
@@ -213,7 +213,7 @@ def test_what_was_not_used_for_long_is_deleted(archive: Archive, cache: IndexCac
 
 @pytest.mark.parametrize("archive_answers", [True, False])
 def test_gone_and_unreachable_differ(archive: Archive, cache: IndexCache, archive_answers: bool) -> None:
-    """When a mirror answers that it has no such index, it is gone, even if another mirror does not answer."""
+    """An index is gone if one mirror responds that it does not exist, even if another mirror does not respond."""
     pin = choose(release_of(archive), "amd64")
     archive.add("new")
     archive.publish()
@@ -352,7 +352,7 @@ def test_a_provides_field_of_many_megabytes_takes_little_memory() -> None:
     text = b"Package: a\nProvides: b" + b", b" * 3_000_000 + b",\n c\n"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert make_table(text).count(b"\ta\n") == 2
-    # The list of names itself is most of it: a pointer and a string each.
+    # Most of the memory is the list of names: a pointer and a string each.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400_000
 
 

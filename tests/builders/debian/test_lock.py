@@ -1,4 +1,4 @@
-"""The lock file: one text for one content, strict reading, and writers that do not undo each other."""
+"""Test the lock file: canonical text, strict parsing and concurrent writers."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("there", [False, True])
 def test_a_link_to_a_file_elsewhere_is_refused(tmp_path: Path, there: bool) -> None:
-    """A cloned project may hold `fpack.lock`, a link to ~/.bash_login, or to the lock of another project."""
+    """A cloned project may contain a symlink `fpack.lock` to ~/.bash_login or to another project's lock."""
     (tmp_path / "project").mkdir()
     if there:
         (tmp_path / "new").write_text(TEXT)

@@ -1,4 +1,4 @@
-"""Mirrors: their order, and what a machine's apt configuration says."""
+"""Test the order of mirrors and the parsing of apt's configuration."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_snapshot_is_of_the_locked_date() -> None:
 
 
 def test_the_snapshot_archive_of_the_machine(tmp_path: Path) -> None:
-    """apt's configuration comes before what Debian has; an override comes before what it overrides."""
+    """apt's configuration takes precedence over Debian's archive, and overrides over what they override."""
     parts = tmp_path / "apt.conf.d"
     parts.mkdir()
     (parts / "10").write_text('Acquire::Snapshots::URI::Origin::Debian "http://s.example/a/debian/@SNAPSHOTID@/";\n')

@@ -1,4 +1,4 @@
-"""Which Essential packages a root by declared dependencies gets: those that scripts of what was asked for need."""
+"""Test which Essential packages are added for the scripts of requested packages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fpack.builders.payload.slice_table import SliceTable
 
 
 def table(name: str, **programs: str) -> SliceTable:
-    """A slice; programs maps names below /usr/bin to what they are run by ("" for a binary)."""
+    """Return a slice. programs: names below /usr/bin -> interpreter ("" for a binary)."""
     entries = {}
     for program, interp in programs.items():
         path = f"usr/bin/{program}"

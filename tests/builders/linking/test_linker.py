@@ -1,4 +1,4 @@
-"""Which packages the files of a root load, which are looked at on the way, and what is an error."""
+"""Test which packages the linker includes, which it fetches, and what is an error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIBC = table(
 
 
 class World:
-    """Packages by name; `depends` as they declare it. `fetched`: what was asked for, by round."""
+    """Packages by name with their declared `depends`. fetched: the requested names, by round."""
 
     def __init__(self, *tables: SliceTable, depends: Mapping[str, Sequence[str]]) -> None:
         self.tables = {each.package: each for each in tables}
@@ -302,7 +302,7 @@ def test_a_plugin_without_its_library_is_recorded() -> None:
 
 
 def test_a_library_that_a_program_reaches_is_no_plugin() -> None:
-    """The private library is loaded by a program, so what it lacks is not optional."""
+    """A program loads the private library, so what the library needs is not optional."""
     files = {"usr/bin/app": program("libpriv.so"), "usr/lib/app/libpriv.so": library("libgone.so.1")}
     world = World(table("app", files), LIBC, depends={"app": ["libc6"]})
     with pytest.raises(BuildError, match=r"libgone\.so\.1"):

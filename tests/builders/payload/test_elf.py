@@ -1,4 +1,4 @@
-"""What the ELF reader finds in real files, and that no file makes it fail."""
+"""Test the ELF reader with real files, and that no file makes it fail."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_scripts(line: bytes, facts: LoadFacts | None) -> None:
 
 
 class Image:
-    """A 64-bit little-endian file made by hand. segments: (type, offset, address, size)."""
+    """Return a hand-made 64-bit little-endian file. segments: (type, offset, address, size)."""
 
     def __init__(self, segments: list[tuple[int, int, int, int]], body: bytes = b"", **header: int) -> None:
         fields = {"kind": 3, "machine": 62, "phoff": 64, "entry": 56, "count": len(segments)} | header
@@ -178,7 +178,7 @@ def test_headers_that_are_wrong(header: dict[str, int]) -> None:
 
 
 def test_offsets_on_a_real_file(tmp_path: Path) -> None:
-    """os.pread itself refuses offsets past 2^63."""
+    """os.pread fails for offsets beyond 2^63."""
     place = tmp_path / "evil"
     place.write_bytes(Image([(2, BIG, 0, BIG), (3, BIG - 5, 0, 5), (1, BIG, 0, BIG)]).content)
     facts = read(place)

@@ -1,4 +1,4 @@
-"""Tables are read back as they were written; one that a project made up reaches nothing outside its tree."""
+"""Test that meta files are read as written, and that a forged one cannot reach files outside its tree."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def store(tmp_path: Path) -> FakeStore:
 
 
 def forged(store: FakeStore, how: str) -> StorePath:
-    """A project's directory in the place of a payload or slice."""
+    """Return a project's directory in place of a payload or slice."""
     outside = store.root.parent
     path = make("forged", how.encode(), [])
     place = store.disk(path)

@@ -1,4 +1,4 @@
-"""What is built, in what order, how often, and what happens when it fails or is interrupted."""
+"""Test what the scheduler builds, in which order and how often, and how it handles failures and interrupts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Recorder(NullReporter):
 
 
 class Call:
-    """A kind whose work is a function of the test's."""
+    """A kind that runs a function of the test."""
 
     kind = "call"
     network = False
@@ -60,7 +60,7 @@ class Call:
 
 
 class Graph:
-    """A store, derivations made on the way, and a new scheduler for each `realise`."""
+    """A store with derivations, and a new scheduler for each `realise`."""
 
     def __init__(self, root: Path) -> None:
         self.store = Store(root)
@@ -90,7 +90,7 @@ class Graph:
 
 
 def join(task: Task) -> Built:
-    """The contents of what `of` names, joined, behind `text`."""
+    """Build a file from `text` and the contents of the inputs in `of`."""
     writer = task.writer()
     parts = [task.disk(p).read_bytes() for p in task.args.get("of", ())]
     writer.file("", [str(task.args.get("text", "")).encode(), *parts])
@@ -125,7 +125,7 @@ def test_an_input_that_comes_out_the_same_rebuilds_nothing_above(graph: Graph) -
     assert graph.realise(again) == [path]
     assert graph.recorder.of(BuildOutcome.BUILT) == ["x"]
     assert graph.recorder.of(BuildOutcome.CUT_OFF) == ["top"]
-    # From now on it is known in one step.
+    # The output is now known without resolving.
     graph.realise(again)
     assert graph.recorder.outcomes == []
 
@@ -181,7 +181,7 @@ def test_a_failure_stops_the_rest_and_registers_nothing(graph: Graph) -> None:
 
 
 def test_a_failure_is_told_when_all_others_have_ended(graph: Graph) -> None:
-    """The session's directory goes with the store: who still works in it would fail, and say so."""
+    """The session's directory is deleted with the store, and builders that still use it would fail."""
     begun, ended = threading.Event(), threading.Event()
 
     def work(task: Task) -> Built:

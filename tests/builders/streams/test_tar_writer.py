@@ -1,4 +1,4 @@
-"""The tar writer: read back by Python's tarfile and by GNU tar, and the same bytes whatever the machine."""
+"""Test the tar writer with Python's tarfile and GNU tar, and that its output is reproducible."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def test_the_length_is_known_before(names: list[bytes], size: int) -> None:
     ("path", "blocks"),
     [
         (b"a" * 98, 1),
-        (b"a" * 99, 1),  # with its slash, all that the name field holds
+        (b"a" * 99, 1),  # fills the name field with its slash
         (b"p" * 155 + b"/" + b"n" * 99, 1),
         (b"p" * 156 + b"/" + b"n" * 90, 3),
         (b"a" * 100, 3),
         (b"p/" * 60 + b"name", 1),
         ("größe".encode(), 3),
-        (b"\xff\xfe", 1),  # not UTF-8, which pax records are made of, but it has room
+        (b"\xff\xfe", 1),  # not UTF-8, so not valid in a pax record, but fits the name field
     ],
 )
 def test_pax_records_are_written_only_where_needed(path: bytes, blocks: int) -> None:
@@ -84,7 +84,7 @@ def test_sizes_beyond_eight_gigabytes(size: int) -> None:
 
 @pytest.mark.parametrize("total", range(90, 110))
 def test_a_pax_record_counts_its_own_length(total: int) -> None:
-    """The number's digits are part of the number, which jumps at powers of ten."""
+    """The length includes its own digits, so it jumps at powers of ten."""
     path = b"x" * 60 + b"/" + ("ü" * (total // 2)).encode() + b"y" * (total % 2)
     (info,) = read(archive([TarEntry(path, DIRECTORY, 0o755)]))
     assert os.fsencode(info.name) == path
