@@ -76,36 +76,36 @@ def choose(release: Release, arch: str, where: str = "") -> IndexPin:
 class IndexCache:
     """The directory of uncompressed indexes, shared by all processes. It can be deleted at any time."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
 
     def make(self) -> None:
         """Create the directory if needed. Raise IndexUnusable if other users can change its content."""
-        if found := exposed(os.fspath(self.folder)):
+        if found := exposed(os.fspath(self.directory)):
             raise IndexUnusable(
                 "Another user can change the cached package indexes",
                 where=found.place,
                 why=found.why,
                 hint="set XDG_CACHE_HOME to a directory of your own",
             )
-        make_directories(os.fspath(self.folder))
+        make_directories(os.fspath(self.directory))
 
     def text(self, sha256: str) -> Path:
         """Return the path of the text of the index with this digest."""
-        return self.folder / f"{sha256}.packages"
+        return self.directory / f"{sha256}.packages"
 
     def table(self, sha256: str) -> Path:
         """Return the path of the table of the index with this digest."""
-        return self.folder / f"{sha256}.offsets{FORMAT}"
+        return self.directory / f"{sha256}.offsets{FORMAT}"
 
     def release(self, sha256: str) -> Path:
         """Return the path of the signed release with this digest."""
-        return self.folder / f"{sha256}.InRelease"
+        return self.directory / f"{sha256}.InRelease"
 
     def tidy(self) -> None:
         """Delete indexes unused for 90 days, and temporary files older than a day."""
         now = time.time()
-        for path in self.folder.iterdir():
+        for path in self.directory.iterdir():
             text = path.with_suffix(".packages")  # the files of one index expire together
             with contextlib.suppress(OSError):
                 used = max(path.stat().st_mtime, text.stat().st_mtime if text.exists() else 0)
@@ -115,7 +115,7 @@ class IndexCache:
     def keep(self, path: Path, data: bytes) -> None:
         """Write a file of the cache atomically."""
         self.make()
-        with tempfile.NamedTemporaryFile(dir=self.folder, prefix="new-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=self.directory, prefix="new-", delete=False) as file:
             try:
                 file.write(data)
                 file.close()
@@ -252,7 +252,7 @@ def packages_of(text: Buffer, where: str = "") -> Iterator[tuple[int, bytes]]:
 
 def open_cached(cache: IndexCache, pin: IndexPin, suite: Suite, arch: str) -> PackageIndex | None:
     """Open an index from the cache. Return None if it is missing or incomplete, or if other users can change it."""
-    if exposed(os.fspath(cache.folder)):
+    if exposed(os.fspath(cache.directory)):
         return None
     try:
         text, table = _map(cache.text(pin.sha256)), _map(cache.table(pin.sha256))
@@ -304,7 +304,7 @@ def open_index(
     try:
         cache.make()
         # A unique temporary file, since another process may be fetching the same index.
-        with tempfile.NamedTemporaryFile(dir=cache.folder, prefix="new-") as file:
+        with tempfile.NamedTemporaryFile(dir=cache.directory, prefix="new-") as file:
             packed = Path(file.name)
             http.download(urls, packed, size=pin.packed.size, sha256=pin.packed.sha256, progress=progress, check=check)
             unpack(packed, cache, pin, where=where, check=check)
@@ -315,10 +315,10 @@ def open_index(
             f"The requested index of {suite.name} is no longer available", where=error.where, why=error.why
         ) from None
     except OSError as error:
-        raise IndexUnusable("The index cannot be cached", where=str(cache.folder), why=error.strerror or "") from None
+        raise IndexUnusable("The index cannot be cached", where=str(cache.directory), why=error.strerror or "") from None
     index = open_cached(cache, pin, suite, arch)
     if index is None:
-        raise IndexUnusable("The cached index cannot be read", where=str(cache.folder))
+        raise IndexUnusable("The cached index cannot be read", where=str(cache.directory))
     return index
 
 
@@ -336,7 +336,7 @@ def unpack(
     """Decompress an index into the cache and verify its size and digest. Stop if it is larger than declared."""
     digest = hashlib.sha256()
     done = 0
-    with tempfile.NamedTemporaryFile(dir=cache.folder, prefix="new-", delete=False) as out:
+    with tempfile.NamedTemporaryFile(dir=cache.directory, prefix="new-", delete=False) as out:
         try:
             with packed.open("rb") as file:
                 pieces = _xz(file) if pin.packed.path.endswith(".xz") else _gzip(file)

@@ -96,7 +96,7 @@ def _heads(cache: IndexCache) -> Iterator[tuple[str, int, bytes]]:
     from email.utils import parsedate_to_datetime
 
     try:
-        places = sorted(cache.folder.glob("*.InRelease"))
+        places = sorted(cache.directory.glob("*.InRelease"))
     except OSError:
         return
     for place in places:

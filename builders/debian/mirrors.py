@@ -174,7 +174,7 @@ def configured(file: str) -> list[MirrorUrl]:
     return [MirrorUrl(archive, _check_url(url)) for key, archive in keys for url in found.get(key, "").split()]
 
 
-def apt_snapshots(folder: Path) -> dict[str, str]:
+def apt_snapshots(directory: Path) -> dict[str, str]:
     """Return the snapshot archives in the machine's apt configuration; unreadable files are skipped.
 
     A snapshot archive of Debian with a component `debian` in its URL also implies one of `debian-security`.
@@ -182,10 +182,10 @@ def apt_snapshots(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     overrides: dict[str, str] = {}
     try:
-        parts = sorted((folder / "apt.conf.d").iterdir())
+        parts = sorted((directory / "apt.conf.d").iterdir())
     except OSError:
         parts = []
-    for file in [*parts, folder / "apt.conf"]:
+    for file in [*parts, directory / "apt.conf"]:
         try:
             text = file.read_text("utf-8", "replace")
         except OSError:
@@ -203,18 +203,18 @@ def apt_snapshots(folder: Path) -> dict[str, str]:
     return found
 
 
-def apt_bases(folder: Path) -> list[MirrorUrl]:
+def apt_bases(directory: Path) -> list[MirrorUrl]:
     """Return the mirrors of Debian's own archives in the machine's apt sources, without third-party repositories.
 
     Unreadable and malformed files are skipped.
     """
     bases: list[MirrorUrl] = []
-    parts = folder / "sources.list.d"
+    parts = directory / "sources.list.d"
     try:
         extra = sorted(parts.iterdir())
     except OSError:
         extra = []
-    for file in [folder / "sources.list", *extra]:
+    for file in [directory / "sources.list", *extra]:
         try:
             text = file.read_text("utf-8", "replace")
             if file.suffix == ".list":

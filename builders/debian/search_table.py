@@ -54,7 +54,7 @@ class SearchTable:
 
 def open_catalog(cache: IndexCache, pin: IndexPin, text: Buffer) -> SearchTable:
     """Open the table of the index with this pin, or make it from `text`, the index's text, and cache it."""
-    path = cache.folder / f"{pin.sha256}.catalog{FORMAT}"
+    path = cache.directory / f"{pin.sha256}.catalog{FORMAT}"
     header = HEADER % pin.size
     try:
         table = path.read_bytes()

@@ -130,7 +130,7 @@ def test_a_damaged_cache_is_made_again(archive: Archive, cache: IndexCache, dama
         cache.table(pin.sha256).write_bytes(b"fpack-index 1 7\nx\t0\t\n")
     assert open_cached(cache, pin, SUITE, "amd64") is None
     assert open_it(archive, cache, pin).packages("hello")[0].version == "1.0"
-    assert not list(cache.folder.glob("new-*"))
+    assert not list(cache.directory.glob("new-*"))
 
 
 def test_a_strangers_cache_is_not_believed(
@@ -149,7 +149,7 @@ def test_an_index_that_no_archive_has_is_not_fetched(archive: Archive, cache: In
     for huge in (pin._replace(size=1 << 50), pin._replace(packed=pin.packed._replace(size=1 << 50))):
         with pytest.raises(IndexUnusable, match="too large"):
             open_it(archive, cache, huge)
-    assert not cache.folder.exists()
+    assert not cache.directory.exists()
 
 
 def test_an_index_that_is_gone(archive: Archive, cache: IndexCache) -> None:
@@ -190,8 +190,8 @@ def test_what_is_not_as_announced_never_gets_in(archive: Archive, cache: IndexCa
     ):
         with pytest.raises(IndexUnusable):
             open_it(archive, cache, pin)
-        assert not list(cache.folder.glob("*.packages"))
-        assert not list(cache.folder.glob("new-*"))
+        assert not list(cache.directory.glob("*.packages"))
+        assert not list(cache.directory.glob("new-*"))
 
 
 def test_what_was_not_used_for_long_is_deleted(archive: Archive, cache: IndexCache) -> None:
@@ -199,7 +199,7 @@ def test_what_was_not_used_for_long_is_deleted(archive: Archive, cache: IndexCac
     open_it(archive, cache, old)
     used = choose(release_of(archive), "arm64")
     open_it(archive, cache, used, "arm64")
-    for path in cache.folder.iterdir():
+    for path in cache.directory.iterdir():
         os.utime(path, (1_000_000_000, 1_000_000_000))
     assert open_cached(cache, used, SUITE, "arm64") is not None
     archive.add("new")
@@ -208,7 +208,7 @@ def test_what_was_not_used_for_long_is_deleted(archive: Archive, cache: IndexCac
     open_it(archive, cache, new)
     assert open_cached(cache, old, SUITE, "amd64") is None
     assert open_cached(cache, used, SUITE, "arm64") is not None
-    assert {path.name.partition(".")[0] for path in cache.folder.iterdir()} == {used.sha256, new.sha256}
+    assert {path.name.partition(".")[0] for path in cache.directory.iterdir()} == {used.sha256, new.sha256}
 
 
 @pytest.mark.parametrize("archive_answers", [True, False])
