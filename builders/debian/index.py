@@ -315,7 +315,9 @@ def open_index(
             f"The requested index of {suite.name} is no longer available", where=error.where, why=error.why
         ) from None
     except OSError as error:
-        raise IndexUnusable("The index cannot be cached", where=str(cache.directory), why=error.strerror or "") from None
+        raise IndexUnusable(
+            "The index cannot be cached", where=str(cache.directory), why=error.strerror or ""
+        ) from None
     index = open_cached(cache, pin, suite, arch)
     if index is None:
         raise IndexUnusable("The cached index cannot be read", where=str(cache.directory))

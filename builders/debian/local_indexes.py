@@ -15,7 +15,7 @@ from fpack.store.files.owners import open_to_others
 
 from .index import IndexCache, PackageIndex, open_cached
 from .lock import Lock
-from .suites import COMPONENT, IndexFile, IndexPin, Suite
+from .suites import COMPONENT, IndexPin, Suite, SuiteFile
 
 if TYPE_CHECKING:
     from .repository import DebianArchive
@@ -115,4 +115,4 @@ def _releases(cache: IndexCache, arch: str) -> Iterator[tuple[str, int, IndexPin
         line = entry.search(data)
         if line:
             sha256, size = line[1].decode(), int(line[2])
-            yield codename, when, IndexPin(sha256, size, IndexFile(path, size, sha256))
+            yield codename, when, IndexPin(sha256, size, SuiteFile(path, size, sha256))

@@ -21,7 +21,7 @@ from fpack.store.errors import FpackError
 from fpack.store.files import replace
 from fpack.store.files.regular_file import read_bytes
 
-from .suites import IndexFile, IndexPin, show_date
+from .suites import IndexPin, SuiteFile, show_date
 
 FORMAT = 1
 HEADER = "fpack-lock"
@@ -255,7 +255,7 @@ def _fact(lock: Lock, line: str, where: str, number: int) -> None:
         _add(lock.suites, (release, suite), pin, where, number)
     elif match := _INDEX.match(line):
         release, suite, arch, digest, size, packed, packed_size, file = match.groups()
-        index = IndexPin(digest, int(size), IndexFile(file, int(packed_size), packed))
+        index = IndexPin(digest, int(size), SuiteFile(file, int(packed_size), packed))
         _add(lock.indexes, (release, suite, arch), index, where, number)
     elif line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
         _corrupt(where, number, "unresolved merge conflict")

@@ -13,7 +13,7 @@ from fpack.store.settings import MAX_INDEX_AGE, MAX_INDEX_DAYS
 
 from .control import ControlError, parse_stanza
 from .signatures import ReleaseError, verify
-from .suites import IndexFile, show_date
+from .suites import SuiteFile, show_date
 
 MAX_SIZE = 16 << 20
 DAY = 24 * 3600
@@ -48,7 +48,7 @@ class Release(NamedTuple):
     sha256: str  # of the signed file as fetched
     by_hash: bool
     architectures: tuple[str, ...]
-    files: Mapping[str, IndexFile]
+    files: Mapping[str, SuiteFile]
 
 
 def read_release(
@@ -128,13 +128,13 @@ def parse_release(signed: bytes, sha256: str, where: str = "") -> Release:
         raise ReleaseError(
             "The suite's index is malformed", where=where, why=getattr(error, "why", str(error))
         ) from None
-    files: dict[str, IndexFile] = {}
+    files: dict[str, SuiteFile] = {}
     for line in fields.get("sha256", "").split("\n"):
         if line.strip():
             match = _ENTRY.match(line.strip())
             if match is None:
                 raise ReleaseError("The suite's index is malformed", where=where, why=f"not a digest: {line[:100]!r}")
-            files[match[3]] = IndexFile(match[3], int(match[2]), match[1])
+            files[match[3]] = SuiteFile(match[3], int(match[2]), match[1])
     if not files:
         raise ReleaseError("The suite's index has no SHA-256 digests", where=where)
     until = fields.get("valid-until")

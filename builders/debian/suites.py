@@ -19,7 +19,7 @@ class Suite(NamedTuple):
     archive: str
 
 
-class IndexFile(NamedTuple):
+class SuiteFile(NamedTuple):
     """A file listed in a suite's signed index. path: below the suite's directory. sha256: hexadecimal."""
 
     path: str
@@ -32,7 +32,7 @@ class IndexPin(NamedTuple):
 
     sha256: str
     size: int
-    packed: IndexFile
+    packed: SuiteFile
 
 
 def _stable(name: str) -> tuple[Suite, ...]:

@@ -23,7 +23,7 @@ from fpack.builders.debian.mirrors import Mirrors, find_mirrors
 from fpack.builders.debian.package import PackageError
 from fpack.builders.debian.relations import Provided, Relation
 from fpack.builders.debian.release import Release, read_release
-from fpack.builders.debian.suites import IndexFile, IndexPin, Suite
+from fpack.builders.debian.suites import IndexPin, Suite, SuiteFile
 from fpack.builders.net.errors import Unreachable
 from fpack.builders.net.http import Http
 from fpack.store.errors import FpackError
@@ -171,7 +171,7 @@ def damaged_pin(archive: Archive, packed: bytes, text: bytes, size: int, ending:
     """Return the pin of an index with correct compressed bytes, but a possibly different text."""
     folder = archive.folder / "debian/dists/trixie/main/binary-amd64"
     (folder / f"Packages.{ending}").write_bytes(packed)
-    file = IndexFile(f"main/binary-amd64/Packages.{ending}", len(packed), hashlib.sha256(packed).hexdigest())
+    file = SuiteFile(f"main/binary-amd64/Packages.{ending}", len(packed), hashlib.sha256(packed).hexdigest())
     return IndexPin(hashlib.sha256(text).hexdigest(), size, file)
 
 

@@ -20,7 +20,7 @@ from fpack.builders.debian.lock import (
     format_lock,
     parse_lock,
 )
-from fpack.builders.debian.suites import IndexFile, IndexPin
+from fpack.builders.debian.suites import IndexPin, SuiteFile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,7 +41,7 @@ def sample() -> Lock:
         "trixie", "trixie-security", "debian-security", DATE, DATE + 86400, "02" * 32
     )
     lock.indexes["trixie", "trixie", "amd64"] = IndexPin(
-        "03" * 32, 1000, IndexFile("main/binary-amd64/Packages.xz", 100, "04" * 32)
+        "03" * 32, 1000, SuiteFile("main/binary-amd64/Packages.xz", 100, "04" * 32)
     )
     lock.packages["trixie", "amd64", "hello"] = package("hello", "1:2.10~x+b1", source_version="1:2.10~x", source="hi")
     lock.packages["trixie", "amd64", "libstdc++6"] = package("libstdc++6", arch="all", archive="debian-security")

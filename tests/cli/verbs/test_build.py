@@ -104,7 +104,7 @@ def test_a_build_that_comes_out_otherwise_is_caught(tmp_path: Path) -> None:
                 assert compared.same is same
                 if not same:
                     (difference,) = compare(world.store.disk(compared.path), compared.rebuilt)
-                    assert "date or a time" in difference.cause
+                    assert "date or time" in difference.cause
         assert not list(world.store.session.directory.iterdir())
 
 
