@@ -18,7 +18,7 @@ from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.pool import FileNode
-from fpack.store.files.tree import CHUNK
+from fpack.store.files.tree import chunks
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
@@ -210,18 +210,11 @@ def _digests(places: list[Path], size: int, check: Callable[[], None]) -> Iterat
 
 def _read(place: Path, check: Callable[[], None]) -> _Digests:
     own, sha256, size = blake3(), hashlib.sha256(), 0
-    for chunk in _chunks(place, check):
+    for chunk in chunks(place, check):
         own.update(chunk)
         sha256.update(chunk)
         size += len(chunk)
     return own.digest(), sha256.digest(), size
-
-
-def _chunks(place: Path, check: Callable[[], None]) -> Iterator[bytes]:
-    with open(place, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            check()
-            yield chunk
 
 
 def make(services: Services) -> Files:

@@ -22,8 +22,7 @@ from fpack.builders.net.registries import pip_directories, pip_indexes
 from fpack.builders.protocol import BuildError, Built, Need, Steps, Task, whole
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
-from fpack.store.files.pool import FileNode
-from fpack.store.files.tree import CHUNK
+from fpack.store.files.tree import read_file
 from fpack.store.path import clean_name
 
 MAX_PAGE = 64 << 20
@@ -102,7 +101,7 @@ class Pypi:
         fetch = {"urls": urls, "sha256": chosen.sha256, "size": None, "executable": False}
         (path,) = yield Need([Derivation("fetch", clean_name(chosen.name), fetch)])
         place = task.disk(path)
-        writer.link(chosen.name, _node(place), place)
+        writer.link(chosen.name, read_file(place, os.stat(place)), place)
         task.log(chosen.name)
         return Built(writer)
 
@@ -217,17 +216,6 @@ def _in_folder(folder: Path, project: str, allowed: set[str]) -> list[File]:
             if digest in allowed:
                 found.append(File(name, (folder / name).as_uri(), digest))
     return found
-
-
-def _node(place: Path) -> FileNode:
-    from blake3 import blake3
-
-    hasher, size = blake3(), 0
-    with open(place, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            hasher.update(chunk)
-            size += len(chunk)
-    return FileNode(hasher.digest(), size, False)
 
 
 def _nothing(project: str, version: str, offered: Sequence[File], allowed: set[str]) -> BuildError:

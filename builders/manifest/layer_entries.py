@@ -15,7 +15,7 @@ from fpack.builders.protocol import BuildError
 from fpack.builders.streams.tar_writer import DIRECTORY, FILE, TarEntry
 from fpack.store.canonical import Value
 from fpack.store.errors import StoreError
-from fpack.store.files.tree import CHUNK
+from fpack.store.files.tree import chunks
 from fpack.store.path import parse
 
 from .format import CONFIGURED, GENERATED, RULE, Entry, Origin
@@ -140,14 +140,8 @@ def _entry(member: TarEntry, source: _Source | None, check: Callable[[], None]) 
 def _digests(place: str, check: Callable[[], None]) -> tuple[bytes, bytes]:
     """BLAKE3 and SHA-256 of a file that no table describes."""
     blake, sha = blake3(), hashlib.sha256()
-    for chunk in _chunks(place):
+    for chunk in chunks(place):
         check()
         blake.update(chunk)
         sha.update(chunk)
     return blake.digest(), sha.digest()
-
-
-def _chunks(place: str) -> Iterator[bytes]:
-    with open(place, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            yield chunk

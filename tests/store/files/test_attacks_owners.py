@@ -281,14 +281,14 @@ def test_lists_of_packages_that_another_user_can_change_are_not_used(place: Path
     from fpack.builders.debian.local_indexes import newest_seen
 
     cache = IndexCache(place / "cache" / "debian")
-    release = cache.folder / "x.InRelease"
+    release = cache.directory / "x.InRelease"
     cache.keep(release, b"\nCodename: trixie\nDate: Sat, 14 Jun 2025 10:00:00 UTC\n")
     assert newest_seen(cache, "trixie") == 1_749_895_200
     attack(release)
     assert newest_seen(cache, "trixie") == 0
-    attack(cache.folder)
+    attack(cache.directory)
     with pytest.raises(IndexUnusable, match="Another user can change the cached package indexes"):
-        cache.keep(cache.folder / "y.InRelease", b"")
+        cache.keep(cache.directory / "y.InRelease", b"")
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
