@@ -7,12 +7,14 @@ shell.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from fpack.builders.payload import elf, meta
+from fpack.builders.payload import elf, ld_paths, meta
+from fpack.builders.payload.machines import MACHINES
 from fpack.builders.payload.meta import LoadFacts
 from fpack.builders.payload.symlinks import resolve
 from fpack.builders.protocol import Task
@@ -21,7 +23,6 @@ from fpack.store.files.regular_file import open_regular
 from fpack.store.path import STORE, StorePath, parse
 
 _PROGRAMS = ("usr/local/bin", "usr/bin", "usr/sbin")
-_MAX_CONF = 1 << 16
 
 
 def linked(
@@ -93,23 +94,17 @@ class _View:
         self._closures: dict[str, set[StorePath]] = {}
 
     def _standard(self) -> Iterator[str]:
+        triplets = {machine.triplet for machine in MACHINES.values()}
         for name in sorted(os.listdir(f"{self._top}/usr/lib")) if os.path.isdir(f"{self._top}/usr/lib") else ():
-            if name in elf.TRIPLETS.values():
+            if name in triplets:
                 yield f"usr/lib/{name}"
-        yield from ("usr/lib", "usr/lib64", "usr/lib32")
+        yield from (*ld_paths.DEFAULTS, "usr/lib32")
 
     def _configured(self) -> Iterator[str]:
-        folder = f"{self._top}/etc/ld.so.conf.d"
+        folder = f"{self._top}/{ld_paths.CONFIGURATION}"
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-            try:
-                with open_regular(Path(folder, name)) as file:
-                    text = file.read(_MAX_CONF).decode("utf-8", "replace")
-            except StoreError:
-                continue
-            for line in text.splitlines():
-                place = line.partition("#")[0].strip()
-                if place.startswith("/") and ".." not in place:
-                    yield place.strip("/")
+            with contextlib.suppress(StoreError):
+                yield from ld_paths.configured_directories(Path(folder, name))
 
     def find(self, path: str) -> str | None:
         """What a path of the root leads to through symlinks, relative; None if to nothing."""

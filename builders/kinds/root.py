@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from fpack.builders.linking import essential, linker, store_paths
 from fpack.builders.linking.linker import LinkResult, MissingFile, Reason
 from fpack.builders.linking.required_files import ASKED, SEED
-from fpack.builders.payload import meta
+from fpack.builders.payload import ld_paths, meta
 from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import merged
 from fpack.builders.payload.meta import TreeEntry
@@ -189,13 +189,8 @@ def _load(task: Task, path: str) -> SliceTable:
 def _search_directories(place: Path, entries: Mapping[str, TreeEntry]) -> Iterator[str]:
     """The directories that a slice's ld.so.conf.d files name."""
     for path, entry in sorted(entries.items()):
-        if path.startswith("etc/ld.so.conf.d/") and path.endswith(".conf") and 0 < entry.size < _MAX_CONF:
-            with open_regular(place / "data" / path) as file:
-                text = file.read(_MAX_CONF).decode("utf-8", "replace")
-            for line in text.splitlines():
-                folder = line.partition("#")[0].strip()
-                if folder.startswith("/") and "/../" not in folder + "/":
-                    yield merged(folder.strip("/"))
+        if path.startswith(f"{ld_paths.CONFIGURATION}/") and path.endswith(".conf") and 0 < entry.size < _MAX_CONF:
+            yield from ld_paths.configured_directories(place / "data" / path)
 
 
 def _finish(task: Task, found: LinkResult, looked: Collection[str] = ()) -> Built:

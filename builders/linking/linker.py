@@ -17,8 +17,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from typing import NamedTuple
 
 from fpack.builders.payload import meta
-from fpack.builders.payload.elf import MACHINES, TRIPLETS
 from fpack.builders.payload.globs import merged
+from fpack.builders.payload.ld_paths import default_directories
+from fpack.builders.payload.machines import elf_machine
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.payload.symlinks import resolve
@@ -81,9 +82,8 @@ class _Linker:
     def __init__(self, depends: Mapping[str, Sequence[str]], arch: str, counts: Callable[[RequiredFile], bool]) -> None:
         self._depends = depends
         self._counts = counts
-        self._machine = MACHINES.get(arch, 0)
-        triplet = TRIPLETS.get(arch, "")
-        self._search = (f"usr/lib/{triplet}", "usr/lib", "usr/lib64")
+        self._machine = elf_machine(arch)
+        self._search = default_directories(arch)
         self._configured: dict[str, None] = {}
         self._levels_of: dict[tuple[str, bool], list[list[str]]] = {}
         self._tables: dict[str, SliceTable] = {}

@@ -31,32 +31,6 @@ _MAX_NOTES = 1 << 16
 _MAX_FOLDERS = 256
 _TEXT = re.compile(rb"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*\Z")
 
-# ELF machine numbers (e_machine) by Debian architecture.
-MACHINES = {
-    "amd64": 62,
-    "arm64": 183,
-    "armel": 40,
-    "armhf": 40,
-    "i386": 3,
-    "loong64": 258,
-    "mips64el": 8,
-    "ppc64el": 21,
-    "riscv64": 243,
-    "s390x": 22,
-}
-TRIPLETS = {
-    "amd64": "x86_64-linux-gnu",
-    "arm64": "aarch64-linux-gnu",
-    "armel": "arm-linux-gnueabi",
-    "armhf": "arm-linux-gnueabihf",
-    "i386": "i386-linux-gnu",
-    "loong64": "loongarch64-linux-gnu",
-    "mips64el": "mips64el-linux-gnuabi64",
-    "ppc64el": "powerpc64le-linux-gnu",
-    "riscv64": "riscv64-linux-gnu",
-    "s390x": "s390x-linux-gnu",
-}
-
 Reader = Callable[[int, int], bytes]  # (offset, size) -> at most size bytes, fewer at the end of the file
 
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from fpack.builders.payload import meta
-from fpack.builders.payload.elf import MACHINES, TRIPLETS
 from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import MERGED
+from fpack.builders.payload.ld_paths import default_directories
+from fpack.builders.payload.machines import elf_machine
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 
@@ -165,7 +166,7 @@ def release(composition: Composition, name: str) -> Iterator[GeneratedFile]:
 
 def loader_cache(composition: Composition, tables: Sequence[SliceTable], arch: str) -> Iterator[GeneratedFile]:
     """Yield ld.so.cache for libraries in directories that only a package's ld.so.conf.d lists."""
-    usual = {f"usr/lib/{TRIPLETS.get(arch, '')}", "usr/lib", "usr/lib64"}
+    usual, machine = default_directories(arch), elf_machine(arch)
     directories = dict.fromkeys(path for table in tables for path in table.search if path not in usual)
     libraries: dict[str, str] = {}
     for directory in directories:
@@ -173,7 +174,7 @@ def loader_cache(composition: Composition, tables: Sequence[SliceTable], arch: s
             parent, _, name = path.rpartition("/")
             found = composition.files.get(composition.resolve(path) or "") if parent == directory else None
             facts = found[1].facts if found else None
-            if facts is not None and facts.machine == MACHINES.get(arch) and name == (facts.soname or name):
+            if facts is not None and facts.machine == machine and name == (facts.soname or name):
                 libraries.setdefault(name, f"/{path}")
     content = ld_so_cache.loader_cache(libraries, arch) if libraries else None
     if content is not None and not composition.has("etc/ld.so.cache"):
