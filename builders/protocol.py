@@ -1,8 +1,8 @@
-"""The one interface between the scheduler and the builder kinds.
+"""Define the interface between the scheduler and the derivation kinds.
 
-A kind is one module with one `Builder`. The scheduler gives it a `Task` and takes a `Built`. A builder that finds out
-while it runs what else it needs is a generator: it yields a `Need`, is suspended without holding a worker, and is
-resumed with the store paths in the same order.
+Each kind is one module with one `Builder`. The scheduler passes a `Task` to the builder and receives a `Built`. A
+builder that discovers further inputs while it runs is a generator: it yields a `Need`, is suspended without occupying
+a worker, and is resumed with the store paths in the order of the `Need`.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from fpack.store.path import StorePath
 
 
 class BuildError(FpackError):
-    """A build that failed; the derivation's name is in `where`."""
+    """A failed build. `where` holds the derivation's name."""
 
 
 class Cancelled(FpackError):
-    """A build was told to stop."""
+    """A build that was cancelled."""
 
     exit_code = 130
 
 
 class Need(NamedTuple):
-    """Outputs to build before the builder goes on: of known derivations, or the `out` of new ones."""
+    """Outputs to build before the builder continues: an Output of a known derivation, or the `out` of a new one."""
 
     wanted: Sequence[Output | Derivation]
 
 
 class Built(NamedTuple):
-    """An output: the finished writer that holds its tree, and the store paths that it needs at run time.
+    """A built output: the finished writer that holds its tree, and the store paths that it needs at run time.
 
-    path: its store path, where it mentions itself.
+    path: the output's store path if the output contains its own path, else None.
     """
 
     writer: TreeWriter
@@ -47,57 +47,57 @@ class Built(NamedTuple):
 
 
 class BuiltAll(NamedTuple):
-    """The outputs of a derivation that has several, by name; each may reference those before it."""
+    """The outputs of a derivation with several outputs, as (name, output). An output may reference earlier ones."""
 
     outputs: tuple[tuple[str, Built], ...]
 
 
 class Task(Protocol):
-    """What a builder may do: read its arguments and inputs, write one tree, report."""
+    """The operations available to a builder: read arguments and inputs, write trees, report progress."""
 
     name: str
-    args: Mapping[str, Value]  # of the resolved derivation: store paths, no placeholders of inputs
+    args: Mapping[str, Value]  # of the resolved derivation: placeholders of inputs are replaced by store paths
     candidates: tuple[Output, ...]
     outputs: tuple[str, ...]
 
     def disk(self, path: StorePath | str) -> Path:
-        """Where a store path (or a file below one, as text) lies on this machine's disk."""
+        """Return the location on disk of a store path, or of a file below a store path, given as text."""
         ...
 
     def view(self, root: StorePath) -> Path:
-        """A `root` output and its slices as one directory, to be bound as `/`."""
+        """Return a directory that combines a `root` output and its slices, to be bound as `/`."""
         ...
 
     def payload(self, slice_: StorePath) -> StorePath | None:
-        """The payload that a slice was cut from, if that is known and there."""
+        """Return the payload that a slice was cut from; None if it is unknown or no longer in the store."""
         ...
 
     def closure(self, paths: Sequence[StorePath]) -> list[StorePath]:
-        """The store paths and all that they reference, transitively, sorted."""
+        """Return the store paths and everything that they reference, transitively, sorted."""
         ...
 
     def writer(self) -> TreeWriter:
-        """A new tree in a private directory; it is deleted unless it is returned in a `Built`."""
+        """Start a new tree in a private directory. It is deleted unless the builder returns it in a `Built`."""
         ...
 
     def scratch(self) -> Path:
-        """A private empty directory for temporary files, deleted when the build ends."""
+        """Create a private empty directory for temporary files. It is deleted when the build ends."""
         ...
 
     def resume_dir(self) -> Path:
-        """A private directory that is kept after a failure and given to the next try of the same build."""
+        """Return a private directory that survives a failed build and is reused by the next attempt."""
         ...
 
     def progress(self, done: int, total: int) -> None:
-        """Bytes done of bytes to do (0: unknown)."""
+        """Report progress in bytes. total: 0 if unknown."""
         ...
 
     def log(self, line: str) -> None:
-        """One line for the build's log."""
+        """Append a line to the build log."""
         ...
 
     def check(self) -> None:
-        """Raise Cancelled if the build is to stop. Long loops call it at least each 100 ms."""
+        """Raise Cancelled if the build must stop. Long loops call this at least every 100 ms."""
         ...
 
 
@@ -105,35 +105,35 @@ Steps = Generator[Need, list[StorePath], Built | BuiltAll]
 
 
 class Builder(Protocol):
-    """One kind of build."""
+    """A derivation kind's builder."""
 
     kind: str
-    network: bool  # waits for the network rather than the processor: run many at once
+    network: bool  # limited by the network, not the processor: more of them run at once
 
     def key(self, drv: Derivation) -> Value:
-        """What the realisation of the resolved `drv` depends on; by default all of it (`whole`)."""
+        """Return everything that the output of the resolved `drv` depends on; `whole` returns the default."""
         ...
 
     def build(self, task: Task) -> Built | BuiltAll | Steps:
-        """Make the outputs."""
+        """Build the outputs."""
         ...
 
 
-# Of each kind's builder, 1 where nothing is said. Raised when the same arguments come to another output than an earlier
-# fpack made, so that no store is left with what it made.
+# The version of each kind's builder; 1 if absent. Increment it when a change makes a builder produce a different output
+# for the same arguments, so that outputs of earlier versions of fpack are not reused.
 VERSIONS = {
-    "layer": 4,  # 2: large streams have smaller jobs of the compressor. 3, 4: the entries of the manifest's formats
-    "image": 3,  # 2: its layers have their entries beside them. 3: it notes what its layers leave out
-    "manifest": 2,  # its format
-    "root": 3,  # 2: a shell that a unit starts is not the program. 3: a path is taken from one slice
+    "layer": 4,  # 2: smaller compression jobs for large streams. 3, 4: entries in the manifest's formats
+    "image": 3,  # 2: entries stored beside the layers. 3: records the files excluded from layers
+    "manifest": 2,  # new format
+    "root": 3,  # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only
 }
 
 
 def whole(drv: Derivation) -> Value:
-    """The key of a kind whose output depends on its kind, name, arguments and candidates."""
+    """Return the default key: the builder's version, and the derivation's kind, name, arguments and candidates."""
     return ["derivation 1", VERSIONS.get(drv.kind, 1), drv.encode()]
 
 
 def generation() -> int:
-    """31 bits that change with `VERSIONS`: what one generation noted of derivations, another cannot use."""
+    """Return a 31-bit number that changes with `VERSIONS`, to invalidate cached data about derivations."""
     return zlib.crc32(repr(sorted(VERSIONS.items())).encode()) >> 1

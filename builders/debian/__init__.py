@@ -1,1 +1,1 @@
-"""Debian as a source of packages: indexes, signatures, the resolver and the lock."""
+"""Resolve Debian packages: indexes, signatures, the resolver and the lock."""

@@ -1,4 +1,7 @@
-"""Debian control data (deb822): stanzas of `Field: value` lines with indented continuation lines."""
+"""Parse deb822 control data: stanzas of `Field: value` lines with indented continuation lines.
+
+python-debian was not used: it accepts malformed lines silently, and depends on python-apt for speed.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +14,22 @@ _FIELD = re.compile(r"([!-,./-9;-~][!-9;-~]*):[ \t]*(.*)\Z")  # any printable AS
 
 
 class ControlError(FpackError):
-    """Control data that cannot be read; `where` says which, `why` the line."""
+    """Malformed control data. `where` names the file, `why` the line."""
 
     exit_code = 4
 
 
 def parse_stanza(text: str, where: str = "") -> dict[str, str]:
-    """The fields of one stanza, by lower-case name. Continuation lines are joined by `\\n`, without their indent.
+    """Parse the fields of one stanza, by lower-case name. Continuation lines are joined by `\\n` without their indent.
 
-    Comment lines are left out. A field that stands twice, or a line that is no field, is a ControlError.
+    Comment lines are skipped. Raise ControlError for a duplicate field or a malformed line.
     """
     fields: dict[str, list[str]] = {}
     name = ""
     for number, line in enumerate(text.split("\n"), 1):
         if line[:1] in (" ", "\t"):
             if not name:
-                raise _error(where, number, "a continuation line without a field before it")
+                raise _error(where, number, "a continuation line without a preceding field")
             fields[name].append(line[1:].rstrip())
         elif line.startswith("#") or not line:
             continue
@@ -36,13 +39,13 @@ def parse_stanza(text: str, where: str = "") -> dict[str, str]:
                 raise _error(where, number, f"not a field: {line[:60]!r}")
             name = match[1].lower()
             if name in fields:
-                raise _error(where, number, f"the field {match[1]} stands twice")
+                raise _error(where, number, f"duplicate field {match[1]}")
             fields[name] = [match[2].rstrip()]
     return {name: "\n".join(lines) for name, lines in fields.items()}
 
 
 def stanzas(text: str, where: str = "") -> Iterator[dict[str, str]]:
-    """Every stanza of `text` that has a field, in order."""
+    """Yield every non-empty stanza of `text`, in order."""
     for block in re.split(r"\n(?:[ \t]*\n)+", text.replace("\r\n", "\n")):
         fields = parse_stanza(block.strip("\n"), where)
         if fields:

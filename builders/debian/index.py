@@ -1,7 +1,7 @@
-"""One suite's list of packages: fetched, verified, unpacked to a cache keyed by digest, and read by offset.
+"""Fetch, verify, cache and read a suite's package index.
 
-The cache holds the plain text and, beside it, a table from names to offsets that one pass makes. Opening a cached index
-reads the table alone; a stanza is parsed when it is asked for.
+The cache, keyed by digest, holds the uncompressed text and a table from package names to offsets in the text. Both are
+mapped into memory; a stanza is parsed only when it is requested.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DAY = 24 * 3600.0
 UNUSED = 90 * DAY
 MAX_SIZE = 1 << 30  # of an unpacked index; trixie's has 57 MB
 
-MAX_OFFSETS = 1 << 16  # bytes of the list of one package's places
+MAX_OFFSETS = 1 << 16  # bytes of the list of one package's offsets
 
 Buffer = mmap.mmap | bytes
 
@@ -49,17 +49,17 @@ _PACKAGE = re.compile(rb"\nPackage:[ \t]*([A-Za-z0-9][A-Za-z0-9+.\-]*)[ \t]*(?=\
 
 
 class IndexUnusable(FpackError):
-    """An index that cannot be had or read."""
+    """An index that cannot be fetched or read."""
 
     exit_code = 4
 
 
 class IndexGone(IndexUnusable):
-    """No mirror has the index with the digest that was asked for any more."""
+    """An index that no mirror has any more."""
 
 
 def choose(release: Release, arch: str, where: str = "") -> IndexPin:
-    """The index of `arch` that `release` vouches for, in its smallest packing that fpack can read."""
+    """Return the pin of the index of `arch` listed in `release`, in the best supported compression."""
     base = f"{COMPONENT}/binary-{arch}/Packages"
     plain = release.files.get(base)
     packed = next((release.files[base + end] for end in (".xz", ".gz") if base + end in release.files), None)
@@ -73,49 +73,49 @@ def choose(release: Release, arch: str, where: str = "") -> IndexPin:
     return IndexPin(plain.sha256, plain.size, packed)
 
 
-class Cache:
-    """The folder of unpacked indexes, which many processes may share. All of it can be deleted at any time."""
+class IndexCache:
+    """The directory of uncompressed indexes, shared by all processes. It can be deleted at any time."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
 
     def make(self) -> None:
-        """Make the folder, if it is not there. IndexUnusable if others can change what is in it."""
-        if found := exposed(os.fspath(self.folder)):
+        """Create the directory if needed. Raise IndexUnusable if other users can change its content."""
+        if found := exposed(os.fspath(self.directory)):
             raise IndexUnusable(
-                "Another user can change the lists of packages that are cached",
+                "Another user can change the cached package indexes",
                 where=found.place,
                 why=found.why,
                 hint="set XDG_CACHE_HOME to a directory of your own",
             )
-        make_directories(os.fspath(self.folder))
+        make_directories(os.fspath(self.directory))
 
     def text(self, sha256: str) -> Path:
-        """Where the plain text of the index with this digest is, or will be."""
-        return self.folder / f"{sha256}.packages"
+        """Return the path of the text of the index with this digest."""
+        return self.directory / f"{sha256}.packages"
 
     def table(self, sha256: str) -> Path:
-        """Where its table is."""
-        return self.folder / f"{sha256}.offsets{FORMAT}"
+        """Return the path of the table of the index with this digest."""
+        return self.directory / f"{sha256}.offsets{FORMAT}"
 
     def release(self, sha256: str) -> Path:
-        """Where a signed release with this digest is."""
-        return self.folder / f"{sha256}.InRelease"
+        """Return the path of the signed release with this digest."""
+        return self.directory / f"{sha256}.InRelease"
 
     def tidy(self) -> None:
-        """Delete what was not used for a long time: unstable alone has a new index every six hours."""
+        """Delete indexes unused for 90 days, and temporary files older than a day."""
         now = time.time()
-        for path in self.folder.iterdir():
-            text = path.with_suffix(".packages")  # the files of one index go together
+        for path in self.directory.iterdir():
+            text = path.with_suffix(".packages")  # the files of one index expire together
             with contextlib.suppress(OSError):
                 used = max(path.stat().st_mtime, text.stat().st_mtime if text.exists() else 0)
                 if used < now - (DAY if path.name.startswith("new-") else UNUSED):
                     path.unlink()
 
     def keep(self, path: Path, data: bytes) -> None:
-        """Write a file of the cache, in whole or not at all."""
+        """Write a file of the cache atomically."""
         self.make()
-        with tempfile.NamedTemporaryFile(dir=self.folder, prefix="new-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=self.directory, prefix="new-", delete=False) as file:
             try:
                 file.write(data)
                 file.close()
@@ -125,11 +125,11 @@ class Cache:
                 raise
 
 
-class Index:
+class PackageIndex:
     """An open index: a suite's packages for one architecture.
 
-    `text` is the index as it was published. `table` is sorted text, one name a line: the name, where its stanzas begin,
-    and who provides it, set off by tabs. It is searched where it lies, so that opening an index costs nothing.
+    text: the index as published. table: sorted text with one name per line, tab-separated: the name, the offsets of its
+    stanzas in `text`, and the packages that provide it. The table is searched in place, without parsing it first.
     """
 
     def __init__(self, suite: Suite, arch: str, text: Buffer, table: Buffer) -> None:
@@ -140,7 +140,7 @@ class Index:
         self._begin = table.find(b"\n") + 1  # after the header
 
     def names(self) -> Iterator[str]:
-        """The names of all packages."""
+        """Yield the names of all packages."""
         at, size = self._begin, len(self._table)
         while at < size:
             end = self._table.find(b"\n", at)
@@ -150,23 +150,23 @@ class Index:
             at = end + 1
 
     def packages(self, name: str) -> list[Package]:
-        """Every version of a package; as a rule one, and none if there is no such package."""
+        """Return all versions of a package: usually one, none if the package does not exist."""
         return [self._parse(int(offset)) for offset in self._find(name)[0].split()]
 
     def providers(self, name: str) -> list[str]:
-        """The names of the packages that provide `name`."""
+        """Return the names of the packages that provide `name`."""
         return self._find(name)[1].decode("ascii").split()
 
     def stanzas(self, name: str) -> list[str]:
-        """The text of every version of a package, in the order of `packages`."""
+        """Return the stanzas of all versions of a package, in the order of `packages`."""
         return [self._stanza(int(offset)) for offset in self._find(name)[0].split()]
 
     def starting_with(self, prefix: str) -> Iterator[str]:
-        """The names of all packages that begin with `prefix`, sorted."""
+        """Yield the names of all packages that start with `prefix`, sorted."""
         if not prefix.isprintable() or not prefix.isascii():
             return
         table, start = self._table, prefix.encode()
-        at = self._place(start)
+        at = self._search(start)
         while at < len(table) and table[at : at + len(start)] == start:
             end = table.find(b"\n", at)
             name, offsets, _ = table[at:end].split(b"\t")
@@ -175,18 +175,18 @@ class Index:
             at = end + 1
 
     def _find(self, name: str) -> list[bytes]:
-        """The offsets and the providers of a name, as text."""
+        """Return the offsets and the providers of a name, as text."""
         if not name.isprintable() or not name.isascii():
-            return [b"", b""]  # no name, and it could be mistaken for more than one field of a line
+            return [b"", b""]  # a name with tabs or newlines could match several fields of a line
         table = self._table
         key = name.encode() + b"\t"
-        at = self._place(key)
+        at = self._search(key)
         if table[at : at + len(key)] != key:
             return [b"", b""]
         return table[at + len(key) : table.find(b"\n", at)].split(b"\t")
 
-    def _place(self, key: bytes) -> int:
-        """Where the first line begins that is not before `key`; a binary search."""
+    def _search(self, key: bytes) -> int:
+        """Return the offset of the first line that is not less than `key`, by binary search."""
         table = self._table
         low, high = self._begin, len(table)
         while low < high:
@@ -204,7 +204,7 @@ class Index:
         try:
             return raw.decode("utf-8").rstrip("\n")
         except UnicodeDecodeError:
-            return raw.decode("latin-1").rstrip("\n")  # old releases have a few such maintainers' names
+            return raw.decode("latin-1").rstrip("\n")  # old releases contain a few Latin-1 names of maintainers
 
     def _parse(self, offset: int) -> Package:
         text = self._stanza(offset)
@@ -212,7 +212,7 @@ class Index:
 
 
 def make_table(text: Buffer, where: str = "") -> bytes:
-    """The table of an index's text, made in one pass over it."""
+    """Make the table of an index's text."""
     starts: list[int] = []
     owners: list[bytes] = []
     offsets: dict[bytes, bytes] = {}
@@ -222,7 +222,7 @@ def make_table(text: Buffer, where: str = "") -> bytes:
         at = b"%d" % start
         offsets[name] = offsets[name] + b" " + at if name in offsets else at
         if len(offsets[name]) > MAX_OFFSETS:
-            raise IndexUnusable("An index has one package too often", where=where, why=name.decode("ascii"))
+            raise IndexUnusable("The index has too many stanzas of one package", where=where, why=name.decode("ascii"))
     providers: dict[bytes, list[bytes]] = {}
     for match in _PROVIDES.finditer(text):
         owner = owners[bisect(starts, match.start()) - 1]
@@ -237,47 +237,47 @@ def make_table(text: Buffer, where: str = "") -> bytes:
 
 
 def packages_of(text: Buffer, where: str = "") -> Iterator[tuple[int, bytes]]:
-    """Where each stanza begins, and its package. A stanza begins with its name, after a blank line."""
+    """Yield the offset and package name of each stanza. A stanza must start with `Package:` after a blank line."""
     first = _FIRST.match(text)
     if first is not None:
         yield 0, first[1]
     elif text[:1].strip():
-        raise IndexUnusable("An index cannot be read", where=where, why="it does not begin with a package")
+        raise IndexUnusable("The index is malformed", where=where, why="it does not begin with a package")
     for match in _PACKAGE.finditer(text):
         start = match.start() + 1
         if text[start - 2 : start] != b"\n\n":
-            raise IndexUnusable("An index cannot be read", where=where, why=f"no blank line before byte {start}")
+            raise IndexUnusable("The index is malformed", where=where, why=f"no blank line before byte {start}")
         yield start, match[1]
 
 
-def open_cached(cache: Cache, pin: IndexPin, suite: Suite, arch: str) -> Index | None:
-    """The index from the cache, or None if it is not there or not whole, or if others can put another in its place."""
-    if exposed(os.fspath(cache.folder)):
+def open_cached(cache: IndexCache, pin: IndexPin, suite: Suite, arch: str) -> PackageIndex | None:
+    """Open an index from the cache. Return None if it is missing or incomplete, or if other users can change it."""
+    if exposed(os.fspath(cache.directory)):
         return None
     try:
         text, table = _map(cache.text(pin.sha256)), _map(cache.table(pin.sha256))
     except OSError:
         return None
     with contextlib.suppress(OSError):
-        os.utime(cache.text(pin.sha256))  # it is in use: `tidy` leaves it alone
+        os.utime(cache.text(pin.sha256))  # mark the index as used, for `tidy`
     header = HEADER % pin.size
     if len(text) != pin.size or table[: len(header)] != header or table[-1:] != b"\n":
         return None
-    return Index(suite, arch, text, table)
+    return PackageIndex(suite, arch, text, table)
 
 
 def _map(path: Path) -> Buffer:
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         if open_to_others(status):
-            raise PermissionError(f"others can change {path}")
+            raise PermissionError(f"other users can change {path}")
         if status.st_size == 0:
             return b""
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def open_index(
-    cache: Cache,
+    cache: IndexCache,
     pin: IndexPin,
     suite: Suite,
     arch: str,
@@ -287,10 +287,10 @@ def open_index(
     date: int,
     progress: Callable[[int, int], None] | None = None,
     check: Callable[[], None] = nothing,
-) -> Index:
-    """The index that `pin` names, from the cache or the mirrors. `date`: when the archive had it.
+) -> PackageIndex:
+    """Open the index of `pin`, from the cache or the mirrors. date: when the archive had it (Unix seconds).
 
-    IndexGone when the mirrors can be reached, and none of them has it.
+    Raise IndexGone if mirrors respond but none of them has the index.
     """
     index = open_cached(cache, pin, suite, arch)
     if index is not None:
@@ -303,8 +303,8 @@ def open_index(
     where = urls[0] if urls else suite.name
     try:
         cache.make()
-        # A file of its own: another process may be fetching the same index.
-        with tempfile.NamedTemporaryFile(dir=cache.folder, prefix="new-") as file:
+        # A unique temporary file, since another process may be fetching the same index.
+        with tempfile.NamedTemporaryFile(dir=cache.directory, prefix="new-") as file:
             packed = Path(file.name)
             http.download(urls, packed, size=pin.packed.size, sha256=pin.packed.sha256, progress=progress, check=check)
             unpack(packed, cache, pin, where=where, check=check)
@@ -312,29 +312,33 @@ def open_index(
         cache.keep(cache.table(pin.sha256), make_table(_map(cache.text(pin.sha256)), where))
     except (NotFound, WrongContent) as error:
         raise IndexGone(
-            f"The index of {suite.name} that was asked for is gone", where=error.where, why=error.why
+            f"The requested index of {suite.name} is no longer available", where=error.where, why=error.why
         ) from None
     except OSError as error:
-        raise IndexUnusable("An index cannot be cached", where=str(cache.folder), why=error.strerror or "") from None
+        raise IndexUnusable(
+            "The index cannot be cached", where=str(cache.directory), why=error.strerror or ""
+        ) from None
     index = open_cached(cache, pin, suite, arch)
     if index is None:
-        raise IndexUnusable("A cached index cannot be read", where=str(cache.folder))
+        raise IndexUnusable("The cached index cannot be read", where=str(cache.directory))
     return index
 
 
 def index_urls(mirrors: Mirrors, pin: IndexPin, suite: Suite, date: int) -> list[str]:
-    """Where the packed index may be: under its digest, where old ones stay for a while, then under its name."""
-    folder, _, _ = pin.packed.path.rpartition("/")
-    hashed = mirrors.urls(suite.archive, f"dists/{suite.name}/{folder}/by-hash/SHA256/{pin.packed.sha256}", date)
+    """Return the URLs of a compressed index: first by hash, where old indexes stay for a while, then by name."""
+    directory, _, _ = pin.packed.path.rpartition("/")
+    hashed = mirrors.urls(suite.archive, f"dists/{suite.name}/{directory}/by-hash/SHA256/{pin.packed.sha256}", date)
     named = mirrors.urls(suite.archive, f"dists/{suite.name}/{pin.packed.path}", date)
     return [*hashed, *named]
 
 
-def unpack(packed: Path, cache: Cache, pin: IndexPin, *, where: str = "", check: Callable[[], None] = nothing) -> None:
-    """Unpack an index into the cache, and verify the text; it can be no larger than its release says."""
+def unpack(
+    packed: Path, cache: IndexCache, pin: IndexPin, *, where: str = "", check: Callable[[], None] = nothing
+) -> None:
+    """Decompress an index into the cache and verify its size and digest. Stop if it is larger than declared."""
     digest = hashlib.sha256()
     done = 0
-    with tempfile.NamedTemporaryFile(dir=cache.folder, prefix="new-", delete=False) as out:
+    with tempfile.NamedTemporaryFile(dir=cache.directory, prefix="new-", delete=False) as out:
         try:
             with packed.open("rb") as file:
                 pieces = _xz(file) if pin.packed.path.endswith(".xz") else _gzip(file)
@@ -347,11 +351,11 @@ def unpack(packed: Path, cache: Cache, pin: IndexPin, *, where: str = "", check:
                     out.write(piece)
             out.close()
             if done != pin.size or digest.hexdigest() != pin.sha256:
-                raise IndexUnusable("An index is not the one that its release vouches for", where=where)
+                raise IndexUnusable("The index does not match the digest in its release file", where=where)
             os.replace(out.name, cache.text(pin.sha256))
         except (lzma.LZMAError, zlib.error, EOFError) as error:
             os.unlink(out.name)
-            raise IndexUnusable("An index cannot be unpacked", where=where, why=str(error)) from None
+            raise IndexUnusable("The index cannot be decompressed", where=where, why=str(error)) from None
         except BaseException:
             os.unlink(out.name)
             raise

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.store.files.owners import open_to_others
 
-from .index import Cache, Index, open_cached
+from .index import IndexCache, PackageIndex, open_cached
 from .lock import Lock
-from .suites import COMPONENT, File, IndexPin, Suite
+from .suites import COMPONENT, IndexPin, Suite, SuiteFile
 
 if TYPE_CHECKING:
-    from .repository import Archive
+    from .repository import DebianArchive
 
 _HEAD = 4096
 _MAX_RELEASE = 1 << 20
@@ -30,12 +30,17 @@ class AtHand(NamedTuple):
     """A suite's index and its pin. date: of the release that vouched for it (Unix seconds)."""
 
     pin: IndexPin
-    opened: Index
+    opened: PackageIndex
     date: int
 
 
 def at_hand(
-    cache: Cache, lock: Lock, release: str, suites: Sequence[Suite], arch: str, archive: Callable[[], Archive]
+    cache: IndexCache,
+    lock: Lock,
+    release: str,
+    suites: Sequence[Suite],
+    arch: str,
+    archive: Callable[[], DebianArchive],
 ) -> list[AtHand]:
     """The indexes of a release, the lock's if they can be had; an FpackError if there are none at all."""
     found = locked(cache, lock, release, suites, arch)
@@ -50,7 +55,7 @@ def at_hand(
     return [AtHand(new.indexes[release, i.suite.name, arch], i, new.suites[release, i.suite.name].date) for i in opened]
 
 
-def locked(cache: Cache, lock: Lock, release: str, suites: Sequence[Suite], arch: str) -> list[AtHand]:
+def locked(cache: IndexCache, lock: Lock, release: str, suites: Sequence[Suite], arch: str) -> list[AtHand]:
     """Those of a release's indexes that the lock pins and the cache holds."""
     found = []
     for suite in suites:
@@ -61,7 +66,7 @@ def locked(cache: Cache, lock: Lock, release: str, suites: Sequence[Suite], arch
     return found
 
 
-def newest(cache: Cache, suites: Sequence[Suite], arch: str) -> list[AtHand]:
+def newest(cache: IndexCache, suites: Sequence[Suite], arch: str) -> list[AtHand]:
     """The newest index of each suite that the cache holds; none if the first suite's is missing.
 
     The cache keeps only releases whose signatures were good, and indexes that they vouched for.
@@ -78,7 +83,7 @@ def newest(cache: Cache, suites: Sequence[Suite], arch: str) -> list[AtHand]:
     return [best[suite] for suite in suites if suite in best] if suites[0] in best else []
 
 
-def newest_seen(cache: Cache, codename: str) -> int:
+def newest_seen(cache: IndexCache, codename: str) -> int:
     """Return the date of the newest release of a suite in the cache (Unix seconds); 0 if there is none.
 
     The releases there were verified when they were fetched.
@@ -86,12 +91,12 @@ def newest_seen(cache: Cache, codename: str) -> int:
     return max((when for name, when, _ in _heads(cache) if name == codename), default=0)
 
 
-def _heads(cache: Cache) -> Iterator[tuple[str, int, bytes]]:
+def _heads(cache: IndexCache) -> Iterator[tuple[str, int, bytes]]:
     """Yield (codename, date, text) of each release in the cache."""
     from email.utils import parsedate_to_datetime
 
     try:
-        places = sorted(cache.folder.glob("*.InRelease"))
+        places = sorted(cache.directory.glob("*.InRelease"))
     except OSError:
         return
     for place in places:
@@ -102,7 +107,7 @@ def _heads(cache: Cache) -> Iterator[tuple[str, int, bytes]]:
                 yield codename[1].decode(), int(parsedate_to_datetime(date[1].decode()).timestamp()), data
 
 
-def _releases(cache: Cache, arch: str) -> Iterator[tuple[str, int, IndexPin]]:
+def _releases(cache: IndexCache, arch: str) -> Iterator[tuple[str, int, IndexPin]]:
     """(codename, date, the index of `arch`) of each release in the cache."""
     path = f"{COMPONENT}/binary-{arch}/Packages"
     entry = re.compile(rb"^ ([0-9a-f]{64})[ \t]+(\d{1,15})[ \t]+" + re.escape(path.encode()) + rb"$", re.MULTILINE)
@@ -110,4 +115,4 @@ def _releases(cache: Cache, arch: str) -> Iterator[tuple[str, int, IndexPin]]:
         line = entry.search(data)
         if line:
             sha256, size = line[1].decode(), int(line[2])
-            yield codename, when, IndexPin(sha256, size, File(path, size, sha256))
+            yield codename, when, IndexPin(sha256, size, SuiteFile(path, size, sha256))

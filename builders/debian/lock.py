@@ -1,8 +1,8 @@
-"""The lock: what was resolved, as sorted text with one fact a line.
+"""Read and write the lock: sorted text with one fact per line.
 
-A lock pins, for each release, its suites (the signed index's digest and dates), each suite's index for an architecture,
-every package that was used, and for each set of names that was resolved the packages that it came to. With it, an
-evaluation needs no index and no network. Parsing and formatting are pure; `LockFile` is the file.
+For each release, a lock pins its suites (digest and dates of the signed index), the package index of each suite and
+architecture, every package used, and the closure of each resolved set of names. With a complete lock, an evaluation
+needs neither indexes nor the network. Parsing and formatting are pure functions; `LockFile` does the I/O.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fpack.store.errors import FpackError
 from fpack.store.files import replace
 from fpack.store.files.regular_file import read_bytes
 
-from .suites import File, IndexPin, show_date
+from .suites import IndexPin, SuiteFile, show_date
 
 FORMAT = 1
 HEADER = "fpack-lock"
@@ -58,19 +58,19 @@ class LockError(FpackError):
 
 
 class LockCorrupt(LockError):
-    """A lock with a line that makes no sense."""
+    """A malformed or inconsistent lock."""
 
 
 class LockNewer(LockError):
-    """A lock in a format of a later fpack."""
+    """A lock in the format of a later version of fpack."""
 
 
 class LockChanged(LockError):
-    """A lock that another process changed in a way that does not go with the changes of this one."""
+    """A lock that another process changed at the same time, in conflict with the changes of this one."""
 
 
 class SuitePin(NamedTuple):
-    """A suite as it was: `sha256` is its signed index's, dates are Unix seconds."""
+    """A pinned suite. sha256: of its signed index. Dates are Unix seconds."""
 
     release: str
     suite: str
@@ -81,7 +81,7 @@ class SuitePin(NamedTuple):
 
 
 class PackagePin(NamedTuple):
-    """A package that was used. `date`: of the index that it came from when it was first locked (Unix seconds)."""
+    """A pinned package. date: of the index that it came from when it was first locked (Unix seconds)."""
 
     name: str
     version: str
@@ -103,7 +103,7 @@ Depends = Mapping[str, tuple[str, ...]]
 
 
 class Lock:
-    """The content of a lock. It is changed in place by the one who owns it."""
+    """The content of a lock, which its owner changes in place."""
 
     def __init__(self) -> None:
         self.suites: dict[SuiteKey, SuitePin] = {}
@@ -120,25 +120,22 @@ class Lock:
         return self.suites, self.indexes, self.packages, self.closures  # type: ignore[return-value]
 
     def copy(self) -> Lock:
-        """A lock of the same content that can be changed alone."""
+        """Return an independent copy."""
         new = Lock()
         for mine, theirs in zip(self._parts(), new._parts(), strict=True):
             theirs.update(mine)
         return new
 
     def releases(self) -> list[str]:
-        """The releases that it pins."""
+        """Return the pinned releases, sorted."""
         return sorted({release for release, _ in self.suites})
 
     def pins(self, release: str, arch: str) -> dict[str, str]:
-        """The version of each package that is locked for a release and architecture."""
+        """Return the locked version of each package of a release and architecture."""
         return {n: pin.version for (r, a, n), pin in self.packages.items() if (r, a) == (release, arch)}
 
     def used(self, release: str, arch: str, names: Iterable[str]) -> Lock:
-        """The part that says where these packages come from: for the manifest of what was made of them.
-
-        It has no closures: those belong to whoever asked.
-        """
+        """Return the part that records the origin of these packages, without closures, for a manifest."""
         new = Lock()
         for name in names:
             new.packages[release, arch, name] = self.packages[release, arch, name]
@@ -147,7 +144,7 @@ class Lock:
         return new
 
     def merged(self, base: Lock, theirs: Lock) -> Lock | None:
-        """`theirs` with what this lock changed since `base`; None where both changed the same thing differently."""
+        """Apply the changes of this lock since `base` to `theirs`. Return None if both changed an entry differently."""
         new = theirs.copy()
         for old, mine, other, out in zip(base._parts(), self._parts(), theirs._parts(), new._parts(), strict=True):
             for key in mine.keys() | old.keys():
@@ -163,7 +160,7 @@ class Lock:
 
 
 def format_lock(lock: Lock) -> str:
-    """The one text of `lock`."""
+    """Return the canonical text of `lock`."""
     lines = [f"{HEADER} {FORMAT}", COMMENT]
     releases = sorted({key[0] for part in lock._parts() for key in part})  # type: ignore[index]
     for release in releases:
@@ -196,16 +193,16 @@ def format_lock(lock: Lock) -> str:
 
 
 def parse_lock(text: str, where: str = "fpack.lock") -> Lock:
-    """The lock that a text says; LockCorrupt with the line's number, or LockNewer."""
+    """Parse a lock. Raise LockCorrupt with the line's number, or LockNewer."""
     lines = text.split("\n")
     header = _HEADER.match(lines[0])
     if header is None:
         _corrupt(where, 1, f"it does not begin with `{HEADER} {FORMAT}`")
     if int(header[1]) > FORMAT:
         raise LockNewer(
-            "The lock was made by a newer fpack",
+            "The lock was written by a newer version of fpack",
             where=where,
-            why=f"its format is {header[1]}, and this fpack knows {FORMAT}",
+            why=f"its format is {header[1]}; this version supports {FORMAT}",
             hint="update fpack",
         )
     if int(header[1]) < 1:
@@ -218,7 +215,7 @@ def parse_lock(text: str, where: str = "fpack.lock") -> Lock:
             if match is None or members is None:
                 _corrupt(where, number, f"not a member of a closure: {line.strip()[:80]!r}")
             if match[1] in members:
-                _corrupt(where, number, f"{match[1]} stands twice in one closure")
+                _corrupt(where, number, f"duplicate {match[1]} in a closure")
             members[match[1]] = tuple(match[2].split())
         elif line.startswith("closure "):
             match = _CLOSURE.match(line)
@@ -258,22 +255,22 @@ def _fact(lock: Lock, line: str, where: str, number: int) -> None:
         _add(lock.suites, (release, suite), pin, where, number)
     elif match := _INDEX.match(line):
         release, suite, arch, digest, size, packed, packed_size, file = match.groups()
-        index = IndexPin(digest, int(size), File(file, int(packed_size), packed))
+        index = IndexPin(digest, int(size), SuiteFile(file, int(packed_size), packed))
         _add(lock.indexes, (release, suite, arch), index, where, number)
     elif line.startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
-        _corrupt(where, number, "a conflict of two versions of the lock was not settled")
+        _corrupt(where, number, "unresolved merge conflict")
     else:
         _corrupt(where, number, f"not a line of a lock: {line[:80]!r}")
 
 
 def _add(part: dict[Any, Any], key: object, value: object, where: str, number: int) -> None:
     if key in part:
-        _corrupt(where, number, "it says again what another line says")
+        _corrupt(where, number, "duplicate entry")
     part[key] = value
 
 
 def _problem(lock: Lock) -> str | None:
-    """What in `lock` contradicts what else is in it, or None."""
+    """Describe an inconsistency in `lock`; None if there is none."""
     for release, arch, names in lock.closures:
         depends = lock.closures[release, arch, names]
         if list(names) != sorted(set(names)):
@@ -283,7 +280,7 @@ def _problem(lock: Lock) -> str | None:
                 return f"the closure {' '.join(names)} of {release} for {arch} lacks {name}"
         for name in depends:
             if (release, arch, name) not in lock.packages:
-                return f"there is no package line for {name}, which a closure of {release} for {arch} holds"
+                return f"there is no package line for {name}, which is in a closure of {release} for {arch}"
     for release, suite, _ in lock.indexes:
         if (release, suite) not in lock.suites:
             return f"there is no suite line for {suite} of {release}, which has an index"
@@ -302,15 +299,15 @@ def _seconds(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp())
 
 
-_CORRUPT_HINT = "take the lock from version control again, or delete it to resolve everything anew"
+_CORRUPT_HINT = "restore the lock from version control, or delete it to resolve everything again"
 
 
 def _corrupt(where: str, number: int, why: str) -> NoReturn:
-    raise LockCorrupt("The lock cannot be read", where=f"{where}:{number}", why=why, hint=_CORRUPT_HINT)
+    raise LockCorrupt("The lock is malformed", where=f"{where}:{number}", why=why, hint=_CORRUPT_HINT)
 
 
 class LockFile:
-    """A lock on disk. `lock` is the content to read and to change; `save` writes it."""
+    """A lock on disk. Change its content, `lock`, in place; `save` writes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -332,19 +329,19 @@ class LockFile:
 
     @property
     def changed(self) -> bool:
-        """Whether there is something to save."""
+        """Whether there are unsaved changes."""
         return self.lock != self._base
 
     def save(self) -> None:
-        """Write the lock, in whole or not at all, with what other processes added since it was read.
+        """Write the lock atomically, merged with changes of other processes since it was read.
 
-        LockChanged when they changed what this one changed, too.
+        Raise LockChanged if another process changed the same entries.
         """
         if not self.changed:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._alone():
+            with self._locked():
                 theirs = self._read()
                 new = self.lock if theirs == self._base else self.lock.merged(self._base, theirs)
                 if new is None:
@@ -355,9 +352,9 @@ class LockFile:
                     )
                 replace.write(self.path, format_lock(new).encode(), mode=0o644, durable=True)
         except replace.OutsideError as error:
-            # A cloned project could so change the lock of another, or make a file anywhere.
+            # With such a symlink, a cloned project could change another project's lock or create files anywhere.
             raise LockError(
-                f"The lock {error.what}", why=error.why, hint=f"--lock {error.real} names it, or delete the link"
+                f"The lock {error.what}", why=error.why, hint=f"use --lock {error.real}, or delete the link"
             ) from None
         except OSError as error:
             raise LockError("The lock cannot be written", where=str(self.path), why=error.strerror or "") from None
@@ -365,23 +362,23 @@ class LockFile:
         self._base = new.copy()
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other writers out. The folder is locked, so that no file is left beside the lock."""
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def _locked(self) -> Iterator[None]:
+        """Exclude other writers with flock on the directory, which needs no extra lock file."""
+        directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+            fcntl.flock(directory, fcntl.LOCK_EX)
             yield
         finally:
-            os.close(folder)
+            os.close(directory)
 
     def checked_at(self) -> float:
-        """When it was last known to be current: written, or confirmed (Unix seconds); 0 if there is no file."""
+        """Return when the lock was last written or confirmed to be current (Unix seconds); 0 if there is no file."""
         try:
             return self.path.stat().st_mtime
         except OSError:
             return 0.0
 
     def confirm(self, now: float) -> None:
-        """Note that it is current."""
+        """Record that the lock is current at the time `now`, in the file's modification time."""
         with contextlib.suppress(OSError):
             os.utime(self.path, (now, now))

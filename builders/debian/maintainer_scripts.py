@@ -1,7 +1,7 @@
-"""What maintainer scripts declare, read from their text: they are never run.
+"""Extract alternatives, users and groups from the text of maintainer scripts, without running them.
 
-Debian's packages register alternatives and create users and groups by calls whose words stand in the script as they
-are, or come from assignments and `for` lists in the same script. Calls that depend on anything else are left out.
+Most Debian packages register them by commands whose arguments are literals, or variables set by assignments and `for`
+lists in the same script. Commands with other arguments are skipped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from fpack.store.canonical import Value
 
 MAX_SCRIPT = 1 << 18
-MAX_LINE = 1 << 14  # reading one takes time in the square of its length
+MAX_LINE = 1 << 14  # shlex takes time quadratic in the length of a line
 MAX_CALLS = 4096
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -27,7 +27,7 @@ _CALLS = {"update-alternatives", "adduser", "addgroup", "useradd", "groupadd"}
 
 
 def calls(script: str) -> Iterator[list[str]]:
-    """The calls of `update-alternatives`, `adduser`, `addgroup`, `useradd` and `groupadd` whose words are known."""
+    """Yield the calls of `update-alternatives`, `adduser`, `addgroup`, `useradd` and `groupadd` with known words."""
     if not any(program in script for program in _CALLS):
         return
     left = MAX_CALLS
@@ -38,8 +38,8 @@ def calls(script: str) -> Iterator[list[str]]:
             for word in words:
                 name, _, value = word.partition("=")
                 known = _expand(value, values)
-                # What a script finds out when it runs is left aside: the first literal is the default.
-                # A variable with two literals has none.
+                # A value computed at run time is ignored, since a literal is usually the default. A variable with two
+                # different literals is unknown.
                 if known is not None or name not in values:
                     values[name] = known if values.get(name, known) == known else None
         elif words[0] == "for" and len(words) > 3 and words[2] == "in":
@@ -68,7 +68,7 @@ def _names(words: list[str], variable: str) -> bool:
 
 
 def _commands(script: str) -> Iterator[list[str]]:
-    """The simple commands of a script, by words. What the shell's grammar hides in odd places is missed."""
+    """Yield the simple commands of a script as lists of words. Commands in unusual shell syntax are missed."""
     for line in script[:MAX_SCRIPT].replace("\\\n", " ").split("\n"):
         if len(line) > MAX_LINE:
             continue
@@ -77,7 +77,7 @@ def _commands(script: str) -> Iterator[list[str]]:
         try:
             tokens = list(lexer)
         except ValueError:
-            continue  # a quotation over several lines
+            continue  # a quoted string that spans several lines
         words: list[str] = []
         for token in [*tokens, "\n"]:
             if token and set(token) <= _SEPARATORS:
@@ -89,7 +89,7 @@ def _commands(script: str) -> Iterator[list[str]]:
 
 
 def _expand(text: str, values: Mapping[str, str | None]) -> str | None:
-    """`text` with its variables replaced; None if one is not known or there is more than variables in it."""
+    """Replace the variables in `text`. Return None if one is unknown or `text` contains other expansions."""
     unknown = False
     size = 0
 
@@ -105,7 +105,7 @@ def _expand(text: str, values: Mapping[str, str | None]) -> str | None:
 
 
 def _complete(words: list[str], values: Mapping[str, str | None]) -> list[str] | None:
-    """The words of a call. Optional words, a variable each, are left out if they are not known."""
+    """Expand the words of a call. Skip a word that is an unknown variable; return None for other unknown words."""
     known: list[str] = []
     for word in words:
         expanded = _expand(word, values)
@@ -119,7 +119,7 @@ def _complete(words: list[str], values: Mapping[str, str | None]) -> list[str] |
 
 
 def alternatives(script: str) -> list[Value]:
-    """[link, name, target, priority, [[link, name, target] of each slave]] of each `--install`."""
+    """Return [link, name, target, priority, [[link, name, target] of each slave]] for each `--install`."""
     found: list[Value] = []
     seen: set[str] = set()
     for words in calls(script):
@@ -141,7 +141,7 @@ def alternatives(script: str) -> list[Value]:
 
 
 def _paths(*texts: str) -> bool:
-    """Whether each is an absolute path, in its shortest form."""
+    """Return whether all texts are normalised absolute paths."""
     return all(text.startswith("/") and set(text[1:].split("/")).isdisjoint(("", ".", "..")) for text in texts)
 
 
@@ -155,7 +155,7 @@ _WITH_VALUE = {
 
 
 def _options(words: list[str]) -> tuple[dict[str, str], list[str]]:
-    """A call's options (values "" where they take none) and its other words."""
+    """Return a call's options ("" for options without a value) and its other words."""
     options: dict[str, str] = {}
     others: list[str] = []
     rest = iter(words[1:])
@@ -176,7 +176,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\Z")
 
 
 def accounts(script: str) -> tuple[list[Value], list[Value]]:
-    """The system users and groups that a script creates: records as `users.py` takes them."""
+    """Return the system users and groups that a script creates, as records for `rootfs/accounts.py`."""
     users: dict[str, Value] = {}
     groups: dict[str, Value] = {}
     for words in calls(script):
@@ -202,7 +202,7 @@ def accounts(script: str) -> tuple[list[Value], list[Value]]:
 def _user(program: str, name: str, options: dict[str, str]) -> dict[str, Value]:
     group = _first(options, "--ingroup", "-g", "--gid")
     if _NUMBER.match(group) or not _NAME.match(group):
-        # adduser's own default for a system user; useradd's is a group of the same name.
+        # For a system user, adduser's default group is nogroup; useradd's is a group of the user's name.
         group = name if program == "useradd" or "--group" in options else "nogroup"
     return {
         "name": name,

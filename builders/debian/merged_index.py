@@ -1,35 +1,35 @@
-"""The packages of a release: its suites' indexes merged, with the versions that a lock prefers put first."""
+"""Merge the indexes of a release's suites, with the locked versions of packages first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 
-from .index import Index
+from .index import PackageIndex
 from .package import Package
 from .version import version_key
 
 
-class Merged:
-    """The resolver's universe over several indexes.
+class MergedIndex:
+    """A universe for the resolver that combines several indexes.
 
-    Of each package the highest version of all suites counts; the first suite's where several have it. A preferred
-    version, if a suite still has it, comes before that one.
+    It contains the highest version of each package in all suites; of equal versions, the one of the first suite. A
+    preferred version that a suite still has comes before the highest version.
     """
 
-    def __init__(self, indexes: Sequence[Index], prefer: Mapping[str, str] | None = None) -> None:
+    def __init__(self, indexes: Sequence[PackageIndex], prefer: Mapping[str, str] | None = None) -> None:
         self.arch = indexes[0].arch
         self._indexes = indexes
         self._prefer = prefer or {}
         self._versions: dict[str, tuple[Package, ...]] = {}
         self._providers: dict[str, tuple[Package, ...]] = {}
 
-    def preferring(self, prefer: Mapping[str, str]) -> Merged:
-        """The same packages with other preferences."""
-        return Merged(self._indexes, prefer)
+    def preferring(self, prefer: Mapping[str, str]) -> MergedIndex:
+        """Return a universe of the same packages with other preferred versions."""
+        return MergedIndex(self._indexes, prefer)
 
     def versions(self, name: str) -> tuple[Package, ...]:
-        """The packages of this name that may be chosen, best first: one, or two with a preference."""
+        """Return the candidate packages of a name, best first: one, or two if a version is preferred."""
         found = self._versions.get(name)
         if found is None:
             everything = [package for index in self._indexes for package in index.packages(name)]
@@ -40,32 +40,32 @@ class Merged:
         return found
 
     def providers(self, name: str) -> tuple[Package, ...]:
-        """The packages that provide this name: those that Debian installs everywhere first, then by name."""
+        """Return the packages that provide a name, sorted by rank, then by name."""
         found = self._providers.get(name)
         if found is None:
             names = {provider for index in self._indexes for provider in index.providers(name)}
             packages = [package for provider in names for package in self.versions(provider)]
             packages = [p for p in packages if any(provided.name == name for provided in p.provides)]
-            # Sorting keeps the order of a package's versions.
+            # A stable sort keeps the order of a package's versions.
             found = self._providers[name] = tuple(sorted(packages, key=lambda package: (package.rank, package.name)))
         return found
 
     def nearest(self, name: str, count: int = 3) -> list[str]:
-        """The names that exist and look most like `name`, for an error's hint."""
+        """Return the existing names most similar to `name`, for an error's hint."""
         letters = set(name)
         pairs = {name[i : i + 2] for i in range(len(name) - 1)}
         rough: list[tuple[int, str]] = []
         for other in {n for index in self._indexes for n in index.names()}:
             common = sum(pair in other for pair in pairs)
-            alike = common * 2 >= len(pairs) and len(other) <= 2 * len(name) + 6
-            if alike or (abs(len(other) - len(name)) <= 1 and len(letters.symmetric_difference(other)) <= 1):
+            similar = common * 2 >= len(pairs) and len(other) <= 2 * len(name) + 6
+            if similar or (abs(len(other) - len(name)) <= 1 and len(letters.symmetric_difference(other)) <= 1):
                 rough.append((len(other) - 3 * common, other))
         best = sorted(rough)[:200]
         matcher = SequenceMatcher(b=name)
 
-        def likeness(other: str) -> float:
+        def similarity(other: str) -> float:
             matcher.set_seq1(other)
             return matcher.ratio() + (0.5 if other.startswith(name) else 0)
 
-        ranked = sorted((-likeness(other), other) for _, other in best)
+        ranked = sorted((-similarity(other), other) for _, other in best)
         return [other for score, other in ranked[:count] if score <= -0.6]

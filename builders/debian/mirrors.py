@@ -1,8 +1,8 @@
-"""Where Debian's files can be had: mirrors in order, from the option down to the snapshot archive.
+"""Find Debian mirrors and build the URLs of files in the archive.
 
-The order is: the option or FPACK_MIRROR, the user's configuration, the machine's own apt sources, and a snapshot
-archive at the date at which a file was locked: the one of the machine's apt configuration, else Debian's. None of them
-is trusted: signatures and digests decide.
+Mirrors are tried in this order: the option or FPACK_MIRROR, the user's configuration, the machine's apt sources, and a
+snapshot archive at the date at which the file was locked (the one in the machine's apt configuration, else Debian's).
+Mirrors are not trusted: files are checked by signatures and digests.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from fpack.store.settings import MIRRORS, SECURITY_MIRRORS, configuration, confi
 from .control import ControlError, stanzas
 from .suites import ARCHIVES, DEBIAN, SECURITY
 
-# Debian's own, which is the same for everyone, where apt's configuration names none.
+# Debian's snapshot archive, used if apt's configuration names none.
 SNAPSHOT = "https://snapshot.debian.org/archive"
-_AT = "@SNAPSHOTID@"  # in apt's configuration, and here: the time
+_AT = "@SNAPSHOTID@"  # placeholder of the time, as in apt's configuration
 ONLY = "only"
-# A release is dated when it is made, and reaches the snapshot archive some hours after.
+# A release appears in the snapshot archive some hours after its date.
 SNAPSHOT_DELAY = 6 * 3600
 
 _ARCHIVE_PATH = re.compile(r"(?:^|/)(debian|debian-security)(?:/\d{8}T\d{6}Z)?/*\Z")
 _CODENAMES = "buster|bullseye|bookworm|trixie|forky|duke|sid|oldoldstable|oldstable|stable|testing|unstable"
 _SUITE = re.compile(rf"(?:{_CODENAMES})(?:[-/](?:updates|security|proposed-updates|backports))*\Z")
-# As `apt-config dump` and most files write it; a nested form is passed over. Source: apt.conf(5).
+# The form of `apt-config dump` and most files; the nested form is not supported. Source: apt.conf(5).
 _SNAPSHOTS = re.compile(
     r"""^\s*Acquire::Snapshots::URI(?P<override>::Override)?::"""
     r"""(?:Origin::(?P<debian>Debian)|Label::(?P<security>Debian-Security))\s+"(?P<url>[^"\s]+)"\s*;""",
@@ -42,13 +42,13 @@ _SCHEMES = ("http", "https", "file", "copy")
 
 
 class MirrorError(FpackError):
-    """A mirror's URL, or what names the mirrors, is wrong."""
+    """An invalid mirror URL or configuration of mirrors."""
 
     exit_code = 4
 
 
-class Base(NamedTuple):
-    """The root of a mirror (without a slash at its end) and the archive that it holds."""
+class MirrorUrl(NamedTuple):
+    """The base URL of a mirror, without a trailing slash, and the archive at this URL."""
 
     archive: str
     url: str
@@ -58,19 +58,20 @@ DEFAULT_SNAPSHOTS = {archive: f"{SNAPSHOT}/{archive}/{_AT}" for archive in ARCHI
 
 
 def never(archive: str, path: str) -> int | None:
-    """The date of a file of which nothing is known."""
+    """Return None: the date of a file is not known."""
     return None
 
 
 class Mirrors:
-    """The bases to try, in order. snapshots: of an archive, where its state at the time @SNAPSHOTID@ is.
+    """The mirrors to try, in order. snapshots: by archive, the URL of its state at the time @SNAPSHOTID@.
 
-    `dated` tells at which time (Unix seconds) a file was in an archive, if that is known; a lock's source sets it.
+    dated: a function (archive, path) that returns when the file was in the archive (Unix seconds) or None;
+    DebianSource sets it.
     """
 
     def __init__(
         self,
-        bases: Iterable[Base],
+        bases: Iterable[MirrorUrl],
         *,
         snapshots: Mapping[str, str] = DEFAULT_SNAPSHOTS,
         now: Callable[[], float] = time.time,
@@ -81,9 +82,9 @@ class Mirrors:
         self._now = now
 
     def urls(self, archive: str, path: str, date: int | None = None) -> list[str]:
-        """Where the file `path` of an archive may be, best first. `date`: when it was there (Unix seconds)."""
+        """Return the URLs of the file `path` of an archive, best first. date: when it was there (Unix seconds)."""
         if archive not in ARCHIVES:
-            raise MirrorError(f"{archive!r} is not an archive of Debian", why=f"there are {' and '.join(ARCHIVES)}")
+            raise MirrorError(f"{archive!r} is not an archive of Debian", why=f"archives are {' and '.join(ARCHIVES)}")
         tail = quote(check_path(path), safe="/+~:=,@")
         urls = [f"{base.url}/{tail}" for base in self.bases if base.archive == archive]
         snapshot = self._snapshots.get(archive)
@@ -94,20 +95,20 @@ class Mirrors:
         return list(dict.fromkeys(urls))
 
     def expand(self, url: str) -> list[str]:
-        """The URLs that `mirror://debian/<path>` and `mirror://debian-security/<path>` stand for; others unchanged."""
+        """Expand `mirror://debian/<path>` or `mirror://debian-security/<path>` to URLs; return other URLs unchanged."""
         if not url.startswith("mirror://"):
             return [url]
         archive, slash, path = url[len("mirror://") :].partition("/")
         if not slash:
-            raise MirrorError("A mirror URL names no file", where=url)
+            raise MirrorError("The mirror URL has no path", where=url)
         return self.urls(archive, path, self.dated(archive, path))
 
 
 def check_path(path: str) -> str:
-    """`path` itself if it is a relative path inside an archive, else MirrorError."""
+    """Return `path`. Raise MirrorError if it is not a relative path inside an archive."""
     parts = path.split("/")
     if not path or len(path) > 1000 or any(part in ("", ".", "..") for part in parts) or not path.isprintable():
-        raise MirrorError("A path is not one inside an archive", where=path[:200])
+        raise MirrorError("The path is not a relative path inside an archive", where=path[:200])
     return path
 
 
@@ -118,9 +119,9 @@ def find_mirrors(
     apt: Path = Path("/etc/apt"),
     now: Callable[[], float] = time.time,
 ) -> Mirrors:
-    """The mirrors of this user on this machine. `option` takes the place of FPACK_MIRROR.
+    """Find the mirrors configured by the user and the machine. option: overrides FPACK_MIRROR.
 
-    The word `only` in either leaves out all that would come after it, the snapshot archive included.
+    The word `only` in either disables all other mirrors, including the snapshot archive.
     """
     words = (environ.get("FPACK_MIRROR", "") if option is None else option).split()
     only = ONLY in words
@@ -131,22 +132,22 @@ def find_mirrors(
     return Mirrors(bases, snapshots={} if only else {**DEFAULT_SNAPSHOTS, **apt_snapshots(apt)}, now=now)
 
 
-def parse_base(word: str) -> list[Base]:
-    """`debian=URL`, `debian-security=URL`, or a URL that tells by its end which archive it is.
+def parse_base(word: str) -> list[MirrorUrl]:
+    """Parse `debian=URL`, `debian-security=URL`, or a URL whose last component names the archive.
 
-    A bare URL of neither kind, or of `debian`, also stands for the security archive beside it.
+    A bare URL that ends with `debian`, or with neither archive, also implies the security archive beside it.
     """
     archive, equals, url = word.partition("=")
     if equals and archive in ARCHIVES:
-        return [Base(archive, _check_url(url))]
+        return [MirrorUrl(archive, _check_url(url))]
     url = _check_url(word)
     match = _ARCHIVE_PATH.search(urlsplit(url).path)
     if match is None:
-        return [Base(DEBIAN, f"{url}/debian"), Base(SECURITY, f"{url}/debian-security")]
+        return [MirrorUrl(DEBIAN, f"{url}/debian"), MirrorUrl(SECURITY, f"{url}/debian-security")]
     if match[1] == SECURITY:
-        return [Base(SECURITY, url)]
+        return [MirrorUrl(SECURITY, url)]
     sibling = re.sub(r"debian(?=(?:/[^/]*)?\Z)", SECURITY, url)
-    return [Base(DEBIAN, url), Base(SECURITY, sibling)]
+    return [MirrorUrl(DEBIAN, url), MirrorUrl(SECURITY, sibling)]
 
 
 def _split(url: str) -> SplitResult | None:
@@ -160,31 +161,31 @@ def _check_url(url: str) -> str:
     parts = _split(url)
     if parts is None or parts.scheme not in ("http", "https", "file") or parts.query or parts.fragment:
         raise MirrorError(
-            f"{url!r} is not the URL of a mirror",
-            hint="give http, https or file URLs: FPACK_MIRROR='debian=URL debian-security=URL'",
+            f"{url!r} is not a valid mirror URL",
+            hint="use http, https or file URLs: FPACK_MIRROR='debian=URL debian-security=URL'",
         )
     return url.rstrip("/")
 
 
-def configured(file: str) -> list[Base]:
-    """Return the mirrors that the user's file of settings names."""
+def configured(file: str) -> list[MirrorUrl]:
+    """Return the mirrors in the user's configuration file."""
     found = configuration(file)
     keys = ((MIRRORS.key, DEBIAN), (SECURITY_MIRRORS.key, SECURITY))
-    return [Base(archive, _check_url(url)) for key, archive in keys for url in found.get(key, "").split()]
+    return [MirrorUrl(archive, _check_url(url)) for key, archive in keys for url in found.get(key, "").split()]
 
 
-def apt_snapshots(folder: Path) -> dict[str, str]:
-    """The snapshot archives that the machine's apt configuration names; what cannot be read is passed over.
+def apt_snapshots(directory: Path) -> dict[str, str]:
+    """Return the snapshot archives in the machine's apt configuration; unreadable files are skipped.
 
-    One of Debian whose URL has a part `debian` also stands for that of security beside it.
+    A snapshot archive of Debian with a component `debian` in its URL also implies one of `debian-security`.
     """
     found: dict[str, str] = {}
     overrides: dict[str, str] = {}
     try:
-        parts = sorted((folder / "apt.conf.d").iterdir())
+        parts = sorted((directory / "apt.conf.d").iterdir())
     except OSError:
         parts = []
-    for file in [*parts, folder / "apt.conf"]:
+    for file in [*parts, directory / "apt.conf"]:
         try:
             text = file.read_text("utf-8", "replace")
         except OSError:
@@ -202,18 +203,18 @@ def apt_snapshots(folder: Path) -> dict[str, str]:
     return found
 
 
-def apt_bases(folder: Path) -> list[Base]:
-    """The bases of Debian's own archives among the machine's apt sources; third parties' are left out.
+def apt_bases(directory: Path) -> list[MirrorUrl]:
+    """Return the mirrors of Debian's own archives in the machine's apt sources, without third-party repositories.
 
-    What cannot be read is passed over: apt's files are not fpack's to judge.
+    Unreadable and malformed files are skipped.
     """
-    bases: list[Base] = []
-    parts = folder / "sources.list.d"
+    bases: list[MirrorUrl] = []
+    parts = directory / "sources.list.d"
     try:
         extra = sorted(parts.iterdir())
     except OSError:
         extra = []
-    for file in [folder / "sources.list", *extra]:
+    for file in [directory / "sources.list", *extra]:
         try:
             text = file.read_text("utf-8", "replace")
             if file.suffix == ".list":
@@ -225,8 +226,8 @@ def apt_bases(folder: Path) -> list[Base]:
     return list(dict.fromkeys(bases))
 
 
-def parse_one_line(text: str) -> list[Base]:
-    """Debian's bases in a sources.list: `deb [options] URI suite component...`."""
+def parse_one_line(text: str) -> list[MirrorUrl]:
+    """Parse Debian's mirrors in a sources.list: `deb [options] URI suite component...`."""
     bases = []
     for line in text.splitlines():
         words = _OPTIONS.sub(" ", line.partition("#")[0]).split()
@@ -235,8 +236,8 @@ def parse_one_line(text: str) -> list[Base]:
     return bases
 
 
-def parse_deb822(text: str) -> list[Base]:
-    """Debian's bases in a *.sources file."""
+def parse_deb822(text: str) -> list[MirrorUrl]:
+    """Parse Debian's mirrors in a *.sources file."""
     bases = []
     for fields in stanzas(text):
         if fields.get("enabled", "yes").lower() in ("no", "false", "without", "off", "disable", "0"):
@@ -247,8 +248,8 @@ def parse_deb822(text: str) -> list[Base]:
     return bases
 
 
-def _known(uris: Sequence[str], suites: Sequence[str], components: Sequence[str]) -> list[Base]:
-    """The bases among `uris`, if suites and components are Debian's: others use its folder names, too."""
+def _known(uris: Sequence[str], suites: Sequence[str], components: Sequence[str]) -> list[MirrorUrl]:
+    """Return the mirrors among `uris` if suites and components are Debian's, since others use the same directories."""
     if "main" not in components or not all(_SUITE.match(suite) for suite in suites):
         return []
     bases = []
@@ -259,5 +260,5 @@ def _known(uris: Sequence[str], suites: Sequence[str], components: Sequence[str]
             continue
         url = re.sub(r"^copy:", "file:", uri).rstrip("/")
         security = match[1] == SECURITY or any("security" in suite for suite in suites)
-        bases.append(Base(SECURITY if security else DEBIAN, url))
+        bases.append(MirrorUrl(SECURITY if security else DEBIAN, url))
     return bases

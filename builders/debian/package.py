@@ -1,4 +1,4 @@
-"""One binary package as an index describes it."""
+"""Parse the description of a binary package in an index."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ _PRIORITIES = ("required", "important", "standard")
 
 
 class PackageError(FpackError):
-    """A stanza that does not describe a package."""
+    """A stanza that is not a valid package description."""
 
     exit_code = 4
 
 
 class Package(NamedTuple):
-    """A package of one suite. `depends` holds Pre-Depends, then Depends; `conflicts` holds Conflicts and Breaks.
+    """A package of one suite.
 
-    `rank` orders providers of one name: packages that Debian installs everywhere come first.
+    depends: Pre-Depends, then Depends. conflicts: Conflicts and Breaks. rank: orders the providers of a name; packages
+    of a high priority (required, important, standard) have a low rank and come first.
     """
 
     name: str
@@ -48,26 +49,26 @@ class Package(NamedTuple):
 
 
 def parse_package(text: str, *, arch: str, suite: str, archive: str) -> Package:
-    """The package that a stanza of the index of `suite` for `arch` describes; an FpackError if it does not."""
+    """Parse a stanza of the index of `suite` for `arch`. Raise an FpackError if it is invalid."""
     fields = parse_stanza(text, suite)
     name = check_package_name(fields.get("package", ""))
     where = f"{name} in {suite}"
     size, sha256 = fields.get("size", ""), fields.get("sha256", "")
     if not (size.isascii() and size.isdigit() and len(size) < 16) or not _SHA256.match(sha256):
-        raise PackageError("An index describes a package without its size or SHA-256", where=where)
+        raise PackageError("The index has a package without size or SHA-256", where=where)
     own = fields.get("architecture", "")
     if own not in (arch, "all"):
-        raise PackageError("An index describes a package of another architecture", where=where, why=f"{own!r}")
+        raise PackageError("The index has a package of another architecture", where=where, why=f"{own!r}")
     version = check_version(fields.get("version", ""))
     source = _SOURCE.match(fields.get("source", name))
     if source is None:
-        raise PackageError("An index describes a package with an unreadable source", where=where)
+        raise PackageError("The index has a package with a malformed Source field", where=where)
     try:
         depends = [parse_relations(fields[key], arch) for key in ("pre-depends", "depends") if key in fields]
         conflicts = [parse_relations(fields[key], arch) for key in ("conflicts", "breaks") if key in fields]
         provides = parse_provides(fields["provides"], arch) if "provides" in fields else ()
     except FpackError as error:
-        raise PackageError("An index has a relation that cannot be read", where=where, why=str(error)) from None
+        raise PackageError("The index has a malformed relation", where=where, why=str(error)) from None
     priority = fields.get("priority", "")
     return Package(
         name=name,
@@ -89,7 +90,7 @@ def parse_package(text: str, *, arch: str, suite: str, archive: str) -> Package:
             for clauses in conflicts
             for clause in clauses
             for relation in clause
-            if relation.arch in ("", "any", "native", arch)  # another architecture's package is never there
+            if relation.arch in ("", "any", "native", arch)  # a root has packages of one architecture only
         ),
         provides=provides,
     )

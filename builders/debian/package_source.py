@@ -1,7 +1,7 @@
-"""Debian as a source of packages: answers from the lock, and adds to it what is asked for the first time.
+"""Provide Debian's packages to an evaluation: answer from the lock, and resolve and lock new requests.
 
-This module is all that an evaluation with a complete lock loads; indexes, the resolver and the network come in only
-when something is missing.
+An evaluation with a complete lock loads only this module. Indexes, the resolver and the network code are imported when
+the lock lacks something.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from .suites import RELEASES, Suite, show_date
 if TYPE_CHECKING:
     from fpack.builders.net.http import Http
 
-    from .merged_index import Merged
+    from .merged_index import MergedIndex
     from .mirrors import Mirrors
     from .package import Package
-    from .relock import Moved
-    from .repository import Archive, Reporter
+    from .relock import MovedPackage
+    from .repository import ArchiveReporter, DebianArchive
 
 DAY = 24 * 3600.0
 
-Entry = dict[str, Any]
+PackageRecord = dict[str, Any]
 
 
 class NoSuchRelease(FpackError):
@@ -39,20 +39,20 @@ class NoSuchRelease(FpackError):
 
 
 class NoSuchPackage(FpackError):
-    """A package that a release does not have; in the language, `or` may stand in for it."""
+    """A package that a release does not have. In the language, `or` can provide a default for it."""
 
     exit_code = 4
     absent = True
 
 
 class Frozen(FpackError):
-    """Something is missing from the lock, and may not be added to it."""
+    """A missing entry in a frozen lock, or an update of a frozen lock."""
 
     exit_code = 4
 
 
-class Added(NamedTuple):
-    """A package that was locked for the first time."""
+class AddedPackage(NamedTuple):
+    """A package that was added to the lock."""
 
     release: str
     arch: str
@@ -60,22 +60,22 @@ class Added(NamedTuple):
     version: str
 
 
-class Silent:
-    """A reporter that says nothing."""
+class NullArchiveReporter:
+    """A reporter that ignores all messages."""
 
     def say(self, text: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class DebianSource:
-    """The packages of Debian's releases for one architecture, as a lock pins them.
+    """The packages of Debian's releases for one architecture, pinned by a lock.
 
-    `added` and `moved` list what changed in the lock since the source was made; `save` writes it. With `frozen`, what
-    is missing is an error. Entries that come from the lock have an empty section and description. max_age: what the
-    option `--max-index-age` says.
+    added, moved: the changes of the lock since this object was created; `save` writes the lock. frozen: a missing entry
+    is an error. max_age: the value of the option `--max-index-age`. Packages that come from the lock have an empty
+    section and description.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class DebianSource:
         mirrors: Mirrors,
         http: Http,
         frozen: bool = False,
-        reporter: Reporter | None = None,
+        reporter: ArchiveReporter | None = None,
         now: Callable[[], float] = time.time,
         releases: Mapping[str, Sequence[Suite]] = RELEASES,
         keyring: str | None = None,
@@ -98,49 +98,49 @@ class DebianSource:
         self.file = lock
         self.arch = arch
         self.frozen = frozen
-        self.added: list[Added] = []
-        self.moved: list[Moved] = []
+        self.added: list[AddedPackage] = []
+        self.moved: list[MovedPackage] = []
         self._cache = cache
         self._mirrors = mirrors
         self._http = http
-        self._reporter: Reporter = reporter or Silent()
+        self._reporter: ArchiveReporter = reporter or NullArchiveReporter()
         self._now = now
         self._releases = releases
         self._keyring = keyring
         self._accept_expired = ACCEPT_EXPIRED.find() if accept_expired is None else accept_expired
         self._max_age = max_age
         self._check = check
-        self._universes: dict[tuple[str, str], Merged] = {}
+        self._universes: dict[tuple[str, str], MergedIndex] = {}
         mirrors.dated = self._dated
 
     @property
     def lock(self) -> Lock:
-        """The lock's content."""
+        """The content of the lock."""
         return self.file.lock
 
-    # What an evaluation asks.
+    # Queries of an evaluation.
 
     def releases(self) -> list[str]:
-        """The names of the releases, sorted."""
+        """Return the names of the known releases, sorted."""
         return sorted(self._releases)
 
-    def package(self, release: str, name: str) -> Entry:
-        """One package: name, version, arch, release, source, source_version, file, archive, sha256, size, date,
-        section, description. NoSuchPackage with the nearest names if there is none."""
+    def package(self, release: str, name: str) -> PackageRecord:
+        """Return a package: name, version, arch, release, source, source_version, file, archive, sha256, size, date,
+        section, description. Raise NoSuchPackage with similar names if there is none."""
         self._check_release(release)
         pin = self.lock.packages.get((release, self.arch, name))
         if pin is not None:
             return _entry(release, pin)
         self._forbid_if_frozen(release, name)
         universe = self._universe(release, (name,))
-        pin = self.lock.packages.get((release, self.arch, name))  # opening the indexes may have moved to newer ones
+        pin = self.lock.packages.get((release, self.arch, name))  # `_universe` may have updated the lock
         package = self._find(universe, release, name)
         if pin is None:
             pin = self._add(release, package)
         return _entry(release, pin, package)
 
-    def closure(self, release: str, names: Sequence[str]) -> list[Entry]:
-        """What `names` come to with all their dependencies, sorted by name: entries as of `package`, with `depends`."""
+    def closure(self, release: str, names: Sequence[str]) -> list[PackageRecord]:
+        """Return `names` and all their dependencies, sorted by name: records as of `package`, with `depends`."""
         self._check_release(release)
         wanted = tuple(sorted(set(names)))
         key = (release, self.arch, wanted)
@@ -158,10 +158,10 @@ class DebianSource:
         ]
 
     def save(self) -> None:
-        """Write the lock if it changed."""
+        """Write the lock if it has changed."""
         self.file.save()
 
-    # Keeping the lock up to date.
+    # Updates of the lock.
 
     def update(
         self,
@@ -169,15 +169,17 @@ class DebianSource:
         packages: Iterable[str] | None = None,
         *,
         allow_older: bool = False,
-    ) -> list[Moved]:
-        """Pin the current indexes of these releases (all that are locked, by default), and resolve all requests anew.
+    ) -> list[MovedPackage]:
+        """Pin the current indexes of `releases` (default: all locked ones) and resolve all requests again.
 
-        With `packages`, the others keep their versions where the archive still has them and they still fit. Returns
-        what moved. When it fails, the lock is unchanged.
+        packages: only these may change version; others change only if the archive no longer has their version or it
+        conflicts. Return the changed packages. On failure the lock is unchanged.
         """
         if self.frozen:
-            raise Frozen("The lock is frozen", where=str(self.file.path), hint="run without --frozen to update it")
-        moved: list[Moved] = []
+            raise Frozen(
+                "The lock is frozen", where=str(self.file.path), hint="run without --frozen to update the lock"
+            )
+        moved: list[MovedPackage] = []
         for release in sorted(set(releases)) if releases is not None else self.lock.releases():
             self._check_release(release)
             loose = None if packages is None else set(packages)
@@ -185,8 +187,8 @@ class DebianSource:
         self.moved += moved
         return moved
 
-    def refresh_if_old(self, max_age: float = DAY) -> list[Moved]:
-        """Update a lock that was last known to be current over `max_age` seconds ago, or warn if that cannot be."""
+    def refresh_if_old(self, max_age: float = DAY) -> list[MovedPackage]:
+        """Update a lock not confirmed to be current within `max_age` seconds. Warn if the update fails."""
         newest = max((pin.date for pin in self.lock.suites.values()), default=0)
         age = self._now() - max(newest, self.file.checked_at())
         if self.frozen or not newest or age <= max_age:
@@ -208,29 +210,29 @@ class DebianSource:
         self.file.confirm(self._now())
         return moved
 
-    # Within.
+    # Internal methods.
 
     def _check_release(self, release: str) -> None:
         if release not in self._releases:
             raise NoSuchRelease(
-                f"There is no release {release!r} of Debian", hint=f"there are {', '.join(sorted(self._releases))}"
+                f"There is no release {release!r} of Debian", hint=f"releases are {', '.join(sorted(self._releases))}"
             )
 
     def _forbid_if_frozen(self, release: str, what: str) -> None:
         if self.frozen:
             raise Frozen(
-                f"The lock has no entry for {what} of {release} for {self.arch}, and it is frozen",
+                f"The lock is frozen and has no entry for {what} of {release} for {self.arch}",
                 where=str(self.file.path),
-                hint="run once without --frozen, and keep the lock that this makes",
+                hint="run once without --frozen and keep the updated lock",
             )
 
     @cached_property
-    def _archive(self) -> Archive:
+    def _archive(self) -> DebianArchive:
         from fpack.store.settings import MAX_INDEX_AGE
 
-        from .repository import Archive
+        from .repository import DebianArchive
 
-        return Archive(
+        return DebianArchive(
             cache=self._cache,
             mirrors=self._mirrors,
             http=self._http,
@@ -242,8 +244,8 @@ class DebianSource:
             check=self._check,
         )
 
-    def _universe(self, release: str, wanted: Sequence[str]) -> Merged:
-        """The release's packages as the lock pins them, or as they are now when it pins none that can be had."""
+    def _universe(self, release: str, wanted: Sequence[str]) -> MergedIndex:
+        """Return the universe of a release: from the locked indexes, or from the current ones if there are none."""
         found = self._universes.get((release, self.arch))
         if found is not None:
             return found
@@ -260,7 +262,7 @@ class DebianSource:
         except IndexGone as error:
             dates = [pin.date for (r, _), pin in self.lock.suites.items() if r == release]
             self._reporter.say(
-                f"The package lists of {release} that the lock names ({show_date(max(dates))}) are gone; "
+                f"The locked package indexes of {release} ({show_date(max(dates))}) are no longer available; "
                 f"{', '.join(wanted)} will come from the current ones. {error}"
             )
         moved = self._move(release, set())
@@ -269,29 +271,31 @@ class DebianSource:
             self._reporter.say(f"{move.name} of {release} moved from {move.old} to {move.new}")
         return self._universes[release, self.arch]
 
-    def _open(self, lock: Lock, release: str, arch: str) -> Merged:
-        from .merged_index import Merged
+    def _open(self, lock: Lock, release: str, arch: str) -> MergedIndex:
+        from .merged_index import MergedIndex
 
-        return Merged(self._archive.indexes(lock, release, self._releases[release], arch), lock.pins(release, arch))
+        return MergedIndex(
+            self._archive.indexes(lock, release, self._releases[release], arch), lock.pins(release, arch)
+        )
 
-    def _remember(self, release: str, arch: str, universe: Merged) -> Merged:
+    def _remember(self, release: str, arch: str, universe: MergedIndex) -> MergedIndex:
         self._universes[release, arch] = universe
         return universe
 
-    def _find(self, universe: Merged, release: str, name: str) -> Package:
+    def _find(self, universe: MergedIndex, release: str, name: str) -> Package:
         versions = universe.versions(name)
         if versions:
             return versions[0]
-        from .index import Cache
+        from .index import IndexCache
         from .suggestions import elsewhere, hint
 
-        others = elsewhere(Cache(self._cache), self.lock, self._releases, self.arch, name, release)
+        others = elsewhere(IndexCache(self._cache), self.lock, self._releases, self.arch, name, release)
         raise NoSuchPackage(
             f"There is no package {name!r} in {release} for {self.arch}", hint=hint(universe, name, others)
         )
 
-    def _resolve(self, universe: Merged, key: ClosureKey) -> None:
-        """Resolve a new request and lock it; all others, too, if it needs another version of what is locked."""
+    def _resolve(self, universe: MergedIndex, key: ClosureKey) -> None:
+        """Resolve and lock a new request; resolve all requests again if it needs other versions than the lock has."""
         from .resolver import resolve
 
         release, _, names = key
@@ -314,11 +318,12 @@ class DebianSource:
         self._settle(new, release, new.pins(release, self.arch), self.arch)
         moved = moves(release, self.lock, new)
         self.moved += [move for move in moved if move.old is not None]
-        self.added += [Added(m.release, m.arch, m.name, m.new) for m in moved if m.old is None and m.new is not None]
+        new_packages = [(m, m.new) for m in moved if m.old is None and m.new is not None]
+        self.added += [AddedPackage(m.release, m.arch, m.name, version) for m, version in new_packages]
         self.file.lock = new
 
-    def _move(self, release: str, loose: set[str] | None, *, allow_older: bool = False) -> list[Moved]:
-        """Go to the current indexes; the packages in `loose` (None: all) may move, the others where they must."""
+    def _move(self, release: str, loose: set[str] | None, *, allow_older: bool = False) -> list[MovedPackage]:
+        """Update to the current indexes. Only packages in `loose` (None: all) change version unless they have to."""
         from .relock import moves
 
         new = self.lock.copy()
@@ -334,8 +339,8 @@ class DebianSource:
             self._universes[release, arch] = universe.preferring(new.pins(release, arch))
         return moved
 
-    def _settle(self, lock: Lock, release: str, keep: Mapping[str, str], arch: str) -> Merged:
-        """Resolve all requests of an architecture in `lock`, and bring its packages into line."""
+    def _settle(self, lock: Lock, release: str, keep: Mapping[str, str], arch: str) -> MergedIndex:
+        """Resolve all requests of an architecture in `lock` and update its packages accordingly."""
         from .relock import pin, settle
 
         universe = self._open(lock, release, arch).preferring(keep)
@@ -344,7 +349,7 @@ class DebianSource:
         members = {name for key in requests for name in lock.closures[key]}
         packages = dict(settled.packages)
         for _, _, name in [key for key in lock.packages if key[:2] == (release, arch)]:
-            # A package that no closure held was asked for alone. It stays as long as it exists.
+            # A package in no closure was requested on its own, by `package`. Keep it as long as it exists.
             if name not in packages and name not in members and (found := universe.versions(name)):
                 packages[name] = found[0]
         old = {key: lock.packages.pop(key) for key in list(lock.packages) if key[:2] == (release, arch)}
@@ -360,15 +365,15 @@ class DebianSource:
 
         entry = pin(package, self.lock.suites[release, package.suite].date, None)
         self.lock.packages[release, self.arch, package.name] = entry
-        self.added.append(Added(release, self.arch, package.name, package.version))
+        self.added.append(AddedPackage(release, self.arch, package.name, package.version))
         return entry
 
     def _dated(self, archive: str, path: str) -> int | None:
-        """When a locked file was in its archive: for the snapshot archive."""
+        """Return the date of a locked file, for the snapshot archive; None if the file is not locked."""
         return next((p.date for p in self.lock.packages.values() if p.file == path and p.archive == archive), None)
 
 
-def _entry(release: str, pin: PackagePin, package: Package | None = None) -> Entry:
+def _entry(release: str, pin: PackagePin, package: Package | None = None) -> PackageRecord:
     return {
         "name": pin.name,
         "version": pin.version,

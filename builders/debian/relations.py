@@ -1,4 +1,4 @@
-"""Relations between packages: `Depends: a (>= 1) | b, c:any [amd64] <!nocheck>` and `Provides: d (= 2)`."""
+"""Parse relations between packages: `Depends: a (>= 1) | b, c:any [amd64] <!nocheck>` and `Provides: d (= 2)`."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from .version import check_version, satisfies
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.\-]*\Z")
 _RELATION = re.compile(
-    # Possessive (`*+`): a run of blanks between two optional parts is never divided in another way.
+    # Possessive quantifiers (`*+`) prevent backtracking over runs of blanks between optional parts.
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9+.\-]*)"
     r"(?: ?:(?P<arch>[a-z0-9\-]+))?"
     r"\s*+(?:\(\s*+(?P<op><<|<=|=|>=|>>|<|>)\s*+(?P<version>[^\s()<>=]+)\s*+\))?"
     r"\s*+(?:\[(?P<archs>[^\]]*)\])?"
     r"\s*+(?P<profiles>(?:<[^<>]*>\s*+)*)\Z"
 )
-# The single signs are old spellings, and mean what they say with the equals sign.
+# Obsolete spellings of `<=` and `>=`.
 _OPERATORS = {"<": "<=", ">": ">="}
 
 
 class RelationError(FpackError):
-    """A relation that cannot be read."""
+    """A malformed relation."""
 
     exit_code = 4
 
 
 class Relation(NamedTuple):
-    """One alternative. `arch` is the qualifier after a colon; `op` and `version` are empty when any version will do."""
+    """One alternative of a clause. arch: the qualifier after a colon. op, version: empty if any version is accepted."""
 
     name: str
     op: str = ""
@@ -42,7 +42,7 @@ class Relation(NamedTuple):
         return f"{self.name}{arch} ({self.op} {self.version})" if self.op else f"{self.name}{arch}"
 
     def accepts(self, version: str) -> bool:
-        """Whether a package of this name with `version` meets the relation."""
+        """Return whether a package of this name with `version` satisfies the relation."""
         return not self.op or satisfies(version, self.op, self.version)
 
 
@@ -50,17 +50,17 @@ Clause = tuple[Relation, ...]  # alternatives, best first
 
 
 class Provided(NamedTuple):
-    """A name that a package provides, with the version it claims for it, or an empty one."""
+    """A name that a package provides. version: the version of the provided name, or ""."""
 
     name: str
     version: str = ""
 
 
 def check_package_name(name: str) -> str:
-    """`name` itself if a Debian package can have it, else RelationError."""
+    """Return `name`. Raise RelationError if it is not a valid Debian package name."""
     if len(name) > 200 or not _NAME.match(name):
         raise RelationError(
-            f"{name[:60]!r} cannot be the name of a package", why="names have letters, digits and + . -"
+            f"{name[:60]!r} is not a valid package name", why="names consist of letters, digits and + . -"
         )
     return name
 
@@ -80,7 +80,7 @@ def _relation(text: str, arch: str, profiles: frozenset[str]) -> Relation | None
 
 
 def _arch_applies(names: list[str], arch: str) -> bool:
-    """`[a b]` names the architectures it is for, `[!a !b]` those it is not for."""
+    """Return whether a list `[a b]` includes `arch`, or a list `[!a !b]` does not exclude it."""
 
     def matches(name: str) -> bool:
         return name in (arch, "any", "linux-any", f"any-{arch}")
@@ -91,7 +91,7 @@ def _arch_applies(names: list[str], arch: str) -> bool:
 
 
 def _profiles_apply(text: str, active: frozenset[str]) -> bool:
-    """`<a !b> <c>`: one of the lists must hold, and a list holds when each of its terms does."""
+    """Evaluate `<a !b> <c>`: all terms of at least one list must be true."""
     lists = [part.split() for part in re.findall(r"<([^<>]*)>", text)]
     return any(
         all((term[1:] not in active) if term.startswith("!") else (term in active) for term in terms) for terms in lists
@@ -99,7 +99,7 @@ def _profiles_apply(text: str, active: frozenset[str]) -> bool:
 
 
 def parse_relations(text: str, arch: str, profiles: frozenset[str] = frozenset()) -> tuple[Clause, ...]:
-    """The clauses of a Depends-like field, less the alternatives that are for other architectures or profiles."""
+    """Parse the clauses of a field like Depends, without alternatives for other architectures or build profiles."""
     clauses: list[Clause] = []
     for part in text.split(","):
         alternatives = []
@@ -118,12 +118,12 @@ def parse_relations(text: str, arch: str, profiles: frozenset[str] = frozenset()
 
 
 def parse_provides(text: str, arch: str) -> tuple[Provided, ...]:
-    """The names of a Provides field. Only `=` can state a version."""
+    """Parse a Provides field. Versions may be given only with `=`."""
     provided = []
     for clause in parse_relations(text, arch):
         if len(clause) != 1 or clause[0].op not in ("", "="):
             raise RelationError(
-                f"{' | '.join(map(str, clause))!r} cannot be provided", why="only `name` or `name (= version)`"
+                f"{' | '.join(map(str, clause))!r} cannot be provided", why="use `name` or `name (= version)`"
             )
         provided.append(Provided(clause[0].name, clause[0].version))
     return tuple(provided)

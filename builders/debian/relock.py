@@ -1,4 +1,4 @@
-"""Fit all requests of a release and architecture to a universe, so that a package has one version in all of them."""
+"""Resolve all requests of a release and architecture so that each package has the same version in all of them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from .lock import Depends, Lock, PackagePin
-from .merged_index import Merged
+from .merged_index import MergedIndex
 from .package import Package
 from .resolver import resolve
 
 Names = tuple[str, ...]
 
 
-class Moved(NamedTuple):
-    """A package whose locked version changed; `old` or `new` is None when it came or went."""
+class MovedPackage(NamedTuple):
+    """A change of a package's locked version. old: None if the package was added. new: None if it was removed."""
 
     release: str
     arch: str
@@ -23,39 +23,39 @@ class Moved(NamedTuple):
     new: str | None
 
 
-class Settled(NamedTuple):
-    """What the requests came to: the packages of all of them, and each one's dependencies."""
+class RelockResult(NamedTuple):
+    """The result for all requests: the packages of all of them, and the closure of each request."""
 
     packages: Mapping[str, Package]
     closures: Mapping[Names, Depends]
 
 
-def settle(universe: Merged, requests: Iterable[Names], prefer: Mapping[str, str]) -> Settled:
-    """Resolve every request, with the preferred versions where they can stand in all of them.
+def settle(universe: MergedIndex, requests: Iterable[Names], prefer: Mapping[str, str]) -> RelockResult:
+    """Resolve every request, using the preferred versions that are possible in all requests.
 
-    A version that two requests would choose differently loses its preference, and all is done again; without
-    preferences each package has one candidate, so this ends.
+    If requests disagree on a package's version, its preference is dropped and everything is resolved again. This
+    terminates, since without preferences each package has only one candidate.
     """
     keep = dict(prefer)
     wanted = sorted(set(requests))
     while True:
-        world = universe.preferring(keep)
+        preferred = universe.preferring(keep)
         packages: dict[str, Package] = {}
         closures: dict[Names, Depends] = {}
-        torn: set[str] = set()
+        disputed: set[str] = set()
         for names in wanted:
-            resolution = resolve(world, names)
+            resolution = resolve(preferred, names)
             closures[names] = resolution.depends
             for name, package in resolution.packages.items():
                 if packages.setdefault(name, package).version != package.version:
-                    torn.add(name)
-        if not torn:
-            return Settled(packages, closures)
-        keep = {name: version for name, version in keep.items() if name not in torn}
+                    disputed.add(name)
+        if not disputed:
+            return RelockResult(packages, closures)
+        keep = {name: version for name, version in keep.items() if name not in disputed}
 
 
 def pin(package: Package, date: int, old: PackagePin | None) -> PackagePin:
-    """The lock's entry of a package, from an index of `date`. One that says the same keeps its date."""
+    """Return the lock's entry for a package from an index of `date`. If nothing else changed, the old date is kept."""
     new = PackagePin(
         name=package.name,
         version=package.version,
@@ -71,12 +71,12 @@ def pin(package: Package, date: int, old: PackagePin | None) -> PackagePin:
     return old if old is not None and old._replace(date=date, archive=new.archive, file=new.file) == new else new
 
 
-def moves(release: str, before: Lock, after: Lock) -> list[Moved]:
-    """What changed between two locks of a release, sorted."""
+def moves(release: str, before: Lock, after: Lock) -> list[MovedPackage]:
+    """Return the version changes of a release between two locks, sorted."""
     found = []
     for key in sorted(before.packages.keys() | after.packages.keys()):
         if key[0] == release:
             old, new = before.packages.get(key), after.packages.get(key)
             if (old and old.version) != (new and new.version):
-                found.append(Moved(*key, old and old.version, new and new.version))
+                found.append(MovedPackage(*key, old and old.version, new and new.version))
     return found

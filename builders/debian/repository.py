@@ -1,4 +1,4 @@
-"""The archive as it can be had now: signed releases and indexes, the current ones or those that a lock pins."""
+"""Fetch signed releases and package indexes: the current ones or those pinned by a lock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http, nothing
 from fpack.store.settings import MAX_INDEX_DAYS
 
-from .index import Cache, Index, IndexGone, choose, open_index
+from .index import IndexCache, IndexGone, PackageIndex, choose, open_index
 from .local_indexes import newest_seen
 from .lock import Lock, SuitePin
 from .mirrors import Mirrors
@@ -20,20 +20,20 @@ from .signatures import ReleaseError, find_keyring, verify
 from .suites import IndexPin, Suite, show_date
 
 
-class Reporter(Protocol):
-    """Who tells the user what happens."""
+class ArchiveReporter(Protocol):
+    """The listener for messages and progress."""
 
     def say(self, text: str) -> None:
-        """One line of news."""
+        """Show a line to the user."""
         ...
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Bytes done of bytes to do (0: unknown)."""
+        """Report a download's progress in bytes. total: 0 if unknown."""
         ...
 
 
-class Archive:
-    """Debian's archive behind mirrors. It trusts the keyring, and digests that were trusted before."""
+class DebianArchive:
+    """Debian's archive, accessed through mirrors. Trusts the keyring and the digests in a lock."""
 
     def __init__(
         self,
@@ -41,14 +41,14 @@ class Archive:
         cache: Path,
         mirrors: Mirrors,
         http: Http,
-        reporter: Reporter,
+        reporter: ArchiveReporter,
         now: Callable[[], float],
         keyring: str | None = None,
         accept_expired: bool = False,
         max_age: float | None = MAX_INDEX_DAYS,
         check: Callable[[], None] = nothing,
     ) -> None:
-        self._cache = Cache(cache)
+        self._cache = IndexCache(cache)
         self._mirrors = mirrors
         self._http = http
         self._reporter = reporter
@@ -61,9 +61,9 @@ class Archive:
     def refresh(
         self, lock: Lock, release: str, suites: Sequence[Suite], archs: Iterable[str], *, allow_older: bool = False
     ) -> None:
-        """Pin the current index of every suite of a release in `lock`, and those of `archs`.
+        """Pin in `lock` the current release file of each suite, and the current indexes for `archs`.
 
-        Rollback when one is older than what the lock has; the lock is then unchanged.
+        Raise Rollback if a release file is older than the locked one; the lock is unchanged then.
         """
         fresh: dict[Suite, Release] = {}
         for suite in suites:
@@ -80,10 +80,10 @@ class Archive:
             lock.indexes[release, suite.name, arch] = pin
 
     def current(self, suite: Suite, not_before: int | None = None) -> Release:
-        """The signed release that a mirror has now, verified. With several mirrors, the first that has a good one.
+        """Fetch and verify the current signed release from the first mirror that has a valid one.
 
-        not_before: the date of the one that is locked; an older one is refused. One that is older than what this
-        machine has seen is taken only if no mirror has a newer one, and the user is told.
+        not_before: the date of the locked release; older ones are refused. A release older than the newest one seen on
+        this machine is used only if no mirror has a newer one, with a warning.
         """
         refused: ReleaseError | None = None
         failed: HttpError | None = None
@@ -114,8 +114,8 @@ class Archive:
                     stale = release, data
         if stale is not None:
             self._reporter.say(
-                f"warning: the index of {suite.name} is of {show_date(stale[0].date)}, and this machine has seen one "
-                f"of {show_date(seen)}: the mirror is behind, or hides updates"
+                f"warning: the index of {suite.name} has the date {show_date(stale[0].date)}, but this machine has "
+                f"seen one of {show_date(seen)}: the mirror is out of date, or hides updates"
             )
             return self._keep(*stale)
         raise (
@@ -127,7 +127,7 @@ class Archive:
         return release
 
     def index_pin(self, pin: SuitePin, arch: str) -> IndexPin:
-        """The index of another architecture under a suite that is pinned; IndexGone if its release is gone."""
+        """Return the index of another architecture of a pinned suite. Raise IndexGone if the release is gone."""
         path = self._cache.release(pin.sha256)
         try:
             data = path.read_bytes()
@@ -137,7 +137,7 @@ class Archive:
         if hashlib.sha256(data).hexdigest() != pin.sha256:
             path.unlink(missing_ok=True)
             raise IndexGone(f"The cached release of {pin.suite} is damaged", where=str(path))
-        # It was new when it was locked. The lock has vouched for it since then; its key need not sign any more.
+        # The release was checked as new when it was locked, and its digest matches the lock; its key may have expired.
         signed = verify(data, find_keyring(self._keyring), str(path), now=self._now(), new=False)
         return choose(parse_release(signed.text, pin.sha256, str(path)), arch)
 
@@ -151,12 +151,12 @@ class Archive:
                 continue
             if hashlib.sha256(data).hexdigest() == pin.sha256:
                 return data
-        raise IndexGone(f"The release of {pin.suite} that the lock names is gone", why=str(last or "")) from None
+        raise IndexGone(f"The locked release of {pin.suite} is no longer available", why=str(last or "")) from None
 
-    def indexes(self, lock: Lock, release: str, suites: Sequence[Suite], arch: str) -> list[Index]:
-        """The indexes that `lock` pins for a release, opened; IndexGone when one cannot be had any more.
+    def indexes(self, lock: Lock, release: str, suites: Sequence[Suite], arch: str) -> list[PackageIndex]:
+        """Open the indexes that `lock` pins for a release. Raise IndexGone if one is no longer available.
 
-        Those of an architecture that is new to the lock are added to it.
+        The indexes of an architecture that is new to the lock are added to it.
         """
         opened = []
         for suite in suites:
@@ -169,8 +169,8 @@ class Archive:
             opened.append(self.open(lock.indexes[key], suite, arch, pin.date))
         return opened
 
-    def open(self, pin: IndexPin, suite: Suite, arch: str, date: int) -> Index:
-        """One index."""
+    def open(self, pin: IndexPin, suite: Suite, arch: str, date: int) -> PackageIndex:
+        """Open one index, from the cache or the mirrors. date: when the archive had it (Unix seconds)."""
         what = f"{suite.name} packages for {arch}"
 
         def progress(done: int, total: int) -> None:

@@ -1,8 +1,11 @@
-"""Choose a consistent set of packages for some names: a pure function over a universe of packages.
+"""Choose a consistent set of packages for a list of names.
 
-Requirements that only one package can meet are followed first; then each choice is tried best option first. A clash
-goes back to the latest choice that had a part in it (conflict-directed backjumping), so that unrelated choices are not
-tried in vain. The outcome depends on the universe and the names alone. Recommends count for nothing.
+Requirements with a single candidate are followed first; then each choice tries its options, best first. On a conflict
+the resolver returns to the latest choice involved in it (conflict-directed backjumping), so unrelated choices are not
+retried. The result depends only on the universe and the names. Recommends are ignored.
+
+A library was not used: resolvelib and pubgrub model one version per name without alternatives, virtual packages or
+Conflicts, and apt's solver depends on the machine's configuration.
 """
 
 from __future__ import annotations
@@ -17,52 +20,52 @@ from .package import Package
 from .relations import Clause, Relation
 
 EFFORT = 20_000  # options tried before giving up
-_ITSELF = "itself"  # in the place of an architecture: no provider will do
-SHOWN = 4  # dead ends that an error tells of
+_ITSELF = "itself"  # in place of an architecture: only a real package of that name, no provider
+SHOWN = 4  # conflicts listed in an error
 
 
 class Universe(Protocol):
-    """The packages that there are, for one architecture."""
+    """The available packages for one architecture."""
 
     arch: str
 
     def versions(self, name: str) -> Sequence[Package]:
-        """The packages of this name, the preferred one first."""
+        """Return the packages of a name, preferred one first."""
         ...
 
     def providers(self, name: str) -> Sequence[Package]:
-        """The packages that provide this name, the preferred one first."""
+        """Return the packages that provide a name, preferred one first."""
         ...
 
 
 class Unsatisfiable(FpackError):
-    """There is no consistent set of packages for what was asked."""
+    """A request without a consistent set of packages."""
 
     exit_code = 4
 
 
 class Resolution(NamedTuple):
-    """The chosen packages by name, and for each the names, within the set, that meet its dependencies; both sorted."""
+    """The chosen packages by name, and for each package the names in the set that satisfy its dependencies; sorted."""
 
     packages: Mapping[str, Package]
     depends: Mapping[str, tuple[str, ...]]
 
 
-class _Reason(NamedTuple):
-    """Why a package was chosen: whose requirement it meets, and the choices (by depth) behind that."""
+class _Cause(NamedTuple):
+    """The reason for choosing a package: the package that requires it, and the choices (by depth) that led to it."""
 
     parent: str
     choices: frozenset[int]
 
 
 class _State:
-    """A set of packages under way. Copies are cheap: all values are immutable."""
+    """A partial set of packages. Copies are cheap, since all values are immutable."""
 
     def __init__(self) -> None:
         self.chosen: dict[str, Package] = {}
-        self.reasons: dict[str, _Reason] = {}
-        self.provided: dict[str, tuple[Package, ...]] = {}  # by the name that they provide
-        self.conflicts: dict[str, tuple[tuple[Package, Relation], ...]] = {}  # by the name that they exclude
+        self.reasons: dict[str, _Cause] = {}
+        self.provided: dict[str, tuple[Package, ...]] = {}  # by provided name
+        self.conflicts: dict[str, tuple[tuple[Package, Relation], ...]] = {}  # by excluded name
         self.open: list[tuple[Package, Clause]] = []  # requirements with several options
 
     def copy(self) -> _State:
@@ -76,7 +79,7 @@ class _State:
 
 
 class _Clash(Exception):
-    """A dead end, and the choices that had a part in it."""
+    """A conflict, and the choices involved in it."""
 
     def __init__(self, choices: frozenset[int], text: str) -> None:
         super().__init__(text)
@@ -85,7 +88,10 @@ class _Clash(Exception):
 
 
 class _Choice:
-    """A requirement with several options: the state before it, the options not yet tried, the choices to blame."""
+    """A requirement with several options.
+
+    state: the state before the choice. options: those not tried yet. blamed: earlier choices involved in its conflicts.
+    """
 
     def __init__(self, state: _State, parent: Package, options: Iterator[Package]) -> None:
         self.state = state
@@ -95,7 +101,7 @@ class _Choice:
 
 
 def resolve(universe: Universe, names: Sequence[str], effort: int = EFFORT) -> Resolution:
-    """A consistent set that holds `names` and all that they depend on; Unsatisfiable if none is found."""
+    """Return a consistent set of `names` and all their dependencies. Raise Unsatisfiable if none is found."""
     return _Resolver(universe, sorted(set(names)), effort).run()
 
 
@@ -108,7 +114,7 @@ class _Resolver:
         self.cache: dict[Clause, tuple[Package, ...]] = {}
 
     def run(self) -> Resolution:
-        """Search, deepest choice first."""
+        """Search depth-first."""
         stack: list[_Choice] = []
         state = self._begin()
         while (found := self._next_open(state)) is not None:
@@ -118,17 +124,17 @@ class _Resolver:
         return self._finish(state)
 
     def _begin(self) -> _State:
-        """The state with the names that were asked for; with pins, each may have several versions to choose from."""
+        """Return the state that contains the requested names."""
         state = _State()
         root = _root(self.names)
         try:
-            self._add(state, root, _Reason("", frozenset()))
+            self._add(state, root, _Cause("", frozenset()))
         except _Clash as clash:
             raise self._unsatisfiable(clash.text) from None
         return state
 
     def _next_open(self, state: _State) -> tuple[Package, Clause] | None:
-        """The oldest requirement that the set does not meet yet; those that it meets are dropped."""
+        """Remove and return the oldest unsatisfied requirement; satisfied ones before it are dropped."""
         for at, (parent, clause) in enumerate(state.open):
             if not any(state.chosen.get(option.name) == option for option in self._options(clause)):
                 del state.open[: at + 1]
@@ -137,15 +143,15 @@ class _Resolver:
         return None
 
     def _advance(self, stack: list[_Choice]) -> _State:
-        """The state after the next option of the latest choice that still has one to offer."""
+        """Return the state after the next possible option, backjumping if a choice has no options left."""
         while True:
             choice, depth = stack[-1], len(stack)
             for option in choice.options:
                 self.effort -= 1
                 if self.effort < 0:
-                    raise self._unsatisfiable("the search was given up: too many combinations were tried")
+                    raise self._unsatisfiable("the search was stopped: too many combinations were tried")
                 state = choice.state.copy()
-                reason = _Reason(choice.parent.name, choice.state.reasons[choice.parent.name].choices | {depth})
+                reason = _Cause(choice.parent.name, choice.state.reasons[choice.parent.name].choices | {depth})
                 try:
                     self._add(state, option, reason)
                     return state
@@ -158,8 +164,8 @@ class _Resolver:
                 raise self._unsatisfiable()
             stack[-1].blamed |= blamed
 
-    def _add(self, state: _State, package: Package, reason: _Reason) -> None:
-        """Put a package and all that it strictly needs into the set; _Clash if that cannot be."""
+    def _add(self, state: _State, package: Package, reason: _Cause) -> None:
+        """Add a package and all requirements with a single option. Raise _Clash on a conflict."""
         queue = deque([(package, reason)])
         while queue:
             package, reason = queue.popleft()
@@ -181,8 +187,8 @@ class _Resolver:
                 state.conflicts[relation.name] = (*state.conflicts.get(relation.name, ()), (package, relation))
             self._require(state, package, queue)
 
-    def _require(self, state: _State, package: Package, queue: deque[tuple[Package, _Reason]]) -> None:
-        """Note what `package` needs: a sole option goes to `queue`, several stay open."""
+    def _require(self, state: _State, package: Package, queue: deque[tuple[Package, _Cause]]) -> None:
+        """Record the requirements of `package`: a single option goes to `queue`, several options stay open."""
         choices = state.reasons[package.name].choices
         for clause in package.depends:
             options = self._options(clause)
@@ -191,10 +197,10 @@ class _Resolver:
             if len(options) > 1:
                 state.open.append((package, clause))
             else:
-                queue.append((options[0], _Reason(package.name, choices)))
+                queue.append((options[0], _Cause(package.name, choices)))
 
     def _options(self, clause: Clause) -> tuple[Package, ...]:
-        """The packages that meet a requirement, best first: in each alternative, real packages before providers."""
+        """Return the packages that satisfy a clause, best first. Real packages come before providers."""
         found = self.cache.get(clause)
         if found is None:
             options: dict[tuple[str, str], Package] = {}
@@ -210,7 +216,7 @@ class _Resolver:
             found = self.cache[clause] = tuple(options.values())
         return found
 
-    def _check_conflicts(self, state: _State, package: Package, reason: _Reason) -> None:
+    def _check_conflicts(self, state: _State, package: Package, reason: _Cause) -> None:
         for relation in package.conflicts:
             other = state.chosen.get(relation.name)
             if other is not None and relation.accepts(other.version):
@@ -224,7 +230,7 @@ class _Resolver:
                 if other.name != package.name and (own or _provides(package, relation)):
                     self._conflict(state, other, package, relation, reason)
 
-    def _conflict(self, state: _State, one: Package, other: Package, relation: Relation, reason: _Reason) -> None:
+    def _conflict(self, state: _State, one: Package, other: Package, relation: Relation, reason: _Cause) -> None:
         choices = reason.choices
         for package in (one, other):
             if package.name in state.chosen:
@@ -235,10 +241,10 @@ class _Resolver:
             f"{self._chain(state, one.name)}; {self._chain(state, other.name)}",
         )
 
-    # Words.
+    # Messages.
 
     def _chain(self, state: _State, name: str) -> str:
-        """From the request to a package: `a -> b -> c`."""
+        """Return the chain from the request to a package: `a -> b -> c`."""
         chain = [name]
         while (reason := state.reasons.get(chain[-1])) and reason.parent:
             chain.append(reason.parent)
@@ -257,7 +263,7 @@ class _Resolver:
                     f"{relation.name} is only provided, by {names}" if names else f"there is no {relation.name}"
                 )
         if not package.version:
-            return f"{clause[0].name} was asked for, but {', '.join(there)}"
+            return f"{clause[0].name} was requested, but {', '.join(there)}"
         wanted = " | ".join(map(str, clause))
         return f"{self._chain(state, package.name)} {package.version} depends on {wanted}, but {', '.join(there)}"
 
@@ -285,7 +291,7 @@ class _Resolver:
 
 
 def _provides(package: Package, relation: Relation) -> bool:
-    """Whether `package` provides what `relation` names; one with a version needs a provided version."""
+    """Return whether `package` provides the name of `relation`, with a matching version if `relation` has one."""
     return any(
         provided.name == relation.name
         and (not relation.op or (provided.version and relation.accepts(provided.version)))
@@ -294,6 +300,6 @@ def _provides(package: Package, relation: Relation) -> bool:
 
 
 def _root(names: Sequence[str]) -> Package:
-    """A package without name and version that depends on `names`."""
+    """Return an unnamed package that depends on `names`."""
     depends = tuple((Relation(name, arch=_ITSELF),) for name in names)
     return Package("", "", "", "", "", "", "", "", 0, "", "", "", 0, depends, (), ())

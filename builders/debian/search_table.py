@@ -1,6 +1,7 @@
-"""What can be searched of an index: a small table of names, versions, sections and short descriptions, kept beside it.
+"""Search packages in a compact table of names, versions, sections and short descriptions, cached beside its index.
 
-The table is sorted text, a package a line, four fields set off by tabs. A search lowers it once and looks for bytes.
+The table is sorted text with one package per line and four tab-separated fields. A search converts the whole table to
+lower case once and searches bytes.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from .index import Buffer, Cache, packages_of
+from .index import Buffer, IndexCache, packages_of
 from .suites import IndexPin
 
 FORMAT = 1
@@ -18,8 +19,8 @@ MAX_DESCRIPTION = 300
 _FIELDS = (b"\nVersion:", b"\nSection:", b"\nDescription:")
 
 
-class Row(NamedTuple):
-    """A package as the catalog has it."""
+class SearchRow(NamedTuple):
+    """A package in the table."""
 
     name: str
     version: str
@@ -27,15 +28,15 @@ class Row(NamedTuple):
     description: str
 
 
-class Catalog:
-    """The catalog of one index."""
+class SearchTable:
+    """The search table of one index."""
 
     def __init__(self, table: bytes) -> None:
         self._table = table[table.find(b"\n") + 1 :]
         self._lower = self._table.lower()
 
-    def find(self, words: Sequence[str]) -> Iterator[Row]:
-        """The packages that have all of `words` (some, in small letters) in the name or the description."""
+    def find(self, words: Sequence[str]) -> Iterator[SearchRow]:
+        """Yield the packages whose name or description contains all of `words`, given in lower case."""
         keys = sorted((word.encode() for word in words), key=len, reverse=True)
         if not keys or any(b"\n" in key or b"\t" in key for key in keys):
             return
@@ -44,16 +45,16 @@ class Catalog:
         while at >= 0:
             start = lower.rfind(b"\n", 0, at) + 1
             end = lower.find(b"\n", at)
-            # Version and section are no part of what is looked for.
+            # A match in the version or section does not count.
             name, _, _, description = lower[start:end].split(b"\t")
             if (first in name or first in description) and all(key in name or key in description for key in rest):
-                yield Row(*self._table[start:end].decode("utf-8", "replace").split("\t"))
+                yield SearchRow(*self._table[start:end].decode("utf-8", "replace").split("\t"))
             at = lower.find(first, end)
 
 
-def open_catalog(cache: Cache, pin: IndexPin, text: Buffer) -> Catalog:
-    """The catalog of the index with this pin, from the cache, or made of `text`, the index's own."""
-    path = cache.folder / f"{pin.sha256}.catalog{FORMAT}"
+def open_catalog(cache: IndexCache, pin: IndexPin, text: Buffer) -> SearchTable:
+    """Open the table of the index with this pin, or make it from `text`, the index's text, and cache it."""
+    path = cache.directory / f"{pin.sha256}.catalog{FORMAT}"
     header = HEADER % pin.size
     try:
         table = path.read_bytes()
@@ -62,11 +63,11 @@ def open_catalog(cache: Cache, pin: IndexPin, text: Buffer) -> Catalog:
     if not table.startswith(header) or not table.endswith(b"\n"):
         table = make_catalog(text)
         cache.keep(path, table)
-    return Catalog(table)
+    return SearchTable(table)
 
 
 def make_catalog(text: Buffer) -> bytes:
-    """The table of an index's text. Of a package with several versions, the last one in the text counts."""
+    """Make the table of an index's text. Of several versions of a package, the last one in the text is used."""
     lines: dict[bytes, bytes] = {}
     previous: tuple[int, bytes] | None = None
     for start, name in packages_of(text):
@@ -88,14 +89,14 @@ def _line(text: Buffer, start: int, end: int, name: bytes) -> bytes:
 
 
 class Hit(NamedTuple):
-    """A package that was found. rank: 0 by its whole name, 1 by the beginning, 2 by a part of it, 3 otherwise."""
+    """A search result. rank: 0 if the name is equal, 1 if it starts with the words, 2 if it contains them, else 3."""
 
     rank: int
-    row: Row
+    row: SearchRow
 
 
-def rank(row: Row, words: Sequence[str]) -> Hit:
-    """How well a package fits what was looked for."""
+def rank(row: SearchRow, words: Sequence[str]) -> Hit:
+    """Rank a package by how well its name matches the words."""
     name, whole = row.name.lower(), "-".join(words)
     if name == whole:
         return Hit(0, row)
@@ -105,7 +106,7 @@ def rank(row: Row, words: Sequence[str]) -> Hit:
 
 
 def order(hits: Iterable[Hit], words: Sequence[str]) -> list[Hit]:
-    """The best first: by rank, then those whose name or description has the words as words, then short names."""
+    """Sort results by rank, then by matches of whole words, then by the length of the name."""
 
     whole = [re.compile(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])").search for word in words]
 

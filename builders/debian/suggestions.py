@@ -1,18 +1,18 @@
-"""What to say when a release has no package of a name: who provides it, what is near, and which release has it."""
+"""Suggest alternatives for a missing package: its providers, similar names, and releases that have it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .index import Cache
+from .index import IndexCache
 from .local_indexes import locked, newest
 from .lock import Lock
-from .merged_index import Merged
+from .merged_index import MergedIndex
 from .suites import Suite
 
 
-def hint(universe: Merged, name: str, others: Sequence[str] = ()) -> str:
-    """What to do about a name that `universe` has no package of. others: releases that have one."""
+def hint(universe: MergedIndex, name: str, others: Sequence[str] = ()) -> str:
+    """Return a hint for a name without a package in `universe`. others: the releases that have the package."""
     providers = [package.name for package in universe.providers(name)]
     if providers:
         shown = ", ".join(providers[:5])
@@ -24,9 +24,9 @@ def hint(universe: Merged, name: str, others: Sequence[str] = ()) -> str:
 
 
 def elsewhere(
-    cache: Cache, lock: Lock, releases: Mapping[str, Sequence[Suite]], arch: str, name: str, release: str
+    cache: IndexCache, lock: Lock, releases: Mapping[str, Sequence[Suite]], arch: str, name: str, release: str
 ) -> list[str]:
-    """The releases besides `release` that have a package, as far as the lock and the cache tell."""
+    """Return the other releases that have a package, according to the locked and cached indexes."""
     found = []
     for other, suites in releases.items():
         if other == release:

@@ -1,4 +1,4 @@
-"""The releases of Debian that are known, the suites that each is merged from, and the pins of their files."""
+"""Define the known releases of Debian, their suites, and the pins of index files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ COMPONENT = "main"
 
 
 class Suite(NamedTuple):
-    """A suite's codename (the folder under dists/) and the archive that has it."""
+    """A suite: its codename, which is its directory under dists/, and the archive that contains it."""
 
     name: str
     archive: str
 
 
-class File(NamedTuple):
-    """A file that a suite's signed index vouches for; `sha256` in hex, `path` below the suite's folder."""
+class SuiteFile(NamedTuple):
+    """A file listed in a suite's signed index. path: below the suite's directory. sha256: hexadecimal."""
 
     path: str
     size: int
@@ -28,18 +28,18 @@ class File(NamedTuple):
 
 
 class IndexPin(NamedTuple):
-    """Which list of packages it is: its text's digest and size, and the packed file that holds it."""
+    """The pin of a package index: digest and size of the uncompressed text, and the compressed file."""
 
     sha256: str
     size: int
-    packed: File
+    packed: SuiteFile
 
 
 def _stable(name: str) -> tuple[Suite, ...]:
     return Suite(name, DEBIAN), Suite(f"{name}-updates", DEBIAN), Suite(f"{name}-security", SECURITY)
 
 
-# Unstable has no updates and no security suite: both go straight into it.
+# Unstable has no updates or security suite: both are uploaded directly.
 RELEASES: Mapping[str, tuple[Suite, ...]] = {
     "bullseye": _stable("bullseye"),
     "bookworm": _stable("bookworm"),
@@ -47,9 +47,9 @@ RELEASES: Mapping[str, tuple[Suite, ...]] = {
     "forky": _stable("forky"),
     "sid": (Suite("sid", DEBIAN),),
 }
-STABLE = "trixie"  # what is meant where no release is named
+STABLE = "trixie"  # the default release
 
 
 def show_date(seconds: int) -> str:
-    """A date as messages and the lock show it: 2025-05-20T00:00:00Z."""
+    """Format a date (Unix seconds) as in messages and the lock: 2025-05-20T00:00:00Z."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

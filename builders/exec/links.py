@@ -7,13 +7,15 @@ shell.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from fpack.builders.payload import elf, meta
-from fpack.builders.payload.meta import Facts
+from fpack.builders.payload import elf, ld_paths, meta
+from fpack.builders.payload.machines import MACHINES
+from fpack.builders.payload.meta import LoadFacts
 from fpack.builders.payload.symlinks import resolve
 from fpack.builders.protocol import Task
 from fpack.store.errors import FpackError, StoreError
@@ -21,11 +23,10 @@ from fpack.store.files.regular_file import open_regular
 from fpack.store.path import STORE, StorePath, parse
 
 _PROGRAMS = ("usr/local/bin", "usr/bin", "usr/sbin")
-_MAX_CONF = 1 << 16
 
 
 def linked(
-    task: Task, root: StorePath, outputs: Sequence[Mapping[str, Facts]]
+    task: Task, root: StorePath, outputs: Sequence[Mapping[str, LoadFacts]]
 ) -> tuple[list[set[StorePath]], list[str]]:
     """The payloads that each output's programs take from the root, and lines about what they lack.
 
@@ -53,7 +54,7 @@ def linked(
     return found, [f"{path or 'the output'} loads {what}, which is not in the root" for what, path in lacking.items()]
 
 
-def _wanted(facts: Facts, view: _View) -> Iterator[tuple[str, str | None]]:
+def _wanted(facts: LoadFacts, view: _View) -> Iterator[tuple[str, str | None]]:
     """What a file loads, and where in the root that is."""
     if facts.interp:
         yield facts.interp, view.find(facts.interp) if not facts.interp.startswith(STORE) else None
@@ -65,7 +66,7 @@ def _wanted(facts: Facts, view: _View) -> Iterator[tuple[str, str | None]]:
             yield name, next((place for folder in _PROGRAMS if (place := view.find(f"{folder}/{name}"))), None)
 
 
-def _elsewhere(task: Task, facts: Facts, what: str) -> bool:
+def _elsewhere(task: Task, facts: LoadFacts, what: str) -> bool:
     """Whether something is in a store path: named so, or found along a run path. Beside the file itself it may be."""
     if what.startswith(STORE + "/"):
         return True
@@ -93,23 +94,17 @@ class _View:
         self._closures: dict[str, set[StorePath]] = {}
 
     def _standard(self) -> Iterator[str]:
+        triplets = {machine.triplet for machine in MACHINES.values()}
         for name in sorted(os.listdir(f"{self._top}/usr/lib")) if os.path.isdir(f"{self._top}/usr/lib") else ():
-            if name in elf.TRIPLETS.values():
+            if name in triplets:
                 yield f"usr/lib/{name}"
-        yield from ("usr/lib", "usr/lib64", "usr/lib32")
+        yield from (*ld_paths.DEFAULTS, "usr/lib32")
 
     def _configured(self) -> Iterator[str]:
-        folder = f"{self._top}/etc/ld.so.conf.d"
+        folder = f"{self._top}/{ld_paths.CONFIGURATION}"
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-            try:
-                with open_regular(Path(folder, name)) as file:
-                    text = file.read(_MAX_CONF).decode("utf-8", "replace")
-            except StoreError:
-                continue
-            for line in text.splitlines():
-                place = line.partition("#")[0].strip()
-                if place.startswith("/") and ".." not in place:
-                    yield place.strip("/")
+            with contextlib.suppress(StoreError):
+                yield from ld_paths.configured_directories(Path(folder, name))
 
     def find(self, path: str) -> str | None:
         """What a path of the root leads to through symlinks, relative; None if to nothing."""
@@ -121,7 +116,7 @@ class _View:
         except OSError:
             return None
 
-    def library(self, name: str, facts: Facts) -> str | None:
+    def library(self, name: str, facts: LoadFacts) -> str | None:
         """Where the loader finds a library for a file, as far as that is in the root."""
         if "/" in name:
             return self.find(name)
@@ -155,7 +150,7 @@ class _View:
 
 
 @lru_cache(4096)
-def _facts(place: str) -> Facts | None:
+def _facts(place: str) -> LoadFacts | None:
     try:
         with open_regular(Path(place)) as file:
             head = file.read(elf.HEAD)

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 from blake3 import blake3
 from fpack.builders.payload import elf
-from fpack.builders.payload.meta import Facts
+from fpack.builders.payload.meta import LoadFacts
 from fpack.builders.protocol import BuildError
 from fpack.store import path as store_path
 from fpack.store.files.pool import FileNode
@@ -38,7 +38,7 @@ class File(NamedTuple):
     node: FileNode
     found: frozenset[bytes]
     patches: tuple[tuple[int, bytes], ...]
-    facts: Facts | None
+    facts: LoadFacts | None
 
 
 class Link(NamedTuple):
@@ -56,7 +56,7 @@ class Looked(NamedTuple):
 
     tree: Seen
     found: frozenset[bytes]
-    programs: Mapping[str, Facts]
+    programs: Mapping[str, LoadFacts]
     size: int
 
 
@@ -74,7 +74,7 @@ class Reader:
         self._hashes = inputs | places.keys()
         self._left = most
         self._check = check
-        self._programs: dict[str, Facts] = {}
+        self._programs: dict[str, LoadFacts] = {}
         self._size = 0
 
     def look(self, base: str) -> Looked:
@@ -129,7 +129,7 @@ class Reader:
         with os.fdopen(fd, "rb", buffering=0) as file:
             head = os.pread(fd, elf.HEAD, 0)
             finder = Finder(self._hashes, self._places)
-            facts: Facts | None = None
+            facts: LoadFacts | None = None
             patches: tuple[tuple[int, bytes], ...] = ()
             if head.startswith(elf.ELF_MAGIC):
                 facts = elf.elf_facts(lambda at, size: os.pread(fd, size, at) if at < status.st_size else b"")

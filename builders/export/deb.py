@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fpack.builders.streams.compressed import SUFFIXES, compress
 from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable, write
-from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, Member, header, padding
+from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, TarEntry, header, padding
 from fpack.builders.streams.tar_writer import END as TAR_END
 from fpack.store.canonical import Value
 
@@ -38,7 +38,7 @@ def write_deb(image: Path, disk: Callable[[str], Path], codec: Mapping[str, Valu
         seekable(fd, out, "A Debian package")
         made = package(files)
         suffix = SUFFIXES[str(codec["name"])]
-        items = [Item(Member(b"", DIRECTORY, 0o755)), *made.items]
+        items = [Item(TarEntry(b"", DIRECTORY, 0o755)), *made.items]
         items = [item._replace(member=_dotted(item.member)) for item in items]
         control = _control_archive(files, made)
         write(fd, b"!<arch>\n" + _ar_header("debian-binary", 4) + b"2.0\n")
@@ -47,7 +47,7 @@ def write_deb(image: Path, disk: Callable[[str], Path], codec: Mapping[str, Valu
         _member(fd, f"data.tar{suffix}", lambda: compress(archive(files, items), codec, size, fd))
 
 
-def _dotted(member: Member) -> Member:
+def _dotted(member: TarEntry) -> TarEntry:
     """dpkg's own archives have all paths below `./`."""
     return member._replace(path=b"./" + member.path if member.path else b"")
 
@@ -81,9 +81,9 @@ def _control_archive(files: FileSystem, made: Package) -> bytes:
         "Description": SUMMARY.format(title=made.title) + "\n " + DESCRIPTION.format(name=made.name),
     }
     control = "".join(f"{key}: {value}\n" for key, value in lines.items()).encode()
-    out = header(Member(b"", DIRECTORY, 0o755))
+    out = header(TarEntry(b"", DIRECTORY, 0o755))
     for name, data in ((b"./control", control), (b"./md5sums", _sums(files, made))):
-        out += header(Member(name, FILE, 0o644, size=len(data))) + data + padding(len(data))
+        out += header(TarEntry(name, FILE, 0o644, size=len(data))) + data + padding(len(data))
     return out + TAR_END
 
 

@@ -17,7 +17,7 @@ from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.streams import tar_reader as reader
 from fpack.builders.streams.output_file import write
 from fpack.builders.streams.stream import ArchiveError, Section, Stream, blocks
-from fpack.builders.streams.tar_writer import BUFFER, DIRECTORY, END, FILE, SYMLINK, Member, header, length, padding
+from fpack.builders.streams.tar_writer import BUFFER, DIRECTORY, END, FILE, SYMLINK, TarEntry, header, length, padding
 
 _CODECS = {"+zstd": "zst", "+gzip": "gz", ".tar": ""}
 
@@ -52,7 +52,7 @@ class _Hashed:
 class Found(NamedTuple):
     """An entry of the file system. at: where in the spool a file's content is. digest: of it, if that was asked for."""
 
-    member: Member
+    member: TarEntry
     at: int = 0
     digest: bytes = b""
 
@@ -69,7 +69,7 @@ class FileSystem:
 
         self.record, config, _ = read_record(image)
         self.config: dict[str, Any] = json.loads(config).get("config", {})
-        self.entries: dict[bytes, Found] = {b"": Found(Member(b"", DIRECTORY, 0o755))}
+        self.entries: dict[bytes, Found] = {b"": Found(TarEntry(b"", DIRECTORY, 0o755))}
         self._digest = digest
         self._spool = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  closed at the end of the context
         try:
@@ -85,11 +85,11 @@ class FileSystem:
     def __exit__(self, *_: object) -> None:
         self._spool.close()
 
-    def members(self) -> list[Member]:
+    def members(self) -> list[TarEntry]:
         """All entries in the order of a walk: what is in a directory follows it at once."""
         return [self.entries[path].member for path in sorted(self.entries, key=walk_order)]
 
-    def content(self, member: Member) -> Iterator[bytes]:
+    def content(self, member: TarEntry) -> Iterator[bytes]:
         """What is in a file."""
         at = self.entries[member.path].at
         left = member.size
@@ -108,12 +108,12 @@ class FileSystem:
                 raise _damaged(layer, f"{have} bytes, not {layer.size}")
             hashed: Any = _Hashed(file)
             section = Section(hashed, layer.size, "A layer in the store")
-            archive = reader.Tar(Stream(blocks(section, layer.codec), layer.tar))
+            archive = reader.TarReader(Stream(blocks(section, layer.codec), layer.tar))
             for m in archive:
                 if m.kind not in _KINDS:
                     raise ArchiveError("A layer in the store has an entry of a kind that fpack does not write")
                 path = m.name.removeprefix(b"./").rstrip(b"/")
-                found = Found(Member(path, _KINDS[m.kind], m.mode, m.uid, m.gid, m.size, m.target))
+                found = Found(TarEntry(path, _KINDS[m.kind], m.mode, m.uid, m.gid, m.size, m.target))
                 self._lay(self._keep(found, archive.content()) if m.kind == reader.FILE else found)
             section.skip()
             if hashed.digest != layer.digest:
@@ -141,7 +141,7 @@ class FileSystem:
             above = self.entries.get(path)
             if above is not None and above.member.kind == DIRECTORY:
                 break
-            self.entries[path] = Found(Member(path, DIRECTORY, 0o755))
+            self.entries[path] = Found(TarEntry(path, DIRECTORY, 0o755))
 
 
 def walk_order(path: bytes) -> bytes:
@@ -165,8 +165,8 @@ _KINDS = {reader.FILE: FILE, reader.DIRECTORY: DIRECTORY, reader.SYMLINK: SYMLIN
 class Item(NamedTuple):
     """An entry of an archive. source: the file of the file system that it is; else `data` is a file's content."""
 
-    member: Member
-    source: Member | None = None
+    member: TarEntry
+    source: TarEntry | None = None
     data: bytes = b""
 
 

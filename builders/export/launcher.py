@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from fpack.builders.sandbox.isolation import KERNEL_SETTINGS
-from fpack.builders.streams.tar_writer import DIRECTORY, FILE, SYMLINK, Member
+from fpack.builders.streams.tar_writer import DIRECTORY, FILE, SYMLINK, TarEntry
 
 from .flattened import FileSystem
 
@@ -33,7 +33,7 @@ class Launcher(NamedTuple):
     """script: what is run. missing: entries that the file system must have for it besides its own, by path."""
 
     script: bytes
-    missing: list[Member]
+    missing: list[TarEntry]
 
 
 class _Plan(NamedTuple):
@@ -53,11 +53,11 @@ def launcher(files: FileSystem, name: str) -> Launcher:
         **dict.fromkeys((*_SYSTEM, *plan.host, *plan.temporary, *plan.volumes), DIRECTORY),
         **dict.fromkeys(plan.network, FILE),
     }
-    missing: dict[bytes, Member] = {}
+    missing: dict[bytes, TarEntry] = {}
     for path, kind in wanted.items():
         at = path.encode()
         while at and at not in files.entries and at not in missing:
-            missing[at] = Member(at, kind, 0o755 if kind == DIRECTORY else 0o644)
+            missing[at] = TarEntry(at, kind, 0o755 if kind == DIRECTORY else 0o644)
             at, kind = at.rpartition(b"/")[0], DIRECTORY
     script = "\n".join(_script(files, config, plan, name)) + "\n"
     return Launcher(script.encode(), [missing[path] for path in sorted(missing)])

@@ -19,7 +19,7 @@ from fpack.builders.oci import spec
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.oci.spec import Descriptor
 from fpack.builders.streams.output_file import CHUNK, ExportError, copy, errors, replacing, write
-from fpack.builders.streams.tar_writer import DIRECTORY, END, FILE, Member, header, padding
+from fpack.builders.streams.tar_writer import DIRECTORY, END, FILE, TarEntry, header, padding
 from fpack.store.files import replace
 
 Disk = Callable[[str], Path]
@@ -171,9 +171,9 @@ def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
         for parent in _parents(path):
             if parent not in made:
                 made.add(parent)
-                pending += header(Member(parent.encode(), DIRECTORY, 0o755))
+                pending += header(TarEntry(parent.encode(), DIRECTORY, 0o755))
         size = len(source) if isinstance(source, bytes) else source[0]
-        pending += header(Member(path.encode(), FILE, 0o644, size=size))
+        pending += header(TarEntry(path.encode(), FILE, 0o644, size=size))
         if isinstance(source, bytes):
             pending += source
         else:

@@ -15,20 +15,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.builders.payload.machines import MACHINES
 from fpack.builders.streams.compressed import compress
 from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable, write
-from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, SYMLINK, Member
+from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, SYMLINK, TarEntry
 from fpack.store.canonical import Value
 
 from . import launcher
 from .flattened import FileSystem, Item, content, joined
 from .system_package import DESCRIPTION, SUMMARY, Package, own_name, package
 
-# Debian's architectures, as rpm names them.
-_ARCHITECTURES = {
-    "amd64": "x86_64", "arm64": "aarch64", "armhf": "armv7hl", "armel": "armv5tel", "i386": "i686",
-    "ppc64el": "ppc64le", "mips64el": "mips64el", "loong64": "loongarch64",
-}  # fmt: skip
 RELEASE = "1"
 _WRONG = re.compile(r"[^A-Za-z0-9._+~]+")
 _LIMIT = 1 << 32
@@ -55,7 +51,7 @@ def version(tag: str) -> str:
 
 def file_name(name: str, tag: str, arch: str) -> str:
     """What the file of the image NAME:TAG is called: fpack-NAME-VERSION-RELEASE.ARCH.rpm."""
-    return f"fpack-{own_name(name)}-{version(tag)}-{RELEASE}.{_ARCHITECTURES.get(arch, arch)}.rpm"
+    return f"fpack-{own_name(name)}-{version(tag)}-{RELEASE}.{MACHINES[arch].rpm}.rpm"
 
 
 def write_rpm(image: Path, disk: Callable[[str], Path], codec: Mapping[str, Value], out: Path) -> None:
@@ -168,7 +164,7 @@ def _signature(header: bytes, size: int, plain: int, md5: bytes) -> bytes:
 
 
 def _header(files: FileSystem, made: Package, items: Sequence[Item], codec: Mapping[str, Value], sums: _Sums) -> bytes:
-    name, arch = made.package_name, _ARCHITECTURES.get(made.arch, made.arch)
+    name, arch = made.package_name, MACHINES[made.arch].rpm
     full = f"{version(made.version)}-{RELEASE}"
     compressor = "zstd" if codec["name"] == "zstd" else "gzip"
     requires = [
@@ -256,7 +252,7 @@ def _file_tags(files: FileSystem, items: Sequence[Item]) -> Iterator[Tag]:
     yield Tag(1118, _STRINGS, folders)
 
 
-def _size(member: Member) -> int:
+def _size(member: TarEntry) -> int:
     """A directory counts as a block."""
     return len(member.target) if member.kind == SYMLINK else 4096 if member.kind == DIRECTORY else member.size
 

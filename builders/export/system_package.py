@@ -15,7 +15,7 @@ import re
 from typing import NamedTuple
 
 from fpack.builders.streams.output_file import ExportError
-from fpack.builders.streams.tar_writer import DIRECTORY, FILE, SYMLINK, Member
+from fpack.builders.streams.tar_writer import DIRECTORY, FILE, SYMLINK, TarEntry
 
 from . import launcher
 from .flattened import FileSystem, Item, walk_order
@@ -64,9 +64,9 @@ def package(files: FileSystem) -> Package:
     base = f"opt/{name}".encode()
     program = base + b"/bin/" + name.encode()
     items = [
-        *(Item(Member(path, DIRECTORY, 0o755)) for path in (b"opt", base, base + b"/bin", b"usr", b"usr/bin")),
-        Item(Member(program, FILE, 0o755, size=len(made.script)), data=made.script),
-        Item(Member(b"usr/bin/" + name.encode(), SYMLINK, 0o777, target=b"../../" + program)),
+        *(Item(TarEntry(path, DIRECTORY, 0o755)) for path in (b"opt", base, base + b"/bin", b"usr", b"usr/bin")),
+        Item(TarEntry(program, FILE, 0o755, size=len(made.script)), data=made.script),
+        Item(TarEntry(b"usr/bin/" + name.encode(), SYMLINK, 0o777, target=b"../../" + program)),
         *(Item(_plain(member, base + b"/root")) for member in made.missing),
         *(Item(_plain(member, base + b"/root"), member) for member in files.members()),
     ]
@@ -81,9 +81,9 @@ def package(files: FileSystem) -> Package:
     )
 
 
-def _plain(member: Member, base: bytes) -> Member:
+def _plain(member: TarEntry, base: bytes) -> TarEntry:
     path = base + b"/" + member.path if member.path else base
     if member.kind == SYMLINK:
-        return Member(path, SYMLINK, 0o777, target=member.target)
+        return TarEntry(path, SYMLINK, 0o777, target=member.target)
     mode = 0o755 if member.kind == DIRECTORY or member.mode & 0o111 else 0o644
-    return Member(path, member.kind, mode, size=member.size)
+    return TarEntry(path, member.kind, mode, size=member.size)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from fpack.builders.debian import maintainer_scripts
 from fpack.builders.debian.control import parse_stanza
 from fpack.builders.payload import elf, meta
-from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError, Built, Task, whole
 from fpack.builders.rootfs.accounts import parse_sysusers
 from fpack.builders.streams import ar, tar_reader
@@ -99,7 +99,7 @@ def _unpack(task: Task, file: BinaryIO, size: int) -> TreeWriter:
     stream = Stream(blocks(section, _codec(name, "data.tar")), room)
     unpacker = _Unpacker(task, section)
     try:
-        unpacker.run(tar_reader.Tar(stream))
+        unpacker.run(tar_reader.TarReader(stream))
     except ArchiveError as error:
         error.where = error.where or name
         raise
@@ -123,7 +123,7 @@ def _codec(name: str, stem: str) -> str:
 
 def _control(name: str, section: Section) -> _Control:
     texts: dict[str, str] = {}
-    archive = tar_reader.Tar(Stream(blocks(section, _codec(name, "control.tar")), MAX_CONTROL))
+    archive = tar_reader.TarReader(Stream(blocks(section, _codec(name, "control.tar")), MAX_CONTROL))
     try:
         for member in archive:
             inner = member.name.removeprefix(b"./").decode("utf-8", "replace")
@@ -169,7 +169,7 @@ class _Unpacker:
 
     def __init__(self, task: Task, section: Section) -> None:
         self.writer = task.writer()
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, TreeEntry] = {}
         self.users: list[Value] = []
         self.groups: list[Value] = []
         self.units: list[str] = []
@@ -186,10 +186,10 @@ class _Unpacker:
         self._task.check()
         self._task.progress(self._total - self._section.left, self._total)
 
-    def run(self, archive: tar_reader.Tar) -> None:
+    def run(self, archive: tar_reader.TarReader) -> None:
         """Write every member."""
         self.writer.mkdir("data")
-        directories: dict[str, Entry] = {}
+        directories: dict[str, TreeEntry] = {}
         parents: set[str] = set()
         entries = self.entries
         count = 0
@@ -222,7 +222,7 @@ class _Unpacker:
             if path not in parents or (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0):
                 entries[path] = entry
 
-    def _weigh(self, entry: Entry) -> None:
+    def _weigh(self, entry: TreeEntry) -> None:
         """Count what the entry adds to the table; ArchiveError when that becomes more than can be held."""
         self._words += len(entry.path) + len(entry.target) + len(entry.user) + len(entry.group)
         if entry.facts is not None:
@@ -231,7 +231,7 @@ class _Unpacker:
         if self._words > MAX_WORDS or self.writer.folders > MAX_ENTRIES:
             raise ArchiveError("The package has too many files and names", where=entry.path[:80])
 
-    def _file(self, path: str, member: tar_reader.Member, archive: tar_reader.Tar) -> Entry:
+    def _file(self, path: str, member: tar_reader.TarMember, archive: tar_reader.TarReader) -> TreeEntry:
         hasher = hashlib.sha256()
         update = hasher.update
         head = b""
@@ -253,23 +253,23 @@ class _Unpacker:
             found = elf.facts(head, self._data + path)
         elif path.endswith((".conf", ".service")):
             self._read_declarations(path, node)
-        return Entry(
+        return TreeEntry(
             path, meta.FILE, member.mode, member.uid, member.gid, member.user, member.group,
             node.size, node.digest, hasher.digest(), "", found,
         )  # fmt: skip
 
-    def _directory(self, path: str, member: tar_reader.Member, directories: dict[str, Entry]) -> None:
+    def _directory(self, path: str, member: tar_reader.TarMember, directories: dict[str, TreeEntry]) -> None:
         self.writer.mkdir("data/" + path)
-        entry = Entry(path, meta.DIRECTORY, member.mode, member.uid, member.gid, member.user, member.group)
+        entry = TreeEntry(path, meta.DIRECTORY, member.mode, member.uid, member.gid, member.user, member.group)
         if directories.setdefault(path, entry) != entry:
             raise BadTree("A directory occurs twice, with two modes or owners", where=_show(member.name))
 
-    def _symlink(self, path: str, member: tar_reader.Member) -> Entry:
+    def _symlink(self, path: str, member: tar_reader.TarMember) -> TreeEntry:
         target = os.fsdecode(member.target)
         self.writer.symlink("data/" + path, target)
-        return Entry(path, meta.SYMLINK, 0o777, member.uid, member.gid, member.user, member.group, target=target)
+        return TreeEntry(path, meta.SYMLINK, 0o777, member.uid, member.gid, member.user, member.group, target=target)
 
-    def _hard_link(self, path: str, member: tar_reader.Member) -> Entry:
+    def _hard_link(self, path: str, member: tar_reader.TarMember) -> TreeEntry:
         origin = self.entries.get(_path(member.target))
         if origin is None or origin.kind != meta.FILE:
             raise ArchiveError(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fpack.builders.net.errors import HttpError, NotFound
@@ -18,7 +17,7 @@ from fpack.builders.net.origins import Origins
 from fpack.builders.protocol import BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
-from fpack.store.files.tree import CHUNK
+from fpack.store.files.tree import chunks
 
 if TYPE_CHECKING:
     from .table import Services
@@ -64,7 +63,7 @@ class Fetch:
             raise
         task.log(f"from {done.url or 'an earlier download'}, {done.size} bytes")
         writer = task.writer()
-        writer.file("", _chunks(part), bool(task.args.get("executable", False)))
+        writer.file("", chunks(part), bool(task.args.get("executable", False)))
         os.unlink(part)
         return Built(writer)
 
@@ -79,12 +78,6 @@ class Fetch:
             why=f"{done.url} gave {done.size} bytes",
             hint=f'if that is the right file, add: sha256 = "{done.sha256}"',
         )
-
-
-def _chunks(place: Path) -> Iterator[bytes]:
-    with open(place, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            yield chunk
 
 
 def make(services: Services) -> Fetch:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 from fpack.builders.payload import meta
-from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError, Built, Task, whole
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.pool import FileNode
-from fpack.store.files.tree import CHUNK
+from fpack.store.files.tree import chunks
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
@@ -50,7 +50,7 @@ class Files:
         """Output: `data` and `meta`."""
         writer = task.writer()
         writer.mkdir("data")
-        entries: list[Entry] = []
+        entries: list[TreeEntry] = []
         references: set[StorePath] = set()
         for value in sorted(task.args["entries"], key=lambda e: os.fsencode(str(e.get("path")))):
             entries += _write(task, writer, value, references)
@@ -82,7 +82,7 @@ def _first_twice(paths: Iterable[str]) -> str:
     return ""
 
 
-def _write(task: Task, writer: TreeWriter, value: Mapping[str, Value], references: set[StorePath]) -> list[Entry]:
+def _write(task: Task, writer: TreeWriter, value: Mapping[str, Value], references: set[StorePath]) -> list[TreeEntry]:
     path = check_path(value.get("path"))
     kind = _KINDS.get(value.get("kind", ""))
     if kind is None:
@@ -97,7 +97,7 @@ def _write(task: Task, writer: TreeWriter, value: Mapping[str, Value], reference
             raise BuildError("A symlink needs a target, and nothing else", where=f"/{path}")
         writer.symlink(f"data/{path}", target)
         _refer(target, references)
-        return [Entry(path, kind, 0o777, uid, gid, target=target)]
+        return [TreeEntry(path, kind, 0o777, uid, gid, target=target)]
     if target is not None:
         raise BuildError("Only a symlink has a target", where=f"/{path}")
     if isinstance(source, str):
@@ -105,7 +105,7 @@ def _write(task: Task, writer: TreeWriter, value: Mapping[str, Value], reference
             raise BuildError("A file has either a text or a source", where=f"/{path}")
         place = _locate(task, source)
         if place.is_dir() and not place.is_symlink():
-            top = Entry(path, meta.DIRECTORY, mode if kind == meta.DIRECTORY else 0o755, uid, gid)
+            top = TreeEntry(path, meta.DIRECTORY, mode if kind == meta.DIRECTORY else 0o755, uid, gid)
             writer.mkdir(f"data/{path}")
             return [top, *_copy(task, writer, place, path, uid, gid)]
         if kind == meta.DIRECTORY:
@@ -116,7 +116,7 @@ def _write(task: Task, writer: TreeWriter, value: Mapping[str, Value], reference
         if text is not None:
             raise BuildError("A directory has no text", where=f"/{path}")
         writer.mkdir(f"data/{path}")
-        return [Entry(path, kind, mode, uid, gid)]
+        return [TreeEntry(path, kind, mode, uid, gid)]
     if not isinstance(text, str):
         raise BuildError("A file needs a text or a source", where=f"/{path}")
     _refer(text, references)
@@ -157,9 +157,9 @@ def _follow(place: Path, source: str) -> Path:
     return place
 
 
-def _copy(task: Task, writer: TreeWriter, place: Path, path: str, uid: int, gid: int) -> list[Entry]:
+def _copy(task: Task, writer: TreeWriter, place: Path, path: str, uid: int, gid: int) -> list[TreeEntry]:
     """Copy what is in the directory `place` to `path`; every directory is named."""
-    entries: list[Entry] = []
+    entries: list[TreeEntry] = []
     found = [(name, os.lstat(place / name)) for name in sorted(os.listdir(place))]
     files = [place / name for name, status in found if stat.S_ISREG(status.st_mode)]
     digests = _digests(files, sum(status.st_size for _, status in found), task.check)
@@ -168,10 +168,10 @@ def _copy(task: Task, writer: TreeWriter, place: Path, path: str, uid: int, gid:
         if stat.S_ISLNK(status.st_mode):
             target = os.readlink(here)
             writer.symlink(f"data/{there}", target)
-            entries.append(Entry(there, meta.SYMLINK, 0o777, uid, gid, target=target))
+            entries.append(TreeEntry(there, meta.SYMLINK, 0o777, uid, gid, target=target))
         elif stat.S_ISDIR(status.st_mode):
             writer.mkdir(f"data/{there}")
-            entries.append(Entry(there, meta.DIRECTORY, 0o755, uid, gid))
+            entries.append(TreeEntry(there, meta.DIRECTORY, 0o755, uid, gid))
             entries += _copy(task, writer, here, there, uid, gid)
         else:
             bits = 0o755 if status.st_mode & 0o100 else 0o644
@@ -179,7 +179,7 @@ def _copy(task: Task, writer: TreeWriter, place: Path, path: str, uid: int, gid:
     return entries
 
 
-def _file(writer: TreeWriter, path: str, chunks: Iterable[bytes], mode: int, uid: int, gid: int) -> Entry:
+def _file(writer: TreeWriter, path: str, chunks: Iterable[bytes], mode: int, uid: int, gid: int) -> TreeEntry:
     sha256 = hashlib.sha256()
 
     def hashed() -> Iterator[bytes]:
@@ -188,14 +188,14 @@ def _file(writer: TreeWriter, path: str, chunks: Iterable[bytes], mode: int, uid
             yield chunk
 
     node = writer.file(f"data/{path}", hashed(), bool(mode & 0o111))
-    return Entry(path, meta.FILE, mode, uid, gid, size=node.size, blake3=node.digest, sha256=sha256.digest())
+    return TreeEntry(path, meta.FILE, mode, uid, gid, size=node.size, blake3=node.digest, sha256=sha256.digest())
 
 
-def _linked(writer: TreeWriter, path: str, place: Path, digests: _Digests, mode: int, uid: int, gid: int) -> Entry:
+def _linked(writer: TreeWriter, path: str, place: Path, digests: _Digests, mode: int, uid: int, gid: int) -> TreeEntry:
     """A file of the store: it was read, for its digests, and is not written again."""
     own, sha256, size = digests
     writer.link(f"data/{path}", FileNode(own, size, bool(mode & 0o111)), place)
-    return Entry(path, meta.FILE, mode, uid, gid, size=size, blake3=own, sha256=sha256)
+    return TreeEntry(path, meta.FILE, mode, uid, gid, size=size, blake3=own, sha256=sha256)
 
 
 def _digests(places: list[Path], size: int, check: Callable[[], None]) -> Iterator[_Digests]:
@@ -210,18 +210,11 @@ def _digests(places: list[Path], size: int, check: Callable[[], None]) -> Iterat
 
 def _read(place: Path, check: Callable[[], None]) -> _Digests:
     own, sha256, size = blake3(), hashlib.sha256(), 0
-    for chunk in _chunks(place, check):
+    for chunk in chunks(place, check):
         own.update(chunk)
         sha256.update(chunk)
         size += len(chunk)
     return own.digest(), sha256.digest(), size
-
-
-def _chunks(place: Path, check: Callable[[], None]) -> Iterator[bytes]:
-    with open(place, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            check()
-            yield chunk
 
 
 def make(services: Services) -> Files:

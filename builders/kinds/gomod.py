@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
-from fpack.store.files.tree import CHUNK
+from fpack.store.files.tree import CHUNK, chunks
 
 if TYPE_CHECKING:
     from .table import Services
@@ -66,7 +65,7 @@ class Gomod:
             with open(file, "rb") as content:
                 found = tree_hash([("go.mod", hashlib.file_digest(content, "sha256").hexdigest())])
             _check(found, str(args["mod"]), url, f"the go.mod of {module} {version}")
-            writer.file(f"{place}.mod", _chunks(file))
+            writer.file(f"{place}.mod", chunks(file))
         if args["zip"]:
             file, url = self._download(task, proxies, f"{place}.zip", MAX_ZIP)
             packed = task.scratch() / "zip"
@@ -75,13 +74,13 @@ class Gomod:
             except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
                 raise BuildError("A Go module's archive cannot be read", where=url, why=str(error)) from None
             _check(found, str(args["zip"]), url, f"{module} {version}")
-            writer.file(f"{place}.zip", _chunks(packed))
+            writer.file(f"{place}.zip", chunks(packed))
         return Built(writer)
 
     def _download(self, task: Task, proxies: GoProxies, name: str, limit: int) -> tuple[Path, str]:
         """A file from the first proxy that has it, and where that was."""
         failures: list[HttpError] = []
-        for proxy, on_any in proxies.places:
+        for proxy, on_any in proxies.proxies:
             part, url = task.scratch() / "part", f"{proxy}/{name}"
             try:
                 self._http.download([url], part, limit=limit, progress=task.progress, check=task.check)
@@ -165,13 +164,6 @@ def _defaults(task: Task) -> str:
         for place in sorted((task.disk(each["path"]) / "data/usr/lib").glob("go-*/go.env")):
             return place.read_text("utf-8", "replace")
     return ""
-
-
-def _chunks(place: Path) -> Iterator[bytes]:
-    with open(place, "rb", buffering=0) as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
-        while chunk := file.read(CHUNK):
-            yield chunk
 
 
 def make(services: Services) -> Gomod:

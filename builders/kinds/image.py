@@ -21,7 +21,7 @@ from fpack.builders.oci.layer_plan import Group, Item, plan, stable_name
 from fpack.builders.oci.user import resolve_user
 from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import FILES, MODE, Exclusion
-from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError, Built, Need, Steps, Task, whole
 from fpack.store import canonical
 from fpack.store.canonical import Value
@@ -80,7 +80,7 @@ class _Table(NamedTuple):
 
     path: StorePath
     place: Path
-    entries: list[Entry]
+    entries: list[TreeEntry]
     packages: tuple[str, ...]
     excluded: tuple[Exclusion, ...] = ()
 
@@ -125,7 +125,7 @@ def _read(task: Task) -> _Inside:
     slices: list[_Table] = []
     last: list[_Table] = []
     extra: dict[str, Value] = {}
-    files: list[Entry] = []
+    files: list[TreeEntry] = []
     if args["files"]:
         files = meta.read(task.disk(parse(args["files"])))[0]
     own = {entry.path: entry for entry in files if entry.kind != meta.DIRECTORY}
@@ -164,8 +164,8 @@ def _excluded(root: StorePath, extra: Mapping[str, Value]) -> Iterator[Exclusion
 def _table(
     task: Task,
     path: StorePath,
-    entries: list[Entry],
-    own: Mapping[str, Entry],
+    entries: list[TreeEntry],
+    own: Mapping[str, TreeEntry],
     packages: tuple[str, ...] = (),
     excluded: Sequence[Exclusion] = (),
 ) -> _Table:
@@ -179,13 +179,13 @@ def _table(
     return _Table(path, task.disk(path), entries, packages, tuple(found[each] for each in sorted(found)))
 
 
-def _reason(old: Entry, new: Entry) -> str:
+def _reason(old: TreeEntry, new: TreeEntry) -> str:
     """Return the reason why the container's own file replaces another one."""
     same = (old.kind, old.blake3, old.target) == (new.kind, new.blake3, new.target)
     return MODE if same and (old.mode, old.uid, old.gid) != (new.mode, new.uid, new.gid) else FILES
 
 
-def _no_store(entries: Sequence[Entry]) -> None:
+def _no_store(entries: Sequence[TreeEntry]) -> None:
     for entry in entries:
         if not entry.path.startswith(_FPACK):
             continue

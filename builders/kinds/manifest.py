@@ -18,7 +18,7 @@ from fpack.builders.oci.spec import Descriptor
 from fpack.builders.protocol import Built, Task, whole
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
-from fpack.store.files.tree import CHUNK
+from fpack.store.files.tree import chunks
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 from fpack.store.store import Store
@@ -71,11 +71,11 @@ class Manifest:
         places = [task.disk(layer.path) for layer in head.layers]
         made = sorted(collected.derivations.items())
         writer = task.writer()
-        rows = itertools.chain.from_iterable(_chunks(place / ENTRIES) for place in places)
+        rows = itertools.chain.from_iterable(chunks(place / ENTRIES) for place in places)
         writer.file(
             CANONICAL_FILE, itertools.chain([form.encode_head(head)], (each.encode() for _, each in made), rows)
         )
-        lines = (_chunks(place / ENTRIES_JSON) for place in places)
+        lines = (chunks(place / ENTRIES_JSON) for place in places)
         derivations = ((digest.hex(), each) for digest, each in made)
         writer.file(JSON_FILE, json_form.document(head, lines, derivations))
         title = head.image.name.rpartition("/")[2]
@@ -106,15 +106,9 @@ def _compressed(place: Path) -> Iterator[bytes]:
 
     # No threads: one that fits any machine. The library is pinned, so the bytes are the same everywhere.
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj(size=place.stat().st_size)
-    for chunk in _chunks(place):
+    for chunk in chunks(place):
         yield compressor.compress(chunk)
     yield compressor.flush()
-
-
-def _chunks(place: Path) -> Iterator[bytes]:
-    with open(place, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            yield chunk
 
 
 def make(services: Services) -> Manifest:

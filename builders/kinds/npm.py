@@ -8,9 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,7 +19,7 @@ from fpack.builders.net.registries import npm_registry
 from fpack.builders.protocol import BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
-from fpack.store.files.tree import CHUNK
+from fpack.store.files.tree import chunks
 
 if TYPE_CHECKING:
     from .table import Services
@@ -72,7 +70,7 @@ class Npm:
                 )
             task.log(f"from {url}")
             writer = task.writer()
-            writer.file("", _chunks(part))
+            writer.file("", chunks(part))
             return Built(writer)
         raise failures[0] if len(failures) == 1 else combined(failures)
 
@@ -100,13 +98,6 @@ def addresses(url: str, path: str, registry: str | None) -> Sequence[str]:
     """
     in_registry = not url or urlsplit(url).path.endswith(f"/{path}")
     return list(dict.fromkeys([*([f"{registry}/{path}"] if registry and in_registry else []), *([url] if url else [])]))
-
-
-def _chunks(place: Path) -> Iterator[bytes]:
-    with open(place, "rb", buffering=0) as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
-        while chunk := file.read(CHUNK):
-            yield chunk
 
 
 def make(services: Services) -> Npm:

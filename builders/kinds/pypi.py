@@ -18,12 +18,11 @@ from urllib.parse import unquote, urljoin, urlsplit
 from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins, is_local
-from fpack.builders.net.registries import pip_folders, pip_indexes
+from fpack.builders.net.registries import pip_directories, pip_indexes
 from fpack.builders.protocol import BuildError, Built, Need, Steps, Task, whole
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
-from fpack.store.files.pool import FileNode
-from fpack.store.files.tree import CHUNK
+from fpack.store.files.tree import read_file
 from fpack.store.path import clean_name
 
 MAX_PAGE = 64 << 20
@@ -102,14 +101,14 @@ class Pypi:
         fetch = {"urls": urls, "sha256": chosen.sha256, "size": None, "executable": False}
         (path,) = yield Need([Derivation("fetch", clean_name(chosen.name), fetch)])
         place = task.disk(path)
-        writer.link(chosen.name, _node(place), place)
+        writer.link(chosen.name, read_file(place, os.stat(place)), place)
         task.log(chosen.name)
         return Built(writer)
 
     def _offered(self, task: Task, project: str, allowed: set[str]) -> list[File]:
         """The allowed files of the lock's own places, of this machine's directories and of the indexes."""
         named = [_file(str(url), "") for url in task.args["urls"]]
-        found = [file for folder in pip_folders() for file in _in_folder(Path(folder), project, allowed)]
+        found = [file for folder in pip_directories() for file in _in_folder(Path(folder), project, allowed)]
         failures: list[HttpError] = []
         for index in pip_indexes():
             task.check()
@@ -219,17 +218,6 @@ def _in_folder(folder: Path, project: str, allowed: set[str]) -> list[File]:
     return found
 
 
-def _node(place: Path) -> FileNode:
-    from blake3 import blake3
-
-    hasher, size = blake3(), 0
-    with open(place, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            hasher.update(chunk)
-            size += len(chunk)
-    return FileNode(hasher.digest(), size, False)
-
-
 def _nothing(project: str, version: str, offered: Sequence[File], allowed: set[str]) -> BuildError:
     if offered:
         why = "it has " + ", ".join(sorted(file.name for file in offered)[:5])
@@ -237,7 +225,7 @@ def _nothing(project: str, version: str, offered: Sequence[File], allowed: set[s
     return BuildError(
         f"No index has {project} {version} with one of the hashes that are locked",
         where=project,
-        why=f"{len(allowed)} hashes, looked for in {len(pip_indexes())} indexes and {len(pip_folders())} directories",
+        why=f"{len(allowed)} hashes, {len(pip_indexes())} indexes, {len(pip_directories())} directories",
         hint="pip config list shows where is looked; lock again if the files were replaced",
     )
 

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpack.builders.linking import essential, linker, store_paths
-from fpack.builders.linking.linker import Linked, Missing, Reason
+from fpack.builders.linking.linker import LinkResult, MissingFile, Reason
 from fpack.builders.linking.required_files import ASKED, SEED
-from fpack.builders.payload import meta
+from fpack.builders.payload import ld_paths, meta
 from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import merged
-from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError, Built, Need, Steps, Task, whole
 from fpack.builders.rootfs import accounts as users
 from fpack.builders.rootfs import alternatives, generated_files
 from fpack.builders.rootfs.compose import Composition, compose
-from fpack.builders.rootfs.generated_files import Made
+from fpack.builders.rootfs.generated_files import GeneratedFile
 from fpack.builders.rootfs.programs import programs
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
@@ -103,13 +103,13 @@ def _depends(task: Task) -> Steps:
     depends = {name: item["depends"] for name, item in items.items()}
     own = _built(task, depends)
     if not outputs and not own:
-        return _finish(task, Linked(tables, reasons, []))
+        return _finish(task, LinkResult(tables, reasons, []))
     # base-files comes in by itself: what its scripts run is not asked for.
     asked = {name for name, reason in reasons.items() if reason.kind == SEED} - {FIRST}
     steps = essential.complete(tables, asked, depends, outputs.keys(), str(task.args["arch"]), own)
     found, looked = yield from _drive(task, items, steps)
     found = store_paths.without(found, own)
-    whole = Linked(found.tables, {**found.reasons, **reasons}, [])
+    whole = LinkResult(found.tables, {**found.reasons, **reasons}, [])
     return _finish(task, whole, looked - whole.reasons.keys())
 
 
@@ -126,12 +126,12 @@ def _outputs(task: Task, items: Mapping[str, Mapping[str, Value]]) -> dict[str, 
 
 def _drive(
     task: Task, items: Mapping[str, Mapping[str, Value]], steps: linker.Fetch
-) -> Generator[Need, list[StorePath], tuple[Linked, set[str]]]:
+) -> Generator[Need, list[StorePath], tuple[LinkResult, set[str]]]:
     """Give a resolution the packages that it asks for; what it comes to, and the names of all that it looked at."""
     outputs = _outputs(task, items)
     state = _advance(steps, None)
     looked: set[str] = set()
-    while not isinstance(state, Linked):
+    while not isinstance(state, LinkResult):
         looked.update(state)
         needed = [outputs[name] for name in state if name in outputs]
         paths = iter((yield Need(needed)) if needed else [])
@@ -141,7 +141,7 @@ def _drive(
     return state, looked
 
 
-def _warnings(missing: Sequence[Missing]) -> Iterator[str]:
+def _warnings(missing: Sequence[MissingFile]) -> Iterator[str]:
     """A line for each thing that no package has and that some files of a package load."""
     files: dict[tuple[str, str], list[str]] = {}
     for each in missing:
@@ -151,12 +151,12 @@ def _warnings(missing: Sequence[Missing]) -> Iterator[str]:
         yield f"{names[0]}{more} of {package}: {what} is in no package; it may be optional"
 
 
-def _advance(steps: linker.Fetch, answer: list[SliceTable] | None) -> list[str] | Linked:
+def _advance(steps: linker.Fetch, answer: list[SliceTable] | None) -> list[str] | LinkResult:
     """The packages that the linker asks for next, or what it came to."""
     try:
         return next(steps) if answer is None else steps.send(answer)
     except StopIteration as stop:
-        linked_: Linked = stop.value
+        linked_: LinkResult = stop.value
         return linked_
 
 
@@ -186,19 +186,14 @@ def _load(task: Task, path: str) -> SliceTable:
     return SliceTable(extra["package"], extra["version"], extra["arch"], path, table, extra, search)
 
 
-def _search_directories(place: Path, entries: Mapping[str, Entry]) -> Iterator[str]:
+def _search_directories(place: Path, entries: Mapping[str, TreeEntry]) -> Iterator[str]:
     """The directories that a slice's ld.so.conf.d files name."""
     for path, entry in sorted(entries.items()):
-        if path.startswith("etc/ld.so.conf.d/") and path.endswith(".conf") and 0 < entry.size < _MAX_CONF:
-            with open_regular(place / "data" / path) as file:
-                text = file.read(_MAX_CONF).decode("utf-8", "replace")
-            for line in text.splitlines():
-                folder = line.partition("#")[0].strip()
-                if folder.startswith("/") and "/../" not in folder + "/":
-                    yield merged(folder.strip("/"))
+        if path.startswith(f"{ld_paths.CONFIGURATION}/") and path.endswith(".conf") and 0 < entry.size < _MAX_CONF:
+            yield from ld_paths.configured_directories(place / "data" / path)
 
 
-def _finish(task: Task, found: Linked, looked: Collection[str] = ()) -> Built:
+def _finish(task: Task, found: LinkResult, looked: Collection[str] = ()) -> Built:
     """looked: the packages that were opened and had nothing that is needed; with them the root can be made again."""
     tables = sorted(found.tables, key=lambda table: table.package != FIRST)
     composition = compose(tables)
@@ -260,9 +255,9 @@ def _generate(
     tables: Sequence[SliceTable],
     accounts: tuple[list[users.User], list[users.Group]],
     links: Mapping[str, str],
-) -> tuple[dict[str, Made], list[Exclusion]]:
+) -> tuple[dict[str, GeneratedFile], list[Exclusion]]:
     """Every generated entry by path, and what of the slices gives way to them."""
-    made: list[Made] = []
+    made: list[GeneratedFile] = []
     if not composition.has("etc/passwd"):
         made.append(generated_files.text("etc/passwd", users.passwd(accounts[0]), generated_files.ACCOUNTS))
     if not composition.has("etc/group"):
@@ -284,7 +279,7 @@ def _generate(
     made += generated_files.release(composition, str(task.args["release"]))
     made += generated_files.loader_cache(composition, tables, str(task.args["arch"]))
     made += generated_files.skeleton(composition)
-    found: dict[str, Made] = {}
+    found: dict[str, GeneratedFile] = {}
     for each in made:
         # What a slice has as a symlink or a file cannot be a directory of this layer.
         blocked = next((p for p in _parents(each.entry.path) if p in composition.files), None)
@@ -298,7 +293,7 @@ def _generate(
     above = {folder for path in found for folder in _parents(path)}
     for entry in composition.overrides + [e for e in composition.directories.values() if e.path in above]:
         if (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0):
-            found.setdefault(entry.path, Made(entry, generated_files.DIRECTORIES))
+            found.setdefault(entry.path, GeneratedFile(entry, generated_files.DIRECTORIES))
     return found, excluded
 
 
@@ -314,7 +309,7 @@ def _parents(path: str) -> Iterator[str]:
         yield path
 
 
-def _write(task: Task, writer: TreeWriter, made: Made) -> Entry:
+def _write(task: Task, writer: TreeWriter, made: GeneratedFile) -> TreeEntry:
     entry = made.entry
     path = "data/" + entry.path
     if entry.kind == meta.DIRECTORY:
@@ -334,7 +329,7 @@ def _write(task: Task, writer: TreeWriter, made: Made) -> Entry:
     return entry._replace(size=node.size, blake3=node.digest, sha256=hasher.digest())
 
 
-def _content(task: Task, made: Made) -> Iterator[bytes]:
+def _content(task: Task, made: GeneratedFile) -> Iterator[bytes]:
     yield made.content
     if made.pack is not None:
         yield made.pack(_small_files(task, made.sources))

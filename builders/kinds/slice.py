@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fpack.builders.debian.control import parse_stanza
 from fpack.builders.payload import meta
 from fpack.builders.payload.globs import Globs, merged, nearest
-from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError, Built, Task, whole
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
@@ -42,7 +42,7 @@ class Rule(NamedTuple):
 class Moved(NamedTuple):
     """An entry at its place in merged /usr, and the path that it has in the payload."""
 
-    entry: Entry
+    entry: TreeEntry
     origin: str
 
 
@@ -96,7 +96,7 @@ def _write(task: Task, writer: TreeWriter, kept: Sequence[Moved], source: Path) 
             writer.mkdir(path)
 
 
-def apply(package: str, entries: Iterable[Entry], rule: Rule) -> tuple[list[Moved], list[tuple[str, int]]]:
+def apply(package: str, entries: Iterable[TreeEntry], rule: Rule) -> tuple[list[Moved], list[tuple[str, int]]]:
     """What `rule` leaves of a payload, sorted by path, and the set-id files among it: (absolute path, mode)."""
     moved = move(package, entries)
     _check_status(package, moved)
@@ -136,7 +136,7 @@ def _check_status(package: str, moved: Iterable[str]) -> None:
             raise BuildError(f"The package {package} ships a status of packages", where=f"/{path}")
 
 
-def move(package: str, entries: Iterable[Entry]) -> dict[str, Moved]:
+def move(package: str, entries: Iterable[TreeEntry]) -> dict[str, Moved]:
     """The entries at their places in merged /usr, by path."""
     placed: dict[str, Moved] = {}
     for entry in entries:
@@ -203,7 +203,7 @@ def _parents(items: dict[str, Moved]) -> set[str]:
     return found
 
 
-def _plain(entry: Entry) -> bool:
+def _plain(entry: TreeEntry) -> bool:
     return (entry.mode, entry.uid, entry.gid) == (0o755, 0, 0)
 
 
@@ -234,9 +234,9 @@ def dpkg_status(control: str) -> bytes:
     return f"{first}\nStatus: install ok installed\n{rest.rstrip(chr(10))}\n".encode()
 
 
-def _status_entry(package: str, content: bytes, node: FileNode) -> Entry:
+def _status_entry(package: str, content: bytes, node: FileNode) -> TreeEntry:
     path = f"{STATUS}/{package}"
-    return Entry(path, meta.FILE, 0o644, 0, 0, "", "", node.size, node.digest, hashlib.sha256(content).digest())
+    return TreeEntry(path, meta.FILE, 0o644, 0, 0, "", "", node.size, node.digest, hashlib.sha256(content).digest())
 
 
 def make(services: Services) -> Slice:

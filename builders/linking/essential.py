@@ -1,8 +1,8 @@
-"""The Essential packages that a root by declared dependencies needs, though nothing in it declares so.
+"""Add the Essential packages that a root with declared dependencies needs without declaring them.
 
-Debian's packages need not declare that they depend on an Essential package: the shell, perl-base, coreutils. Most
-images run nothing of them. Those come in that a script of a package that was asked for begins with; and where a program
-is a shell script, the tools that such scripts take for granted come with the shell.
+Debian packages need not declare dependencies on Essential packages such as the shell, perl-base or coreutils, and most
+images run none of them. This module adds the interpreters of scripts in requested packages. If a program of a requested
+package is a shell script, it also adds the tools that shell scripts commonly call.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Collection, Mapping, Sequence
 from fpack.builders.payload import meta
 from fpack.builders.payload.slice_table import SliceTable
 
-from .linker import Fetch, Linked, Reason, link
-from .required_files import PATH, SCRIPT, Demand
+from .linker import Fetch, LinkResult, Reason, link
+from .required_files import PATH, SCRIPT, RequiredFile
 
 DEPENDS = "depends"
-# What a shell script may call without saying so.
+# Packages with the tools that shell scripts call.
 TOOLS = ("coreutils", "diffutils", "findutils", "grep", "gzip", "hostname", "mawk", "sed", "tar")
 _SHELLS = {"sh", "bash", "dash"}
 
@@ -29,18 +29,18 @@ def complete(
     arch: str,
     built: Sequence[SliceTable] = (),
 ) -> Fetch:
-    """`declared` and what it needs of `spare`: a generator that yields names to fetch and is sent their tables.
+    """Return `declared` and the packages of `spare` that it needs.
 
-    asked: the packages that were asked for. depends: what each package of both depends on. spare: the Essential
-    packages that can be had, with all that they depend on, less what is declared. built: seeds of which all counts that
-    they load; they are in the result as well.
+    A generator: it yields package names to fetch and is sent their tables. asked: the requested packages. depends: the
+    dependencies of each package. spare: the available Essential packages and their dependencies, without `declared`.
+    built: additional seeds, all of whose files are considered; they are part of the result.
     """
     own = {table.package for table in built}
 
-    def counts(demand: Demand) -> bool:
-        return demand.package in own or (demand.kind == SCRIPT and demand.package in asked)
+    def counts(required: RequiredFile) -> bool:
+        return required.package in own or (required.kind == SCRIPT and required.package in asked)
 
-    found: Linked = yield from link([*declared, *built], depends, (), arch, counts)
+    found: LinkResult = yield from link([*declared, *built], depends, (), arch, counts)
     tables = {table.package: table for table in found.tables}
     reasons = dict(found.reasons)
     script = next((path for table in declared if table.package in asked for path in _shell_scripts(table)), None)
@@ -57,11 +57,11 @@ def complete(
             tables[table.package] = table
             reasons[table.package] = Reason(DEPENDS, name, "", table.package)
             todo.append(table.package)
-    return Linked(list(tables.values()), reasons, found.missing)
+    return LinkResult(list(tables.values()), reasons, found.missing)
 
 
 def _shell_scripts(table: SliceTable) -> list[tuple[str, str]]:
-    """(package, path) of the programs of a package that are shell scripts."""
+    """Return (package, path) of each program of a package that is a shell script."""
     return [
         (table.package, path)
         for path, entry in sorted(table.entries.items())

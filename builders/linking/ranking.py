@@ -1,7 +1,7 @@
-"""Which package is likely to have a soname or a path: orders candidates, so that the first ones asked for are right.
+"""Rank packages by how likely they contain a given soname or path.
 
-A guess decides only what is looked at first. Debian Policy 8.1 derives a library package's name from its soname;
-where practice differs, a short table of prefixes helps.
+The rank decides only the order of the search. Debian Policy 8.1 derives a library package's name from its soname; a
+short table of prefixes covers exceptions.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _normal(name: str) -> str:
 
 
 def _names(what: str) -> list[str]:
-    """Normal forms of the package names that a soname, or a path's last component, suggests; best first."""
+    """Return normalised package names suggested by a soname or a path's last component, best first."""
     base = what.rpartition("/")[2]
     if what.startswith("/") and ".so" not in base:
         known = [_normal(name) for name in _PROGRAMS.get(base, ())]
@@ -65,11 +65,14 @@ def _names(what: str) -> list[str]:
 
 
 def rank(what: str, packages: Iterable[str]) -> list[tuple[int, str]]:
-    """`packages` from the likeliest to have `what` (a soname, or an absolute path) to the least, with how likely."""
+    """Return (likelihood, package), sorted from the most to the least likely to have `what`.
+
+    what: a soname or an absolute path. The likelihood is LIKELY, RELATED or UNLIKELY.
+    """
     names = _names(what)
     base = what.rpartition("/")[2]
     prefix = next((name for start, name in _PREFIXES if base.startswith(start)), None)
-    folders = set(what.split("/")[1:]) if what.startswith("/") else set()
+    components = set(what.split("/")[1:]) if what.startswith("/") else set()
     major = base.partition(".so.")[2].partition(".")[0]
     special = {_normal(prefix), _normal(prefix + major)} if prefix else set()
     ranked: list[tuple[int, int, int, str]] = []
@@ -79,7 +82,7 @@ def rank(what: str, packages: Iterable[str]) -> list[tuple[int, str]]:
             ranked.append((LIKELY, names.index(plain), 0, package))
         elif plain in special:
             ranked.append((LIKELY, len(names), 0, package))
-        elif (prefix and package.startswith(prefix)) or not folders.isdisjoint(
+        elif (prefix and package.startswith(prefix)) or not components.isdisjoint(
             (package, package.removeprefix("node-"))
         ):
             ranked.append((RELATED, 0, 0, package))

@@ -1,4 +1,4 @@
-"""What the files of one slice load: libraries, interpreters, and what their symlinks lead to."""
+"""List the files that a slice requires: libraries, interpreters and symlink targets."""
 
 from __future__ import annotations
 
@@ -12,40 +12,46 @@ from fpack.builders.payload.slice_table import SliceTable
 
 NEEDED, INTERP, SCRIPT, LINK, ASKED, SEED = "needed", "interp", "script", "link", "asked", "seed"
 PATH = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")
-_IGNORED_FOLDERS = {"testdata", "examples", "example", "tests", "test"}
+# ELF files and scripts in these directories are not part of a package's function.
+_IGNORED_DIRECTORIES = {"testdata", "examples", "example", "tests", "test"}
 _IGNORED_PREFIXES = ("usr/lib/debug/", "usr/share/doc/", "usr/src/")
-_UNREAD = ("usr/share/man/", "usr/share/info/", "usr/lib/debug/")
-_ELSEWHERE = ("dev/", "proc/", "sys/", "run/", "tmp/", "var/", "etc/alternatives/")
-# What a library opens by name on every system: pthread_cancel fails without libgcc_s.
-_OPENED = {"libc.so.6": ("libgcc_s.so.1",)}
+# Symlinks in, or to, these directories need no target.
+_IGNORED_LINKS = ("usr/share/man/", "usr/share/info/", "usr/lib/debug/")
+_IGNORED_TARGETS = ("dev/", "proc/", "sys/", "run/", "tmp/", "var/", "etc/alternatives/")
+# Libraries loaded with dlopen: pthread_cancel fails without libgcc_s.
+_DLOPENED = {"libc.so.6": ("libgcc_s.so.1",)}
 
 
 @dataclass(eq=False)
-class Demand:
-    """Something that files of one package load. places: where it may be, best first, relative paths."""
+class RequiredFile:
+    """A file that files of a package require.
+
+    what: a soname or absolute path. paths: relative candidate paths, best first. machine: required of an ELF file, or
+    0. files: the requiring files. searched: packages already searched for it.
+    """
 
     package: str
     kind: str
     what: str
-    places: tuple[str, ...]
+    paths: tuple[str, ...]
     machine: int = 0
     optional: bool = False
     files: list[str] = field(default_factory=list)
-    looked: set[str] = field(default_factory=set)
+    searched: set[str] = field(default_factory=set)
 
 
-def demands(table: SliceTable, machine: int, search: Sequence[str]) -> list[Demand]:
-    """What the files of a slice load, each thing once. search: the directories that the loader searches itself."""
-    found: dict[tuple[str, str, tuple[str, ...]], Demand] = {}
+def required_files(table: SliceTable, machine: int, search: Sequence[str]) -> list[RequiredFile]:
+    """Return what the files of a slice require, without duplicates. search: the loader's default directories."""
+    found: dict[tuple[str, str, tuple[str, ...]], RequiredFile] = {}
 
-    def add(path: str, kind: str, what: str, places: Iterable[str], optional: bool = False) -> None:
-        demand = Demand(table.package, kind, what, tuple(places), machine * (kind == NEEDED), optional)
-        found.setdefault((kind, what, demand.places), demand).files.append(path)
+    def add(path: str, kind: str, what: str, paths: Iterable[str], optional: bool = False) -> None:
+        required = RequiredFile(table.package, kind, what, tuple(paths), machine * (kind == NEEDED), optional)
+        found.setdefault((kind, what, required.paths), required).files.append(path)
 
     for path, entry in sorted(table.entries.items()):
         if entry.kind == meta.SYMLINK:
             target = _target(path, entry.target)
-            if not target.startswith(_ELSEWHERE) and not path.startswith(_UNREAD):
+            if not target.startswith(_IGNORED_TARGETS) and not path.startswith(_IGNORED_LINKS):
                 add(path, LINK, "/" + target, [target])
         if entry.facts is None or _ignored(path):
             continue
@@ -54,22 +60,22 @@ def demands(table: SliceTable, machine: int, search: Sequence[str]) -> list[Dema
             if entry.mode & 0o111:
                 add(path, SCRIPT, facts.interp, [merged(facts.interp.strip("/"))])
                 for name in facts.needed:
-                    add(path, SCRIPT, f"/usr/bin/{name}", [f"{folder}/{name}" for folder in PATH])
+                    add(path, SCRIPT, f"/usr/bin/{name}", [f"{directory}/{name}" for directory in PATH])
             continue
         if facts.machine != machine:
             continue
         if facts.interp:
             add(path, INTERP, facts.interp, [merged(facts.interp.strip("/"))])
-        folders = [*(_folder(path, each) for each in facts.runpath), *search]
+        directories = [*(_expand(path, runpath) for runpath in facts.runpath), *search]
         for soname in facts.needed:
-            add(path, NEEDED, soname, _places(soname, folders))
-        for soname in _OPENED.get(facts.soname, ()):
-            add(path, NEEDED, soname, _places(soname, folders), optional=True)
+            add(path, NEEDED, soname, _candidates(soname, directories))
+        for soname in _DLOPENED.get(facts.soname, ()):
+            add(path, NEEDED, soname, _candidates(soname, directories), optional=True)
     return list(found.values())
 
 
 def _ignored(path: str) -> bool:
-    return path.startswith(_IGNORED_PREFIXES) or not _IGNORED_FOLDERS.isdisjoint(path.split("/")[:-1])
+    return path.startswith(_IGNORED_PREFIXES) or not _IGNORED_DIRECTORIES.isdisjoint(path.split("/")[:-1])
 
 
 def _target(path: str, target: str) -> str:
@@ -77,15 +83,15 @@ def _target(path: str, target: str) -> str:
     return merged(posixpath.normpath(full).lstrip("/"))
 
 
-def _folder(path: str, runpath: str) -> str:
-    """A directory of a RUNPATH, with $ORIGIN expanded."""
+def _expand(path: str, runpath: str) -> str:
+    """Return a directory of the RUNPATH of the file `path`, with $ORIGIN expanded."""
     origin = "/" + posixpath.dirname(path)
     for name in ("$ORIGIN", "${ORIGIN}"):
         runpath = runpath.replace(name, origin)
     return merged(posixpath.normpath(runpath).lstrip("/"))
 
 
-def _places(soname: str, folders: Sequence[str]) -> tuple[str, ...]:
+def _candidates(soname: str, directories: Sequence[str]) -> tuple[str, ...]:
     if "/" in soname:
         return (merged(soname.strip("/")),)
-    return tuple(dict.fromkeys(f"{folder}/{soname}" for folder in folders))
+    return tuple(dict.fromkeys(f"{directory}/{soname}" for directory in directories))

@@ -1,8 +1,7 @@
-"""What programs and libraries that were built from source load, so that a root can have it.
+"""Turn store paths built from source into tables that the linker accepts as seeds.
 
-A built store path is laid at its own place in the root and linked like a slice's files, but is no slice: here it
-becomes a table that the linker takes as a seed. Payloads, which a built path references where it was linked with their
-files, are left out: of them a root takes slices.
+A built store path keeps its absolute path in the root and is linked like a slice. It references the payloads whose
+files it was linked with; these payloads are excluded, since a root contains slices of them instead.
 """
 
 from __future__ import annotations
@@ -13,83 +12,82 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fpack.builders.payload import elf, meta
-from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import Task
 from fpack.store.files.regular_file import open_regular
 from fpack.store.path import STORE, StorePath
 
-from .linker import Linked, Reason
+from .linker import LinkResult, Reason
 
 
-def is_payload(place: Path) -> bool:
-    """Whether what lies at `place` on disk is a payload, or a slice of one."""
-    return payload(place) is not None
+def is_payload(path: Path) -> bool:
+    """Return whether the store path at `path` on disk is a payload or a slice."""
+    return payload(path) is not None
 
 
-def payload(place: Path) -> str | None:
-    """The name of the package whose payload, or a slice of it, lies at `place` on disk."""
-    table = place / "meta"
-    if not ((place / "data").is_dir() and table.is_file() and not table.is_symlink()):
+def payload(path: Path) -> str | None:
+    """Return the package name of the payload or slice at `path` on disk; None if it is neither."""
+    table = path / "meta"
+    if not ((path / "data").is_dir() and table.is_file() and not table.is_symlink()):
         return None
     try:
-        name = meta.read(place)[1].get("package")
+        name = meta.read(path)[1].get("package")
     except (ValueError, KeyError, OSError):
         return None
     return name if isinstance(name, str) else None
 
 
 def closure(task: Task, paths: Sequence[StorePath]) -> list[StorePath]:
-    """The store paths that `paths` need beside them under /fpack/store: their closure less payloads."""
+    """Return the store paths that `paths` need in /fpack/store: their closure without payloads."""
     return [path for path in task.closure(paths) if not is_payload(task.disk(path))] if paths else []
 
 
 def tables(task: Task, paths: Sequence[StorePath]) -> list[SliceTable]:
-    """A table for each of `paths` and of what they need under /fpack/store; its package is the store path itself."""
+    """Return a table for each store path of the closure of `paths`, with the store path as its package."""
     found = []
     for path in closure(task, paths):
-        place = task.disk(path)
-        entries = {entry.path: entry for entry in _entries(place, f"{STORE[1:]}/{path.base}", task.check)}
+        entries = {entry.path: entry for entry in _entries(task.disk(path), f"{STORE[1:]}/{path.base}", task.check)}
         found.append(SliceTable(str(path), "", "", str(path), entries))
     return found
 
 
 def packages(task: Task, paths: Sequence[StorePath]) -> list[str]:
-    """The packages whose payloads `paths` were linked with, sorted."""
+    """Return the packages whose payloads `paths` were linked with, sorted."""
     names = {payload(task.disk(path)) for path in task.closure(paths)} if paths else set()
     return sorted(name for name in names if name is not None)
 
 
-def without(found: Linked, built: Collection[SliceTable]) -> Linked:
-    """A resolution without the tables that were only its seeds. No package brought in what they brought in."""
+def without(found: LinkResult, built: Collection[SliceTable]) -> LinkResult:
+    """Remove the seeds `built` from a link result. Slices that they required have no dependent package afterwards."""
     names = {table.package for table in built}
     reasons: Mapping[str, Reason] = {
         package: reason._replace(by=None) if reason.by in names else reason
         for package, reason in found.reasons.items()
         if package not in names
     }
-    return Linked([table for table in found.tables if table.package not in names], dict(reasons), found.missing)
+    return LinkResult([table for table in found.tables if table.package not in names], dict(reasons), found.missing)
 
 
-def _entries(place: Path, at: str, check: Callable[[], None]) -> Iterator[Entry]:
-    """What lies at `place`, with its facts, as entries below `at`."""
+def _entries(path: Path, prefix: str, check: Callable[[], None]) -> Iterator[TreeEntry]:
+    """Yield entries, named below `prefix`, for the tree at `path` on disk."""
     check()
-    status = os.lstat(place)
+    status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
-        yield Entry(at, meta.SYMLINK, 0o777, target=os.readlink(place))
+        yield TreeEntry(prefix, meta.SYMLINK, 0o777, target=os.readlink(path))
     elif stat.S_ISDIR(status.st_mode):
-        yield Entry(at, meta.DIRECTORY, 0o755)
-        for name in sorted(os.listdir(place)):
-            yield from _entries(place / name, f"{at}/{name}", check)
+        yield TreeEntry(prefix, meta.DIRECTORY, 0o755)
+        for name in sorted(os.listdir(path)):
+            yield from _entries(path / name, f"{prefix}/{name}", check)
     else:
         mode = 0o755 if status.st_mode & 0o100 else 0o644
-        yield Entry(at, meta.FILE, mode, size=status.st_size, facts=_facts(place, status.st_size))
+        yield TreeEntry(prefix, meta.FILE, mode, size=status.st_size, facts=_facts(path, status.st_size))
 
 
-def _facts(place: Path, size: int) -> meta.Facts | None:
+def _facts(path: Path, size: int) -> meta.LoadFacts | None:
     if size < len(elf.ELF_MAGIC):
         return None
-    with open_regular(place) as file:
+    with open_regular(path) as file:
         head = file.read(elf.HEAD)
     known = head.startswith((elf.ELF_MAGIC, elf.SCRIPT_MAGIC))
-    return elf.facts(head, os.fspath(place)) if known else None
+    return elf.facts(head, os.fspath(path)) if known else None

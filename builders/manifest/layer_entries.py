@@ -12,10 +12,10 @@ from blake3 import blake3
 from fpack.builders.oci.layer_contents import Attributes, Part, merge, of_table, of_tree
 from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError
-from fpack.builders.streams.tar_writer import DIRECTORY, FILE, Member
+from fpack.builders.streams.tar_writer import DIRECTORY, FILE, TarEntry
 from fpack.store.canonical import Value
 from fpack.store.errors import StoreError
-from fpack.store.files.tree import CHUNK
+from fpack.store.files.tree import chunks
 from fpack.store.path import parse
 
 from .format import CONFIGURED, GENERATED, RULE, Entry, Origin
@@ -33,7 +33,7 @@ class _Source(NamedTuple):
 class Contents(NamedTuple):
     """A layer's members in the order of its tar, and where each path comes from."""
 
-    members: list[Member]
+    members: list[TarEntry]
     sources: Mapping[bytes, _Source]
 
 
@@ -116,7 +116,7 @@ def describe(found: Contents, check: Callable[[], None]) -> Iterator[Entry]:
         yield _entry(member, found.sources.get(member.path), check)
 
 
-def _entry(member: Member, source: _Source | None, check: Callable[[], None]) -> Entry:
+def _entry(member: TarEntry, source: _Source | None, check: Callable[[], None]) -> Entry:
     part, blake, sha, origin = source if source is not None else (None, b"", b"", None)
     if member.kind != FILE:
         blake = sha = b""
@@ -140,14 +140,8 @@ def _entry(member: Member, source: _Source | None, check: Callable[[], None]) ->
 def _digests(place: str, check: Callable[[], None]) -> tuple[bytes, bytes]:
     """BLAKE3 and SHA-256 of a file that no table describes."""
     blake, sha = blake3(), hashlib.sha256()
-    for chunk in _chunks(place):
+    for chunk in chunks(place):
         check()
         blake.update(chunk)
         sha.update(chunk)
     return blake.digest(), sha.digest()
-
-
-def _chunks(place: str) -> Iterator[bytes]:
-    with open(place, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            yield chunk

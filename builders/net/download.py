@@ -1,4 +1,4 @@
-"""The file that a download goes to: what it holds already is continued, and the whole is verified."""
+"""Write a download to a file: resume a partial file and verify the size and digest of the whole."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ CHUNK = 1 << 16
 HTML = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head|<body)", re.IGNORECASE)
 
 
-class Sink:
-    """The file that a download goes to, with the digest of what it holds."""
+class DownloadTarget:
+    """The file that a download is written to, and the digest of the bytes that it holds so far."""
 
     def __init__(
         self,
@@ -46,39 +46,40 @@ class Sink:
             self.reset()
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Empty the file and start over."""
         self.file.seek(0)
         self.file.truncate()
         self.done = 0
         self.hash = hashlib.sha256()
 
     def complete(self) -> bool:
-        """Whether the file as it was found is the one that is wanted."""
+        """Return whether the existing file already is the wanted file."""
         return (
             self.sha256 is not None and self.done == (self.size or self.done) and self.hash.hexdigest() == self.sha256
         )
 
     def fill(self, http: Http, url: str) -> None:
-        """Take what is missing from `url`, and verify the whole."""
+        """Download the missing part from `url` and verify the whole file."""
         if self.sha256 is None or (self.size is not None and self.done >= self.size):
             self.reset()
         resumed = self.done > 0
-        page = self._take(http, url)
+        page = self._receive(http, url)
         problem = self._problem()
         if problem is None:
             return
         self.reset()
-        if resumed:  # the part that was there may have been the wrong one
-            page = self._take(http, url)
+        if resumed:  # the part that existed before may be wrong
+            page = self._receive(http, url)
             problem = self._problem()
             if problem is None:
                 return
             self.reset()
         if page:
             raise web_page(url)
-        raise WrongContent("A server has another file than the one asked for", where=shown(url), why=problem)
+        raise WrongContent("The server sent a different file than expected", where=shown(url), why=problem)
 
-    def _take(self, http: Http, url: str) -> bool:
+    def _receive(self, http: Http, url: str) -> bool:
+        """Append the rest of the file. Return whether the body begins like a web page."""
         with http.open(url, self.done) as response:
             if response.offset != self.done:
                 self.reset()
@@ -86,7 +87,9 @@ class Sink:
             if self.size is not None and total is not None and total != self.size:
                 self._wrong_size(response, total)
             if self.limit is not None and total is not None and total > self.limit:
-                raise TooLarge("A file is too large", where=shown(url), why=f"{total} bytes; the limit is {self.limit}")
+                raise TooLarge(
+                    "The file is too large", where=shown(url), why=f"{total} bytes; the limit is {self.limit}"
+                )
             page = False
             for chunk in response.chunks():
                 self.check()
@@ -97,7 +100,7 @@ class Sink:
                 self.done += len(chunk)
                 if self.limit is not None and self.done > self.limit:
                     self.reset()
-                    raise TooLarge("A file is too large", where=shown(url), why=f"the limit is {self.limit} bytes")
+                    raise TooLarge("The file is too large", where=shown(url), why=f"the limit is {self.limit} bytes")
                 if self.progress is not None:
                     self.progress(self.done, self.size or total or 0)
             return page
@@ -107,7 +110,7 @@ class Sink:
         if response.html or HTML.match(head):
             raise web_page(response.url)
         raise WrongContent(
-            "A server has another file than the one asked for",
+            "The server sent a different file than expected",
             where=shown(response.url),
             why=f"it has {total} bytes instead of {self.size}",
         )

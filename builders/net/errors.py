@@ -1,4 +1,4 @@
-"""What can go wrong with a download: one error class a cause, and how statuses and exceptions become them."""
+"""Define one error class per cause of a failed download, and map statuses and exceptions to these classes."""
 
 from __future__ import annotations
 
@@ -12,67 +12,67 @@ _TRANSIENT = (429, 500, 502, 503, 504)
 
 
 class HttpError(FpackError):
-    """A download that failed."""
+    """A failed download."""
 
     exit_code = 5
-    transient = False  # worth another try at the same server
+    transient = False  # a retry at the same server may succeed
 
 
 class NotFound(HttpError):
-    """The server says that there is no such file."""
+    """A file that the server does not have."""
 
 
 class Refused(HttpError):
-    """The server will not give the file: credentials are missing, or the request is not allowed."""
+    """A request that the server or the system denied, for example for missing credentials."""
 
 
 class ServerError(HttpError):
-    """The server is in trouble; `retry_after` is the pause that it asks for, in seconds."""
+    """A failure of the server. retry_after: the pause in seconds that the server asks for."""
 
     transient = True
     retry_after: float | None = None
 
 
 class Unreachable(HttpError):
-    """No connection: the name does not resolve, nobody listens, or there is no route."""
+    """A failed connection: the name does not resolve, nothing listens on the port, or there is no route."""
 
 
 class ConnectionLost(HttpError):
-    """The connection broke."""
+    """A broken connection."""
 
     transient = True
 
 
 class TlsError(HttpError):
-    """The server did not prove who it is."""
+    """A failed TLS handshake or certificate check."""
 
 
 class TimedOut(HttpError):
-    """The server said nothing for too long."""
+    """A server that sent nothing within the timeout."""
 
     transient = True
 
 
 class ShortBody(HttpError):
-    """The server announced more bytes than it sent."""
+    """A body shorter than the server announced."""
 
     transient = True
 
 
 class TooLarge(HttpError):
-    """The file has more bytes than it may have."""
+    """A file larger than its limit."""
 
 
 class WrongContent(HttpError):
-    """The file has another size or digest than it should have, or is a web page."""
+    """A file with an unexpected size or digest, or a web page in its place."""
 
 
 class BadUrl(HttpError):
-    """A URL that cannot be fetched from."""
+    """A URL that fpack cannot fetch."""
 
 
 def shown(url: str) -> str:
-    """`url` as a message may show it: without a password."""
+    """Return `url` without its password, for use in messages."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -83,46 +83,46 @@ def shown(url: str) -> str:
 
 
 def split_url(url: str) -> SplitResult:
-    """The parts of a URL; BadUrl if it has none."""
+    """Split a URL into its parts. Raise BadUrl if it is malformed."""
     try:
         return urlsplit(url)
     except ValueError as error:
-        raise BadUrl("A URL cannot be read", where=shown(url), why=str(error)) from None
+        raise BadUrl("The URL is malformed", where=shown(url), why=str(error)) from None
 
 
 def status_error(url: str, status: int, reason: str, wait: str) -> HttpError:
-    """The error that a status means; `wait` is the text of Retry-After."""
+    """Return the error for an HTTP status. wait: the value of the Retry-After header."""
     why = f"the server answered {status} {reason}".rstrip()
     if status in (404, 410):
-        return NotFound("A file is not there", where=shown(url), why=why)
+        return NotFound("The server does not have the file", where=shown(url), why=why)
     if status in _TRANSIENT:
-        error = ServerError("A server failed", where=shown(url), why=why, hint="try again later")
+        error = ServerError("The server failed", where=shown(url), why=why, hint="try again later")
         if wait.isascii() and wait.isdigit() and len(wait) < 10:
             error.retry_after = float(wait)
         return error
     if 400 <= status < 500:
-        return Refused("A server refused to give a file", where=shown(url), why=why)
-    error = ServerError("A server gave an answer that makes no sense here", where=shown(url), why=why)
+        return Refused("The server refused the request", where=shown(url), why=why)
+    error = ServerError("The server sent an unexpected response", where=shown(url), why=why)
     error.transient = False
     return error
 
 
 def web_page(url: str) -> WrongContent:
-    """The error for a page of HTML where a file should be."""
+    """Return the error for an HTML page in place of a file."""
     return WrongContent(
-        "A server sent a web page instead of a file",
+        "The server sent a web page instead of the file",
         where=shown(url),
-        hint="a login page of the network, or a wrong URL?",
+        hint="check the URL, and whether the network shows a login page",
     )
 
 
 def reason_of(error: BaseException) -> str:
-    """What an exception says, in few words."""
+    """Return an exception's message, or its class name if it has none."""
     return getattr(error, "strerror", None) or str(error) or error.__class__.__name__
 
 
 def translate(error: Exception, url: str) -> NoReturn:
-    """Raise the HttpError that says what urllib3's, or the system's, `error` means."""
+    """Raise the HttpError that corresponds to an error of urllib3 or of the system."""
     import ssl
 
     import urllib3.exceptions as u3
@@ -133,49 +133,48 @@ def translate(error: Exception, url: str) -> NoReturn:
     for one in chain:
         if isinstance(one, (ssl.SSLError, u3.SSLError)):
             raise TlsError(
-                "A server did not prove who it is",
+                "The server's certificate was not accepted",
                 where=where,
                 why=str(one),
-                hint="SSL_CERT_FILE names another file of trusted certificates",
+                hint="set SSL_CERT_FILE to use another file of trusted certificates",
             ) from None
         if isinstance(one, u3.NameResolutionError):
-            raise Unreachable("A server's name cannot be resolved", where=where, why=why) from None
+            raise Unreachable("The server's name cannot be resolved", where=where, why=why) from None
         if isinstance(one, (u3.ConnectTimeoutError, u3.NewConnectionError, ConnectionRefusedError)):
-            raise Unreachable("A server cannot be reached", where=where, why=why) from None
+            raise Unreachable("The server cannot be reached", where=where, why=why) from None
         if isinstance(one, (u3.TimeoutError, TimeoutError)):
-            raise TimedOut("A server stopped answering", where=where, why=why) from None
+            raise TimedOut("The server stopped responding", where=where, why=why) from None
         if isinstance(one, u3.LocationValueError):
-            raise BadUrl("A URL cannot be fetched from", where=where, why=why) from None
+            raise BadUrl("The URL cannot be fetched", where=where, why=why) from None
     if ended_early(error):
-        raise ShortBody("A download ended early", where=where, why=why) from None
-    raise ConnectionLost("A connection broke", where=where, why=why) from None
+        raise ShortBody("The download ended early", where=where, why=why) from None
+    raise ConnectionLost("The connection broke", where=where, why=why) from None
 
 
 def combined(failures: Sequence[HttpError]) -> HttpError:
-    """The error of a file that no server gave, which says what happened at each.
+    """Return one error for a file that all servers failed to deliver; its `why` lists the failure of each.
 
-    Its class is that of the failure that says most about what to do: a server's passing trouble first, then that the
-    file is gone where somebody answered, and only then that somebody did not answer.
+    Its class is that of the most useful failure: a transient one, else NotFound, else WrongContent, else the first.
     """
     kinds = (lambda f: f.transient, lambda f: isinstance(f, NotFound), lambda f: isinstance(f, WrongContent))
-    telling = next((failure for kind in kinds for failure in failures if kind(failure)), failures[0])
-    return type(telling)(
-        f"No server of {len(failures)} gave a file",
-        where=telling.where,
+    main = next((failure for kind in kinds for failure in failures if kind(failure)), failures[0])
+    return type(main)(
+        f"None of {len(failures)} servers delivered the file",
+        where=main.where,
         why="; ".join(str(failure) for failure in failures),
-        hint=telling.hint,
+        hint=main.hint,
     )
 
 
 def ended_early(error: BaseException) -> bool:
-    """Whether `error` says that a body ended before its announced end."""
+    """Return whether `error` was caused by a body shorter than announced."""
     from http.client import IncompleteRead
 
     return any(isinstance(one, IncompleteRead) for one in _chain(error))
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """An exception and those behind it."""
+    """Return an exception and the exceptions that caused it."""
     chain: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in chain:

@@ -1,7 +1,7 @@
-"""Streaming downloads of http, https and file URLs: mirrors in order, resumed by range, verified as they arrive.
+"""Download http, https and file URLs: try mirrors in order, resume by range requests, verify while streaming.
 
-TLS is always verified, with the system's certificate store. Proxies come from the environment. Every failure is an
-`HttpError` of its own class, so that a caller can tell a file that is gone from a network that is down.
+TLS certificates are always verified against the system's certificate store. Proxies come from the environment. Each
+cause of failure has its own subclass of `HttpError`, so a caller can distinguish a missing file from a network failure.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlunsplit
 
-from .download import CHUNK, HTML, Sink
+from .download import CHUNK, HTML, DownloadTarget
 from .errors import (
     BadUrl,
     HttpError,
@@ -43,15 +43,15 @@ if TYPE_CHECKING:
 RETRIES = 3
 REDIRECTS = 10
 TIMEOUT = 30.0  # seconds without a byte
-MAX_WAIT = 30.0  # the longest pause that a server can ask for
+MAX_WAIT = 30.0  # limit of the pause that a server may ask for
 USER_AGENT = "fpack"
 
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
 _CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-[0-9]{1,18}|\*)/([0-9]{1,18}|\*)\Z")
 
 
-class Downloaded(NamedTuple):
-    """A finished download: where it came from, its size and the hex of its SHA-256."""
+class Download(NamedTuple):
+    """A finished download: its URL ("" if the file was complete already), size and hexadecimal SHA-256."""
 
     url: str
     size: int
@@ -59,13 +59,13 @@ class Downloaded(NamedTuple):
 
 
 def nothing() -> None:
-    """The check of a download that nobody can cancel."""
+    """Do nothing: the `check` of a download that cannot be cancelled."""
 
 
 class Response:
-    """An answer whose body is still to be read. `offset` is where the body begins in the file, `total` the file's size.
+    """A response with an unread body. Close it, or use it as a context manager.
 
-    Close it, or use it as a context manager.
+    offset: the body's start within the file. total: the file's size, if known. html: see below.
     """
 
     def __init__(
@@ -81,23 +81,23 @@ class Response:
         self.url = url
         self.offset = offset
         self.total = total
-        self.html = html  # announced as a web page, though its name is not one's
+        self.html = html  # the server declares a web page, but the URL does not look like one
         self._read = read
         self._close = close
 
     def chunks(self) -> Iterator[bytes]:
-        """The body in pieces, as they arrive; ShortBody when it ends before the announced size."""
+        """Yield the body in pieces as they arrive. Raise ShortBody if it ends before the announced size."""
         done = self.offset
         while chunk := self._read():
             done += len(chunk)
             yield chunk
         if self.total is not None and done < self.total:
             raise ShortBody(
-                "A download ended early", where=shown(self.url), why=f"{done} of {self.total} bytes arrived"
+                "The download ended early", where=shown(self.url), why=f"{done} of {self.total} bytes arrived"
             )
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Release the connection."""
         self._close()
 
     def __enter__(self) -> Response:
@@ -110,7 +110,7 @@ class Response:
 
 
 class Http:
-    """A client that many threads can share. It keeps connections open, and makes none before it is used."""
+    """A thread-safe client that keeps connections open. It opens none before the first request."""
 
     def __init__(
         self,
@@ -127,18 +127,18 @@ class Http:
         self._pools: dict[str, urllib3.PoolManager] = {}
         self._lock = threading.Lock()
 
-    # One request.
+    # Single requests.
 
     def open(self, url: str, offset: int = 0) -> Response:
-        """The answer to one request for the file from `offset` on; an HttpError if there is none.
+        """Request a file from byte `offset` on. Raise an HttpError if the request fails.
 
-        A server that knows no ranges answers from 0 on: look at the response's `offset`.
+        A server without range support sends the whole file: check the response's `offset`.
         """
         parts = split_url(url)
         if parts.scheme == "file":
             return _open_file(url, offset)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadUrl("A URL cannot be fetched from", where=shown(url), why="only http, https and file are known")
+            raise BadUrl("The URL cannot be fetched", where=shown(url), why="only http, https and file are supported")
         return self._request(url, offset)
 
     def _request(self, url: str, offset: int) -> Response:
@@ -172,7 +172,7 @@ class Http:
                 return self._answer(url, offset, answer)
             answer.close()
             url = _redirected(url, target)
-        raise ServerError("A server redirects in a circle", where=shown(url), why=f"after {REDIRECTS} redirects")
+        raise ServerError("The server redirects too often", where=shown(url), why=f"after {REDIRECTS} redirects")
 
     def _answer(self, url: str, offset: int, answer: urllib3.BaseHTTPResponse) -> Response:
         import urllib3
@@ -185,7 +185,7 @@ class Http:
             match = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
             if match is None or match[1] is None or int(match[1]) != offset:
                 answer.close()
-                raise ServerError("A server sent another part of a file than it was asked for", where=shown(url))
+                raise ServerError("The server sent a different range than requested", where=shown(url))
             start = offset
             total = int(match[2]) if match[2] != "*" else (None if total is None else total + offset)
         elif status == 416:
@@ -203,7 +203,7 @@ class Http:
                 data: bytes = answer.read1(CHUNK)
             except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
                 if total is not None and ended_early(error):
-                    return b""  # the count of bytes shows it, and says more
+                    return b""  # `Response.chunks` reports it with the byte counts
                 translate(error, url)
             return data
 
@@ -240,21 +240,17 @@ class Http:
         proxy = proxies.get(scheme) or proxies.get("all") or ""
         return proxy if "://" in proxy or not proxy else f"http://{proxy}"
 
-    # A whole file.
+    # Whole files.
 
     def get(self, urls: Sequence[str], *, limit: int, check: Callable[[], None] = nothing) -> tuple[str, bytes]:
-        """The first URL that has the file, and the file, which is held in memory: TooLarge above `limit` bytes.
+        """Return the first URL that has the file, and the file's content. Raise TooLarge above `limit` bytes.
 
-        For a file whose digest is not known beforehand; a web page in its place is an error.
+        For files whose digest is not known in advance. A web page in place of the file is an error.
         """
         body = bytearray()
 
-        def begin() -> int:
-            body.clear()
-            return 0
-
         def fetch(url: str) -> None:
-            begin()
+            body.clear()
             with self.open(url) as response:
                 for chunk in response.chunks():
                     check()
@@ -262,7 +258,7 @@ class Http:
                         raise web_page(url)
                     body.extend(chunk)
                     if len(body) > limit:
-                        raise TooLarge("A file is too large", where=shown(url), why=f"the limit is {limit} bytes")
+                        raise TooLarge("The file is too large", where=shown(url), why=f"the limit is {limit} bytes")
 
         url = self._first(urls, fetch, check)
         return url, bytes(body)
@@ -277,39 +273,39 @@ class Http:
         limit: int | None = None,
         progress: Callable[[int, int], None] | None = None,
         check: Callable[[], None] = nothing,
-    ) -> Downloaded:
-        """Fetch the file into `path` from the first URL that gives it whole and right, and say which.
+    ) -> Download:
+        """Download to `path` from the first URL that delivers the complete, correct file.
 
-        What `path` already holds is kept and continued when `sha256` is known (a splice of two files cannot pass
-        then); after a failure it holds what arrived. `progress` is told (bytes done, bytes in all or 0); `check` may
-        raise to stop, which leaves the part for the next time. WrongContent when a file that came whole is not the
-        one with this `size` and `sha256`; with several URLs, the error says what happened at each.
+        If `sha256` is given, an existing part in `path` is resumed; the digest would reveal a mix of two files. After a
+        failure `path` keeps the bytes received. `progress` is called with (bytes done, total bytes or 0). `check` may
+        raise to cancel. Raise WrongContent if a complete file does not match `size` and `sha256`; with several URLs,
+        the error lists the failure of each.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags, 0o644), "r+b") as file:
-            sink = Sink(file, size, sha256, limit, progress, check)
-            if sink.complete():
-                return Downloaded("", sink.done, sink.hash.hexdigest())
-            url = self._first(urls, lambda url: sink.fill(self, url), check)
+            target = DownloadTarget(file, size, sha256, limit, progress, check)
+            if target.complete():
+                return Download("", target.done, target.hash.hexdigest())
+            url = self._first(urls, lambda url: target.fill(self, url), check)
             file.flush()
-            return Downloaded(url, sink.done, sink.hash.hexdigest())
+            return Download(url, target.done, target.hash.hexdigest())
 
     def _first(self, urls: Sequence[str], fetch: Callable[[str], None], check: Callable[[], None]) -> str:
-        """The first of `urls` for which `fetch` succeeds, each tried again while that makes sense."""
+        """Return the first URL for which `fetch` succeeds. Transient failures are retried."""
         failures: list[HttpError] = []
         for url in urls:
             try:
-                self._persist(url, fetch, check)
+                self._retry(url, fetch, check)
                 return url
             except HttpError as error:
                 failures.append(error)
         if not failures:
-            raise BadUrl("There is no URL to fetch from")
+            raise BadUrl("No URL was given")
         if len(failures) == 1:
             raise failures[0]
         raise combined(failures)
 
-    def _persist(self, url: str, fetch: Callable[[str], None], check: Callable[[], None]) -> None:
+    def _retry(self, url: str, fetch: Callable[[str], None], check: Callable[[], None]) -> None:
         for attempt in range(self._retries + 1):
             check()
             try:
@@ -329,30 +325,30 @@ class Http:
 def _open_file(url: str, offset: int) -> Response:
     parts = split_url(url)
     if parts.netloc not in ("", "localhost"):
-        raise BadUrl("A file URL names another machine", where=shown(url))
+        raise BadUrl("The file URL names another machine", where=shown(url))
     path = unquote(parts.path)
     if not path.startswith("/"):
-        raise BadUrl("A file URL names no absolute path", where=shown(url))
+        raise BadUrl("The path of a file URL must be absolute", where=shown(url))
     try:
-        # Another kind of file would never end, or never begin.
+        # Reading a device or a pipe could block or never end.
         file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             file.close()
-            raise OSError(0, "it is no regular file")
+            raise OSError(0, "it is not a regular file")
         size = status.st_size
         start = offset if offset <= size else 0
         file.seek(start)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound("There is no such file", where=url) from None
     except (OSError, ValueError) as error:
-        raise Refused("A file cannot be read", where=url, why=reason_of(error)) from None
+        raise Refused("The file cannot be read", where=url, why=reason_of(error)) from None
 
     def read() -> bytes:
         try:
             return file.read(CHUNK)
         except OSError as error:
-            raise Refused("A file cannot be read", where=url, why=reason_of(error)) from None
+            raise Refused("The file cannot be read", where=url, why=reason_of(error)) from None
 
     return Response(url, read, file.close, offset=start, total=size, html=False)
 
@@ -366,5 +362,5 @@ def _redirected(url: str, target: str) -> str:
         new = target
     scheme = split_url(new).scheme
     if scheme not in ("http", "https") or (scheme == "http" and url.startswith("https:")):
-        raise Refused("A server redirects to where fpack does not follow", where=shown(url), why=f"to {shown(new)}")
+        raise Refused("fpack does not follow the server's redirect", where=shown(url), why=f"to {shown(new)}")
     return new

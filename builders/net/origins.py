@@ -1,8 +1,8 @@
-"""Where a URL of a derivation leads: to a mirror, to a server, or to a file of the project, and to no other file.
+"""Restrict the URLs of derivations: to mirrors, servers and files of the project.
 
-What a derivation names comes from a project, and a project may be a stranger's. A fetch of a `file:` URL tells by its
-success whether the user has a certain file. So such a URL must lead into the project's directory. Files elsewhere are
-those that the user has configured: mirrors, and what pip's directories and indexes on this machine list.
+Derivations come from a project, which may not be trusted. The success of fetching a `file:` URL reveals whether the
+user has that file, so a `file:` URL must point into the project's directory. Other local files are allowed only if the
+user has configured them: mirrors, and the files listed by pip's directories and indexes on this machine.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from .errors import BadUrl, split_url
 
 
 class Origins:
-    """Call it with a URL of a derivation: the URLs that it stands for. BadUrl if it leads to a file elsewhere.
+    """A callable that maps a derivation's URL to the URLs to try, and raises BadUrl for a file outside the project.
 
-    expand: the URLs that a `mirror:` URL stands for; it gives back others. project: the project's directory.
+    expand: maps a `mirror:` URL to URLs and returns other URLs unchanged. project: the project's directory.
     """
 
     def __init__(self, expand: Callable[[str], Sequence[str]], project: Path | None = None) -> None:
@@ -27,7 +27,7 @@ class Origins:
         self._admitted: set[str] = set()
 
     def admit(self, urls: Iterable[str]) -> None:
-        """Let these URLs of files pass: they come from the user's own settings."""
+        """Allow these file URLs, which come from the user's own settings."""
         self._admitted.update(urls)
 
     def __call__(self, url: str) -> Sequence[str]:
@@ -37,30 +37,30 @@ class Origins:
         if url in self._admitted:
             return [url]
         if parts.netloc not in ("", "localhost") or "\0" in unquote(parts.path):
-            raise BadUrl("A file URL names no file of this machine", where=url)
-        # npm's locks have relative ones.
+            raise BadUrl("The file URL does not name a file on this machine", where=url)
+        # npm lock files contain relative paths.
         path = os.path.normpath(os.path.join(self._project or "/", unquote(parts.path)))
         if self._project is not None:
-            # What is opened is what was looked at, and not what a link leads to by then.
+            # Return the resolved path, so that a symlink changed after this check has no effect.
             real = os.path.realpath(path)
             if _is_below(real, os.path.realpath(self._project)):
                 return [Path(real).as_uri()]
         where = f"the project's directory is {self._project}" if self._project else "there is no project here"
         raise BadUrl(
-            "A file URL leads out of the project",
+            "A file URL points outside the project",
             where=url,
-            why=f"{where}, and what its files name must lie in it",
-            hint="copy the file into the project, and name it by its path, as in ./file",
+            why=f"{where}; a project may use only files of its own directory",
+            hint="copy the file into the project and refer to it by path, as in ./file",
         )
 
 
 def is_local(url: str) -> bool:
-    """Whether a URL names a file of a machine."""
+    """Return whether a URL is a file URL."""
     try:
         return split_url(url).scheme == "file"
     except BadUrl:
         return False
 
 
-def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
+def _is_below(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory.rstrip('/')}/")

@@ -1,7 +1,7 @@
-"""Where the packages of other ecosystems are had: what their own tools are configured for on this machine.
+"""Find the package registries of pip, npm and Go by asking these tools for their configuration on this machine.
 
-No address of a registry stands in this file: pip, npm and Go know theirs, and their users may have named others, by
-files in their homes or by variables. What a project's own files say is not asked for: they may be a stranger's.
+This file contains no registry addresses: the tools know their defaults, and users configure others in their home
+directories or by environment variables. Configuration files of a project are ignored, since it may not be trusted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DEFAULT = re.compile(r"--index-url <url>.*?\(default\s+(\S+?)\)")
 
 @cache
 def pip_indexes() -> tuple[str, ...]:
-    """The indexes of Python packages that pip asks, best first, without a slash at the end."""
+    """Return the package indexes that pip uses, best first, without a trailing slash."""
     settings = _pip_settings()
     first = settings.get("index-url", "") or _pip_default()
     return tuple(
@@ -36,75 +36,77 @@ def pip_indexes() -> tuple[str, ...]:
 
 
 @cache
-def pip_folders() -> tuple[str, ...]:
-    """The directories on this machine in which pip looks for files of packages."""
-    found = _pip_settings().get("find-links", "").split()
-    places = [unquote(urlsplit(each).path) if each.startswith("file:") else each for each in found]
-    return tuple(os.path.abspath(place) for place in places if os.path.isdir(place))
+def pip_directories() -> tuple[str, ...]:
+    """Return the local directories in which pip looks for packages."""
+    links = _pip_settings().get("find-links", "").split()
+    paths = [unquote(urlsplit(link).path) if link.startswith("file:") else link for link in links]
+    return tuple(os.path.abspath(path) for path in paths if os.path.isdir(path))
 
 
 @cache
 def npm_registry() -> str | None:
-    """The registry that npm asks, without a slash at the end; None where there is no npm."""
+    """Return the registry that npm uses, without a trailing slash; None if npm is not installed."""
     found = _output("npm", ["config", "get", "registry"], sorted(_npm_variables())).strip()
     return found.rstrip("/") if re.match(r"https?://", found) else None
 
 
 class GoProxies(NamedTuple):
-    """Where a Go module is looked for, in this order. places: proxies without a slash at the end, and of each whether
-    any failure leads to the next, not only that it has no such module. why: what was left out, where nothing is left.
+    """The proxies to try for a Go module, in order.
+
+    proxies: (URL without a trailing slash, fallthrough). fallthrough: try the next proxy after any failure, not only if
+    the module was not found. why: the reason if there are no proxies.
     """
 
-    places: tuple[tuple[str, bool], ...]
+    proxies: tuple[tuple[str, bool], ...]
     why: str
 
 
 def go_proxies(module: str, defaults: str) -> GoProxies:
-    """The proxies of a module. defaults: the text of Go's own settings, go.env, for what this machine does not say."""
+    """Return the proxies for a module. defaults: the text of Go's go.env, for settings missing on this machine."""
     own = _go_settings()
     settings = {**variables_of(defaults), **own}
     private = settings.get("GONOPROXY") or settings.get("GOPRIVATE") or ""
     if is_private(module, private):
-        return GoProxies((), f"GONOPROXY or GOPRIVATE is {private}, so it comes from its own repository alone")
+        return GoProxies((), f"GONOPROXY or GOPRIVATE is {private}, so it comes only from its own repository")
     found = proxies_of(settings.get("GOPROXY", ""))
     if "GOPROXY" in own:
         return found
-    # A root's settings come from the project, which may not name files of this machine.
-    return found._replace(places=tuple(place for place in found.places if not is_local(place[0])))
+    # `defaults` comes from the project's root, and a project must not name files of this machine.
+    return found._replace(proxies=tuple(proxy for proxy in found.proxies if not is_local(proxy[0])))
 
 
 def proxies_of(setting: str) -> GoProxies:
-    """The proxies that GOPROXY names up to `off`. `direct`, a module's own repository, is none."""
+    """Return the proxies listed by GOPROXY up to `off`. `direct`, the module's own repository, is skipped."""
     found = []
     for word, separator in re.findall(r"\s*([^,|]+?)\s*([,|]|$)", setting):
         if word == "off":
             break
         if word != "direct":
             found.append((word.rstrip("/"), separator == "|"))
-    why = f"GOPROXY is {setting}" if setting else "GOPROXY is not set, and Go, which knows its own, is not there"
+    why = f"GOPROXY is {setting}" if setting else "GOPROXY is not set, and Go is not installed"
     return GoProxies(tuple(found), why)
 
 
 def is_private(module: str, patterns: str) -> bool:
-    """Whether one of GOPRIVATE's patterns, separated by commas, fits a module's path or what it begins with."""
+    """Return whether a comma-separated GOPRIVATE pattern matches a module path or a path prefix of it."""
     parts = module.split("/")
     words = [pattern.strip().rstrip("/") for pattern in patterns.split(",") if pattern.strip()]
     heads = [(word, parts[: word.count("/") + 1]) for word in words]
-    # No sign of a pattern stands for a slash, so each part is compared with its own.
+    # No wildcard matches a slash, so paths are compared component by component.
     return any(
         len(head) == word.count("/") + 1 and all(map(fnmatchcase, head, word.split("/"))) for word, head in heads
     )
 
 
 def variables_of(listing: str) -> dict[str, str]:
-    """The variables of a file go.env or go/env, and of what `go env` prints."""
+    """Parse the variables of a go.env file or of the output of `go env`."""
     lines = (line.strip().partition("=") for line in listing.splitlines() if not line.lstrip().startswith("#"))
     return {name: value.strip("'\"") for name, sign, value in lines if sign}
 
 
 @cache
 def _go_settings() -> dict[str, str]:
-    """What this machine's Go is set to; without one, what it would read: the environment, and the user's file."""
+    """Return this machine's Go settings: from `go env`, else from the environment and the user's go/env file."""
     names = ("GOPROXY", "GONOPROXY", "GOPRIVATE")
     found = _output("go", ["env", *names]).splitlines()
     if len(found) == len(names):
@@ -120,7 +122,7 @@ def _go_settings() -> dict[str, str]:
 
 
 def settings_of(listing: str) -> dict[str, str]:
-    """What `pip config list` prints, by name without its section; variables of the environment decide."""
+    """Parse the output of `pip config list` by name without section. Environment variables take precedence."""
     found: dict[str, str] = {}
     for line in sorted(listing.splitlines(), key=lambda line: line.startswith(":env:")):
         match = _SETTING.match(line.strip())
@@ -130,7 +132,7 @@ def settings_of(listing: str) -> dict[str, str]:
 
 
 def default_of(text: str) -> str:
-    """The index that pip's help names as its own."""
+    """Return the default index named in pip's help text, or ""."""
     match = _DEFAULT.search(" ".join(text.split()))
     return match[1] if match else ""
 
@@ -145,7 +147,7 @@ def _pip_default() -> str:
 
 
 def _npm_variables() -> Iterator[str]:
-    """The names of the variables that the user's own settings of npm mention, for npm to put in their place."""
+    """Yield the environment variables that the user's .npmrc refers to; npm needs them to expand the file."""
     named = next((value for name, value in os.environ.items() if name.lower() == "npm_config_userconfig"), "")
     try:
         text = Path(named if named.startswith("/") else os.path.expanduser("~/.npmrc")).read_text("utf-8", "replace")
@@ -155,7 +157,7 @@ def _npm_variables() -> Iterator[str]:
 
 
 def _output(name: str, words: Sequence[str], more: Sequence[str] = ()) -> str:
-    """What a tool says; "" where there is none, or where it fails."""
+    """Return a tool's output; "" if the tool is missing or fails."""
     try:
         done = processes.run(name, words, seconds=SECONDS, more=more)
     except OSError:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from fpack.builders.payload.meta import DIRECTORY, FILE, SYMLINK, Entry
+from fpack.builders.payload.meta import DIRECTORY, FILE, SYMLINK, TreeEntry
 from fpack.builders.protocol import BuildError
 
 from .layer_contents import PLAIN, Attributes
@@ -47,7 +47,9 @@ class View:
         self._found: dict[str, Seen] = {}
         self._attributes: dict[str, Attributes] = {}
 
-    def add(self, source: Source, entries: Iterable[Entry], exclude: Collection[str] = (), last: bool = False) -> None:
+    def add(
+        self, source: Source, entries: Iterable[TreeEntry], exclude: Collection[str] = (), last: bool = False
+    ) -> None:
         """Lay a table over what is there. last: what it says of a directory counts, whatever others said.
 
         Of several that are not last, the first that says something else than 0755 root:root counts. BuildError if
@@ -114,7 +116,7 @@ class View:
         seen = self.get("/".join(done))
         return ("/".join(done), seen) if seen is not None else None
 
-    def restated(self, tables: Iterable[Iterable[Entry]]) -> list[tuple[str, Attributes]]:
+    def restated(self, tables: Iterable[Iterable[TreeEntry]]) -> list[tuple[str, Attributes]]:
         """The directories that one layer of `tables` would change, and what they should be."""
         stated: dict[str, set[Attributes]] = {}
         for entries in tables:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from fpack.builders.payload import meta
 from fpack.builders.payload.whiteouts import PREFIX, is_whiteout
 from fpack.builders.protocol import BuildError
-from fpack.builders.streams.tar_writer import DIRECTORY, FILE, SYMLINK, Member
+from fpack.builders.streams.tar_writer import DIRECTORY, FILE, SYMLINK, TarEntry
 from fpack.store.errors import StoreError
 from fpack.store.files.tree import MAX_DEPTH
 
@@ -30,11 +30,11 @@ class Part(NamedTuple):
     """One store path's share of a layer. label: what a message calls it. remedy: how a file of it is left out."""
 
     label: str
-    members: Sequence[Member]
+    members: Sequence[TarEntry]
     remedy: str = ""
 
 
-def of_table(entries: Iterable[meta.Entry], data: str, exclude: Collection[str] = ()) -> list[Member]:
+def of_table(entries: Iterable[meta.TreeEntry], data: str, exclude: Collection[str] = ()) -> list[TarEntry]:
     """The members of an output with a table; `data` is its tree on disk. Paths in `exclude` are left out."""
     left_out = {path.lstrip("/") for path in exclude}
     out = []
@@ -43,40 +43,40 @@ def of_table(entries: Iterable[meta.Entry], data: str, exclude: Collection[str] 
             continue
         path = os.fsencode(e.path)
         if e.kind == FILE:
-            out.append(Member(path, FILE, e.mode, e.uid, e.gid, e.size, b"", f"{data}/{e.path}", e.blake3))
+            out.append(TarEntry(path, FILE, e.mode, e.uid, e.gid, e.size, b"", f"{data}/{e.path}", e.blake3))
         elif e.kind == SYMLINK:
-            out.append(Member(path, SYMLINK, 0o777, e.uid, e.gid, 0, os.fsencode(e.target)))
+            out.append(TarEntry(path, SYMLINK, 0o777, e.uid, e.gid, 0, os.fsencode(e.target)))
         elif e.kind == DIRECTORY:
-            out.append(Member(path, DIRECTORY, e.mode, e.uid, e.gid))
+            out.append(TarEntry(path, DIRECTORY, e.mode, e.uid, e.gid))
         else:
             raise StoreError("A table has an entry of a kind that this fpack does not know", where=e.path, why=e.kind)
     return out
 
 
-def of_tree(place: Path, prefix: str) -> list[Member]:
+def of_tree(place: Path, prefix: str) -> list[TarEntry]:
     """The members of the tree at `place` on disk, laid at `prefix`: root's, 0755 what is executable, else 0644."""
-    out: list[Member] = []
+    out: list[TarEntry] = []
     _walk(os.fspath(place), os.fsencode(prefix.strip("/")), out, 0)
     return out
 
 
-def _walk(place: str, path: bytes, out: list[Member], depth: int) -> None:
+def _walk(place: str, path: bytes, out: list[TarEntry], depth: int) -> None:
     status = os.lstat(place)
     kind = status.st_mode & 0o170000
     if kind == 0o100000:
         mode = 0o755 if status.st_mode & 0o100 else 0o644
-        out.append(Member(path, FILE, mode, size=status.st_size, source=place))
+        out.append(TarEntry(path, FILE, mode, size=status.st_size, source=place))
     elif kind == 0o120000:
-        out.append(Member(path, SYMLINK, 0o777, target=os.fsencode(os.readlink(place))))
+        out.append(TarEntry(path, SYMLINK, 0o777, target=os.fsencode(os.readlink(place))))
     elif kind == 0o040000 and depth <= MAX_DEPTH:
-        out.append(Member(path, DIRECTORY, *PLAIN))
+        out.append(TarEntry(path, DIRECTORY, *PLAIN))
         for name in os.listdir(place):
             _walk(f"{place}/{name}", path + b"/" + os.fsencode(name), out, depth + 1)
     else:
         raise StoreError("A tree in the store holds something that a tree cannot hold", where=place)
 
 
-def merge(parts: Iterable[Part], directories: Mapping[bytes, Attributes] | None = None) -> list[Member]:
+def merge(parts: Iterable[Part], directories: Mapping[bytes, Attributes] | None = None) -> list[TarEntry]:
     """The members of one layer, sorted by path, with every parent directory once.
 
     directories: the attributes of directories that the parts do not settle: those that the layer merely passes
@@ -84,7 +84,7 @@ def merge(parts: Iterable[Part], directories: Mapping[bytes, Attributes] | None 
     two parts is written once. BuildError for every other path that two parts claim, and for a whiteout.
     """
     fixed = directories or {}
-    found: dict[bytes, Member] = {}
+    found: dict[bytes, TarEntry] = {}
     owner: dict[bytes, str] = {}
     for part in parts:
         for member in part.members:
@@ -92,7 +92,7 @@ def merge(parts: Iterable[Part], directories: Mapping[bytes, Attributes] | None 
             if PREFIX in path and is_whiteout(path):
                 raise _deletes(path, part)
             if member.kind == DIRECTORY and path in fixed:
-                member = Member(path, DIRECTORY, *fixed[path])
+                member = TarEntry(path, DIRECTORY, *fixed[path])
             before = found.get(path)
             if before is None:
                 found[path] = member
@@ -105,7 +105,7 @@ def merge(parts: Iterable[Part], directories: Mapping[bytes, Attributes] | None 
             parent = below.rpartition(b"/")[0]
             above = found.get(parent)
             if above is None:
-                found[parent] = Member(parent, DIRECTORY, *fixed.get(parent, PLAIN))
+                found[parent] = TarEntry(parent, DIRECTORY, *fixed.get(parent, PLAIN))
             elif above.kind != DIRECTORY:
                 raise BuildError(
                     f"/{os.fsdecode(path)} lies below something that is no directory",
@@ -121,7 +121,7 @@ def merge(parts: Iterable[Part], directories: Mapping[bytes, Attributes] | None 
 _NOUNS = {FILE: "a file", DIRECTORY: "a directory", SYMLINK: "a symlink"}
 
 
-def _same(a: Member, b: Member) -> bool:
+def _same(a: TarEntry, b: TarEntry) -> bool:
     if a.kind == FILE and not (a.digest and a.digest == b.digest):
         return False
     return a[1:7] == b[1:7]
@@ -136,7 +136,7 @@ def _deletes(path: bytes, part: Part) -> BuildError:
     )
 
 
-def _clash(path: bytes, a: Member, b: Member, first: str, second: str) -> BuildError:
+def _clash(path: bytes, a: TarEntry, b: TarEntry, first: str, second: str) -> BuildError:
     return BuildError(
         f"Two parts of one layer differ on /{os.fsdecode(path)}",
         where=f"{first}, {second}",
@@ -144,6 +144,6 @@ def _clash(path: bytes, a: Member, b: Member, first: str, second: str) -> BuildE
     )
 
 
-def _describe(m: Member) -> str:
+def _describe(m: TarEntry) -> str:
     detail = f" to {os.fsdecode(m.target)}" if m.kind == SYMLINK else f" of {m.size} bytes" if m.kind == FILE else ""
     return f"{_NOUNS[m.kind]}{detail}, mode {m.mode:04o}, owner {m.uid}:{m.gid}"

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from fpack.builders.payload.machines import MACHINES
 from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
 
@@ -19,23 +20,8 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
-# Debian's architectures as Go, and so OCI, names them.
-_ARCHITECTURES = {
-    "amd64": ("amd64", None),
-    "arm64": ("arm64", "v8"),
-    "armel": ("arm", "v5"),
-    "armhf": ("arm", "v7"),
-    "i386": ("386", None),
-    "loong64": ("loong64", None),
-    "mips64el": ("mips64le", None),
-    "ppc64el": ("ppc64le", None),
-    "riscv64": ("riscv64", None),
-    "s390x": ("s390x", None),
-}
 # As the command line of container tools has them; the variant is left out where there is but one.
-_NAMES = {
-    arch: name if variant in (None, "v8") else f"{name}/{variant}" for arch, (name, variant) in _ARCHITECTURES.items()
-}
+_NAMES = {arch: m.oci if m.variant in (None, "v8") else f"{m.oci}/{m.variant}" for arch, m in MACHINES.items()}
 # https://github.com/distribution/reference: domain, path components, tag.
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?"
@@ -103,10 +89,10 @@ def full_name(name: str) -> str:
 
 def platform(arch: str) -> dict[str, Value]:
     """The os, architecture and variant of a Debian architecture."""
-    if arch not in _ARCHITECTURES:
-        raise BuildError(f"An image cannot be for {arch!r}", why=f"there are {', '.join(_ARCHITECTURES)}")
-    architecture, variant = _ARCHITECTURES[arch]
-    return {"os": "linux", "architecture": architecture, **({"variant": variant} if variant else {})}
+    if arch not in MACHINES:
+        raise BuildError(f"An image cannot be for {arch!r}", why=f"there are {', '.join(MACHINES)}")
+    machine = MACHINES[arch]
+    return {"os": "linux", "architecture": machine.oci, **({"variant": machine.variant} if machine.variant else {})}
 
 
 def platform_name(arch: str) -> str:

@@ -1,7 +1,8 @@
-"""What a file loads: the few facts of ELF files and scripts that linking a root needs.
+"""Read from ELF files and scripts what they load: machine, needed libraries, soname, interpreter and RUNPATH.
 
-The reader takes any bytes. It checks each offset against the file, reads a bounded number of bounded pieces, and finds
-no facts in a file that it cannot follow; it never fails. Sources: the System V gABI, chapters 4 and 5, and execve(2).
+The reader accepts any bytes and never fails: it checks every offset, reads a bounded amount of data, and returns None
+for a file that it cannot parse. pyelftools is used only by the tests, since it bounds neither the time nor the memory
+that a hostile file can claim. Sources: the System V gABI, chapters 4 and 5, and execve(2).
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from collections.abc import Callable
 from struct import Struct
 from typing import NamedTuple
 
-from .meta import Facts
+from .meta import LoadFacts
 
 ELF_MAGIC = b"\x7fELF"
 SCRIPT_MAGIC = b"#!"
-HEAD = 256  # the kernel reads this much of a file to find its interpreter
+HEAD = 256  # bytes that the kernel reads of a script to find its interpreter
 
 _EXECUTABLE, _SHARED = 2, 3
 _LOAD, _DYNAMIC, _INTERP, _NOTE = 1, 2, 3, 4
@@ -30,47 +31,23 @@ _MAX_NOTES = 1 << 16
 _MAX_FOLDERS = 256
 _TEXT = re.compile(rb"[\x21-\x7e\x80-\xff][\x20-\x7e\x80-\xff]*\Z")
 
-# What uname calls the machine, by Debian's name for the architecture.
-MACHINES = {
-    "amd64": 62,
-    "arm64": 183,
-    "armel": 40,
-    "armhf": 40,
-    "i386": 3,
-    "loong64": 258,
-    "mips64el": 8,
-    "ppc64el": 21,
-    "riscv64": 243,
-    "s390x": 22,
-}
-TRIPLETS = {
-    "amd64": "x86_64-linux-gnu",
-    "arm64": "aarch64-linux-gnu",
-    "armel": "arm-linux-gnueabi",
-    "armhf": "arm-linux-gnueabihf",
-    "i386": "i386-linux-gnu",
-    "loong64": "loongarch64-linux-gnu",
-    "mips64el": "mips64el-linux-gnuabi64",
-    "ppc64el": "powerpc64le-linux-gnu",
-    "riscv64": "riscv64-linux-gnu",
-    "s390x": "s390x-linux-gnu",
-}
-
 Reader = Callable[[int, int], bytes]  # (offset, size) -> at most size bytes, fewer at the end of the file
 
 
-class _Layout(NamedTuple):
-    """How one class and byte order lays things out. Fields that are not used are skipped by the struct."""
+class _ElfLayout(NamedTuple):
+    """The layout of headers for one ELF class and byte order. The structs skip unused fields."""
 
     header: Struct  # e_type, e_machine, e_phoff, e_phentsize, e_phnum
-    segment: Struct  # in the order of `fields`
-    fields: tuple[int, int, int, int]  # where p_type, p_offset, p_vaddr, p_filesz stand in it
+    segment: Struct  # a program header
+    fields: tuple[int, int, int, int]  # indexes of p_type, p_offset, p_vaddr, p_filesz in `segment`
     dynamic: Struct  # d_tag, d_val
 
 
-def _layouts(order: str) -> tuple[_Layout, _Layout]:
-    narrow = _Layout(Struct(order + "16xHH8xI10xHH"), Struct(order + "IIIII12x"), (0, 1, 2, 4), Struct(order + "iI"))
-    wide = _Layout(Struct(order + "16xHH12xQ14xHH"), Struct(order + "I4xQQ8xQ16x"), (0, 1, 2, 3), Struct(order + "qQ"))
+def _layouts(order: str) -> tuple[_ElfLayout, _ElfLayout]:
+    narrow = _ElfLayout(Struct(order + "16xHH8xI10xHH"), Struct(order + "IIIII12x"), (0, 1, 2, 4), Struct(order + "iI"))
+    wide = _ElfLayout(
+        Struct(order + "16xHH12xQ14xHH"), Struct(order + "I4xQQ8xQ16x"), (0, 1, 2, 3), Struct(order + "qQ")
+    )
     return narrow, wide
 
 
@@ -81,8 +58,8 @@ _LAYOUTS = {
 }
 
 
-def facts(head: bytes, path: str) -> Facts | None:
-    """The facts of the file at `path` on disk; `head` is its beginning, HEAD bytes or all there is."""
+def facts(head: bytes, path: str) -> LoadFacts | None:
+    """Return the facts of the file at `path` on disk. head: the file's first HEAD bytes, or all of a shorter file."""
     if head.startswith(ELF_MAGIC):
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -95,25 +72,25 @@ def facts(head: bytes, path: str) -> Facts | None:
     return None
 
 
-def script_facts(head: bytes) -> Facts | None:
-    """The interpreter of a script; None if the line names none."""
+def script_facts(head: bytes) -> LoadFacts | None:
+    """Return the facts of a script from its `#!` line; None if the line names no absolute path."""
     words = head[2:HEAD].partition(b"\n")[0].replace(b"\t", b" ").strip().split(b" ")
     interp = _text(words[0])
     if not interp.startswith("/"):
         return None
     needed: tuple[str, ...] = ()
     if interp.rpartition("/")[2] == "env":
-        # env's own options and assignments stand before the program.
+        # Skip the options and assignments that precede the program's name.
         for word in words[1:]:
             name = _text(word)
             if name and not name.startswith("-") and "=" not in name:
                 needed = (name,)
                 break
-    return Facts(interp=interp, needed=needed)
+    return LoadFacts(interp=interp, needed=needed)
 
 
-def elf_facts(read: Reader) -> Facts | None:
-    """The facts of an ELF program or library; None for other ELF files and for what is damaged."""
+def elf_facts(read: Reader) -> LoadFacts | None:
+    """Return the facts of an ELF program or library; None for other ELF files and for damaged files."""
     ident = read(0, 64)
     layout = _LAYOUTS.get((ident[4], ident[5])) if len(ident) >= 52 and ident.startswith(ELF_MAGIC) else None
     if layout is None or len(ident) < layout.header.size:
@@ -133,13 +110,13 @@ def elf_facts(read: Reader) -> Facts | None:
         elif type_ == _DYNAMIC and dynamic is None:
             dynamic = (at, size)
     if dynamic is None:
-        return Facts(machine, interp=interp)
+        return LoadFacts(machine, interp=interp)
     loads = [(at, address, size) for type_, at, address, size in segments if type_ == _LOAD]
     return _dynamic(read, layout, dynamic, loads, machine, interp)
 
 
 def build_id(read: Reader) -> tuple[int, int] | None:
-    """Where the build id of an ELF program or library lies: offset and size in the file. None if it has none."""
+    """Return the offset and size of the build id within an ELF file; None if there is none."""
     ident = read(0, 64)
     layout = _LAYOUTS.get((ident[4], ident[5])) if len(ident) >= 52 and ident.startswith(ELF_MAGIC) else None
     if layout is None or len(ident) < layout.header.size:
@@ -152,29 +129,29 @@ def build_id(read: Reader) -> tuple[int, int] | None:
     for row in layout.segment.iter_unpack(table[: len(table) - len(table) % entry_size]):
         type_, at, _, size = (row[i] for i in layout.fields)
         data = read(at, min(size, _MAX_NOTES)) if type_ == _NOTE else b""
-        place = 0
-        while place + words.size <= len(data):
-            name_size, size, kind = words.unpack_from(data, place)
-            name = place + words.size
+        pos = 0
+        while pos + words.size <= len(data):
+            name_size, size, kind = words.unpack_from(data, pos)
+            name = pos + words.size
             start = name + (name_size + 3 & ~3)
             if start + size > len(data):
                 break
             if kind == _GNU_BUILD_ID and data[name : name + name_size] == b"GNU\0" and size:
                 return at + start, size
-            place = start + (size + 3 & ~3)
+            pos = start + (size + 3 & ~3)
     return None
 
 
 def _dynamic(
     read: Reader,
-    layout: _Layout,
-    place: tuple[int, int],
+    layout: _ElfLayout,
+    section: tuple[int, int],
     loads: list[tuple[int, int, int]],
     machine: int,
     interp: str,
-) -> Facts | None:
+) -> LoadFacts | None:
     width = layout.dynamic.size
-    data = read(place[0], min(place[1], _MAX_DYNAMIC))
+    data = read(section[0], min(section[1], _MAX_DYNAMIC))
     tags: dict[int, list[int]] = {}
     for tag, value in layout.dynamic.iter_unpack(data[: len(data) - len(data) % width]):
         if tag == 0:
@@ -192,9 +169,9 @@ def _dynamic(
             return ""
         return _text(read(strings + at, min(_MAX_STRING, size - at)).partition(b"\0")[0])
 
-    # The loader ignores RPATH where there is a RUNPATH, and all but the last of several.
+    # The loader ignores RPATH if there is a RUNPATH, and uses only the last entry of several.
     search = [string(at) for at in (tags.get(_RUNPATH) or tags.get(_RPATH, []))[-1:]]
-    return Facts(
+    return LoadFacts(
         machine,
         tuple(filter(None, map(string, needed))),
         string(tags[_SONAME][0]) if _SONAME in tags else "",
@@ -211,7 +188,7 @@ def _file_offset(loads: list[tuple[int, int, int]], address: int) -> int | None:
 
 
 def _text(raw: bytes) -> str:
-    """`raw` as text; "" if it is not printable."""
+    """Decode `raw`; return "" if it is not printable UTF-8."""
     if not _TEXT.match(raw):
         return ""
     try:

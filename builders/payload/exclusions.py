@@ -1,4 +1,7 @@
-"""Say why a path of a slice is in no layer: a path that is no directory stands in one layer of an image alone."""
+"""Define the reasons for which a path of a slice is excluded from its layer.
+
+Every path of an image, except directories, is in exactly one layer.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,17 @@ from typing import NamedTuple
 
 SAME = "same"  # the package `by` has the same file
 REPLACED = "replaced"  # the package `by` has another file, or a directory, and declares that it replaces this one
-GENERATED = "generated"  # fpack made something there, by the rule `by`
-FILES = "files"  # the container's own files have something there
-MODE = "mode"  # the container's own files give it another mode or owner
-CONFIGURED = "configured"  # a maintainer script of the package `by` changed it
-GRAFTED = "grafted"  # the store path `by` takes its place
-REMOVED = "removed"  # nothing is there; `by` is the package whose script removed it
+GENERATED = "generated"  # fpack generated an entry there, by the rule `by`
+FILES = "files"  # the container's own files have an entry there
+MODE = "mode"  # the container's own files give the path another mode or owner
+CONFIGURED = "configured"  # a maintainer script of the package `by` changed the path
+GRAFTED = "grafted"  # the store path `by` replaces the path
+REMOVED = "removed"  # a maintainer script of the package `by` removed the path
 REASONS = (SAME, REPLACED, GENERATED, FILES, MODE, CONFIGURED, GRAFTED, REMOVED)
 
 
 class Exclusion(NamedTuple):
-    """A path (relative) of a package that is left out of the layer of its slice."""
+    """A relative path of a package that is excluded from the layer of its slice."""
 
     package: str
     path: str

@@ -1,6 +1,7 @@
-"""The globs of slice rules: absolute paths with `*` and `?` within a component and `**` for any number of them.
+"""Match paths against the globs of slice rules.
 
-A glob that matches a directory covers all that is below it. A rule's globs are compiled to one regular expression.
+A glob is an absolute path with `*` and `?` within a component and `**` for any number of components. A glob that
+matches a directory covers everything below it. The globs of a rule are compiled to one regular expression.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from fpack.builders.protocol import BuildError
 
 MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32")
-_NEAR = 3
+_NEAR = 3  # number of suggestions
 
 
 def merged(path: str) -> str:
-    """Where a relative path lies when the top-level directories of MERGED are in /usr."""
+    """Return a relative path with the top-level directories of MERGED moved below usr/."""
     return f"usr/{path}" if path.partition("/")[0] in MERGED else path
 
 
@@ -30,7 +31,7 @@ class Globs:
         self._used: set[int] = set()
 
     def covers(self, path: str) -> bool:
-        """Whether a glob matches `path` or a directory above it."""
+        """Return whether a glob matches `path` or a directory above it."""
         found = self._match and self._match(path)
         if not found:
             return False
@@ -38,11 +39,11 @@ class Globs:
         return True
 
     def unused(self, paths: Iterable[str]) -> list[str]:
-        """The globs that match none of `paths`, all of which were given to `covers`."""
+        """Return the globs that match none of `paths`. All of `paths` must have been passed to `covers` before."""
         known = list(paths)
         left: list[str] = []
         for number, (glob, source) in enumerate(zip(self._globs, self._sources, strict=True), 1):
-            # An earlier glob of the expression may have hidden this one's matches.
+            # An earlier glob may have matched the paths that this one matches.
             if number not in self._used:
                 match = re.compile(f"(?:{source})(?:/|\\Z)", re.DOTALL).match
                 if not any(map(match, known)):
@@ -51,11 +52,11 @@ class Globs:
 
 
 def _translate(glob: str) -> str:
-    """A regular expression for a glob, without an end."""
+    """Translate a glob to a regular expression without an end anchor."""
     parts = glob.strip("/").split("/")
     if not glob.startswith("/") or not glob.strip("/") or not set(parts).isdisjoint(("", ".", "..")):
         raise BuildError(
-            f"{glob!r} is not a pattern for paths",
+            f"{glob!r} is not a valid path pattern",
             why="a pattern is an absolute path such as /usr/share/doc or /usr/lib/**/*.a",
         )
     if parts[0] in MERGED and len(parts) > 1:
@@ -68,8 +69,8 @@ def _translate(glob: str) -> str:
         else:
             runs[-1].append(_component(part))
     out = "/".join(runs[0]) + ("/" if runs[0] and len(runs) > 1 else "")
-    # What stands between two `**` may be matched where it is first found, and never again (an atomic group): that
-    # keeps the time linear in the path.
+    # The part between two `**` can always match at its first occurrence; an atomic group avoids backtracking and keeps
+    # the time linear in the length of the path.
     for run in runs[1:-1]:
         out += f"(?>(?:[^/]+/)*?{'/'.join(run)}/)"
     if len(runs) > 1:
@@ -78,7 +79,7 @@ def _translate(glob: str) -> str:
 
 
 def _component(part: str) -> str:
-    """A regular expression for one component, with `*` treated as `**` is above."""
+    """Translate one component, with atomic groups between two `*`, as for `**` above."""
     pieces = ["".join("[^/]" if c == "?" else re.escape(c) for c in piece) for piece in re.split(r"\*+", part)]
     if len(pieces) == 1:
         return pieces[0]
@@ -86,7 +87,7 @@ def _component(part: str) -> str:
 
 
 def nearest(glob: str, paths: Iterable[str]) -> list[str]:
-    """A few of `paths` that look like what `glob` was meant to match, absolute."""
+    """Return a few of `paths`, absolute, that `glob` may have been meant to match."""
     import difflib
 
     wanted = glob.strip("/")

@@ -1,11 +1,11 @@
-"""What a file-system tree needs beyond a store tree: modes, owners, hashes and what its files load.
+"""Read and write `meta` files, which record modes, owners, hashes and load facts of a file tree.
 
-Outputs that end up in a root (payloads, slices, generated files) are directories of two entries: `data`, the tree,
-and `meta`, this table of it. A table is sorted by path, names every entry of `data`, and directories only where they
-have a mode or an owner that differs from 0755 root:root or are empty; others are implied by what is in them.
+Outputs that become part of a root (payloads, slices, generated files) are directories with two entries: `data`, the
+tree, and `meta`, a table of the tree sorted by path. The table lists every file and symlink of `data`, and those
+directories that are empty or whose mode or owner differs from 0755 root:root; other directories are implied.
 
-A project can have files of its own in the place of such an output. So `read` takes nothing for granted: a path stays
-below `data`, and no symlink is on the way to it.
+A project can pass its own directory in place of such an output, so `read` validates everything: each path is below
+`data`, and no symlink is on the way to it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from fpack.store.files.regular_file import open_regular
 FORMAT = 1
 FILE, DIRECTORY, SYMLINK = "f", "d", "l"
 MAX_ID = 0xFFFFFFFE
-_PATH = re.compile(rb"(?:/(?!\.\.?(?:/|\Z))[^/\0]+)+\Z")  # of the path with a slash before it
+_PATH = re.compile(rb"(?:/(?!\.\.?(?:/|\Z))[^/\0]+)+\Z")  # matches b"/" + path
 
 
-class Facts(NamedTuple):
-    """What a file loads when it is run or linked.
+class LoadFacts(NamedTuple):
+    """What a program, library or script loads.
 
-    ELF: `machine` (for example 62, x86-64), `needed` sonames, `soname`, `interp`, `runpath` (`$ORIGIN` unexpanded).
-    Script: `interp` alone, the program after `#!`; for `env NAME`, `interp` is the env and `needed` holds NAME.
+    ELF files: `machine` (for example 62, x86-64), `needed` (sonames), `soname`, `interp`, `runpath` ($ORIGIN not
+    expanded). Scripts: `interp`, the program after `#!`; for `env NAME`, `interp` is env and `needed` contains NAME.
     """
 
     machine: int = 0
@@ -42,11 +42,11 @@ class Facts(NamedTuple):
     runpath: tuple[str, ...] = ()
 
 
-class Entry(NamedTuple):
-    """One file, directory or symlink of a root. `path` is relative, `usr/bin/psql`; `mode` the 12 permission bits.
+class TreeEntry(NamedTuple):
+    """A file, directory or symlink of a root. path: relative, such as `usr/bin/psql`. mode: the 12 permission bits.
 
-    user, group: the names in the archive, or "" where the number is all there is. size, blake3, sha256: of a file's
-    content. target: of a symlink.
+    user, group: the names in the archive, or "" if only the number is known. size, blake3, sha256: of a file's content.
+    target: of a symlink.
     """
 
     path: str
@@ -60,16 +60,16 @@ class Entry(NamedTuple):
     blake3: bytes = b""
     sha256: bytes = b""
     target: str = ""
-    facts: Facts | None = None
+    facts: LoadFacts | None = None
 
     @property
     def executable(self) -> bool:
-        """Whether the store's file has its executable bit."""
+        """Whether the file in the store is executable."""
         return bool(self.mode & 0o111)
 
 
-def encode(entries: Iterable[Entry], extra: Mapping[str, Value] | None = None) -> bytes:
-    """The bytes of a `meta` file: the entries sorted by path, and `extra` fields of the kind that wrote it."""
+def encode(entries: Iterable[TreeEntry], extra: Mapping[str, Value] | None = None) -> bytes:
+    """Encode a `meta` file: the entries sorted by path, and additional fields of the kind that writes it."""
     rows: list[Value] = []
     for e in sorted(entries, key=_path_bytes):
         f = e.facts
@@ -78,23 +78,23 @@ def encode(entries: Iterable[Entry], extra: Mapping[str, Value] | None = None) -
     return canonical.encode({"format": FORMAT, "entries": rows, "extra": dict(extra or {})})
 
 
-def _path_bytes(e: Entry) -> bytes:
+def _path_bytes(e: TreeEntry) -> bytes:
     return os.fsencode(e.path)
 
 
-def decode(data: bytes) -> tuple[list[Entry], dict[str, Value]]:
-    """The entries and the extra fields of a `meta` file; StoreError for what no builder writes."""
+def decode(data: bytes) -> tuple[list[TreeEntry], dict[str, Value]]:
+    """Decode the entries and the extra fields of a `meta` file. Raise StoreError if it is invalid."""
     value = canonical.decode(data)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise StoreError("A meta file is of a format that this fpack does not know", hint="run fpack gc")
+        raise StoreError("The meta file has a format that this version of fpack does not support", hint="run fpack gc")
     try:
         entries = [_entry(*row) for row in value["entries"]]
         extra: dict[str, Value] = value["extra"]
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise StoreError("A meta file is not one that fpack made", why=str(error)) from None
+        raise StoreError("The meta file is invalid", why=str(error)) from None
     names = [os.fsencode(entry.path) for entry in entries]
     if extra.__class__ is not dict or any(a >= b for a, b in zip(names, names[1:], strict=False)):
-        raise StoreError("A meta file is not one that fpack made", why="its entries are not in order")
+        raise StoreError("The meta file is invalid", why="its entries are not sorted")
     return entries, extra
 
 
@@ -111,16 +111,16 @@ def _entry(
     sha256: bytes,
     target: bytes,
     facts: list[Value] | None,
-) -> Entry:
-    """A row as an entry; ValueError or TypeError if it is none."""
+) -> TreeEntry:
+    """Validate a row and return it as an entry. Raise ValueError or TypeError if it is invalid."""
     if not _PATH.match(b"/" + path):
         raise ValueError(f"{path!r} is not a path below the tree")
     if not mode.__class__ is uid.__class__ is gid.__class__ is size.__class__ is int:
-        raise TypeError(f"{path!r} has no numbers where they belong")
+        raise TypeError(f"a numeric field of {path!r} is not a number")
     if not (0 <= mode <= 0o7777 and 0 <= uid <= MAX_ID and 0 <= gid <= MAX_ID and size >= 0):
         raise ValueError(f"a number of {path!r} is out of range")
     if not user.__class__ is group.__class__ is str:
-        raise TypeError(f"the owner of {path!r} has no name")
+        raise TypeError(f"the owner name of {path!r} is not text")
     if kind == FILE:
         good = len(blake3) == len(sha256) == 32 and not target
     else:
@@ -131,38 +131,39 @@ def _entry(
     if facts is not None:
         machine, needed, soname, interp, runpath = facts
         if machine.__class__ is not int or any(x.__class__ is not str for x in (soname, interp, *needed, *runpath)):
-            raise TypeError(f"what {path!r} loads is not told in words")
-        found = Facts(machine, tuple(needed), soname, interp, tuple(runpath))
+            raise TypeError(f"the load facts of {path!r} are invalid")
+        found = LoadFacts(machine, tuple(needed), soname, interp, tuple(runpath))
     to = os.fsdecode(target)
-    return Entry(os.fsdecode(path), kind, mode, uid, gid, user, group, size, blake3, sha256, to, found)
+    return TreeEntry(os.fsdecode(path), kind, mode, uid, gid, user, group, size, blake3, sha256, to, found)
 
 
-def read(directory: Path) -> tuple[list[Entry], dict[str, Value]]:
-    """The table of an output of two entries, `data` and `meta`, that lies in `directory` on disk.
+def read(directory: Path) -> tuple[list[TreeEntry], dict[str, Value]]:
+    """Read the table of the output at `directory` on disk, which has the entries `data` and `meta`.
 
-    Its files are safe to open at their paths below `data` with `open_regular`. StoreError if that cannot be said.
+    It is then safe to open its files below `data` with `open_regular`. Raise StoreError otherwise.
     """
     with open_regular(directory / "meta") as file:
         entries, extra = decode(file.read())
-    _check_folders(directory, entries)
+    _check_directories(directory, entries)
     return entries, extra
 
 
-def _check_folders(directory: Path, entries: Iterable[Entry]) -> None:
-    """StoreError unless every directory on the way to an entry is one on disk."""
+def _check_directories(directory: Path, entries: Iterable[TreeEntry]) -> None:
+    """Raise StoreError if a parent directory of an entry is missing or not a real directory on disk."""
     data = f"{os.fspath(directory)}/data"
     seen: set[str] = set()
-    places = [os.fspath(directory), data]
+    paths = [os.fspath(directory), data]
     for entry in entries:
-        folder = entry.path if entry.kind == DIRECTORY else entry.path.rpartition("/")[0]
-        while folder and folder not in seen:
-            seen.add(folder)
-            places.append(f"{data}/{folder}")
-            folder = folder.rpartition("/")[0]
-    for place in places:
+        parent = entry.path if entry.kind == DIRECTORY else entry.path.rpartition("/")[0]
+        while parent and parent not in seen:
+            seen.add(parent)
+            paths.append(f"{data}/{parent}")
+            parent = parent.rpartition("/")[0]
+    for path in paths:
         try:
-            mode = os.lstat(place).st_mode
+            mode = os.lstat(path).st_mode
         except OSError as error:
-            raise StoreError("A meta file names what is not there", where=place, why=error.strerror or "") from None
+            why = error.strerror or ""
+            raise StoreError("The meta file names a path that does not exist", where=path, why=why) from None
         if not stat.S_ISDIR(mode):
-            raise StoreError("A meta file names what lies behind a symlink or a file", where=place)
+            raise StoreError("The meta file names a path below a symlink or a file", where=path)

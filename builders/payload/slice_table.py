@@ -1,4 +1,4 @@
-"""A slice's files as a table, with what can be computed from it."""
+"""Hold the table of a slice's files, with derived views: symlinks, libraries and directories."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import Any
 
 from . import meta
 from .globs import merged
-from .meta import Entry
+from .meta import TreeEntry
 
 
 @dataclass(frozen=True, eq=False)
 class SliceTable:
-    """What a slice holds. path: its store path, as text; entries: by path; extra: of its meta file.
+    """A slice's content. path: its store path, as text. entries: by path. extra: the extra fields of its meta file.
 
-    search: directories that its ld.so.conf.d files name, relative.
+    search: relative directories that its ld.so.conf.d files list.
     """
 
     package: str
     version: str
     arch: str
     path: str
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, TreeEntry]
     extra: Mapping[str, Any] = field(default_factory=dict)
     search: tuple[str, ...] = ()
 
     @cached_property
     def alternatives(self) -> dict[str, str]:
-        """The symlinks that the package's own alternatives would make, by path."""
+        """The symlinks of the alternatives that the package registers for its own files: path -> target."""
         found: dict[str, str] = {}
         for link, _, target, _, slaves in self.extra.get("alternatives", ()):
-            for place, to in [(link, target), *((slave[0], slave[2]) for slave in slaves)]:
+            for path, to in [(link, target), *((slave[0], slave[2]) for slave in slaves)]:
                 if merged(to.strip("/")) in self.entries:
-                    found.setdefault(merged(place.strip("/")), to)
+                    found.setdefault(merged(path.strip("/")), to)
         return found
 
     @cached_property
@@ -45,7 +45,7 @@ class SliceTable:
 
     @cached_property
     def libraries(self) -> dict[str, list[str]]:
-        """The paths of ELF files, by their last component."""
+        """The paths of the ELF files, by file name."""
         found: dict[str, list[str]] = {}
         for path, entry in self.entries.items():
             if entry.facts is not None and entry.facts.machine:
@@ -54,7 +54,7 @@ class SliceTable:
 
     @cached_property
     def directories(self) -> set[str]:
-        """Every directory of the slice, with those that are only implied."""
+        """All directories of the slice, including implied ones."""
         found: set[str] = set()
         for path, entry in self.entries.items():
             if entry.kind == meta.DIRECTORY:

@@ -1,4 +1,4 @@
-"""Follow symlinks in a root that is only a table."""
+"""Follow symlinks in a root that exists only as a table."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from .globs import MERGED
 
 
 def resolve(path: str, target: Any, has: Any) -> str | None:
-    """Follow symlinks as the kernel does, from the root. target(path) is a symlink's, or None; has(path): it is there.
+    """Resolve a path as the kernel does. Return None if it does not exist or has too many symlinks.
 
-    A top-level `bin`, `lib` and so on that nothing is at counts as its link into /usr.
+    target(path): the target of the symlink at `path`, or None. has(path): whether anything is at `path`. The top-level
+    directories of MERGED (`bin`, `lib` ...) are treated as symlinks into /usr.
     """
     rest = [part for part in path.split("/") if part not in ("", ".")][::-1]
     done: list[str] = []

@@ -1,7 +1,7 @@
-"""Recognise whiteouts: names that a container runtime takes as an order to delete what the layers below have.
+"""Recognise whiteouts: file names that tell a container runtime to delete files of lower layers.
 
-OCI image specification, layer.md, "Whiteouts": `.wh.NAME` deletes NAME, `.wh..wh..opq` all that is in its directory;
-AUFS has more names, which begin alike. fpack never needs one: a path stands in one layer alone.
+OCI image specification, layer.md, "Whiteouts": `.wh.NAME` deletes NAME, `.wh..wh..opq` deletes the content of its
+directory; AUFS has more names with the same prefix. fpack never writes one, since each path is in one layer only.
 """
 
 from __future__ import annotations
@@ -10,5 +10,5 @@ PREFIX = b".wh."
 
 
 def is_whiteout(path: bytes) -> bool:
-    """Tell whether a component of a path begins with `.wh.`."""
+    """Return whether a component of a path begins with `.wh.`."""
     return PREFIX in path and b"/.wh." in b"/" + path

@@ -1,4 +1,4 @@
-"""Users and groups of a root: Debian's static ones, fixed ones, and those that packages declare."""
+"""Assign the users and groups of a root: Debian's static ones, fixed ones, and those that packages declare."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
 
 FIRST_ID, LAST_ID = 900, 59999
-MAX_LINE = 4096  # reading one takes time in the square of its length
+MAX_LINE = 4096  # shlex.split takes time quadratic in the length of a line
 NOLOGIN = "/usr/sbin/nologin"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\Z")
 _NUMBER = re.compile(r"[0-9]{1,9}\Z")
 
-# The numbers that Debian Policy 9.2.2 allots once and for all.
+# The numbers that Debian Policy 9.2.2 allocates statically.
 _STATIC_GROUPS = """
 root 0|daemon 1|bin 2|sys 3|adm 4|tty 5|disk 6|lp 7|mail 8|news 9|uucp 10|man 12|proxy 13|kmem 15|dialout 20|fax 21
 voice 22|cdrom 24|floppy 25|tape 26|sudo 27|audio 29|dip 30|www-data 33|backup 34|operator 37|list 38|irc 39|src 40
@@ -31,7 +31,7 @@ list 38 list /var/list|irc 39 irc /run/ircd|_apt 42 nogroup /nonexistent|nobody 
 
 
 class User(NamedTuple):
-    """One line of passwd; `group` is the primary group's name, `gid` its number."""
+    """A line of passwd. group: the primary group's name. gid: its number."""
 
     name: str
     uid: int
@@ -43,7 +43,7 @@ class User(NamedTuple):
 
 
 class Group(NamedTuple):
-    """One line of group."""
+    """A line of the group file."""
 
     name: str
     gid: int
@@ -51,7 +51,7 @@ class Group(NamedTuple):
 
 
 def parse_sysusers(text: str) -> tuple[list[Value], list[Value]]:
-    """The users and groups of a sysusers.d(5) file. What it does not say is null or empty."""
+    """Parse the users and groups of a sysusers.d(5) file. Unspecified fields are None or empty."""
     users: list[Value] = []
     groups: list[Value] = []
     for line in text.splitlines():
@@ -91,12 +91,13 @@ def assign(
     groups: Iterable[Mapping[str, Value]],
     root_shell: str = "/bin/sh",
 ) -> tuple[list[User], list[Group]]:
-    """All users and groups of a root, by number: the static, the fixed, then the packages' by sorted name.
+    """Return all users and groups of a root, sorted by number: static, fixed, and those of packages.
 
-    A package's number is kept if it is free; else, and where it has none, the next free one from 900 on is taken, the
-    same for a user and the group of its name where both are free. The order of `users` and `groups` does not matter.
+    Packages' accounts are assigned in order of name. A number given by a package is used if it is free; otherwise the
+    account gets the next free number from 900 on, the same for a user and the group of that name if it is free for
+    both. The result does not depend on the order of `users` and `groups`.
     """
-    table = _Table()
+    table = _Accounts()
     for word in _STATIC_GROUPS.replace("\n", "|").split("|"):
         if word:
             name, gid = word.split()
@@ -118,7 +119,7 @@ def assign(
         wanted.setdefault(record["name"], record)
     for name in sorted(wanted_groups.keys() | wanted.keys()):
         table.take(name, wanted.get(name), wanted_groups.get(name), name in wanted_groups)
-    # Users whose primary group belongs to another name come when all groups are there.
+    # Users may have a primary group of another name, so they are added after all groups.
     for name in sorted(wanted):
         table.take_user(wanted[name])
     known = {user.name for user in table.users.values()}
@@ -133,15 +134,15 @@ def _order(record: Mapping[str, Value]) -> tuple[str, int, str]:
     return record["name"], -1 if number is None else -2, repr(sorted(record.items(), key=repr))
 
 
-class _Table:
-    """Users and groups in the making."""
+class _Accounts:
+    """The users and groups assigned so far."""
 
     def __init__(self) -> None:
         self.users: dict[str, User] = {}
         self.groups: dict[str, Group] = {}
         self._uids: set[int] = set()
         self._gids: set[int] = set()
-        self._next = FIRST_ID  # all below it are taken: none is ever given back
+        self._next = FIRST_ID  # all numbers from FIRST_ID up to this one are taken
 
     def add_user(self, user: User) -> None:
         self.users[user.name] = user
@@ -152,12 +153,12 @@ class _Table:
         self._gids.add(gid)
 
     def fix(self, record: Mapping[str, Value]) -> None:
-        """Enter a user whose numbers are given, and its group; they replace static ones of the same name."""
+        """Add a user with given numbers, and its group. They replace static ones of the same name."""
         name, uid, gid = record["name"], record["uid"], record["gid"]
         group = record.get("group") or name
         for kind, who in (("user", name), ("group", group)):
             if not _NAME.match(who):
-                raise BuildError(f"{who!r} cannot be the name of a {kind}")
+                raise BuildError(f"{who!r} is not a valid {kind} name")
         for kind, number in (("uid", uid), ("gid", gid)):
             if not isinstance(number, int) or not 0 <= number < 0xFFFFFFFF:
                 raise BuildError(f"The user {name} has no valid {kind}", why=repr(number))
@@ -176,7 +177,7 @@ class _Table:
         self.add_user(User(name, uid, gid, group, home, shell, record.get("comment") or ""))
 
     def take(self, name: str, user: Mapping[str, Value] | None, gid: int | None, has_group: bool) -> None:
-        """Enter the group of a name, and the user whose own group it is."""
+        """Add the group `name`, for a package's group or for a user whose primary group has the user's name."""
         own = user is not None and user["group"] == name
         if name in self.groups or not (has_group or own):
             return
@@ -188,7 +189,7 @@ class _Table:
         self.add_group(name, gid)
 
     def take_user(self, record: Mapping[str, Value]) -> None:
-        """Enter a package's user."""
+        """Add a package's user."""
         name = record["name"]
         if name in self.users:
             return
@@ -204,12 +205,12 @@ class _Table:
         self.add_user(User(name, uid, group.gid, group.name, *fields))
 
     def _free(self) -> int:
-        """The lowest number that no user and no group has, so that a name's two numbers are the same."""
+        """Return the lowest number that is neither a uid nor a gid, so that a user and its group can share it."""
         for number in range(self._next, LAST_ID):
             if number not in self._uids and number not in self._gids:
                 self._next = number
                 return number
-        raise BuildError("A root has more users than there are numbers for system users")
+        raise BuildError("The root has too many system users: no free numbers are left")
 
 
 def _clean(field: str) -> bool:
@@ -218,14 +219,14 @@ def _clean(field: str) -> bool:
 
 def _check_field(user: str, field: str) -> None:
     if not _clean(field):
-        raise BuildError(f"A field of the user {user} holds a colon or a control character", why=repr(field))
+        raise BuildError(f"A field of the user {user} contains a colon or a control character", why=repr(field))
 
 
 def passwd(users: Iterable[User]) -> str:
-    """The passwd file. The password is `*`, so nobody can log in by one, and no shadow file is looked for."""
+    """Format the passwd file. The password `*` disables password logins without a shadow file."""
     return "".join(f"{u.name}:*:{u.uid}:{u.gid}:{u.comment}:{u.home}:{u.shell}\n" for u in users)
 
 
 def group(groups: Iterable[Group]) -> str:
-    """The group file."""
+    """Format the group file."""
     return "".join(f"{g.name}:*:{g.gid}:{','.join(g.members)}\n" for g in groups)

@@ -1,4 +1,4 @@
-"""Debian's alternatives in a root: one symlink for each name, straight to the best program that is there."""
+"""Choose Debian's alternatives for a root: one symlink per link name, directly to the best available target."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _SKIPPED = ("usr/share/man/", "usr/share/info/")
 def choose(
     declared: Iterable[Sequence[Any]], exists: Callable[[str], bool], overrides: Mapping[str, str]
 ) -> dict[str, str]:
-    """The symlinks: link (relative path) -> target (absolute path).
+    """Return the symlinks: link (relative path) -> target (absolute path).
 
-    declared: [link, name, target, priority, slaves] of all packages. exists(path) tells whether a target is there.
-    The highest priority wins, then the first target in order; `overrides` (link -> target, absolute) come before.
-    Slaves follow the choice, where their targets exist. Manual pages are left out.
+    declared: [link, name, target, priority, slaves] of all packages. exists(path): whether a target exists. The highest
+    priority wins, then the first target in alphabetical order; `overrides` (link -> target, absolute) take precedence.
+    Slave links follow the choice if their targets exist. Links to manual pages are omitted.
     """
     groups: dict[str, list[tuple[int, str, Sequence[Any]]]] = {}
     for link, _, target, priority, slaves in declared:
-        place = merged(link.strip("/"))
-        if _wanted(place) and exists(target):
-            groups.setdefault(place, []).append((-priority, _absolute(target), slaves))
+        path = merged(link.strip("/"))
+        if _wanted(path) and exists(target):
+            groups.setdefault(path, []).append((-priority, _absolute(target), slaves))
     wanted = {merged(link.strip("/")): _absolute(target) for link, target in overrides.items()}
     for link, target in sorted(wanted.items()):
         if not exists(target):
@@ -32,7 +32,7 @@ def choose(
             raise BuildError(
                 f"The alternative /{link} cannot be {target}: no package in the root has it",
                 where="/" + link,
-                why=f"these are there: {', '.join(known)}" if known else "no package offers one",
+                why=f"available targets: {', '.join(known)}" if known else "no package provides this alternative",
             )
     chosen: dict[str, str] = {}
     for link in sorted(groups.keys() | wanted.keys()):
@@ -41,10 +41,10 @@ def choose(
         offer = next((o for o in offers if override is None or o[1] == override), None)
         chosen[link] = override or (offer[1] if offer else "")
         for slave, _, target in offer[2] if offer else ():
-            place = merged(slave.strip("/"))
-            if _wanted(place) and exists(target):
-                chosen.setdefault(place, _absolute(target))
-    # A link that leads to itself (/usr/bin/x for the program /usr/bin/x) is what was there before.
+            path = merged(slave.strip("/"))
+            if _wanted(path) and exists(target):
+                chosen.setdefault(path, _absolute(target))
+    # Omit a link to itself (/usr/bin/x for the program /usr/bin/x): the program is already there.
     return {link: target for link, target in chosen.items() if target != "/" + link}
 
 

@@ -1,7 +1,7 @@
-"""Slices laid over one another at `/`: who owns each path, and what to do where two of them do.
+"""Combine slices into one root: determine the owner of each path and resolve conflicts between packages.
 
-A pure function over the slices' tables. `Replaces` is honoured as dpkg does it, equal content is accepted, and all
-else is an error. Diversions are made by maintainer scripts, which do not run, so there are none.
+Conflicts are resolved like in dpkg: a package that declares `Replaces` wins, identical entries are accepted, and any
+other conflict is an error. There are no diversions, since maintainer scripts do not run.
 """
 
 from __future__ import annotations
@@ -13,32 +13,33 @@ from fpack.builders.debian.relations import RelationError, parse_relations
 from fpack.builders.debian.version import InvalidVersion
 from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import REPLACED, SAME, Exclusion
-from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.payload.symlinks import resolve
 from fpack.builders.protocol import BuildError
 
 
 class Composition(NamedTuple):
-    """files: the owner and entry of each path that is no directory. directories: each one's mode and owner.
+    """The combined content of slices.
 
-    overrides: those of `directories` on which slices differ. excluded: files of which another package has the same or
-    one that replaces them: each path is taken from one package alone.
+    files: the owning slice and the entry of each path that is not a directory. directories: the entry of each
+    directory. overrides: the entries of directories on which slices differ in mode or owner. excluded: the files not
+    taken from their package, because another package has the same file or replaces it.
     """
 
-    files: dict[str, tuple[SliceTable, Entry]]
-    directories: dict[str, Entry]
-    overrides: list[Entry]
+    files: dict[str, tuple[SliceTable, TreeEntry]]
+    directories: dict[str, TreeEntry]
+    overrides: list[TreeEntry]
     excluded: list[Exclusion]
 
     def has(self, path: str) -> bool:
-        """Whether anything is at `path`, following no symlink."""
+        """Return whether anything is at `path`, without following symlinks."""
         return path in self.files or path in self.directories
 
     def resolve(self, path: str, extra: Mapping[str, str] | None = None) -> str | None:
-        """The path of the file or directory that `path` (relative, or absolute) leads to through symlinks.
+        """Return the path of the file or directory that `path` resolves to through symlinks, or None.
 
-        None if there is nothing. extra: more symlinks, by path.
+        path: relative or absolute. extra: additional symlinks, path -> target.
         """
         return resolve(path, lambda p: self._target(p, extra), self.has)
 
@@ -50,7 +51,7 @@ class Composition(NamedTuple):
 
 
 def replaces(one: SliceTable, other: SliceTable) -> bool:
-    """Return whether a package says that it may overwrite files of `other`."""
+    """Return whether a package declares that it replaces files of `other`."""
     text = str(one.extra.get("replaces", ""))
     if other.package not in text:
         return False
@@ -65,9 +66,9 @@ def replaces(one: SliceTable, other: SliceTable) -> bool:
 
 
 def compose(tables: Sequence[SliceTable]) -> Composition:
-    """Lay `tables` over one another, or say which packages cannot be in one root."""
+    """Combine `tables`. Raise BuildError if packages conflict."""
     _check_versions(tables)
-    files: dict[str, tuple[SliceTable, Entry]] = {}
+    files: dict[str, tuple[SliceTable, TreeEntry]] = {}
     losers: list[_Owned] = []
     for table in tables:
         for path, entry in table.entries.items():
@@ -87,10 +88,10 @@ def compose(tables: Sequence[SliceTable]) -> Composition:
             owners.setdefault(path, []).append(table)
     for path in owners.keys() & files.keys():
         _clash(path, files, owners, excluded)
-    directories: dict[str, Entry] = {}
-    overrides: list[Entry] = []
+    directories: dict[str, TreeEntry] = {}
+    overrides: list[TreeEntry] = []
     for path in sorted(owners):
-        plain = Entry(path, meta.DIRECTORY, 0o755)
+        plain = TreeEntry(path, meta.DIRECTORY, 0o755)
         stated = [table.entries.get(path, plain) for table in owners[path]]
         chosen = next((e for e in stated if not _agree(e, plain)), plain)
         directories[path] = chosen
@@ -104,27 +105,27 @@ def _exclusion(loser: _Owned, owner: _Owned) -> Exclusion:
     return Exclusion(loser[0].package, loser[1].path, reason, owner[0].package)
 
 
-def _same(a: Entry, b: Entry) -> bool:
+def _same(a: TreeEntry, b: TreeEntry) -> bool:
     return (a.kind, a.blake3, a.target) == (b.kind, b.blake3, b.target) and (a.kind == meta.SYMLINK or _agree(a, b))
 
 
-def _agree(a: Entry, b: Entry) -> bool:
+def _agree(a: TreeEntry, b: TreeEntry) -> bool:
     return (a.mode, a.uid, a.gid) == (b.mode, b.uid, b.gid)
 
 
-_Owned = tuple[SliceTable, Entry]
+_Owned = tuple[SliceTable, TreeEntry]
 
 
 def _decide(one: _Owned, two: _Owned) -> tuple[_Owned, _Owned]:
-    """(winner, loser) of two different files at one path."""
+    """Return (winner, loser) of two different files at one path. Raise BuildError if neither replaces the other."""
     forward, backward = replaces(one[0], two[0]), replaces(two[0], one[0])
     if forward != backward:
         return (one, two) if forward else (two, one)
     raise BuildError(
         f"The packages {two[0].package} and {one[0].package} both have /{one[1].path}, with different content",
         where="/" + one[1].path,
-        why="each says that it replaces the other" if forward else "neither says that it replaces the other",
-        hint="leave one of them out, or drop the file from one of them",
+        why="each declares that it replaces the other" if forward else "neither declares that it replaces the other",
+        hint="leave out one of the packages, or drop the file from one of them",
     )
 
 
@@ -134,22 +135,22 @@ def _clash(
     owners: dict[str, list[SliceTable]],
     excluded: set[Exclusion],
 ) -> None:
-    """A path that is a file or symlink of one slice and a directory of others."""
+    """Resolve a path that is a file or symlink of one slice and a directory of others, or raise BuildError."""
     table, entry = files[path]
     other = owners[path][0]
     if all(replaces(owner, table) for owner in owners[path]):
         del files[path]
-        # Of other packages that had the same file, too, the directory takes the place.
-        stale = {each for each in excluded if each.path == path}
+        # The directory also replaces the same file of other packages.
+        stale = {exclusion for exclusion in excluded if exclusion.path == path}
         excluded -= stale
-        packages = {table.package, *(each.package for each in stale)}
+        packages = {table.package, *(exclusion.package for exclusion in stale)}
         excluded |= {Exclusion(package, path, REPLACED, other.package) for package in packages}
         return
     what = "a symlink" if entry.kind == meta.SYMLINK else "a file"
     raise BuildError(
         f"/{path} is {what} in the package {table.package} and a directory in {other.package}",
         where="/" + path,
-        hint="leave one of them out, or drop the path from one of them",
+        hint="leave out one of the packages, or drop the path from one of them",
     )
 
 
@@ -167,7 +168,7 @@ def _check_versions(tables: Iterable[SliceTable]) -> None:
                 hint="take both from one release",
             )
         raise BuildError(
-            f"The package {table.package} is in one root twice, with two rules",
+            f"The package {table.package} is in one root twice, with two slice rules",
             where=f"{other.path} and {table.path}",
-            hint="give one rule for it",
+            hint="use one slice rule for it",
         )

@@ -1,8 +1,8 @@
-"""Java's trust store, made of certificates: the format JKS, version 2.
+"""Write a Java trust store of certificates in the format JKS, version 2.
 
-It is what `keytool` writes with `-storetype jks`, and what every Java reads: a header, entries of kind 2 (a trusted
-certificate: alias, date, type, DER), and a SHA-1 digest over the password, a fixed phrase and all before it. The digest
-only detects damage; the password is the customary one, which Java programs that want one give.
+This is the format of `keytool -storetype jks`, which every Java version reads: a header, entries of kind 2 (trusted
+certificate: alias, date, type, DER), and a SHA-1 digest of the password, a fixed phrase and the preceding bytes. The
+digest only detects damage. The password is Java's conventional default.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERT
 
 
 def keystore(files: Iterable[tuple[str, bytes]]) -> bytes:
-    """The trust store of PEM files, given as (alias, content); a file without a certificate is left out."""
+    """Encode the trust store of PEM files, given as (alias, content). Files without a certificate are skipped."""
     entries = [(alias, der) for alias, content in files if (der := certificate(content)) is not None]
     body = struct.pack(">III", _MAGIC, _VERSION, len(entries))
     body += b"".join(_entry(alias, der) for alias, der in entries)
@@ -29,7 +29,7 @@ def keystore(files: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def certificate(pem: bytes) -> bytes | None:
-    """The DER form of the first certificate in a PEM file."""
+    """Return the first certificate of a PEM file in DER form, or None."""
     found = _PEM.search(pem)
     if found is None:
         return None
@@ -44,7 +44,7 @@ def _entry(alias: str, der: bytes) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    # Java's own UTF-8 differs for NUL and beyond U+FFFF, which no alias needs.
+    # Java's modified UTF-8 differs for NUL and characters beyond U+FFFF: escape everything that is not ASCII.
     data = text.encode("ascii", "backslashreplace")[:0xFFFF]
     return struct.pack(">H", len(data)) + data
 

@@ -1,7 +1,7 @@
-"""etc/ld.so.cache: how the loader finds libraries in directories that it does not search by itself.
+"""Write etc/ld.so.cache, by which the loader finds libraries outside its default directories.
 
-A root needs one only where a package's ld.so.conf.d names such a directory. The format is glibc's "new" one,
-`struct cache_file_new` in its dl-cache.h: a header, entries in descending order of name, strings.
+A root needs it only if a package's ld.so.conf.d lists such a directory. The format is `struct cache_file_new` of
+glibc's dl-cache.h: a header, entries in descending order of name, strings.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _HEADER = Struct("<20sIIB3xI12x")
 _ENTRY = Struct("<iIIIQ")
 _LIBC6 = 3
 _LITTLE = 2
-# What glibc's ldconfig.h calls the kind of library, by Debian's name for the architecture.
+# The flags of glibc's ldconfig.h for a library's ABI, by Debian architecture.
 _FLAGS = {
     "amd64": 0x0300,
     "arm64": 0x0A00,
@@ -27,7 +27,7 @@ _FLAGS = {
 
 
 def loader_cache(libraries: Mapping[str, str], arch: str) -> bytes | None:
-    """The cache of `libraries`: soname -> absolute path. None for an architecture whose cache is not known."""
+    """Encode the cache of `libraries`: soname -> absolute path. Return None for an unsupported architecture."""
     if arch not in _FLAGS:
         return None
     at = _HEADER.size + _ENTRY.size * len(libraries)
@@ -43,5 +43,5 @@ def loader_cache(libraries: Mapping[str, str], arch: str) -> bytes | None:
 
 
 def _order(name: str) -> list[tuple[int, int]]:
-    """glibc's order of names: runs of digits count as numbers, and come after all else."""
+    """Return a sort key for glibc's order of names: runs of digits compare as numbers, after other characters."""
     return [(1, int(part)) if part.isdigit() else (0, ord(part)) for part in re.findall(r"[0-9]+|.", name, re.DOTALL)]

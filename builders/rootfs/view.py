@@ -1,11 +1,11 @@
-"""Roots on disk: a `root` output and its slices as one tree of hard links, which a sandbox binds as its `/`.
+"""Assemble a root on disk: one tree of hard links to a `root` output and its slices, which a sandbox binds as `/`.
 
-A view is made once for each root, as `$FPACK_ROOT/views/LAYOUT/ROOT`, beside and then renamed. LAYOUT changes with what
-this version of fpack adds to a root. A collection deletes a view together with the root's store path. Its files are the
-store's own inodes: bind it read-only.
+Each root has one view, `$FPACK_ROOT/views/LAYOUT/ROOT`, made in a temporary directory and then renamed. LAYOUT changes
+when fpack assembles a root in another way. Garbage collection deletes a view together with the root's store path. The
+files of a view are hard links into the store, so it must be bound read-only.
 
-A root and its slices may be outputs that a project made by hand. So no directory of theirs may be a symlink: what it
-leads to on this machine would be linked into the view, read, or written to.
+A project can pass hand-made outputs as a root and its slices. So none of their directories may be a symlink: its target
+on this machine would be linked into the view, read or written to.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
 BUILD_UID = 1000
-# What a read-only `/` must have so that something can be mounted there.
+# Mount points, which cannot be created in a read-only `/`.
 _DIRECTORIES = (
     "build", "dev", "etc", "fpack/store", "home", "media", "mnt", "opt", "proc", "root", "run/fpack", "srv", "sys",
     "tmp", "usr", "var/tmp",
@@ -42,43 +42,43 @@ _FILES = {
     "etc/passwd": "",
     "etc/resolv.conf": "",
 }
-# Another version's view may lack what this one mounts on.
+# A view of another version of fpack may lack mount points or checks.
 LAYOUT = blake3(repr((2, BUILD_UID, _DIRECTORIES, sorted(_FILES.items()))).encode()).hexdigest(4)
 
 
 def assemble(store: Store, root: StorePath) -> Path:
-    """The view of `root`: a directory that can be bound as `/`, complete with mount points.
+    """Return the view of `root`: a directory that can be bound as `/`, including mount points.
 
-    Beside it lie `passwd` and `group`, the root's own with the user `build`, 1000:1000, who runs builds.
+    Its parent also contains `passwd` and `group`: the root's accounts and `build`, 1000:1000, the user who runs builds.
     """
-    place = store.root / "views" / LAYOUT / root.base
-    if place.is_dir():
-        return place / "root"
-    place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    view = store.root / "views" / LAYOUT / root.base
+    if view.is_dir():
+        return view / "root"
+    view.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     with FileLock(store.root / "locks" / f"view-{root.hash}"):
-        if not place.is_dir():
-            beside = store.session.fresh()
+        if not view.is_dir():
+            temporary = store.session.fresh()
             try:
-                _make(store, root, beside)
-                os.rename(beside, place)
+                _make(store, root, temporary)
+                os.rename(temporary, view)
             except BaseException:
-                remove_tree(beside)
+                remove_tree(temporary)
                 raise
-    return place / "root"
+    return view / "root"
 
 
-def _make(store: Store, root: StorePath, place: Path) -> None:
-    top = place / "root"
+def _make(store: Store, root: StorePath, view: Path) -> None:
+    top = view / "root"
     os.makedirs(top)
-    os.chmod(place, 0o755)
+    os.chmod(view, 0o755)
     _, extra = meta.read(store.disk(root))
     excluded: dict[str, set[str]] = {}
     for package, path, *_ in extra["excluded"]:
         excluded.setdefault(package, set()).add(os.fsdecode(path))
-    tree = _Tree(os.fspath(top))
-    for each in extra["slices"]:
-        data = store.disk(parse(each["path"])) / "data"
-        tree.add(os.fspath(data), each["package"], excluded.get(each["package"], ()))
+    tree = _LinkTree(os.fspath(top))
+    for part in extra["slices"]:
+        data = store.disk(parse(part["path"])) / "data"
+        tree.add(os.fspath(data), part["package"], excluded.get(part["package"], ()))
     tree.add(os.fspath(store.disk(root) / "data"), "the root", ())
     tree.complete()
     for name, line in (
@@ -88,13 +88,13 @@ def _make(store: Store, root: StorePath, place: Path) -> None:
         if os.path.lexists(top / "etc" / name):
             with open_regular(top / "etc" / name) as file:
                 line = _without_build(file.read().decode("utf-8", "replace")) + line
-        (place / name).write_text(line, "utf-8")
-        os.chmod(place / name, 0o644)
+        (view / name).write_text(line, "utf-8")
+        os.chmod(view / name, 0o644)
     os.chmod(top, 0o755)
 
 
 def _without_build(text: str) -> str:
-    """Accounts less those that have the build user's name or number."""
+    """Remove accounts with the build user's name or number."""
     kept = []
     for line in text.splitlines():
         fields = line.split(":")
@@ -103,16 +103,14 @@ def _without_build(text: str) -> str:
     return "".join(kept)
 
 
-def _check_directory(place: str, path: str) -> None:
-    """StoreError unless there is a directory at `place`, not a symlink to one. path: how the error calls it."""
+def _check_directory(path: str, where: str) -> None:
+    """Raise StoreError unless there is a directory, not a symlink to one, at `path`. where: for the error."""
     try:
-        mode = os.lstat(place).st_mode
+        mode = os.lstat(path).st_mode
     except OSError as error:
-        raise StoreError("A root cannot be assembled", where=path, why=error.strerror or str(error)) from None
+        raise StoreError("The root cannot be assembled", where=where, why=error.strerror or str(error)) from None
     if not stat.S_ISDIR(mode):
-        raise StoreError(
-            "A root cannot be assembled", where=path, why="a file or a symlink is where a directory must be"
-        )
+        raise StoreError("The root cannot be assembled", where=where, why="expected a directory, not a file or symlink")
 
 
 def _umask() -> int:
@@ -120,26 +118,26 @@ def _umask() -> int:
         return next((int(line.split()[1], 8) for line in file if line.startswith("Umask:")), 0o077)
 
 
-class _Tree:
-    """A tree of hard links in the making; nothing is ever written through a symlink of it."""
+class _LinkTree:
+    """A tree of hard links under construction. Nothing is written through a symlink of the tree."""
 
     def __init__(self, top: str) -> None:
         self._top = top
         self._made = {""}
-        # A build runs as another user than its starter: a strict umask must not shut it out.
+        # Builds run as another user, who must have access even if the umask is strict.
         self._strict = bool(_umask() & 0o055)
 
     def add(self, data: str, package: str, excluded: Collection[str]) -> None:
-        """Lay a slice's tree over what is there."""
-        for place in (os.path.dirname(data), data):
-            _check_directory(place, place)
+        """Add a slice's tree, without the excluded paths."""
+        for path in (os.path.dirname(data), data):
+            _check_directory(path, path)
         todo = [""]
         while todo:
-            folder = todo.pop()
-            self._mkdir(folder, package)
-            with os.scandir(f"{data}/{folder}") as entries:
+            directory = todo.pop()
+            self._mkdir(directory, package)
+            with os.scandir(f"{data}/{directory}") as entries:
                 for entry in entries:
-                    path = f"{folder}/{entry.name}" if folder else entry.name
+                    path = f"{directory}/{entry.name}" if directory else entry.name
                     if path in excluded:
                         continue
                     if entry.is_dir(follow_symlinks=False):
@@ -165,7 +163,7 @@ class _Tree:
         try:
             os.link(source, target, follow_symlinks=False)
         except FileExistsError:
-            # Two packages have the same file there: the root's builder refused all else.
+            # Two packages have the same file: the root's builder has refused other conflicts.
             return
         except OSError as error:
             if error.errno not in (errno.EMLINK, errno.EXDEV, errno.EPERM):
@@ -173,16 +171,16 @@ class _Tree:
             shutil.copy2(source, target, follow_symlinks=False)
 
     def complete(self) -> None:
-        """Add the mount points that no package has."""
+        """Add missing mount points."""
         for path in _DIRECTORIES:
             if not os.path.lexists(f"{self._top}/{path}"):
                 self._mkdir(path, "fpack")
             while path:
                 _check_directory(f"{self._top}/{path}", f"/{path}")
                 path = path.rpartition("/")[0]
-        for path, text in _FILES.items():
-            place = f"{self._top}/{path}"
-            if not os.path.lexists(place):
-                with open(place, "x", encoding="ascii") as file:
+        for name, text in _FILES.items():
+            path = f"{self._top}/{name}"
+            if not os.path.lexists(path):
+                with open(path, "x", encoding="ascii") as file:
                     file.write(text)
-                os.chmod(place, 0o644)
+                os.chmod(path, 0o644)

@@ -1,4 +1,4 @@
-"""A build's log: compressed while it is written, so that one can follow it, and bounded."""
+"""Write a build's log, compressed and limited in size. The log can be read while the build runs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import IO
 
 MAX_BYTES = 256 << 20
-_FLUSH = 1.0  # seconds that a line may wait until it can be read
+_FLUSH = 1.0  # seconds between flushes
 
 
 class BuildLog:
-    """Lines to the file at `place`, which is made with the first of them. A disk that is full ends it silently: the
-    error that the log was to explain must not be hidden by another.
+    """A log file at `path`, created by the first line.
+
+    A write error (a full disk) ends the log silently, so that it does not hide the build's own error.
     """
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._lock = threading.Lock()
         self._out: IO[bytes] | None = None
         self._ended = False
@@ -26,7 +27,7 @@ class BuildLog:
         self._flushed = 0.0
 
     def write(self, line: str) -> None:
-        """Add a line."""
+        """Append a line."""
         data = (line + "\n").encode("utf-8", "replace")
         with self._lock:
             if self._ended or self._size > MAX_BYTES:
@@ -43,7 +44,7 @@ class BuildLog:
                 self._ended = True
 
     def close(self) -> None:
-        """End the log."""
+        """Close the log."""
         with self._lock:
             self._ended = True
             if self._out is not None:
@@ -56,12 +57,12 @@ class BuildLog:
     def _open(self) -> IO[bytes]:
         import zstandard
 
-        # Another file, not another content: somebody may be reading the last one.
+        # Replace the file instead of truncating it: another process may be reading the previous log.
         try:
-            os.unlink(self.place)
+            os.unlink(self.path)
         except FileNotFoundError:
             pass
-        fd = os.open(self.place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         file = os.fdopen(fd, "wb", buffering=0)
         self._flushed = time.monotonic()
         self._out = zstandard.ZstdCompressor(level=1).stream_writer(file, closefd=True)

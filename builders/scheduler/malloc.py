@@ -1,4 +1,4 @@
-"""Keep the process small: large buffers go back to the system as soon as they are freed."""
+"""Configure the allocator to return large buffers to the system as soon as they are freed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _THRESHOLD = 256 * 1024
 
 
 def return_freed_memory() -> None:
-    """Tell glibc's allocator to map buffers of 256 kB and more, and to share its arenas.
+    """Make glibc allocate buffers of 256 kB and more with mmap, and use at most two arenas.
 
-    By default it raises that threshold to what was freed last, up to 32 MB, and keeps such buffers in an arena a
-    thread: the windows of a compressor and of a decompressor then add up, thread by thread. Another C library is left
-    as it is.
+    By default glibc raises the threshold to the size of the last freed buffer, up to 32 MB, and keeps such buffers in
+    one arena per thread, so the windows of compressors and decompressors add up. On other C libraries this does
+    nothing.
     """
     import ctypes
 

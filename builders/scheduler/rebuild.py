@@ -1,4 +1,4 @@
-"""Build something that is built already once more, beside the store, to see whether it comes out the same."""
+"""Rebuild a derivation outside the store and compare the outputs with those in the store."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from .reporter import Reporter
 from .task import Assemble, StoreTask
 
 
-class Compared(NamedTuple):
-    """An output, and where the tree lies that it was when it was built again. same: whether it has the same path."""
+class RebuiltOutput(NamedTuple):
+    """An output's name and store path, and its rebuilt tree on disk. same: both have the same store path."""
 
     output: str
     path: StorePath
-    again: Path
+    rebuilt: Path
     same: bool
 
 
-class Again:
-    """Builds `digest` again, as often as wanted. Use it as a context manager: the trees go at its end."""
+class Rebuilder:
+    """A context manager that rebuilds the derivation `digest` any number of times, and deletes the trees on exit."""
 
     def __init__(self, store: Store, digest: bytes, reporter: Reporter, assemble: Assemble) -> None:
         self._store = store
@@ -41,45 +41,45 @@ class Again:
         self._tasks: list[StoreTask] = []
         drv = store.derivation(digest)
         if drv is None:
-            raise StoreError("What is to be built again was not built here", hint="build it once first")
+            raise StoreError("The derivation to rebuild is not in the store", hint="build it once first")
         self.drv: Derivation = drv
         self.paths: Mapping[str, StorePath] = {name: self._built(Output(digest, name)) for name in drv.outputs}
         built = {}
         for i in drv.inputs:
-            made = store.derivation(i.derivation)
-            assert made is not None
-            built[i] = (derivations.placeholder(i.derivation, made.name, i.name), self._built(i))
+            other = store.derivation(i.derivation)
+            assert other is not None
+            built[i] = (derivations.placeholder(i.derivation, other.name, i.name), self._built(i))
         self._resolved = derivations.resolve(drv, built)
 
-    def __enter__(self) -> Again:
+    def __enter__(self) -> Rebuilder:
         return self
 
     def __exit__(self, *_: object) -> None:
         for task in self._tasks:
             task.clean(succeeded=True)
 
-    def run(self, builder: Builder) -> list[Compared]:
-        """Build once more, and compare."""
-        # What notes the time should note another.
+    def run(self, builder: Builder) -> list[RebuiltOutput]:
+        """Rebuild all outputs and compare them."""
+        # Start in a new second, so that an output that contains the time differs.
         time.sleep(max(0.0, 1.05 - time.time() % 1))
         key = f"again-{self._digest.hex()}"
         stop = threading.Event()
         task = StoreTask(self._store, self._resolved, self._digest, key, self._reporter, stop, self._assemble)
         self._tasks.append(task)
         try:
-            made = builder.build(task)
-            if isinstance(made, GeneratorType):
-                made = self._drive(made)
+            built = builder.build(task)
+            if isinstance(built, GeneratorType):
+                built = self._drive(built)
         finally:
-            task.said.close()
-        assert isinstance(made, (Built, BuiltAll))
-        each = made.outputs if isinstance(made, BuiltAll) else (("out", made),)
-        compared = []
-        for name, one in each:
+            task.build_log.close()
+        assert isinstance(built, (Built, BuiltAll))
+        outputs = built.outputs if isinstance(built, BuiltAll) else (("out", built),)
+        rebuilt = []
+        for name, output in outputs:
             full = output_name(self.drv.name, name)
-            path = one.path or store_path.make(full, one.writer.finish(), list(one.references))
-            compared.append(Compared(name, self.paths[name], one.writer.place, path == self.paths[name]))
-        return compared
+            path = output.path or store_path.make(full, output.writer.finish(), list(output.references))
+            rebuilt.append(RebuiltOutput(name, self.paths[name], output.writer.place, path == self.paths[name]))
+        return rebuilt
 
     def _drive(self, steps: GeneratorType[Need, list[StorePath], Built | BuiltAll]) -> Built | BuiltAll:
         answer: list[StorePath] | None = None
@@ -87,8 +87,8 @@ class Again:
             try:
                 need = next(steps) if answer is None else steps.send(answer)
             except StopIteration as stop:
-                made: Built | BuiltAll = stop.value
-                return made
+                built: Built | BuiltAll = stop.value
+                return built
             answer = []
             for wanted in need.wanted:
                 output = wanted if isinstance(wanted, Output) else Output(derivations.digest(wanted.encode()))
@@ -97,5 +97,5 @@ class Again:
     def _built(self, output: Output) -> StorePath:
         path = self._store.database.built(output)
         if path is None or not self._store.keep([path]):
-            raise BuildError("Something that it is made from is not in the store any more", hint="build it once first")
+            raise BuildError("An input of the derivation is no longer in the store", hint="build it once first")
         return path

@@ -1,4 +1,4 @@
-"""What the scheduler tells of its work, as it happens. `cli` shows it; tests record it."""
+"""Define the events that the scheduler reports. `cli` displays them; tests record them."""
 
 from __future__ import annotations
 
@@ -6,60 +6,60 @@ from enum import Enum
 from typing import Protocol
 
 
-class Outcome(Enum):
-    """How a derivation's output was had."""
+class BuildOutcome(Enum):
+    """How an output was obtained."""
 
     BUILT = "built"
-    CUT_OFF = "cut off"  # it was not known, but its resolved derivation was
+    CUT_OFF = "cut off"  # not rebuilt: the inputs were rebuilt and are unchanged
     FAILED = "failed"
-    SKIPPED = "skipped"  # something that it needs failed
+    SKIPPED = "skipped"  # an input failed
 
 
 class Reporter(Protocol):
-    """Called by the scheduler's thread alone, except `progress` and `log`, which builders' threads call."""
+    """The scheduler's listener. Builder threads call `progress` and `log`; the scheduler's thread calls the rest."""
 
     def planned(self, key: bytes, kind: str, name: str) -> None:
-        """A derivation that is not known is to be made."""
+        """Report that a derivation must be built."""
         ...
 
     def started(self, key: bytes) -> None:
-        """A builder began, or went on."""
+        """Report that a builder was started or resumed."""
         ...
 
     def progress(self, key: bytes, done: int, total: int) -> None:
-        """Bytes done, of bytes to do (0: unknown)."""
+        """Report progress in bytes. total: 0 if unknown."""
         ...
 
     def log(self, key: bytes, line: str) -> None:
-        """A line of a build's log."""
+        """Report a line of a build's log."""
         ...
 
     def waiting(self, key: bytes) -> None:
-        """Another process is making the same."""
+        """Report that another process is building the same derivation."""
         ...
 
-    def finished(self, key: bytes, outcome: Outcome, path: str) -> None:
-        """A derivation is done with; `path` is its output where it has one."""
+    def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
+        """Report a derivation's outcome. path: its first output, or "" if it has none."""
         ...
 
 
-class Silent:
-    """A reporter that says nothing."""
+class NullReporter:
+    """A reporter that ignores all events."""
 
     def planned(self, key: bytes, kind: str, name: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def started(self, key: bytes) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def progress(self, key: bytes, done: int, total: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def log(self, key: bytes, line: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def waiting(self, key: bytes) -> None:
-        """Nothing."""
+        """Do nothing."""
 
-    def finished(self, key: bytes, outcome: Outcome, path: str) -> None:
-        """Nothing."""
+    def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""One builder's run, from its lock to its registration, suspended and resumed as the builder asks."""
+"""Run one builder: take the lock, build, suspend and resume on each `Need`, and register the outputs."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from fpack.store.locks import FileLock
 from fpack.store.path import StorePath
 from fpack.store.store import FinishedOutput, Store
 
-from .reporter import Outcome, Reporter
+from .reporter import BuildOutcome, Reporter
 from .task import Assemble, StoreTask
 
 
 class Result(NamedTuple):
-    """What a worker comes back with: outputs by name, a need, an error, or the news that another process is at it."""
+    """A worker's result, one of: `paths` (the outputs by name), `need`, `error`, `busy` or `registering`."""
 
     paths: Mapping[str, StorePath] | None = None
     need: Need | None = None
     error: FpackError | None = None
-    busy: bool = False
-    outcome: Outcome = Outcome.BUILT
-    leaving: bool = False  # no result yet: it is built, and does not use a processor any more
+    busy: bool = False  # another process holds the lock
+    outcome: BuildOutcome = BuildOutcome.BUILT
+    registering: bool = False  # built, not yet registered: the run only waits for the disk from here on
 
 
 class Run:
-    """`go` is called by one worker at a time, again after each need with `answer` set.
+    """One builder's run. One worker at a time calls `go`; after each need, `answer` is set and `go` called again.
 
-    leave: is called when all that is left to do is to register what was built.
+    on_registering: called when the outputs are built and only their registration is left.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Run:
         reporter: Reporter,
         stop: threading.Event,
         assemble: Assemble,
-        leave: Callable[[], None] = lambda: None,
+        on_registering: Callable[[], None] = lambda: None,
     ) -> None:
         self.answer: list[StorePath] = []
         self.running = False
@@ -61,10 +61,10 @@ class Run:
         self._task = StoreTask(store, drv, digest, key.hex(), reporter, stop, assemble)
         self._steps: Steps | None = None
         self._begun = False
-        self._leave = leave
+        self._on_registering = on_registering
 
     def go(self) -> Result:
-        """Build until there is a result. No exception leaves it."""
+        """Build until there is a result. All exceptions are caught and returned as errors."""
         self.running = True
         try:
             result = self._go()
@@ -75,14 +75,14 @@ class Run:
         except MemoryError:
             result = Result(error=StoreError("There is not enough memory", where=self._drv.name, hint="try -j 1"))
         except Exception as error:
-            # A fault of ours: the log has what is needed to mend it, the user gets a sentence.
+            # A bug in fpack: the log gets the traceback, the user a sentence.
             for line in traceback.format_exc().splitlines():
-                self._task.said.write(line)
+                self._task.build_log.write(line)
             result = Result(
                 error=BuildError(
-                    f"fpack failed while it made {self._drv.name}",
+                    f"fpack failed while building {self._drv.name}",
                     why=f"{error.__class__.__name__}: {error}",
-                    hint=f"this is a fault in fpack; the log {self._task.said.place} says where",
+                    hint=f"this is a bug in fpack; the log {self._task.build_log.path} has the traceback",
                 )
             )
         if result.need is None and not result.busy:
@@ -91,7 +91,7 @@ class Run:
         return result
 
     def drop(self) -> None:
-        """End a run that will not be resumed."""
+        """Abandon a run that will not be resumed."""
         if self._begun:
             if self._steps is not None:
                 self._steps.close()
@@ -102,17 +102,17 @@ class Run:
             if not self._lock.try_acquire():
                 return Result(busy=True)
             self._begun = True
-            # Another process may have made it between the look-up and the lock.
+            # Another process may have built it between the lookup and the lock.
             paths = known(self._store, self._key, self._digest, self._drv)
             if paths is not None:
-                return Result(paths=paths, outcome=Outcome.CUT_OFF)
+                return Result(paths=paths, outcome=BuildOutcome.CUT_OFF)
             self._task.check()
-            made = self._builder.build(self._task)
-            if isinstance(made, GeneratorType):
-                self._steps = made
+            built = self._builder.build(self._task)
+            if isinstance(built, GeneratorType):
+                self._steps = built
                 return self._advance(None)
-            assert isinstance(made, (Built, BuiltAll))
-            return self._register(made)
+            assert isinstance(built, (Built, BuiltAll))
+            return self._register(built)
         return self._advance(self.answer)
 
     def _advance(self, answer: list[StorePath] | None) -> Result:
@@ -126,34 +126,37 @@ class Run:
 
     def _register(self, built: Built | BuiltAll) -> Result:
         self._task.check()
-        # What follows waits for the disk: another build may begin meanwhile.
-        self._leave()
-        each = built.outputs if isinstance(built, BuiltAll) else (("out", built),)
-        if sorted(name for name, _ in each) != sorted(self._drv.outputs):
-            made, asked = ", ".join(name for name, _ in each), ", ".join(self._drv.outputs)
+        # Registration waits for the disk: let another build start meanwhile.
+        self._on_registering()
+        outputs = built.outputs if isinstance(built, BuiltAll) else (("out", built),)
+        if sorted(name for name, _ in outputs) != sorted(self._drv.outputs):
+            actual, expected = ", ".join(name for name, _ in outputs), ", ".join(self._drv.outputs)
             raise BuildError(
-                f"A builder of kind {self._drv.kind!r} makes other outputs than are asked of it",
-                why=f"it makes {made}, and the derivation has {asked}",
+                f"The builder of kind {self._drv.kind!r} returned the wrong outputs",
+                why=f"it returned {actual}; the derivation has {expected}",
             )
         finished = [
             FinishedOutput(
                 output_name(self._drv.name, name), b.writer, b.references, Output(self._digest, name), b.path
             )
-            for name, b in each
+            for name, b in outputs
         ]
         paths = self._store.register_all(self._key, finished)
-        return Result(paths={name: path for (name, _), path in zip(each, paths, strict=True)})
+        return Result(paths={name: path for (name, _), path in zip(outputs, paths, strict=True)})
 
     def _finish(self, succeeded: bool) -> None:
         if self._begun:
             self._begun = False
             self._task.clean(succeeded)
-            self._task.said.close()
+            self._task.build_log.close()
             self._lock.release()
 
 
 def known(store: Store, key: bytes, digest: bytes, drv: Derivation) -> dict[str, StorePath] | None:
-    """What the resolved derivation of this key came out as, if all of it is there; kept, and noted as outputs."""
+    """Look up the outputs of a resolved derivation by its key; None unless all are in the store.
+
+    The outputs are protected from garbage collection for this process and recorded as outputs of `digest`.
+    """
     paths = {}
     for name in drv.outputs:
         path = store.database.realised(key, name)
@@ -171,7 +174,7 @@ def _explain(error: OSError, name: str) -> FpackError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(
             "The disk is full", where=name, why=str(error.filename or ""),
-            hint="free some room, or run fpack gc, and run the same command again: it carries on",
+            hint="free some space or run fpack gc, then run the same command again: finished builds are kept",
         )  # fmt: skip
     if error.errno == errno.EMFILE:
         return StoreError("Too many files are open", where=name, hint="raise the limit with ulimit -n")

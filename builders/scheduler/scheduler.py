@@ -1,8 +1,8 @@
-"""Realise derivations: look up what is known, build what is not, as much at once as the machine has cores for.
+"""Realise derivations: look up known outputs and build the others in parallel, one build per core.
 
-One thread decides; workers only build. A derivation is first looked up as it is, in one step. If it is not known, its
-inputs are realised, it is resolved, and its key is looked up: a rebuilt input that came out the same ends here (early
-cutoff). Only then does it run. Two processes that want the same output build it once, by a lock on its key.
+One thread schedules; workers only build. The scheduler first looks up a derivation by its digest. If that fails, it
+realises the inputs, resolves the derivation and looks up its key; if the rebuilt inputs are unchanged, this lookup
+succeeds (early cutoff). Otherwise the builder runs. A lock on the key ensures that two processes build an output once.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from fpack.store.path import StorePath
 from fpack.store.store import Store
 
 from .malloc import return_freed_memory
-from .reporter import Outcome, Reporter
+from .reporter import BuildOutcome, Reporter
 from .run import Result, Run, known
 from .task import Assemble
 
 NETWORK_JOBS = 12
-_LEAVING = 16  # runs that wait for the disk, at most
-_POLL = 0.1  # seconds between looks at a lock that another process holds
+_REGISTERING = 16  # runs that wait for the disk
+_POLL = 0.1  # seconds between attempts to take a lock that another process holds
 _GRACE = 5.0  # seconds that builders have to stop
 
 
 class BuildsFailed(FpackError):
-    """Some of what was wanted could not be made. failures: (derivation's name, error), the first ones first."""
+    """One or more failed builds. failures: (derivation's name, error), the first failure first."""
 
     def __init__(self, failures: Sequence[tuple[str, FpackError]]) -> None:
         first = failures[0][1]
@@ -48,33 +48,34 @@ class BuildsFailed(FpackError):
 
 
 class _Job:
-    """A derivation on its way."""
+    """The state of one derivation."""
 
     __slots__ = (
-        "after", "digest", "drv", "error", "key", "leaving", "made", "paths", "planned", "resolved", "run", "waits",
-        "wanted",
+        "after", "built", "digest", "drv", "error", "key", "paths", "planned", "registering", "resolved", "run",
+        "waits", "wanted",
     )  # fmt: skip
 
     def __init__(self, digest: bytes, drv: Derivation) -> None:
         self.digest = digest
         self.drv = drv
         self.after: list[_Job] = []  # jobs that wait for this one
-        self.waits = 0  # how many this one waits for
-        self.leaving = False
-        self.made = False  # in this run: it was not known before
-        self.planned = False  # to be made, and its inputs not yet looked at
+        self.waits = 0  # number of jobs that this one waits for
+        self.registering = False
+        self.built = False  # its outputs were not known before this run
+        self.planned = False  # must be built; its inputs are not yet looked up
         self.resolved: Derivation | None = None
         self.key = b""
         self.run: Run | None = None
-        self.wanted: list[tuple[_Job, str]] = []  # what a suspended run asked for: whose output of which name
-        self.paths: Mapping[str, StorePath] | None = None  # by output
+        self.wanted: list[tuple[_Job, str]] = []  # the outputs that a suspended run needs: (job, output name)
+        self.paths: Mapping[str, StorePath] | None = None  # by output name
         self.error: FpackError | None = None
 
 
 class Scheduler:
-    """bodies: derivations that may not be in the database yet, by digest, encoded.
+    """A scheduler for one call of `realise`.
 
-    assemble: makes a root one directory.
+    bodies: encoded derivations that may not be in the database yet, by digest. assemble: combines a root and its slices
+    into one directory.
     """
 
     def __init__(
@@ -96,13 +97,13 @@ class Scheduler:
         self._written = False
         self._cores = jobs or len(os.sched_getaffinity(0))
         self._keep_going = keep_going
-        self.cut_off: dict[str, list[str]] = {}  # what was not rebuilt: of what it is made from, what came out the same
+        self.cut_off: dict[str, list[str]] = {}  # derivations not rebuilt: name -> rebuilt inputs that are unchanged
         self._jobs: dict[bytes, _Job] = {}
         self._stop = threading.Event()
         self._failed = False
         self._ready: dict[bool, deque[_Job]] = {True: deque(), False: deque()}
         self._running = {True: 0, False: 0}
-        self._leaving = {True: 0, False: 0}  # built, and not registered yet: another one may run
+        self._registering = {True: 0, False: 0}  # built, not yet registered: another job may run meanwhile
         self._delayed: list[tuple[float, _Job]] = []
         self._settled: deque[_Job] = deque()
         self._work: dict[bool, queue.SimpleQueue[_Job | None]] = {True: queue.SimpleQueue(), False: queue.SimpleQueue()}
@@ -110,13 +111,13 @@ class Scheduler:
         self._threads: dict[bool, list[threading.Thread]] = {True: [], False: []}
 
     def known(self, outputs: Sequence[Output]) -> list[StorePath] | None:
-        """The paths of outputs that are all built already, kept for this process; else None."""
+        """Return the paths of the outputs, protected from garbage collection; None unless all are built."""
         found = self._store.database.built_all(outputs)
         paths = [found[output] for output in outputs if output in found]
         return paths if len(paths) == len(outputs) and self._store.keep(paths) else None
 
     def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
-        """Build outputs, in order; BuildsFailed says what could not be made, Cancelled that it was interrupted."""
+        """Build outputs and return their paths in order. Raise BuildsFailed, or Cancelled on Ctrl-C."""
         if (paths := self.known(outputs)) is not None:
             return paths
         return_freed_memory()
@@ -124,14 +125,14 @@ class Scheduler:
             wanted = [self._want(output.derivation) for output in outputs]
             self._check(outputs)
             left = list(wanted)
-            # Looked at from one end, so that many cost no more each than few.
+            # Only the last job is checked in each round, so that the cost per job does not grow with their number.
             while left or self._busy():
                 if left and (left[-1].paths is not None or left[-1].error is not None):
                     left.pop()
                     continue
                 if self._failed and not self._keep_going and not self._busy():
                     break
-                # What fails by its first input is known to fail while the others are being built: they end first.
+                # A wanted job can fail by one input while its other inputs are still building: wait for them.
                 if left:
                     self._start()
                 self._settle()
@@ -139,7 +140,7 @@ class Scheduler:
                 self._settle()
         except KeyboardInterrupt:
             self._abort()
-            raise Cancelled("Interrupted", hint="run the same command again: it carries on") from None
+            raise Cancelled("Interrupted", hint="run the same command again to continue") from None
         finally:
             self._end()
         failures = [
@@ -151,7 +152,7 @@ class Scheduler:
             raise BuildsFailed([f for f in failures if not isinstance(f[1], Cancelled)] or failures)
         return [job.paths[o.name] for job, o in zip(wanted, outputs, strict=True) if job.paths is not None]
 
-    # One thread decides.
+    # Methods of the scheduling thread.
 
     def _drv(self, digest: bytes) -> Derivation:
         body = self._bodies.get(digest) or self._store.database.derivation(digest)
@@ -160,11 +161,11 @@ class Scheduler:
         return derivations.decode(body)
 
     def _want(self, digest: bytes) -> _Job:
-        """The job of a derivation, and the jobs of all that it needs. A loop: graphs can be deep."""
+        """Return the job of a derivation; create it and the jobs of its inputs. A loop, since graphs can be deep."""
         if job := self._jobs.get(digest):
             return job
         if not self._written:
-            # Written before anything is built, so that what is built can be explained later.
+            # Store the derivations before building, so that each output's origin can be explained later.
             self._store.database.add_derivations(self._bodies)
             self._written = True
         todo = [digest]
@@ -188,7 +189,7 @@ class Scheduler:
         return self._jobs[digest]
 
     def _check(self, outputs: Sequence[Output]) -> None:
-        """BuildError if a derivation that is looked at has no such output."""
+        """Raise BuildError if one of the outputs is not declared by its derivation."""
         for output in outputs:
             drv = self._jobs[output.derivation].drv
             if output.name not in drv.outputs:
@@ -214,7 +215,7 @@ class Scheduler:
                 job.waits += 1
 
     def _resolve(self, job: _Job) -> None:
-        """All inputs are there: look the resolved derivation up, or make the job ready to run."""
+        """Resolve a job whose inputs are all built: look up the resolved derivation, or queue the job."""
         if job.error is None:
             try:
                 self._check(job.drv.inputs)
@@ -244,13 +245,13 @@ class Scheduler:
         paths = known(self._store, job.key, job.digest, job.resolved)
         if paths is None:
             return False
-        made = [self._jobs[i.derivation].drv.name for i in job.drv.inputs if self._jobs[i.derivation].made]
-        self.cut_off[job.drv.name] = made
-        self._done(job, paths, Outcome.CUT_OFF)
+        rebuilt = [self._jobs[i.derivation].drv.name for i in job.drv.inputs if self._jobs[i.derivation].built]
+        self.cut_off[job.drv.name] = rebuilt
+        self._done(job, paths, BuildOutcome.CUT_OFF)
         return True
 
     def _start(self) -> None:
-        """Give workers what is ready."""
+        """Hand ready jobs to workers."""
         now = time.monotonic()
         due = [job for when, job in self._delayed if when <= now]
         self._delayed = [(when, job) for when, job in self._delayed if when > now]
@@ -258,7 +259,7 @@ class Scheduler:
             if not self._cut_off(job):
                 self._ready[self._builders[job.drv.kind].network].append(job)
         for network, limit in ((True, NETWORK_JOBS), (False, self._cores)):
-            while self._ready[network] and self._running[network] < limit and self._leaving[network] < _LEAVING:
+            while self._ready[network] and self._running[network] < limit and self._registering[network] < _REGISTERING:
                 if self._failed and not self._keep_going:
                     return
                 job = self._ready[network].popleft()
@@ -267,22 +268,22 @@ class Scheduler:
                     builder = self._builders[job.drv.kind]
                     lock = FileLock(self._store.root / "locks" / f"build-{job.key.hex()}")
                     task = (self._store, job.resolved, job.digest, job.key, self._reporter, self._stop)
-                    job.run = Run(builder, lock, *task, self._assemble, self._leaver(job))
+                    job.run = Run(builder, lock, *task, self._assemble, self._on_registering(job))
                 self._running[network] += 1
                 self._reporter.started(job.digest)
-                if len(self._threads[network]) < self._running[network] + self._leaving[network]:
+                if len(self._threads[network]) < self._running[network] + self._registering[network]:
                     thread = threading.Thread(target=self._worker, args=(network,), daemon=True)
                     self._threads[network].append(thread)
                     thread.start()
                 self._work[network].put(job)
 
     def _step(self) -> None:
-        """Take one result, if one comes soon."""
+        """Process one result; return after a timeout if none arrives."""
         try:
             job, result = self._results.get(timeout=_POLL if self._delayed else 1.0)
         except queue.Empty:
             return
-        if self._leaves(job, result):
+        if self._is_registering(job, result):
             return
         if result.busy:
             self._reporter.waiting(job.digest)
@@ -295,19 +296,19 @@ class Scheduler:
             assert result.paths is not None
             self._done(job, result.paths, result.outcome)
 
-    def _leaver(self, job: _Job) -> Callable[[], None]:
-        return lambda: self._results.put((job, Result(leaving=True)))
+    def _on_registering(self, job: _Job) -> Callable[[], None]:
+        return lambda: self._results.put((job, Result(registering=True)))
 
-    def _leaves(self, job: _Job, result: Result) -> bool:
-        """Count a job out of those that run. True if it has no result yet."""
+    def _is_registering(self, job: _Job, result: Result) -> bool:
+        """Update the counts of running jobs. Return True if the job began to register and has no result yet."""
         network = self._builders[job.drv.kind].network
-        if result.leaving:
-            job.leaving = True
+        if result.registering:
+            job.registering = True
             self._running[network] -= 1
-            self._leaving[network] += 1
+            self._registering[network] += 1
             return True
-        (self._leaving if job.leaving else self._running)[network] -= 1
-        job.leaving = False
+        (self._registering if job.registering else self._running)[network] -= 1
+        job.registering = False
         return False
 
     def _suspend(self, job: _Job, need: Need) -> None:
@@ -325,7 +326,7 @@ class Scheduler:
             self._store.database.add_derivations(new)
         jobs = [self._want(digest) for digest in digests]
         names = [wanted.name if isinstance(wanted, Output) else "out" for wanted in need.wanted]
-        self._check([Output(*each) for each in zip(digests, names, strict=True)])
+        self._check([Output(*pair) for pair in zip(digests, names, strict=True)])
         job.wanted = list(zip(jobs, names, strict=True))
         self._wait(job, jobs)
         if not job.waits:
@@ -339,12 +340,12 @@ class Scheduler:
             return
         assert job.run is not None
         job.run.answer = [other.paths[name] for other, name in job.wanted if other.paths is not None]
-        # First: what was begun holds a lock, and is nearer to its end.
+        # At the front of the queue: a suspended job holds a lock.
         self._ready[self._builders[job.drv.kind].network].appendleft(job)
 
-    def _done(self, job: _Job, paths: Mapping[str, StorePath], outcome: Outcome) -> None:
+    def _done(self, job: _Job, paths: Mapping[str, StorePath], outcome: BuildOutcome) -> None:
         job.paths = paths
-        job.made = True
+        job.built = True
         self._reporter.finished(job.digest, outcome, str(next(iter(paths.values()))))
         self._settled.append(job)
 
@@ -356,11 +357,11 @@ class Scheduler:
         self._failed = True
         if not self._keep_going:
             self._stop.set()
-        self._reporter.finished(job.digest, Outcome.SKIPPED if skipped else Outcome.FAILED, "")
+        self._reporter.finished(job.digest, BuildOutcome.SKIPPED if skipped else BuildOutcome.FAILED, "")
         self._settled.append(job)
 
     def _settle(self) -> None:
-        """Tell those that wait for a job that it is done with; a loop, since one can settle the next."""
+        """Notify the jobs that wait for finished ones. A loop, since a notified job can finish at once."""
         while self._settled:
             job = self._settled.popleft()
             after, job.after = job.after, []
@@ -374,7 +375,7 @@ class Scheduler:
                     else:
                         self._resume(other)
 
-    # Workers build.
+    # Methods of the workers, and the end.
 
     def _worker(self, network: bool) -> None:
         while (job := self._work[network].get()) is not None:
@@ -382,7 +383,7 @@ class Scheduler:
             self._results.put((job, job.run.go()))
 
     def _abort(self) -> None:
-        """Tell the builders to stop, and give them a moment. A second Ctrl-C ends the process at once."""
+        """Stop the builders and wait for them up to _GRACE seconds. A second Ctrl-C ends the process at once."""
         self._stop.set()
         end = time.monotonic() + _GRACE
         try:
@@ -391,12 +392,12 @@ class Scheduler:
                     job, result = self._results.get(timeout=0.1)
                 except queue.Empty:
                     continue
-                self._leaves(job, result)
+                self._is_registering(job, result)
         except KeyboardInterrupt:
             os._exit(130)
 
     def _busy(self) -> bool:
-        return any(self._running.values()) or any(self._leaving.values())
+        return any(self._running.values()) or any(self._registering.values())
 
     def _end(self) -> None:
         for network, threads in self._threads.items():
@@ -408,7 +409,7 @@ class Scheduler:
 
 
 class _DependencyFailed(FpackError):
-    """Something that a job needs could not be made."""
+    """A failed input of a job."""
 
     def __init__(self, other: _Job) -> None:
-        super().__init__(f"{other.drv.name} could not be made")
+        super().__init__(f"{other.drv.name} could not be built")

@@ -1,4 +1,4 @@
-"""One run of a builder over the real store: the `Task` of `protocol.py`."""
+"""Implement the `Task` of `protocol.py` on the store."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ Assemble = Callable[[Store, StorePath], Path]
 
 
 class StoreTask:
-    """drv: the resolved derivation. digest: names it in reports. key: the realisation's, hexadecimal.
+    """A builder's task.
 
-    assemble: makes a root one directory.
+    drv: the resolved derivation. digest: identifies it in reports. key: hexadecimal, names the resume directory.
+    assemble: combines a root and its slices into one directory.
     """
 
     def __init__(
@@ -40,27 +41,26 @@ class StoreTask:
         self.args = drv.args
         self.candidates = drv.candidates
         self.outputs = drv.outputs
-        self.said = BuildLog(store.root / "logs" / f"{digest.hex()}.zst")
+        self.build_log = BuildLog(store.root / "logs" / f"{digest.hex()}.zst")
         self._store = store
         self._digest = digest
         self._key = key
         self._reporter = reporter
         self._stop = stop
         self._assemble = assemble
-        self._places: list[Path] = []
+        self._temporary: list[Path] = []
 
     def disk(self, path: StorePath | str) -> Path:
-        """Where a store path lies on disk."""
+        """Return the location of a store path on disk."""
         return self._store.disk(path)
 
     def view(self, root: StorePath) -> Path:
-        """A root as one directory."""
+        """Return a root and its slices as one directory."""
         return self._assemble(self._store, root)
 
     def payload(self, slice_: StorePath) -> StorePath | None:
-        """The payload that a slice was cut from."""
-        made = self._store.database.made_by(slice_)
-        for digest in made:
+        """Return the payload that a slice was cut from, or None."""
+        for digest in self._store.database.made_by(slice_):
             drv = self._store.derivation(digest)
             if drv is None or drv.kind != "slice":
                 continue
@@ -72,45 +72,45 @@ class StoreTask:
         return None
 
     def closure(self, paths: Sequence[StorePath]) -> list[StorePath]:
-        """The paths and all that they reference, transitively, sorted."""
+        """Return the store paths and everything that they reference, transitively, sorted."""
         return self._store.closure(paths)
 
     def writer(self) -> TreeWriter:
-        """A new tree, deleted at the end unless it was registered."""
+        """Start a new tree, deleted at the end unless it was registered."""
         writer = self._store.writer()
-        self._places.append(writer.place)
+        self._temporary.append(writer.place)
         return writer
 
     def scratch(self) -> Path:
-        """A private empty directory."""
-        place = self._store.session.fresh()
-        os.mkdir(place, 0o700)
-        self._places.append(place)
-        return place
+        """Create a private empty directory."""
+        path = self._store.session.fresh()
+        os.mkdir(path, 0o700)
+        self._temporary.append(path)
+        return path
 
     def resume_dir(self) -> Path:
-        """A private directory that outlives a failure; the build's lock keeps others out of it."""
-        place = self._store.root / "partial" / self._key
-        place.mkdir(mode=0o700, exist_ok=True)
-        return place
+        """Return a private directory that survives a failed build. The build's lock keeps other processes out."""
+        path = self._store.root / "partial" / self._key
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
 
     def progress(self, done: int, total: int) -> None:
-        """Report bytes."""
+        """Report progress in bytes."""
         self._reporter.progress(self._digest, done, total)
 
     def log(self, line: str) -> None:
-        """Keep a line for the log file and report it."""
-        self.said.write(line)
+        """Write a line to the log file and report it."""
+        self.build_log.write(line)
         self._reporter.log(self._digest, line)
 
     def check(self) -> None:
-        """Raise Cancelled if the build is to stop."""
+        """Raise Cancelled if the build must stop."""
         if self._stop.is_set():
             raise Cancelled("Interrupted")
 
     def clean(self, succeeded: bool) -> None:
-        """Delete what the run left in the session's directory, and what it kept for a next try if it succeeded."""
-        for place in self._places:
-            remove_tree(place)
+        """Delete the run's temporary files and, if it succeeded, its resume directory."""
+        for path in self._temporary:
+            remove_tree(path)
         if succeeded:
             remove_tree(self._store.root / "partial" / self._key)

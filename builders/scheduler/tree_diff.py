@@ -1,4 +1,4 @@
-"""What differs between two trees that should be the same, and the usual reasons for it."""
+"""Compare two trees that should be identical, and guess the cause of each difference."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-_READ = 8 << 20  # bytes of a file that are looked at for a reason
-_AROUND = 48
+_READ = 8 << 20  # bytes read of each file to find a cause
+_AROUND = 48  # bytes examined on each side of the first difference
 _DATES = (
     re.compile(rb"(Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[ ,]"),
     re.compile(rb"\d\d?:\d\d:\d\d"),
@@ -20,7 +20,7 @@ _DATES = (
 
 
 class Difference(NamedTuple):
-    """path: in the tree, "" for the tree itself. what: in words. cause: a usual reason, or ""."""
+    """A difference. path: in the tree, "" for the tree itself. what: a description. cause: the likely cause, or ""."""
 
     path: str
     what: str
@@ -28,46 +28,46 @@ class Difference(NamedTuple):
 
 
 def compare(one: Path, two: Path, path: str = "") -> Iterator[Difference]:
-    """How two trees differ, in the order of their paths."""
+    """Yield the differences of two trees, sorted by path."""
     a, b = _status(one), _status(two)
     if a is None or b is None:
         if a is not b:
-            yield Difference(path, "is there once only", "" if path else "the build made it one time and not the other")
+            yield Difference(path, "exists in one tree only", "" if path else "only one of the two builds produced it")
         return
     if stat.S_IFMT(a.st_mode) != stat.S_IFMT(b.st_mode):
-        yield Difference(path, "is of two kinds")
+        yield Difference(path, "has two file types")
     elif stat.S_ISLNK(a.st_mode):
         if os.readlink(one) != os.readlink(two):
-            yield Difference(path, f"leads to {os.readlink(one)} and to {os.readlink(two)}")
+            yield Difference(path, f"points to {os.readlink(one)} and to {os.readlink(two)}")
     elif stat.S_ISDIR(a.st_mode):
         for name in sorted({*os.listdir(one), *os.listdir(two)}):
             yield from compare(one / name, two / name, f"{path}/{name}" if path else name)
     else:
         if bool(a.st_mode & 0o100) != bool(b.st_mode & 0o100):
-            yield Difference(path, "is executable once only")
+            yield Difference(path, "is executable in one tree only")
         first, second = _read(one), _read(two)
         if a.st_size != b.st_size or first != second or not _equal(one, two):
-            what = f"has {a.st_size} and {b.st_size} bytes" if a.st_size != b.st_size else "has other bytes"
+            what = f"has {a.st_size} and {b.st_size} bytes" if a.st_size != b.st_size else "has different content"
             yield Difference(path, what, cause(first, second))
 
 
 def cause(one: bytes, two: bytes) -> str:
-    """The usual reason for which two files that should be the same are not, or ""."""
+    """Return the likely cause of the difference between two files' contents, or ""."""
     if one[:2] == two[:2] == b"\x1f\x8b" and one[:4] == two[:4] and one[4:8] != two[4:8]:
-        return "the time in a gzip header: gzip -n leaves it out"
+        return "the time in the gzip header: use gzip -n"
     if one[:4] == two[:4] and one[2:4] == b"\r\n" and one[8:12] != two[8:12]:
-        return "the source's time in a .pyc: compile with --invalidation-mode unchecked-hash"
+        return "the source file's time in a .pyc: compile with --invalidation-mode unchecked-hash"
     if one[:4] == two[:4] == b"PK\x03\x04" and one[10:14] != two[10:14]:
-        return "the times of a zip's members"
+        return "the times of the members of a zip file"
     if one[:8] == two[:8] == b"!<arch>\n" and one[24:36] != two[24:36]:
-        return "the times in a static library: ar and ranlib take D"
+        return "the times in a static library: use the modifier D of ar and ranlib"
     at = next((i for i, (x, y) in enumerate(zip(one, two, strict=False)) if x != y), min(len(one), len(two)))
     around = [data[max(at - _AROUND, 0) : at + _AROUND] for data in (one, two)]
     if all(b"GNU\0" in piece and data.startswith(b"\x7fELF") for piece, data in zip(around, (one, two), strict=True)):
         return "a build id"
     for pattern in _DATES:
         if all(pattern.search(piece) for piece in around):
-            return "a date or a time: SOURCE_DATE_EPOCH says which to use"
+            return "a date or time: the build should use SOURCE_DATE_EPOCH"
     for word, reason in (
         (b"/build/", "a path of the build directory"),
         (b"/tmp/", "the name of a temporary file"),
@@ -76,19 +76,19 @@ def cause(one: bytes, two: bytes) -> str:
         if all(word in piece for piece in around):
             return reason
     if len(one) == len(two) and sorted(one) == sorted(two):
-        return "the same in another order: the order of a directory, of a hash table, or of parallel work"
+        return "a different order of the same bytes: from a directory listing, a hash table or parallel work"
     return ""
 
 
-def _status(place: Path) -> os.stat_result | None:
+def _status(path: Path) -> os.stat_result | None:
     try:
-        return os.lstat(place)
+        return os.lstat(path)
     except FileNotFoundError:
         return None
 
 
-def _read(place: Path) -> bytes:
-    with open(place, "rb") as file:
+def _read(path: Path) -> bytes:
+    with open(path, "rb") as file:
         return file.read(_READ)
 
 

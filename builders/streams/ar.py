@@ -1,4 +1,4 @@
-"""The ar format, as .deb files use it: a magic line, then members with a 60-byte header each (deb(5))."""
+"""Read ar archives as used by .deb files (deb(5)): a magic line, then members, each with a 60-byte header."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _END = b"`\n"
 
 
 def members(file: BinaryIO) -> Iterator[tuple[str, Section]]:
-    """Each member's name and content, in order. What the caller leaves of a content is skipped."""
+    """Yield each member's name and content, in order. Content that the caller does not read is skipped."""
     magic = file.read(len(MAGIC))
     if magic != MAGIC:
-        raise ArchiveError("A file is no ar archive", why=f"it begins with {magic!r}")
+        raise ArchiveError("The file is not an ar archive", why=f"it begins with {magic!r}")
     while header := file.read(_HEADER):
         if len(header) < _HEADER:
-            raise ArchiveError("An ar archive is cut off", why="it ends in a member's header")
+            raise ArchiveError("The ar archive is truncated", why="it ends in a member's header")
         name = header[:16].rstrip(b" ").removesuffix(b"/").decode("ascii", "backslashreplace")
         digits = header[48:58].rstrip(b" ")
         if header[58:] != _END or not digits.isdigit():
-            raise ArchiveError("An ar archive is damaged", where=name, why="a member's header is not one")
+            raise ArchiveError("The ar archive is damaged", where=name, why="a member's header is invalid")
         size = int(digits)
         section = Section(file, size, f"The ar member {name}")
         yield name, section

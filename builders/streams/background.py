@@ -1,4 +1,4 @@
-"""Two ends of a stream at once: what makes it goes on while what takes it is busy, and neither gets far ahead."""
+"""Run a generator in a background thread, a few items ahead of its consumer."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _PIECES = 4
 
 
 def ahead(source: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
-    """The pieces of `source`, made by a thread of its own, a few of them in advance.
+    """Yield the pieces of `source`, which runs in a background thread, at most _PIECES ahead.
 
-    An error of the source comes out here. When the user of this iterator leaves it early, and closes it, the source is
-    closed after its next piece, in its own thread, before `close` returns.
+    Exceptions of the source are raised here. If the consumer closes this generator early, the source is closed after
+    its next piece, in its own thread, before `close` returns.
     """
     pieces: queue.Queue[bytes | BaseException | None] = queue.Queue(_PIECES)
     left = threading.Event()

@@ -1,7 +1,7 @@
-"""Codecs of layers: what compresses a tar, described so exactly that the description determines the bytes.
+"""Define the compression codecs of layers, described precisely enough to determine the compressed bytes.
 
-A codec is a record {name, level, threads, library} in a derivation's arguments. `library` names the compressor's
-version; a build with another version is refused, since its bytes would differ under the same name.
+A codec is a record {name, level, threads, library} in a derivation's arguments. `library` names the compressor and its
+version. A build with another version is an error, since its output could differ for the same arguments.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from fpack.store.errors import FpackError
 
 DEFAULT = "zstd"
 
-# The one that pyproject.toml pins, with the zstd in it. Asking it would be an import of 14 ms for every pack.
+# The version that pyproject.toml pins, and its bundled zstd. A constant, because the import takes 14 ms in every pack.
 ZSTD_LIBRARY = "zstandard 0.25.0 zstd 1.5.7"
 
-# 95 MB of postgres on two cores: level 3 31.7 MB in 0.5 s, 6 30.0 in 1.0, 9 29.1 in 1.6, 12 29.0 in 3, 19 25 in 30.
+# (default, minimum, maximum). 95 MB of postgres on two cores: level 3 gives 31.7 MB in 0.5 s, level 6 30.0 MB in 1.0 s,
+# level 9 29.1 MB in 1.6 s, level 12 29.0 MB in 3 s, level 19 25 MB in 30 s.
 _LEVELS = {"zstd": (9, 1, 19), "gzip": (6, 1, 9)}
 
-# zstd's output is the same for every number of threads from 1 on, and other for 0. So a record says at most how many,
-# and a large layer at a high level, where each thread holds 100 MB, is left to one.
+# The output of zstd is the same for any number of threads from 1 on, but differs for 0. So `threads` of a record is a
+# maximum: large layers at high levels, where each thread needs 100 MB, use one thread.
 _THREADS = 2
 _FRUGAL_LEVEL, _LARGE_SIZE = 13, 32 << 20
-# zstd cuts a stream into jobs of four windows, and holds up to twenty of them, before and after compression: 390 MB of
-# data that cannot be compressed. A large stream has smaller jobs, with which it comes out 0.6 % larger.
+# zstd splits a stream into jobs of four windows and holds up to twenty of them in memory, before and after compression:
+# 390 MB for incompressible data. Large streams use smaller jobs, which make the output 0.6 % larger.
 _JOB, _FRUGAL_JOB = 4 << 20, 8 << 20
 
 _MEDIA = "application/vnd.oci.image.layer.v1.tar"
@@ -33,23 +34,23 @@ _MEDIA_TYPES = {"zstd": f"{_MEDIA}+zstd", "gzip": f"{_MEDIA}+gzip", "none": _MED
 
 
 class CodecError(FpackError):
-    """A codec that does not exist, or that this machine cannot run as recorded."""
+    """A codec that does not exist, or that this machine cannot reproduce."""
 
 
 class Compressor(Protocol):
-    """A stream of bytes becomes a shorter one."""
+    """A streaming compressor."""
 
     def compress(self, data: bytearray, /) -> bytes:
-        """What there is to write after `data`, maybe nothing yet."""
+        """Compress `data` and return the output that is ready, possibly none."""
         ...
 
     def flush(self) -> bytes:
-        """The rest."""
+        """Return the remaining output."""
         ...
 
 
 def codec(text: str | None = None) -> dict[str, Value]:
-    """The record of `zstd`, `zstd:LEVEL`, `gzip`, `gzip:LEVEL` or `none`; CodecError for anything else."""
+    """Parse `zstd`, `zstd:LEVEL`, `gzip`, `gzip:LEVEL` or `none` into a record. Raise CodecError for anything else."""
     name, colon, number = (DEFAULT if text is None else text).partition(":")
     if name == "none" and not colon:
         return {"name": "none", "level": 0, "threads": 1, "library": ""}
@@ -58,22 +59,22 @@ def codec(text: str | None = None) -> dict[str, Value]:
     level, low, high = _LEVELS[name]
     if colon:
         if not (number.isascii() and number.isdigit() and len(number) <= 2 and low <= int(number) <= high):
-            raise CodecError(f"{name} has no level {number!r}", why=f"its levels are {low} to {high}")
+            raise CodecError(f"{name} has no level {number!r}", why=f"levels are {low} to {high}")
         level = int(number)
     return {"name": name, "level": level, "threads": _THREADS if name == "zstd" else 1, "library": _library(name)}
 
 
 def media_type(record: Mapping[str, Value]) -> str:
-    """The OCI media type of a layer of this codec."""
+    """Return the OCI media type of a layer with this codec."""
     _, name = _checked(record)
     return _MEDIA_TYPES[name]
 
 
 def compressor(record: Mapping[str, Value], size: int) -> Compressor:
-    """A compressor for a stream of exactly `size` bytes; CodecError if this machine's library is another one."""
+    """Return a compressor for a stream of exactly `size` bytes. Raise CodecError if the library version differs."""
     level, name = _checked(record)
     if name == "none":
-        return _Plain()
+        return _NoCompression()
     if name == "gzip":
         import zlib
 
@@ -99,14 +100,14 @@ def compressor(record: Mapping[str, Value], size: int) -> Compressor:
 
 
 def memory(record: Mapping[str, Value], size: int) -> int:
-    """About how many bytes of memory it takes to compress a stream of `size` bytes."""
+    """Estimate the bytes of memory needed to compress a stream of `size` bytes."""
     level, name = _checked(record)
     if name != "zstd":
         return 1 << 20
     import zstandard
 
     parameters = zstandard.ZstdCompressionParameters.from_level(level, source_size=size)
-    # Each job has a thread, as long as there are jobs.
+    # zstd starts no more threads than there are jobs.
     job = _job_size(level, size)
     threads = min(_threads(record, level, size), 1 + size // job)
     return threads * parameters.estimated_compression_context_size() + min(2 * size, (8 + 6 * threads) * job)
@@ -142,13 +143,13 @@ class _Flushed:
 def _threads(record: Mapping[str, Value], level: int, size: int) -> int:
     threads = record.get("threads")
     if threads.__class__ is not int or not threads or threads < 1:
-        raise CodecError("A zstd codec needs one thread or more", why="the bytes of 0 threads are others")
+        raise CodecError("A zstd codec needs at least one thread", why="the output of 0 threads differs")
     return 1 if level >= _FRUGAL_LEVEL and size >= _LARGE_SIZE else int(threads)
 
 
-class _Plain:
+class _NoCompression:
     def compress(self, data: bytearray) -> bytes:
-        return data  # type: ignore[return-value]  # a buffer that nobody changes any more
+        return data  # type: ignore[return-value]  # the caller does not change the buffer afterwards
 
     def flush(self) -> bytes:
         return b""
@@ -159,7 +160,7 @@ def _checked(record: Mapping[str, Value]) -> tuple[int, str]:
     if name not in _MEDIA_TYPES:
         raise CodecError(f"There is no codec {name!r}", hint="write zstd, gzip or none")
     if name in _LEVELS and (level.__class__ is not int or not _LEVELS[name][1] <= level <= _LEVELS[name][2]):
-        raise CodecError(f"{name} has no level {level!r}", why="its levels are {1} to {2}".format(*_LEVELS[name]))
+        raise CodecError(f"{name} has no level {level!r}", why="levels are {1} to {2}".format(*_LEVELS[name]))
     return int(level or 0), name
 
 
@@ -175,7 +176,7 @@ def _same(record: Mapping[str, Value], installed: str) -> None:
     wanted = record.get("library")
     if wanted != installed:
         raise CodecError(
-            f"This layer is to be compressed by {wanted}",
-            why=f"{installed} is installed here, whose bytes can differ under the same name",
+            f"This layer must be compressed by {wanted}",
+            why=f"{installed} is installed, and its output may differ",
             hint="install fpack with the versions that its pyproject.toml pins",
         )

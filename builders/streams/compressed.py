@@ -1,4 +1,4 @@
-"""A stream of bytes, compressed on its way into a file by one of the codecs that layers have."""
+"""Compress a stream of bytes with a layer codec while writing it to a file."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def compress(
     fd: int,
     hashers: Callable[[bytes], None] | None = None,
 ) -> int:
-    """Write `pieces`, which have exactly `size` bytes, and return how many bytes were written.
+    """Compress `pieces`, exactly `size` bytes in total, into `fd`. Return the number of bytes written.
 
-    hashers: is given what is written.
+    hashers: called with each chunk of compressed bytes.
     """
     compressor: Any = codecs.compressor(codec, size)
     written = 0

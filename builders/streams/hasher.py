@@ -1,4 +1,4 @@
-"""SHA-256 beside other work: hashlib lets go of the interpreter while it hashes."""
+"""Compute SHA-256 in a background thread; hashlib releases the GIL while it hashes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 
 
 class Hasher:
-    """SHA-256 in a thread of its own. What it was given must not be changed afterwards."""
+    """A SHA-256 hash computed in a background thread. Do not change a buffer after passing it to `update`."""
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
@@ -22,12 +22,12 @@ class Hasher:
             self._sha256.update(data)
 
     def update(self, data: bytes | bytearray) -> None:
-        """Add to what is hashed; waits while much of it is left to do."""
+        """Queue `data` for hashing. Block while the queue is full."""
         self.size += len(data)
         self._queue.put(data)
 
     def finish(self) -> bytes:
-        """The digest. May be called twice; must be called, or a thread is left."""
+        """Return the digest and end the thread. Must be called; further calls return the same digest."""
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()

@@ -1,6 +1,6 @@
-"""Where an export goes: a file that is whole or not there, or a pipe that is written to.
+"""Open the output of an export: a file that is replaced atomically, or a pipe or device.
 
-Nothing is left of an export that fails, and a file that was there before stays until the new one is whole.
+A failed export leaves no partial file, and an existing file stays in place until the new one is complete.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ CHUNK = 1 << 20
 
 
 class ExportError(FpackError):
-    """An image that cannot be written where it was to go."""
+    """An export that cannot be written to its output."""
 
 
 @contextlib.contextmanager
 def errors(out: Path) -> Iterator[None]:
-    """Turn the system's errors about `out` into ExportError."""
+    """Turn OSError into an ExportError about `out`."""
     try:
         yield
     except OSError as error:
-        hint = "free some room, or name another disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        hint = "free some space, or write to another disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         where = os.fspath(out)
         raise ExportError(
             f"{where} cannot be written", why=error.strerror or str(error), where=where, hint=hint
@@ -39,27 +39,27 @@ def errors(out: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(out: Path) -> Iterator[int]:
-    """A descriptor of a new file beside `out`, which takes its place at the end, or is deleted on an error.
+    """Yield a descriptor of a temporary file that replaces `out` at the end, or is deleted on an error.
 
-    A link at `out` is followed within its directory. Where else it leads may not be what the user means: what is
-    unpacked or cloned can hold one to any file of theirs, under a name that an image has.
+    A symlink at `out` is followed only within its directory. An unpacked archive or cloned repository may contain a
+    symlink from a likely output name to any file of the user.
     """
     if out.is_dir():
         raise ExportError(f"{out} is a directory", hint="name the file to write")
     if out.absolute().parts[1:2] in (("dev",), ("proc",)):
-        # The name of a stream: what it leads to is what the caller opened.
+        # A name such as /dev/stdout refers to a file that the caller opened.
         if out.exists() and not out.is_file():
             with _opened(os.open(out, os.O_WRONLY | os.O_CLOEXEC)) as fd:
                 yield fd
             return
         out = Path(os.path.realpath(out))
     try:
-        with replace.target(out) as (folder, name):
-            if _is_special(folder, name):
-                with _opened(os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)) as fd:
+        with replace.target(out) as (directory, name):
+            if _is_special(directory, name):
+                with _opened(os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)) as fd:
                     yield fd
             else:
-                with replace.replacing_at(folder, name) as fd:
+                with replace.replacing_at(directory, name) as fd:
                     yield fd
     except replace.OutsideError as error:
         raise ExportError(error.what, why=error.why, hint="name the file, or delete the link") from None
@@ -73,30 +73,30 @@ def _opened(fd: int) -> Iterator[int]:
         os.close(fd)
 
 
-def _is_special(folder: int, name: str) -> bool:
-    """Whether there is something that is written to, and not replaced: a pipe or a device."""
+def _is_special(directory: int, name: str) -> bool:
+    """Return whether `name` is a pipe or device, which is written to instead of replaced."""
     try:
-        return not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+        return not stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
     except FileNotFoundError:
         return False
 
 
 def room(out: Path) -> Path:
-    """A directory for what is needed while `out` is written: where there must be room for `out` too."""
+    """Return a directory for temporary files: that of `out`, which needs the space anyway, if `out` is a file."""
     import tempfile
 
-    folder = Path(os.path.realpath(out)).parent
+    directory = Path(os.path.realpath(out)).parent
     is_file = not out.exists() or stat.S_ISREG(out.stat().st_mode)
-    return folder if is_file else Path(tempfile.gettempdir())
+    return directory if is_file else Path(tempfile.gettempdir())
 
 
 def seekable(fd: int, out: Path, what: str) -> None:
-    """ExportError if `fd` is no file in which one can go back. what: a format, with its article."""
+    """Raise ExportError if `fd` is not seekable. what: a format, with its article."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         raise ExportError(
             f"{what} cannot be written to {out}",
-            why="its beginning is written last, and a pipe or device cannot go back",
-            hint="name a file with -o",
+            why="its header is written last, and a pipe or device is not seekable",
+            hint="write to a file with -o",
         )
 
 
@@ -108,12 +108,12 @@ def write(fd: int, data: bytes | bytearray) -> None:
 
 
 def copy(source: Path, fd: int, size: int) -> None:
-    """Append a file of the store, which has `size` bytes, in the kernel where that can be done."""
+    """Append a file of the store, which must have `size` bytes. The kernel copies the data if it can."""
     with open_regular(source) as file:
         have = os.fstat(file.fileno()).st_size
         if have != size:
             raise ExportError(
-                "A layer in the store is damaged", where=os.fspath(source), why=f"{have} bytes, not {size}"
+                "The layer in the store is damaged", where=os.fspath(source), why=f"{have} bytes, not {size}"
             )
         left = size
         start = os.lseek(fd, 0, os.SEEK_CUR) if size >= STEP and stat.S_ISREG(os.fstat(fd).st_mode) else None
@@ -135,7 +135,7 @@ def copy(source: Path, fd: int, size: int) -> None:
             write(fd, chunk)
             left -= len(chunk)
         if left:
-            raise ExportError("A layer in the store became shorter", where=os.fspath(source))
+            raise ExportError("The layer in the store was truncated while it was read", where=os.fspath(source))
 
 
 def _copy_range(source: int, target: int, size: int) -> int:

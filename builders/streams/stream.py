@@ -1,6 +1,6 @@
-"""Bytes that are read forward and once: a part of a file, decompressed block by block, with a limit on the result.
+"""Read and decompress a part of a file sequentially, in blocks, with a limit on the decompressed size.
 
-Whatever the input says, no more than a few blocks (and a decoder's window, which is limited too) are in memory.
+Memory use is limited to a few blocks and the decoder's window for any input.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ ZSTD_WINDOW = 1 << 27  # zstd -22
 
 
 class ArchiveError(FpackError):
-    """An archive that is damaged, or that asks for what no archive may do. `where` is the member, if it has one."""
+    """An archive that is damaged or violates a restriction. `where` holds the member's name, if there is one."""
 
 
 class Section:
-    """The next `size` bytes of `file`. A file that ends before them is an error, not an end."""
+    """The next `size` bytes of `file`. Reading raises ArchiveError if the file ends earlier."""
 
     def __init__(self, file: BinaryIO, size: int, what: str = "The archive") -> None:
         self._file = file
@@ -29,29 +29,29 @@ class Section:
         self.left = size
 
     def read(self, size: int = READ) -> bytes:
-        """At most `size` bytes; none at the end of the section."""
+        """Return at most `size` bytes; b"" at the end of the section."""
         if size < 0 or size > self.left:
             size = self.left
         if not size:
             return b""
         data = self._file.read(size)
         if not data:
-            raise ArchiveError(f"{self._what} is cut off", why=f"{self.left} bytes are missing at the end")
+            raise ArchiveError(f"{self._what} is truncated", why=f"{self.left} bytes are missing at the end")
         self.left -= len(data)
         return data
 
     def skip(self) -> None:
-        """Go to the end of the section."""
+        """Skip to the end of the section."""
         while self.read(BLOCK):
             pass
 
 
 def blocks(section: Section, codec: str) -> Iterator[bytes]:
-    """The decompressed content, in blocks of at most BLOCK bytes. codec: "", "gz", "bz2", "xz" or "zst"."""
+    """Yield the decompressed content in blocks of at most BLOCK bytes. codec: "", "gz", "bz2", "xz" or "zst"."""
     decode = _CODECS.get(codec)
     if decode is None:
         known = ", ".join(sorted(filter(None, _CODECS)))
-        raise ArchiveError(f"The compression {codec!r} is not known", why=f"these are: {known}")
+        raise ArchiveError(f"Unknown compression {codec!r}", why=f"known ones are {known}")
     return decode(section)
 
 
@@ -61,7 +61,7 @@ def _plain(section: Section) -> Iterator[bytes]:
 
 
 def _decode(section: Section, name: str, new: Callable[[], Any], error: type[Exception]) -> Iterator[bytes]:
-    """Run decoders with the interface of lzma's and bz2's, one for each stream of the section."""
+    """Decompress with decoders that have the interface of lzma's and bz2's: one per concatenated stream."""
     data = section.read()
     while True:
         decoder = new()
@@ -69,7 +69,7 @@ def _decode(section: Section, name: str, new: Callable[[], Any], error: type[Exc
             if decoder.needs_input and not data:
                 data = section.read()
                 if not data:
-                    raise ArchiveError(f"The {name} data is cut off", why="it ends in the middle of a stream")
+                    raise ArchiveError(f"The {name} data is truncated", why="it ends in the middle of a stream")
             try:
                 block = decoder.decompress(data, BLOCK)
             except error as cause:
@@ -99,7 +99,7 @@ def _gzip(section: Section) -> Iterator[bytes]:
     import zlib
 
     class Decoder:
-        """zlib's decoder with the interface of the others."""
+        """A wrapper of zlib's decoder with the interface of lzma's and bz2's."""
 
         def __init__(self) -> None:
             self._inner = zlib.decompressobj(wbits=31)
@@ -121,7 +121,7 @@ def _zstd(section: Section) -> Iterator[bytes]:
     import zstandard
 
     decoder = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW)
-    source: Any = section  # it needs a read method alone
+    source: Any = section  # stream_reader needs only a read method
     reader = decoder.stream_reader(source, read_size=READ, read_across_frames=True)
     while True:
         try:
@@ -143,7 +143,7 @@ _CODECS: dict[str, Callable[[Section], Iterator[bytes]]] = {
 
 
 class Stream:
-    """Blocks as one run of bytes. More than `limit` of them is an error."""
+    """A byte stream made of blocks. Reading more than `limit` bytes raises ArchiveError."""
 
     def __init__(self, source: Iterator[bytes], limit: int) -> None:
         self._source = source
@@ -154,7 +154,7 @@ class Stream:
 
     @property
     def room(self) -> int:
-        """How many more bytes the limit allows."""
+        """The number of bytes that may still be read within the limit."""
         return self._limit - self._seen + len(self._block) - self._at
 
     def _fill(self) -> bool:
@@ -162,13 +162,13 @@ class Stream:
         self._seen += len(self._block)
         if self._seen > self._limit:
             raise ArchiveError(
-                "An archive unpacks to more than it may",
-                why=f"the limit is {self._limit} bytes, from the size that its package declares",
+                "The archive is larger than allowed when unpacked",
+                why=f"the limit is {self._limit} bytes, derived from the size that its package declares",
             )
         return bool(self._block)
 
     def exact(self, size: int) -> bytes:
-        """The next `size` bytes (keep it small); an error if there are fewer."""
+        """Return the next `size` bytes in memory. Raise ArchiveError if there are fewer."""
         end = self._at + size
         if end <= len(self._block):
             data = self._block[self._at : end]
@@ -177,17 +177,17 @@ class Stream:
         return b"".join(self.chunks(size))
 
     def chunks(self, size: int) -> Iterator[bytes]:
-        """The next `size` bytes in pieces; an error if there are fewer."""
+        """Yield the next `size` bytes in pieces. Raise ArchiveError if there are fewer."""
         while size:
             if self._at == len(self._block) and not self._fill():
-                raise ArchiveError("An archive is cut off", why=f"{size} bytes of a member are missing")
+                raise ArchiveError("The archive is truncated", why=f"{size} bytes of a member are missing")
             piece = self._block[self._at : self._at + size]
             self._at += len(piece)
             size -= len(piece)
             yield piece
 
     def skip(self, size: int) -> None:
-        """Leave out the next `size` bytes."""
+        """Skip the next `size` bytes."""
         end = self._at + size
         if end <= len(self._block):
             self._at = end
@@ -196,7 +196,7 @@ class Stream:
             pass
 
     def rest(self) -> Iterator[bytes]:
-        """All that is left."""
+        """Yield the remaining bytes."""
         if self._at < len(self._block):
             yield self._block[self._at :]
         while self._fill():

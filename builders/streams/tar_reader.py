@@ -1,7 +1,7 @@
-"""The tar format, read forward: ustar, GNU's long names and base-256 numbers, and pax headers.
+"""Read tar archives sequentially: ustar, GNU long names and base-256 numbers, and pax headers.
 
-The reader gives members as the archive has them, with every number in range and every name of a bearable length; what
-a name may be, and where it may lead, is for its user to check.
+The reader checks that numbers are in range and limits the length of names. Callers must check where names and link
+targets lead. `tarfile` was not used because it does not bound the memory that hostile headers can claim.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _ZERO = bytes(BLOCK)
 _USED_PAX = {b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname"}
 
 
-class Member(NamedTuple):
-    """A member. kind: FILE, LINK (target: the earlier member's name), SYMLINK or DIRECTORY. mode: 12 bits."""
+class TarMember(NamedTuple):
+    """A member. kind: FILE, LINK (target: an earlier member's name), SYMLINK or DIRECTORY. mode: 12 bits."""
 
     name: bytes
     kind: str
@@ -48,8 +48,8 @@ class Member(NamedTuple):
     target: bytes
 
 
-class Tar:
-    """Iterate for the members; `content()` gives the current one's bytes, and may be left out or left early."""
+class TarReader:
+    """An iterator over an archive's members. `content()` yields the current member's bytes; reading it is optional."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -57,12 +57,12 @@ class Tar:
         self._padding = 0
 
     def content(self) -> Iterator[bytes]:
-        """The current file's content in pieces."""
+        """Yield the current file's content in pieces."""
         for piece in self._stream.chunks(self._left):
             self._left -= len(piece)
             yield piece
 
-    def __iter__(self) -> Iterator[Member]:
+    def __iter__(self) -> Iterator[TarMember]:
         stream = self._stream
         while True:
             stream.skip(self._left + self._padding)
@@ -73,10 +73,10 @@ class Tar:
             yield member
         for rest in stream.rest():
             if rest.strip(b"\0"):
-                raise ArchiveError("A tar archive has data behind its end")
+                raise ArchiveError("The tar archive has data after its end")
 
-    def _next(self) -> Member | None:
-        """The next member; None at the end of the archive."""
+    def _next(self) -> TarMember | None:
+        """Return the next member; None at the end of the archive."""
         stream = self._stream
         name = target = b""
         pax: dict[bytes, bytes] = {}
@@ -93,17 +93,17 @@ class Tar:
             elif kind == "x":
                 pax = self._pax(header)
             elif kind == "g":
-                # A global header's comments say nothing about members; what says more is refused.
+                # Comments in a global header are harmless; fields that apply to all members are refused.
                 if _USED_PAX & self._pax(header).keys():
-                    raise ArchiveError("A tar archive's global header sets names or numbers of all its members")
+                    raise ArchiveError("The tar archive's global header sets names or numbers of all members")
             else:
                 return self._member(header, kind, name, target, pax)
         raise ArchiveError("A tar member has too many extension headers", where=_show(name))
 
-    def _member(self, header: bytes, kind: str, name: bytes, target: bytes, pax: dict[bytes, bytes]) -> Member:
+    def _member(self, header: bytes, kind: str, name: bytes, target: bytes, pax: dict[bytes, bytes]) -> TarMember:
         if not name:
             name = header[:100].partition(b"\0")[0]
-            # GNU's own magic, "ustar  ", has other things where ustar has a prefix.
+            # GNU archives have the magic "ustar  " and use the bytes of the prefix for other fields.
             if header[257:263] == b"ustar\0" and header[345]:
                 name = header[345:500].partition(b"\0")[0] + b"/" + name
         if not target:
@@ -119,33 +119,33 @@ class Tar:
             target = _limited(pax.get(b"linkpath", target), "link target")
             user, group = pax.get(b"uname", user), pax.get(b"gname", group)
             if max(len(user), len(group)) > MAX_OWNER_NAME:
-                raise ArchiveError("The name of a tar member's owner is too long", where=_show(name))
+                raise ArchiveError("A tar member's owner name is too long", where=_show(name))
             size = _decimal(pax, b"size", size, name)
             uid, gid = _decimal(pax, b"uid", uid, name), _decimal(pax, b"gid", gid, name)
         if b"\0" in name or b"\0" in target:
-            raise ArchiveError("A tar member's name holds a NUL byte", where=_show(name))
+            raise ArchiveError("A tar member's name contains a NUL byte", where=_show(name))
         if max(uid, gid) > 0xFFFFFFFE:
             raise ArchiveError("A tar member's owner is out of range", where=_show(name))
         if kind in ("\0", "7"):
             kind = FILE
-        # Old archives mark a directory by its name alone.
+        # Old archives mark a directory only by a trailing slash.
         if kind == FILE and name.endswith(b"/"):
             kind = DIRECTORY
         if kind not in (FILE, LINK, SYMLINK, DIRECTORY):
             what = _KINDS.get(kind, f"of the unknown type {kind!r}")
             raise ArchiveError(f"A tar member is {what}", where=_show(name))
         if kind != FILE:
-            # Link members of some archives repeat the size of what they link to; no content follows.
+            # Some archives repeat the target's size in link members; no content follows.
             size = 0
         elif size > self._stream.room:
             raise ArchiveError(
-                "A tar member is larger than the archive may be",
+                "A tar member is larger than the archive's size limit",
                 where=_show(name),
-                why=f"it declares {size} bytes, and {max(0, self._stream.room)} are left",
+                why=f"it declares {size} bytes; {max(0, self._stream.room)} are left",
             )
         self._left, self._padding = size, -size % BLOCK
         mode = _number(header[100:108], name, "mode") & 0o7777
-        return Member(
+        return TarMember(
             name, kind, mode, uid, gid, user.decode("utf-8", "replace"), group.decode("utf-8", "replace"), size, target
         )
 
@@ -162,7 +162,7 @@ class Tar:
     def _pax(self, header: bytes) -> dict[bytes, bytes]:
         size = _number(header[124:136], b"", "size")
         if size > MAX_PAX:
-            raise ArchiveError("A tar archive's pax header is too long", why=f"{size} bytes; the limit is {MAX_PAX}")
+            raise ArchiveError("The tar archive's pax header is too long", why=f"{size} bytes; the limit is {MAX_PAX}")
         data = self._stream.exact(size + -size % BLOCK)[:size]
         records: dict[bytes, bytes] = {}
         at = 0
@@ -172,7 +172,7 @@ class Tar:
             record = data[at + len(digits) + 1 : at + length]
             key, equals, value = record.partition(b"=")
             if not length or at + length > size or not equals or not value.endswith(b"\n"):
-                raise ArchiveError("A tar archive's pax header is damaged", where=_show(data[at : at + 40]))
+                raise ArchiveError("The tar archive's pax header is damaged", where=_show(data[at : at + 40]))
             records[key] = value[:-1]
             at += length
         return records
@@ -181,11 +181,11 @@ class Tar:
 def _check_sum(header: bytes) -> None:
     wanted = _number(header[148:156], header[:100].partition(b"\0")[0], "checksum")
     if sum(header) - sum(header[148:156]) + 8 * 32 != wanted:
-        raise ArchiveError("A tar archive is damaged", why="a header's checksum is wrong")
+        raise ArchiveError("The tar archive is damaged", why="a header's checksum is wrong")
 
 
 def _number(field: bytes, name: bytes, what: str) -> int:
-    """Octal digits, or base 256 where the first byte is 0x80."""
+    """Parse a numeric field: octal digits, or base 256 if the first byte is 0x80."""
     text = field.partition(b"\0")[0].strip(b" ")
     if _OCTAL.match(text):
         return int(text, 8)

@@ -1,7 +1,8 @@
-"""Tar archives as a pure function of their entries: ustar headers, with pax records only where ustar has no room.
+"""Write tar archives as a pure function of their members: ustar headers, with pax records only where necessary.
 
-The format is POSIX.1-2017's pax interchange format. Nothing of the machine gets in: owners are numbers, names of
-owners are empty, every time is `MTIME`.
+The format is the pax interchange format of POSIX.1-2017. Owners are numeric, owner names are empty, and every time is
+`MTIME`, so the result does not depend on the machine. `tarfile` was not used because the bytes of an archive determine
+image digests, and they must not change with the version of Python.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import NamedTuple
 
 from fpack.store.errors import StoreError
 
-# 1980-01-02 00:00:00 UTC. Zip, so Python wheels and jars, cannot hold a time before 1980 in any time zone, and some
-# programs take a time near 0 for "unknown"; the second day of 1980 troubles nobody.
+# 1980-01-02 00:00:00 UTC. Zip files, including Python wheels and jars, cannot store local times before 1980, and some
+# programs treat a time near 0 as unknown.
 MTIME = 315619200
 FILE, DIRECTORY, SYMLINK = "f", "d", "l"
 BLOCK = 512
@@ -31,11 +32,11 @@ _TAIL = b"ustar\x0000" + bytes(64) + b"0000000\x000000000\x00"
 _ZEROS = [bytes(n) for n in range(BLOCK)]
 
 
-class Member(NamedTuple):
-    """One entry of an archive. path: no slash at either end; `b""` is the archive's own root directory.
+class TarEntry(NamedTuple):
+    """One member of an archive. path: without leading or trailing slash; `b""` is the archive's root directory.
 
-    mode: the 12 permission bits. size: of a file. target: of a symlink. source: where a file's content lies on disk.
-    digest: of the content, to compare two members; `b""` when it is not known.
+    mode: the 12 permission bits. size: of a file. target: of a symlink. source: path of a file's content on disk.
+    digest: of the content, to compare members; `b""` if unknown.
     """
 
     path: bytes
@@ -49,8 +50,8 @@ class Member(NamedTuple):
     digest: bytes = b""
 
 
-def header(member: Member) -> bytes:
-    """The blocks that stand before a member's content."""
+def header(member: TarEntry) -> bytes:
+    """Return the header blocks that precede a member's content."""
     name = member.path
     if member.kind == DIRECTORY:
         name = name + b"/" if name else b"./"
@@ -79,10 +80,10 @@ def header(member: Member) -> bytes:
 
 
 def _split(name: bytes) -> tuple[bytes, bytes] | None:
-    """`name` as ustar's (prefix, name), or None if it has no room."""
+    """Split `name` into ustar's (prefix, name). Return None if it does not fit."""
     if len(name) <= _NAME:
         return b"", name
-    # The latest slash whose left part fits; a directory's last slash belongs to the name.
+    # Split at the last slash whose left part fits in the prefix; a directory's trailing slash belongs to the name.
     cut = name.rfind(b"/", 0, min(_PREFIX + 1, len(name) - 1))
     if cut <= 0 or len(name) - cut - 1 > _NAME:
         return None
@@ -100,12 +101,12 @@ def _is_utf8(name: bytes) -> bool:
 def _ustar(prefix: bytes, name: bytes, mode: int, uid: int, gid: int, size: int, flag: bytes, target: bytes) -> bytes:
     head = b"%s%07o\0%07o\0%07o\0%011o\0%s" % (name.ljust(_NAME, b"\0"), mode, uid, gid, size, _TIME)
     tail = flag + target.ljust(_LINK, b"\0") + _TAIL + prefix.ljust(_PREFIX + 12, b"\0")
-    # The checksum field counts as blanks.
+    # The checksum is computed as if its field were blanks.
     return b"%s%06o\0 %s" % (head, sum(head) + sum(tail) + 8 * 32, tail)
 
 
 def _pax(records: list[tuple[bytes, bytes]], name: bytes) -> bytes:
-    """An extended header for the next member. Bytes that are not UTF-8 are announced, as POSIX wants."""
+    """Return a pax extended header for the next member. Values that are not UTF-8 are declared by hdrcharset."""
     if not all(_is_utf8(value) for _, value in records):
         records = [(b"hdrcharset", b"BINARY"), *records]
     body = b"".join(_record(key, value) for key, value in records)
@@ -114,7 +115,7 @@ def _pax(records: list[tuple[bytes, bytes]], name: bytes) -> bytes:
 
 
 def _record(key: bytes, value: bytes) -> bytes:
-    """`LENGTH KEY=VALUE\\n`, where LENGTH counts its own digits."""
+    """Encode `LENGTH KEY=VALUE\\n`. LENGTH includes its own digits."""
     rest = len(key) + len(value) + 3
     length = rest + 1
     while rest + len(str(length)) != length:
@@ -123,12 +124,12 @@ def _record(key: bytes, value: bytes) -> bytes:
 
 
 def padding(size: int) -> bytes:
-    """The zeros after `size` bytes of content."""
+    """Return the zero padding after `size` bytes of content."""
     return _ZEROS[-size % BLOCK]
 
 
-def length(members: Iterable[Member]) -> int:
-    """Bytes of the archive of `members`, its end included."""
+def length(members: Iterable[TarEntry]) -> int:
+    """Return the size in bytes of the archive of `members`, including the end blocks."""
     total = len(END)
     for member in members:
         total += BLOCK if _is_plain(member) else len(header(member))
@@ -136,8 +137,8 @@ def length(members: Iterable[Member]) -> int:
     return total
 
 
-def _is_plain(member: Member) -> bool:
-    """Whether one header block is surely enough."""
+def _is_plain(member: TarEntry) -> bool:
+    """Return whether a member certainly needs only one header block."""
     path, target = member.path, member.target
     return (
         len(path) < _NAME
@@ -149,10 +150,10 @@ def _is_plain(member: Member) -> bool:
     )
 
 
-def stream(members: Iterable[Member], check: Callable[[], None] = lambda: None) -> Iterator[bytearray]:
-    """The archive of `members`, in their order, in buffers of `BUFFER` bytes; the last one is shorter.
+def stream(members: Iterable[TarEntry], check: Callable[[], None] = lambda: None) -> Iterator[bytearray]:
+    """Yield the archive of `members`, in order, in buffers of `BUFFER` bytes; the last buffer may be shorter.
 
-    Each buffer is a new one. `check` is called once a buffer. StoreError if a file is not what its member says.
+    Buffers are not reused. `check` is called once per buffer. Raise StoreError if a file does not match its member.
     """
     buffer, at = bytearray(BUFFER), 0
     for piece in _pieces(members):
@@ -170,7 +171,7 @@ def stream(members: Iterable[Member], check: Callable[[], None] = lambda: None) 
         while left:
             got = os.readv(fd, [memoryview(buffer)[at : at + left]])
             if not got:
-                raise StoreError("A file became shorter while it was read", where=piece.source)
+                raise StoreError("A file was truncated while it was read", where=piece.source)
             at += got
             left -= got
             if at == BUFFER:
@@ -189,7 +190,7 @@ class _Content(NamedTuple):
     source: str
 
 
-def _pieces(members: Iterable[Member]) -> Iterator[bytes | _Content]:
+def _pieces(members: Iterable[TarEntry]) -> Iterator[bytes | _Content]:
     for member in members:
         yield header(member)
         if not member.size:
@@ -198,8 +199,8 @@ def _pieces(members: Iterable[Member]) -> Iterator[bytes | _Content]:
         try:
             status = os.fstat(fd)
             if status.st_size != member.size or not stat.S_ISREG(status.st_mode):
-                why = f"it should be a file of {member.size} bytes, and has {status.st_size}"
-                raise StoreError("A file in the store is not what its table says", where=member.source, why=why)
+                why = f"expected a file of {member.size} bytes, found {status.st_size} bytes"
+                raise StoreError("A file in the store does not match its meta file", where=member.source, why=why)
             yield _Content(fd, member.size, member.source)
         finally:
             os.close(fd)

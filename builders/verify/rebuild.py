@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from fpack.builders.verify.evidence.local import AtHand
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
-from fpack.store.files.tree import CHUNK
+from fpack.store.files.tree import chunks
 from fpack.store.store import Store
 
 from .findings import REBUILD, Report
@@ -50,7 +50,7 @@ class FetchAtHand:
         place = self._places.get((str(args.get("sha256")), task.name, executable))
         if place is not None and _sha256(place) == args["sha256"]:
             writer = task.writer()
-            writer.file("", _chunks(place), executable)
+            writer.file("", chunks(place), executable)
             return Built(writer)
         return self._inner.build(task)
 
@@ -110,13 +110,5 @@ def compare(head: Head, image: Path, report: Report) -> None:
 
 
 def _sha256(place: Path) -> str:
-    sha256 = hashlib.sha256()
-    for chunk in _chunks(place):
-        sha256.update(chunk)
-    return sha256.hexdigest()
-
-
-def _chunks(place: Path) -> Iterator[bytes]:
     with open(place, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            yield chunk
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,7 +12,7 @@ from fpack.store.errors import FpackError
 
 if TYPE_CHECKING:
     from fpack.builders.protocol import Builder
-    from fpack.builders.scheduler.rebuild import Compared
+    from fpack.builders.scheduler.rebuild import RebuiltOutput
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.derivation import Output
 
@@ -27,13 +27,13 @@ class NotReproducible(FpackError):
 def check_rebuilds(workspace: Workspace, output: Output, rounds: int) -> None:
     """Rebuild an output `rounds` times, each time with another number of cores, directory, time and build user."""
     from fpack.builders.rootfs.view import assemble
-    from fpack.builders.scheduler.rebuild import Again
+    from fpack.builders.scheduler.rebuild import Rebuilder
     from fpack.cli.ui.progress import reporter
     from fpack.cli.ui.render import note
 
     shown = reporter(workspace.options.verbose, logs=workspace.options.build_logs)
     try:
-        with Again(workspace.store, output.derivation, shown, assemble) as builds:
+        with Rebuilder(workspace.store, output.derivation, shown, assemble) as builds:
             for number in range(1, rounds + 1):
                 cores = number if number != len(os.sched_getaffinity(0)) else rounds + 1
                 compared = builds.run(_builder(workspace, builds.drv.kind, cores))
@@ -55,13 +55,13 @@ def _builder(workspace: Workspace, kind: str, cores: int) -> Builder:
     return Exec(Local(), Options(cores=cores))
 
 
-def _difference(workspace: Workspace, name: str, compared: Compared, number: int) -> NotReproducible:
+def _difference(workspace: Workspace, name: str, compared: RebuiltOutput, number: int) -> NotReproducible:
     from fpack.builders.scheduler.tree_diff import compare
     from fpack.cli.ui.render import note
 
     before = workspace.store.disk(compared.path)
     lines = []
-    found = list(islice(compare(before, compared.again), _MAX_DIFFERENCES + 1))
+    found = list(islice(compare(before, compared.rebuilt), _MAX_DIFFERENCES + 1))
     for entry in found[:_MAX_DIFFERENCES]:
         cause = f" ({entry.cause})" if entry.cause else ""
         lines.append(f"{entry.path or name} {entry.what}{cause}")
@@ -70,7 +70,7 @@ def _difference(workspace: Workspace, name: str, compared: Compared, number: int
     if not found:
         lines.append("its files are identical, but its references differ")
     if processes.find("diffoscope"):
-        for line in _diffoscope(before, compared.again):
+        for line in _diffoscope(before, compared.rebuilt):
             note(line)
         hint = ""
     else:

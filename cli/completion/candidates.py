@@ -168,13 +168,13 @@ def _names(release: str, start: str) -> tuple[str, list[str]]:
 
 
 def _indexes(release: str) -> list[Any]:
-    from fpack.builders.debian.index import Cache
+    from fpack.builders.debian.index import IndexCache
     from fpack.builders.debian.local_indexes import locked, newest
     from fpack.builders.debian.suites import RELEASES
     from fpack.cli.paths import cache_directory
 
     workspace = _workspace()
-    suites, cache, arch = RELEASES[release], Cache(cache_directory() / "debian"), workspace.arch
+    suites, cache, arch = RELEASES[release], IndexCache(cache_directory() / "debian"), workspace.arch
     return [
         entry.opened
         for entry in locked(cache, workspace.read_lock(), release, suites, arch) or newest(cache, suites, arch)

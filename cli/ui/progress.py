@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from fpack.builders.scheduler.reporter import Outcome
+from fpack.builders.scheduler.reporter import BuildOutcome
 from fpack.store.errors import one_line, printable
 
 from .render import megabytes, note
@@ -119,10 +119,10 @@ class Plain:
             item.waiting = True
             note(f"waiting: another fpack builds {item.name}")
 
-    def finished(self, key: bytes, outcome: Outcome, path: str) -> None:
+    def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
         """Count the step, and print a failure at once."""
         item = self._counts.finish(key)
-        if item and outcome is Outcome.FAILED:
+        if item and outcome is BuildOutcome.FAILED:
             note(f"failed: {item.verb} {item.name}")
         self._print_summary()
 
@@ -184,7 +184,7 @@ class Live:
         if item := self._counts.items.get(key):
             item.waiting = True
 
-    def finished(self, key: bytes, outcome: Outcome, path: str) -> None:
+    def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
         """Count the step."""
         item = self._counts.finish(key)
         if item and self._verbose:

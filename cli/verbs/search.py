@@ -80,22 +80,22 @@ def command(words: tuple[str, ...], release: str | None, limit: int, as_json: bo
 
 
 def _curated(words: Sequence[str]) -> list[SearchResult]:
-    from fpack.builders.debian.search_table import Row, order, rank
+    from fpack.builders.debian.search_table import SearchRow, order, rank
     from fpack.cli.workspace.curated import curated_packages
 
-    rows = [Row(entry.name, "", "", entry.summary) for entry in curated_packages()]
+    rows = [SearchRow(entry.name, "", "", entry.summary) for entry in curated_packages()]
     hits = [rank(row, words) for row in rows if all(w in row.name or w in row.description.lower() for w in words)]
     return [SearchResult(*hit.row, True, hit.row.name) for hit in order(hits, words)]
 
 
 def _debian(packages: Packages, words: Sequence[str]) -> list[SearchResult]:
     """Return the newest version, of all suites, of each matching Debian package."""
-    from fpack.builders.debian.index import Cache
+    from fpack.builders.debian.index import IndexCache
     from fpack.builders.debian.search_table import open_catalog, order, rank
     from fpack.builders.debian.version import version_key
     from fpack.cli.paths import cache_directory
 
-    cache = Cache(cache_directory() / "debian")
+    cache = IndexCache(cache_directory() / "debian")
     best: dict[str, Hit] = {}
     for entry in packages.at_hand:
         for row in open_catalog(cache, entry.pin, entry.opened.text).find(words):

@@ -14,8 +14,8 @@ from .workspace import Workspace
 if TYPE_CHECKING:
     from fpack.builders.debian.local_indexes import AtHand
     from fpack.builders.debian.lock import Lock
-    from fpack.builders.debian.merged_index import Merged
-    from fpack.builders.debian.repository import Archive
+    from fpack.builders.debian.merged_index import MergedIndex
+    from fpack.builders.debian.repository import DebianArchive
 
 
 class Packages:
@@ -49,27 +49,27 @@ class Packages:
     @cached_property
     def at_hand(self) -> list[AtHand]:
         """The indexes of the release."""
-        from fpack.builders.debian.index import Cache
+        from fpack.builders.debian.index import IndexCache
         from fpack.builders.debian.local_indexes import at_hand
 
-        cache = Cache(cache_directory() / "debian")
+        cache = IndexCache(cache_directory() / "debian")
         return at_hand(cache, self.lock, self.release, self.suites, self.arch, self._archive)
 
     @cached_property
-    def universe(self) -> Merged:
+    def universe(self) -> MergedIndex:
         """The packages; locked versions precede newer ones."""
-        from fpack.builders.debian.merged_index import Merged
+        from fpack.builders.debian.merged_index import MergedIndex
 
-        return Merged([entry.opened for entry in self.at_hand], self.lock.pins(self.release, self.arch))
+        return MergedIndex([entry.opened for entry in self.at_hand], self.lock.pins(self.release, self.arch))
 
     def absent(self, name: str) -> FpackError:
         """Return the error for a missing package, with the releases that have it, or with similar names."""
-        from fpack.builders.debian.index import Cache
+        from fpack.builders.debian.index import IndexCache
         from fpack.builders.debian.package_source import NoSuchPackage
         from fpack.builders.debian.suggestions import elsewhere, hint
         from fpack.builders.debian.suites import RELEASES
 
-        cache = Cache(cache_directory() / "debian")
+        cache = IndexCache(cache_directory() / "debian")
         others = elsewhere(cache, self.lock, RELEASES, self.arch, name, self.release)
         return NoSuchPackage(
             f"There is no package {name!r} in {self.release} for {self.arch}", hint=hint(self.universe, name, others)
@@ -80,13 +80,13 @@ class Packages:
         """The age of the newest index, in days."""
         return (time.time() - max(entry.date for entry in self.at_hand)) / 86400
 
-    def _archive(self) -> Archive:
-        from fpack.builders.debian.repository import Archive
+    def _archive(self) -> DebianArchive:
+        from fpack.builders.debian.repository import DebianArchive
         from fpack.builders.net.http import Http
         from fpack.cli.ui.progress import IndexProgress
         from fpack.store.settings import ACCEPT_EXPIRED, MAX_INDEX_AGE
 
-        return Archive(
+        return DebianArchive(
             cache=cache_directory() / "debian",
             mirrors=self._workspace.mirrors,
             http=Http(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from blake3 import blake3
@@ -109,11 +109,18 @@ def scan(
     raise BadTree("A tree can hold only files, directories and symlinks", where=os.fsdecode(path))
 
 
-def read_file(path: str | bytes, status: os.stat_result) -> FileNode:
+def read_file(path: str | bytes | os.PathLike[str], status: os.stat_result) -> FileNode:
     """Read and hash a file on disk."""
     hasher, size = blake3(), 0
+    for chunk in chunks(path):
+        hasher.update(chunk)
+        size += len(chunk)
+    return FileNode(hasher.digest(), size, bool(status.st_mode & 0o100))
+
+
+def chunks(path: str | bytes | os.PathLike[str], check: Callable[[], None] = lambda: None) -> Iterator[bytes]:
+    """Yield the content of a file on disk in pieces of at most CHUNK bytes. check: called after each piece is read."""
     with open(path, "rb", buffering=0) as file:
         while chunk := file.read(CHUNK):
-            hasher.update(chunk)
-            size += len(chunk)
-    return FileNode(hasher.digest(), size, bool(status.st_mode & 0o100))
+            check()
+            yield chunk

@@ -128,7 +128,7 @@ def test_a_file_of_the_users_is_fetched_by_no_project(world: Checkout, name: str
     (world.checkout / "link").symlink_to(secret)
     env = {"PIP_INDEX_URL": "http://127.0.0.1:9", "NPM_CONFIG_REGISTRY": "http://127.0.0.1:9"}
     message = world.fpack.fails("build", name, cwd=world.checkout, env=variables(world, "absolute", **env))
-    assert "A file URL leads out of the project" in message and "name it by its path" in message
+    assert "A file URL points outside the project" in message and "refer to it by path" in message
     (world.checkout / "own").write_text("a key")
     world.fpack("build", "own", cwd=world.checkout)
 

@@ -13,17 +13,17 @@ pytestmark = pytest.mark.network
 # Each file differs from one build to the next, but for the first. name: how it is written, and the reason that is told.
 FILES = {
     "same": ("echo same >$out/same", None),
-    "date": ("date >$out/date", "a date or a time"),
-    "header.gz": ("echo x >x; gzip -c x >$out/header.gz", "the time in a gzip header"),
-    "members.zip": ("zip -qX $out/members.zip x", "the times of a zip's members"),
+    "date": ("date >$out/date", "a date or time"),
+    "header.gz": ("echo x >x; gzip -c x >$out/header.gz", "the time in the gzip header"),
+    "members.zip": ("zip -qX $out/members.zip x", "the times of the members of a zip"),
     "code.pyc": (
         "echo 'a = 1' >a.py; python3 -m compileall -q --invalidation-mode timestamp a.py; mv __pycache__/a.*.pyc "
         "$out/code.pyc",
-        "the source's time in a .pyc",
+        "the source file's time in a .pyc",
     ),
     "library.a": ("env -u SOURCE_DATE_EPOCH ar rcU $out/library.a x", "the times in a static library"),
     "name": ("mktemp -u /tmp/XXXXXXXXXX >$out/name", "the name of a temporary file"),
-    "order": ("seq 1000 1999 | shuf >$out/order", "the same in another order"),
+    "order": ("seq 1000 1999 | shuf >$out/order", "a different order"),
 }
 PROJECT = """
 debian = import("fpack/debian").trixie

@@ -12,7 +12,7 @@ from fpack.builders.kinds.text import Text
 from fpack.builders.protocol import Builder
 from fpack.builders.rootfs.view import assemble
 from fpack.builders.sandbox.local_executor import Local
-from fpack.builders.scheduler.reporter import Outcome, Silent
+from fpack.builders.scheduler.reporter import BuildOutcome, NullReporter
 from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, decode, digest, placeholder
 from fpack.store.path import StorePath
@@ -25,13 +25,13 @@ TOOLS = (
 )  # fmt: skip
 
 
-class Recorder(Silent):
+class Recorder(NullReporter):
     """Keeps what is told: lines of logs, and how each derivation was had."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.names: dict[bytes, str] = {}
-        self.outcomes: dict[str, Outcome] = {}
+        self.outcomes: dict[str, BuildOutcome] = {}
 
     def planned(self, key: bytes, kind: str, name: str) -> None:
         """Keep the name."""
@@ -41,7 +41,7 @@ class Recorder(Silent):
         """Keep the line."""
         self.lines.append(line)
 
-    def finished(self, key: bytes, outcome: Outcome, path: str) -> None:
+    def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
         """Keep the outcome."""
         self.outcomes[self.names[key]] = outcome
 

@@ -1,4 +1,4 @@
-"""A certificate that nobody vouches for, for a server of the tests."""
+"""Make a self-signed certificate for a test server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def own_certificate(folder: Path) -> Path:
-    """A file with a new key and its certificate for `localhost`."""
+    """Write a file with a new key and its certificate for `localhost`."""
     pem = folder / "server.pem"
     try:
         subprocess.run(

@@ -20,7 +20,7 @@ from fpack.builders.kinds.files import Files
 from fpack.builders.kinds.image import Image
 from fpack.builders.kinds.layer import Layer
 from fpack.builders.payload import meta
-from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.streams.codecs import codec
 from fpack.store.derivation import Derivation, Output
 from fpack.store.files.writer import TreeWriter
@@ -77,7 +77,7 @@ class Workshop:
         entries = []
         for path, value in tree.items():
             node = value if isinstance(value, Node) else Node(value)
-            entry = Entry(path, node.kind, node.mode, node.uid, node.gid, target=node.target)
+            entry = TreeEntry(path, node.kind, node.mode, node.uid, node.gid, target=node.target)
             if node.kind == meta.FILE:
                 file = writer.file(f"data/{path}", [node.content], entry.executable)
                 sha256 = hashlib.sha256(node.content).digest()

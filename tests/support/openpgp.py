@@ -1,4 +1,4 @@
-"""OpenPGP keys of any age and state, made by GnuPG in a home of its own, and what gpgv says of their signatures."""
+"""Make OpenPGP keys and signatures of any date and state with GnuPG, and check signatures with gpgv."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ YEAR = 365 * 86400
 
 
 class GnuPG:
-    """A home of GnuPG. Times are Unix seconds: keys and signatures are made at any."""
+    """A GnuPG home directory. Keys and signatures can be made at any time, given in Unix seconds."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
 
     def key(self, user: str, made: float, expires: str = "0", usage: str = "cert,sign") -> str:
-        """A new certificate; its fingerprint. expires: as in 2y."""
+        """Make a certificate and return its fingerprint. expires: such as 2y."""
         self._run("--quick-gen-key", user, "ed25519", usage, expires, at=made)
         return self.fingerprints(user)[0]
 
     def subkey(self, certificate: str, made: float, expires: str = "0", usage: str = "sign") -> str:
-        """One more key of a certificate; its fingerprint."""
+        """Add a subkey to a certificate and return its fingerprint."""
         before = self.fingerprints(certificate)
         self._run("--quick-add-key", certificate, "ed25519", usage, expires, at=made)
         (new,) = set(self.fingerprints(certificate)) - set(before)
         return new
 
     def fingerprints(self, name: str) -> list[str]:
-        """The fingerprints of a certificate's keys, the primary one's first."""
+        """Return the fingerprints of a certificate's keys, the primary key first."""
         listed = self._run("--list-keys", "--with-colons", name).decode().splitlines()
         return [line.split(":")[9] for line in listed if line.startswith("fpr:")]
 
     def prolong(self, certificate: str, expires: str, at: float, subkey: str = "") -> None:
-        """Give a certificate, or one of its subkeys, another last day."""
+        """Change the expiry date of a certificate or one of its subkeys."""
         self._run("--quick-set-expire", certificate, expires, *([subkey] if subkey else []), at=at)
 
     def revoke(self, certificate: str, at: float, reason: int, subkey: bool = False) -> None:
@@ -50,22 +50,22 @@ class GnuPG:
         self._run("--command-fd", "0", "--edit-key", certificate, at=at, given="\n".join(commands).encode())
 
     def stop_signing(self, certificate: str, at: float) -> None:
-        """Let the first subkey of a certificate authenticate, and no longer sign."""
+        """Change the usage of a certificate's first subkey from signing to authentication."""
         commands = ["key 1", "change-usage", "s", "a", "q", "save", ""]
         self._run("--expert", "--command-fd", "0", "--edit-key", certificate, at=at, given="\n".join(commands).encode())
 
     def clearsign(self, text: str, *keys: str, at: float, digest: str = "SHA512", expires: str = "") -> bytes:
-        """A text signed by keys, at a time. expires: of the signature, as in 1d."""
+        """Sign a text with keys at a given time. expires: of the signature, such as 1d."""
         signers = [word for key in keys for word in ("--local-user", f"{key}!")]
         more = ["--default-sig-expire", expires] if expires else []
         return self._run("--clearsign", "--digest-algo", digest, *more, *signers, at=at, given=text.encode())
 
     def keyring(self, *certificates: str) -> bytes:
-        """The public parts of certificates."""
+        """Export the public parts of certificates."""
         return b"".join(self._run("--export", certificate) for certificate in certificates)
 
     def close(self) -> None:
-        """End the agent."""
+        """Stop the agent."""
         subprocess.run(["gpgconf", "--homedir", self._home, "--kill", "all"], capture_output=True)
 
     def _run(self, *args: str, at: float | None = None, given: bytes = b"") -> bytes:
@@ -81,7 +81,7 @@ class GnuPG:
 
 @contextlib.contextmanager
 def gnupg() -> Iterator[GnuPG]:
-    """A new home. In /tmp: the path of its agent's socket must be short."""
+    """Yield a new home directory in /tmp, since the path of the agent's socket must be short."""
     for program in ("gpg", "gpg-agent", "gpgv"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
@@ -94,7 +94,7 @@ def gnupg() -> Iterator[GnuPG]:
 
 
 def gpgv_accepts(data: bytes, keyring: Path) -> bool:
-    """Whether apt would take it, from what gpgv says: a good signature, by a key that may sign now."""
+    """Return whether gpgv reports a good signature by a currently valid key, as apt requires."""
     done = subprocess.run(
         ["gpgv", "--status-fd", "1", "--keyring", keyring], input=data, capture_output=True, check=False
     )

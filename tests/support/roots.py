@@ -10,7 +10,7 @@ from pathlib import Path
 
 from blake3 import blake3
 from fpack.builders.payload import meta
-from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.meta import TreeEntry
 from fpack.store.derivation import Output
 from fpack.store.path import StorePath
 from fpack.store.store import Store
@@ -82,15 +82,15 @@ def host_programs(*programs: str) -> dict[str, Content]:
 MERGED: dict[str, Content] = {f: f"usr/{f}" for f in ("bin", "sbin", "lib", "lib64")}
 
 
-def _entries(files: Mapping[str, Content]) -> list[Entry]:
+def _entries(files: Mapping[str, Content]) -> list[TreeEntry]:
     found = []
     for path, content in files.items():
         if isinstance(content, str):
-            found.append(Entry(path, meta.SYMLINK, 0o777, target=content))
+            found.append(TreeEntry(path, meta.SYMLINK, 0o777, target=content))
         else:
             digest = blake3(content).digest()
             mode = 0o755 if _is_program(content) else 0o644
-            found.append(Entry(path, meta.FILE, mode, size=len(content), blake3=digest, sha256=digest))
+            found.append(TreeEntry(path, meta.FILE, mode, size=len(content), blake3=digest, sha256=digest))
     return found
 
 

@@ -39,7 +39,7 @@ class Node(NamedTuple):
     def encode(self) -> bytes:
         """The member's blocks."""
         kind = {tarfile.DIRTYPE: tar.DIRECTORY, tarfile.SYMTYPE: tar.SYMLINK}.get(self.kind, tar.FILE)
-        member = tar.Member(self.path, kind, self.mode, self.uid, self.gid, len(self.content), self.target)
+        member = tar.TarEntry(self.path, kind, self.mode, self.uid, self.gid, len(self.content), self.target)
         header = tar.header(member)
         if self.mtime != tar.MTIME or self.kind not in (tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE):
             start = len(header) - 512

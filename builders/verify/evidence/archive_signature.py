@@ -23,7 +23,6 @@ from fpack.store.errors import FpackError
 
 from .local import AtHand
 
-CHUNK = 1 << 20
 Buffer = mmap.mmap | bytes
 _PACKAGE = re.compile(rb"\nPackage:[ \t]*([^\s]+)")
 _INDEX = re.compile(r"([a-z0-9][a-z0-9-]*)/binary-([a-z0-9][a-z0-9-]*)/Packages(?:\.(?:xz|gz|bz2|zst))?\Z")
@@ -210,8 +209,5 @@ def _starts(text: Buffer, names: Collection[bytes]) -> dict[str, list[int]]:
 
 
 def _sha256(place: Path) -> str:
-    sha256 = hashlib.sha256()
     with open(place, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            sha256.update(chunk)
-    return sha256.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

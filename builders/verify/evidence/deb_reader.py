@@ -44,12 +44,8 @@ class Package(NamedTuple):
 
 def digest(place: Path) -> tuple[str, int]:
     """A file's SHA-256 in hexadecimal, and its size."""
-    sha256, size = hashlib.sha256(), 0
     with open(place, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            sha256.update(chunk)
-            size += len(chunk)
-    return sha256.hexdigest(), size
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
 
 
 def read(place: Path) -> Package:

@@ -15,7 +15,7 @@ from pathlib import Path
 from fpack.builders.debian import index as indexes
 from fpack.builders.debian.mirrors import Mirrors
 from fpack.builders.debian.release import MAX_SIZE
-from fpack.builders.debian.suites import ARCHIVES, File, IndexPin
+from fpack.builders.debian.suites import ARCHIVES, IndexPin, SuiteFile
 from fpack.builders.debian.suites import Suite as Where
 from fpack.builders.manifest.format import Index, Package, Suite
 from fpack.builders.net.errors import HttpError, TimedOut, Unreachable
@@ -35,7 +35,7 @@ class Remote:
     def __init__(self, mirrors: Mirrors, http: Http, folder: Path, say: Callable[[str], None]) -> None:
         self._mirrors = mirrors
         self._http = http
-        self._cache = indexes.Cache(folder)
+        self._cache = indexes.IndexCache(folder)
         self._folder = folder
         self._say = say
         self._down: FpackError | None = None
@@ -57,7 +57,7 @@ class Remote:
 
     def index(self, suite: Suite, index: Index) -> Path:
         """Fetch and unpack an index; an FpackError if it cannot be had."""
-        pin = IndexPin(index.sha256, index.size, File(index.file, index.packed_size, index.packed_sha256))
+        pin = IndexPin(index.sha256, index.size, SuiteFile(index.file, index.packed_size, index.packed_sha256))
         packed = self._folder / f"{index.packed_sha256}.packed"
         with self._reached():
             if not (_INDEX.match(index.file) and _SUITE.match(suite.suite)) or index.size > indexes.MAX_SIZE:

@@ -1,4 +1,4 @@
-"""Control data: stanzas, and what is wrong with them."""
+"""Test the parser of deb822 control data, including malformed data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_stanzas_are_divided_by_blank_lines() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("Package: a\nPackage: b", "line 2: the field Package stands twice"),
+        ("Package: a\nPackage: b", "line 2: duplicate field Package"),
         ("Package: a\npackage: b", "line 2"),
         (" continued", "line 1: a continuation line"),
         ("A: 1\nno field", "line 2: not a field"),

@@ -1,4 +1,4 @@
-"""Whatever bytes come in, what comes out is a value or an error of fpack's: never another exception."""
+"""Test with random bytes that every parser returns a value or raises an FpackError."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from fpack.builders.debian.control import parse_stanza, stanzas
-from fpack.builders.debian.index import Index, make_table
+from fpack.builders.debian.index import PackageIndex, make_table
 from fpack.builders.debian.lock import parse_lock
 from fpack.builders.debian.mirrors import Mirrors, parse_base, parse_deb822, parse_one_line
 from fpack.builders.debian.relations import parse_provides, parse_relations
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 def _table(text: str) -> None:
     data = text.encode("utf-8", "surrogatepass")
-    index = Index(Suite("x", "debian"), "amd64", data, make_table(data))
+    index = PackageIndex(Suite("x", "debian"), "amd64", data, make_table(data))
     for name in index.names():
         index.packages(name)
 

@@ -1,4 +1,4 @@
-"""Indexes: fetched, verified, unpacked, and read by offset."""
+"""Test that indexes are fetched, verified, decompressed and read by offset."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.debian.index import (
-    Cache,
-    Index,
+    IndexCache,
     IndexGone,
     IndexUnusable,
+    PackageIndex,
     choose,
     make_table,
     open_cached,
     open_index,
 )
-from fpack.builders.debian.merged_index import Merged
+from fpack.builders.debian.merged_index import MergedIndex
 from fpack.builders.debian.mirrors import Mirrors, find_mirrors
 from fpack.builders.debian.package import PackageError
 from fpack.builders.debian.relations import Provided, Relation
 from fpack.builders.debian.release import Release, read_release
-from fpack.builders.debian.suites import File, IndexPin, Suite
+from fpack.builders.debian.suites import IndexPin, Suite, SuiteFile
 from fpack.builders.net.errors import Unreachable
 from fpack.builders.net.http import Http
 from fpack.store.errors import FpackError
@@ -38,9 +38,9 @@ def stanza(name: str, version: str = "1", **fields: str) -> str:
     return f"Package: {name}\nVersion: {version}\nArchitecture: amd64\n{more}{TAIL}"
 
 
-def index(*stanzas: str) -> Index:
+def index(*stanzas: str) -> PackageIndex:
     text = "\n".join(stanzas).encode()
-    return Index(SUITE, "amd64", text, make_table(text))
+    return PackageIndex(SUITE, "amd64", text, make_table(text))
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def archive(tmp_path: Path) -> Archive:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache")
+def cache(tmp_path: Path) -> IndexCache:
+    return IndexCache(tmp_path / "cache")
 
 
 def release_of(archive: Archive) -> Release:
@@ -69,12 +69,12 @@ def mirrors_of(archive: Archive) -> Mirrors:
     return find_mirrors(archive.mirror, environ={})
 
 
-def open_it(archive: Archive, cache: Cache, pin: IndexPin | None = None, arch: str = "amd64") -> Index:
+def open_it(archive: Archive, cache: IndexCache, pin: IndexPin | None = None, arch: str = "amd64") -> PackageIndex:
     pin = pin or choose(release_of(archive), arch)
     return open_index(cache, pin, SUITE, arch, http=Http(retries=0), mirrors=mirrors_of(archive), date=0)
 
 
-def test_a_package(archive: Archive, cache: Cache) -> None:
+def test_a_package(archive: Archive, cache: IndexCache) -> None:
     opened = open_it(archive, cache)
     assert sorted(opened.names()) == ["doc", "hello", "zlib"]
     (hello,) = opened.packages("hello")
@@ -92,7 +92,7 @@ def test_a_package(archive: Archive, cache: Cache) -> None:
     assert opened.packages("none") == []
 
 
-def test_another_architecture(archive: Archive, cache: Cache) -> None:
+def test_another_architecture(archive: Archive, cache: IndexCache) -> None:
     assert sorted(open_it(archive, cache, arch="arm64").names()) == ["doc", "only-arm"]
     with pytest.raises(IndexUnusable, match="riscv64"):
         open_it(archive, cache, arch="riscv64")
@@ -100,12 +100,12 @@ def test_another_architecture(archive: Archive, cache: Cache) -> None:
 
 @pytest.mark.parametrize("packings", [("xz",), ("gz",), ("xz", "gz")])
 @pytest.mark.parametrize("by_hash", [True, False])
-def test_packings_and_places(archive: Archive, cache: Cache, packings: tuple[str, ...], by_hash: bool) -> None:
+def test_packings_and_places(archive: Archive, cache: IndexCache, packings: tuple[str, ...], by_hash: bool) -> None:
     archive.publish(packings=packings, by_hash=by_hash)
     assert "hello" in open_it(archive, cache).names()
 
 
-def test_the_cache_needs_no_mirror(archive: Archive, cache: Cache) -> None:
+def test_the_cache_needs_no_mirror(archive: Archive, cache: IndexCache) -> None:
     pin = choose(release_of(archive), "amd64")
     open_it(archive, cache, pin)
     archive.inrelease().unlink()
@@ -117,7 +117,7 @@ def test_the_cache_needs_no_mirror(archive: Archive, cache: Cache) -> None:
 
 
 @pytest.mark.parametrize("damage", ["text", "table", "no table", "other format"])
-def test_a_damaged_cache_is_made_again(archive: Archive, cache: Cache, damage: str) -> None:
+def test_a_damaged_cache_is_made_again(archive: Archive, cache: IndexCache, damage: str) -> None:
     pin = choose(release_of(archive), "amd64")
     open_it(archive, cache, pin)
     if damage == "text":
@@ -130,10 +130,12 @@ def test_a_damaged_cache_is_made_again(archive: Archive, cache: Cache, damage: s
         cache.table(pin.sha256).write_bytes(b"fpack-index 1 7\nx\t0\t\n")
     assert open_cached(cache, pin, SUITE, "amd64") is None
     assert open_it(archive, cache, pin).packages("hello")[0].version == "1.0"
-    assert not list(cache.folder.glob("new-*"))
+    assert not list(cache.directory.glob("new-*"))
 
 
-def test_a_strangers_cache_is_not_believed(archive: Archive, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strangers_cache_is_not_believed(
+    archive: Archive, cache: IndexCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pin = choose(release_of(archive), "amd64")
     open_it(archive, cache, pin)
     suite = Suite("trixie", "debian")
@@ -142,15 +144,15 @@ def test_a_strangers_cache_is_not_believed(archive: Archive, cache: Cache, monke
     assert open_cached(cache, pin, suite, "amd64") is None
 
 
-def test_an_index_that_no_archive_has_is_not_fetched(archive: Archive, cache: Cache) -> None:
+def test_an_index_that_no_archive_has_is_not_fetched(archive: Archive, cache: IndexCache) -> None:
     pin = choose(release_of(archive), "amd64")
     for huge in (pin._replace(size=1 << 50), pin._replace(packed=pin.packed._replace(size=1 << 50))):
         with pytest.raises(IndexUnusable, match="too large"):
             open_it(archive, cache, huge)
-    assert not cache.folder.exists()
+    assert not cache.directory.exists()
 
 
-def test_an_index_that_is_gone(archive: Archive, cache: Cache) -> None:
+def test_an_index_that_is_gone(archive: Archive, cache: IndexCache) -> None:
     pin = choose(release_of(archive), "amd64")
     archive.add("new")
     archive.publish()
@@ -158,7 +160,7 @@ def test_an_index_that_is_gone(archive: Archive, cache: Cache) -> None:
         open_it(archive, cache, pin)
 
 
-def test_an_old_index_is_found_by_its_digest(archive: Archive, cache: Cache) -> None:
+def test_an_old_index_is_found_by_its_digest(archive: Archive, cache: IndexCache) -> None:
     pin = choose(release_of(archive), "amd64")
     archive.add("new")
     archive.publish(keep_old=True)
@@ -166,15 +168,15 @@ def test_an_old_index_is_found_by_its_digest(archive: Archive, cache: Cache) -> 
 
 
 def damaged_pin(archive: Archive, packed: bytes, text: bytes, size: int, ending: str = "xz") -> IndexPin:
-    """The pin of an index whose packed bytes are as announced, and whose text may not be."""
+    """Return the pin of an index with correct compressed bytes, but a possibly different text."""
     folder = archive.folder / "debian/dists/trixie/main/binary-amd64"
     (folder / f"Packages.{ending}").write_bytes(packed)
-    file = File(f"main/binary-amd64/Packages.{ending}", len(packed), hashlib.sha256(packed).hexdigest())
+    file = SuiteFile(f"main/binary-amd64/Packages.{ending}", len(packed), hashlib.sha256(packed).hexdigest())
     return IndexPin(hashlib.sha256(text).hexdigest(), size, file)
 
 
 @pytest.mark.parametrize("ending", ["xz", "gz"])
-def test_what_is_not_as_announced_never_gets_in(archive: Archive, cache: Cache, ending: str) -> None:
+def test_what_is_not_as_announced_never_gets_in(archive: Archive, cache: IndexCache, ending: str) -> None:
     text = stanza("a").encode()
     packed = pack(text, ending)
     bomb = pack(b"\0" * 50_000_000, ending)
@@ -188,16 +190,16 @@ def test_what_is_not_as_announced_never_gets_in(archive: Archive, cache: Cache, 
     ):
         with pytest.raises(IndexUnusable):
             open_it(archive, cache, pin)
-        assert not list(cache.folder.glob("*.packages"))
-        assert not list(cache.folder.glob("new-*"))
+        assert not list(cache.directory.glob("*.packages"))
+        assert not list(cache.directory.glob("new-*"))
 
 
-def test_what_was_not_used_for_long_is_deleted(archive: Archive, cache: Cache) -> None:
+def test_what_was_not_used_for_long_is_deleted(archive: Archive, cache: IndexCache) -> None:
     old = choose(release_of(archive), "amd64")
     open_it(archive, cache, old)
     used = choose(release_of(archive), "arm64")
     open_it(archive, cache, used, "arm64")
-    for path in cache.folder.iterdir():
+    for path in cache.directory.iterdir():
         os.utime(path, (1_000_000_000, 1_000_000_000))
     assert open_cached(cache, used, SUITE, "arm64") is not None
     archive.add("new")
@@ -206,12 +208,12 @@ def test_what_was_not_used_for_long_is_deleted(archive: Archive, cache: Cache) -
     open_it(archive, cache, new)
     assert open_cached(cache, old, SUITE, "amd64") is None
     assert open_cached(cache, used, SUITE, "arm64") is not None
-    assert {path.name.partition(".")[0] for path in cache.folder.iterdir()} == {used.sha256, new.sha256}
+    assert {path.name.partition(".")[0] for path in cache.directory.iterdir()} == {used.sha256, new.sha256}
 
 
 @pytest.mark.parametrize("archive_answers", [True, False])
-def test_gone_and_unreachable_differ(archive: Archive, cache: Cache, archive_answers: bool) -> None:
-    """When a mirror answers that it has no such index, it is gone, even if another mirror does not answer."""
+def test_gone_and_unreachable_differ(archive: Archive, cache: IndexCache, archive_answers: bool) -> None:
+    """An index is gone if one mirror responds that it does not exist, even if another mirror does not respond."""
     pin = choose(release_of(archive), "amd64")
     archive.add("new")
     archive.publish()
@@ -222,7 +224,7 @@ def test_gone_and_unreachable_differ(archive: Archive, cache: Cache, archive_ans
         open_index(cache, pin, SUITE, "amd64", http=Http(retries=0), mirrors=find_mirrors(mirror, environ={}), date=0)
 
 
-def test_no_packages_at_all(archive: Archive, cache: Cache) -> None:
+def test_no_packages_at_all(archive: Archive, cache: IndexCache) -> None:
     for name in ("hello", "zlib", "doc", "only-arm"):
         archive.remove(name)
     archive.publish()
@@ -306,8 +308,8 @@ def test_a_package_error_says_where() -> None:
         index(stanza("a", Depends="b (")).packages("a")
 
 
-def merged(*indexes: Index, prefer: dict[str, str] | None = None) -> Merged:
-    return Merged(indexes, prefer)
+def merged(*indexes: PackageIndex, prefer: dict[str, str] | None = None) -> MergedIndex:
+    return MergedIndex(indexes, prefer)
 
 
 def test_the_highest_version_of_all_suites_wins() -> None:
@@ -350,12 +352,12 @@ def test_a_provides_field_of_many_megabytes_takes_little_memory() -> None:
     text = b"Package: a\nProvides: b" + b", b" * 3_000_000 + b",\n c\n"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert make_table(text).count(b"\ta\n") == 2
-    # The list of names itself is most of it: a pointer and a string each.
+    # Most of the memory is the list of names: a pointer and a string each.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400_000
 
 
 def test_one_package_many_times_is_no_index() -> None:
-    with pytest.raises(IndexUnusable, match="too often"):
+    with pytest.raises(IndexUnusable, match="too many stanzas"):
         make_table(b"Package: a\n\n" * 20_000)
 
 

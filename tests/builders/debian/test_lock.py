@@ -1,4 +1,4 @@
-"""The lock file: one text for one content, strict reading, and writers that do not undo each other."""
+"""Test the lock file: canonical text, strict parsing and concurrent writers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fpack.builders.debian.lock import (
     format_lock,
     parse_lock,
 )
-from fpack.builders.debian.suites import File, IndexPin
+from fpack.builders.debian.suites import IndexPin, SuiteFile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,7 +41,7 @@ def sample() -> Lock:
         "trixie", "trixie-security", "debian-security", DATE, DATE + 86400, "02" * 32
     )
     lock.indexes["trixie", "trixie", "amd64"] = IndexPin(
-        "03" * 32, 1000, File("main/binary-amd64/Packages.xz", 100, "04" * 32)
+        "03" * 32, 1000, SuiteFile("main/binary-amd64/Packages.xz", 100, "04" * 32)
     )
     lock.packages["trixie", "amd64", "hello"] = package("hello", "1:2.10~x+b1", source_version="1:2.10~x", source="hi")
     lock.packages["trixie", "amd64", "libstdc++6"] = package("libstdc++6", arch="all", archive="debian-security")
@@ -110,8 +110,8 @@ def changed(old: str, new: str) -> str:
         (changed("package trixie", "<<<<<<< ours\npackage trixie"), 7, "conflict"),
         (changed("closure trixie amd64 hello", "closure trixie amd64"), 11, "not a closure"),
         (changed("  hello:", "  hello"), 12, "not a member"),
-        (changed("  libstdc++6:\n", "  libstdc++6:\n  libstdc++6:\n"), 14, "twice"),
-        (TEXT + TEXT.split("\n")[3] + "\n", 14, "says again"),
+        (changed("  libstdc++6:\n", "  libstdc++6:\n  libstdc++6:\n"), 14, "duplicate"),
+        (TEXT + TEXT.split("\n")[3] + "\n", 14, "duplicate entry"),
         (TEXT + "  loose:\n", 14, "libstdc"),
     ],
 )
@@ -151,7 +151,7 @@ def test_any_change_of_a_character_is_an_error_or_another_lock(at: int, characte
 
 
 def test_a_newer_format() -> None:
-    with pytest.raises(LockNewer, match="newer fpack") as caught:
+    with pytest.raises(LockNewer, match="newer version of fpack") as caught:
         parse_lock(TEXT.replace("fpack-lock 1", "fpack-lock 2") + "unknown things\n")
     assert "update fpack" in caught.value.hint
 
@@ -271,7 +271,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("there", [False, True])
 def test_a_link_to_a_file_elsewhere_is_refused(tmp_path: Path, there: bool) -> None:
-    """A cloned project may hold `fpack.lock`, a link to ~/.bash_login, or to the lock of another project."""
+    """A cloned project may contain a symlink `fpack.lock` to ~/.bash_login or to another project's lock."""
     (tmp_path / "project").mkdir()
     if there:
         (tmp_path / "new").write_text(TEXT)

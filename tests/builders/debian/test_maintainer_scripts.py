@@ -1,4 +1,4 @@
-"""What is read from maintainer scripts, and what is left alone."""
+"""Test which commands of maintainer scripts are recognised and which are skipped."""
 
 from __future__ import annotations
 

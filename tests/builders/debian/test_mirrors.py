@@ -1,4 +1,4 @@
-"""Mirrors: their order, and what a machine's apt configuration says."""
+"""Test the order of mirrors and the parsing of apt's configuration."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from fpack.builders.debian.mirrors import (
     SNAPSHOT,
-    Base,
     MirrorError,
     Mirrors,
+    MirrorUrl,
     configured,
     find_mirrors,
     parse_base,
@@ -78,7 +78,7 @@ def test_the_snapshot_is_of_the_locked_date() -> None:
 
 
 def test_the_snapshot_archive_of_the_machine(tmp_path: Path) -> None:
-    """apt's configuration comes before what Debian has; an override comes before what it overrides."""
+    """apt's configuration takes precedence over Debian's archive, and overrides over what they override."""
     parts = tmp_path / "apt.conf.d"
     parts.mkdir()
     (parts / "10").write_text('Acquire::Snapshots::URI::Origin::Debian "http://s.example/a/debian/@SNAPSHOTID@/";\n')
@@ -101,7 +101,8 @@ def test_the_snapshot_archive_of_the_machine(tmp_path: Path) -> None:
 
 def test_mirror_urls() -> None:
     mirrors = Mirrors(
-        [Base("debian", "http://m.example/debian"), Base("debian-security", "http://s.example")], now=lambda: NOW
+        [MirrorUrl("debian", "http://m.example/debian"), MirrorUrl("debian-security", "http://s.example")],
+        now=lambda: NOW,
     )
     mirrors.dated = lambda archive, path: 1_700_000_000 if (archive, path) == ("debian", "pool/a") else None
     assert mirrors.expand("mirror://debian/pool/a") == [
@@ -123,20 +124,26 @@ def test_wrong_mirror_urls(url: str) -> None:
 @pytest.mark.parametrize(
     ("word", "bases"),
     [
-        ("http://m/debian/", [Base("debian", "http://m/debian"), Base("debian-security", "http://m/debian-security")]),
-        ("http://m", [Base("debian", "http://m/debian"), Base("debian-security", "http://m/debian-security")]),
-        ("http://m/debian-security", [Base("debian-security", "http://m/debian-security")]),
-        ("debian=file:///x", [Base("debian", "file:///x")]),
+        (
+            "http://m/debian/",
+            [MirrorUrl("debian", "http://m/debian"), MirrorUrl("debian-security", "http://m/debian-security")],
+        ),
+        (
+            "http://m",
+            [MirrorUrl("debian", "http://m/debian"), MirrorUrl("debian-security", "http://m/debian-security")],
+        ),
+        ("http://m/debian-security", [MirrorUrl("debian-security", "http://m/debian-security")]),
+        ("debian=file:///x", [MirrorUrl("debian", "file:///x")]),
         (
             "http://s/archive/debian/20250101T000000Z",
             [
-                Base("debian", "http://s/archive/debian/20250101T000000Z"),
-                Base("debian-security", "http://s/archive/debian-security/20250101T000000Z"),
+                MirrorUrl("debian", "http://s/archive/debian/20250101T000000Z"),
+                MirrorUrl("debian-security", "http://s/archive/debian-security/20250101T000000Z"),
             ],
         ),
     ],
 )
-def test_bases(word: str, bases: list[Base]) -> None:
+def test_bases(word: str, bases: list[MirrorUrl]) -> None:
     assert parse_base(word) == bases
 
 
@@ -172,10 +179,10 @@ deb http://short.example/debian
 deb copy:/srv/debian bookworm main
 """
     assert list(dict.fromkeys(parse_one_line(text))) == [
-        Base("debian", "http://a.example/debian"),
-        Base("debian-security", "http://b.example/debian-security"),
-        Base("debian-security", "http://c.example/debian"),
-        Base("debian", "file:/srv/debian"),
+        MirrorUrl("debian", "http://a.example/debian"),
+        MirrorUrl("debian-security", "http://b.example/debian-security"),
+        MirrorUrl("debian-security", "http://c.example/debian"),
+        MirrorUrl("debian", "file:/srv/debian"),
     ]
 
 
@@ -208,9 +215,9 @@ Suites: nodistro
 Components: main
 """
     assert parse_deb822(text) == [
-        Base("debian", "http://a.example/debian"),
-        Base("debian", "http://b.example/debian"),
-        Base("debian-security", "http://a.example/debian-security"),
+        MirrorUrl("debian", "http://a.example/debian"),
+        MirrorUrl("debian", "http://b.example/debian"),
+        MirrorUrl("debian-security", "http://a.example/debian-security"),
     ]
 
 
@@ -224,4 +231,4 @@ def test_broken_apt_files_are_passed_over(tmp_path: Path) -> None:
     (parts / "c.list.save").write_text("deb http://old.example/debian sid main\n")
     (parts / "d.list").symlink_to(tmp_path / "nowhere")
     mirrors = find_mirrors("", environ=home(tmp_path), apt=tmp_path)
-    assert mirrors.bases == [Base("debian", "http://a.example/debian")]
+    assert mirrors.bases == [MirrorUrl("debian", "http://a.example/debian")]

@@ -1,4 +1,4 @@
-"""Debian as a source of packages: what enters the lock, what it then decides, and how it moves."""
+"""Test DebianSource: what is added to the lock, how the lock is used and how it is updated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from fpack.builders.debian.index import IndexUnusable
 from fpack.builders.debian.lock import LockFile
 from fpack.builders.debian.mirrors import find_mirrors
-from fpack.builders.debian.package_source import DAY, Added, DebianSource, Frozen, NoSuchPackage, NoSuchRelease
+from fpack.builders.debian.package_source import DAY, AddedPackage, DebianSource, Frozen, NoSuchPackage, NoSuchRelease
 from fpack.builders.debian.release import Expired, Rollback
 from fpack.builders.debian.resolver import Unsatisfiable
 from fpack.builders.debian.signatures import BadSignature, ReleaseError, Unsigned
@@ -25,7 +25,7 @@ NOW = time.time()
 
 
 class News:
-    """A reporter that remembers."""
+    """A reporter that records messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -39,7 +39,7 @@ class News:
 
 
 class Setting:
-    """An archive, a lock, and sources that use them."""
+    """An archive, a lock and a factory of sources that use them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -68,7 +68,7 @@ class Setting:
             file.unlink()
 
     def unplug(self) -> None:
-        """Take the mirror and the cache away."""
+        """Delete the mirror and the cache."""
         self.mirror = "debian=file:///nowhere debian-security=file:///nowhere only"
         self.forget_indexes()
 
@@ -127,10 +127,10 @@ def test_what_is_added_is_listed_once(setting: Setting) -> None:
     source.package("trixie", "lib")
     source.package("trixie", "gawk")
     assert sorted(source.added) == [
-        Added("trixie", "amd64", "app", "1.0"),
-        Added("trixie", "amd64", "gawk", "1"),
-        Added("trixie", "amd64", "lib", "1.1"),
-        Added("trixie", "amd64", "mawk", "1"),
+        AddedPackage("trixie", "amd64", "app", "1.0"),
+        AddedPackage("trixie", "amd64", "gawk", "1"),
+        AddedPackage("trixie", "amd64", "lib", "1.1"),
+        AddedPackage("trixie", "amd64", "mawk", "1"),
     ]
     source.save()
     again = setting.source()
@@ -224,10 +224,10 @@ def test_a_locked_index_that_only_the_mirror_has(setting: Setting, kept_by_mirro
     if kept_by_mirror:
         assert found == {"tool": "1", "lib": "1.1", "mawk": "1"}
         assert setting.news.lines == []
-    else:  # lib's old version is gone, the others still hold
+    else:  # lib's old version is gone, the others remain
         assert found == {"tool": "2.0", "lib": "2.0", "mawk": "1"}
         assert [(m.name, m.old, m.new) for m in later.moved] == [("lib", "1.1", "2.0")]
-        assert "are gone" in setting.news.lines[0]
+        assert "no longer available" in setting.news.lines[0]
         assert "lib of trixie moved from 1.1 to 2.0" in setting.news.lines[1]
         assert closure(later, "app") == {"app": "1.0", "lib": "2.0", "mawk": "1"}
         later.save()
@@ -235,7 +235,7 @@ def test_a_locked_index_that_only_the_mirror_has(setting: Setting, kept_by_mirro
 
 
 def test_old_pins_that_still_hold_are_kept(setting: Setting) -> None:
-    """Security has a newer library, but main still has the locked one: only an update moves it."""
+    """Security has a newer library, but main still has the locked version: only an update changes it."""
     setting.archive.remove("lib", suite="trixie-security")
     setting.archive.add("lib", "1.0")
     setting.archive.publish(date=NOW - 3600)
@@ -269,7 +269,7 @@ def test_a_pin_that_a_new_question_cannot_keep_moves_everywhere(setting: Setting
     assert closure(later, "picky") == {"picky": "1.0", "lib": "1.1"}
     assert closure(later, "app")["lib"] == "1.1"
     assert ("lib", "1.0", "1.1") in [(m.name, m.old, m.new) for m in later.moved]
-    assert Added("trixie", "amd64", "picky", "1.0") in later.added
+    assert AddedPackage("trixie", "amd64", "picky", "1.0") in later.added
 
 
 def test_update(setting: Setting) -> None:
@@ -332,7 +332,7 @@ def test_another_architecture_under_a_release_that_is_gone(setting: Setting) -> 
     arm = setting.source(arch="arm64")
     assert closure(arm, "app") == {"app": "1.0", "lib": "1.0"}
     assert arm.moved == []
-    assert "are gone" in setting.news.lines[0]
+    assert "no longer available" in setting.news.lines[0]
 
 
 def test_an_update_that_fails_changes_nothing(setting: Setting) -> None:
@@ -385,7 +385,7 @@ def test_what_has_no_expiry_date_has_a_greatest_age(setting: Setting, monkeypatc
 
 
 def test_a_key_that_has_expired_signs_nothing_new(setting: Setting) -> None:
-    """What it signed before stays locked, and can be used for another architecture."""
+    """A locked release signed by the key stays usable, also for another architecture."""
     key = new_key(validity_seconds=int(3 * DAY))
     keyring = write_keyring(setting.folder / "short.pgp", key)
     setting.archive.publish(date=NOW - 3600, key=key)
@@ -402,7 +402,7 @@ def test_a_key_that_has_expired_signs_nothing_new(setting: Setting) -> None:
 
 
 def test_a_mirror_that_is_behind_what_was_seen_is_passed_over_or_said(setting: Setting, tmp_path: Path) -> None:
-    closure(setting.source(), "app")  # seen, and not saved in a lock
+    closure(setting.source(), "app")  # seen, but not saved in a lock
     behind = Archive(tmp_path / "behind", archs=("amd64", "arm64"))
     behind.add("app", "0.9")
     behind.publish(date=NOW - 5 * DAY)
@@ -414,7 +414,7 @@ def test_a_mirror_that_is_behind_what_was_seen_is_passed_over_or_said(setting: S
     assert closure(source, "app")["app"] == "0.9"
     assert all("this machine has seen one of" in line for line in setting.news.lines) and len(setting.news.lines) == 3
     source.save()
-    # Once it is locked, the lock decides.
+    # A locked release is used without a warning.
     behind.publish(date=NOW - 6 * DAY)
     with pytest.raises(Rollback):
         setting.source().update()
@@ -509,7 +509,7 @@ def test_an_old_lock_is_refreshed(setting: Setting) -> None:
     later = setting.source()
     assert [(m.name, m.new) for m in later.refresh_if_old(DAY)] == [("lib", "2.0")]
     assert "lib 2.0" in setting.lock.read_text()
-    # Nothing newer came, but it was looked for: it is not looked for again at once.
+    # The check found nothing newer; it is not repeated at once.
     setting.unplug()
     assert setting.source().refresh_if_old(DAY) == []
     assert setting.news.lines == []
@@ -560,7 +560,7 @@ def test_mirrors_learn_the_dates_of_locked_files(setting: Setting) -> None:
 
 
 def test_the_fast_path_loads_little(setting: Setting) -> None:
-    """An evaluation with a complete lock must not pay for what it does not use."""
+    """An evaluation with a complete lock must not import what it does not use."""
     import subprocess
     import sys
 

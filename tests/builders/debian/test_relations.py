@@ -1,4 +1,4 @@
-"""Relations between packages: alternatives, versions, qualifiers and restrictions."""
+"""Test the parser of package relations: alternatives, versions, qualifiers and restrictions."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_names_that_no_package_has(name: str) -> None:
 
 @pytest.mark.parametrize("text", ["a{}!", "a{}(", "a (= 1{}", "a (= 1){}[x]{}!", "a{}<x>{}<y>{}!", "a :{}any"])
 def test_blanks_take_no_time(text: str) -> None:
-    """A pattern that could divide a run of blanks in many ways would try them all."""
+    """A regular expression that backtracks over runs of blanks would take quadratic time or worse."""
     begun = time.process_time()
     with pytest.raises(RelationError):
         parse_relations(text.replace("{}", " " * 20_000), "amd64")

@@ -1,4 +1,4 @@
-"""Signed releases: what makes one refused, each with its own error."""
+"""Test that invalid signed releases are refused, each with its own error."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_good_one(keyring: Path) -> None:
 
 
 def test_without_an_expiry_date_it_has_a_greatest_age(keyring: Path) -> None:
-    """A stable release has none. It stays for months, but a mirror cannot serve one for ever."""
+    """Stable releases have no expiry date. They are valid for months, but not for ever."""
     data = clearsign(TEXT.replace("Valid-Until: Sat, 21 Jun 2025 10:00:00 UTC\n", ""))
     day = 86400
     assert read(data, keyring, now=MADE + 449 * day).until is None

@@ -1,4 +1,4 @@
-"""The resolver: what it chooses, and how it says that it cannot."""
+"""Test the choices of the resolver and its error messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 
 class World:
-    """A universe in memory. Each text is a stanza: `name version; Field: value; ...`."""
+    """A universe in memory. Each argument is a stanza: `name version; Field: value; ...`."""
 
     arch = "amd64"
 
@@ -126,7 +126,7 @@ def test_conflicts_choose_the_other_alternative() -> None:
 def test_a_conflict_with_what_is_provided() -> None:
     world = World("a; Depends: b, x | y", "b; Conflicts: v", "x; Provides: v", "y")
     assert chosen(world, "a") == "a b y"
-    # A conflict with a version needs a provided version.
+    # A versioned conflict matches only a versioned provide.
     world = World("a; Depends: b, x | y", "b; Conflicts: v (<< 2)", "x; Provides: v", "y")
     assert chosen(world, "a") == "a b x"
     world = World("a; Depends: b, x | y", "b; Conflicts: v (<< 2)", "x; Provides: v (= 1)", "y")
@@ -153,7 +153,7 @@ def test_backtracking_over_several_choices() -> None:
 
 
 def test_a_late_clash_does_not_undo_unrelated_choices() -> None:
-    """With thirty unrelated choices in between, trying them all would take 2^30 steps."""
+    """Chronological backtracking over thirty unrelated choices would take 2^30 steps."""
     unrelated = [f"u{n}a" for n in range(30)] + [f"u{n}b" for n in range(30)]
     wants = ", ".join(f"u{n}a | u{n}b" for n in range(30))
     world = World(
@@ -170,11 +170,11 @@ def test_a_late_clash_does_not_undo_unrelated_choices() -> None:
 
 
 def test_the_effort_is_bounded() -> None:
-    """The pigeonhole problem: hard for any search without counting."""
+    """The pigeonhole problem is hard for any search that does not count."""
     holes = 7
     pigeons = [f"p{p}; Depends: " + " | ".join(f"p{p}h{h}" for h in range(holes)) for p in range(holes + 1)]
     places = [f"p{p}h{h}; Provides: h{h}; Conflicts: h{h}" for p in range(holes + 1) for h in range(holes)]
-    with pytest.raises(Unsatisfiable, match="given up"):
+    with pytest.raises(Unsatisfiable, match="was stopped"):
         resolve(World(*pigeons, *places), [f"p{p}" for p in range(holes + 1)], effort=500)
 
 
@@ -206,7 +206,7 @@ def test_what_was_tried_is_explained() -> None:
 
 
 def test_a_name_that_does_not_exist() -> None:
-    assert "none was asked for, but there is no none" in failure(World("a"), "none")
+    assert "none was requested, but there is no none" in failure(World("a"), "none")
     assert "only provided, by b" in failure(World("a; Depends: v (>= 2)", "b; Provides: v"), "a")
 
 
@@ -243,7 +243,7 @@ def build(bodies: list[tuple[str, str, str, str]]) -> World:
 
 
 def consistent(world: World, names: set[str]) -> bool:
-    """Whether a set meets every requirement in it: written anew, from the policy's words."""
+    """Return whether a set satisfies all its requirements: an independent implementation of Debian Policy."""
     inside = [package for package in world.packages if package.name in names]
 
     def meets(package: Package, wanted: object) -> bool:

@@ -1,4 +1,4 @@
-"""Debian versions: their order is dpkg's."""
+"""Test that versions are ordered as by dpkg."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 from blake3 import blake3
 from fpack.builders.kinds.deb import Deb
 from fpack.builders.payload import meta
-from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError
 from support import debs
 from support.debs import file, folder, hard_link, symlink
@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> FakeStore:
     return FakeStore(tmp_path / "root")
 
 
-def unpack(store: FakeStore, content: bytes, **args: str) -> tuple[Path, dict[str, Entry], dict]:
+def unpack(store: FakeStore, content: bytes, **args: str) -> tuple[Path, dict[str, TreeEntry], dict]:
     path = store.add_file("hello.deb", content)
     place = store.disk(store.build(Deb(), "hello", {"deb": str(path), **ARGS, **args}))
     entries, extra = meta.read(place)
@@ -117,8 +117,8 @@ def test_large_files_are_streamed(store: FakeStore) -> None:
 def test_scripts_have_facts(store: FakeStore) -> None:
     items = [file("./usr/bin/a", "#!/bin/sh -e\n", 0o755), file("./usr/bin/b", "#!/usr/bin/env python3\n", 0o755)]
     _, entries, _ = unpack(store, debs.deb(items))
-    assert entries["usr/bin/a"].facts == meta.Facts(interp="/bin/sh")
-    assert entries["usr/bin/b"].facts == meta.Facts(interp="/usr/bin/env", needed=("python3",))
+    assert entries["usr/bin/a"].facts == meta.LoadFacts(interp="/bin/sh")
+    assert entries["usr/bin/b"].facts == meta.LoadFacts(interp="/usr/bin/env", needed=("python3",))
 
 
 def test_what_the_package_says_about_itself(store: FakeStore) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.exec.outputs import place_of
 from fpack.builders.protocol import BuildError
-from fpack.builders.scheduler.reporter import Outcome
+from fpack.builders.scheduler.reporter import BuildOutcome
 from fpack.builders.scheduler.scheduler import BuildsFailed
 from fpack.store.path import StorePath
 from support.builds import Builds, builds
@@ -175,22 +175,22 @@ def test_directories_that_nobody_may_read_are_read(world: Builds) -> None:
 
 
 def test_a_changed_input_that_comes_out_the_same_rebuilds_nothing_above(world: Builds) -> None:
-    def graph(comment: str) -> tuple[Path, dict[str, Outcome]]:
+    def graph(comment: str) -> tuple[Path, dict[str, BuildOutcome]]:
         low = world.drv(f"# {comment}\necho low > $out", "low")
         top = world.drv("cat $low > $out", "top", inputs=[low], env={"low": world.hole(low)})
         (path,) = world.realise(top)
         return world.store.disk(path), world.recorder.outcomes
 
     first, outcomes = graph("one")
-    assert outcomes == {"low": Outcome.BUILT, "top": Outcome.BUILT}
+    assert outcomes == {"low": BuildOutcome.BUILT, "top": BuildOutcome.BUILT}
     second, outcomes = graph("two")
-    assert first == second and outcomes == {"low": Outcome.BUILT, "top": Outcome.CUT_OFF}
+    assert first == second and outcomes == {"low": BuildOutcome.BUILT, "top": BuildOutcome.CUT_OFF}
 
 
 def test_limits_do_not_change_what_is_built(world: Builds) -> None:
     world.build("echo x > $out", "limited")
     world.build("echo x > $out", "limited", limits={"seconds": 60})
-    assert world.recorder.outcomes == {"limited": Outcome.CUT_OFF}
+    assert world.recorder.outcomes == {"limited": BuildOutcome.CUT_OFF}
 
 
 def test_the_log_is_kept_packed(world: Builds) -> None:

@@ -21,7 +21,7 @@ def shop(tmp_path: Path) -> Workshop:
     return Workshop(tmp_path / "fpack")
 
 
-def entries(shop: Workshop, *given: dict[str, Any]) -> dict[str, meta.Entry]:
+def entries(shop: Workshop, *given: dict[str, Any]) -> dict[str, meta.TreeEntry]:
     found, _ = meta.read(shop.disk(shop.files(*given)))
     return {entry.path: entry for entry in found}
 

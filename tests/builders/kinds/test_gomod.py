@@ -118,19 +118,19 @@ def test_what_is_no_module_is_refused(module: str) -> None:
 
 
 def test_proxies_in_their_order() -> None:
-    assert proxies_of("https://a.example.org/,direct").places == (("https://a.example.org", False),)
+    assert proxies_of("https://a.example.org/,direct").proxies == (("https://a.example.org", False),)
     both = proxies_of("https://a.example.org|file:///b, off,https://c.example.org")
-    assert both.places == (("https://a.example.org", True), ("file:///b", False))
-    assert proxies_of("direct").places == proxies_of("off").places == proxies_of("").places == ()
+    assert both.proxies == (("https://a.example.org", True), ("file:///b", False))
+    assert proxies_of("direct").proxies == proxies_of("off").proxies == proxies_of("").proxies == ()
 
 
 def test_what_is_private_is_asked_of_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registries, "_go_settings", lambda: {"GOPRIVATE": "*.corp.example.org,example.org/secret"})
     defaults = "# comment\nGOPROXY=https://a.example.org,direct\n"
-    assert registries.go_proxies("git.corp.example.org/x/y", defaults).places == ()
-    assert registries.go_proxies("example.org/secret", defaults).places == ()
-    assert registries.go_proxies("example.org/secrets", defaults).places == (("https://a.example.org", False),)
-    assert registries.go_proxies("example.org", defaults).places != ()
+    assert registries.go_proxies("git.corp.example.org/x/y", defaults).proxies == ()
+    assert registries.go_proxies("example.org/secret", defaults).proxies == ()
+    assert registries.go_proxies("example.org/secrets", defaults).proxies == (("https://a.example.org", False),)
+    assert registries.go_proxies("example.org", defaults).proxies != ()
 
 
 def test_a_roots_settings_name_no_directory_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,9 +138,9 @@ def test_a_roots_settings_name_no_directory_of_this_machine(monkeypatch: pytest.
     setting = "file:///home/me/proxy|https://a.example.org"
     monkeypatch.setattr(registries, "_go_settings", dict)
     found = registries.go_proxies("example.org/a", f"GOPROXY={setting}")
-    assert found.places == (("https://a.example.org", False),)
+    assert found.proxies == (("https://a.example.org", False),)
     monkeypatch.setattr(registries, "_go_settings", lambda: {"GOPROXY": setting})
-    assert registries.go_proxies("example.org/a", "").places[0] == ("file:///home/me/proxy", True)
+    assert registries.go_proxies("example.org/a", "").proxies[0] == ("file:///home/me/proxy", True)
 
 
 def test_without_go_its_environment_and_its_file_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,10 +152,10 @@ def test_without_go_its_environment_and_its_file_are_read(tmp_path: Path, monkey
     (tmp_path / "go/env").write_text("GOPROXY=https://file.example.org\nGOPRIVATE=x.example.org\n")
     registries._go_settings.cache_clear()
     try:
-        assert registries.go_proxies("a/b", "GOPROXY=https://o.example.org").places[0][0] == "https://file.example.org"
+        assert registries.go_proxies("a/b", "GOPROXY=https://o.example.org").proxies[0][0] == "https://file.example.org"
         registries._go_settings.cache_clear()
         monkeypatch.setenv("GOPROXY", "https://environment.example.org")
-        assert registries.go_proxies("a/b", "").places[0][0] == "https://environment.example.org"
+        assert registries.go_proxies("a/b", "").proxies[0][0] == "https://environment.example.org"
     finally:
         registries._go_settings.cache_clear()
 

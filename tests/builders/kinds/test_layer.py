@@ -234,7 +234,7 @@ def test_a_damaged_store_is_noticed(shop: Workshop) -> None:
     place.chmod(0o644)
     with open(place, "ab") as file:
         file.write(b"!")
-    with pytest.raises(StoreError, match="does not match its recorded"):
+    with pytest.raises(StoreError, match="not match its meta file"):
         shop.layer([path])
 
 

@@ -99,7 +99,7 @@ def test_settings_of_pip() -> None:
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An index on the disk, the only one that pip is configured for."""
     monkeypatch.setattr(pypi, "pip_indexes", lambda: (tmp_path.as_uri(),))
-    monkeypatch.setattr(pypi, "pip_folders", tuple)
+    monkeypatch.setattr(pypi, "pip_directories", tuple)
     folder = tmp_path / "some-project"
     folder.mkdir()
     return folder
@@ -181,7 +181,7 @@ def test_an_archive_comes_by_its_integrity(tmp_path: Path, monkeypatch: pytest.M
     assert store.disk(store.build(kind, "ms.tgz", args)).read_bytes() == b"an archive"
     # As npm writes it.
     assert store.disk(store.build(kind, "ms.tgz", {**args, "url": "file:ms.tgz"})).read_bytes() == b"an archive"
-    with pytest.raises(BadUrl, match="out of the project"):
+    with pytest.raises(BadUrl, match="outside the project"):
         store.build(kind, "ms.tgz", {**args, "url": "file:../ms.tgz"})
     with pytest.raises(BuildError, match="not what the lock has"):
         store.build(kind, "ms.tgz", {**args, "integrity": _integrity(b"another")})

@@ -10,7 +10,7 @@ import pytest
 from fpack.builders.kinds.deb import Deb
 from fpack.builders.kinds.slice import Slice
 from fpack.builders.payload import meta
-from fpack.builders.payload.meta import Entry
+from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError
 from support import debs
 from support.debs import Item, file, folder, symlink
@@ -25,7 +25,7 @@ class Sliced:
     def __init__(self, place: Path) -> None:
         self.data = place / "data"
         entries, self.extra = meta.read(place)
-        self.entries: dict[str, Entry] = {entry.path: entry for entry in entries}
+        self.entries: dict[str, TreeEntry] = {entry.path: entry for entry in entries}
 
     def paths(self) -> list[str]:
         return [path for path in self.entries if not path.startswith("var/lib/dpkg")]

@@ -1,20 +1,20 @@
-"""Which Essential packages a root by declared dependencies gets: those that scripts of what was asked for need."""
+"""Test which Essential packages are added for the scripts of requested packages."""
 
 from __future__ import annotations
 
 from fpack.builders.linking.essential import complete
-from fpack.builders.linking.linker import Linked
-from fpack.builders.payload.meta import FILE, Entry, Facts
+from fpack.builders.linking.linker import LinkResult
+from fpack.builders.payload.meta import FILE, LoadFacts, TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 
 
 def table(name: str, **programs: str) -> SliceTable:
-    """A slice; programs maps names below /usr/bin to what they are run by ("" for a binary)."""
+    """Return a slice. programs: names below /usr/bin -> interpreter ("" for a binary)."""
     entries = {}
     for program, interp in programs.items():
         path = f"usr/bin/{program}"
-        entries[path] = Entry(
-            path, FILE, 0o755, size=1, blake3=b"b" * 32, facts=Facts(interp=interp) if interp else None
+        entries[path] = TreeEntry(
+            path, FILE, 0o755, size=1, blake3=b"b" * 32, facts=LoadFacts(interp=interp) if interp else None
         )
     return SliceTable(name, "1", "amd64", f"/fpack/store/{'0' * 32}-{name}", entries, {"alternatives": []}, ())
 
@@ -39,18 +39,18 @@ DEPENDS = {
 }
 
 
-def run(*declared: SliceTable, asked: tuple[str, ...] = ("app",)) -> Linked:
+def run(*declared: SliceTable, asked: tuple[str, ...] = ("app",)) -> LinkResult:
     steps = complete(declared, asked, DEPENDS, SPARE.keys(), "amd64")
     try:
         wanted = next(steps)
         while True:
             wanted = steps.send([SPARE[name] for name in wanted])
     except StopIteration as stop:
-        found: Linked = stop.value
+        found: LinkResult = stop.value
         return found
 
 
-def names(found: Linked) -> set[str]:
+def names(found: LinkResult) -> set[str]:
     return {each.package for each in found.tables}
 
 

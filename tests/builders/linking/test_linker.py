@@ -1,4 +1,4 @@
-"""Which packages the files of a root load, which are looked at on the way, and what is an error."""
+"""Test which packages the linker includes, which it fetches, and what is an error."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from fpack.builders.linking.linker import Linked, Reason, link
+from fpack.builders.linking.linker import LinkResult, Reason, link
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError
 from support import slices
@@ -24,14 +24,14 @@ LIBC = table(
 
 
 class World:
-    """Packages by name; `depends` as they declare it. `fetched`: what was asked for, by round."""
+    """Packages by name with their declared `depends`. fetched: the requested names, by round."""
 
     def __init__(self, *tables: SliceTable, depends: Mapping[str, Sequence[str]]) -> None:
         self.tables = {each.package: each for each in tables}
         self.depends = {name: list(depends.get(name, ())) for name in self.tables}
         self.fetched: list[list[str]] = []
 
-    def link(self, *seeds: str, wants: Sequence[str] = (), arch: str = "amd64") -> Linked:
+    def link(self, *seeds: str, wants: Sequence[str] = (), arch: str = "amd64") -> LinkResult:
         steps = link([self.tables[seed] for seed in seeds], self.depends, wants, arch)
         answer: Any = None
         while True:
@@ -47,7 +47,7 @@ class World:
         return {name for names in self.fetched for name in names}
 
 
-def names(found: Linked) -> set[str]:
+def names(found: LinkResult) -> set[str]:
     return {each.package for each in found.tables}
 
 
@@ -302,7 +302,7 @@ def test_a_plugin_without_its_library_is_recorded() -> None:
 
 
 def test_a_library_that_a_program_reaches_is_no_plugin() -> None:
-    """The private library is loaded by a program, so what it lacks is not optional."""
+    """A program loads the private library, so what the library needs is not optional."""
     files = {"usr/bin/app": program("libpriv.so"), "usr/lib/app/libpriv.so": library("libgone.so.1")}
     world = World(table("app", files), LIBC, depends={"app": ["libc6"]})
     with pytest.raises(BuildError, match=r"libgone\.so\.1"):

@@ -1,4 +1,4 @@
-"""Fetches that servers and people on the same machine attack: what is registered is what was declared."""
+"""Test fetches against attacks by servers and local users: only the declared content is registered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fpack.builders.net.errors import BadUrl
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins
 from fpack.builders.rootfs.view import assemble
-from fpack.builders.scheduler.reporter import Silent
+from fpack.builders.scheduler.reporter import NullReporter
 from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.store import Store
@@ -44,7 +44,7 @@ def fetch(store: Store, *urls: str, project: Path = Path("/"), **args: Any) -> P
     drv = Derivation("fetch", "file", {"urls": list(urls), "sha256": SHA256, "size": None, "executable": False, **args})
     body = drv.encode()
     kinds = {"fetch": Fetch(Http(retries=0), Origins(lambda url: [url], project))}
-    (path,) = Scheduler(store, kinds, Silent(), assemble=assemble, bodies={digest(body): body}).realise(
+    (path,) = Scheduler(store, kinds, NullReporter(), assemble=assemble, bodies={digest(body): body}).realise(
         [Output(digest(body))]
     )
     return store.disk(path)
@@ -69,7 +69,7 @@ def test_who_holds_the_source_open_cannot_change_what_is_registered(store: Store
 
 
 def test_a_descriptor_of_the_download_leads_to_nothing_that_is_registered(store: Store, files: Path) -> None:
-    """CVE-2024-27297: a part that an earlier try left, and that somebody holds open."""
+    """CVE-2024-27297: a partial file of an earlier attempt that another process holds open."""
     with Server(files) as server:
         server.cut("/file", 5000)
         fails(store, f"{server.url}/file")
@@ -100,7 +100,7 @@ def test_a_link_in_the_place_of_a_download_is_not_followed(store: Store, files: 
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(store: Store, files: Path, tmp_path: Path) -> None:
-    """CVE-2024-47174, though the declared digest would be right."""
+    """CVE-2024-47174, even with the correct digest."""
     pem = own_certificate(tmp_path)
     with Server(files, certificate=pem) as server:
         error = fails(store, server.url.replace("127.0.0.1", "localhost") + "/file")
@@ -112,7 +112,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(store: Store, files: P
 def test_a_redirect_to_what_a_server_must_not_reach_is_refused(store: Store, files: Path, target: str) -> None:
     with Server(files) as server:
         server.redirect("/file", target)
-        assert "redirects" in fails(store, f"{server.url}/file")
+        assert "redirect" in fails(store, f"{server.url}/file")
 
 
 def test_another_file_is_refused_and_not_kept(store: Store, files: Path) -> None:
@@ -165,21 +165,21 @@ OUTSIDE = {
 
 @pytest.mark.parametrize("way", OUTSIDE)
 def test_a_file_outside_of_the_project_is_refused(store: Store, files: Path, way: str) -> None:
-    """Its success would tell a stranger's project what the user has, as would another error."""
+    """Success, or a different error, would reveal to an untrusted project whether the user has the file."""
     for place in (files.parent / "mine", files.with_name("files-too") / "mine"):
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(DATA)
     (files / "link").symlink_to("../mine")
     (files / "above").symlink_to("..")
     error = fails(store, OUTSIDE[way](files), project=files)
-    assert "out of the project" in error or "no file of this machine" in error
+    assert "outside the project" in error or "not name a file on this machine" in error
 
 
 def test_a_file_without_a_project_is_refused(store: Store, files: Path) -> None:
     kinds = {"fetch": Fetch(Http(retries=0), Origins(lambda url: [url]))}
     drv = Derivation("fetch", "file", {"urls": [(files / "file").as_uri()], "sha256": SHA256})
     with pytest.raises(BuildsFailed) as raised:
-        Scheduler(store, kinds, Silent(), assemble=assemble, bodies={digest(drv.encode()): drv.encode()}).realise(
+        Scheduler(store, kinds, NullReporter(), assemble=assemble, bodies={digest(drv.encode()): drv.encode()}).realise(
             [Output(digest(drv.encode()))]
         )
     assert "no project" in raised.value.failures[0][1].why
@@ -194,7 +194,7 @@ def test_a_file_of_the_project_is_fetched(store: Store, files: Path, url: str) -
 
 
 def test_a_link_that_changes_is_not_followed_to_another_place(files: Path) -> None:
-    """What is opened is what was looked at."""
+    """The path that was checked is the path that is opened."""
     (files / "link").symlink_to("file")
     (url,) = Origins(lambda url: [url], files)("file:link")
     assert url == (files / "file").as_uri()

@@ -1,4 +1,4 @@
-"""Servers that answer what no server should: each answer is a download or an HttpError, and never a fault."""
+"""Test invalid responses: each results in a download or an HttpError, never in another exception."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ANSWERS = {
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[str]:
-    """A server that gives this answer to everything; its URL."""
+    """Run a server that sends this response to every request; yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:

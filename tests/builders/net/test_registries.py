@@ -1,4 +1,4 @@
-"""What the user has configured for pip and npm holds in any directory: by files of the user's, and by variables."""
+"""Test that the user's configuration of pip and npm, in files and variables, applies in any directory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PIPS = {"of fpack's Python": "", "of the system": SYSTEM}
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A user who has configured nothing, in a project whose files say otherwise."""
+    """Set up a user without configuration, in a project with configuration files."""
     for name in list(os.environ):
         if name.upper().startswith(("PIP_", "NPM_", "XDG_")):
             monkeypatch.delenv(name)
@@ -35,7 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _forget() -> None:
-    for each in (registries.pip_indexes, registries.pip_folders, registries.npm_registry, registries._pip_settings):
+    for each in (registries.pip_indexes, registries.pip_directories, registries.npm_registry, registries._pip_settings):
         each.cache_clear()
 
 
@@ -56,7 +56,7 @@ def test_a_users_file_of_pip(pip: None, home: Path, place: str) -> None:
         f"[global]\nindex-url = {OWN}/\nextra-index-url = https://more.example.org\nfind-links = {wheels}\n"
     )
     assert registries.pip_indexes() == (OWN, "https://more.example.org")
-    assert str(wheels) in registries.pip_folders()
+    assert str(wheels) in registries.pip_directories()
 
 
 @pytest.mark.parametrize("name", ["PIP_CONFIG_FILE", "XDG_CONFIG_HOME", "PIP_INDEX_URL"])
@@ -69,10 +69,10 @@ def test_variables_of_pip(pip: None, home: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_relative_directory_is_the_users(pip: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable is the user's; what lies in the directory is taken by its hash."""
+    """A variable is set by the user; files in the directory are checked by their hashes."""
     Path("wheels").mkdir()
     monkeypatch.setenv("PIP_FIND_LINKS", "wheels")
-    assert registries.pip_folders() == (str(Path("wheels").absolute()),)
+    assert registries.pip_directories() == (str(Path("wheels").absolute()),)
 
 
 needs_npm = pytest.mark.skipif(shutil.which("npm", path=SYSTEM) is None, reason="npm is not installed")

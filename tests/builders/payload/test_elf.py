@@ -1,4 +1,4 @@
-"""What the ELF reader finds in real files, and that no file makes it fail."""
+"""Test the ELF reader with real files, and that no file makes it fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.payload import elf
-from fpack.builders.payload.meta import Facts
+from fpack.builders.payload.machines import MACHINES
+from fpack.builders.payload.meta import LoadFacts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +25,7 @@ def compile_c(place: Path, *options: str) -> Path:
     return place
 
 
-def read(place: Path) -> Facts | None:
+def read(place: Path) -> LoadFacts | None:
     return elf.facts(place.read_bytes()[: elf.HEAD], str(place))
 
 
@@ -37,7 +38,7 @@ def test_a_program(tmp_path: Path) -> None:
     library = compile_c(tmp_path / "libx.so.1", "-shared", "-fPIC", "-Wl,-soname,libx.so.1")
     facts = read(compile_c(tmp_path / "p", "-Wl,--no-as-needed", str(library), "-Wl,-rpath,$ORIGIN/../lib:/opt/x"))
     assert facts is not None
-    assert facts.machine in elf.MACHINES.values()
+    assert facts.machine in {machine.elf for machine in MACHINES.values()}
     assert facts.needed[0] == "libx.so.1"
     assert "libc.so.6" in facts.needed
     assert facts.interp.startswith("/lib")
@@ -94,12 +95,12 @@ def test_it_agrees_with_pyelftools() -> None:
 @pytest.mark.parametrize(
     ("line", "facts"),
     [
-        (b"#!/bin/sh\n", Facts(interp="/bin/sh")),
-        (b"#! /bin/sh -e\nrest", Facts(interp="/bin/sh")),
-        (b"#!\t/usr/bin/perl\t-w\n", Facts(interp="/usr/bin/perl")),
-        (b"#!/usr/bin/env python3", Facts(interp="/usr/bin/env", needed=("python3",))),
-        (b"#!/usr/bin/env -S A=1 -i node --flag\n", Facts(interp="/usr/bin/env", needed=("node",))),
-        (b"#!/usr/bin/env\n", Facts(interp="/usr/bin/env")),
+        (b"#!/bin/sh\n", LoadFacts(interp="/bin/sh")),
+        (b"#! /bin/sh -e\nrest", LoadFacts(interp="/bin/sh")),
+        (b"#!\t/usr/bin/perl\t-w\n", LoadFacts(interp="/usr/bin/perl")),
+        (b"#!/usr/bin/env python3", LoadFacts(interp="/usr/bin/env", needed=("python3",))),
+        (b"#!/usr/bin/env -S A=1 -i node --flag\n", LoadFacts(interp="/usr/bin/env", needed=("node",))),
+        (b"#!/usr/bin/env\n", LoadFacts(interp="/usr/bin/env")),
         (b"#!\n", None),
         (b"#!", None),
         (b"#!relative\n", None),
@@ -107,12 +108,12 @@ def test_it_agrees_with_pyelftools() -> None:
         (b"#!/\xff\xfe\n", None),
     ],
 )
-def test_scripts(line: bytes, facts: Facts | None) -> None:
+def test_scripts(line: bytes, facts: LoadFacts | None) -> None:
     assert elf.script_facts(line) == facts
 
 
 class Image:
-    """A 64-bit little-endian file made by hand. segments: (type, offset, address, size)."""
+    """Return a hand-made 64-bit little-endian file. segments: (type, offset, address, size)."""
 
     def __init__(self, segments: list[tuple[int, int, int, int]], body: bytes = b"", **header: int) -> None:
         fields = {"kind": 3, "machine": 62, "phoff": 64, "entry": 56, "count": len(segments)} | header
@@ -124,7 +125,7 @@ class Image:
             + body
         )  # fmt: skip
 
-    def facts(self) -> Facts | None:
+    def facts(self) -> LoadFacts | None:
         return elf.elf_facts(reader(self.content))
 
 
@@ -140,7 +141,7 @@ def test_a_library_made_by_hand() -> None:
     strings = b"\0liba.so\0libb.so\0"
     tags = dynamic((1, 1), (1, 9), (5, 0x1000), (10, len(strings)), (0, 0), (1, 9))
     image = Image([(2, AT, 0, len(tags)), (1, AT + len(tags), 0x1000, len(strings))], tags + strings)
-    assert image.facts() == Facts(62, ("liba.so", "libb.so"))
+    assert image.facts() == LoadFacts(62, ("liba.so", "libb.so"))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,7 @@ def test_headers_that_are_wrong(header: dict[str, int]) -> None:
 
 
 def test_offsets_on_a_real_file(tmp_path: Path) -> None:
-    """os.pread itself refuses offsets past 2^63."""
+    """os.pread fails for offsets beyond 2^63."""
     place = tmp_path / "evil"
     place.write_bytes(Image([(2, BIG, 0, BIG), (3, BIG - 5, 0, 5), (1, BIG, 0, BIG)]).content)
     facts = read(place)
@@ -195,7 +196,7 @@ def test_cut_off_headers(cut: int) -> None:
 def test_random_files(bits: int, order: int, rest: bytes) -> None:
     content = b"\x7fELF" + bytes([bits, order]) + rest
     facts = elf.elf_facts(reader(content))
-    assert facts is None or isinstance(facts, Facts)
+    assert facts is None or isinstance(facts, LoadFacts)
 
 
 @settings(max_examples=400, deadline=None)

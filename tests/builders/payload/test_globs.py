@@ -1,4 +1,4 @@
-"""What the globs of slice rules match."""
+"""Test what the globs of slice rules match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables are read back as they were written; one that a project made up reaches nothing outside its tree."""
+"""Test that meta files are read as written, and that a forged one cannot reach files outside its tree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from fpack.builders.kinds.layer import Layer
 from fpack.builders.kinds.slice import Slice
 from fpack.builders.payload import meta
-from fpack.builders.payload.meta import Entry, Facts
+from fpack.builders.payload.meta import LoadFacts, TreeEntry
 from fpack.store import canonical
 from fpack.store.errors import FpackError, StoreError
 from fpack.store.files.regular_file import open_regular
@@ -32,15 +32,15 @@ EXTRA = {
 SECRET = b"TOP SECRET\n"
 
 
-def a_file(path: str, size: int = len(SECRET)) -> Entry:
-    return Entry(path, meta.FILE, 0o644, size=size, blake3=b"x" * 32, sha256=b"y" * 32)
+def a_file(path: str, size: int = len(SECRET)) -> TreeEntry:
+    return TreeEntry(path, meta.FILE, 0o644, size=size, blake3=b"x" * 32, sha256=b"y" * 32)
 
 
 def test_a_table_is_read_as_it_was_written() -> None:
     entries = [
-        a_file("a/b\udcff")._replace(facts=Facts(62, ("libc.so.6",), "s", "/i", ("/r",)), user="u", group="g"),
-        Entry("d", meta.DIRECTORY, 0o1777, 5, 6),
-        Entry("l", meta.SYMLINK, 0o777, target="to\udcff"),
+        a_file("a/b\udcff")._replace(facts=LoadFacts(62, ("libc.so.6",), "s", "/i", ("/r",)), user="u", group="g"),
+        TreeEntry("d", meta.DIRECTORY, 0o1777, 5, 6),
+        TreeEntry("l", meta.SYMLINK, 0o777, target="to\udcff"),
     ]
     assert meta.decode(meta.encode(entries[::-1], EXTRA)) == (entries, EXTRA)
 
@@ -96,7 +96,7 @@ def store(tmp_path: Path) -> FakeStore:
 
 
 def forged(store: FakeStore, how: str) -> StorePath:
-    """A project's directory in the place of a payload or slice."""
+    """Return a project's directory in place of a payload or slice."""
     outside = store.root.parent
     path = make("forged", how.encode(), [])
     place = store.disk(path)

@@ -1,4 +1,4 @@
-"""Who gets which number, and what passwd and group look like."""
+"""Test the assignment of uids and gids and the format of passwd and group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which program a name of Debian's alternatives leads to."""
+"""Test which target is chosen for each alternative."""
 
 from __future__ import annotations
 

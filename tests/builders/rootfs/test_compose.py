@@ -1,4 +1,4 @@
-"""Which slices can lie over one another, and who owns what."""
+"""Test which slices can be combined, and which slice owns each path."""
 
 from __future__ import annotations
 

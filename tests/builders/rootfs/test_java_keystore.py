@@ -1,4 +1,4 @@
-"""Java's trust store: what is written is what the format says, and nothing that is no certificate gets in."""
+"""Test that the Java trust store follows the format and contains only certificates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def pem(der: bytes) -> bytes:
 
 
 def read(store: bytes) -> dict[str, bytes]:
-    """The certificates of a trust store by alias, read as the format says, to the last byte."""
+    """Parse a trust store to the last byte. Return the certificates by alias."""
     body, digest = store[:-20], store[-20:]
     assert hashlib.sha1("changeit".encode("utf-16-be") + b"Mighty Aphrodite" + body).digest() == digest
     assert body[:8] == bytes.fromhex("feedfeed00000002")

@@ -1,4 +1,4 @@
-"""The loader's cache, as ldconfig reads it."""
+"""Test that ldconfig reads the loader's cache."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_ldconfig_reads_it(tmp_path: Path) -> None:
 
 
 def test_names_are_in_descending_order() -> None:
-    """The loader searches by halves, with numbers compared as numbers."""
+    """The loader uses binary search and compares digits as numbers."""
     content = loader_cache(LIBRARIES, "amd64")
     assert content is not None
     names = [part for part in content[48 + 24 * len(LIBRARIES) :].decode().split("\0") if part.startswith("lib")]

@@ -1,4 +1,4 @@
-"""A root and its slices as one tree that can be bound as `/`."""
+"""Test the assembly of a root and its slices into one tree."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_view_of_another_layout_is_left_to_those_who_use_it(
     with monkeypatch.context() as other:
         other.setattr(roots, "LAYOUT", "of-before")
         before = roots.assemble(store, root)
-    old = store.root / "views" / root.base  # where the first versions had them
+    old = store.root / "views" / root.base  # the location in the first versions
     old.mkdir()
     view = roots.assemble(store, root)
     assert view != before and (view / "run/fpack").is_dir()

@@ -24,7 +24,7 @@ def ended(caller: Caller, result: Result) -> str:
     assert caller.children() == [], "a process is alive"
     assert caller.leftovers() == [], "files are left"
     assert caller.strangers() == [], "files in the store are another's"
-    assert "fault in fpack" not in result.error, result.error
+    assert "bug in fpack" not in result.error, result.error
     return result.error
 
 

@@ -54,7 +54,7 @@ def clean(caller: Caller, result: Result) -> str:
     """The error of a build that failed, of which nothing is left."""
     assert result.path is None and result.new == 0
     assert caller.children() == [] and caller.leftovers() == [] and caller.strangers() == []
-    assert result.error and "fault in fpack" not in result.error, result.error
+    assert result.error and "bug in fpack" not in result.error, result.error
     return result.error
 
 

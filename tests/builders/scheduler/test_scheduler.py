@@ -1,4 +1,4 @@
-"""What is built, in what order, how often, and what happens when it fails or is interrupted."""
+"""Test what the scheduler builds, in which order and how often, and how it handles failures and interrupts."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ import pytest
 from fpack.builders.kinds.text import Text
 from fpack.builders.protocol import BuildError, Built, Cancelled, Need, Steps, Task, whole
 from fpack.builders.rootfs.view import assemble
-from fpack.builders.scheduler.reporter import Outcome, Silent
+from fpack.builders.scheduler.reporter import BuildOutcome, NullReporter
 from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest, placeholder
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
 
-class Recorder(Silent):
+class Recorder(NullReporter):
     def __init__(self) -> None:
         self.names: dict[bytes, str] = {}
-        self.outcomes: list[tuple[str, Outcome]] = []
+        self.outcomes: list[tuple[str, BuildOutcome]] = []
         self.lines: list[str] = []
 
     def planned(self, key: bytes, kind: str, name: str) -> None:
         self.names[key] = name
 
-    def finished(self, key: bytes, outcome: Outcome, path: str) -> None:
+    def finished(self, key: bytes, outcome: BuildOutcome, path: str) -> None:
         self.outcomes.append((self.names[key], outcome))
 
     def log(self, key: bytes, line: str) -> None:
         self.lines.append(line)
 
-    def of(self, outcome: Outcome) -> list[str]:
+    def of(self, outcome: BuildOutcome) -> list[str]:
         return [name for name, o in self.outcomes if o is outcome]
 
 
 class Call:
-    """A kind whose work is a function of the test's."""
+    """A kind that runs a function of the test."""
 
     kind = "call"
     network = False
@@ -60,7 +60,7 @@ class Call:
 
 
 class Graph:
-    """A store, derivations made on the way, and a new scheduler for each `realise`."""
+    """A store with derivations, and a new scheduler for each `realise`."""
 
     def __init__(self, root: Path) -> None:
         self.store = Store(root)
@@ -90,7 +90,7 @@ class Graph:
 
 
 def join(task: Task) -> Built:
-    """The contents of what `of` names, joined, behind `text`."""
+    """Build a file from `text` and the contents of the inputs in `of`."""
     writer = task.writer()
     parts = [task.disk(p).read_bytes() for p in task.args.get("of", ())]
     writer.file("", [str(task.args.get("text", "")).encode(), *parts])
@@ -110,7 +110,7 @@ def test_inputs_are_built_first_and_each_once(graph: Graph) -> None:
     c = graph.add("call", "c", a, b, text="c")
     (path,) = graph.realise(c)
     assert graph.read(path) == "caba"
-    assert graph.recorder.of(Outcome.BUILT) == ["a", "b", "c"]
+    assert graph.recorder.of(BuildOutcome.BUILT) == ["a", "b", "c"]
     assert graph.realise(c) == [path]
     assert graph.recorder.outcomes == []
 
@@ -123,9 +123,9 @@ def test_an_input_that_comes_out_the_same_rebuilds_nothing_above(graph: Graph) -
     two = graph.add("call", "x", text="same", comment=2)
     again = graph.add("call", "top", two, text="t")
     assert graph.realise(again) == [path]
-    assert graph.recorder.of(Outcome.BUILT) == ["x"]
-    assert graph.recorder.of(Outcome.CUT_OFF) == ["top"]
-    # From now on it is known in one step.
+    assert graph.recorder.of(BuildOutcome.BUILT) == ["x"]
+    assert graph.recorder.of(BuildOutcome.CUT_OFF) == ["top"]
+    # The output is now known without resolving.
     graph.realise(again)
     assert graph.recorder.outcomes == []
 
@@ -157,7 +157,7 @@ def test_a_need_that_fails_fails_the_builder(graph: Graph) -> None:
     graph.function = function
     with pytest.raises(BuildsFailed, match="no luck"):
         graph.realise(graph.add("call", "asks"))
-    assert graph.recorder.of(Outcome.SKIPPED) == ["asks"]
+    assert graph.recorder.of(BuildOutcome.SKIPPED) == ["asks"]
 
 
 def failing(task: Task) -> Built:
@@ -181,7 +181,7 @@ def test_a_failure_stops_the_rest_and_registers_nothing(graph: Graph) -> None:
 
 
 def test_a_failure_is_told_when_all_others_have_ended(graph: Graph) -> None:
-    """The session's directory goes with the store: who still works in it would fail, and say so."""
+    """The session's directory is deleted with the store, and builders that still use it would fail."""
     begun, ended = threading.Event(), threading.Event()
 
     def work(task: Task) -> Built:
@@ -214,8 +214,8 @@ def test_keep_going_builds_what_can_be_built(graph: Graph) -> None:
     with pytest.raises(BuildsFailed) as caught:
         graph.realise(bads[0], *goods, bads[1], top, keep_going=True, jobs=1)
     assert sorted(name for name, _ in caught.value.failures) == ["bad0", "bad1"]
-    assert sorted(graph.recorder.of(Outcome.BUILT)) == ["good0", "good1", "good2", "good3"]
-    assert graph.recorder.of(Outcome.SKIPPED) == ["top"]
+    assert sorted(graph.recorder.of(BuildOutcome.BUILT)) == ["good0", "good1", "good2", "good3"]
+    assert graph.recorder.of(BuildOutcome.SKIPPED) == ["top"]
 
 
 def test_an_unknown_kind_names_the_known_ones(graph: Graph) -> None:
@@ -290,7 +290,7 @@ def test_an_interrupt_stops_builders_and_the_next_run_carries_on(graph: Graph) -
         graph.realise(slow)
     graph.function = join
     graph.realise(slow)
-    assert graph.recorder.of(Outcome.BUILT) == ["slow"]
+    assert graph.recorder.of(BuildOutcome.BUILT) == ["slow"]
 
 
 def test_a_deep_graph_is_no_recursion(graph: Graph) -> None:

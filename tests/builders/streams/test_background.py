@@ -1,4 +1,4 @@
-"""Streams that are made ahead of their use: the same pieces, errors where they belong, and no thread left."""
+"""Test generators in background threads: pieces, errors, and no remaining thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fpack.builders.streams.background import ahead
 
 
 class Source:
-    """Pieces, then maybe an error. made: how many came out; closed: whether the source was ended."""
+    """A source of pieces, with an optional error at the end. made: pieces produced. closed: whether it was closed."""
 
     def __init__(self, count: int, error: BaseException | None = None) -> None:
         self.made = 0

@@ -1,4 +1,4 @@
-"""Codecs: what the command line says becomes a record, and the record alone determines the bytes."""
+"""Test that codec names become records, and that a record alone determines the compressed bytes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_record_from_elsewhere_is_checked(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("text", ["zstd:3", "zstd", "gzip"])
 def test_bytes_depend_on_the_record_alone(text: str) -> None:
-    """Not on how the stream is cut, and for zstd not on how many threads there are."""
+    """The output depends neither on the sizes of the pieces nor, for zstd, on the number of threads."""
     record = codec(text)
     first = compress(record, DATA)
     assert compress(record, DATA) == first
@@ -74,7 +74,7 @@ def test_bytes_depend_on_the_record_alone(text: str) -> None:
 
 
 def test_a_large_stream_is_cut_into_jobs_the_same_way(size: int = 40 << 20) -> None:
-    """By whoever compresses it, and however it comes."""
+    """The output depends neither on the number of threads nor on the sizes of the pieces."""
     record = codec("zstd:1")
     data = bytes(size // 2) + hashlib.shake_256(b"noise").digest(size // 2)
     first = compress(record, data)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.debian.mirrors import Base, Mirrors
+from fpack.builders.debian.mirrors import Mirrors, MirrorUrl
 from fpack.builders.manifest.format import Index, Package, Suite
 from fpack.builders.net.http import Http
 from fpack.builders.verify.evidence.remote import Remote
@@ -26,7 +26,10 @@ class Case:
         self.server = server
         self.folder = folder
         self.said: list[str] = []
-        bases = [Base("debian", f"{server.url}/debian"), Base("debian-security", f"{server.url}/debian-security")]
+        bases = [
+            MirrorUrl("debian", f"{server.url}/debian"),
+            MirrorUrl("debian-security", f"{server.url}/debian-security"),
+        ]
         http = Http(retries=0, timeout=2)
         self.remote = Remote(Mirrors(bases, snapshots={}), http, folder, self.said.append)
         top = archive.folder / "debian"
@@ -131,7 +134,10 @@ def test_what_is_another_file_is_not_taken(case: Case, name: str) -> None:
 
 def test_an_archive_that_is_down_is_not_tried_again(case: Case) -> None:
     remote = Remote(
-        Mirrors([Base("debian", "http://127.0.0.1:9")], snapshots={}), Http(retries=0, timeout=1), case.folder, void
+        Mirrors([MirrorUrl("debian", "http://127.0.0.1:9")], snapshots={}),
+        Http(retries=0, timeout=1),
+        case.folder,
+        void,
     )
     case.remote = remote
     for ask in (deb(), deb(), index(), release()):

@@ -20,7 +20,7 @@ from support.builds import builds
         (b"PK\x03\x04......1111", b"PK\x03\x04......2222", "zip"),
         (b"built at 12:30:01", b"built at 12:30:02", "time"),
         (b"in /build/a1", b"in /build/b2", "build directory"),
-        (b"abcdef", b"fedcba", "another order"),
+        (b"abcdef", b"fedcba", "different order"),
         (b"abc", b"xyz", ""),
     ],
 )
@@ -36,7 +36,7 @@ def test_trees_are_compared_down_to_the_file(tmp_path: Path) -> None:
         (tmp_path / name / "same").write_text("same")
     (tmp_path / "b" / "only").symlink_to("x")
     found = {each.path: each.what for each in compare(tmp_path / "a", tmp_path / "b")}
-    assert found == {"d/f": "has other bytes", "only": "is there once only"}
+    assert found == {"d/f": "has different content", "only": "exists in one tree only"}
 
 
 def test_explain_names_the_file_the_phase_and_the_input_that_changed(tmp_path: Path) -> None:
@@ -92,25 +92,25 @@ def test_explain_says_which_input_may_come_out_as_before(tmp_path: Path) -> None
 
 def test_a_build_that_comes_out_otherwise_is_caught(tmp_path: Path) -> None:
     from fpack.builders.kinds.exec import Exec
-    from fpack.builders.scheduler.rebuild import Again
-    from fpack.builders.scheduler.reporter import Silent
+    from fpack.builders.scheduler.rebuild import Rebuilder
+    from fpack.builders.scheduler.reporter import NullReporter
 
     with builds(tmp_path / "store", tools=("bash",)) as world:
         for script, same in (("echo x > $out", True), ("echo $EPOCHSECONDS > $out", False), ("echo $out > $out", True)):
             output = world.drv(script, "again")
             world.realise(output)
-            with Again(world.store, output.derivation, Silent(), assemble) as again:
+            with Rebuilder(world.store, output.derivation, NullReporter(), assemble) as again:
                 (compared,) = again.run(Exec(world.executor))
                 assert compared.same is same
                 if not same:
-                    (difference,) = compare(world.store.disk(compared.path), compared.again)
-                    assert "date or a time" in difference.cause
+                    (difference,) = compare(world.store.disk(compared.path), compared.rebuilt)
+                    assert "date or time" in difference.cause
         assert not list(world.store.session.directory.iterdir())
 
 
 def test_the_scheduler_says_what_was_cut_off_and_by_what(tmp_path: Path) -> None:
     from fpack.builders.kinds.exec import Exec
-    from fpack.builders.scheduler.reporter import Silent
+    from fpack.builders.scheduler.reporter import NullReporter
     from fpack.builders.scheduler.scheduler import Scheduler
 
     with builds(tmp_path / "store", tools=("bash", "cat")) as world:
@@ -118,7 +118,7 @@ def test_the_scheduler_says_what_was_cut_off_and_by_what(tmp_path: Path) -> None
             low = world.drv(f"# {comment}\necho low > $out", "low")
             top = world.drv("cat $low > $out", "top", inputs=[low], env={"low": world.hole(low)})
             scheduler = Scheduler(
-                world.store, {"exec": Exec(world.executor)}, Silent(), assemble=assemble, bodies=world.bodies
+                world.store, {"exec": Exec(world.executor)}, NullReporter(), assemble=assemble, bodies=world.bodies
             )
             scheduler.realise([top])
         assert scheduler.cut_off == {"top": ["low"]}

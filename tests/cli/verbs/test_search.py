@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.debian.search_table import Catalog, Row, make_catalog, order, rank
+from fpack.builders.debian.search_table import SearchRow, SearchTable, make_catalog, order, rank
 from support.archive import Archive
 from support.program import Fpack, world
 from support.terminal import on_terminal
@@ -121,19 +121,19 @@ def stanza(name: str, description: str = "words", version: str = "1") -> bytes:
 
 def test_a_catalog_finds_in_names_and_descriptions_alone() -> None:
     text = b"\n".join([stanza("a-b", "The Quick fox"), stanza("c", version="2"), stanza("zeta")])
-    catalog = Catalog(make_catalog(text))
-    assert list(catalog.find(["quick"])) == [Row("a-b", "1", "misc", "The Quick fox")]
+    catalog = SearchTable(make_catalog(text))
+    assert list(catalog.find(["quick"])) == [SearchRow("a-b", "1", "misc", "The Quick fox")]
     assert [row.name for row in catalog.find(["misc"])] == []  # a section
     assert [row.version for row in catalog.find(["c"])] == ["1", "2"]  # Quick, and c
     assert list(catalog.find(["fox", "none"])) == list(catalog.find(["a\tb"])) == list(catalog.find([])) == []
 
 
 def test_an_empty_index_has_an_empty_catalog() -> None:
-    assert list(Catalog(make_catalog(b"")).find(["a"])) == []
+    assert list(SearchTable(make_catalog(b"")).find(["a"])) == []
 
 
 def test_ranks() -> None:
-    rows = [Row(name, "1", "", text) for name, text in [
+    rows = [SearchRow(name, "1", "", text) for name, text in [
         ("libpng-tools", ""), ("other", "png things"), ("png", ""), ("apng", ""), ("png-view", ""), ("x", "apngs"),
     ]]  # fmt: skip
     ranked = order((rank(row, ["png"]) for row in rows), ["png"])

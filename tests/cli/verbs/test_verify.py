@@ -171,7 +171,7 @@ def test_an_archive_that_cannot_be_reached_or_lost_something_is_no_success(
     made: Greeter, elsewhere: dict[str, str], tmp_path: Path
 ) -> None:
     nobody = {**elsewhere, "FPACK_MIRROR": "debian=http://127.0.0.1:9/debian only"}
-    assert "A server cannot be reached" in unchecked(made.fpack, made.tar, env=nobody)
+    assert "The server cannot be reached" in unchecked(made.fpack, made.tar, env=nobody)
     assert made.fpack.archive is not None
     folder = tmp_path / "archive"
     shutil.copytree(made.fpack.archive.folder, folder)

@@ -277,18 +277,18 @@ def test_the_directory_of_a_shell_is_not_used_if_another_user_can_change_it(plac
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_lists_of_packages_that_another_user_can_change_are_not_used(place: Path, attack: Attack) -> None:
-    from fpack.builders.debian.index import Cache, IndexUnusable
+    from fpack.builders.debian.index import IndexCache, IndexUnusable
     from fpack.builders.debian.local_indexes import newest_seen
 
-    cache = Cache(place / "cache" / "debian")
-    release = cache.folder / "x.InRelease"
+    cache = IndexCache(place / "cache" / "debian")
+    release = cache.directory / "x.InRelease"
     cache.keep(release, b"\nCodename: trixie\nDate: Sat, 14 Jun 2025 10:00:00 UTC\n")
     assert newest_seen(cache, "trixie") == 1_749_895_200
     attack(release)
     assert newest_seen(cache, "trixie") == 0
-    attack(cache.folder)
-    with pytest.raises(IndexUnusable, match="Another user can change the lists"):
-        cache.keep(cache.folder / "y.InRelease", b"")
+    attack(cache.directory)
+    with pytest.raises(IndexUnusable, match="Another user can change the cached package indexes"):
+        cache.keep(cache.directory / "y.InRelease", b"")
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

@@ -1,0 +1,30 @@
+"""Find the directories in which the dynamic loader searches libraries: its defaults, and those in ld.so.conf.d."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fpack.store.files.regular_file import open_regular
+
+from .globs import merged
+from .machines import MACHINES
+
+CONFIGURATION = "etc/ld.so.conf.d"
+MAX_SIZE = 1 << 16  # of a configuration file
+DEFAULTS = ("usr/lib", "usr/lib64")
+
+
+def default_directories(arch: str) -> tuple[str, ...]:
+    """Return the directories that the loader of a Debian architecture searches by default, relative, in order."""
+    return (f"usr/lib/{MACHINES[arch].triplet}" if arch in MACHINES else "usr/lib", *DEFAULTS)
+
+
+def configured_directories(path: Path) -> Iterator[str]:
+    """Yield the directories that an ld.so.conf.d file lists, relative, with merged /usr. Raise StoreError if unsafe."""
+    with open_regular(path) as file:
+        text = file.read(MAX_SIZE).decode("utf-8", "replace")
+    for line in text.splitlines():
+        directory = line.partition("#")[0].strip()
+        if directory.startswith("/") and ".." not in directory.split("/"):
+            yield merged(directory.strip("/"))

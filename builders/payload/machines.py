@@ -1,0 +1,34 @@
+"""Define the names of each architecture: Debian's, the ELF machine number, the multiarch triplet, OCI's and rpm's."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class MachineNames(NamedTuple):
+    """An architecture. elf: e_machine. triplet: of multiarch directories. oci: GOARCH; variant: as OCI defines it."""
+
+    elf: int
+    triplet: str
+    oci: str
+    variant: str | None
+    rpm: str
+
+
+MACHINES = {  # by Debian architecture
+    "amd64": MachineNames(62, "x86_64-linux-gnu", "amd64", None, "x86_64"),
+    "arm64": MachineNames(183, "aarch64-linux-gnu", "arm64", "v8", "aarch64"),
+    "armel": MachineNames(40, "arm-linux-gnueabi", "arm", "v5", "armv5tel"),
+    "armhf": MachineNames(40, "arm-linux-gnueabihf", "arm", "v7", "armv7hl"),
+    "i386": MachineNames(3, "i386-linux-gnu", "386", None, "i686"),
+    "loong64": MachineNames(258, "loongarch64-linux-gnu", "loong64", None, "loongarch64"),
+    "mips64el": MachineNames(8, "mips64el-linux-gnuabi64", "mips64le", None, "mips64el"),
+    "ppc64el": MachineNames(21, "powerpc64le-linux-gnu", "ppc64le", None, "ppc64le"),
+    "riscv64": MachineNames(243, "riscv64-linux-gnu", "riscv64", None, "riscv64"),
+    "s390x": MachineNames(22, "s390x-linux-gnu", "s390x", None, "s390x"),
+}
+
+
+def elf_machine(arch: str) -> int:
+    """Return the ELF machine number of a Debian architecture; 0 if it is unknown."""
+    return MACHINES[arch].elf if arch in MACHINES else 0
