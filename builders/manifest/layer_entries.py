@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from blake3 import blake3
-from fpack.builders.oci.layer_contents import Attributes, Part, merge, of_table, of_tree
+from fpack.builders.oci.layer_contents import Attributes, LayerPart, merge, of_table, of_tree
 from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError
 from fpack.builders.streams.tar_writer import DIRECTORY, FILE, Member
@@ -47,7 +47,7 @@ class Counts(NamedTuple):
 
 def contents(args: Mapping[str, Value], disk: Callable[[str], Path]) -> Contents:
     """What is in the layer that a resolved `layer` derivation's arguments describe."""
-    parts: list[Part] = []
+    parts: list[LayerPart] = []
     sources: dict[bytes, _Source] = {}
     for number, part in enumerate(args["parts"]):
         path = parse(part["path"])
@@ -73,7 +73,7 @@ def contents(args: Mapping[str, Value], disk: Callable[[str], Path]) -> Contents
                 name = os.fsencode(each.path)
                 if name in inside:
                     sources.setdefault(name, _Source(number, each.blake3, each.sha256, rules.get(name)))
-        parts.append(Part(label, members, remedy))
+        parts.append(LayerPart(label, members, remedy))
     directories = {
         os.fsencode(path.lstrip("/")): Attributes(mode, uid, gid)
         for path, mode, uid, gid in args.get("directories", ())

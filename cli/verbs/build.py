@@ -103,7 +103,7 @@ def _realise(workspace: Workspace, output: Output) -> StorePath:
 
 def _shell(error: FpackError, keep: bool) -> None:
     """A shell in the sandbox of the first build that failed, if one did."""
-    from fpack.builders.kinds.exec import PhaseFailed, kept_place, kept_shell
+    from fpack.builders.kinds.exec import PhaseFailed, kept_path, kept_shell
     from fpack.cli.ui.render import note, show_error
     from fpack.store.files.remove import remove_tree
 
@@ -118,7 +118,7 @@ def _shell(error: FpackError, keep: bool) -> None:
         note(f"a shell in the sandbox of {failed.where}; its phases are in /run/fpack, and `exit` leaves it")
         kept_shell(failed.kept)
     if not keep:
-        remove_tree(kept_place(failed.kept))
+        remove_tree(kept_path(failed.kept))
         failed.hint = error.hint = "--keep-failed keeps the files of a build that fails"
 
 

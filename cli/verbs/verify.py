@@ -125,8 +125,8 @@ def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> 
     from collections import ChainMap
     from typing import cast
 
-    from fpack.builders.kinds.fetch import Fetch
-    from fpack.builders.kinds.source import Source
+    from fpack.builders.kinds.fetch import FetchBuilder
+    from fpack.builders.kinds.source import SourceBuilder
     from fpack.builders.net.http import Http
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.verify.rebuild import compare, rebuild
@@ -136,12 +136,12 @@ def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> 
     # Old files are in the snapshot archive, by the dates that the manifest's own lock has.
     dates = {(pin.archive, pin.file): pin.date for pin in part.head.lock.packages}
     workspace.mirrors.dated = lambda archive, path: dates.get((archive, path))
-    fetch = Fetch(Http(), workspace.origins, lambda url: "name a mirror that still has it with --mirror")
+    fetch = FetchBuilder(Http(), workspace.origins, lambda url: "name a mirror that still has it with --mirror")
     builders = ChainMap({"fetch": fetch}, cast(Any, workspace.builders))
     folder = workspace.store.session.fresh()
     shown = reporter(workspace.options.verbose)
     try:
-        image = rebuild(part.reader(), folder, builders, Source, hand, shown, assemble, workspace.jobs)
+        image = rebuild(part.reader(), folder, builders, SourceBuilder, hand, shown, assemble, workspace.jobs)
         compare(part.head, image, report)
     finally:
         shown.close()
