@@ -1,6 +1,6 @@
 """Write an image as an RPM package. The bytes depend only on the image and the codec.
 
-The format is version 4, as in rpm's manual under "SystemPackage format": a lead, a signature header, a header, and a
+The format is version 4, as in rpm's manual under "Package format": a lead, a signature header, a header, and a
 compressed cpio archive. Both headers hold sizes and hashes of what follows them, so they are written twice: first with
 zeros, at the end with the values. No field's length depends on its value.
 """

@@ -85,7 +85,7 @@ class ManifestBuilder:
         return Built(writer)
 
 
-def _packed(writer: TreeWriter, file: str, media_type: str, title: str) -> referrer.Document:
+def _packed(writer: TreeWriter, file: str, media_type: str, title: str) -> referrer.ArtifactDocument:
     """Write a compressed copy of a file of the output, and return its entry of the artifact."""
     sha256, size = hashlib.sha256(), 0
 
@@ -98,7 +98,7 @@ def _packed(writer: TreeWriter, file: str, media_type: str, title: str) -> refer
 
     writer.file(f"{file}.zst", pieces())
     blob = Descriptor(media_type, f"sha256:{sha256.hexdigest()}", size)
-    return referrer.Document(blob, f"{file}.zst", f"{title}.{file}.zst")
+    return referrer.ArtifactDocument(blob, f"{file}.zst", f"{title}.{file}.zst")
 
 
 def _compressed(path: Path) -> Iterator[bytes]:

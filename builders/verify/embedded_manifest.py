@@ -8,7 +8,7 @@ from typing import Any
 
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.format import ARTIFACTS, REFERRERS, Blob, media_types
-from fpack.builders.manifest.reader import MAX_SIZE, Reader
+from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
 from fpack.builders.streams.stream import ArchiveError, Section, blocks
 from fpack.store.errors import FpackError
 
@@ -186,7 +186,7 @@ class Referrers:
     def _json(self, blob: Blob, data: bytes) -> None:
         name = blob_name(blob.digest)
         wanted, length = hashlib.sha256(), 0
-        for piece in json_form.render(Reader(data)):
+        for piece in json_form.render(ManifestReader(data)):
             wanted.update(piece)
             length += len(piece)
         found, seen = hashlib.sha256(), 0

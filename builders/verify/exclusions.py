@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fpack.builders.manifest.format import CONFIGURED, GENERATED, Entry, Excluded, Head, Layer
+from fpack.builders.manifest.format import CONFIGURED, GENERATED, ExcludedPath, Head, ManifestEntry, ManifestLayer
 from fpack.builders.payload import exclusions as reasons
 
 from .findings import MANIFEST, Report, show
@@ -21,7 +21,7 @@ class Exclusions:
         self._standing: dict[bytes, tuple[str, str]] = {}
         self._kept: set[tuple[str, bytes]] = set()
 
-    def meet(self, layer: Layer, entry: Entry, origin: str, detail: str) -> None:
+    def meet(self, layer: ManifestLayer, entry: ManifestEntry, origin: str, detail: str) -> None:
         """Take note of an entry of a layer, and of where it is from."""
         if entry.path in self._paths:
             assert entry.part is not None
@@ -37,7 +37,7 @@ class Exclusions:
                     what = f"the manifest says that it is left out ({each.reason} {each.by}".rstrip() + f"); {problem}"
                     report.add(MANIFEST, show(each.path), what, label(number))
 
-    def _problem(self, layer: Layer, each: Excluded, has: Callable[[bytes], bool]) -> str:
+    def _problem(self, layer: ManifestLayer, each: ExcludedPath, has: Callable[[bytes], bool]) -> str:
         if (layer.parts[each.part][0], each.path) in self._kept:
             return "it is there"
         if each.reason == reasons.REMOVED:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection
 
-from fpack.builders.manifest.format import FILE, SYMLINK, Entry
+from fpack.builders.manifest.format import FILE, SYMLINK, ManifestEntry
 from fpack.builders.verify.evidence.shipment import MERGED
 
 BUNDLE = b"etc/ssl/certs/ca-certificates.crt"
@@ -46,7 +46,7 @@ class Generated:
         self._certificates: dict[bytes, bytearray] = {}
         self._room = MAX_CERTIFICATES
 
-    def watch(self, entry: Entry) -> Callable[[bytes], None] | None:
+    def watch(self, entry: ManifestEntry) -> Callable[[bytes], None] | None:
         """Return the function that takes the content of a package's file; None if no rule needs the file."""
         if not (entry.path.startswith(_CERTIFICATES) and entry.path.endswith(b".crt") and entry.kind == FILE):
             return None
@@ -56,7 +56,7 @@ class Generated:
         data = self._certificates[entry.path] = bytearray()
         return data.extend
 
-    def makes(self, entry: Entry, rule: str, offers: Collection[tuple[bytes, bytes]]) -> bool:
+    def makes(self, entry: ManifestEntry, rule: str, offers: Collection[tuple[bytes, bytes]]) -> bool:
         """Tell whether a rule ("": any) makes exactly this entry. offers: alternatives of the image's packages."""
         if (entry.uid, entry.gid) != (0, 0):
             return False

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from fpack.builders.manifest.format import Blob, Entry, Head, Layer
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.format import Blob, Head, ManifestEntry, ManifestLayer
+from fpack.builders.manifest.reader import ManifestReader
 
 from . import documents
 from .documents import BadDocument, blob_name, descriptor, differences, shown
@@ -23,11 +23,11 @@ SLACK = 256 << 20
 class Visitor(Protocol):
     """Who is shown each layer of the manifest, in order."""
 
-    def watch(self, layer: Layer, entry: Entry) -> Callable[[bytes], None] | None:
+    def watch(self, layer: ManifestLayer, entry: ManifestEntry) -> Callable[[bytes], None] | None:
         """Say who takes the content of a file as it is read from the image; None if nobody needs it."""
         ...
 
-    def visit(self, layer: Layer, entries: Sequence[Entry]) -> None:
+    def visit(self, layer: ManifestLayer, entries: Sequence[ManifestEntry]) -> None:
         """Take a layer's entries as the manifest has them. The layer was read before."""
         ...
 
@@ -47,7 +47,7 @@ class Checked(NamedTuple):
 
 
 def check(
-    archive: Archive, image: Blob | None, reader: Reader, report: Report, visitor: Visitor, used: set[str]
+    archive: Archive, image: Blob | None, reader: ManifestReader, report: Report, visitor: Visitor, used: set[str]
 ) -> Checked:
     """Compare an image with the manifest in `reader`, a fresh one. image: its descriptor in the index, if it has one.
 
@@ -59,7 +59,9 @@ def check(
 class _Check:
     """One check."""
 
-    def __init__(self, archive: Archive, reader: Reader, report: Report, visitor: Visitor, used: set[str]) -> None:
+    def __init__(
+        self, archive: Archive, reader: ManifestReader, report: Report, visitor: Visitor, used: set[str]
+    ) -> None:
         self._archive = archive
         self._reader = reader
         self._head: Head = reader.head
@@ -151,7 +153,9 @@ class _Check:
             if found != wanted:
                 self._report.add(LAYER, self._label(found), f"it stands in the place of {self._label(wanted)}")
 
-    def _layer(self, number: int, layer: Layer, blob: Blob, place: int, entries: Sequence[Entry]) -> Read | None:
+    def _layer(
+        self, number: int, layer: ManifestLayer, blob: Blob, place: int, entries: Sequence[ManifestEntry]
+    ) -> Read | None:
         report = self._report
         label = self._label(number)
         before = len(report.findings) + report.more
@@ -170,7 +174,9 @@ class _Check:
             report.add(MANIFEST, blob.digest, what, label)
         return read
 
-    def _read(self, blob: Blob, entries: Sequence[Entry] | None, label: str, tar: int, watch: Watch) -> Read | None:
+    def _read(
+        self, blob: Blob, entries: Sequence[ManifestEntry] | None, label: str, tar: int, watch: Watch
+    ) -> Read | None:
         name = blob_name(blob.digest)
         self._used.add(name)
         size = self._archive.sizes.get(name)
@@ -225,7 +231,7 @@ def _diff_ids(config: Any) -> list[str]:
     return [each if isinstance(each, str) else "" for each in given] if isinstance(given, list) else []
 
 
-def align(expected: Sequence[Layer], found: Sequence[Blob], diff_ids: Sequence[str]) -> list[int | None]:
+def align(expected: Sequence[ManifestLayer], found: Sequence[Blob], diff_ids: Sequence[str]) -> list[int | None]:
     """For each layer of an image the one of the manifest that it is, or stands for; None: it is one too many.
 
     By its digest; else by what is in it; else by its place; else by the order.

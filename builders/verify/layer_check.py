@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from blake3 import blake3
-from fpack.builders.manifest.format import DIRECTORY, FILE, MTIME, SYMLINK, Blob, Entry
+from fpack.builders.manifest.format import DIRECTORY, FILE, MTIME, SYMLINK, Blob, ManifestEntry
 from fpack.builders.payload.whiteouts import is_whiteout
 from fpack.builders.streams.stream import Section, Stream, blocks
 from fpack.store.errors import FpackError
@@ -23,7 +23,7 @@ _NOUNS = {FILE: "a file", DIRECTORY: "a directory", SYMLINK: "a symlink"}
 
 
 # Who takes the content of an entry's file as it is read; None if nobody needs it.
-Watch = Callable[[Entry], Callable[[bytes], None] | None]
+Watch = Callable[[ManifestEntry], Callable[[bytes], None] | None]
 
 
 class Read(NamedTuple):
@@ -57,7 +57,7 @@ class _Hashing:
 def check_layer(
     file: BinaryIO,
     blob: Blob,
-    entries: Iterable[Entry] | None,
+    entries: Iterable[ManifestEntry] | None,
     report: Report,
     label: str,
     limit: int,
@@ -119,11 +119,11 @@ class _Inner:
 class _Comparison:
     """The members of a layer beside the entries that it should have."""
 
-    def __init__(self, entries: Iterable[Entry] | None, report: Report, label: str, watch: Watch) -> None:
+    def __init__(self, entries: Iterable[ManifestEntry] | None, report: Report, label: str, watch: Watch) -> None:
         self._watch = watch
         self._known = entries is not None
         # None for one that was met.
-        self._wanted: dict[bytes, Entry | None] = {entry.path: entry for entry in entries or ()}
+        self._wanted: dict[bytes, ManifestEntry | None] = {entry.path: entry for entry in entries or ()}
         self._limit = len(self._wanted) + MAX_EXTRA
         self._added: set[bytes] = set()
         self._report = report
@@ -183,7 +183,7 @@ class _Comparison:
         for what in self._differences(member, wanted, archive):
             self._add(CHANGED, path, what)
 
-    def _differences(self, member: Member, wanted: Entry, archive: Tar) -> Iterator[str]:
+    def _differences(self, member: Member, wanted: ManifestEntry, archive: Tar) -> Iterator[str]:
         if member.kind != wanted.kind:
             yield f"it is {_NOUNS.get(member.kind, member.kind)}; the manifest has {_describe(wanted)}"
             return
@@ -215,7 +215,7 @@ class _Comparison:
             yield f"its content has the BLAKE3 {blake.hexdigest()}; the manifest has {wanted.blake3.hex()}"
 
 
-def _describe(entry: Entry) -> str:
+def _describe(entry: ManifestEntry) -> str:
     detail = f" of {entry.size} bytes" if entry.kind == FILE else ""
     detail = f" to {entry.target.decode('utf-8', 'backslashreplace')[:200]}" if entry.kind == SYMLINK else detail
     return f"{_NOUNS[entry.kind]}{detail}, mode {entry.mode:04o}, owner {entry.uid}:{entry.gid}"

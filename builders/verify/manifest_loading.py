@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.format import ManifestError
-from fpack.builders.manifest.reader import MAX_SIZE, Reader
+from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
 
 from .findings import VerifyError
 
@@ -62,7 +62,7 @@ def from_file(place: Path) -> bytes:
         return b"".join(json_form.parse(data, str(place)))
 
 
-def reader(data: bytes, where: str) -> Reader:
+def reader(data: bytes, where: str) -> ManifestReader:
     """A reader of a manifest's canonical form."""
     with bounded():
-        return Reader(data, where)
+        return ManifestReader(data, where)

@@ -13,8 +13,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from fpack.builders.debian.signatures import Signature
-from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, GENERATED, Claims, Entry, Layer, Place
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.format import (
+    CONFIGURED,
+    DIRECTORY,
+    GENERATED,
+    Claims,
+    ManifestEntry,
+    ManifestLayer,
+    PathOrigin,
+)
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify.evidence.archive_signature import Archives
 from fpack.builders.verify.evidence.local import AtHand
 from fpack.builders.verify.evidence.shipment import NOTHING, PLAIN, Attributes, Evidence, Shipment
@@ -55,7 +63,7 @@ class Trace:
     packages: those of the image. others: entries that are from elsewhere.
     """
 
-    def __init__(self, reader: Reader, hand: AtHand, report: Report) -> None:
+    def __init__(self, reader: ManifestReader, hand: AtHand, report: Report) -> None:
         self.packages: list[Traced] = []
         self.others = Others()
         self._head = reader.head
@@ -69,23 +77,23 @@ class Trace:
         self._paths = Paths(lenient=self._head.format == 1)
         self._exclusions = Exclusions(self._head)
         self._generated = Generated()
-        self._made: list[Entry] = []
+        self._made: list[ManifestEntry] = []
         self._evidence: dict[str, Evidence] = {}
         self._count = dict.fromkeys(Claims._fields, 0)
         # Unpacking takes the time, and lets go of the interpreter. `jobs` are in order, so that reports are.
         self._pool = ThreadPoolExecutor(WORKERS)
         self._jobs: deque[Future[tuple[Traced, Report, Evidence]]] = deque()
 
-    def watch(self, layer: Layer, entry: Entry) -> Callable[[bytes], None] | None:
+    def watch(self, layer: ManifestLayer, entry: ManifestEntry) -> Callable[[bytes], None] | None:
         """Return the function that takes the content of a file while it is read; None if nobody needs it."""
         if entry.part is None or entry.origin is not None or not self._places[layer.parts[entry.part][0]].package:
             return None
         return self._generated.watch(entry)
 
-    def visit(self, layer: Layer, entries: Sequence[Entry]) -> None:
+    def visit(self, layer: ManifestLayer, entries: Sequence[ManifestEntry]) -> None:
         """Trace the entries of one layer."""
         self._paths.add(entries, self._report, self._label)
-        shares: dict[int, list[Entry]] = {}
+        shares: dict[int, list[ManifestEntry]] = {}
         for entry, origin, detail in self._origins(layer, entries):
             self._exclusions.meet(layer, entry, origin, detail)
             if origin == PACKAGE:
@@ -106,7 +114,9 @@ class Trace:
         while len(self._jobs) > WAITING:
             self._collect()
 
-    def _origins(self, layer: Layer, entries: Sequence[Entry]) -> Iterator[tuple[Entry, str, str]]:
+    def _origins(
+        self, layer: ManifestLayer, entries: Sequence[ManifestEntry]
+    ) -> Iterator[tuple[ManifestEntry, str, str]]:
         """List each entry that has a part, with its kind of origin and the detail."""
         parts = [self._origin(self._places[path], prefix) for path, prefix in layer.parts]
         for entry in entries:
@@ -119,7 +129,7 @@ class Trace:
             else:
                 yield entry, GENERATED, entry.origin.rule
 
-    def _origin(self, place: Place, prefix: str) -> tuple[str, str]:
+    def _origin(self, place: PathOrigin, prefix: str) -> tuple[str, str]:
         """Return the kind of origin, and the detail, of a part's entries that state none."""
         if place.package:
             return PACKAGE, place.package
@@ -127,7 +137,7 @@ class Trace:
             return GENERATED, ""
         return (BUILT, f"kind {self._kind(place)}") if prefix else (FILES, "")
 
-    def _kind(self, place: Place) -> str:
+    def _kind(self, place: PathOrigin) -> str:
         made = self._derivations.get(place.derivation or "")
         return made.kind if made is not None else ""
 
@@ -245,14 +255,16 @@ class Trace:
             if origin is None or (origin.kind, origin.name) != (source.kind, source.name) or found != wanted:
                 report.add(MANIFEST, f"source {source.name}", "it is not what its derivation says")
 
-    def _restated(self, layer: Layer) -> set[bytes]:
+    def _restated(self, layer: ManifestLayer) -> set[bytes]:
         """The directories whose attributes a layer has from the image as a whole."""
         made = self._derivations.get(layer.derivation)
         rows = made.args.get("directories") if made is not None else None
         names = [row[0] for row in rows if isinstance(row, list) and row] if isinstance(rows, list) else []
         return {name.lstrip("/").encode("utf-8", "surrogateescape") for name in names if isinstance(name, str)}
 
-    def _package(self, place: Place, entries: Sequence[Entry], restated: set[bytes]) -> tuple[Traced, Report, Evidence]:
+    def _package(
+        self, place: PathOrigin, entries: Sequence[ManifestEntry], restated: set[bytes]
+    ) -> tuple[Traced, Report, Evidence]:
         """Trace one package, in a thread; its index comes later."""
         report, where = Report(), f"package {place.package}"
         chain = self._chain(place)
@@ -269,7 +281,7 @@ class Trace:
                 evidence = shipment.evidence
         return Traced(place.package, place.version, sha256, len(entries), compared, "", False), report, evidence
 
-    def _chain(self, place: Place) -> tuple[str, Derivation] | None:
+    def _chain(self, place: PathOrigin) -> tuple[str, Derivation] | None:
         """The derivation of a slice's payload, by digest, and that of its .deb."""
         payload = self._input(place.derivation, "slice", "payload", "deb")
         fetch = self._input(payload, "deb", "deb", "fetch")
@@ -289,7 +301,7 @@ class Trace:
         return None
 
     def _check_pin(
-        self, where: str, place: Place, payload: Derivation, fetch: Derivation, report: Report
+        self, where: str, place: PathOrigin, payload: Derivation, fetch: Derivation, report: Report
     ) -> None:  # fmt: skip
         pin = self._locked.get(place.package)
         if pin is None:
@@ -305,7 +317,7 @@ class Trace:
             if found != wanted:
                 report.add(TRACE, where, f"its {what} is {found!r:.80}; the lock has {wanted!r}")
 
-    def _find(self, place: Place, payload: str, fetch: Derivation, report: Report) -> tuple[str, Shipment | None]:
+    def _find(self, place: PathOrigin, payload: str, fetch: Derivation, report: Report) -> tuple[str, Shipment | None]:
         """Find out what a package ships, and from what: `deb`, `payload`, or "" for nothing."""
         made = self._derivations[payload]
         origin = next((i.derivation.hex() for i in made.inputs), "")
@@ -323,7 +335,7 @@ class Trace:
             return "", None
         return self._fetched(place, fetch, report)
 
-    def _fetched(self, place: Place, fetch: Derivation, report: Report) -> tuple[str, Shipment | None]:
+    def _fetched(self, place: PathOrigin, fetch: Derivation, report: Report) -> tuple[str, Shipment | None]:
         """Find out what a package ships from the archive."""
         pin, remote, why = self._locked.get(place.package), self._hand.remote, "is not at hand"
         if pin is not None and remote is not None and pin.sha256 == fetch.args.get("sha256"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, FILE, GENERATED, SYMLINK, Entry
+from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, FILE, GENERATED, SYMLINK, ManifestEntry
 
 from .findings import show
 
@@ -36,7 +36,7 @@ class Other(NamedTuple):
     detail: str
 
     @classmethod
-    def of(cls, entry: Entry, origin: str, detail: str = "") -> Other:
+    def of(cls, entry: ManifestEntry, origin: str, detail: str = "") -> Other:
         """Describe an entry of a manifest."""
         return cls(entry.path, entry.kind, entry.mode, entry.uid, entry.gid, origin, detail)
 

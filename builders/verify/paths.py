@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from blake3 import blake3
-from fpack.builders.manifest.format import DIRECTORY, SYMLINK, Entry, encode_entry
+from fpack.builders.manifest.format import DIRECTORY, SYMLINK, ManifestEntry, encode_entry
 
 from .findings import OVERLAP, Report, show
 
@@ -34,7 +34,7 @@ class Paths:
         self._folders: dict[bytes, tuple[Attributes, int]] = {}
         self._alike: dict[tuple[Attributes, int], tuple[Attributes, int]] = {}
 
-    def add(self, entries: Sequence[Entry], report: Report, label: Callable[[int], str]) -> None:
+    def add(self, entries: Sequence[ManifestEntry], report: Report, label: Callable[[int], str]) -> None:
         """Lay a layer over what is there. label: what a message calls a layer, by its number."""
         number = self._layers
         self._layers += 1
@@ -51,7 +51,7 @@ class Paths:
             elif self._lenient:
                 self._digests[path] = _digest(entry)
 
-    def _is_same(self, entry: Entry) -> bool:
+    def _is_same(self, entry: ManifestEntry) -> bool:
         return self._lenient and self._digests.get(entry.path) == _digest(entry)
 
     def finish(self, report: Report, label: Callable[[int], str]) -> None:
@@ -89,6 +89,6 @@ def _walk(path: bytes) -> bytes:
     return path.replace(b"/", b"\0")
 
 
-def _digest(entry: Entry) -> bytes:
+def _digest(entry: ManifestEntry) -> bytes:
     """Hash an entry without its origin."""
     return blake3(encode_entry(entry._replace(part=0, origin=None))).digest(16)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from fpack.builders.manifest.format import Head
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.protocol import Builder, Built, BuiltAll, Steps, Task
 from fpack.builders.scheduler.reporter import Reporter
 from fpack.builders.scheduler.scheduler import Scheduler
@@ -56,7 +56,7 @@ class FetchAtHand:
 
 
 def rebuild(
-    reader: Reader,
+    reader: ManifestReader,
     folder: Path,
     builders: Mapping[str, Builder],
     source: Callable[[Mapping[str, Path]], Builder],

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from fpack.builders.debian.signatures import Signature
 from fpack.builders.manifest.format import Blob, Head
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify.evidence.local import AtHand
 
 from . import documents, embedded_manifest, manifest_loading
@@ -48,7 +48,7 @@ class Part(NamedTuple):
         """As in linux/amd64."""
         return documents.platform_name(self.head.image.configuration)
 
-    def reader(self) -> Reader:
+    def reader(self) -> ManifestReader:
         """The manifest once more."""
         return manifest_loading.reader(self.data, self.manifest)
 

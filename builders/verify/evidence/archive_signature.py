@@ -17,7 +17,7 @@ from typing import NamedTuple
 from fpack.builders.debian.release import Release, parse_release
 from fpack.builders.debian.signatures import KeyringError, Signature, find_keyring, verify
 from fpack.builders.debian.suites import RELEASES, show_date
-from fpack.builders.manifest.format import Index, Lock, Package, Suite
+from fpack.builders.manifest.format import LockedIndex, LockedPackage, LockedSuite, LockPart
 from fpack.builders.verify.findings import TRACE, Report, unavailable
 from fpack.store.errors import FpackError
 
@@ -42,7 +42,7 @@ class _Text(NamedTuple):
 class Archives:
     """The indexes of a lock, opened when they are first needed. signed: by suite, the signature that was accepted."""
 
-    def __init__(self, lock: Lock, hand: AtHand, report: Report) -> None:
+    def __init__(self, lock: LockPart, hand: AtHand, report: Report) -> None:
         self._lock = lock
         self._hand = hand
         self._report = report
@@ -50,7 +50,7 @@ class Archives:
         self._signed: dict[str, bool] = {}
         self.signed: dict[str, Signature] = {}
 
-    def vouch(self, package: Package) -> tuple[str | None, bool]:
+    def vouch(self, package: LockedPackage) -> tuple[str | None, bool]:
         """The suite in whose index a package is (None: not known here), and whether that index is signed.
 
         A package that none of the archive's indexes has is a finding; so is one for another architecture.
@@ -73,7 +73,7 @@ class Archives:
             self._report.add(TRACE, f"package {package.name}", f"no index that the lock names lists it ({names})")
         return None, False
 
-    def _is_of(self, index: Index, package: Package) -> bool:
+    def _is_of(self, index: LockedIndex, package: LockedPackage) -> bool:
         """Tell whether a package's file belongs to the component and architecture of the index."""
         found, pool = _INDEX.match(index.file), _POOL.match(package.file)
         if found is None or found[2] != self._lock.arch:
@@ -86,12 +86,12 @@ class Archives:
             return False
         return True
 
-    def _text(self, suite: Suite, index: Index) -> _Text | None:
+    def _text(self, suite: LockedSuite, index: LockedIndex) -> _Text | None:
         if index.sha256 not in self._texts:
             self._texts[index.sha256] = self._open(suite, index)
         return self._texts[index.sha256]
 
-    def _open(self, suite: Suite, index: Index) -> _Text | None:
+    def _open(self, suite: LockedSuite, index: LockedIndex) -> _Text | None:
         place, remote = self._hand.index(index.sha256), self._hand.remote
         why = "is not at hand"
         if place is not None and (place.stat().st_size, _sha256(place)) != (index.size, index.sha256):
@@ -109,13 +109,13 @@ class Archives:
             text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if index.size else b""
         return _Text(text, _starts(text, {pin.name.encode() for pin in self._lock.packages}))
 
-    def _is_signed(self, suite: Suite, index: Index) -> bool:
+    def _is_signed(self, suite: LockedSuite, index: LockedIndex) -> bool:
         key = f"{suite.sha256} {index.sha256}"
         if key not in self._signed:
             self._signed[key] = self._verify(suite, index)
         return self._signed[key]
 
-    def _verify(self, suite: Suite, index: Index) -> bool:
+    def _verify(self, suite: LockedSuite, index: LockedIndex) -> bool:
         place = self._release(suite)
         if place is None:
             return False
@@ -137,7 +137,7 @@ class Archives:
             self.signed[suite.suite] = signed.signatures[0]
         return not problem
 
-    def _release(self, suite: Suite) -> Path | None:
+    def _release(self, suite: LockedSuite) -> Path | None:
         place, why = self._hand.release(suite.sha256), "is not at hand"
         if place is not None and _sha256(place) == suite.sha256:
             return place
@@ -149,7 +149,7 @@ class Archives:
         self._report.note(f"the signed release of {suite.suite} {why}")
         return None
 
-    def _problem(self, suite: Suite, index: Index, found: Release) -> str:
+    def _problem(self, suite: LockedSuite, index: LockedIndex, found: Release) -> str:
         """Say where a signed release differs from the lock, or that it does not list the index; "" if it agrees."""
         if suite.suite not in (found.codename, found.suite):
             return f"its signed release is of {found.codename or found.suite}"
@@ -169,7 +169,7 @@ class Archives:
         return ""
 
 
-def _lists(text: Buffer, starts: Iterable[int], package: Package) -> bool:
+def _lists(text: Buffer, starts: Iterable[int], package: LockedPackage) -> bool:
     """Whether an index has this package, with all that the lock says of its file, in a stanza that begins there."""
     wanted = {
         "Package": package.name,

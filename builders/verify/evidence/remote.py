@@ -17,7 +17,7 @@ from fpack.builders.debian.mirrors import Mirrors
 from fpack.builders.debian.release import MAX_SIZE
 from fpack.builders.debian.suites import ARCHIVES, File, IndexPin
 from fpack.builders.debian.suites import Suite as Where
-from fpack.builders.manifest.format import Index, Package, Suite
+from fpack.builders.manifest.format import LockedIndex, LockedPackage, LockedSuite
 from fpack.builders.net.errors import HttpError, TimedOut, Unreachable
 from fpack.builders.net.http import Http
 from fpack.builders.verify.findings import VerifyError
@@ -41,7 +41,7 @@ class Remote:
         self._down: FpackError | None = None
 
     @contextlib.contextmanager
-    def deb(self, pin: Package) -> Iterator[Path]:
+    def deb(self, pin: LockedPackage) -> Iterator[Path]:
         """Fetch a package's file, and delete it afterwards; an FpackError if it cannot be had."""
         place = self._folder / f"{pin.sha256}.deb"
         try:
@@ -55,7 +55,7 @@ class Remote:
         finally:
             place.unlink(missing_ok=True)
 
-    def index(self, suite: Suite, index: Index) -> Path:
+    def index(self, suite: LockedSuite, index: LockedIndex) -> Path:
         """Fetch and unpack an index; an FpackError if it cannot be had."""
         pin = IndexPin(index.sha256, index.size, File(index.file, index.packed_size, index.packed_sha256))
         packed = self._folder / f"{index.packed_sha256}.packed"
@@ -70,7 +70,7 @@ class Remote:
         packed.unlink()
         return self._cache.text(index.sha256)
 
-    def release(self, suite: Suite) -> Path:
+    def release(self, suite: LockedSuite) -> Path:
         """Fetch a suite's signed release; an FpackError if no mirror has the one of that digest."""
         place = self._cache.release(suite.sha256)
         failures: list[HttpError] = []

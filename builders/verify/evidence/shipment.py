@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders.debian import maintainer_scripts
-from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, Entry
+from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, ManifestEntry
 from fpack.builders.payload import meta
 from fpack.builders.verify.findings import TRACE, Report, show
 
@@ -75,7 +75,7 @@ class Shipment:
         }
         return cls(deb_reader.Package(extra["control"], files), extra["alternatives"], False)
 
-    def compare(self, package: str, entries: Sequence[Entry], restated: set[bytes], report: Report) -> None:
+    def compare(self, package: str, entries: Sequence[ManifestEntry], restated: set[bytes], report: Report) -> None:
         """Say which entries of the image the package does not have like that.
 
         restated: directories whose attributes are not the package's alone.
@@ -95,7 +95,7 @@ class Shipment:
                 what = "has something else there" if origins else "has no such file"
                 report.add(TRACE, show(entry.path), f"the package {package} {what}")
 
-    def _is_status(self, entry: Entry) -> bool:
+    def _is_status(self, entry: ManifestEntry) -> bool:
         """Tell whether an entry is dpkg's record of an installed package."""
         first, _, rest = self._control.strip("\n").partition("\n")
         text = f"{first}\nStatus: install ok installed\n{rest.rstrip(chr(10))}\n".encode()
@@ -108,7 +108,7 @@ def merged(path: bytes) -> bytes:
     return b"usr/" + path if path.split(b"/", 1)[0] in MERGED else path
 
 
-def _is(entry: Entry, path: bytes, shipped: Shipped) -> bool:
+def _is(entry: ManifestEntry, path: bytes, shipped: Shipped) -> bool:
     """Tell whether an entry is what a package has at `path`, less set-id bits."""
     if (entry.kind, entry.uid, entry.gid) != (shipped.kind, shipped.uid, shipped.gid):
         return False

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.manifest.format import ManifestError
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.protocol import BuildError
 from fpack.builders.verify.evidence.local import AtHand
 from fpack.builders.verify.findings import Finding
@@ -118,7 +118,7 @@ def test_a_manifest_with_a_whiteout_is_not_read(made: Greeter, tmp_path: Path, p
     with pytest.raises(ManifestError, match="whiteout"):
         run(place)
     with pytest.raises(ManifestError, match="whiteout"):
-        for _ in Reader(forgery.manifest()).entries():
+        for _ in ManifestReader(forgery.manifest()).entries():
             pass
 
 

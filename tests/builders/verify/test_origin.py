@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from fpack.builders.manifest.format import Entry, Head, encode_entry, encode_head
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.format import Head, ManifestEntry, encode_entry, encode_head
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.findings import Finding, Report
 from fpack.builders.verify.image_archive import open_archive
@@ -49,10 +49,13 @@ def canonical(made: Greeter) -> bytes:
 
 
 def forged(
-    made: Greeter, folder: Path, entry: Callable[[Entry], Entry] = lambda e: e, head: Change = lambda h: h
+    made: Greeter,
+    folder: Path,
+    entry: Callable[[ManifestEntry], ManifestEntry] = lambda e: e,
+    head: Change = lambda h: h,
 ) -> Path:
     """The manifest, with changes."""
-    reader = Reader(canonical(made))
+    reader = ManifestReader(canonical(made))
     bodies = [reader.derivations[digest].encode() for digest in sorted(reader.derivations)]
     rows = [encode_entry(entry(each)) for _, entries in reader.entries() for each in entries]
     (folder / "forged").write_bytes(b"".join([encode_head(head(reader.head)), *bodies, *rows]))
@@ -143,7 +146,7 @@ def test_a_manifest_that_lies_about_a_packages_file_is_caught(
     if by == "payload":
         _delete(world.deb("hello"))
 
-    def lie(entry: Entry) -> Entry:
+    def lie(entry: ManifestEntry) -> ManifestEntry:
         return entry._replace(**CHANGED[name]) if entry.path == b"usr/bin/hello" else entry
 
     outcome = world.verify(forged(world.made, tmp_path, lie))
@@ -155,7 +158,7 @@ def test_a_manifest_that_lies_about_a_packages_file_is_caught(
 def test_the_status_of_a_package_is_its_control_data(world: World, tmp_path: Path) -> None:
     status = b"var/lib/dpkg/status.d/hello"
 
-    def lie(entry: Entry) -> Entry:
+    def lie(entry: ManifestEntry) -> ManifestEntry:
         return entry._replace(sha256=blake3(b"x").digest()) if entry.path == status else entry
 
     findings = trace(world.verify(forged(world.made, tmp_path, lie)))
@@ -312,7 +315,7 @@ def test_a_package_of_no_lock_is_said_to_be_so(world: World, tmp_path: Path) -> 
 
 def test_a_derivation_that_names_another_file_is_not_followed(world: World, tmp_path: Path) -> None:
     """The payload's derivation takes one .deb in its arguments, and has another as its input."""
-    reader = Reader(canonical(world.made))
+    reader = ManifestReader(canonical(world.made))
     by_name = {made.name: made for made in reader.derivations.values() if made.kind == "fetch"}
     one = next(made for name, made in by_name.items() if name.startswith("hello_"))
     other = next(made for name, made in by_name.items() if name.startswith("dash_"))
@@ -417,7 +420,7 @@ def _spoil(value: Any, chance: random.Random) -> Any:
 
 def test_a_manifest_with_anything_in_it_is_no_fault_of_ours(world: World, tmp_path: Path) -> None:
     """Odd values in its head, or in the arguments of its derivations, whose digests are right."""
-    reader = Reader(canonical(world.made))
+    reader = ManifestReader(canonical(world.made))
     rows = b"".join(encode_entry(each) for _, entries in reader.entries() for each in entries)
     head = decode_canonical(encode_head(reader.head))
     bodies = [made.encode() for made in reader.derivations.values()]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 from fpack.builders.manifest.format import Blob, encode_entry, encode_head
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.evidence.local import AtHand
 from fpack.builders.verify.findings import Finding, Report
@@ -379,7 +379,7 @@ def test_another_manifest_than_the_one_that_is_trusted_is_named(made: Greeter, t
     image.change("etc/motd", uid=0)
     changed = image.save(tmp_path / "changed.tar")
     (data,) = embedded_manifest.find(open_archive(made.tar, Report()))
-    image.carry(_forge(Reader(data), image))
+    image.carry(_forge(ManifestReader(data), image))
     forged = image.save(tmp_path / "forged.tar")
     assert run(forged).report.findings == [], "in itself"
     found = findings(run(forged, made.manifest))
@@ -388,7 +388,7 @@ def test_another_manifest_than_the_one_that_is_trusted_is_named(made: Greeter, t
     assert changed.exists()
 
 
-def _forge(reader: Reader, image: Image) -> bytes:
+def _forge(reader: ManifestReader, image: Image) -> bytes:
     """The manifest of a changed image, with what changed put right."""
     files = image.files()
     entry = json.loads(files["index.json"])["manifests"][0]

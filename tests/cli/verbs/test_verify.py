@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fpack.builders.manifest.format import Blob, encode_entry, encode_head
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.findings import Report
 from fpack.builders.verify.image_archive import open_archive
@@ -283,7 +283,7 @@ def test_an_image_that_no_build_makes_is_caught(made: Greeter, tmp_path: Path) -
     entry = json.loads(files["index.json"])["manifests"][0]
     config = json.loads(files["blobs/" + entry["digest"].replace(":", "/")])["config"]
     (data,) = embedded_manifest.find(open_archive(made.tar, Report()))
-    reader = Reader(data)
+    reader = ManifestReader(data)
     about = reader.head.image._replace(
         manifest=Blob(entry["mediaType"], entry["digest"], entry["size"]),
         config=Blob(config["mediaType"], config["digest"], config["size"]),
