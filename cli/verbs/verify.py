@@ -10,10 +10,10 @@ from fpack.cli import options as shared
 from fpack.cli.ui.render import megabytes, paint
 
 if TYPE_CHECKING:
-    from fpack.builders.verify.evidence.local import AtHand
+    from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.builders.verify.evidence.remote import Remote
     from fpack.builders.verify.findings import Report
-    from fpack.builders.verify.verify import Outcome, Part
+    from fpack.builders.verify.verify import VerifiedImage, VerifyResult
     from fpack.cli.workspace.workspace import Workspace
 
 MAX_SHOWN = 40
@@ -78,7 +78,7 @@ def command(
     """
     import tempfile
 
-    from fpack.builders.verify.evidence.local import AtHand
+    from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.builders.verify.verify import verify
     from fpack.cli.images.manifests import all_beside
     from fpack.cli.paths import cache_directory
@@ -87,7 +87,7 @@ def command(
     with Workspace(shared.Options(verbose=verbose, **rest)) as workspace, tempfile.TemporaryDirectory() as folder:
         known = workspace.has_store
         remote = None if offline else _remote(workspace, Path(folder))
-        hand = AtHand(workspace.store if known else None, cache_directory() / "debian", remote=remote)
+        hand = LocalEvidence(workspace.store if known else None, cache_directory() / "debian", remote=remote)
         outcome = verify(image, manifests, all_beside(image.absolute()), hand)
         for part in outcome.images if rebuild else ():
             _rebuild(workspace, part, outcome.report, hand)
@@ -120,7 +120,7 @@ def _remote(workspace: Workspace, folder: Path) -> Remote:
     return Remote(workspace.mirrors, Http(), folder, say)
 
 
-def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> None:
+def _rebuild(workspace: Workspace, part: VerifiedImage, report: Report, hand: LocalEvidence) -> None:
     """Build again in a store that is deleted afterwards."""
     from collections import ChainMap
     from typing import cast
@@ -148,7 +148,7 @@ def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> 
         remove_tree(folder)
 
 
-def _show(image: Path, outcome: Outcome, refused: int | None, rebuilt: bool, verbose: bool) -> None:
+def _show(image: Path, outcome: VerifyResult, refused: int | None, rebuilt: bool, verbose: bool) -> None:
     """Print the result for people. refused: how many entries from elsewhere were allowed, if that is not kept."""
     import sys
 
@@ -183,7 +183,7 @@ def _show(image: Path, outcome: Outcome, refused: int | None, rebuilt: bool, ver
     print("\n".join(lines))
 
 
-def _verdict(outcome: Outcome, refused: int | None, color: bool) -> str:
+def _verdict(outcome: VerifyResult, refused: int | None, color: bool) -> str:
     """Choose the words for the result. Only a manifest that the user named proves anything."""
     if outcome.report.differs:
         return paint("DIFFERS", "red", color)
@@ -195,7 +195,7 @@ def _verdict(outcome: Outcome, refused: int | None, color: bool) -> str:
     return paint("proven", "green", color) if outcome.given else paint("self-consistent", "green", color)
 
 
-def _proof(part: Part, platform: str, verbose: bool) -> list[str]:
+def _proof(part: VerifiedImage, platform: str, verbose: bool) -> list[str]:
     from fpack.builders.verify.verify import WITHIN
 
     checked, packages = part.checked, part.packages
@@ -218,7 +218,7 @@ def _proof(part: Part, platform: str, verbose: bool) -> list[str]:
     return [_plain(line) for line in lines]
 
 
-def _others(part: Part, verbose: bool) -> list[str]:
+def _others(part: VerifiedImage, verbose: bool) -> list[str]:
     """List what is from elsewhere, by name."""
     from itertools import islice
 
@@ -233,7 +233,7 @@ def _others(part: Part, verbose: bool) -> list[str]:
     return lines
 
 
-def _configuration(part: Part) -> list[str]:
+def _configuration(part: VerifiedImage) -> list[str]:
     """List what a container does, which no archive vouches for."""
     import json
 
@@ -247,7 +247,7 @@ def _configuration(part: Part) -> list[str]:
     return lines
 
 
-def _signatures(part: Part) -> list[str]:
+def _signatures(part: VerifiedImage) -> list[str]:
     """Say when Debian signed the releases that were used, and which of the keys may not sign any more."""
     from fpack.builders.debian.suites import show_date
 

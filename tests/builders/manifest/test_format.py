@@ -35,7 +35,7 @@ from fpack.builders.manifest.format import (
 )
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import manifest_loading
-from fpack.builders.verify.evidence.local import AtHand
+from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.builders.verify.verify import verify
 from fpack.store import canonical
 from fpack.store.derivation import Derivation, Output, digest
@@ -257,7 +257,7 @@ def test_what_a_layer_leaves_out_is_checked() -> None:
 
 def test_an_image_of_format_1_is_read_for_ever() -> None:
     """One that was packed by the fpack that wrote format 1."""
-    outcome = verify(OLD_IMAGE, [], [], AtHand(None, Path("/nonexistent")))
+    outcome = verify(OLD_IMAGE, [], [], LocalEvidence(None, Path("/nonexistent")))
     (part,) = outcome.images
     assert part.head.format == 1 and not outcome.report.findings
     assert (part.checked.layers, part.checked.entries, len(part.packages)) == (9, 108, 5)
