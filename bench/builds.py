@@ -76,9 +76,9 @@ class Kinds(dict[str, Any]):
 
     def __missing__(self, kind: str) -> Any:
         from fpack.builders.kinds.exec import ExecBuilder
-        from fpack.builders.sandbox.local_executor import Local
+        from fpack.builders.sandbox.local_executor import LocalExecutor
 
-        self.local = Local()
+        self.local = LocalExecutor()
         return self.setdefault(kind, ExecBuilder(self.local))
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from fpack.builders.exec.outputs import OutputReader, ScannedOutput, place_of, s
 from fpack.builders.exec.script import DRIVER, control_files, variables
 from fpack.builders.linking import store_paths
 from fpack.builders.protocol import BuildError, Built, BuiltAll, Task, whole
-from fpack.builders.sandbox.executor import Executor, Finished, Work
+from fpack.builders.sandbox.executor import Executor, RunResult, Work
 from fpack.builders.sandbox.spec import CONTROL, Spec, limits_of
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
@@ -213,7 +213,7 @@ class ExecBuilder:
         if finished.exceeded:
             raise BuildError("The outputs of a build could not be stripped", why=finished.exceeded)
 
-    def _failed(self, task: Task, spec: Spec, work: Work, finished: Finished, lines: _Lines) -> PhaseFailed:
+    def _failed(self, task: Task, spec: Spec, work: Work, finished: RunResult, lines: _Lines) -> PhaseFailed:
         phase = f"in its phase {finished.phase}" if finished.phase else "before its first phase"
         if finished.exceeded:
             what, why = f"{task.name} was terminated {phase}", finished.exceeded
@@ -380,6 +380,6 @@ def kept_path(kept: FailedBuild) -> Path:
 
 def make(services: Services) -> ExecBuilder:
     """Return the builder of this kind."""
-    from fpack.builders.sandbox.local_executor import Local
+    from fpack.builders.sandbox.local_executor import LocalExecutor
 
-    return ExecBuilder(Local(), ExecOptions(services.keep_failed))
+    return ExecBuilder(LocalExecutor(), ExecOptions(services.keep_failed))

@@ -50,9 +50,9 @@ def _builder(workspace: Workspace, kind: str, cores: int) -> Builder:
     if kind != "exec":
         return workspace.builders[kind]
     from fpack.builders.kinds.exec import ExecBuilder, ExecOptions
-    from fpack.builders.sandbox.local_executor import Local
+    from fpack.builders.sandbox.local_executor import LocalExecutor
 
-    return ExecBuilder(Local(), ExecOptions(cores=cores))
+    return ExecBuilder(LocalExecutor(), ExecOptions(cores=cores))
 
 
 def _difference(workspace: Workspace, name: str, compared: Compared, number: int) -> NotReproducible:

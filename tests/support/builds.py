@@ -11,7 +11,7 @@ from fpack.builders.kinds.exec import ExecBuilder, ExecOptions
 from fpack.builders.kinds.text import TextBuilder
 from fpack.builders.protocol import Builder
 from fpack.builders.rootfs.view import assemble
-from fpack.builders.sandbox.local_executor import Local
+from fpack.builders.sandbox.local_executor import LocalExecutor
 from fpack.builders.scheduler.reporter import Outcome, Silent
 from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, decode, digest, placeholder
@@ -51,7 +51,7 @@ class Builds:
 
     def __init__(self, place: Path, tools: Sequence[str] = TOOLS, options: ExecOptions | None = None) -> None:
         self.store = Store(place)
-        self.executor = Local()
+        self.executor = LocalExecutor()
         self.options = options
         self.recorder = Recorder()
         self.bodies: dict[bytes, bytes] = {}

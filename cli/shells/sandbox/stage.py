@@ -55,7 +55,7 @@ def enter(bwrap: str, plan: Plan, uid: int) -> tuple[str, Plan]:
     try:
         idmap.show(stage, made.binds, uid)
         idmap.become(uid)
-    except (idmap.NotShown, OSError) as error:
+    except (idmap.BindError, OSError) as error:
         raise SandboxError(
             "Root's shell cannot be shown to another user",
             why=str(error),
