@@ -51,7 +51,7 @@ class ManifestBuilder:
     """The builder of `manifest`.
 
     args: image, paths (the store paths that the image's configuration names), derivation (the digest of the image's
-    derivation in hexadecimal), lock (see `collect.lock_value`) or null, fpack (the version), executor (the executor of
+    derivation in hexadecimal), lock (see `manifest.lock_part`) or null, fpack (the version), executor (the executor of
     builds from source). Output: `manifest.msgpack`, `manifest.json`, a compressed copy of each, and the files that
     `referrer.read` reads.
     """

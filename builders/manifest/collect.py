@@ -14,6 +14,7 @@ from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import StorePath, parse
 
 from . import format as form
+from . import lock_part
 
 
 class Graph(Protocol):
@@ -86,7 +87,7 @@ def collect(task: Task, graph: Graph) -> CollectedManifest:
         layers=tuple(layers),
         paths=tuple(_path_origins(layers, origins)),
         sources=tuple(_sources(used)),
-        lock=_lock(args["lock"], {slice_.package for slice_ in image.slices}),
+        lock=lock_part.decode(args["lock"], {slice_.package for slice_ in image.slices}),
         derivations=len(walk.found),
         executor=str(args["executor"]) if any(drv.kind == EXEC for drv in walk.found.values()) else "",
         claims=_claims(record["layers"], origins),
@@ -259,27 +260,3 @@ def _locked(drv: Derivation) -> tuple[tuple[str, ...], str, None, str, tuple[str
     elif drv.kind == "gomod":
         hashes = [str(args[name]) for name in ("zip", "mod") if args[name]]
     return tuple(map(str, urls)), "", None, "", tuple(hashes)
-
-
-def lock_value(lock: form.LockPart) -> dict[str, Value]:
-    """Return the locked packages that an image may use, as an argument of a derivation."""
-    return {
-        "release": lock.release,
-        "arch": lock.arch,
-        "suites": [list(each) for each in lock.suites],
-        "indexes": [list(each) for each in lock.indexes],
-        "packages": [list(each) for each in lock.packages],
-    }
-
-
-def _lock(value: Value, used: Collection[str]) -> form.LockPart:
-    """Return the part of `lock_value` for the packages that were used."""
-    if value is None:
-        return form.LockPart("", "", (), (), ())
-    return form.LockPart(
-        value["release"],
-        value["arch"],
-        tuple(form.LockedSuite(*each) for each in value["suites"]),
-        tuple(form.LockedIndex(*each) for each in value["indexes"]),
-        tuple(form.LockedPackage(*each) for each in value["packages"] if each[0] in used),
-    )
