@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -57,11 +57,22 @@ class _Control(NamedTuple):
     postinst: str
 
 
-class DebBuilder:
-    """The builder of `deb`. args: deb (store path of the file), package, version, arch.
+class DebArgs(NamedTuple):
+    """The arguments. deb: the store path of the file. package, version, arch: those that the file must have."""
 
-    Its output holds `data` and `meta`.
-    """
+    deb: str
+    package: str
+    version: str
+    arch: str
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Value]) -> DebArgs:
+        """Read the arguments of a resolved derivation."""
+        return cls(*(str(args[name]) for name in cls._fields))
+
+
+class DebBuilder:
+    """The builder of `deb`. Its output holds `data` and `meta`."""
 
     kind = "deb"
     network = False
@@ -72,26 +83,26 @@ class DebBuilder:
 
     def build(self, task: Task) -> Built:
         """Unpack the package."""
-        package = str(task.args["package"])
-        with open_regular(task.disk(str(task.args["deb"]))) as file:
+        args = DebArgs.parse(task.args)
+        with open_regular(task.disk(args.deb)) as file:
             try:
-                return Built(_unpack(task, file, os.fstat(file.fileno()).st_size))
+                return Built(_unpack(task, args, file))
             except (ArchiveError, BadTree) as error:
                 raise BuildError(
-                    f"The package {package} is refused: {error.what}",
+                    f"The package {args.package} is refused: {error.what}",
                     where=error.where,
                     why=error.why,
                     hint="Debian's tools do not write such a file; download it from a trusted mirror",
                 ) from None
 
 
-def _unpack(task: Task, file: BinaryIO, size: int) -> TreeWriter:
+def _unpack(task: Task, args: DebArgs, file: BinaryIO) -> TreeWriter:
     members = ar.members(file)
     version = next(members, None)
     if version is None or version[0] != "debian-binary" or not version[1].read(64).startswith(b"2."):
         raise ArchiveError("The file is not a Debian package", why="it does not begin with debian-binary 2.x")
     control = _control(*_member(members, "control.tar"))
-    _check_identity(task, control.fields)
+    _check_identity(args, control.fields)
     name, section = _member(members, "data.tar")
     installed = control.fields.get("installed-size", "0")
     declared = int(installed) if installed.isascii() and installed.isdigit() and len(installed) < 15 else 0
@@ -151,19 +162,19 @@ def _control(name: str, section: Section) -> _Control:
     return _Control(text, fields, conffiles, texts.get("postinst", ""))
 
 
-def _check_identity(task: Task, fields: dict[str, str]) -> None:
+def _check_identity(args: DebArgs, fields: dict[str, str]) -> None:
     """Raise ArchiveError if the file is not the expected package."""
-    for field, wanted in (("package", task.args["package"]), ("version", task.args["version"])):
+    for field, wanted in (("package", args.package), ("version", args.version)):
         if fields.get(field) != wanted:
             raise ArchiveError(
                 f"The file has an unexpected {field}",
                 where="control",
                 why=f"its control file says {fields.get(field, 'nothing')}, expected {wanted}",
             )
-    found, wanted = fields.get("architecture"), task.args["arch"]
-    if found not in (wanted, "all"):
+    found = fields.get("architecture")
+    if found not in (args.arch, "all"):
         raise ArchiveError(
-            "The file is for another architecture", where="control", why=f"it is for {found}, expected {wanted}"
+            "The file is for another architecture", where="control", why=f"it is for {found}, expected {args.arch}"
         )
 
 

@@ -13,9 +13,9 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from fpack.builders.net.errors import HttpError, NotFound, combined
 from fpack.builders.net.http import Http
@@ -35,12 +35,26 @@ MAX_FILES = 200_000
 _UPPER = re.compile("[A-Z]")
 
 
-class GomodBuilder:
-    """The builder of `gomod`. Its output holds `<module>/@v/<version>.zip` and `.mod`.
+class GomodArgs(NamedTuple):
+    """The arguments. zip, mod: `h1:<base64>` of the archive and of the go.mod, or "" if go.sum has none.
 
-    args: module, version, zip and mod ("h1:<base64>" of each, "" if go.sum has none), toolchain (a root with Go, whose
-    go.env is the default for what this machine does not set, or "").
+    toolchain: a root with Go, whose go.env is the default for settings that this machine does not have, or "".
     """
+
+    module: str
+    version: str
+    zip: str
+    mod: str
+    toolchain: str
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Value]) -> GomodArgs:
+        """Read the arguments of a resolved derivation."""
+        return cls(*(str(args[name]) for name in cls._fields))
+
+
+class GomodBuilder:
+    """The builder of `gomod`. Its output holds `<module>/@v/<version>.zip` and `.mod`."""
 
     kind = "gomod"
     network = True
@@ -54,30 +68,29 @@ class GomodBuilder:
 
     def build(self, task: Task) -> Built:
         """Download and verify the go.mod and the archive, and rewrite the archive."""
-        args = task.args
-        module, version = str(args["module"]), str(args["version"])
-        path = f"{escaped(module)}/@v/{escaped(version)}"
-        proxies = go_proxies(module, _defaults(task))
+        args = GomodArgs.parse(task.args)
+        path = f"{escaped(args.module)}/@v/{escaped(args.version)}"
+        proxies = go_proxies(args.module, _defaults(task, args.toolchain))
         writer = task.writer()
         writer.mkdir("")
         at = ""
         for part in path.split("/")[:-1]:
             at = f"{at}/{part}".lstrip("/")
             writer.mkdir(at)
-        if args["mod"]:
+        if args.mod:
             file, url = self._download(task, proxies, f"{path}.mod", MAX_MOD)
             with open(file, "rb") as content:
                 found = tree_hash([("go.mod", hashlib.file_digest(content, "sha256").hexdigest())])
-            _check(found, str(args["mod"]), url, f"the go.mod of {module} {version}")
+            _check(found, args.mod, url, f"the go.mod of {args.module} {args.version}")
             writer.file(f"{path}.mod", _chunks(file))
-        if args["zip"]:
+        if args.zip:
             file, url = self._download(task, proxies, f"{path}.zip", MAX_ZIP)
             packed = task.scratch() / "zip"
             try:
-                found = repack(file, packed, f"{module}@{version}/", task.check)
+                found = repack(file, packed, f"{args.module}@{args.version}/", task.check)
             except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
                 raise BuildError("A Go module's archive cannot be read", where=url, why=str(error)) from None
-            _check(found, str(args["zip"]), url, f"{module} {version}")
+            _check(found, args.zip, url, f"{args.module} {args.version}")
             writer.file(f"{path}.zip", _chunks(packed))
         return Built(writer)
 
@@ -158,9 +171,8 @@ def _check(found: str, wanted: str, url: str, what: str) -> None:
         raise BuildError("A Go module differs from go.sum", where=url, why=why, hint=hint)
 
 
-def _defaults(task: Task) -> str:
-    """Return the text of the go.env in the root `toolchain`, or "" if there is none."""
-    root = str(task.args["toolchain"])
+def _defaults(task: Task, root: str) -> str:
+    """Return the text of the go.env in a root, or "" if there is none."""
     if not root:
         return ""
     _, extra = meta.read(task.disk(root))

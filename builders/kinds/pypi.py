@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,11 +55,40 @@ class IndexFile(NamedTuple):
     sha256: str
 
 
+class PypiArgs(NamedTuple):
+    """The arguments. project: the normalised name. hashes: the allowed SHA-256. urls: in addition to the indexes.
+
+    optional: accept that no file matches. sources: accept a source distribution if no wheel matches.
+    """
+
+    project: str
+    version: str
+    hashes: set[str]
+    urls: list[str]
+    target: WheelTarget
+    optional: bool
+    sources: bool
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Value]) -> PypiArgs:
+        """Read the arguments of a resolved derivation: python is like "3.13", libc like "2.41", arch Debian's."""
+        arch = str(args["arch"])
+        return cls(
+            project=normal(str(args["project"])),
+            version=str(args["version"]),
+            hashes={str(sha256) for sha256 in args["hashes"]},
+            urls=[str(url) for url in args["urls"]],
+            target=WheelTarget(
+                int(str(args["python"]).split(".")[1]), _pair(str(args["libc"])), _MACHINES.get(arch, arch)
+            ),
+            optional=bool(args["optional"]),
+            sources=bool(args["sources"]),
+        )
+
+
 class PypiBuilder:
     """The builder of `pypi`. Its output is a directory with the file; an empty one if `optional` and none matches.
 
-    args: project, version, hashes (SHA-256), urls (in addition to the indexes), python ("3.13"), libc ("2.41"), arch
-    (Debian's), optional, sources (accept a source distribution if no wheel matches).
     origins: the origins of the `fetch` builder, which must admit files of this machine.
     """
 
@@ -76,28 +105,21 @@ class PypiBuilder:
 
     def build(self, task: Task) -> Steps:
         """Choose the file and request its `fetch`."""
-        args = task.args
-        target = WheelTarget(
-            int(str(args["python"]).split(".")[1]),
-            _pair(str(args["libc"])),
-            _MACHINES.get(str(args["arch"]), str(args["arch"])),
-        )
-        allowed = {str(sha256) for sha256 in args["hashes"]}
-        project = normal(str(args["project"]))
-        offered = self._offered(task, project, allowed)
-        chosen = choose(offered, allowed, target)
-        if chosen is not None and not chosen.name.endswith(".whl") and not args["sources"]:
+        args = PypiArgs.parse(task.args)
+        offered = self._offered(task, args)
+        chosen = choose(offered, args.hashes, args.target)
+        if chosen is not None and not chosen.name.endswith(".whl") and not args.sources:
             raise BuildError(
-                f"{project} {args['version']} has no compatible wheel", where=project,
+                f"{args.project} {args.version} has no compatible wheel", where=args.project,
                 why=f"it has {chosen.name}, which may need a compiler to build",
                 hint="python { sources = true } builds it; add the packages that the build needs to `tools`",
             )  # fmt: skip
         writer = task.writer()
         writer.mkdir("")
         if chosen is None:
-            if args["optional"]:
+            if args.optional:
                 return Built(writer)
-            raise _nothing(project, str(args["version"]), offered, allowed)
+            raise _nothing(args, offered)
         urls: list[Value] = [file.url for file in offered if file.sha256 == chosen.sha256]
         fetch = {"urls": urls, "sha256": chosen.sha256, "size": None, "executable": False}
         (path,) = yield Need([Derivation("fetch", clean_name(chosen.name), fetch)])
@@ -106,9 +128,10 @@ class PypiBuilder:
         task.log(chosen.name)
         return Built(writer)
 
-    def _offered(self, task: Task, project: str, allowed: set[str]) -> list[IndexFile]:
+    def _offered(self, task: Task, args: PypiArgs) -> list[IndexFile]:
         """Return the allowed files of the lock's URLs, of pip's local directories and of its indexes."""
-        named = [_file(str(url), "") for url in task.args["urls"]]
+        project, allowed = args.project, args.hashes
+        named = [_file(url, "") for url in args.urls]
         found = [file for directory in pip_folders() for file in _in_directory(Path(directory), project, allowed)]
         failures: list[HttpError] = []
         for index in pip_indexes():
@@ -232,14 +255,15 @@ def _node(path: Path) -> FileNode:
     return FileNode(hasher.digest(), size, False)
 
 
-def _nothing(project: str, version: str, offered: Sequence[IndexFile], allowed: set[str]) -> BuildError:
+def _nothing(args: PypiArgs, offered: Sequence[IndexFile]) -> BuildError:
+    project, version = args.project, args.version
     if offered:
         why = "it has " + ", ".join(sorted(file.name for file in offered)[:5])
         return BuildError(f"No file of {project} {version} is compatible", where=project, why=why)
     return BuildError(
         f"No index has {project} {version} with one of the locked hashes",
         where=project,
-        why=f"searched {len(pip_indexes())} indexes and {len(pip_folders())} directories for {len(allowed)} hashes",
+        why=f"searched {len(pip_indexes())} indexes and {len(pip_folders())} directories for {len(args.hashes)} hashes",
         hint="pip config list shows the configured indexes; lock again if the files were replaced",
     )
 
