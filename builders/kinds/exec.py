@@ -298,7 +298,7 @@ def _mentioned(value: Value) -> list[StorePath]:
     while todo:
         now = todo.pop()
         if isinstance(now, str):
-            found.update(StorePath(*each) for each in store_path.find_references(now))
+            found.update(StorePath(*reference) for reference in store_path.find_references(now))
         elif isinstance(now, dict):
             todo += [*now.keys(), *now.values()]
         elif isinstance(now, (list, tuple)):

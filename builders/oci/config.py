@@ -38,7 +38,7 @@ def oci_config(config: Mapping[str, Value], entrypoint: list[str] | None, user: 
     check(config)
     out: dict[str, Value] = {
         "User": user,
-        "ExposedPorts": {port: {} for each in config.get("ports") or () for port in _ports(each)},
+        "ExposedPorts": {port: {} for item in config.get("ports") or () for port in _ports(item)},
         "Env": _env(config.get("env") or {}),
         "Entrypoint": entrypoint,
         "Cmd": strings(config, "command"),

@@ -26,7 +26,7 @@ class VerifyError(FpackError):
     """An image that cannot be verified at all."""
 
 
-class Difference(NamedTuple):
+class ImageDifference(NamedTuple):
     """A difference. where: a path in the image, a field, or a file of the archive. layer: the layer's label, or "".
 
     For an image with several platforms, `layer` begins with the platform.
@@ -42,7 +42,7 @@ class Report:
     """The first MAX_FINDINGS differences; `more` counts the others. notes: up to as many texts on unchecked things."""
 
     def __init__(self) -> None:
-        self.findings: list[Difference] = []
+        self.findings: list[ImageDifference] = []
         self.more = 0
         self.notes: list[str] = []
         self._noted: set[str] = set()
@@ -50,7 +50,7 @@ class Report:
     def add(self, kind: str, where: str, what: str, layer: str = "") -> None:
         """Add a difference."""
         if len(self.findings) < MAX_FINDINGS:
-            self.findings.append(Difference(kind, where, what, layer))
+            self.findings.append(ImageDifference(kind, where, what, layer))
         else:
             self.more += 1
 

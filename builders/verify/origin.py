@@ -255,7 +255,7 @@ class Trace:
         named += [(layer.path, layer.derivation) for layer in head.layers]
         named += [(item.path, item.derivation) for item in head.paths if item.derivation is not None]
         for digest, made in known.items():
-            named += [(f"{made.kind} {made.name} {digest}", each.derivation.hex()) for each in made.inputs]
+            named += [(f"{made.kind} {made.name} {digest}", output.derivation.hex()) for output in made.inputs]
         for what, digest in named:
             if digest not in known:
                 report.add(MANIFEST, what, f"its derivation {digest} is missing")

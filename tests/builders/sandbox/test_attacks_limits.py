@@ -45,7 +45,7 @@ ATTACKS = {
     "memory in many processes": (
         "for i in 1 2 3 4 5 6 7 8; do attacker memory private 400 & done; wait",
         {"memory": 100 * MB}, "bytes of memory"),
-    "one file": ("head -c 40000000 /dev/zero > /build/file", {"size": 20 * MB}, "not write more than 20971520 bytes"),
+    "one file": ("head -c 40000000 /dev/zero > /build/file", {"size": 20 * MB}, "write at most 20971520 bytes"),
     "files without names": ("attacker disk /build 200", {"size": 50 * MB}, "more than 52428800 bytes"),
     "files without names in /tmp": ("attacker disk /tmp 200", {"size": 50 * MB}, "more than 52428800 bytes"),
     "a wide tree": (
@@ -65,7 +65,7 @@ ATTACKS = {
         "mkdir $out; for i in {1..100}; do head -c 1000000 /dev/zero > $out/$i; done", {"size": 50 * MB},
         "exceed its size limit"),
     "a hole as large as a disk": (
-        "truncate -s 4611686018427387904 $out", {"size": 50 * MB}, "not write more than 52428800 bytes"),
+        "truncate -s 4611686018427387904 $out", {"size": 50 * MB}, "write at most 52428800 bytes"),
     "a log without end": (
         "while :; do echo 0123456789abcdef0123456789abcdef; done", {"log": MB // 4}, "bytes to its log"),
     "a log without lines": (

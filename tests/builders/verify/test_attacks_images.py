@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from fpack.builders.manifest.format import ExcludedPath, Head, ManifestError, Origin
 from fpack.builders.verify.evidence.local import LocalEvidence
-from fpack.builders.verify.findings import Difference
+from fpack.builders.verify.findings import ImageDifference
 from fpack.builders.verify.verify import VerifyResult, verify
 from support.callers import CALLERS, caller
 from support.evidence import World, estate
@@ -59,7 +59,7 @@ def run(image: Path, manifest: Path | None = None) -> VerifyResult:
     return verify(image, [manifest] if manifest else [], [], LocalEvidence(None, Path("/nonexistent")))
 
 
-def says(findings: list[Difference], *words: str) -> bool:
+def says(findings: list[ImageDifference], *words: str) -> bool:
     return any(all(word in " ".join(finding) for word in words) for finding in findings)
 
 

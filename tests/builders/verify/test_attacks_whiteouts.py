@@ -13,7 +13,7 @@ from fpack.builders.manifest.format import ManifestError
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.protocol import BuildError
 from fpack.builders.verify.evidence.local import LocalEvidence
-from fpack.builders.verify.findings import Difference
+from fpack.builders.verify.findings import ImageDifference
 from fpack.builders.verify.verify import VerifyResult, verify
 from support.archive import file
 from support.callers import CALLERS, caller, give
@@ -53,7 +53,7 @@ def run(image: Path, manifest: Path | None = None) -> VerifyResult:
     return verify(image, [manifest] if manifest else [], [], LocalEvidence(None, Path("/nonexistent")))
 
 
-def says(findings: list[Difference], *words: str) -> bool:
+def says(findings: list[ImageDifference], *words: str) -> bool:
     return any(all(word in " ".join(finding) for word in words) for finding in findings)
 
 

@@ -20,7 +20,7 @@ import zstandard
 from fpack.builders.manifest.format import Head
 from fpack.builders.streams import tar_writer as writer
 from fpack.builders.verify.evidence.local import LocalEvidence
-from fpack.builders.verify.findings import MAX_FINDINGS, Difference, VerifyError
+from fpack.builders.verify.findings import MAX_FINDINGS, ImageDifference, VerifyError
 from fpack.builders.verify.verify import VerifyResult, verify
 from fpack.store.errors import FpackError
 from support.forge import Forgery
@@ -44,20 +44,20 @@ def run(image: Path, manifest: Path | None = None) -> VerifyResult:
     return verify(image, [manifest] if manifest else [], [], LocalEvidence(None, Path("/nonexistent")))
 
 
-def found(image: Path, made: Greeter) -> list[Difference]:
+def found(image: Path, made: Greeter) -> list[ImageDifference]:
     """What differs from the true manifest; an error that ends the reading is one, too."""
     before = sorted(path for path in image.parent.rglob("*"))
     try:
         outcome = run(image, made.manifest)
     except FpackError as error:
         assert error.what and not isinstance(error, AssertionError)
-        return [Difference("error", error.where, f"{error.what} {error.why}")]
+        return [ImageDifference("error", error.where, f"{error.what} {error.why}")]
     assert sorted(path for path in image.parent.rglob("*")) == before, "it wrote something"
     assert outcome.report.differs
     return outcome.report.findings
 
 
-def says(findings: list[Difference], *words: str) -> bool:
+def says(findings: list[ImageDifference], *words: str) -> bool:
     return any(all(word in " ".join(finding) for word in words) for finding in findings)
 
 
@@ -282,7 +282,7 @@ def test_many_packages_and_layers_do_not_take_for_ever(made: Greeter, tmp_path: 
 # Layers.
 
 
-def damaged(image: Image, raw: bytes, made: Greeter, folder: Path) -> list[Difference]:
+def damaged(image: Image, raw: bytes, made: Greeter, folder: Path) -> list[ImageDifference]:
     image.layers[0].raw = raw
     return found(image.save(folder / "a.tar"), made)
 

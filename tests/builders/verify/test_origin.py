@@ -17,7 +17,7 @@ from blake3 import blake3
 from fpack.builders.manifest.format import Head, ManifestEntry, encode_entry, encode_head
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
-from fpack.builders.verify.findings import Difference, Report
+from fpack.builders.verify.findings import ImageDifference, Report
 from fpack.builders.verify.image_archive import open_archive
 from fpack.builders.verify.origin import TracedPackage
 from fpack.builders.verify.verify import VerifyResult, verify
@@ -67,7 +67,7 @@ def packages(outcome: VerifyResult) -> list[TracedPackage]:
     return part.packages
 
 
-def trace(outcome: VerifyResult) -> list[Difference]:
+def trace(outcome: VerifyResult) -> list[ImageDifference]:
     return [finding for finding in outcome.report.findings if finding.kind in ("trace", "manifest")]
 
 

@@ -18,7 +18,7 @@ from fpack.builders.manifest.format import Blob, encode_entry, encode_head
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.evidence.local import LocalEvidence
-from fpack.builders.verify.findings import Difference, Report
+from fpack.builders.verify.findings import ImageDifference, Report
 from fpack.builders.verify.image_archive import open_archive
 from fpack.builders.verify.verify import VerifyResult, verify
 from fpack.store.errors import FpackError
@@ -43,7 +43,7 @@ def run(image: Path, manifest: Path | None = None) -> VerifyResult:
     return verify(image, [manifest] if manifest else [], [], LocalEvidence(None, Path("/nonexistent")))
 
 
-def findings(outcome: VerifyResult) -> list[Difference]:
+def findings(outcome: VerifyResult) -> list[ImageDifference]:
     assert outcome.report.differs and outcome.claim is None and outcome.value()["claim"] is None
     return outcome.report.findings
 
