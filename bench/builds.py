@@ -75,11 +75,11 @@ class Kinds(dict[str, Any]):
     """The one kind of builder, made when something is to be built, as the program does it."""
 
     def __missing__(self, kind: str) -> Any:
-        from fpack.builders.kinds.exec import Exec
-        from fpack.builders.sandbox.local_executor import Local
+        from fpack.builders.kinds.exec import ExecBuilder
+        from fpack.builders.sandbox.local_executor import LocalExecutor
 
-        self.local = Local()
-        return self.setdefault(kind, Exec(self.local))
+        self.local = LocalExecutor()
+        return self.setdefault(kind, ExecBuilder(self.local))
 
     def close(self) -> None:
         """End what runs builds, if anything does."""

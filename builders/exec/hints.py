@@ -1,18 +1,18 @@
-"""What to do about a build that failed, where its last lines name what it lacks: pure functions of these."""
+"""Suggest a remedy for a failed build from the last lines of its log, where they name a missing file or package."""
 
 from __future__ import annotations
 
 import re
 
-_LIBS = "if {0} is none of the project's own files, name in `libs` the package that has it: fpack search {1} dev"
-_TOOLS = "if {0} is none of the project's own files, name in `tools` the package that has it: fpack search {1}"
-_CARGO = "{0} is not among the vendored crates: run cargo vendor, and keep vendor/ and .cargo/config.toml as source"
-_GO = "{0} is not among the vendored modules: run go mod vendor, and keep vendor/ as source"
-_GEM = "{0} is not among the vendored gems: run bundle cache, and keep vendor/cache as source"
-_NPM = "package.json and package-lock.json do not agree: run npm install, and keep both"
-_PIP = "{0} is locked with no file for this Python, or its version was changed: lock the requirements again"
+_LIBS = "unless {0} is a file of the project, add the package that has it to `libs`: fpack search {1} dev"
+_TOOLS = "unless {0} is a file of the project, add the package that has it to `tools`: fpack search {1}"
+_CARGO = "{0} is not vendored: run cargo vendor, and keep vendor/ and .cargo/config.toml with the source"
+_GO = "{0} is not vendored: run go mod vendor, and keep vendor/ with the source"
+_GEM = "{0} is not vendored: run bundle cache, and keep vendor/cache with the source"
+_NPM = "package.json and package-lock.json differ: run npm install, and keep both"
+_PIP = "the lock has no file of {0} for this Python, or its version was changed: lock the requirements again"
 _NAME = r"([A-Za-z0-9_][\w.+-]*)"
-# Of compilers, linkers, pkg-config, Meson, CMake, make and shells; and of what installs from locks.
+# Messages of compilers, linkers, pkg-config, Meson, CMake, make and shells, and of tools that install from locks.
 _KNOWN = (
     (re.compile(r"fatal error: ([\w./+-]+\.\w+): No such file or directory"), _LIBS),
     (re.compile(rf"cannot find -l{_NAME}"), _LIBS),
@@ -36,7 +36,7 @@ _KNOWN = (
 
 
 def advice(last: str) -> str:
-    """What the first thing that is lacking in these lines of a log asks for; "" where none is known to be."""
+    """Return a hint for the first missing thing in the lines of a log, or "" if no known message is there."""
     found = [(match.start(), match[1], text) for known, text in _KNOWN if (match := known.search(last))]
     if not found:
         return ""
@@ -45,6 +45,6 @@ def advice(last: str) -> str:
 
 
 def _word(name: str) -> str:
-    """What to look for: a header's own name without its ending, or the directory that it is in."""
+    """Return the word to search for: a header's name without its suffix, or the directory of the header."""
     first = name.partition("/")[0]
     return re.sub(r"\.(?:h|hh|hpp|pc)$", "", first).lower()

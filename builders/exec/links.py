@@ -1,8 +1,7 @@
-"""What a built program takes from the root that it was built in: the payloads that it is linked with.
+"""Find the payloads that built programs load from the root that they were built in.
 
-NEEDED entries, interpreters and `#!` lines are resolved against the root as the loader and the kernel do it, down to
-the libraries' own libraries. What is recorded are payloads, never slices: a slice's rule belongs to an image or a
-shell.
+NEEDED entries, interpreters and `#!` lines are resolved in the root as the loader and the kernel resolve them, down to
+the libraries of libraries. The result has payloads and no slices, because an image or a shell chooses its own slices.
 """
 
 from __future__ import annotations
@@ -28,34 +27,34 @@ _PROGRAMS = ("usr/local/bin", "usr/bin", "usr/sbin")
 def linked(
     task: Task, root: StorePath, outputs: Sequence[Mapping[str, LoadFacts]]
 ) -> tuple[list[set[StorePath]], list[str]]:
-    """The payloads that each output's programs take from the root, and lines about what they lack.
+    """Return the payloads that each output's programs load from the root, and a warning for each missing file.
 
     outputs: the facts of each output's programs by path.
     """
     if not any(outputs):
         return [set() for _ in outputs], []
-    view = _View(task, root)
+    view = _RootDirectory(task, root)
     own = {path.rpartition("/")[2] for programs in outputs for path in programs}
-    lacking: dict[str, str] = {}
+    missing: dict[str, str] = {}
     found = []
     for programs in outputs:
         slices: set[StorePath] = set()
         for path, facts in programs.items():
-            for what, place in _wanted(facts, view):
-                if place is not None:
-                    slices |= view.closure(place)
+            for what, found_path in _loads(facts, view):
+                if found_path is not None:
+                    slices |= view.closure(found_path)
                 elif (
                     not what.startswith(STORE)
                     and what.rpartition("/")[2] not in own
-                    and not _elsewhere(task, facts, what)
+                    and not _in_store(task, facts, what)
                 ):
-                    lacking.setdefault(what, path)
+                    missing.setdefault(what, path)
         found.append({payload for slice_ in slices if (payload := task.payload(slice_)) is not None})
-    return found, [f"{path or 'the output'} loads {what}, which is not in the root" for what, path in lacking.items()]
+    return found, [f"{path or 'the output'} loads {what}, which is not in the root" for what, path in missing.items()]
 
 
-def _wanted(facts: LoadFacts, view: _View) -> Iterator[tuple[str, str | None]]:
-    """What a file loads, and where in the root that is."""
+def _loads(facts: LoadFacts, view: _RootDirectory) -> Iterator[tuple[str, str | None]]:
+    """Yield each name that a file loads, with its path in the root or None."""
     if facts.interp:
         yield facts.interp, view.find(facts.interp) if not facts.interp.startswith(STORE) else None
     if facts.machine:
@@ -63,34 +62,34 @@ def _wanted(facts: LoadFacts, view: _View) -> Iterator[tuple[str, str | None]]:
             yield name, view.library(name, facts)
     else:
         for name in facts.needed:
-            yield name, next((place for folder in _PROGRAMS if (place := view.find(f"{folder}/{name}"))), None)
+            yield name, next((path for directory in _PROGRAMS if (path := view.find(f"{directory}/{name}"))), None)
 
 
-def _elsewhere(task: Task, facts: LoadFacts, what: str) -> bool:
-    """Whether something is in a store path: named so, or found along a run path. Beside the file itself it may be."""
+def _in_store(task: Task, facts: LoadFacts, what: str) -> bool:
+    """Tell whether a name is a store path or is found along the run path. $ORIGIN counts as found."""
     if what.startswith(STORE + "/"):
         return True
-    for folder in facts.runpath:
-        if folder.startswith(("$ORIGIN", "${ORIGIN}")):
+    for directory in facts.runpath:
+        if directory.startswith(("$ORIGIN", "${ORIGIN}")):
             return True
-        if folder.startswith(STORE + "/"):
+        if directory.startswith(STORE + "/"):
             try:
-                place = task.disk(folder)
+                disk_path = task.disk(directory)
             except FpackError:
                 continue
-            if os.path.lexists(place / what):
+            if os.path.lexists(disk_path / what):
                 return True
     return False
 
 
-class _View:
-    """A root on disk."""
+class _RootDirectory:
+    """A root as one directory on disk."""
 
     def __init__(self, task: Task, root: StorePath) -> None:
         self._top = os.fspath(task.view(root))
         _, extra = meta.read(task.disk(root))
-        self._slices = [(parse(each["path"]), task.disk(parse(each["path"])) / "data") for each in extra["slices"]]
-        self._folders = list(dict.fromkeys(["usr/local/lib", *self._configured(), *self._standard()]))
+        self._slices = [(parse(item["path"]), task.disk(parse(item["path"])) / "data") for item in extra["slices"]]
+        self._library_directories = list(dict.fromkeys(["usr/local/lib", *self._configured(), *self._standard()]))
         self._closures: dict[str, set[StorePath]] = {}
 
     def _standard(self) -> Iterator[str]:
@@ -101,13 +100,13 @@ class _View:
         yield from (*ld_paths.DEFAULTS, "usr/lib32")
 
     def _configured(self) -> Iterator[str]:
-        folder = f"{self._top}/{ld_paths.CONFIGURATION}"
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        configuration = f"{self._top}/{ld_paths.CONFIGURATION}"
+        for name in sorted(os.listdir(configuration)) if os.path.isdir(configuration) else ():
             with contextlib.suppress(StoreError):
-                yield from ld_paths.configured_directories(Path(folder, name))
+                yield from ld_paths.configured_directories(Path(configuration, name))
 
     def find(self, path: str) -> str | None:
-        """What a path of the root leads to through symlinks, relative; None if to nothing."""
+        """Resolve the symlinks of a path in the root. Return a relative path, or None if it does not exist."""
         return resolve(path, self._target, lambda p: os.path.lexists(f"{self._top}/{p}"))
 
     def _target(self, path: str) -> str | None:
@@ -117,20 +116,20 @@ class _View:
             return None
 
     def library(self, name: str, facts: LoadFacts) -> str | None:
-        """Where the loader finds a library for a file, as far as that is in the root."""
+        """Return the path in the root at which the loader finds a library for a file, or None."""
         if "/" in name:
             return self.find(name)
-        own = [folder.strip("/") for folder in facts.runpath if folder.startswith("/") and not folder.startswith(STORE)]
-        for folder in (*own, *self._folders):
-            place = self.find(f"{folder}/{name}")
-            if place is not None:
-                other = _facts(f"{self._top}/{place}")
+        own = [path.strip("/") for path in facts.runpath if path.startswith("/") and not path.startswith(STORE)]
+        for directory in (*own, *self._library_directories):
+            path = self.find(f"{directory}/{name}")
+            if path is not None:
+                other = _facts(f"{self._top}/{path}")
                 if other is not None and other.machine == facts.machine:
-                    return place
+                    return path
         return None
 
     def closure(self, path: str) -> set[StorePath]:
-        """The slices that have a file of the root, and what that loads, at any distance."""
+        """Return the slices that have a file of the root or a file that it loads, directly or indirectly."""
         if path in self._closures:
             return self._closures[path]
         seen: set[str] = set()
@@ -144,16 +143,16 @@ class _View:
             slices.update(slice_ for slice_, data in self._slices if os.path.lexists(data / now))
             facts = _facts(f"{self._top}/{now}")
             if facts is not None and facts.machine:
-                todo += [place for _, place in _wanted(facts, self) if place is not None]
+                todo += [other for _, other in _loads(facts, self) if other is not None]
         self._closures[path] = slices
         return slices
 
 
 @lru_cache(4096)
-def _facts(place: str) -> LoadFacts | None:
+def _facts(path: str) -> LoadFacts | None:
     try:
-        with open_regular(Path(place)) as file:
+        with open_regular(Path(path)) as file:
             head = file.read(elf.HEAD)
-        return elf.facts(head, place)
+        return elf.facts(head, path)
     except (StoreError, OSError):
         return None

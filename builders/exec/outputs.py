@@ -1,8 +1,10 @@
-"""What a build left, read by descriptors and never through a link, and entered into the store.
+"""Scan the outputs of a build and copy them to the store, by descriptors and never through a symlink.
 
-It is looked through once: for the store hashes that it mentions, for what its programs load, and for build ids. Then it
-is written anew, with every mention of an output's place replaced by the output's path. So nothing that the build's
-processes ever had a hand on is in the store.
+One pass finds the store hashes that an output mentions, the libraries that its programs load, and build ids. Then the
+reader writes a copy in which the output's store path replaces every mention of its build path. So the store holds no
+file that a process of the build has opened.
+
+The build path of an output is the store path at which the build sees it; the final path is known only after the build.
 """
 
 from __future__ import annotations
@@ -29,10 +31,10 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _AR = b"!<arch>\n"
 
 
-class File(NamedTuple):
-    """A file of an output. found: the hashes that it mentions. patches: where its build id goes, and what it is.
+class ScannedFile(NamedTuple):
+    """A file of an output. found: the hashes that it mentions. patches: (offset, bytes) of its build id.
 
-    node: of its content with the patches made.
+    node: the node of the patched content.
     """
 
     node: FileNode
@@ -41,29 +43,29 @@ class File(NamedTuple):
     facts: LoadFacts | None
 
 
-class Link(NamedTuple):
+class ScannedLink(NamedTuple):
     """A symlink of an output."""
 
     target: bytes
     found: frozenset[bytes]
 
 
-Seen: TypeAlias = "File | Link | dict[bytes, Seen]"
+ScannedEntry: TypeAlias = "ScannedFile | ScannedLink | dict[bytes, ScannedEntry]"
 
 
-class Looked(NamedTuple):
-    """An output that was looked through. found: all that it mentions. programs: what loads something, by path."""
+class ScannedOutput(NamedTuple):
+    """The result of a scan. found: the hashes in the output. programs: files that load others, by path."""
 
-    tree: Seen
+    tree: ScannedEntry
     found: frozenset[bytes]
     programs: Mapping[str, LoadFacts]
     size: int
 
 
-class Reader:
-    """Reads outputs below the directory `out`.
+class OutputReader:
+    """A reader of the outputs in the directory `out`.
 
-    inputs: the hashes to look for. places: the hashes of the outputs' own places. most: bytes that all may have.
+    inputs: the hashes to find. places: the hashes of the outputs' build paths. most: bytes that all may have in total.
     """
 
     def __init__(
@@ -77,39 +79,40 @@ class Reader:
         self._programs: dict[str, LoadFacts] = {}
         self._size = 0
 
-    def look(self, base: str) -> Looked:
-        """Look an output through. BuildError if it is not there, or holds what a store cannot."""
+    def scan(self, base: str) -> ScannedOutput:
+        """Scan an output. Raise BuildError if it does not exist, or has an entry that the store cannot hold."""
         self._programs, self._size = {}, 0
         name = os.fsencode(base)
         try:
             os.stat(name, dir_fd=self._out, follow_symlinks=False)
         except FileNotFoundError:
-            raise BuildError("The build made no output", why=f"nothing is at {store_path.STORE}/{base}") from None
-        tree = self._look(self._out, name, "", 0)
-        return Looked(tree, frozenset(_all_found(tree)), self._programs, self._size)
+            raise BuildError("The build made no output", why=f"{store_path.STORE}/{base} does not exist") from None
+        tree = self._scan(self._out, name, "", 0)
+        return ScannedOutput(tree, frozenset(_all_found(tree)), self._programs, self._size)
 
-    def _look(self, parent: int, name: bytes, path: str, depth: int) -> Seen:
+    def _scan(self, parent: int, name: bytes, path: str, depth: int) -> ScannedEntry:
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
         if depth > MAX_DEPTH:
             raise BuildError(f"An output is more than {MAX_DEPTH} levels deep", where=path[:200])
         if stat.S_ISLNK(status.st_mode):
             target = check_target(os.readlink(name, dir_fd=parent))
-            return Link(target, self._mentioned(target))
+            return ScannedLink(target, self._mentioned(target))
         if stat.S_ISREG(status.st_mode):
             return self._file(parent, name, path, status)
         if not stat.S_ISDIR(status.st_mode):
             raise BuildError(
-                "An output holds what is neither a file nor a directory nor a symlink", where=path or os.fsdecode(name)
+                "An output has an entry that is neither a file nor a directory nor a symlink",
+                where=path or os.fsdecode(name),
             )
         fd = open_directory(name, parent)
         try:
-            found: dict[bytes, Seen] = {}
+            found: dict[bytes, ScannedEntry] = {}
             for entry in sorted(map(os.fsencode, os.listdir(fd))):
                 check_entry(entry)
                 if self._mentioned(entry) & self._places.keys():
-                    raise BuildError("A file of an output has the output's own place in its name", where=path)
+                    raise BuildError("The name of a file in an output contains the output's build path", where=path)
                 below = f"{path}/{os.fsdecode(entry)}" if path else os.fsdecode(entry)
-                found[entry] = self._look(fd, entry, below, depth + 1)
+                found[entry] = self._scan(fd, entry, below, depth + 1)
             return found
         finally:
             os.close(fd)
@@ -119,12 +122,12 @@ class Reader:
         finder.feed(text)
         return frozenset(finder.found)
 
-    def _file(self, parent: int, name: bytes, path: str, status: os.stat_result) -> File:
+    def _file(self, parent: int, name: bytes, path: str, status: os.stat_result) -> ScannedFile:
         self._check()
         self._left -= status.st_size
         self._size += status.st_size
         if self._left < 0:
-            raise BuildError("The outputs of a build are too large", why="they are over its limit of size")
+            raise BuildError("The outputs of a build are too large", why="they exceed its size limit")
         fd = open_file(parent, name, status.st_mode)
         with os.fdopen(fd, "rb", buffering=0) as file:
             head = os.pread(fd, elf.HEAD, 0)
@@ -150,28 +153,28 @@ class Reader:
                 if packed := (finder.found | (raw if head.startswith(ZIP) else set())) & self._places.keys():
                     output = self._places[min(packed)]
                     raise BuildError(
-                        "A packed file of an output mentions the place where the build put it",
+                        "A compressed file of an output contains the output's build path",
                         where=path or os.fsdecode(name),
-                        why=f"it holds ${output}; the final path cannot be written into a packed file",
-                        hint="keep the file unpacked, or keep the path out of it",
+                        why=f"it contains ${output}, which fpack cannot replace in a compressed file",
+                        hint="leave the file uncompressed, or keep the path out of it",
                     )
                 finder.found |= raw
         if finder.wide:
             raise BuildError(
-                "A file of an output mentions the place where the build put it, as UTF-16",
-                where=path or os.fsdecode(name), why="the final path is only written where a path is plain text",
+                "A file of an output contains the output's build path as UTF-16",
+                where=path or os.fsdecode(name), why="fpack replaces the path only in plain text",
             )  # fmt: skip
         if facts is not None:
             self._programs[path] = facts
         node = FileNode(hasher.digest(), size, bool(status.st_mode & 0o100))
-        return File(node, frozenset(finder.found), patches, facts)
+        return ScannedFile(node, frozenset(finder.found), patches, facts)
 
     def _build_id(self, fd: int, size: int) -> tuple[tuple[int, bytes], ...]:
-        """A build id that depends on the content alone, modulo the output's own place: the linker's does not."""
-        place = elf.build_id(lambda at, length: os.pread(fd, length, at) if at < size else b"")
-        if place is None:
+        """Return the patch of a build id that depends only on the content. The linker's id hashes the build path."""
+        note = elf.build_id(lambda at, length: os.pread(fd, length, at) if at < size else b"")
+        if note is None:
             return ()
-        offset, length = place
+        offset, length = note
         hasher = blake3(b"fpack build id 1\0")
         for piece in patch(self._pieces(fd), [(offset, bytes(length))]):
             hasher.update(piece)
@@ -179,70 +182,76 @@ class Reader:
 
     def _pieces(self, fd: int) -> Iterator[bytes]:
         at = 0
-        # What is asked for is reserved; most files are small. One byte more tells that one has grown.
+        # os.pread allocates the size that it is given, and most files are small. One more byte detects growth.
         reserve = min(CHUNK, os.fstat(fd).st_size + 1)
         while piece := os.pread(fd, reserve, at):
             self._check()
             at += len(piece)
             yield piece
 
-    def digest(self, base: str, tree: Seen, changes: Mapping[bytes, bytes]) -> bytes:
-        """The digest that an output's tree would have with the hashes in `changes` replaced."""
+    def digest(self, base: str, tree: ScannedEntry, changes: Mapping[bytes, bytes]) -> bytes:
+        """Return the digest of an output's tree with the hashes in `changes` replaced."""
         return tree_digest(self._node(self._out, os.fsencode(base), tree, changes))
 
-    def _node(self, parent: int, name: bytes, seen: Seen, changes: Mapping[bytes, bytes]) -> Node:
-        if isinstance(seen, Link):
-            return _replaced(seen.target, changes)
-        if isinstance(seen, File):
-            if not seen.found & changes.keys():
-                return seen.node
+    def _node(self, parent: int, name: bytes, entry: ScannedEntry, changes: Mapping[bytes, bytes]) -> Node:
+        if isinstance(entry, ScannedLink):
+            return _replaced(entry.target, changes)
+        if isinstance(entry, ScannedFile):
+            if not entry.found & changes.keys():
+                return entry.node
             fd = open_file(parent, name, 0o400)
             try:
                 hasher = blake3()
-                for piece in rewrite(patch(self._pieces(fd), seen.patches), changes):
+                for piece in rewrite(patch(self._pieces(fd), entry.patches), changes):
                     hasher.update(piece)
-                return seen.node._replace(digest=hasher.digest())
+                return entry.node._replace(digest=hasher.digest())
             finally:
                 os.close(fd)
         fd = open_directory(name, parent)
         try:
-            entries: Directory = {below: self._node(fd, below, each, changes) for below, each in seen.items()}
+            entries: Directory = {below: self._node(fd, below, child, changes) for below, child in entry.items()}
             return entries
         finally:
             os.close(fd)
 
-    def write(self, base: str, tree: Seen, changes: Mapping[bytes, bytes], writer: TreeWriter) -> None:
+    def write(self, base: str, tree: ScannedEntry, changes: Mapping[bytes, bytes], writer: TreeWriter) -> None:
         """Write an output's tree, with the hashes in `changes` replaced."""
         self._write(self._out, os.fsencode(base), "", tree, changes, writer)
 
     def _write(
-        self, parent: int, name: bytes, path: str, seen: Seen, changes: Mapping[bytes, bytes], writer: TreeWriter
+        self,
+        parent: int,
+        name: bytes,
+        path: str,
+        entry: ScannedEntry,
+        changes: Mapping[bytes, bytes],
+        writer: TreeWriter,
     ) -> None:
-        if isinstance(seen, Link):
-            writer.symlink(path, os.fsdecode(_replaced(seen.target, changes)))
-        elif isinstance(seen, File):
+        if isinstance(entry, ScannedLink):
+            writer.symlink(path, os.fsdecode(_replaced(entry.target, changes)))
+        elif isinstance(entry, ScannedFile):
             fd = open_file(parent, name, 0o400)
             try:
-                used = {old: new for old, new in changes.items() if old in seen.found}
-                pieces = rewrite(patch(self._pieces(fd), seen.patches), used)
-                node = writer.file(path, pieces, seen.node.executable)
+                used = {old: new for old, new in changes.items() if old in entry.found}
+                pieces = rewrite(patch(self._pieces(fd), entry.patches), used)
+                node = writer.file(path, pieces, entry.node.executable)
             finally:
                 os.close(fd)
-            if not used and node != seen.node:
+            if not used and node != entry.node:
                 raise BuildError("A file of an output changed while it was read", where=path)
         else:
             writer.mkdir(path)
             fd = open_directory(name, parent)
             try:
-                for below, each in seen.items():
+                for below, child in entry.items():
                     text = os.fsdecode(below)
-                    self._write(fd, below, f"{path}/{text}" if path else text, each, changes, writer)
+                    self._write(fd, below, f"{path}/{text}" if path else text, child, changes, writer)
             finally:
                 os.close(fd)
 
 
 def open_file(parent: int, name: bytes, mode: int) -> int:
-    """A regular file, opened to read whatever its mode is, and never through a symlink."""
+    """Open a regular file for reading, whatever its mode, and never through a symlink."""
     try:
         fd = os.open(name, _FILE, dir_fd=parent)
     except PermissionError:
@@ -250,7 +259,7 @@ def open_file(parent: int, name: bytes, mode: int) -> int:
         fd = os.open(name, _FILE, dir_fd=parent)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise BuildError("A file of an output is no file any more", where=os.fsdecode(name))
+        raise BuildError("A file of an output was replaced while it was read", where=os.fsdecode(name))
     return fd
 
 
@@ -264,7 +273,7 @@ def _unlock(parent: int, name: bytes, mode: int) -> None:
 
 
 def strippable(out: int, base: str) -> Iterator[tuple[str, str]]:
-    """(path below /fpack/store, "program" | "object" | "archive") of what strip can make smaller; made writable."""
+    """Yield (path below /fpack/store, "program" | "object" | "archive") of each file to strip, made writable."""
     yield from _strippable(out, os.fsencode(base), base, 0)
 
 
@@ -277,9 +286,9 @@ def _strippable(parent: int, name: bytes, path: str, depth: int) -> Iterator[tup
         fd = open_directory(name, parent)
         try:
             found = [
-                each
+                item
                 for entry in sorted(map(os.fsencode, os.listdir(fd)))
-                for each in _strippable(fd, entry, f"{path}/{os.fsdecode(entry)}", depth + 1)
+                for item in _strippable(fd, entry, f"{path}/{os.fsdecode(entry)}", depth + 1)
             ]
             if found:
                 os.fchmod(fd, 0o755)
@@ -306,12 +315,12 @@ def _kind(head: bytes, name: bytes) -> str:
     return {1: "object", 2: "program", 3: "program"}.get(number, "")
 
 
-def _all_found(seen: Seen) -> Iterator[bytes]:
-    if isinstance(seen, dict):
-        for each in seen.values():
-            yield from _all_found(each)
+def _all_found(entry: ScannedEntry) -> Iterator[bytes]:
+    if isinstance(entry, dict):
+        for child in entry.values():
+            yield from _all_found(child)
     else:
-        yield from seen.found
+        yield from entry.found
 
 
 def _replaced(target: bytes, changes: Mapping[bytes, bytes]) -> bytes:
@@ -321,7 +330,7 @@ def _replaced(target: bytes, changes: Mapping[bytes, bytes]) -> bytes:
 
 
 def place_of(name: str, output: str) -> StorePath:
-    """Where a build sees an output, made from its name alone: two builds of the same thing make the same bytes."""
+    """Return the build path of an output. It depends only on the name, so that builds are reproducible."""
     from fpack.store import base32, canonical
     from fpack.store.derivation import output_name
 

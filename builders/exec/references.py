@@ -1,7 +1,7 @@
-"""Find and replace store hashes in bytes: what an output mentions is what it needs.
+"""Find and replace store hashes in bytes. The hashes in an output are its references.
 
-A hash counts wherever its 32 characters stand, with or without the store's prefix. Everything works on pieces of a
-stream, in memory that does not grow, and about as fast as memory is.
+A hash counts wherever its 32 characters occur, with or without the store's prefix. All functions process a stream piece
+by piece in constant memory.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from fpack.store.files.tree import CHUNK
 from fpack.store.path import HASH_CHARS
 
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
-MAX_UNPACKED = 4 << 30  # bytes of packed content that are looked through, a file
-_KEEP = 2 * HASH_CHARS  # as much of the last piece as a hash, also in UTF-16, can begin in
+MAX_UNPACKED = 4 << 30  # bytes of decompressed content to search per file
+_KEEP = 2 * HASH_CHARS  # bytes of a piece to keep, since a hash (perhaps in UTF-16) may span two pieces
 
 _TABLE = bytes(1 if chr(i) in ALPHABET else 0 for i in range(256))
 _RUN = b"\1" * HASH_CHARS
 
 
 class Finder:
-    """Looks for hashes (32 bytes each). found: those that were there; wide: those that stood there as UTF-16."""
+    """A search for hashes (32 bytes each). found: the hashes seen so far. wide: the hashes seen as UTF-16."""
 
     def __init__(self, hashes: Collection[bytes], wide: Collection[bytes] = ()) -> None:
         self.found: set[bytes] = set()
@@ -34,7 +34,7 @@ class Finder:
         self._tail = b""
 
     def feed(self, piece: bytes) -> None:
-        """Look through the next piece."""
+        """Search the next piece."""
         data = self._tail + piece
         self._tail = data[-_KEEP:]
         if self._hashes:
@@ -44,7 +44,7 @@ class Finder:
                 self.wide.add(hash_)
 
     def restart(self) -> None:
-        """What comes next does not continue what came before."""
+        """Begin a new stream: the next piece does not continue the last one."""
         self._tail = b""
 
     def _search(self, data: bytes) -> None:
@@ -62,7 +62,7 @@ class Finder:
 
 
 def rewrite(pieces: Iterable[bytes], changes: Mapping[bytes, bytes]) -> Iterator[bytes]:
-    """The stream with each hash that is a key of `changes` replaced; both are 32 bytes long."""
+    """Yield the stream with each hash in `changes` replaced. All keys and values are 32 bytes long."""
     if not changes:
         yield from pieces
         return
@@ -75,7 +75,7 @@ def rewrite(pieces: Iterable[bytes], changes: Mapping[bytes, bytes]) -> Iterator
         for match in pattern.finditer(data):
             parts += (data[done : match.start()], changes[match[0]])
             done = match.end()
-        # A hash may begin at the end of this piece; what was replaced is not looked at again.
+        # A hash may begin at the end of this piece. Replaced bytes are not searched again.
         cut = max(len(data) - HASH_CHARS + 1, done)
         parts.append(data[done:cut])
         held = data[cut:]
@@ -84,7 +84,7 @@ def rewrite(pieces: Iterable[bytes], changes: Mapping[bytes, bytes]) -> Iterator
 
 
 def patch(pieces: Iterable[bytes], patches: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
-    """The stream with bytes at some offsets replaced."""
+    """Yield the stream with the bytes at some offsets replaced."""
     todo = list(patches)
     if not todo:
         yield from pieces
@@ -102,7 +102,7 @@ def patch(pieces: Iterable[bytes], patches: Iterable[tuple[int, bytes]]) -> Iter
 
 
 def search_packed(file: BinaryIO, head: bytes, finder: Finder, check: Callable[[], None]) -> None:
-    """Feed a finder with what a gz, zip or jar holds. What is damaged is looked through as far as it goes."""
+    """Feed the decompressed content of a gz, zip or jar file to a finder. Stop silently where the file is damaged."""
     if head.startswith(GZIP):
         _gzip(file, finder, check)
     elif head.startswith(ZIP):
@@ -124,7 +124,7 @@ def _gzip(file: BinaryIO, finder: Finder, check: Callable[[], None]) -> None:
             done += len(piece)
             check()
             if engine.eof:
-                # Another member may follow.
+                # Another gzip member may follow.
                 data = engine.unused_data
                 engine = zlib.decompressobj(31)
             else:
@@ -148,5 +148,5 @@ def _zip(file: BinaryIO, finder: Finder, check: Callable[[], None]) -> None:
                         done += len(piece)
                         check()
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError):
-        # Encrypted, damaged, or packed in a way that is not known: whoever reads it must know how.
+        # The file is encrypted, damaged, or uses an unknown compression.
         return

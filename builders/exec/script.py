@@ -1,4 +1,4 @@
-"""The script that runs a build's phases, one after the other in one shell, as files that its sandbox sees."""
+"""Write the script that runs a build's phases in one shell, as files for the sandbox, and the build's environment."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ umask 022
 ulimit -Su {tasks} 2>/dev/null || :
 ulimit -Hu {tasks} 2>/dev/null || :
 """
-# All others descend from process 1, which is this shell: also those that were left by their parents, and also where
-# the last phase ended by `exit` or `exec`. A while is enough for those that are about to end.
+# Fail if a phase left processes running. This shell is process 1, so orphans become its children, even if the last
+# phase ended by `exit` or `exec`. The loop gives processes that are about to end two seconds.
 _TAIL = f"""\
 )
 status=$?
@@ -46,14 +46,17 @@ exit 1
 
 
 def control_files(phases: Sequence[Mapping[str, Any]], processes: int) -> tuple[tuple[str, str], ...]:
-    """Names and texts of the files in CONTROL. phases: name and script of each. BuildError for what is no phase."""
+    """Return the names and texts of the files in CONTROL.
+
+    phases: records of a name and a script. Raise BuildError for any other value.
+    """
     files: list[tuple[str, str]] = []
-    # Above the limit, so that who goes over it is seen there, and told so.
+    # The shell's own limit is above the sandbox's, so that the sandbox notices and reports the excess.
     lines = [_HEAD.format(tasks=processes + 16)]
     for number, phase in enumerate(phases):
         name, script = phase_name(phase.get("name")), phase.get("script")
         if not isinstance(script, str):
-            raise BuildError("A phase of a build is no record of a name and a script")
+            raise BuildError("A phase of a build is not a record of a name and a script")
         file = f"{number + 1}-{name}"
         files.append((file, script if script.endswith("\n") else script + "\n"))
         lines.append(f"printf '%s\\n' {name} >&{PHASE_FD}\n")
@@ -64,23 +67,23 @@ def control_files(phases: Sequence[Mapping[str, Any]], processes: int) -> tuple[
 
 
 def phase_name(name: object) -> str:
-    """`name` if a phase can be called so: it is the name of a file. BuildError if it cannot."""
+    """Return `name` if it is valid as a phase's name, which is also a file name. Raise BuildError if it is not."""
     if not isinstance(name, str):
-        raise BuildError("A phase of a build is no record of a name and a script")
+        raise BuildError("A phase of a build is not a record of a name and a script")
     if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 60:
-        raise BuildError(f"{name!r} cannot be a phase's name", hint="use letters, digits and dashes")
+        raise BuildError(f"{name!r} cannot be the name of a phase", hint="use letters, digits and dashes")
     return name
 
 
 def variables(env: Mapping[str, Any], cores: int, outputs: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The environment of a build, sorted: what is always there, then its own. outputs: the path of each."""
+    """Return the environment of a build, sorted. outputs: the path of each. Raise BuildError for a bad variable."""
     found = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": "/build/home",
         "TMPDIR": "/tmp",
         "LANG": "C.UTF-8",
         "TZ": "UTC",
-        "SOURCE_DATE_EPOCH": "315619200",  # 1980-01-02: zip knows nothing before
+        "SOURCE_DATE_EPOCH": "315619200",  # 1980-01-02: zip cannot store earlier times
         "CORES": str(cores),
         "USER": "build",
         "LOGNAME": "build",
@@ -89,7 +92,9 @@ def variables(env: Mapping[str, Any], cores: int, outputs: Mapping[str, str]) ->
     }
     for name, value in env.items():
         if not isinstance(value, str) or "\0" in value or not name or "=" in name or "\0" in name:
-            raise BuildError(f"{name!r} of a build's environment is no variable", why="its value is not a string")
+            raise BuildError(
+                f"{name!r} in a build's environment is not a valid variable", why="its value is not a string"
+            )
         found[name] = f"{value}:{found['PATH']}" if name == "PATH" else value
     found.update(outputs)
     return tuple(sorted(found.items()))

@@ -1,4 +1,4 @@
-"""An image as a Debian package (deb(5), deb-control(5)): a function of the image and the codec, to the byte."""
+"""Write an image as a Debian package (deb(5), deb-control(5)). The bytes depend only on the image and the codec."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from fpack.builders.streams.tar_writer import END as TAR_END
 from fpack.store.canonical import Value
 
 from . import launcher
-from .flattened import FileSystem, Item, archive, archive_length
-from .system_package import DESCRIPTION, MAINTAINER, SUMMARY, Package, own_name, package
+from .flattened import ArchiveItem, FileSystem, archive, archive_length
+from .system_package import DESCRIPTION, MAINTAINER, SUMMARY, SystemPackage, own_name, package
 
 _MAX = 9_999_999_999  # an ar member's size has ten digits
-_WRONG = re.compile(r"[^A-Za-z0-9.+~-]+")
+_INVALID = re.compile(r"[^A-Za-z0-9.+~-]+")
 
 
 def version(tag: str) -> str:
-    """A tag as a version, which begins with a digit."""
-    text = _WRONG.sub(".", tag)
+    """Convert a tag to a version, which must begin with a digit."""
+    text = _INVALID.sub(".", tag)
     return text if text[:1].isdigit() else f"0+{text}"
 
 
 def file_name(name: str, tag: str, arch: str) -> str:
-    """What the file of the image NAME:TAG is called: fpack-NAME_VERSION_ARCH.deb."""
+    """Return the file name for the image NAME:TAG: fpack-NAME_VERSION_ARCH.deb."""
     return f"fpack-{own_name(name)}_{version(tag)}_{arch}.deb"
 
 
 def write_deb(image: Path, disk: Callable[[str], Path], codec: Mapping[str, Value], out: Path) -> None:
-    """Write the image whose output lies at `image` as a Debian package to the file `out`."""
+    """Write the image output at `image` as a Debian package to the file `out`."""
     with errors(out), replacing(out) as fd, FileSystem(image, disk, room(out), "md5") as files:
         seekable(fd, out, "A Debian package")
-        made = package(files)
+        pkg = package(files)
         suffix = SUFFIXES[str(codec["name"])]
-        items = [Item(TarEntry(b"", DIRECTORY, 0o755)), *made.items]
+        items = [ArchiveItem(TarEntry(b"", DIRECTORY, 0o755)), *pkg.items]
         items = [item._replace(member=_dotted(item.member)) for item in items]
-        control = _control_archive(files, made)
+        control = _control_archive(files, pkg)
         write(fd, b"!<arch>\n" + _ar_header("debian-binary", 4) + b"2.0\n")
         _member(fd, f"control.tar{suffix}", lambda: compress(iter([control]), codec, len(control), fd))
         size = archive_length(items)
@@ -48,7 +48,7 @@ def write_deb(image: Path, disk: Callable[[str], Path], codec: Mapping[str, Valu
 
 
 def _dotted(member: TarEntry) -> TarEntry:
-    """dpkg's own archives have all paths below `./`."""
+    """Prefix a path with `./`, as dpkg does."""
     return member._replace(path=b"./" + member.path if member.path else b"")
 
 
@@ -57,41 +57,43 @@ def _ar_header(name: str, size: int) -> bytes:
 
 
 def _member(fd: int, name: str, body: Callable[[], int]) -> None:
-    """Write a member whose size is known at its end."""
+    """Write an ar member, and fill in its size after its body."""
     start = os.lseek(fd, 0, os.SEEK_CUR)
     write(fd, _ar_header(name, 0))
     size = body()
     if size > _MAX:
-        raise ExportError("The image is too large for a Debian package", why=f"it has {size} bytes, of {_MAX}")
+        raise ExportError(
+            "The image is too large for a Debian package", why=f"it has {size} bytes; the limit is {_MAX}"
+        )
     os.pwrite(fd, _ar_header(name, size), start)
     if size % 2:
         write(fd, b"\n")
 
 
-def _control_archive(files: FileSystem, made: Package) -> bytes:
+def _control_archive(files: FileSystem, pkg: SystemPackage) -> bytes:
     lines = {
-        "Package": made.package_name,
-        "Version": version(made.version),
-        "Architecture": made.arch,
+        "Package": pkg.package_name,
+        "Version": version(pkg.version),
+        "Architecture": pkg.arch,
         "Maintainer": MAINTAINER,
-        "Installed-Size": str(-(-made.size // 1024)),
+        "Installed-Size": str(-(-pkg.size // 1024)),
         "Depends": launcher.TOOL,
         "Section": "misc",
         "Priority": "optional",
-        "Description": SUMMARY.format(title=made.title) + "\n " + DESCRIPTION.format(name=made.name),
+        "Description": SUMMARY.format(title=pkg.title) + "\n " + DESCRIPTION.format(name=pkg.name),
     }
     control = "".join(f"{key}: {value}\n" for key, value in lines.items()).encode()
     out = header(TarEntry(b"", DIRECTORY, 0o755))
-    for name, data in ((b"./control", control), (b"./md5sums", _sums(files, made))):
+    for name, data in ((b"./control", control), (b"./md5sums", _sums(files, pkg))):
         out += header(TarEntry(name, FILE, 0o644, size=len(data))) + data + padding(len(data))
     return out + TAR_END
 
 
-def _sums(files: FileSystem, made: Package) -> bytes:
+def _sums(files: FileSystem, pkg: SystemPackage) -> bytes:
     import hashlib
 
     lines = []
-    for item in made.items:
+    for item in pkg.items:
         if item.member.kind != FILE:
             continue
         if item.source is not None:

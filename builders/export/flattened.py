@@ -1,7 +1,7 @@
-"""The file system that a container of an image sees: its layers laid one over the other, as they are in the image.
+"""Compute the file system of a built image by unpacking its layers one over another.
 
-It is read from the layers, not from what they were made from: so it is what the image holds. The content of files is
-kept in a temporary file, from where it can be had in any order, and only names are in memory.
+The input is the layers and not their sources, so the result is what a container of the image sees. A temporary file
+holds the contents of files for random access; only names and attributes are in memory.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _CODECS = {"+zstd": "zst", "+gzip": "gz", ".tar": ""}
 
 
 class _Layer(NamedTuple):
-    """A layer's blob. digest, size: its own; tar: size of the tar in it. codec: as `archive.stream` names it."""
+    """A layer's blob. digest, size: of the blob. tar: the size of the tar in it. codec: a name of `streams.stream`."""
 
-    place: Path
+    path: Path
     digest: str
     size: int
     tar: int
@@ -33,7 +33,7 @@ class _Layer(NamedTuple):
 
 
 class _Hashed:
-    """A file that is hashed as it is read."""
+    """A reader that hashes the bytes of a file as it reads them."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -49,8 +49,8 @@ class _Hashed:
         return f"sha256:{self._sha256.hexdigest()}"
 
 
-class Found(NamedTuple):
-    """An entry of the file system. at: where in the spool a file's content is. digest: of it, if that was asked for."""
+class SpooledEntry(NamedTuple):
+    """An entry of the file system. at: the offset of a file's content in the spool. digest: of the content, or b""."""
 
     member: TarEntry
     at: int = 0
@@ -58,20 +58,21 @@ class Found(NamedTuple):
 
 
 class FileSystem:
-    """entries: by path, relative, all parents of each among them; `b""` is the root itself. config: the image's.
+    """The file system of an image, and a context manager that deletes the temporary file.
 
-    image: where the image's output lies; disk: where a layer's store path does. folder: a directory with room for all
-    files of the image, until the context ends. digest: an algorithm of hashlib by which each file is hashed.
+    entries: by relative path, with all parents; `b""` is the root. config: the image's configuration.
+    image: the path of the image's output. disk: returns the path of a store path. directory: for the temporary file,
+    with space for all files of the image. digest: the hashlib algorithm for the digests of files, or "" for none.
     """
 
-    def __init__(self, image: Path, disk: Callable[[str], Path], folder: Path, digest: str = "") -> None:
+    def __init__(self, image: Path, disk: Callable[[str], Path], directory: Path, digest: str = "") -> None:
         import json
 
         self.record, config, _ = read_record(image)
         self.config: dict[str, Any] = json.loads(config).get("config", {})
-        self.entries: dict[bytes, Found] = {b"": Found(TarEntry(b"", DIRECTORY, 0o755))}
+        self.entries: dict[bytes, SpooledEntry] = {b"": SpooledEntry(TarEntry(b"", DIRECTORY, 0o755))}
         self._digest = digest
-        self._spool = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  closed at the end of the context
+        self._spool = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115  closed at the end of the context
         try:
             for layer in self.record["layers"]:
                 self._read(_layer(layer, disk))
@@ -86,26 +87,26 @@ class FileSystem:
         self._spool.close()
 
     def members(self) -> list[TarEntry]:
-        """All entries in the order of a walk: what is in a directory follows it at once."""
+        """Return all entries in the order of a depth-first walk."""
         return [self.entries[path].member for path in sorted(self.entries, key=walk_order)]
 
     def content(self, member: TarEntry) -> Iterator[bytes]:
-        """What is in a file."""
+        """Yield the content of a file."""
         at = self.entries[member.path].at
         left = member.size
         while left:
             data = os.pread(self._spool.fileno(), min(left, BUFFER), at)
             if not data:
-                raise ArchiveError("A temporary file became shorter")
+                raise ArchiveError("A temporary file was truncated")
             at += len(data)
             left -= len(data)
             yield data
 
     def _read(self, layer: _Layer) -> None:
-        with open(layer.place, "rb") as file:
-            have = os.fstat(file.fileno()).st_size
-            if have != layer.size:
-                raise _damaged(layer, f"{have} bytes, not {layer.size}")
+        with open(layer.path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != layer.size:
+                raise _damaged(layer, f"it has {size} bytes instead of {layer.size}")
             hashed: Any = _Hashed(file)
             section = Section(hashed, layer.size, "A layer in the store")
             archive = reader.TarReader(Stream(blocks(section, layer.codec), layer.tar))
@@ -113,13 +114,13 @@ class FileSystem:
                 if m.kind not in _KINDS:
                     raise ArchiveError("A layer in the store has an entry of a kind that fpack does not write")
                 path = m.name.removeprefix(b"./").rstrip(b"/")
-                found = Found(TarEntry(path, _KINDS[m.kind], m.mode, m.uid, m.gid, m.size, m.target))
-                self._lay(self._keep(found, archive.content()) if m.kind == reader.FILE else found)
+                found = SpooledEntry(TarEntry(path, _KINDS[m.kind], m.mode, m.uid, m.gid, m.size, m.target))
+                self._add(self._spool_content(found, archive.content()) if m.kind == reader.FILE else found)
             section.skip()
             if hashed.digest != layer.digest:
-                raise _damaged(layer, f"its digest is {hashed.digest}, not {layer.digest}")
+                raise _damaged(layer, f"its digest is {hashed.digest} instead of {layer.digest}")
 
-    def _keep(self, found: Found, content: Iterator[bytes]) -> Found:
+    def _spool_content(self, found: SpooledEntry, content: Iterator[bytes]) -> SpooledEntry:
         at = os.lseek(self._spool.fileno(), 0, os.SEEK_CUR)
         hasher = hashlib.new(self._digest, usedforsecurity=False) if self._digest else None
         for chunk in content:
@@ -128,29 +129,29 @@ class FileSystem:
                 hasher.update(chunk)
         return found._replace(at=at, digest=hasher.digest() if hasher is not None else b"")
 
-    def _lay(self, new: Found) -> None:
+    def _add(self, new: SpooledEntry) -> None:
         path = new.member.path
         old = self.entries.get(path)
         if old is not None and old.member.kind == DIRECTORY and new.member.kind != DIRECTORY:
             below = path + b"/"
-            for each in [p for p in self.entries if p.startswith(below)]:
-                del self.entries[each]
+            for hidden in [p for p in self.entries if p.startswith(below)]:
+                del self.entries[hidden]
         self.entries[path] = new
         while path:
             path = path.rpartition(b"/")[0]
             above = self.entries.get(path)
             if above is not None and above.member.kind == DIRECTORY:
                 break
-            self.entries[path] = Found(TarEntry(path, DIRECTORY, 0o755))
+            self.entries[path] = SpooledEntry(TarEntry(path, DIRECTORY, 0o755))
 
 
 def walk_order(path: bytes) -> bytes:
-    """Sorts what is below a directory before its neighbours whose names begin like it."""
+    """Return a sort key that orders the content of `a/` before `a.b`."""
     return path.replace(b"/", b"\0")
 
 
 def _damaged(layer: _Layer, why: str) -> ArchiveError:
-    return ArchiveError("A layer in the store is damaged", where=str(layer.place), why=why)
+    return ArchiveError("A layer in the store is damaged", where=str(layer.path), why=why)
 
 
 def _layer(record: dict[str, Any], disk: Callable[[str], Path]) -> _Layer:
@@ -162,38 +163,38 @@ def _layer(record: dict[str, Any], disk: Callable[[str], Path]) -> _Layer:
 _KINDS = {reader.FILE: FILE, reader.DIRECTORY: DIRECTORY, reader.SYMLINK: SYMLINK}
 
 
-class Item(NamedTuple):
-    """An entry of an archive. source: the file of the file system that it is; else `data` is a file's content."""
+class ArchiveItem(NamedTuple):
+    """An entry of an archive. source: the entry of the file system that has its content. Otherwise `data` has it."""
 
     member: TarEntry
     source: TarEntry | None = None
     data: bytes = b""
 
 
-def whole(files: FileSystem) -> list[Item]:
-    """The file system as it is."""
-    return [Item(member, member) for member in files.members()]
+def whole(files: FileSystem) -> list[ArchiveItem]:
+    """Return the entries of the whole file system."""
+    return [ArchiveItem(member, member) for member in files.members()]
 
 
-def content(files: FileSystem, item: Item) -> Iterator[bytes]:
-    """What is in an archive's file; nothing for other entries."""
+def content(files: FileSystem, item: ArchiveItem) -> Iterator[bytes]:
+    """Yield the content of a file; nothing for other entries."""
     if item.source is not None:
         yield from files.content(item.source)
     elif item.data:
         yield item.data
 
 
-def archive(files: FileSystem, items: Sequence[Item]) -> Iterator[bytes]:
-    """A tar, in pieces of about `BUFFER` bytes."""
+def archive(files: FileSystem, items: Sequence[ArchiveItem]) -> Iterator[bytes]:
+    """Yield a tar in pieces of about `BUFFER` bytes."""
     return joined(_pieces(files, items))
 
 
-def archive_length(items: Sequence[Item]) -> int:
-    """The bytes of the tar."""
+def archive_length(items: Sequence[ArchiveItem]) -> int:
+    """Return the size of the tar in bytes."""
     return length(item.member for item in items)
 
 
-def _pieces(files: FileSystem, items: Sequence[Item]) -> Iterator[bytes]:
+def _pieces(files: FileSystem, items: Sequence[ArchiveItem]) -> Iterator[bytes]:
     for item in items:
         yield header(item.member)
         yield from content(files, item)
@@ -202,7 +203,7 @@ def _pieces(files: FileSystem, items: Sequence[Item]) -> Iterator[bytes]:
 
 
 def joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in larger pieces."""
+    """Join the pieces of a stream into larger ones."""
     waiting: list[bytes] = []
     size = 0
     for piece in pieces:

@@ -1,9 +1,9 @@
-"""What a distribution's package of an image runs: a script that enters the image's file system and starts its program.
+"""Write the launcher of a distribution package: a script that enters the image's file system and starts its program.
 
-The file system lies below /opt, where it can clash with nothing, and is never changed. bubblewrap, which needs no
-rights, makes it the program's `/`. Of the machine the program sees the network, the processes, and the places where
-people keep files: as far as the image has nothing there. Its volumes lie with the user's data, and what else it may
-write to is forgotten when it ends. All of this is computed here; the script has only to look who calls it, and where.
+The file system lies below /opt, where it cannot conflict with other files, and is read-only. bubblewrap, which needs no
+privileges, makes it the program's `/`. The program sees the machine's network and processes, and the directories in
+which people keep files unless the image has files there. Volumes are stored with the user's data. Other writable
+directories are temporary. This module computes all of this; the script only checks its caller and working directory.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from fpack.builders.streams.tar_writer import DIRECTORY, FILE, SYMLINK, TarEntry
 from .flattened import FileSystem
 
 TOOL = "bubblewrap"
-# Where people keep files. What the image has something in is the image's.
+# Directories in which people keep files. A directory in which the image has files is the image's.
 _HOST = ("home", "media", "mnt", "root", "srv", "tmp", "var/tmp")
 _TEMPORARY = ("run", "tmp", "var/tmp")
 _SYSTEM = ("dev", "proc", "sys")
-# Files of the machine that name resolution needs.
+# The machine's files for name resolution.
 _NETWORK = ("etc/hosts", "etc/resolv.conf")
 _LANGUAGES = (*("LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME"),)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -30,14 +30,14 @@ _USER = re.compile(r"([0-9]+):([0-9]+)\Z")
 
 
 class Launcher(NamedTuple):
-    """script: what is run. missing: entries that the file system must have for it besides its own, by path."""
+    """A launcher. script: its text. missing: the mount points that the image does not have, sorted by path."""
 
     script: bytes
     missing: list[TarEntry]
 
 
 class _Plan(NamedTuple):
-    """Relative paths: of the machine's that are seen, of what is forgotten, of volumes, of files for the network."""
+    """The mounts, as relative paths: the machine's directories, temporary ones, volumes, files for the network."""
 
     host: list[str]
     temporary: list[str]
@@ -46,7 +46,7 @@ class _Plan(NamedTuple):
 
 
 def launcher(files: FileSystem, name: str) -> Launcher:
-    """The launcher of an image. name: of its folder below /opt, and of the user's data."""
+    """Return the launcher of an image. name: of its directory below /opt and of the user's data directory."""
     config = files.config
     plan = _plan(files)
     wanted = {
@@ -66,19 +66,19 @@ def launcher(files: FileSystem, name: str) -> Launcher:
 def _plan(files: FileSystem) -> _Plan:
     config = files.config
     volumes = sorted(path.strip("/") for path in config.get("Volumes", {}))
-    volumes = [v for v in volumes if v and _is_place(files, v)]
+    volumes = [v for v in volumes if v and _is_mountable(files, v)]
     taken = [*volumes, *(path for path in [str(config.get("WorkingDir") or "").strip("/")] if path)]
     host = [
         path
         for path in _HOST
-        if _is_free(files, path) and not any(_within(other, path) or _within(path, other) for other in taken)
+        if _is_unused(files, path) and not any(_within(other, path) or _within(path, other) for other in taken)
     ]
     temporary: list[str] = []
     for path in sorted({*_TEMPORARY, *_writable(files)}):
         around = [*host, *temporary, *volumes]
-        if _is_free(files, path) and not any(_within(path, other) for other in around):
+        if _is_unused(files, path) and not any(_within(path, other) for other in around):
             temporary.append(path)
-    network = [path for path in _NETWORK if _kind(files, path) in ("", FILE) and _is_place(files, path)]
+    network = [path for path in _NETWORK if _kind(files, path) in ("", FILE) and _is_mountable(files, path)]
     return _Plan(host, temporary, volumes, network)
 
 
@@ -87,20 +87,20 @@ def _kind(files: FileSystem, path: str) -> str:
     return found.member.kind if found is not None else ""
 
 
-def _within(path: str, folder: str) -> bool:
-    return f"{path}/".startswith(f"{folder}/")
+def _within(path: str, directory: str) -> bool:
+    return f"{path}/".startswith(f"{directory}/")
 
 
-def _is_place(files: FileSystem, path: str) -> bool:
-    """Whether a path can be mounted on: no directory above it is something else."""
+def _is_mountable(files: FileSystem, path: str) -> bool:
+    """Tell whether a path can be a mount point: all its parents are directories, and it is not a symlink."""
     parts = path.split("/")
     above = ["/".join(parts[:n]) for n in range(1, len(parts))]
-    return all(_kind(files, each) in ("", DIRECTORY) for each in above) and _kind(files, path) != SYMLINK
+    return all(_kind(files, parent) in ("", DIRECTORY) for parent in above) and _kind(files, path) != SYMLINK
 
 
-def _is_free(files: FileSystem, path: str) -> bool:
-    """Whether the image has no more there than empty directories."""
-    if not _is_place(files, path) or _kind(files, path) not in ("", DIRECTORY):
+def _is_unused(files: FileSystem, path: str) -> bool:
+    """Tell whether the image has at most empty directories at a path."""
+    if not _is_mountable(files, path) or _kind(files, path) not in ("", DIRECTORY):
         return False
     below = f"{path}/".encode()
     return not any(e.member.kind != DIRECTORY for p, e in files.entries.items() if p.startswith(below))
@@ -112,7 +112,7 @@ def _user(config: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _writable(files: FileSystem) -> Iterator[str]:
-    """The directories that the image's user may write to and root alone may not."""
+    """Yield the directories that are writable for the image's user, or for everyone."""
     user = _user(files.config)
     for path, (member, *_) in files.entries.items():
         if member.kind == DIRECTORY and path:
@@ -121,14 +121,14 @@ def _writable(files: FileSystem) -> Iterator[str]:
                 yield path.decode("utf-8", "surrogateescape")
 
 
-def _folders(files: FileSystem, path: str) -> list[str]:
-    """The directories below one, which a fresh file system in its place must have too."""
+def _subdirectories(files: FileSystem, path: str) -> list[str]:
+    """Return the directories below a path, which a new file system mounted there must have too."""
     below = f"{path}/".encode()
     return [p.decode("utf-8", "surrogateescape") for p in sorted(files.entries) if p.startswith(below)]
 
 
 def quote(text: str) -> str:
-    """A word of the shell."""
+    """Quote a word for the shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 
@@ -175,14 +175,14 @@ def _script(files: FileSystem, config: dict[str, Any], plan: _Plan, name: str) -
             yield f'{patterns}) set -- --chdir "$PWD" "$@" ;;'
         yield '*) set -- --chdir / "$@" ;;'
         yield "esac"
-    variables = {key: value for key, _, value in (str(each).partition("=") for each in config.get("Env", ()))}
-    # The machine's languages need files that the image has not.
+    variables = {key: value for key, _, value in (str(item).partition("=") for item in config.get("Env", ()))}
+    # The image has no files for the machine's locales.
     variables.setdefault("LANG", "C.UTF-8")
     strange = " ".join(f"--unsetenv {key}" for key in _LANGUAGES if key not in variables)
     for key, value in sorted(variables.items()):
         setting = f'set -- --setenv {quote(key)} {quote(value)} "$@"'
         if key not in ("PATH", "LANG", *_LANGUAGES) and _VARIABLE.match(key):
-            # The caller's own values count, as those of `podman run -e` do.
+            # The caller's own values take precedence, as with `podman run -e`.
             yield f'[ "${{{key}+set}}" ] || {setting}'
         else:
             yield setting
@@ -193,13 +193,13 @@ def _script(files: FileSystem, config: dict[str, Any], plan: _Plan, name: str) -
         *((path, f'set -- --ro-bind-try /{path} /{path} "$@"') for path in plan.network),
     ]
     for path in plan.temporary:
-        folders = " ".join(f"--dir /{quote(each)}" for each in _folders(files, path))
-        mounts.append((path, f'set -- --tmpfs /{quote(path)} {folders} "$@"'.replace("  ", " ")))
+        directories = " ".join(f"--dir /{quote(directory)}" for directory in _subdirectories(files, path))
+        mounts.append((path, f'set -- --tmpfs /{quote(path)} {directories} "$@"'.replace("  ", " ")))
     yield from (line for _, line in sorted(mounts, reverse=True))
     user = _user(config)
     if user is not None and user[0]:
         yield f'set -- --uid {user[0]} --gid {user[1]} "$@"'
-    # Root's user namespace has uid 0 of the machine outside, which may write the kernel's settings.
+    # If the caller is root, uid 0 in its user namespace is the machine's root, which may write the kernel's settings.
     settings = " ".join(f"--ro-bind-try {path} {path}" for path in KERNEL_SETTINGS)
     kernel = f"--dev /dev --proc /proc {settings} --ro-bind-try /sys /sys"
     yield f'exec bwrap --unshare-user --ro-bind "$root" / {kernel} "$@"'

@@ -1,8 +1,8 @@
-"""Write built images where other programs can take them: one tar for all of them, or an OCI layout directory.
+"""Write built images for other programs: as one tar, or as an OCI layout directory.
 
-The tar is an OCI layout and a docker archive at once: docker's `manifest.json` points at the layout's blobs. podman,
-docker with either of its stores, containerd, skopeo and scanners read it. One image for several platforms is an index
-of its images; each of them is the image that is made for its platform alone.
+The tar is both an OCI layout and a docker archive, since docker's `manifest.json` refers to the layout's blobs. podman,
+docker with either of its image stores, containerd, skopeo and scanners read it. An image for several platforms is an
+index of images, each equal to the image that is built for its platform alone.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from fpack.builders.streams.tar_writer import DIRECTORY, END, FILE, TarEntry, he
 from fpack.store.files import replace
 
 Disk = Callable[[str], Path]
-# More files, by relative path: what is in them, or a file's size and place.
-Source = bytes | tuple[int, Path]
+Source = bytes | tuple[int, Path]  # the content of a file, or the size and path of a file to copy
+# Additional files by relative path.
 Extra = Mapping[str, Source]
 _LAYOUT_FILES = ("oci-layout", "index.json")
-_HINT = "name a directory that is empty or not there"
+_HINT = "name an empty or a new directory"
 _BLOBS = "blobs/sha256"
 
 
 class _Image(NamedTuple):
-    """A built image: its record, its documents, and each layer's digest, size and place on disk, once each."""
+    """A built image: its record, its documents, and the digest, size and path of each distinct layer."""
 
     record: dict[str, Any]
     config: bytes
@@ -48,7 +48,7 @@ class _Image(NamedTuple):
         return {
             spec.blob_path(self.record["image_id"]): self.config,
             spec.blob_path(self.record["digest"]): self.manifest,
-            **{spec.blob_path(digest): (size, place) for digest, size, place in self.layers},
+            **{spec.blob_path(digest): (size, path) for digest, size, path in self.layers},
         }
 
     def result(self) -> dict[str, Any]:
@@ -64,10 +64,10 @@ class _Image(NamedTuple):
 
 
 class Bundle:
-    """What is exported as one image: the images of one name, one for each platform.
+    """The images of one name, one for each platform, to export together.
 
-    images: where their outputs lie; disk: where a layer's store path lies. The order of the images does not matter,
-    but for `docker_json`.
+    images: the paths of their outputs. disk: returns the path of a store path. Only `docker_json` depends on the order
+    of the images.
     """
 
     def __init__(self, images: Sequence[Path], disk: Disk) -> None:
@@ -86,13 +86,13 @@ class Bundle:
 
     @property
     def runs(self) -> bool:
-        """Whether the image says what is run."""
+        """Tell whether the image has an entrypoint or a command."""
         config = json.loads(self._given[0].config)["config"]
         return bool(config.get("Entrypoint") or config.get("Cmd"))
 
     @property
     def blobs(self) -> dict[str, Source]:
-        """All blobs, by their paths in a layout."""
+        """Return all blobs by their paths in a layout."""
         found: dict[str, Source] = {}
         if self._index:
             found[spec.blob_path(self._top.digest)] = self._index
@@ -102,28 +102,30 @@ class Bundle:
 
     @property
     def index_json(self) -> bytes:
-        """The layout's `index.json`: one entry, for clients differ on what they make of more."""
+        """Return the layout's `index.json`. It has one entry, since clients differ in how they handle more."""
         return spec.dump(spec.index(self._top, self.name, self.tag))
 
     @property
     def docker_json(self) -> bytes:
-        """The `manifest.json` of a docker archive, which can hold one platform: that of the first image given."""
+        """Return the `manifest.json` of a docker archive, which can hold only one platform: that of the first image."""
         record = self._given[0].record
         digests = [layer["digest"] for layer in record["layers"]]
         return spec.docker_manifest(record["image_id"], digests, self.name, self.tag)
 
     def layers(self) -> dict[str, int]:
-        """The size of each layer's blob, by its digest."""
+        """Return the size of each layer's blob by digest."""
         return {digest: size for image in self._images for digest, size, _ in image.layers}
 
     def result(self, out: Path | None) -> dict[str, Any]:
-        """{file, name, tag, digest, layers: how many, size_compressed, size_unpacked, platforms}, and of a single
-        image its platform and image_id. A layer that platforms share counts once."""
+        """Describe the export: {file, name, tag, digest, layers (number), size_compressed, size_unpacked, platforms}.
+
+        A single image also has its platform and image_id. A layer that platforms share counts once.
+        """
         platforms = [image.result() for image in self._images]
         about = {"file": os.fspath(out) if out else None, "name": self.name, "tag": self.tag}
         if len(platforms) == 1:
             return {**about, **platforms[0], "platforms": platforms}
-        unpacked = {each["digest"]: each["unpacked"] for image in self._images for each in image.record["layers"]}
+        unpacked = {layer["digest"]: layer["unpacked"] for image in self._images for layer in image.record["layers"]}
         sizes = self.layers()
         return {
             **about,
@@ -144,10 +146,10 @@ def _read(image: Path, disk: Disk) -> _Image:
 
 
 def export_tar(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict[str, Any]:
-    """Write a bundle as one tar, and say what it is (`Bundle.result`).
+    """Write a bundle as one tar. Return `Bundle.result`.
 
-    out: a file, replaced if it is there; or a device or pipe, written to.
-    extra: more files: documents that belong to the image, such as attestations.
+    out: a file, which is replaced if it exists, or a device or pipe.
+    extra: additional files, such as attestations of the image.
     """
     with errors(out), replacing(out) as fd:
         write_tar(bundle, fd, extra)
@@ -155,7 +157,7 @@ def export_tar(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict[st
 
 
 def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
-    """Write the tar of a bundle to an open file or pipe. OSError goes through."""
+    """Write the tar of a bundle to an open file or pipe. Raise OSError if a write fails."""
     sources: dict[str, Source] = {
         "oci-layout": spec.LAYOUT,
         "index.json": bundle.index_json,
@@ -163,7 +165,7 @@ def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
         **(extra or {}),
         **bundle.blobs,
     }
-    # The small files of the top first: a reader of a stream then knows what the blobs are.
+    # The small files at the top come first, so that a reader of the stream knows what the blobs are.
     pending = b""
     made: set[str] = set()
     for path in sorted(sources, key=lambda p: ("/" in p, p)):
@@ -190,15 +192,14 @@ def _parents(path: str) -> list[str]:
 
 
 def export_layout(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict[str, Any]:
-    """Write a bundle as an OCI layout directory, and say what it is, as `export_tar` does.
+    """Write a bundle as an OCI layout directory. Return `Bundle.result`.
 
-    `out` is made, or is empty, or holds a layout of one image, which is replaced: readers see the old image until its
-    `index.json` is replaced, and then the new one; what only the old one used is then deleted. A blob that both have
-    is not written again.
+    `out` may be missing, empty, or a layout of one image, which is replaced atomically: readers see the old image until
+    `index.json` is replaced. Blobs that both images have are kept, and those of the old image alone are deleted.
     """
     sources: dict[str, Source] = {**(extra or {}), **bundle.blobs}
     with errors(out), contextlib.ExitStack() as stack:
-        layout = _Layout(out, stack)
+        layout = _LayoutDirectory(out, stack)
         try:
             for name, data in sources.items():
                 if not layout.has(name, data):
@@ -212,15 +213,15 @@ def export_layout(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict
     return bundle.result(out)
 
 
-class _Layout:
-    """An OCI layout that is being written, by descriptors of its directories and through no link.
+class _LayoutDirectory:
+    """A writer of an OCI layout that works by directory descriptors and follows no symlink.
 
-    What was unpacked or cloned can hold a layout with links to any file of the user's.
+    An unpacked archive or a cloned repository can hold a layout with symlinks to any of the user's files.
     """
 
     def __init__(self, out: Path, stack: contextlib.ExitStack) -> None:
-        """ExportError unless `out` can be made into a layout of ours."""
-        self._made: list[tuple[str, int | None]] = []  # directories, with that which each lies in
+        """Open or create the layout. Raise ExportError if `out` cannot become a layout."""
+        self._made: list[tuple[str, int | None]] = []  # created directories: name, descriptor of the parent
         self._new: list[str] = []
         name, above = os.fspath(out), None
         if out.name not in ("", ".."):
@@ -235,37 +236,38 @@ class _Layout:
             pass
         try:
             try:
-                self._folders = {"": _open(name, above, stack)}
+                self._directories = {"": _open(name, above, stack)}
             except NotADirectoryError:
                 raise ExportError(f"{out} is not a directory", hint=_HINT) from None
             if not self._made:
                 self._check(out)
-            self._folders["blobs"] = self._folder(out, "blobs", self._folders[""], stack)
-            self._folders[_BLOBS] = self._folder(out, _BLOBS, self._folders["blobs"], stack)
+            self._directories["blobs"] = self._directory(out, "blobs", self._directories[""], stack)
+            self._directories[_BLOBS] = self._directory(out, _BLOBS, self._directories["blobs"], stack)
             self._before = self._contents()
         except BaseException:
             self.undo()
             raise
 
     def _check(self, out: Path) -> None:
-        top = self._folders[""]
+        top = self._directories[""]
         names = os.listdir(top)
         if not names:
             return
-        for folder in ("blobs", _BLOBS):
-            if (out / folder).is_symlink():
-                raise _is_link(out / folder)
+        for directory in ("blobs", _BLOBS):
+            if (out / directory).is_symlink():
+                raise _is_link(out / directory)
         if "oci-layout" not in names:
-            raise ExportError(f"{out} is not empty, and no OCI layout", hint=_HINT)
+            raise ExportError(f"{out} is not empty and not an OCI layout", hint=_HINT)
         try:
             images = json.loads(_read_at(top, "index.json"))["manifests"]
         except (OSError, ValueError, KeyError, TypeError):
             return
         if len(images) > 1:
-            raise ExportError(f"{out} is an OCI layout of {len(images)} images", why="fpack writes one", hint=_HINT)
+            why = "fpack replaces only layouts of one image"
+            raise ExportError(f"{out} is an OCI layout of {len(images)} images", why=why, hint=_HINT)
 
-    def _folder(self, out: Path, path: str, above: int, stack: contextlib.ExitStack) -> int:
-        """A directory of the layout, made if it is not there."""
+    def _directory(self, out: Path, path: str, above: int, stack: contextlib.ExitStack) -> int:
+        """Open a directory of the layout; create it if it does not exist."""
         name = path.rpartition("/")[2]
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, dir_fd=above)
@@ -276,35 +278,38 @@ class _Layout:
             raise _is_link(out / path) from None
 
     def _contents(self) -> set[str]:
-        """What an export may replace or delete: blobs, and what fpack writes at the top."""
-        top = {n for n in os.listdir(self._folders[""]) if n in _LAYOUT_FILES or n.startswith("fpack-")}
-        return top | {f"{_BLOBS}/{name}" for name in os.listdir(self._folders[_BLOBS])}
+        """Return the files that an export may replace or delete: blobs, and fpack's files at the top."""
+        top = {n for n in os.listdir(self._directories[""]) if n in _LAYOUT_FILES or n.startswith("fpack-")}
+        return top | {f"{_BLOBS}/{name}" for name in os.listdir(self._directories[_BLOBS])}
 
     def _at(self, path: str) -> tuple[int, str]:
-        folder, _, name = path.rpartition("/")
-        return self._folders[folder], name
+        directory, _, name = path.rpartition("/")
+        return self._directories[directory], name
 
     def has(self, path: str, source: Source) -> bool:
-        """Whether a file has the bytes already. A layer may have been changed, and is read: that is quick."""
+        """Tell whether a file has the given bytes. Compare contents, since a layer may have been modified."""
         if path not in self._before:
             return False
-        folder, name = self._at(path)
+        directory, name = self._at(path)
         size = len(source) if isinstance(source, bytes) else source[0]
-        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
             return False
         if isinstance(source, bytes):
-            return _read_at(folder, name) == source
-        with os.fdopen(_open_at(folder, name), "rb", buffering=0) as mine, source[1].open("rb", buffering=0) as other:
+            return _read_at(directory, name) == source
+        with (
+            os.fdopen(_open_at(directory, name), "rb", buffering=0) as mine,
+            source[1].open("rb", buffering=0) as other,
+        ):
             while piece := mine.read(CHUNK):
                 if other.read(len(piece)) != piece:
                     return False
         return True
 
     def write(self, path: str, source: Source) -> None:
-        """Write a file, whole or not at all, in the place of what is there."""
-        folder, name = self._at(path)
-        with replace.replacing_at(folder, name) as fd:
+        """Write or replace a file atomically."""
+        directory, name = self._at(path)
+        with replace.replacing_at(directory, name) as fd:
             if isinstance(source, bytes):
                 write(fd, source)
             else:
@@ -312,26 +317,26 @@ class _Layout:
         self._new.append(path)
 
     def keep(self, paths: set[str]) -> None:
-        """Delete what the layout had before and now has no use for."""
+        """Delete the files that the layout had before and that are not in `paths`."""
         for path in self._before - paths:
-            folder, name = self._at(path)
+            directory, name = self._at(path)
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=folder)
+                os.unlink(name, dir_fd=directory)
 
     def undo(self) -> None:
-        """Delete what was not there before."""
+        """Delete the files and directories that this writer created."""
         for path in self._new:
             if path not in self._before:
-                folder, name = self._at(path)
+                directory, name = self._at(path)
                 with contextlib.suppress(OSError):
-                    os.unlink(name, dir_fd=folder)
+                    os.unlink(name, dir_fd=directory)
         for made, above in reversed(self._made):
             with contextlib.suppress(OSError):
                 os.rmdir(made, dir_fd=above)
 
 
 def _is_link(path: Path) -> ExportError:
-    return ExportError(f"{path} is a link", why="an OCI layout has a directory there", hint=_HINT)
+    return ExportError(f"{path} is a symlink", why="an OCI layout has a directory there", hint=_HINT)
 
 
 def _open(name: str, above: int | None, stack: contextlib.ExitStack) -> int:
@@ -340,12 +345,12 @@ def _open(name: str, above: int | None, stack: contextlib.ExitStack) -> int:
     return fd
 
 
-def _open_at(folder: int, name: str) -> int:
-    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+def _open_at(directory: int, name: str) -> int:
+    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
 
 
-def _read_at(folder: int, name: str) -> bytes:
-    with os.fdopen(_open_at(folder, name), "rb") as file:
+def _read_at(directory: int, name: str) -> bytes:
+    with os.fdopen(_open_at(directory, name), "rb") as file:
         return file.read()
 
 

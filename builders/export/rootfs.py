@@ -1,6 +1,6 @@
-"""The file system of an image as one plain tar: for `podman import`, machinectl, lxc, chroots and virtual machines.
+"""Write the file system of an image as one tar: for `podman import`, machinectl, lxc, chroots and virtual machines.
 
-Modes, owners and times are the image's. It is a function of the image alone, and of the codec, if it has one.
+Modes, owners and times are those of the image. The bytes depend only on the image and the codec.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .flattened import FileSystem, archive, archive_length, whole
 
 
 def write_rootfs(image: Path, disk: Callable[[str], Path], codec: Mapping[str, Value], out: Path) -> None:
-    """Write the file system of the image whose output lies at `image` to `out`: a file, a device or a pipe."""
+    """Write the file system of the image output at `image` to `out`, which may be a file, a device or a pipe."""
     with errors(out), replacing(out) as fd, FileSystem(image, disk, room(out)) as files:
         items = whole(files)
         compress(archive(files, items), codec, archive_length(items), fd)

@@ -1,8 +1,7 @@
-"""The file system of an image as a squashfs: to mount read-only, as `systemd-nspawn --image`, portable services,
-Singularity and live systems take it.
+"""Write the file system of an image as a squashfs, for read-only mounts, `systemd-nspawn --image` and live systems.
 
-mksquashfs writes it, from the tar of the file system, with every choice that it would make by itself made here: the
-bytes depend on the image, the codec and the version of mksquashfs, and on nothing else of this machine.
+mksquashfs converts a tar of the file system. The options fix every choice that it would otherwise make itself, so the
+bytes depend only on the image, the codec and the version of mksquashfs.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ PACKAGE = "squashfs-tools"
 _OPTIONS = (
     *("-tar", "-noappend", "-quiet", "-no-progress", "-no-recovery", "-reproducible", "-no-xattrs"),
     *("-all-time", str(MTIME), "-mkfs-time", str(MTIME), "-b", "131072"),
-    # The result is the same for any number of processors; the memory is bounded.
+    # Two processors bound the memory. The result does not depend on their number.
     *("-processors", "2", "-mem", "96M"),
 )
-_SHOWN = 4  # lines of a complaint
+_SHOWN = 4  # lines of an error message of mksquashfs
 
 
 def options(codec: Mapping[str, Value]) -> list[str]:
-    """The options of mksquashfs for a codec."""
+    """Return the options of mksquashfs for a codec."""
     name, level = codec["name"], str(codec["level"])
     if name == "none":
         return [*_OPTIONS, "-noI", "-noId", "-noD", "-noF", "-noX"]
@@ -38,25 +37,25 @@ def options(codec: Mapping[str, Value]) -> list[str]:
 
 
 def _root(files: FileSystem) -> list[str]:
-    """The root directory, which mksquashfs does not take from a tar."""
+    """Return the options for the root directory, which mksquashfs does not read from a tar."""
     root = files.entries[b""].member
     return ["-root-mode", f"{root.mode:o}", "-root-uid", str(root.uid), "-root-gid", str(root.gid)]
 
 
 def find() -> str:
-    """The command; ExportError if it is not installed."""
+    """Return the path of mksquashfs. Raise ExportError if it is not installed."""
     found = processes.find(TOOL)
     if found is None:
         raise ExportError(
-            f"{TOOL} is not installed here",
-            why="it makes the file system of --format squashfs",
-            hint=f"install it: apt install {PACKAGE} (version 4.5 or newer)",
+            f"{TOOL} is not installed",
+            why="--format squashfs needs it",
+            hint=f"run apt install {PACKAGE} (version 4.5 or newer)",
         )
     return found
 
 
 def write_squashfs(image: Path, disk: Callable[[str], Path], codec: Mapping[str, Value], out: Path) -> None:
-    """Write the file system of the image whose output lies at `image` to the file `out`."""
+    """Write the file system of the image output at `image` to the file `out`."""
     command = find()
     with errors(out), replacing(out) as fd, FileSystem(image, disk, room(out)) as files:
         seekable(fd, out, "A squashfs")
@@ -68,7 +67,10 @@ def write_squashfs(image: Path, disk: Callable[[str], Path], codec: Mapping[str,
 
         done = processes.feed(TOOL, words, send, program=command, pass_fds=[fd])
         if done.status:
-            said = done.output.decode("utf-8", "replace").strip().splitlines()
+            lines = done.output.decode("utf-8", "replace").strip().splitlines()
             raise ExportError(
-                f"{TOOL} failed", where=os.fspath(out), why="\n".join(said[-_SHOWN:]), hint=f"{PACKAGE} 4.5 or newer"
+                f"{TOOL} failed",
+                where=os.fspath(out),
+                why="\n".join(lines[-_SHOWN:]),
+                hint=f"use {PACKAGE} 4.5 or newer",
             )

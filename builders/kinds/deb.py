@@ -1,7 +1,7 @@
-"""The `deb` kind: a Debian package's files, byte for byte, with what the store's trees cannot hold about them.
+"""Build the `deb` kind: unpack a Debian package, and record the attributes that a store tree cannot hold.
 
-One pass over the package writes and hashes its files. Nothing in it is run. A package that would write outside its
-tree, or that holds what no package may, is refused before the entry concerned is touched.
+One pass writes and hashes the files. The builder runs nothing of the package. It refuses an entry that would be written
+outside the tree, or that a package must not contain, before it writes the entry.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -37,10 +37,10 @@ MAX_CONTROL_FILE = 1 << 20
 MAX_TEXT = 1 << 16
 MAX_ACCOUNTS = 1 << 16  # of all sysusers.d files
 MAX_UNITS = 4 << 20  # of all systemd units
-MAX_WORDS = 64 << 20  # of all names, targets and sonames: the table of them is held in memory
+MAX_WORDS = 64 << 20  # of all names, targets and sonames, because the table is held in memory
 LARGE = 1 << 20
 FLOOR = 64 << 20
-RATIO = 256  # what compresses better than this is no software
+RATIO = 256  # software does not compress better than this
 MAX_INSTALLED = 64 << 20  # KiB
 
 _EXEC_START = re.compile(r"^ExecStart[ \t]*=[ \t]*[-@:+!]*(/[^\s]+)", re.MULTILINE)
@@ -49,7 +49,7 @@ _WANTED = {"control", "conffiles", "postinst"}
 
 
 class _Control(NamedTuple):
-    """The control member: the stanza as text and by field, the conffiles, the postinst script."""
+    """The content of the control member: the stanza as text and by field, the conffiles, the postinst script."""
 
     text: str
     fields: dict[str, str]
@@ -57,44 +57,58 @@ class _Control(NamedTuple):
     postinst: str
 
 
-class Deb:
-    """args: deb (store path of the file), package, version, arch. output: {`data`, `meta`}."""
+class DebArgs(NamedTuple):
+    """The arguments. deb: the store path of the file. package, version, arch: those that the file must have."""
+
+    deb: str
+    package: str
+    version: str
+    arch: str
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Value]) -> DebArgs:
+        """Read the arguments of a resolved derivation."""
+        return cls(*(str(args[name]) for name in cls._fields))
+
+
+class DebBuilder:
+    """The builder of `deb`. Its output holds `data` and `meta`."""
 
     kind = "deb"
     network = False
 
     def key(self, drv: Derivation) -> Value:
-        """All of the derivation."""
+        """Return the whole derivation."""
         return whole(drv)
 
     def build(self, task: Task) -> Built:
         """Unpack the package."""
-        package = str(task.args["package"])
-        with open_regular(task.disk(str(task.args["deb"]))) as file:
+        args = DebArgs.parse(task.args)
+        with open_regular(task.disk(args.deb)) as file:
             try:
-                return Built(_unpack(task, file, os.fstat(file.fileno()).st_size))
+                return Built(_unpack(task, args, file))
             except (ArchiveError, BadTree) as error:
                 raise BuildError(
-                    f"The package {package} is refused: {error.what}",
+                    f"The package {args.package} is refused: {error.what}",
                     where=error.where,
                     why=error.why,
-                    hint="the file is not what Debian's tools make; get it from a mirror that is trusted",
+                    hint="Debian's tools do not write such a file; download it from a trusted mirror",
                 ) from None
 
 
-def _unpack(task: Task, file: BinaryIO, size: int) -> TreeWriter:
+def _unpack(task: Task, args: DebArgs, file: BinaryIO) -> TreeWriter:
     members = ar.members(file)
     version = next(members, None)
     if version is None or version[0] != "debian-binary" or not version[1].read(64).startswith(b"2."):
         raise ArchiveError("The file is not a Debian package", why="it does not begin with debian-binary 2.x")
     control = _control(*_member(members, "control.tar"))
-    _check_identity(task, control.fields)
+    _check_identity(args, control.fields)
     name, section = _member(members, "data.tar")
     installed = control.fields.get("installed-size", "0")
     declared = int(installed) if installed.isascii() and installed.isdigit() and len(installed) < 15 else 0
     if declared > MAX_INSTALLED:
         raise ArchiveError("The package declares a size that no package has", why=f"Installed-Size: {declared} KiB")
-    # Installed-Size counts files in whole KiB; headers and padding of small files can come to as much again.
+    # Installed-Size counts files in whole KiB. Headers and padding of small files can double the size.
     room = FLOOR + min(2 * 1024 * declared, RATIO * section.left)
     stream = Stream(blocks(section, _codec(name, "data.tar")), room)
     unpacker = _Unpacker(task, section)
@@ -112,9 +126,9 @@ def _member(members: Iterator[tuple[str, Section]], stem: str) -> tuple[str, Sec
     for name, section in members:
         if name == stem or name.startswith(stem + "."):
             return name, section
-        if not name.startswith("_"):  # deb(5): such members may be left aside
-            raise ArchiveError(f"The package has {name!r} where {stem} belongs")
-    raise ArchiveError(f"The package has no {stem}", why="it is cut off or damaged")
+        if not name.startswith("_"):  # deb(5): such members may be ignored
+            raise ArchiveError(f"The package has {name!r} instead of {stem}")
+    raise ArchiveError(f"The package has no {stem}", why="it is truncated or damaged")
 
 
 def _codec(name: str, stem: str) -> str:
@@ -141,31 +155,31 @@ def _control(name: str, section: Section) -> _Control:
         fields = parse_stanza(text)
     except FpackError as error:
         raise ArchiveError(error.what, where="control", why=error.why) from None
-    # It becomes the package's entry of dpkg's status, where more than one stanza would be more than one package.
+    # The text becomes the package's entry of dpkg's status, where a second stanza would declare a second package.
     if _BLANK_LINE.search(text) or "status" in fields:
-        raise ArchiveError("The package's control file is more than a package's", where="control")
+        raise ArchiveError("The control file has more than one stanza or a Status field", where="control")
     conffiles = [line.strip() for line in texts.get("conffiles", "").splitlines() if line.startswith("/")]
     return _Control(text, fields, conffiles, texts.get("postinst", ""))
 
 
-def _check_identity(task: Task, fields: dict[str, str]) -> None:
-    """The file is the package that it was taken for."""
-    for field, wanted in (("package", task.args["package"]), ("version", task.args["version"])):
+def _check_identity(args: DebArgs, fields: dict[str, str]) -> None:
+    """Raise ArchiveError if the file is not the expected package."""
+    for field, wanted in (("package", args.package), ("version", args.version)):
         if fields.get(field) != wanted:
             raise ArchiveError(
-                f"The file is another {field} than it was fetched as",
+                f"The file has an unexpected {field}",
                 where="control",
-                why=f"its control file says {fields.get(field, 'nothing')}, {wanted} was expected",
+                why=f"its control file says {fields.get(field, 'nothing')}, expected {wanted}",
             )
-    found, wanted = fields.get("architecture"), task.args["arch"]
-    if found not in (wanted, "all"):
+    found = fields.get("architecture")
+    if found not in (args.arch, "all"):
         raise ArchiveError(
-            "The file is for another architecture", where="control", why=f"it is for {found}, {wanted} was expected"
+            "The file is for another architecture", where="control", why=f"it is for {found}, expected {args.arch}"
         )
 
 
 class _Unpacker:
-    """The data member on its way into a tree."""
+    """A writer of the data member's entries into a tree."""
 
     def __init__(self, task: Task, section: Section) -> None:
         self.writer = task.writer()
@@ -182,7 +196,7 @@ class _Unpacker:
         self._data = os.fspath(self.writer.place) + "/data/"
 
     def _step(self) -> None:
-        """Called every few milliseconds."""
+        """Check for cancellation and report progress; called every few milliseconds."""
         self._task.check()
         self._task.progress(self._total - self._section.left, self._total)
 
@@ -223,13 +237,13 @@ class _Unpacker:
                 entries[path] = entry
 
     def _weigh(self, entry: TreeEntry) -> None:
-        """Count what the entry adds to the table; ArchiveError when that becomes more than can be held."""
+        """Add the entry's share of the table's size. Raise ArchiveError if the table exceeds its limit."""
         self._words += len(entry.path) + len(entry.target) + len(entry.user) + len(entry.group)
         if entry.facts is not None:
             needed, runpath = entry.facts.needed, entry.facts.runpath
             self._words += sum(map(len, needed)) + sum(map(len, runpath)) + 64 * (len(needed) + len(runpath))
         if self._words > MAX_WORDS or self.writer.folders > MAX_ENTRIES:
-            raise ArchiveError("The package has too many files and names", where=entry.path[:80])
+            raise ArchiveError("The package has too many files or too long names", where=entry.path[:80])
 
     def _file(self, path: str, member: tar_reader.TarMember, archive: tar_reader.TarReader) -> TreeEntry:
         hasher = hashlib.sha256()
@@ -262,7 +276,7 @@ class _Unpacker:
         self.writer.mkdir("data/" + path)
         entry = TreeEntry(path, meta.DIRECTORY, member.mode, member.uid, member.gid, member.user, member.group)
         if directories.setdefault(path, entry) != entry:
-            raise BadTree("A directory occurs twice, with two modes or owners", where=_show(member.name))
+            raise BadTree("A directory occurs twice with different modes or owners", where=_show(member.name))
 
     def _symlink(self, path: str, member: tar_reader.TarMember) -> TreeEntry:
         target = os.fsdecode(member.target)
@@ -273,26 +287,28 @@ class _Unpacker:
         origin = self.entries.get(_path(member.target))
         if origin is None or origin.kind != meta.FILE:
             raise ArchiveError(
-                "A hard link leads to nothing in the package", where=_show(member.name), why=_show(member.target)
+                "The target of a hard link is not a file of the package",
+                where=_show(member.name),
+                why=_show(member.target),
             )
         node = FileNode(origin.blake3, origin.size, origin.executable)
         self.writer.link("data/" + path, node, Path(self._data + origin.path))
         return origin._replace(path=path)
 
     def _read_declarations(self, path: str, node: FileNode) -> None:
-        """Take what a sysusers.d file or a systemd unit says."""
-        folder = path.removeprefix("usr/").rpartition("/")[0]
-        if node.size > MAX_TEXT or folder not in ("lib/sysusers.d", "lib/systemd/system"):
+        """Read the accounts of a sysusers.d file or the programs of a systemd unit."""
+        directory = path.removeprefix("usr/").rpartition("/")[0]
+        if node.size > MAX_TEXT or directory not in ("lib/sysusers.d", "lib/systemd/system"):
             return
-        if folder == "lib/sysusers.d":
+        if directory == "lib/sysusers.d":
             self._accounts += node.size
         else:
             self._unit_text += node.size
         if self._accounts > MAX_ACCOUNTS or self._unit_text > MAX_UNITS:
-            raise ArchiveError("The package declares more users or services than any does", where=path)
+            raise ArchiveError("The package declares too many users or services", where=path)
         with open(self._data + path, "rb") as file:
             text = file.read(MAX_TEXT).decode("utf-8", "replace")
-        if folder == "lib/sysusers.d":
+        if directory == "lib/sysusers.d":
             users, groups = parse_sysusers(text)
             self.users += users
             self.groups += groups
@@ -301,15 +317,15 @@ class _Unpacker:
 
 
 def _path(name: bytes) -> str:
-    """A member's name as a relative path, "" for the top; the writer checks the length of its parts."""
+    """Return a member's name as a relative path, "" for the top. The writer checks the length of its parts."""
     if name.startswith(b"./"):
         name = name[2:]
     if name.endswith(b"/"):
         name = name[:-1]
     if b"//" in name or b"." in (parts := name.split(b"/")) or b".." in parts or name.startswith(b"/"):
         if b".." in name.split(b"/"):
-            raise ArchiveError("A member's name climbs out of the package", where=_show(name))
-        # dpkg takes /usr/bin/x and usr//bin/x for usr/bin/x, too.
+            raise ArchiveError("A member's name leads out of the package", where=_show(name))
+        # dpkg also accepts /usr/bin/x and usr//bin/x for usr/bin/x.
         name = b"/".join(part for part in name.split(b"/") if part not in (b"", b"."))
     return os.fsdecode(name)
 
@@ -330,7 +346,7 @@ def _extra(control: _Control, unpacker: _Unpacker) -> dict[str, Value]:
         "control": control.text,
         "conffiles": control.conffiles,
         "alternatives": maintainer_scripts.alternatives(control.postinst),
-        # What sysusers.d says is meant for machines; the script often says the same.
+        # sysusers.d comes first because it is exact; the postinst script often declares the same accounts.
         "users": _by_name(unpacker.users + users),
         "groups": _by_name(unpacker.groups + groups),
         "units": list(dict.fromkeys(unpacker.units)),
@@ -338,13 +354,13 @@ def _extra(control: _Control, unpacker: _Unpacker) -> dict[str, Value]:
 
 
 def _by_name(records: list[Value]) -> list[Value]:
-    """The first record of each name, and of each member that a group gets."""
+    """Return the first record of each name and member list, sorted."""
     first: dict[tuple[str, tuple[str, ...]], Value] = {}
     for record in records:
         first.setdefault((record["name"], tuple(record.get("members", ()))), record)
     return [first[key] for key in sorted(first)]
 
 
-def make(services: Services) -> Deb:
-    """Return the builder of the kind."""
-    return Deb()
+def make(services: Services) -> DebBuilder:
+    """Return the builder of this kind."""
+    return DebBuilder()

@@ -1,7 +1,7 @@
-"""The `exec` kind: phases of a script, run in a sandbox whose `/` is a root, make the outputs.
+"""Build the `exec` kind: run the phases of a script in a sandbox whose `/` is a root.
 
-The builder says what is to be run, an executor runs it, and what it left is looked through, checked and entered into
-the store under its own name. Nothing of a build that failed is registered.
+The builder describes the run and an executor runs it. The builder then scans, checks and copies the outputs to the
+store. Nothing of a failed build is registered.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.builders.exec.hints import advice
 from fpack.builders.exec.links import linked
-from fpack.builders.exec.outputs import Looked, Reader, place_of, strippable
+from fpack.builders.exec.outputs import OutputReader, ScannedOutput, place_of, strippable
 from fpack.builders.exec.script import DRIVER, control_files, variables
 from fpack.builders.linking import store_paths
 from fpack.builders.protocol import BuildError, Built, BuiltAll, Task, whole
-from fpack.builders.sandbox.executor import Executor, Finished, Work
+from fpack.builders.sandbox.executor import Executor, RunResult, Work
 from fpack.builders.sandbox.spec import CONTROL, Spec, limits_of
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
@@ -29,18 +29,18 @@ from fpack.store.files.remove import remove_tree
 from fpack.store.path import STORE, StorePath
 
 _LAST_LINES = 20
-# What programs say of errors that come of a limit, and what it is.
-_MEANS = (
-    ("Resource temporarily unavailable", "it may not have more than {0.processes} processes at once"),
-    ("File too large", "it may not write more than {0.size} bytes"),
+# Messages that programs print when they reach a limit, and the limit.
+_LIMIT_MESSAGES = (
+    ("Resource temporarily unavailable", "it may run at most {0.processes} processes at once"),
+    ("File too large", "it may write at most {0.size} bytes"),
 )
 
 if TYPE_CHECKING:
     from .table import Services
 _NO_ROOM = "No space left on device"
-_LITTLE = 64 << 20  # bytes of a disk that is full
+_FULL = 64 << 20  # bytes: a disk with less free space counts as full
 _MAX_LINE = 8192
-_ARGUMENTS = 500  # files that one call of strip gets
+_ARGUMENTS = 500  # files per call of strip
 _STRIP = {
     "program": "--strip-unneeded --remove-section=.comment",
     "object": "--strip-debug",
@@ -48,8 +48,8 @@ _STRIP = {
 }
 
 
-class Kept(NamedTuple):
-    """What is left of a build that failed: enough to look inside."""
+class FailedBuild(NamedTuple):
+    """The kept directory of a failed build, and the means to open a shell in its sandbox."""
 
     spec: Spec
     work: Work
@@ -57,35 +57,38 @@ class Kept(NamedTuple):
 
 
 class PhaseFailed(BuildError):
-    """A build whose script failed, or that was ended. kept: what is left of it, where that was asked for."""
+    """A build whose script failed or was terminated. kept: its directory, if the user asked to keep it."""
 
-    kept: Kept | None = None
+    kept: FailedBuild | None = None
 
 
-class Options(NamedTuple):
-    """What the user wants beside the outputs. keep_failed: the directories of a build that fails. cores: for CORES."""
+class ExecOptions(NamedTuple):
+    """User options. keep_failed: keep the directories of failed builds. cores: the value of CORES, 0 for all."""
 
     keep_failed: bool = False
     cores: int = 0
 
 
-class Exec:
-    """args: root, shell, phases, env, limits, allowed, disallowed, strip. See docs/language.md."""
+class ExecBuilder:
+    """The builder of `exec`. args: root, shell, phases, env, limits, allowed, disallowed, strip.
+
+    docs/language.md describes the arguments.
+    """
 
     kind = "exec"
     network = False
 
-    def __init__(self, executor: Executor, options: Options | None = None) -> None:
+    def __init__(self, executor: Executor, options: ExecOptions | None = None) -> None:
         self._executor = executor
-        self._options = options or Options()
+        self._options = options or ExecOptions()
 
     def key(self, drv: Derivation) -> Value:
-        """All of the derivation but its limits, which decide whether it ends, and not how."""
+        """Return the derivation without resource limits, which can fail a build but never change its output."""
         args = {name: value for name, value in drv.args.items() if name != "limits"}
         return whole(drv._replace(args=args))
 
     def build(self, task: Task) -> Built | BuiltAll:
-        """Run the phases and take what they made."""
+        """Run the phases and copy their outputs to the store."""
         args = task.args
         root = store_path.parse(str(args["root"]))
         inputs = store_paths.closure(task, _mentioned([args.get("env") or {}, args["phases"]]))
@@ -129,62 +132,62 @@ class Exec:
         inputs: Sequence[StorePath],
         places: Mapping[str, StorePath],
     ) -> Built | BuiltAll:
-        """Look the outputs through, check what they mention, and write them."""
+        """Scan the outputs, check their references, and write them."""
         by_hash = {place.hash.encode(): output for output, place in places.items()}
         known = {path.hash.encode(): path for path in inputs}
         out = os.open(work.place / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             _check_strays(out, inputs, places)
-            reader = Reader(out, set(known), by_hash, spec.limits.size, task.check)
-            looked = {}
+            reader = OutputReader(out, set(known), by_hash, spec.limits.size, task.check)
+            scanned = {}
             for output, place in places.items():
                 try:
-                    looked[output] = reader.look(place.base)
+                    scanned[output] = reader.scan(place.base)
                 except BuildError as error:
                     error.where = f"{output_name(task.name, output)}{'/' if error.where else ''}{error.where}"
                     raise
-            payloads, lacking = linked(task, root, [looked[output].programs for output in places])
-            for line in lacking:
+            payloads, missing = linked(task, root, [scanned[output].programs for output in places])
+            for line in missing:
                 task.log(f"warning: {line}")
-            taken = dict(zip(places, payloads, strict=True))
-            made: dict[str, tuple[StorePath, Built]] = {}
-            for output in _order(looked, by_hash):
-                others = {p.hash.encode(): made[o][0] for o, p in places.items() if o in made}
-                references = {known[h] for h in looked[output].found & known.keys()}
+            linked_payloads = dict(zip(places, payloads, strict=True))
+            written: dict[str, tuple[StorePath, Built]] = {}
+            for output in _order(scanned, by_hash):
+                others = {p.hash.encode(): written[o][0] for o, p in places.items() if o in written}
+                references = {known[h] for h in scanned[output].found & known.keys()}
                 _check_references(task, output, references)
-                references |= taken[output]
-                references |= {others[h] for h in looked[output].found & others.keys()}
-                made[output] = self._write(task, reader, output, places[output], looked[output], others, references)
+                references |= linked_payloads[output]
+                references |= {others[h] for h in scanned[output].found & others.keys()}
+                written[output] = self._write(task, reader, output, places[output], scanned[output], others, references)
         finally:
             os.close(out)
         if tuple(places) == ("out",):
-            return made["out"][1]
-        return BuiltAll(tuple((output, result) for output, (_, result) in made.items()))
+            return written["out"][1]
+        return BuiltAll(tuple((output, result) for output, (_, result) in written.items()))
 
     def _write(
         self,
         task: Task,
-        reader: Reader,
+        reader: OutputReader,
         output: str,
         place: StorePath,
-        looked: Looked,
+        scanned: ScannedOutput,
         others: Mapping[bytes, StorePath],
         references: set[StorePath],
     ) -> tuple[StorePath, Built]:
         name = output_name(task.name, output)
         changes = {old: path.hash.encode() for old, path in others.items()}
-        digest = reader.digest(place.base, looked.tree, changes)
+        digest = reader.digest(place.base, scanned.tree, changes)
         own = place.hash.encode()
-        # Modulo itself: where the output mentions itself, its place stands for its path.
-        itself = [place] if own in looked.found else []
+        # The digest is taken modulo self-references: the build path stands for the final path.
+        itself = [place] if own in scanned.found else []
         path = store_path.make(name, digest, sorted([*references, *itself]))
         changes[own] = path.hash.encode()
         writer = task.writer()
-        reader.write(place.base, looked.tree, changes, writer)
+        reader.write(place.base, scanned.tree, changes, writer)
         return path, Built(writer, tuple(sorted(references)), path if itself else None)
 
     def _strip(self, spec: Spec, work: Work, lines: _Lines) -> None:
-        """Strip what the outputs hold, in the sandbox: its files are the build's."""
+        """Strip the outputs' programs and libraries, in the sandbox because the build controls these files."""
         out = os.open(work.place / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             found: dict[str, list[str]] = {}
@@ -199,7 +202,7 @@ class Exec:
         for kind, paths in sorted(found.items()):
             for at in range(0, len(paths), _ARGUMENTS):
                 words = " ".join(_quoted(path) for path in paths[at : at + _ARGUMENTS])
-                # A file that only looks like one of its kind stays as it is.
+                # strip fails on a file that only looks like an object file; the file stays unchanged.
                 script.append(f"/usr/bin/strip {_STRIP[kind]} {words} || :\n")
         control = work.place / "control" / "strip"
         control.write_text("".join(script), "utf-8", "surrogateescape")
@@ -210,51 +213,51 @@ class Exec:
         if finished.exceeded:
             raise BuildError("The outputs of a build could not be stripped", why=finished.exceeded)
 
-    def _failed(self, task: Task, spec: Spec, work: Work, finished: Finished, lines: _Lines) -> PhaseFailed:
+    def _failed(self, task: Task, spec: Spec, work: Work, finished: RunResult, lines: _Lines) -> PhaseFailed:
         phase = f"in its phase {finished.phase}" if finished.phase else "before its first phase"
         if finished.exceeded:
-            what, why = f"{task.name} was ended {phase}", finished.exceeded
+            what, why = f"{task.name} was terminated {phase}", finished.exceeded
         else:
-            ended = f"it ended with exit status {finished.status}"
+            why = f"it ended with exit status {finished.status}"
             if 128 < finished.status <= 192:
-                ended = f"it was ended by signal {finished.status - 128}"
-            what, why = f"{task.name} failed {phase}", ended
+                why = f"it was killed by signal {finished.status - 128}"
+            what = f"{task.name} failed {phase}"
         last = "\n".join(lines.last)
         if finished.status == 128 + signal.SIGKILL and not finished.exceeded:
-            why += ", as the kernel does where memory runs out"
-        for words, meaning in _MEANS:
+            why += ", which the kernel sends when memory runs out"
+        for words, meaning in _LIMIT_MESSAGES:
             if words in last:
                 why += f"; {meaning.format(spec.limits)}"
         if _NO_ROOM in last and _is_full(work.place):
-            why += "; the disk that the store is on is full: free some room, or run fpack gc"
+            why += "; the disk of the store is full: free some space, or run fpack gc"
         error = PhaseFailed(
-            what, where=task.name, why=why + (f"; its last lines:\n{last}" if last else "; it said nothing")
+            what, where=task.name, why=why + (f"; its last lines:\n{last}" if last else "; it printed nothing")
         )
         error.hint = "\n".join(filter(None, [advice(last), self._keep(task, work)]))
         if self._options.keep_failed:
-            error.kept = Kept(spec, work._replace(place=task.resume_dir() / "failed"), self._executor)
+            error.kept = FailedBuild(spec, work._replace(place=task.resume_dir() / "failed"), self._executor)
         return error
 
     def _keep(self, task: Task, work: Work) -> str:
-        """Keep what a failed build left, if it is wanted; what can be done next."""
+        """Keep the directory of a failed build if the user asked for it. Return a hint for the next step."""
         if not self._options.keep_failed:
             return (
-                "fpack log WHAT shows all of its log; --keep-failed keeps its files; --shell-on-failure opens a shell "
-                "in its sandbox"
+                "fpack log WHAT shows the whole log; --keep-failed keeps the build's files; --shell-on-failure opens a "
+                "shell in its sandbox"
             )
         from fpack.builders.sandbox.local_executor import give_tree
 
         kept = task.resume_dir() / "failed"
         remove_tree(kept)
-        # By descriptors, and after the last process of the build is dead: nothing of it can be led elsewhere.
+        # give_tree works by descriptors, and no process of the build is left that could swap a path for a symlink.
         give_tree(work.place, os.geteuid())
         os.chmod(work.place, 0o700)
         os.rename(work.place, kept)
-        return f"its files are in {kept}: build, out and tmp"
+        return f"the build's files are in {kept}: build, out and tmp"
 
 
 class _Lines:
-    """Cuts what a build says into lines. last: the last of them."""
+    """A splitter of a build's output into lines. last: the last lines."""
 
     def __init__(self, log: Callable[[str], None]) -> None:
         self.last: deque[str] = deque(maxlen=_LAST_LINES)
@@ -262,7 +265,7 @@ class _Lines:
         self._rest = b""
 
     def feed(self, data: bytes) -> None:
-        """Take the next piece."""
+        """Split the next piece."""
         *whole_lines, self._rest = (self._rest + data).split(b"\n")
         for line in whole_lines:
             self._line(line)
@@ -270,32 +273,32 @@ class _Lines:
             self.end()
 
     def end(self) -> None:
-        """What was said last is a line, too."""
+        """Flush an unterminated last line."""
         if self._rest:
             self._line(self._rest)
             self._rest = b""
 
     def _line(self, line: bytes) -> None:
-        # Progress that is drawn over itself: what it came to is what counts.
+        # A progress bar redraws its line after each \r; keep the last state.
         text = line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")
         self.last.append(text[:_MAX_LINE])
         self._log(text[:_MAX_LINE])
 
 
 def _is_full(place: Path) -> bool:
-    """Whether a disk has no room, or no room for names; a build that failed still has what it took."""
+    """Tell whether a disk is out of space or inodes. The files of the failed build still occupy theirs."""
     disk = os.statvfs(place)
-    return disk.f_bavail * disk.f_frsize < _LITTLE or (disk.f_files > 0 and disk.f_favail < disk.f_files // 100)
+    return disk.f_bavail * disk.f_frsize < _FULL or (disk.f_files > 0 and disk.f_favail < disk.f_files // 100)
 
 
 def _mentioned(value: Value) -> list[StorePath]:
-    """Every store path in the strings of a value, sorted."""
+    """Return every store path in the strings of a value, sorted."""
     found: set[StorePath] = set()
     todo = [value]
     while todo:
         now = todo.pop()
         if isinstance(now, str):
-            found.update(StorePath(*each) for each in store_path.find_references(now))
+            found.update(StorePath(*reference) for reference in store_path.find_references(now))
         elif isinstance(now, dict):
             todo += [*now.keys(), *now.values()]
         elif isinstance(now, (list, tuple)):
@@ -303,9 +306,9 @@ def _mentioned(value: Value) -> list[StorePath]:
     return sorted(found)
 
 
-def _order(looked: Mapping[str, Looked], places: Mapping[bytes, str]) -> list[str]:
-    """The outputs, those that others mention first. BuildError where they mention each other."""
-    needs = {o: {places[h] for h in look.found & places.keys()} - {o} for o, look in looked.items()}
+def _order(scanned: Mapping[str, ScannedOutput], places: Mapping[bytes, str]) -> list[str]:
+    """Sort the outputs so that each follows those it mentions. Raise BuildError if they mention each other."""
+    needs = {o: {places[h] for h in scan.found & places.keys()} - {o} for o, scan in scanned.items()}
     done: list[str] = []
     while len(done) < len(needs):
         ready = [output for output in needs if output not in done and needs[output] <= set(done)]
@@ -313,15 +316,15 @@ def _order(looked: Mapping[str, Looked], places: Mapping[bytes, str]) -> list[st
             left = sorted(set(needs) - set(done))
             raise BuildError(
                 f"The outputs {', '.join(left)} mention each other",
-                why="a store path holds its references' paths, so neither can be named before the other",
-                hint="put what both need into one of them",
+                why="the path of an output depends on the paths it mentions, so each would have to be known first",
+                hint="move the files that both need into one of them",
             )
         done += ready
     return done
 
 
 def _check_references(task: Task, output: str, references: set[StorePath]) -> None:
-    """BuildError if an output mentions what it must not."""
+    """Raise BuildError if an output mentions a store path that it must not."""
     allowed = task.args.get("allowed")
     forbidden = _paths(task.args.get("disallowed") or ())
     wrong = references & forbidden
@@ -330,9 +333,9 @@ def _check_references(task: Task, output: str, references: set[StorePath]) -> No
     if wrong:
         names = ", ".join(str(path) for path in sorted(wrong))
         raise BuildError(
-            f"The output {output} mentions what it must not",
+            f"The output {output} mentions a store path that it must not",
             why=names,
-            hint="grep the output for the path; `allowed` and `disallowed` of the package say what it may mention",
+            hint="grep the output for the path; `allowed` and `disallowed` of the package define what it may mention",
         )
 
 
@@ -341,7 +344,7 @@ def _paths(values: Sequence[Any]) -> set[StorePath]:
 
 
 def _check_strays(out: int, inputs: Sequence[StorePath], places: Mapping[str, StorePath]) -> None:
-    """BuildError for what a build put into the store that is no output of it."""
+    """Raise BuildError if a build wrote something to the store other than its outputs."""
     expected = {path.base for path in (*inputs, *places.values())}
     stray = sorted(set(os.listdir(out)) - expected)
     if stray:
@@ -351,7 +354,7 @@ def _check_strays(out: int, inputs: Sequence[StorePath], places: Mapping[str, St
         except InvalidName:
             pass
         raise BuildError(
-            f"The build put {shown} into the store, which is no output of it",
+            f"The build wrote {shown} to the store, which is not one of its outputs",
             why=f"{STORE}/{stray[0]}",
             hint="write to $out, or list the output in `outputs`",
         )
@@ -361,8 +364,8 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def kept_shell(kept: Kept) -> int:
-    """Open a shell in the sandbox of a build that failed, at this terminal; its exit status."""
+def kept_shell(kept: FailedBuild) -> int:
+    """Open a shell in the sandbox of a failed build, at this terminal. Return its exit status."""
     shell = kept.spec.command[0]
     options = ("--noprofile", "--norc", "-i") if shell.endswith("/bash") else ("-i",)
     env = {**dict(kept.spec.env), "TERM": os.environ.get("TERM", "dumb"), "PS1": "fpack build:\\w\\$ "}
@@ -370,13 +373,13 @@ def kept_shell(kept: Kept) -> int:
     return kept.executor.inside(spec, kept.work, (shell, *options))
 
 
-def kept_place(kept: Kept) -> Path:
-    """Where the files of a failed build are."""
+def kept_path(kept: FailedBuild) -> Path:
+    """Return the directory of a failed build's files."""
     return kept.work.place
 
 
-def make(services: Services) -> Exec:
-    """Return the builder of the kind."""
-    from fpack.builders.sandbox.local_executor import Local
+def make(services: Services) -> ExecBuilder:
+    """Return the builder of this kind."""
+    from fpack.builders.sandbox.local_executor import LocalExecutor
 
-    return Exec(Local(), Options(services.keep_failed))
+    return ExecBuilder(LocalExecutor(), ExecOptions(services.keep_failed))

@@ -1,7 +1,7 @@
-"""The `fetch` kind: a file whose SHA-256 is declared, from the first place that has it.
+"""Build the `fetch` kind: download a file of a declared SHA-256 from the first URL that serves it.
 
-The digest decides, so the realisation depends on it, the name and the executable bit, and not on any URL. A download
-that was cut short is continued by the next try.
+The key holds the digest, the name and the executable bit, but no URL. An interrupted download is resumed by the next
+attempt.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
-class Fetch:
-    """args: urls, sha256, size, executable.
+class FetchBuilder:
+    """The builder of `fetch`. args: urls, sha256, size, executable.
 
-    origins: the URLs that one of the derivation's stands for. missing: what to do when no place has the file any more.
+    origins: maps a URL of the derivation to the URLs to download from. missing: returns a hint for a file that no URL
+    serves any more.
     """
 
     kind = "fetch"
@@ -40,16 +41,18 @@ class Fetch:
         self._missing = missing
 
     def key(self, drv: Derivation) -> Value:
-        """The declared digest, the name and the executable bit."""
+        """Return the declared digest, the name and the executable bit."""
         return ["fetch 1", drv.args["sha256"], drv.name, bool(drv.args.get("executable", False))]
 
     def build(self, task: Task) -> Built:
-        """Download, verify, enter into the store."""
+        """Download the file, verify it and write it to the store."""
         sha256 = task.args["sha256"]
         if sha256 == "":
             raise self._undeclared(task)
         if not isinstance(sha256, str) or not _SHA256.match(sha256):
-            raise BuildError("A fetch's sha256 is not 64 hexadecimal digits", where=task.name, why=f"it is {sha256!r}")
+            raise BuildError(
+                "The sha256 of a fetch is not 64 hexadecimal digits", where=task.name, why=f"it is {sha256!r}"
+            )
         urls = [url for declared in task.args["urls"] for url in self._origins(declared)]
         part = task.resume_dir() / "part"
         size = task.args.get("size")
@@ -80,8 +83,8 @@ class Fetch:
         )
 
 
-def make(services: Services) -> Fetch:
-    """Return the builder of the kind."""
+def make(services: Services) -> FetchBuilder:
+    """Return the builder of this kind."""
     from fpack.builders.net.http import Http
 
-    return Fetch(Http(), services.origins, services.missing)
+    return FetchBuilder(Http(), services.origins, services.missing)

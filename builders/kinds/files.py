@@ -1,4 +1,4 @@
-"""The `files` kind: the extra files, directories and symlinks of an image or root, with their modes and owners."""
+"""Build the `files` kind: extra files, directories and symlinks of an image or root, with their modes and owners."""
 
 from __future__ import annotations
 
@@ -26,54 +26,56 @@ if TYPE_CHECKING:
     from .table import Services
 
 MAX_ID = 0xFFFFFFFE
-_LARGE = 32 << 20  # bytes from which on a second thread is worth its start
+_LARGE = 32 << 20  # from this number of bytes, hashing in two threads is faster
 _Digests = tuple[bytes, bytes, int]  # BLAKE3, SHA-256 and size of a file
 _KINDS = {"file": meta.FILE, "directory": meta.DIRECTORY, "symlink": meta.SYMLINK}
 
 
-class Files:
-    """args: entries, each {path, kind, mode, uid, gid} and `text`, `source` or `target`.
+class FilesBuilder:
+    """The builder of `files`. args: entries, each {path, kind, mode, uid, gid} and `text`, `source` or `target`.
 
-    `source` is a store path: a file's content, or a whole tree that is copied to `path` with the entry's owner,
-    0755 what is a directory or executable, else 0644; `mode` is then that of the top directory. References: the store
-    paths that texts and targets name.
+    `source` is a store path: a file, or a tree that is copied to `path`. Copied entries get the entry's owner;
+    directories and executables get mode 0755 and other files 0644; `mode` is the mode of the top directory. The output
+    references the store paths that texts and targets name.
     """
 
     kind = "files"
     network = False
 
     def key(self, drv: Derivation) -> Value:
-        """All of the derivation."""
+        """Return the whole derivation."""
         return whole(drv)
 
     def build(self, task: Task) -> Built:
-        """Output: `data` and `meta`."""
+        """Write `data` and `meta`."""
         writer = task.writer()
         writer.mkdir("data")
         entries: list[TreeEntry] = []
         references: set[StorePath] = set()
         for value in sorted(task.args["entries"], key=lambda e: os.fsencode(str(e.get("path")))):
             entries += _write(task, writer, value, references)
-        twice = _first_twice(entry.path for entry in entries)
-        if twice:
-            raise BuildError("Two entries of `files` have one path", where=f"/{twice}")
+        duplicate = _first_duplicate(entry.path for entry in entries)
+        if duplicate:
+            raise BuildError("Two entries of `files` have the same path", where=f"/{duplicate}")
         writer.file("meta", [meta.encode(entries)])
         return Built(writer, tuple(sorted(references)))
 
 
 def check_path(path: Value) -> str:
-    """The relative form of an absolute, normalised path; BuildError for any other."""
+    """Return the relative form of an absolute, normalised path. Raise BuildError for any other path."""
     if not isinstance(path, str) or not path.startswith("/"):
-        raise BuildError(f"{path!r} is not an absolute path", hint="write it from / on")
+        raise BuildError(f"{path!r} is not an absolute path", hint="begin it with /")
     parts = path[1:].split("/")
     if "\0" in path or any(part in ("", ".", "..") for part in parts):
         clean = os.path.normpath("/" + path.replace("\0", "").lstrip("/"))
         hint = f"write {clean}" if clean != "/" else "the root directory itself cannot be an entry"
-        raise BuildError(f"{path!r} is not a plain path", why="it has empty, . or .. components, or a NUL", hint=hint)
+        raise BuildError(
+            f"{path!r} is not a normalised path", why="it has an empty, . or .. component, or a NUL", hint=hint
+        )
     return path[1:]
 
 
-def _first_twice(paths: Iterable[str]) -> str:
+def _first_duplicate(paths: Iterable[str]) -> str:
     seen: set[str] = set()
     for path in paths:
         if path in seen:
@@ -87,14 +89,14 @@ def _write(task: Task, writer: TreeWriter, value: Mapping[str, Value], reference
     kind = _KINDS.get(value.get("kind", ""))
     if kind is None:
         raise BuildError(
-            f"{value.get('kind')!r} is no kind of file", where=f"/{path}", why=f"there are {', '.join(_KINDS)}"
+            f"{value.get('kind')!r} is not a kind of file", where=f"/{path}", why=f"the kinds are {', '.join(_KINDS)}"
         )
     mode = _number(value, "mode", 0o7777, path)
     uid, gid = _number(value, "uid", MAX_ID, path), _number(value, "gid", MAX_ID, path)
     text, source, target = value.get("text"), value.get("source"), value.get("target")
     if kind == meta.SYMLINK:
         if not isinstance(target, str) or not target or text is not None or source is not None:
-            raise BuildError("A symlink needs a target, and nothing else", where=f"/{path}")
+            raise BuildError("A symlink needs a target, and no text or source", where=f"/{path}")
         writer.symlink(f"data/{path}", target)
         _refer(target, references)
         return [TreeEntry(path, kind, 0o777, uid, gid, target=target)]
@@ -103,14 +105,14 @@ def _write(task: Task, writer: TreeWriter, value: Mapping[str, Value], reference
     if isinstance(source, str):
         if text is not None:
             raise BuildError("A file has either a text or a source", where=f"/{path}")
-        place = _locate(task, source)
-        if place.is_dir() and not place.is_symlink():
+        disk_path = _locate(task, source)
+        if disk_path.is_dir() and not disk_path.is_symlink():
             top = TreeEntry(path, meta.DIRECTORY, mode if kind == meta.DIRECTORY else 0o755, uid, gid)
             writer.mkdir(f"data/{path}")
-            return [top, *_copy(task, writer, place, path, uid, gid)]
+            return [top, *_copy(task, writer, disk_path, path, uid, gid)]
         if kind == meta.DIRECTORY:
-            raise BuildError("The source of a directory is no directory", where=f"/{path}", why=source)
-        file = _follow(place, source)
+            raise BuildError("The source of a directory is not a directory", where=f"/{path}", why=source)
+        file = _check_regular(disk_path, source)
         return [_linked(writer, path, file, _read(file, task.check), mode, uid, gid)]
     if kind == meta.DIRECTORY:
         if text is not None:
@@ -136,35 +138,35 @@ def _refer(text: str, references: set[StorePath]) -> None:
 
 
 def _locate(task: Task, source: str) -> Path:
-    """Where a store path, or what lies below one, is on disk. Nothing outside it can be named."""
+    """Return the path on disk of a store path or of a file below it. Raise BuildError if it leads outside."""
     base, *rest = source.removeprefix(f"{store_path.STORE}/").split("/")
-    place = task.disk(store_path.parse(base))
+    found = task.disk(store_path.parse(base))
     for part in rest:
         if part in ("", ".", ".."):
-            raise BuildError(f"{source!r} is not a plain path", hint="leave out empty, . and .. components")
-        if not stat.S_ISDIR(os.lstat(place).st_mode):
-            raise BuildError("A source leads through something that is no directory", where=source)
-        place = place / part
-    if not os.path.lexists(place):
+            raise BuildError(f"{source!r} is not a normalised path", hint="leave out empty, . and .. components")
+        if not stat.S_ISDIR(os.lstat(found).st_mode):
+            raise BuildError("A parent in the path of a source is not a directory", where=source)
+        found = found / part
+    if not os.path.lexists(found):
         raise BuildError("The source of a file does not exist", where=source)
-    return place
+    return found
 
 
-def _follow(place: Path, source: str) -> Path:
-    """A file to read. A store path that is a symlink has no content of its own."""
-    if not stat.S_ISREG(os.lstat(place).st_mode):
-        raise BuildError("The source of a file is a symlink", where=source, hint="name what it points to")
-    return place
+def _check_regular(disk_path: Path, source: str) -> Path:
+    """Return `disk_path` if it is a regular file. Raise BuildError if it is a symlink."""
+    if not stat.S_ISREG(os.lstat(disk_path).st_mode):
+        raise BuildError("The source of a file is a symlink", where=source, hint="name the target of the symlink")
+    return disk_path
 
 
-def _copy(task: Task, writer: TreeWriter, place: Path, path: str, uid: int, gid: int) -> list[TreeEntry]:
-    """Copy what is in the directory `place` to `path`; every directory is named."""
+def _copy(task: Task, writer: TreeWriter, directory: Path, path: str, uid: int, gid: int) -> list[TreeEntry]:
+    """Copy the content of `directory` to `path`. Return an entry for each file, symlink and directory."""
     entries: list[TreeEntry] = []
-    found = [(name, os.lstat(place / name)) for name in sorted(os.listdir(place))]
-    files = [place / name for name, status in found if stat.S_ISREG(status.st_mode)]
+    found = [(name, os.lstat(directory / name)) for name in sorted(os.listdir(directory))]
+    files = [directory / name for name, status in found if stat.S_ISREG(status.st_mode)]
     digests = _digests(files, sum(status.st_size for _, status in found), task.check)
     for name, status in found:
-        here, there = place / name, f"{path}/{name}"
+        here, there = directory / name, f"{path}/{name}"
         if stat.S_ISLNK(status.st_mode):
             target = os.readlink(here)
             writer.symlink(f"data/{there}", target)
@@ -191,32 +193,32 @@ def _file(writer: TreeWriter, path: str, chunks: Iterable[bytes], mode: int, uid
     return TreeEntry(path, meta.FILE, mode, uid, gid, size=node.size, blake3=node.digest, sha256=sha256.digest())
 
 
-def _linked(writer: TreeWriter, path: str, place: Path, digests: _Digests, mode: int, uid: int, gid: int) -> TreeEntry:
-    """A file of the store: it was read, for its digests, and is not written again."""
-    own, sha256, size = digests
-    writer.link(f"data/{path}", FileNode(own, size, bool(mode & 0o111)), place)
-    return TreeEntry(path, meta.FILE, mode, uid, gid, size=size, blake3=own, sha256=sha256)
+def _linked(writer: TreeWriter, path: str, source: Path, digests: _Digests, mode: int, uid: int, gid: int) -> TreeEntry:
+    """Link a file of the store instead of copying it."""
+    digest, sha256, size = digests
+    writer.link(f"data/{path}", FileNode(digest, size, bool(mode & 0o111)), source)
+    return TreeEntry(path, meta.FILE, mode, uid, gid, size=size, blake3=digest, sha256=sha256)
 
 
-def _digests(places: list[Path], size: int, check: Callable[[], None]) -> Iterator[_Digests]:
-    """The digests of files, in order; of many bytes in two threads, for hashing lets go of the interpreter."""
+def _digests(paths: list[Path], size: int, check: Callable[[], None]) -> Iterator[_Digests]:
+    """Hash files in order. Use two threads for many bytes, since hashing releases the interpreter lock."""
     if size < _LARGE:
-        return (_read(place, check) for place in places)
+        return (_read(path, check) for path in paths)
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(2) as pool:
-        return iter(list(pool.map(_read, places, itertools.repeat(check))))
+        return iter(list(pool.map(_read, paths, itertools.repeat(check))))
 
 
-def _read(place: Path, check: Callable[[], None]) -> _Digests:
-    own, sha256, size = blake3(), hashlib.sha256(), 0
-    for chunk in chunks(place, check):
-        own.update(chunk)
+def _read(path: Path, check: Callable[[], None]) -> _Digests:
+    hasher, sha256, size = blake3(), hashlib.sha256(), 0
+    for chunk in chunks(path, check):
+        hasher.update(chunk)
         sha256.update(chunk)
         size += len(chunk)
-    return own.digest(), sha256.digest(), size
+    return hasher.digest(), sha256.digest(), size
 
 
-def make(services: Services) -> Files:
-    """Return the builder of the kind."""
-    return Files()
+def make(services: Services) -> FilesBuilder:
+    """Return the builder of this kind."""
+    return FilesBuilder()

@@ -1,7 +1,7 @@
-"""The `layer` kind: store paths become one compressed tar, a layer of an image and an entry of a cache.
+"""Build the `layer` kind: pack store paths into one compressed tar, which serves images and caches.
 
-The tar is a pure function of the parts and the codec's record of those too, so that a layer is made once for all
-images that hold it, on any machine. Everything is read, hashed, compressed and written in one pass, in bounded memory.
+The tar is a pure function of the parts, and the blob is one of the tar and the codec's record. So a layer is built once
+for all images that hold it, on any machine. One pass reads, hashes, compresses and writes it in bounded memory.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from fpack.store.files.writer import TreeWriter
 if TYPE_CHECKING:
     from .table import Services
 
-# Files of the output: the layer's entries as a manifest has them, see `manifest.format` and `manifest.json_form`.
+# Files of the output: the layer's entries in the two forms of a manifest (`manifest.format`, `manifest.json_form`).
 ENTRIES, ENTRIES_JSON = "entries", "entries.json"
 
 
 class LayerInfo(NamedTuple):
-    """The `layer` file of an output: what a manifest and a cache need to know of the blob beside it.
+    """The content of an output's file `layer`: the description of the blob for manifests and caches.
 
-    digest, size: of the blob; diff_id: the digest of the tar within, and `tar` its size. unpacked: bytes of all
-    files. entries: how many there are; files: how many of them are not directories; of those, shipped: how many each
-    part has from elsewhere, and how many are generated or configured.
+    digest, size: of the blob. diff_id, tar: the digest and size of the tar in it. unpacked: bytes of all files.
+    entries: the number of tar members. files: the number of those that are not directories. shipped: the number of
+    files, for each part, that packages or sources ship. generated, configured: the numbers of the remaining files.
     """
 
     media_type: str
@@ -54,17 +54,17 @@ class LayerInfo(NamedTuple):
     configured: int
 
     def encode(self) -> bytes:
-        """The canonical encoding."""
+        """Return the canonical encoding."""
         return canonical.encode({**self._asdict(), "shipped": list(self.shipped)})
 
 
 def decode(data: bytes) -> LayerInfo:
-    """The layer that `data` encodes."""
+    """Decode the file `layer`."""
     return LayerInfo(**canonical.decode(data))
 
 
 class Budget:
-    """Memory that the layers in the making share: many small ones are made at once, and few large ones."""
+    """A memory budget shared by the layers under construction: many small ones run at once, or a few large ones."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -73,7 +73,7 @@ class Budget:
 
     @contextlib.contextmanager
     def take(self, amount: int, check: Callable[[], None]) -> Iterator[None]:
-        """Wait until there is room for `amount` bytes, or nobody else holds any; `check` is called while waiting."""
+        """Wait until `amount` bytes are free or no other layer holds any. Call `check` while waiting."""
         with self._freed:
             while self._used and self._used + amount > self._limit:
                 check()
@@ -87,24 +87,24 @@ class Budget:
                 self._freed.notify_all()
 
 
-# The process is to stay below 300 MB, and takes up to 80 without any compressor.
+# The process must stay below 300 MB, and uses up to 80 MB without any compressor.
 _BUDGET = Budget(220 << 20)
 
 
-class Layer:
-    """See the module."""
+class LayerBuilder:
+    """The builder of `layer`. args: parts, codec, and optionally directories."""
 
     kind = "layer"
     network = False
 
     def key(self, drv: Derivation) -> Value:
-        """All of the derivation."""
+        """Return the whole derivation."""
         return whole(drv)
 
     def build(self, task: Task) -> Built:
-        """Output: `blob`, `layer`, and its part of a manifest, as `entries` and `entries.json`.
+        """Write `blob`, `layer`, and the layer's part of a manifest as `entries` and `entries.json`.
 
-        No references: a layer stands for itself.
+        The output has no references, because the blob contains everything.
         """
         found = contents(task.args, task.disk)
         with _BUDGET.take(codecs.memory(task.args["codec"], tar.length(found.members)), task.check):
@@ -127,7 +127,7 @@ def _make(task: Task, found: Contents) -> Built:
             task.progress(inner.size, total)
         yield compressor.flush()
 
-    # A disk that is slow for a moment must not keep the compressor waiting. A small layer is not worth a thread.
+    # A thread keeps the compressor busy while the disk is slow. A small layer does not repay its start.
     source = ahead(compressed()) if total > tar.BUFFER else compressed()
 
     def counted() -> Iterator[bytes]:
@@ -145,7 +145,7 @@ def _make(task: Task, found: Contents) -> Built:
         source.close()
         diff_id = f"sha256:{inner.finish().hex()}"
     if inner.size != total:
-        raise AssertionError(f"a tar of {total} bytes came out with {inner.size}")
+        raise AssertionError(f"a tar of {total} bytes was written with {inner.size}")
     files = [m for m in found.members if m.kind != tar.DIRECTORY]
     layer = LayerInfo(
         media_type=codecs.media_type(record),
@@ -164,7 +164,7 @@ def _make(task: Task, found: Contents) -> Built:
 
 
 def _describe(task: Task, found: Contents, writer: TreeWriter) -> None:
-    """Write what a manifest says of the layer: with every image that holds it, these bytes are the same."""
+    """Write the layer's part of a manifest, which is the same for every image that holds the layer."""
     parts = [str(part["path"]) for part in task.args["parts"]]
     lines: list[bytes] = []
 
@@ -178,10 +178,10 @@ def _describe(task: Task, found: Contents, writer: TreeWriter) -> None:
 
 
 def read(directory: Path) -> LayerInfo:
-    """What the layer at `directory` on disk says of itself."""
+    """Read the description of the layer at `directory` on disk."""
     return decode((directory / "layer").read_bytes())
 
 
-def make(services: Services) -> Layer:
-    """Return the builder of the kind."""
-    return Layer()
+def make(services: Services) -> LayerBuilder:
+    """Return the builder of this kind."""
+    return LayerBuilder()

@@ -1,6 +1,6 @@
-"""The `manifest` kind: the exact manifest of an image, canonical and as JSON, and the artifact that holds both.
+"""Build the `manifest` kind: the manifest of an image, canonical and as JSON, and the OCI artifact that holds both.
 
-It is made once for an image and a lock, and kept in the store like everything else.
+The manifest of an image and a lock is built once and kept in the store.
 """
 
 from __future__ import annotations
@@ -33,25 +33,27 @@ ZSTD_LEVEL = 9
 
 
 class StoreGraph:
-    """The derivations of a store."""
+    """The derivation graph of a store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def derivation(self, digest: bytes) -> Derivation | None:
-        """The derivation of this digest."""
+        """Return the derivation of a digest, or None."""
         return self._store.derivation(digest)
 
     def built(self, output: Output) -> StorePath | None:
-        """The store path that an output came to."""
+        """Return the store path that an output was built as, or None."""
         return self._store.database.built(output)
 
 
-class Manifest:
-    """args: image, paths (the store paths that the image's configuration names), derivation (the image's digest in
-    hexadecimal), lock (see `collect.lock_value`) or null, fpack (the version), executor (what runs builds from source).
+class ManifestBuilder:
+    """The builder of `manifest`.
 
-    Output: `manifest.msgpack`, `manifest.json`, both compressed beside them, and what `referrer.read` takes.
+    args: image, paths (the store paths that the image's configuration names), derivation (the digest of the image's
+    derivation in hexadecimal), lock (see `manifest.lock_part`) or null, fpack (the version), executor (the executor of
+    builds from source). Output: `manifest.msgpack`, `manifest.json`, a compressed copy of each, and the files that
+    `referrer.read` reads.
     """
 
     kind = "manifest"
@@ -61,22 +63,20 @@ class Manifest:
         self._graph = graph
 
     def key(self, drv: Derivation) -> Value:
-        """All of the derivation. The image's digest in it settles the graph."""
+        """Return the whole derivation. The digest of the image's derivation in it determines the graph."""
         return whole(drv)
 
     def build(self, task: Task) -> Built:
-        """Gather, and write."""
+        """Collect the manifest and write it."""
         collected = collect(task, self._graph)
         head = collected.head
-        places = [task.disk(layer.path) for layer in head.layers]
-        made = sorted(collected.derivations.items())
+        layers = [task.disk(layer.path) for layer in head.layers]
+        used = sorted(collected.derivations.items())
         writer = task.writer()
-        rows = itertools.chain.from_iterable(chunks(place / ENTRIES) for place in places)
-        writer.file(
-            CANONICAL_FILE, itertools.chain([form.encode_head(head)], (each.encode() for _, each in made), rows)
-        )
-        lines = (chunks(place / ENTRIES_JSON) for place in places)
-        derivations = ((digest.hex(), each) for digest, each in made)
+        rows = itertools.chain.from_iterable(chunks(layer / ENTRIES) for layer in layers)
+        writer.file(CANONICAL_FILE, itertools.chain([form.encode_head(head)], (drv.encode() for _, drv in used), rows))
+        lines = (chunks(layer / ENTRIES_JSON) for layer in layers)
+        derivations = ((digest.hex(), drv) for digest, drv in used)
         writer.file(JSON_FILE, json_form.document(head, lines, derivations))
         title = head.image.name.rpartition("/")[2]
         files = zip((CANONICAL_FILE, JSON_FILE), form.media_types(form.ARTIFACT), strict=True)
@@ -85,8 +85,8 @@ class Manifest:
         return Built(writer)
 
 
-def _packed(writer: TreeWriter, file: str, media_type: str, title: str) -> referrer.Document:
-    """Write a file of the output once more, compressed, for the artifact."""
+def _packed(writer: TreeWriter, file: str, media_type: str, title: str) -> referrer.ArtifactDocument:
+    """Write a compressed copy of a file of the output, and return its entry of the artifact."""
     sha256, size = hashlib.sha256(), 0
 
     def pieces() -> Iterator[bytes]:
@@ -98,19 +98,19 @@ def _packed(writer: TreeWriter, file: str, media_type: str, title: str) -> refer
 
     writer.file(f"{file}.zst", pieces())
     blob = Descriptor(media_type, f"sha256:{sha256.hexdigest()}", size)
-    return referrer.Document(blob, f"{file}.zst", f"{title}.{file}.zst")
+    return referrer.ArtifactDocument(blob, f"{file}.zst", f"{title}.{file}.zst")
 
 
-def _compressed(place: Path) -> Iterator[bytes]:
+def _compressed(path: Path) -> Iterator[bytes]:
     import zstandard
 
-    # No threads: one that fits any machine. The library is pinned, so the bytes are the same everywhere.
-    compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj(size=place.stat().st_size)
-    for chunk in chunks(place):
+    # One thread, because the output of several depends on their number. The library's version is pinned.
+    compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj(size=path.stat().st_size)
+    for chunk in chunks(path):
         yield compressor.compress(chunk)
     yield compressor.flush()
 
 
-def make(services: Services) -> Manifest:
-    """Return the builder of the kind."""
-    return Manifest(StoreGraph(services.store))
+def make(services: Services) -> ManifestBuilder:
+    """Return the builder of this kind."""
+    return ManifestBuilder(StoreGraph(services.store))

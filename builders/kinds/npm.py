@@ -1,6 +1,7 @@
-"""The `npm` kind: a package's archive, known by the integrity that a package-lock.json has of it.
+"""Build the `npm` kind: download a package's archive and verify it against the integrity in package-lock.json.
 
-The lock says where the archive was. npm itself asks the registry that it is configured for, so that comes first.
+The lock records the URL that the archive came from. npm itself asks its configured registry, so the builder tries that
+registry first.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ if TYPE_CHECKING:
     from .table import Services
 
 MAX_SIZE = 2 << 30
-# Strongest first; sha1 is what locks of old have alone, and it proves nothing.
+# Strongest first. Old locks have only sha1, which is not collision-resistant and so is not accepted.
 _ALGORITHMS = ("sha512", "sha384", "sha256")
 
 
-class Npm:
-    """args: path (in a registry), url (where the lock says; ""), integrity ("sha512-<base64>"). output: the file.
+class NpmBuilder:
+    """The builder of `npm`. Its output is the archive.
 
-    origins: the URLs that one of the lock stands for.
+    args: path (within a registry), url (as locked, or ""), integrity ("sha512-<base64>").
+    origins: maps a URL of the lock to the URLs to download from.
     """
 
     kind = "npm"
@@ -43,17 +45,17 @@ class Npm:
         self._origins = origins
 
     def key(self, drv: Derivation) -> Value:
-        """The integrity and the name."""
+        """Return the integrity and the name."""
         return ["npm 1", drv.args["integrity"], drv.name]
 
     def build(self, task: Task) -> Built:
-        """Download, verify, enter into the store."""
+        """Download the archive, verify it and write it to the store."""
         algorithm, wanted = digest(str(task.args["integrity"]), task.name)
         failures: list[HttpError] = []
         urls = addresses(str(task.args["url"]), str(task.args["path"]), npm_registry())
         if not urls:
-            why = "the lock does not say where it is, and npm, which knows its registry, is not there"
-            raise BuildError(f"There is no place to get {task.name} from", why=why, hint="install npm")
+            why = "the lock has no URL for it, and without npm the configured registry is unknown"
+            raise BuildError(f"There is no URL to download {task.name} from", why=why, hint="install npm")
         for url in urls:
             part = task.scratch() / "archive"
             try:
@@ -65,9 +67,7 @@ class Npm:
                 found = hashlib.file_digest(file, algorithm).digest()
             if found != wanted:
                 why = f"its {algorithm} is {base64.b64encode(found).decode()}"
-                raise BuildError(
-                    "A package is not what the lock has", where=url, why=why, hint="lock it again with npm"
-                )
+                raise BuildError("A package differs from its lock", where=url, why=why, hint="lock it again with npm")
             task.log(f"from {url}")
             writer = task.writer()
             writer.file("", chunks(part))
@@ -76,8 +76,8 @@ class Npm:
 
 
 def digest(integrity: str, name: str) -> tuple[str, bytes]:
-    """The strongest algorithm of an integrity that proves something, and its digest."""
-    given = dict(each.partition("?")[0].split("-", 1) for each in integrity.split() if "-" in each)
+    """Return the strongest accepted algorithm of an integrity, and its digest. Raise BuildError if there is none."""
+    given = dict(item.partition("?")[0].split("-", 1) for item in integrity.split() if "-" in item)
     for algorithm in _ALGORITHMS:
         try:
             value = base64.b64decode(given.get(algorithm, ""), validate=True)
@@ -85,23 +85,21 @@ def digest(integrity: str, name: str) -> tuple[str, bytes]:
             continue
         if len(value) == hashlib.new(algorithm).digest_size:
             return algorithm, value
-    why = f"there is only {integrity!r}" if integrity else "there is none"
-    raise BuildError(
-        f"The lock has no integrity of {name} that proves anything", why=why, hint="write the lock with npm 7 or newer"
-    )
+    why = f"it has only {integrity!r}" if integrity else "it has none"
+    raise BuildError(f"The lock has no SHA-2 integrity for {name}", why=why, hint="write the lock with npm 7 or newer")
 
 
 def addresses(url: str, path: str, registry: str | None) -> Sequence[str]:
-    """Where an archive is looked for: in the configured registry, and where the lock says.
+    """Return the URLs to try: the archive in the configured registry, then the URL of the lock.
 
-    An archive that the lock has from elsewhere than a registry is looked for there alone.
+    An archive that did not come from a registry is downloaded only from the URL of the lock.
     """
     in_registry = not url or urlsplit(url).path.endswith(f"/{path}")
     return list(dict.fromkeys([*([f"{registry}/{path}"] if registry and in_registry else []), *([url] if url else [])]))
 
 
-def make(services: Services) -> Npm:
-    """Return the builder of the kind."""
+def make(services: Services) -> NpmBuilder:
+    """Return the builder of this kind."""
     from fpack.builders.net.http import Http
 
-    return Npm(Http(), services.origins)
+    return NpmBuilder(Http(), services.origins)

@@ -1,7 +1,7 @@
-"""The `pypi` kind: the file of a Python package that a lock allows by its hash and that fits best.
+"""Build the `pypi` kind: choose the best file of a Python package among those that a lock allows by hash.
 
-A lock lists the hashes of all files of a version, for every system. Which of them is meant follows from their names,
-which an index gives; that it gives the right file is proved by the hash, so the file is had by a `fetch` of its own.
+A lock lists the hashes of all files of a version, for every system. The file names in an index tell which of these
+files suits the target. A separate `fetch` derivation downloads the file and verifies it against its hash.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -38,28 +38,57 @@ _OLD = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armhf": "armv7l", "ppc64el": "ppc64le"}
 
 
-class Target(NamedTuple):
-    """What a wheel has to fit: the minor version of Python 3, the C library's version, the machine."""
+class WheelTarget(NamedTuple):
+    """The system that a wheel must suit: the minor version of Python 3, the version of glibc, the machine."""
 
     python: int
     libc: tuple[int, int]
     machine: str
 
 
-class File(NamedTuple):
-    """A file that an index offers."""
+class IndexFile(NamedTuple):
+    """A file listed by an index."""
 
     name: str
     url: str
     sha256: str
 
 
-class Pypi:
-    """args: project, version, hashes (SHA-256), urls (where else to look), python ("3.13"), libc ("2.41"),
-    arch (Debian's), optional, sources (whether sources will do, where no wheel fits). output: a directory with the one
-    file; an empty one if nothing fits and it is optional.
+class PypiArgs(NamedTuple):
+    """The arguments. project: the normalised name. hashes: the allowed SHA-256. urls: in addition to the indexes.
 
-    origins: those of the builder of `fetch`, which are told of files of this machine.
+    optional: accept that no file matches. sources: accept a source distribution if no wheel matches.
+    """
+
+    project: str
+    version: str
+    hashes: set[str]
+    urls: list[str]
+    target: WheelTarget
+    optional: bool
+    sources: bool
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Value]) -> PypiArgs:
+        """Read the arguments of a resolved derivation: python is like "3.13", libc like "2.41", arch Debian's."""
+        arch = str(args["arch"])
+        return cls(
+            project=normal(str(args["project"])),
+            version=str(args["version"]),
+            hashes={str(sha256) for sha256 in args["hashes"]},
+            urls=[str(url) for url in args["urls"]],
+            target=WheelTarget(
+                int(str(args["python"]).split(".")[1]), _pair(str(args["libc"])), _MACHINES.get(arch, arch)
+            ),
+            optional=bool(args["optional"]),
+            sources=bool(args["sources"]),
+        )
+
+
+class PypiBuilder:
+    """The builder of `pypi`. Its output is a directory with the file; an empty one if `optional` and none matches.
+
+    origins: the origins of the `fetch` builder, which must admit files of this machine.
     """
 
     kind = "pypi"
@@ -70,45 +99,39 @@ class Pypi:
         self._origins = origins
 
     def key(self, drv: Derivation) -> Value:
-        """All of the derivation but where to look."""
+        """Return the derivation without its URLs."""
         return whole(drv._replace(args={**drv.args, "urls": []}))
 
     def build(self, task: Task) -> Steps:
-        """Find the file, have it fetched."""
-        args = task.args
-        target = Target(
-            int(str(args["python"]).split(".")[1]),
-            _pair(str(args["libc"])),
-            _MACHINES.get(str(args["arch"]), str(args["arch"])),
-        )
-        allowed = {str(each) for each in args["hashes"]}
-        project = normal(str(args["project"]))
-        offered = self._offered(task, project, allowed)
-        chosen = choose(offered, allowed, target)
-        if chosen is not None and not chosen.name.endswith(".whl") and not args["sources"]:
+        """Choose the file and request its `fetch`."""
+        args = PypiArgs.parse(task.args)
+        offered = self._offered(task, args)
+        chosen = choose(offered, args.hashes, args.target)
+        if chosen is not None and not chosen.name.endswith(".whl") and not args.sources:
             raise BuildError(
-                f"{project} {args['version']} has no wheel that fits", where=project,
-                why=f"there is {chosen.name}, whose building may take a compiler",
-                hint="python { sources = true } builds it; what else it is built with goes into `tools`",
+                f"{args.project} {args.version} has no compatible wheel", where=args.project,
+                why=f"it has {chosen.name}, which may need a compiler to build",
+                hint="python { sources = true } builds it; add the packages that the build needs to `tools`",
             )  # fmt: skip
         writer = task.writer()
         writer.mkdir("")
         if chosen is None:
-            if args["optional"]:
+            if args.optional:
                 return Built(writer)
-            raise _nothing(project, str(args["version"]), offered, allowed)
+            raise _nothing(args, offered)
         urls: list[Value] = [file.url for file in offered if file.sha256 == chosen.sha256]
         fetch = {"urls": urls, "sha256": chosen.sha256, "size": None, "executable": False}
         (path,) = yield Need([Derivation("fetch", clean_name(chosen.name), fetch)])
-        place = task.disk(path)
-        writer.link(chosen.name, read_file(place, os.stat(place)), place)
+        file_path = task.disk(path)
+        writer.link(chosen.name, read_file(file_path, os.stat(file_path)), file_path)
         task.log(chosen.name)
         return Built(writer)
 
-    def _offered(self, task: Task, project: str, allowed: set[str]) -> list[File]:
-        """The allowed files of the lock's own places, of this machine's directories and of the indexes."""
-        named = [_file(str(url), "") for url in task.args["urls"]]
-        found = [file for folder in pip_directories() for file in _in_folder(Path(folder), project, allowed)]
+    def _offered(self, task: Task, args: PypiArgs) -> list[IndexFile]:
+        """Return the allowed files of the lock's URLs, of pip's local directories and of its indexes."""
+        project, allowed = args.project, args.hashes
+        named = [_file(url, "") for url in args.urls]
+        found = [file for directory in pip_directories() for file in _in_directory(Path(directory), project, allowed)]
         failures: list[HttpError] = []
         for index in pip_indexes():
             task.check()
@@ -131,24 +154,26 @@ class Pypi:
             for chunk in response.chunks():
                 body += chunk
                 if len(body) > MAX_PAGE:
-                    raise BuildError("An index's page is too large", where=url, why=f"the limit is {MAX_PAGE >> 20} MB")
+                    raise BuildError(
+                        "The page of an index is too large", where=url, why=f"the limit is {MAX_PAGE >> 20} MB"
+                    )
         return body.decode("utf-8", "replace")
 
 
 def normal(project: str) -> str:
-    """A project's name as indexes have it (PEP 503)."""
+    """Return the normalised name of a project (PEP 503)."""
     return re.sub(r"[-_.]+", "-", project).lower()
 
 
-def links(page: str, base: str) -> list[File]:
-    """The files with hashes on an index's page (PEP 503), in its order; a server's page gives none of this machine."""
+def links(page: str, base: str) -> list[IndexFile]:
+    """Return the files with hashes on an index's page (PEP 503), in order. Ignore file: links of a remote page."""
     found = (_file(urljoin(base, unescape(match[1])), "") for match in _LINK.finditer(page))
     return [file for file in found if file.sha256 and (is_local(base) or not is_local(file.url))]
 
 
-def choose(files: Iterable[File], allowed: set[str], target: Target) -> File | None:
-    """The file that fits best: wheels before sources, what is more specific before the rest, newer systems first."""
-    best: tuple[tuple[int, ...], str, File] | None = None
+def choose(files: Iterable[IndexFile], allowed: set[str], target: WheelTarget) -> IndexFile | None:
+    """Return the best match: wheels before sources, then the more specific wheel, then the newer system."""
+    best: tuple[tuple[int, ...], str, IndexFile] | None = None
     for file in files:
         rank = _rank(file.name, target) if file.sha256 in allowed else None
         if rank is not None and (best is None or (rank, file.name) > best[:2]):
@@ -156,7 +181,7 @@ def choose(files: Iterable[File], allowed: set[str], target: Target) -> File | N
     return best[2] if best else None
 
 
-def _rank(name: str, target: Target) -> tuple[int, ...] | None:
+def _rank(name: str, target: WheelTarget) -> tuple[int, ...] | None:
     match = _WHEEL.match(name)
     if match is None:
         return (0,) if name.endswith((".tar.gz", ".zip", ".tar.bz2", ".tar.xz")) else None
@@ -167,8 +192,8 @@ def _rank(name: str, target: Target) -> tuple[int, ...] | None:
     return None if abi is None or platform is None else (1, *abi, *platform)
 
 
-def _abis(python: str, abis: Sequence[str], target: Target) -> list[tuple[int, int]]:
-    """(how specific, version) of each interface of a wheel that the target has."""
+def _abis(python: str, abis: Sequence[str], target: WheelTarget) -> list[tuple[int, int]]:
+    """Return (specificity, version) of each ABI of a wheel that the target supports."""
     found = re.fullmatch(r"(cp|py)3(\d*)", python)
     if found is None:
         return []
@@ -184,8 +209,8 @@ def _abis(python: str, abis: Sequence[str], target: Target) -> list[tuple[int, i
     return ranks
 
 
-def _platform(platform: str, target: Target) -> tuple[int, int] | None:
-    """The version of the C library that a wheel asks for; (0, 0): none, None: it is for another system."""
+def _platform(platform: str, target: WheelTarget) -> tuple[int, int] | None:
+    """Return the glibc version that a platform tag requires, (0, 0) for none, or None for another system."""
     if platform == "any":
         return (0, 0)
     if not platform.endswith(f"_{target.machine}"):
@@ -201,37 +226,39 @@ def _pair(version: str) -> tuple[int, int]:
     return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
-def _file(url: str, sha256: str) -> File:
+def _file(url: str, sha256: str) -> IndexFile:
     plain, _, fragment = url.partition("#")
     match = _SHA256.match(fragment)
-    return File(unquote(urlsplit(plain).path.rpartition("/")[2]), plain, match[1] if match else sha256)
+    return IndexFile(unquote(urlsplit(plain).path.rpartition("/")[2]), plain, match[1] if match else sha256)
 
 
-def _in_folder(folder: Path, project: str, allowed: set[str]) -> list[File]:
+def _in_directory(directory: Path, project: str, allowed: set[str]) -> list[IndexFile]:
     found = []
-    for name in sorted(os.listdir(folder)):
-        if normal(name.partition("-")[0]) == project and (folder / name).is_file():
-            with open(folder / name, "rb") as file:
+    for name in sorted(os.listdir(directory)):
+        if normal(name.partition("-")[0]) == project and (directory / name).is_file():
+            with open(directory / name, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             if digest in allowed:
-                found.append(File(name, (folder / name).as_uri(), digest))
+                found.append(IndexFile(name, (directory / name).as_uri(), digest))
     return found
 
 
-def _nothing(project: str, version: str, offered: Sequence[File], allowed: set[str]) -> BuildError:
+def _nothing(args: PypiArgs, offered: Sequence[IndexFile]) -> BuildError:
+    project, version = args.project, args.version
     if offered:
         why = "it has " + ", ".join(sorted(file.name for file in offered)[:5])
-        return BuildError(f"No file of {project} {version} fits", where=project, why=why)
+        return BuildError(f"No file of {project} {version} is compatible", where=project, why=why)
     return BuildError(
-        f"No index has {project} {version} with one of the hashes that are locked",
+        f"No index has {project} {version} with one of the locked hashes",
         where=project,
-        why=f"{len(allowed)} hashes, {len(pip_indexes())} indexes, {len(pip_directories())} directories",
-        hint="pip config list shows where is looked; lock again if the files were replaced",
+        why=f"{len(pip_indexes())} indexes and {len(pip_directories())} directories were searched "
+        f"for {len(args.hashes)} hashes",
+        hint="pip config list shows the configured indexes; lock again if the files were replaced",
     )
 
 
-def make(services: Services) -> Pypi:
-    """Return the builder of the kind."""
+def make(services: Services) -> PypiBuilder:
+    """Return the builder of this kind."""
     from fpack.builders.net.http import Http
 
-    return Pypi(Http(), services.origins)
+    return PypiBuilder(Http(), services.origins)

@@ -1,7 +1,7 @@
-"""The `root` kind: slices put together to what a build, a shell and a container see as `/`.
+"""Build the `root` kind: compose slices into the `/` of a build, a shell or a container.
 
-The slices stay where they are. The output holds the files that no package ships, and says in its table's extra fields
-which slices make the root, why each is in it, and which of their files another package replaces.
+The output does not copy the slices. It holds the generated files, which no package ships. The extra fields of its table
+list the slices of the root, why each is in it, and which of their files another package replaces.
 """
 
 from __future__ import annotations
@@ -42,79 +42,80 @@ FIRST = "base-files"
 _MAX_CONF = 1 << 16
 
 
-class Root:
-    """args: mode, release, arch, slices, wants, users, alternatives, and built, where there is any.
+class RootBuilder:
+    """The builder of `root`. Its output holds `data` and `meta`.
 
-    built: {path, packages} of each store path that was built from source and will be in the root at its own place: what
-    its files load is in the root too. packages: the names of those in which to look. output: {`data`, `meta`}.
+    args: mode, release, arch, slices, wants, users, alternatives, and optionally built.
+    built: {path, packages} of each store path that was built from source and is used with the root. The root gets the
+    libraries that its files load, searched in `packages`.
     """
 
     kind = "root"
     network = False
 
     def key(self, drv: Derivation) -> Value:
-        """All of the derivation, with its candidates."""
+        """Return the whole derivation, with its candidates."""
         return whole(drv)
 
     def build(self, task: Task) -> Built | Steps:
-        """Find the slices, and make what they lack."""
+        """Find the slices, and generate the files that they lack."""
         mode = task.args["mode"]
         if mode == LINKED:
             return _linked(task)
         if mode != DEPENDS:
-            raise BuildError(f"A root cannot be {mode!r}", why="it is 'depends' or 'linked'")
+            raise BuildError(f"{mode!r} is not a mode of a root", why="the modes are 'depends' and 'linked'")
         return _depends(task)
 
 
 def _linked(task: Task) -> Steps:
-    """Ask for candidates until every file of the root has what it loads."""
+    """Add candidates until every file of the root finds the libraries and programs that it loads."""
     items = {str(item["package"]): item for item in task.args["slices"]}
     depends = {name: item["depends"] for name, item in items.items()}
     seeds = [_load(task, str(item["slice"])) for item in items.values() if item["seed"]]
-    own = _built(task, depends)
-    steps = linker.link([*seeds, *own], depends, task.args.get("wants") or (), str(task.args["arch"]))
-    found, looked = yield from _drive(task, items, steps)
+    built = _built(task, depends)
+    steps = linker.link([*seeds, *built], depends, task.args.get("wants") or (), str(task.args["arch"]))
+    found, searched = yield from _drive(task, items, steps)
     for line in _warnings(found.missing):
         task.log(line)
-    return _finish(task, store_paths.without(found, own), looked - found.reasons.keys())
+    return _finish(task, store_paths.without(found, built), searched - found.reasons.keys())
 
 
 def _built(task: Task, depends: dict[str, list[str]]) -> list[SliceTable]:
-    """The tables of what was built from source. Where to look for what they load is added to `depends`."""
-    own: dict[str, SliceTable] = {}
+    """Return the tables of the store paths built from source. Add the packages to search for each to `depends`."""
+    built: dict[str, SliceTable] = {}
     for item in task.args.get("built") or ():
         path = store_path.parse(str(item["path"]))
-        # What it was linked with is known to the file; what it was built with only says where to look.
+        # Prefer the packages that its files were linked with to all packages that it was built with.
         names = [n for n in store_paths.packages(task, [path]) if n in depends] or item["packages"]
         for table in store_paths.tables(task, [path]):
-            own.setdefault(table.package, table)
+            built.setdefault(table.package, table)
             known = depends.get(table.package, [])
             depends[table.package] = [*known, *(name for name in names if name in depends and name not in known)]
-    return list(own.values())
+    return list(built.values())
 
 
 def _depends(task: Task) -> Steps:
-    """Take all that is declared, and of the Essential packages, which nobody declares, those that scripts need."""
+    """Take all declared packages. Add the Essential ones, which nobody declares, only where scripts need them."""
     items = {str(item["package"]): item for item in task.args["slices"]}
     outputs = _outputs(task, items)
     declared = [item for name, item in items.items() if name not in outputs]
     tables = [_load(task, str(item["slice"])) for item in declared]
     reasons = _declared(declared)
     depends = {name: item["depends"] for name, item in items.items()}
-    own = _built(task, depends)
-    if not outputs and not own:
+    built = _built(task, depends)
+    if not outputs and not built:
         return _finish(task, LinkResult(tables, reasons, []))
-    # base-files comes in by itself: what its scripts run is not asked for.
-    asked = {name for name, reason in reasons.items() if reason.kind == SEED} - {FIRST}
-    steps = essential.complete(tables, asked, depends, outputs.keys(), str(task.args["arch"]), own)
-    found, looked = yield from _drive(task, items, steps)
-    found = store_paths.without(found, own)
-    whole = LinkResult(found.tables, {**found.reasons, **reasons}, [])
-    return _finish(task, whole, looked - whole.reasons.keys())
+    # base-files is added to every root, so the needs of its scripts do not count.
+    seeds = {name for name, reason in reasons.items() if reason.kind == SEED} - {FIRST}
+    steps = essential.complete(tables, seeds, depends, outputs.keys(), str(task.args["arch"]), built)
+    found, searched = yield from _drive(task, items, steps)
+    found = store_paths.without(found, built)
+    linked = LinkResult(found.tables, {**found.reasons, **reasons}, [])
+    return _finish(task, linked, searched - linked.reasons.keys())
 
 
 def _outputs(task: Task, items: Mapping[str, Mapping[str, Value]]) -> dict[str, Output]:
-    """The candidate's output for each package that is one."""
+    """Return the output of each package that is a candidate."""
     by_hash = {placeholder(o.derivation, "x", o.name).hash: o for o in task.candidates}
     outputs: dict[str, Output] = {}
     for name, item in items.items():
@@ -127,44 +128,44 @@ def _outputs(task: Task, items: Mapping[str, Mapping[str, Value]]) -> dict[str, 
 def _drive(
     task: Task, items: Mapping[str, Mapping[str, Value]], steps: linker.Fetch
 ) -> Generator[Need, list[StorePath], tuple[LinkResult, set[str]]]:
-    """Give a resolution the packages that it asks for; what it comes to, and the names of all that it looked at."""
+    """Run a resolution and send it the packages that it requests. Return its result and the packages it searched."""
     outputs = _outputs(task, items)
     state = _advance(steps, None)
-    looked: set[str] = set()
+    searched: set[str] = set()
     while not isinstance(state, LinkResult):
-        looked.update(state)
+        searched.update(state)
         needed = [outputs[name] for name in state if name in outputs]
         paths = iter((yield Need(needed)) if needed else [])
         found = [str(next(paths)) if name in outputs else str(items[name]["slice"]) for name in state]
         task.check()
         state = _advance(steps, [_load(task, path) for path in found])
-    return state, looked
+    return state, searched
 
 
 def _warnings(missing: Sequence[MissingFile]) -> Iterator[str]:
-    """A line for each thing that no package has and that some files of a package load."""
+    """Yield a line for each thing that files of a package load and that no package has."""
     files: dict[tuple[str, str], list[str]] = {}
-    for each in missing:
-        files.setdefault((each.package, each.what), []).append(each.file)
+    for item in missing:
+        files.setdefault((item.package, item.what), []).append(item.file)
     for (package, what), names in files.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield f"{names[0]}{more} of {package}: {what} is in no package; it may be optional"
+        yield f"{names[0]}{more} of {package}: no package has {what}; it may be optional"
 
 
 def _advance(steps: linker.Fetch, answer: list[SliceTable] | None) -> list[str] | LinkResult:
-    """The packages that the linker asks for next, or what it came to."""
+    """Return the packages that the linker requests next, or its result."""
     try:
         return next(steps) if answer is None else steps.send(answer)
     except StopIteration as stop:
-        linked_: LinkResult = stop.value
-        return linked_
+        linked: LinkResult = stop.value
+        return linked
 
 
 def _declared(items: Sequence[Mapping[str, Value]]) -> dict[str, Reason]:
-    """Who brought each package in, by declared dependencies, the shortest way from a seed."""
+    """Return the reason for each package: its predecessor on the shortest dependency path from a seed."""
     depends = {str(item["package"]): item["depends"] for item in items}
     reasons = {str(item["package"]): Reason(SEED) for item in items if item["seed"]}
-    level = list(reasons)
+    level = list(reasons)  # breadth-first search
     while level:
         following: list[str] = []
         for name in level:
@@ -179,22 +180,26 @@ def _declared(items: Sequence[Mapping[str, Value]]) -> dict[str, Reason]:
 
 
 def _load(task: Task, path: str) -> SliceTable:
-    place = task.disk(store_path.parse(path))
-    entries, extra = meta.read(place)
+    directory = task.disk(store_path.parse(path))
+    entries, extra = meta.read(directory)
     table = {entry.path: entry for entry in entries}
-    search = tuple(_search_directories(place, table))
+    search = tuple(_search_directories(directory, table))
     return SliceTable(extra["package"], extra["version"], extra["arch"], path, table, extra, search)
 
 
-def _search_directories(place: Path, entries: Mapping[str, TreeEntry]) -> Iterator[str]:
-    """The directories that a slice's ld.so.conf.d files name."""
+def _search_directories(slice_: Path, entries: Mapping[str, TreeEntry]) -> Iterator[str]:
+    """Yield the directories that the ld.so.conf.d files of a slice name."""
     for path, entry in sorted(entries.items()):
         if path.startswith(f"{ld_paths.CONFIGURATION}/") and path.endswith(".conf") and 0 < entry.size < _MAX_CONF:
-            yield from ld_paths.configured_directories(place / "data" / path)
+            yield from ld_paths.configured_directories(slice_ / "data" / path)
 
 
-def _finish(task: Task, found: LinkResult, looked: Collection[str] = ()) -> Built:
-    """looked: the packages that were opened and had nothing that is needed; with them the root can be made again."""
+def _finish(task: Task, found: LinkResult, searched: Collection[str] = ()) -> Built:
+    """Compose the slices and write the output.
+
+    searched: the packages that the resolution read but did not need. The output lists them, because a rebuild of the
+    root needs them.
+    """
     tables = sorted(found.tables, key=lambda table: table.package != FIRST)
     composition = compose(tables)
     task.check()
@@ -205,14 +210,14 @@ def _finish(task: Task, found: LinkResult, looked: Collection[str] = ()) -> Buil
         "/bin/bash" if composition.resolve("usr/bin/bash") else "/bin/sh",
     )
     links = alternatives.choose(
-        (each for table in tables for each in table.extra.get("alternatives", ())),
+        (record for table in tables for record in table.extra.get("alternatives", ())),
         lambda path: composition.resolve(path) is not None,
         task.args.get("alternatives") or {},
     )
-    made, excluded = _generate(task, composition, tables, accounts, links)
+    generated, excluded = _generate(task, composition, tables, accounts, links)
     writer = task.writer()
     writer.mkdir("data")
-    entries = [_write(task, writer, made[path]) for path in sorted(made)]
+    entries = [_write(task, writer, generated[path]) for path in sorted(generated)]
 
     def resolve(path: str) -> str | None:
         return composition.resolve(path, links)
@@ -223,20 +228,20 @@ def _finish(task: Task, found: LinkResult, looked: Collection[str] = ()) -> Buil
         "groups": [{**group._asdict(), "members": list(group.members)} for group in accounts[1]],
         "programs": {table.package: programs(table, resolve, links) for table in tables},
         "excluded": [
-            [each.package, os.fsencode(each.path), each.reason, each.by]
-            for each in _once([*composition.excluded, *excluded])
+            [exclusion.package, os.fsencode(exclusion.path), exclusion.reason, exclusion.by]
+            for exclusion in _unique([*composition.excluded, *excluded])
         ],
-        "generated": [[os.fsencode(path), made[path].rule] for path in sorted(made)],
-        "missing": [list(each) for each in found.missing],
-        "looked": sorted(looked),
+        "generated": [[os.fsencode(path), generated[path].rule] for path in sorted(generated)],
+        "missing": [list(item) for item in found.missing],
+        "looked": sorted(searched),
     }
     writer.file("meta", [meta.encode(entries, extra)])
     return Built(writer, tuple(sorted({store_path.parse(table.path) for table in tables})))
 
 
-def _once(excluded: Sequence[Exclusion]) -> list[Exclusion]:
-    """Keep one exclusion for each path of a package, sorted; the last reason counts."""
-    return sorted({(each.package, each.path): each for each in excluded}.values())
+def _unique(excluded: Sequence[Exclusion]) -> list[Exclusion]:
+    """Return the last exclusion for each path of a package, sorted."""
+    return sorted({(exclusion.package, exclusion.path): exclusion for exclusion in excluded}.values())
 
 
 def _record(table: SliceTable, reason: Reason) -> dict[str, Value]:
@@ -256,7 +261,7 @@ def _generate(
     accounts: tuple[list[users.User], list[users.Group]],
     links: Mapping[str, str],
 ) -> tuple[dict[str, GeneratedFile], list[Exclusion]]:
-    """Every generated entry by path, and what of the slices gives way to them."""
+    """Return the generated files by path, and the files of slices that they replace."""
     made: list[GeneratedFile] = []
     if not composition.has("etc/passwd"):
         made.append(generated_files.text("etc/passwd", users.passwd(accounts[0]), generated_files.ACCOUNTS))
@@ -266,8 +271,8 @@ def _generate(
     excluded: list[Exclusion] = []
     for link, target in links.items():
         if link in composition.files and link in wanted:
-            # Asked for in so many words: the file of that name gives way.
-            excluded += _given_up(composition, link)
+            # The user named this link in `alternatives`, so it replaces the file.
+            excluded += _replaced(composition, link)
         elif composition.has(link):
             continue
         made.append(generated_files.symlink(link, target, generated_files.ALTERNATIVES))
@@ -280,26 +285,27 @@ def _generate(
     made += generated_files.loader_cache(composition, tables, str(task.args["arch"]))
     made += generated_files.skeleton(composition)
     found: dict[str, GeneratedFile] = {}
-    for each in made:
-        # What a slice has as a symlink or a file cannot be a directory of this layer.
-        blocked = next((p for p in _parents(each.entry.path) if p in composition.files), None)
+    for file in made:
+        # A symlink or a file of a slice cannot be a directory of this layer.
+        blocked = next((p for p in _parents(file.entry.path) if p in composition.files), None)
         if blocked is None:
-            found[each.entry.path] = each
+            found[file.entry.path] = file
         else:
             task.log(
-                f"/{each.entry.path} is left out: /{blocked} of {composition.files[blocked][0].package} is no directory"
+                f"/{file.entry.path} is left out: /{blocked} of {composition.files[blocked][0].package} "
+                "is not a directory"
             )
-    # A directory that this layer holds again, and one on which slices differ, gets its mode and owner once more.
-    above = {folder for path in found for folder in _parents(path)}
-    for entry in composition.overrides + [e for e in composition.directories.values() if e.path in above]:
+    # Restate the mode and owner of directories that this layer repeats, and of those on which slices differ.
+    repeated = {parent for path in found for parent in _parents(path)}
+    for entry in composition.overrides + [e for e in composition.directories.values() if e.path in repeated]:
         if (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0):
             found.setdefault(entry.path, GeneratedFile(entry, generated_files.DIRECTORIES))
     return found, excluded
 
 
-def _given_up(composition: Composition, path: str) -> list[Exclusion]:
-    """Leave out the file at a path, of every package that has it: something generated takes its place."""
-    packages = [each.package for each in composition.excluded if each.path == path]
+def _replaced(composition: Composition, path: str) -> list[Exclusion]:
+    """Return the exclusions of a path in every package that has it, because a generated file replaces it."""
+    packages = [exclusion.package for exclusion in composition.excluded if exclusion.path == path]
     packages.append(composition.files[path][0].package)
     return [Exclusion(package, path, GENERATED, generated_files.ALTERNATIVES) for package in packages]
 
@@ -345,7 +351,7 @@ def _content(task: Task, made: GeneratedFile) -> Iterator[bytes]:
 
 
 def _small_files(task: Task, sources: Sequence[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
-    """The path and content of each source; of those that are no larger than what is packed ever is."""
+    """Yield the path and content of each source that does not exceed the size limit."""
     for slice_, path in sources:
         with open_regular(task.disk(slice_) / "data" / path) as file:
             content = file.read(_MAX_CONF + 1)
@@ -353,6 +359,6 @@ def _small_files(task: Task, sources: Sequence[tuple[str, str]]) -> Iterator[tup
             yield path, content
 
 
-def make(services: Services) -> Root:
-    """Return the builder of the kind."""
-    return Root()
+def make(services: Services) -> RootBuilder:
+    """Return the builder of this kind."""
+    return RootBuilder()

@@ -1,6 +1,6 @@
-"""The `slice` kind: a payload less what a rule leaves out, moved to merged /usr, with its entry of dpkg's status.
+"""Build the `slice` kind: the part of a payload that a rule selects, moved to merged /usr, with a dpkg status entry.
 
-No file is read: the payload's table names each content, and the tree is made of links to it.
+The builder reads no file: the payload's table has the digest of each, and the tree consists of links to them.
 """
 
 from __future__ import annotations
@@ -31,38 +31,38 @@ STATUS = "var/lib/dpkg/status.d"
 _CARRIED = ("package", "version", "arch", "source", "alternatives", "users", "groups", "units")
 
 
-class Rule(NamedTuple):
-    """keep: what is wanted, None for all; drop: what is not; setuid: absolute paths that keep their set-id bits."""
+class SliceRule(NamedTuple):
+    """A selection of files. keep, drop: patterns; keep None selects all. setuid: paths that keep their set-id bits."""
 
     keep: Sequence[str] | None = None
     drop: Sequence[str] = ()
     setuid: Sequence[str] = ()
 
 
-class Moved(NamedTuple):
-    """An entry at its place in merged /usr, and the path that it has in the payload."""
+class MergedEntry(NamedTuple):
+    """An entry with its path in merged /usr, and its path in the payload (`origin`)."""
 
     entry: TreeEntry
     origin: str
 
 
-class Slice:
-    """args: payload (store path), keep, drop, setuid. output: {`data`, `meta`}."""
+class SliceBuilder:
+    """The builder of `slice`. args: payload (store path), keep, drop, setuid. Its output holds `data` and `meta`."""
 
     kind = "slice"
     network = False
 
     def key(self, drv: Derivation) -> Value:
-        """All of the derivation."""
+        """Return the whole derivation."""
         return whole(drv)
 
     def build(self, task: Task) -> Built:
-        """Link what the rule leaves."""
+        """Link the selected files."""
         payload = task.disk(parse(str(task.args["payload"])))
         entries, extra = meta.read(payload)
         package = extra["package"]
         keep = task.args.get("keep")
-        rule = Rule(keep, task.args.get("drop") or (), task.args.get("setuid") or ())
+        rule = SliceRule(keep, task.args.get("drop") or (), task.args.get("setuid") or ())
         kept, setuid = apply(package, entries, rule)
         writer = task.writer()
         status = dpkg_status(extra["control"])
@@ -70,7 +70,7 @@ class Slice:
             _write(task, writer, kept, payload / "data")
             node = writer.file(f"data/{STATUS}/{package}", [status])
         except BadTree as error:
-            # Moving to merged /usr can bring a file below a symlink.
+            # Moving to merged /usr can put a file below a symlink.
             raise BuildError(
                 f"The package {package} cannot be moved to merged /usr", where=error.where, why=error.what
             ) from None
@@ -82,7 +82,7 @@ class Slice:
         return Built(writer)
 
 
-def _write(task: Task, writer: TreeWriter, kept: Sequence[Moved], source: Path) -> None:
+def _write(task: Task, writer: TreeWriter, kept: Sequence[MergedEntry], source: Path) -> None:
     writer.mkdir("data")
     for count, (entry, origin) in enumerate(kept):
         if not count % 64:
@@ -96,8 +96,10 @@ def _write(task: Task, writer: TreeWriter, kept: Sequence[Moved], source: Path) 
             writer.mkdir(path)
 
 
-def apply(package: str, entries: Iterable[TreeEntry], rule: Rule) -> tuple[list[Moved], list[tuple[str, int]]]:
-    """What `rule` leaves of a payload, sorted by path, and the set-id files among it: (absolute path, mode)."""
+def apply(
+    package: str, entries: Iterable[TreeEntry], rule: SliceRule
+) -> tuple[list[MergedEntry], list[tuple[str, int]]]:
+    """Return the entries that `rule` selects, sorted by path, and the set-id files among them as (/path, mode)."""
     moved = move(package, entries)
     _check_status(package, moved)
     keep, drop = Globs(rule.keep or ()), Globs(rule.drop)
@@ -112,88 +114,88 @@ def apply(package: str, entries: Iterable[TreeEntry], rule: Rule) -> tuple[list[
     parents = _parents(kept)
     shipped = _parents(moved)
     for path, (entry, _) in list(kept.items()):
-        # A directory is listed for its mode or because it is empty, and stays empty only if the package has it so.
+        # An entry lists a directory for its mode or because it is empty. A directory that the rule emptied is dropped.
         if entry.kind == meta.DIRECTORY and (path in shipped if path not in parents else _plain(entry)):
             del kept[path]
     allowed = {merged(path.strip("/")) for path in rule.setuid}
     setuid: list[tuple[str, int]] = []
-    result: list[Moved] = []
+    result: list[MergedEntry] = []
     for path in sorted(kept):
         entry, origin = kept[path]
         if entry.kind == meta.FILE and entry.mode & SET_ID:
             setuid.append(("/" + path, entry.mode))
             if path not in allowed:
                 entry = entry._replace(mode=entry.mode & ~SET_ID)
-        result.append(Moved(entry, origin))
+        result.append(MergedEntry(entry, origin))
     _check_setuid(package, allowed, setuid)
     return result, setuid
 
 
 def _check_status(package: str, moved: Iterable[str]) -> None:
-    """Scanners believe what dpkg's status says is installed: a package speaks for itself alone."""
+    """Raise BuildError if a package ships a dpkg status, since scanners trust it about any package."""
     for path in moved:
         if path == "var/lib/dpkg/status" or path.startswith(f"{STATUS}/"):
-            raise BuildError(f"The package {package} ships a status of packages", where=f"/{path}")
+            raise BuildError(f"The package {package} ships a file of dpkg's status", where=f"/{path}")
 
 
-def move(package: str, entries: Iterable[TreeEntry]) -> dict[str, Moved]:
-    """The entries at their places in merged /usr, by path."""
-    placed: dict[str, Moved] = {}
+def move(package: str, entries: Iterable[TreeEntry]) -> dict[str, MergedEntry]:
+    """Return the entries with their paths in merged /usr, by path."""
+    placed: dict[str, MergedEntry] = {}
     for entry in entries:
         old = entry.path
-        # The links /bin -> usr/bin and so on are what merges /usr; all else of that name moves.
+        # The links /bin -> usr/bin etc. merge /usr and stay. Other entries of these names move.
         top_link = entry.kind == meta.SYMLINK and "/" not in old
         new = old if top_link else merged(old)
         if entry.kind == meta.SYMLINK and not top_link:
             wanted = merged(_resolve(old, entry.target))
             if wanted == new:
-                continue  # /lib/x -> /usr/lib/x: the two places have become one
+                continue  # /lib/x -> /usr/lib/x: the link and its target have become one path
             if new != old and not entry.target.startswith("/") and merged(_resolve(new, entry.target)) != wanted:
                 entry = entry._replace(target=posixpath.relpath("/" + wanted, "/" + posixpath.dirname(new)))
-        item = Moved(entry._replace(path=new) if new != old else entry, old)
+        item = MergedEntry(entry._replace(path=new) if new != old else entry, old)
         placed[new] = _merge(package, placed[new], item) if new in placed else item
     return placed
 
 
 def _resolve(path: str, target: str) -> str:
-    """What a symlink at `path` points to, relative to the root, with dots resolved in the text alone."""
+    """Return the target of a symlink at `path`, relative to the root, with dots resolved lexically."""
     full = target if target.startswith("/") else f"/{posixpath.dirname(path)}/{target}"
     return posixpath.normpath(full).lstrip("/")
 
 
-def _merge(package: str, one: Moved, two: Moved) -> Moved:
+def _merge(package: str, one: MergedEntry, two: MergedEntry) -> MergedEntry:
     a, b = one.entry, two.entry
-    # What is in /usr already is the better one of two that are the same.
+    # Of two equal entries, prefer the one that is in /usr already.
     best = one if one.origin == a.path else two
     if a.kind == b.kind and (a.kind, a.blake3, a.target) == (b.kind, b.blake3, b.target):
         return best
     raise BuildError(
-        f"The package {package} holds two different files that merged /usr makes one",
+        f"The package {package} has two different files with the same path in merged /usr",
         where=f"/{one.origin} and /{two.origin}",
     )
 
 
-def _copyright(package: str, moved: dict[str, Moved]) -> set[str]:
-    """The paths that hold the copyright notice: the file, and the links that lead to it within the package."""
-    folder = f"usr/share/doc/{package}"
-    paths = {folder, f"{folder}/copyright"} & moved.keys()
-    path = f"{folder}/copyright"
+def _copyright(package: str, moved: dict[str, MergedEntry]) -> set[str]:
+    """Return the paths of the copyright notice: the file, and the symlinks in the package that lead to it."""
+    directory = f"usr/share/doc/{package}"
+    paths = {directory, f"{directory}/copyright"} & moved.keys()
+    path = f"{directory}/copyright"
     for _ in range(8):
-        for link in (folder, path):
+        for link in (directory, path):
             item = moved.get(link)
             if item is None or item.entry.kind != meta.SYMLINK:
                 continue
             target = merged(_resolve(link, item.entry.target))
-            path = f"{target}/copyright" if link == folder else target
-            folder = target if link == folder else folder
+            path = f"{target}/copyright" if link == directory else target
+            directory = target if link == directory else directory
             break
         else:
             break
-        paths |= {folder, path} & moved.keys()
+        paths |= {directory, path} & moved.keys()
     return {p for p in paths if moved[p].entry.kind != meta.DIRECTORY}
 
 
-def _parents(items: dict[str, Moved]) -> set[str]:
+def _parents(items: dict[str, MergedEntry]) -> set[str]:
     found: set[str] = set()
     for path in items:
         while path := path.rpartition("/")[0]:
@@ -207,15 +209,15 @@ def _plain(entry: TreeEntry) -> bool:
     return (entry.mode, entry.uid, entry.gid) == (0o755, 0, 0)
 
 
-def _check_keep(package: str, keep: Globs, moved: dict[str, Moved]) -> None:
+def _check_keep(package: str, keep: Globs, moved: dict[str, MergedEntry]) -> None:
     unused = keep.unused(moved)
     if unused:
         near = nearest(unused[0], moved)
         raise BuildError(
             f"The pattern {unused[0]!r} matches nothing in the package {package}",
             where=", ".join(unused[1:]),
-            why=f"it has {', '.join(near)}" if near else "no path of it is like that",
-            hint="correct the pattern, or leave it out",
+            why=f"it has {', '.join(near)}" if near else "it has no similar path",
+            hint="correct the pattern or remove it",
         )
 
 
@@ -223,13 +225,15 @@ def _check_setuid(package: str, allowed: set[str], setuid: list[tuple[str, int]]
     found = {path.strip("/") for path, _ in setuid}
     for path in sorted(allowed - found):
         raise BuildError(
-            f"/{path} is to keep its set-id bits, but has none in the package {package}",
-            why=f"these have: {', '.join(p for p, _ in setuid)}" if setuid else "no file that is kept has any",
+            f"/{path} has no set-id bits to keep in the package {package}",
+            why=f"these files have: {', '.join(p for p, _ in setuid)}"
+            if setuid
+            else "no selected file has set-id bits",
         )
 
 
 def dpkg_status(control: str) -> bytes:
-    """A control stanza as an entry of dpkg's status."""
+    """Return a control stanza as an entry of dpkg's status."""
     first, _, rest = control.partition("\n")
     return f"{first}\nStatus: install ok installed\n{rest.rstrip(chr(10))}\n".encode()
 
@@ -239,6 +243,6 @@ def _status_entry(package: str, content: bytes, node: FileNode) -> TreeEntry:
     return TreeEntry(path, meta.FILE, 0o644, 0, 0, "", "", node.size, node.digest, hashlib.sha256(content).digest())
 
 
-def make(services: Services) -> Slice:
-    """Return the builder of the kind."""
-    return Slice()
+def make(services: Services) -> SliceBuilder:
+    """Return the builder of this kind."""
+    return SliceBuilder()

@@ -1,4 +1,4 @@
-"""The `source` kind: a file or directory of the user's project, known by its tree's digest."""
+"""Build the `source` kind: a file or directory of the user's project, identified by its tree digest."""
 
 from __future__ import annotations
 
@@ -15,32 +15,35 @@ if TYPE_CHECKING:
     from .table import Services
 
 
-class Source:
-    """args: tree, the digest in hexadecimal. places: where each source lies on this machine, by that digest."""
+class SourceBuilder:
+    """The builder of `source`. args: tree, the digest in hexadecimal.
+
+    source_paths: the path of each source on this machine, by that digest.
+    """
 
     kind = "source"
     network = False
 
-    def __init__(self, places: Mapping[str, Path]) -> None:
-        self._places = places
+    def __init__(self, source_paths: Mapping[str, Path]) -> None:
+        self._source_paths = source_paths
 
     def key(self, drv: Derivation) -> Value:
-        """The content and the name."""
+        """Return the digest and the name."""
         return ["source 1", drv.args["tree"], drv.name]
 
     def build(self, task: Task) -> Built:
-        """Copy the source; an error if it is not what was hashed any more."""
+        """Copy the source into the store. Raise BuildError if its digest has changed."""
         digest = str(task.args["tree"])
-        place = self._places.get(digest)
-        if place is None:
-            raise BuildError("A source is not on this machine", where=task.name, why=f"nothing has the digest {digest}")
+        path = self._source_paths.get(digest)
+        if path is None:
+            raise BuildError("A source is not on this machine", where=task.name, why=f"no source has digest {digest}")
         writer = task.writer()
-        SourceTree().copy(place, writer)
+        SourceTree().copy(path, writer)
         if writer.finish().hex() != digest:
-            raise BuildError("A source changed while it was read", where=str(place), hint="run the command again")
+            raise BuildError("A source changed while it was read", where=str(path), hint="run the command again")
         return Built(writer)
 
 
-def make(services: Services) -> Source:
-    """Return the builder of the kind."""
-    return Source(services.source_paths)
+def make(services: Services) -> SourceBuilder:
+    """Return the builder of this kind."""
+    return SourceBuilder(services.source_paths)

@@ -1,7 +1,7 @@
-"""List the kinds of derivations, and make the builder of each.
+"""List the derivation kinds and create their builders.
 
-A kind is one module of this folder, named like the kind in derivations. Its function `make` takes the services of the
-caller and returns the builder. So a new kind is a new file, and nothing else.
+A kind is one module of this directory, named as derivations name the kind. The module's function `make` takes the
+caller's `Services` and returns the builder. Adding a kind means adding a file and nothing else.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from fpack.builders.protocol import Builder
     from fpack.store.store import Store
 
-_OTHERS = ("__init__", "table")
+_NOT_KINDS = ("__init__", "table")
 
 
 class Services(Protocol):
-    """What builders need of their caller.
+    """The services that the caller provides to builders.
 
-    origins: the URLs that one of a derivation's stands for. source_paths: where each source lies on this machine, by
-    its tree's digest. keep_failed: whether the directory of a failed build stays.
+    origins: maps a URL of a derivation to the URLs to download from. source_paths: the path of each source on this
+    machine, by its tree digest. keep_failed: keep the directories of failed builds.
     """
 
     @property
@@ -36,32 +36,32 @@ class Services(Protocol):
     def keep_failed(self) -> bool: ...
 
     def missing(self, url: str) -> str:
-        """Return what to do about a file that no place has any more."""
+        """Return a hint for a file that no URL serves any more."""
 
 
 def kinds() -> list[str]:
     """Return the names of all kinds, sorted."""
-    folder = os.path.dirname(__file__)
-    return sorted({name.partition(".")[0] for name in os.listdir(folder) if ".py" in name} - set(_OTHERS))
+    directory = os.path.dirname(__file__)
+    return sorted({name.partition(".")[0] for name in os.listdir(directory) if ".py" in name} - set(_NOT_KINDS))
 
 
 class Builders(Mapping[str, "Builder"]):
-    """The builder of each kind, imported and made when a derivation of the kind is to be built."""
+    """A mapping from each kind to its builder, which is imported and created on first use."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._kinds = kinds()
-        self._made: dict[str, Builder] = {}
+        self._builders: dict[str, Builder] = {}
 
     def __getitem__(self, kind: str) -> Builder:
         if kind not in self._kinds:
             raise KeyError(kind)
-        if kind not in self._made:
+        if kind not in self._builders:
             from importlib import import_module
 
             module: Any = import_module(f"fpack.builders.kinds.{kind}")
-            self._made[kind] = module.make(self._services)
-        return self._made[kind]
+            self._builders[kind] = module.make(self._services)
+        return self._builders[kind]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._kinds)

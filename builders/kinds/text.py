@@ -1,4 +1,4 @@
-"""The `text` kind: a file whose content stands in the derivation."""
+"""Build the `text` kind: a file whose content is an argument of the derivation."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from .table import Services
 
 
-class Text:
-    """args: text, executable. Store paths that the text names are its references."""
+class TextBuilder:
+    """The builder of `text`. args: text, executable. The file references the store paths that the text names."""
 
     kind = "text"
     network = False
 
     def key(self, drv: Derivation) -> Value:
-        """All of the derivation."""
+        """Return the whole derivation."""
         return whole(drv)
 
     def build(self, task: Task) -> Built:
-        """Write the file."""
+        """Write the file and collect its references."""
         text = str(task.args["text"])
         writer = task.writer()
         writer.file("", [text.encode("utf-8", "surrogateescape")], bool(task.args.get("executable", False)))
@@ -32,6 +32,6 @@ class Text:
         return Built(writer, tuple(store_path.parse(f) for f in sorted(found)))
 
 
-def make(services: Services) -> Text:
-    """Return the builder of the kind."""
-    return Text()
+def make(services: Services) -> TextBuilder:
+    """Return the builder of this kind."""
+    return TextBuilder()

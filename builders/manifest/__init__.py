@@ -1,1 +1,1 @@
-"""The exact manifest of an image: every file of it, what each came from, and how all of it was made."""
+"""The manifest of an image: every file, its origin, and the derivations that built it."""

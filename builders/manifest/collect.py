@@ -1,4 +1,4 @@
-"""What a manifest says of a built image, gathered from the image, its root and the graph of derivations behind them."""
+"""Collect the manifest of a built image from the image, its root and their graph of derivations."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.path import StorePath, parse
 
 from . import format as form
+from . import lock_part
 
 
 class Graph(Protocol):
-    """The derivations that are known, and what was made of them."""
+    """The known derivations and their outputs."""
 
     def derivation(self, digest: bytes) -> Derivation | None:
-        """The derivation of this digest."""
+        """Return the derivation of a digest, or None."""
         ...
 
     def built(self, output: Output) -> StorePath | None:
-        """The store path that an output came to."""
+        """Return the store path that an output was built as, or None."""
         ...
 
 
 EXEC = "exec"
 
 
-class Collected(NamedTuple):
-    """The head, and the derivations by their digests."""
+class CollectedManifest(NamedTuple):
+    """The head of a manifest, and its derivations by digest."""
 
     head: form.Head
     derivations: dict[bytes, Derivation]
@@ -46,155 +47,154 @@ class _Slice(NamedTuple):
     path: str
 
 
-class _Inside(NamedTuple):
-    """The image's output, read. slices: of its root; looked: packages that the root opened and left out."""
+class _BuiltImage(NamedTuple):
+    """The image's output. slices: of its root. searched: packages that the root's resolution read but did not need."""
 
     record: Mapping[str, Any]
     config: bytes
     manifest: bytes
     slices: list[_Slice]
-    looked: list[str]
+    searched: list[str]
 
 
-def collect(task: Task, graph: Graph) -> Collected:
-    """All of the manifest of the image that `task.args` name, but the entries."""
+def collect(task: Task, graph: Graph) -> CollectedManifest:
+    """Collect everything but the entries for the manifest of the image that `task.args` names."""
     import json
 
     args = task.args
-    inside = _read(task)
-    image = bytes.fromhex(args["derivation"])
-    walk = _Walk(graph, inside)
-    walk.reach([image])
+    image = _read(task)
+    digest = bytes.fromhex(args["derivation"])
+    walk = _Walk(graph, image)
+    walk.reach([digest])
     used = dict(walk.found)
-    walk.reach(walk.looked_at(image))
-    origins = _Made(walk, inside, image)
-    record = inside.record
-    layers = [_layer(each) for each in record["layers"]]
-    places = _places(layers, origins)
+    walk.reach(walk.searched_candidates(digest))
+    origins = _Origins(walk, image, digest)
+    record = image.record
+    layers = [_layer(layer) for layer in record["layers"]]
     head = form.Head(
         fpack=str(args["fpack"]),
-        image=form.Image(
+        image=form.ManifestImage(
             name=record["name"],
             tag=record["tag"],
             arch=record["arch"],
             path=str(args["image"]),
-            derivation=image.hex(),
-            manifest=form.Blob(*spec.describe(spec.MANIFEST, inside.manifest)),
-            config=form.Blob(*spec.describe(spec.CONFIG, inside.config)),
-            configuration=json.loads(inside.config),
-            codec=used[image].args["codec"],
+            derivation=digest.hex(),
+            manifest=form.Blob(*spec.describe(spec.MANIFEST, image.manifest)),
+            config=form.Blob(*spec.describe(spec.CONFIG, image.config)),
+            configuration=json.loads(image.config),
+            codec=used[digest].args["codec"],
         ),
         layers=tuple(layers),
-        paths=tuple(places),
+        paths=tuple(_path_origins(layers, origins)),
         sources=tuple(_sources(used)),
-        lock=_lock(args["lock"], {each.package for each in inside.slices}),
+        lock=lock_part.decode(args["lock"], {slice_.package for slice_ in image.slices}),
         derivations=len(walk.found),
-        executor=str(args["executor"]) if any(made.kind == EXEC for made in walk.found.values()) else "",
+        executor=str(args["executor"]) if any(drv.kind == EXEC for drv in walk.found.values()) else "",
         claims=_claims(record["layers"], origins),
     )
-    return Collected(head, walk.found)
+    return CollectedManifest(head, walk.found)
 
 
-def _read(task: Task) -> _Inside:
-    place = task.disk(str(task.args["image"]))
-    record, config, manifest = read_record(place)
+def _read(task: Task) -> _BuiltImage:
+    path = task.disk(str(task.args["image"]))
+    record, config, manifest = read_record(path)
     if any("excluded" not in layer for layer in record["layers"]):
-        why = "it was made by an older fpack, which noted less of its layers"
-        raise BuildError("The image in the store has no manifest", where=str(place), why=why, hint="run fpack gc")
+        why = "an older fpack built it, which recorded less about layers"
+        raise BuildError("The image in the store has no manifest", where=str(path), why=why, hint="run fpack gc")
     slices: list[_Slice] = []
-    looked: list[str] = []
+    searched: list[str] = []
     if record["root"]:
         _, extra = meta.read(task.disk(record["root"]))
-        slices = [_Slice(each["package"], each["version"], each["path"]) for each in extra["slices"]]
-        looked = list(extra.get("looked", ()))
-    return _Inside(record, config, manifest, slices, looked)
+        slices = [_Slice(item["package"], item["version"], item["path"]) for item in extra["slices"]]
+        searched = list(extra.get("looked", ()))
+    return _BuiltImage(record, config, manifest, slices, searched)
 
 
 class _Walk:
-    """The derivations behind an image: what it is made of, and of a root's candidates those that it asked for."""
+    """A traversal of the derivations behind an image. Of a root's candidates, it follows those in the root."""
 
-    def __init__(self, graph: Graph, inside: _Inside) -> None:
+    def __init__(self, graph: Graph, image: _BuiltImage) -> None:
         self.graph = graph
         self.found: dict[bytes, Derivation] = {}
-        self._packages = {each.package for each in inside.slices}
-        self._looked = set(inside.looked)
-        self._layers = [each["derivation"] for each in inside.record["layers"]]
+        self._packages = {slice_.package for slice_ in image.slices}
+        self._searched = set(image.searched)
+        self._layers = [layer["derivation"] for layer in image.record["layers"]]
 
     def reach(self, digests: Iterable[bytes]) -> None:
-        """Find derivations and all that they are made from."""
+        """Add derivations and all their inputs, direct and indirect, to `found`."""
         todo = list(digests)
         while todo:
             digest = todo.pop()
             if digest in self.found:
                 continue
-            made = self.found[digest] = self.get(digest)
-            todo += [each.derivation for each in made.inputs]
-            todo += self._candidates(made, self._packages)
-            if made.kind == "image":
+            drv = self.found[digest] = self.get(digest)
+            todo += [output.derivation for output in drv.inputs]
+            todo += self._candidates(drv, self._packages)
+            if drv.kind == "image":
                 todo += self._layers
 
     def get(self, digest: bytes) -> Derivation:
-        """A derivation that must be known."""
-        made = self.graph.derivation(digest)
-        if made is None:
+        """Return a derivation. Raise BuildError if it is unknown."""
+        drv = self.graph.derivation(digest)
+        if drv is None:
             raise BuildError("A derivation is not in the store", where=digest.hex(), hint="evaluate it again")
-        return made
+        return drv
 
-    def looked_at(self, image: bytes) -> list[bytes]:
-        """The candidates that the image's root opened and left out."""
+    def searched_candidates(self, image: bytes) -> list[bytes]:
+        """Return the candidates that the resolution of the image's root read but did not need."""
         return [
             digest
-            for each in self.found[image].inputs
-            for digest in self._candidates(self.found[each.derivation], self._looked)
+            for output in self.found[image].inputs
+            for digest in self._candidates(self.found[output.derivation], self._searched)
         ]
 
-    def _candidates(self, made: Derivation, packages: Collection[str]) -> list[bytes]:
-        if made.kind != "root":
-            return [each.derivation for each in made.candidates]
-        wanted = {output.derivation for name, output in slice_outputs(made).items() if name in packages}
-        return [each.derivation for each in made.candidates if each.derivation in wanted]
+    def _candidates(self, drv: Derivation, packages: Collection[str]) -> list[bytes]:
+        if drv.kind != "root":
+            return [output.derivation for output in drv.candidates]
+        wanted = {output.derivation for name, output in slice_outputs(drv).items() if name in packages}
+        return [output.derivation for output in drv.candidates if output.derivation in wanted]
 
 
 def slice_outputs(root: Derivation) -> dict[str, Output]:
-    """The output that each package's slice is, by package, of an unresolved `root` derivation."""
+    """Return the output of each package's slice, by package, of an unresolved `root` derivation."""
     outputs = _by_placeholder([*root.inputs, *root.candidates])
     found: dict[str, Output] = {}
-    for each in root.args["slices"]:
-        output = outputs.get(parse(each["slice"]).hash)
+    for item in root.args["slices"]:
+        output = outputs.get(parse(item["slice"]).hash)
         if output is not None:
-            found[str(each["package"])] = output
+            found[str(item["package"])] = output
     return found
 
 
 def _by_placeholder(outputs: Iterable[Output]) -> dict[str, Output]:
-    return {placeholder(each.derivation, "x", each.name).hash: each for each in outputs}
+    return {placeholder(output.derivation, "x", output.name).hash: output for output in outputs}
 
 
-class _Made:
-    """Which derivation made each store path of an image, and of which package it is."""
+class _Origins:
+    """The derivation and the package of each store path of an image."""
 
-    def __init__(self, walk: _Walk, inside: _Inside, image: bytes) -> None:
+    def __init__(self, walk: _Walk, image: _BuiltImage, image_digest: bytes) -> None:
         self._derivations: dict[str, bytes] = {}
-        self.packages = {each.path: each for each in inside.slices}
-        drv = walk.found[image]
+        self.packages = {slice_.path: slice_ for slice_ in image.slices}
+        drv = walk.found[image_digest]
         outputs = _by_placeholder(drv.inputs)
         for key in ("root", "files"):
             if drv.args[key]:
                 digest = outputs[parse(drv.args[key]).hash].derivation
-                self._derivations[inside.record[key]] = digest
+                self._derivations[image.record[key]] = digest
                 if key == "root":
                     slices = slice_outputs(walk.found[digest])
-                    self._derivations |= {each.path: slices[each.package].derivation for each in inside.slices}
+                    self._derivations |= {s.path: slices[s.package].derivation for s in image.slices}
         for digest in sorted(walk.found):
             path = walk.graph.built(Output(digest))
             if path is not None:
                 self._derivations.setdefault(str(path), digest)
 
-    def place(self, path: str) -> form.Place:
-        """What the manifest says of a store path."""
+    def origin(self, path: str) -> form.PathOrigin:
+        """Return the manifest's record of a store path."""
         digest = self._derivations.get(path)
         package = self.packages.get(path)
-        return form.Place(
+        return form.PathOrigin(
             path,
             digest.hex() if digest is not None else None,
             package.package if package else "",
@@ -202,24 +202,24 @@ class _Made:
         )
 
 
-def _claims(layers: Sequence[Mapping[str, Any]], made: _Made) -> form.Claims:
-    """Count the files of the layers by their kind of origin."""
+def _claims(layers: Sequence[Mapping[str, Any]], origins: _Origins) -> form.Claims:
+    """Count the files of the layers by kind of origin."""
     found = form.Claims()._asdict()
     for layer in layers:
         for (path, prefix), count in zip(layer["parts"], layer["shipped"], strict=True):
-            found["built" if prefix else "package" if path in made.packages else "files"] += count
+            found["built" if prefix else "package" if path in origins.packages else "files"] += count
         found["generated"] += layer["generated"]
         found["configured"] += layer["configured"]
     return form.Claims(**found)
 
 
-def _places(layers: Sequence[form.Layer], made: _Made) -> list[form.Place]:
-    """The store paths that files of the image come from."""
-    return [made.place(path) for path in sorted({path for layer in layers for path, _ in layer.parts})]
+def _path_origins(layers: Sequence[form.ManifestLayer], origins: _Origins) -> list[form.PathOrigin]:
+    """Return the records of the store paths in the layers, sorted."""
+    return [origins.origin(path) for path in sorted({path for layer in layers for path, _ in layer.parts})]
 
 
-def _layer(record: Mapping[str, Any]) -> form.Layer:
-    return form.Layer(
+def _layer(record: Mapping[str, Any]) -> form.ManifestLayer:
+    return form.ManifestLayer(
         blob=form.Blob(record["media_type"], record["digest"], record["size"]),
         diff_id=record["diff_id"],
         tar=record["tar"],
@@ -227,58 +227,36 @@ def _layer(record: Mapping[str, Any]) -> form.Layer:
         derivation=record["derivation"].hex(),
         parts=tuple((path, prefix) for path, prefix in record["parts"]),
         entries=record["entries"],
-        excluded=tuple(form.Excluded(*each) for each in record["excluded"]),
+        excluded=tuple(form.ExcludedPath(*row) for row in record["excluded"]),
     )
 
 
-def _sources(derivations: Mapping[bytes, Derivation]) -> list[form.Source]:
-    """What came from outside, sorted by name."""
+def _sources(derivations: Mapping[bytes, Derivation]) -> list[form.ManifestSource]:
+    """Return the downloads and project files among the derivations, sorted by name."""
     found = []
-    for digest, made in derivations.items():
-        args = made.args
-        if made.kind == "fetch":
+    for digest, drv in derivations.items():
+        args = drv.args
+        if drv.kind == "fetch":
             urls = tuple(str(url) for url in args["urls"])
-            found.append(form.Source(digest.hex(), "fetch", made.name, urls, str(args["sha256"]), args.get("size"), ""))
-        elif made.kind == "source":
-            found.append(form.Source(digest.hex(), "source", made.name, (), "", None, str(args["tree"])))
-        elif made.kind in form.LOCKED:
-            found.append(form.Source(digest.hex(), made.kind, made.name, *_locked(made)))
-    return sorted(found, key=lambda each: (each.name, each.derivation))
+            found.append(
+                form.ManifestSource(digest.hex(), "fetch", drv.name, urls, str(args["sha256"]), args.get("size"), "")
+            )
+        elif drv.kind == "source":
+            found.append(form.ManifestSource(digest.hex(), "source", drv.name, (), "", None, str(args["tree"])))
+        elif drv.kind in form.LOCKED:
+            found.append(form.ManifestSource(digest.hex(), drv.kind, drv.name, *_locked(drv)))
+    return sorted(found, key=lambda source: (source.name, source.derivation))
 
 
-def _locked(made: Derivation) -> tuple[tuple[str, ...], str, None, str, tuple[str, ...]]:
-    """The urls and hashes that a project's own lock has of a package, as the last fields of a source."""
-    args = made.args
+def _locked(drv: Derivation) -> tuple[tuple[str, ...], str, None, str, tuple[str, ...]]:
+    """Return the last fields of a source: the URLs and hashes that a project's own lock has for a package."""
+    args = drv.args
     urls: Sequence[Value] = args.get("urls", [args["url"]] if args.get("url") else [])
     hashes: Sequence[str] = ()
-    if made.kind == "npm":
+    if drv.kind == "npm":
         hashes = str(args["integrity"]).split()
-    elif made.kind == "pypi":
-        hashes = [f"sha256:{each}" for each in args["hashes"]]
-    elif made.kind == "gomod":
+    elif drv.kind == "pypi":
+        hashes = [f"sha256:{sha256}" for sha256 in args["hashes"]]
+    elif drv.kind == "gomod":
         hashes = [str(args[name]) for name in ("zip", "mod") if args[name]]
     return tuple(map(str, urls)), "", None, "", tuple(hashes)
-
-
-def lock_value(lock: form.Lock) -> dict[str, Value]:
-    """The locked packages that an image may use, as an argument of a derivation."""
-    return {
-        "release": lock.release,
-        "arch": lock.arch,
-        "suites": [list(each) for each in lock.suites],
-        "indexes": [list(each) for each in lock.indexes],
-        "packages": [list(each) for each in lock.packages],
-    }
-
-
-def _lock(value: Value, used: Collection[str]) -> form.Lock:
-    """The part of `lock_value` that is about the packages that were used."""
-    if value is None:
-        return form.Lock("", "", (), (), ())
-    return form.Lock(
-        value["release"],
-        value["arch"],
-        tuple(form.Suite(*each) for each in value["suites"]),
-        tuple(form.Index(*each) for each in value["indexes"]),
-        tuple(form.Package(*each) for each in value["packages"] if each[0] in used),
-    )

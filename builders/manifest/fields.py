@@ -1,4 +1,4 @@
-"""Take plain data apart field by field: each must be there, be of its kind, and no other may be."""
+"""Validate records of plain data: every field must be present and of its type, and no other field may be present."""
 
 from __future__ import annotations
 
@@ -23,76 +23,76 @@ HEX40 = re.compile(r"[0-9a-f]{40}\Z")
 
 
 class Fields:
-    """A record whose fields are taken one by one; each must be there, be of its kind, and no other may be."""
+    """A record with exactly the fields `names`. Its methods return a field, or raise ManifestError for a wrong type."""
 
     def __init__(self, value: Value, what: str, names: Iterable[str]) -> None:
         self._what = what
         wanted = set(names)
         if not isinstance(value, dict) or value.keys() != wanted:
             known = value.keys() if isinstance(value, dict) else set()
-            odd = ", ".join(sorted(wanted ^ set(known)))
-            raise ManifestError("", why=f"{what} does not have the fields that it must have ({odd})")
+            difference = ", ".join(sorted(wanted ^ set(known)))
+            raise ManifestError("", why=f"{what} has missing or unknown fields ({difference})")
         self._value: dict[str, Any] = value
 
     def text(self, name: str) -> str:
-        """Take a text."""
+        """Return a text."""
         value = self._value[name]
         if not isinstance(value, str):
             raise self.bad(name)
         return value
 
     def matching(self, name: str, pattern: re.Pattern[str]) -> str:
-        """Take a text of a form."""
+        """Return a text that matches a pattern."""
         value = self.text(name)
         if not pattern.match(value):
             raise self.bad(name)
         return value
 
     def maybe(self, name: str, pattern: re.Pattern[str]) -> str | None:
-        """Take a text of a form, or null."""
+        """Return a text that matches a pattern, or None."""
         return None if self._value[name] is None else self.matching(name, pattern)
 
     def number(self, name: str) -> int:
-        """Take a number that JSON can hold exactly, from 0 on."""
+        """Return a number from 0 to the largest integer that JSON represents exactly."""
         value = self._value[name]
         if value.__class__ is not int or not 0 <= value <= MAX_NUMBER:
             raise self.bad(name)
         return int(value)
 
     def number_or_none(self, name: str) -> int | None:
-        """Take such a number, or null."""
+        """Return such a number, or None."""
         return None if self._value[name] is None else self.number(name)
 
     def date(self, name: str) -> int:
-        """Take a time in Unix seconds."""
+        """Return a time in Unix seconds."""
         value = self.number(name)
         if value > MAX_DATE:
             raise self.bad(name)
         return value
 
     def store_path(self, name: str) -> str:
-        """Take a store path."""
+        """Return a store path."""
         value = self.text(name)
         if not is_store_path(value):
             raise self.bad(name)
         return value
 
     def record(self, name: str) -> dict[str, Value]:
-        """Take a map."""
+        """Return a map."""
         value = self._value[name]
         if not isinstance(value, dict):
             raise self.bad(name)
         return value
 
     def items(self, name: str) -> list[Value]:
-        """Take a list."""
+        """Return a list."""
         value = self._value[name]
         if not isinstance(value, list):
             raise self.bad(name)
         return value
 
     def name(self, name: str) -> bytes:
-        """Take a path, as `name_value` writes it."""
+        """Return a path in the form that `name_value` writes."""
         value = self._value[name]
         if isinstance(value, str):
             return value.encode()
@@ -107,16 +107,16 @@ class Fields:
         return found
 
     def blob(self, name: str) -> Blob:
-        """Take a blob's description."""
+        """Return a blob's description."""
         return parse_blob(self._value[name], name)
 
     def bad(self, name: str) -> ManifestError:
-        """Make the error for a field that is not as it must be."""
+        """Return the error for an invalid field."""
         return ManifestError("", why=f"{name} of {self._what} is {str(self._value[name])[:80]!r}")
 
 
 def is_store_path(text: str) -> bool:
-    """Tell whether a text is a store path, from its leading slash to the end of its name."""
+    """Tell whether a text is exactly a store path."""
     try:
         return str(parse(text)) == text
     except InvalidName:
@@ -124,13 +124,13 @@ def is_store_path(text: str) -> bool:
 
 
 def parse_blob(value: Value, what: str) -> Blob:
-    """Take a blob's description apart."""
+    """Parse a blob's description. Raise ManifestError if it is invalid."""
     fields = Fields(value, what, Blob._fields)
     return Blob(fields.text("media_type"), fields.matching("digest", DIGEST), fields.number("size"))
 
 
 def is_path(path: bytes) -> bool:
-    """Tell whether bytes can be the path of an entry, "" for the root directory."""
+    """Tell whether bytes are valid as the path of an entry, "" for the root directory."""
     return not path or (
         b"\0" not in path
         and len(path) <= MAX_PATH

@@ -1,11 +1,11 @@
-"""The format of the exact manifest: what it says, and its canonical encoding.
+"""Define the records of a manifest and encode them canonically.
 
-A manifest is a run of canonical msgpack values: the head, then the derivations, then the entries of each layer, in
-their order. So it is written and read in bounded memory, however many files an image has. `docs/manifest.md` is the
-description for people. This module, `reader` and `json_form` are the format, with the words of `exclusions` and the
-rule of `whiteouts`; writers and the verifier share no other.
+A manifest is a sequence of canonical msgpack values: the head, the derivations, and the entries of each layer in order.
+So it is written and read in bounded memory for any number of files. `docs/manifest.md` describes the format. It is
+implemented by this module, `reader` and `json_form`, with the reasons in `exclusions` and the rule of `whiteouts`. The
+writer and the verifier share no other code.
 
-Format 2 is written. Format 1, which has no origins, exclusions, executor and claims, is read for ever.
+fpack writes format 2, and reads format 1, which has no origins, exclusions, executor and claims.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from fpack.store.errors import FpackError
 
 FORMAT = 2
 FORMATS = (1, 2)
-# The types of the artifacts that hold a manifest, one for each format.
+# The artifact type of a manifest, by format.
 ARTIFACTS = tuple(f"application/vnd.fpack.manifest.v{number}" for number in FORMATS)
 ARTIFACT = ARTIFACTS[-1]
-# Where an archive or layout lists what belongs to its image and is no part of it, as a registry's referrers API would.
+# The file of an archive or layout that lists artifacts about its image, as a registry's referrers API does.
 REFERRERS = "fpack-referrers.json"
-# The time of every entry of every layer, in seconds.
+# The mtime of every entry of every layer, in Unix seconds.
 MTIME = 315619200
 
 FILE, DIRECTORY, SYMLINK = "f", "d", "l"
-# The key of bytes, in hexadecimal, where JSON has no form for them.
+# The key of an object that represents bytes in JSON, in hexadecimal.
 BYTES = "$bytes"
-# The kinds of sources that have hashes of their own.
+# The kinds of sources with hashes from a project's own lock.
 LOCKED = ("gomod", "npm", "pypi")
 GENERATED, CONFIGURED = "generated", "configured"
-# The name of a rule by which entries are generated, and of an executor.
+# The form of the name of a rule that generates entries, and of an executor.
 RULE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")
-# Maintainer scripts that configure a package, by their names in its control member.
+# The names of the maintainer scripts that can configure a package.
 SCRIPTS = ("config", "postinst", "preinst")
 
 
 class ManifestError(FpackError):
-    """A manifest that cannot be read."""
+    """An invalid manifest."""
 
 
 class Blob(NamedTuple):
@@ -52,10 +52,10 @@ class Blob(NamedTuple):
     size: int
 
 
-class Image(NamedTuple):
-    """The image. path: its store path; derivation: of the derivation that made it, the digest in hexadecimal.
+class ManifestImage(NamedTuple):
+    """The image. path: its store path. derivation: the digest of its derivation, in hexadecimal.
 
-    configuration: the content of the blob `config`, as JSON has it. codec: what compressed the layers.
+    configuration: the parsed JSON of the blob `config`. codec: the codec of the layers.
     """
 
     name: str
@@ -69,8 +69,8 @@ class Image(NamedTuple):
     codec: Mapping[str, Value]
 
 
-class Excluded(NamedTuple):
-    """A path that a part has and its layer has not. reason: see `exclusions`. by: what stands there, by its reason."""
+class ExcludedPath(NamedTuple):
+    """A path of a part that is not in the layer. reason: see `exclusions`. by: the replacement, as the reason says."""
 
     part: int
     path: bytes
@@ -78,10 +78,10 @@ class Excluded(NamedTuple):
     by: str
 
 
-class Layer(NamedTuple):
-    """A layer. tar: bytes of the tar in the blob. parts: (store path, prefix) of what is in it, "" for `/`.
+class ManifestLayer(NamedTuple):
+    """A layer. tar: the size of the tar in the blob. parts: (store path, prefix) of each part; prefix "" is `/`.
 
-    entries: how many members the tar has. excluded: what it leaves out of its parts.
+    entries: the number of the tar's members. excluded: the paths of the parts that are not in the layer.
     """
 
     blob: Blob
@@ -91,11 +91,11 @@ class Layer(NamedTuple):
     derivation: str
     parts: tuple[tuple[str, str], ...]
     entries: int
-    excluded: tuple[Excluded, ...] = ()
+    excluded: tuple[ExcludedPath, ...] = ()
 
 
-class Place(NamedTuple):
-    """A store path that files come from, the derivation that made it (None: not known), and its package, if any."""
+class PathOrigin(NamedTuple):
+    """A store path in the image: the digest of its derivation (None if unknown), and its package or ""."""
 
     path: str
     derivation: str | None
@@ -103,10 +103,10 @@ class Place(NamedTuple):
     version: str
 
 
-class Source(NamedTuple):
-    """What came from outside. kind `fetch`: urls, sha256 and size; kind `source`: the digest of a project's tree.
+class ManifestSource(NamedTuple):
+    """An input from outside the store. Kind `fetch` has urls, sha256 and size; kind `source` has the digest of a tree.
 
-    The other kinds are packages of a language that a project's lock has: urls, and hashes as the lock has them.
+    The other kinds are packages from a project's own lock. They have urls, and hashes as in that lock.
     """
 
     derivation: str
@@ -119,8 +119,8 @@ class Source(NamedTuple):
     hashes: tuple[str, ...] = ()
 
 
-class Suite(NamedTuple):
-    """A suite of the lock: the SHA-256 of its signed index, and its dates (Unix seconds)."""
+class LockedSuite(NamedTuple):
+    """A suite of the lock: the SHA-256 of its signed Release file, and its dates in Unix seconds."""
 
     suite: str
     archive: str
@@ -129,8 +129,8 @@ class Suite(NamedTuple):
     sha256: str
 
 
-class Index(NamedTuple):
-    """A suite's list of packages: digest and size of its text, and of the file that the signed index names."""
+class LockedIndex(NamedTuple):
+    """A suite's package index: digest and size of the text, and of the compressed file that the Release file lists."""
 
     suite: str
     sha256: str
@@ -140,7 +140,7 @@ class Index(NamedTuple):
     file: str
 
 
-class Package(NamedTuple):
+class LockedPackage(NamedTuple):
     """A package of the lock."""
 
     name: str
@@ -155,21 +155,21 @@ class Package(NamedTuple):
     file: str
 
 
-class Lock(NamedTuple):
-    """The part of the lock that the image's closure used. release "" and nothing else: no packages were used."""
+class LockPart(NamedTuple):
+    """The part of the lock that the image uses. If it uses no packages, release is "" and the rest is empty."""
 
     release: str
     arch: str
-    suites: tuple[Suite, ...]
-    indexes: tuple[Index, ...]
-    packages: tuple[Package, ...]
+    suites: tuple[LockedSuite, ...]
+    indexes: tuple[LockedIndex, ...]
+    packages: tuple[LockedPackage, ...]
 
 
 class Claims(NamedTuple):
-    """How many entries that are no directories the manifest says come from each kind of origin.
+    """The numbers of entries other than directories, by origin as the manifest claims it.
 
-    package: as a Debian package ships them; built: outputs of builds and project files, at their place in the store;
-    files: the container's own; generated: made by a rule of fpack's; configured: made by Debian's maintainer scripts.
+    package: shipped by a Debian package. built: store paths of builds and of project files. files: the container's own
+    files. generated: by a rule of fpack. configured: by Debian's maintainer scripts.
     """
 
     package: int = 0
@@ -180,17 +180,17 @@ class Claims(NamedTuple):
 
 
 class Head(NamedTuple):
-    """All but the derivations and the entries. fpack: the version that made the image. derivations: how many.
+    """The first value: everything but derivations and entries. fpack: the version that built the image.
 
-    executor: what ran the builds from source; "" if there are none. claims: None in format 1.
+    derivations: their number. executor: the executor of builds from source, or "". claims: None in format 1.
     """
 
     fpack: str
-    image: Image
-    layers: tuple[Layer, ...]
-    paths: tuple[Place, ...]
-    sources: tuple[Source, ...]
-    lock: Lock
+    image: ManifestImage
+    layers: tuple[ManifestLayer, ...]
+    paths: tuple[PathOrigin, ...]
+    sources: tuple[ManifestSource, ...]
+    lock: LockPart
     derivations: int
     executor: str = ""
     claims: Claims | None = None
@@ -198,9 +198,9 @@ class Head(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where an entry is from that is not simply what its part holds.
+    """The origin of an entry that no package or source ships.
 
-    kind GENERATED: rule, of fpack's. kind CONFIGURED: a maintainer script of a package, and the SHA-256 of that script.
+    Kind GENERATED has the rule. Kind CONFIGURED has the package, its maintainer script, and the SHA-256 of the script.
     """
 
     kind: str
@@ -210,11 +210,11 @@ class Origin(NamedTuple):
     sha256: bytes = b""
 
 
-class Entry(NamedTuple):
-    """A member of a layer's tar. path: relative, "" for the root directory itself. mode: the 12 permission bits.
+class ManifestEntry(NamedTuple):
+    """A member of a layer's tar. path: relative, "" for the root directory. mode: the 12 permission bits.
 
-    size, blake3, sha256: of a file's content. target: of a symlink. part: which part of the layer it comes from; None
-    for a directory that is there because of what is in it. origin: None for what the part has from elsewhere.
+    size, blake3, sha256: of a file's content. target: of a symlink. part: the number of the layer's part, None for a
+    parent directory that no part lists. origin: None for an entry that the part's package or source ships.
     """
 
     path: bytes
@@ -239,17 +239,17 @@ def media_types(artifact: str) -> tuple[str, str]:
 
 
 def encode_head(head: Head) -> bytes:
-    """The first value."""
+    """Encode the head."""
     return canonical.encode(head_value(head))
 
 
-def encode_entry(entry: Entry, number: int = FORMAT) -> bytes:
-    """Encode one entry. number: of the manifest's format."""
+def encode_entry(entry: ManifestEntry, number: int = FORMAT) -> bytes:
+    """Encode one entry. number: the manifest's format."""
     return canonical.encode(entry_row(entry, number))
 
 
-def entry_row(entry: Entry, number: int = FORMAT) -> list[Value]:
-    """List the fields of an entry. number: of the manifest's format."""
+def entry_row(entry: ManifestEntry, number: int = FORMAT) -> list[Value]:
+    """Return the fields of an entry as a list. number: the manifest's format."""
     return [*entry[:10], _origin_row(entry.origin)] if number > 1 else list(entry[:10])
 
 
@@ -262,7 +262,7 @@ def _origin_row(origin: Origin | None) -> Value:
 
 
 def name_value(name: bytes) -> Value:
-    """Write a path or a link's target as text, or as a map of its bytes if it is not UTF-8."""
+    """Return a path or a symlink's target as text, or as a map with its bytes if it is not UTF-8."""
     try:
         return name.decode()
     except UnicodeDecodeError:
@@ -270,7 +270,7 @@ def name_value(name: bytes) -> Value:
 
 
 def head_value(head: Head) -> dict[str, Value]:
-    """The head as plain data, which JSON can hold too."""
+    """Return the head as plain data that JSON can represent."""
     image = head.image
     return {
         "format": head.format,
@@ -284,30 +284,30 @@ def head_value(head: Head) -> dict[str, Value]:
             "codec": dict(image.codec),
         },
         "layers": [_layer_value(layer, head.format) for layer in head.layers],
-        "paths": [each._asdict() for each in head.paths],
-        "sources": [_source_value(each) for each in head.sources],
+        "paths": [path._asdict() for path in head.paths],
+        "sources": [_source_value(source) for source in head.sources],
         "lock": {
             "release": head.lock.release,
             "arch": head.lock.arch,
-            "suites": [each._asdict() for each in head.lock.suites],
-            "indexes": [each._asdict() for each in head.lock.indexes],
-            "packages": [each._asdict() for each in head.lock.packages],
+            "suites": [suite._asdict() for suite in head.lock.suites],
+            "indexes": [index._asdict() for index in head.lock.indexes],
+            "packages": [package._asdict() for package in head.lock.packages],
         },
         "derivations": head.derivations,
         **({"executor": head.executor, "claims": (head.claims or Claims())._asdict()} if head.format > 1 else {}),
     }
 
 
-def _source_value(source: Source) -> dict[str, Value]:
+def _source_value(source: ManifestSource) -> dict[str, Value]:
     value = {**source._asdict(), "urls": list(source.urls), "hashes": list(source.hashes)}
     if source.kind not in LOCKED:
         del value["hashes"]
     return value
 
 
-def _layer_value(layer: Layer, number: int) -> dict[str, Value]:
+def _layer_value(layer: ManifestLayer, number: int) -> dict[str, Value]:
     value = {**layer.blob._asdict(), **layer._asdict(), "parts": [list(part) for part in layer.parts]}
     del value["blob"], value["excluded"]
     if number > 1:
-        value["excluded"] = [{**each._asdict(), "path": name_value(each.path)} for each in layer.excluded]
+        value["excluded"] = [{**excluded._asdict(), "path": name_value(excluded.path)} for excluded in layer.excluded]
     return value

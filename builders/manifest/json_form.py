@@ -1,6 +1,6 @@
-"""The exact manifest as JSON: the same facts as in the canonical form, for people and other programs.
+"""Convert a manifest between its canonical form and JSON, which has the same information for people and programs.
 
-Both directions are here, and what one writes the other reads back to the same canonical bytes.
+`parse` converts the output of `render` back to the same canonical bytes.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .format import (
     FILE,
     GENERATED,
     SYMLINK,
-    Entry,
     Head,
-    Layer,
+    ManifestEntry,
     ManifestError,
+    ManifestLayer,
     Origin,
     encode_entry,
     encode_head,
@@ -32,18 +32,18 @@ from .format import (
     head_value,
     name_value,
 )
-from .reader import Reader, parse_entry, parse_head
+from .reader import ManifestReader, parse_entry, parse_head
 
 _KINDS = {FILE: "file", DIRECTORY: "directory", SYMLINK: "symlink"}
 _LETTERS = {word: letter for letter, word in _KINDS.items()}
 SEPARATOR = b",\n"  # between the lines of entries
 
 
-# ---- from the canonical form
+# ---- canonical form to JSON
 
 
-def render(reader: Reader) -> Iterator[bytes]:
-    """The JSON of a manifest, in pieces: one line an entry, a derivation and what else there are many of."""
+def render(reader: ManifestReader) -> Iterator[bytes]:
+    """Yield the JSON of a manifest in pieces, with one line for each entry, derivation, source and store path."""
     layers = (_lines(layer, entries) for layer, entries in reader.entries())
     bodies = ((digest, reader.derivations[digest]) for digest in sorted(reader.derivations))
     return document(reader.head, layers, bodies)
@@ -52,7 +52,10 @@ def render(reader: Reader) -> Iterator[bytes]:
 def document(
     head: Head, layers: Iterable[Iterable[bytes]], derivations: Iterable[tuple[str, Derivation]]
 ) -> Iterator[bytes]:
-    """The same of its parts. layers: of each, its entries' lines with separators. derivations: by digest, sorted."""
+    """Yield the JSON of a manifest from its parts.
+
+    layers: for each layer, the lines of its entries with separators. derivations: with their digests, sorted by digest.
+    """
     value = head_value(head)
     yield b"{\n"
     for key in ("format", "fpack", "mtime", "executor", "claims", "image", "lock"):
@@ -63,18 +66,18 @@ def document(
     yield b'"layers":['
     for number, lines in enumerate(layers):
         about = {key: item for key, item in value["layers"][number].items() if key != "entries"}
-        # The entries come last, so that whoever reads along knows the layer by then.
+        # The entries come last, so that a streaming reader knows the layer when it reads them.
         yield (b",\n" if number else b"\n") + _dump(about)[:-1] + b',"entries":['
         if head.layers[number].entries:
             yield b"\n"
         yield from lines
         yield b"]}"
     yield b"],\n"
-    yield _rows("derivations", [derivation_value(made, digest) for digest, made in derivations])
+    yield _rows("derivations", [derivation_value(drv, digest) for digest, drv in derivations])
     yield b"\n}\n"
 
 
-def _lines(layer: Layer, entries: Iterator[Entry]) -> Iterator[bytes]:
+def _lines(layer: ManifestLayer, entries: Iterator[ManifestEntry]) -> Iterator[bytes]:
     parts = [path for path, _ in layer.parts]
     separator = b""
     for entry in entries:
@@ -82,8 +85,8 @@ def _lines(layer: Layer, entries: Iterator[Entry]) -> Iterator[bytes]:
         separator = SEPARATOR
 
 
-def entry_line(entry: Entry, parts: Sequence[str]) -> bytes:
-    """An entry as JSON. parts: the store paths that the layer is made of."""
+def entry_line(entry: ManifestEntry, parts: Sequence[str]) -> bytes:
+    """Encode an entry as JSON. parts: the store paths of the layer."""
     return _dump(entry_value(entry, parts))
 
 
@@ -100,8 +103,8 @@ def _dump(value: Value) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def entry_value(entry: Entry, parts: Sequence[str]) -> dict[str, Value]:
-    """An entry as JSON has it: an absolute path, the mode in octal, and where it comes from by name."""
+def entry_value(entry: ManifestEntry, parts: Sequence[str]) -> dict[str, Value]:
+    """Return an entry as plain data for JSON: an absolute path, the mode in octal, and its part as a store path."""
     value: dict[str, Value] = {
         "path": name_value(b"/" + entry.path),
         "kind": _KINDS[entry.kind],
@@ -126,22 +129,22 @@ def _origin_value(origin: Origin) -> dict[str, Value]:
     return {CONFIGURED: about}
 
 
-def derivation_value(made: Derivation, digest: str) -> dict[str, Value]:
-    """A derivation, as it was decoded, and its digest, as JSON has them."""
+def derivation_value(drv: Derivation, digest: str) -> dict[str, Value]:
+    """Return a derivation and its digest as plain data for JSON."""
     return {
         "format": derivation.FORMAT,
-        "kind": made.kind,
-        "name": made.name,
-        "args": _plain(made.args),
-        "inputs": [[each.derivation.hex(), each.name] for each in made.inputs],
-        "candidates": [[each.derivation.hex(), each.name] for each in made.candidates],
-        "outputs": list(made.outputs),
+        "kind": drv.kind,
+        "name": drv.name,
+        "args": _plain(drv.args),
+        "inputs": [[output.derivation.hex(), output.name] for output in drv.inputs],
+        "candidates": [[output.derivation.hex(), output.name] for output in drv.candidates],
+        "outputs": list(drv.outputs),
         "digest": digest,
     }
 
 
 def _plain(value: Value) -> Value:
-    """Any canonical value. A key that could be taken for the mark of bytes gets a second dollar sign."""
+    """Convert a canonical value for JSON. A key that begins with $ gets a second $, unlike the mark of bytes."""
     if isinstance(value, bytes):
         return {BYTES: value.hex()}
     if isinstance(value, list):
@@ -151,16 +154,16 @@ def _plain(value: Value) -> Value:
     return value
 
 
-# ---- back to it
+# ---- JSON to canonical form
 
 
 def parse(data: bytes, where: str = "") -> Iterator[bytes]:
-    """The canonical form of a manifest in JSON, in pieces; ManifestError for any other JSON."""
+    """Yield the canonical form of a manifest in JSON, in pieces. Raise ManifestError for any other JSON."""
     try:
-        value = json.loads(data, object_pairs_hook=_once, parse_float=_no_float, parse_constant=_no_float)
+        value = json.loads(data, object_pairs_hook=_no_duplicates, parse_float=_no_float, parse_constant=_no_float)
         del data
         if not isinstance(value, dict):
-            raise ManifestError("", why="it is no record")
+            raise ManifestError("", why="it is not a record")
         yield from _parse(value)
     except RecursionError:
         raise _error(where, "it is nested too deeply") from None
@@ -187,11 +190,11 @@ def _parse(value: dict[str, Any]) -> Iterator[bytes]:
             yield _entry(entry, numbers, layer, head.format)
 
 
-def _entry(value: dict[str, Any], numbers: dict[str, int], layer: Layer, number: int) -> bytes:
+def _entry(value: dict[str, Any], numbers: dict[str, int], layer: ManifestLayer, number: int) -> bytes:
     path = _bytes(value["path"])
     if not path.startswith(b"/"):
         raise ManifestError("", why=f"{value['path']!r:.80} is not an absolute path")
-    entry = Entry(
+    entry = ManifestEntry(
         path=path[1:],
         kind=_LETTERS[value["kind"]],
         mode=int(value["mode"], 8),
@@ -206,7 +209,7 @@ def _entry(value: dict[str, Any], numbers: dict[str, int], layer: Layer, number:
     )
     parse_entry(entry_row(entry, number), len(layer.parts), number)
     if entry_value(entry, [part for part, _ in layer.parts]) != value:
-        raise ManifestError("", why=f"the entry of {value['path']!r:.80} is not as fpack writes it")
+        raise ManifestError("", why=f"the entry of {value['path']!r:.80} is not in the form that fpack writes")
     return encode_entry(entry, number)
 
 
@@ -218,7 +221,7 @@ def _origin(value: dict[str, Any]) -> Origin:
 
 
 def _derivation(value: dict[str, Any]) -> bytes:
-    made = Derivation(
+    drv = Derivation(
         value["kind"],
         value["name"],
         _unplain(value["args"]),
@@ -226,9 +229,9 @@ def _derivation(value: dict[str, Any]) -> bytes:
         tuple(Output(bytes.fromhex(digest), output) for digest, output in value["candidates"]),
         tuple(value["outputs"]),
     )
-    body = made.encode()
+    body = drv.encode()
     if derivation_value(derivation.decode(body), derivation.digest(body).hex()) != value:
-        raise ManifestError("", why=f"the derivation of {value['name']!r:.80} is not the one of its digest")
+        raise ManifestError("", why=f"the derivation of {value['name']!r:.80} does not match its digest")
     return body
 
 
@@ -248,15 +251,15 @@ def _unplain(value: Value) -> Value:
     return value
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ManifestError("", why="a record has one field twice")
+        raise ManifestError("", why="a record has a field twice")
     return value
 
 
 def _no_float(text: str) -> None:
-    raise ManifestError("", why=f"it holds the number {text[:40]}")
+    raise ManifestError("", why=f"it has the number {text[:40]}, which is not an integer")
 
 
 def _error(where: str, why: str) -> ManifestError:

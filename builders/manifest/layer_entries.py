@@ -1,4 +1,4 @@
-"""The entries of a layer, with the digests of their files and the parts that they come from, from its derivation."""
+"""Compute the entries of a layer from its derivation, with the digests of files and the part that each comes from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from blake3 import blake3
-from fpack.builders.oci.layer_contents import Attributes, Part, merge, of_table, of_tree
+from fpack.builders.oci.layer_contents import Attributes, LayerPart, merge, of_table, of_tree
 from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError
 from fpack.builders.streams.tar_writer import DIRECTORY, FILE, TarEntry
@@ -18,11 +18,11 @@ from fpack.store.errors import StoreError
 from fpack.store.files.tree import chunks
 from fpack.store.path import parse
 
-from .format import CONFIGURED, GENERATED, RULE, Entry, Origin
+from .format import CONFIGURED, GENERATED, RULE, ManifestEntry, Origin
 
 
 class _Source(NamedTuple):
-    """Where something at a path comes from: the part's number, and the digests of a file if a table has them."""
+    """The origin of a path: the part's number, and a file's digests if a table has them."""
 
     part: int
     blake3: bytes = b""
@@ -31,14 +31,14 @@ class _Source(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """A layer's members in the order of its tar, and where each path comes from."""
+    """A layer's members in the order of its tar, and the origin of each path."""
 
     members: list[TarEntry]
     sources: Mapping[bytes, _Source]
 
 
 class Counts(NamedTuple):
-    """How many of a layer's members are no directories: shipped, of each part, what it has from elsewhere."""
+    """The numbers of a layer's members other than directories. shipped: for each part, those with no special origin."""
 
     shipped: tuple[int, ...]
     generated: int
@@ -46,34 +46,34 @@ class Counts(NamedTuple):
 
 
 def contents(args: Mapping[str, Value], disk: Callable[[str], Path]) -> Contents:
-    """What is in the layer that a resolved `layer` derivation's arguments describe."""
-    parts: list[Part] = []
+    """Return the contents of the layer that the arguments of a resolved `layer` derivation describe."""
+    parts: list[LayerPart] = []
     sources: dict[bytes, _Source] = {}
     for number, part in enumerate(args["parts"]):
         path = parse(part["path"])
-        place = disk(str(path))
-        label, remedy = path.base, f"leave it out where {path.name} is built"
+        disk_path = disk(str(path))
+        label, remedy = path.base, f"leave it out of the build of {path.name}"
         if prefix := str(part["prefix"]):
             if not prefix.startswith("/") or prefix.endswith("/") or "//" in prefix or "/.." in prefix:
-                raise BuildError(f"A part of a layer cannot be laid at {prefix!r}", where=str(path))
-            members = of_tree(place, prefix)
+                raise BuildError(f"{prefix!r} is not a valid prefix for a part of a layer", where=str(path))
+            members = of_tree(disk_path, prefix)
             for member in members:
                 sources.setdefault(member.path, _Source(number))
         else:
-            table, extra = meta.read(place)
+            table, extra = meta.read(disk_path)
             package = extra.get("package")
             remedy = "give it another name in the container's `files`, `directories` or `links`"
             if package:
                 label = f"the package {package}"
                 remedy = f'leave it out: rules = {{ "{package}" = {{ drop = ["PATH"] }} }}'
-            members = of_table(table, f"{place}/data", part.get("exclude", ()))
+            members = of_table(table, f"{disk_path}/data", part.get("exclude", ()))
             inside = {member.path for member in members}
             rules = _origins(extra)
-            for each in table:
-                name = os.fsencode(each.path)
+            for entry in table:
+                name = os.fsencode(entry.path)
                 if name in inside:
-                    sources.setdefault(name, _Source(number, each.blake3, each.sha256, rules.get(name)))
-        parts.append(Part(label, members, remedy))
+                    sources.setdefault(name, _Source(number, entry.blake3, entry.sha256, rules.get(name)))
+        parts.append(LayerPart(label, members, remedy))
     directories = {
         os.fsencode(path.lstrip("/")): Attributes(mode, uid, gid)
         for path, mode, uid, gid in args.get("directories", ())
@@ -82,10 +82,10 @@ def contents(args: Mapping[str, Value], disk: Callable[[str], Path]) -> Contents
 
 
 def _origins(extra: Mapping[str, Value]) -> dict[bytes, Origin]:
-    """Read from an output's table by which rules its entries were generated."""
+    """Return the rules by which entries were generated, from an output's table. Raise StoreError if it is malformed."""
     rows = extra.get("generated", ())
     if rows.__class__ not in (list, tuple) or not all(map(_is_rule, rows)):
-        raise StoreError("An output does not say in a way that is known how its entries were made")
+        raise StoreError("The table of an output has malformed rules for its generated entries")
     return {path: Origin(GENERATED, rule=rule) for path, rule in rows}
 
 
@@ -97,7 +97,7 @@ def _is_rule(row: Value) -> bool:
 
 
 def count(found: Contents, parts: int) -> Counts:
-    """Count a layer's members by their origins. parts: how many the layer has."""
+    """Count a layer's members by origin. parts: the number of the layer's parts."""
     shipped, special = [0] * parts, {GENERATED: 0, CONFIGURED: 0}
     for member in found.members:
         if member.kind == DIRECTORY:
@@ -110,19 +110,19 @@ def count(found: Contents, parts: int) -> Counts:
     return Counts(tuple(shipped), special[GENERATED], special[CONFIGURED])
 
 
-def describe(found: Contents, check: Callable[[], None]) -> Iterator[Entry]:
-    """The manifest's entries of a layer, in the order of its tar."""
+def describe(found: Contents, check: Callable[[], None]) -> Iterator[ManifestEntry]:
+    """Yield the manifest's entries of a layer in the order of its tar."""
     for member in found.members:
         yield _entry(member, found.sources.get(member.path), check)
 
 
-def _entry(member: TarEntry, source: _Source | None, check: Callable[[], None]) -> Entry:
+def _entry(member: TarEntry, source: _Source | None, check: Callable[[], None]) -> ManifestEntry:
     part, blake, sha, origin = source if source is not None else (None, b"", b"", None)
     if member.kind != FILE:
         blake = sha = b""
     elif not sha:
         blake, sha = _digests(member.source, check)
-    return Entry(
+    return ManifestEntry(
         path=member.path,
         kind=member.kind,
         mode=member.mode,
@@ -137,10 +137,10 @@ def _entry(member: TarEntry, source: _Source | None, check: Callable[[], None]) 
     )
 
 
-def _digests(place: str, check: Callable[[], None]) -> tuple[bytes, bytes]:
-    """BLAKE3 and SHA-256 of a file that no table describes."""
+def _digests(path: str, check: Callable[[], None]) -> tuple[bytes, bytes]:
+    """Return the BLAKE3 and SHA-256 digests of a file that no table describes."""
     blake, sha = blake3(), hashlib.sha256()
-    for chunk in chunks(place):
+    for chunk in chunks(path):
         check()
         blake.update(chunk)
         sha.update(chunk)

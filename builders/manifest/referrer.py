@@ -1,7 +1,7 @@
-"""Documents that belong to an image and are no part of it: OCI artifacts whose subject is the image.
+"""Write and read OCI artifacts whose subject is an image: documents about the image that are not part of it.
 
-An archive or a layout has them in `blobs/`, and lists them in `fpack-referrers.json`, which has the form of a
-registry's answer to a query for referrers. `index.json` never names them: clients would make another image of it.
+An archive or a layout holds them in `blobs/` and lists them in `fpack-referrers.json`, in the form of a registry's
+response to a referrers query. `index.json` does not list them, since clients would take each for another image.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from .format import REFERRERS
 
 EMPTY = "application/vnd.oci.empty.v1+json"
 _NOTHING = b"{}"
-# The artifact's manifest, and the record of what it needs, in a store path.
+# Files of the store path: the artifact's manifest, and a record of its blobs.
 _ARTIFACT, _RECORD = "artifact", "referrer"
 
 
-class Document(NamedTuple):
-    """One blob of an artifact. file: its name in the store path that holds it. title: what a client saves it as."""
+class ArtifactDocument(NamedTuple):
+    """One blob of an artifact. file: its name in the store path. title: the file name that a client saves it under."""
 
     blob: Descriptor
     file: str
@@ -32,16 +32,17 @@ class Document(NamedTuple):
 
 
 class Referrer(NamedTuple):
-    """An artifact: its entry in a list of referrers, and its blobs by digest: size and place on disk."""
+    """An artifact: its entry in a list of referrers, and the size and path of its blobs by digest."""
 
     entry: dict[str, Any]
     blobs: dict[str, tuple[int, Path]]
 
 
-def write(writer: TreeWriter, subject: Descriptor, artifact_type: str, documents: Sequence[Document]) -> None:
-    """Add an artifact to the store path that has its documents."""
+def write(writer: TreeWriter, subject: Descriptor, artifact_type: str, documents: Sequence[ArtifactDocument]) -> None:
+    """Add an artifact to the store path that holds its documents."""
     layers = [
-        {**each.blob.value(), "annotations": {"org.opencontainers.image.title": each.title}} for each in documents
+        {**document.blob.value(), "annotations": {"org.opencontainers.image.title": document.title}}
+        for document in documents
     ]
     artifact = spec.dump(
         {
@@ -59,30 +60,32 @@ def write(writer: TreeWriter, subject: Descriptor, artifact_type: str, documents
         "entry": {**entry.value(), "artifactType": artifact_type},
         "blobs": [
             [entry.digest, entry.size, _ARTIFACT],
-            *([each.blob.digest, each.blob.size, each.file] for each in documents),
+            *([document.blob.digest, document.blob.size, document.file] for document in documents),
         ],
     }
     writer.file(_RECORD, [canonical.encode(record)])
 
 
-def read(place: Path) -> Referrer:
-    """The artifact in the store path at `place` on disk."""
-    record = canonical.decode((place / _RECORD).read_bytes())
-    return Referrer(record["entry"], {digest: (size, place / file) for digest, size, file in record["blobs"]})
+def read(path: Path) -> Referrer:
+    """Read the artifact in the store path at `path` on disk."""
+    record = canonical.decode((path / _RECORD).read_bytes())
+    return Referrer(record["entry"], {digest: (size, path / file) for digest, size, file in record["blobs"]})
 
 
 def attach(referrers: Iterable[Referrer]) -> dict[str, bytes | tuple[int, Path]]:
-    """What an archive or layout has more for the sake of `referrers`: relative path to content."""
+    """Return the additional files that an archive or layout needs for `referrers`: content by relative path."""
     found = list(referrers)
     index = {
         "schemaVersion": 2,
         "mediaType": spec.INDEX,
-        "manifests": sorted((each.entry for each in found), key=lambda entry: (entry["artifactType"], entry["digest"])),
+        "manifests": sorted(
+            (referrer.entry for referrer in found), key=lambda entry: (entry["artifactType"], entry["digest"])
+        ),
     }
     extra: dict[str, bytes | tuple[int, Path]] = {
         REFERRERS: spec.dump(index),
         spec.blob_path(spec.digest(_NOTHING)): _NOTHING,
     }
-    for each in found:
-        extra |= {spec.blob_path(digest): source for digest, source in each.blobs.items()}
+    for referrer in found:
+        extra |= {spec.blob_path(digest): source for digest, source in referrer.blobs.items()}
     return extra

@@ -1,1 +1,1 @@
-"""OCI images as data: tar streams, codecs, plans of layers, configurations, manifests, and writers of archives."""
+"""OCI images as data: plans and contents of layers, configurations, manifests, and records of built images."""

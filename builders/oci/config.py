@@ -1,4 +1,4 @@
-"""The configuration of a container, checked, as the `config` of an OCI image."""
+"""Validate the configuration of a container and translate it to the `config` of an OCI image."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?\Z")
 
 
 def check(config: Mapping[str, Value]) -> None:
-    """BuildError if a field is unknown."""
+    """Raise BuildError if a field is unknown."""
     _known(config, _FIELDS, "the configuration")
 
 
 def oci_config(config: Mapping[str, Value], entrypoint: list[str] | None, user: str | None) -> dict[str, Value]:
-    """The image's `config` object. entrypoint, user: as they were worked out; the rest comes from `config`.
+    """Return the image's `config` object, with fields as in the OCI image specification, config.md.
 
-    Fields are named as in the OCI image specification, config.md. Those with nothing in them are left out.
+    entrypoint, user: the resolved values, which replace those in `config`. Empty fields are left out.
     """
     check(config)
     out: dict[str, Value] = {
         "User": user,
-        "ExposedPorts": {port: {} for each in config.get("ports") or () for port in _ports(each)},
+        "ExposedPorts": {port: {} for item in config.get("ports") or () for port in _ports(item)},
         "Env": _env(config.get("env") or {}),
         "Entrypoint": entrypoint,
         "Cmd": strings(config, "command"),
@@ -58,12 +58,12 @@ def oci_config(config: Mapping[str, Value], entrypoint: list[str] | None, user: 
 
 
 def strings(config: Mapping[str, Value], field: str) -> list[str] | None:
-    """A field that is a list of arguments, or null."""
+    """Return a field that is a list of arguments, or None if it is absent."""
     value = config.get(field)
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(item, str) and "\0" not in item for item in value):
-        raise BuildError(f"The {field} of an image is a list of strings", why=f"it is {value!r}")
+        raise BuildError(f"The {field} of an image must be a list of strings", why=f"it is {value!r}")
     return list(value)
 
 
@@ -81,7 +81,7 @@ def _ports(value: Value) -> list[str]:
     low, high = int(first), int(last or first)
     if not 1 <= low <= high <= 65535:
         raise BuildError(
-            f"{value!r} is not a port", why="one is a number from 1 to 65535, or text like 53/udp or 8000-8010/tcp"
+            f"{value!r} is not a port", why="a port is a number from 1 to 65535, or text like 53/udp or 8000-8010/tcp"
         )
     return [f"{port}/{protocol or 'tcp'}" for port in range(low, high + 1)]
 
@@ -91,14 +91,14 @@ def _env(env: Mapping[str, Value]) -> list[str]:
         if not key or "=" in key or "\0" in key:
             raise BuildError(f"{key!r} cannot be the name of an environment variable")
         if not isinstance(value, str) or "\0" in value:
-            raise BuildError(f"The environment variable {key} is not a string", why=f"it is {value!r}")
+            raise BuildError(f"The environment variable {key} must be a string", why=f"it is {value!r}")
     return [f"{key}={value}" for key, value in sorted({"PATH": PATH, **env}.items())]
 
 
 def _labels(labels: Mapping[str, Value]) -> dict[str, str]:
     for key, value in labels.items():
         if not key or not isinstance(value, str):
-            raise BuildError(f"The label {key!r} is not a string", why=f"it is {value!r}")
+            raise BuildError(f"The label {key!r} must be a string", why=f"it is {value!r}")
     return dict(labels)
 
 
@@ -124,9 +124,9 @@ def _signal(value: Value) -> str:
 
 
 def _health(value: Value) -> dict[str, Value]:
-    """Docker's extension of the OCI configuration. Durations are nanoseconds."""
+    """Return the health check, which is Docker's extension of the OCI configuration. Durations are nanoseconds."""
     if not isinstance(value, Mapping):
-        raise BuildError("The health check of an image is a record", why=f"it is {value!r}")
+        raise BuildError("The health check of an image must be a record", why=f"it is {value!r}")
     _known(value, _HEALTH, "a health check")
     command = value.get("command")
     if isinstance(command, str) and command:
@@ -142,18 +142,18 @@ def _health(value: Value) -> dict[str, Value]:
     retries = value.get("retries")
     if retries is not None:
         if retries.__class__ is not int or retries < 1:
-            raise BuildError("The retries of a health check are a number from 1 on", why=f"they are {retries!r}")
+            raise BuildError("The retries of a health check must be a number from 1", why=f"it is {retries!r}")
         out["Retries"] = retries
     return out
 
 
 def _nanoseconds(value: Value, field: str) -> int:
-    """Seconds, or text like 1m30s, 500ms."""
+    """Convert a number of seconds, or text like 1m30s or 500ms, to nanoseconds."""
     if value.__class__ is int and value > 0:
         return int(value) * 10**9
     match = _DURATION.match(value) if isinstance(value, str) and value else None
     hours, minutes, seconds, thousandths = (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
     total = ((hours * 60 + minutes) * 60 + seconds) * 1000 + thousandths
     if not total:
-        raise BuildError(f"{value!r} is no duration", where=field, hint="write seconds, or text like 1m30s or 500ms")
+        raise BuildError(f"{value!r} is not a duration", where=field, hint="write seconds, or text like 1m30s or 500ms")
     return total * 10**6

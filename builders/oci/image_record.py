@@ -1,4 +1,4 @@
-"""What an image's output says of the image. It is checked: a project can have files of its own in its place."""
+"""Read and validate the record of a built image. The output may be an arbitrary file of the user's project."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ FORMAT = 1
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
-class Recorded(NamedTuple):
-    """fields: the record. config, manifest: the documents whose digests it tells."""
+class ImageRecord(NamedTuple):
+    """A validated record. fields: the record. config, manifest: the documents whose digests it has."""
 
     fields: dict[str, Any]
     config: bytes
     manifest: bytes
 
 
-def read(image: Path) -> Recorded:
-    """The record and the documents of the image whose output lies at `image`; StoreError if it is none."""
+def read(image: Path) -> ImageRecord:
+    """Read the record and documents of the image output at `image`. Raise StoreError if it is not an image."""
     try:
         fields = canonical.decode(_file(image / "image"))
         config, manifest = _file(image / "config"), _file(image / "manifest")
         good = fields["format"] == FORMAT and _is_image(fields, config, manifest)
     except (KeyError, TypeError, ValueError, AttributeError, FpackError) as error:
-        raise _none(image, str(error)) from None
+        raise _invalid(image, str(error)) from None
     if not good:
-        raise _none(image, "its record and its documents do not fit together")
-    return Recorded(fields, config, manifest)
+        raise _invalid(image, "its record and its documents do not match")
+    return ImageRecord(fields, config, manifest)
 
 
 def _is_image(fields: dict[str, Any], config: bytes, manifest: bytes) -> bool:
@@ -61,22 +61,22 @@ def _is_layer(layer: dict[str, Any]) -> bool:
 
 
 def _is_described(layer: dict[str, Any]) -> bool:
-    """Tell whether a layer's record has the fields that manifests are made from."""
+    """Tell whether a layer's record has the fields from which a manifest is made."""
     parts, excluded, shipped = layer["parts"], layer["excluded"], layer["shipped"]
     numbers = (layer["entries"], layer["generated"], layer["configured"], *shipped)
     return (
         layer["derivation"].__class__ is bytes
-        and all([each.__class__ for each in part] == [str, str] for part in parts)
-        and all([each.__class__ for each in row] == [int, bytes, str, str] for row in excluded)
+        and all([item.__class__ for item in part] == [str, str] for part in parts)
+        and all([item.__class__ for item in row] == [int, bytes, str, str] for row in excluded)
         and all(number.__class__ is int and number >= 0 for number in numbers)
         and len(shipped) == len(parts)
     )
 
 
-def _file(place: Path) -> bytes:
-    with open_regular(place) as file:
+def _file(path: Path) -> bytes:
+    with open_regular(path) as file:
         return file.read()
 
 
-def _none(image: Path, why: str) -> StoreError:
-    return StoreError("An output is not that of an image", where=str(image), why=why)
+def _invalid(image: Path, why: str) -> StoreError:
+    return StoreError("An output is not an image", where=str(image), why=why)

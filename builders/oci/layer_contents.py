@@ -1,4 +1,4 @@
-"""What is in a layer: the entries of its parts, put together as the sorted members of one tar."""
+"""Merge the entries of a layer's parts into the sorted members of one tar."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fpack.store.files.tree import MAX_DEPTH
 
 
 class Attributes(NamedTuple):
-    """Of a directory."""
+    """The mode and owner of a directory."""
 
     mode: int = 0o755
     uid: int = 0
@@ -26,8 +26,11 @@ class Attributes(NamedTuple):
 PLAIN = Attributes()
 
 
-class Part(NamedTuple):
-    """One store path's share of a layer. label: what a message calls it. remedy: how a file of it is left out."""
+class LayerPart(NamedTuple):
+    """The members that one store path adds to a layer.
+
+    label: its name in error messages. remedy: a hint that tells how to leave out a file of it.
+    """
 
     label: str
     members: Sequence[TarEntry]
@@ -35,7 +38,7 @@ class Part(NamedTuple):
 
 
 def of_table(entries: Iterable[meta.TreeEntry], data: str, exclude: Collection[str] = ()) -> list[TarEntry]:
-    """The members of an output with a table; `data` is its tree on disk. Paths in `exclude` are left out."""
+    """Return the members of an output with a table, without the paths in `exclude`. data: its tree on disk."""
     left_out = {path.lstrip("/") for path in exclude}
     out = []
     for e in entries:
@@ -49,39 +52,39 @@ def of_table(entries: Iterable[meta.TreeEntry], data: str, exclude: Collection[s
         elif e.kind == DIRECTORY:
             out.append(TarEntry(path, DIRECTORY, e.mode, e.uid, e.gid))
         else:
-            raise StoreError("A table has an entry of a kind that this fpack does not know", where=e.path, why=e.kind)
+            raise StoreError("A table has an entry of an unknown kind", where=e.path, why=e.kind)
     return out
 
 
-def of_tree(place: Path, prefix: str) -> list[TarEntry]:
-    """The members of the tree at `place` on disk, laid at `prefix`: root's, 0755 what is executable, else 0644."""
+def of_tree(disk_path: Path, prefix: str) -> list[TarEntry]:
+    """Return the members of the tree at `disk_path`, moved to `prefix`, owned by root, of mode 0755 or 0644."""
     out: list[TarEntry] = []
-    _walk(os.fspath(place), os.fsencode(prefix.strip("/")), out, 0)
+    _walk(os.fspath(disk_path), os.fsencode(prefix.strip("/")), out, 0)
     return out
 
 
-def _walk(place: str, path: bytes, out: list[TarEntry], depth: int) -> None:
-    status = os.lstat(place)
+def _walk(disk_path: str, path: bytes, out: list[TarEntry], depth: int) -> None:
+    status = os.lstat(disk_path)
     kind = status.st_mode & 0o170000
     if kind == 0o100000:
         mode = 0o755 if status.st_mode & 0o100 else 0o644
-        out.append(TarEntry(path, FILE, mode, size=status.st_size, source=place))
+        out.append(TarEntry(path, FILE, mode, size=status.st_size, source=disk_path))
     elif kind == 0o120000:
-        out.append(TarEntry(path, SYMLINK, 0o777, target=os.fsencode(os.readlink(place))))
+        out.append(TarEntry(path, SYMLINK, 0o777, target=os.fsencode(os.readlink(disk_path))))
     elif kind == 0o040000 and depth <= MAX_DEPTH:
         out.append(TarEntry(path, DIRECTORY, *PLAIN))
-        for name in os.listdir(place):
-            _walk(f"{place}/{name}", path + b"/" + os.fsencode(name), out, depth + 1)
+        for name in os.listdir(disk_path):
+            _walk(f"{disk_path}/{name}", path + b"/" + os.fsencode(name), out, depth + 1)
     else:
-        raise StoreError("A tree in the store holds something that a tree cannot hold", where=place)
+        raise StoreError("A tree in the store has an entry of an invalid type, or is too deep", where=disk_path)
 
 
-def merge(parts: Iterable[Part], directories: Mapping[bytes, Attributes] | None = None) -> list[TarEntry]:
-    """The members of one layer, sorted by path, with every parent directory once.
+def merge(parts: Iterable[LayerPart], directories: Mapping[bytes, Attributes] | None = None) -> list[TarEntry]:
+    """Return the members of one layer, sorted by path, with every parent directory once.
 
-    directories: the attributes of directories that the parts do not settle: those that the layer merely passes
-    through, and those on which its parts differ. A parent of unknown attributes is 0755 root:root. The same file in
-    two parts is written once. BuildError for every other path that two parts claim, and for a whiteout.
+    directories: the attributes of directories that no part lists, and of those on which parts differ. Other parents
+    that no part lists get 0755 root:root. A file that is the same in two parts is written once. Raise BuildError if
+    parts differ on a path, and for a whiteout.
     """
     fixed = directories or {}
     found: dict[bytes, TarEntry] = {}
@@ -90,7 +93,7 @@ def merge(parts: Iterable[Part], directories: Mapping[bytes, Attributes] | None 
         for member in part.members:
             path = member.path
             if PREFIX in path and is_whiteout(path):
-                raise _deletes(path, part)
+                raise _whiteout(path, part)
             if member.kind == DIRECTORY and path in fixed:
                 member = TarEntry(path, DIRECTORY, *fixed[path])
             before = found.get(path)
@@ -108,7 +111,7 @@ def merge(parts: Iterable[Part], directories: Mapping[bytes, Attributes] | None 
                 found[parent] = TarEntry(parent, DIRECTORY, *fixed.get(parent, PLAIN))
             elif above.kind != DIRECTORY:
                 raise BuildError(
-                    f"/{os.fsdecode(path)} lies below something that is no directory",
+                    f"/{os.fsdecode(path)} lies below a path that is not a directory",
                     where=owner[path],
                     why=f"/{os.fsdecode(parent)} is {_NOUNS[above.kind]} of {owner[parent]}",
                 )
@@ -127,11 +130,11 @@ def _same(a: TarEntry, b: TarEntry) -> bool:
     return a[1:7] == b[1:7]
 
 
-def _deletes(path: bytes, part: Part) -> BuildError:
+def _whiteout(path: bytes, part: LayerPart) -> BuildError:
     return BuildError(
         f"/{os.fsdecode(path)} of {part.label} cannot be in a layer",
         where=f"/{os.fsdecode(path)}",
-        why="a name that begins with .wh. tells container runtimes to delete files of other layers",
+        why="container runtimes read a name that begins with .wh. as an instruction to delete files of other layers",
         hint=part.remedy.replace("PATH", f"/{os.fsdecode(path)}"),
     )
 

@@ -1,9 +1,9 @@
-"""Which layer of an image holds what: a pure function of what is to go in, and of how many layers there may be.
+"""Assign slices and store paths to the layers of an image, given a maximum number of layers.
 
-Every slice and store path has a layer of its own as long as there is room. Past that, the large ones keep theirs and
-the small ones share buckets. A bucket is chosen by a hash of the name alone, and what is large by its size rounded to
-a power of two, so that a new version of one package changes one layer and moves no other: sorting by exact size, or
-filling layers one after the other, would let one change ripple through all of them.
+Every slice and store path gets its own layer while there are enough layers. Otherwise the large ones get their own
+layers and the small ones share buckets. The bucket is a hash of the name, and size is compared rounded to a power of
+two. So a new version of one package changes one layer and moves no other item. Sorting by exact size, or filling layers
+one after another, would change many layers.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ MAX_BUCKETS = 16
 _VERSION = re.compile(r"-\d.*")
 
 
-class Item(NamedTuple):
-    """A store path to put into an image, at `prefix` ("": a tree with a table, at /).
+class LayerItem(NamedTuple):
+    """A store path to put into an image at `prefix` ("" for a tree with a table, which goes to /).
 
-    name: the package's, the same in all versions. size: bytes of its files. exclude: relative paths to leave out.
+    name: the package's name, without a version. size: bytes of its files. exclude: relative paths to leave out.
     """
 
     path: StorePath
@@ -33,34 +33,34 @@ class Item(NamedTuple):
     exclude: tuple[str, ...] = ()
 
 
-class Group(NamedTuple):
-    """One layer. name: a store name for it."""
+class LayerGroup(NamedTuple):
+    """The items of one layer. name: the store name of the layer."""
 
     name: str
-    items: tuple[Item, ...]
+    items: tuple[LayerItem, ...]
 
 
 def stable_name(path: StorePath) -> str:
-    """A store path's name without its version."""
+    """Return the name of a store path without its version."""
     return _VERSION.sub("", path.name) or path.name
 
 
-def plan(items: Sequence[Item], room: int) -> list[Group]:
-    """The layers of `items`, at most `room` of them: those of one item in the order of `items`, then the buckets."""
-    if room < 1:
-        raise ValueError("no room for any layer")
+def plan(items: Sequence[LayerItem], limit: int) -> list[LayerGroup]:
+    """Return at most `limit` layers: first the layers of one item in the order of `items`, then the buckets."""
+    if limit < 1:
+        raise ValueError("an image needs at least one layer")
     alone = set(range(len(items)))
     buckets = 0
-    if len(items) > room:
-        buckets = max(1, min(MAX_BUCKETS, room // 4))
+    if len(items) > limit:
+        buckets = max(1, min(MAX_BUCKETS, limit // 4))
         ranked = sorted(alone, key=lambda i: (-items[i].size.bit_length(), items[i].name, items[i].path))
-        alone = set(ranked[: room - buckets])
-    groups = [Group(item.path.name, (item,)) for i, item in enumerate(items) if i in alone]
-    shared: dict[int, list[Item]] = {}
+        alone = set(ranked[: limit - buckets])
+    groups = [LayerGroup(item.path.name, (item,)) for i, item in enumerate(items) if i in alone]
+    shared: dict[int, list[LayerItem]] = {}
     for i, item in enumerate(items):
         if i not in alone:
             shared.setdefault(_bucket(item.name, buckets), []).append(item)
-    return groups + [Group(f"group-{number}", tuple(shared[number])) for number in sorted(shared)]
+    return groups + [LayerGroup(f"group-{number}", tuple(shared[number])) for number in sorted(shared)]
 
 
 def _bucket(name: str, buckets: int) -> int:

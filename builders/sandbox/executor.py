@@ -1,7 +1,7 @@
-"""The one interface behind which builds run: on this machine, or elsewhere.
+"""Define the interface of executors, which run builds on this machine or elsewhere.
 
-`run(spec, work)` takes a description of a run and leaves what the run made in the work's `out`. It returns when no
-process of the run is alive any more. All executors pass one suite of tests, `tests/builders/sandbox/test_executor.py`.
+`run(spec, work)` runs a description and leaves the outputs in the work's `out`. It returns after all processes of the
+run have ended. All executors must pass `tests/builders/sandbox/test_executor.py`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import NamedTuple, Protocol
 from .spec import Spec
 
 
-class Finished(NamedTuple):
-    """How a run ended. status: of its command, 128 and more for a signal. phase: the last that began.
+class RunResult(NamedTuple):
+    """The result of a run. status: the command's exit status, or 128 plus the signal. phase: the last one that began.
 
-    exceeded: the limit that ended it, in words, or "".
+    exceeded: a description of the limit that ended the run, or "".
     """
 
     status: int
@@ -25,11 +25,12 @@ class Finished(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What a run uses of this machine.
+    """The resources of a run on this machine.
 
-    place: a private directory of the run; after it, `out` in it holds what was made and `build` what else was written.
-    view: the assembled root. store: the folder of the store's trees. locks: where locks between processes lie.
-    log: takes what the run says, as bytes in pieces. phase: is told each phase as it begins. check: raises to stop it.
+    place: a private directory; after the run, `out` in it holds the outputs and `build` all other files. view: the
+    assembled root. store: the directory of the store's trees. locks: the directory of locks between processes.
+    log: receives the output of the run in pieces. phase: receives the name of each phase as it begins. check: raises an
+    exception to stop the run.
     """
 
     place: Path
@@ -42,16 +43,16 @@ class Work(NamedTuple):
 
 
 class Executor(Protocol):
-    """Runs builds."""
+    """A runner of builds."""
 
     def prepare(self, spec: Spec, work: Work) -> None:
-        """Lay out the work's directories; `run` does it itself where it was not done."""
+        """Create the work's directories. `run` calls it if necessary."""
         ...
 
-    def run(self, spec: Spec, work: Work) -> Finished:
-        """Run a spec to its end. Its errors are SandboxErrors; a command that fails is no error."""
+    def run(self, spec: Spec, work: Work) -> RunResult:
+        """Run a spec to its end. Raise SandboxError if it cannot run; a failed command is a normal result."""
         ...
 
     def inside(self, spec: Spec, work: Work, command: tuple[str, ...]) -> int:
-        """Run a command at the caller's terminal in the sandbox that a work was run in; its exit status."""
+        """Run a command at the caller's terminal in the sandbox of a finished run. Return its exit status."""
         ...

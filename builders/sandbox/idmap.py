@@ -1,8 +1,8 @@
-"""Show directories of root's in a mount namespace of the caller's own, to a process that is not root.
+"""Mount root's directories, in a private mount namespace, for a process that is not root.
 
-The sandboxes of root that are not builds show directories that belong to the machine: a project, a home. An id-mapped
-mount shows such a directory's owner as the sandbox's user, and gives what that user makes to the owner. So no process
-in a sandbox has the machine's uid 0. Sources: mount_setattr(2), open_tree(2), move_mount(2), user_namespaces(7).
+Root's shells and services use directories of the machine, such as a project or a home. An id-mapped mount shows the
+directory's owner as the sandbox's user, and files that this user creates belong to the owner. So no process in a
+sandbox has the machine's uid 0. Sources: mount_setattr(2), open_tree(2), move_mount(2), user_namespaces(7).
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Bind(NamedTuple):
-    """One directory or file to show. target: below the stage. owned: show its owner as the sandbox's user."""
+    """A directory or file to mount. target: below the stage. owned: show its owner as the sandbox's user."""
 
     source: str
     target: str
     owned: bool
 
 
-class NotShown(Exception):
-    """A source that cannot be shown, or a machine that does not allow it. The text says which and why."""
+class BindError(Exception):
+    """A source that cannot be mounted, or a machine that does not allow it. The text tells which and why."""
 
 
 class _Attributes(ctypes.Structure):
@@ -45,19 +45,18 @@ class _Attributes(ctypes.Structure):
 
 
 def show(stage: str, binds: Sequence[Bind], uid: int, devices: bool = False) -> None:
-    """Enter a mount namespace of this process's own in which `binds` lie below `stage`. NotShown if that fails.
+    """Enter a private mount namespace in which `binds` are mounted below `stage`. Raise BindError if that fails.
 
-    uid: the number, for users and groups alike, that the owners of `owned` sources are shown as. devices: device files
-    can be made below `stage`, and used.
+    uid: the user and group as which the owners of `owned` sources appear. devices: allow device files below `stage`.
     """
     _call(_libc.unshare(_NEWNS), "a mount namespace cannot be made")
     _call(_libc.mount(b"none", b"/", None, ctypes.c_ulong(_REC | _PRIVATE), None), "the mounts cannot be made private")
-    # All sources are opened before the stage hides a part of the machine's directories.
+    # Open all sources before the stage hides directories of the machine.
     trees = [_tree(bind, uid) for bind in binds]
     flags = ctypes.c_ulong(_NOSUID if devices else _NOSUID | _NODEV)
     _call(_libc.mount(b"none", stage.encode(), b"tmpfs", flags, b"mode=0755,size=1m"), f"{stage} cannot be hidden")
-    for bind, (tree, is_folder) in zip(binds, trees, strict=True):
-        if is_folder:
+    for bind, (tree, is_directory) in zip(binds, trees, strict=True):
+        if is_directory:
             os.makedirs(bind.target, 0o755)
         else:
             os.makedirs(os.path.dirname(bind.target), 0o755, exist_ok=True)
@@ -68,14 +67,14 @@ def show(stage: str, binds: Sequence[Bind], uid: int, devices: bool = False) -> 
 
 
 def become(uid: int) -> None:
-    """Give up root for good: this process has the user and group `uid` and no others."""
+    """Give up root permanently: set the user and group to `uid`, without supplementary groups."""
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
 
 
 def _tree(bind: Bind, uid: int) -> tuple[int, bool]:
-    """Open a source as a mount that is attached nowhere yet; also whether it is a directory."""
+    """Open a source as a detached mount. Return its descriptor, and whether it is a directory."""
     flags = _CLONE | _CLOEXEC | _RECURSIVE
     tree = _libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(bind.source), flags)
     _call(tree, f"{bind.source} cannot be opened")
@@ -98,16 +97,16 @@ def _map_owner(tree: int, users: int, source: str, mode: int) -> None:
             return
         code = ctypes.get_errno()
     if mode & 0o1007 == 0o1007:
-        return  # everybody may write in it, as in /tmp, and the sandbox's user is one of them
+        return  # a directory like /tmp, in which everyone can write, needs no mapping
     if code in (errno.EINVAL, errno.ENOSYS, errno.EPERM):
-        raise NotShown(f"the file system of {source} cannot show its files as another user's: {os.strerror(code)}")
-    raise NotShown(f"{source}: {os.strerror(code)}")
+        raise BindError(f"the file system of {source} cannot show its files as another user's: {os.strerror(code)}")
+    raise BindError(f"{source}: {os.strerror(code)}")
 
 
 def swapped(owner: int, shown: int, kind: str = "uid", table: str | None = None) -> str:
-    """Return a map of ids, as /proc/PID/uid_map takes it, that swaps two of them and keeps all others.
+    """Return a map of ids, in the form of /proc/PID/uid_map, that swaps two ids and keeps all others.
 
-    table: the ids that this process may map, as in /proc/self/uid_map; read from there by default.
+    table: the ids that this process may map; by default the content of /proc/self/uid_map.
     """
     if table is None:
         with open(f"/proc/self/{kind}_map", encoding="ascii") as file:
@@ -129,7 +128,7 @@ def swapped(owner: int, shown: int, kind: str = "uid", table: str | None = None)
 
 
 def _user_namespace(users: str, groups: str) -> int:
-    """Make a user namespace with these maps; return a descriptor of it."""
+    """Create a user namespace with these maps. Return a descriptor of it."""
     ready, tell = os.pipe2(os.O_CLOEXEC)
 
     def wait() -> int:
@@ -143,13 +142,13 @@ def _user_namespace(users: str, groups: str) -> int:
     try:
         os.close(tell)
         if not os.read(ready, 1):
-            raise NotShown("a user namespace cannot be made")
+            raise BindError("a user namespace cannot be made")
         for name, text in (("uid_map", users), ("gid_map", groups)):
             with open(f"/proc/{pid}/{name}", "w", encoding="ascii") as file:
                 file.write(text)
         return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise NotShown(f"a user namespace cannot be made: {error.strerror}") from None
+        raise BindError(f"a user namespace cannot be made: {error.strerror}") from None
     finally:
         os.close(ready)
         os.kill(pid, signal.SIGKILL)
@@ -158,13 +157,13 @@ def _user_namespace(users: str, groups: str) -> int:
 
 def _call(result: int, words: str) -> None:
     if result < 0:
-        raise NotShown(f"{words}: {os.strerror(ctypes.get_errno())}")
+        raise BindError(f"{words}: {os.strerror(ctypes.get_errno())}")
 
 
 def chosen(name: bytes, ids: Iterable[str] | None = None) -> int:
-    """Choose the number of the user who runs root's sandboxes of one project; 0 where root has no other users.
+    """Choose the number of the user who runs root's sandboxes of one project, or 0 if root has no other users.
 
-    name: the project. The numbers lie beside those of builds. ids: the lines of /proc/self/uid_map.
+    name: the project. ids: the lines of /proc/self/uid_map. The numbers do not overlap those of builds.
     """
     from zlib import crc32
 
@@ -179,5 +178,5 @@ def chosen(name: bytes, ids: Iterable[str] | None = None) -> int:
     return 0
 
 
-# Beside the numbers of builds: (first, how many). The second is for a root that has 65,536 users.
+# Ranges beside the numbers of builds: (first, count). The second is for a root with only 65,536 users.
 _NUMBERS = ((872_480_768, 1 << 20), (65_001, 499))

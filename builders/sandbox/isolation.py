@@ -1,7 +1,7 @@
-"""Describe how far a sandbox is cut off from the machine: its namespaces, kernel file systems and system call filter.
+"""Compute bubblewrap's options for the isolation of a sandbox: namespaces, kernel file systems, system call filter.
 
-Builds, services, container shells and plain shells are all made by `assemble`, and no other code writes bubblewrap's
-options for namespaces, kernel file systems or filters. So no kind of sandbox can lack one of them.
+All builds, services, container shells and plain shells use `assemble`. No other code writes such options, so no kind of
+sandbox can lack one of them.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
-# Writing below these changes the kernel for everybody. The files belong to uid 0 of the machine.
+# Files below these paths change the kernel for the whole machine. They belong to the machine's uid 0.
 KERNEL_SETTINGS = ("/proc/sys", "/proc/sysrq-trigger")
 _SHM_SIZE = 1 << 30  # bytes of /dev/shm
 
 
 class Isolation(NamedTuple):
-    """How far a sandbox is cut off.
+    """The isolation of a sandbox.
 
     uid, gid: the user inside. closed: the sandbox has its own processes, IPC objects, host name and devices, and the
-    filter of builds; otherwise it shares the machine's, and the filter protects the terminal only. network: it has
-    the machine's network; otherwise a loopback device of its own. root: root's own plain shell, the only sandbox
-    without a user namespace; it is root on the machine, and nothing in it is held back.
+    filter of builds; otherwise it shares the machine's, and the filter protects only the terminal. network: it has the
+    machine's network; otherwise only a loopback device. root: root's own plain shell, the only sandbox without a user
+    namespace, whose processes have all privileges of root.
     """
 
     uid: int
@@ -32,10 +32,10 @@ class Isolation(NamedTuple):
 
 
 def assemble(isolation: Isolation, base: Iterable[str], mounts: Iterable[str], filter_fd: int) -> list[str]:
-    """Return bubblewrap's options for a sandbox, in the order in which bubblewrap performs them.
+    """Return bubblewrap's options for a sandbox, in the order in which bubblewrap applies them.
 
-    base: the options that make `/`. mounts: the options that follow the kernel's file systems. filter_fd: the
-    descriptor from which bubblewrap reads the program of `filter_of`.
+    base: the options that create `/`. mounts: the options that follow the kernel's file systems. filter_fd: the
+    descriptor from which bubblewrap reads the filter.
     """
     return [*_namespaces(isolation), *base, *_kernel(isolation), *mounts, "--seccomp", str(filter_fd)]
 
@@ -52,7 +52,7 @@ def encode(words: Iterable[str]) -> bytes:
 
 
 def filter_of(isolation: Isolation) -> bytes:
-    """Return the filter of system calls of a sandbox; SandboxError for a machine that has none."""
+    """Return the system call filter of a sandbox. Raise SandboxError if there is none for this machine."""
     if isolation.closed:
         from .seccomp import build_filter
 
@@ -63,7 +63,7 @@ def filter_of(isolation: Isolation) -> bytes:
 
 
 def filter_name(isolation: Isolation) -> str:
-    """Return a name for a file that holds the program of `filter_of`; it changes with the modules that make it."""
+    """Return the name of a file for the filter. It changes with the modules that build the filter."""
     made_by = ("bpf.py", "seccomp.py" if isolation.closed else "tty_filter.py")
     folder = os.path.dirname(__file__)
     marks = [os.stat(f"{folder}/{name}") for name in made_by]

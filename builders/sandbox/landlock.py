@@ -1,7 +1,7 @@
-"""Keep a process, and all that it starts, from the abstract sockets of the machine, where the kernel can.
+"""Deny a process and its descendants connections to the machine's abstract sockets, if the kernel supports it.
 
-An abstract socket belongs to a network namespace. A sandbox that has the machine's network would reach those of other
-programs, some of which obey whoever connects. Landlock can refuse them from Linux 6.12 on. Source: landlock(7).
+An abstract socket belongs to a network namespace. A sandbox with the machine's network could connect to those of other
+programs, some of which trust every client. Landlock can deny this since Linux 6.12. Source: landlock(7).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ctypes
 
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446  # the numbers are the same on all machines
 _VERSION = 1  # LANDLOCK_CREATE_RULESET_VERSION
-_SCOPES = 6  # the first version of Landlock that has scopes
+_SCOPES = 6  # the first version of Landlock with scopes
 _ABSTRACT_UNIX_SOCKET = 1  # LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
 _NO_NEW_PRIVS = 38
 
@@ -24,12 +24,12 @@ class _Ruleset(ctypes.Structure):
 
 
 def can_refuse_abstract_sockets() -> bool:
-    """Return whether this kernel has what `refuse_abstract_sockets` needs."""
+    """Tell whether this kernel supports `refuse_abstract_sockets`."""
     return int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)) >= _SCOPES
 
 
 def refuse_abstract_sockets() -> None:
-    """Refuse connections to abstract sockets that others made, from now on. OSError if the kernel cannot."""
+    """Deny this process connections to abstract sockets of other processes. Raise OSError if the kernel cannot."""
     import os
 
     rules = _Ruleset(0, 0, _ABSTRACT_UNIX_SOCKET)

@@ -1,7 +1,7 @@
-"""Keep store paths that are symlinks from being mounted in a sandbox.
+"""Separate store paths that are symlinks from those to mount in a sandbox.
 
-An output may be a symlink to anything. bubblewrap follows a symlink that it is told to mount, and would show what it
-leads to on this machine. In a sandbox such a store path is a symlink as well, which leads to what the sandbox has.
+An output may be a symlink to anything. bubblewrap follows a symlink in a mount's source, and would mount its target on
+this machine. Therefore such a store path becomes a symlink in the sandbox too, and leads to a path in the sandbox.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ Pairs = list[tuple[str, str]]
 
 
 def split_links(paths: Iterable[tuple[str, str]]) -> tuple[Pairs, Pairs]:
-    """Split store paths into those to mount, with their places on disk, and symlinks, with their targets.
+    """Split store paths into those to mount, with their paths on disk, and symlinks, with their targets.
 
-    paths: store paths and their places on disk.
+    paths: store paths and their paths on disk.
     """
     mounted, links = [], []
     for path, disk in paths:

@@ -1,7 +1,7 @@
-"""The executor of this machine: bubblewrap, started by a small server process, watched while it runs.
+"""Run builds on this machine in bubblewrap, which a small server process starts, and enforce their limits.
 
-Run by root, a build gets a user of its own that is nobody else; what only root can reach is shown to it in a private
-mount namespace. Run by anybody else, a build is that user to the kernel, and 1000 to itself.
+If root runs a build, the build gets a user number of its own, and directories that only root can reach are mounted for
+it in a private mount namespace. If another user runs it, the build has that user's number outside and 1000 inside.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from fpack.store.files.remove import open_directory
 from . import spawner, usage
 from .build_users import build_user
 from .bwrap import WHEEL, SandboxError, find_bwrap, forbidden, wheel_of
-from .executor import Finished, Work
+from .executor import RunResult, Work
 from .isolation import encode, filter_of
 from .links import split_links
-from .spec import ISOLATION, LEFT, STORE, Places, Spec, left_running, options
+from .spec import ISOLATION, LEFT, STORE, SandboxPaths, Spec, left_running, options
 
-_ANSWER = 1.0  # seconds that the server has to tell a number
-_POLL = 100  # ms between looks at a run
-_WATCH = 0.25  # seconds between looks at its memory
+_ANSWER = 1.0  # seconds to wait for a reply of the server
+_POLL = 100  # ms between checks of a run
+_WATCH = 0.25  # seconds between measurements of its memory
 _TAIL = 4096
 
 
-class Local:
-    """Runs builds of any store of this machine."""
+class LocalExecutor:
+    """The executor for all stores of this machine."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # By the limit of a file's size.
+        # By the maximum size of a file.
         self._servers: dict[int, tuple[socket.socket, processes.ServerProcess]] = {}
         self._filter = -1
         self._bwrap: Path | None = None
 
     def close(self) -> None:
-        """End the servers, and with them whatever still runs."""
+        """End the servers, and with them all running builds."""
         with self._lock:
             for control, _ in self._servers.values():
                 control.close()
@@ -58,7 +58,7 @@ class Local:
                 self._filter = -1
 
     def prepare(self, spec: Spec, work: Work) -> None:
-        """Make the directories of a work."""
+        """Create the directories of a work."""
         place = os.fspath(work.place)
         for name in ("build", "out", "tmp", "build/home", *(("control",) if spec.control else ())):
             os.mkdir(f"{place}/{name}", 0o700)
@@ -73,8 +73,8 @@ class Local:
         if spec.control:
             os.chmod(f"{place}/control", 0o755)
 
-    def run(self, spec: Spec, work: Work) -> Finished:
-        """Run a spec; all of its processes are dead when this returns, also when it raises."""
+    def run(self, spec: Spec, work: Work) -> RunResult:
+        """Run a spec. All its processes are dead when this method returns or raises."""
         if not os.path.isdir(f"{work.place}/out"):
             self.prepare(spec, work)
         spec = _laid_links(spec, work)
@@ -82,7 +82,7 @@ class Local:
             return self._run(spec, work, self._hand_over(work, uid), uid)
 
     def inside(self, spec: Spec, work: Work, command: tuple[str, ...]) -> int:
-        """Run a command in the sandbox of a work, at the caller's terminal; its exit status."""
+        """Run a command in the sandbox of a work, at the caller's terminal. Return its exit status."""
         spec = _laid_links(spec, work)
         with build_user(work.locks) as uid:
             if uid is not None:
@@ -103,20 +103,20 @@ class Local:
                 give_tree(work.place, os.geteuid())
             return status
 
-    def _hand_over(self, work: Work, uid: int | None) -> Places:
-        """Give the work's directories to the build's user; where things are for it."""
+    def _hand_over(self, work: Work, uid: int | None) -> SandboxPaths:
+        """Give the work's directories to the build's user. Return their paths as the build's bubblewrap sees them."""
         if uid is None:
-            return Places(os.fspath(work.view.parent), os.fspath(work.place), os.fspath(work.store))
+            return SandboxPaths(os.fspath(work.view.parent), os.fspath(work.place), os.fspath(work.store))
         for name in ("build", "out", "tmp", "build/home"):
-            # What a run before this one put in the place of the last is led nowhere.
+            # An earlier run may have replaced the last component by a symlink.
             os.chown(f"{work.place}/{name}", uid, uid, follow_symlinks=False)
         os.chmod(work.place, 0o711)
         if os.stat(work.store).st_mode & 0o555 != 0o555:
-            # Only what is shown of it to a build can be reached by it.
+            # A build can still reach only those store paths that are mounted for it.
             os.chmod(work.store, 0o755)
         stage = spawner.stage_directory(os.fspath(work.store), os.fspath(self._program()))
         number = blake3(os.fsencode(work.store)).hexdigest(8)
-        return Places(
+        return SandboxPaths(
             f"{stage}/{number}-{work.view.parent.name[:32]}", f"{stage}/{number}-{work.place.name}", f"{stage}/{number}"
         )
 
@@ -124,12 +124,12 @@ class Local:
         self._bwrap = self._bwrap or find_bwrap()
         return self._bwrap
 
-    def _request(self, spec: Spec, uid: int | None, work: Work, places: Places) -> dict[str, object]:
+    def _request(self, spec: Spec, uid: int | None, work: Work, places: SandboxPaths) -> dict[str, object]:
         program = self._program()
         at = os.path.dirname(places.work)
         stage = {places.view: str(work.view.parent), places.work: str(work.place), places.store: str(work.store)}
         if uid is not None and (needed := wheel_of(program)):
-            # A Python of root's own may lie where nobody else can reach it.
+            # Root's Python environment may be inaccessible to other users.
             stage.update({f"{at}/{place.name}": os.fspath(place) for place in needed})
             program = Path(at, WHEEL, program.relative_to(needed[0]))
         return {
@@ -142,7 +142,7 @@ class Local:
             "size": spec.limits.size,
         }
 
-    def _run(self, spec: Spec, work: Work, places: Places, uid: int | None) -> Finished:
+    def _run(self, spec: Spec, work: Work, places: SandboxPaths, uid: int | None) -> RunResult:
         words = encode(options(spec, places))
         arguments = os.memfd_create("arguments", os.MFD_CLOEXEC)
         log, log_write = os.pipe()
@@ -165,10 +165,10 @@ class Local:
             for fd in (log_write, phases_write, arguments):
                 os.close(fd)
         with job:
-            return _Watched(spec, work, job, log, phases, lambda pid: self._ipc_memory(control, pid)).finish()
+            return _RunMonitor(spec, work, job, log, phases, lambda pid: self._ipc_memory(control, pid)).finish()
 
     def _ipc_memory(self, control: socket.socket, pid: int) -> int:
-        """Bytes of the System V objects of a sandbox, by one of its processes; 0 if that cannot be told."""
+        """Return the bytes of a sandbox's System V objects, given one of its processes; 0 if unknown."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs, self._lock, contextlib.suppress(OSError):
@@ -192,7 +192,7 @@ class Local:
 
 
 def _laid_links(spec: Spec, work: Work) -> Spec:
-    """Lay inputs that are symlinks into the work's store as such; the spec with the other inputs, to be mounted."""
+    """Create inputs that are symlinks in the work's store. Return the spec with the other inputs, to mount."""
     mounted, links = split_links((path, f"{work.store}{path.removeprefix(STORE)}") for path in spec.inputs)
     for path, target in links:
         with contextlib.suppress(FileExistsError):  # of a run before this one
@@ -200,8 +200,8 @@ def _laid_links(spec: Spec, work: Work) -> Spec:
     return spec._replace(inputs=tuple(path for path, _ in mounted))
 
 
-class _Watched:
-    """A run on its way."""
+class _RunMonitor:
+    """A monitor of a run that enforces its limits."""
 
     def __init__(
         self, spec: Spec, work: Work, job: socket.socket, log: int, phases: int, ipc_memory: Callable[[int], int]
@@ -217,13 +217,13 @@ class _Watched:
         self._said = 0
         self._tail = b""
         self._pid = 0
-        self._held = usage.Held(0, 0)
+        self._held = usage.HeldBytes(0, 0)
         self._began = time.monotonic()
         self._looked = self._began
         self._measured = self._began + 1.0
 
-    def finish(self) -> Finished:
-        """Wait for the run's end, or bring it about."""
+    def finish(self) -> RunResult:
+        """Wait for the run's end, or kill it. Return its result."""
         raised: BaseException | None = None
         status = b""
         poll = select.poll()
@@ -242,7 +242,7 @@ class _Watched:
                     except BaseException as error:
                         raised = error
                         self._kill()
-            # What was said before the end is in the pipes; nobody can add to it.
+            # All output of the run is in the pipes, since all its processes have ended.
             while self._read(self._log):
                 pass
             while self._read(self._phases):
@@ -255,7 +255,7 @@ class _Watched:
         code = int(status)
         ended = os.waitstatus_to_exitcode(code) if code >= 0 else 1
         self._check_set_up(ended)
-        return Finished(ended if ended >= 0 else 128 - ended, self._phase, self._exceeded)
+        return RunResult(ended if ended >= 0 else 128 - ended, self._phase, self._exceeded)
 
     def _answer(self) -> bytes:
         data = self._job.recv(64)
@@ -310,7 +310,7 @@ class _Watched:
             elif used.files > usage.files_within(limits.size):
                 most = usage.files_within(limits.size)
                 self._exceed(f"it made more than {most} files, the most for a limit of {limits.size} bytes")
-            # A large tree takes long to measure: a twentieth of the time goes into it at most.
+            # Spend at most a twentieth of the time on measuring, which is slow for a large tree.
             self._measured = time.monotonic() + max(1.0, 20 * (time.monotonic() - now))
 
     def _exceed(self, words: str) -> None:
@@ -323,7 +323,7 @@ class _Watched:
             self._job.shutdown(socket.SHUT_WR)
 
     def _check_set_up(self, status: int) -> None:
-        """Tell a sandbox that was not made from a build that failed: bubblewrap's complaint, before any phase."""
+        """Raise SandboxError if the sandbox could not be set up: bubblewrap printed an error before any phase."""
         if status and not self._phase and not self._exceeded:
             text = self._tail.decode("utf-8", "replace").strip().splitlines()
             if text and text[-1].startswith(("bwrap: ", "fpack: ")):
@@ -331,7 +331,7 @@ class _Watched:
 
 
 def give_tree(place: Path, uid: int) -> None:
-    """Make all of a directory somebody's, and writable by its owner; by descriptors, and never through a symlink."""
+    """Change the owner of a directory tree and make it writable for the owner, by descriptors and not through links."""
     _give_below(open_directory(os.fspath(place), None), uid)
 
 
@@ -349,7 +349,7 @@ def _give_below(fd: int, uid: int) -> None:
 
 
 def _rounded(size: int) -> int:
-    """A limit of which there are few: the next power of two. What a build writes in all is watched exactly."""
+    """Round a limit up to a power of two, so that few servers are needed. The monitor checks the exact limit."""
     return 1 << min(max(size - 1, 1).bit_length(), 62)
 
 

@@ -1,9 +1,9 @@
-"""The system calls that a build may not make, as a filter in classic BPF that bubblewrap loads.
+"""Build the system call filter of builds, in classic BPF that bubblewrap loads.
 
-Most calls are let through: builds run what they like on their own files. Refused is what reaches past the sandbox or
-leaves what a store cannot hold: set-id bits, extended attributes, namespaces and mounts, keys, io_uring (which does
-calls that no filter sees), other processes' memory, kernel interfaces, and socket families that no network namespace
-holds back. Sources: seccomp(2), linux/filter.h, linux/audit.h, the kernel's system call tables.
+The filter allows most calls, since a build may do anything to its own files. It denies calls that reach outside the
+sandbox or create things that a store cannot hold: set-id bits, extended attributes, namespaces and mounts, keys,
+io_uring (whose operations bypass filters), other processes' memory, kernel interfaces, and socket families that a
+network namespace does not isolate. Sources: seccomp(2), linux/filter.h, linux/audit.h, the kernel's system call tables.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CLONE_NAMESPACES = _NAMESPACES & ~0x80  # NEWTIME's bit belongs to clone's exit
 _ATTACH, _SEIZE = 16, 0x4206
 _FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink
 
-# name: (number on x86-64, number in the table that newer machines share); None where there is no such call.
+# name: (number on x86-64, number in the table that newer architectures share), None if there is no such call.
 _CALLS: dict[str, tuple[int | None, int | None]] = {
     "acct": (163, 89), "add_key": (248, 217), "adjtimex": (159, 171), "bpf": (321, 280), "chmod": (90, None),
     "clock_adjtime": (305, 266), "clock_settime": (227, 112), "clone": (56, 220), "clone3": (435, 435),
@@ -45,7 +45,7 @@ _CALLS: dict[str, tuple[int | None, int | None]] = {
     "userfaultfd": (323, 282), "vhangup": (153, 58),
 }  # fmt: skip
 
-# Refused whatever the arguments.
+# Denied with any arguments.
 _NEVER: dict[int, str] = {
     errno.EPERM: "acct add_key adjtimex bpf clock_adjtime clock_settime delete_module fanotify_init finit_module "
     "fsconfig fsmount fsopen fspick init_module ioperm iopl kexec_file_load kexec_load keyctl mount mount_setattr "
@@ -53,26 +53,26 @@ _NEVER: dict[int, str] = {
     "process_vm_writev quotactl quotactl_fd reboot request_key setns settimeofday swapoff swapon syslog umount2 "
     "userfaultfd vhangup",
     errno.EOPNOTSUPP: "setxattr lsetxattr fsetxattr setxattrat",
-    # What is said not to exist is done by other calls, whose arguments a filter can see.
+    # Callers fall back to older calls, whose arguments a filter can check.
     errno.ENOSYS: "clone3 openat2 io_uring_setup io_uring_enter io_uring_register",
 }
-# Refused with EPERM when an argument has one of the bits: (argument, bits).
+# Denied with EPERM if an argument has one of the bits: (argument, bits).
 _BITS: dict[str, tuple[int, int]] = {
     "chmod": (1, SET_ID), "fchmod": (1, SET_ID), "fchmodat": (2, SET_ID), "fchmodat2": (2, SET_ID),
     "creat": (1, SET_ID), "mknod": (1, SET_ID), "mknodat": (2, SET_ID),
     "unshare": (0, _NAMESPACES), "clone": (0, _CLONE_NAMESPACES),
 }  # fmt: skip
-# Refused with EPERM when an argument is one of the values.
+# Denied with EPERM if an argument is one of the values.
 _VALUES: dict[str, tuple[int, tuple[int, ...]]] = {
     "ioctl": (1, (TIOCSTI, TIOCLINUX)), "ptrace": (0, (_ATTACH, _SEIZE)),
 }  # fmt: skip
-# Opening a file makes it with a mode, where it makes it: (argument of the flags, argument of the mode).
+# Calls that may create a file with a mode: (argument of the flags, argument of the mode).
 _OPENS = {"open": (1, 2), "openat": (2, 3)}
-_CREATES = 0o100 | 0o20000000  # O_CREAT, and the bit of O_TMPFILE that is its own
+_CREATES = 0o100 | 0o20000000  # O_CREAT, and the bit that only O_TMPFILE has
 
 
 class Machine(NamedTuple):
-    """What a filter depends on. audit: AUDIT_ARCH_*; column: of the table of calls."""
+    """The parameters of a filter. audit: AUDIT_ARCH_*. column: of the table of calls."""
 
     audit: int
     column: int
@@ -87,16 +87,16 @@ MACHINES = {
 
 
 def build_filter(machine: str = "") -> bytes:
-    """The filter for a machine (uname's word for it; by default this one); SandboxError for one that is not known."""
+    """Return the filter for a machine (uname -m; by default this one). Raise SandboxError for an unknown machine."""
     machine = machine or os.uname().machine
     if machine not in MACHINES:
         raise SandboxError(
-            f"There is no filter of system calls for {machine}", hint="build on one of: " + ", ".join(MACHINES)
+            f"There is no system call filter for {machine}", hint="build on one of: " + ", ".join(MACHINES)
         )
     audit, column = MACHINES[machine]
     numbers = {name: number for name, row in _CALLS.items() if (number := row[column]) is not None}
-    program = bpf.Program()
-    # Another architecture's calls have other numbers.
+    program = bpf.BpfProgram()
+    # Calls of another architecture (such as 32-bit ones) have other numbers.
     program.add(bpf.LOAD, bpf.ARCH)
     program.add(bpf.JUMP_EQUAL, audit, 1, 0)
     program.refuse(errno.ENOSYS)

@@ -1,12 +1,12 @@
-"""A small process that starts sandboxes: forking a large one with threads is slow, and not safe.
+"""Start sandboxes from a small process, because forking a large process with threads is slow and unsafe.
 
-Run as a script, with nothing but the standard library. It takes requests from its standard input, a socket of packets:
-JSON with file descriptors beside it. Each request has a socket of its own: one byte on it, or its end, kills the
-sandbox, and the sandbox's wait status is its answer. When standard input ends, this process does, and every sandbox
-with it. Its argument is the limit of a file's size, which is its own, too: a limit that is set from outside comes late.
+This module runs as a script and uses only the standard library. It reads requests from standard input, a packet socket:
+JSON with file descriptors. Each request has its own socket. A byte on this socket, or its end, kills the sandbox; the
+reply is the sandbox's wait status. When standard input ends, this process ends, and with it every sandbox. The argument
+is the maximum size of a file, which this process sets as its own limit: a limit set from outside would come too late.
 
-A request for the memory of a sandbox's System V objects is answered on a socket of its own, too: only a process without
-threads can enter the namespaces for it.
+A request for the memory of a sandbox's System V objects is also answered on its own socket, because only a process
+without threads can enter the namespaces.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ _NOSUID, _NODEV, _DETACH = 2, 4, 2
 _NEWUSER, _NEWIPC, _GET_USERNS = 0x10000000, 0x08000000, 0xB701
 _SUBREAPER, _AMBIENT, _CLEAR = 36, 47, 4
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
-# Python ignores the second one, which pipelines live by, and SIGXFSZ, without which a program can say what went wrong.
+# Signals to reset. SIGXFSZ stays ignored, as in Python, so that a program can report that a file is too large.
 _DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGPIPE, signal.SIGCHLD)
-_PLACES = ("/mnt", "/srv", "/media", "/opt")
+_STAGES = ("/mnt", "/srv", "/media", "/opt")
 _UNNEEDED = ("/sys/", "/snap/", "/var/lib/docker/", "/var/lib/containers/")
 
-# Files of /proc/sysvipc: columns, and the bytes that one of each takes.
+# Files of /proc/sysvipc: columns, and the bytes for each unit.
 _IPC_COLUMNS = {"shm": (("rss", 1), ("swap", 1)), "msg": (("cbytes", 1), ("qnum", 64)), "sem": (("nsems", 64),)}
 
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main(size: int) -> None:
-    """Serve until the client is gone. size: bytes that a file of a build may have."""
+    """Serve requests until the client closes the socket. size: the maximum bytes of a build's file."""
     gc.disable()
     _settle(size)
-    # Where memory runs out, the kernel takes a build's before anybody's else.
+    # If memory runs out, the kernel kills a build's process before any other.
     try:
         with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
             file.write("1000")
     except OSError:
         pass
-    # What is ambient outlives a change of the user whose saved one is root.
+    # Ambient capabilities would survive a change of user that keeps root as the saved user.
     libc.prctl(_AMBIENT, _CLEAR, 0, 0, 0)
     control = socket.socket(fileno=0)
     libc.prctl(_SUBREAPER, 1, 0, 0, 0)
@@ -64,8 +64,8 @@ def main(size: int) -> None:
     poll.register(0, select.POLLIN)
     poll.register(wake_read, select.POLLIN)
     jobs: dict[int, socket.socket] = {}  # by process id
-    works: dict[int, str] = {}  # where each one's directory is shown, or ""
-    doomed: dict[int, int] = {}  # killed, and not known to be dead: process id by its socket's number
+    works: dict[int, str] = {}  # the mount point of each one's directory, or ""
+    doomed: dict[int, int] = {}  # killed but not yet reaped: process id by its socket's number
     while True:
         for number, _ in poll.poll(50 if doomed else None):
             if number == wake_read:
@@ -104,7 +104,7 @@ def _receive(control: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def _tell_ipc_memory(pid: int, answer: int) -> None:
-    """Write the bytes of a process's System V objects to a descriptor, by a child; nothing if that cannot be told."""
+    """Write the bytes of a process's System V objects to a descriptor, in a child. Write nothing if it fails."""
     child = os.fork()
     if not child:
         try:
@@ -115,10 +115,10 @@ def _tell_ipc_memory(pid: int, answer: int) -> None:
 
 
 def _ipc_memory(pid: int) -> int:
-    """Enter the IPC namespace of a process, for good; the bytes that the objects in it have in memory and on swap."""
+    """Enter the IPC namespace of a process permanently. Return the bytes of its objects in memory and swap."""
     ipc = os.open(f"/proc/{pid}/ns/ipc", os.O_RDONLY | os.O_CLOEXEC)
     if os.fstat(ipc).st_ino == os.stat("/proc/self/ns/ipc").st_ino:
-        return 0  # it has not entered its own yet
+        return 0  # the process has not entered its own namespace yet
     owner = fcntl.ioctl(ipc, _GET_USERNS)
     for fd, kind in ((owner, _NEWUSER), (ipc, _NEWIPC)):
         if libc.setns(fd, kind):
@@ -142,10 +142,10 @@ def _children(pid: int) -> list[int]:
 
 
 def _kill(pid: int) -> None:
-    """Kill the first process of a sandbox, which takes all others with it, and whose end bubblewrap waits for."""
-    for each in _children(pid) or [pid]:
+    """Kill the first process of a sandbox. The kernel then kills all others, and bubblewrap ends."""
+    for child in _children(pid) or [pid]:
         try:
-            os.kill(each, signal.SIGKILL)
+            os.kill(child, signal.SIGKILL)
         except ProcessLookupError:
             pass
 
@@ -162,7 +162,7 @@ def _reap(jobs: dict[int, socket.socket], works: dict[int, str], doomed: dict[in
         if job is None:
             continue
         if os.WIFSIGNALED(status):
-            # bubblewrap itself was killed: what it leaves becomes this process's child, and dies soon.
+            # bubblewrap itself was killed, so its orphans have become children of this process.
             for orphan in _children(os.getpid()):
                 if orphan not in jobs:
                     try:
@@ -184,7 +184,7 @@ def _reap(jobs: dict[int, socket.socket], works: dict[int, str], doomed: dict[in
 
 
 def _start(request: dict[str, object], fds: list[int], trouble: str) -> int:
-    """Start a sandbox; its process. Where that cannot be, a process that says so and fails."""
+    """Start a sandbox and return its process. On failure, write the reason to its log and return a failing process."""
     if not trouble:
         try:
             return _spawn(request, fds)
@@ -198,20 +198,20 @@ def _start(request: dict[str, object], fds: list[int], trouble: str) -> int:
 
 
 def _spawn(request: dict[str, object], fds: list[int]) -> int:
-    """Start bubblewrap in a child that shares this process's memory until then: a fork takes five times longer."""
+    """Start bubblewrap by posix_spawn, which is five times faster than a fork."""
     log, phases, arguments, filter_ = fds
     uid = request["uid"]
-    # A description of its own: others read the same filter at the same time.
+    # Each sandbox needs its own file description, since several read the same filter at once.
     own = [os.open(f"/proc/self/fd/{filter_}", os.O_RDONLY | os.O_CLOEXEC)]
     try:
         own.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
-        # Where none is overwritten before it is moved. All other descriptors of this process are closed by execve.
+        # Move the descriptors above 100 first, so that no move overwrites another. execve closes all others.
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100) for fd in (own[1], log, log, phases, arguments, own[0])]
         own += high
         moves = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(high)]
         if isinstance(uid, int):
             os.setgroups([])
-            # The saved ones stay root's, to come back by; execve gives the child its effective ones in their place.
+            # Keep root as the saved user to switch back; execve overwrites the child's saved user.
             os.setresgid(uid, uid, 0)
             os.setresuid(uid, uid, 0)
         return os.posix_spawn(
@@ -231,7 +231,7 @@ def _command(request: dict[str, object]) -> list[str]:
 
 
 def at_terminal(request: dict[str, object], filter_: bytes, options: bytes) -> None:
-    """Become a sandbox that has the terminal of this process. options: as bubblewrap reads them."""
+    """Replace this process by a sandbox that keeps its terminal. options: encoded for bubblewrap."""
     for number, data in ((4, options), (5, filter_)):
         fd = os.memfd_create("sandbox")
         os.write(fd, data)
@@ -252,7 +252,7 @@ def at_terminal(request: dict[str, object], filter_: bytes, options: bytes) -> N
 
 
 def _settle(size: int) -> None:
-    """What is the same for all sandboxes, and passed on to them. size: bytes that a file may have, and never more."""
+    """Set the properties that all sandboxes inherit. size: the maximum bytes of a file."""
     os.chdir("/")
     os.umask(0o022)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -265,9 +265,9 @@ _shown: set[str] = set()
 
 
 def _show(request: dict[str, object]) -> str:
-    """As root: show directories that only root can reach at places that everybody can, to this process and the builds.
+    """As root, mount directories that only root can reach below a directory that everyone can reach.
 
-    What went wrong, or "".
+    The mounts are visible only to this process and the builds. Return an error text, or "".
     """
     if not isinstance(request["uid"], int):
         return ""
@@ -293,7 +293,7 @@ def _show(request: dict[str, object]) -> str:
 
 
 def _thin_out(*needed: str) -> None:
-    """Take away mounts that no sandbox is made from: bubblewrap reads the list of all, for each that it makes."""
+    """Unmount what no sandbox needs, since bubblewrap reads the list of all mounts for each bind mount."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         points = [line.split(" ")[4] for line in file]
     for point in reversed(points):
@@ -302,13 +302,12 @@ def _thin_out(*needed: str) -> None:
 
 
 def _hide(name: str) -> None:
-    """Take away what was shown for one build."""
+    """Unmount the directory of one build."""
     if name in _shown:
         _shown.remove(name)
-        place = name
-        libc.umount2(place.encode(), _DETACH)
+        libc.umount2(name.encode(), _DETACH)
         try:
-            os.rmdir(place)
+            os.rmdir(name)
         except OSError:
             pass
 
@@ -322,11 +321,11 @@ def _mount(source: str | None, target: str, kind: str | None, flags: int, data: 
 
 
 def stage_directory(*needed: str) -> str:
-    """Where root shows a build's user what only root can reach: a directory that nothing of what is needed lies in."""
-    for place in _PLACES:
-        inside = any(each.startswith(place + "/") for each in needed)
-        if os.path.isdir(place) and not os.path.islink(place) and not inside:
-            return place
+    """Return the directory for the mounts of `_show`. None of the needed paths lies in it."""
+    for directory in _STAGES:
+        inside = any(path.startswith(directory + "/") for path in needed)
+        if os.path.isdir(directory) and not os.path.islink(directory) and not inside:
+            return directory
     return "/tmp"
 
 

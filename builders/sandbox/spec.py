@@ -1,4 +1,4 @@
-"""What runs in a sandbox, as data, and the arguments for bubblewrap that come of it: a pure function."""
+"""Describe a run in a sandbox as data, and compute bubblewrap's options from the description."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from .isolation import Isolation, assemble
 
 STORE = "/fpack/store"
 BUILD = "/build"
-CONTROL = "/run/fpack"  # where the files that steer a build are seen
+CONTROL = "/run/fpack"  # the directory of a build's scripts in the sandbox
 UID = 1000
 PHASE_FD, ARGUMENTS_FD, FILTER_FD = 3, 4, 5
-LEFT = "/left"  # told among the phases: before the names of processes that a command left behind
+LEFT = "/left"  # the prefix, in the stream of phases, of the names of processes that a command left running
 ISOLATION = Isolation(UID, UID)
 
 GiB = 1 << 30
 
 
-class Limits(NamedTuple):
-    """What a build may use. memory: bytes of all its processes; 0: what the machine has. processes: at once.
+class BuildLimits(NamedTuple):
+    """Resource limits of a build. memory: bytes of all its processes, 0 for the machine's memory. processes: at once.
 
-    size: bytes of what it writes, to its outputs and beside them. log: bytes that it says.
+    size: bytes of all files that it writes. log: bytes of its output.
     """
 
     seconds: int = 6 * 3600
@@ -34,9 +34,9 @@ class Limits(NamedTuple):
 
 
 class Spec(NamedTuple):
-    """One run. root: the store path of the `root` output that becomes `/`. inputs: store paths that it sees.
+    """A run. root: the store path of the `root` output that becomes `/`. inputs: the visible store paths.
 
-    outputs: names below /fpack/store that it may make. control: files that it sees in CONTROL, by name.
+    outputs: names below /fpack/store that it may create. control: names and texts of the files in CONTROL.
     """
 
     root: str
@@ -45,14 +45,14 @@ class Spec(NamedTuple):
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     control: tuple[tuple[str, str], ...] = ()
-    limits: Limits = Limits()
+    limits: BuildLimits = BuildLimits()
     directory: str = BUILD
 
 
-class Places(NamedTuple):
-    """Where things lie, as bubblewrap finds them. work: has `build`, `out`, `tmp` and `control`.
+class SandboxPaths(NamedTuple):
+    """The directories of a run as bubblewrap sees them. work: with `build`, `out`, `tmp` and `control`.
 
-    view: has `root`, `passwd` and `group`. store: the folder with the store's trees.
+    view: with `root`, `passwd` and `group`. store: the directory of the store's trees.
     """
 
     view: str
@@ -60,9 +60,9 @@ class Places(NamedTuple):
     store: str
 
 
-def options(spec: Spec, places: Places, terminal: bool = False) -> list[str]:
-    """bubblewrap's options, without the command. terminal: the one that the caller sits at stays in use."""
-    view, work = places.view, places.work
+def options(spec: Spec, paths: SandboxPaths, terminal: bool = False) -> list[str]:
+    """Return bubblewrap's options, without the command. terminal: keep the caller's terminal."""
+    view, work = paths.view, paths.work
     base = ["--die-with-parent", "--ro-bind", f"{view}/root", "/"]
     words = [
         *("--ro-bind", f"{view}/passwd", "/etc/passwd", "--ro-bind", f"{view}/group", "/etc/group"),
@@ -71,36 +71,36 @@ def options(spec: Spec, places: Places, terminal: bool = False) -> list[str]:
         *("--bind", f"{work}/out", STORE),
     ]
     for path in spec.inputs:
-        words += ("--ro-bind", places.store + path.removeprefix(STORE), path)
+        words += ("--ro-bind", paths.store + path.removeprefix(STORE), path)
     if spec.control:
         words += ("--ro-bind", f"{work}/control", CONTROL)
     words += ("--chdir", spec.directory, "--clearenv")
     for name, value in spec.env:
         words += ("--setenv", name, value)
-    # As process 1 of its namespace: when it ends, so has all that it began.
+    # The command is process 1 of its namespace, so the kernel ends all its descendants with it.
     words += () if terminal else ("--as-pid-1", "--new-session")
     return assemble(ISOLATION, base, words, FILTER_FD)
 
 
 def left_running(line: str) -> str:
-    """What is wrong with a command that told LEFT, in words."""
+    """Return the error text for a command that reported LEFT."""
     names = line.removeprefix(LEFT)[:200]
-    return f"it left processes running in the background:{names}; each phase must wait for what it starts, or end it"
+    return f"it left processes running in the background:{names}; each phase must wait for its processes or end them"
 
 
-def limits_of(value: object) -> Limits:
-    """Limits from a derivation's; what it does not name has its default. BuildError for what is no limit."""
+def limits_of(value: object) -> BuildLimits:
+    """Parse the limits of a derivation. Missing ones have their defaults. Raise BuildError for an invalid limit."""
     if value is None:
-        return Limits()
+        return BuildLimits()
     if not isinstance(value, Mapping):
-        raise BuildError("A build's limits are not a record")
+        raise BuildError("The limits of a build are not a record")
     given = {}
     for name, number in value.items():
-        if name not in Limits._fields:
-            raise BuildError(f"There is no limit {name!r}", hint="limits are: " + ", ".join(Limits._fields))
+        if name not in BuildLimits._fields:
+            raise BuildError(f"There is no limit {name!r}", hint="limits are: " + ", ".join(BuildLimits._fields))
         if number is None:
             continue
         if number.__class__ is not int or number <= 0:
             raise BuildError(f"The limit {name!r} is not a number above 0", why=f"it is {number!r}")
         given[name] = number
-    return Limits(**given)
+    return BuildLimits(**given)

@@ -1,7 +1,7 @@
-"""Build the filter of system calls for shells that share the machine's processes and terminal.
+"""Build the system call filter for shells that share the machine's processes and terminal.
 
-A shell and its caller have one terminal. With TIOCSTI or TIOCLINUX a program could put words into what that terminal
-reads next, after the program has ended. Sources: seccomp(2), linux/audit.h, ioctl_tty(2).
+A shell and its caller share a terminal. With TIOCSTI or TIOCLINUX, a program could insert input that the caller's shell
+reads after the program has ended. Sources: seccomp(2), linux/audit.h, ioctl_tty(2).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import errno
 from . import bpf
 
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
-# AUDIT_ARCH_*: ioctl's number, and for x86-64 also that of the variant with 32-bit pointers.
+# The numbers of ioctl by AUDIT_ARCH_*; for x86-64 also the number of the x32 variant.
 _IOCTL = {
     0xC000003E: (16, 0x40000000 | 514),  # x86-64
     0x40000003: (54,),  # i386
@@ -25,8 +25,8 @@ _IOCTL = {
 
 
 def build_filter() -> bytes:
-    """Return the filter; it is the same for all machines."""
-    program = bpf.Program()
+    """Return the filter, which is the same for all machines."""
+    program = bpf.BpfProgram()
     program.add(bpf.LOAD, bpf.ARCH)
     for arch, numbers in _IOCTL.items():
         program.add(bpf.JUMP_EQUAL, arch, 0, len(numbers) + 7)

@@ -1,4 +1,4 @@
-"""What the processes of a sandbox use, as the kernel tells: memory, processes, room on the disk."""
+"""Measure the resources that the processes of a sandbox use: memory, processes and disk space."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_INODE = 256  # bytes that a file without content takes, about
-_LEVELS = 100  # directories that are open at once while a tree is measured
+_INODE = 256  # approximate bytes of an empty file
+_LEVELS = 100  # directories to keep open at once while measuring a tree
 
 
 def descendants(pid: int) -> list[int]:
-    """A process and all that descend from it."""
+    """Return a process and all its descendants."""
     found = [pid]
-    for each in found:
+    for parent in found:
         with contextlib.suppress(OSError):
-            for task in os.listdir(f"/proc/{each}/task"):
-                with open(f"/proc/{each}/task/{task}/children", encoding="ascii") as file:
+            for task in os.listdir(f"/proc/{parent}/task"):
+                with open(f"/proc/{parent}/task/{task}/children", encoding="ascii") as file:
                     found += map(int, file.read().split())
         if len(found) > 100_000:
             break
@@ -28,9 +28,9 @@ def descendants(pid: int) -> list[int]:
 
 
 def memory(pids: list[int], limit: int) -> int:
-    """Bytes that processes have in memory, less what they share with files on a disk.
+    """Return the bytes that processes have in memory, without file mappings.
 
-    What they share among themselves is told apart only where it decides whether they are over `limit`.
+    Shared memory is counted exactly, which is slow, only if it decides whether the total exceeds `limit`.
     """
     own = shared = 0
     for pid in pids:
@@ -45,9 +45,9 @@ def memory(pids: list[int], limit: int) -> int:
     return own + shared
 
 
-def _field(place: str, name: str) -> int:
-    """A number of kB, in bytes; 0 where it is not told."""
-    with contextlib.suppress(OSError, ValueError, IndexError), open(place, encoding="utf-8", errors="replace") as file:
+def _field(path: str, name: str) -> int:
+    """Return a field of a /proc file, converted from kB to bytes, or 0 if it is missing."""
+    with contextlib.suppress(OSError, ValueError, IndexError), open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
             if line.startswith(name):
                 return int(line.split()[1]) * 1024
@@ -55,67 +55,64 @@ def _field(place: str, name: str) -> int:
 
 
 def machine_memory() -> int:
-    """Bytes of memory that this machine has."""
+    """Return the bytes of memory of this machine."""
     return os.sysconf("SC_PHYS_PAGES") * _PAGE
 
 
-class Held(NamedTuple):
-    """What processes hold that is in no process's memory, and in no directory: bytes of memory, and of disk."""
+class HeldBytes(NamedTuple):
+    """Bytes of memory and disk that processes hold outside of their own memory and of directories."""
 
     memory: int
     disk: int
 
 
-def held(pids: list[int]) -> Held:
-    """What open files hold that have no name any more, and what lies in the sandbox's /dev/shm."""
+def held(pids: list[int]) -> HeldBytes:
+    """Measure deleted files that are still open, and the sandbox's /dev/shm."""
     in_memory = on_disk = 0
     seen: set[tuple[int, int]] = set()
     for pid in pids:
         with contextlib.suppress(OSError):
             for fd in os.listdir(f"/proc/{pid}/fd"):
                 with contextlib.suppress(OSError):
-                    place = f"/proc/{pid}/fd/{fd}"
-                    status = os.stat(place)
-                    which = (status.st_dev, status.st_ino)
-                    if status.st_nlink or not stat.S_ISREG(status.st_mode) or which in seen:
+                    path = f"/proc/{pid}/fd/{fd}"
+                    status = os.stat(path)
+                    identity = (status.st_dev, status.st_ino)
+                    if status.st_nlink or not stat.S_ISREG(status.st_mode) or identity in seen:
                         continue
-                    seen.add(which)
-                    if os.readlink(place).startswith(("/memfd:", "/dev/shm/")):
+                    seen.add(identity)
+                    if os.readlink(path).startswith(("/memfd:", "/dev/shm/")):
                         in_memory += status.st_blocks * 512
                     else:
                         on_disk += status.st_blocks * 512
     for pid in reversed(pids[1:]):
-        # The first process is outside of the sandbox, and the second may be about to enter it.
+        # The first process is outside the sandbox, and the second may not have entered it yet.
         with contextlib.suppress(OSError):
             if os.stat(f"/proc/{pid}/root/dev/shm").st_dev == _device("/dev/shm"):
                 continue
             shm = os.statvfs(f"/proc/{pid}/root/dev/shm")
             in_memory += (shm.f_blocks - shm.f_bfree) * shm.f_frsize
             break
-    return Held(in_memory, on_disk)
+    return HeldBytes(in_memory, on_disk)
 
 
-def _device(place: str) -> int:
+def _device(path: str) -> int:
     with contextlib.suppress(OSError):
-        return os.stat(place).st_dev
+        return os.stat(path).st_dev
     return -1
 
 
 class DiskUse(NamedTuple):
-    """What lies below directories. size: bytes of disk. files: how many entries, each of which takes an inode."""
+    """The disk usage of directories. size: bytes. files: the number of entries, each of which takes an inode."""
 
     size: int
     files: int
 
 
-def disk_use(places: list[str], limit: int) -> DiskUse:
-    """Measure directories, however wide and deep; measuring ends when they are over `limit`, in bytes.
-
-    Never follows a symlink.
-    """
+def disk_use(paths: list[str], limit: int) -> DiskUse:
+    """Measure directories of any width and depth, without following symlinks. Stop when they exceed `limit` bytes."""
     total = files = 0
-    for place in places:
-        for size in _sizes(place):
+    for path in paths:
+        for size in _sizes(path):
             total += size
             files += 1
             if total > limit or files > files_within(limit):
@@ -124,31 +121,31 @@ def disk_use(places: list[str], limit: int) -> DiskUse:
 
 
 def files_within(limit: int) -> int:
-    """Return how many files a limit of bytes allows: an empty one takes an inode, and a file system has few of these.
+    """Return the number of files that a limit of bytes allows, since empty files use up inodes.
 
-    ext4 makes one inode for each 16 KiB of disk.
+    ext4 has one inode for each 16 KiB of disk.
     """
     return max(limit // 16384, 1000)
 
 
-def _sizes(place: str) -> Iterator[int]:
-    """Bytes of each entry below a directory."""
+def _sizes(top: str) -> Iterator[int]:
+    """Yield the bytes of each entry below a directory."""
     todo: list[tuple[str, ...]] = [()]
     while todo:
-        way = todo.pop()
+        parts = todo.pop()
         with contextlib.suppress(OSError):
-            fd = os.open(place, _OPEN)
-            # Step by step: what is deep has no name that the kernel takes.
-            for name in way:
+            fd = os.open(top, _OPEN)
+            # Open one level at a time, since the path of a deep entry exceeds the kernel's limit.
+            for name in parts:
                 try:
                     below = os.open(name, _OPEN, dir_fd=fd)
                 finally:
                     os.close(fd)
                 fd = below
-            yield from _below(fd, way, todo)
+            yield from _below(fd, parts, todo)
 
 
-def _below(fd: int, way: tuple[str, ...], todo: list[tuple[str, ...]], depth: int = 0) -> Iterator[int]:
+def _below(fd: int, parts: tuple[str, ...], todo: list[tuple[str, ...]], depth: int = 0) -> Iterator[int]:
     try:
         with contextlib.suppress(OSError):
             for name in os.listdir(fd):
@@ -157,8 +154,8 @@ def _below(fd: int, way: tuple[str, ...], todo: list[tuple[str, ...]], depth: in
                     yield status.st_blocks * 512 + _INODE
                     if stat.S_ISDIR(status.st_mode):
                         if depth < _LEVELS:
-                            yield from _below(os.open(name, _OPEN, dir_fd=fd), (*way, name), todo, depth + 1)
+                            yield from _below(os.open(name, _OPEN, dir_fd=fd), (*parts, name), todo, depth + 1)
                         else:
-                            todo.append((*way, name))
+                            todo.append((*parts, name))
     finally:
         os.close(fd)

@@ -1,2 +1,4 @@
-"""The independent check of an image against its manifest. It shares nothing with what writes images and manifests but
-the manifest's format."""
+"""The independent verifier of an image against its manifest.
+
+It shares only the manifest's format with the code that writes images and manifests.
+"""

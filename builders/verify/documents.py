@@ -1,6 +1,6 @@
-"""The JSON documents of an image: read with limits, compared field by field with what they must be.
+"""Read the JSON documents of an image with limits, and compare them field by field with the expected values.
 
-The media types and layouts are those of the OCI image specification 1.1 and of docker's archives.
+Media types and layouts are those of the OCI image specification 1.1 and of docker's archives.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import Any, NamedTuple
 from fpack.builders.manifest.format import Blob
 
 from .findings import BLOB, VerifyError
-from .image_archive import Archive
+from .image_archive import ImageArchive
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYOUT = {"imageLayoutVersion": "1.0.0"}
-# The time of everything in an image, and the fields of a configuration that fpack knows.
+# The timestamp in all documents of an image.
 CREATED = "1980-01-02T00:00:00Z"
+# The fields of a configuration that fpack writes.
 FIELDS = {"created", "architecture", "os", "variant", "config", "rootfs", "history"}
 SETTINGS = {
     *("User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal"),
@@ -33,25 +34,25 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
 class BadDocument(VerifyError):
-    """A document that cannot be read. kind: of the finding that it is."""
+    """A document that cannot be read. kind: of the difference to report."""
 
     def __init__(self, where: str, why: str, kind: str = BLOB) -> None:
         super().__init__("A document of the image cannot be read", where=where, why=why)
         self.kind = kind
 
 
-class Document(NamedTuple):
-    """A blob that is JSON: its value, and the digest of its bytes."""
+class JsonDocument(NamedTuple):
+    """A parsed JSON document, with the digest and size of its bytes."""
 
     value: Any
     digest: str
     size: int
 
 
-def read(archive: Archive, name: str, limit: int = MAX_DOCUMENT) -> Document:
-    """A file of an archive as JSON; BadDocument if it is not there, too large, or no JSON that has one meaning."""
+def read(archive: ImageArchive, name: str, limit: int = MAX_DOCUMENT) -> JsonDocument:
+    """Read a JSON file of an archive. Raise BadDocument if it is missing, too large, or not unambiguous JSON."""
     if name not in archive.sizes:
-        raise BadDocument(name, "it is not there")
+        raise BadDocument(name, "it is missing")
     size = archive.sizes[name]
     if size > limit:
         raise BadDocument(name, f"it has {size} bytes; the limit is {limit}")
@@ -59,20 +60,20 @@ def read(archive: Archive, name: str, limit: int = MAX_DOCUMENT) -> Document:
     with archive.open(name) as file:
         while len(data) < size and (chunk := file.read(size - len(data))):
             data += chunk
-    return Document(parse(data, name), f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
+    return JsonDocument(parse(data, name), f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
 
 
 def parse(data: bytes, where: str) -> Any:
-    """JSON without fields that occur twice, NaN and the like, which readers take differently."""
+    """Parse JSON. Reject duplicate fields, NaN and infinity, on which parsers differ."""
     try:
-        return json.loads(data, object_pairs_hook=_once, parse_constant=_refuse)
+        return json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_refuse)
     except RecursionError:
         raise BadDocument(where, "it is nested too deeply") from None
     except ValueError as error:
         raise BadDocument(where, str(error)) from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         raise ValueError("a field occurs twice")
@@ -80,13 +81,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(text: str) -> None:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def descriptor(value: Any, where: str) -> Blob:
-    """The blob that a descriptor stands for; BadDocument if a digest is none, or leads elsewhere than to a blob."""
+    """Parse a descriptor. Raise BadDocument if it is invalid, in particular a digest that is not a blob's name."""
     if not isinstance(value, dict):
-        raise BadDocument(where, "it is no descriptor")
+        raise BadDocument(where, "it is not a descriptor")
     media_type, digest, size = value.get("mediaType"), value.get("digest"), value.get("size")
     if not isinstance(media_type, str):
         raise BadDocument(where, f"its media type is {shown(media_type)}")
@@ -98,32 +99,32 @@ def descriptor(value: Any, where: str) -> Blob:
 
 
 def value_of(blob: Blob) -> dict[str, Any]:
-    """A blob's descriptor."""
+    """Return a blob's descriptor."""
     return {"mediaType": blob.media_type, "digest": blob.digest, "size": blob.size}
 
 
 def blob_name(digest: str) -> str:
-    """Where the blob of a checked digest lies."""
+    """Return the path of a blob in a layout. The digest must be valid."""
     return "blobs/" + digest.replace(":", "/")
 
 
 def shown(value: Any) -> str:
-    """A value, shortened, as messages have it."""
+    """Format a value for messages, shortened."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
 
 
 def differences(expected: Any, found: Any, where: str = "") -> Iterator[tuple[str, str]]:
-    """(field, what differs) for all in which two JSON values differ. A list's order and length count."""
+    """Yield (field, difference) for each difference between two JSON values. The order of lists counts."""
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         for key in sorted({*expected, *found}):
-            place = f"{where}.{key}" if where else key
+            field = f"{where}.{key}" if where else key
             if key not in found:
-                yield place, f"is missing; the manifest has {shown(expected[key])}"
+                yield field, f"is missing; the manifest has {shown(expected[key])}"
             elif key not in expected:
-                yield place, f"is added: {shown(found[key])}"
+                yield field, f"is added: {shown(found[key])}"
             else:
-                yield from differences(expected[key], found[key], place)
+                yield from differences(expected[key], found[key], field)
     elif isinstance(expected, list) and isinstance(found, list):
         for number, (one, two) in enumerate(zip(expected, found, strict=False)):
             yield from differences(one, two, f"{where}[{number}]")
@@ -136,13 +137,13 @@ def differences(expected: Any, found: Any, where: str = "") -> Iterator[tuple[st
 
 
 def full_name(name: str) -> str:
-    """A name with its registry, as containerd and docker store it: fpack's own images are of `localhost`."""
+    """Return a name with its registry, as containerd and docker store it; `localhost` if it has none."""
     first, slash, _ = name.partition("/")
     return name if slash and ("." in first or ":" in first or first == "localhost") else f"localhost/{name}"
 
 
 def expected_index(image: Blob, name: str, tag: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    """The `index.json` of one image. What `found` leaves out of a name or a type is no difference: copies do that."""
+    """Return the expected `index.json` of one image. Leave out names and types that `found` lacks, since copies may."""
     names = {
         "io.containerd.image.name": f"{full_name(name)}:{tag}",
         "org.opencontainers.image.ref.name": tag,
@@ -156,52 +157,52 @@ def expected_index(image: Blob, name: str, tag: str, found: Mapping[str, Any]) -
 
 
 def platform(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """The platform of an image, as an index has it."""
+    """Return the platform of an image in the form of an index."""
     return {key: configuration[key] for key in ("os", "architecture", "variant") if key in configuration}
 
 
 def platform_name(configuration: Mapping[str, Any]) -> str:
-    """The platform of an image, as messages have it: linux/arm64/v8."""
+    """Return the platform of an image as text, such as linux/arm64/v8."""
     return "/".join(str(part) for part in platform(configuration).values())
 
 
 def settings(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the part of a configuration that runtimes obey: program, environment, user and the like."""
+    """Return the part of a configuration that runtimes apply: program, environment, user and so on."""
     found = configuration.get("config")
     return found if isinstance(found, dict) else {}
 
 
 def oddities(configuration: Mapping[str, Any], layers: int) -> Iterator[tuple[str, str]]:
-    """List what fpack never writes into a configuration and a runtime may obey, as (field, what is odd).
+    """Yield (field, description) for each part of a configuration that fpack never writes.
 
-    layers: how many the image has.
+    layers: the number of the image's layers.
     """
     for key in sorted(configuration.keys() - FIELDS):
         yield key, "it is a field that fpack does not write"
     if configuration.get("created") != CREATED:
-        yield "created", f"it is {shown(configuration.get('created'))}; that of every image is {CREATED}"
+        yield "created", f"it is {shown(configuration.get('created'))}; fpack always writes {CREATED}"
     config = configuration.get("config")
     if not isinstance(config, dict):
-        yield "config", "it is no record"
+        yield "config", "it is not a record"
     for key in sorted(settings(configuration).keys() - SETTINGS):
         yield f"config.{key}", "it is a field that fpack does not write"
     rootfs, history = configuration.get("rootfs"), configuration.get("history")
     if not isinstance(rootfs, dict) or rootfs.keys() != {"type", "diff_ids"} or rootfs["type"] != "layers":
-        yield "rootfs", "it does not list layers alone"
+        yield "rootfs", "it is not a list of layers"
     if not isinstance(history, list) or len(history) != layers:
         yield "history", f"it does not have one line for each of {layers} layers"
     for number, line in enumerate(history if isinstance(history, list) else []):
         if not isinstance(line, dict) or line.keys() != {"created", "created_by"} or line["created"] != CREATED:
-            yield f"history[{number}]", "it is no line as fpack writes it"
+            yield f"history[{number}]", "fpack does not write such a line"
 
 
 def dump(value: Any) -> bytes:
-    """The bytes of a document as fpack writes it."""
+    """Encode a document as fpack does."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def expected_manifest(config: Blob, layers: Sequence[Blob]) -> dict[str, Any]:
-    """The manifest of an image."""
+    """Return the expected manifest of an image."""
     return {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -211,7 +212,7 @@ def expected_manifest(config: Blob, layers: Sequence[Blob]) -> dict[str, Any]:
 
 
 def expected_docker(config: Blob, layers: Sequence[Blob], name: str, tag: str) -> list[dict[str, Any]]:
-    """The `manifest.json` by which docker and podman load an archive."""
+    """Return the expected `manifest.json`, by which docker and podman load an archive."""
     return [
         {
             "Config": blob_name(config.digest),

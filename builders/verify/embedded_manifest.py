@@ -1,4 +1,4 @@
-"""The manifest that an image carries, and the other documents that refer to it."""
+"""Find the manifests that an image carries, and check them and the other artifacts about the image."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.format import ARTIFACTS, REFERRERS, Blob, media_types
-from fpack.builders.manifest.reader import MAX_SIZE, Reader
+from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
 from fpack.builders.streams.stream import ArchiveError, Section, blocks
 from fpack.store.errors import FpackError
 
 from . import documents
 from .documents import BadDocument, blob_name, descriptor, shown
 from .findings import BLOB, DOCUMENT, MANIFEST, Report
-from .image_archive import Archive
+from .image_archive import ImageArchive
 
 MAX_LIST = 1 << 20
 MAX_MANIFESTS = 64
@@ -23,10 +23,10 @@ CHUNK = 1 << 18
 _FIELDS = {"mediaType", "digest", "size", "artifactType", "annotations"}
 
 
-def find(archive: Archive) -> list[bytes]:
-    """The canonical manifests that an image carries: one for each platform, none if it carries none.
+def find(archive: ImageArchive) -> list[bytes]:
+    """Return the canonical manifests that an image carries: at most one for each platform.
 
-    BadDocument if one cannot be had whole.
+    Raise BadDocument if a manifest is incomplete or damaged.
     """
     found: list[bytes] = []
     if REFERRERS not in archive.sizes:
@@ -41,23 +41,23 @@ def find(archive: Archive) -> list[bytes]:
     return found
 
 
-def _entries(archive: Archive) -> list[Any]:
+def _entries(archive: ImageArchive) -> list[Any]:
     value = documents.read(archive, REFERRERS, MAX_LIST).value
     entries = value.get("manifests") if isinstance(value, dict) else None
     about = {"schemaVersion": 2, "mediaType": documents.INDEX, "manifests": entries}
     if not isinstance(entries, list) or value != about:
-        raise BadDocument(REFERRERS, "it is no list of referrers")
+        raise BadDocument(REFERRERS, "it is not a list of referrers")
     return entries
 
 
-def _artifact(archive: Archive, blob: Blob) -> Any:
-    """The artifact of a descriptor."""
+def _artifact(archive: ImageArchive, blob: Blob) -> Any:
+    """Read the artifact of a descriptor."""
     name = blob_name(blob.digest)
     document = documents.read(archive, name, MAX_LIST)
     if (document.digest, document.size) != (blob.digest, blob.size):
         raise BadDocument(name, f"its content has the digest {document.digest} and {document.size} bytes")
     if not isinstance(document.value, dict):
-        raise BadDocument(name, "it is no artifact")
+        raise BadDocument(name, "it is not an artifact")
     return document.value
 
 
@@ -68,34 +68,34 @@ def _layers(artifact: Any) -> list[Blob]:
     return [descriptor(layer, REFERRERS) for layer in layers]
 
 
-def _data(archive: Archive, blob: Blob) -> bytes:
-    """What a compressed blob holds: no more than a manifest may have."""
+def _data(archive: ImageArchive, blob: Blob) -> bytes:
+    """Decompress the blob of a manifest, up to the maximum size of a manifest."""
     name = blob_name(blob.digest)
     size = archive.sizes.get(name)
     if size != blob.size:
-        raise BadDocument(name, f"the manifest has {size} bytes, and its descriptor says {blob.size}")
+        raise BadDocument(name, f"the manifest has {size} bytes; its descriptor says {blob.size}")
     sha256 = hashlib.sha256()
     for chunk in _chunks(archive, name):
         sha256.update(chunk)
     if f"sha256:{sha256.hexdigest()}" != blob.digest:
-        raise BadDocument(name, "the manifest's content is not that of its digest")
+        raise BadDocument(name, "the manifest's content does not match its digest")
     data = bytearray()
     try:
         for block in _unpacked(archive, name):
             data += block
             if len(data) > MAX_SIZE:
-                raise BadDocument(name, f"the manifest unpacks to more than {MAX_SIZE} bytes")
+                raise BadDocument(name, f"the manifest decompresses to more than {MAX_SIZE} bytes")
     except ArchiveError as error:
-        raise BadDocument(name, f"the manifest cannot be unpacked: {error.why}") from None
+        raise BadDocument(name, f"the manifest cannot be decompressed: {error.why}") from None
     return bytes(data)
 
 
-def _unpacked(archive: Archive, name: str) -> Iterator[bytes]:
+def _unpacked(archive: ImageArchive, name: str) -> Iterator[bytes]:
     with archive.open(name) as file:
         yield from blocks(Section(file, archive.sizes[name]), "zst")
 
 
-def _chunks(archive: Archive, name: str) -> Iterator[bytes]:
+def _chunks(archive: ImageArchive, name: str) -> Iterator[bytes]:
     left = archive.sizes[name]
     with archive.open(name) as file:
         while left and (chunk := file.read(min(left, CHUNK))):
@@ -104,14 +104,14 @@ def _chunks(archive: Archive, name: str) -> Iterator[bytes]:
 
 
 class Referrers:
-    """A check of all that refers to images. used: takes the names of the files that belong to that.
+    """A check of the artifacts about images. used: receives the names of the archive's files that belong to them.
 
-    images: by digest; an index of them counts as one. manifests: what each was checked against, by digest.
+    images: by digest, including an index. manifests: the manifest that each image was checked against, by digest.
     """
 
     def __init__(
         self,
-        archive: Archive,
+        archive: ImageArchive,
         images: Mapping[str, Blob],
         manifests: Mapping[str, bytes],
         report: Report,
@@ -122,11 +122,11 @@ class Referrers:
         self._manifests = manifests
         self._report = report
         self._used = used
-        # The types of artifacts that are about the image and are no manifest: nothing is said of what is in them.
+        # The types of the artifacts other than manifests. Their content is not checked.
         self.artifacts: list[str] = []
 
     def check(self) -> None:
-        """Every referrer is an artifact about this image, whole, and the manifest among them is the right one."""
+        """Check that each referrer is a complete artifact about this image, and that its manifest is the given one."""
         archive = self._archive
         if REFERRERS not in archive.sizes:
             return
@@ -143,7 +143,7 @@ class Referrers:
         name = blob_name(blob.digest)
         self._used.add(name)
         if blob.media_type != documents.MANIFEST or entry.keys() - _FIELDS:
-            report.add(DOCUMENT, f"{REFERRERS}: {name}", f"its entry is not as it must be: {shown(entry)}")
+            report.add(DOCUMENT, f"{REFERRERS}: {name}", f"its entry is invalid: {shown(entry)}")
         artifact = _artifact(self._archive, blob)
         subject = artifact.get("subject")
         digest = str(subject.get("digest")) if isinstance(subject, dict) else ""
@@ -152,8 +152,8 @@ class Referrers:
             report.add(DOCUMENT, name, f"the artifact is about another image: {shown(subject)}")
         if artifact.get("artifactType") != entry.get("artifactType"):
             report.add(DOCUMENT, name, f"it is of the type {shown(artifact.get('artifactType'))}")
-        for each in [descriptor(artifact.get("config"), name), *_layers(artifact)]:
-            self._blob(each)
+        for part in [descriptor(artifact.get("config"), name), *_layers(artifact)]:
+            self._blob(part)
         if artifact.get("artifactType") not in ARTIFACTS:
             self.artifacts.append(str(artifact.get("artifactType")))
         if artifact.get("artifactType") in ARTIFACTS and digest in self._manifests:
@@ -164,7 +164,7 @@ class Referrers:
         self._used.add(name)
         size = self._archive.sizes.get(name)
         if size != blob.size:
-            what = "it is not there" if size is None else f"it has {size} bytes; its descriptor says {blob.size}"
+            what = "it is missing" if size is None else f"it has {size} bytes; its descriptor says {blob.size}"
             self._report.add(BLOB, name, what)
             return
         sha256 = hashlib.sha256()
@@ -174,7 +174,7 @@ class Referrers:
             self._report.add(BLOB, name, f"the blob's content has the digest sha256:{sha256.hexdigest()}")
 
     def _manifest(self, artifact: Any, data: bytes) -> None:
-        """The manifest within is the one that the image was checked against, in both forms."""
+        """Check that the artifact has the manifest that the image was checked against, in both forms."""
         layers = {layer.media_type: layer for layer in _layers(artifact)}
         canonical, text = media_types(str(artifact.get("artifactType")))
         exact = layers.get(canonical)
@@ -186,17 +186,17 @@ class Referrers:
     def _json(self, blob: Blob, data: bytes) -> None:
         name = blob_name(blob.digest)
         wanted, length = hashlib.sha256(), 0
-        for piece in json_form.render(Reader(data)):
+        for piece in json_form.render(ManifestReader(data)):
             wanted.update(piece)
             length += len(piece)
-        found, seen = hashlib.sha256(), 0
+        found, size = hashlib.sha256(), 0
         try:
             for block in _unpacked(self._archive, name):
-                seen += len(block)
-                if seen > length:
+                size += len(block)
+                if size > length:
                     break
                 found.update(block)
         except (FpackError, KeyError):
-            seen = -1
-        if seen != length or found.digest() != wanted.digest():
-            self._report.add(MANIFEST, name, "the JSON form of the manifest says something else than the canonical one")
+            size = -1
+        if size != length or found.digest() != wanted.digest():
+            self._report.add(MANIFEST, name, "the JSON form of the manifest differs from the canonical form")

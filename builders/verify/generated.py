@@ -1,7 +1,7 @@
-"""What fpack generates, computed again by other code than fpack's own, from what the image holds.
+"""Recompute the files that fpack generates from the image's content, with code independent of the generator.
 
-Rules whose results depend on what the image's author chose, such as accounts, are not computed: their files count as
-from elsewhere. So does what a rule is said to have made and would make otherwise.
+Rules that depend on choices of the image's author, such as accounts, are not recomputed. Their files count as
+unverified, and so do files that differ from the result of their rule.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection
 
-from fpack.builders.manifest.format import FILE, SYMLINK, Entry
+from fpack.builders.manifest.format import FILE, SYMLINK, ManifestEntry
 from fpack.builders.verify.evidence.shipment import MERGED
 
 BUNDLE = b"etc/ssl/certs/ca-certificates.crt"
 _CERTIFICATES = (b"usr/share/ca-certificates/", b"usr/local/share/ca-certificates/")
-# Of certificates together, and of one.
+# Bytes of all certificates, and of one.
 MAX_CERTIFICATES, MAX_CERTIFICATE = 8 << 20, 1 << 20
 _LINKS = {
     "merged-usr": {name: b"usr/" + name for name in MERGED},
@@ -30,7 +30,7 @@ _TEXTS = {
         ).encode(),
     }
 }
-# Directories that are made where no package has them.
+# Directories that are generated if no package has them.
 DIRECTORIES = {
     b"root": (0o700, 0, 0),
     b"tmp": (0o1777, 0, 0),
@@ -39,15 +39,15 @@ DIRECTORIES = {
 }
 
 
-class Generated:
-    """What rules would make of an image whose files are shown to `watch` first."""
+class GeneratedRules:
+    """The results of the rules for one image. `watch` must see the files of all packages before `makes` is called."""
 
     def __init__(self) -> None:
         self._certificates: dict[bytes, bytearray] = {}
         self._room = MAX_CERTIFICATES
 
-    def watch(self, entry: Entry) -> Callable[[bytes], None] | None:
-        """Return the function that takes the content of a package's file; None if no rule needs the file."""
+    def watch(self, entry: ManifestEntry) -> Callable[[bytes], None] | None:
+        """Return a consumer for the content of a package's file, or None if no rule needs the file."""
         if not (entry.path.startswith(_CERTIFICATES) and entry.path.endswith(b".crt") and entry.kind == FILE):
             return None
         if entry.size > min(self._room, MAX_CERTIFICATE):
@@ -56,8 +56,8 @@ class Generated:
         data = self._certificates[entry.path] = bytearray()
         return data.extend
 
-    def makes(self, entry: Entry, rule: str, offers: Collection[tuple[bytes, bytes]]) -> bool:
-        """Tell whether a rule ("": any) makes exactly this entry. offers: alternatives of the image's packages."""
+    def makes(self, entry: ManifestEntry, rule: str, offers: Collection[tuple[bytes, bytes]]) -> bool:
+        """Tell whether a rule ("" for any) generates exactly this entry. offers: alternatives of the packages."""
         if (entry.uid, entry.gid) != (0, 0):
             return False
         if entry.kind == SYMLINK:

@@ -1,4 +1,4 @@
-"""An image where it lies: an OCI layout in a tar or a directory, as names and bytes. No link in it is followed."""
+"""Read an OCI layout from a tar or a directory as names and bytes, without following links in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol
 from fpack.builders.manifest.format import DIRECTORY, FILE
 
 from .findings import ARCHIVE, Report, VerifyError
-from .strict_tar import Tar
+from .strict_tar import StrictTar
 
 CHUNK = 1 << 18
 MAX_MEMBERS = 20_000
@@ -19,51 +19,51 @@ _DIRECTORIES = {"blobs", "blobs/sha256"}
 _PACKED = {b"\x1f\x8b": "gzip -d", b"\x28\xb5\x2f\xfd": "zstd -d", b"\xfd7zXZ": "xz -d", b"BZh": "bzip2 -d"}
 
 
-class Archive(Protocol):
-    """sizes: the bytes of each file, by its name; a name is as the layout has it, with nothing before it."""
+class ImageArchive(Protocol):
+    """The files of an OCI layout. sizes: the size of each file, by its path relative to the layout."""
 
     sizes: dict[str, int]
 
     def open(self, name: str) -> BinaryIO:
-        """A file, positioned at its start; it may have more bytes than `sizes` says."""
+        """Open a file at its start. The file object may have more bytes than `sizes` says."""
         ...
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all files."""
         ...
 
 
-def open_archive(place: Path, report: Report) -> Archive:
-    """The image at `place`. What is odd about the archive itself goes to `report`."""
+def open_archive(path: Path, report: Report) -> ImageArchive:
+    """Open the image at `path`. Report unusual properties of the archive itself."""
     try:
-        mode = place.stat().st_mode
+        mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            return LayoutArchive(place, report)
+            return LayoutArchive(path, report)
         if not stat.S_ISREG(mode):
-            raise VerifyError("An image is a tar file or an OCI layout directory", where=str(place))
-        return TarArchive(place, report)
+            raise VerifyError("An image must be a tar file or an OCI layout directory", where=str(path))
+        return TarArchive(path, report)
     except FileNotFoundError:
         raise VerifyError(
-            f"There is no image {place}", hint="give the file or directory that fpack pack wrote"
+            f"There is no image {path}", hint="name the file or directory that fpack pack wrote"
         ) from None
     except OSError as error:
-        raise VerifyError("The image cannot be read", where=str(place), why=error.strerror or "") from None
+        raise VerifyError("The image cannot be read", where=str(path), why=error.strerror or "") from None
 
 
 class LayoutArchive:
-    """A directory. Links in it are not followed: what a digest names must lie in it."""
+    """A layout in a directory. Symlinks in it are not followed, so all blobs must lie in it."""
 
-    def __init__(self, place: Path, report: Report) -> None:
-        self._place = place
+    def __init__(self, path: Path, report: Report) -> None:
+        self._path = path
         self.sizes: dict[str, int] = {}
-        if not (place / "oci-layout").is_file():
-            raise VerifyError("The directory is no OCI layout", where=str(place), why="it has no file oci-layout")
+        if not (path / "oci-layout").is_file():
+            raise VerifyError("The directory is not an OCI layout", where=str(path), why="it has no file oci-layout")
         self._scan("", report)
 
-    def _scan(self, folder: str, report: Report) -> None:
-        with os.scandir(self._place / folder) as entries:
-            for entry in sorted(entries, key=lambda each: each.name):
-                name = f"{folder}/{entry.name}" if folder else entry.name
+    def _scan(self, directory: str, report: Report) -> None:
+        with os.scandir(self._path / directory) as entries:
+            for entry in sorted(entries, key=lambda item: item.name):
+                name = f"{directory}/{entry.name}" if directory else entry.name
                 if len(self.sizes) > MAX_MEMBERS:
                     raise VerifyError("The directory has too many files", why=f"the limit is {MAX_MEMBERS}")
                 status = entry.stat(follow_symlinks=False)
@@ -72,51 +72,51 @@ class LayoutArchive:
                 elif stat.S_ISDIR(status.st_mode) and name in _DIRECTORIES:
                     self._scan(name, report)
                 else:
-                    noun = "a directory" if stat.S_ISDIR(status.st_mode) else "no file"
+                    noun = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
                     report.add(ARCHIVE, name, f"it is {noun}, and does not belong to an image")
 
     def open(self, name: str) -> BinaryIO:
-        """A file of the layout."""
-        fd = os.open(self._place / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        """Open a file of the layout."""
+        fd = os.open(self._path / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise VerifyError("A file of the image changed while it was read", where=name)
         return os.fdopen(fd, "rb", buffering=0)
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class TarArchive:
-    """A tar: one pass over its headers, and each file is read where it lies."""
+    """A layout in a tar. One pass reads its headers; files are read in place."""
 
-    def __init__(self, place: Path, report: Report) -> None:
-        self._file = open(place, "rb", buffering=0)  # noqa: SIM115 - closed by close
+    def __init__(self, path: Path, report: Report) -> None:
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close
         self.sizes: dict[str, int] = {}
         self._starts: dict[str, int] = {}
         try:
-            self._check_magic(place)
-            self._scan(place, report)
+            self._check_magic(path)
+            self._scan(path, report)
         except BaseException:
             self._file.close()
             raise
 
-    def _check_magic(self, place: Path) -> None:
+    def _check_magic(self, path: Path) -> None:
         head = self._file.read(512)
         self._file.seek(0)
         for magic, tool in _PACKED.items():
             if head.startswith(magic):
-                raise VerifyError("The image is compressed as a whole", where=str(place), hint=f"unpack it by {tool}")
+                raise VerifyError("The image is compressed as a whole", where=str(path), hint=f"unpack it with {tool}")
         if len(head) < 512 or head[257:262] != b"ustar":
-            raise VerifyError("The file is not a tar archive", where=str(place))
+            raise VerifyError("The file is not a tar archive", where=str(path))
 
-    def _scan(self, place: Path, report: Report) -> None:
+    def _scan(self, path: Path, report: Report) -> None:
         source = _Seekable(self._file)
-        archive = Tar(source)
+        archive = StrictTar(source)
         seen: set[str] = set()
         for member in archive:
             if len(seen) > MAX_MEMBERS:
-                raise VerifyError("The archive has too many members", where=str(place))
+                raise VerifyError("The archive has too many members", where=str(path))
             name = member.path.decode("utf-8", "backslashreplace")
             if name in seen:
                 report.add(ARCHIVE, name, "it occurs twice in the archive")
@@ -125,17 +125,17 @@ class TarArchive:
             if member.kind == FILE:
                 self.sizes[name], self._starts[name] = member.size, source.at
             elif member.kind != DIRECTORY:
-                report.add(ARCHIVE, name, f"it is {_noun(member.kind)}, and an image's archive has none")
+                report.add(ARCHIVE, name, f"it is {_noun(member.kind)}, which an image's archive cannot have")
             elif name not in _DIRECTORIES:
                 report.add(ARCHIVE, name, "the directory does not belong to an image")
             for odd in member.odd:
                 if "attribute" in odd:
                     report.add(ARCHIVE, name, odd)
         for text in archive.notes:
-            report.add(ARCHIVE, place.name, text)
+            report.add(ARCHIVE, path.name, text)
 
     def open(self, name: str) -> BinaryIO:
-        """A file of the archive. One at a time."""
+        """Open a file of the archive. Only one file can be open at a time."""
         self._file.seek(self._starts[name])
         return _Borrowed(self._file)  # type: ignore[return-value]  # it needs read and close alone
 
@@ -145,23 +145,23 @@ class TarArchive:
 
 
 class _Borrowed:
-    """A file that its owner closes."""
+    """A file object whose `close` does nothing, since its owner closes it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.read = file.read
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def __enter__(self) -> _Borrowed:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class _Seekable:
-    """A file as the source of a tar whose files are skipped."""
+    """A seekable file as the source of a tar, so that `skip` reads nothing."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -169,33 +169,33 @@ class _Seekable:
         self.at = 0
 
     def exact(self, size: int) -> bytes:
-        """The next bytes."""
+        """Return the next `size` bytes."""
         return b"".join(self.chunks(size))
 
     def chunks(self, size: int) -> Iterator[bytes]:
-        """The next bytes in pieces."""
+        """Yield the next `size` bytes in pieces."""
         self._have(size)
         self._file.seek(self.at)
         while size:
             piece = self._file.read(min(size, CHUNK))
             if not piece:
-                raise VerifyError("The archive is cut off")
+                raise VerifyError("The archive is truncated")
             self.at += len(piece)
             size -= len(piece)
             yield piece
 
     def skip(self, size: int) -> None:
-        """Leave out bytes."""
+        """Skip `size` bytes."""
         self._have(size)
         self.at += size
 
     def rest(self) -> Iterator[bytes]:
-        """All that is left."""
+        """Yield the remaining bytes in pieces."""
         yield from self.chunks(self._size - self.at)
 
     def _have(self, size: int) -> None:
         if size > self._size - self.at:
-            raise VerifyError("The archive is cut off", why=f"{size - (self._size - self.at)} bytes are missing")
+            raise VerifyError("The archive is truncated", why=f"{size - (self._size - self.at)} bytes are missing")
 
 
 def _noun(kind: str) -> str:

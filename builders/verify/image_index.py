@@ -1,4 +1,4 @@
-"""What an archive leads to: one image, or an index of one image for each platform."""
+"""Find the images of an archive: one image, or an index of one image for each platform."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from fpack.builders.manifest.format import Blob, Head
 from . import documents
 from .documents import BadDocument, blob_name, descriptor, differences, shown
 from .findings import BLOB, DOCUMENT, MANIFEST, Report
-from .image_archive import Archive
+from .image_archive import ImageArchive
 
 MAX_PLATFORMS = 64
 
 
-class Top(NamedTuple):
-    """top: the image, or the index of several, None if there is neither; images: the image of each manifest, in order,
-    None if it is not there; others: images that no manifest is about."""
+class IndexedImages(NamedTuple):
+    """The images of an archive. top: the image, or the index of several images, or None.
+
+    images: the image of each manifest, in order, or None if it is missing. others: images without a manifest.
+    """
 
     top: Blob | None
     images: list[Blob | None]
     others: list[Blob]
 
 
-def read_index(archive: Archive, heads: Sequence[Head], report: Report, used: set[str]) -> Top:
-    """Read `oci-layout` and `index.json`, and what the latter leads to. heads: of the manifests, one or more.
+def read_index(archive: ImageArchive, heads: Sequence[Head], report: Report, used: set[str]) -> IndexedImages:
+    """Read `oci-layout`, `index.json` and the index of platforms, if any. heads: of one or more manifests.
 
-    used: takes the names of files that belong to the image. BadDocument if there is no image at all.
+    used: receives the names of the archive's files that belong to the image. Raise BadDocument if there is no image.
     """
     used |= {"oci-layout", "index.json"}
     layout = documents.read(archive, "oci-layout").value
@@ -39,27 +41,27 @@ def read_index(archive: Archive, heads: Sequence[Head], report: Report, used: se
     index = documents.read(archive, "index.json").value
     entries = index.get("manifests") if isinstance(index, dict) else None
     if not isinstance(entries, list) or not entries:
-        raise BadDocument("index.json", "it leads to no image", DOCUMENT)
+        raise BadDocument("index.json", "it refers to no image", DOCUMENT)
     if len(entries) > 1:
-        report.add(DOCUMENT, "index.json", f"it leads to {len(entries)} images; fpack writes one")
-    # Of several, the one that a manifest is about.
+        report.add(DOCUMENT, "index.json", f"it refers to {len(entries)} images; fpack writes one")
+    # If there are several, take the one that has a manifest.
     wanted = {head.image.manifest.digest for head in heads}
-    ours = (each for each in entries if isinstance(each, dict) and str(each.get("digest")) in wanted)
+    ours = (entry for entry in entries if isinstance(entry, dict) and str(entry.get("digest")) in wanted)
     top = descriptor(next(ours, entries[0]), "index.json")
     about = heads[0].image
     for where, what in differences(documents.expected_index(top, about.name, about.tag, index), index):
         report.add(DOCUMENT, f"index.json: {where}", what)
     if top.media_type == documents.MANIFEST:
-        # A single image stands for the one that it should be, whatever it is.
+        # Compare a single image with a single manifest, whatever its digest and platform.
         found = [(top, _platform(heads[0]) if len(heads) == 1 else {})]
-        return Top(top, *_match(found, heads))
+        return IndexedImages(top, *_match(found, heads))
     if top.media_type != documents.INDEX:
-        raise BadDocument("index.json", f"it leads to {shown(top.media_type)}, which is no image", DOCUMENT)
+        raise BadDocument("index.json", f"it refers to {shown(top.media_type)}, which is not an image", DOCUMENT)
     value, found = _platforms(archive, top, report, used)
     images, others = _match(found, heads)
     if not others and None not in images:
         _compare(top, value, list(zip(heads, images, strict=True)), report)
-    return Top(top, images, others)
+    return IndexedImages(top, images, others)
 
 
 def _platform(head: Head) -> dict[str, Any]:
@@ -67,9 +69,9 @@ def _platform(head: Head) -> dict[str, Any]:
 
 
 def _platforms(
-    archive: Archive, top: Blob, report: Report, used: set[str]
+    archive: ImageArchive, top: Blob, report: Report, used: set[str]
 ) -> tuple[Any, list[tuple[Blob, dict[str, Any]]]]:
-    """The index, and its images with their platforms."""
+    """Read the index of platforms. Return its value, and its images with their platforms."""
     name = blob_name(top.digest)
     used.add(name)
     document = documents.read(archive, name)
@@ -77,12 +79,12 @@ def _platforms(
         report.add(BLOB, name, f"the index has the digest {document.digest} and {document.size} bytes")
     entries = document.value.get("manifests") if isinstance(document.value, dict) else None
     if not isinstance(entries, list) or len(entries) > MAX_PLATFORMS:
-        raise BadDocument(name, "it is no index of images", DOCUMENT)
+        raise BadDocument(name, "it is not an index of images", DOCUMENT)
     found: list[tuple[Blob, dict[str, Any]]] = []
     for entry in entries:
         image = descriptor(entry, name)
         if image.media_type != documents.MANIFEST:
-            raise BadDocument(name, f"it leads to {shown(image.media_type)}, which is no image", DOCUMENT)
+            raise BadDocument(name, f"it refers to {shown(image.media_type)}, which is not an image", DOCUMENT)
         platform = entry.get("platform")
         found.append((image, platform if isinstance(platform, dict) else {}))
     return document.value, found
@@ -101,21 +103,23 @@ def _compare(top: Blob, value: Any, images: Sequence[tuple[Head, Blob | None]], 
         report.add(DOCUMENT, f"the index of platforms: {where}", what)
     digest = f"sha256:{hashlib.sha256(documents.dump(expected)).hexdigest()}"
     if not different and digest != top.digest:
-        report.add(DOCUMENT, "the index of platforms", f"its digest is {top.digest}; of these images it is {digest}")
+        report.add(
+            DOCUMENT, "the index of platforms", f"its digest is {top.digest}; an index of these images has {digest}"
+        )
 
 
 def _match(found: Sequence[tuple[Blob, dict[str, Any]]], heads: Sequence[Head]) -> tuple[list[Blob | None], list[Blob]]:
-    """The image of each manifest: by its digest, else by its platform. And the images that are left."""
+    """Match each manifest with an image by digest, then by platform. Return the matches and the remaining images."""
     left = list(found)
     images: list[Blob | None] = [None] * len(heads)
     for by_digest in (True, False):
         for number, head in enumerate(heads):
             if images[number] is not None:
                 continue
-            for each in left:
-                image, platform = each
+            for candidate in left:
+                image, platform = candidate
                 if image.digest == head.image.manifest.digest if by_digest else platform == _platform(head):
                     images[number] = image
-                    left.remove(each)
+                    left.remove(candidate)
                     break
     return images, [image for image, _ in left]

@@ -1,4 +1,4 @@
-"""One layer: its blob, the tar in it and every entry of that, against the entries that the manifest has for it."""
+"""Compare one layer with its entries in the manifest: the blob, the tar in it, and every member."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from blake3 import blake3
-from fpack.builders.manifest.format import DIRECTORY, FILE, MTIME, SYMLINK, Blob, Entry
+from fpack.builders.manifest.format import DIRECTORY, FILE, MTIME, SYMLINK, Blob, ManifestEntry
 from fpack.builders.payload.whiteouts import is_whiteout
 from fpack.builders.streams.stream import Section, Stream, blocks
 from fpack.store.errors import FpackError
 
 from .findings import ADDED, BLOB, CHANGED, LAYER, MISSING, Report, VerifyError, show
-from .strict_tar import Member, Tar
+from .strict_tar import StrictMember, StrictTar
 
 READ = 1 << 18
 MAX_EXTRA = 50_000
@@ -22,14 +22,14 @@ _CODECS = {"": "", "+zstd": "zst", "+gzip": "gz"}
 _NOUNS = {FILE: "a file", DIRECTORY: "a directory", SYMLINK: "a symlink"}
 
 
-# Who takes the content of an entry's file as it is read; None if nobody needs it.
-Watch = Callable[[Entry], Callable[[bytes], None] | None]
+# Return a consumer for the content of an entry's file, or None.
+Watch = Callable[[ManifestEntry], Callable[[bytes], None] | None]
 
 
-class Read(NamedTuple):
-    """What a layer turned out to be. digest: of the blob; diff_id, tar: digest and size of the tar in it.
+class LayerSummary(NamedTuple):
+    """The properties of a layer as read. digest: of the blob. diff_id, tar: the digest and size of the tar in it.
 
-    A layer that cannot be read to its end has no diff_id. files, size: how many files, and their bytes.
+    diff_id is None if the layer cannot be read to its end. files, size: the number of files and their total size.
     """
 
     digest: str
@@ -41,14 +41,14 @@ class Read(NamedTuple):
 
 
 class _Hashing:
-    """A file whose bytes are hashed as they are read."""
+    """A reader that hashes the bytes of a file as it reads them."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.sha256 = hashlib.sha256()
 
     def read(self, size: int = READ) -> bytes:
-        """At most `size` bytes."""
+        """Read at most `size` bytes."""
         data = self._file.read(size)
         self.sha256.update(data)
         return data
@@ -57,15 +57,15 @@ class _Hashing:
 def check_layer(
     file: BinaryIO,
     blob: Blob,
-    entries: Iterable[Entry] | None,
+    entries: Iterable[ManifestEntry] | None,
     report: Report,
     label: str,
     limit: int,
     watch: Watch = lambda entry: None,
-) -> Read:
-    """Read a layer from `file` and compare it with `entries`, those that the manifest has; None: it has no such layer.
+) -> LayerSummary:
+    """Read a layer from `file` and compare it with the manifest's `entries`, or None if the manifest has no such layer.
 
-    blob: its descriptor in the image; the file has that many bytes. limit: how many bytes of its tar are read.
+    blob: the layer's descriptor in the image; the file has this size. limit: the maximum of bytes to read of the tar.
     """
     hashing = _Hashing(file)
     section = Section(hashing, blob.size, "The layer")  # type: ignore[arg-type]  # it needs read alone
@@ -79,14 +79,14 @@ def check_layer(
             whole = False
         else:
             source = Stream(inner.watch(blocks(section, _CODECS[codec])), limit)
-            archive = Tar(source)
+            archive = StrictTar(source)
             comparison.run(archive)
             for text in archive.notes:
                 report.add(LAYER, blob.digest, text, label)
     except FpackError as error:
         whole = False
         reason = " ".join(part for part in (error.what, error.where and f"({error.where})", error.why) if part)
-        after = f" behind {show(comparison.last)}" if comparison.last is not None else ""
+        after = f" after {show(comparison.last)}" if comparison.last is not None else ""
         report.add(LAYER, blob.digest, f"it cannot be read{after}: {reason}", label)
     try:
         section.skip()
@@ -98,18 +98,18 @@ def check_layer(
     if whole:
         comparison.finish()
     diff_id = f"sha256:{inner.sha256.hexdigest()}" if whole else None
-    return Read(digest, diff_id, inner.size, comparison.count, comparison.files, comparison.size)
+    return LayerSummary(digest, diff_id, inner.size, comparison.count, comparison.files, comparison.size)
 
 
 class _Inner:
-    """Hash and count what goes by."""
+    """A pass-through that hashes and counts the bytes of a stream."""
 
     def __init__(self) -> None:
         self.sha256 = hashlib.sha256()
         self.size = 0
 
     def watch(self, source: Iterator[bytes]) -> Iterator[bytes]:
-        """The same blocks."""
+        """Yield the blocks unchanged."""
         for block in source:
             self.sha256.update(block)
             self.size += len(block)
@@ -117,13 +117,13 @@ class _Inner:
 
 
 class _Comparison:
-    """The members of a layer beside the entries that it should have."""
+    """A comparison of a layer's members with the expected entries."""
 
-    def __init__(self, entries: Iterable[Entry] | None, report: Report, label: str, watch: Watch) -> None:
+    def __init__(self, entries: Iterable[ManifestEntry] | None, report: Report, label: str, watch: Watch) -> None:
         self._watch = watch
         self._known = entries is not None
-        # None for one that was met.
-        self._wanted: dict[bytes, Entry | None] = {entry.path: entry for entry in entries or ()}
+        # The value is None after the member was found.
+        self._wanted: dict[bytes, ManifestEntry | None] = {entry.path: entry for entry in entries or ()}
         self._limit = len(self._wanted) + MAX_EXTRA
         self._added: set[bytes] = set()
         self._report = report
@@ -133,7 +133,7 @@ class _Comparison:
         self.last: bytes | None = None
         self.count = self.files = self.size = 0
 
-    def run(self, archive: Tar) -> None:
+    def run(self, archive: StrictTar) -> None:
         """Compare every member."""
         for member in archive:
             self.count += 1
@@ -143,7 +143,7 @@ class _Comparison:
             self.last = member.path
 
     def finish(self) -> None:
-        """Say what was not there, or what an unknown layer has."""
+        """Report missing entries, or the content of a layer that the manifest does not have."""
         if not self._known:
             names = ", ".join(show(path) for path in self._sample)
             more = " and more" if self.count > len(self._sample) else ""
@@ -155,10 +155,10 @@ class _Comparison:
     def _add(self, kind: str, path: bytes, what: str) -> None:
         self._report.add(kind, show(path), what, self._label)
 
-    def _check(self, member: Member, archive: Tar) -> None:
+    def _check(self, member: StrictMember, archive: StrictTar) -> None:
         path = member.path
         if is_whiteout(path):
-            self._add(ADDED, path, "it is a whiteout: it deletes files of the layers below")
+            self._add(ADDED, path, "it is a whiteout, which deletes files of the layers below")
             return
         if not self._known:
             if len(self._sample) < SAMPLE and member.kind != DIRECTORY:
@@ -174,7 +174,7 @@ class _Comparison:
             self._added.add(path)
             noun = _NOUNS.get(member.kind, member.kind)
             to = f" to {member.target.decode('utf-8', 'backslashreplace')[:200]}" if member.target else ""
-            self._add(ADDED, path, f"{noun}{to} that the manifest does not have")
+            self._add(ADDED, path, f"the manifest does not have this entry: {noun}{to}")
             return
         self._wanted[path] = None
         if self.last is not None and path < self.last and not self._order_said:
@@ -183,7 +183,7 @@ class _Comparison:
         for what in self._differences(member, wanted, archive):
             self._add(CHANGED, path, what)
 
-    def _differences(self, member: Member, wanted: Entry, archive: Tar) -> Iterator[str]:
+    def _differences(self, member: StrictMember, wanted: ManifestEntry, archive: StrictTar) -> Iterator[str]:
         if member.kind != wanted.kind:
             yield f"it is {_NOUNS.get(member.kind, member.kind)}; the manifest has {_describe(wanted)}"
             return
@@ -192,10 +192,10 @@ class _Comparison:
         if (member.uid, member.gid) != (wanted.uid, wanted.gid):
             yield f"its owner is {member.uid}:{member.gid}; the manifest has {wanted.uid}:{wanted.gid}"
         if member.mtime != MTIME:
-            yield f"its time is {member.mtime}; that of every entry is {MTIME}"
+            yield f"its mtime is {member.mtime}; fpack always writes {MTIME}"
         if member.target != wanted.target:
-            targets = (each.decode("utf-8", "backslashreplace")[:200] for each in (member.target, wanted.target))
-            yield "it leads to {}; the manifest has {}".format(*targets)
+            targets = (target.decode("utf-8", "backslashreplace")[:200] for target in (member.target, wanted.target))
+            yield "its target is {}; the manifest has {}".format(*targets)
         if member.kind != FILE:
             return
         self.files += 1
@@ -215,7 +215,7 @@ class _Comparison:
             yield f"its content has the BLAKE3 {blake.hexdigest()}; the manifest has {wanted.blake3.hex()}"
 
 
-def _describe(entry: Entry) -> str:
+def _describe(entry: ManifestEntry) -> str:
     detail = f" of {entry.size} bytes" if entry.kind == FILE else ""
     detail = f" to {entry.target.decode('utf-8', 'backslashreplace')[:200]}" if entry.kind == SYMLINK else detail
     return f"{_NOUNS[entry.kind]}{detail}, mode {entry.mode:04o}, owner {entry.uid}:{entry.gid}"

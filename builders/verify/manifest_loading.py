@@ -1,4 +1,4 @@
-"""A manifest from a file or from within an image, whatever is in there, in bounded memory."""
+"""Load a manifest from a file or from bytes of an image, in bounded memory whatever its content."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.format import ManifestError
-from fpack.builders.manifest.reader import MAX_SIZE, Reader
+from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
 
 from .findings import VerifyError
 
-# The most that the process's data may come to while a manifest is read, and what it may grow by in any case. An honest
-# manifest of 500,000 entries needs half of that.
+# The limit of the process's data while it reads a manifest, and the growth that is always allowed. A valid manifest of
+# 500,000 entries needs half of that.
 MEMORY, LEAST = 230 << 20, 32 << 20
 
 
 @contextlib.contextmanager
 def bounded(memory: int = MEMORY) -> Iterator[None]:
-    """Within, the process has no more than `memory` bytes of data; needing more is a ManifestError.
+    """Limit the process to `memory` bytes of data within the context. Raise ManifestError if it needs more.
 
-    A few bytes can decode to a great many. Nothing else should go on in the process meanwhile.
+    A small manifest can decode to large data. The limit applies to all threads of the process.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     with open("/proc/self/statm", encoding="ascii") as file:
@@ -33,7 +33,7 @@ def bounded(memory: int = MEMORY) -> Iterator[None]:
     if soft != resource.RLIM_INFINITY:
         limit = min(limit, soft)
     collecting = gc.isenabled()
-    # Many small objects in a row would make the collector look at all of them again and again.
+    # Decoding allocates many small objects, which would trigger the garbage collector again and again.
     gc.disable()
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
     try:
@@ -47,22 +47,22 @@ def bounded(memory: int = MEMORY) -> Iterator[None]:
             gc.enable()
 
 
-def from_file(place: Path) -> bytes:
-    """The canonical form of the manifest in a file, which has either form."""
+def from_file(path: Path) -> bytes:
+    """Read a file with a manifest in either form. Return the canonical form."""
     try:
-        with open(place, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0) as file:
             data = file.read(MAX_SIZE + 1)
     except OSError as error:
-        raise VerifyError("The manifest cannot be read", where=str(place), why=error.strerror or "") from None
+        raise VerifyError("The manifest cannot be read", where=str(path), why=error.strerror or "") from None
     if len(data) > MAX_SIZE:
-        raise ManifestError("The manifest is too large", where=str(place), why=f"the limit is {MAX_SIZE} bytes")
+        raise ManifestError("The manifest is too large", where=str(path), why=f"the limit is {MAX_SIZE} bytes")
     if data.lstrip()[:1] != b"{":
         return data
     with bounded():
-        return b"".join(json_form.parse(data, str(place)))
+        return b"".join(json_form.parse(data, str(path)))
 
 
-def reader(data: bytes, where: str) -> Reader:
-    """A reader of a manifest's canonical form."""
+def reader(data: bytes, where: str) -> ManifestReader:
+    """Return a reader of a manifest's canonical form."""
     with bounded():
-        return Reader(data, where)
+        return ManifestReader(data, where)

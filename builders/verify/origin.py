@@ -1,8 +1,8 @@
-"""Every entry of an image, traced: to a package's .deb, the lock, the index and Debian's signature, or to elsewhere.
+"""Trace every entry of an image to a package's .deb, the lock, the index and Debian's signature, or list it as other.
 
-The manifest's derivations say which .deb a slice was made of. Where that file is at hand it is unpacked and compared
-entry by entry; else the payload in the store is; else the report says that neither was. What no package ships, and no
-rule of fpack's makes from what packages ship, is listed as from elsewhere.
+The manifest's derivations name the .deb of each slice. If that file is available, its entries are compared with the
+image; otherwise the payload in the store is; otherwise the report notes that neither was available. Entries that no
+package ships, and that no rule of fpack generates from packages, are listed as others.
 """
 
 from __future__ import annotations
@@ -13,10 +13,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from fpack.builders.debian.signatures import Signature
-from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, GENERATED, Claims, Entry, Layer, Place
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.format import (
+    CONFIGURED,
+    DIRECTORY,
+    GENERATED,
+    Claims,
+    ManifestEntry,
+    ManifestLayer,
+    PathOrigin,
+)
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify.evidence.archive_signature import Archives
-from fpack.builders.verify.evidence.local import AtHand
+from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.builders.verify.evidence.shipment import NOTHING, PLAIN, Attributes, Evidence, Shipment
 from fpack.store.derivation import Derivation, placeholder
 from fpack.store.errors import FpackError
@@ -24,9 +32,9 @@ from fpack.store.errors import FpackError
 from .evidence import deb_reader
 from .exclusions import Exclusions
 from .findings import MANIFEST, TRACE, Report, unavailable
-from .generated import DIRECTORIES, Generated
+from .generated import DIRECTORIES, GeneratedRules
 from .image_check import Labels
-from .others import ATTRIBUTES, BUILT, FILES, PACKAGE, Other, Others
+from .others import ATTRIBUTES, BUILT, FILES, PACKAGE, OtherEntries, OtherEntry
 from .paths import Paths
 
 WORKERS = 2
@@ -34,10 +42,11 @@ WAITING = 8  # packages whose entries are held at once
 MAX_NAMED = 5
 
 
-class Traced(NamedTuple):
-    """A package of the image. deb: the SHA-256 of its file. files: entries that come from it.
+class TracedPackage(NamedTuple):
+    """A package of the image. deb: the SHA-256 of its file. files: the number of its entries.
 
-    compared: `deb`, `payload`, or "" if neither was at hand. suite: whose index has it, or "". signed: that index is.
+    compared: `deb`, `payload`, or "" if neither was available. suite: the suite whose index has it, or "". signed: the
+    index is signed.
     """
 
     package: str
@@ -50,42 +59,42 @@ class Traced(NamedTuple):
 
 
 class Trace:
-    """The tracing of one image. `watch` and `visit` take the layers one by one; `finish` says what was never there.
+    """A tracer of one image. `watch` and `visit` process the layers in order; `finish` completes the report.
 
-    packages: those of the image. others: entries that are from elsewhere.
+    packages: the traced packages. others: entries that do not come from Debian's archive.
     """
 
-    def __init__(self, reader: Reader, hand: AtHand, report: Report) -> None:
-        self.packages: list[Traced] = []
-        self.others = Others()
+    def __init__(self, reader: ManifestReader, local: LocalEvidence, report: Report) -> None:
+        self.packages: list[TracedPackage] = []
+        self.others = OtherEntries()
         self._head = reader.head
         self._derivations = reader.derivations
-        self._hand = hand
+        self._local = local
         self._report = report
-        self._archives = Archives(self._head.lock, hand, report)
-        self._places = {place.path: place for place in self._head.paths}
+        self._archives = Archives(self._head.lock, local, report)
+        self._path_origins = {item.path: item for item in self._head.paths}
         self._locked = {pin.name: pin for pin in self._head.lock.packages}
         self._label = Labels(self._head)
         self._paths = Paths(lenient=self._head.format == 1)
         self._exclusions = Exclusions(self._head)
-        self._generated = Generated()
-        self._made: list[Entry] = []
+        self._generated = GeneratedRules()
+        self._made: list[ManifestEntry] = []
         self._evidence: dict[str, Evidence] = {}
         self._count = dict.fromkeys(Claims._fields, 0)
-        # Unpacking takes the time, and lets go of the interpreter. `jobs` are in order, so that reports are.
+        # Unpacking dominates and releases the interpreter lock. The queue keeps the reports in order.
         self._pool = ThreadPoolExecutor(WORKERS)
-        self._jobs: deque[Future[tuple[Traced, Report, Evidence]]] = deque()
+        self._jobs: deque[Future[tuple[TracedPackage, Report, Evidence]]] = deque()
 
-    def watch(self, layer: Layer, entry: Entry) -> Callable[[bytes], None] | None:
-        """Return the function that takes the content of a file while it is read; None if nobody needs it."""
-        if entry.part is None or entry.origin is not None or not self._places[layer.parts[entry.part][0]].package:
+    def watch(self, layer: ManifestLayer, entry: ManifestEntry) -> Callable[[bytes], None] | None:
+        """Return a consumer for the content of a file of the image, or None."""
+        if entry.part is None or entry.origin is not None or not self._path_origins[layer.parts[entry.part][0]].package:
             return None
         return self._generated.watch(entry)
 
-    def visit(self, layer: Layer, entries: Sequence[Entry]) -> None:
+    def visit(self, layer: ManifestLayer, entries: Sequence[ManifestEntry]) -> None:
         """Trace the entries of one layer."""
         self._paths.add(entries, self._report, self._label)
-        shares: dict[int, list[Entry]] = {}
+        shares: dict[int, list[ManifestEntry]] = {}
         for entry, origin, detail in self._origins(layer, entries):
             self._exclusions.meet(layer, entry, origin, detail)
             if origin == PACKAGE:
@@ -95,20 +104,22 @@ class Trace:
                 if origin in (GENERATED, CONFIGURED):
                     self._made.append(entry)
                 else:
-                    self.others.add(Other.of(entry, origin, detail))
+                    self.others.add(OtherEntry.of(entry, origin, detail))
             if entry.kind != DIRECTORY:
                 self._count[origin] += 1
         restated = self._restated(layer)
         for number, (path, _) in enumerate(layer.parts):
-            place = self._places[path]
-            if place.package:
-                self._jobs.append(self._pool.submit(self._package, place, shares.get(number, []), restated))
+            item = self._path_origins[path]
+            if item.package:
+                self._jobs.append(self._pool.submit(self._package, item, shares.get(number, []), restated))
         while len(self._jobs) > WAITING:
             self._collect()
 
-    def _origins(self, layer: Layer, entries: Sequence[Entry]) -> Iterator[tuple[Entry, str, str]]:
-        """List each entry that has a part, with its kind of origin and the detail."""
-        parts = [self._origin(self._places[path], prefix) for path, prefix in layer.parts]
+    def _origins(
+        self, layer: ManifestLayer, entries: Sequence[ManifestEntry]
+    ) -> Iterator[tuple[ManifestEntry, str, str]]:
+        """Yield each entry that has a part, with the kind and detail of its origin."""
+        parts = [self._origin(self._path_origins[path], prefix) for path, prefix in layer.parts]
         for entry in entries:
             if entry.part is None:
                 continue
@@ -119,16 +130,16 @@ class Trace:
             else:
                 yield entry, GENERATED, entry.origin.rule
 
-    def _origin(self, place: Place, prefix: str) -> tuple[str, str]:
-        """Return the kind of origin, and the detail, of a part's entries that state none."""
-        if place.package:
-            return PACKAGE, place.package
-        if self._head.format == 1 and self._kind(place) == "root":
+    def _origin(self, item: PathOrigin, prefix: str) -> tuple[str, str]:
+        """Return the kind and detail of the origin of a part's entries that have no origin of their own."""
+        if item.package:
+            return PACKAGE, item.package
+        if self._head.format == 1 and self._kind(item) == "root":
             return GENERATED, ""
-        return (BUILT, f"kind {self._kind(place)}") if prefix else (FILES, "")
+        return (BUILT, f"kind {self._kind(item)}") if prefix else (FILES, "")
 
-    def _kind(self, place: Place) -> str:
-        made = self._derivations.get(place.derivation or "")
+    def _kind(self, item: PathOrigin) -> str:
+        made = self._derivations.get(item.derivation or "")
         return made.kind if made is not None else ""
 
     def _collect(self) -> None:
@@ -142,16 +153,16 @@ class Trace:
         self._report.take(report)
 
     def close(self) -> None:
-        """Wait for no more."""
+        """Stop the threads."""
         self._pool.shutdown(cancel_futures=True)
 
     @property
     def signed(self) -> dict[str, Signature]:
-        """By suite, the signature on its release that was accepted."""
+        """Return the accepted signature of each suite's Release file."""
         return self._archives.signed
 
     def finish(self) -> None:
-        """Say what only the whole image shows, and that the manifest's parts go together."""
+        """Complete the report with checks of the whole image and of the manifest's consistency."""
         while self._jobs:
             self._collect()
         used = {traced.package for traced in self.packages}
@@ -166,10 +177,16 @@ class Trace:
         self._check_graph()
 
     def _untraced(self) -> None:
-        """Note the packages that were not compared, or are in no signed index."""
+        """Note the packages that were not compared, or that no signed index has."""
         for missing, what in (
-            ([each.package for each in self.packages if not each.compared], "not compared with what Debian ships"),
-            ([each.package for each in self.packages if not each.signed], "not found in an index that Debian signed"),
+            (
+                [traced.package for traced in self.packages if not traced.compared],
+                "not compared with what Debian ships",
+            ),
+            (
+                [traced.package for traced in self.packages if not traced.signed],
+                "not found in an index that Debian signed",
+            ),
         ):
             if missing:
                 more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
@@ -177,62 +194,68 @@ class Trace:
                 self._report.note(text, first=True)
 
     def _of_rules(self) -> None:
-        """Count as from elsewhere what no rule makes from the image's packages, and what scripts made."""
+        """Add to the others the entries of scripts, and the generated ones that no rule makes from the packages."""
         offers = {offer for evidence in self._evidence.values() for offer in evidence.offers}
         scripts: set[tuple[str, str, bytes]] = set()
         for entry in self._made:
             origin = entry.origin
             if origin is not None and origin.kind == CONFIGURED:
                 scripts.add((origin.package, origin.script, origin.sha256))
-                self.others.add(Other.of(entry, CONFIGURED, f"{origin.script} of {origin.package}"))
+                self.others.add(OtherEntry.of(entry, CONFIGURED, f"{origin.script} of {origin.package}"))
             elif not self._generated.makes(entry, rule := origin.rule if origin is not None else "", offers):
-                self.others.add(Other.of(entry, GENERATED, f"rule {rule}" if rule else ""))
+                self.others.add(OtherEntry.of(entry, GENERATED, f"rule {rule}" if rule else ""))
         for package, script, sha256 in sorted(scripts):
             self._check_script(package, script, sha256)
 
     def _check_script(self, package: str, script: str, sha256: bytes) -> None:
-        """Check that a script that is said to have made files is the one of the package's .deb."""
+        """Check that a script that made files according to the manifest is the one in the package's .deb."""
         evidence, where = self._evidence.get(package), f"package {package}"
         if evidence is None:
-            self._report.add(MANIFEST, where, f"its {script} is said to have made files, and it is not in the image")
+            self._report.add(
+                MANIFEST,
+                where,
+                f"the manifest says that its {script} made files, but the image does not have the package",
+            )
         elif evidence.scripts is None:
-            self._report.note(f"the scripts of {package} are not at hand")
+            self._report.note(f"the scripts of {package} are not available")
         elif evidence.scripts.get(script) != sha256:
-            self._report.add(TRACE, where, f"its {script} is another one than that which is said to have made files")
+            self._report.add(
+                TRACE, where, f"its {script} differs from the script that made files according to the manifest"
+            )
 
     def _of_directories(self) -> None:
-        """Count as from elsewhere directories whose mode and owner no package and no rule gives them."""
+        """Add to the others the directories whose mode and owner do not come from a package or a rule."""
         shipped: dict[bytes, set[Attributes]] = {}
         for evidence in self._evidence.values():
             for path, attributes in evidence.directories.items():
                 shipped.setdefault(path, set()).add(attributes)
-        for path, attributes in self._paths.folders():
+        for path, attributes in self._paths.directories():
             allowed = shipped.get(path) or {DIRECTORIES.get(path, PLAIN)}
             if attributes not in allowed:
-                self.others.add(Other(path, DIRECTORY, *attributes, ATTRIBUTES, ""))
+                self.others.add(OtherEntry(path, DIRECTORY, *attributes, ATTRIBUTES, ""))
 
     def _check_claims(self) -> None:
         """Compare the counts of the manifest's head with its entries."""
         claims, counted = self._head.claims, Claims(**self._count)
         if claims is not None and claims != counted:
-            for name, said, found in zip(Claims._fields, claims, counted, strict=True):
-                if said != found:
-                    self._report.add(MANIFEST, f"claims: {name}", f"it says {said}, and has {found}")
+            for name, claimed, found in zip(Claims._fields, claims, counted, strict=True):
+                if claimed != found:
+                    self._report.add(MANIFEST, f"claims: {name}", f"it claims {claimed}, but has {found}")
 
     def _check_graph(self) -> None:
-        """Every derivation that is named is there, and what was fetched is listed as a source."""
+        """Check that every named derivation is present, and that every source agrees with its derivation."""
         known, report, head = self._derivations, self._report, self._head
         if len(self._locked) != len(head.lock.packages):
             report.add(MANIFEST, "lock", "it names a package twice")
         if head.lock.release and head.lock.arch != head.image.arch:
-            report.add(MANIFEST, "lock: arch", f"it is for {head.lock.arch}, and the image for {head.image.arch}")
+            report.add(MANIFEST, "lock: arch", f"it is for {head.lock.arch}; the image is for {head.image.arch}")
         if head.format > 1 and bool(head.executor) != any(made.kind == "exec" for made in known.values()):
-            report.add(MANIFEST, "executor", f"it is {head.executor!r}, and the derivations say otherwise")
+            report.add(MANIFEST, "executor", f"it is {head.executor!r}, which contradicts the derivations")
         named = [("the image", head.image.derivation)]
         named += [(layer.path, layer.derivation) for layer in head.layers]
-        named += [(place.path, place.derivation) for place in head.paths if place.derivation is not None]
+        named += [(item.path, item.derivation) for item in head.paths if item.derivation is not None]
         for digest, made in known.items():
-            named += [(f"{made.kind} {made.name} {digest}", each.derivation.hex()) for each in made.inputs]
+            named += [(f"{made.kind} {made.name} {digest}", output.derivation.hex()) for output in made.inputs]
         for what, digest in named:
             if digest not in known:
                 report.add(MANIFEST, what, f"its derivation {digest} is missing")
@@ -243,60 +266,62 @@ class Trace:
             wanted = (args.get("sha256", ""), args.get("tree", ""), args.get("size"), urls, _hashes(source.kind, args))
             found = (source.sha256, source.tree, source.size, list(source.urls), list(source.hashes))
             if origin is None or (origin.kind, origin.name) != (source.kind, source.name) or found != wanted:
-                report.add(MANIFEST, f"source {source.name}", "it is not what its derivation says")
+                report.add(MANIFEST, f"source {source.name}", "it differs from its derivation")
 
-    def _restated(self, layer: Layer) -> set[bytes]:
-        """The directories whose attributes a layer has from the image as a whole."""
+    def _restated(self, layer: ManifestLayer) -> set[bytes]:
+        """Return the directories of a layer whose attributes depend on the whole image."""
         made = self._derivations.get(layer.derivation)
         rows = made.args.get("directories") if made is not None else None
         names = [row[0] for row in rows if isinstance(row, list) and row] if isinstance(rows, list) else []
         return {name.lstrip("/").encode("utf-8", "surrogateescape") for name in names if isinstance(name, str)}
 
-    def _package(self, place: Place, entries: Sequence[Entry], restated: set[bytes]) -> tuple[Traced, Report, Evidence]:
-        """Trace one package, in a thread; its index comes later."""
-        report, where = Report(), f"package {place.package}"
-        chain = self._chain(place)
+    def _package(
+        self, item: PathOrigin, entries: Sequence[ManifestEntry], restated: set[bytes]
+    ) -> tuple[TracedPackage, Report, Evidence]:
+        """Trace one package, in a thread. `_collect` checks its index later."""
+        report, where = Report(), f"package {item.package}"
+        chain = self._chain(item)
         compared, sha256, evidence = "", "", NOTHING
         if chain is None:
             report.add(MANIFEST, where, "its derivations do not lead to a package's file")
         else:
             payload, fetch = chain
             sha256 = str(fetch.args.get("sha256"))
-            self._check_pin(where, place, self._derivations[payload], fetch, report)
-            compared, shipment = self._find(place, payload, fetch, report)
+            self._check_pin(where, item, self._derivations[payload], fetch, report)
+            compared, shipment = self._find(item, payload, fetch, report)
             if shipment is not None:
-                shipment.compare(place.package, entries, restated, report)
+                shipment.compare(item.package, entries, restated, report)
                 evidence = shipment.evidence
-        return Traced(place.package, place.version, sha256, len(entries), compared, "", False), report, evidence
+        return TracedPackage(item.package, item.version, sha256, len(entries), compared, "", False), report, evidence
 
-    def _chain(self, place: Place) -> tuple[str, Derivation] | None:
-        """The derivation of a slice's payload, by digest, and that of its .deb."""
-        payload = self._input(place.derivation, "slice", "payload", "deb")
+    def _chain(self, item: PathOrigin) -> tuple[str, Derivation] | None:
+        """Return the digest of the derivation of a slice's payload, and the derivation of its .deb."""
+        payload = self._input(item.derivation, "slice", "payload", "deb")
         fetch = self._input(payload, "deb", "deb", "fetch")
         return (payload, self._derivations[fetch]) if payload and fetch else None
 
     def _input(self, digest: str | None, kind: str, field: str, wanted: str) -> str | None:
-        """The input, of the kind `wanted`, that a field of a derivation names."""
+        """Return the digest of the input, of kind `wanted`, that a field of a derivation names."""
         made = self._derivations.get(digest or "")
         if made is None or made.kind != kind:
             return None
-        for each in made.inputs:
-            other = self._derivations.get(each.derivation.hex())
+        for output in made.inputs:
+            other = self._derivations.get(output.derivation.hex())
             if other is not None and other.kind == wanted:
-                text = str(placeholder(each.derivation, other.name, each.name))
+                text = str(placeholder(output.derivation, other.name, output.name))
                 if made.args.get(field) == text:
-                    return each.derivation.hex()
+                    return output.derivation.hex()
         return None
 
     def _check_pin(
-        self, where: str, place: Place, payload: Derivation, fetch: Derivation, report: Report
+        self, where: str, item: PathOrigin, payload: Derivation, fetch: Derivation, report: Report
     ) -> None:  # fmt: skip
-        pin = self._locked.get(place.package)
+        pin = self._locked.get(item.package)
         if pin is None:
-            report.note(f"{place.package} is not in the lock: its file has the SHA-256 {fetch.args.get('sha256')}")
+            report.note(f"{item.package} is not in the lock: its file has the SHA-256 {fetch.args.get('sha256')}")
             return
         for what, found, wanted in (
-            ("version", place.version, pin.version),
+            ("version", item.version, pin.version),
             ("version in its derivation", payload.args.get("version"), pin.version),
             ("name in its derivation", payload.args.get("package"), pin.name),
             ("SHA-256", fetch.args.get("sha256"), pin.sha256),
@@ -305,42 +330,42 @@ class Trace:
             if found != wanted:
                 report.add(TRACE, where, f"its {what} is {found!r:.80}; the lock has {wanted!r}")
 
-    def _find(self, place: Place, payload: str, fetch: Derivation, report: Report) -> tuple[str, Shipment | None]:
-        """Find out what a package ships, and from what: `deb`, `payload`, or "" for nothing."""
+    def _find(self, item: PathOrigin, payload: str, fetch: Derivation, report: Report) -> tuple[str, Shipment | None]:
+        """Return the files that a package ships and their evidence: `deb`, `payload`, or "" for none."""
         made = self._derivations[payload]
         origin = next((i.derivation.hex() for i in made.inputs), "")
-        file = self._hand.built(origin)
+        file = self._local.built(origin)
         try:
             if file is not None and deb_reader.digest(file) == (fetch.args.get("sha256"), fetch.args.get("size")):
                 return "deb", Shipment.of_deb(file)
             if file is not None:
-                report.note(f"the file of {place.package} in the store is damaged")
-            unpacked = self._hand.built(payload)
+                report.note(f"the file of {item.package} in the store is damaged")
+            unpacked = self._local.built(payload)
             if unpacked is not None:
                 return "payload", Shipment.of_payload(unpacked)
         except FpackError as error:
-            report.add(TRACE, f"package {place.package}", f"{error.what}: {error.why}")
+            report.add(TRACE, f"package {item.package}", f"{error.what}: {error.why}")
             return "", None
-        return self._fetched(place, fetch, report)
+        return self._fetched(item, fetch, report)
 
-    def _fetched(self, place: Place, fetch: Derivation, report: Report) -> tuple[str, Shipment | None]:
-        """Find out what a package ships from the archive."""
-        pin, remote, why = self._locked.get(place.package), self._hand.remote, "is not at hand"
+    def _fetched(self, item: PathOrigin, fetch: Derivation, report: Report) -> tuple[str, Shipment | None]:
+        """Download the package from the archive and return its files as `_find` does."""
+        pin, remote, why = self._locked.get(item.package), self._local.remote, "is not available"
         if pin is not None and remote is not None and pin.sha256 == fetch.args.get("sha256"):
             try:
                 with remote.deb(pin) as file:
                     return "deb", Shipment.of_deb(file)
             except FpackError as error:
                 why = unavailable(error)
-        report.note(f"the file of {place.package} {why}")
+        report.note(f"the file of {item.package} {why}")
         return "", None
 
 
 def _hashes(kind: str, args: Mapping[str, Any]) -> list[str]:
-    """The hashes that a source has which is a package of a project's own lock."""
+    """Return the hashes of a source that comes from a project's own lock."""
     if kind == "npm":
         return str(args.get("integrity", "")).split()
     if kind == "pypi":
         hashes = args.get("hashes")
-        return [f"sha256:{each}" for each in hashes] if isinstance(hashes, list) else []
+        return [f"sha256:{sha256}" for sha256 in hashes] if isinstance(hashes, list) else []
     return [str(args[name]) for name in ("zip", "mod") if args.get(name)] if kind == "gomod" else []

@@ -1,11 +1,11 @@
-"""Entries of an image that Debian's archive does not vouch for, each with where the manifest says that it is from."""
+"""Hold the entries of an image that do not come from Debian's archive, with the origin that the manifest claims."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, FILE, GENERATED, SYMLINK, Entry
+from fpack.builders.manifest.format import CONFIGURED, DIRECTORY, FILE, GENERATED, SYMLINK, ManifestEntry
 
 from .findings import show
 
@@ -21,8 +21,8 @@ _WORDS = {
 }
 
 
-class Other(NamedTuple):
-    """An entry. origin: BUILT, FILES, GENERATED, CONFIGURED, or ATTRIBUTES for those of a directory.
+class OtherEntry(NamedTuple):
+    """An entry. origin: BUILT, FILES, GENERATED, CONFIGURED, or ATTRIBUTES for a directory's mode and owner.
 
     detail: the kind of derivation, the rule, or the script and its package.
     """
@@ -36,17 +36,17 @@ class Other(NamedTuple):
     detail: str
 
     @classmethod
-    def of(cls, entry: Entry, origin: str, detail: str = "") -> Other:
-        """Describe an entry of a manifest."""
+    def of(cls, entry: ManifestEntry, origin: str, detail: str = "") -> OtherEntry:
+        """Create a record from an entry of a manifest."""
         return cls(entry.path, entry.kind, entry.mode, entry.uid, entry.gid, origin, detail)
 
     @property
     def is_set_id(self) -> bool:
-        """Tell whether the file runs as another user or group than its caller."""
+        """Tell whether the entry is a file with a set-user-ID or set-group-ID bit."""
         return self.kind == FILE and bool(self.mode & SET_ID)
 
     def value(self) -> dict[str, Any]:
-        """Write it for JSON."""
+        """Return the entry as plain data for JSON."""
         return {
             "path": show(self.path),
             "kind": _NOUNS[self.kind],
@@ -58,7 +58,7 @@ class Other(NamedTuple):
         }
 
     def line(self) -> str:
-        """Write it for people."""
+        """Return the entry as a line of text."""
         words = [_WORDS[self.origin], *([self.detail] if self.detail else [])]
         if self.kind == DIRECTORY:
             words.append(f"{self.mode:04o} {self.uid}:{self.gid}")
@@ -67,28 +67,28 @@ class Other(NamedTuple):
         return f"{show(self.path)}: {', '.join(words)}"
 
 
-class Others:
-    """All of an image. There can be a great many: each is held as one piece of bytes."""
+class OtherEntries:
+    """The entries of one image. Each is stored as one bytes object, since there can be very many."""
 
     def __init__(self) -> None:
-        # By whether they are not set-id, and whether they are directories.
+        # The key is (is not set-id, is a directory).
         self._rows: dict[tuple[bool, bool], list[bytes]] = {}
 
-    def add(self, other: Other) -> None:
+    def add(self, other: OtherEntry) -> None:
         """Add an entry."""
         rank = (not other.is_set_id, other.kind == DIRECTORY)
-        # No path, and nothing else of it, holds a NUL.
+        # No path and no other field contains a NUL.
         rest = f"{other.kind}\0{other.mode}\0{other.uid}\0{other.gid}\0{other.origin}\0{other.detail}"
         self._rows.setdefault(rank, []).append(b"%s\0%s" % (other.path, rest.encode()))
 
     def __len__(self) -> int:
         return sum(map(len, self._rows.values()))
 
-    def __iter__(self) -> Iterator[Other]:
-        """Iterate set-id files first, then files and links, then directories, each by path."""
+    def __iter__(self) -> Iterator[OtherEntry]:
+        """Iterate over set-id files, then other files and symlinks, then directories, each sorted by path."""
         for rank in sorted(self._rows):
             self._rows[rank].sort()
             for row in self._rows[rank]:
                 path, kind, mode, uid, gid, origin, detail = row.split(b"\0")
                 numbers = (int(mode), int(uid), int(gid))
-                yield Other(path, kind.decode(), *numbers, origin.decode(), detail.decode())
+                yield OtherEntry(path, kind.decode(), *numbers, origin.decode(), detail.decode())

@@ -1,7 +1,6 @@
-"""Tar as an image's layers have it, read strictly: whatever fpack would not write is said, whatever cannot be read
-with certainty ends the reading.
+"""Read a tar strictly: note everything that fpack does not write, and stop at anything ambiguous.
 
-POSIX.1-2017's ustar and pax interchange format. Every field of a header is looked at.
+The format is ustar and the pax interchange format of POSIX.1-2017. Every field of a header is checked.
 """
 
 from __future__ import annotations
@@ -33,33 +32,33 @@ _NUMBERS = (b"size", b"uid", b"gid")
 
 
 class TarError(VerifyError):
-    """A tar that cannot be read any further."""
+    """A tar that cannot be read unambiguously."""
 
 
-class Source(Protocol):
-    """Bytes that are read forward."""
+class ByteSource(Protocol):
+    """A forward-only source of bytes. Its methods raise an FpackError if there are too few bytes."""
 
     def exact(self, size: int) -> bytes:
-        """The next bytes; an error if there are fewer."""
+        """Return the next `size` bytes."""
         ...
 
     def chunks(self, size: int) -> Iterator[bytes]:
-        """The next bytes in pieces; an error if there are fewer."""
+        """Yield the next `size` bytes in pieces."""
         ...
 
     def skip(self, size: int) -> None:
-        """Leave out bytes."""
+        """Skip `size` bytes."""
         ...
 
     def rest(self) -> Iterator[bytes]:
-        """All that is left."""
+        """Yield the remaining bytes in pieces."""
         ...
 
 
-class Member(NamedTuple):
-    """A member. path: as written, less the slash at a directory's end; "" for the root directory itself.
+class StrictMember(NamedTuple):
+    """A member. path: as written, without a directory's trailing slash; "" for the root directory.
 
-    kind: FILE, DIRECTORY or SYMLINK, or a noun for anything else. odd: what is unusual about it.
+    kind: FILE, DIRECTORY or SYMLINK, or a noun for any other type. odd: descriptions of unusual properties.
     """
 
     path: bytes
@@ -73,13 +72,13 @@ class Member(NamedTuple):
     odd: tuple[str, ...]
 
 
-class Tar:
-    """Iterate for the members. `content()` gives the current one's bytes; what is left of them is skipped.
+class StrictTar:
+    """An iterable of members. `content()` yields the bytes of the current member; unread bytes are skipped.
 
-    notes: what is unusual outside of any header.
+    notes: unusual properties of the tar outside headers.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ByteSource) -> None:
         self.notes: list[str] = []
         self._source = source
         self._left = 0
@@ -87,12 +86,12 @@ class Tar:
         self._last = b""
 
     def content(self) -> Iterator[bytes]:
-        """The current member's bytes in pieces."""
+        """Yield the current member's bytes in pieces."""
         for piece in self._source.chunks(self._left):
             self._left -= len(piece)
             yield piece
 
-    def __iter__(self) -> Iterator[Member]:
+    def __iter__(self) -> Iterator[StrictMember]:
         while True:
             self._finish()
             member = self._next()
@@ -101,46 +100,46 @@ class Tar:
             self._last = member.path
             yield member
         if self._source.exact(BLOCK) != _ZERO:
-            self._note("there is more behind the end of the tar")
+            self._note("there is data after the end of the tar")
         if any(piece.strip(b"\0") for piece in self._source.rest()):
-            self._note("there is more behind the end of the tar")
+            self._note("there is data after the end of the tar")
 
     def _finish(self) -> None:
         if self._left:
             self._source.skip(self._left)
         if self._padding and self._source.exact(self._padding).strip(b"\0"):
-            self._note(f"the bytes behind {self._last.decode('utf-8', 'backslashreplace')} are not zero")
+            self._note(f"the padding after {self._last.decode('utf-8', 'backslashreplace')} is not zero")
         self._left = self._padding = 0
 
     def _note(self, text: str) -> None:
         if len(self.notes) < MAX_NOTES and text not in self.notes:
             self.notes.append(text)
 
-    def _next(self) -> Member | None:
-        """The next member; None at the end."""
+    def _next(self) -> StrictMember | None:
+        """Return the next member, or None at the end."""
         pax: dict[bytes, bytes] = {}
         odd: list[str] = []
         while True:
             header = self._source.exact(BLOCK)
             if header == _ZERO:
                 if pax:
-                    raise TarError("A tar has attributes of a member that is not there")
+                    raise TarError("A tar has attributes without a member")
                 return None
             _check_sum(header)
             flag = header[156:157]
             if flag != b"x":
                 break
             if pax:
-                odd.append("it has two headers of attributes")
+                odd.append("it has two attribute headers")
             pax.update(self._pax(header))
         return self._member(header, flag, pax, odd)
 
-    def _member(self, header: bytes, flag: bytes, pax: dict[bytes, bytes], odd: list[str]) -> Member:
+    def _member(self, header: bytes, flag: bytes, pax: dict[bytes, bytes], odd: list[str]) -> StrictMember:
         kind = _KINDS.get(flag) or OTHERS.get(flag)
         if kind is None:
             raise TarError(f"A tar has a member of the unknown type {flag!r}", where=_short(header[:100]))
         if header[257:265] != b"ustar\x0000":
-            odd.append("its header is not of the ustar format")
+            odd.append("its header is not in ustar format")
         path = _text(header[:100])
         if header[257:263] == b"ustar\0" and header[345]:
             path = _text(header[345:500]) + b"/" + path
@@ -158,7 +157,7 @@ class Tar:
         if header[265:329].strip(b"\0"):
             odd.append(f"it names its owner {_short(header[265:297])}:{_short(header[297:329])}")
         if header[329:345].strip(b"\0 0") or header[500:512].strip(b"\0"):
-            odd.append("its header has fields set that mean nothing for it")
+            odd.append("its header has values in unused fields")
         path, target = pax.get(b"path", path), pax.get(b"linkpath", target)
         numbers = {b"size": size, b"uid": uid, b"gid": gid}
         for key, value in pax.items():
@@ -171,9 +170,9 @@ class Tar:
             elif key not in _NAMES:
                 odd.append(f"it has the attribute {_short(key)}")
         if b"\0" in path or b"\0" in target:
-            raise TarError("A tar member's name holds a NUL byte", where=_short(path))
+            raise TarError("A tar member's name contains a NUL byte", where=_short(path))
         if kind == DIRECTORY:
-            # The root directory has no name of its own.
+            # The root directory has the path "".
             path = b"" if path == b"./" else path[:-1] if path.endswith(b"/") else path
         elif not path:
             odd.append("it has no name")
@@ -181,7 +180,7 @@ class Tar:
         if kind not in (FILE, OTHERS[b"7"]) and numbers[b"size"]:
             odd.append("it declares a size that it cannot have")
         self._left, self._padding = size, -size % BLOCK
-        return Member(path, kind, mode, numbers[b"uid"], numbers[b"gid"], size, mtime, target, tuple(odd))
+        return StrictMember(path, kind, mode, numbers[b"uid"], numbers[b"gid"], size, mtime, target, tuple(odd))
 
     def _pax(self, header: bytes) -> dict[bytes, bytes]:
         size = _number(header[124:136], "size", [])
@@ -212,7 +211,7 @@ def _check_sum(header: bytes) -> None:
 
 
 def _number(field: bytes, name: str, odd: list[str]) -> int:
-    """Octal digits, ended by NUL or blank; or base 256 where the first byte is 0x80, which fpack never writes."""
+    """Parse octal digits that end in NUL or space, or base 256 if the first byte is 0x80, which fpack never writes."""
     if _OCTAL.match(field):
         return int(field.rstrip(b"\0 "), 8)
     if field[0] == 0x80:

@@ -1,4 +1,4 @@
-"""A whole verification: find the manifests, check each image against its own, trace its packages."""
+"""Verify an image: find its manifests, check each platform's image against its manifest, and trace the packages."""
 
 from __future__ import annotations
 
@@ -9,51 +9,50 @@ from typing import Any, NamedTuple
 
 from fpack.builders.debian.signatures import Signature
 from fpack.builders.manifest.format import Blob, Head
-from fpack.builders.manifest.reader import Reader
-from fpack.builders.verify.evidence.local import AtHand
+from fpack.builders.manifest.reader import ManifestReader
+from fpack.builders.verify.evidence.local import LocalEvidence
 
 from . import documents, embedded_manifest, manifest_loading
 from .documents import BadDocument, differences
 from .embedded_manifest import Referrers
 from .findings import ARCHIVE, DOCUMENT, Report, VerifyError
-from .image_archive import Archive, open_archive
-from .image_check import Checked, check
-from .image_index import Top, read_index
-from .origin import Trace, Traced
-from .others import Others
+from .image_archive import ImageArchive, open_archive
+from .image_check import CheckedImage, check
+from .image_index import IndexedImages, read_index
+from .origin import Trace, TracedPackage
+from .others import OtherEntries
 
 WITHIN = "the image"
-# What an image is shown to be: what a manifest says that the user named; or what a manifest says that whoever made the
-# image can have made, too.
+# The claim that a verification supports: the image matches a manifest that the user named, or only the manifest that it
+# carries, which the author of the image may have forged.
 GIVEN, SELF_CONSISTENT = "given", "self-consistent"
 
 
-class Part(NamedTuple):
-    """One image, for one platform. manifest: where its manifest was; data: that in its canonical form.
+class VerifiedImage(NamedTuple):
+    """The result for one platform's image. manifest: the source of its manifest. data: the manifest's canonical form.
 
-    others: entries that are from elsewhere than Debian's archive. signed: by suite, Debian's signature on the release
-    that was used.
+    others: entries that do not come from Debian's archive. signed: Debian's signature on the Release file, by suite.
     """
 
     head: Head
-    checked: Checked
-    packages: list[Traced]
-    others: Others
+    checked: CheckedImage
+    packages: list[TracedPackage]
+    others: OtherEntries
     signed: dict[str, Signature]
     manifest: str
     data: bytes
 
     @property
     def platform(self) -> str:
-        """As in linux/amd64."""
+        """Return the platform, such as linux/amd64."""
         return documents.platform_name(self.head.image.configuration)
 
-    def reader(self) -> Reader:
-        """The manifest once more."""
+    def reader(self) -> ManifestReader:
+        """Return a new reader of the manifest."""
         return manifest_loading.reader(self.data, self.manifest)
 
     def value(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the result as plain data for JSON."""
         sha256 = f"sha256:{hashlib.sha256(self.data).hexdigest()}"
         return {
             "platform": self.platform,
@@ -71,39 +70,39 @@ class Part(NamedTuple):
         }
 
 
-class Outcome(NamedTuple):
-    """What came of it. digest: of the image, or of the index of several. given: the user named the manifests.
-    artifacts: types of other documents about the image that it carries, and of which nothing is said.
+class VerifyResult(NamedTuple):
+    """The result of a verification. digest: of the image, or of the index of several.
 
-    What was found out after the check, by building again, is in the report, too.
+    given: the user named the manifests. artifacts: the types of other artifacts in the image, which are not checked.
+    report: also receives the differences that a later rebuild finds.
     """
 
     report: Report
     digest: str
-    images: list[Part]
+    images: list[VerifiedImage]
     given: bool
     artifacts: list[str]
 
     @property
     def claim(self) -> str | None:
-        """Return what the image is shown to be; None if it differs, or not all of it could be checked."""
+        """Return the supported claim, or None if the image differs or could not be checked completely."""
         if self.report.differs or self.report.notes:
             return None
         return GIVEN if self.given else SELF_CONSISTENT
 
     @property
     def others(self) -> int:
-        """Count the entries that are from elsewhere than Debian's archive."""
+        """Return the number of entries that do not come from Debian's archive."""
         return sum(len(part.others) for part in self.images)
 
     @property
     def name(self) -> str:
-        """The image's name and tag."""
+        """Return the image's name and tag."""
         image = self.images[0].head.image
         return f"{image.name}:{image.tag}"
 
     def value(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the result as plain data for JSON."""
         image = self.images[0].head.image
         return {
             "name": image.name,
@@ -116,23 +115,23 @@ class Outcome(NamedTuple):
         }
 
 
-def verify(image: Path, manifests: Sequence[Path], beside: Sequence[Path], hand: AtHand) -> Outcome:
-    """Check what is at a path. manifests: files to check against, else what it carries, else the files `beside`."""
+def verify(image: Path, manifests: Sequence[Path], beside: Sequence[Path], evidence: LocalEvidence) -> VerifyResult:
+    """Verify the image at a path against `manifests`, or those that it carries, or the existing files of `beside`."""
     report = Report()
     archive = open_archive(image, report)
     try:
         given = _manifests(archive, manifests, beside)
         if not given:
-            names = ", ".join(str(place) for place in beside[:1])
+            names = ", ".join(str(path) for path in beside[:1])
             raise VerifyError(
                 "The image carries no manifest",
                 where=str(image),
-                why=f"and there is none at {names}",
+                why=f"there is none at {names} either",
                 hint="name it with --manifest FILE",
             )
-        return _Verification(archive, given, bool(manifests), hand, report).run()
+        return _Verification(archive, given, bool(manifests), evidence, report).run()
     except RecursionError:
-        why = "something in it is nested too deeply"
+        why = "one of its documents is nested too deeply"
         raise VerifyError("The image cannot be read", where=str(image), why=why) from None
     except OSError as error:
         raise VerifyError("The image cannot be read", where=str(image), why=error.strerror or str(error)) from None
@@ -140,29 +139,34 @@ def verify(image: Path, manifests: Sequence[Path], beside: Sequence[Path], hand:
         archive.close()
 
 
-def _manifests(archive: Archive, named: Sequence[Path], beside: Sequence[Path]) -> list[tuple[str, bytes]]:
-    """Where each manifest is, and its canonical form."""
+def _manifests(archive: ImageArchive, named: Sequence[Path], beside: Sequence[Path]) -> list[tuple[str, bytes]]:
+    """Return the source of each manifest and its canonical form."""
     if not named and (carried := embedded_manifest.find(archive)):
         return [(WITHIN, data) for data in carried]
-    places = named or [place for place in beside if place.is_file()]
-    return [(str(place), manifest_loading.from_file(place)) for place in places]
+    paths = named or [path for path in beside if path.is_file()]
+    return [(str(path), manifest_loading.from_file(path)) for path in paths]
 
 
 class _Verification:
-    """One run over an archive. used: the names of its files that belong to the image."""
+    """One run over an archive."""
 
     def __init__(
-        self, archive: Archive, given: list[tuple[str, bytes]], named: bool, hand: AtHand, report: Report
+        self,
+        archive: ImageArchive,
+        given: list[tuple[str, bytes]],
+        named: bool,
+        evidence: LocalEvidence,
+        report: Report,
     ) -> None:
         self._archive = archive
         self._given = given
         self._named = named
-        self._hand = hand
+        self._evidence = evidence
         self._report = report
-        self._used: set[str] = set()
+        self._used: set[str] = set()  # names of the archive's files that belong to the image
 
-    def run(self) -> Outcome:
-        """The index, each image, docker's way to them, what refers to them, and what else there is."""
+    def run(self) -> VerifyResult:
+        """Check the index, each image, docker's manifest.json, the referrers, and then find unused files."""
         report = self._report
         heads = [manifest_loading.reader(data, where).head for where, data in self._given]
         several = len(heads) > 1
@@ -170,9 +174,9 @@ class _Verification:
             top = read_index(self._archive, heads, report, self._used)
         except BadDocument as error:
             report.add(error.kind, error.where, error.why)
-            top = Top(None, [None] * len(heads), [])
+            top = IndexedImages(None, [None] * len(heads), [])
         for other in top.others:
-            report.add(DOCUMENT, "index.json", f"it leads to the image {other.digest}, of which there is no manifest")
+            report.add(DOCUMENT, "index.json", f"it refers to the image {other.digest}, which has no manifest")
         parts = []
         for (where, data), image in zip(self._given, top.images, strict=True):
             own = Report()
@@ -187,20 +191,20 @@ class _Verification:
         if top.top is not None and not top.others and None not in top.images:
             for name in sorted(self._archive.sizes.keys() - self._used):
                 report.add(ARCHIVE, name, "it does not belong to the image")
-        return Outcome(report, top.top.digest if top.top is not None else "", parts, self._named, artifacts)
+        return VerifyResult(report, top.top.digest if top.top is not None else "", parts, self._named, artifacts)
 
-    def _image(self, where: str, data: bytes, image: Blob | None, report: Report) -> Part:
+    def _image(self, where: str, data: bytes, image: Blob | None, report: Report) -> VerifiedImage:
         reader = manifest_loading.reader(data, where)
-        trace = Trace(reader, self._hand, report)
+        trace = Trace(reader, self._evidence, report)
         try:
             checked = check(self._archive, image, reader, report, trace, self._used)
             trace.finish()
         finally:
             trace.close()
-        return Part(reader.head, checked, trace.packages, trace.others, trace.signed, where, data)
+        return VerifiedImage(reader.head, checked, trace.packages, trace.others, trace.signed, where, data)
 
     def _docker(self, expected: Sequence[list[dict[str, Any]]]) -> None:
-        """The way by which docker and podman load a tar leads to one of the images. A layout has none."""
+        """Check that manifest.json, by which docker and podman load a tar, refers to one of the images."""
         if "manifest.json" not in self._archive.sizes:
             return
         self._used.add("manifest.json")
@@ -209,7 +213,7 @@ class _Verification:
             for where, what in differences(expected[0], found):
                 self._report.add(DOCUMENT, f"manifest.json: {where}", what)
 
-    def _referrers(self, top: Top, parts: Sequence[Part]) -> list[str]:
+    def _referrers(self, top: IndexedImages, parts: Sequence[VerifiedImage]) -> list[str]:
         images = {image.digest: image for image in [top.top, *top.images, *top.others] if image is not None}
         manifests = {part.checked.digest: part.data for part in parts if part.checked.digest}
         referrers = Referrers(self._archive, images, manifests, self._report, self._used)

@@ -49,10 +49,10 @@ def check_rebuilds(workspace: Workspace, output: Output, rounds: int) -> None:
 def _builder(workspace: Workspace, kind: str, cores: int) -> Builder:
     if kind != "exec":
         return workspace.builders[kind]
-    from fpack.builders.kinds.exec import Exec, Options
-    from fpack.builders.sandbox.local_executor import Local
+    from fpack.builders.kinds.exec import ExecBuilder, ExecOptions
+    from fpack.builders.sandbox.local_executor import LocalExecutor
 
-    return Exec(Local(), Options(cores=cores))
+    return ExecBuilder(LocalExecutor(), ExecOptions(cores=cores))
 
 
 def _difference(workspace: Workspace, name: str, compared: RebuiltOutput, number: int) -> NotReproducible:

@@ -53,20 +53,9 @@ def _lock(workspace: Workspace, root: Derivation) -> Value:
     names = [str(entry["package"]) for entry in root.args["slices"]]
     if not names:
         return None
-    release, arch = str(root.args["release"]), str(root.args["arch"])
-    lock = workspace.source.lock
-    suites = [pin for (r, _), pin in sorted(lock.suites.items()) if r == release]
-    indexes = [(suite, pin) for (r, suite, a), pin in sorted(lock.indexes.items()) if (r, a) == (release, arch)]
-    pins = [lock.packages.get((release, arch, name)) for name in sorted(names)]
-    return {
-        "release": release,
-        "arch": arch,
-        "suites": [[pin.suite, pin.archive, pin.date, pin.until, pin.sha256] for pin in suites],
-        "indexes": [
-            [suite, pin.sha256, pin.size, pin.packed.sha256, pin.packed.size, pin.packed.path] for suite, pin in indexes
-        ],
-        "packages": [list(pin) for pin in pins if pin is not None],
-    }
+    from fpack.builders.manifest import lock_part
+
+    return lock_part.encode(workspace.source.lock, str(root.args["release"]), str(root.args["arch"]), names)
 
 
 def within(paths: Iterable[Path]) -> Extra:

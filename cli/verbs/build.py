@@ -96,7 +96,7 @@ def _realise(workspace: Workspace, output: Output) -> StorePath:
 
 def _shell(error: FpackError, keep: bool) -> None:
     """Open a shell in the sandbox of the first failed build, if any."""
-    from fpack.builders.kinds.exec import PhaseFailed, kept_place, kept_shell
+    from fpack.builders.kinds.exec import PhaseFailed, kept_path, kept_shell
     from fpack.cli.ui.render import note, show_error
     from fpack.store.files.remove import remove_tree
 
@@ -111,7 +111,7 @@ def _shell(error: FpackError, keep: bool) -> None:
         note(f"a shell in the sandbox of {failed.where}; its phases are in /run/fpack, and `exit` leaves it")
         kept_shell(failed.kept)
     if not keep:
-        remove_tree(kept_place(failed.kept))
+        remove_tree(kept_path(failed.kept))
         failed.hint = error.hint = "--keep-failed keeps the directory of a failed build"
 
 

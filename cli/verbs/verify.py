@@ -10,10 +10,10 @@ from fpack.cli import options as shared
 from fpack.cli.ui.render import megabytes, paint
 
 if TYPE_CHECKING:
-    from fpack.builders.verify.evidence.local import AtHand
+    from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.builders.verify.evidence.remote import Remote
     from fpack.builders.verify.findings import Report
-    from fpack.builders.verify.verify import Outcome, Part
+    from fpack.builders.verify.verify import VerifiedImage, VerifyResult
     from fpack.cli.workspace.workspace import Workspace
 
 MAX_SHOWN = 40
@@ -78,7 +78,7 @@ def command(
     """
     import tempfile
 
-    from fpack.builders.verify.evidence.local import AtHand
+    from fpack.builders.verify.evidence.local import LocalEvidence
     from fpack.builders.verify.verify import verify
     from fpack.cli.images.manifests import all_beside
     from fpack.cli.paths import cache_directory
@@ -90,7 +90,7 @@ def command(
     ):
         known = workspace.has_store
         remote = None if offline else _remote(workspace, Path(directory))
-        hand = AtHand(workspace.store if known else None, cache_directory() / "debian", remote=remote)
+        hand = LocalEvidence(workspace.store if known else None, cache_directory() / "debian", remote=remote)
         outcome = verify(image, manifests, all_beside(image.absolute()), hand)
         for part in outcome.images if rebuild else ():
             _rebuild(workspace, part, outcome.report, hand)
@@ -123,13 +123,13 @@ def _remote(workspace: Workspace, directory: Path) -> Remote:
     return Remote(workspace.mirrors, Http(), directory, say)
 
 
-def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> None:
+def _rebuild(workspace: Workspace, part: VerifiedImage, report: Report, hand: LocalEvidence) -> None:
     """Build the image again in a store that is deleted afterwards."""
     from collections import ChainMap
     from typing import cast
 
-    from fpack.builders.kinds.fetch import Fetch
-    from fpack.builders.kinds.source import Source
+    from fpack.builders.kinds.fetch import FetchBuilder
+    from fpack.builders.kinds.source import SourceBuilder
     from fpack.builders.net.http import Http
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.verify.rebuild import compare, rebuild
@@ -139,19 +139,19 @@ def _rebuild(workspace: Workspace, part: Part, report: Report, hand: AtHand) -> 
     # The snapshot archive has old files, by the dates in the manifest's lock.
     dates = {(pin.archive, pin.file): pin.date for pin in part.head.lock.packages}
     workspace.mirrors.dated = lambda archive, path: dates.get((archive, path))
-    fetch = Fetch(Http(), workspace.origins, lambda url: "use --mirror to name a mirror that still has it")
+    fetch = FetchBuilder(Http(), workspace.origins, lambda url: "use --mirror to name a mirror that still has it")
     builders = ChainMap({"fetch": fetch}, cast(Any, workspace.builders))
     directory = workspace.store.session.fresh()
     shown = reporter(workspace.options.verbose)
     try:
-        image = rebuild(part.reader(), directory, builders, Source, hand, shown, assemble, workspace.jobs)
+        image = rebuild(part.reader(), directory, builders, SourceBuilder, hand, shown, assemble, workspace.jobs)
         compare(part.head, image, report)
     finally:
         shown.close()
         remove_tree(directory)
 
 
-def _show(image: Path, outcome: Outcome, refused: int | None, rebuilt: bool, verbose: bool) -> None:
+def _show(image: Path, outcome: VerifyResult, refused: int | None, rebuilt: bool, verbose: bool) -> None:
     """Print the result as text.
 
     refused: the allowed number of entries from elsewhere if it was exceeded, else None.
@@ -187,7 +187,7 @@ def _show(image: Path, outcome: Outcome, refused: int | None, rebuilt: bool, ver
     print("\n".join(lines))
 
 
-def _verdict(outcome: Outcome, refused: int | None, color: bool) -> str:
+def _verdict(outcome: VerifyResult, refused: int | None, color: bool) -> str:
     """Choose the words for the result. Only a manifest that the user named proves anything."""
     if outcome.report.differs:
         return paint("DIFFERS", "red", color)
@@ -199,7 +199,7 @@ def _verdict(outcome: Outcome, refused: int | None, color: bool) -> str:
     return paint("proven", "green", color) if outcome.given else paint("self-consistent", "green", color)
 
 
-def _proof(part: Part, platform: str, verbose: bool) -> list[str]:
+def _proof(part: VerifiedImage, platform: str, verbose: bool) -> list[str]:
     from fpack.builders.verify.verify import WITHIN
 
     checked, packages = part.checked, part.packages
@@ -222,7 +222,7 @@ def _proof(part: Part, platform: str, verbose: bool) -> list[str]:
     return [_plain(line) for line in lines]
 
 
-def _others(part: Part, verbose: bool) -> list[str]:
+def _others(part: VerifiedImage, verbose: bool) -> list[str]:
     """List the entries from elsewhere."""
     from itertools import islice
 
@@ -237,7 +237,7 @@ def _others(part: Part, verbose: bool) -> list[str]:
     return lines
 
 
-def _configuration(part: Part) -> list[str]:
+def _configuration(part: VerifiedImage) -> list[str]:
     """List the configuration of a container, which no archive signs."""
     import json
 
@@ -251,7 +251,7 @@ def _configuration(part: Part) -> list[str]:
     return lines
 
 
-def _signatures(part: Part) -> list[str]:
+def _signatures(part: VerifiedImage) -> list[str]:
     """List when Debian signed the releases that were used, and which keys have become invalid since."""
     from fpack.builders.debian.suites import show_date
 

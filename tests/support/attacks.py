@@ -278,7 +278,7 @@ def _is_server(pid: int) -> bool:
 
 def _serve(place: Path, attacker: str) -> None:
     """In the caller: build what is asked for."""
-    from fpack.builders.kinds.exec import Options
+    from fpack.builders.kinds.exec import ExecOptions
     from fpack.builders.scheduler.scheduler import BuildsFailed
     from fpack.store.errors import FpackError
     from fpack.store.gc import collect
@@ -300,7 +300,7 @@ def _serve(place: Path, attacker: str) -> None:
             path, error = "", ""
             try:
                 if request["do"] == "build":
-                    world.options = Options(keep_failed=request["keep"])
+                    world.options = ExecOptions(keep_failed=request["keep"])
                     path = str(world.build(request["script"], request["name"], **request["args"]))
                 elif request["do"] == "gc":
                     collect(world.store)
@@ -315,11 +315,11 @@ def _serve(place: Path, attacker: str) -> None:
 
 def _fail_and_look(place: Path, script: str) -> None:
     """In the caller: run a build that fails, and open the shell in its sandbox."""
-    from fpack.builders.kinds.exec import Options, PhaseFailed, kept_shell
+    from fpack.builders.kinds.exec import ExecOptions, PhaseFailed, kept_shell
     from fpack.builders.scheduler.scheduler import BuildsFailed
     from support import builds
 
-    with builds.builds(place, tools=TOOLS, options=Options(keep_failed=True)) as world:
+    with builds.builds(place, tools=TOOLS, options=ExecOptions(keep_failed=True)) as world:
         try:
             world.build(script)
         except BuildsFailed as failed:

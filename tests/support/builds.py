@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fpack.builders.kinds.exec import Exec, Options
-from fpack.builders.kinds.text import Text
+from fpack.builders.kinds.exec import ExecBuilder, ExecOptions
+from fpack.builders.kinds.text import TextBuilder
 from fpack.builders.protocol import Builder
 from fpack.builders.rootfs.view import assemble
-from fpack.builders.sandbox.local_executor import Local
+from fpack.builders.sandbox.local_executor import LocalExecutor
 from fpack.builders.scheduler.reporter import BuildOutcome, NullReporter
 from fpack.builders.scheduler.scheduler import Scheduler
 from fpack.store.derivation import Derivation, Output, decode, digest, placeholder
@@ -49,9 +49,9 @@ class Recorder(NullReporter):
 class Builds:
     """A store with a root in it. `recorder` is of the last build."""
 
-    def __init__(self, place: Path, tools: Sequence[str] = TOOLS, options: Options | None = None) -> None:
+    def __init__(self, place: Path, tools: Sequence[str] = TOOLS, options: ExecOptions | None = None) -> None:
         self.store = Store(place)
-        self.executor = Local()
+        self.executor = LocalExecutor()
         self.options = options
         self.recorder = Recorder()
         self.bodies: dict[bytes, bytes] = {}
@@ -90,7 +90,11 @@ class Builds:
     def realise(self, *outputs: Output, **builders: Builder) -> list[StorePath]:
         """Build outputs."""
         self.recorder = Recorder()
-        kinds: dict[str, Builder] = {"exec": Exec(self.executor, self.options), "text": Text(), **builders}
+        kinds: dict[str, Builder] = {
+            "exec": ExecBuilder(self.executor, self.options),
+            "text": TextBuilder(),
+            **builders,
+        }
         return Scheduler(self.store, kinds, self.recorder, assemble=assemble, bodies=self.bodies).realise(outputs)
 
     def build(self, script: str | Mapping[str, str], *args: Any, **more: Any) -> Path:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fpack.builders.manifest.format import Head
-from fpack.builders.verify.evidence.local import AtHand
+from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.builders.verify.evidence.remote import Remote
-from fpack.builders.verify.verify import Outcome, verify
+from fpack.builders.verify.verify import VerifyResult, verify
 from fpack.store.store import Store
 from support.archive import Archive, clearsign, file, link, signing_key
 from support.greeter import Greeter
@@ -50,11 +50,11 @@ class World:
         assert made.fpack.archive is not None
         return cls(made, Store(folder / "store"), folder / "cache", made.fpack.archive.keyring)
 
-    def hand(self, store: bool = True, remote: Remote | None = None) -> AtHand:
+    def hand(self, store: bool = True, remote: Remote | None = None) -> LocalEvidence:
         """All of it; or without the store."""
-        return AtHand(self.store if store else None, self.cache, str(self.keyring), remote)
+        return LocalEvidence(self.store if store else None, self.cache, str(self.keyring), remote)
 
-    def verify(self, manifest: Path | None = None, *, store: bool = True) -> Outcome:
+    def verify(self, manifest: Path | None = None, *, store: bool = True) -> VerifyResult:
         """Check the image against a manifest, in the place of the one that it carries."""
         image = self.made.tar
         if manifest is not None:
@@ -63,7 +63,7 @@ class World:
             image = bare.save(manifest.with_suffix(".tar"))
         return verify(image, [manifest] if manifest else [], [], self.hand(store))
 
-    def check(self, image: Path) -> Outcome:
+    def check(self, image: Path) -> VerifyResult:
         """Check an image against what it carries."""
         return verify(image, [], [], self.hand())
 

@@ -19,12 +19,12 @@ from fpack.builders.manifest.format import (
     SYMLINK,
     Blob,
     Claims,
-    Entry,
     Head,
+    ManifestEntry,
     encode_entry,
     encode_head,
 )
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.findings import Report
 from fpack.builders.verify.image_archive import open_archive
@@ -49,11 +49,11 @@ class Forgery:
     """An image taken apart. head, derivations (by digest), rows (the entries of each layer): of its manifest."""
 
     def __init__(self, tar: Path) -> None:
-        reader = Reader(canonical(tar))
+        reader = ManifestReader(canonical(tar))
         self.image = Image.load(tar)
         self.head: Head = reader.head
         self.derivations: dict[str, Derivation] = dict(reader.derivations)
-        self.rows: list[list[Entry]] = [list(entries) for _, entries in reader.entries()]
+        self.rows: list[list[ManifestEntry]] = [list(entries) for _, entries in reader.entries()]
 
     def layer(self, name: str) -> int:
         """The number of the layer of a package; of "files" or "root", of the extra files or what fpack generated."""
@@ -85,10 +85,10 @@ class Forgery:
                     layer.members[number] = new = member._replace(**changes)
                     at = next(n for n, row in enumerate(rows) if row.path == path.encode())
                     fields = entry_of(new, rows[at].part)
-                    rows[at] = rows[at]._replace(**dict(zip(Entry._fields[:9], fields[:9], strict=True)))
+                    rows[at] = rows[at]._replace(**dict(zip(ManifestEntry._fields[:9], fields[:9], strict=True)))
 
     def entry(self, path: str, **changes: Any) -> None:
-        """Change what the manifest alone says of a path: fields of `Entry`."""
+        """Change what the manifest alone says of a path: fields of `ManifestEntry`."""
         for rows in self.rows:
             rows[:] = [row._replace(**changes) if row.path == path.encode() else row for row in rows]
 
@@ -163,13 +163,13 @@ class Forgery:
         return self.image.save(tar)
 
 
-def entry_of(node: Node, part: int | None = None) -> Entry:
+def entry_of(node: Node, part: int | None = None) -> ManifestEntry:
     """What a manifest says of a member."""
     kind = _KINDS.get(node.kind, FILE)
     import hashlib
 
     hashed = (blake3(node.content).digest(), hashlib.sha256(node.content).digest()) if kind == FILE else (b"", b"")
-    return Entry(
+    return ManifestEntry(
         path=node.path,
         kind=kind,
         mode=node.mode,

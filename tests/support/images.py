@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from fpack.builders.export import oci
-from fpack.builders.kinds.files import Files
-from fpack.builders.kinds.image import Image
-from fpack.builders.kinds.layer import Layer
+from fpack.builders.kinds.files import FilesBuilder
+from fpack.builders.kinds.image import ImageBuilder
+from fpack.builders.kinds.layer import LayerBuilder
 from fpack.builders.payload import meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.streams.codecs import codec
@@ -129,7 +129,7 @@ class Workshop:
             mode = {"file": 0o644, "directory": 0o755}.get(kind, 0o777)
             text = {"text": ""} if kind == "file" and "source" not in entry else {}
             full.append({"kind": kind, "mode": mode, "uid": 0, "gid": 0, **text, **entry})
-        return self.store.build(Files(), "files", {"entries": full})
+        return self.store.build(FilesBuilder(), "files", {"entries": full})
 
     def layer(self, parts: Sequence[Any], compress: str = "none", name: str = "layer", **args: Any) -> StorePath:
         """A layer. A part is a path with a table, (path, prefix), or a record."""
@@ -140,7 +140,7 @@ class Workshop:
             elif isinstance(part, tuple):
                 part = {"path": str(part[0]), "prefix": part[1]}
             full.append(part)
-        return self.store.build(Layer(), name, {"parts": full, "codec": codec(compress), **args})
+        return self.store.build(LayerBuilder(), name, {"parts": full, "codec": codec(compress), **args})
 
     def image(
         self,
@@ -166,12 +166,12 @@ class Workshop:
             "max_layers": 100,
             **args,
         }
-        return self.store.build(Image(), "image", full, answer=self._answer)
+        return self.store.build(ImageBuilder(), "image", full, answer=self._answer)
 
     def _answer(self, wanted: Output | Derivation) -> StorePath:
         assert isinstance(wanted, Derivation) and wanted.kind == "layer"
         wanted.encode()
-        return self.store.build(Layer(), wanted.name, wanted.args)
+        return self.store.build(LayerBuilder(), wanted.name, wanted.args)
 
     def bundle(self, *images: StorePath) -> oci.Bundle:
         """Images as one, each for a platform."""

@@ -1,4 +1,4 @@
-"""A .deb's files and control stanza, by the standard library: another reader than the one that unpacks packages."""
+"""Read a .deb with the standard library, independently of the code that unpacks packages for the store."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _WANTED = {"control", *SCRIPTS}
 _CODECS = {"": "", ".gz": "gz", ".xz": "xz", ".bz2": "bz2", ".zst": "zst"}
 
 
-class Shipped(NamedTuple):
-    """What a package has at a path."""
+class ShippedFile(NamedTuple):
+    """An entry of a package."""
 
     kind: str
     mode: int
@@ -30,30 +30,30 @@ class Shipped(NamedTuple):
     target: bytes
 
 
-class Package(NamedTuple):
-    """control: the stanza. files: by path, relative and with nothing before it.
+class DebContents(NamedTuple):
+    """A package. control: the stanza. files: the entries by relative path, without `./`.
 
-    scripts: the SHA-256 of the other files of its control member, by name. postinst: the text of that one.
+    scripts: the SHA-256 of each maintainer script, by name. postinst: the text of that script.
     """
 
     control: str
-    files: dict[bytes, Shipped]
+    files: dict[bytes, ShippedFile]
     scripts: Mapping[str, bytes] = {}
     postinst: str = ""
 
 
-def digest(place: Path) -> tuple[str, int]:
+def digest(path: Path) -> tuple[str, int]:
     """A file's SHA-256 in hexadecimal, and its size."""
-    with open(place, "rb", buffering=0) as file:
+    with open(path, "rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
 
 
-def read(place: Path) -> Package:
-    """The package in a file. VerifyError if it is none."""
+def read(path: Path) -> DebContents:
+    """Read the package in a file. Raise VerifyError if it is invalid."""
     control: dict[str, bytes] = {}
     files = None
     try:
-        with open(place, "rb") as file:
+        with open(path, "rb") as file:
             for name, section in _members(file):
                 if name.startswith("control.tar"):
                     control = _control(section, name.removeprefix("control.tar"))
@@ -61,18 +61,18 @@ def read(place: Path) -> Package:
                     files = _files(section, name.removeprefix("data.tar"))
                     break
     except (tarfile.TarError, ValueError, EOFError, KeyError) as error:
-        raise VerifyError("A package cannot be read", where=str(place), why=str(error)) from None
+        raise VerifyError("A package cannot be read", where=str(path), why=str(error)) from None
     stanza = control.pop("control", b"").decode("utf-8", "replace")
     if files is None or not stanza:
-        raise VerifyError("A package cannot be read", where=str(place), why="it has no control data, or no files")
+        raise VerifyError("A package cannot be read", where=str(path), why="it has no control stanza or no data member")
     scripts = {name: hashlib.sha256(data).digest() for name, data in control.items()}
-    return Package(stanza, files, scripts, control.get("postinst", b"").decode("utf-8", "replace"))
+    return DebContents(stanza, files, scripts, control.get("postinst", b"").decode("utf-8", "replace"))
 
 
 def _members(file: BinaryIO) -> Iterator[tuple[str, Section]]:
-    """The members of an ar archive."""
+    """Yield the members of an ar archive."""
     if file.read(8) != b"!<arch>\n":
-        raise ValueError("it is no ar archive")
+        raise ValueError("it is not an ar archive")
     while header := file.read(60):
         if len(header) < 60 or header[58:] != b"`\n":
             raise ValueError("its ar archive is damaged")
@@ -83,14 +83,14 @@ def _members(file: BinaryIO) -> Iterator[tuple[str, Section]]:
 
 
 class _Blocks:
-    """Blocks as a file that tarfile reads forward."""
+    """A forward-only file object over an iterator of blocks, for tarfile."""
 
     def __init__(self, source: Iterator[bytes]) -> None:
         self._source = source
         self._rest = b""
 
     def read(self, size: int) -> bytes:
-        """Exactly `size` bytes, fewer at the end."""
+        """Return exactly `size` bytes, or fewer at the end."""
         parts, left = [], size
         while left:
             if not self._rest:
@@ -123,8 +123,8 @@ def _control(section: Section, ending: str) -> dict[str, bytes]:
     return found
 
 
-def _files(section: Section, ending: str) -> dict[bytes, Shipped]:
-    found: dict[bytes, Shipped] = {}
+def _files(section: Section, ending: str) -> dict[bytes, ShippedFile]:
+    found: dict[bytes, ShippedFile] = {}
     with _open(section, ending) as archive:
         for info in archive:
             archive.members = []  # type: ignore[attr-defined]  # else it keeps every header
@@ -147,9 +147,9 @@ def _files(section: Section, ending: str) -> dict[bytes, Shipped]:
     return found
 
 
-def _shipped(kind: str, info: tarfile.TarInfo, size: int = 0, sha256: bytes = b"", target: bytes = b"") -> Shipped:
+def _shipped(kind: str, info: tarfile.TarInfo, size: int = 0, sha256: bytes = b"", target: bytes = b"") -> ShippedFile:
     mode = 0o777 if kind == SYMLINK else info.mode & 0o7777
-    return Shipped(kind, mode, info.uid, info.gid, size, sha256, target)
+    return ShippedFile(kind, mode, info.uid, info.gid, size, sha256, target)
 
 
 def _path(name: str) -> bytes:

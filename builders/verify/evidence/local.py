@@ -1,5 +1,7 @@
-"""What there is to check packages by: .debs and payloads in this machine's store, cached indexes, signed releases, and
-the archive for what is not here."""
+"""Provide the evidence for packages: .debs and payloads in the local store, cached indexes and signed Release files.
+
+A remote archive can supply what is not on this machine.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,10 @@ if TYPE_CHECKING:
     from .remote import Remote
 
 
-class AtHand:
-    """store: the machine's, None if it has none. cache: the folder of indexes. keyring: a file's name, or None.
+class LocalEvidence:
+    """The local evidence. store: the local store, or None. cache: the directory of indexes. keyring: a file, or None.
 
-    remote: the archive; None if it must not be asked.
+    remote: the archive, or None if it must not be used.
     """
 
     def __init__(
@@ -29,23 +31,23 @@ class AtHand:
         self._cache = cache
 
     def built(self, derivation: str) -> Path | None:
-        """Where the output of a derivation lies, if it is in the store."""
+        """Return the path of a derivation's output if it is in the store."""
         if self.store is None:
             return None
         path: StorePath | None = self.store.database.built(Output(bytes.fromhex(derivation)))
         if path is None:
             return None
-        place = self.store.disk(path)
-        return place if place.exists() else None
+        disk_path = self.store.disk(path)
+        return disk_path if disk_path.exists() else None
 
     def index(self, sha256: str) -> Path | None:
-        """The text of the index with this digest, if it is cached."""
+        """Return the path of the cached index text with this digest, or None."""
         return self._file(f"{sha256}.packages")
 
     def release(self, sha256: str) -> Path | None:
-        """The signed release with this digest, if it is cached."""
+        """Return the path of the cached signed Release file with this digest, or None."""
         return self._file(f"{sha256}.InRelease")
 
     def _file(self, name: str) -> Path | None:
-        place = self._cache / name
-        return place if place.is_file() else None
+        path = self._cache / name
+        return path if path.is_file() else None

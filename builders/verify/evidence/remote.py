@@ -1,7 +1,7 @@
-"""Fetch what is not at hand from Debian's archive: packages, indexes and signed releases, each known by its digest.
+"""Download packages, indexes and signed Release files from Debian's archive, each identified by its digest.
 
-Nothing is kept: the files lie in a folder that its owner deletes. What the archive answers is checked like what lies on
-this machine. The manifest that names these files may be anybody's: only names of such files are asked for.
+The files lie in a temporary directory of the caller. Downloads are checked like local files. The manifest that names
+the files is not trusted, so only valid names of such files are requested.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fpack.builders.debian.mirrors import Mirrors
 from fpack.builders.debian.release import MAX_SIZE
 from fpack.builders.debian.suites import ARCHIVES, IndexPin, SuiteFile
 from fpack.builders.debian.suites import Suite as Where
-from fpack.builders.manifest.format import Index, Package, Suite
+from fpack.builders.manifest.format import LockedIndex, LockedPackage, LockedSuite
 from fpack.builders.net.errors import HttpError, TimedOut, Unreachable
 from fpack.builders.net.http import Http
 from fpack.builders.verify.findings import VerifyError
@@ -30,38 +30,41 @@ _SUITE = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
 
 
 class Remote:
-    """The archive behind mirrors. say: is told what is fetched. After a mirror cannot be reached, nothing is tried."""
+    """The archive behind mirrors. say: receives a text for each download.
 
-    def __init__(self, mirrors: Mirrors, http: Http, folder: Path, say: Callable[[str], None]) -> None:
+    After the mirrors were unreachable once, every later request fails at once.
+    """
+
+    def __init__(self, mirrors: Mirrors, http: Http, directory: Path, say: Callable[[str], None]) -> None:
         self._mirrors = mirrors
         self._http = http
-        self._cache = indexes.IndexCache(folder)
-        self._folder = folder
+        self._cache = indexes.IndexCache(directory)
+        self._directory = directory
         self._say = say
         self._down: FpackError | None = None
 
     @contextlib.contextmanager
-    def deb(self, pin: Package) -> Iterator[Path]:
-        """Fetch a package's file, and delete it afterwards; an FpackError if it cannot be had."""
-        place = self._folder / f"{pin.sha256}.deb"
+    def deb(self, pin: LockedPackage) -> Iterator[Path]:
+        """Download a package's file, and delete it afterwards. Raise FpackError if it is unavailable."""
+        path = self._directory / f"{pin.sha256}.deb"
         try:
             with self._reached():
                 if not _DEB.match(pin.file) or pin.size > MAX_DEB:
-                    raise VerifyError("The lock names what is no package's file", where=pin.file[:200])
+                    raise VerifyError("The lock names an invalid file of a package", where=pin.file[:200])
                 urls = self._urls(pin.archive, pin.file, pin.date)
                 self._say(f"{pin.name} {pin.version}")
-                self._http.download(urls, place, size=pin.size, sha256=pin.sha256)
-            yield place
+                self._http.download(urls, path, size=pin.size, sha256=pin.sha256)
+            yield path
         finally:
-            place.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
-    def index(self, suite: Suite, index: Index) -> Path:
-        """Fetch and unpack an index; an FpackError if it cannot be had."""
+    def index(self, suite: LockedSuite, index: LockedIndex) -> Path:
+        """Download and decompress an index. Raise FpackError if it is unavailable."""
         pin = IndexPin(index.sha256, index.size, SuiteFile(index.file, index.packed_size, index.packed_sha256))
-        packed = self._folder / f"{index.packed_sha256}.packed"
+        packed = self._directory / f"{index.packed_sha256}.packed"
         with self._reached():
             if not (_INDEX.match(index.file) and _SUITE.match(suite.suite)) or index.size > indexes.MAX_SIZE:
-                raise VerifyError("The lock names what is no index", where=index.file[:200])
+                raise VerifyError("The lock names an invalid index", where=index.file[:200])
             self._urls(suite.archive, "dists", suite.date)
             urls = indexes.index_urls(self._mirrors, pin, Where(suite.suite, suite.archive), suite.date)
             self._say(f"the index of {suite.suite}")
@@ -70,13 +73,13 @@ class Remote:
         packed.unlink()
         return self._cache.text(index.sha256)
 
-    def release(self, suite: Suite) -> Path:
-        """Fetch a suite's signed release; an FpackError if no mirror has the one of that digest."""
-        place = self._cache.release(suite.sha256)
+    def release(self, suite: LockedSuite) -> Path:
+        """Download a suite's signed Release file. Raise FpackError if no mirror has the one with the locked digest."""
+        path = self._cache.release(suite.sha256)
         failures: list[HttpError] = []
         with self._reached():
             if not _SUITE.match(suite.suite):
-                raise VerifyError("The lock names what is no suite", where=suite.suite[:200])
+                raise VerifyError("The lock names an invalid suite", where=suite.suite[:200])
             self._say(f"the signed release of {suite.suite}")
             for url in self._urls(suite.archive, f"dists/{suite.suite}/InRelease", suite.date):
                 try:
@@ -85,8 +88,8 @@ class Remote:
                     failures.append(error)
                     continue
                 if hashlib.sha256(data).hexdigest() == suite.sha256:
-                    place.write_bytes(data)
-                    return place
+                    path.write_bytes(data)
+                    return path
             if failures:
                 raise failures[0]
             raise VerifyError(f"No mirror has the release of {suite.suite} that the lock names")
@@ -98,7 +101,7 @@ class Remote:
 
     @contextlib.contextmanager
     def _reached(self) -> Iterator[None]:
-        """Try nothing once the archive could not be reached: each try may take a minute."""
+        """Remember that the archive is unreachable, since each attempt may take a minute."""
         if self._down is not None:
             raise self._down
         try:

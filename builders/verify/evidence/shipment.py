@@ -1,7 +1,6 @@
-"""What a Debian package ships, at the places where fpack puts it, and what of an image is not that.
+"""Compare entries of an image with the files that a Debian package ships.
 
-Debian's packages are slices of an image: files are left out, moved to merged /usr, and stripped of set-id bits. Nothing
-else about them may differ.
+fpack may leave files of a package out, move them to merged /usr, and remove set-id bits. Nothing else may differ.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders.debian import maintainer_scripts
-from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, Entry
+from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, ManifestEntry
 from fpack.builders.payload import meta
 from fpack.builders.verify.findings import TRACE, Report, show
 
 from . import deb_reader
-from .deb_reader import Shipped
+from .deb_reader import ShippedFile
 
 SET_ID = 0o6000
 PLAIN = (0o755, 0, 0)
-# The directories of old that merged /usr made links of; fpack moves their files.
+# The directories that merged /usr replaces by symlinks. fpack moves their files.
 MERGED = {b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32", b"libo32"}
 STATUS = b"var/lib/dpkg/status.d/"
 
@@ -30,10 +29,10 @@ Attributes = tuple[int, int, int]  # mode, uid, gid
 
 
 class Evidence(NamedTuple):
-    """What a package says of more than its own files.
+    """The statements of a package about paths beyond its own files.
 
     directories: by path, those that are not 0755 root:root. offers: alternatives, as (link, target). scripts: SHA-256
-    of its maintainer scripts; None where only the unpacked payload was at hand.
+    of its maintainer scripts, or None if only the unpacked payload was available.
     """
 
     directories: Mapping[bytes, Attributes]
@@ -45,46 +44,47 @@ NOTHING = Evidence({}, frozenset(), None)
 
 
 class Shipment:
-    """A package, from its .deb or from its payload in a store."""
+    """The files of a package, from its .deb or from its payload in a store."""
 
-    def __init__(self, package: deb_reader.Package, offers: Sequence[Sequence[object]], scripts: bool) -> None:
+    def __init__(self, package: deb_reader.DebContents, offers: Sequence[Sequence[object]], scripts: bool) -> None:
         self._control = package.control
-        self._files: dict[bytes, list[tuple[bytes, Shipped]]] = {}
+        self._files: dict[bytes, list[tuple[bytes, ShippedFile]]] = {}
         directories: dict[bytes, Attributes] = {}
         for path, shipped in package.files.items():
             top = shipped.kind == SYMLINK and b"/" not in path
-            place = path if top else merged(path)
-            self._files.setdefault(place, []).append((path, shipped))
+            new_path = path if top else merged(path)
+            self._files.setdefault(new_path, []).append((path, shipped))
             attributes = (shipped.mode, shipped.uid, shipped.gid)
             if shipped.kind == DIRECTORY and attributes != PLAIN:
-                directories[place] = attributes
+                directories[new_path] = attributes
         self.evidence = Evidence(directories, frozenset(_offers(offers)), package.scripts if scripts else None)
 
     @classmethod
-    def of_deb(cls, place: Path) -> Shipment:
+    def of_deb(cls, path: Path) -> Shipment:
         """Read a .deb."""
-        package = deb_reader.read(place)
+        package = deb_reader.read(path)
         return cls(package, maintainer_scripts.alternatives(package.postinst), True)
 
     @classmethod
-    def of_payload(cls, place: Path) -> Shipment:
-        """Read an unpacked package of a store, by its table."""
-        entries, extra = meta.read(place)
+    def of_payload(cls, path: Path) -> Shipment:
+        """Read the table of an unpacked package in a store."""
+        entries, extra = meta.read(path)
         files = {
-            _bytes(e.path): Shipped(e.kind, e.mode, e.uid, e.gid, e.size, e.sha256, _bytes(e.target)) for e in entries
+            _bytes(e.path): ShippedFile(e.kind, e.mode, e.uid, e.gid, e.size, e.sha256, _bytes(e.target))
+            for e in entries
         }
-        return cls(deb_reader.Package(extra["control"], files), extra["alternatives"], False)
+        return cls(deb_reader.DebContents(extra["control"], files), extra["alternatives"], False)
 
-    def compare(self, package: str, entries: Sequence[Entry], restated: set[bytes], report: Report) -> None:
-        """Say which entries of the image the package does not have like that.
+    def compare(self, package: str, entries: Sequence[ManifestEntry], restated: set[bytes], report: Report) -> None:
+        """Report the entries of the image that differ from the package's.
 
-        restated: directories whose attributes are not the package's alone.
+        restated: directories whose attributes do not depend on this package alone.
         """
         status = STATUS + package.encode()
         for entry in entries:
             if entry.path == status:
                 if not self._is_status(entry):
-                    report.add(TRACE, show(entry.path), f"it is not the control data of {package}")
+                    report.add(TRACE, show(entry.path), f"it is not the control stanza of {package}")
                 continue
             origins = self._files.get(entry.path, [])
             if entry.kind == DIRECTORY and entry.path in restated:
@@ -92,11 +92,11 @@ class Shipment:
             else:
                 fits = any(_is(entry, path, shipped) for path, shipped in origins)
             if not fits:
-                what = "has something else there" if origins else "has no such file"
+                what = "has a different entry" if origins else "has no such file"
                 report.add(TRACE, show(entry.path), f"the package {package} {what}")
 
-    def _is_status(self, entry: Entry) -> bool:
-        """Tell whether an entry is dpkg's record of an installed package."""
+    def _is_status(self, entry: ManifestEntry) -> bool:
+        """Tell whether an entry is the package's dpkg status."""
         first, _, rest = self._control.strip("\n").partition("\n")
         text = f"{first}\nStatus: install ok installed\n{rest.rstrip(chr(10))}\n".encode()
         about = (entry.kind, entry.mode, entry.uid, entry.gid)
@@ -104,12 +104,12 @@ class Shipment:
 
 
 def merged(path: bytes) -> bytes:
-    """Return the place of a path in merged /usr."""
+    """Return a path's new path in merged /usr."""
     return b"usr/" + path if path.split(b"/", 1)[0] in MERGED else path
 
 
-def _is(entry: Entry, path: bytes, shipped: Shipped) -> bool:
-    """Tell whether an entry is what a package has at `path`, less set-id bits."""
+def _is(entry: ManifestEntry, path: bytes, shipped: ShippedFile) -> bool:
+    """Tell whether an entry equals a package's entry at `path`, except for set-id bits."""
     if (entry.kind, entry.uid, entry.gid) != (shipped.kind, shipped.uid, shipped.gid):
         return False
     if entry.kind == SYMLINK:
@@ -120,18 +120,18 @@ def _is(entry: Entry, path: bytes, shipped: Shipped) -> bool:
 
 
 def _moved(old: bytes, new: bytes, target: bytes) -> bytes:
-    """Compute the target of a link that moves from `old` to `new`, so that it leads where it led before.
+    """Return the target of a symlink that moves from `old` to `new`, such that it still leads to the same path.
 
-    Any other text that comes to the same place by its letters may come to another one by links on the way.
+    Only this text is accepted: another text with the same lexical result may lead elsewhere through other symlinks.
     """
     if old == new or target.startswith(b"/"):
         return target
-    place = merged(posixpath.normpath(b"/" + posixpath.dirname(old) + b"/" + target).lstrip(b"/"))
-    return posixpath.relpath(b"/" + place, b"/" + posixpath.dirname(new))
+    wanted = merged(posixpath.normpath(b"/" + posixpath.dirname(old) + b"/" + target).lstrip(b"/"))
+    return posixpath.relpath(b"/" + wanted, b"/" + posixpath.dirname(new))
 
 
 def _offers(declared: Sequence[Sequence[object]]) -> list[tuple[bytes, bytes]]:
-    """List the links of alternatives and of their slaves with their targets."""
+    """Return the links of alternatives and of their slaves, with their targets."""
     found = []
     for link, _, target, _, slaves in declared:
         pairs = [(link, target)]

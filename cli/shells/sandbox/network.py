@@ -131,7 +131,7 @@ def _become(helper: str, words: list[str], kept: tuple[int, ...], said: int, out
         ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() == parent:
             processes.become(os.path.basename(helper), words, program=helper)
-    except (OSError, idmap.NotShown) as error:
+    except (OSError, idmap.BindError) as error:
         os.write(2, f"{error}\n".encode())
     return 126
 

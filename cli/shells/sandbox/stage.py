@@ -60,7 +60,7 @@ def enter(bwrap: str, plan: Plan, uid: int) -> tuple[str, Plan]:
     try:
         idmap.show(stage, made.binds, uid)
         idmap.become(uid)
-    except (idmap.NotShown, OSError) as error:
+    except (idmap.BindError, OSError) as error:
         raise SandboxError(
             "Root's files cannot be made accessible to another user",
             why=str(error),

@@ -24,7 +24,11 @@ from fpack.builders.exec.hints import advice
 )
 def test_what_a_build_lacks(line: str, lacks: str, field: str, search: str) -> None:
     said = advice(f"-- build\n{line}\nmake: *** [Makefile:2: all] Error 1")
-    assert said.startswith(f"if {lacks} is none") and f"`{field}`" in said and said.endswith(f"fpack search {search}")
+    assert (
+        said.startswith(f"unless {lacks} is a file")
+        and f"`{field}`" in said
+        and said.endswith(f"fpack search {search}")
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from fpack.builders.kinds.deb import Deb
+from fpack.builders.kinds.deb import DebBuilder
 from fpack.builders.payload import meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> FakeStore:
 
 def unpack(store: FakeStore, content: bytes, **args: str) -> tuple[Path, dict[str, TreeEntry], dict]:
     path = store.add_file("hello.deb", content)
-    place = store.disk(store.build(Deb(), "hello", {"deb": str(path), **ARGS, **args}))
+    place = store.disk(store.build(DebBuilder(), "hello", {"deb": str(path), **ARGS, **args}))
     entries, extra = meta.read(place)
     return place / "data", {entry.path: entry for entry in entries}, extra
 

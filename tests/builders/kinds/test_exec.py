@@ -117,7 +117,7 @@ def test_a_mention_of_itself_in_a_packed_file_is_refused(world: Builds, pack: st
     else:
         script = f"mkdir $out; echo $out | {pack} > $out/x.gz"
     error = fails(world, script, "packed")
-    assert "packed" in error.what and error.hint
+    assert "compressed" in error.what and error.hint
 
 
 def test_several_outputs_may_mention_each_other_one_way(world: Builds) -> None:
@@ -152,7 +152,7 @@ def test_a_failure_names_the_phase_and_shows_the_last_lines(world: Builds) -> No
     assert "exit status 3" in error.why and "about to fail" in error.why
     assert "--keep-failed" in error.hint
     error = fails(world, {"build": "no-such-program"}, "lacks")
-    assert error.hint.startswith("if no-such-program is none of") and "--keep-failed" in error.hint
+    assert error.hint.startswith("unless no-such-program is a file of") and "--keep-failed" in error.hint
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_a_failure_names_the_phase_and_shows_the_last_lines(world: Builds) -> No
     [
         ("true", "no output"),
         ("mkdir $out; mkfifo $out/f", "neither a file"),
-        ("mkdir $out; echo x > /fpack/store/other", "no output of it"),
+        ("mkdir $out; echo x > /fpack/store/other", "not one of its outputs"),
         ("echo x > $out; rm $out", "no output"),
-        ("mkdir -p $out/$(basename $out)" .replace("$(basename $out)", "${out##*/}"), "in its name"),
+        ("mkdir -p $out/$(basename $out)" .replace("$(basename $out)", "${out##*/}"), "the output's build path"),
     ],
 )  # fmt: skip
 def test_what_a_store_cannot_hold_fails_the_build(world: Builds, script: str, words: str) -> None:

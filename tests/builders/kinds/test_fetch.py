@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from fpack.builders.kinds.fetch import Fetch
+from fpack.builders.kinds.fetch import FetchBuilder
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins
 from fpack.builders.rootfs.view import assemble
@@ -20,7 +20,7 @@ def test_a_fetch_without_a_digest_says_which_one_it_found(tmp_path: Path) -> Non
     (tmp_path / "file").write_bytes(b"content")
     url = (tmp_path / "file").as_uri()
     drv = Derivation("fetch", "file", {"urls": [url], "sha256": ""})
-    kinds = {"fetch": Fetch(Http(retries=0), Origins(lambda url: [url], tmp_path))}
+    kinds = {"fetch": FetchBuilder(Http(retries=0), Origins(lambda url: [url], tmp_path))}
     store = Store(tmp_path / "store")
     body = drv.encode()
     scheduler = Scheduler(store, kinds, NullReporter(), assemble=assemble, bodies={digest(body): body})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from fpack.builders.kinds.files import Files
+from fpack.builders.kinds.files import FilesBuilder
 from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError
 from fpack.store.errors import FpackError
@@ -88,7 +88,7 @@ def test_store_paths_in_texts_and_targets_are_references(shop: Workshop) -> None
             {"path": "/c", "kind": "directory", "mode": 0o755, "uid": 0, "gid": 0, "source": str(third)},
         ]
     }
-    built = Files().build(FakeTask(shop.store, "files", task_args))
+    built = FilesBuilder().build(FakeTask(shop.store, "files", task_args))
     assert set(built.references) == {tool, other}
 
 
@@ -100,17 +100,17 @@ def test_the_order_of_entries_does_not_matter(shop: Workshop) -> None:
 @pytest.mark.parametrize(
     ("path", "hint"),
     [
-        ("etc/passwd", "write it from / on"),
+        ("etc/passwd", "begin it with /"),
         ("/etc/../passwd", "write /passwd"),
         ("/etc//passwd", "write /etc/passwd"),
         ("/etc/", "write /etc"),
         ("//etc", "write /etc"),
         ("/./etc", "write /etc"),
         ("/", "root directory"),
-        ("", "from / on"),
+        ("", "begin it with /"),
         ("/a\0b", "write /ab"),
-        (None, "from / on"),
-        (5, "from / on"),
+        (None, "begin it with /"),
+        (5, "begin it with /"),
     ],
 )
 def test_paths_are_absolute_and_plain(shop: Workshop, path: Any, hint: str) -> None:
@@ -144,12 +144,12 @@ def test_entries_that_make_no_sense(shop: Workshop, entry: dict[str, Any]) -> No
 
 
 def test_a_directory_needs_a_directory_as_its_source(shop: Workshop) -> None:
-    with pytest.raises(BuildError, match="no directory"):
+    with pytest.raises(BuildError, match="not a directory"):
         shop.files({"path": "/x", "kind": "directory", "source": str(shop.store.add_file("f", b""))})
 
 
 def test_one_path_twice(shop: Workshop) -> None:
-    with pytest.raises(BuildError, match="one path") as error:
+    with pytest.raises(BuildError, match="the same path") as error:
         shop.files({"path": "/x", "kind": "directory"}, {"path": "/x", "kind": "directory", "mode": 0o700})
     assert error.value.where == "/x"
 

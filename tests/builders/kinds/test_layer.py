@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from fpack.builders.kinds import layer
-from fpack.builders.kinds.layer import Layer
+from fpack.builders.kinds.layer import LayerBuilder
 from fpack.builders.protocol import BuildError, Cancelled
 from fpack.builders.streams.codecs import CodecError, codec
 from fpack.builders.streams.tar_writer import MTIME
@@ -135,7 +135,7 @@ def test_a_codec_of_another_version_is_refused(shop: Workshop) -> None:
     record = {**codec("zstd"), "library": "zstandard 0.24.0 zstd 1.5.6"}
     parts = [{"path": str(shop.table("app", TREE)), "prefix": ""}]
     with pytest.raises(CodecError):
-        shop.store.build(Layer(), "layer", {"parts": parts, "codec": record})
+        shop.store.build(LayerBuilder(), "layer", {"parts": parts, "codec": record})
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ class TestGroups:
     @pytest.mark.parametrize("obstacle", [b"file", link("elsewhere")])
     def test_a_path_below_no_directory_is_an_error(self, shop: Workshop, obstacle: Any) -> None:
         one, two = shop.table("one", {"usr/x": obstacle}), shop.table("two", {"usr/x/y/z": b""})
-        with pytest.raises(BuildError, match="lies below something that is no directory"):
+        with pytest.raises(BuildError, match="lies below a path that is not a directory"):
             shop.layer([one, two])
 
     def test_given_attributes_settle_directories(self, shop: Workshop) -> None:

@@ -14,7 +14,7 @@ import zstandard
 from blake3 import blake3
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.format import MTIME
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.store import derivation
 from support.greeter import Greeter, greeter
 from support.program import Fpack
@@ -200,7 +200,7 @@ def test_the_lock_in_it_has_what_was_used_and_no_more(made: Greeter, manifest: d
 
 
 def test_derivations_are_whole_and_known_by_their_digests(files: dict[str, bytes], manifest: dict[str, Any]) -> None:
-    reader = Reader(canonical_of(files))
+    reader = ManifestReader(canonical_of(files))
     for digest, made in reader.derivations.items():
         assert derivation.digest(made.encode()).hex() == digest
         assert all(each.derivation.hex() in reader.derivations for each in made.inputs), made.name
@@ -214,7 +214,7 @@ def test_derivations_are_whole_and_known_by_their_digests(files: dict[str, bytes
 def test_the_two_forms_say_the_same(made: Greeter, files: dict[str, bytes]) -> None:
     canonical = canonical_of(files)
     text = made.manifest.read_bytes()
-    assert b"".join(json_form.render(Reader(canonical))) == text
+    assert b"".join(json_form.render(ManifestReader(canonical))) == text
     assert b"".join(json_form.parse(text)) == canonical
     # However it is laid out.
     value = json.loads(text)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from fpack.builders.kinds.deb import Deb
-from fpack.builders.kinds.root import Root
-from fpack.builders.kinds.slice import Slice
+from fpack.builders.kinds.deb import DebBuilder
+from fpack.builders.kinds.root import RootBuilder
+from fpack.builders.kinds.slice import SliceBuilder
 from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError
 from fpack.store.derivation import Derivation, Output, placeholder
@@ -51,9 +51,9 @@ class Roots:
         stanza = debs.control(name, **control)
         path = self.store.add_file(f"{name}.deb", debs.deb(known["items"], stanza, scripts))
         args = {"deb": str(path), "package": name, "version": control.get("version", "1.0-1"), "arch": "amd64"}
-        payload = self.payloads[name] = self.store.build(Deb(), name, args)
+        payload = self.payloads[name] = self.store.build(DebBuilder(), name, args)
         self.made.append(name)
-        return self.store.build(Slice(), name, {"payload": str(payload), "keep": None, "drop": [], "setuid": []})
+        return self.store.build(SliceBuilder(), name, {"payload": str(payload), "keep": None, "drop": [], "setuid": []})
 
     def build(self, mode: str = "depends", lazily: bool = False, **args: Any) -> Made:
         """The root of all packages. lazily: those that are no seeds are candidates in a declared root too."""
@@ -83,7 +83,7 @@ class Roots:
             assert isinstance(wanted, Output)
             return self.slice(candidates[wanted])
 
-        path = self.store.build(Root(), "root", full, tuple(candidates), answer)
+        path = self.store.build(RootBuilder(), "root", full, tuple(candidates), answer)
         task = next(t for t in self.store.tasks if t.args is full)
         return Made(self.store.disk(path), path, task.lines, [[candidates[o] for o in need] for need in task.needs])
 

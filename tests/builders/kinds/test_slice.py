@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.kinds.deb import Deb
-from fpack.builders.kinds.slice import Slice
+from fpack.builders.kinds.deb import DebBuilder
+from fpack.builders.kinds.slice import SliceBuilder
 from fpack.builders.payload import meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BuildError
@@ -39,9 +39,9 @@ def store(tmp_path: Path) -> FakeStore:
 def cut(store: FakeStore, *items: Item, stanza: str | None = None, **rule: Any) -> Sliced:
     path = store.add_file("hello.deb", debs.deb(items, stanza))
     args = {"deb": str(path), "package": "hello", "version": "1.0-1", "arch": "amd64"}
-    payload = store.build(Deb(), "hello", args)
+    payload = store.build(DebBuilder(), "hello", args)
     rule = {"keep": None, "drop": [], "setuid": [], **rule}
-    return Sliced(store.disk(store.build(Slice(), "hello", {"payload": str(payload), **rule})))
+    return Sliced(store.disk(store.build(SliceBuilder(), "hello", {"payload": str(payload), **rule})))
 
 
 def test_keep_and_drop(store: FakeStore) -> None:

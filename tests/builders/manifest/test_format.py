@@ -17,25 +17,25 @@ from fpack.builders.manifest.format import (
     SYMLINK,
     Blob,
     Claims,
-    Entry,
-    Excluded,
+    ExcludedPath,
     Head,
-    Image,
-    Index,
-    Layer,
-    Lock,
+    LockedIndex,
+    LockedPackage,
+    LockedSuite,
+    LockPart,
+    ManifestEntry,
     ManifestError,
+    ManifestImage,
+    ManifestLayer,
+    ManifestSource,
     Origin,
-    Package,
-    Place,
-    Source,
-    Suite,
+    PathOrigin,
     encode_entry,
     encode_head,
 )
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import manifest_loading
-from fpack.builders.verify.evidence.local import AtHand
+from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.builders.verify.verify import verify
 from fpack.store import canonical
 from fpack.store.derivation import Derivation, Output, digest
@@ -45,10 +45,10 @@ STORE = "/fpack/store/" + "0" * 32
 SHA = "sha256:" + "ab" * 32
 
 
-def entry(path: str | bytes, kind: str = FILE, **more: Any) -> Entry:
+def entry(path: str | bytes, kind: str = FILE, **more: Any) -> ManifestEntry:
     name = path.encode() if isinstance(path, str) else path
     hashed = {FILE: b"h" * 32}.get(kind, b"")
-    made = Entry(
+    made = ManifestEntry(
         name, kind, 0o755, 0, 0, 3 if kind == FILE else 0, hashed, hashed, b"", None if kind == DIRECTORY else 0
     )
     return made._replace(**({"target": b"to"} if kind == SYMLINK else {}))._replace(**more)
@@ -71,7 +71,7 @@ NEWER = [
     entry("tmp", DIRECTORY, part=0, origin=Origin("generated", rule="directories")),
     ENTRIES[4],
 ]
-LEFT_OUT = (Excluded(0, b"etc/motd", "files", ""), Excluded(0, b"etc/\xfe", "replaced", "base-files"))
+LEFT_OUT = (ExcludedPath(0, b"etc/motd", "files", ""), ExcludedPath(0, b"etc/\xfe", "replaced", "base-files"))
 INNER = Derivation("fetch", "hello.deb", {"urls": ["mirror://x"], "sha256": "ab" * 32, "size": 5})
 OUTER = Derivation(
     "odd", "hello", {"$bytes": "aa", "data": b"\xff", "nested": [{"$x": None}, True]}, (Output(digest(INNER.encode())),)
@@ -81,7 +81,7 @@ OUTER = Derivation(
 def head(**more: Any) -> Head:
     made = Head(
         fpack="0.1.0",
-        image=Image(
+        image=ManifestImage(
             name="hello",
             tag="1",
             arch="amd64",
@@ -92,18 +92,20 @@ def head(**more: Any) -> Head:
             configuration={"os": "linux", "history": [{"created_by": "é"}]},
             codec={"name": "none"},
         ),
-        layers=(Layer(Blob("l", SHA, 9), SHA, 99, f"{STORE}-layer", "cd" * 20, ((f"{STORE}-a", ""),), len(ENTRIES)),),
-        paths=(Place(f"{STORE}-a", "ef" * 20, "hello", "1.0"),),
-        sources=(
-            Source("ab" * 20, "fetch", "hello.deb", ("mirror://x",), "ab" * 32, 5, ""),
-            Source("cd" * 20, "npm", "left-1.0.0.tgz", (), "", None, "", ("sha512-AAAA",)),
+        layers=(
+            ManifestLayer(Blob("l", SHA, 9), SHA, 99, f"{STORE}-layer", "cd" * 20, ((f"{STORE}-a", ""),), len(ENTRIES)),
         ),
-        lock=Lock(
+        paths=(PathOrigin(f"{STORE}-a", "ef" * 20, "hello", "1.0"),),
+        sources=(
+            ManifestSource("ab" * 20, "fetch", "hello.deb", ("mirror://x",), "ab" * 32, 5, ""),
+            ManifestSource("cd" * 20, "npm", "left-1.0.0.tgz", (), "", None, "", ("sha512-AAAA",)),
+        ),
+        lock=LockPart(
             "trixie",
             "amd64",
-            (Suite("trixie", "debian", 1, None, "ab" * 32),),
-            (Index("trixie", "ab" * 32, 4, "cd" * 32, 2, "main/x"),),
-            (Package("hello", "1.0", "amd64", "hello", "1.0", "debian", 1, 5, "ab" * 32, "pool/x.deb"),),
+            (LockedSuite("trixie", "debian", 1, None, "ab" * 32),),
+            (LockedIndex("trixie", "ab" * 32, 4, "cd" * 32, 2, "main/x"),),
+            (LockedPackage("hello", "1.0", "amd64", "hello", "1.0", "debian", 1, 5, "ab" * 32, "pool/x.deb"),),
         ),
         derivations=2,
         format=1,
@@ -118,7 +120,7 @@ def newer(**more: Any) -> Head:
     return made._replace(**more)
 
 
-def encoded(made: Head | None = None, entries: list[Entry] | None = None) -> bytes:
+def encoded(made: Head | None = None, entries: list[ManifestEntry] | None = None) -> bytes:
     made = made or head()
     bodies = sorted((INNER.encode(), OUTER.encode()), key=digest)
     rows = (ENTRIES if made.format == 1 else NEWER) if entries is None else entries
@@ -131,22 +133,22 @@ def raw(made: Head, *rows: Any) -> bytes:
     return encoded(made, []) + b"".join(map(canonical.encode, rows))
 
 
-def everything(reader: Reader) -> list[tuple[Layer, list[Entry]]]:
+def everything(reader: ManifestReader) -> list[tuple[ManifestLayer, list[ManifestEntry]]]:
     return [(layer, list(rows)) for layer, rows in reader.entries()]
 
 
 def test_what_was_written_is_read() -> None:
-    reader = Reader(encoded())
+    reader = ManifestReader(encoded())
     assert reader.head == head()
     assert {made.name for made in reader.derivations.values()} == {"hello", "hello.deb"}
     ((layer, rows),) = everything(reader)
     assert layer == head().layers[0] and rows == ENTRIES
-    reader = Reader(encoded(newer()))
+    reader = ManifestReader(encoded(newer()))
     assert reader.head == newer() and everything(reader) == [(newer().layers[0], NEWER)]
 
 
 def test_json_says_the_same_and_comes_back() -> None:
-    text = b"".join(json_form.render(Reader(encoded())))
+    text = b"".join(json_form.render(ManifestReader(encoded())))
     assert b"".join(json_form.parse(text)) == encoded()
     value = json.loads(text)
     rows = value["layers"][0]["entries"]
@@ -157,7 +159,7 @@ def test_json_says_the_same_and_comes_back() -> None:
 
 
 def test_json_of_format_2_comes_back() -> None:
-    text = b"".join(json_form.render(Reader(encoded(newer()))))
+    text = b"".join(json_form.render(ManifestReader(encoded(newer()))))
     assert b"".join(json_form.parse(text)) == encoded(newer())
     value = json.loads(text)
     assert value["claims"] == {"package": 1, "built": 0, "files": 0, "generated": 2, "configured": 0}
@@ -176,12 +178,12 @@ def test_json_of_format_2_comes_back() -> None:
 
 
 def test_json_of_format_1_has_nothing_of_format_2() -> None:
-    value = json.loads(b"".join(json_form.render(Reader(encoded()))))
+    value = json.loads(b"".join(json_form.render(ManifestReader(encoded()))))
     assert not value.keys() & {"executor", "claims"} and "excluded" not in value["layers"][0]
     for row in value["layers"][0]["entries"][2:]:
         assert "origin" not in row
         row["origin"] = {"generated": "accounts"}
-        with pytest.raises(ManifestError, match="not as fpack writes it"):
+        with pytest.raises(ManifestError, match="not in the form that fpack writes"):
             b"".join(json_form.parse(json.dumps(value).encode()))
         del row["origin"]
 
@@ -211,8 +213,8 @@ WRONG_ROWS = {
 @pytest.mark.parametrize("name", WRONG_ROWS)
 def test_wrong_origins_are_refused(name: str) -> None:
     with pytest.raises(ManifestError):
-        everything(Reader(raw(newer(), WRONG_ROWS[name])))
-    assert everything(Reader(raw(newer(), [*ROW, ["generated", "accounts"]])))
+        everything(ManifestReader(raw(newer(), WRONG_ROWS[name])))
+    assert everything(ManifestReader(raw(newer(), [*ROW, ["generated", "accounts"]])))
 
 
 @pytest.mark.parametrize("kind", [FILE, SYMLINK])
@@ -222,18 +224,18 @@ def test_only_a_directory_comes_from_no_part(kind: str, number: int) -> None:
     for part, fine in ((0, True), (None, False)):
         data = encoded(made._replace(layers=(made.layers[0]._replace(entries=1),)), [entry("x", kind, part=part)])
         if fine:
-            assert everything(Reader(data))
+            assert everything(ManifestReader(data))
             continue
-        with pytest.raises(ManifestError, match="contradicts itself"):
-            everything(Reader(data))
+        with pytest.raises(ManifestError, match="is inconsistent"):
+            everything(ManifestReader(data))
 
 
 def test_what_a_layer_leaves_out_is_checked() -> None:
-    def left_out(*rows: Excluded) -> bytes:
+    def left_out(*rows: ExcludedPath) -> bytes:
         return encoded(newer(layers=(newer().layers[0]._replace(excluded=rows),)))
 
-    fine = Excluded(0, b"x", "same", "hello")
-    assert Reader(left_out(fine)).head.layers[0].excluded == (fine,)
+    fine = ExcludedPath(0, b"x", "same", "hello")
+    assert ManifestReader(left_out(fine)).head.layers[0].excluded == (fine,)
     for row in (
         fine._replace(part=1),
         fine._replace(path=b""),
@@ -241,30 +243,30 @@ def test_what_a_layer_leaves_out_is_checked() -> None:
         fine._replace(reason="because"),
     ):
         with pytest.raises(ManifestError):
-            Reader(left_out(row))
+            ManifestReader(left_out(row))
     for rows in ((fine, fine), (fine, fine._replace(path=b"a"))):
         with pytest.raises(ManifestError, match="not sorted"):
-            Reader(left_out(*rows))
+            ManifestReader(left_out(*rows))
     value = canonical.decode(encode_head(newer()))
     bodies = encoded(newer(), [])[len(encode_head(newer())) :]
     for path in ({"$bytes": "x"}, {"$bytes": b"text".hex()}, {"$bytes": 7}, {}, None, 7):
         value["layers"][0]["excluded"] = [{"part": 0, "path": path, "reason": "same", "by": ""}]
         with pytest.raises(ManifestError):
-            Reader(canonical.encode(value) + bodies)
+            ManifestReader(canonical.encode(value) + bodies)
 
 
 def test_an_image_of_format_1_is_read_for_ever() -> None:
     """One that was packed by the fpack that wrote format 1."""
-    outcome = verify(OLD_IMAGE, [], [], AtHand(None, Path("/nonexistent")))
+    outcome = verify(OLD_IMAGE, [], [], LocalEvidence(None, Path("/nonexistent")))
     (part,) = outcome.images
     assert part.head.format == 1 and not outcome.report.findings
     assert (part.checked.layers, part.checked.entries, len(part.packages)) == (9, 108, 5)
 
 
 def test_a_layer_need_not_be_read_to_come_to_the_next() -> None:
-    reader = Reader(encoded())
+    reader = ManifestReader(encoded())
     assert [layer.entries for layer, _ in reader.entries()] == [len(ENTRIES)]
-    broken = Reader(encoded(entries=[*ENTRIES[:-1], entry("a", part=0)]))
+    broken = ManifestReader(encoded(entries=[*ENTRIES[:-1], entry("a", part=0)]))
     with pytest.raises(ManifestError, match="not sorted"):
         for _ in broken.entries():
             pass
@@ -296,7 +298,7 @@ WRONG_ENTRIES = {
 @pytest.mark.parametrize("name", WRONG_ENTRIES)
 def test_wrong_entries_are_refused(name: str) -> None:
     layer = head().layers[0]._replace(entries=1)
-    reader = Reader(encoded(head(layers=(layer,)), [WRONG_ENTRIES[name]]))
+    reader = ManifestReader(encoded(head(layers=(layer,)), [WRONG_ENTRIES[name]]))
     with pytest.raises(ManifestError):
         everything(reader)
 
@@ -306,15 +308,15 @@ def heads() -> Iterator[tuple[str, Any]]:
     yield "a digest that climbs", head(image=image._replace(manifest=Blob("m", "sha256:../../etc/passwd", 3)))
     yield "a digest in capitals", head(image=image._replace(manifest=Blob("m", SHA.upper(), 3)))
     yield "a negative size", head(image=image._replace(config=Blob("m", SHA, -3)))
-    yield "a path outside the store", head(paths=(Place("/etc/passwd", None, "", ""),))
-    yield "a path below one", head(paths=(Place(f"{STORE}-a/../../x", None, "", ""),))
+    yield "a path outside the store", head(paths=(PathOrigin("/etc/passwd", None, "", ""),))
+    yield "a path below one", head(paths=(PathOrigin(f"{STORE}-a/../../x", None, "", ""),))
     yield "paths that are not sorted", head(paths=(*head().paths, *head().paths))
     yield "a part of no path", head(paths=())
     yield "a prefix elsewhere", head(layers=(head().layers[0]._replace(parts=((f"{STORE}-a", "/etc"),)),))
     yield "endless entries", head(layers=(head().layers[0]._replace(entries=1 << 40),))
     yield "endless derivations", head(derivations=1 << 40)
     yield "endless layers", head(layers=head().layers * 1001)
-    yield "endless paths", head(paths=tuple(Place(f"{STORE}-{n:06}", None, "", "") for n in range(50_001)))
+    yield "endless paths", head(paths=tuple(PathOrigin(f"{STORE}-{n:06}", None, "", "") for n in range(50_001)))
     suite, package = head().lock.suites[0], head().lock.packages[0]
     for change in ({"date": 1 << 50}, {"until": 1 << 50}):
         yield f"a suite of {change}", head(lock=head().lock._replace(suites=(suite._replace(**change),)))
@@ -328,7 +330,7 @@ def heads() -> Iterator[tuple[str, Any]]:
 @pytest.mark.parametrize(("name", "made"), list(heads()))
 def test_wrong_heads_are_refused(name: str, made: Head) -> None:
     with pytest.raises(ManifestError):
-        everything(Reader(encoded(made)))
+        everything(ManifestReader(encoded(made)))
 
 
 def test_other_formats_times_and_fields_are_refused() -> None:
@@ -344,18 +346,18 @@ def test_other_formats_times_and_fields_are_refused() -> None:
         {"layers": {}},
     ):
         with pytest.raises(ManifestError):
-            Reader(canonical.encode({**value, **change}))
+            ManifestReader(canonical.encode({**value, **change}))
     with pytest.raises(ManifestError, match="format"):
-        Reader(canonical.encode([1]))
+        ManifestReader(canonical.encode([1]))
 
 
 def test_what_is_cut_off_or_goes_on_is_refused() -> None:
     data = encoded()
     for end in (0, 1, 100, len(data) // 2, len(data) - 1):
         with pytest.raises(ManifestError):
-            everything(Reader(data[:end]))
-    with pytest.raises(ManifestError, match="more than"):
-        everything(Reader(data + b"\0"))
+            everything(ManifestReader(data[:end]))
+    with pytest.raises(ManifestError, match="data after its end"):
+        everything(ManifestReader(data + b"\0"))
 
 
 def test_another_encoding_of_the_same_is_refused() -> None:
@@ -366,7 +368,7 @@ def test_another_encoding_of_the_same_is_refused() -> None:
     long = rows.replace(b"\x03\xc4\x20", b"\xcc\x03\xc4\x20", 1)
     assert long != rows
     with pytest.raises(ManifestError, match="canonical"):
-        everything(Reader(data.replace(rows, long)))
+        everything(ManifestReader(data.replace(rows, long)))
 
 
 def test_derivations_stand_in_order_and_once() -> None:
@@ -374,13 +376,13 @@ def test_derivations_stand_in_order_and_once() -> None:
     rows = b"".join(encode_entry(row, 1) for row in ENTRIES)
     for bodies in ((second, first), (first, first)):
         with pytest.raises(ManifestError, match="sorted"):
-            Reader(b"".join([encode_head(head()), *bodies, rows]))
+            ManifestReader(b"".join([encode_head(head()), *bodies, rows]))
 
 
 @pytest.mark.parametrize("made", [head(), newer()], ids=["format 1", "format 2"])
 def test_random_damage_is_an_error_or_another_manifest(made: Head) -> None:
     data = encoded(made)
-    expected = everything(Reader(data))
+    expected = everything(ManifestReader(data))
     random_ = random.Random(7)
     refused = 0
     for _ in range(2000):
@@ -388,7 +390,7 @@ def test_random_damage_is_an_error_or_another_manifest(made: Head) -> None:
         for _ in range(random_.choice((1, 1, 1, 4))):
             damaged[random_.randrange(len(damaged))] = random_.randrange(256)
         try:
-            reader = Reader(bytes(damaged))
+            reader = ManifestReader(bytes(damaged))
             rows = everything(reader)
         except ManifestError:
             refused += 1
@@ -400,7 +402,7 @@ def test_random_damage_is_an_error_or_another_manifest(made: Head) -> None:
 
 @pytest.mark.parametrize("made", [head(), newer()], ids=["format 1", "format 2"])
 def test_random_damage_of_json_is_an_error_or_another_manifest(made: Head) -> None:
-    text = b"".join(json_form.render(Reader(encoded(made))))
+    text = b"".join(json_form.render(ManifestReader(encoded(made))))
     random_ = random.Random(8)
     refused = 0
     for _ in range(800):
@@ -408,11 +410,11 @@ def test_random_damage_of_json_is_an_error_or_another_manifest(made: Head) -> No
         damaged[random_.randrange(len(damaged))] = random_.choice(b'0123456789abcdef{}[]",:\x00\xff/$-.e')
         try:
             canonical_form = b"".join(json_form.parse(bytes(damaged)))
-            everything(Reader(canonical_form))
+            everything(ManifestReader(canonical_form))
         except ManifestError:
             refused += 1
             continue
-        assert json.loads(bytes(damaged)) == json.loads(b"".join(json_form.render(Reader(canonical_form))))
+        assert json.loads(bytes(damaged)) == json.loads(b"".join(json_form.render(ManifestReader(canonical_form))))
     assert refused > 200
 
 

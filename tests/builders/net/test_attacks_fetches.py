@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.kinds.fetch import Fetch
+from fpack.builders.kinds.fetch import FetchBuilder
 from fpack.builders.net.errors import BadUrl
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins
@@ -43,7 +43,7 @@ def files(tmp_path: Path) -> Path:
 def fetch(store: Store, *urls: str, project: Path = Path("/"), **args: Any) -> Path:
     drv = Derivation("fetch", "file", {"urls": list(urls), "sha256": SHA256, "size": None, "executable": False, **args})
     body = drv.encode()
-    kinds = {"fetch": Fetch(Http(retries=0), Origins(lambda url: [url], project))}
+    kinds = {"fetch": FetchBuilder(Http(retries=0), Origins(lambda url: [url], project))}
     (path,) = Scheduler(store, kinds, NullReporter(), assemble=assemble, bodies={digest(body): body}).realise(
         [Output(digest(body))]
     )
@@ -176,7 +176,7 @@ def test_a_file_outside_of_the_project_is_refused(store: Store, files: Path, way
 
 
 def test_a_file_without_a_project_is_refused(store: Store, files: Path) -> None:
-    kinds = {"fetch": Fetch(Http(retries=0), Origins(lambda url: [url]))}
+    kinds = {"fetch": FetchBuilder(Http(retries=0), Origins(lambda url: [url]))}
     drv = Derivation("fetch", "file", {"urls": [(files / "file").as_uri()], "sha256": SHA256})
     with pytest.raises(BuildsFailed) as raised:
         Scheduler(store, kinds, NullReporter(), assemble=assemble, bodies={digest(drv.encode()): drv.encode()}).realise(

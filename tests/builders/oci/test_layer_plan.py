@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from fpack.builders.oci.layer_plan import Group, Item, plan, stable_name
+from fpack.builders.oci.layer_plan import LayerGroup, LayerItem, plan, stable_name
 from fpack.store.path import StorePath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
-def item(name: str, size: int, version: str = "1") -> Item:
-    return Item(StorePath("0" * 32, f"{name}-{version}"), "", name, size, (name,))
+def item(name: str, size: int, version: str = "1") -> LayerItem:
+    return LayerItem(StorePath("0" * 32, f"{name}-{version}"), "", name, size, (name,))
 
 
 names = st.lists(st.from_regex(r"[a-z]{1,8}", fullmatch=True), unique=True, max_size=60)
@@ -20,7 +20,7 @@ items = names.flatmap(lambda ns: st.tuples(*[sizes.map(lambda size, n=n: item(n,
 
 @settings(max_examples=50)
 @given(items, st.integers(1, 70))
-def test_every_item_is_in_one_layer_and_layers_are_not_too_many(given_items: tuple[Item, ...], room: int) -> None:
+def test_every_item_is_in_one_layer_and_layers_are_not_too_many(given_items: tuple[LayerItem, ...], room: int) -> None:
     groups = plan(given_items, room)
     assert sorted(i for g in groups for i in g.items) == sorted(given_items)
     assert len(groups) <= room and all(g.items for g in groups)
@@ -29,18 +29,18 @@ def test_every_item_is_in_one_layer_and_layers_are_not_too_many(given_items: tup
 
 @settings(max_examples=20)
 @given(items, st.integers(70, 100))
-def test_with_room_each_has_its_own_layer_in_order(given_items: tuple[Item, ...], room: int) -> None:
-    assert plan(given_items, room) == [Group(i.path.name, (i,)) for i in given_items]
+def test_with_room_each_has_its_own_layer_in_order(given_items: tuple[LayerItem, ...], room: int) -> None:
+    assert plan(given_items, room) == [LayerGroup(i.path.name, (i,)) for i in given_items]
 
 
-def members(groups: list[Group]) -> set[frozenset[str]]:
+def members(groups: list[LayerGroup]) -> set[frozenset[str]]:
     return {frozenset(i.name for i in g.items) for g in groups}
 
 
 @settings(max_examples=50)
 @given(items, st.integers(1, 40), st.data())
 def test_a_new_version_of_similar_size_moves_no_other(
-    given_items: tuple[Item, ...], room: int, data: st.DataObject
+    given_items: tuple[LayerItem, ...], room: int, data: st.DataObject
 ) -> None:
     if not given_items:
         return
@@ -54,7 +54,9 @@ def test_a_new_version_of_similar_size_moves_no_other(
 
 @settings(max_examples=50)
 @given(items, st.integers(2, 40), st.data())
-def test_leaving_a_small_one_out_moves_no_other(given_items: tuple[Item, ...], room: int, data: st.DataObject) -> None:
+def test_leaving_a_small_one_out_moves_no_other(
+    given_items: tuple[LayerItem, ...], room: int, data: st.DataObject
+) -> None:
     shared = [i for g in plan(given_items, room) if len(g.items) > 1 for i in g.items]
     if len(given_items) - 1 <= room or not shared:
         return
@@ -72,7 +74,7 @@ def test_the_largest_keep_layers_of_their_own() -> None:
 
 
 def test_no_room_is_a_fault_of_the_caller() -> None:
-    with pytest.raises(ValueError, match="no room"):
+    with pytest.raises(ValueError, match="at least one layer"):
         plan([item("a", 1)], 0)
 
 

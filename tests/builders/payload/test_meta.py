@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.kinds.layer import Layer
-from fpack.builders.kinds.slice import Slice
+from fpack.builders.kinds.layer import LayerBuilder
+from fpack.builders.kinds.slice import SliceBuilder
 from fpack.builders.payload import meta
 from fpack.builders.payload.meta import LoadFacts, TreeEntry
 from fpack.store import canonical
@@ -126,17 +126,17 @@ def test_a_made_up_table_reaches_nothing_outside(store: FakeStore, how: str) -> 
     path = str(forged(store, how))
     before = set(store.root.rglob("*"))
     with pytest.raises((FpackError, OSError)):
-        store.build(Layer(), "layer", {"parts": [{"path": path, "prefix": ""}], "codec": NONE})
+        store.build(LayerBuilder(), "layer", {"parts": [{"path": path, "prefix": ""}], "codec": NONE})
     with pytest.raises((FpackError, OSError)):
-        store.build(Slice(), "slice", {"payload": path, "keep": None, "drop": [], "setuid": []})
+        store.build(SliceBuilder(), "slice", {"payload": path, "keep": None, "drop": [], "setuid": []})
     for place in set(store.root.rglob("*")) - before:
         assert not place.is_file() or place.is_symlink() or SECRET not in place.read_bytes(), place
 
 
 def test_a_table_lies_in_a_store_path_itself(store: FakeStore) -> None:
     path = forged(store, "dots")
-    with pytest.raises(FpackError, match="store name"):
-        store.build(Slice(), "slice", {"payload": f"{path}/data", "keep": None, "drop": [], "setuid": []})
+    with pytest.raises(FpackError, match="name in the store"):
+        store.build(SliceBuilder(), "slice", {"payload": f"{path}/data", "keep": None, "drop": [], "setuid": []})
 
 
 def test_only_files_are_opened(tmp_path: Path) -> None:

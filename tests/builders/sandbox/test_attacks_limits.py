@@ -44,7 +44,7 @@ ATTACKS = {
     "memory in many processes": (
         "for i in 1 2 3 4 5 6 7 8; do attacker memory private 400 & done; wait",
         {"memory": 100 * MB}, "bytes of memory"),
-    "one file": ("head -c 40000000 /dev/zero > /build/file", {"size": 20 * MB}, "not write more than 20971520 bytes"),
+    "one file": ("head -c 40000000 /dev/zero > /build/file", {"size": 20 * MB}, "write at most 20971520 bytes"),
     "files without names": ("attacker disk /build 200", {"size": 50 * MB}, "more than 52428800 bytes"),
     "files without names in /tmp": ("attacker disk /tmp 200", {"size": 50 * MB}, "more than 52428800 bytes"),
     "a wide tree": (
@@ -62,9 +62,9 @@ ATTACKS = {
         "more than 3200 files"),
     "a large output": (
         "mkdir $out; for i in {1..100}; do head -c 1000000 /dev/zero > $out/$i; done", {"size": 50 * MB},
-        "over its limit of size"),
+        "exceed its size limit"),
     "a hole as large as a disk": (
-        "truncate -s 4611686018427387904 $out", {"size": 50 * MB}, "not write more than 52428800 bytes"),
+        "truncate -s 4611686018427387904 $out", {"size": 50 * MB}, "write at most 52428800 bytes"),
     "a log without end": (
         "while :; do echo 0123456789abcdef0123456789abcdef; done", {"log": MB // 4}, "bytes to its log"),
     "a log without lines": (
@@ -92,7 +92,7 @@ def test_a_disk_that_is_full_is_named_and_what_filled_it_is_gone() -> None:
             "n=0; while mkdir /build/$n; do n=$((n + 1)); done; exit 1",
         )):  # fmt: skip
             error = ended(caller, caller.build(script, f"full-{number}"))
-            assert "No space left on device" in error and "the disk that the store is on is full" in error
+            assert "No space left on device" in error and "the disk of the store is full" in error
         # There is room for the output, and none for it a second time, in the store.
         error = ended(caller, caller.build("head -c 45000000 /dev/urandom > $out", "full"))
         assert "The disk is full" in error
@@ -101,4 +101,4 @@ def test_a_disk_that_is_full_is_named_and_what_filled_it_is_gone() -> None:
 
 def test_where_memory_runs_out_the_kernel_takes_a_builds(caller: Caller) -> None:
     assert caller.build("cat /proc/self/oom_score_adj > $out", "score").output.read_text() == "1000\n"
-    assert "where memory runs out" in ended(caller, caller.build("bash -c 'kill -9 $$'", "killed"))
+    assert "when memory runs out" in ended(caller, caller.build("bash -c 'kill -9 $$'", "killed"))

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from fpack.builders.protocol import Cancelled
 from fpack.builders.rootfs.view import assemble
-from fpack.builders.sandbox.executor import Executor, Finished, Work
-from fpack.builders.sandbox.local_executor import Local
-from fpack.builders.sandbox.spec import Limits, Spec
+from fpack.builders.sandbox.executor import Executor, RunResult, Work
+from fpack.builders.sandbox.local_executor import LocalExecutor
+from fpack.builders.sandbox.spec import BuildLimits, Spec
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 from support.roots import MERGED, add_root, add_slice, add_tree, host_programs
 
-EXECUTORS = {"local": Local}
+EXECUTORS = {"local": LocalExecutor}
 
 
 class Bench:
@@ -31,7 +31,7 @@ class Bench:
         self.said = b""
         self.phases: list[str] = []
 
-    def run(self, script: str, **fields: object) -> tuple[Finished, Path]:
+    def run(self, script: str, **fields: object) -> tuple[RunResult, Path]:
         """Run a script; how it ended, and the work's place."""
         check = fields.pop("check", lambda: None)
         place = self.store.session.fresh()
@@ -63,7 +63,7 @@ def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.parametrize("status", [0, 1, 77, 255])
 def test_the_commands_status_comes_back(bench: Bench, status: int) -> None:
-    assert bench.run(f"exit {status}")[0] == Finished(status)
+    assert bench.run(f"exit {status}")[0] == RunResult(status)
 
 
 def test_a_signal_is_128_and_its_number(bench: Bench) -> None:
@@ -100,7 +100,7 @@ def test_the_environment_is_what_the_spec_says(bench: Bench) -> None:
 
 def test_phases_are_told(bench: Bench) -> None:
     finished, _ = bench.run("echo one >&3; echo two >&3; exit 3")
-    assert bench.phases == ["one", "two"] and finished == Finished(3, "two")
+    assert bench.phases == ["one", "two"] and finished == RunResult(3, "two")
 
 
 def test_what_a_command_says_that_it_left_running_is_no_phase(bench: Bench) -> None:
@@ -109,7 +109,7 @@ def test_what_a_command_says_that_it_left_running_is_no_phase(bench: Bench) -> N
 
 
 def test_limits_end_a_run_and_are_named(bench: Bench) -> None:
-    finished, _ = bench.run("sleep 1000", limits=Limits(seconds=1))
+    finished, _ = bench.run("sleep 1000", limits=BuildLimits(seconds=1))
     assert "1 seconds" in finished.exceeded and finished.status != 0
 
 

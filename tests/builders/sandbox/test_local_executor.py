@@ -66,7 +66,7 @@ def test_a_link_in_the_place_of_a_file_that_is_handed_over(tmp_path: Path, monke
 def test_a_link_that_a_run_left_in_the_place_of_a_directory_of_its_work(tmp_path: Path) -> None:
     """The sandbox is entered again with it, to strip."""
     with spared(tmp_path / "victim") as victim, builds(tmp_path / "store") as world:
-        executor = local_executor.Local()
+        executor = local_executor.LocalExecutor()
         view = assemble(world.store, world.root)
         place, root = world.store.session.fresh(), world.store.root
         place.mkdir(mode=0o700)

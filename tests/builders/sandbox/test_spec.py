@@ -9,9 +9,9 @@ import pytest
 from fpack.builders.protocol import BuildError
 from fpack.builders.sandbox.bwrap import SandboxError
 from fpack.builders.sandbox.seccomp import MACHINES, build_filter
-from fpack.builders.sandbox.spec import Limits, Places, Spec, limits_of, options
+from fpack.builders.sandbox.spec import BuildLimits, SandboxPaths, Spec, limits_of, options
 
-PLACES = Places("/views/r", "/work", "/disk/store")
+PLACES = SandboxPaths("/views/r", "/work", "/disk/store")
 
 
 def test_options_are_a_function_of_the_spec_and_the_places() -> None:
@@ -45,8 +45,8 @@ def test_limits_that_are_none_are_refused(value: object) -> None:
 
 
 def test_limits_that_are_not_named_have_their_defaults() -> None:
-    assert limits_of(None) == Limits()
-    assert limits_of({"seconds": 5, "memory": None}) == Limits(seconds=5)
+    assert limits_of(None) == BuildLimits()
+    assert limits_of({"seconds": 5, "memory": None}) == BuildLimits(seconds=5)
 
 
 class Machine:

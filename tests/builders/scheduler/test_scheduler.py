@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fpack.builders.kinds.text import Text
+from fpack.builders.kinds.text import TextBuilder
 from fpack.builders.protocol import BuildError, Built, Cancelled, Need, Steps, Task, whole
 from fpack.builders.rootfs.view import assemble
 from fpack.builders.scheduler.reporter import BuildOutcome, NullReporter
@@ -81,7 +81,7 @@ class Graph:
 
     def realise(self, *outputs: Output, **options: object) -> list[StorePath]:
         self.recorder = Recorder()
-        builders = {"text": Text(), "call": Call(lambda task: self.function(task))}
+        builders = {"text": TextBuilder(), "call": Call(lambda task: self.function(task))}
         scheduler = Scheduler(self.store, builders, self.recorder, assemble=assemble, bodies=self.bodies, **options)  # type: ignore[arg-type]
         return scheduler.realise(outputs)
 

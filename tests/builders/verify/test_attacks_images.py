@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.manifest.format import Excluded, Head, ManifestError, Origin
-from fpack.builders.verify.evidence.local import AtHand
-from fpack.builders.verify.findings import Finding
-from fpack.builders.verify.verify import Outcome, verify
+from fpack.builders.manifest.format import ExcludedPath, Head, ManifestError, Origin
+from fpack.builders.verify.evidence.local import LocalEvidence
+from fpack.builders.verify.findings import ImageDifference
+from fpack.builders.verify.verify import VerifyResult, verify
 from support.callers import CALLERS, caller
 from support.evidence import World, estate
 from support.forge import Forgery
@@ -54,12 +54,12 @@ def program(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fpack]:
         yield fpack
 
 
-def run(image: Path, manifest: Path | None = None) -> Outcome:
+def run(image: Path, manifest: Path | None = None) -> VerifyResult:
     """Verify with nothing at hand."""
-    return verify(image, [manifest] if manifest else [], [], AtHand(None, Path("/nonexistent")))
+    return verify(image, [manifest] if manifest else [], [], LocalEvidence(None, Path("/nonexistent")))
 
 
-def says(findings: list[Finding], *words: str) -> bool:
+def says(findings: list[ImageDifference], *words: str) -> bool:
     return any(all(word in " ".join(finding) for word in words) for finding in findings)
 
 
@@ -75,7 +75,7 @@ HONEST = {
 }
 
 
-def others(outcome: Outcome) -> dict[str, tuple[str, str]]:
+def others(outcome: VerifyResult) -> dict[str, tuple[str, str]]:
     return {
         value["path"]: (value["origin"], value["detail"])
         for part in outcome.images
@@ -103,7 +103,7 @@ def test_a_file_of_no_part_is_no_entry(forgery: Forgery, made: Greeter, tmp_path
         forgery = Forgery(OLD_IMAGE)
         assert forgery.head.format == 1
     forgery.put("hello", node("usr/bin/evil", b"evil", mode=0o4755), None)
-    with pytest.raises(ManifestError, match="/usr/bin/evil contradicts itself"):
+    with pytest.raises(ManifestError, match="/usr/bin/evil is inconsistent"):
         run(forgery.save(tmp_path / "evil.tar"))
 
 
@@ -344,16 +344,16 @@ def test_what_scripts_are_said_to_have_made_is_from_elsewhere(around: World, for
         place.unlink()
     forgery.entry("etc/made", origin=origin)
     outcome = around.check(forgery.save(tmp_path / "c.tar"))
-    assert outcome.claim is None and any("scripts of editor-one are not at hand" in n for n in outcome.report.notes)
+    assert outcome.claim is None and any("scripts of editor-one are not available" in n for n in outcome.report.notes)
 
 
-EXCLUSIONS: dict[str, tuple[Excluded, str]] = {
-    "it is there all the same": (Excluded(0, b"usr/bin/estate", "files", ""), "it is there"),
-    "nothing took its place": (Excluded(0, b"usr/bin/gone", "files", ""), "nothing stands in its place"),
-    "another package's": (Excluded(0, b"usr/bin/hello", "replaced", "dash"), "something else stands there"),
-    "no file of the container's": (Excluded(0, b"usr/bin/hello", "files", ""), "something else stands there"),
-    "no rule's": (Excluded(0, b"etc/estate.conf", "generated", "accounts"), "something else stands there"),
-    "not removed": (Excluded(0, b"etc/passwd", "removed", "x"), "something stands there"),
+EXCLUSIONS: dict[str, tuple[ExcludedPath, str]] = {
+    "it is there all the same": (ExcludedPath(0, b"usr/bin/estate", "files", ""), "it is present"),
+    "nothing took its place": (ExcludedPath(0, b"usr/bin/gone", "files", ""), "nothing replaces it"),
+    "another package's": (ExcludedPath(0, b"usr/bin/hello", "replaced", "dash"), "something else replaces it"),
+    "no file of the container's": (ExcludedPath(0, b"usr/bin/hello", "files", ""), "something else replaces it"),
+    "no rule's": (ExcludedPath(0, b"etc/estate.conf", "generated", "accounts"), "something else replaces it"),
+    "not removed": (ExcludedPath(0, b"etc/passwd", "removed", "x"), "the path exists"),
 }
 
 
@@ -363,7 +363,7 @@ def test_what_a_layer_is_said_to_leave_out_is_checked(
 ) -> None:
     row, words = EXCLUSIONS[name]
 
-    def lie(row: Excluded) -> Callable[[Head], Head]:
+    def lie(row: ExcludedPath) -> Callable[[Head], Head]:
         number = forgery.layer("estate")
 
         def change(head: Head) -> Head:
@@ -375,7 +375,7 @@ def test_what_a_layer_is_said_to_leave_out_is_checked(
 
     found = around.check(forgery.save(tmp_path / "evil.tar", lie(row))).report.findings
     assert [(f.kind, f.where) for f in found] == [("manifest", "/" + row.path.decode())] and words in found[0].what
-    true = Excluded(0, b"etc/estate.conf", "files", "")
+    true = ExcludedPath(0, b"etc/estate.conf", "files", "")
     assert around.check(forgery.save(tmp_path / "true.tar", lie(true))).claim
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.manifest.format import ManifestError
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.protocol import BuildError
-from fpack.builders.verify.evidence.local import AtHand
-from fpack.builders.verify.findings import Finding
-from fpack.builders.verify.verify import Outcome, verify
+from fpack.builders.verify.evidence.local import LocalEvidence
+from fpack.builders.verify.findings import ImageDifference
+from fpack.builders.verify.verify import VerifyResult, verify
 from support.archive import file
 from support.callers import CALLERS, caller, give
 from support.forge import Forgery
@@ -48,12 +48,12 @@ def program(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fpack]:
         yield fpack
 
 
-def run(image: Path, manifest: Path | None = None) -> Outcome:
+def run(image: Path, manifest: Path | None = None) -> VerifyResult:
     """Verify with nothing at hand."""
-    return verify(image, [manifest] if manifest else [], [], AtHand(None, Path("/nonexistent")))
+    return verify(image, [manifest] if manifest else [], [], LocalEvidence(None, Path("/nonexistent")))
 
 
-def says(findings: list[Finding], *words: str) -> bool:
+def says(findings: list[ImageDifference], *words: str) -> bool:
     return any(all(word in " ".join(finding) for word in words) for finding in findings)
 
 
@@ -118,7 +118,7 @@ def test_a_manifest_with_a_whiteout_is_not_read(made: Greeter, tmp_path: Path, p
     with pytest.raises(ManifestError, match="whiteout"):
         run(place)
     with pytest.raises(ManifestError, match="whiteout"):
-        for _ in Reader(forgery.manifest()).entries():
+        for _ in ManifestReader(forgery.manifest()).entries():
             pass
 
 

@@ -20,9 +20,9 @@ import pytest
 import zstandard
 from fpack.builders.manifest.format import Head
 from fpack.builders.streams import tar_writer as writer
-from fpack.builders.verify.evidence.local import AtHand
-from fpack.builders.verify.findings import MAX_FINDINGS, Finding, VerifyError
-from fpack.builders.verify.verify import Outcome, verify
+from fpack.builders.verify.evidence.local import LocalEvidence
+from fpack.builders.verify.findings import MAX_FINDINGS, ImageDifference, VerifyError
+from fpack.builders.verify.verify import VerifyResult, verify
 from fpack.store.errors import FpackError
 from support.forge import Forgery
 from support.greeter import Greeter, greeter
@@ -41,24 +41,24 @@ def image(made: Greeter) -> Image:
     return Image.load(made.tar)
 
 
-def run(image: Path, manifest: Path | None = None) -> Outcome:
-    return verify(image, [manifest] if manifest else [], [], AtHand(None, Path("/nonexistent")))
+def run(image: Path, manifest: Path | None = None) -> VerifyResult:
+    return verify(image, [manifest] if manifest else [], [], LocalEvidence(None, Path("/nonexistent")))
 
 
-def found(image: Path, made: Greeter) -> list[Finding]:
+def found(image: Path, made: Greeter) -> list[ImageDifference]:
     """What differs from the true manifest; an error that ends the reading is one, too."""
     before = sorted(path for path in image.parent.rglob("*"))
     try:
         outcome = run(image, made.manifest)
     except FpackError as error:
         assert error.what and not isinstance(error, AssertionError)
-        return [Finding("error", error.where, f"{error.what} {error.why}")]
+        return [ImageDifference("error", error.where, f"{error.what} {error.why}")]
     assert sorted(path for path in image.parent.rglob("*")) == before, "it wrote something"
     assert outcome.report.differs
     return outcome.report.findings
 
 
-def says(findings: list[Finding], *words: str) -> bool:
+def says(findings: list[ImageDifference], *words: str) -> bool:
     return any(all(word in " ".join(finding) for word in words) for finding in findings)
 
 
@@ -111,7 +111,7 @@ def test_a_blob_that_is_not_there(image: Image, made: Greeter, tmp_path: Path) -
     for name in (names["Config"], names["Layers"][0]):
         layout = image.save_layout(tmp_path / name[-8:])
         (layout / name).unlink()
-        assert says(found(layout, made), "not there")
+        assert says(found(layout, made), "is missing")
 
 
 def test_a_cycle_of_indexes(image: Image, made: Greeter, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_cycle_of_indexes(image: Image, made: Greeter, tmp_path: Path) -> None
     # No file can hold its own digest; one that is not of its digest comes nearest.
     cycle = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": [entry, entry]}).encode()
     image.replace = {"index.json": cycle, f"blobs/sha256/{digest}": cycle}
-    assert says(found(image.save(tmp_path / "a.tar"), made), "which is no image")
+    assert says(found(image.save(tmp_path / "a.tar"), made), "which is not an image")
 
 
 DOCUMENTS: dict[str, bytes] = {
@@ -285,7 +285,7 @@ def test_many_packages_and_layers_do_not_take_for_ever(made: Greeter, tmp_path: 
 # Layers.
 
 
-def damaged(image: Image, raw: bytes, made: Greeter, folder: Path) -> list[Finding]:
+def damaged(image: Image, raw: bytes, made: Greeter, folder: Path) -> list[ImageDifference]:
     image.layers[0].raw = raw
     return found(image.save(folder / "a.tar"), made)
 
@@ -336,7 +336,7 @@ TRICKS: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "a time by attributes": (pax(b"mtime=1.5") + FILE, ("added", "zz/evil")),
     "an extended attribute": (pax(b"SCHILY.xattr.security.capability=x") + FILE, ("added", "zz/evil")),
     "an attribute twice": (pax(b"path=a", b"path=b") + FILE, ("cannot be read",)),
-    "attributes of nothing": (pax(b"path=a"), ("not there",)),
+    "attributes of nothing": (pax(b"path=a"), ("without a member",)),
     "attributes without end": (header(b"x", b"x", 1 << 30), ("too long",)),
     "attributes that are none": (header(b"x", b"x", 5) + b"12345".ljust(512, b"\0"), ("cannot be read",)),
     "a wrong checksum": (FILE[:5] + b"X" + FILE[6:], ("checksum",)),
@@ -362,11 +362,11 @@ def test_what_is_odd_about_an_entry_that_belongs_there_is_named(image: Image, ma
     own = layer.members[number].encode()
     for trick, words in {
         pax(b"SCHILY.xattr.security.capability=x") + own: "attribute SCHILY.xattr.security.capability",
-        pax(b"uid=0") + pax(b"gid=0") + own: "two headers",
+        pax(b"uid=0") + pax(b"gid=0") + own: "two attribute headers",
         sealed(own[:265] + b"root" + own[269:]): "names its owner root",
         sealed(own[:108] + b"\x80" + bytes(7) + own[116:]): "base 256",
-        sealed(own[:329] + b"0000777\0" + own[337:]): "mean nothing",
-        sealed(own[:257] + b"ustar  \0" + own[265:]): "not of the ustar format",
+        sealed(own[:329] + b"0000777\0" + own[337:]): "unused fields",
+        sealed(own[:257] + b"ustar  \0" + own[265:]): "not in ustar format",
     }.items():
         others = [member.encode() for member in layer.members]
         others[number] = trick
@@ -378,13 +378,13 @@ def test_what_is_odd_about_an_entry_that_belongs_there_is_named(image: Image, ma
 def test_data_behind_the_end_of_a_layer_is_named(image: Image, made: Greeter, tmp_path: Path) -> None:
     whole = image.layers[0].tar
     # A second tar, which some readers would read on to.
-    assert says(damaged(image, whole + FILE + writer.END, made, tmp_path), "behind the end")
+    assert says(damaged(image, whole + FILE + writer.END, made, tmp_path), "after the end")
     padded = bytearray(whole)
     member = next(m for m in image.layers[0].members if m.content and len(m.content) % 512)
     at = whole.index(member.content) + len(member.content)
     padded[at] = 1
     image.layers[0].raw = None
-    assert says(damaged(image, bytes(padded), made, tmp_path), "are not zero")
+    assert says(damaged(image, bytes(padded), made, tmp_path), "is not zero")
 
 
 @pytest.mark.parametrize("suffix", ["", "+gzip", "+zstd", "+xz"])
@@ -434,7 +434,7 @@ def test_files_that_are_no_archive(made: Greeter, tmp_path: Path) -> None:
         "text": (b"hello\n" * 1000, "not a tar"),
         "gzip": (gzip.compress(whole), "compressed"),
         "zstd": (zstandard.ZstdCompressor().compress(whole), "compressed"),
-        "cut": (whole[: len(whole) // 2], "cut off"),
+        "cut": (whole[: len(whole) // 2], "truncated"),
         "zeros": (bytes(10_240), "not a tar"),
     }
     for name, (data, words) in cases.items():
@@ -451,16 +451,16 @@ def test_a_layout_with_links_and_pipes_in_it(image: Image, made: Greeter, tmp_pa
     (layout / name).rename(outside)
     (layout / name).symlink_to(outside)
     findings = found(layout, made)
-    assert says(findings, "archive", name) and says(findings, "not there")
+    assert says(findings, "archive", name) and says(findings, "is missing")
     (layout / name).unlink()
     os.mkfifo(layout / name)
-    assert says(found(layout, made), "not there")
+    assert says(found(layout, made), "is missing")
     (layout / name).unlink()
     (layout / name).mkdir()
     assert says(found(layout, made), "a directory")
     (layout / "index.json").unlink()
     (layout / "index.json").symlink_to("/dev/zero")
-    assert says(found(layout, made), "index.json", "not there")
+    assert says(found(layout, made), "index.json", "is missing")
 
 
 def test_a_file_that_changes_while_it_is_read_is_no_fault(image: Image, made: Greeter, tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from fpack.builders.manifest.format import Entry, Head, encode_entry, encode_head
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.format import Head, ManifestEntry, encode_entry, encode_head
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
-from fpack.builders.verify.findings import Finding, Report
+from fpack.builders.verify.findings import ImageDifference, Report
 from fpack.builders.verify.image_archive import open_archive
-from fpack.builders.verify.origin import Traced
-from fpack.builders.verify.verify import Outcome, verify
+from fpack.builders.verify.origin import TracedPackage
+from fpack.builders.verify.verify import VerifyResult, verify
 from fpack.store.canonical import decode as decode_canonical
 from fpack.store.canonical import encode as encode_canonical
 from fpack.store.derivation import Derivation, Output, placeholder
@@ -49,22 +49,25 @@ def canonical(made: Greeter) -> bytes:
 
 
 def forged(
-    made: Greeter, folder: Path, entry: Callable[[Entry], Entry] = lambda e: e, head: Change = lambda h: h
+    made: Greeter,
+    folder: Path,
+    entry: Callable[[ManifestEntry], ManifestEntry] = lambda e: e,
+    head: Change = lambda h: h,
 ) -> Path:
     """The manifest, with changes."""
-    reader = Reader(canonical(made))
+    reader = ManifestReader(canonical(made))
     bodies = [reader.derivations[digest].encode() for digest in sorted(reader.derivations)]
     rows = [encode_entry(entry(each)) for _, entries in reader.entries() for each in entries]
     (folder / "forged").write_bytes(b"".join([encode_head(head(reader.head)), *bodies, *rows]))
     return folder / "forged"
 
 
-def packages(outcome: Outcome) -> list[Traced]:
+def packages(outcome: VerifyResult) -> list[TracedPackage]:
     (part,) = outcome.images
     return part.packages
 
 
-def trace(outcome: Outcome) -> list[Finding]:
+def trace(outcome: VerifyResult) -> list[ImageDifference]:
     return [finding for finding in outcome.report.findings if finding.kind in ("trace", "manifest")]
 
 
@@ -93,13 +96,13 @@ def test_what_is_not_at_hand_is_said(world: World) -> None:
     outcome = world.verify(store=False)
     assert not outcome.report.differs
     assert {p.compared for p in packages(outcome)} == {""} and {p.signed for p in packages(outcome)} == {True}
-    assert sum("the file of " in note and "is not at hand" in note for note in outcome.report.notes) == 5
+    assert sum("the file of " in note and "is not available" in note for note in outcome.report.notes) == 5
     assert "5 packages are not compared with what Debian ships" in outcome.report.notes[0] and outcome.claim is None
     for place in world.cache.glob("*.packages"):
         place.unlink()
     outcome = world.verify()
     assert not outcome.report.differs and {(p.suite, p.signed) for p in packages(outcome)} == {("", False)}
-    assert any("index of trixie is not at hand" in note for note in outcome.report.notes)
+    assert any("index of trixie is not available" in note for note in outcome.report.notes)
 
 
 def test_without_the_debs_the_payloads_are_compared(world: World) -> None:
@@ -143,7 +146,7 @@ def test_a_manifest_that_lies_about_a_packages_file_is_caught(
     if by == "payload":
         _delete(world.deb("hello"))
 
-    def lie(entry: Entry) -> Entry:
+    def lie(entry: ManifestEntry) -> ManifestEntry:
         return entry._replace(**CHANGED[name]) if entry.path == b"usr/bin/hello" else entry
 
     outcome = world.verify(forged(world.made, tmp_path, lie))
@@ -155,11 +158,11 @@ def test_a_manifest_that_lies_about_a_packages_file_is_caught(
 def test_the_status_of_a_package_is_its_control_data(world: World, tmp_path: Path) -> None:
     status = b"var/lib/dpkg/status.d/hello"
 
-    def lie(entry: Entry) -> Entry:
+    def lie(entry: ManifestEntry) -> ManifestEntry:
         return entry._replace(sha256=blake3(b"x").digest()) if entry.path == status else entry
 
     findings = trace(world.verify(forged(world.made, tmp_path, lie)))
-    assert [f.where for f in findings] == ["/" + status.decode()] and "control data" in findings[0].what
+    assert [f.where for f in findings] == ["/" + status.decode()] and "control stanza" in findings[0].what
 
 
 def lock(head: Head, **changes: Any) -> Head:
@@ -175,21 +178,21 @@ LIES: dict[str, tuple[Change, str]] = {
     "another file": (lambda h: hello(h, sha256="ab" * 32), "SHA-256"),
     "another size": (lambda h: hello(h, size=7), "size"),
     "another version": (lambda h: hello(h, version="9.9"), "version"),
-    "another place in the archive": (lambda h: hello(h, file="pool/main/x.deb"), "no index"),
-    "another archive's package": (lambda h: hello(h, archive="debian-security"), "no index"),
-    "another source": (lambda h: hello(h, source="openssl"), "no index"),
-    "another version of the source": (lambda h: hello(h, source_version="9"), "no index"),
+    "another place in the archive": (lambda h: hello(h, file="pool/main/x.deb"), "no locked index"),
+    "another archive's package": (lambda h: hello(h, archive="debian-security"), "no locked index"),
+    "another source": (lambda h: hello(h, source="openssl"), "no locked index"),
+    "another version of the source": (lambda h: hello(h, source_version="9"), "no locked index"),
     "another architecture": (lambda h: hello(h, arch="arm64"), "it is for arm64"),
     "a lock for another architecture": (lambda h: lock(h, arch="arm64"), "it is for arm64"),
     "a package twice": (lambda h: lock(h, packages=(*h.lock.packages, h.lock.packages[0])), "twice"),
-    "another release": (lambda h: lock(h, release="bookworm"), "no suite of bookworm"),
+    "another release": (lambda h: lock(h, release="bookworm"), "not a suite of bookworm"),
     "a later date": (
         lambda h: lock(h, suites=tuple(each._replace(date=each.date + 9) for each in h.lock.suites)),
-        "the lock says otherwise",
+        "unlike in the lock",
     ),
     "no end": (
         lambda h: lock(h, suites=tuple(each._replace(until=None) for each in h.lock.suites)),
-        "the lock says otherwise",
+        "unlike in the lock",
     ),
     "a package more": (
         lambda h: lock(h, packages=(*h.lock.packages, h.lock.packages[0]._replace(name="zz"))),
@@ -201,7 +204,7 @@ LIES: dict[str, tuple[Change, str]] = {
     ),
     "a source that differs": (
         lambda h: h._replace(sources=(h.sources[0]._replace(name="evil"), *h.sources[1:])),
-        "not what its derivation says",
+        "differs from its derivation",
     ),
     "a derivation that is not there": (
         lambda h: h._replace(image=h.image._replace(derivation="ab" * 20)),
@@ -237,12 +240,12 @@ RELEASES: dict[str, tuple[Callable[[str], str], Change, str]] = {
     "the installer's packages": (
         lambda text: text.replace(MAIN, "main/debian-installer/binary-amd64/Packages"),
         renamed("main/debian-installer/binary-amd64/Packages.xz"),
-        "is no list of binary packages",
+        "is not a list of binary packages",
     ),
     "another architecture's packages": (
         lambda text: text.replace(MAIN, "main/binary-arm64/Packages"),
         renamed("main/binary-arm64/Packages.xz"),
-        "is no list of binary packages for amd64",
+        "is not a list of binary packages for amd64",
     ),
     "another component's packages": (
         lambda text: text.replace(MAIN, "non-free/binary-amd64/Packages"),
@@ -252,7 +255,7 @@ RELEASES: dict[str, tuple[Callable[[str], str], Change, str]] = {
     "sources": (
         lambda text: text.replace(MAIN, "main/source/Packages"),
         renamed("main/source/Packages.xz"),
-        "is no list of binary packages",
+        "is not a list of binary packages",
     ),
     "the digest of another file": (
         lambda text: text.replace(MAIN, "main/source/Sources"),
@@ -267,7 +270,7 @@ RELEASES: dict[str, tuple[Callable[[str], str], Change, str]] = {
     "the digest of a file in another folder": (
         lambda text: text.replace(MAIN, f"evil/{MAIN}"),
         renamed(f"evil/{MAIN}.xz"),
-        "is no list of binary packages",
+        "is not a list of binary packages",
     ),
 }
 
@@ -312,7 +315,7 @@ def test_a_package_of_no_lock_is_said_to_be_so(world: World, tmp_path: Path) -> 
 
 def test_a_derivation_that_names_another_file_is_not_followed(world: World, tmp_path: Path) -> None:
     """The payload's derivation takes one .deb in its arguments, and has another as its input."""
-    reader = Reader(canonical(world.made))
+    reader = ManifestReader(canonical(world.made))
     by_name = {made.name: made for made in reader.derivations.values() if made.kind == "fetch"}
     one = next(made for name, made in by_name.items() if name.startswith("hello_"))
     other = next(made for name, made in by_name.items() if name.startswith("dash_"))
@@ -382,7 +385,7 @@ def test_a_release_that_was_changed_or_is_signed_by_another_key_vouches_for_noth
         place.write_bytes(place.read_bytes() + b"\n")
     outcome = world.verify()
     assert not any(p.signed for p in packages(outcome))
-    assert any("release of trixie is not at hand" in note for note in outcome.report.notes)
+    assert any("release of trixie is not available" in note for note in outcome.report.notes)
 
 
 def test_the_store_is_only_read(world: World) -> None:
@@ -417,7 +420,7 @@ def _spoil(value: Any, chance: random.Random) -> Any:
 
 def test_a_manifest_with_anything_in_it_is_no_fault_of_ours(world: World, tmp_path: Path) -> None:
     """Odd values in its head, or in the arguments of its derivations, whose digests are right."""
-    reader = Reader(canonical(world.made))
+    reader = ManifestReader(canonical(world.made))
     rows = b"".join(encode_entry(each) for _, entries in reader.entries() for each in entries)
     head = decode_canonical(encode_head(reader.head))
     bodies = [made.encode() for made in reader.derivations.values()]

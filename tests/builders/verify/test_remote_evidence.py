@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fpack.builders.debian.mirrors import Mirrors, MirrorUrl
-from fpack.builders.manifest.format import Index, Package, Suite
+from fpack.builders.manifest.format import LockedIndex, LockedPackage, LockedSuite
 from fpack.builders.net.http import Http
 from fpack.builders.verify.evidence.remote import Remote
 from fpack.store.errors import FpackError
@@ -34,16 +34,16 @@ class Case:
         self.remote = Remote(Mirrors(bases, snapshots={}), http, folder, self.said.append)
         top = archive.folder / "debian"
         deb = next(top.glob("pool/**/*.deb"))
-        self.pin = Package(
+        self.pin = LockedPackage(
             *("hello", "1.0", "amd64", "hello", "1.0", "debian", DATE, deb.stat().st_size),
             *(_sha256(deb), deb.relative_to(top).as_posix()),
         )
-        self.suite = Suite("trixie", "debian", DATE, None, _sha256(top / "dists/trixie/InRelease"))
+        self.suite = LockedSuite("trixie", "debian", DATE, None, _sha256(top / "dists/trixie/InRelease"))
         packed = top / "dists/trixie/main/binary-amd64/Packages.xz"
         import lzma
 
         text = lzma.decompress(packed.read_bytes())
-        self.index = Index(
+        self.index = LockedIndex(
             *("trixie", hashlib.sha256(text).hexdigest(), len(text), _sha256(packed), packed.stat().st_size),
             "main/binary-amd64/Packages.xz",
         )

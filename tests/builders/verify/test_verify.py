@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import pytest
 from fpack.builders.manifest.format import Blob, encode_entry, encode_head
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
-from fpack.builders.verify.evidence.local import AtHand
-from fpack.builders.verify.findings import Finding, Report
+from fpack.builders.verify.evidence.local import LocalEvidence
+from fpack.builders.verify.findings import ImageDifference, Report
 from fpack.builders.verify.image_archive import open_archive
-from fpack.builders.verify.verify import Outcome, verify
+from fpack.builders.verify.verify import VerifyResult, verify
 from fpack.store.errors import FpackError
 from support.greeter import Greeter, greeter
 from support.tamper import Image, Layer, node
@@ -38,12 +38,12 @@ def image(made: Greeter) -> Image:
     return Image.load(made.tar)
 
 
-def run(image: Path, manifest: Path | None = None) -> Outcome:
+def run(image: Path, manifest: Path | None = None) -> VerifyResult:
     """Verify with nothing at hand: what is found is found by the manifest."""
-    return verify(image, [manifest] if manifest else [], [], AtHand(None, Path("/nonexistent")))
+    return verify(image, [manifest] if manifest else [], [], LocalEvidence(None, Path("/nonexistent")))
 
 
-def findings(outcome: Outcome) -> list[Finding]:
+def findings(outcome: VerifyResult) -> list[ImageDifference]:
     assert outcome.report.differs and outcome.claim is None and outcome.value()["claim"] is None
     return outcome.report.findings
 
@@ -218,7 +218,7 @@ def layers_swapped(image: Image, chance: random.Random) -> Change:
     """Two layers in the other order."""
     one, two = sorted(chance.sample(range(len(image.layers)), 2))
     image.layers[one], image.layers[two] = image.layers[two], image.layers[one]
-    return Change(f"layer {two + 1} (", ("layer",), f"stands in the place of layer {one + 1}")
+    return Change(f"layer {two + 1} (", ("layer",), f"is in the position of layer {one + 1}")
 
 
 def configuration(image: Image, chance: random.Random) -> Change:
@@ -262,12 +262,12 @@ def media(image: Image, chance: random.Random) -> Change:
 
 
 def recompressed(image: Image, chance: random.Random) -> Change:
-    """The same tar, compressed otherwise."""
+    """The same tar, compressed differently."""
     import zstandard
 
     layer = chance.choice(image.layers)
     layer.blob = zstandard.ZstdCompressor(level=chance.choice((1, 2, 19))).compress(layer.tar)
-    return Change("sha256:", ("layer",), "compressed otherwise")
+    return Change("sha256:", ("layer",), "compressed differently")
 
 
 def padded(image: Image, chance: random.Random) -> Change:
@@ -379,7 +379,7 @@ def test_another_manifest_than_the_one_that_is_trusted_is_named(made: Greeter, t
     image.change("etc/motd", uid=0)
     changed = image.save(tmp_path / "changed.tar")
     (data,) = embedded_manifest.find(open_archive(made.tar, Report()))
-    image.carry(_forge(Reader(data), image))
+    image.carry(_forge(ManifestReader(data), image))
     forged = image.save(tmp_path / "forged.tar")
     assert run(forged).report.findings == [], "in itself"
     found = findings(run(forged, made.manifest))
@@ -388,7 +388,7 @@ def test_another_manifest_than_the_one_that_is_trusted_is_named(made: Greeter, t
     assert changed.exists()
 
 
-def _forge(reader: Reader, image: Image) -> bytes:
+def _forge(reader: ManifestReader, image: Image) -> bytes:
     """The manifest of a changed image, with what changed put right."""
     files = image.files()
     entry = json.loads(files["index.json"])["manifests"][0]

@@ -227,7 +227,7 @@ def test_a_layout_with_links_in_it(user: Person, project: Path, precious: Path) 
     for name in ("blobs/sha256", "blobs"):
         shutil.move(layout / name, project / f"away-{Path(name).name}")
         link(user, layout / name, precious)
-        assert "is a link" in user.fails(*pack, cwd=project)
+        assert "is a symlink" in user.fails(*pack, cwd=project)
         (layout / name).unlink()
         shutil.move(project / f"away-{Path(name).name}", layout / name)
 

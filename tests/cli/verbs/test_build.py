@@ -40,7 +40,7 @@ def test_trees_are_compared_down_to_the_file(tmp_path: Path) -> None:
 
 
 def test_explain_names_the_file_the_phase_and_the_input_that_changed(tmp_path: Path) -> None:
-    from fpack.builders.kinds.source import Source
+    from fpack.builders.kinds.source import SourceBuilder
 
     with builds(tmp_path / "store", tools=("bash", "cat")) as world:
         project = tmp_path / "project"
@@ -59,9 +59,9 @@ def test_explain_names_the_file_the_phase_and_the_input_that_changed(tmp_path: P
             return "\n".join(Explainer(world.store, world.bodies, sources).lines(output))
 
         first = graph("cat $source/a.c > $out")
-        assert "was never built" in explain(first)
-        world.realise(first, source=Source(sources))
-        assert "is already built" in explain(first)
+        assert "never was" in explain(first)
+        world.realise(first, source=SourceBuilder(sources))
+        assert "is built" in explain(first)
         (project / "a.c").write_text("two")
         text = explain(graph("cat $source/a.c > $out; :"))
         assert f"{project}/a.c changed" in text and "b.c" not in text
@@ -91,7 +91,7 @@ def test_explain_says_which_input_may_come_out_as_before(tmp_path: Path) -> None
 
 
 def test_a_build_that_comes_out_otherwise_is_caught(tmp_path: Path) -> None:
-    from fpack.builders.kinds.exec import Exec
+    from fpack.builders.kinds.exec import ExecBuilder
     from fpack.builders.scheduler.rebuild import Rebuilder
     from fpack.builders.scheduler.reporter import NullReporter
 
@@ -100,7 +100,7 @@ def test_a_build_that_comes_out_otherwise_is_caught(tmp_path: Path) -> None:
             output = world.drv(script, "again")
             world.realise(output)
             with Rebuilder(world.store, output.derivation, NullReporter(), assemble) as again:
-                (compared,) = again.run(Exec(world.executor))
+                (compared,) = again.run(ExecBuilder(world.executor))
                 assert compared.same is same
                 if not same:
                     (difference,) = compare(world.store.disk(compared.path), compared.rebuilt)
@@ -109,7 +109,7 @@ def test_a_build_that_comes_out_otherwise_is_caught(tmp_path: Path) -> None:
 
 
 def test_the_scheduler_says_what_was_cut_off_and_by_what(tmp_path: Path) -> None:
-    from fpack.builders.kinds.exec import Exec
+    from fpack.builders.kinds.exec import ExecBuilder
     from fpack.builders.scheduler.reporter import NullReporter
     from fpack.builders.scheduler.scheduler import Scheduler
 
@@ -118,7 +118,11 @@ def test_the_scheduler_says_what_was_cut_off_and_by_what(tmp_path: Path) -> None
             low = world.drv(f"# {comment}\necho low > $out", "low")
             top = world.drv("cat $low > $out", "top", inputs=[low], env={"low": world.hole(low)})
             scheduler = Scheduler(
-                world.store, {"exec": Exec(world.executor)}, NullReporter(), assemble=assemble, bodies=world.bodies
+                world.store,
+                {"exec": ExecBuilder(world.executor)},
+                NullReporter(),
+                assemble=assemble,
+                bodies=world.bodies,
             )
             scheduler.realise([top])
         assert scheduler.cut_off == {"top": ["low"]}

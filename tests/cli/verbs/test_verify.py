@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fpack.builders.manifest.format import Blob, encode_entry, encode_head
-from fpack.builders.manifest.reader import Reader
+from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.findings import Report
 from fpack.builders.verify.image_archive import open_archive
@@ -149,7 +149,7 @@ def unchecked(fpack: Fpack, *args: str | Path, env: dict[str, str]) -> str:
 def test_what_was_not_checked_is_no_success(made: Greeter, elsewhere: dict[str, str], trusted: bool) -> None:
     options = ("--manifest", made.manifest) if trusted else ()
     text = unchecked(made.fpack, "--offline", made.tar, *options, env=elsewhere)
-    assert "not checked: the file of hello is not at hand" in text
+    assert "not checked: the file of hello is not available" in text
     assert "not checked: 5 packages are not compared with what Debian ships: " in text
     assert "5 Debian packages: 0 in a signed index" in text
     assert not Path(elsewhere["FPACK_ROOT"]).exists(), "no store is made to look into"
@@ -180,11 +180,11 @@ def test_an_archive_that_cannot_be_reached_or_lost_something_is_no_success(
     (deb,) = folder.glob("debian/pool/**/hello_*.deb")
     deb.unlink()
     text = unchecked(made.fpack, made.tar, env=lost)
-    assert "the file of hello is not to be had" in text
+    assert "the file of hello is unavailable" in text
     assert "1 packages are not compared with what Debian ships: hello" in text
     shutil.rmtree(folder / "debian" / "dists")
     text = unchecked(made.fpack, made.tar, env=lost)
-    assert "the index of trixie is not to be had" in text
+    assert "the index of trixie is unavailable" in text
 
 
 def test_an_archive_that_answers_otherwise_is_no_success(
@@ -198,8 +198,8 @@ def test_an_archive_that_answers_otherwise_is_no_success(
         place.write_bytes(place.read_bytes().replace(b"e", b"f"))
     env = {**elsewhere, "FPACK_MIRROR": made.fpack.archive.mirror_at(folder.as_uri())}
     text = unchecked(made.fpack, made.tar, env=env)
-    assert "the file of hello is not to be had" in text
-    assert "the signed release of trixie is not to be had" in text and "0 in a signed index" in text
+    assert "the file of hello is unavailable" in text
+    assert "the signed release of trixie is unavailable" in text and "0 in a signed index" in text
 
 
 def test_the_manifest_beside_an_image_is_taken_if_it_carries_none(made: Greeter, tmp_path: Path) -> None:
@@ -221,8 +221,8 @@ def test_the_manifest_beside_an_image_is_taken_if_it_carries_none(made: Greeter,
     [
         ("nothing.tar", "There is no image"),
         ("text", "not a tar"),
-        (".", "no OCI layout"),
-        ("/dev/null", "is a tar file"),
+        (".", "not an OCI layout"),
+        ("/dev/null", "must be a tar file"),
     ],
 )
 def test_what_is_no_image_is_an_error(made: Greeter, tmp_path: Path, image: str, words: str) -> None:
@@ -285,7 +285,7 @@ def test_an_image_that_no_build_makes_is_caught(made: Greeter, tmp_path: Path) -
     entry = json.loads(files["index.json"])["manifests"][0]
     config = json.loads(files["blobs/" + entry["digest"].replace(":", "/")])["config"]
     (data,) = embedded_manifest.find(open_archive(made.tar, Report()))
-    reader = Reader(data)
+    reader = ManifestReader(data)
     about = reader.head.image._replace(
         manifest=Blob(entry["mediaType"], entry["digest"], entry["size"]),
         config=Blob(config["mediaType"], config["digest"], config["size"]),
@@ -301,7 +301,7 @@ def test_an_image_that_no_build_makes_is_caught(made: Greeter, tmp_path: Path) -
         ("rebuild", "config"),
         ("rebuild", "manifest"),
     }
-    assert "it came out as" in made.fpack("verify", "--rebuild", place, status=1).stdout
+    assert "the rebuilt" in made.fpack("verify", "--rebuild", place, status=1).stdout
 
 
 def test_help_names_the_exit_statuses(made: Greeter) -> None:

@@ -85,7 +85,7 @@ def test_an_image_without_a_manifest_is_not_proven(fpack: Fpack, layout: Path) -
     one, other = manifests(layout)
     for path in (one, other):
         found = report(fpack, layout, "--manifest", path, status=1)
-        assert says(found, "of which there is no manifest") and len(found["differences"]) == 1
+        assert says(found, "which has no manifest") and len(found["differences"]) == 1
 
 
 def rewrite(layout: Path, change: Callable[[list[Any]], object], indent: int | None = None) -> None:
@@ -107,7 +107,7 @@ def swap(entries: list[Any]) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[list[Any]], object], str]] = {
-    "a platform fewer": (lambda entries: entries.pop(), "does not lead to the image"),
+    "a platform fewer": (lambda entries: entries.pop(), "does not refer to the image"),
     "a platform more": (lambda entries: entries.append({**entries[0], "platform": {"os": "plan9"}}), "no manifest"),
     "platforms in the other order": (lambda entries: entries.reverse(), "the index of platforms"),
     "platforms exchanged": (swap, "the index of platforms"),
@@ -118,9 +118,9 @@ CHANGES: dict[str, tuple[Callable[[list[Any]], object], str]] = {
     "a digest that climbs": (lambda entries: entries[0].update(digest="sha256:../../x"), "its digest is"),
     "an index in the index": (
         lambda entries: entries[0].update(mediaType="application/vnd.oci.image.index.v1+json"),
-        "which is no image",
+        "which is not an image",
     ),
-    "a list in it": (lambda entries: entries.insert(0, []), "no descriptor"),
+    "a list in it": (lambda entries: entries.insert(0, []), "not a descriptor"),
 }
 
 
