@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fpack.builders.debian.lock import Lock, PackagePin, SuitePin
-from fpack.builders.debian.suites import File, IndexPin
+from fpack.builders.debian.suites import IndexPin, SuiteFile
 from fpack.builders.manifest import lock_part
 
 SHA256 = "ab" * 32
@@ -15,7 +15,7 @@ def _lock() -> Lock:
         lock.suites[release, release] = SuitePin(release, release, "debian", 1, None, SHA256)
         for arch in ("amd64", "arm64"):
             lock.indexes[release, release, arch] = IndexPin(
-                SHA256, 5, File(f"main/binary-{arch}/Packages.xz", 3, SHA256)
+                SHA256, 5, SuiteFile(f"main/binary-{arch}/Packages.xz", 3, SHA256)
             )
             for name in ("bash", "dash"):
                 pin = PackagePin(name, "1", arch, "sh", "2", "debian", 1, 7, SHA256, f"pool/{name}.deb")
