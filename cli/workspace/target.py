@@ -75,8 +75,9 @@ def unknown(target: Target, fields: Sequence[str], curated: Sequence[str]) -> Us
 
     text = target.text
     here = f"{PROJECT_FILE} has {', '.join(fields)}" if fields else f"there is no {PROJECT_FILE} here"
-    package = f"debian.{text}" if target.path[0] in RELEASES else f"debian.trixie.{text}"
-    hint = did_you_mean(target.path[0], [*fields, *curated]) or f"a Debian package is named {package}"
+    known = did_you_mean(target.path[0], [*fields, *curated])
+    package = f"a Debian package is named debian.{text}" if target.path[0] in RELEASES else ""
+    hint = package or known or f"fpack search {text} looks for packages"
     if not all(c.isalnum() or c in "+-._" for c in text):
         hint = "fpack eval -e evaluates an expression"
     return UsageError(

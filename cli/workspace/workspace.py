@@ -67,7 +67,31 @@ class Workspace:
         target = targets.parse(text, Path.cwd(), default)
         self._project = target.project
         self._root = target.project or (target.file.parent if target.file else None)
-        return target
+        release = self._release_of(target)
+        return target if release is None else target._replace(package=(release, target.path[0]))
+
+    def _release_of(self, target: Target) -> str | None:
+        """Return the release whose package a bare name means, if neither the project nor the curated packages have it.
+
+        It is the release of the lock, or the newest stable one. A package list that is unavailable has no packages.
+        """
+        from fpack.cli.ui.render import note
+
+        from .package_lookup import Packages
+
+        if target.file is not None or target.package is not None or len(target.path) != 1:
+            return None
+        name = target.path[0]
+        try:
+            if name in curated() or (target.project and name in self.evaluator.load(target.project / PROJECT_FILE)):
+                return None
+            packages = Packages(self)
+            if not packages.universe.versions(name):
+                return None
+        except FpackError:
+            return None  # evaluation of the target raises the error of the project's file
+        note(f"{name} is debian.{packages.release}.{name}")
+        return packages.release
 
     def value(self, target: Target) -> Any:
         """Return the value that a target evaluates to."""

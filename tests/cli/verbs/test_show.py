@@ -164,3 +164,13 @@ def test_an_absent_package_that_another_release_has(tmp_path: Path, fpack: Fpack
     fpack("search", "-r", "bookworm", "hello")
     message = fpack.fails(verb, "debian.trixie.hello-old")
     assert "bookworm has it" in message and "debian.bookworm.hello-old" in message
+
+
+def test_a_bare_name_is_a_package_of_the_newest_stable_release(fpack: Fpack) -> None:
+    done = fpack("show", "--json", "tool")
+    assert json.loads(done.stdout)["target"] == "debian.trixie.tool"
+    assert "tool is debian.trixie.tool" in done.stderr
+    # What a project has comes first.
+    assert json.loads(fpack("show", "--json", "words", cwd=fpack.home / "project").stdout)["type"] == "derivation"
+    assert "There is nothing called 'tol'" in fpack.fails("show", "tol")
+    assert "There is nothing called 'tool'" in fpack.fails("show", "tool", env={**NOWHERE, "XDG_CACHE_HOME": "/none"})
