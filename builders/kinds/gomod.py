@@ -23,6 +23,7 @@ from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
+from fpack.store.files.regular_file import read_small
 from fpack.store.files.tree import CHUNK, chunks
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def _defaults(task: Task, root: str) -> str:
     _, extra = meta.read(task.disk(root))
     for item in extra["slices"]:
         for path in sorted((task.disk(item["path"]) / "data/usr/lib").glob("go-*/go.env")):
-            return path.read_text("utf-8", "replace")
+            return read_small(path).decode("utf-8", "replace")
     return ""
 
 

@@ -24,6 +24,7 @@ from fpack.builders.streams.hasher import Hasher
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
+from fpack.store.files.regular_file import read_small
 from fpack.store.files.writer import TreeWriter
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _describe(task: Task, found: Contents, writer: TreeWriter) -> None:
 
 def read(directory: Path) -> LayerInfo:
     """Read the description of the layer at `directory` on disk."""
-    return decode((directory / "layer").read_bytes())
+    return decode(read_small(directory / "layer"))
 
 
 def make(services: Services) -> LayerBuilder:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from fpack.builders.oci import spec
 from fpack.builders.oci.spec import Descriptor
 from fpack.store import canonical
+from fpack.store.files.regular_file import read_small
 from fpack.store.files.writer import TreeWriter
 
 from .format import REFERRERS
@@ -68,7 +69,7 @@ def write(writer: TreeWriter, subject: Descriptor, artifact_type: str, documents
 
 def read(path: Path) -> Referrer:
     """Read the artifact in the store path at `path` on disk."""
-    record = canonical.decode((path / _RECORD).read_bytes())
+    record = canonical.decode(read_small(path / _RECORD))
     return Referrer(record["entry"], {digest: (size, path / file) for digest, size, file in record["blobs"]})
 
 

@@ -23,6 +23,15 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(fd, "rb", buffering=0)
 
 
+def read_small(path: Path, most: int = 1 << 20) -> bytes:
+    """Read a file of a store tree as `open_regular` opens it. Raise StoreError if it has more than `most` bytes."""
+    with open_regular(path) as file:
+        content = file.read(most + 1)  # a regular file gives all that it has
+        if len(content) > most:
+            raise StoreError("A file in the store is too large", where=str(path), why=f"it has more than {most} bytes")
+        return content
+
+
 def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
     """Read up to `most` bytes of a regular file. Raise OSError for anything else: a pipe may never have an end."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
