@@ -33,3 +33,12 @@ def pytest_runtest_makereport(
     if report.skipped and os.environ.get("FPACK_TESTS") == "all" and "not installed" in str(report.longrepr):
         report.outcome = "failed"
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the attacks, which are many, so that a run can leave them out."""
+    from support.attack_report import is_attack
+
+    for item in items:
+        if is_attack(item, set()):
+            item.add_marker("attack")

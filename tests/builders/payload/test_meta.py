@@ -135,7 +135,7 @@ def test_a_made_up_table_reaches_nothing_outside(store: FakeStore, how: str) -> 
 
 def test_a_table_lies_in_a_store_path_itself(store: FakeStore) -> None:
     path = forged(store, "dots")
-    with pytest.raises(FpackError, match="name in the store"):
+    with pytest.raises(FpackError, match="store name"):
         store.build(SliceBuilder(), "slice", {"payload": f"{path}/data", "keep": None, "drop": [], "setuid": []})
 
 

@@ -36,7 +36,7 @@ shell = shell {
   services = if script == "" then {} else {
     attack = service {
       packages = [debian.greet]
-      start = "(${script}) > \\"$DATA/said\\" 2>&1; touch \\"$DATA/end\\"; while :; do sleep 0.05; done"
+      start = "trap 'exit 0' TERM; (${script}) > \\"$DATA/said\\" 2>&1; touch \\"$DATA/end\\"; sleep 300 & wait"
       ready = "test -e \\"$DATA/end\\""
       exports = { SAID = "$DATA/said" }
       seconds = 60

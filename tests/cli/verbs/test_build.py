@@ -59,9 +59,9 @@ def test_explain_names_the_file_the_phase_and_the_input_that_changed(tmp_path: P
             return "\n".join(Explainer(world.store, world.bodies, sources).lines(output))
 
         first = graph("cat $source/a.c > $out")
-        assert "never was" in explain(first)
+        assert "it was never built" in explain(first)
         world.realise(first, source=SourceBuilder(sources))
-        assert "is built" in explain(first)
+        assert "is already built" in explain(first)
         (project / "a.c").write_text("two")
         text = explain(graph("cat $source/a.c > $out; :"))
         assert f"{project}/a.c changed" in text and "b.c" not in text

@@ -94,5 +94,5 @@ def test_a_real_build_that_had_something_to_say(fpack: Fpack, archive: Archive) 
     )
     fpack.pack()
     text = fpack("log").stdout
-    assert "== root tool-root\n/usr/bin/tool of tool: libabsent.so.1" in text
+    assert "== root tool-root\n/usr/bin/tool of tool: no package has libabsent.so.1" in text
     assert text.index("== fetch tool_1.0_amd64.deb\n") < text.index("== root")
