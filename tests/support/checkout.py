@@ -100,9 +100,9 @@ class Checkout:
         self.archive: Archive = small_world(folder / "archive")
         self.fpack = Fpack(folder / "home", self.archive, prefix=tuple(prefix))
         if mode == "rootless" and os.geteuid() == 0:
-            for place, folders, files in os.walk(folder):
+            for directory, folders, files in os.walk(folder):
                 for name in (".", *folders, *files):
-                    os.chown(os.path.join(place, name), unprivileged.UID, unprivileged.UID, follow_symlinks=False)
+                    os.chown(os.path.join(directory, name), unprivileged.UID, unprivileged.UID, follow_symlinks=False)
 
     def _lay(self) -> None:
         here, evil = self.checkout, f'#!/bin/sh\necho "$0" >>{self._ran}\nexit 1\n'

@@ -5,13 +5,13 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import zstandard
 
 BLOCK = 512
-CODECS = {
+CODECS: dict[str, Callable[[bytes], bytes]] = {
     "": lambda data: data,
     "gz": lambda data: gzip.compress(data, mtime=0),
     "bz2": bz2.compress,
@@ -35,14 +35,28 @@ class Item(NamedTuple):
     size: int | None = None
 
 
-def file(name: str, content: bytes | str = b"", mode: int = 0o644, **more: object) -> Item:
-    """A regular file."""
-    return Item(name, content.encode() if isinstance(content, str) else content, mode=mode)._replace(**more)
+def file(
+    name: str,
+    content: bytes | str = b"",
+    mode: int = 0o644,
+    *,
+    uid: int = 0,
+    gid: int = 0,
+    user: str = "root",
+    group: str = "root",
+    size: int | None = None,
+) -> Item:
+    """Return a regular file."""
+    data = content.encode() if isinstance(content, str) else content
+    return Item(name, data, mode=mode, uid=uid, gid=gid, user=user, group=group, size=size)
 
 
-def folder(name: str, mode: int = 0o755, **more: object) -> Item:
-    """A directory."""
-    return Item(name if name.endswith("/") else name + "/", kind="5", mode=mode)._replace(**more)
+def folder(
+    name: str, mode: int = 0o755, *, uid: int = 0, gid: int = 0, user: str = "root", group: str = "root"
+) -> Item:
+    """Return a directory."""
+    path = name if name.endswith("/") else name + "/"
+    return Item(path, kind="5", mode=mode, uid=uid, gid=gid, user=user, group=group)
 
 
 def symlink(name: str, target: str) -> Item:

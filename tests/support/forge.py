@@ -84,8 +84,7 @@ class Forgery:
                 if member.path == path.encode():
                     layer.members[number] = new = member._replace(**changes)
                     at = next(n for n, row in enumerate(rows) if row.path == path.encode())
-                    fields = entry_of(new, rows[at].part)
-                    rows[at] = rows[at]._replace(**dict(zip(ManifestEntry._fields[:9], fields[:9], strict=True)))
+                    rows[at] = entry_of(new, rows[at].part)._replace(origin=rows[at].origin)
 
     def entry(self, path: str, **changes: Any) -> None:
         """Change what the manifest alone says of a path: fields of `ManifestEntry`."""
@@ -115,8 +114,8 @@ class Forgery:
 
     def manifest(self, change: Callable[[Head], Head] = lambda head: head) -> bytes:
         """The manifest of the image as it is now."""
-        for layer, rows in zip(self.image.layers, self.rows, strict=True):
-            layer.members.sort(key=lambda member: member.path)
+        for own, rows in zip(self.image.layers, self.rows, strict=True):
+            own.members.sort(key=lambda member: member.path)
             rows.sort(key=lambda row: row.path)
         files = self.image.files()
         entry = json.loads(files["index.json"])["manifests"][0]

@@ -114,8 +114,8 @@ class Workshop:
             records.append({"package": package, "version": "1.0", "path": str(path), "by": None, "reason": reason})
             found = sorted(f"/{p}" for p in tree if p.startswith(("usr/bin/", "usr/sbin/")))
             named = [p for p in found if p.endswith(f"/{package}")]
-            programs[package] = {"program": (named or [*found, None])[0] if len(found) == 1 or named else None,
-                                 "executables": found}  # fmt: skip
+            main = (named or found)[0] if named or len(found) == 1 else None
+            programs[package] = {"program": main, "executables": found}
         if generated is None:
             generated = {"etc/passwd": PASSWD.encode(), "etc/group": GROUP.encode(), "tmp": folder(0o1777)}
         about = {"slices": records, "users": [], "groups": [], "programs": programs, "excluded": []}
@@ -220,7 +220,7 @@ def walk(layout: Path) -> dict[str, Any]:
 
     def blob(descriptor: Mapping[str, Any]) -> bytes:
         algorithm, _, digits = descriptor["digest"].partition(":")
-        data = (layout / "blobs" / algorithm / digits).read_bytes()
+        data: bytes = (layout / "blobs" / algorithm / digits).read_bytes()
         assert algorithm == "sha256" and hashlib.sha256(data).hexdigest() == digits
         assert len(data) == descriptor["size"]
         seen.add(digits)

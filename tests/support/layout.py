@@ -24,7 +24,7 @@ class Layout:
     def blob(self, descriptor: Mapping[str, Any]) -> bytes:
         """A blob; AssertionError if its bytes are not what the descriptor says."""
         algorithm, _, digits = descriptor["digest"].partition(":")
-        data = (self.folder / "blobs" / algorithm / digits).read_bytes()
+        data: bytes = (self.folder / "blobs" / algorithm / digits).read_bytes()
         assert algorithm == "sha256" and hashlib.sha256(data).hexdigest() == digits
         assert len(data) == descriptor["size"]
         return data

@@ -261,12 +261,14 @@ def _become(user: str) -> list[str]:
 def _user(home: Path) -> Iterator[str]:
     """A user with subordinate uids, for as long as the context lasts."""
     name = f"fpack-test-{os.getpid()}-{next(_numbers)}"
-    for _ in range(50):
+    attempts = 0
+    while True:
         # Other test processes may hold the lock of the user database.
         made = subprocess.run(
             ["useradd", "--no-create-home", "--home-dir", home, name], check=False, capture_output=True
         )
-        if made.returncode != 1 and made.returncode != 10:
+        attempts += 1
+        if made.returncode not in (1, 10) or attempts == 50:
             break
         time.sleep(0.1)
     assert made.returncode == 0, made.stderr

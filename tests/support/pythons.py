@@ -49,10 +49,14 @@ def wheel(folder: Path, name: str, version: str, files: Mapping[str, str]) -> st
         f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    digest = lambda text: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")  # noqa: E731
-    record = "".join(f"{file},sha256={digest(text)},{len(text.encode())}\n" for file, text in full.items())
+    record = "".join(f"{file},sha256={_record_digest(text)},{len(text.encode())}\n" for file, text in full.items())
     full[f"{about}/RECORD"] = f"{record}{about}/RECORD,,\n"
     with zipfile.ZipFile(place, "w") as archive:
         for file, text in full.items():
             archive.writestr(file, text)
     return hashlib.sha256(place.read_bytes()).hexdigest()
+
+
+def _record_digest(text: str) -> str:
+    """Return the SHA-256 of a file as a wheel's RECORD writes it: URL-safe base64 without padding."""
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")

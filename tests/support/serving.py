@@ -46,7 +46,7 @@ def make_certificate(folder: Path) -> dict[str, bytes]:
     """A certificate of 127.0.0.1 that signs itself, and its key: `cert.pem` and `key.pem`."""
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "9"]
-    out = ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
+    out: list[str | Path] = ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
     subprocess.run(["openssl", "req", "-x509", *kind, *subject, *out], check=True, capture_output=True)
     return {name: (folder / name).read_bytes() for name in ("cert.pem", "key.pem")}
 
@@ -100,20 +100,24 @@ def fetch(container: Container, url: str, context: ssl.SSLContext | None = None)
 
 def ask(port: int, *lines: str, context: ssl.SSLContext | None = None) -> list[str]:
     """Send lines to a server, as soon as it listens, and return the lines of its answer until it hangs up."""
-    end = time.monotonic() + 20
-    while True:
-        try:
-            plain = socket.create_connection((LOOPBACK, port), timeout=10)
-            break
-        except OSError:
-            assert time.monotonic() < end, f"nobody listens on port {port}"
-            time.sleep(0.05)
+    plain = _connect(port)
     with closing(context.wrap_socket(plain, server_hostname=LOOPBACK) if context else plain) as client:
         client.sendall("".join(f"{line}\r\n" for line in lines).encode())
         answer = b""
         while data := client.recv(4096):
             answer += data
     return answer.decode().split("\r\n")[:-1]
+
+
+def _connect(port: int) -> socket.socket:
+    """Connect to a port of loopback, as soon as a server listens on the port."""
+    end = time.monotonic() + 20
+    while True:
+        try:
+            return socket.create_connection((LOOPBACK, port), timeout=10)
+        except OSError:
+            assert time.monotonic() < end, f"nobody listens on port {port}"
+            time.sleep(0.05)
 
 
 def user_of(podman: Podman, container: Container) -> int:

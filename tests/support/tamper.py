@@ -48,10 +48,19 @@ class Node(NamedTuple):
         return header + self.content + tar.padding(len(self.content))
 
 
-def node(path: str, content: bytes = b"", **more: Any) -> Node:
-    """A file of root's."""
-    given = {"kind": tarfile.REGTYPE, "mode": 0o644, "uid": 0, "gid": 0, "target": b""}
-    return Node(path.encode(), content=content, **(given | more))
+def node(
+    path: str,
+    content: bytes = b"",
+    *,
+    kind: bytes = tarfile.REGTYPE,
+    mode: int = 0o644,
+    uid: int = 0,
+    gid: int = 0,
+    target: bytes = b"",
+    mtime: int = tar.MTIME,
+) -> Node:
+    """Return a member: a file of root's unless the arguments say otherwise."""
+    return Node(path.encode(), kind, mode, uid, gid, content, target, mtime)
 
 
 class Layer:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
-from fpack.builders.protocol import Builder, Built, Need
+from fpack.builders.protocol import Builder, Built, BuiltAll, Steps
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
@@ -65,19 +65,24 @@ class FakeStore:
         task = FakeTask(self, name, args, candidates)
         self.tasks.append(task)
         made = builder.build(task)
-        if not isinstance(made, Built):
-            reply: list[StorePath] | None = None
-            while True:
-                try:
-                    need = next(made) if reply is None else made.send(reply)
-                except StopIteration as stop:
-                    made = stop.value
-                    break
-                assert isinstance(need, Need) and answer is not None
-                task.needs.append(list(need.wanted))
-                reply = [answer(wanted) for wanted in need.wanted]
+        if isinstance(made, Generator):
+            made = _run(task, made, answer)
         assert isinstance(made, Built)
         return self.add(name, made.writer, made.references)
+
+
+def _run(task: FakeTask, steps: Steps, answer: Callable[[Output | Derivation], StorePath] | None) -> Built | BuiltAll:
+    """Run a builder that yields its needs, and return its result."""
+    reply: list[StorePath] | None = None
+    while True:
+        try:
+            need = next(steps) if reply is None else steps.send(reply)
+        except StopIteration as stop:
+            result: Built | BuiltAll = stop.value
+            return result
+        assert answer is not None
+        task.needs.append(list(need.wanted))
+        reply = [answer(wanted) for wanted in need.wanted]
 
 
 class FakeTask:
@@ -89,7 +94,7 @@ class FakeTask:
         self.name = name
         self.args = args
         self.candidates = candidates
-        self.outputs = ("out",)
+        self.outputs: tuple[str, ...] = ("out",)
         self.lines: list[str] = []
         self.needs: list[list[Output | Derivation]] = []
         self.places: list[Path] = []
@@ -98,6 +103,14 @@ class FakeTask:
     def disk(self, path: StorePath | str) -> Path:
         """Where a store path lies."""
         return self._store.disk(path)
+
+    def view(self, root: StorePath) -> Path:
+        """Fail: builders that run programs are tested with the real scheduler."""
+        raise AssertionError(f"a FakeTask has no view of {root}")
+
+    def payload(self, slice_: StorePath) -> StorePath | None:
+        """Return None: a FakeStore does not record what a slice was cut from."""
+        return None
 
     def closure(self, paths: Sequence[StorePath]) -> list[StorePath]:
         """The paths and all that they reference."""
