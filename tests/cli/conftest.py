@@ -1,12 +1,15 @@
-"""What tests of shells share: a user with a small archive of the test's own, and terminals to type into."""
+"""Fixtures of the commands' tests: users with a small archive of the test's own, and terminals to type into."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from support.fixtures import made as made
+from support.fixtures import terminals as terminals
+from support.people import MODES, Person, person
 from support.program import Fpack
-from support.shells import Terminal, world
+from support.shells import world
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +19,7 @@ def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
     return Fpack(tmp_path_factory.mktemp("user") / "home", archive)
 
 
-@pytest.fixture
-def terminals() -> Iterator[list[Terminal]]:
-    opened: list[Terminal] = []
-    yield opened
-    for terminal in opened:
-        terminal.close()
+@pytest.fixture(scope="module", params=MODES)
+def user(request: pytest.FixtureRequest) -> Iterator[Person]:
+    with person(request.param) as made:
+        yield made

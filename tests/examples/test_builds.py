@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from support.elsewhere import NOBODY, elsewhere
 from support.examples import EXAMPLES, LEFT_BY_USERS, World
-from support.podman import Podman, missing, podman_as
+from support.podman import Podman, missing
 from support.serving import free_port
 
 pytestmark = [
@@ -30,12 +30,6 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(tmp_path_factory.mktemp("builds"))
-
-
-@pytest.fixture
-def podman() -> Iterator[Podman]:
-    with podman_as("root") as podman:
-        yield podman
 
 
 def test_a_c_program(world: World, podman: Podman) -> None:

@@ -7,12 +7,11 @@ import shutil
 import socket
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.paths import REPOSITORY
-from support.podman import Podman, missing, podman_as
+from support.podman import Podman, missing
 from support.program import Fpack
 
 EXAMPLE = REPOSITORY / "examples" / "first"
@@ -22,12 +21,6 @@ pytestmark = [
     pytest.mark.network,
     pytest.mark.skipif(bool(missing()), reason=missing() or "podman is there"),
 ]
-
-
-@pytest.fixture
-def podman() -> Iterator[Podman]:
-    with podman_as("root") as podman:
-        yield podman
 
 
 def test_it_serves_as_a_user_without_rights(tmp_path: Path, podman: Podman) -> None:

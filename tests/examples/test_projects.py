@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.examples import EXAMPLES, World
 from support.goproxy import GoProxy
-from support.podman import Podman, missing, podman_as
+from support.podman import Podman, missing
 
 pytestmark = [
     pytest.mark.network,
@@ -22,12 +21,6 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(tmp_path_factory.mktemp("projects"))
-
-
-@pytest.fixture
-def podman() -> Iterator[Podman]:
-    with podman_as("root") as podman:
-        yield podman
 
 
 def _begun(world: World, place: Path, *left: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.examples import World
 from support.httpserver import Server
-from support.podman import Podman, missing, podman_as
+from support.podman import Podman, missing
 from support.pythons import SUMS, WORDS, sdist, wheel
 
 pytestmark = [
@@ -46,12 +46,6 @@ def index(tmp_path: Path) -> Index:
 def server(index: Index) -> Iterator[Server]:
     with Server(index.folder) as server:
         yield server
-
-
-@pytest.fixture
-def podman() -> Iterator[Podman]:
-    with podman_as("root") as podman:
-        yield podman
 
 
 @pytest.fixture

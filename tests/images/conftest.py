@@ -46,3 +46,10 @@ def podman(request: pytest.FixtureRequest) -> Iterator[Podman]:
     """podman in both ways in which people use it."""
     with podman_as(request.param) as podman:
         yield podman
+
+
+@pytest.fixture(scope="module")
+def one_podman() -> Iterator[Podman]:
+    """podman in one way, for images that behave alike as root and rootless."""
+    with podman_as("rootless" if os.getuid() else "root") as podman:
+        yield podman

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import tarfile
 import threading
 import time
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support.podman import Container, Podman, podman_as
+from support.podman import Container, Podman
 from support.serving import LOOPBACK, ask, fetch, free_port, make_certificate, running, shared, stops, trusting, user_of
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
@@ -79,13 +78,6 @@ def packed(fpack: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) 
         return made[name]
 
     return pack
-
-
-@pytest.fixture(scope="module")
-def one_podman() -> Iterator[Podman]:
-    """podman in one way, for images of which the way shows nothing new."""
-    with podman_as("rootless" if os.getuid() else "root") as podman:
-        yield podman
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,13 @@ what has no program that can show by itself that it started.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support.podman import Podman, podman_as
+from support.podman import Podman
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
 
@@ -63,29 +62,22 @@ DRAWN = [
 ]
 
 
-@pytest.fixture(scope="module")
-def own_podman() -> Iterator[Podman]:
-    """podman in one way: what differs between root and rootless is not the package."""
-    with podman_as("rootless" if os.getuid() else "root") as podman:
-        yield podman
-
-
 @pytest.mark.parametrize("case", [*CHOSEN, *DRAWN], ids=lambda case: case.package)
-def test_its_program_starts(case: Case, fpack: Callable[..., Any], own_podman: Podman, tmp_path: Path) -> None:
+def test_its_program_starts(case: Case, fpack: Callable[..., Any], one_podman: Podman, tmp_path: Path) -> None:
     file = tmp_path / "image.tar"
     fpack("pack", f"debian.trixie.{case.package}", "-o", file)
-    image = own_podman.load(file)
-    result = own_podman.run(image, *case.arguments, check=False)
-    own_podman("rmi", "-f", image)
+    image = one_podman.load(file)
+    result = one_podman.run(image, *case.arguments, check=False)
+    one_podman("rmi", "-f", image)
     shown = f"exit status {result.returncode}\n{result.stdout}{result.stderr}"
     assert re.search(case.output, result.stdout + result.stderr, re.MULTILINE), shown
     assert result.returncode == case.status, shown
 
 
-def test_a_packed_server_serves(fpack: Callable[..., Any], own_podman: Podman, tmp_path: Path) -> None:
+def test_a_packed_server_serves(fpack: Callable[..., Any], one_podman: Podman, tmp_path: Path) -> None:
     file = tmp_path / "image.tar"
     fpack("pack", "debian.trixie.redis-server", "-o", file)
-    container = own_podman.start(own_podman.load(file), "--save", "")
+    container = one_podman.start(one_podman.load(file), "--save", "")
     container.wait_for("Ready to accept connections")
     assert container.exec("redis-cli", "set", "key", "value").stdout == "OK\n"
     assert container.exec("redis-cli", "get", "key").stdout == "value\n"

@@ -7,15 +7,8 @@ import threading
 from pathlib import Path
 
 from fpack.store import gc
-from fpack.store.derivation import Output
-from fpack.store.path import StorePath
 from fpack.store.store import Store
-
-
-def add(store: Store, name: str, text: str, references: list[StorePath] | None = None) -> StorePath:
-    writer = store.writer()
-    writer.file("file", [text.encode()])
-    return store.register(name, writer, references or [], text.encode(), Output(text.encode().ljust(20)[:20]))
+from support.stores import add
 
 
 def reopened(store: Store) -> Store:

@@ -16,6 +16,7 @@ from fpack.store.derivation import Output
 from fpack.store.errors import StoreError
 from fpack.store.path import StorePath
 from fpack.store.store import Store, sweep
+from support.stores import add
 
 
 @pytest.fixture
@@ -23,12 +24,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path / "fpack")
     yield store
     store.close()
-
-
-def add(store: Store, name: str, text: str, references: list[StorePath] | None = None) -> StorePath:
-    writer = store.writer()
-    writer.file("file", [text.encode()])
-    return store.register(name, writer, references or [], text.encode(), Output(text.encode().ljust(20)[:20]))
 
 
 def test_a_registered_path_is_valid_and_found_again(store: Store) -> None:

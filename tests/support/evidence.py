@@ -12,6 +12,7 @@ from pathlib import Path
 from fpack.builders.manifest.format import Head
 from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.builders.verify.evidence.remote import Remote
+from fpack.builders.verify.findings import ImageDifference
 from fpack.builders.verify.verify import VerifyResult, verify
 from fpack.store.store import Store
 from support.archive import Archive, clearsign, file, link, signing_key
@@ -134,3 +135,13 @@ def _directory(mode: int, gid: int) -> object:
     from support.archive import directory
 
     return directory(mode, gid=gid)
+
+
+def verify_alone(image: Path, manifest: Path | None = None) -> VerifyResult:
+    """Verify an image with no local evidence: every finding comes from the image and its manifest."""
+    return verify(image, [manifest] if manifest else [], [], LocalEvidence(None, Path("/nonexistent")))
+
+
+def says(findings: list[ImageDifference], *words: str) -> bool:
+    """Return whether one finding contains all the words."""
+    return any(all(word in " ".join(finding) for word in words) for finding in findings)

@@ -15,6 +15,7 @@ import termios
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.archive import Archive, Entry, file, link
@@ -207,3 +208,8 @@ class Terminal:
                 time.sleep(0.1)
         else:
             os.close(self.master)
+
+
+def out(fpack: Fpack, *args: str, **options: Any) -> str:
+    """Run a command and return its output without surrounding white space."""
+    return fpack(*args, **options).stdout.strip()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from blake3 import blake3
+from fpack.builders.linking.linker import LinkResult
 from fpack.builders.payload import meta
 from fpack.builders.payload.meta import LoadFacts, TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
@@ -51,3 +52,8 @@ def table(
     search = extra.pop("search", ())
     entries = {path: entry._replace(path=path) for path, entry in sorted(files.items())}
     return SliceTable(package, version, arch, f"/fpack/store/{'0' * 32}-{package}", entries, extra, search)
+
+
+def names(found: LinkResult) -> set[str]:
+    """Return the names of the linked packages."""
+    return {each.package for each in found.tables}

@@ -16,11 +16,6 @@ from fpack.store.path import StorePath
 from support.images import Tree, Workshop, folder, link, program, static_program
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Workshop:
-    return Workshop(tmp_path / "fpack")
-
-
 def script(shop: Workshop, image: StorePath, scratch: Path) -> tuple[str, set[str]]:
     """The launcher's lines, and the paths that it adds to the image."""
     with flattened.FileSystem(shop.disk(image), shop.disk, scratch) as files:

@@ -25,11 +25,6 @@ Write = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Workshop:
-    return Workshop(tmp_path / "fpack")
-
-
-@pytest.fixture
 def image(shop: Workshop) -> StorePath:
     return shop.image(shop.root({"app": {"usr/bin/app": program(os.urandom(200_000))}}), name="me/app", tag="1.2")
 

@@ -21,11 +21,6 @@ from support.task import FakeStore
 ARGS = {"package": "hello", "version": "1.0-1", "arch": "amd64"}
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> FakeStore:
-    return FakeStore(tmp_path / "root")
-
-
 def unpack(store: FakeStore, content: bytes, **args: str) -> tuple[Path, dict[str, TreeEntry], dict]:
     path = store.add_file("hello.deb", content)
     place = store.disk(store.build(DebBuilder(), "hello", {"deb": str(path), **ARGS, **args}))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +13,6 @@ from fpack.builders.protocol import BuildError
 from fpack.store.errors import FpackError
 from support.images import Workshop, folder, link, program
 from support.task import FakeTask
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Workshop:
-    return Workshop(tmp_path / "fpack")
 
 
 def entries(shop: Workshop, *given: dict[str, Any]) -> dict[str, meta.TreeEntry]:

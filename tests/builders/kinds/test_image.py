@@ -22,11 +22,6 @@ APP = {"usr/bin/app": program(), "usr/bin/app-tool": program(), "usr/lib/app.so"
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Workshop:
-    return Workshop(tmp_path / "fpack")
-
-
-@pytest.fixture
 def root(shop: Workshop) -> StorePath:
     return shop.root({"base-files": BASE, "app": APP})
 

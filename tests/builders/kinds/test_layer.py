@@ -25,11 +25,6 @@ from support.paths import TESTS
 from support.task import FakeTask
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Workshop:
-    return Workshop(tmp_path / "fpack")
-
-
 def blob(shop: Workshop, made: StorePath) -> bytes:
     return (shop.disk(made) / "blob").read_bytes()
 

@@ -16,15 +16,10 @@ from fpack.builders.manifest import json_form
 from fpack.builders.manifest.format import MTIME
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.store import derivation
-from support.greeter import Greeter, greeter
+from support.greeter import Greeter
 from support.program import Fpack
 
 PACKAGES = {"base-files", "dash", "greet-tools", "hello", "libgreet1"}
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
-    return greeter(tmp_path_factory.mktemp("greeter") / "home")
 
 
 @pytest.fixture(scope="module")

@@ -31,11 +31,6 @@ class Sliced:
         return [path for path in self.entries if not path.startswith("var/lib/dpkg")]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> FakeStore:
-    return FakeStore(tmp_path / "root")
-
-
 def cut(store: FakeStore, *items: Item, stanza: str | None = None, **rule: Any) -> Sliced:
     path = store.add_file("hello.deb", debs.deb(items, stanza))
     args = {"deb": str(path), "package": "hello", "version": "1.0-1", "arch": "amd64"}

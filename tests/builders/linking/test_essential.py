@@ -6,6 +6,7 @@ from fpack.builders.linking.essential import complete
 from fpack.builders.linking.linker import LinkResult
 from fpack.builders.payload.meta import FILE, LoadFacts, TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
+from support.slices import names
 
 
 def table(name: str, **programs: str) -> SliceTable:
@@ -48,10 +49,6 @@ def run(*declared: SliceTable, asked: tuple[str, ...] = ("app",)) -> LinkResult:
     except StopIteration as stop:
         found: LinkResult = stop.value
         return found
-
-
-def names(found: LinkResult) -> set[str]:
-    return {each.package for each in found.tables}
 
 
 def test_a_program_that_is_no_script_brings_nothing() -> None:

@@ -10,7 +10,7 @@ from fpack.builders.linking.linker import LinkResult, Reason, link
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError
 from support import slices
-from support.slices import content, folder, library, program, script, table
+from support.slices import content, folder, library, names, program, script, table
 
 LIB = "usr/lib/x86_64-linux-gnu"
 LIBC = table(
@@ -45,10 +45,6 @@ class World:
 
     def asked(self) -> set[str]:
         return {name for names in self.fetched for name in names}
-
-
-def names(found: LinkResult) -> set[str]:
-    return {each.package for each in found.tables}
 
 
 def test_a_program_and_its_libraries() -> None:

@@ -14,11 +14,6 @@ from support.images import Tree, Workshop, program
 from support.layout import Layout
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Workshop:
-    return Workshop(tmp_path / "fpack")
-
-
 def slices(count: int, changed: int = -1) -> dict[str, Tree]:
     """Packages of sizes that differ; the one that changed has another content of the same size."""
     found: dict[str, Tree] = {}

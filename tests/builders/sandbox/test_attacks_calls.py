@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
 
 import pytest
-from support.attacks import MODES, Caller, callers
-
-
-@pytest.fixture(scope="module", params=MODES)
-def caller(request: pytest.FixtureRequest) -> Iterator[Caller]:
-    with callers(request.param) as (one,):
-        yield one
+from support.attacks import Caller
 
 
 @pytest.fixture(scope="module")

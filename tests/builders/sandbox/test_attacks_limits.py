@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
-from support.attacks import MODES, Caller, Result, callers
+from support.attacks import Caller, Result, callers
 
 MB = 1 << 20
-
-
-@pytest.fixture(scope="module", params=MODES)
-def caller(request: pytest.FixtureRequest) -> Iterator[Caller]:
-    with callers(request.param) as (one,):
-        yield one
 
 
 def ended(caller: Caller, result: Result) -> str:

@@ -17,17 +17,6 @@ from support import unprivileged
 from support.attacks import MODES, Caller, Result, callers
 
 
-@pytest.fixture(scope="module", params=MODES)
-def two(request: pytest.FixtureRequest) -> Iterator[list[Caller]]:
-    with callers(request.param, 2) as made:
-        yield made
-
-
-@pytest.fixture
-def caller(two: list[Caller]) -> Caller:
-    return two[0]
-
-
 @pytest.fixture
 def victim(caller: Caller) -> Iterator[Path]:
     """A directory of the host that everybody may change, with a file in it; nothing may happen to it."""

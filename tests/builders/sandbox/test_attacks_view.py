@@ -9,24 +9,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from support import unprivileged
 from support.attacks import MODES, SECRET, Caller, callers
-
-
-@pytest.fixture(scope="module", params=MODES)
-def two(request: pytest.FixtureRequest) -> Iterator[list[Caller]]:
-    with callers(request.param, 2) as made:
-        yield made
-
-
-@pytest.fixture
-def caller(two: list[Caller]) -> Caller:
-    return two[0]
 
 
 def test_the_network_is_not_there(caller: Caller) -> None:

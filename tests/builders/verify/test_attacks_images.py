@@ -14,21 +14,14 @@ from typing import Any
 
 import pytest
 from fpack.builders.manifest.format import ExcludedPath, Head, ManifestError, Origin
-from fpack.builders.verify.evidence.local import LocalEvidence
-from fpack.builders.verify.findings import ImageDifference
 from fpack.builders.verify.verify import VerifyResult, verify
 from support.callers import CALLERS, caller
-from support.evidence import World, estate
+from support.evidence import World, estate, says, verify_alone
 from support.forge import Forgery
-from support.greeter import Greeter, greeter
+from support.greeter import Greeter
 from support.paths import OLD_IMAGE
 from support.program import Fpack, world
 from support.tamper import node
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
-    return greeter(tmp_path_factory.mktemp("greeter") / "home")
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +45,6 @@ def forgery(own: Greeter) -> Forgery:
 def program(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fpack]:
     with caller(request.param, world(tmp_path / "archive")) as fpack:
         yield fpack
-
-
-def run(image: Path, manifest: Path | None = None) -> VerifyResult:
-    """Verify with nothing at hand."""
-    return verify(image, [manifest] if manifest else [], [], LocalEvidence(None, Path("/nonexistent")))
-
-
-def says(findings: list[ImageDifference], *words: str) -> bool:
-    return any(all(word in " ".join(finding) for word in words) for finding in findings)
 
 
 # What no package vouches for.
@@ -104,7 +88,7 @@ def test_a_file_of_no_part_is_no_entry(forgery: Forgery, made: Greeter, tmp_path
         assert forgery.head.format == 1
     forgery.put("hello", node("usr/bin/evil", b"evil", mode=0o4755), None)
     with pytest.raises(ManifestError, match="/usr/bin/evil is inconsistent"):
-        run(forgery.save(tmp_path / "evil.tar"))
+        verify_alone(forgery.save(tmp_path / "evil.tar"))
 
 
 def test_a_set_id_file_from_elsewhere_leads_the_list(around: World, forgery: Forgery, tmp_path: Path) -> None:
@@ -192,9 +176,9 @@ def test_an_image_of_format_1_may_repeat_a_file_and_not_hide_one(tmp_path: Path)
     """Its packages could share a file; what the container's files replaced was hidden."""
     forgery = Forgery(OLD_IMAGE)
     hide_with_itself(forgery)
-    assert not run(forgery.save(tmp_path / "same.tar")).report.differs
+    assert not verify_alone(forgery.save(tmp_path / "same.tar")).report.differs
     hide(forgery)
-    assert says(run(forgery.save(tmp_path / "hidden.tar")).report.findings, "overlap", "/usr/bin/hello")
+    assert says(verify_alone(forgery.save(tmp_path / "hidden.tar")).report.findings, "overlap", "/usr/bin/hello")
 
 
 # What a package is said to ship.

@@ -12,29 +12,17 @@ import pytest
 from fpack.builders.manifest.format import ManifestError
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.protocol import BuildError
-from fpack.builders.verify.evidence.local import LocalEvidence
-from fpack.builders.verify.findings import ImageDifference
-from fpack.builders.verify.verify import VerifyResult, verify
 from support.archive import file
 from support.callers import CALLERS, caller, give
+from support.evidence import says, verify_alone
 from support.forge import Forgery
-from support.greeter import Greeter, greeter
+from support.greeter import Greeter
 from support.images import Workshop, folder, link
 from support.program import Fpack, world
 from support.tamper import Image, Layer, node
 
 WHITEOUTS = (".wh.x", ".wh..wh..opq", "usr/share/.wh.y", "usr/.wh..wh..opq", "usr/.wh.bin/x", ".wh..wh.plnk/1.2")
 HARMLESS = ("usr/x.wh.y", "usr/.whx", "usr/wh.x", "x/a.wh.", "usr/..wh.x")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
-    return greeter(tmp_path_factory.mktemp("greeter") / "home")
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Workshop:
-    return Workshop(tmp_path / "fpack")
 
 
 @pytest.fixture(params=CALLERS)
@@ -46,15 +34,6 @@ def program(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fpack]:
     archive.publish()
     with caller(request.param, archive) as fpack:
         yield fpack
-
-
-def run(image: Path, manifest: Path | None = None) -> VerifyResult:
-    """Verify with nothing at hand."""
-    return verify(image, [manifest] if manifest else [], [], LocalEvidence(None, Path("/nonexistent")))
-
-
-def says(findings: list[ImageDifference], *words: str) -> bool:
-    return any(all(word in " ".join(finding) for word in words) for finding in findings)
 
 
 @pytest.mark.parametrize("path", WHITEOUTS)
@@ -80,7 +59,7 @@ def test_names_that_look_like_whiteouts_are_files(shop: Workshop, made: Greeter,
     assert shop.layer([shop.table("slice", {path: b""})])
     forgery = Forgery(made.tar)
     forgery.put("files", node(path))
-    assert not says(run(forgery.save(tmp_path / "image.tar")).report.findings, "whiteout")
+    assert not says(verify_alone(forgery.save(tmp_path / "image.tar")).report.findings, "whiteout")
 
 
 def test_a_package_with_a_whiteout_is_packed_without_it_or_not_at_all(program: Fpack) -> None:
@@ -116,7 +95,7 @@ def test_a_manifest_with_a_whiteout_is_not_read(made: Greeter, tmp_path: Path, p
     forgery.put("files", node(path))
     place = forgery.save(tmp_path / "evil.tar")
     with pytest.raises(ManifestError, match="whiteout"):
-        run(place)
+        verify_alone(place)
     with pytest.raises(ManifestError, match="whiteout"):
         for _ in ManifestReader(forgery.manifest()).entries():
             pass
@@ -127,8 +106,8 @@ def test_a_whiteout_in_an_image_is_named(made: Greeter, tmp_path: Path, path: st
     """In a layer that the manifest has, and in one that it does not have."""
     image = Image.load(made.tar)
     image.layers[0].members.append(node(path))
-    assert says(run(image.save(tmp_path / "a.tar"), made.manifest).report.findings, f"/{path}", "whiteout")
+    assert says(verify_alone(image.save(tmp_path / "a.tar"), made.manifest).report.findings, f"/{path}", "whiteout")
     image = Image.load(made.tar)
     image.layers.append(Layer([node(f"x/{number}") for number in range(9)] + [node(path)]))
     image.manifest["layers"].append({})
-    assert says(run(image.save(tmp_path / "b.tar"), made.manifest).report.findings, f"/{path}", "whiteout")
+    assert says(verify_alone(image.save(tmp_path / "b.tar"), made.manifest).report.findings, f"/{path}", "whiteout")

@@ -20,46 +20,27 @@ import pytest
 import zstandard
 from fpack.builders.manifest.format import Head
 from fpack.builders.streams import tar_writer as writer
-from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.builders.verify.findings import MAX_FINDINGS, ImageDifference, VerifyError
-from fpack.builders.verify.verify import VerifyResult, verify
 from fpack.store.errors import FpackError
+from support.evidence import says, verify_alone
 from support.forge import Forgery
-from support.greeter import Greeter, greeter
+from support.greeter import Greeter
 from support.tamper import Image, Layer, Node, info, node
 
 MEMORY = 300 << 20
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
-    return greeter(tmp_path_factory.mktemp("greeter") / "home")
-
-
-@pytest.fixture
-def image(made: Greeter) -> Image:
-    return Image.load(made.tar)
-
-
-def run(image: Path, manifest: Path | None = None) -> VerifyResult:
-    return verify(image, [manifest] if manifest else [], [], LocalEvidence(None, Path("/nonexistent")))
 
 
 def found(image: Path, made: Greeter) -> list[ImageDifference]:
     """What differs from the true manifest; an error that ends the reading is one, too."""
     before = sorted(path for path in image.parent.rglob("*"))
     try:
-        outcome = run(image, made.manifest)
+        outcome = verify_alone(image, made.manifest)
     except FpackError as error:
         assert error.what and not isinstance(error, AssertionError)
         return [ImageDifference("error", error.where, f"{error.what} {error.why}")]
     assert sorted(path for path in image.parent.rglob("*")) == before, "it wrote something"
     assert outcome.report.differs
     return outcome.report.findings
-
-
-def says(findings: list[ImageDifference], *words: str) -> bool:
-    return any(all(word in " ".join(finding) for word in words) for finding in findings)
 
 
 # Documents.
@@ -169,7 +150,7 @@ def test_the_same_layer_many_times_is_not_read_for_ever(image: Image, made: Gree
 def test_findings_are_counted_when_they_are_too_many(image: Image, made: Greeter, tmp_path: Path) -> None:
     layer = image.layers[0]
     layer.members += [node(f"zz/{number:05}") for number in range(3000)]
-    outcome = run(image.save(tmp_path / "a.tar"), made.manifest)
+    outcome = verify_alone(image.save(tmp_path / "a.tar"), made.manifest)
     assert len(outcome.report.findings) == MAX_FINDINGS and outcome.report.more > 1500
 
 
@@ -440,7 +421,7 @@ def test_files_that_are_no_archive(made: Greeter, tmp_path: Path) -> None:
     for name, (data, words) in cases.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(VerifyError) as error:
-            run(tmp_path / name, made.manifest)
+            verify_alone(tmp_path / name, made.manifest)
         assert words in str(error.value), name
 
 

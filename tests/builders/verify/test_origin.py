@@ -27,15 +27,10 @@ from fpack.store.derivation import Derivation, Output, placeholder
 from fpack.store.errors import FpackError
 from support.archive import new_key, signing_key, write_keyring
 from support.evidence import World
-from support.greeter import Greeter, greeter
+from support.greeter import Greeter
 from support.tamper import Image
 
 Change = Callable[[Head], Head]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
-    return greeter(tmp_path_factory.mktemp("greeter") / "home")
 
 
 @pytest.fixture

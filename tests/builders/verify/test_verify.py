@@ -17,30 +17,15 @@ import pytest
 from fpack.builders.manifest.format import Blob, encode_entry, encode_head
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
-from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.builders.verify.findings import ImageDifference, Report
 from fpack.builders.verify.image_archive import open_archive
-from fpack.builders.verify.verify import VerifyResult, verify
+from fpack.builders.verify.verify import VerifyResult
 from fpack.store.errors import FpackError
-from support.greeter import Greeter, greeter
+from support.evidence import verify_alone
+from support.greeter import Greeter
 from support.tamper import Image, Layer, node
 
 ROUNDS = 9  # of each change
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
-    return greeter(tmp_path_factory.mktemp("greeter") / "home")
-
-
-@pytest.fixture
-def image(made: Greeter) -> Image:
-    return Image.load(made.tar)
-
-
-def run(image: Path, manifest: Path | None = None) -> VerifyResult:
-    """Verify with nothing at hand: what is found is found by the manifest."""
-    return verify(image, [manifest] if manifest else [], [], LocalEvidence(None, Path("/nonexistent")))
 
 
 def findings(outcome: VerifyResult) -> list[ImageDifference]:
@@ -53,7 +38,7 @@ def findings(outcome: VerifyResult) -> list[ImageDifference]:
 
 def test_the_image_is_proven_by_what_it_carries_and_by_what_lies_beside(made: Greeter) -> None:
     for manifest in (None, made.manifest):
-        outcome = run(made.tar, manifest)
+        outcome = verify_alone(made.tar, manifest)
         assert not outcome.report.differs, outcome.report.findings
         (part,) = outcome.images
         assert (part.checked.layers, len(part.packages)) == (len(part.head.layers), 5)
@@ -63,9 +48,9 @@ def test_the_image_is_proven_by_what_it_carries_and_by_what_lies_beside(made: Gr
 
 
 def test_an_image_that_was_put_together_again_unchanged_is_proven(image: Image, made: Greeter, tmp_path: Path) -> None:
-    assert run(image.save(tmp_path / "same.tar")).report.findings == []
-    assert run(image.save(tmp_path / "same.tar"), made.manifest).report.findings == []
-    assert run(image.save_layout(tmp_path / "layout")).report.findings == []
+    assert verify_alone(image.save(tmp_path / "same.tar")).report.findings == []
+    assert verify_alone(image.save(tmp_path / "same.tar"), made.manifest).report.findings == []
+    assert verify_alone(image.save_layout(tmp_path / "layout")).report.findings == []
 
 
 def test_a_copy_that_lost_its_referrers_and_names_is_proven_by_a_manifest(
@@ -74,7 +59,7 @@ def test_a_copy_that_lost_its_referrers_and_names_is_proven_by_a_manifest(
     image.referrers = None
     del image.index["mediaType"]
     del image.index["manifests"][0]["annotations"]["io.containerd.image.name"]
-    outcome = run(image.save(tmp_path / "copy.tar"), made.manifest)
+    outcome = verify_alone(image.save(tmp_path / "copy.tar"), made.manifest)
     assert not outcome.report.differs, outcome.report.findings
 
 
@@ -321,7 +306,7 @@ def test_a_change_is_found_and_named(made: Greeter, tmp_path: Path, change: str)
         image = _copy(original)
         expected = CHANGES[change](image, random.Random(f"{change} {seed}"))
         manifest = (made.manifest, None)[seed % 2]
-        found = findings(run(image.save(tmp_path / "changed.tar"), manifest))
+        found = findings(verify_alone(image.save(tmp_path / "changed.tar"), manifest))
         named = [
             finding
             for finding in found
@@ -353,7 +338,7 @@ def test_a_flipped_bit_anywhere_in_the_archive_is_found(made: Greeter, tmp_path:
         place.write_bytes(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :])
         for manifest in (None, made.manifest):
             try:
-                outcome = run(place, manifest)
+                outcome = verify_alone(place, manifest)
             except FpackError as error:
                 assert error.what
                 continue
@@ -368,7 +353,7 @@ def test_a_flipped_bit_in_a_layer_is_said_to_be_in_its_blob(made: Greeter, tmp_p
         blob = bytearray(files[layer])
         blob[len(blob) // 2] ^= 4
         image.replace = {layer: bytes(blob)}
-        found = findings(run(image.save(tmp_path / "flipped.tar")))
+        found = findings(verify_alone(image.save(tmp_path / "flipped.tar")))
         assert [f for f in found if f.kind == "blob" and f.layer.startswith(f"layer {number + 1} (")], found
         image.replace = {}
 
@@ -381,8 +366,8 @@ def test_another_manifest_than_the_one_that_is_trusted_is_named(made: Greeter, t
     (data,) = embedded_manifest.find(open_archive(made.tar, Report()))
     image.carry(_forge(ManifestReader(data), image))
     forged = image.save(tmp_path / "forged.tar")
-    assert run(forged).report.findings == [], "in itself"
-    found = findings(run(forged, made.manifest))
+    assert verify_alone(forged).report.findings == [], "in itself"
+    found = findings(verify_alone(forged, made.manifest))
     assert any(f.kind == "manifest" and "another manifest" in f.what for f in found)
     assert any((f.kind, f.where) == ("changed", "/etc/motd") for f in found)
     assert changed.exists()
@@ -421,7 +406,7 @@ def test_json_within_that_says_something_else_is_named(made: Greeter, tmp_path: 
     other = zstandard.ZstdCompressor().compress(text.replace(b'"uid":7', b'"uid":0'))
     forms.update(digest="sha256:" + hashlib.sha256(other).hexdigest(), size=len(other))
     blobs[forms["digest"]] = other
-    found = findings(run(image.save(tmp_path / "json.tar")))
+    found = findings(verify_alone(image.save(tmp_path / "json.tar")))
     assert [f.kind for f in found] == ["manifest"] and "JSON" in found[0].what
 
 
@@ -435,7 +420,7 @@ def test_an_artifact_about_another_image_is_named(made: Greeter, tmp_path: Path)
     digest = hashlib.sha256(data).hexdigest()
     listed["manifests"].append({**listed["manifests"][0], "digest": f"sha256:{digest}", "size": len(data)})
     image.replace = {"fpack-referrers.json": json.dumps(listed).encode(), f"blobs/sha256/{digest}": data}
-    found = findings(run(image.save(tmp_path / "subject.tar")))
+    found = findings(verify_alone(image.save(tmp_path / "subject.tar")))
     assert any(f.kind == "document" and "another image" in f.what for f in found)
 
 
@@ -449,5 +434,5 @@ def test_other_artifacts_about_the_image_are_welcome(made: Greeter, tmp_path: Pa
     image.artifacts.append((other, {**blobs, layer["digest"]: bom}))
     entry = {**image.referrers["manifests"][0], "artifactType": "application/spdx+json"}
     image.referrers["manifests"].append(entry)
-    outcome = run(image.save(tmp_path / "bom.tar"))
+    outcome = verify_alone(image.save(tmp_path / "bom.tar"))
     assert not outcome.report.differs, outcome.report.findings

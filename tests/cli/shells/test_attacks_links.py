@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.people import MODES, Person, person
+from support.people import Person
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
@@ -33,12 +33,6 @@ image = container { packages = [debian.greet] }
 package = import("fpack/package").package
 tool = package { name = "tool", version = "2", unpack = "echo made > made", install = "mkdir $out", fixup = null }
 """
-
-
-@pytest.fixture(scope="module", params=MODES)
-def user(request: pytest.FixtureRequest) -> Iterator[Person]:
-    with person(request.param) as made:
-        yield made
 
 
 def tree(top: Path) -> dict[str, object]:

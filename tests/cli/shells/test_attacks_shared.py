@@ -7,13 +7,12 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fpack.cli.shells.model import Closure
 from fpack.cli.shells.sandbox import plan
-from support.people import MODES, Person, person
+from support.people import Person
 from support.shells import machine
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
@@ -35,12 +34,6 @@ shell = shell {
 }
 """
 SHOWN = ("shell", "--", "sh", "-c", 'echo "$RUN_OF_IT"; ls "$RUN_OF_IT"')
-
-
-@pytest.fixture(scope="module", params=MODES)
-def user(request: pytest.FixtureRequest) -> Iterator[Person]:
-    with person(request.param) as made:
-        yield made
 
 
 @pytest.fixture

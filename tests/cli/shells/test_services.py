@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.program import Fpack
-from support.shells import Terminal, kept_for
+from support.shells import Terminal, kept_for, out
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
@@ -21,10 +21,6 @@ def project(tmp_path: Path) -> Path:
     place = tmp_path / "site"
     place.mkdir()
     return place
-
-
-def out(fpack: Fpack, *args: str, **options: object) -> str:
-    return fpack(*args, **options).stdout.strip()  # type: ignore[arg-type]
 
 
 SERVICES = """

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.archive import Archive
 from support.program import Fpack
-from support.shells import Terminal, kept_for, world
+from support.shells import Terminal, kept_for, out, world
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
@@ -52,10 +52,6 @@ def project(tmp_path: Path) -> Path:
     (place / "fpack.fp").write_text(PROJECT)
     (place / "notes.txt").write_text("first\n")
     return place
-
-
-def out(fpack: Fpack, *args: str, **options: object) -> str:
-    return fpack(*args, **options).stdout.strip()  # type: ignore[arg-type]
 
 
 def test_a_package_is_there_and_the_host_is_not(fpack: Fpack) -> None:

@@ -6,11 +6,10 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.people import MODES, Person, person
+from support.people import Person
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 
@@ -18,12 +17,6 @@ PROJECT = """
 debian = import("fpack/debian").trixie
 shell = shell { name = "site", packages = [debian.greet], env = { LEVEL = "own" } }
 """
-
-
-@pytest.fixture(scope="module", params=MODES)
-def user(request: pytest.FixtureRequest) -> Iterator[Person]:
-    with person(request.param) as made:
-        yield made
 
 
 @pytest.fixture

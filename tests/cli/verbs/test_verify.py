@@ -14,14 +14,9 @@ from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.findings import Report
 from fpack.builders.verify.image_archive import open_archive
-from support.greeter import Greeter, greeter
+from support.greeter import Greeter
 from support.program import Fpack
 from support.tamper import Image
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
-    return greeter(tmp_path_factory.mktemp("greeter") / "home")
 
 
 def report(fpack: Fpack, *args: str | Path, status: int = 0, **options: Any) -> dict[str, Any]:

@@ -1,0 +1,13 @@
+"""Fixtures of the tests of derivation kinds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.task import FakeStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FakeStore:
+    return FakeStore(tmp_path / "root")

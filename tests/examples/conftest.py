@@ -1,0 +1,15 @@
+"""Fixtures of the examples' tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.fixtures import terminals as terminals
+from support.podman import Podman, podman_as
+
+
+@pytest.fixture
+def podman() -> Iterator[Podman]:
+    with podman_as("root") as podman:
+        yield podman
