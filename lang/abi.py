@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 # A generated function that evaluates the parts of a record: the prefix of its name, and its parameter, the number of
-# the part. The docstring of the function holds the names of the parts, one a line.
+# the part.
 PARTS = ".parts"
 PART = ".part"
 
-# The docstring of a function that promises to evaluate parts of its record argument begins with PROMISE (see
-# compiler/record_calls.py). FRESH follows if the result comes from a call with a record, so that nothing else holds it.
-PROMISE = "\0"
-FRESH = "="
+# The global of a module that holds the FunctionInfo of each function, by the `id` of its code object. A code object
+# cannot be the key itself: its hash is computed from all that it contains, each time.
+FUNCTIONS = ".functions"
 # The suffix of a name whose value is evaluated with all that it contains. No name contains this character.
 DEEP = "*"
 # The suffix of a called name that means the name of the builtin or prelude, not the field of the same name (see
 # `mark_outer_calls`). No name contains a dot.
 OUTER = ".outer"
+
+
+class FunctionInfo:
+    """Facts about a generated function, which hold for every closure of its code.
+
+    evaluates: the fields of its record argument that the function evaluates, as compiler/record_calls.py encodes them.
+    fresh: the result comes from a call with a record, so that nothing else holds it. parts: the names of the parts, if
+    the function evaluates the parts of a record. answers: a cache of the runtime, for the fields that callers want.
+    """
+
+    __slots__ = ("evaluates", "fresh", "parts", "answers")
+
+    def __init__(self, evaluates: str = "", fresh: bool = False, parts: tuple[str, ...] = ()) -> None:
+        self.evaluates = evaluates
+        self.fresh = fresh
+        self.parts = parts
+        self.answers: dict[str, bool] = {}

@@ -65,7 +65,7 @@ def builtins() -> Mapping[str, Doc]:
     return _builtins
 
 
-_builtins: dict[str, Doc] = {}
+_builtins: dict[str, Doc] = {}  # filled once, with the names in STRICT
 
 
 def builtin(name: str) -> Doc | None:

@@ -249,8 +249,7 @@ class Evaluator:
             from fpack.lang.runtime.field_errors import no_field
 
             fault = no_field(value, name)
-            fault.why = f"in {quote(where)}" if where else fault.why
-            raise fault
+            raise fault.with_(why=f"in {quote(where)}") if where else fault
         return found
 
     def _outside(self) -> dict[str, Callable[..., Value]]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import marshal
 import os
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from fpack.lang.abi import OUTER
+from fpack.lang.abi import FUNCTIONS, OUTER, FunctionInfo
 from fpack.lang.runtime.limits import Exhausted, Limits
 from fpack.lang.runtime.paths import project_root, within
 from fpack.lang.runtime.values import Path as PathValue
@@ -26,21 +27,22 @@ from .errors import Fault, did_you_mean, quote
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 11
+FORMAT = 12
 
 Base = dict[str, Any]
 Free = dict[str, tuple[int, int]]
+Compiled = tuple[CodeType, Free, list[tuple[CodeType, tuple[Any, ...]]]]  # the entry of the cache, marshalled
 
 
 class Module:
     """One text, ready to run. root: the project's (or library's) directory; directory: the file's."""
 
-    __slots__ = ("source", "code", "free", "root", "directory", "value", "running")
+    __slots__ = ("source", "code", "free", "functions", "root", "directory", "value", "running")
 
-    def __init__(self, source: Source, code: CodeType, free: Free, root: str, directory: str) -> None:
+    def __init__(self, source: Source, compiled: Compiled, root: str, directory: str) -> None:
         self.source = source
-        self.code = code
-        self.free = free
+        self.code, self.free, infos = compiled
+        self.functions = defaultdict(FunctionInfo, {id(code): FunctionInfo(*info) for code, info in infos})
         self.root = root
         self.directory = directory
         self.value: Value = None
@@ -161,13 +163,13 @@ class Modules:
         key = disk_cache.key(self._key, source.start.encode(), source.text.encode("utf-8", "surrogatepass"))
         body = disk_cache.read(self.cache, key)
         if body is not None:
-            code, free = marshal.loads(body)
+            compiled: Compiled = marshal.loads(body)
         else:
-            code, free = self._compile(source)
-            disk_cache.write(self.cache, key, marshal.dumps((code, free)))
-        return Module(source, code, free, root, directory)
+            compiled = self._compile(source)
+            disk_cache.write(self.cache, key, marshal.dumps(compiled))
+        return Module(source, compiled, root, directory)
 
-    def _compile(self, source: Source) -> tuple[CodeType, Free]:
+    def _compile(self, source: Source) -> Compiled:
         import gc
 
         from .compiler import compiler
@@ -180,7 +182,8 @@ class Modules:
             tree = parser.parse(source, self.cache)
             make = compiler.compile_file if source.start == "file" else compiler.compile_expression
             made = make(source, tree, self.builtins)
-            return compile(made.tree, source.start, "exec", dont_inherit=True, optimize=1), made.free
+            code = compile(made.tree, source.start, "exec", dont_inherit=True, optimize=1)
+            return code, made.free, list(_by_code(code, made.infos))
         except RecursionError:
             raise source.error(0, 0, "This text is nested too deeply") from None
         except MemoryError:
@@ -201,7 +204,11 @@ class Modules:
 
     def run(self, module: Module, changes: dict[str, Value] | None = None) -> Value:
         """Run a module's code and return `.value`. changes: values that replace those of the module's bindings."""
-        scope: dict[str, Any] = {"__builtins__": self.base, ".source": module.source}
+        scope: dict[str, Any] = {
+            "__builtins__": self.base,
+            ".source": module.source,
+            FUNCTIONS: module.functions,
+        }
         for written, span in module.free.items():
             name = written.removesuffix(OUTER)
             if name == "import":
@@ -244,6 +251,20 @@ class Changed(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         return self.scope[name]
+
+
+def _by_code(code: CodeType, infos: Mapping[str, FunctionInfo]) -> Iterator[tuple[CodeType, tuple[Any, ...]]]:
+    """Yield the code objects of the functions that the compiler described, and the descriptions as plain tuples.
+
+    `marshal` keeps the identity of a code object that occurs twice, here and in the code that contains it.
+    """
+    todo = [code]
+    while todo:
+        this = todo.pop()
+        for name in (this.co_name, *this.co_varnames[: this.co_argcount]):
+            if name in infos:
+                yield this, (infos[name].evaluates, infos[name].fresh, infos[name].parts)
+        todo += [const for const in this.co_consts if const.__class__ is CodeType]
 
 
 def _path(module: Module, text: str) -> PathValue:

@@ -9,6 +9,7 @@ the digest of their derivation.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -63,10 +64,7 @@ class Derivation(NamedTuple):
 
 def pack_output(digest: bytes, name: str) -> bytes:
     """Encode an input, for `encode_packed`."""
-    packed = _outputs.get(name)
-    if packed is None:
-        packed = _outputs[name] = canonical.encode(name)
-    return _PAIR + digest + packed
+    return _PAIR + digest + _packed(name)
 
 
 def encode_packed(
@@ -80,10 +78,14 @@ def encode_packed(
     count = len(inputs)
     length = _LENGTHS[count] if count < 16 else canonical.encode([0] * count)[:-count]
     before, after = _around_inputs(candidates, outputs) if candidates or outputs != _OUT else _PLAIN
-    between = _kinds.get(kind)
-    if between is None:
-        between = _kinds[kind] = b"".join((_KIND, canonical.encode(kind), _NAME))
+    between = _KIND + _packed(kind) + _NAME
     return b"".join((_ARGS, args, before, length, *inputs, between, canonical.encode_ordered(name), after))
+
+
+@lru_cache(1024)
+def _packed(text: str) -> bytes:
+    """Encode the name of an output or a kind. A process meets few of them, and each one often."""
+    return canonical.encode(text)
 
 
 def _around_inputs(candidates: list[Output], outputs: list[str]) -> tuple[bytes, bytes]:
@@ -129,10 +131,7 @@ def output_name(name: str, output: str) -> str:
 
 
 _PLAIN = _around_inputs([], _OUT)
-_kinds: dict[str, bytes] = {}
-_outputs: dict[str, bytes] = {}
 _PAIR = canonical.encode([bytes(HASH_BYTES), 0])[: -HASH_BYTES - 1]  # the bytes before an input's digest
-_around: dict[str, tuple[bytes, bytes]] = {}
 
 
 def placeholder(drv: bytes, name: str, output: str = "out") -> StorePath:
@@ -142,13 +141,16 @@ def placeholder(drv: bytes, name: str, output: str = "out") -> StorePath:
 
 def placeholder_hash(drv: bytes, output: str = "out") -> str:
     """Return the hash of a placeholder. drv: digest of the derivation."""
-    around = _around.get(output)
-    if around is None:
-        # The encoded bytes around the digest never change.
-        sample = bytes(HASH_BYTES)
-        before, _, after = canonical.encode(["fpack placeholder 1", sample, output]).partition(sample)
-        around = _around[output] = before, after
-    return base32.encode(blake3(around[0] + drv + around[1]).digest(HASH_BYTES))
+    before, after = _around_digest(output)
+    return base32.encode(blake3(before + drv + after).digest(HASH_BYTES))
+
+
+@lru_cache(1024)
+def _around_digest(output: str) -> tuple[bytes, bytes]:
+    """Return the encoded bytes before and after the digest that a placeholder is the hash of."""
+    sample = bytes(HASH_BYTES)
+    before, _, after = canonical.encode(["fpack placeholder 1", sample, output]).partition(sample)
+    return before, after
 
 
 def replace(value: Value, paths: Mapping[str, str]) -> Value:

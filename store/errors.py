@@ -6,6 +6,10 @@ An error carries data: what went wrong, where, why, and what to do about it. `cl
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 _MAX_NAMES = 20_000  # comparing more takes too long
 
@@ -25,6 +29,18 @@ class FpackError(Exception):
         self.where = where
         self.why = why
         self.hint = hint
+
+    def with_(self, **changes: Any) -> Self:
+        """Return a copy of the error with some attributes changed, and with the same traceback.
+
+        An error is never modified: whoever knows more about it raises a completed copy.
+        """
+        unknown = [name for name in changes if not hasattr(self, name)]
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no attribute {unknown[0]!r}")
+        made = type(self).__new__(type(self), *self.args)
+        made.__dict__.update(self.__dict__, **changes)
+        return made.with_traceback(self.__traceback__)
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.what, self.where and f"({self.where})", self.why) if part)

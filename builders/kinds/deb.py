@@ -115,8 +115,7 @@ def _unpack(task: Task, args: DebArgs, file: BinaryIO) -> TreeWriter:
     try:
         unpacker.run(tar_reader.TarReader(stream))
     except ArchiveError as error:
-        error.where = error.where or name
-        raise
+        raise error.with_(where=error.where or name) from None
     extra = _extra(control, unpacker)
     unpacker.writer.file("meta", [meta.encode(unpacker.entries.values(), extra)])
     return unpacker.writer
@@ -146,8 +145,7 @@ def _control(name: str, section: Section) -> _Control:
                     raise ArchiveError("A control file is too large", where=inner, why=f"{member.size} bytes")
                 texts[inner] = b"".join(archive.content()).decode("utf-8", "replace")
     except ArchiveError as error:
-        error.where = error.where or name
-        raise
+        raise error.with_(where=error.where or name) from None
     if "control" not in texts:
         raise ArchiveError("The package has no control file", where=name)
     text = texts["control"].strip("\n") + "\n"
@@ -227,8 +225,7 @@ class _Unpacker:
                 else:
                     entry = self._hard_link(path, member)
             except (ArchiveError, BadTree) as error:
-                error.where = _show(member.name)
-                raise
+                raise error.with_(where=_show(member.name)) from None
             entries[path] = entry
             parents.add(path.rpartition("/")[0])
             self._weigh(entry)

@@ -117,8 +117,7 @@ class ExecBuilder:
                 self._strip(spec, work, lines)
             return self._take(task, spec, work, root, inputs, places)
         except BuildError as error:
-            error.hint = error.hint or self._keep(task, work)
-            raise
+            raise error.with_(hint=error.hint or self._keep(task, work)) from None
 
     def _cores(self) -> int:
         return self._options.cores or len(os.sched_getaffinity(0))
@@ -144,8 +143,8 @@ class ExecBuilder:
                 try:
                     scanned[output] = reader.scan(place.base)
                 except BuildError as error:
-                    error.where = f"{output_name(task.name, output)}{'/' if error.where else ''}{error.where}"
-                    raise
+                    where = f"{output_name(task.name, output)}{'/' if error.where else ''}{error.where}"
+                    raise error.with_(where=where) from None
             payloads, missing = linked(task, root, [scanned[output].programs for output in places])
             for line in missing:
                 task.log(f"warning: {line}")
@@ -230,13 +229,13 @@ class ExecBuilder:
                 why += f"; {meaning.format(spec.limits)}"
         if _NO_ROOM in last and _is_full(work.place):
             why += "; the disk of the store is full: free some space, or run fpack gc"
-        error = PhaseFailed(
-            what, where=task.name, why=why + (f"; its last lines:\n{last}" if last else "; it printed nothing")
-        )
-        error.hint = "\n".join(filter(None, [advice(last), self._keep(task, work)]))
-        if self._options.keep_failed:
-            error.kept = FailedBuild(spec, work._replace(place=task.resume_dir() / "failed"), self._executor)
-        return error
+        why += f"; its last lines:\n{last}" if last else "; it printed nothing"
+        hint = "\n".join(filter(None, [advice(last), self._keep(task, work)]))
+        error = PhaseFailed(what, where=task.name, why=why, hint=hint)
+        if not self._options.keep_failed:
+            return error
+        place = task.resume_dir() / "failed"
+        return error.with_(kept=FailedBuild(spec, work._replace(place=place), self._executor))
 
     def _keep(self, task: Task, work: Work) -> str:
         """Keep the directory of a failed build if the user asked for it. Return a hint for the next step."""

@@ -61,9 +61,9 @@ class FetchBuilder:
                 urls, part, size=size, sha256=sha256, progress=task.progress, check=task.check
             )  # fmt: skip
         except HttpError as error:
-            if isinstance(error, NotFound):
-                error.hint = error.hint or self._missing(task.args["urls"][0])
-            raise
+            if not isinstance(error, NotFound) or error.hint:
+                raise
+            raise error.with_(hint=self._missing(task.args["urls"][0])) from None
         task.log(f"from {done.url or 'an earlier download'}, {done.size} bytes")
         writer = task.writer()
         writer.file("", chunks(part), bool(task.args.get("executable", False)))

@@ -112,8 +112,7 @@ class GomodBuilder:
         if not failures:
             raise BuildError(f"There is no proxy to download {task.name} from", why=proxies.why, hint=hint)
         last = failures[0] if len(failures) == 1 else combined(failures)
-        last.hint = last.hint or hint
-        raise last
+        raise last.with_(hint=last.hint or hint)
 
 
 def escaped(text: str) -> str:

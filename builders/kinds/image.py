@@ -219,9 +219,10 @@ def _configure(task: Task, parts: _Parts) -> dict[str, Value]:
         try:
             check_program(run[0], variables["PATH"], view, lambda path: _programs(task, path, view))
         except BuildError as error:
-            if not entrypoint:
-                error.hint = f"without `entrypoint`, the first item of `command` is the program; {error.hint}"
-            raise
+            if entrypoint:
+                raise
+            hint = f"without `entrypoint`, the first item of `command` is the program; {error.hint}"
+            raise error.with_(hint=hint) from None
     for path, what in [
         *((volume, "The volume") for volume in config.get("Volumes", ())),
         *((path, "The working directory") for path in [config.get("WorkingDir")] if path),

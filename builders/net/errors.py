@@ -96,15 +96,12 @@ def status_error(url: str, status: int, reason: str, wait: str) -> HttpError:
     if status in (404, 410):
         return NotFound("The server does not have the file", where=shown(url), why=why)
     if status in _TRANSIENT:
-        error = ServerError("The server failed", where=shown(url), why=why, hint="try again later")
-        if wait.isascii() and wait.isdigit() and len(wait) < 10:
-            error.retry_after = float(wait)
-        return error
+        pause = float(wait) if wait.isascii() and wait.isdigit() and len(wait) < 10 else None
+        failed = ServerError("The server failed", where=shown(url), why=why, hint="try again later")
+        return failed.with_(retry_after=pause)
     if 400 <= status < 500:
         return Refused("The server refused the request", where=shown(url), why=why)
-    error = ServerError("The server sent an unexpected response", where=shown(url), why=why)
-    error.transient = False
-    return error
+    return ServerError("The server sent an unexpected response", where=shown(url), why=why).with_(transient=False)
 
 
 def web_page(url: str) -> WrongContent:

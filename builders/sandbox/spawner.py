@@ -261,6 +261,8 @@ def _settle(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
+# The mount points of `_show`: one for each root of this process's builds and each build that runs. They end with this
+# process's mount namespace, and those of a build when it ends.
 _shown: set[str] = set()
 
 

@@ -350,9 +350,7 @@ class Scheduler:
         self._settled.append(job)
 
     def _fail(self, job: _Job, error: FpackError) -> None:
-        if not error.where:
-            error.where = job.drv.name
-        job.error = error
+        job.error = error if error.where else error.with_(where=job.drv.name)
         skipped = isinstance(error, (_DependencyFailed, Cancelled))
         self._failed = True
         if not self._keep_going:

@@ -229,12 +229,12 @@ def _key(name: str) -> str:
 
 def placed(error: FpackError) -> FpackError:
     """Convert the locations of an error to those of the typed lines."""
-    if isinstance(error, EvalError):
-        error.span = _typed(error.span)
-        error.where = str(error.span)
-        error.calls = tuple(Call(call.name, _typed(call.span)) for call in error.calls)
-        error.others = tuple(other._replace(span=_typed(other.span)) for other in error.others)
-    return error
+    if not isinstance(error, EvalError):
+        return error
+    span = _typed(error.span)
+    calls = tuple(Call(call.name, _typed(call.span)) for call in error.calls)
+    others = tuple(other._replace(span=_typed(other.span)) for other in error.others)
+    return error.with_(span=span, where=str(span), calls=calls, others=others)
 
 
 def _typed(span: Span) -> Span:

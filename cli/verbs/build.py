@@ -89,30 +89,33 @@ def _realise(workspace: Workspace, output: Output) -> StorePath:
         (path,) = workspace.realise([output])
     except FpackError as error:
         if workspace.options.shell_on_failure:
-            _shell(error, workspace.options.keep_failed)
+            raise _shell(error, workspace.options.keep_failed) from None
         raise
     return path
 
 
-def _shell(error: FpackError, keep: bool) -> None:
-    """Open a shell in the sandbox of the first failed build, if any."""
+def _shell(error: FpackError, keep: bool) -> FpackError:
+    """Open a shell in the sandbox of the first failed build, if any. Return the error for the user."""
     from fpack.builders.kinds.exec import PhaseFailed, kept_path, kept_shell
     from fpack.cli.ui.render import note, show_error
     from fpack.store.files.remove import remove_tree
 
-    failures = [entry for _, entry in getattr(error, "failures", ())]
-    failed = next((entry for entry in failures if isinstance(entry, PhaseFailed) and entry.kept), None)
+    failures = getattr(error, "failures", ())
+    failed = next((entry for _, entry in failures if isinstance(entry, PhaseFailed) and entry.kept), None)
     if failed is None or failed.kept is None:
-        return
+        return error
     if not sys.stdin.isatty():
         note("no shell was opened: standard input is not a terminal")
     else:
         show_error(failed)
         note(f"a shell in the sandbox of {failed.where}; its phases are in /run/fpack, and `exit` leaves it")
         kept_shell(failed.kept)
-    if not keep:
-        remove_tree(kept_path(failed.kept))
-        failed.hint = error.hint = "--keep-failed keeps the directory of a failed build"
+    if keep:
+        return error
+    remove_tree(kept_path(failed.kept))
+    hint = "--keep-failed keeps the directory of a failed build"
+    told = [(name, entry.with_(hint=hint) if entry is failed else entry) for name, entry in failures]
+    return error.with_(hint=hint, failures=told)
 
 
 def _show_cut_off(workspace: Workspace) -> None:

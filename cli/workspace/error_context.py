@@ -27,8 +27,10 @@ def naming_definition(target: Target) -> Iterator[None]:
 
         if isinstance(error, EvalError) and error.span.file.startswith(_LIBRARY) and not error.calls:
             file = target.file or (target.project and target.project / PROJECT_FILE)
+            calls: tuple[Call, ...] = ()
             with suppress(OSError, UnicodeDecodeError, EvalError):
-                error.calls = _field(file, target.path[0]) if file and target.path else ()
+                calls = _field(file, target.path[0]) if file and target.path else ()
+            raise error.with_(calls=calls) from None
         raise
 
 

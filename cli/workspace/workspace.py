@@ -299,7 +299,7 @@ class Workspace:
             return made
         except FpackError as error:
             if terminated:
-                error.exit_code = 128 + terminated[0]
+                raise error.with_(exit_code=128 + terminated[0]) from None
             raise
         finally:
             signal.signal(signal.SIGTERM, before)
@@ -339,8 +339,7 @@ def _codec(text: str | None) -> dict[str, Any]:
     try:
         return codec(text)
     except FpackError as error:
-        error.exit_code = 2
-        raise
+        raise error.with_(exit_code=2) from None
 
 
 def _quoted(text: str) -> str:

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from fpack.lang.abi import OUTER
+from fpack.lang.abi import OUTER, FunctionInfo
 from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import MAX_DEPTH, Node, mark_outer_calls
 
@@ -45,11 +45,13 @@ _LARGEST = (1 << 63) - 1  # larger integers are passed to the runtime, which che
 class Compiled(NamedTuple):
     """A compiled module: the Python tree, and the free names, which the module expects as globals.
 
-    free: the offsets of the first use of each free name.
+    free: the offsets of the first use of each free name. infos: facts about functions of the tree, by the name of the
+    function or of its parameter. The names are unique in the tree.
     """
 
     tree: a.Module
     free: Free
+    infos: dict[str, FunctionInfo]
 
 
 def compile_file(source: Source, entries: list[Node], builtins: Mapping[str, str]) -> Compiled:
@@ -57,7 +59,7 @@ def compile_file(source: Source, entries: list[Node], builtins: Mapping[str, str
     compiler = Compiler(source, builtins)
     block: Block = []
     compiler.file(mark_outer_calls(entries), block)
-    return Compiled(a.Module(block, []), compiler.free)
+    return Compiled(a.Module(block, []), compiler.free, compiler.infos)
 
 
 def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) -> Compiled:
@@ -67,7 +69,7 @@ def compile_expression(source: Source, node: Node, builtins: Mapping[str, str]) 
     compiler.level = 1
     body: Block = []
     compiler.tail(node, Scope(None), body)
-    return Compiled(a.Module([py.define(".value", [], body, at)], []), compiler.free)
+    return Compiled(a.Module([py.define(".value", [], body, at)], []), compiler.free, compiler.infos)
 
 
 class Compiler(Arithmetic, Functions, RecordCalls, Loops):
@@ -77,6 +79,7 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
         self.source = source
         self.builtins = builtins
         self.free: Free = {}
+        self.infos: dict[str, FunctionInfo] = {}
         self.free_names = FreeNames()
         self.functions = set(builtins)
         self.outer_calls: dict[str, Variable] = {}  # a file's fields `NAME = NAME { ... }`: calls mean the outer NAME

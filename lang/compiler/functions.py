@@ -6,6 +6,8 @@ import _ast as a
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from fpack.lang.abi import FunctionInfo
+
 from . import python_ast as py
 from .python_ast import Block, Expr, Position
 from .scope import Scope, Variable
@@ -19,6 +21,7 @@ class Functions:
 
     level: int
     repeated: int
+    infos: dict[str, FunctionInfo]
 
     if TYPE_CHECKING:
 
@@ -31,7 +34,7 @@ class Functions:
         def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr: ...
         def condition(self, node: Node, scope: Scope, block: Block) -> Expr: ...
         def key(self, key: str | Node, scope: Scope, block: Block, at: Position) -> Expr: ...
-        def promise(self, node: Node, needed: Names, scope: Scope, body: Block) -> None: ...
+        def describe(self, node: Node, needed: Names, scope: Scope) -> FunctionInfo | None: ...
 
     def strict_reccomp(self, node: Node, scope: Scope, block: Block) -> Expr:
         def put(out: str, inner: Scope, body: Block) -> Expr:
@@ -122,7 +125,9 @@ class Functions:
         every = [q for p in node[4] for q in (p[3] if p[0] == "pattern" else [p])]
         needed = self.flags(inner).of(node[5])
         if len(node[4]) == 1 and node[4][0][0] == "pattern":
-            self.promise(node, needed, inner, body)
+            info = self.describe(node, needed, inner)
+            if info is not None:
+                self.infos[params[0][0]] = info
         for q in every:
             self.param(q, node[3], inner, body)
         for q in every:

@@ -1,9 +1,9 @@
 """Compile calls with a record, `f { ... }`, without thunks where the function certainly evaluates the fields.
 
-A function of one record promises in its docstring which fields it evaluates (`promise`): sorted names, with DEEP after
-a name whose value is evaluated with all that it contains, then the fields that it evaluates under a condition
-(`conditional`). The callee is known only at run time, so the code of a call has two branches: one for a callee whose
-promise covers the wanted fields, and one for any other callee.
+The `FunctionInfo` of a function of one record lists the fields that it evaluates (`describe`): sorted names, with DEEP
+after a name whose value is evaluated with all that it contains, then the fields that it evaluates under a condition
+(`conditional`). The callee is known only at run time, so the code of a call has two branches: one for a callee that
+evaluates the wanted fields, and one for any other callee.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fpack.lang.abi import DEEP, FRESH, PROMISE
+from fpack.lang.abi import DEEP, FunctionInfo
 
 from . import python_ast as py
 from .python_ast import Block, Expr, Position
@@ -31,15 +31,13 @@ class RecordCalls(Literals):
         def callee(self, node: Node, scope: Scope, block: Block) -> Expr: ...
         def bind(self, entries: list[Node], scope: Scope, block: Block, needed: Callable[[Scope], Names]) -> Scope: ...
 
-    def promise(self, node: Node, needed: Names, scope: Scope, body: Block) -> None:
-        """Add the docstring with the promise to the body of a function of one record."""
+    def describe(self, node: Node, needed: Names, scope: Scope) -> FunctionInfo | None:
+        """Return the facts about a function of one record that its callers use; None if there are none."""
         names = {p[3] for p in node[4][0][3]}
         words = sorted(n for n in needed if n.removesuffix(DEEP) in names)
-        fresh = FRESH if _calls_last(node[5]) else ""
+        fresh = _calls_last(node[5])
         words += self.conditional(node, needed, scope)
-        if words or fresh:
-            at = self.at(node)
-            body.insert(0, py.run(py.const(PROMISE + fresh + " " + " ".join(words), at), at))
+        return FunctionInfo(" ".join(words), fresh) if words or fresh else None
 
     def conditional(self, node: Node, needed: Names, scope: Scope) -> list[str]:
         """Encode the fields forced only if the spread records lack certain keys: `NAME?` each, then `RECORD!KEY,...`.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fpack.lang.abi import DEEP, PART, PARTS
+from fpack.lang.abi import DEEP, PART, PARTS, FunctionInfo
 
 from . import python_ast as py
 from .python_ast import Block, Expr, Position
@@ -47,6 +47,7 @@ class Literals:
     free_names: FreeNames
     level: int
     repeated: int
+    infos: dict[str, FunctionInfo]
     in_branches = False  # inside a branch of a call that was generated twice; inner calls are generated once
 
     if TYPE_CHECKING:
@@ -268,9 +269,9 @@ class Literals:
 
         value = self.literal(record[3], scope, block, at, leaf)
         if leaves:
-            body: Block = [py.run(py.const("\n".join(name for _, name in leaves), at), at)]
+            self.infos[function] = FunctionInfo(parts=tuple(name for _, name in leaves))
             self.level += 1
-            body += self.choice(leaves, 0, scope, at)
+            body = self.choice(leaves, 0, scope, at)
             self.level -= 1
             block.append(py.define(function, _PARAMETERS, body, at))
             block.append(py.assign(make, maker(function, at), at))

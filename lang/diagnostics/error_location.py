@@ -28,9 +28,7 @@ def blame(error: BaseException, cache: str | Path | None) -> BaseException:
     """What to raise in place of `error`: positioned, if it is the user's; else `error` itself, fpack's own fault."""
     steps = list(_steps(error.__traceback__))
     if isinstance(error, EvalError):
-        if not error.calls:
-            error.calls = _calls(steps)
-        return error
+        return error if error.calls else error.with_(calls=_calls(steps))
     if not steps:
         return error
     fault = _fault(error, steps)
@@ -73,8 +71,7 @@ def blame(error: BaseException, cache: str | Path | None) -> BaseException:
         else " ".join(p for p in (fault.where and f"({fault.where})", fault.why) if p)
     )
     found = EvalError(fault.what, span=span, why=why, hint=fault.hint, others=others, calls=calls)
-    found.exit_code = fault.exit_code
-    return found
+    return found.with_(exit_code=fault.exit_code)
 
 
 def _begun(steps: list[TracebackStep]) -> list[TracebackStep]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import CellType, FrameType
 from typing import Any
 
-from fpack.lang.abi import PART, PARTS
+from fpack.lang.abi import FUNCTIONS, PART, PARTS
 from fpack.lang.errors import Fault
 from fpack.lang.spans import Other, Span
 from fpack.lang.syntax.source import Source
@@ -32,7 +32,7 @@ class TracebackStep:
         """The name of the field or function that the frame evaluates; "" if it has no name."""
         code = self.frame.f_code
         if code.co_name.startswith(PARTS):
-            named: str = code.co_consts[0].split("\n")[self.frame.f_locals[PART]]
+            named: str = self.frame.f_globals[FUNCTIONS][id(code)].parts[self.frame.f_locals[PART]]
             if named:
                 return named
         for part in reversed(self.frame.f_code.co_qualname.split(".<locals>.")):

@@ -30,7 +30,7 @@ _NO_ARGUMENTS = frozenset(("kind", "name", *RESERVED))
 _MAX_SHAPES = 1000  # cached shapes
 _NAME = itemgetter(0)
 _OUT = ["out"]
-_NONE: list[Output] = []
+_NONE: list[Output] = []  # never modified
 _LEAST, _MOST = -(1 << 63), (1 << 64) - 1
 
 

@@ -261,7 +261,7 @@ def resident() -> int:
 
 _turn = allocate_lock()
 _guards = 0
-_before: list[tuple[int, tuple[int, int]]] = []
+_before: list[tuple[int, tuple[int, int]]] = []  # at most two limits: `guard` sets them once until `unguard`
 
 
 def guard(limits: Limits, stack: int) -> None:

@@ -12,17 +12,12 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
-from fpack.lang.abi import FRESH, PROMISE
+from fpack.lang.abi import FUNCTIONS, FunctionInfo
 from fpack.lang.errors import Fault
 
 from .argument_checks import check_arity
 from .operators import fields
 from .values import MISSING, OnDemand, Record, Thunk, Value, describe, evaluated, record_with_origin
-
-_FRESH = PROMISE + FRESH
-# The docstring of the function that `.with` returns. Its result already has an origin. If each result remembered the
-# record before it instead, the last of n changes would take n calls.
-_REMEMBERS = "\1"
 
 
 def record(builder: Callable[..., dict[str, Value]], names: tuple[str, ...]) -> Record:
@@ -47,10 +42,15 @@ def remember_call(value: Value, function: Callable[[Value], Value], given: dict[
     if value.__class__ is Record:
         if value.origin.__class__ is Layers:
             return value  # the origin of an extended set keeps all layers
-        promise = function.__doc__ or ""
-        if promise == _REMEMBERS:
-            return value
-        if promise[:2] != _FRESH:
+        try:
+            fresh = function.__globals__[FUNCTIONS][id(function.__code__)].fresh
+        except (AttributeError, KeyError):
+            # The result of a function that `.with` returned has an origin. If each result remembered the record before
+            # it instead, the last of n changes would take n calls.
+            if function.__class__ is FunctionType and function.__code__ is _CHANGER:
+                return value
+            fresh = False
+        if not fresh:
             value = Record(value)
     elif value.__class__ is dict:
         value = Record(value)
@@ -60,29 +60,29 @@ def remember_call(value: Value, function: Callable[[Value], Value], given: dict[
     return value
 
 
-_eager: dict[tuple[str | None, str], bool] = {}
-
-
 def eager(function: Value, wanted: str) -> bool:
-    """Return True if a function promises to evaluate the `wanted` parts of its record argument.
+    """Return True if a function certainly evaluates the `wanted` parts of its record argument.
 
-    compiler/record_calls.py describes the format of both strings.
+    compiler/record_calls.py describes the format of `wanted`.
     """
-    promise = function.__doc__
     try:
-        return _eager[promise, wanted]
+        info = function.__globals__[FUNCTIONS][id(function.__code__)]
+    except (AttributeError, KeyError):
+        return False  # a builtin, or a value that is not a function
+    try:
+        return info.answers[wanted]  # type: ignore[no-any-return]
     except KeyError:
-        pass
-    found = _eager[promise, wanted] = _fulfils(promise or "", wanted.split())
-    return found
+        found = info.answers[wanted] = _covers(info, wanted)
+        return found
 
 
-def _fulfils(promise: str, wanted: list[str]) -> bool:
-    if not promise.startswith(PROMISE):
+def _covers(info: FunctionInfo, wanted: str) -> bool:
+    if not info.evaluates and not info.fresh:
         return False
-    needs = {word for word in wanted if "=" not in word}
-    given = dict(word.split("=") for word in wanted if "=" in word)
-    words = promise[1:].split()
+    parts = wanted.split()
+    needs = {word for word in parts if "=" not in word}
+    given = dict(word.split("=") for word in parts if "=" in word)
+    words = info.evaluates.split()
     if needs <= set(words):
         return True
     if "..." in given or not needs <= {word.removesuffix("?") for word in words}:
@@ -129,7 +129,10 @@ def with_(value: Value) -> Value:
         raise Fault(f"`.with` changes records, and this is {describe(value)}")
     if "with" in value:
         return evaluated(value["with"])
+    return _changer(value)
 
+
+def _changer(value: dict[str, Value]) -> FunctionType:
     def changed(changes: Value) -> Value:
         changes = evaluated(changes)
         if changes.__class__ is FunctionType:
@@ -140,8 +143,10 @@ def with_(value: Value) -> Value:
             raise Fault(f"`.with` takes a record of changes, and this is {describe(changes)}", hint=hint)
         return with_changes(value, fields(changes))
 
-    changed.__doc__ = _REMEMBERS
-    return changed
+    return changed  # type: ignore[return-value]
+
+
+_CHANGER = _changer({}).__code__
 
 
 def extend(value: Value) -> Value:

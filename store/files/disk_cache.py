@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
@@ -33,14 +34,10 @@ def key(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
-_safe: dict[str, bool] = {}
-
-
+@lru_cache(64)
 def _is_safe(directory: str) -> bool:
     """Return whether nobody else can change the content of a directory."""
-    if directory not in _safe:
-        _safe[directory] = exposed(directory) is None
-    return _safe[directory]
+    return exposed(directory) is None
 
 
 def _checksum(directory: str | Path, name: str, body: bytes | memoryview) -> bytes:

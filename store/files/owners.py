@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
+from functools import lru_cache
 
 from fpack.store.errors import StoreError
 
@@ -82,36 +83,29 @@ def _is_own(uid: int, as_parent: bool = False) -> bool:
     return uid in (os.geteuid(), 0) or (as_parent and _is_unmapped(uid))
 
 
-_known: dict[tuple[str, int], bool] = {}
-
-
+@lru_cache(256)
 def _is_unmapped(uid: int) -> bool:
     """Tell whether a number stands for all users outside of this user namespace, the machine's root among them."""
-    key = ("user", uid)
-    if key not in _known:
-        try:
-            with open("/proc/sys/kernel/overflowuid", encoding="ascii") as number, open("/proc/self/uid_map") as ranges:
-                rows = [list(map(int, row.split())) for row in ranges]
-                _known[key] = uid == int(number.read()) and not any(r[0] <= uid < r[0] + r[2] for r in rows)
-        except (OSError, ValueError):
-            _known[key] = False
-    return _known[key]
+    try:
+        with open("/proc/sys/kernel/overflowuid", encoding="ascii") as number, open("/proc/self/uid_map") as ranges:
+            rows = [list(map(int, row.split())) for row in ranges]
+            return uid == int(number.read()) and not any(r[0] <= uid < r[0] + r[2] for r in rows)
+    except (OSError, ValueError):
+        return False
 
 
+@lru_cache(256)
 def _is_private(gid: int) -> bool:
     """Tell whether this user alone belongs to a group."""
-    key = ("group", gid)
-    if key not in _known:
-        import grp
-        import pwd
+    import grp
+    import pwd
 
-        try:
-            own = pwd.getpwuid(os.geteuid())
-            members = set(grp.getgrgid(gid).gr_mem) | {each.pw_name for each in pwd.getpwall() if each.pw_gid == gid}
-            _known[key] = members == {own.pw_name}
-        except KeyError:
-            _known[key] = False
-    return _known[key]
+    try:
+        own = pwd.getpwuid(os.geteuid())
+        members = set(grp.getgrgid(gid).gr_mem) | {each.pw_name for each in pwd.getpwall() if each.pw_gid == gid}
+        return members == {own.pw_name}
+    except KeyError:
+        return False
 
 
 def make_directories(path: str, mode: int = 0o700) -> None:

@@ -43,3 +43,57 @@ def test_a_class_name_stands_in_one_file() -> None:
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     places[node.name].add(path.relative_to(REPOSITORY).as_posix())
     assert {name: sorted(found) for name, found in places.items() if len(found) > 1} == {}
+
+
+# Containers of modules that are filled: the comment beside each says why it cannot grow with the input.
+FILLED = {
+    "builders/sandbox/spawner.py _shown",
+    "lang/documentation.py _builtins",
+    "lang/runtime/derivations.py _NONE",
+    "lang/runtime/limits.py _before",
+}
+
+
+def filled(statement: ast.stmt) -> list[str]:
+    """The names that a statement of a module gives an empty container which can be filled."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    value = getattr(statement, "value", None)
+    is_empty = (isinstance(value, ast.Dict) and not value.keys) or (isinstance(value, ast.List) and not value.elts)
+    is_call = isinstance(value, ast.Call) and ast.unparse(value.func).rpartition(".")[2] in {
+        "dict", "list", "set", "deque", "defaultdict", "OrderedDict", "Counter", "WeakKeyDictionary",
+    }  # fmt: skip
+    if not (is_empty or is_call) or ast.unparse(getattr(statement, "annotation", value)).startswith("Mapping["):
+        return []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def unbounded(statement: ast.stmt) -> list[str]:
+    """The name of a function that remembers the results for all arguments that it is ever called with."""
+    if not isinstance(statement, ast.FunctionDef) or not ast.unparse(statement.args):
+        return []
+    decorators = {ast.unparse(decorator).removeprefix("functools.") for decorator in statement.decorator_list}
+    return [statement.name] if decorators & {"cache", "lru_cache(None)", "lru_cache(maxsize=None)"} else []
+
+
+def test_the_caches_of_modules_have_bounds() -> None:
+    found = set()
+    for paths in directories().values():
+        for path in paths:
+            for node in ast.parse(path.read_text()).body:
+                found |= {f"{path.relative_to(REPOSITORY)} {name}" for name in filled(node) + unbounded(node)}
+    assert found == FILLED
+
+
+def test_a_finished_error_is_not_modified() -> None:
+    attributes = {"what", "where", "why", "hint", "exit_code", "span", "calls", "others", "failures", "retry_after"}
+    found = [
+        f"{path.relative_to(REPOSITORY)}:{node.lineno}"
+        for paths in directories().values()
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and node.attr in attributes
+        and ast.unparse(node.value) != "self"
+    ]
+    assert found == []

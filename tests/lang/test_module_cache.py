@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from fpack.lang.abi import FUNCTIONS
 from fpack.lang.errors import EvalError, render
 from fpack.lang.evaluator import Evaluator
+from fpack.lang.runtime.record_update import eager
+from fpack.lang.syntax import lalr_tables
 from fpack.store.files import disk_cache
 
 HEAVY = ("lark", "dataclasses", "inspect", "difflib", "ast", "json.tool")
@@ -63,6 +66,7 @@ def evaluate(cache: Path | None, file: Path) -> object:
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "directory"])
 def test_a_damaged_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
+    lalr_tables.load(None)  # so that the grammar's tables, which a process reads once, are not in this cache
     cache, file = tmp_path / "cache", tmp_path / "a.fp"
     file.write_text("x = [1, 2] |> map(x => x + 1) |> fold(0, (a, b) => a + b)")
     assert evaluate(cache, file) == 5
@@ -139,3 +143,36 @@ def test_what_others_can_write_is_not_run(tmp_path: Path, monkeypatch: pytest.Mo
     (cache / "entry").chmod(0o600)
     monkeypatch.setattr("fpack.store.files.disk_cache.os.geteuid", lambda: 54321)
     assert disk_cache.read(cache, "entry") is None
+
+
+def test_facts_about_functions_come_from_the_cache_as_well(tmp_path: Path) -> None:
+    """Two closures of one text share one record of facts, and no function has a docstring."""
+    cache, file = tmp_path / "cache", tmp_path / "a.fp"
+    file.write_text("make(n) = let f({ a, b = n }) = a + b in f\ng({ c }) = [c]\nx = [make(1), make(2), g]")
+    for _ in range(2):
+        evaluator = Evaluator(cache=cache)
+        functions = evaluator.force(evaluator.select(evaluator.load(file), ["x"]), deep=True)
+        infos = [function.__globals__[FUNCTIONS][id(function.__code__)] for function in functions]
+        assert infos[0] is infos[1] and (infos[0].evaluates, infos[0].fresh) == ("a b", False)
+        assert [function.__doc__ for function in functions] == [None, None, None]
+        assert eager(functions[0], "a") and not eager(functions[0], "c") and not eager(functions[2], "a")
+        assert not eager(evaluator.builtins()["map"], "a") and not eager(1, "a")
+
+
+def test_an_error_in_a_part_of_a_record_from_the_cache_names_the_part(tmp_path: Path) -> None:
+    cache, file = tmp_path / "cache", tmp_path / "a.fp"
+    file.write_text("""\
+f({ a, b }) = [a, b]
+g(x) = error("no", "why ${x}")
+x = f {
+  a = text("a", "b").kind
+  b = g(1)
+}
+""")
+    shown = []
+    for _ in range(2):
+        evaluator = Evaluator(cache=cache)
+        with pytest.raises(EvalError) as caught:
+            evaluator.force(evaluator.select(evaluator.load(file), ["x"]), deep=True)
+        shown.append(render(caught.value))
+    assert shown[0] == shown[1] and "in `b`, " in shown[0] and "a.fp:5:7" in shown[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fpack.store.errors import did_you_mean, similar
+from fpack.store.errors import FpackError, did_you_mean, similar
 
 KNOWN = ("postgres", "python", "static", "run-options", "runs")
 
@@ -27,3 +27,26 @@ def test_several_names_are_offered_each_once() -> None:
     assert similar("lib1", ["lib2", "lib1", "lib3", "lib1"], 3)[0] == "lib1"
     assert did_you_mean("liba", ["lib2", "lib3"], 2) == "did you mean `lib3` or `lib2`?"
     assert len(similar("lib", [f"lib{i}" for i in range(9)], 3)) == 3
+
+
+class Failed(FpackError):
+    """An error with an attribute of its own, and with arguments that differ from its base's."""
+
+    retries = 0
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} failed", where=name)
+        self.name = name
+
+
+def test_a_completed_error_is_a_copy() -> None:
+    with pytest.raises(Failed) as caught:
+        raise Failed("hello")
+    error = caught.value
+    completed = error.with_(hint="try again", retries=2, exit_code=5)
+    assert type(completed) is Failed and str(completed) == str(error) == "hello failed (hello)"
+    assert (completed.hint, completed.retries, completed.exit_code, completed.name) == ("try again", 2, 5, "hello")
+    assert (error.hint, error.retries, error.exit_code) == ("", 0, 1)
+    assert completed.args == error.args and completed.__traceback__ is error.__traceback__ is not None
+    with pytest.raises(TypeError, match="hnit"):
+        error.with_(hnit="try again")
