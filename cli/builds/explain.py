@@ -89,7 +89,7 @@ class Explainer:
         writer = self._store.writer()
         SourceTree().copy(place, writer)
         writer.finish()
-        found = list(islice(compare(self._store.disk(path), writer.place), _MAX_FILES + 1))
+        found = list(islice(compare(self._store.disk(path), writer.disk), _MAX_FILES + 1))
         for entry in found[:_MAX_FILES]:
             yield f"{place}{'/' if entry.path else ''}{entry.path} changed"
         if len(found) > _MAX_FILES:
