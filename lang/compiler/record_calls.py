@@ -1,9 +1,10 @@
 """Compile calls with a record, `f { ... }`, without thunks where the function certainly evaluates the fields.
 
-A function of one record promises in its docstring which fields it evaluates (`promise`): sorted names, with DEEP after
-a name whose value is evaluated with all that it contains, then the fields that it evaluates under a condition
-(`conditional`). The callee is known only at run time, so the code of a call has two branches: one for a callee whose
-promise covers the wanted fields, and one for any other callee.
+The generated Python function of one record has a docstring that promises which fields it evaluates (`promise`): sorted
+names, with DEEP after a name whose value is evaluated with all that it contains, then the fields that it evaluates
+under a condition (`conditional`). The callee is known only at run time, so the code of a call has two branches: one for
+a callee whose promise covers the wanted fields, whose values would otherwise be thunks, and one for any other callee.
+In this module, `held` is the Python name of the callee, `given` that of the record, and `way` a branch.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Node = tuple[Any, ...]
 
 
 class RecordCalls(Literals):
-    """What `Compiler` inherits; the attributes and methods declared here are its own."""
+    """A base class of `Compiler`, which defines the methods that are only declared here."""
 
     if TYPE_CHECKING:
 
