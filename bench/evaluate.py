@@ -22,7 +22,7 @@ from fpack.lang.runtime.values import describe  # noqa: E402
 
 def main(file: str, attribute: str, cache: str, database: str = "") -> None:
     """Print the attribute, or the number of derivations that were made for it."""
-    limits = Limits.found()  # as fpack itself has them
+    limits = Limits.configured()  # as fpack itself has them
     evaluator = Evaluator(cache=cache, limits=limits)
     value = evaluator.select(evaluator.load(file), [attribute])
     if isinstance(value, list):

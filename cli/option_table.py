@@ -1,4 +1,4 @@
-"""The options of verbs, as data: `options` makes click options of them, and warm starts parse them without click."""
+"""Define the options of verbs as data. `options` makes click options of them; warm starts parse them without click."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 FORMATS = ("bash", "zsh", "fish", "json")
 INTERPRETERS = ("bash", "zsh", "fish")
-# What an option takes: nothing, or a value of this kind.
+# The kinds of options: FLAG takes no value, the others a value of this kind.
 FLAG, TEXT, CHOICE, NUMBER, SETTING = "flag", "text", "choice", "number", "setting"
-FILE, NEW, EXISTING = "file", "new", "existing"  # paths: of a file, of anything, of anything that exists
+FILE, NEW, EXISTING = "file", "new", "existing"  # a path that is no directory, any path, a path that exists
 
 
 # A warm start imports this, and a NamedTuple takes longer to define than a class with slots.
@@ -18,7 +18,7 @@ class Option:
     """An option. names: its spellings. field: its name among the values.
 
     choices: the values of a CHOICE. least, most: the range of a NUMBER. many: it can be repeated. bare: the value
-    without one on the command line.
+    of an option that is given without one.
     """
 
     __slots__ = ("bare", "choices", "default", "field", "help", "kind", "least", "many", "metavar", "most", "names")
@@ -124,9 +124,9 @@ SHELL = (
 def parse(
     words: Sequence[str], options: Collection[Option], interspersed: bool = True
 ) -> tuple[dict[str, Any], list[str]] | None:
-    """Parse a verb's words as click does: the given values by field, and the arguments.
+    """Parse a verb's words as click does. Return (the given values by field, the arguments).
 
-    Return None for what is left to click: an unknown option, a wrong or missing value, joined short options.
+    Return None if click must parse them: for an unknown option, a wrong or missing value, or joined short options.
     interspersed: options may follow arguments.
     """
     known = {name: option for option in options for name in option.names}

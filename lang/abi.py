@@ -12,8 +12,8 @@ PART = ".part"
 FUNCTIONS = ".functions"
 # The suffix of a name whose value is evaluated with all that it contains. No name contains this character.
 DEEP = "*"
-# The suffix of a called name that means the name of the builtin or prelude, not the field of the same name (see
-# `mark_outer_calls`). No name contains a dot.
+# The suffix of a called name that refers to the builtin or prelude, not to the field of the same name (see
+# `mark_outer_calls` in syntax/tree.py). No name contains a dot.
 OUTER = ".outer"
 
 

@@ -20,6 +20,7 @@ _SIMPLE = frozenset((str, int, bytes, bool, type(None)))
 
 
 def _order(value: Value, depth: int) -> Value:
+    """Return `value` with sorted dicts. Raise NotCanonical for anything that is not a Value."""
     kind = value.__class__
     if kind in _SIMPLE:
         return value
@@ -29,7 +30,7 @@ def _order(value: Value, depth: int) -> Value:
         for key in value:
             if key.__class__ is not str:
                 raise NotCanonical(f"A record has a key that is not a string: {key!r}")
-        # Code points have the order of their UTF-8 bytes, and no key is there twice, so no values are compared.
+        # Code points sort like their UTF-8 bytes. Keys are unique, so sorting never compares values.
         items = sorted(value.items())
         return {key: item if item.__class__ in _SIMPLE else _order(item, depth + 1) for key, item in items}
     if isinstance(value, (list, tuple)):
@@ -37,7 +38,7 @@ def _order(value: Value, depth: int) -> Value:
     raise NotCanonical(f"A {kind.__name__} has no canonical encoding")
 
 
-_MAX_BUFFER = 1 << 20  # Code points sort like their UTF-8 bytes. Keys are unique, so sorting never compares values.
+_MAX_BUFFER = 1 << 20  # A packer keeps its buffer. One that has grown beyond this is replaced.
 
 
 class _Packer(local):

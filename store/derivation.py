@@ -2,8 +2,8 @@
 
 The strings of a derivation may hold placeholders, `/fpack/store/<hash of (derivation, output)>-<name>`, for outputs of
 its inputs that are not built yet. Resolving a derivation replaces the placeholders by the store paths of the built
-outputs. Candidates are inputs that a builder may request while it runs. They are never replaced, and enter the key by
-the digest of their derivation.
+outputs. Candidates are outputs that a builder may request while it runs. Their placeholders are never replaced, so a
+key covers the digests of the candidates' derivations.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .path import HASH_BYTES, STORE, StorePath, check_name
 FORMAT = 1
 _ARGS = canonical.encode({"args": 0, **dict.fromkeys("bcdefg", 0)})[:6]  # the first bytes of a map of seven fields
 _INPUTS, _KIND, _NAME = (canonical.encode(key) for key in ("inputs", "kind", "name"))
+# The encoded heads of arrays of 0 to 15 items.
 _LENGTHS = [canonical.encode([0] * n)[:1] for n in range(16)]
 _OUT = ["out"]
 
@@ -109,8 +110,8 @@ def decode(body: bytes) -> Derivation:
         raise NotCanonical("Bytes are not a derivation, or have a format that this fpack does not support")
     try:
         name, outputs = check_name(value["name"]), tuple(value["outputs"])
-        if not outputs or len(set(outputs)) < len(outputs) or any(each.__class__ is not str for each in outputs):
-            raise ValueError("its outputs are no different strings")
+        if not outputs or len(set(outputs)) < len(outputs) or any(output.__class__ is not str for output in outputs):
+            raise ValueError("the outputs are not distinct strings")
         for output in outputs:
             check_name(output_name(name, output))
         return Derivation(

@@ -1,4 +1,4 @@
-"""Find the store's directory. This module does not import the store."""
+"""Find the store's directory, without importing the store: a warm start needs only the name."""
 
 from __future__ import annotations
 

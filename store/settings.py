@@ -1,7 +1,7 @@
-"""Settings that change how fpack works and never what it makes.
+"""Define the settings, which change how fpack works on this machine but never its outputs.
 
-An option comes first, then the variable of the environment, then the user's file `fpack/config.toml`, then the default;
-`Setting.look_up` alone knows this order.
+A value comes from the command line's option, else the environment variable, else the user's file `fpack/config.toml`,
+else the default. `Setting.look_up` implements this order.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from .errors import FpackError
 T = TypeVar("T")
 
 _POWERS = {"K": 10, "M": 20, "G": 30, "T": 40}
-_MOST = 1e15
+_MAX_AMOUNT = 1e15
 
 
 class SettingError(FpackError):
-    """A setting whose value makes no sense."""
+    """A setting that does not exist or has an invalid value."""
 
     exit_code = 2
 
 
 class Found(NamedTuple, Generic[T]):
-    """A setting's value. text: as it was written, empty for a default. origin: where it was found."""
+    """A setting's value. text: the value as written, "" for a default. origin: its option, variable or file."""
 
     value: T
     text: str
@@ -35,8 +35,8 @@ class Found(NamedTuple, Generic[T]):
 class Setting(Generic[T]):
     """A setting.
 
-    key: its name in the file, as in `eval.memory`. option, variable: its other names, empty if it has none.
-    parse: its value of a text, ValueError if it is none. wanted: what a value is, as in `a number of days, or none`.
+    key: the name in the file, as in `eval.memory`. option, variable: the other names, "" if there is none.
+    parse: converts a text to a value, or raises ValueError. wanted: describes a valid value, for messages.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class Setting(Generic[T]):
         self._wanted = wanted
 
     def find(self, given: str | None = None, environ: Mapping[str, str] = os.environ) -> T:
-        """Return the value that holds. given: the option's, if it was given."""
+        """Return the value in effect. given: the value of the option, if there is one."""
         return self.look_up(given, environ).value
 
     def look_up(self, given: str | None = None, environ: Mapping[str, str] = os.environ) -> Found[T]:
-        """Return the value that holds, with its origin."""
+        """Return the value in effect and its origin."""
         for name, text in ((self.option, given), (self.variable, environ.get(self.variable))):
             if text:
                 return Found(self._parsed(text, name), text, name)
@@ -72,19 +72,22 @@ class Setting(Generic[T]):
 
     @property
     def names(self) -> str:
-        """How to set it, for messages."""
+        """The option and the variable, for messages."""
         return f"{self.option} or {self.variable}"
 
 
 def configuration_file(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the path of the user's file of settings."""
+    """Return the path of the user's configuration file."""
     home = environ.get("XDG_CONFIG_HOME", "")
-    # The XDG Base Directory Specification has relative paths ignored: they would lie in a stranger's project.
+    # A relative path is ignored (XDG Base Directory Specification): it would name a file in a stranger's project.
     return f"{home if home.startswith('/') else environ.get('HOME', '') + '/.config'}/fpack/config.toml"
 
 
 def configuration(path: str) -> Mapping[str, str]:
-    """Read a file of settings: values by key, as text; lists as words. SettingError if it cannot be understood."""
+    """Return the values of a configuration file by key: texts, with the items of a list separated by spaces.
+
+    Raise SettingError if the file is invalid. Return nothing if it does not exist.
+    """
     try:
         with open(path, "rb") as file:
             import tomllib
@@ -103,9 +106,9 @@ def configuration(path: str) -> Mapping[str, str]:
             if name not in KEYS:
                 raise _unknown(name, path)
             values = value if isinstance(value, list) else [value]
-            if not all(isinstance(each, str | int | float) for each in values):
+            if not all(isinstance(item, str | int | float) for item in values):
                 raise SettingError(f"{name} is not a string, a number or a list of strings", where=path)
-            found[name] = " ".join(str(each).lower() if isinstance(each, bool) else str(each) for each in values)
+            found[name] = " ".join(str(item).lower() if isinstance(item, bool) else str(item) for item in values)
     return found
 
 
@@ -122,19 +125,19 @@ def _unknown(name: str, path: str) -> SettingError:
 
 
 def amount(text: str) -> float | None:
-    """Parse a number that is not negative; None for `none`, which sets no limit."""
+    """Parse a number that is not negative. Return None, no limit, for `none`."""
     if text.lower() == "none":
         return None
     if not text.replace(".", "", 1).isdecimal() or not text.isascii():
         raise ValueError(text)
     value = float(text)
-    if value > _MOST:
+    if value > _MAX_AMOUNT:
         raise ValueError(text)
     return value
 
 
 def size(text: str) -> int | None:
-    """Parse a size in bytes, as in 512M or 1.5G; None for `none`, which sets no limit."""
+    """Parse a size in bytes, as in 512M or 1.5G. Return None, no limit, for `none`."""
     letter = text[-1:].upper()
     value = amount(text[:-1] if letter in _POWERS else text)
     if value is None:
@@ -143,8 +146,8 @@ def size(text: str) -> int | None:
 
 
 # A stable release of Debian has no Valid-Until. It is signed again at each point release, every two to five months, and
-# once more when the next release takes its name; that one stands for about thirteen months of long-term support. Suites
-# that change daily, and the security suites, have a Valid-Until of a week.
+# a last time when the next release becomes stable, before about thirteen months of long-term support. Suites that
+# change daily, and the security suites, have a Valid-Until of a week.
 MAX_INDEX_DAYS = 450.0
 MAX_INDEX_AGE: Setting[float | None] = Setting(
     "debian.max-index-age",
@@ -159,15 +162,15 @@ EVAL_SECONDS = 300.0
 
 
 def _half_of_memory() -> int:
-    """Return half of the memory that this machine has, or that this container may take."""
-    most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+    """Return half of the memory of this machine, or of the limit of this container if that is lower."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
-            with open(place, "rb") as file:
-                most = min(most, int(file.read()))
-        except (OSError, ValueError):  # there is none, or it is `max`
+            with open(path, "rb") as file:
+                total = min(total, int(file.read()))
+        except (OSError, ValueError):  # there is no such file, or it contains `max`
             continue
-    return most // 2
+    return total // 2
 
 
 EVAL_MEMORY: Setting[int | None] = Setting(
@@ -179,7 +182,7 @@ EVAL_TIME: Setting[float | None] = Setting(
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Split a text at blanks."""
+    """Split a text at white space."""
     return tuple(text.split())
 
 
@@ -197,7 +200,7 @@ def count(text: str) -> int:
     return int(text)
 
 
-# Its own mirrors come before those of the file, and do not replace them (builders/debian/mirrors.py).
+# Mirrors of the option or variable do not replace those of the file: they come first (builders/debian/mirrors.py).
 MIRRORS: Setting[tuple[str, ...]] = Setting("debian.mirror", "--mirror", "FPACK_MIRROR", words, tuple, "a list of URLs")
 SECURITY_MIRRORS: Setting[tuple[str, ...]] = Setting("debian.security-mirror", "", "", words, tuple, "a list of URLs")
 KEYRING: Setting[str] = Setting("debian.keyring", "", "FPACK_KEYRING", str, str, "a file of keys")
@@ -209,4 +212,4 @@ JOBS: Setting[int] = Setting("build.jobs", "--jobs", "FPACK_JOBS", count, int, "
 SETTINGS: tuple[Setting[Any], ...] = (
     MIRRORS, SECURITY_MIRRORS, KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY, EVAL_TIME, JOBS,
 )  # fmt: skip
-KEYS = frozenset(each.key for each in SETTINGS)
+KEYS = frozenset(setting.key for setting in SETTINGS)

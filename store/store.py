@@ -173,7 +173,7 @@ class Store:
                     row = (self.session.name, base32.decode(path.hash))
                     db.execute("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", row)
         for entry, *_ in made:
-            remove_tree(entry.writer.place)
+            remove_tree(entry.writer.disk)
         return [path for *_, path in made]
 
     def adopt(self, key: bytes, output: Output, path: StorePath) -> None:
@@ -187,11 +187,11 @@ class Store:
             # A crash left it, or a running gc has not deleted it yet.
             os.rename(target, self.root / "trash" / os.urandom(8).hex())
         # A symlink to a directory may lead anywhere, so it is not treated as a directory.
-        directory = stat.S_ISDIR(os.lstat(writer.place).st_mode)
+        directory = stat.S_ISDIR(os.lstat(writer.disk).st_mode)
         if directory:
             # Renaming a directory to another parent needs write permission on the directory.
-            os.chmod(writer.place, 0o755)
-        os.rename(writer.place, target)
+            os.chmod(writer.disk, 0o755)
+        os.rename(writer.disk, target)
         if directory:
             os.chmod(target, 0o555)
             os.utime(target, (MTIME, MTIME))

@@ -1,4 +1,7 @@
-"""Parse and check a suite's signed InRelease file: its names, dates and the files that it lists."""
+"""Parse and check a suite's signed InRelease file: its names, its dates and the files that it lists.
+
+Messages call the file "the index of SUITE", since users know it as part of the package index.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,7 @@ def read_release(
 def check_dates(
     release: Release, now: float, *, accept_expired: bool, max_age: float | None = MAX_INDEX_DAYS, where: str = ""
 ) -> None:
-    """Raise Expired or NotYetValid if `release` is not valid at the time `now`."""
+    """Raise Expired or NotYetValid if `release` is not valid at the time `now` (Unix seconds). max_age: in days."""
     name = release.codename or release.suite
     if release.date > now + FUTURE:
         raise NotYetValid(

@@ -1,12 +1,12 @@
-"""Clearsigned messages: which signatures hold, by which keys of a keyring, made when.
+"""Verify the signatures of a clearsigned message with the keys of a keyring.
 
-A signature counts if it matches the text and was made while its key could sign. For something new, the key must also be
-able to sign now: a key that has expired, or that was revoked, may be in other hands, and its holder can write any date
-into a signature. One signature that counts is enough (as for apt, and `sqv -n 1`); the others are ignored.
+A signature is valid if it matches the text and was made while its key could sign. For new data, the key must also be
+able to sign now: an expired or revoked key may be in an attacker's hands, who can write any date into a signature. One
+valid signature is enough, as for apt and `sqv -n 1`; the others are ignored.
 
-pysequoia checks a signature at the time that the signature itself claims, and has no way to ask for another time. So
-the state of the key today is read from the certificate's packets. The keyring is trusted: the self-signatures in it are
-checked by pysequoia for the time of the signature only.
+pysequoia checks a signature at the time that the signature claims, and cannot check it at another time. So the state of
+the key now is read from the certificate's packets. The keyring is trusted: pysequoia checks its self-signatures only
+for the time of the signature.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
     SHIPPED,
 )
-MAX_SIGNATURES = 16  # each takes a pass over the text
+MAX_SIGNATURES = 16  # the verification of each reads the whole text
 
 _BEGIN = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
@@ -43,25 +43,25 @@ class ReleaseError(FpackError):
 
 
 class Unsigned(ReleaseError):
-    """It carries no signature, or text that no signature covers."""
+    """A file without a signature, or with text that no signature covers."""
 
 
 class Truncated(ReleaseError):
-    """It ends early."""
+    """An incomplete file."""
 
 
 class BadSignature(ReleaseError):
-    """No signature on it is valid and by a key of the keyring."""
+    """A file without a valid signature by a key of the keyring."""
 
 
 class KeyringError(ReleaseError):
-    """There is no keyring, or it holds no certificates."""
+    """A keyring that is missing, unreadable or without certificates."""
 
 
 class Signature(NamedTuple):
     """A signature that matches the text. key, certificate: fingerprints. made: Unix seconds.
 
-    trouble: why the key may not sign any more; empty if it may.
+    trouble: why the key can no longer sign, as words after `the key FINGERPRINT`; "" if it can.
     """
 
     key: str
@@ -71,14 +71,14 @@ class Signature(NamedTuple):
 
 
 class Signed(NamedTuple):
-    """The text of a message, and the signatures that hold; those whose keys may still sign come first."""
+    """The text of a message and its valid signatures. Those whose keys can still sign come first."""
 
     text: bytes
     signatures: tuple[Signature, ...]
 
 
 def find_keyring(option: str | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the file of the keys that may sign: the setting's, the machine's, or the one in fpack."""
+    """Return the keyring file: the one of the setting, else the machine's, else fpack's own."""
     named = KEYRING.look_up(option, environ)
     if named.value:
         path = Path(named.value).expanduser()
@@ -95,11 +95,11 @@ def find_keyring(option: str | None = None, environ: Mapping[str, str] = os.envi
 
 
 def verify(data: bytes, keyring: Path, where: str = "", *, now: float, new: bool) -> Signed:
-    """Return the text of a clearsigned `data` and the signatures on it that count; BadSignature if there are none.
+    """Return the text of the clearsigned `data` and the valid signatures. Raise BadSignature if there are none.
 
-    The whole file must be one clearsigned message: text before or after it is covered by no signature. now: Unix
-    seconds. new: whether the key must be able to sign at that time as well. Otherwise the caller has to show the user
-    what `trouble` the signatures have.
+    The whole file must be one clearsigned message, since no signature covers text before or after it. now: Unix
+    seconds. new: the keys must be able to sign at that time as well. Otherwise the caller must show the user the
+    `trouble` of the signatures.
     """
     head, armored = _split(data, where)
     certificates = _certificates(keyring)
@@ -120,18 +120,18 @@ def verify(data: bytes, keyring: Path, where: str = "", *, now: float, new: bool
             why="; ".join([*dict.fromkeys(faults), f"the keyring is {keyring}"]),
             hint="update the keyring (debian-archive-keyring), or try another mirror",
         )
-    signatures = sorted((signature for _, signature in good), key=lambda each: bool(each.trouble))
+    signatures = sorted((signature for _, signature in good), key=lambda signature: bool(signature.trouble))
     return Signed(good[0][0], tuple(signatures))
 
 
 def valid_certificates(keyring: Path, now: float) -> tuple[int, int]:
-    """Count the valid certificates of a keyring, and all of them."""
+    """Return the number of valid certificates of a keyring, and the number of all its certificates."""
     certificates = _certificates(keyring)
-    return sum(not _certificate_trouble(each, now) for each in certificates), len(certificates)
+    return sum(not _certificate_trouble(certificate, now) for certificate in certificates), len(certificates)
 
 
 def _split(data: bytes, where: str) -> tuple[bytes, bytes]:
-    """Split a file that is one clearsigned message into what comes before the signatures, and their armor."""
+    """Split a clearsigned message into the part before the signatures and their armor. Raise an error for others."""
     lines = [line.rstrip() for line in data.split(b"\n")]
     while lines and not lines[-1]:
         lines.pop()
@@ -158,11 +158,11 @@ def _certificates(keyring: Path) -> list[Any]:
 
     try:
         parsed = pysequoia.Cert.split_bytes(keyring.read_bytes())
-        # A certificate that stands twice, once with a revocation, is one that was revoked.
+        # A keyring may hold a certificate twice, once with its revocation: merge them.
         merged: dict[str, Any] = {}
-        for each in parsed:
-            known = merged.get(each.fingerprint)
-            merged[each.fingerprint] = each if known is None else known.merge(each)
+        for certificate in parsed:
+            known = merged.get(certificate.fingerprint)
+            merged[certificate.fingerprint] = certificate if known is None else known.merge(certificate)
     except OSError as error:
         raise KeyringError("The keyring cannot be read", where=str(keyring), why=error.strerror or "") from None
     except Exception as error:  # pysequoia raises its own kinds and RuntimeError
@@ -186,11 +186,11 @@ def _packets(armored: bytes, where: str) -> list[Any]:
 
 
 def _check(head: bytes, packet: Any, certificates: Sequence[Any], now: float) -> tuple[bytes, Signature] | str:
-    """Return the text and the signature if it matches; otherwise why it does not count."""
+    """Return the text and the signature if it is valid, else the reason why it is not."""
     import pysequoia
 
     claimed = packet.issuer_fingerprint or packet.issuer_key_id or "unknown"
-    # pysequoia says which key a valid signature is by, but not which signature: so it gets one at a time.
+    # pysequoia reports the keys of valid signatures, but not which signature each made. So verify one at a time.
     message = head + pysequoia.armor(bytes(packet), pysequoia.ArmorKind.Signature).encode()
     asked: list[str] = []
 
@@ -210,9 +210,9 @@ def _check(head: bytes, packet: Any, certificates: Sequence[Any], now: float) ->
     if not result.valid_sigs or result.bytes is None or packet.signature_created is None:
         return f"the signature by the key {claimed} does not hold"
     valid = result.valid_sigs[0]
-    certificate = next(each for each in certificates if each.fingerprint == valid.certificate)
+    certificate = next(c for c in certificates if c.fingerprint == valid.certificate)
     made = packet.signature_created
-    # This machine's clock may be behind: the key must have been valid when it signed in any case.
+    # This machine's clock may be behind. The key must have been valid at the time of the signature in any case.
     at = max(now, made.timestamp())
     trouble = _trouble(certificate, valid.signing_key, at)
     until = packet.signature_expiration_time
@@ -223,7 +223,7 @@ def _check(head: bytes, packet: Any, certificates: Sequence[Any], now: float) ->
 
 
 def _holder(certificates: Sequence[Any], ids: set[str]) -> bool:
-    """Tell whether one of the certificates has a key with one of these fingerprints or IDs."""
+    """Return True if one of the certificates has a key with one of these fingerprints or IDs."""
     return any(packet.fingerprint in ids or packet.key_id in ids for c in certificates for packet, _ in _components(c))
 
 
@@ -244,12 +244,12 @@ def _components(certificate: Any) -> Iterator[tuple[Any, list[Any]]]:
 
 
 def _certificate_trouble(certificate: Any, at: float) -> str:
-    """Say why a certificate is not valid at the time `at`, to follow `the key FINGERPRINT`; empty if it is."""
+    """Return why a certificate is not valid at the time `at`, as words after `the key FINGERPRINT`; "" if it is."""
     if certificate.is_revoked:
         return f"is one of the certificate {certificate.fingerprint}, which was revoked"
     try:
         until = certificate.expiration
-    except Exception as error:  # it has no self-signature that today's rules accept
+    except Exception as error:  # no self-signature is acceptable by today's rules
         return f"is one of the certificate {certificate.fingerprint}, which is not valid: {_first_line(error)}"
     if until is not None and until.timestamp() <= at:
         return f"expired on {_date(until)}"
@@ -257,7 +257,7 @@ def _certificate_trouble(certificate: Any, at: float) -> str:
 
 
 def _trouble(certificate: Any, key: str, at: float) -> str:
-    """Say why a key may not sign at the time `at`, to follow `the key FINGERPRINT`; empty if it may."""
+    """Return why a key cannot sign at the time `at`, as words after `the key FINGERPRINT`; "" if it can."""
     from pysequoia.packet import SignatureType, Tag
 
     if trouble := _certificate_trouble(certificate, at):
@@ -265,20 +265,20 @@ def _trouble(certificate: Any, key: str, at: float) -> str:
     bindings: list[Any] = []
     created: datetime | None = None
     if key == certificate.fingerprint:
-        # What the primary key may do stands in the signatures that it makes on itself and on its user IDs.
+        # The capabilities of the primary key are in its signatures on itself and on its user IDs.
         for component, signatures in _components(certificate):
             if component.tag != Tag.PublicSubkey:
-                bindings += [each for each in signatures if _is_by(each, certificate) and each.key_flags is not None]
+                bindings += [s for s in signatures if _is_by(s, certificate) and s.key_flags is not None]
     for component, signatures in _components(certificate) if key != certificate.fingerprint else ():
         if component.fingerprint == key:
             created = component.key_created
-            if any(each.signature_type == SignatureType.SubkeyRevocation for each in signatures):
+            if any(s.signature_type == SignatureType.SubkeyRevocation for s in signatures):
                 return "was revoked"
-            bindings += [each for each in signatures if each.signature_type == SignatureType.SubkeyBinding]
-    bindings = [each for each in bindings if each.signature_created and each.signature_created.timestamp() <= at]
+            bindings += [s for s in signatures if s.signature_type == SignatureType.SubkeyBinding]
+    bindings = [s for s in bindings if s.signature_created and s.signature_created.timestamp() <= at]
     if not bindings:
         return f"does not belong to the certificate {certificate.fingerprint}"
-    newest = max(bindings, key=lambda each: each.signature_created)
+    newest = max(bindings, key=lambda s: s.signature_created)
     if newest.key_flags is None or not newest.key_flags.signing:
         return "is not one that signs"
     if created is not None and newest.key_validity_period is not None:
@@ -289,7 +289,7 @@ def _trouble(certificate: Any, key: str, at: float) -> str:
 
 
 def _is_by(signature: Any, certificate: Any) -> bool:
-    """Tell whether a signature claims to be by the primary key of a certificate."""
+    """Return True if a signature names the primary key of a certificate as its issuer."""
     issuer = signature.issuer_fingerprint or signature.issuer_key_id
     return bool(issuer) and certificate.fingerprint.endswith(issuer)
 

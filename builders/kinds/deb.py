@@ -191,7 +191,7 @@ class _Unpacker:
         self._task = task
         self._section = section
         self._total = section.left
-        self._data = os.fspath(self.writer.place) + "/data/"
+        self._data = os.fspath(self.writer.disk) + "/data/"
 
     def _step(self) -> None:
         """Check for cancellation and report progress; called every few milliseconds."""
@@ -239,7 +239,7 @@ class _Unpacker:
         if entry.facts is not None:
             needed, runpath = entry.facts.needed, entry.facts.runpath
             self._words += sum(map(len, needed)) + sum(map(len, runpath)) + 64 * (len(needed) + len(runpath))
-        if self._words > MAX_WORDS or self.writer.folders > MAX_ENTRIES:
+        if self._words > MAX_WORDS or self.writer.directories > MAX_ENTRIES:
             raise ArchiveError("The package has too many files or too long names", where=entry.path[:80])
 
     def _file(self, path: str, member: tar_reader.TarMember, archive: tar_reader.TarReader) -> TreeEntry:

@@ -72,7 +72,7 @@ class ExecOptions(NamedTuple):
 class ExecBuilder:
     """The builder of `exec`. args: root, shell, phases, env, limits, allowed, disallowed, strip.
 
-    docs/language.md describes the arguments.
+    docs/builds.md describes the arguments.
     """
 
     kind = "exec"

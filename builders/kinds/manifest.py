@@ -91,7 +91,7 @@ def _packed(writer: TreeWriter, file: str, media_type: str, title: str) -> refer
 
     def pieces() -> Iterator[bytes]:
         nonlocal size
-        for piece in _compressed(writer.place / file):
+        for piece in _compressed(writer.disk / file):
             sha256.update(piece)
             size += len(piece)
             yield piece

@@ -1,11 +1,11 @@
 """Define the records of a manifest and encode them canonically.
 
 A manifest is a sequence of canonical msgpack values: the head, the derivations, and the entries of each layer in order.
-So it is written and read in bounded memory for any number of files. `docs/manifest.md` describes the format. It is
-implemented by this module, `reader` and `json_form`, with the reasons in `exclusions` and the rule of `whiteouts`. The
-writer and the verifier share no other code.
+So it is written and read in bounded memory for any number of files. `docs/manifest.md` describes the format. This
+module, `reader` and `json_form` implement it, with the reasons in `payload/exclusions` and the check in
+`payload/whiteouts`. The writer and the verifier of images share no other code.
 
-fpack writes format 2, and reads format 1, which has no origins, exclusions, executor and claims.
+fpack writes format 2. It also reads format 1, which has no origins, exclusions, executor or claims.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class ManifestImage(NamedTuple):
 
 
 class ExcludedPath(NamedTuple):
-    """A path of a part that is not in the layer. reason: see `exclusions`. by: the replacement, as the reason says."""
+    """A path of a part that is not in the layer. reason, by: see `payload/exclusions`."""
 
     part: int
     path: bytes
@@ -79,7 +79,7 @@ class ExcludedPath(NamedTuple):
 
 
 class ManifestLayer(NamedTuple):
-    """A layer. tar: the size of the tar in the blob. parts: (store path, prefix) of each part; prefix "" is `/`.
+    """A layer. tar: the size of the tar in the blob. parts: (store path, prefix) of each tree in it; prefix "" is `/`.
 
     entries: the number of the tar's members. excluded: the paths of the parts that are not in the layer.
     """
@@ -166,7 +166,7 @@ class LockPart(NamedTuple):
 
 
 class Claims(NamedTuple):
-    """The numbers of entries other than directories, by origin as the manifest claims it.
+    """The number of entries of each origin, without directories, according to the manifest.
 
     package: shipped by a Debian package. built: store paths of builds and of project files. files: the container's own
     files. generated: by a rule of fpack. configured: by Debian's maintainer scripts.

@@ -1,11 +1,11 @@
 """Assemble a root on disk: one tree of hard links to a `root` output and its slices, which a sandbox binds as `/`.
 
 Each root has one view, `$FPACK_ROOT/views/LAYOUT/ROOT`, made in a temporary directory and then renamed. LAYOUT changes
-when fpack assembles a root in another way. Garbage collection deletes a view together with the root's store path. The
+with the way in which fpack assembles a root. Garbage collection deletes a view together with the root's store path. The
 files of a view are hard links into the store, so it must be bound read-only.
 
-A project can pass hand-made outputs as a root and its slices. So none of their directories may be a symlink: its target
-on this machine would be linked into the view, read or written to.
+A hostile project can pass outputs of its own as a root and its slices. So a symlink in the place of one of their
+directories is an error: files of this machine would be linked into the view, read or written.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _FILES = {
     "etc/passwd": "",
     "etc/resolv.conf": "",
 }
-# A view of another version of fpack may lack mount points or checks.
+# Raise the number when views are assembled in another way: an older view may lack mount points or checks.
 LAYOUT = blake3(repr((2, BUILD_UID, _DIRECTORIES, sorted(_FILES.items()))).encode()).hexdigest(4)
 
 
@@ -163,7 +163,7 @@ class _LinkTree:
         try:
             os.link(source, target, follow_symlinks=False)
         except FileExistsError:
-            # Two packages have the same file: the root's builder has refused other conflicts.
+            # Two packages have the same file. The builder of the root refuses all other conflicts.
             return
         except OSError as error:
             if error.errno not in (errno.EMLINK, errno.EXDEV, errno.EPERM):

@@ -8,7 +8,8 @@ from __future__ import annotations
 from struct import pack
 
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000  # SECCOMP_RET_*
-LOAD, JUMP_EQUAL, JUMP_SET, JUMP_MORE, RETURN = 0x20, 0x15, 0x45, 0x35, 0x06  # BPF_LD|W|ABS, BPF_JMP|..|K, BPF_RET
+# BPF_LD|BPF_W|BPF_ABS; BPF_JMP|BPF_K with BPF_JEQ, BPF_JSET or BPF_JGE; BPF_RET
+LOAD, JUMP_EQUAL, JUMP_SET, JUMP_AT_LEAST, RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
 NUMBER, ARCH, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 
 
@@ -19,19 +20,19 @@ class BpfProgram:
         self._code: list[bytes] = []
 
     def add(self, code: int, value: int, true: int = 0, false: int = 0) -> None:
-        """Append one struct sock_filter."""
+        """Append one instruction, a struct sock_filter. true, false: the instructions that a jump skips."""
         self._code.append(pack("<HBBI", code, true, false, value))
 
     def argument(self, index: int) -> None:
-        """Load the low half of an argument of the call, since all checked arguments are ints."""
+        """Append a load of the low 32 bits of an argument of the system call: all checked arguments are ints."""
         self.add(LOAD, ARGUMENTS + 8 * index)
 
     def refuse(self, code: int) -> None:
-        """Append a return that lets the call fail with an error."""
+        """Append a return that makes the system call fail. code: the errno."""
         self.add(RETURN, ERRNO | code)
 
     def allow(self) -> None:
-        """Append a return that allows the call."""
+        """Append a return that allows the system call."""
         self.add(RETURN, ALLOW)
 
     def encode(self) -> bytes:

@@ -102,7 +102,7 @@ def build_filter(machine: str = "") -> bytes:
     program.refuse(errno.ENOSYS)
     program.add(bpf.LOAD, bpf.NUMBER)
     if machine == "x86_64":
-        program.add(bpf.JUMP_MORE, _X32, 0, 1)
+        program.add(bpf.JUMP_AT_LEAST, _X32, 0, 1)
         program.refuse(errno.ENOSYS)
     for code, names in _NEVER.items():
         for name in names.split():

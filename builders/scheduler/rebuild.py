@@ -78,7 +78,7 @@ class Rebuilder:
         for name, output in outputs:
             full = output_name(self.drv.name, name)
             path = output.path or store_path.make(full, output.writer.finish(), list(output.references))
-            rebuilt.append(RebuiltOutput(name, self.paths[name], output.writer.place, path == self.paths[name]))
+            rebuilt.append(RebuiltOutput(name, self.paths[name], output.writer.disk, path == self.paths[name]))
         return rebuilt
 
     def _drive(self, steps: GeneratorType[Need, list[StorePath], Built | BuiltAll]) -> Built | BuiltAll:

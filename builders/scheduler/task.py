@@ -78,7 +78,7 @@ class StoreTask:
     def writer(self) -> TreeWriter:
         """Start a new tree, deleted at the end unless it was registered."""
         writer = self._store.writer()
-        self._temporary.append(writer.place)
+        self._temporary.append(writer.disk)
         return writer
 
     def scratch(self) -> Path:

@@ -28,7 +28,7 @@ class Difference(NamedTuple):
 
 
 def compare(one: Path, two: Path, path: str = "") -> Iterator[Difference]:
-    """Yield the differences of two trees, sorted by path."""
+    """Yield the differences between two trees, sorted by path. path: the path that both have in the tree."""
     a, b = _status(one), _status(two)
     if a is None or b is None:
         if a is not b:

@@ -18,11 +18,11 @@ def compress(
     codec: Mapping[str, Value],
     size: int,
     fd: int,
-    hashers: Callable[[bytes], None] | None = None,
+    consumer: Callable[[bytes], None] | None = None,
 ) -> int:
     """Compress `pieces`, exactly `size` bytes in total, into `fd`. Return the number of bytes written.
 
-    hashers: called with each chunk of compressed bytes.
+    consumer: called with each chunk of compressed bytes, to hash it, for example.
     """
     compressor: Any = codecs.compressor(codec, size)
     written = 0
@@ -32,8 +32,8 @@ def compress(
         if data:
             written += len(data)
             write(fd, data)
-            if hashers is not None:
-                hashers(data)
+            if consumer is not None:
+                consumer(data)
 
     for piece in pieces:
         put(compressor.compress(piece))

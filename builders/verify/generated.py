@@ -1,7 +1,7 @@
 """Recompute the files that fpack generates from the image's content, with code independent of the generator.
 
 Rules that depend on choices of the image's author, such as accounts, are not recomputed. Their files count as
-unverified, and so do files that differ from the result of their rule.
+unverified, as do files that differ from the result of their rule.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ DIRECTORIES = {
 
 
 class GeneratedRules:
-    """The results of the rules for one image. `watch` must see the files of all packages before `makes` is called."""
+    """The results of the rules for one image. Call `watch` for the files of all packages before `makes`."""
 
     def __init__(self) -> None:
         self._certificates: dict[bytes, bytearray] = {}
@@ -57,7 +57,10 @@ class GeneratedRules:
         return data.extend
 
     def makes(self, entry: ManifestEntry, rule: str, offers: Collection[tuple[bytes, bytes]]) -> bool:
-        """Tell whether a rule ("" for any) generates exactly this entry. offers: alternatives of the packages."""
+        """Return True if a rule ("" for any) generates exactly this entry.
+
+        offers: (path, target) of each alternative that the packages offer.
+        """
         if (entry.uid, entry.gid) != (0, 0):
             return False
         if entry.kind == SYMLINK:

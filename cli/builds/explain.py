@@ -48,7 +48,7 @@ class Explainer:
             yield from self._changes(output.derivation, before, 1)
 
     def _changed_below(self, drv: Derivation, old: Derivation) -> list[str]:
-        """Return the names of the built inputs that changed if nothing else changed, else an empty list."""
+        """Return the names of the changed inputs if they are built and nothing else changed, else an empty list."""
         pairs, gone, new = self._pairs(drv, old)
         changed = [self._drv(now.derivation) for now, then in pairs if now != then]
         if gone or new or list(_arguments(self._plain(drv), self._plain(old))):
@@ -78,24 +78,26 @@ class Explainer:
                 yield from below
 
     def _source(self, drv: Derivation, before: bytes) -> Iterator[str]:
-        place = self._sources.get(str(drv.args.get("tree")))
+        """Yield the changed files of a source, a line each."""
+        source = self._sources.get(str(drv.args.get("tree")))
         path = self._store.database.built(Output(before))
-        if place is None or path is None:
+        if source is None or path is None:
             yield "the files changed"
             return
         from fpack.builders.scheduler.tree_diff import compare
 
         # Compare the tree that the store would get, so that ignored files make no difference.
         writer = self._store.writer()
-        SourceTree().copy(place, writer)
+        SourceTree().copy(source, writer)
         writer.finish()
-        found = list(islice(compare(self._store.disk(path), writer.place), _MAX_FILES + 1))
+        found = list(islice(compare(self._store.disk(path), writer.disk), _MAX_FILES + 1))
         for entry in found[:_MAX_FILES]:
-            yield f"{place}{'/' if entry.path else ''}{entry.path} changed"
+            yield f"{source}{'/' if entry.path else ''}{entry.path} changed"
         if len(found) > _MAX_FILES:
             yield "and more files"
 
     def _pairs(self, drv: Derivation, old: Derivation) -> tuple[list[tuple[Output, Output]], set[str], set[str]]:
+        """Match the inputs of two derivations. Return (pairs (now, then), names of gone inputs, names of new ones)."""
         now = {self._label(i): i for i in (*drv.inputs, *drv.candidates)}
         then = {self._label(i): i for i in (*old.inputs, *old.candidates)}
         # A version in a name may have changed: pair the rest by kind and the name without its version.
@@ -112,6 +114,7 @@ class Explainer:
         return pairs, gone, new
 
     def _label(self, output: Output) -> tuple[str, str, str]:
+        """Return what identifies an input across versions: (kind, name, output)."""
         drv = self._drv(output.derivation)
         return drv.kind, drv.name, output.name
 
@@ -120,8 +123,8 @@ class Explainer:
         names = {}
         for i in (*drv.inputs, *drv.candidates):
             made = self._drv(i.derivation)
-            hole = derivation.placeholder(i.derivation, made.name, i.name)
-            names[str(hole)] = f"<{derivation.output_name(made.name, i.name)}>"
+            placeholder = derivation.placeholder(i.derivation, made.name, i.name)
+            names[str(placeholder)] = f"<{derivation.output_name(made.name, i.name)}>"
         return {key: _named(value, names) for key, value in drv.args.items()}
 
     def _drv(self, digest: bytes) -> Derivation:
@@ -156,9 +159,10 @@ def _stem(label: tuple[str, str, str]) -> tuple[str, str, str]:
 
 
 def _named(value: Any, names: Mapping[str, str]) -> Any:
+    """Replace the placeholders in all strings of a value by names."""
     if isinstance(value, str):
-        for hole, name in names.items():
-            value = value.replace(hole, name)
+        for placeholder, name in names.items():
+            value = value.replace(placeholder, name)
         return value
     if isinstance(value, list):
         return [_named(item, names) for item in value]
@@ -168,6 +172,7 @@ def _named(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def _arguments(now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the differences between the arguments of two derivations, a line each."""
     for key in sorted(now.keys() | then.keys()):
         if now.get(key) == then.get(key):
             continue

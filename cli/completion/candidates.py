@@ -86,7 +86,7 @@ def _attributes(file: Path, text: str) -> list[Candidate]:
     from fpack.store.errors import FpackError
 
     try:
-        limits = Limits(Limits.found().memory, _SECONDS)
+        limits = Limits(Limits.configured().memory, _SECONDS)
         source = Source(str(file), read_text(file, str(file)))
         entries = deep_stack.bounded(lambda: parse(source, cache_directory() / "modules"), limits)
     except (OSError, FpackError, RecursionError):

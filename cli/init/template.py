@@ -8,9 +8,9 @@ from .guess import Guess, text
 
 # The release that packages use if they do not name one.
 DEFAULT_RELEASE = "trixie"
-_WORDS = {"let", "in", "if", "then", "else", "for", "or", "true", "false", "null", "assert"}
-# Names with a meaning of their own in such a file.
-_TAKEN = {"debian", "image", "shell", "container", "package", "import", "fetch", "files", "settings"}
+_KEYWORDS = {"let", "in", "if", "then", "else", "for", "or", "true", "false", "null", "assert"}
+# Names that the rendered file or the library uses.
+_RESERVED = {"debian", "image", "shell", "container", "package", "import", "fetch", "files", "settings"}
 
 
 def render(guess: Guess, release: str) -> str:
@@ -26,11 +26,11 @@ def render(guess: Guess, release: str) -> str:
 
 
 def attribute_of(guess: Guess) -> str:
-    """Return the package's name in the file."""
+    """Return the name of the file's field for the package: the package's name, made valid, or `app`."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", guess.name).strip("-").lower()
     name = re.sub(r"-+", "-", name)
     usable = re.fullmatch(r"[A-Za-z_]\w*(-\w+)*", name)
-    return name if usable and name not in _WORDS | _TAKEN | {guess.call} else "app"
+    return name if usable and name not in _KEYWORDS | _RESERVED | {guess.call} else "app"
 
 
 def _package(guess: Guess, release: str) -> list[tuple[str, str]]:

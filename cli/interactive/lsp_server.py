@@ -125,7 +125,7 @@ class Server(LanguageServer):
 def _deeply(work: Callable[[], T]) -> T | None:
     """Run `work` on a stack for deeply nested texts. Return None if the text is too deep or exceeds the limits."""
     try:
-        result: T = deep_stack.bounded(work, Limits.found())
+        result: T = deep_stack.bounded(work, Limits.configured())
     except (RecursionError, FpackError):
         return None
     return result

@@ -1,4 +1,4 @@
-"""Enter the build of a package as a shell: its root, its variables, and its phases to run one by one.
+"""Prepare a shell in which a package is built by hand: the build's root, its variables, and its phases.
 
 `phase` lists the phases, and `phase unpack build` runs two of them. Exported variables and the working directory are
 saved in the build's directory, which persists, so they carry over to the next phase and to later shells.
@@ -69,8 +69,11 @@ if [ -t 0 ] && [ -t 1 ]; then echo "phases:" $(command phase) "- run one with: p
 """
 
 
-def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, CachedShell, list[StorePath]]:
-    """Prepare the build of the package that `text` names, and build its inputs. Return also the paths to keep."""
+def entry(workspace: Workspace, text: str, directory: str) -> tuple[Target, CachedShell, list[StorePath]]:
+    """Build the inputs of the package that `text` names, and return (target, shell, store paths that the shell needs).
+
+    directory: the shell's own directory, which is also named in its lease.
+    """
     from fpack.builders.exec.script import phase_name
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.sandbox.links import split_links
@@ -81,33 +84,33 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, CachedSh
     value = evaluator.force(workspace.value(target))
     if not evaluator.is_derivation(value) or workspace.field(value, "kind") != "exec":
         raise UsageError(f"{target.text} is not built from source", hint="name a package { ... } of a file")
-    made = derivation.decode(evaluator.derivations[workspace.output(value).derivation])
-    inputs = list(made.inputs)
-    found = workspace.realise(inputs)
-    real: dict[str, StorePath] = {}
-    for output, path in zip(inputs, found, strict=True):
+    drv = derivation.decode(evaluator.derivations[workspace.output(value).derivation])
+    inputs = list(drv.inputs)
+    built = workspace.realise(inputs)
+    paths: dict[str, StorePath] = {}  # by placeholder
+    for output, path in zip(inputs, built, strict=True):
         name = derivation.decode(evaluator.derivations[output.derivation]).name
-        real[str(derivation.placeholder(output.derivation, name, output.name))] = path
-    args: Any = made.args
-    root = real[args["root"]]
+        paths[str(derivation.placeholder(output.derivation, name, output.name))] = path
+    args: Any = drv.args
+    root = paths[args["root"]]
     store = workspace.store
-    others = store.closure([path for path in real.values() if path != root])
+    others = store.closure([path for path in paths.values() if path != root])
     home = target.project or (target.file.parent if target.file is not None else None)
-    directory = f"{place}/build" if home is None else ProjectDirectory(os.fspath(home)).path("build", made.name)
-    env = {name: _resolved(str(value), real) for name, value in (args.get("env") or {}).items()}
+    build = f"{directory}/build" if home is None else ProjectDirectory(os.fspath(home)).path("build", drv.name)
+    env = {name: _resolved(str(value), paths) for name, value in (args.get("env") or {}).items()}
     search = env.pop("PATH", "")
-    outputs = {each: f"{directory}/{each}" for each in made.outputs}
+    outputs = {output: f"{build}/{output}" for output in drv.outputs}
     fixed = {"TZ": "UTC", "SOURCE_DATE_EPOCH": "315619200", "CORES": str(len(os.sched_getaffinity(0)))}
-    phases = [(phase_name(each.get("name")), _resolved(str(each.get("script")), real)) for each in args["phases"]]
+    phases = [(phase_name(p.get("name")), _resolved(str(p.get("script")), paths)) for p in args["phases"]]
     slices = {path for path in store.closure([root]) if path != root}
     mounted, links = split_links((str(path), os.fspath(store.disk(path))) for path in others if path not in slices)
     closure = Closure(
-        name=made.name,
+        name=drv.name,
         view=os.fspath(assemble(store, root)),
         paths=tuple(mounted),
         links=tuple(links),
         search=search,
-        env={**fixed, **env, **outputs, "FPACK_BUILD": directory},
+        env={**fixed, **env, **outputs, "FPACK_BUILD": build},
         hook=_HOOK,
         files={"bin/phase": _PHASE, **{f"phases/{n:02}-{name}": text for n, (name, text) in enumerate(phases, 1)}},
     )
@@ -115,15 +118,16 @@ def entry(workspace: Workspace, text: str, place: str) -> tuple[Target, CachedSh
         closure=closure,
         project=os.fspath(home) if home is not None else "",
         store=os.fspath(store.root),
-        lease=os.path.basename(place),
-        directory=place,
-        paths=tuple(str(path) for path in sorted({*found})),
-        shared=(directory,),
+        lease=os.path.basename(directory),
+        directory=directory,
+        paths=tuple(str(path) for path in sorted({*built})),
+        shared=(build,),
     )
-    return target, result, sorted({*found})
+    return target, result, sorted({*built})
 
 
-def _resolved(text: str, real: Mapping[str, StorePath]) -> str:
-    for placeholder, path in real.items():
+def _resolved(text: str, paths: Mapping[str, StorePath]) -> str:
+    """Replace placeholders by store paths."""
+    for placeholder, path in paths.items():
         text = text.replace(placeholder, str(path))
     return text

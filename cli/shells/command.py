@@ -1,6 +1,4 @@
-"""Run `fpack shell` and `fpack run` from their parsed options on: build, start the services, enter, stop the
-services.
-"""
+"""Run `fpack shell` and `fpack run` after their options were parsed and no warm start was possible."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ from .realise import prepare
 
 
 def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, values: dict[str, Any]) -> int:
-    """Do what the command line requests. Return the exit status of the command."""
+    """Build a shell and enter it, print its environment, or write its devcontainer.json. Return the exit status."""
     request = request_of(verb, what, command, values)
     if problem := problem_of(request, command):
         raise UsageError(problem[0], hint=problem[1])

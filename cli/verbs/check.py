@@ -33,7 +33,7 @@ def command(files: tuple[Path, ...], as_json: bool, eval_memory: str | None, eva
     from fpack.cli.workspace.source_files import find
     from fpack.lang.runtime.limits import Limits
 
-    known, limits = library(), Limits.found(eval_memory, eval_time)
+    known, limits = library(), Limits.configured(eval_memory, eval_time)
     found = [finding for path in find(files or (Path(),)) for finding in check_file(path, known, limits)]
     errors = sum(finding.is_error for finding in found)
     if as_json:

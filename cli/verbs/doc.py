@@ -83,7 +83,7 @@ def _own(name: str, cache: Path) -> Manual:
         text = read_bytes(name, MAX_FILE).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError("This file cannot be read", where=name, why=getattr(error, "strerror", str(error))) from None
-    found: Manual = deep_stack.bounded(lambda: docs.of_file(Source(name, text), name, cache), Limits.found())
+    found: Manual = deep_stack.bounded(lambda: docs.of_file(Source(name, text), name, cache), Limits.configured())
     return found
 
 

@@ -53,7 +53,7 @@ def command(
     from fpack.lang.runtime.limits import Limits
     from fpack.store.errors import FpackError, printable
 
-    limits = Limits.found(eval_memory, eval_time)
+    limits = Limits.configured(eval_memory, eval_time)
     if files == (Path("-"),):
         if as_json:
             raise UsageError("--json does not work with standard input", hint="leave out - or --json")

@@ -264,7 +264,7 @@ class Workspace:
             library=[Path(std.__path__[0]), package_directory()],
             packages=_LazySource(self),
             sources=SourceTree(),
-            limits=Limits.found(self.options.eval_memory, self.options.eval_time),
+            limits=Limits.configured(self.options.eval_memory, self.options.eval_time),
             settings={"arch": self.arch, "codec": _codec(self.options.compress), "version": VERSION},
         )
 

@@ -16,7 +16,7 @@ _ELEMENTS = ".elements"
 
 
 class Loops:
-    """What `Compiler` inherits; the attributes and methods declared here are its own."""
+    """A base class of `Compiler`, which defines the attributes and methods that are only declared here."""
 
     builtins: Mapping[str, str]
     level: int

@@ -1,7 +1,9 @@
 """Build Python syntax nodes with positions.
 
 Every node has the position of the source expression that it was generated from, so that a Python traceback leads to
-the source text. Generated code calls the runtime by names that begin with a dot, which no name of the language does.
+the source text. Generated code refers to the runtime by names that begin with a dot, which no name of the language
+does. Some of them: `.T` creates a thunk, `.F` forces one, `.E` evaluates a value, `.S` converts a value to text, `.M`
+marks a missing argument, `.w` is a temporary variable. The tables of names are in runtime/ and evaluator.py.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from typing import Any
 Position = tuple[int, int, int, int]
 Expr = a.expr
 Block = list[a.stmt]
-Params = Sequence[tuple[str, bool | str]] | Sequence[tuple[str, bool]]
 LOAD, STORE = a.Load(), a.Store()
 
 
@@ -80,7 +81,7 @@ def subscript(value: Expr, key: Expr, at: Position) -> Expr:
 
 
 def forced(value: Expr, at: Position) -> Expr:
-    """Build the evaluated value of an expression that may be a thunk. Anything but a variable is held in `.w`."""
+    """Build the evaluated value of an expression that may be a thunk. `.w` holds the value unless it is a variable."""
     if isinstance(value, a.Name):
         return choose(is_class(value, ".T", at, True), value, call(".F", [value], at), at)
     test = is_class(walrus(".w", value, at), ".T", at, True)

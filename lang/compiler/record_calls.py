@@ -4,6 +4,7 @@ The `FunctionInfo` of a function of one record lists the fields that it evaluate
 after a name whose value is evaluated with all that it contains, then the fields that it evaluates under a condition
 (`conditional`). The callee is known only at run time, so the code of a call has two branches: one for a callee that
 evaluates the wanted fields, and one for any other callee.
+In this module, `held` is the Python name of the callee, `given` that of the record, and `way` a branch.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Node = tuple[Any, ...]
 
 
 class RecordCalls(Literals):
-    """What `Compiler` inherits; the attributes and methods declared here are its own."""
+    """A base class of `Compiler`, which defines the methods that are only declared here."""
 
     if TYPE_CHECKING:
 

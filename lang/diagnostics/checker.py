@@ -1,7 +1,7 @@
 """Check a source text without evaluating it: names, fields, arguments, imports and branches.
 
-An error is a fault that the evaluation would report when it reaches the expression. A warning is a fault that the
-evaluation never reports: an unused name, or a branch that is never taken.
+An error is a fault that an evaluation of the expression reports. A warning is a fault that no evaluation reports: an
+unused name, or a branch that is never taken.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ def _refused(text: ParsedText) -> Iterator[Diagnostic]:
 
 
 def library_of(directories: list[Path], cache: str | Path | None) -> Library:
-    """Return the files that texts may import: those of the directories and of the standard library."""
+    """Return a Library of the files in the directories and in the standard library, which texts may import."""
     from fpack.lang import std
 
     standard = Path(std.DIRECTORY)

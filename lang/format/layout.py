@@ -16,7 +16,7 @@ STEP = 2
 
 @dataclass(slots=True)
 class Line:
-    """One line of the formatted text. first, last: its pieces, -1 if none begins here. text: without indentation.
+    """A line of the formatted text. first, last: the indices of its pieces, or -1. text: without indentation.
 
     raw: the line is inside a block string. tail: the line begins with the end of a block string, the piece `first`.
     """
@@ -27,7 +27,7 @@ class Line:
     text: str = ""
     comment: str = ""
     blank: bool = False  # a blank line precedes this line
-    columns: dict[int, int] = field(default_factory=dict)  # where pieces begin in `text`
+    columns: dict[int, int] = field(default_factory=dict)  # the offset in `text` of each piece, by index
     raw: bool = False
     tail: bool = False
 
@@ -42,7 +42,8 @@ class _Frame:
     """The indentation inside one construct.
 
     kind: file, bracket, let, item, if, assert, for or body. items: the indentation of items, close: of the closing
-    bracket, more: of continuation lines, base: of `then`, `else` and `in`.
+    bracket, more: of continuation lines, base: of `then`, `else` and `in`. phase: the part of an `if` or body that was
+    reached: `condition`, `then`, `else` or `begun`.
     """
 
     kind: str
@@ -54,21 +55,21 @@ class _Frame:
 
 
 class Layout:
-    """The layout of pieces with their present line breaks."""
+    """The layout of pieces, given the line breaks between them."""
 
-    def __init__(self, made: list[Piece]) -> None:
-        self.made = made
+    def __init__(self, pieces: list[Piece]) -> None:
+        self.pieces = pieces
         self.lines: list[Line] = []
         self.stack = [_Frame("file", more=STEP)]
 
     def run(self) -> list[Line]:
         """Return the lines. A comment on its own line is a line without pieces."""
-        for i, piece in enumerate(self.made):
+        for i, piece in enumerate(self.pieces):
             self._piece(i, piece)
         return self.lines
 
     def _piece(self, i: int, piece: Piece) -> None:
-        before = self.made[i - 1] if i else None
+        before = self.pieces[i - 1] if i else None
         inner = self._inner(piece)
         indent = self._indentation(piece)
         if piece.trailing and self.lines:
@@ -95,7 +96,7 @@ class Layout:
 
     def _inner(self, piece: Piece) -> int:
         """Return the indentation of comments before the end of a bracket or `let`; -1 for other pieces."""
-        if piece.role != "close" and not (piece.role == "in" and self.made[piece.partner].role == "let"):
+        if piece.role != "close" and not (piece.role == "in" and self.pieces[piece.partner].role == "let"):
             return 0 if piece.kind == "END" else -1
         kind = "bracket" if piece.role == "close" else "let"
         return next(frame.items for frame in reversed(self.stack) if frame.kind == kind)
@@ -137,7 +138,7 @@ class Layout:
         starts = line.first == i and not line.tail
         if piece.item or piece.role == "clause":
             self.stack.append(_Frame("item", more=line.indent + STEP))
-        before = self.made[i - 1] if i else None
+        before = self.pieces[i - 1] if i else None
         top = self.stack[-1]
         if top.kind == "body" and top.phase == "" and piece.role != "in":
             top.phase = "begun"
@@ -159,6 +160,7 @@ class Layout:
             self.stack.append(_Frame("for", more=line.indent + STEP))
 
     def _drop(self, *kinds: str) -> _Frame:
+        """Leave constructs until the innermost one is of one of these kinds, and return it."""
         while self.stack[-1].kind not in kinds:
             self.stack.pop()
         return self.stack[-1]

@@ -18,8 +18,8 @@ _VARIADIC = 0x04  # the flag of a code object that takes `*args`
 class ArgumentError(Fault):
     """An argument that its builtin does not accept.
 
-    given: the argument, by which the error finds the place of the argument in the call. text: the message, without the
-    builtin's name that precedes it.
+    given: the argument, by whose identity the error's position in the call is found. text: the message after the
+    builtin's name.
     """
 
     def __init__(self, given: Value, text: str, *, why: str = "", hint: str = "") -> None:
@@ -71,7 +71,7 @@ def bounded(value: int) -> int:
 
 
 def record_of(value: Value) -> dict[str, Value]:
-    """Return the record that an argument evaluates to; raise an error if it is none or its fields cannot be listed."""
+    """Return the record that an argument evaluates to; raise an error for any other type or for an unlistable set."""
     value = evaluated(value)
     if not isinstance(value, dict):
         raise wrong_type(value, "a record")

@@ -99,7 +99,7 @@ def run(work: Callable[[], Any], limits: Limits | None = None) -> Any:
     if failure is None:  # the thread ended, and could not say why
         failure = MemoryError() if watch.fault is None else Exhausted(watch.fault)
     try:
-        raise limits.told(failure)
+        raise limits.explained(failure)
     finally:
         # The traceback holds this frame. In a cycle, what the evaluation made would stay in memory.
         outcome.clear()
@@ -123,15 +123,15 @@ def _wait(requests: Requests, watch: Watch) -> None:
     """Do what an evaluation asks for until its thread is done or gone, and check its limits."""
     while True:
         try:
-            request = requests.get(timeout=watch.patience)
+            request = requests.get(timeout=watch.interval)
         except Empty:
-            if not watch.look(end):
+            if not watch.check(end):
                 return
             continue
         if request is None:
             return
-        watch.look_after(request)
-        watch.look(end)
+        watch.serve(request)
+        watch.check(end)
 
 
 def interruptible(work: Callable[[], Any], seconds: float) -> Any:

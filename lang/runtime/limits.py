@@ -1,11 +1,11 @@
-"""Limit the memory and the processor time of an evaluation, and end it with an error that has a place.
+"""Limit the memory and processor time of an evaluation, and end it with an error that has a source position.
 
-The thread that waits for an evaluation checks both a few times a second. Beyond a limit it raises `Exhausted` in the
-evaluating thread, whose traceback has the place. If that thread does not end, the waiting thread prints the error
-itself and ends the process.
+The thread that waits for an evaluation checks both limits a few times a second. If one is exceeded, it raises
+`Exhausted` in the evaluating thread, whose traceback leads to the position. If that thread does not end, the waiting
+thread prints the error itself and ends the process.
 
-The kernel's limits come after that, for a call of C during which no other thread can run. An allocation far beyond the
-limit fails before any of it is filled, and a process that computes far beyond its limit is killed.
+Limits of the kernel, which are higher, stop a C function during which no other thread can run: an allocation far beyond
+the limit fails, and a process that computes far beyond its limit is killed.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from fpack.lang.errors import Fault
 from fpack.store.errors import FpackError
 from fpack.store.settings import EVAL_MEMORY, EVAL_TIME
 
-POLL = 0.25  # seconds between looks
-REACTION = 5.0  # seconds of processor time that an evaluation has to end
-_WAITING = 60.0  # seconds, if it does not use them
-_SOON = 0.001
-_AGAIN = 1.0  # seconds until it is told once more
+POLL = 0.25  # seconds between checks
+REACTION = 5.0  # seconds of processor time in which an evaluation must end after `Exhausted` was raised in it
+_MAX_WAIT = 60.0  # seconds in which it must end even if it uses less processor time
+_SHORT_POLL = 0.001
+_RAISE_INTERVAL = 1.0  # seconds until `Exhausted` is raised again
 
-# How far the kernel's limits are beyond those of the evaluation: the waiting thread should be first.
+# The kernel's limits are higher by this much, so that the waiting thread acts first.
 _MEMORY_SPARE = 256 << 20
 _TIME_SPARE = 20.0
 
-_MORE = 256 << 20  # bytes that the waiting thread may need to end an evaluation
+_END_MEMORY = 256 << 20  # bytes that the waiting thread may need to end an evaluation
 
-# The interpreter's messages if C code fails and sets no exception, and the file of the frames of an import.
-_FORGOTTEN = ("without exception set", "without setting an exception")
-_IMPORTING = "<frozen importlib"
-_COUNTED = 1 << 62  # more is none to the kernel
+# The ends of the interpreter's messages if C code fails and sets no exception.
+_NO_EXCEPTION = ("without exception set", "without setting an exception")
+_IMPORT_FILE = "<frozen importlib"  # how the file names of an import's frames begin
+_MAX_LIMIT = 1 << 62  # the kernel does not enforce higher limits
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
 
 
 class Exhausted(BaseException):
-    """A limit is reached. Like KeyboardInterrupt it is no Exception, so that only its own handler catches it."""
+    """A limit was exceeded. The class is not an Exception, so `except Exception` does not catch it."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.what)
@@ -53,10 +53,10 @@ class Exhausted(BaseException):
 
 
 class Limits:
-    """The limits of one evaluation, which may take several runs. memory: bytes; seconds: of the processor.
+    """The limits of one evaluation, which may take several runs. memory: bytes. seconds: of processor time.
 
-    None is no limit. used: seconds so far. caught: the evaluating thread has caught the error that ends it. locate:
-    gives a fault the place that the evaluating thread's frame is at.
+    None means no limit. used: seconds used so far. caught: the evaluating thread has caught the error that ends it.
+    locate: adds the source position of the evaluating thread's frame to a fault.
     """
 
     def __init__(self, memory: int | None, seconds: float | None) -> None:
@@ -64,21 +64,21 @@ class Limits:
         self.seconds = seconds
         self.used = 0.0
         self.caught = False
-        self.locate: Callable[[Fault, FrameType | None], FpackError] = _without_place
-        self.base: int | None = None  # bytes that were in use before
-        self.data: int | None = None  # bytes that the kernel counted before
+        self.locate: Callable[[Fault, FrameType | None], FpackError] = _unlocated
+        self.base: int | None = None  # bytes in use before the evaluation
+        self.data: int | None = None  # bytes that count for RLIMIT_DATA before the evaluation
 
     @classmethod
-    def found(cls, memory: str | None = None, seconds: str | None = None) -> Limits:
-        """Return the limits that the options, else the environment, else the defaults set."""
+    def configured(cls, memory: str | None = None, seconds: str | None = None) -> Limits:
+        """Return the limits in effect. memory, seconds: the values of the options."""
         return cls(EVAL_MEMORY.find(memory), EVAL_TIME.find(seconds))
 
     def restart(self) -> None:
-        """Begin to count anew."""
+        """Reset the time and memory used."""
         self.used, self.base = 0.0, None
 
     def too_large(self) -> Fault:
-        """Make the fault of an evaluation that takes too much memory."""
+        """Return the fault for too much memory."""
         memory = self.memory or 0
         return Fault(
             "The evaluation takes too much memory",
@@ -87,7 +87,7 @@ class Limits:
         )
 
     def too_long(self) -> Fault:
-        """Make the fault of an evaluation that takes too long."""
+        """Return the fault for too much processor time."""
         seconds = self.seconds or 0
         return Fault(
             "The evaluation takes too long",
@@ -95,17 +95,17 @@ class Limits:
             hint=f"{EVAL_TIME.names} sets another limit, as in {EVAL_TIME.option} {2 * seconds or 1:g}",
         )
 
-    def told(self, error: BaseException) -> BaseException:
-        """Return the error to show for one that ended the evaluation: out of memory means the limit of memory."""
-        # Without memory for an exception, the interpreter sometimes fails and sets none.
-        forgotten = isinstance(error, SystemError) and str(error).endswith(_FORGOTTEN)
-        if self.memory is not None and (forgotten or isinstance(error, MemoryError)):
+    def explained(self, error: BaseException) -> BaseException:
+        """Return the error to show for `error`, which ended the evaluation: `Exhausted` for a lack of memory."""
+        # If there is no memory for an exception, the interpreter sometimes fails without setting one.
+        unset = isinstance(error, SystemError) and str(error).endswith(_NO_EXCEPTION)
+        if self.memory is not None and (unset or isinstance(error, MemoryError)):
             return Exhausted(self.too_large()).with_traceback(error.__traceback__)
         return error
 
 
 def shown_size(size: int) -> str:
-    """Format a size as the option takes it."""
+    """Format a size in the syntax of the option."""
     for unit, letter in _UNITS:
         if size >= unit:
             return f"{size / unit:.1f}".removesuffix(".0") + letter
@@ -113,12 +113,12 @@ def shown_size(size: int) -> str:
 
 
 class Watch:
-    """Checks the limits of one run of an evaluation, from the thread that waits for it."""
+    """A check of the limits of one run of an evaluation, made by the thread that waits for it."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._thread = 0
-        self._clock = -1  # of the evaluating thread's processor time
+        self._clock = -1  # the clock of the evaluating thread's processor time
         self._fault: Fault | None = None
         self._raised = False
         self._since = self._last = self._spent_before = 0.0
@@ -127,57 +127,57 @@ class Watch:
             limits.base = resident()
 
     def enter(self) -> None:
-        """Note, in the evaluating thread, that it begins."""
+        """Start the run. Must be called in the evaluating thread."""
         self._thread = get_ident()
         self._clock = time.pthread_getcpuclockid(self._thread)
 
     def leave(self) -> None:
-        """Note, in the evaluating thread, that it ends."""
+        """End the run. Must be called in the evaluating thread."""
         self.limits.used += time.thread_time()
 
-    def look_after(self, request: Callable[[], None]) -> None:
-        """Do something for the evaluating thread, and count its time."""
+    def serve(self, request: Callable[[], None]) -> None:
+        """Call a function for the evaluating thread, and count its processor time."""
         begun = time.thread_time()
         request()
         self.limits.used += time.thread_time() - begun
 
     @property
-    def patience(self) -> float:
-        """Seconds until the next check. Short runs are checked as well, once all of them together took too long."""
+    def interval(self) -> float:
+        """Seconds until the next check. It is short once the runs together have taken too long."""
         seconds = self.limits.seconds
         if self._fault is not None and not self._raised:
-            return _SOON
-        return POLL if seconds is None or self.limits.used < seconds else _SOON
+            return _SHORT_POLL
+        return POLL if seconds is None or self.limits.used < seconds else _SHORT_POLL
 
     @property
     def fault(self) -> Fault | None:
-        """The limit that was reached, if one was."""
+        """The fault of the exceeded limit, or None."""
         return self._fault
 
-    def look(self, end: Callable[[FpackError], None]) -> bool:
-        """End the evaluation if a limit is reached; return False if its thread is gone.
+    def check(self, end: Callable[[FpackError], None]) -> bool:
+        """End the evaluation if a limit is exceeded. Return False if its thread has ended.
 
         end: prints an error and ends the process.
         """
         if not self._thread:
-            return True  # it has not begun
+            return True  # the run has not started
         frame = sys._current_frames().get(self._thread)
         if frame is None:
             return False
         if self.limits.caught:
-            return True  # an error has ended it already
+            return True  # an error is ending the run already
         now = time.monotonic()
         if self._fault is None:
             self._fault = self._reached()
             if self._fault is not None:
-                _relax()
+                _raise_memory_limit()
                 self._since = self._last = now
                 self._spent_before = self._spent()
                 self._raised = self._raise(self._fault)
-        # On a busy machine the thread gets little time, and one that waits for something uses none.
-        elif self._spent() - self._spent_before > REACTION or now - self._since > _WAITING:
+        # A thread gets little processor time on a busy machine, and uses none while it waits for something.
+        elif self._spent() - self._spent_before > REACTION or now - self._since > _MAX_WAIT:
             end(self.limits.locate(self._fault, frame))
-        elif not self._raised or now - self._last > _AGAIN:
+        elif not self._raised or now - self._last > _RAISE_INTERVAL:
             self._last = now
             self._raised = self._raise(self._fault)
         return True
@@ -199,11 +199,11 @@ class Watch:
         try:
             return time.clock_gettime(self._clock) if self._clock != -1 else 0.0
         except OSError:
-            return 0.0  # it has just ended
+            return 0.0  # the thread has just ended
 
     def _raise(self, fault: Fault) -> bool:
         class Reached(Exhausted):
-            """The interpreter makes an instance of it, without arguments."""
+            """The interpreter creates the instance, without arguments."""
 
             def __init__(self) -> None:
                 super().__init__(fault)
@@ -212,23 +212,23 @@ class Watch:
 
 
 def raise_in(thread: int, error: type[BaseException]) -> bool:
-    """Raise an error in a thread as soon as it runs Python code; return False, and do nothing, while it imports.
+    """Raise an error in a thread as soon as the thread runs Python code. Return False, without effect, if it imports.
 
-    A thread that is ended while it imports a module may hold the interpreter's import lock forever.
+    A thread that ends while it imports a module may keep the interpreter's import lock forever.
     """
     import ctypes
 
-    at = sys._current_frames().get(thread)
-    while at is not None:
-        if at.f_code.co_filename.startswith(_IMPORTING):
+    frame = sys._current_frames().get(thread)
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(_IMPORT_FILE):
             return False
-        at = at.f_back
+        frame = frame.f_back
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
     return True
 
 
-def _without_place(fault: Fault, frame: FrameType | None) -> FpackError:
-    """Return the fault itself: nothing but an evaluator knows which place a frame is at."""
+def _unlocated(fault: Fault, frame: FrameType | None) -> FpackError:
+    """Return the fault itself. Only an evaluator can find the source position of a frame."""
     return fault
 
 
@@ -241,7 +241,7 @@ def end(error: FpackError) -> None:
     os._exit(error.exit_code)
 
 
-# ---- what the process has, and what the kernel allows it
+# ---- memory in use, and the kernel's limits
 
 
 def _statm() -> list[int]:
@@ -254,7 +254,7 @@ def _statm() -> list[int]:
 
 
 def resident() -> int:
-    """Return how many bytes of memory this process uses, without those of files."""
+    """Return the bytes of memory that this process uses, without mapped files."""
     pages = _statm()
     return (pages[1] - pages[2]) * _PAGE
 
@@ -265,7 +265,7 @@ _before: list[tuple[int, tuple[int, int]]] = []  # at most two limits: `guard` s
 
 
 def guard(limits: Limits, stack: int) -> None:
-    """Set the kernel's limits, far beyond those of an evaluation. stack: bytes of the stack that it will have."""
+    """Set the kernel's limits for an evaluation. stack: the size in bytes of the stack that it will have."""
     global _guards
     with _turn:
         _guards += 1
@@ -284,19 +284,19 @@ def guard(limits: Limits, stack: int) -> None:
                 faulthandler.register(SIGXCPU, file=2, chain=True)
 
 
-def _relax() -> None:
-    """Raise the kernel's limit of memory a little: it is that of the whole process, and to end a thread takes some."""
+def _raise_memory_limit() -> None:
+    """Raise the kernel's limit, which is for the whole process: ending the evaluating thread takes some memory."""
     import resource
 
     with _turn:
         if any(which == resource.RLIMIT_DATA for which, _ in _before):
             soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-            more = soft + _MORE if hard == resource.RLIM_INFINITY else min(soft + _MORE, hard)
+            more = soft + _END_MEMORY if hard == resource.RLIM_INFINITY else min(soft + _END_MEMORY, hard)
             resource.setrlimit(resource.RLIMIT_DATA, (more, hard))
 
 
 def unguard() -> None:
-    """Undo `guard` when the last of several evaluations is over."""
+    """Undo `guard` after the last of several concurrent evaluations."""
     global _guards
     with _turn:
         _guards -= 1
@@ -305,7 +305,7 @@ def unguard() -> None:
 
 
 def _release() -> None:
-    """Put the kernel's limits back."""
+    """Restore the kernel's limits."""
     if _before:
         import resource
 
@@ -317,11 +317,11 @@ def _release() -> None:
 
 
 def _lower(which: int, limit: int) -> bool:
-    """Set a soft limit, if it is lower than the one that is set."""
+    """Set a soft limit if it is lower than the present one. Return True if it was set."""
     import resource
 
     soft, hard = resource.getrlimit(which)
-    if limit > _COUNTED:
+    if limit > _MAX_LIMIT:
         return False
     if soft != resource.RLIM_INFINITY and soft <= limit:
         return False

@@ -1,6 +1,8 @@
 """Define the syntax tree that the parser returns.
 
-A node is a tuple (kind, start, end, ...), with offsets into the text:
+A node is a tuple (kind, start, end, ...), with offsets into the text. The kinds, with their further items (`interp` is
+a string with `${...}`, `rec` a record, `reccomp` and `listcomp` are comprehensions, `sel` is `object.key`, `rcall` is a
+call with a record, `fn` a function, `bin` a binary operator):
 
     int, float, str, path, const   value
     interp    parts: str or node          var      name
@@ -15,8 +17,8 @@ A node is a tuple (kind, start, end, ...), with offsets into the text:
     paren     node (a call in parentheses: `|>` does not reach into it)
 
 Entries of records, files and lets: (set, start, end, name, node), (dyn, start, end, key node, node),
-(inherit, start, end, name), (spread, start, end, node), (claim, start, end, condition, message); for `set`, start and
-end are the name's. Clauses: (for, start, end, names, node), (if, start, end, node).
+(inherit, start, end, name), (spread, start, end, node), (claim, start, end, condition, message), which is an `assert`;
+for `set`, start and end are the name's. Clauses: (for, start, end, names, node), (if, start, end, node).
 Params: (param, start, end, name, types, default) or (pattern, start, end, params, name of the rest or None).
 """
 

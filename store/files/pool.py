@@ -31,9 +31,9 @@ class Pool:
 
     def __init__(self, root: Path) -> None:
         self._root = os.fspath(root)
-        self._made: set[str] = set()
+        self._directories: set[str] = set()  # those that certainly exist
 
-    def _place(self, node: FileNode) -> str:
+    def _path(self, node: FileNode) -> str:
         hex_ = node.digest.hex()
         return f"{self._root}/{hex_[:2]}/{hex_[2:]}{'x' if node.executable else ''}"
 
@@ -42,7 +42,7 @@ class Pool:
 
         The content is not read again: a write to the file changes its size or its mtime.
         """
-        path = self._place(node)
+        path = self._path(node)
         try:
             os.link(path, target)
         except FileNotFoundError:
@@ -67,12 +67,12 @@ class Pool:
         """Add the finished file at `source` (mode and mtime set) to the pool, or replace it by a link to the pool's
         file.
         """
-        path = self._place(node)
+        path = self._path(node)
         directory = path[: len(self._root) + 3]
-        if directory not in self._made:
+        if directory not in self._directories:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(directory, 0o755)
-            self._made.add(directory)
+            self._directories.add(directory)
         try:
             os.link(source, path)
         except FileExistsError:

@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Errors of unlink and rmdir for a directory that must be opened and emptied first.
 _NOT_DELETED = (errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EPERM)
 _MAX_DEPTH = 64  # levels that are walked; deeper directories are moved to the top first
 

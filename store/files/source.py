@@ -18,7 +18,7 @@ from .ignores import MAX_BYTES, Ignores
 from .tree import scan, split, tree_digest
 from .writer import TreeWriter
 
-# At the top of a source. Former versions kept data of services in `.fpack`.
+# Names that are left out at the top of a source. Former versions kept data of services in `.fpack`.
 _OWN = (b"fpack.fp", b"fpack.lock", b".fpack")
 _RESULT = b"result"
 
@@ -39,14 +39,14 @@ class SourceTree:
             _copy_one(path, "", writer)
 
 
-def _copy(place: Path, relative: str, ignores: _Ignores, writer: TreeWriter) -> None:
-    for name in sorted(os.listdir(place)):
-        below = place / name
+def _copy(directory: Path, relative: str, ignores: _Ignores, writer: TreeWriter) -> None:
+    for name in sorted(os.listdir(directory)):
+        below = directory / name
         path = f"{relative}/{name}" if relative else name
         is_directory = not below.is_symlink() and below.is_dir()
         if not ignores.keeps(os.fsencode(below), is_directory):
             continue
-        split(path)
+        split(path)  # raises BadTree for a path that a tree cannot hold
         if is_directory:
             writer.mkdir(path)
             _copy(below, path, ignores, writer)
@@ -54,15 +54,15 @@ def _copy(place: Path, relative: str, ignores: _Ignores, writer: TreeWriter) -> 
             _copy_one(below, path, writer)
 
 
-def _copy_one(place: Path, path: str, writer: TreeWriter) -> None:
-    mode = os.lstat(place).st_mode
+def _copy_one(source: Path, path: str, writer: TreeWriter) -> None:
+    mode = os.lstat(source).st_mode
     if stat.S_ISLNK(mode):
-        writer.symlink(path, os.readlink(place))
+        writer.symlink(path, os.readlink(source))
     elif stat.S_ISREG(mode):
-        with open(place, "rb", buffering=0) as file:
+        with open(source, "rb", buffering=0) as file:
             writer.copy(path, file.fileno(), bool(mode & 0o100))
     else:
-        raise BadTree("A source can hold only files, directories and symlinks", where=str(place))
+        raise BadTree("A source can hold only files, directories and symlinks", where=str(source))
 
 
 class _Ignores:
@@ -92,9 +92,9 @@ class _Ignores:
 
 
 def _read(path: bytes) -> Ignores | None:
-    """Read the patterns of a file.
+    """Read the patterns of a file. Return None if there is no file.
 
-    A symlink counts as no file, as in git: it may lead anywhere on this machine.
+    A symlink is ignored, as in git: it may lead anywhere on this machine.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

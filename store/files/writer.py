@@ -20,20 +20,20 @@ from .writeback import STEP, Writeback
 
 _TIMES = (MTIME, MTIME)
 _LARGE = 4 << 20
-# Errors of copy_file_range for file systems, kernels and file types that do not support it.
-_NOT_BY_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ETXTBSY)
+# Errors of copy_file_range if the kernel, the file systems or the file types do not support it.
+_NO_KERNEL_COPY = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ETXTBSY)
 
 
 class TreeWriter:
-    """A tree being written at `place`, which must not exist yet. Paths are relative; "" is the tree itself."""
+    """A tree that is being written at `disk`, which must not exist yet. Paths are relative; "" is the tree itself."""
 
     def __init__(self, pool: Pool, path: Path) -> None:
         self._pool = pool
-        self.place = path
+        self.disk = path
         self._base = os.fspath(path)
         self._root: Node | None = None
         self._finished = b""
-        self.folders = 0  # number of directories made so far
+        self.directories = 0  # number of directories made so far
 
     def mkdir(self, path: str) -> None:
         """Make a directory and its parents. An existing directory stays unchanged."""
@@ -168,6 +168,7 @@ class TreeWriter:
         os.utime(path, _TIMES)
 
     def _write(self, node: FileNode, target: str, chunks: Iterable[bytes], check: bool = False) -> None:
+        """Write a file whose node is known and add it to the pool. check: raise BadTree if the content differs."""
         mode = 0o555 if node.executable else 0o444
         hasher = blake3()
         fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -186,6 +187,7 @@ class TreeWriter:
         self._pool.adopt(node, target)
 
     def _put(self, directory: Directory | None, name: bytes, node: FileNode | bytes) -> FileNode:
+        """Record an entry that was written. Return its node (for a symlink, a meaningless one)."""
         if directory is None:
             self._root = node
         else:
@@ -193,6 +195,7 @@ class TreeWriter:
         return node if isinstance(node, FileNode) else FileNode(b"", 0, False)
 
     def _slot(self, path: str) -> tuple[Directory | None, bytes, str]:
+        """Make the parents of a new entry. Return (its directory, its name, its path on disk)."""
         if path == "":
             if self._root is not None:
                 raise BadTree("A tree cannot be both a file and a directory")
@@ -210,13 +213,13 @@ class TreeWriter:
         node = self._root
         if not isinstance(node, dict):
             raise BadTree("A tree cannot be both a file and a directory", where=path)
-        place = os.fsencode(self._base)
+        disk = os.fsencode(self._base)
         for part in parts:
-            place += b"/" + part
+            disk += b"/" + part
             below = node.get(part)
             if below is None:
-                os.mkdir(place, 0o755)
-                self.folders += 1
+                os.mkdir(disk, 0o755)
+                self.directories += 1
                 below = node[part] = {}
             elif not isinstance(below, dict):
                 kind = "a symlink" if isinstance(below, bytes) else "a file"
@@ -248,7 +251,7 @@ def _copy(source: int, fd: int) -> int:
             try:
                 count = os.copy_file_range(source, fd, STEP)
             except OSError as error:
-                if error.errno not in _NOT_BY_KERNEL:
+                if error.errno not in _NO_KERNEL_COPY:
                     raise
                 kernel = False
                 continue

@@ -42,7 +42,7 @@ def test_the_same_tree_twice_is_one_path(store: Store) -> None:
     first = add(store, "a", "one")
     second = store.register("a", writer, [], b"other", Output(b"x" * 20))
     assert first == second
-    assert not writer.place.exists()
+    assert not writer.disk.exists()
 
 
 def test_a_path_is_the_same_in_another_root(store: Store, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class FakeStore:
         self.references[path] = tuple(references)
         place = self.store / path.base
         if not place.exists():
-            writer.place.rename(place)
+            writer.disk.rename(place)
         return path
 
     def add_file(self, name: str, content: bytes) -> StorePath:

@@ -18,9 +18,9 @@ Listing = Callable[[str], Iterable[tuple[str, str, str]]]
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games"
 OWN = "/run/fpack"  # directory of fpack's files in the shell
 # Top directories that come from the host or that bubblewrap creates; the others come from the root.
-_MADE = ("dev", "proc", "sys", "tmp", "run", "fpack")
-# Host paths here are not shown: they would hide the shell's own files, or the kernel's.
-_TAKEN = (
+_OWN_TOP = ("dev", "proc", "sys", "tmp", "run", "fpack")
+# Host paths below these are not shown: they would hide the shell's own files, or those of the kernel.
+_ROOT_PATHS = (
     "/usr",
     "/bin",
     "/sbin",
@@ -96,7 +96,7 @@ class Plan(NamedTuple):
 
 
 def account(host: Host, options: ShellOptions) -> Account:
-    """Return the user in the shell."""
+    """Return the account that the shell runs as."""
     name, _, number = options.user.partition(":")
     uid = int(number) if number else 1000 if name and host.uid == 0 else host.uid
     gid = uid if number or (name and host.uid == 0) else host.gid
@@ -115,18 +115,18 @@ def plan(closure: Closure, options: ShellOptions, host: Host, listing: Listing, 
     """
     who = account(host, options)
     extra = _user_directories(options, host, who)
-    small = list(_small(options, host))
-    base = [*_top(closure.view, listing, [m.path for m in (*extra, *small)]), Mount("--ro-bind", "/etc", etc)]
+    single = list(_single(options, host))
+    base = [*_top(closure.view, listing, [m.path for m in (*extra, *single)]), Mount("--ro-bind", "/etc", etc)]
     mounts = [*_temporary(options), *(Mount("--ro-bind", path, disk) for path, disk in closure.paths)]
     mounts += [Mount("--symlink", path, target) for path, target in closure.links]
     if not closure.paths and not closure.links:
         mounts.append(Mount("--dir", "/fpack/store"))
     mounts += extra
-    mounts += [*small, Mount("--ro-bind", OWN, own)]
+    mounts += [*single, Mount("--ro-bind", OWN, own)]
     cwd, hidden = host.cwd, ""
-    seen = [place for place in (cwd, host.real) if place and any(_within(place, m.path) for m in extra if m.source)]
-    if seen:
-        cwd = seen[0]
+    shown = [path for path in (cwd, host.real) if path and any(_within(path, m.path) for m in extra if m.source)]
+    if shown:
+        cwd = shown[0]
     else:
         cwd, hidden = who.home, host.cwd
     return Plan(
@@ -152,28 +152,28 @@ def is_another(options: ShellOptions, host: Host) -> bool:
 # Mounts.
 
 
-def _top(view: str, listing: Listing, holes: list[str]) -> Iterator[Mount]:
+def _top(view: str, listing: Listing, host_paths: list[str]) -> Iterator[Mount]:
     """Yield the root's entries separately. Directories that contain a host path are split into their entries."""
     todo = [""]
     while todo:
         directory = todo.pop()
         for name, kind, target in listing(directory):
             path = f"{directory}/{name}"
-            if directory == "" and name in (*_MADE, "etc"):
+            if directory == "" and name in (*_OWN_TOP, "etc"):
                 continue
             if kind == "l":
                 yield Mount("--symlink", path, target)
-            elif kind == "d" and any(hole.startswith(f"{path}/") for hole in holes):
+            elif kind == "d" and any(p.startswith(f"{path}/") for p in host_paths):
                 yield Mount("--dir", path)
                 todo.append(path)
-            elif kind == "d" and path in holes:
+            elif kind == "d" and path in host_paths:
                 continue
             else:
                 yield Mount("--ro-bind", path, f"{view}{path}")
 
 
 def _temporary(options: ShellOptions) -> Iterator[Mount]:
-    """Yield the temporary file systems."""
+    """Yield the mounts of temporary file systems."""
     if options.container:
         yield Mount("--tmpfs", "/tmp")
     yield Mount("--tmpfs", "/run")
@@ -181,7 +181,7 @@ def _temporary(options: ShellOptions) -> Iterator[Mount]:
 
 
 def _user_directories(options: ShellOptions, host: Host, who: Account) -> list[Mount]:
-    """Return the user's own directories, outer ones first, without duplicates and without those that others include."""
+    """Return the mounts of the user's directories, outer ones first, without those that an outer mount includes."""
     wanted = [host.project]
     if options.container:
         if not host.project:
@@ -191,13 +191,13 @@ def _user_directories(options: ShellOptions, host: Host, who: Account) -> list[M
     found: dict[str, Mount] = {}
     if options.container or who.home != host.home:
         found[who.home] = Mount("--tmpfs", who.home)
-    for place in wanted:
-        if place and _sharable(place):
-            found[place] = Mount("--bind", place, place, owned=True)
-    for place in options.expose:
-        found[place] = Mount("--ro-bind", place, place, owned=True)
-    for place in options.share:
-        found[place] = Mount("--bind", place, place, owned=True)
+    for path in wanted:
+        if path and _sharable(path):
+            found[path] = Mount("--bind", path, path, owned=True)
+    for path in options.expose:
+        found[path] = Mount("--ro-bind", path, path, owned=True)
+    for path in options.share:
+        found[path] = Mount("--bind", path, path, owned=True)
     mounts: list[Mount] = []
     for path in sorted(found):
         mount = found[path]
@@ -208,8 +208,8 @@ def _user_directories(options: ShellOptions, host: Host, who: Account) -> list[M
     return mounts
 
 
-def _small(options: ShellOptions, host: Host) -> Iterator[Mount]:
-    """Yield single files and sockets of the host."""
+def _single(options: ShellOptions, host: Host) -> Iterator[Mount]:
+    """Yield the mounts of single files and sockets of the host."""
     if options.network and host.resolv:
         yield Mount("--ro-bind", "/etc/resolv.conf", host.resolv)
     if options.container:
@@ -234,12 +234,12 @@ def _sharable(path: str) -> bool:
     if not path.startswith("/") or path == "/" or path == "/nonexistent":
         return False
     # /usr belongs to the root, except /usr/src, which is for local sources.
-    return not any(_within(path, taken) for taken in _TAKEN) or _within(path, "/usr/src/")
+    return not any(_within(path, top) for top in _ROOT_PATHS) or _within(path, "/usr/src/")
 
 
 def hides_root(path: str) -> bool:
     """Return whether a host directory, shown in a shell, would hide the shell's own files."""
-    return path in ("/", *_TAKEN, "/usr/bin", "/usr/sbin", "/usr/lib")
+    return path in ("/", *_ROOT_PATHS, "/usr/bin", "/usr/sbin", "/usr/lib")
 
 
 def _within(path: str, directory: str) -> bool:

@@ -235,7 +235,7 @@ def test_an_error_that_comes_late_is_no_traceback() -> None:
     """The limit is reached at any instant: also when all is done."""
     probe = (
         "from fpack.lang.runtime import limits, deep_stack\n"
-        "limits.POLL = 0.0005\nlimits._SOON = 0.0005\nends = set()\n"
+        "limits.POLL = 0.0005\nlimits._SHORT_POLL = 0.0005\nends = set()\n"
         "for n in range(300):\n"
         "    work = limits.Limits(None, 0.0005 + n * 1e-6)\n"
         "    try: ends.add(deep_stack.bounded(lambda: sum(range(20000)), work))\n"
@@ -304,7 +304,7 @@ def test_the_waiting_thread_has_no_memory(monkeypatch: pytest.MonkeyPatch) -> No
             ended.append(True)
 
     ended: list[bool] = []
-    monkeypatch.setattr(Watch, "look", look)
+    monkeypatch.setattr(Watch, "check", look)
     with pytest.raises(Exhausted, match=MEMORY):
         deep_stack.run(work, Limits(100 << 20, 60))
     assert ended == [True]
@@ -313,9 +313,9 @@ def test_the_waiting_thread_has_no_memory(monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_error_without_an_exception_is_one_of_memory() -> None:
     texts = ("error return without exception set", "<function f> returned NULL without setting an exception")
     for text in texts:
-        assert isinstance(Limits(1, None).told(SystemError(text)), Exhausted)
-        assert isinstance(Limits(None, 1).told(SystemError(text)), SystemError)
-    assert isinstance(Limits(1, None).told(SystemError("unknown opcode")), SystemError)
+        assert isinstance(Limits(1, None).explained(SystemError(text)), Exhausted)
+        assert isinstance(Limits(None, 1).explained(SystemError(text)), SystemError)
+    assert isinstance(Limits(1, None).explained(SystemError("unknown opcode")), SystemError)
 
 
 def test_no_thread_is_ended_while_it_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def project(tmp_path: Path) -> Path:
 
 def test_ignored_files_are_left_out(project: Path, tmp_path: Path) -> None:
     writer = copy(project, tmp_path)
-    found = sorted(str(p.relative_to(writer.place)) for p in writer.place.rglob("*") if not p.is_dir())
+    found = sorted(str(p.relative_to(writer.disk)) for p in writer.disk.rglob("*") if not p.is_dir())
     assert found == [
         ".gitignore", "keep.o", "link", "main.c", "sub/.gitignore", "sub/build/out", "sub/deep.o",
     ]  # fmt: skip

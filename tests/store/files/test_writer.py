@@ -29,7 +29,7 @@ def test_the_digest_is_that_of_the_tree_on_disk(writer: TreeWriter) -> None:
     writer.file("b", [])
     writer.symlink("c", "bin/a")
     writer.mkdir("empty")
-    assert writer.finish() == tree_digest(scan(os.fspath(writer.place)))
+    assert writer.finish() == tree_digest(scan(os.fspath(writer.disk)))
     assert writer.size == 2
 
 
@@ -42,9 +42,9 @@ def test_everything_is_normalised(writer: TreeWriter) -> None:
         writer.finish()
     finally:
         os.umask(old)
-    modes = {p.name: p.lstat().st_mode & 0o7777 for p in writer.place.rglob("*") if not p.is_symlink()}
+    modes = {p.name: p.lstat().st_mode & 0o7777 for p in writer.disk.rglob("*") if not p.is_symlink()}
     assert modes == {"bin": 0o555, "a": 0o555, "b": 0o444}
-    assert {p.lstat().st_mtime for p in [writer.place, *writer.place.rglob("*")]} == {1.0}
+    assert {p.lstat().st_mtime for p in [writer.disk, *writer.disk.rglob("*")]} == {1.0}
 
 
 def test_modes_and_contents_and_names_and_targets_count(pool: Pool, tmp_path: Path) -> None:
@@ -75,10 +75,10 @@ def test_identical_files_are_one_inode(pool: Pool, tmp_path: Path) -> None:
         w.file("small", [b"same"])
         w.file("big", big)
         w.file("run", [b"same"], executable=True)
-    assert (one.place / "small").stat().st_ino == (two.place / "small").stat().st_ino
-    assert (one.place / "big").stat().st_ino == (two.place / "big").stat().st_ino
-    assert (one.place / "small").stat().st_ino != (one.place / "run").stat().st_ino
-    assert (one.place / "big").read_bytes() == b"".join(big)
+    assert (one.disk / "small").stat().st_ino == (two.disk / "small").stat().st_ino
+    assert (one.disk / "big").stat().st_ino == (two.disk / "big").stat().st_ino
+    assert (one.disk / "small").stat().st_ino != (one.disk / "run").stat().st_ino
+    assert (one.disk / "big").read_bytes() == b"".join(big)
 
 
 def test_a_file_whose_content_was_lost_is_written_again(pool: Pool, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_file_whose_content_was_lost_is_written_again(pool: Pool, tmp_path: Pa
     place.chmod(0o644)
     place.write_bytes(b"")
     two.file("a", [b"content"])
-    assert (two.place / "a").read_bytes() == b"content"
+    assert (two.disk / "a").read_bytes() == b"content"
     assert place.read_bytes() == b"content"
 
 
@@ -130,12 +130,12 @@ def test_an_empty_tree_is_refused(writer: TreeWriter) -> None:
 def test_a_file_that_was_changed_in_place_is_written_again(pool: Pool, tmp_path: Path, change: str) -> None:
     one, two = TreeWriter(pool, tmp_path / "one"), TreeWriter(pool, tmp_path / "two")
     one.file("a", [b"content"])
-    (one.place / "a").chmod(0o644)
+    (one.disk / "a").chmod(0o644)
     if change != "mode":
-        (one.place / "a").write_bytes(b"CONTENT" if change == "same size" else b"more content")
+        (one.disk / "a").write_bytes(b"CONTENT" if change == "same size" else b"more content")
     two.file("a", [b"content"])
-    assert (two.place / "a").read_bytes() == b"content"
-    assert (two.place / "a").stat().st_ino != (one.place / "a").stat().st_ino
+    assert (two.disk / "a").read_bytes() == b"content"
+    assert (two.disk / "a").stat().st_ino != (one.disk / "a").stat().st_ino
 
 
 def test_a_link_to_another_content_than_its_digest_says_reaches_nobody(pool: Pool, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_link_to_another_content_than_its_digest_says_reaches_nobody(pool: Poo
             writer.link("a", node, place)
     innocent = TreeWriter(pool, tmp_path / "innocent")
     innocent.file("a", [b"good"])
-    assert (innocent.place / "a").read_bytes() == b"good"
+    assert (innocent.disk / "a").read_bytes() == b"good"
 
 
 def test_a_link_to_a_file_that_the_pool_has_lost_is_copied(pool: Pool, tmp_path: Path) -> None:
@@ -159,6 +159,6 @@ def test_a_link_to_a_file_that_the_pool_has_lost_is_copied(pool: Pool, tmp_path:
     for place in (tmp_path / "files").rglob("*"):
         if place.is_file():
             place.unlink()
-    two.link("b", node, one.place / "a")
-    assert (two.place / "b").read_bytes() == b"content"
-    assert (two.place / "b").stat().st_mode & 0o7777 == 0o444
+    two.link("b", node, one.disk / "a")
+    assert (two.disk / "b").read_bytes() == b"content"
+    assert (two.disk / "b").stat().st_mode & 0o7777 == 0o444
