@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import _ast as a
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.lang.abi import DEEP
-from fpack.lang.syntax.tree import calls_outer
+from fpack.lang.syntax.tree import Node, calls_outer, entry_value
 
 from . import python_ast as py
 from .functions import checked
@@ -22,7 +22,6 @@ from .strictness import NONE, FreeNames, Names, Strictness
 if TYPE_CHECKING:
     from fpack.lang.syntax.source import Source
 
-Node = tuple[Any, ...]
 _ROUNDS = 8  # iterations of the strictness analysis of functions that call each other
 MAX_PART = 48  # entries of a record that one function makes
 MAX_OWN = 4096  # mentioned fields of a record; Python's compiler takes time quadratic in this number
@@ -373,7 +372,7 @@ class Bindings:
                 values.append(self.lazy(entry[4], scope, block))
             elif kind == "inherit":
                 keys.append(py.const(entry[3], where))
-                values.append(self.lazy(("var", entry[1], entry[2], entry[3]), outer, block))
+                values.append(self.lazy(entry_value(entry), outer, block))
             elif kind == "set":
                 keys.append(py.const(entry[3], where))
                 found = scope.names.get(entry[3]) if len(entry) == 5 and scope is not outer else None

@@ -13,9 +13,8 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from fpack.lang.abi import OUTER
 from fpack.lang.syntax.source import Source
-from fpack.lang.syntax.tree import MAX_DEPTH, Node, mark_outer_calls
+from fpack.lang.syntax.tree import MAX_DEPTH, Node, mark_outer, mark_outer_calls
 
 from . import python_ast as py
 from .functions import Functions
@@ -339,7 +338,7 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
             hint = "put a comma or an operator between the two values"
             raise self.source.error(node[1], node[2], f"This is {kind}, not a function", hint=hint)
         if self.outer_calls and node[0] == "var" and scope.find(node[3]) is self.outer_calls.get(node[3], scope):
-            node = (*node[:3], node[3] + OUTER)
+            node = mark_outer(node)
         return self.strict(node, scope, block)
 
     def strict_call(self, node: Node, scope: Scope, block: Block) -> Expr:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import _ast as a
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fpack.lang.syntax.tree import Node
 
 from . import python_ast as py
 from .python_ast import Block, Expr, Position
 from .scope import Scope, Variable
 from .strictness import Names, Strictness
-
-Node = tuple[Any, ...]
 
 
 class Functions:

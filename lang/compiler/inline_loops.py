@@ -6,11 +6,12 @@ import _ast as a
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fpack.lang.syntax.tree import Node
+
 from . import python_ast as py
 from .python_ast import Block, Expr, Position
 from .scope import Scope, Variable
 
-Node = tuple[Any, ...]
 _LITERALS = ("int", "float", "str", "const")
 _ELEMENTS = ".elements"
 
@@ -107,7 +108,7 @@ def is_cheap(node: Node) -> bool:
         elif kind in ("not", "neg", "paren"):
             todo.append(this[3])
         elif kind == "interp":
-            todo += [part for part in this[3] if part.__class__ is tuple]
+            todo += [part for part in this[3] if part.__class__ is not str]
         elif kind == "var":
             if this[3] != param[3]:
                 return False
@@ -121,9 +122,9 @@ def _has_functions(node: Node) -> bool:
     todo: list[Any] = [node]
     while todo:
         this = todo.pop()
-        if this.__class__ is tuple and this and this[0] in ("fn", "listcomp", "reccomp"):
+        if isinstance(this, Node) and this.kind in ("fn", "listcomp", "reccomp"):
             return True
-        if this.__class__ in (tuple, list):
+        if isinstance(this, (tuple, list)):
             todo += this
     return False
 

@@ -9,17 +9,16 @@ promise covers the wanted fields, and one for any other callee.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fpack.lang.abi import DEEP, FRESH, PROMISE
+from fpack.lang.syntax.tree import Node
 
 from . import python_ast as py
 from .python_ast import Block, Expr, Position
 from .record_literals import PLAIN, Literals, whole_fields
 from .scope import Scope
 from .strictness import Names, Strictness, after_spreads, bound
-
-Node = tuple[Any, ...]
 
 
 class RecordCalls(Literals):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import _ast as a
 import re
 from collections.abc import Callable, Container, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fpack.lang.abi import DEEP, PART, PARTS
+from fpack.lang.syntax.tree import Node, entry_value
 
 from . import python_ast as py
 from .python_ast import Block, Expr, Position
@@ -21,7 +22,6 @@ from .strictness import SHALLOW, Names, after_spreads, is_data, is_plain_record
 if TYPE_CHECKING:
     from .strictness import FreeNames
 
-Node = tuple[Any, ...]
 Leaf = Callable[[Node, str], Expr]
 
 MAX_FIELDS = 48  # fields of a record that is compiled this way
@@ -78,7 +78,7 @@ class Literals:
             return ""
         words = []
         for entry in record[3][after_spreads(record[3]) :]:
-            value = entry[4] if entry[0] == "set" else ("var", entry[1], entry[2], entry[3])
+            value = entry_value(entry)
             while value[0] == "paren":
                 value = value[3]
             if self.spares(value, just_bound.keys()):
@@ -185,7 +185,7 @@ class Literals:
             else:
                 name = entry[3]
                 keys.append(py.const(name, where))
-                node = entry[4] if entry[0] == "set" else ("var", entry[1], entry[2], name)
+                node = entry_value(entry)
                 if i < settled:
                     values.append(self.lazy(node, scope, block, name))
                 else:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fpack.lang.abi import DEEP
+from fpack.lang.syntax.tree import Node
 
-Node = tuple[Any, ...]
 Names = frozenset[str]
 NONE: Names = frozenset()
 SHALLOW = ("candidates",)  # fields of a derivation that are not evaluated deeply
@@ -40,9 +40,9 @@ class FreeNames:
         if kind in ("list",):
             return self._all(node[3])
         if kind == "interp":
-            return self._all(p for p in node[3] if p.__class__ is tuple)
+            return self._all(p for p in node[3] if p.__class__ is not str)
         if kind == "sel":
-            return self.of(node[3]) | self.of(node[4]) if node[4].__class__ is tuple else self.of(node[3])
+            return self.of(node[3]) | self.of(node[4]) if node[4].__class__ is not str else self.of(node[3])
         if kind == "call":
             return self.of(node[3]) | self._all(a[4] if a[0] == "named" else a for a in node[4])
         if kind == "bin":
@@ -147,7 +147,7 @@ class Strictness:
         if kind == "assert":
             return self.of(node[3], hidden)
         if kind == "interp":
-            return NONE.union(*[self.of(p, hidden) for p in node[3] if p.__class__ is tuple])
+            return NONE.union(*[self.of(p, hidden) for p in node[3] if p.__class__ is not str])
         if kind == "let":
             return self._let(node, hidden, deep)
         if kind == "or":

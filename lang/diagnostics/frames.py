@@ -12,6 +12,7 @@ from fpack.lang.abi import PART, PARTS
 from fpack.lang.errors import Fault
 from fpack.lang.spans import Other, Span
 from fpack.lang.syntax.source import Source
+from fpack.lang.syntax.tree import NamedArgument, Node
 from fpack.store.errors import FpackError
 
 _VARIADIC = 0x04  # the flag of a code object that takes `*args`
@@ -119,7 +120,7 @@ def field_span(step: TracebackStep, fault: Fault, callee: FrameType | None, cach
         names = code.co_varnames[: code.co_argcount]
         i = names.index(name) if name in names else len(call[4])
         if i < len(call[4]):
-            node = ("named", *call[4][i][1:3], name, call[4][i])
+            node = NamedArgument(("named", *call[4][i][1:3], name, call[4][i]))
     if node is None:
         return None
     if fault.value and node[0] != "inherit":
@@ -134,14 +135,14 @@ def first_definition(step: TracebackStep, name: str, cache: str | Path | None) -
     from fpack.lang.syntax import parser
 
     begin, end = _offsets(step)
-    best: tuple[Any, ...] | None = None
+    best: Node | None = None
     stack: list[Any] = [parser.parse(step.source, cache)]
     while stack:
         node = stack.pop()
-        if node.__class__ is tuple and len(node) > 3 and node[0] == "rec" and node[1] <= begin and end <= node[2]:
+        if isinstance(node, Node) and node[0] == "rec" and node[1] <= begin and end <= node[2]:
             best = next((e for e in node[3] if e[0] in ("set", "inherit") and e[3] == name), best)
-        if node.__class__ in (tuple, list):
-            stack += [n for n in node if n.__class__ in (tuple, list)]
+        if isinstance(node, (tuple, list)):
+            stack += [n for n in node if isinstance(n, (tuple, list))]
     return (Other(step.source.span(best[1], best[2]), "first given here"),) if best else ()
 
 
@@ -152,13 +153,13 @@ def path_literal(step: TracebackStep, file: str, cache: str | Path | None) -> Sp
     stack: list[Any] = [parser.parse(step.source, cache)]
     while stack:
         node = stack.pop()
-        if node.__class__ is tuple and len(node) == 4 and node[0] == "path":
+        if isinstance(node, Node) and node[0] == "path":
             written = normpath(node[3])
             while written.startswith("../"):
                 written = written[3:]
             if file.endswith(f"/{written}"):
                 return step.source.span(node[1], node[2])
-        stack += [n for n in reversed(node) if n.__class__ in (tuple, list)]
+        stack += [n for n in reversed(node) if isinstance(n, (tuple, list))]
     return None
 
 
@@ -171,7 +172,7 @@ def _offsets(step: TracebackStep) -> tuple[int, int]:
     return begins[line - 1] + column, begins[end_line - 1] + end_column
 
 
-def call_at(step: TracebackStep, cache: str | Path | None) -> tuple[Any, ...] | None:
+def call_at(step: TracebackStep, cache: str | Path | None) -> Node | None:
     """Return the node of the call that a frame is making."""
     from fpack.lang.syntax import parser
 
@@ -183,19 +184,19 @@ def call_at(step: TracebackStep, cache: str | Path | None) -> tuple[Any, ...] | 
     stack: list[Any] = [tree]
     while stack:
         node = stack.pop()
-        if node.__class__ is tuple and len(node) > 4 and node[0] in ("rcall", "call") and node[1:3] == (begin, end):
+        if isinstance(node, Node) and node[0] in ("rcall", "call") and node[1:3] == (begin, end):
             return node
-        if node.__class__ in (tuple, list):
-            stack += [n for n in node if n.__class__ in (tuple, list)]
+        if isinstance(node, (tuple, list)):
+            stack += [n for n in node if isinstance(n, (tuple, list))]
     return None
 
 
-def _named(tree: Any, name: str) -> tuple[Any, ...] | None:
+def _named(tree: Any, name: str) -> Node | None:
     """Return the outermost field or named argument of a name."""
     level = [tree]
     while level:
         for node in level:
-            if node.__class__ is tuple and len(node) > 3 and node[0] in ("set", "named", "inherit") and node[3] == name:
+            if isinstance(node, Node) and node[0] in ("set", "named", "inherit") and node[3] == name:
                 return node
-        level = [n for node in level for n in node if n.__class__ in (tuple, list)]
+        level = [n for node in level for n in node if isinstance(n, (tuple, list))]
     return None

@@ -152,13 +152,13 @@ class NameTable:
                 self._node(item, scope)
         elif kind == "interp":
             for part in node[3]:
-                if part.__class__ is tuple:
+                if part.__class__ is not str:
                     self._node(part, scope)
         elif kind == "sel":
             self._scopes[id(node)] = scope
             self.selections.append(node)
             self._node(node[3], scope)
-            if node[4].__class__ is tuple:
+            if node[4].__class__ is not str:
                 self._node(node[4], scope)
         elif kind == "call":
             self._scopes[id(node)] = scope
