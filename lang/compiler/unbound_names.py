@@ -46,10 +46,10 @@ def _bound_around(tree: object, offset: int) -> set[str]:
         node = stack.pop()
         if node.__class__ is list:
             assert isinstance(node, list)
-            found |= {e[3] for e in node if isinstance(e, Node) and e.kind in ("set", "param", "inherit")}
+            found |= {e.name for e in node if isinstance(e, Node) and e.kind in ("set", "param", "inherit")}
             found |= {n for e in node if isinstance(e, Node) and e.kind == "for" for n in e.names}
             stack += node
         elif isinstance(node, Node):
-            inside = node[0] in ("set", "param", "pattern", "for") or node[1] <= offset <= node[2]
+            inside = node.kind in ("set", "param", "pattern", "for") or node.start <= offset <= node.end
             stack += node[3:] if inside else ()
     return found

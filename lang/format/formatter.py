@@ -53,10 +53,10 @@ def meaning(node: Any) -> Any:
     while todo:  # not recursive, because a tree can be very deep
         at = todo.pop()
         if isinstance(at, Node):
-            done.append((at[0], len(at)))
+            done.append((at.kind, len(at)))
             # The end of a selection is the position of its key. A field with a type (an error that the compiler
             # reports later) contains a token.
-            inner = at[3:5] if at[0] == "sel" else (at[3][1], *at[4:]) if at[0] == "typed" else at[3:]
+            inner = at[3:5] if at.kind == "sel" else (at.token[1], *at[4:]) if at.kind == "typed" else at[3:]
             todo.extend(inner)
         elif isinstance(at, (tuple, list)):
             done.append(len(at))

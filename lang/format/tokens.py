@@ -66,12 +66,10 @@ class TreeFacts:
         while todo:
             node = todo.pop()
             if isinstance(node, Node):
-                if node[0] == "pattern":
-                    self.patterns.add(node[1])
-                elif node[0] == "listcomp":
-                    self.clauses.update(c[1] for c in node[4])
-                elif node[0] == "reccomp":
-                    self.clauses.update(c[1] for c in node[5])
+                if node.kind == "pattern":
+                    self.patterns.add(node.start)
+                elif node.kind in ("listcomp", "reccomp"):
+                    self.clauses.update(c.start for c in node.clauses)
                 todo.extend(x for x in node if isinstance(x, (Node, list)))
             elif node.__class__ is list:
                 todo.extend(node)

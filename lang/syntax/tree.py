@@ -39,7 +39,8 @@ Types = tuple[Any, ...]
 
 
 # The descriptors that read an element of a tuple, by index. All classes share them.
-_GETTERS = [getattr(fields, name) for fields in [namedtuple("fields", "a b c d e f g")] for name in fields._fields]
+_ELEMENTS = namedtuple("_ELEMENTS", "a b c d e f g")
+_GETTERS = [getattr(_ELEMENTS, name) for name in "abcdefg"]
 
 
 class Node(tuple[Any, ...]):
@@ -75,7 +76,7 @@ class Node(tuple[Any, ...]):
         operator: str
         otherwise: Node
         params: list[Node]
-        parts: list[str | Node]
+        parts: list[Any]
         record: Node
         rest: str | None
         result: Node
@@ -91,7 +92,7 @@ class Node(tuple[Any, ...]):
 
     def spanning(self, start: int, end: int) -> Node:
         """Return the node with another start and end."""
-        return self.__class__((self[0], start, end, *self[3:]))
+        return self.__class__((self.kind, start, end, *self[3:]))
 
 
 def _node(name: str, fields: str) -> type[Node]:
@@ -174,10 +175,10 @@ def _mark_outer_call(node: Node, name: str) -> Node:
         return node
     inner = node.base if kind == "sel" else node.callee
     if kind != "sel" and inner.kind == "var" and inner.name == name:
-        inner = mark_outer(inner)
+        marked = mark_outer(inner)
     else:
-        inner = _mark_outer_call(inner, name)
-    return node if inner is node[3] else node.__class__((*node[:3], inner, *node[4:]))
+        marked = _mark_outer_call(inner, name)
+    return node if marked is inner else node.__class__((*node[:3], marked, *node[4:]))
 
 
 def mark_outer(node: Node) -> Node:

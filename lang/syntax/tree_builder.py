@@ -83,7 +83,7 @@ class TreeBuilder:
     # ---- fields
 
     def field(self, s: int, e: int, name: Token, value: Node) -> Node:
-        if value[0] == "fn" and not value[3]:
+        if value.kind == "fn" and not value.name:
             value = Function((*value[:3], name[1], *value[4:]))
         return Field(("set", name[2], name[3], name[1], value))
 
@@ -91,12 +91,12 @@ class TreeBuilder:
         return Field(("set", name[2], name[3], name[1], Function(("fn", s, e, name[1], self.params(args), body))))
 
     def quoted_field(self, s: int, e: int, key: Node, value: Node) -> Node:
-        if key[0] == "str":
-            return QuotedField(("set", key[1], key[2], key[3], value, True))
-        return ComputedField(("dyn", key[1], key[2], key, value))
+        if key.kind == "str":
+            return QuotedField(("set", key.start, key.end, key.value, value, True))
+        return ComputedField(("dyn", key.start, key.end, key, value))
 
     def computed_field(self, s: int, e: int, key: Node, value: Node) -> Node:
-        return ComputedField(("dyn", key[1], key[2], key, value))
+        return ComputedField(("dyn", key.start, key.end, key, value))
 
     def inherit(self, s: int, e: int, name: Token) -> Node:
         return InheritedField(("inherit", s, e, name[1]))
@@ -152,7 +152,7 @@ class TreeBuilder:
             op, level = chain[i], LEVELS[chain[i]]
             while operators and LEVELS[operators[-1]] >= level:
                 if LEVELS[operators[-1]] == level and level in _ALONE:
-                    start, end = operands[-1][1], chain[i + 1][2]
+                    start, end = operands[-1].start, chain[i + 1].end
                     raise self.source.error(start, end, "Comparisons do not chain", hint=_ALONE[level])
                 if op == operators[-1] == "or":
                     break  # `a.x or b.y or c` reads from the right
@@ -165,16 +165,16 @@ class TreeBuilder:
         return node
 
     def binary(self, op: str, left: Node, right: Node) -> Node:
-        s, e = left[1], right[2]
+        s, e = left.start, right.end
         if op == "or":
-            if left[0] != "sel":
+            if left.kind != "sel":
                 hint = "put `RECORD.FIELD or DEFAULT` in parentheses; `||` joins conditions"
                 what = "`or` gives a default for a field, and this is not a field"
-                raise self.source.error(left[1], left[2], what, hint=hint)
+                raise self.source.error(left.start, left.end, what, hint=hint)
             return Default(("or", s, e, left, right))
         if op == "|>":
-            if right[0] == "call":
-                return FunctionCall(("call", s, e, right[3], [left, *right[4]]))
+            if right.kind == "call":
+                return FunctionCall(("call", s, e, right.callee, [left, *right.args]))
             return FunctionCall(("call", s, e, right, [left]))
         return Operation(("bin", s, e, op, left, right))
 
@@ -182,8 +182,8 @@ class TreeBuilder:
         return Enclosing(("not", s, e, node))
 
     def negative(self, s: int, e: int, node: Node) -> Node:
-        if node[0] in ("int", "float"):
-            return Literal((node[0], s, e, -node[3]))
+        if node.kind in ("int", "float"):
+            return Literal((node.kind, s, e, -node.value))
         return Enclosing(("neg", s, e, node))
 
     def lambda_name(self, s: int, e: int, name: Token, body: Node) -> Node:
@@ -194,13 +194,13 @@ class TreeBuilder:
 
     def let(self, s: int, e: int, entries: list[Node], body: Node) -> Node:
         for entry in entries:
-            if entry[0] != "set" or len(entry) > 5:
+            if entry.kind != "set" or entry.quoted:
                 hint = (
                     "assert CONDITION, MESSAGE in EXPRESSION"
-                    if entry[0] == "claim"
+                    if entry.kind == "claim"
                     else "let NAME = VALUE in EXPRESSION"
                 )
-                raise self.source.error(entry[1], entry[2], "`let` takes NAME = VALUE only", hint=hint)
+                raise self.source.error(entry.start, entry.end, "`let` takes NAME = VALUE only", hint=hint)
         return Let(("let", s, e, entries, body))
 
     def if_else(self, s: int, e: int, condition: Node, then: Node, otherwise: Node) -> Node:
@@ -213,26 +213,26 @@ class TreeBuilder:
         return Selection(("sel", s, e, node, name[1], name[2], name[3]))
 
     def select_string(self, s: int, e: int, node: Node, key: Node) -> Node:
-        return Selection(("sel", s, e, node, key[3] if key[0] == "str" else key, key[1], key[2]))
+        return Selection(("sel", s, e, node, key.value if key.kind == "str" else key, key.start, key.end))
 
     def select_computed(self, s: int, e: int, node: Node, key: Node) -> Node:
-        return Selection(("sel", s, e, node, key, key[1], key[2]))
+        return Selection(("sel", s, e, node, key, key.start, key.end))
 
     def call(self, s: int, e: int, callee: Node, args: list[Node]) -> Node:
         named: set[str] = set()
         for arg in args:
-            if arg[0] == "typed":
-                raise self.source.error(arg[1], arg[2], "Write a named argument as `name = value`")
-            if arg[0] == "named":
-                if arg[3] in named:
-                    raise self.source.error(arg[1], arg[2], f"The argument `{arg[3]}` is given twice")
-                named.add(arg[3])
-            elif named and arg[0] != "spread":
-                raise self.source.error(arg[1], arg[2], "A positional argument follows a named argument")
+            if arg.kind == "typed":
+                raise self.source.error(arg.start, arg.end, "Write a named argument as `name = value`")
+            if arg.kind == "named":
+                if arg.name in named:
+                    raise self.source.error(arg.start, arg.end, f"The argument `{arg.name}` is given twice")
+                named.add(arg.name)
+            elif named and arg.kind != "spread":
+                raise self.source.error(arg.start, arg.end, "A positional argument follows a named argument")
         return FunctionCall(("call", s, e, callee, args))
 
     def record_call(self, s: int, e: int, callee: Node, body: Any) -> Node:
-        start = callee[2]
+        start = callee.end
         while self.source.text[start] != "{":
             start += 1
         return RecordCall(("rcall", s, e, callee, self.record(start, e, body)))
@@ -242,28 +242,30 @@ class TreeBuilder:
             return RecordComprehension(("reccomp", s, e, *body))
         return RecordLiteral(("rec", s, e, body))
 
-    def record_comprehension(self, s: int, e: int, entry: Node, clauses: list[Node]) -> Node:
+    def record_comprehension(self, s: int, e: int, entry: Node, clauses: list[Node]) -> tuple[Node, Node, list[Node]]:
         self.clauses(clauses)
-        if entry[0] != "dyn":
+        if entry.kind != "dyn":
             hint = "write { ${x} = VALUE for x in LIST }"
-            raise self.source.error(entry[1], entry[2], "A record comprehension needs a computed field name", hint=hint)
-        return entry[3], entry[4], clauses
+            raise self.source.error(
+                entry.start, entry.end, "A record comprehension needs a computed field name", hint=hint
+            )
+        return entry.key, entry.value, clauses
 
     def list_(self, s: int, e: int, items: list[Node]) -> Node:
         for item in items:
-            if item[0] == "named":
+            if item.kind == "named":
                 hint = "write records in braces; compare with =="
-                raise self.source.error(item[1], item[2], "Elements of a list have no names", hint=hint)
-            if item[0] == "typed":
-                raise self.source.error(item[1], item[2], "Elements of a list have no names")
+                raise self.source.error(item.start, item.end, "Elements of a list have no names", hint=hint)
+            if item.kind == "typed":
+                raise self.source.error(item.start, item.end, "Elements of a list have no names")
         return ListLiteral(("list", s, e, items))
 
     def list_comprehension(self, s: int, e: int, node: Node, clauses: list[Node]) -> Node:
         return ListComprehension(("listcomp", s, e, node, self.clauses(clauses)))
 
     def clauses(self, clauses: list[Node]) -> list[Node]:
-        if clauses[0][0] != "for":
-            raise self.source.error(clauses[0][1], clauses[0][2], "A comprehension must begin with `for`")
+        if clauses[0].kind != "for":
+            raise self.source.error(clauses[0].start, clauses[0].end, "A comprehension must begin with `for`")
         return clauses
 
     def for_(self, s: int, e: int, name: Token, node: Node) -> Node:
@@ -276,11 +278,11 @@ class TreeBuilder:
         return IfClause(("if", s, e, node))
 
     def parenthesised(self, s: int, e: int, args: list[Node]) -> Node:
-        if len(args) != 1 or args[0][0] in ("named", "spread", "typed"):
+        if len(args) != 1 or args[0].kind in ("named", "spread", "typed"):
             hint = "write lists in [ ], records in { }, and functions as (a, b) => EXPRESSION"
             raise self.source.error(s, e, "Parentheses must contain exactly one expression", hint=hint)
         node = args[0]
-        return Enclosing(("paren", s, e, node)) if node[0] in ("call", "sel") else node.spanning(s, e)
+        return Enclosing(("paren", s, e, node)) if node.kind in ("call", "sel") else node.spanning(s, e)
 
     # ---- atoms
 
@@ -328,46 +330,46 @@ class TreeBuilder:
         """Return the parameters of a function, converted from the arguments that the grammar reads."""
         found: list[Node] = []
         for arg in args:
-            if arg[0] == "rec":
+            if arg.kind == "rec":
                 found.append(self.pattern(arg))
             else:
                 found.append(self.param(arg))
-        self.distinct([p for q in found for p in (q[3] if q[0] == "pattern" else [q])])
+        self.distinct([p for q in found for p in (q.params if q.kind == "pattern" else [q])])
         optional: Node | None = None
         for p in found:
-            if p[0] == "param" and p[5] is not None:
+            if p.kind == "param" and p.default is not None:
                 optional = p
             elif optional is not None:
                 what = "A parameter without a default follows one with a default"
-                other = (optional[1], optional[2], "this parameter has a default")
-                raise self.source.error(p[1], p[2], what, other=other)
+                other = (optional.start, optional.end, "this parameter has a default")
+                raise self.source.error(p.start, p.end, what, other=other)
         return found
 
     def param(self, arg: Node) -> Node:
-        if arg[0] == "var" or arg[0] == "inherit":
-            return Param(("param", arg[1], arg[2], arg[3], None, None))
-        if arg[0] == "named" or arg[0] == "set":
-            return Param(("param", arg[1], arg[2], arg[3], None, arg[4]))
-        if arg[0] == "typed":
-            return Param(("param", arg[1], arg[2], arg[3][1], arg[4], arg[5]))
+        if arg.kind == "var" or arg.kind == "inherit":
+            return Param(("param", arg.start, arg.end, arg.name, None, None))
+        if arg.kind == "named" or arg.kind == "set":
+            return Param(("param", arg.start, arg.end, arg.name, None, arg.value))
+        if arg.kind == "typed":
+            return Param(("param", arg.start, arg.end, arg.token[1], arg.types, arg.default))
         hint = "parameters are names, with `= default` and `: type`, or a record pattern { a, b = 1 }"
-        raise self.source.error(arg[1], arg[2], "This cannot be a parameter", hint=hint)
+        raise self.source.error(arg.start, arg.end, "This cannot be a parameter", hint=hint)
 
     def pattern(self, record: Node) -> Node:
         params, rest = [], None
-        for entry in record[3]:
-            if entry[0] == "spread" and entry[3][0] == "var" and entry is record[3][-1]:
-                rest = entry[3][3]
-            elif len(entry) > 5 and entry[0] == "set":
-                raise self.source.error(entry[1], entry[2], "A field of a pattern needs an unquoted name")
+        for entry in record.entries:
+            if entry.kind == "spread" and entry.inner.kind == "var" and entry is record.entries[-1]:
+                rest = entry.inner.name
+            elif entry.quoted:
+                raise self.source.error(entry.start, entry.end, "A field of a pattern needs an unquoted name")
             else:
                 params.append(self.param(entry))
-        return Pattern(("pattern", record[1], record[2], params, rest))
+        return Pattern(("pattern", record.start, record.end, params, rest))
 
     def distinct(self, params: list[Node]) -> None:
         seen: dict[str, Node] = {}
         for p in params:
-            if p[3] in seen:
-                other = (seen[p[3]][1], seen[p[3]][2], "first defined here")
-                raise self.source.error(p[1], p[2], f"Two parameters are named `{p[3]}`", other=other)
-            seen[p[3]] = p
+            if p.name in seen:
+                other = (seen[p.name].start, seen[p.name].end, "first defined here")
+                raise self.source.error(p.start, p.end, f"Two parameters are named `{p.name}`", other=other)
+            seen[p.name] = p
