@@ -93,7 +93,7 @@ def of_file(source: Source, name: str, cache: str | Path | None = None) -> Manua
     lines = source.text.split("\n")
     entries = parse(Source(source.name, source.text, source.library, "file"), cache)
     top, _ = _top(lines)
-    fields = [_field(source, lines, name, e, len(top)) for e in entries if e[0] == "set"]
+    fields = [_field(source, lines, name, e, len(top)) for e in entries if e.kind == "set"]
     text, _ = _parted(top)
     # A field with the name of its file has the documentation of the file, unless it has its own.
     main = name.rpartition("/")[2]
@@ -102,21 +102,21 @@ def of_file(source: Source, name: str, cache: str | Path | None = None) -> Manua
 
 
 def _field(source: Source, lines: list[str], name: str, entry: Node, after: int) -> Doc:
-    line = source.text.count("\n", 0, entry[1])
+    line = source.text.count("\n", 0, entry.start)
     begin = line
     while begin > after and lines[begin - 1].startswith("#"):
         begin -= 1
     text, examples = _parted([_uncommented(text) for text in lines[begin:line]])
-    return Doc(f"{name}.{entry[3]}", (_call(source, entry),), text, examples, f"{source.name}:{line + 1}")
+    return Doc(f"{name}.{entry.name}", (_call(source, entry),), text, examples, f"{source.name}:{line + 1}")
 
 
 def _call(source: Source, entry: Node) -> str:
     """Return the name of a field, with the parameters of a function as they are written in the text."""
-    name, value = entry[3], entry[4]
-    if value[0] != "fn":
+    name, value = entry.name, entry.value
+    if value.kind != "fn":
         return str(name)
-    body = value[5]
-    head = source.text[value[1] : body[1]]
+    body = value.body
+    head = source.text[value.start : body.start]
     head = re.sub(r"#[^\n]*", "", head).rstrip()
     head = re.sub(r"(=>|=)\s*(\(\s*)*$", "", head).rstrip()
     head = head[len(name) :] if head.startswith(name) else head

@@ -93,29 +93,29 @@ def _attributes(file: Path, text: str) -> list[Candidate]:
         return []
     *path, _ = text.split(".")
     for name in path:
-        node = next((entry[4] for entry in entries if entry[0] == "set" and entry[3] == name), None)
-        if node is None or node[0] not in ("rec", "named"):
+        node = next((entry.value for entry in entries if entry.kind == "set" and entry.name == name), None)
+        if node is None or node.kind not in ("rec", "named"):
             return []
-        node = node[4] if node[0] == "named" else node
-        entries = node[3] if node[0] == "rec" else ()
+        node = node.value if node.kind == "named" else node
+        entries = node.entries if node.kind == "rec" else ()
     before = "".join(f"{name}." for name in path)
     return [
-        (before + entry[3], _kind(entry[4]))
+        (before + entry.name, _kind(entry.value))
         for entry in entries
-        if entry[0] == "set" and _NAME.match(entry[3]) and entry[4][0] != "fn" and not _imported(entry[4])
+        if entry.kind == "set" and _NAME.match(entry.name) and entry.value.kind != "fn" and not _imported(entry.value)
     ]
 
 
 def _imported(node: Any) -> bool:
     """Return whether a value is imported: a library file or a release, which cannot be built."""
-    while node[0] == "sel":
-        node = node[3]
-    return bool(node[0] == "call" and node[3][0] == "var" and node[3][3] == "import")
+    while node.kind == "sel":
+        node = node.base
+    return bool(node.kind == "call" and node.callee.kind == "var" and node.callee.name == "import")
 
 
 def _kind(node: Any) -> str:
     """Return the name of the function that creates a record, such as container or derivation, or ""."""
-    return str(node[3][3]) if node[0] == "rcall" and node[3][0] == "var" else ""
+    return str(node.callee.name) if node.kind == "rcall" and node.callee.kind == "var" else ""
 
 
 def _files(text: str) -> Iterator[Candidate]:

@@ -239,9 +239,9 @@ def serve() -> None:
             return []
         found = []
         for binding in document.parsed.names.top.names.values():
-            function = binding.node is not None and binding.node[0] == "fn"
+            function = binding.node is not None and binding.node.kind == "fn"
             kind = lsp.SymbolKind.Function if function else lsp.SymbolKind.Field
-            end = binding.node[2] if binding.node is not None else binding.end
+            end = binding.node.end if binding.node is not None else binding.end
             whole, name = _range(text, binding.start, max(end, binding.end)), _range(text, binding.start, binding.end)
             found.append(lsp.DocumentSymbol(binding.name, kind, whole, name))
         return found

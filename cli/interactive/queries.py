@@ -90,7 +90,7 @@ class OpenDocument:
         text = self.parsed
         for call in text.names.calls:
             target = import_target(call, text.names)
-            if target and call[4][0][1] <= offset <= call[4][0][2]:
+            if target and call.args[0].start <= offset <= call.args[0].end:
                 file = self.library.imported(call, text)
                 return SymbolLocation(file.source.name, file.source.text, 0, 0) if file is not None else None
         parameter = self._parameter(offset)
@@ -111,7 +111,7 @@ class OpenDocument:
         entry = prelude.entry(name) if prelude is not None else None
         if prelude is None or entry is None:
             return None
-        if entry[0] == "sel":
+        if entry.kind == "sel":
             found = self._entry(entry, prelude.names.top, prelude)
             if found is not None:
                 return found
@@ -123,23 +123,23 @@ class OpenDocument:
 
     def _entry(self, node: Node, scope: NameScope, text: ParsedText) -> SymbolLocation | None:
         """Return the definition of the field that a selection names."""
-        base = resolve(node[3], scope, text, self.library)
+        base = resolve(node.base, scope, text, self.library)
         if isinstance(base, ParsedText):
             entries, source = base.tree, base.source
-        elif isinstance(base, Definition) and base.node[0] == "rec":
-            entries, source = base.node[3], base.text.source
+        elif isinstance(base, Definition) and base.node.kind == "rec":
+            entries, source = base.node.entries, base.text.source
         else:
             return None
         for entry in entries:
-            if entry[0] in ("set", "inherit") and entry[3] == node[4]:
+            if entry.kind in ("set", "inherit") and entry.name == node.key:
                 own = self.parsed is not None and source is self.parsed.source
-                return SymbolLocation("" if own else source.name, source.text, entry[1], entry[2])
+                return SymbolLocation("" if own else source.name, source.text, entry.start, entry.end)
         return None
 
     def _selection(self, offset: int) -> Node | None:
         assert self.parsed is not None
         for node in self.parsed.names.selections:
-            if node[5] <= offset <= node[6]:
+            if node.key_start <= offset <= node.key_end:
                 return node
         return None
 
@@ -150,18 +150,18 @@ class OpenDocument:
         assert self.parsed is not None
         text = self.parsed
         for call in text.names.calls:
-            record = call[4] if call[0] == "rcall" else call[4][0] if call[4] else None
-            if record is None or record[0] != "rec" or not record[1] <= offset <= record[2]:
+            record = call.record if call.kind == "rcall" else call.args[0] if call.args else None
+            if record is None or record.kind != "rec" or not record.start <= offset <= record.end:
                 continue
-            for entry in record[3]:
-                if entry[0] in ("set", "inherit") and entry[1] <= offset <= entry[2]:
-                    path = resolve(call[3], text.names.scope_of(call), text, self.library)
-                    if isinstance(path, Definition) and path.node[0] == "fn" and path.node[4]:
-                        for p in path.node[4][0][3] if path.node[4][0][0] == "pattern" else ():
-                            if p[3] == entry[3]:
+            for entry in record.entries:
+                if entry.kind in ("set", "inherit") and entry.start <= offset <= entry.end:
+                    path = resolve(call.callee, text.names.scope_of(call), text, self.library)
+                    if isinstance(path, Definition) and path.node.kind == "fn" and path.node.params:
+                        for p in path.node.params[0].params if path.node.params[0].kind == "pattern" else ():
+                            if p.name == entry.name:
                                 source = path.text.source
                                 own = "" if source is text.source else source.name
-                                return SymbolLocation(own, source.text, p[1], p[2]), path.node[3], p
+                                return SymbolLocation(own, source.text, p.start, p.end), path.node.name, p
         return None
 
     def hover(self, offset: int) -> tuple[str, int, int] | None:
@@ -183,7 +183,7 @@ class OpenDocument:
         selection = self._selection(offset)
         if selection is not None:
             shown = self._package(selection) or self._field(self._selected(selection))
-            return (shown, selection[5], selection[6]) if shown else None
+            return (shown, selection.key_start, selection.key_end) if shown else None
         return None
 
     def _binding(self, binding: Binding) -> str:
@@ -221,24 +221,24 @@ class OpenDocument:
     def _package(self, node: Node) -> str:
         """Describe a Debian package: the version that the lock has."""
         assert self.parsed is not None
-        release = self._release(node[3], self.parsed.names.scope_of(node), self.parsed)
-        if not release or node[4].__class__ is not str:
+        release = self._release(node.base, self.parsed.names.scope_of(node), self.parsed)
+        if not release or node.key.__class__ is not str:
             return ""
-        versions = sorted({str(p.version) for p in _locked(self.path, release, node[4])})
+        versions = sorted({str(p.version) for p in _locked(self.path, release, node.key)})
         locked = f"{', '.join(versions)} in the lock" if versions else "not in the lock yet"
-        return f"**{node[4]}**: a package of Debian {release}, {locked}"
+        return f"**{node.key}**: a package of Debian {release}, {locked}"
 
     def _release(self, node: Node, scope: NameScope, text: ParsedText, depth: int = 0) -> str:
         """Return the Debian release that a node stands for, or ""."""
         if depth > 8:
             return ""
-        if node[0] == "var":
-            binding = scope.find(node[3])
+        if node.kind == "var":
+            binding = scope.find(node.name)
             return self._release(binding.node, text.names.top, text, depth + 1) if binding and binding.node else ""
-        if node[0] == "sel" and node[4].__class__ is str:
-            base = resolve(node[3], scope, text, self.library)
+        if node.kind == "sel" and node.key.__class__ is str:
+            base = resolve(node.base, scope, text, self.library)
             if isinstance(base, ParsedText) and base.source.name.endswith("/std/debian.fp"):
-                return str(node[4])
+                return str(node.key)
         return ""
 
     # ---- completions
@@ -305,13 +305,13 @@ class OpenDocument:
                 yield Completion(name, name, "field", "a release of Debian", start)
             return
         entries: Any = (
-            base.tree if isinstance(base, ParsedText) else base.node[3] if base and base.node[0] == "rec" else ()
+            base.tree if isinstance(base, ParsedText) else base.node.entries if base and base.node.kind == "rec" else ()
         )
         for entry in entries:
-            if entry[0] in ("set", "inherit"):
-                shown = entry[3] if _NAME.match(entry[3]) else f'"{entry[3]}"'
-                function = entry[0] == "set" and entry[4][0] == "fn"
-                yield Completion(entry[3], shown, "function" if function else "field", "", start)
+            if entry.kind in ("set", "inherit"):
+                shown = entry.name if _NAME.match(entry.name) else f'"{entry.name}"'
+                function = entry.kind == "set" and entry.value.kind == "fn"
+                yield Completion(entry.name, shown, "function" if function else "field", "", start)
 
     def _scope(self, offset: int) -> NameScope:
         assert self.parsed is not None
@@ -340,20 +340,20 @@ class OpenDocument:
         except EvalError:
             return
         path = resolve(node, self._scope(opener), self.parsed, self.library)
-        if not isinstance(path, Definition) or path.node[0] != "fn" or not path.node[4]:
+        if not isinstance(path, Definition) or path.node.kind != "fn" or not path.node.params:
             return
-        pattern = path.node[4][0]
+        pattern = path.node.params[0]
         given = self._given(before, after)
-        for p in pattern[3] if pattern[0] == "pattern" else ():
-            if p[3] not in given:
+        for p in pattern.params if pattern.kind == "pattern" else ():
+            if p.name not in given:
                 source = path.text.source.text
-                detail = source[p[1] : p[2] + _rest(source[p[2] :])].strip() if p[4] else ""
-                yield Completion(p[3], f"{p[3]} = ", "field", detail, start)
+                detail = source[p.start : p.end + _rest(source[p.end :])].strip() if p.types else ""
+                yield Completion(p.name, f"{p.name} = ", "field", detail, start)
 
     def _names(self, offset: int, start: int) -> Iterator[Completion]:
         if self.parsed is not None:
             for binding in self.parsed.names.visible(offset):
-                kind = "function" if binding.node is not None and binding.node[0] == "fn" else "name"
+                kind = "function" if binding.node is not None and binding.node.kind == "fn" else "name"
                 yield Completion(binding.name, binding.name, kind, "", start)
         prelude = self.library.prelude()
         for name in prelude.fields or [] if prelude is not None else []:

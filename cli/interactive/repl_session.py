@@ -21,7 +21,7 @@ from fpack.lang.runtime.limits import Limits
 from fpack.lang.spans import Call, Span
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
-from fpack.lang.syntax.tree import Node
+from fpack.lang.syntax.tree import Node, RecordLiteral
 from fpack.store.errors import FpackError, did_you_mean
 
 NAME = "<input>"
@@ -119,9 +119,11 @@ class ReplSession:
             value = self.workspace.evaluator.force(self._value(text, tree))
             self.names[LAST] = value
             return LineResult(value)
-        names = [entry[3] for entry in tree if entry[0] == "set"]
+        names = [entry.name for entry in tree if entry.kind == "set"]
         # The braces are on separate lines, so that columns stay the same.
-        record = self.workspace.evaluator.force(self._value(f"{{\n{text}\n}}", ("rec", 0, 0, tree), lines=1))
+        record = self.workspace.evaluator.force(
+            self._value(f"{{\n{text}\n}}", RecordLiteral(("rec", 0, 0, tree)), lines=1)
+        )
         bound = []
         for name in record if len(names) != len(tree) else names:
             self.names[name] = record[name]
@@ -216,9 +218,9 @@ class ReplSession:
 
 
 def _is_path(node: Node) -> bool:
-    while node[0] == "sel" and node[4].__class__ is str:
-        node = node[3]
-    return bool(node[0] == "var")
+    while node.kind == "sel" and node.key.__class__ is str:
+        node = node.base
+    return node.kind == "var"
 
 
 def _key(name: str) -> str:

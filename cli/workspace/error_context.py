@@ -44,6 +44,6 @@ def _field(file: Path, name: str) -> tuple[Call, ...]:
 
     text = normal(read_bytes(file, MAX_FILE).decode())
     for entry in parse(Source(short(file), text), None):
-        if entry[0] == "set" and entry[3] == name:
-            return (Call(name, at_span(short(file), text, entry[1], entry[2])),)
+        if entry.kind == "set" and entry.name == name:
+            return (Call(name, at_span(short(file), text, entry.start, entry.end)),)
     return ()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import _ast as a
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.lang.abi import DEEP
-from fpack.lang.syntax.tree import calls_outer
+from fpack.lang.syntax.tree import Node, calls_outer, entry_value
 
 from . import python_ast as py
 from .functions import checked
@@ -22,7 +22,6 @@ from .strictness import NONE, FreeNames, Names, Strictness
 if TYPE_CHECKING:
     from fpack.lang.syntax.source import Source
 
-Node = tuple[Any, ...]
 _ROUNDS = 8  # iterations of the strictness analysis of functions that call each other
 MAX_PART = 48  # entries of a record that one function makes
 MAX_OWN = 4096  # mentioned fields of a record; Python's compiler takes time quadratic in this number
@@ -72,19 +71,19 @@ class Bindings:
         """Add statements that assign a file's fields to globals of the module and the file's record to `.value`."""
         self.check(entries)
         for entry in entries:
-            if entry[0] == "inherit":
+            if entry.kind == "inherit":
                 hint = "write NAME = VALUE for a field of a file"
-                raise self.source.error(entry[1], entry[2], f"`{entry[3]}` has no value", hint=hint)
+                raise self.source.error(entry.start, entry.end, f"`{entry.name}` has no value", hint=hint)
         scope = Scope(None)
         at = self.position(0, 0)
-        named = [e for e in entries if e[0] == "set" and len(e) == 5]
-        later = self.later(entries, frozenset(e[3] for e in named))
+        named = [e for e in entries if e.kind == "set" and not e.quoted]
+        later = self.later(entries, frozenset(e.name for e in named))
         self.declare(named, scope, outer=True)
-        self.outer_calls = {e[3]: scope.names[e[3]] for e in named if calls_outer(e[4])}
+        self.outer_calls = {e.name: scope.names[e.name] for e in named if calls_outer(e.value)}
         self.assign(named, scope, block, later)
         self.spreads(entries, scope, block, later)
         self.claims(entries, scope, block)
-        static = tuple(e[3] for e in entries if e[0] == "set")
+        static = tuple(e.name for e in entries if e.kind == "set")
         block.append(py.assign(".value", self.part(entries, scope, Scope(None), block, at, later, static), at))
 
     def bind(self, entries: list[Node], scope: Scope, block: Block, needed: Callable[[Scope], Names]) -> Scope:
@@ -93,7 +92,7 @@ class Bindings:
         needed: returns the names that the code after the bindings certainly evaluates.
         """
         self.check(entries)
-        known = any(e[4][0] == "fn" or e[3] in self.functions for e in entries)
+        known = any(e.value.kind == "fn" or e.name in self.functions for e in entries)
         inner = Scope(scope, None if known else scope.evaluated)
         self.declare(entries, inner, outer=False)
         self.assign(entries, inner, block, LaterSpreads({}, {}), self.sure(entries, inner, needed(inner)))
@@ -102,7 +101,7 @@ class Bindings:
     def sure(self, entries: list[Node], scope: Scope, needed: Names) -> Names:
         """Return the names of a `let` that are certainly evaluated: the needed ones, and those that they evaluate."""
         flags = self.flags(scope)
-        values = {e[3]: e[4] for e in entries}
+        values = {e.name: e.value for e in entries}
         found: set[str] = set()
         todo = set(needed)
         while todo:
@@ -117,14 +116,14 @@ class Bindings:
         """Declare a variable for each entry, and analyse the strictness of the functions among the entries."""
         functions = []
         for entry in entries:
-            name, node = entry[3], entry[4]
+            name, node = entry.name, entry.value
             python = name if outer else self.fresh(name)
-            found = Variable(python, self.level, node[0] in _VALUES or self.is_plain(node), ready=False)
+            found = Variable(python, self.level, node.kind in _VALUES or self.is_plain(node), ready=False)
             scope.names[name] = found
-            if node[0] == "fn":
+            if node.kind == "fn":
                 self.functions.add(name)
                 functions.append((found, node))
-                found.strict = [p[0] == "param" and p[5] is None for p in node[4]]
+                found.strict = [p.kind == "param" and p.default is None for p in node.params]
         for _ in range(_ROUNDS):  # find the greatest fixed point for functions that call each other
             stable = True
             for found, node in functions:
@@ -139,13 +138,13 @@ class Bindings:
     def strict_params(self, node: Node, scope: Scope) -> list[bool]:
         """Return, for each parameter of a function, whether the function certainly evaluates it."""
         inner = Scope(scope)
-        for p in node[4]:
-            for q in p[3] if p[0] == "pattern" else [p]:
-                inner.names[q[3]] = Variable(q[3], 0)
-            if p[0] == "pattern" and p[4]:
-                inner.names[p[4]] = Variable(p[4], 0)
-        names = self.flags(inner).of(node[5])
-        return [p[0] == "pattern" or (p[5] is None and (p[3] in names or checked(p))) for p in node[4]]
+        for p in node.params:
+            for q in p.params if p.kind == "pattern" else [p]:
+                inner.names[q.name] = Variable(q.name, 0)
+            if p.kind == "pattern" and p.rest:
+                inner.names[p.rest] = Variable(p.rest, 0)
+        names = self.flags(inner).of(node.body)
+        return [p.kind == "pattern" or (p.default is None and (p.name in names or checked(p))) for p in node.params]
 
     def assign(self, entries: list[Node], scope: Scope, block: Block, later: LaterSpreads, sure: Names = NONE) -> None:
         """Add statements that assign every declared variable: functions first, because other values may refer to them.
@@ -153,51 +152,53 @@ class Bindings:
         sure: the names to evaluate at once, if all that they use is assigned before them.
         """
         for entry in entries:
-            if entry[4][0] == "fn":
-                found = scope.names[entry[3]]
-                self.function(found.python, entry[4], scope, block)
+            if entry.value.kind == "fn":
+                found = scope.names[entry.name]
+                self.function(found.python, entry.value, scope, block)
                 found.ready = True
         if sure:
             self.assign_sure(entries, scope, block, sure)
         for entry in entries:
-            found = scope.names[entry[3]]
+            found = scope.names[entry.name]
             if not found.ready:
                 value = self.field(entry, scope, block, later)
                 if self.level == 0:
                     _keep(value, found.python, block)
-                found.value = found.value and not later.after.get(entry[3])
-                block.append(py.assign(found.python, value, self.position(entry[1], entry[2])))
+                found.value = found.value and not later.after.get(entry.name)
+                block.append(py.assign(found.python, value, self.position(entry.start, entry.end)))
                 found.ready = True
 
     def assign_sure(self, entries: list[Node], scope: Scope, block: Block, sure: Names) -> None:
         """Assign the entries that are certainly evaluated, each one evaluated and after those that it mentions."""
-        names = frozenset(e[3] for e in entries)
-        uses = {e[3]: self.free_names.of(e[4]) & names for e in entries}
+        names = frozenset(e.name for e in entries)
+        uses = {e.name: self.free_names.of(e.value) & names for e in entries}
         for entry in entries:
-            if entry[4][0] == "fn":  # a function may call itself; another value that mentions itself becomes a thunk
-                uses[entry[3]] -= {entry[3]}
+            if (
+                entry.value.kind == "fn"
+            ):  # a function may call itself; another value that mentions itself becomes a thunk
+                uses[entry.name] -= {entry.name}
         settled: set[str] = set()
         left = list(entries)
         count = -1
         while len(left) != count:
             count = len(left)
             for entry in left:
-                if not uses[entry[3]] <= settled:
+                if not uses[entry.name] <= settled:
                     continue
-                settled.add(entry[3])
-                found = scope.names[entry[3]]
+                settled.add(entry.name)
+                found = scope.names[entry.name]
                 if found.ready:
                     continue
-                if entry[3] in sure:
+                if entry.name in sure:
                     self.check_itself(entry, scope)
-                    make = self.whole if entry[3] + DEEP in sure else self.strict
-                    value = make(entry[4], scope, block)
+                    make = self.whole if entry.name + DEEP in sure else self.strict
+                    value = make(entry.value, scope, block)
                     found.value = True
                 else:
                     value = self.field(entry, scope, block, LaterSpreads({}, {}))
-                block.append(py.assign(found.python, value, self.position(entry[1], entry[2])))
+                block.append(py.assign(found.python, value, self.position(entry.start, entry.end)))
                 found.ready = True
-            left = [e for e in left if e[3] not in settled]
+            left = [e for e in left if e.name not in settled]
 
     # ---- records
 
@@ -205,55 +206,55 @@ class Bindings:
         """Raise an error for a field given twice, and for a typed field, which is valid in patterns only."""
         seen: dict[str, Node] = {}
         for entry in entries:
-            if entry[0] == "typed":
-                hint = f"write {entry[3][1]} = VALUE for a field"
-                raise self.source.error(entry[1], entry[2], "Only parameters have types", hint=hint)
-            if entry[0] not in ("set", "inherit"):
+            if entry.kind == "typed":
+                hint = f"write {entry.token[1]} = VALUE for a field"
+                raise self.source.error(entry.start, entry.end, "Only parameters have types", hint=hint)
+            if entry.kind not in ("set", "inherit"):
                 continue
-            name = entry[3]
+            name = entry.name
             if name in seen:
-                other = (seen[name][1], seen[name][2], "first given here")
-                raise self.source.error(entry[1], entry[2], f"`{name}` is given twice", other=other)
+                other = (seen[name].start, seen[name].end, "first given here")
+                raise self.source.error(entry.start, entry.end, f"`{name}` is given twice", other=other)
             seen[name] = entry
 
     def check_itself(self, entry: Node, scope: Scope) -> None:
         """Raise an error for a field that certainly evaluates itself."""
-        if entry[3] in self.flags(scope).of(entry[4]):
+        if entry.name in self.flags(scope).of(entry.value):
             self.refuse_itself(entry)
 
     def refuse_itself(self, entry: Node) -> None:
         """Raise the error for a value that certainly evaluates itself, with a hint at what was probably meant."""
-        name, value = entry[3], entry[4]
+        name, value = entry.name, entry.value
         why = (
             "the fields of a record, and the names of a `let`, see each other, so the name refers to this value itself"
         )
-        if value[0] == "var":
+        if value.kind == "var":
             hint = f"write {{ {name} }} to take `{name}` from the enclosing scope"
             raise self.source.error(
-                value[1], value[2], f"`{name} = {name}` defines the value by itself", why=why, hint=hint
+                value.start, value.end, f"`{name} = {name}` defines the value by itself", why=why, hint=hint
             )
         hint = f"give the outer value another name, or write {{ {name} }} to take it unchanged"
-        before = self.source.text[: entry[1]].rpartition("{")[0].rstrip()
+        before = self.source.text[: entry.start].rpartition("{")[0].rstrip()
         if before.endswith(".with"):
             hint = f"write .with(old => {{ {name} = ... }}), and old.{name} for the value before the change"
-        raise self.source.error(entry[1], entry[2], f"`{name}` depends on itself", why=why, hint=hint)
+        raise self.source.error(entry.start, entry.end, f"`{name}` depends on itself", why=why, hint=hint)
 
     def is_flat(self, entries: list[Node]) -> bool:
         """Return True if a record can be a dict display that evaluates nothing."""
-        if any(e[0] not in ("set", "inherit") for e in entries):
+        if any(e.kind not in ("set", "inherit") for e in entries):
             return False
         return not self.own(entries)
 
     def own(self, entries: list[Node]) -> Names:
         """Return the fields that other entries of the record mention."""
-        names = frozenset(e[3] for e in entries if e[0] == "set" and len(e) == 5)
+        names = frozenset(e.name for e in entries if e.kind == "set" and not e.quoted)
         return names & self.free_names.inside(entries) if names else NONE
 
     def strict_rec(self, node: Node, scope: Scope, block: Block) -> Expr:
-        entries, at = node[3], self.at(node)
+        entries, at = node.entries, self.at(node)
         self.check(entries)
         own = self.own(entries)
-        if not own and all(e[0] != "claim" for e in entries):
+        if not own and all(e.kind != "claim" for e in entries):
             # A large record, such as a set of packages, is rarely made more than once, so it is compiled as code that
             # runs once.
             before = self.repeated
@@ -263,29 +264,31 @@ class Bindings:
             return made
         if len(own) > MAX_OWN:
             why = f"{len(own)} of its fields are mentioned, and the limit is {MAX_OWN}"
-            raise self.source.error(node[1], node[1] + 1, "Too many fields of this record mention each other", why=why)
+            raise self.source.error(
+                node.start, node.start + 1, "Too many fields of this record mention each other", why=why
+            )
         builder = self.fresh(".record")
         body: Block = []
         inner = Scope(scope)
         self.level += 1
         later = self.later(entries, own)
-        named = [e for e in entries if e[0] == "set" and len(e) == 5 and e[3] in own]
+        named = [e for e in entries if e.kind == "set" and not e.quoted and e.name in own]
         for entry in named:
-            inner.names[entry[3]] = Variable(entry[3], self.level, False, ready=False)
+            inner.names[entry.name] = Variable(entry.name, self.level, False, ready=False)
         for entry in named:
-            where = self.position(entry[1], entry[2])
+            where = self.position(entry.start, entry.end)
             then: Block = []
             value = self.field(entry, inner, then, later)
-            then.append(py.assign(entry[3], value, where))
-            body.append(py.when(py.missing(entry[3], where), then, [], where))
-            inner.names[entry[3]].ready = True
+            then.append(py.assign(entry.name, value, where))
+            body.append(py.when(py.missing(entry.name, where), then, [], where))
+            inner.names[entry.name].ready = True
         self.spreads(entries, inner, body, later)
         self.claims(entries, inner, body)
         result = self.display(entries, inner, scope, body, at, later)
         body.append(py.return_(result, at))
         self.level -= 1
-        block.append(py.define(builder, [(e[3], True) for e in named], body, at))
-        names = tuple(e[3] for e in named)
+        block.append(py.define(builder, [(e.name, True) for e in named], body, at))
+        names = tuple(e.name for e in named)
         if not names:
             return py.call(py.name(builder, at), [], at)
         return py.call(".record", [py.name(builder, at), py.const(names, at)], at)
@@ -294,9 +297,9 @@ class Bindings:
         """Return the spreads that may override mentioned fields, and give each spread a variable."""
         found = LaterSpreads({}, {})
         for entry in entries:
-            if entry[0] == "set" and entry[3] in own:
-                found.after[entry[3]] = []
-            elif entry[0] == "spread" and found.after:
+            if entry.kind == "set" and entry.name in own:
+                found.after[entry.name] = []
+            elif entry.kind == "spread" and found.after:
                 variable = found.variables[id(entry)] = self.fresh(".spread")
                 for spreads in found.after.values():
                     spreads.append(variable)
@@ -305,20 +308,20 @@ class Bindings:
     def field(self, entry: Node, scope: Scope, block: Block, later: LaterSpreads) -> Expr:
         """Return lazy code for a field's value; the last spread that has the field overrides it."""
         self.check_itself(entry, scope)
-        value = self.lazy(entry[4], scope, block, entry[3])
-        spreads = later.after.get(entry[3])
+        value = self.lazy(entry.value, scope, block, entry.name)
+        spreads = later.after.get(entry.name)
         if not spreads:
             return value
-        at = self.position(entry[1], entry[2])
+        at = self.position(entry.start, entry.end)
         held: Expr = py.put(a.Tuple([py.name(s, at) for s in spreads], py.LOAD), at)
-        return py.call(".T", [py.function(py.call(".final", [held, py.const(entry[3], at), value], at), at)], at)
+        return py.call(".T", [py.function(py.call(".final", [held, py.const(entry.name, at), value], at), at)], at)
 
     def spreads(self, entries: list[Node], scope: Scope, block: Block, later: LaterSpreads) -> None:
         """Add statements that assign the variables of spreads that may override mentioned fields."""
         for entry in entries:
             variable = later.variables.get(id(entry))
             if variable:
-                block.append(py.assign(variable, self.lazy(entry[3], scope, block), self.at(entry)))
+                block.append(py.assign(variable, self.lazy(entry.inner, scope, block), self.at(entry)))
 
     def display(
         self, entries: list[Node], scope: Scope, outer: Scope, block: Block, at: Position, later: LaterSpreads
@@ -328,7 +331,7 @@ class Bindings:
         A large record is divided into parts, each made by a function: Python's compiler takes time quadratic in the
         number of names of one function.
         """
-        static = tuple(e[3] for e in entries if e[0] in ("set", "inherit"))
+        static = tuple(e.name for e in entries if e.kind in ("set", "inherit"))
         if len(entries) <= MAX_PART:
             return self.part(entries, scope, outer, block, at, later, static)
         parts: list[Expr] = []
@@ -357,11 +360,13 @@ class Bindings:
         keys: list[Expr | None] = []
         values: list[Expr] = []
         for entry in entries:
-            kind = entry[0]
-            where = self.position(entry[1], entry[2])
+            kind = entry.kind
+            where = self.position(entry.start, entry.end)
             if kind == "spread":
                 variable = later.variables.get(id(entry))
-                value = py.forced(py.name(variable, where), where) if variable else self.strict(entry[3], scope, block)
+                value = (
+                    py.forced(py.name(variable, where), where) if variable else self.strict(entry.inner, scope, block)
+                )
                 if isinstance(value, a.Dict):
                     keys += value.keys
                     values += value.values
@@ -369,29 +374,31 @@ class Bindings:
                     keys.append(None)
                     values.append(py.guarded(value, ".dict", ".fields", where))
             elif kind == "dyn":
-                keys.append(py.call(".key", [self.strict(entry[3], scope, block), py.const(static, where)], where))
-                values.append(self.lazy(entry[4], scope, block))
+                keys.append(py.call(".key", [self.strict(entry.key, scope, block), py.const(static, where)], where))
+                values.append(self.lazy(entry.value, scope, block))
             elif kind == "inherit":
-                keys.append(py.const(entry[3], where))
-                values.append(self.lazy(("var", entry[1], entry[2], entry[3]), outer, block))
+                keys.append(py.const(entry.name, where))
+                values.append(self.lazy(entry_value(entry), outer, block))
             elif kind == "set":
-                keys.append(py.const(entry[3], where))
-                found = scope.names.get(entry[3]) if len(entry) == 5 and scope is not outer else None
-                values.append(py.name(found.python, where) if found else self.lazy(entry[4], scope, block, entry[3]))
+                keys.append(py.const(entry.name, where))
+                found = scope.names.get(entry.name) if not entry.quoted and scope is not outer else None
+                values.append(
+                    py.name(found.python, where) if found else self.lazy(entry.value, scope, block, entry.name)
+                )
         return py.put(a.Dict(keys, values), at)  # type: ignore[no-any-return]
 
     def claims(self, entries: list[Node], scope: Scope, block: Block) -> None:
         """Add statements for the asserts of a record."""
         for entry in entries:
-            if entry[0] == "claim":
+            if entry.kind == "claim":
                 self.claim(entry, scope, block)
 
     def claim(self, node: Node, scope: Scope, block: Block) -> None:
         """Add statements for one `assert`: (kind, start, end, condition, message, ...)."""
-        at = self.at(node[3])
+        at = self.at(node.condition)
         fails: Block = []
-        test = py.put(a.UnaryOp(a.Not(), self.condition(node[3], scope, block)), at)
-        fails.append(py.run(py.call(".fail", [self.strict(node[4], scope, fails)], at), at))
+        test = py.put(a.UnaryOp(a.Not(), self.condition(node.condition, scope, block)), at)
+        fails.append(py.run(py.call(".fail", [self.strict(node.message, scope, fails)], at), at))
         block.append(py.when(test, fails, [], at))
 
 

@@ -13,9 +13,9 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from fpack.lang.abi import OUTER, FunctionInfo
+from fpack.lang.abi import FunctionInfo
 from fpack.lang.syntax.source import Source
-from fpack.lang.syntax.tree import MAX_DEPTH, Node, mark_outer_calls
+from fpack.lang.syntax.tree import MAX_DEPTH, Node, mark_outer, mark_outer_calls
 
 from . import python_ast as py
 from .functions import Functions
@@ -87,24 +87,27 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
         self.repeated = 0  # number of enclosing functions; at 0, the code runs once
         self.counter = 0
         self.depth = 0
-        self._lines = [0]
+        self._lines = [0]  # the offset at which each line begins
         find = source.text.find
         end = find("\n")
         while end >= 0:
             self._lines.append(end + 1)
             end = find("\n", end + 1)
+        self._lines.append(len(source.text) + 1)  # no offset is past the last line
 
     # ---- positions and names
 
     def at(self, node: Node) -> Position:
         """Return the position of a node, for the generated tree."""
-        return self.position(node[1], node[2])
+        return self.position(node.start, node.end)
 
     def position(self, start: int, end: int) -> Position:
         """Return the lines (from 1) and columns (from 0) of two offsets."""
-        line = bisect_right(self._lines, start)
-        end_line = line if line == len(self._lines) or end <= self._lines[line] - 1 else bisect_right(self._lines, end)
-        return line, start - self._lines[line - 1], end_line, end - self._lines[end_line - 1]
+        lines = self._lines
+        line = end_line = bisect_right(lines, start)
+        if end >= lines[line]:
+            end_line = bisect_right(lines, end)
+        return line, start - lines[line - 1], end_line, end - lines[end_line - 1]
 
     def fresh(self, stem: str) -> str:
         """Return a unique Python name. Messages do not show the part after the last dot."""
@@ -115,7 +118,7 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
         """Return the binding of a name; a name that nothing binds becomes a free global."""
         found = scope.find(name)
         if found is None:
-            self.free.setdefault(name, (node[1], node[2]))
+            self.free.setdefault(name, (node.start, node.end))
             found = Variable(name, 0, value=name in self.builtins)
         return found
 
@@ -139,14 +142,14 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
 
     def tail(self, node: Node, scope: Scope, block: Block) -> None:
         """Add statements to `block` that return the node's evaluated value."""
-        kind = node[0]
+        kind = node.kind
         self.enter(node)
         if kind == "if":
             then: Block = []
             otherwise: Block = []
-            test = self.condition(node[3], scope, block)
-            self.tail(node[4], scope, then)
-            self.tail(node[5], scope, otherwise)
+            test = self.condition(node.condition, scope, block)
+            self.tail(node.then, scope, then)
+            self.tail(node.otherwise, scope, otherwise)
             block.append(py.when(test, then, otherwise, self.at(node)))
         elif kind == "let":
             self.let(node, scope, block)
@@ -154,7 +157,7 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
             self.record_call(node, scope, block)
         elif kind == "assert":
             self.claim(node, scope, block)
-            self.tail(node[5], scope, block)
+            self.tail(node.body, scope, block)
         else:
             value = self.strict(node, scope, block)
             block.append(py.return_(value, self.at(node)))
@@ -163,37 +166,37 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
     def strict(self, node: Node, scope: Scope, block: Block) -> Expr:
         """Return Python code for the node's evaluated value."""
         self.enter(node)
-        result: Expr = getattr(self, "strict_" + node[0])(node, scope, block)
+        result: Expr = getattr(self, "strict_" + node.kind)(node, scope, block)
         self.depth -= 1
         return result
 
     def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr:
         """Return Python code for the node's value or a thunk of it; the code evaluates nothing. name: the value's."""
-        kind = node[0]
+        kind = node.kind
         if kind in _LITERALS or kind == "fn":
             return self.strict(node, scope, block)
         if kind == "var":
-            found = self.variable(node[3], scope, node)
+            found = self.variable(node.name, scope, node)
             if found.ready or found.level != self.level:
                 return py.name(found.python, self.at(node))
         elif kind == "paren":
-            return self.lazy(node[3], scope, block, name)
+            return self.lazy(node.inner, scope, block, name)
         elif self.is_plain(node):
             return self.strict(node, scope, block)
         return self.thunk(node, scope, block, name)
 
     def is_plain(self, node: Node) -> bool:
         """Return True if a node is a list or record whose construction evaluates nothing and calls nothing."""
-        if node[0] == "list":
-            return all(item[0] != "spread" for item in node[3])
-        return node[0] == "rec" and self.is_flat(node[3])
+        if node.kind == "list":
+            return all(item.kind != "spread" for item in node.items)
+        return node.kind == "rec" and self.is_flat(node.entries)
 
     def thunk(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr:
         """Return Python code for a thunk of the node. name: names the thunk's function, for error messages."""
         at = self.at(node)
         inner: Block = []
         self.level += 1
-        if name or node[0] in ("if", "let", "assert", "rcall"):
+        if name or node.kind in ("if", "let", "assert", "rcall"):
             self.tail(node, scope, inner)
         else:
             value = self.strict(node, scope, inner)
@@ -222,24 +225,24 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
         self.depth += 1
         if self.depth > MAX_DEPTH:
             hint = "bind a part of it to a name"
-            raise self.source.error(node[1], node[1] + 1, "This expression is nested too deeply", hint=hint)
+            raise self.source.error(node.start, node.start + 1, "This expression is nested too deeply", hint=hint)
 
     # ---- expressions, one method a kind of node
 
     def strict_int(self, node: Node, scope: Scope, block: Block) -> Expr:
-        return py.const(node[3], self.at(node))
+        return py.const(node.value, self.at(node))
 
     strict_float = strict_str = strict_const = strict_int
 
     def strict_path(self, node: Node, scope: Scope, block: Block) -> Expr:
         at = self.at(node)
-        return py.call(".path", [py.const(node[3], at)], at)
+        return py.call(".path", [py.const(node.value, at)], at)
 
     def strict_paren(self, node: Node, scope: Scope, block: Block) -> Expr:
-        return self.strict(node[3], scope, block)
+        return self.strict(node.inner, scope, block)
 
     def strict_var(self, node: Node, scope: Scope, block: Block) -> Expr:
-        found = self.variable(node[3], scope, node)
+        found = self.variable(node.name, scope, node)
         at = self.at(node)
         read = py.name(found.python, at)
         if found.value:
@@ -249,7 +252,7 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
     def strict_interp(self, node: Node, scope: Scope, block: Block) -> Expr:
         at = self.at(node)
         parts: list[Expr] = []
-        for part in node[3]:
+        for part in node.parts:
             if part.__class__ is str:
                 parts.append(py.const(part, at))
             else:
@@ -277,24 +280,26 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
 
     def strict_list(self, node: Node, scope: Scope, block: Block) -> Expr:
         items: list[Expr] = []
-        for item in node[3]:
-            if item[0] == "spread":
+        for item in node.items:
+            if item.kind == "spread":
                 at = self.at(item)
-                items.append(py.starred(py.call(".items", [self.strict(item[3], scope, block)], at), at))
+                items.append(py.starred(py.call(".items", [self.strict(item.inner, scope, block)], at), at))
             else:
                 items.append(self.lazy(item, scope, block))
         return py.put(a.List(items, py.LOAD), self.at(node))  # type: ignore[no-any-return]
 
     def strict_sel(self, node: Node, scope: Scope, block: Block) -> Expr:
-        at = self.position(node[5], node[6])
-        if node[4] in ("with", "extend"):
-            return py.call(f".{node[4]}", [self.strict(node[3], scope, block)], at)
-        if not self.repeated and node[4].__class__ is str:
+        at = self.position(node.key_start, node.key_end)
+        if node.key in ("with", "extend"):
+            return py.call(f".{node.key}", [self.strict(node.base, scope, block)], at)
+        if not self.repeated and node.key.__class__ is str:
             # Code that runs once takes longer to load than to run, and a call is shorter.
-            base = self.lazy(node[3], scope, block) if node[3][0] == "var" else self.strict(node[3], scope, block)
-            return py.call(".field", [base, py.const(node[4], at)], at)
-        value = py.walrus(".o", self.strict(node[3], scope, block), at)
-        return py.forced(py.subscript(value, self.key(node[4], scope, block, at), at), at)
+            base = (
+                self.lazy(node.base, scope, block) if node.base.kind == "var" else self.strict(node.base, scope, block)
+            )
+            return py.call(".field", [base, py.const(node.key, at)], at)
+        value = py.walrus(".o", self.strict(node.base, scope, block), at)
+        return py.forced(py.subscript(value, self.key(node.key, scope, block, at), at), at)
 
     def key(self, key: str | Node, scope: Scope, block: Block, at: Position) -> Expr:
         """Return Python code for a field name, constant or computed."""
@@ -303,14 +308,14 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
         return py.guarded(self.strict(key, scope, block), ".str", ".key", at)  # type: ignore[arg-type]
 
     def strict_or(self, node: Node, scope: Scope, block: Block) -> Expr:
-        base, keys, at = node[3], [], self.at(node[3])
-        while base[0] == "sel":
-            keys.append(self.key(base[4], scope, block, self.position(base[5], base[6])))
-            base = base[3]
+        base, keys, at = node.selection, [], self.at(node.selection)
+        while base.kind == "sel":
+            keys.append(self.key(base.key, scope, block, self.position(base.key_start, base.key_end)))
+            base = base.base
         path: Expr = py.put(a.Tuple(keys[::-1], py.LOAD), at)
         found = py.walrus(".w", py.call(".pick", [self.strict(base, scope, block), path], at), at)
         test = py.compare(found, a.IsNot(), py.name(".M", at), at)
-        return py.choose(test, py.name(".w", at), self.strict(node[4], scope, block), at)
+        return py.choose(test, py.name(".w", at), self.strict(node.fallback, scope, block), at)
 
     def strict_let(self, node: Node, scope: Scope, block: Block) -> Expr:
         return self.apart(node, scope, block)
@@ -318,58 +323,63 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
     strict_assert = strict_let
 
     def strict_if(self, node: Node, scope: Scope, block: Block) -> Expr:
-        test = self.condition(node[3], scope, block)
-        then, otherwise = self.strict(node[4], scope, block), self.strict(node[5], scope, block)
+        test = self.condition(node.condition, scope, block)
+        then, otherwise = self.strict(node.then, scope, block), self.strict(node.otherwise, scope, block)
         return py.choose(test, then, otherwise, self.at(node))
 
     def condition(self, node: Node, scope: Scope, block: Block) -> Expr:
         """Return Python code for a bool, with a check if the value could be something else."""
-        kind = node[0]
+        kind = node.kind
         value = self.strict(node, scope, block)
-        if kind == "not" or (kind == "bin" and node[3] not in ARITHMETIC) or (kind == "const" and node[3] is not None):
+        if (
+            kind == "not"
+            or (kind == "bin" and node.operator not in ARITHMETIC)
+            or (kind == "const" and node.value is not None)
+        ):
             return value
         return py.guarded(value, ".bool", ".truth", self.at(node))
 
     def strict_not(self, node: Node, scope: Scope, block: Block) -> Expr:
-        return py.put(a.UnaryOp(a.Not(), self.condition(node[3], scope, block)), self.at(node))  # type: ignore[no-any-return]
+        return py.put(a.UnaryOp(a.Not(), self.condition(node.inner, scope, block)), self.at(node))  # type: ignore[no-any-return]
 
     # ---- calls
 
     def callee(self, node: Node, scope: Scope, block: Block) -> Expr:
         """Return Python code for a callee. A literal is an error here; Python would print a warning for it."""
-        kind = _NEVER_CALLED.get(node[0])
+        kind = _NEVER_CALLED.get(node.kind)
         if kind is not None:
             hint = "put a comma or an operator between the two values"
-            raise self.source.error(node[1], node[2], f"This is {kind}, not a function", hint=hint)
-        if self.outer_calls and node[0] == "var" and scope.find(node[3]) is self.outer_calls.get(node[3], scope):
-            node = (*node[:3], node[3] + OUTER)
+            raise self.source.error(node.start, node.end, f"This is {kind}, not a function", hint=hint)
+        if self.outer_calls and node.kind == "var" and scope.find(node.name) is self.outer_calls.get(node.name, scope):
+            node = mark_outer(node)
         return self.strict(node, scope, block)
 
     def strict_call(self, node: Node, scope: Scope, block: Block) -> Expr:
         at = self.at(node)
-        callee, args = node[3], node[4]
+        callee, args = node.callee, node.args
         loop = self.loop(node, scope, block)
         if loop is not None:
             return loop
         function = self.callee(callee, scope, block)
         flags: list[bool] | None = None
-        if callee[0] == "var":
-            found = scope.find(callee[3])
+        if callee.kind == "var":
+            found = scope.find(callee.name)
             if found is not None:
                 flags = found.strict
-            elif callee[3] in self.builtins:
-                flags = [letter == "s" for letter in self.builtins[callee[3]]]
+            elif callee.name in self.builtins:
+                flags = [letter == "s" for letter in self.builtins[callee.name]]
         positional: list[Expr] = []
         keywords: list[a.keyword] = []
         for i, arg in enumerate(args):
-            if arg[0] == "spread":
+            kind = arg.kind
+            if kind == "spread":
                 where, held = self.at(arg), self.fresh(".spread")
-                value = py.walrus(held, self.strict(arg[3], scope, block), where)
+                value = py.walrus(held, self.strict(arg.inner, scope, block), where)
                 positional.append(py.starred(py.call(".positional", [value], where), where))
                 keywords.append(py.keyword(None, py.call(".named", [py.name(held, where)], where), where))
                 flags = None
-            elif arg[0] == "named":
-                keywords.append(py.keyword(arg[3], self.lazy(arg[4], scope, block, arg[3]), self.at(arg)))
+            elif kind == "named":
+                keywords.append(py.keyword(arg.name, self.lazy(arg.value, scope, block, arg.name), self.at(arg)))
             elif flags is not None and i < len(flags) and flags[i]:
                 positional.append(self.strict(arg, scope, block))
             else:
@@ -377,6 +387,6 @@ class Compiler(Arithmetic, Functions, RecordCalls, Loops):
         return py.call(function, positional, at, keywords)
 
     def strict_fn(self, node: Node, scope: Scope, block: Block) -> Expr:
-        name = self.fresh(node[3] or ".f")
+        name = self.fresh(node.name or ".f")
         self.function(name, node, scope, block)
         return py.name(name, self.at(node))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import _ast as a
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fpack.lang.abi import FunctionInfo
+from fpack.lang.syntax.tree import Node
 
 from . import python_ast as py
 from .python_ast import Block, Expr, Position
 from .scope import Scope, Variable
 from .strictness import Names, Strictness
-
-Node = tuple[Any, ...]
 
 
 class Functions:
@@ -38,19 +37,19 @@ class Functions:
 
     def strict_reccomp(self, node: Node, scope: Scope, block: Block) -> Expr:
         def put(out: str, inner: Scope, body: Block) -> Expr:
-            at = self.at(node[3])
-            key = self.key(node[3], inner, body, at)
-            return py.call(".put", [py.name(out, at), key, self.lazy(node[4], inner, body)], at)
+            at = self.at(node.key)
+            key = self.key(node.key, inner, body, at)
+            return py.call(".put", [py.name(out, at), key, self.lazy(node.result, inner, body)], at)
 
-        return self.comprehension(node, node[5], py.put(a.Dict([], []), self.at(node)), put, scope, block)
+        return self.comprehension(node, node.clauses, py.put(a.Dict([], []), self.at(node)), put, scope, block)
 
     def strict_listcomp(self, node: Node, scope: Scope, block: Block) -> Expr:
         def put(out: str, inner: Scope, body: Block) -> Expr:
-            at = self.at(node[3])
+            at = self.at(node.result)
             append: Expr = py.put(a.Attribute(py.name(out, at), "append", py.LOAD), at)
-            return py.call(append, [self.lazy(node[3], inner, body)], at)
+            return py.call(append, [self.lazy(node.result, inner, body)], at)
 
-        return self.comprehension(node, node[4], py.put(a.List([], py.LOAD), self.at(node)), put, scope, block)
+        return self.comprehension(node, node.clauses, py.put(a.List([], py.LOAD), self.at(node)), put, scope, block)
 
     def comprehension(
         self,
@@ -75,15 +74,15 @@ class Functions:
                 into.append(py.run(put(out, inner, into), at))
                 return
             this = clauses[i]
-            if this[0] == "if":
+            if this.kind == "if":
                 then: Block = []
-                test = self.condition(this[3], inner, into)
+                test = self.condition(this.condition, inner, into)
                 clause(i + 1, inner, then)
                 into.append(py.when(test, then, [], self.at(this)))
                 return
             own = Scope(inner)
             self.level += 1
-            for name in this[3]:
+            for name in this.names:
                 own.names[name] = Variable(name, self.level)
             each: Block = []
             self.repeated += 1
@@ -91,11 +90,11 @@ class Functions:
             self.repeated -= 1
             self.level -= 1
             function = self.fresh(".each")
-            into.append(py.define(function, [(name, False) for name in this[3]], each, at))
-            loop = ".loop" if len(this[3]) == 1 else ".loop-pairs"
-            where = self.at(this[4])
+            into.append(py.define(function, [(name, False) for name in this.names], each, at))
+            loop = ".loop" if len(this.names) == 1 else ".loop-pairs"
+            where = self.at(this.sequence)
             into.append(
-                py.run(py.call(loop, [self.strict(this[4], inner, into), py.name(function, where)], where), where)
+                py.run(py.call(loop, [self.strict(this.sequence, inner, into), py.name(function, where)], where), where)
             )
 
         clause(0, scope, body)
@@ -114,31 +113,33 @@ class Functions:
         params: list[tuple[str, bool]] = []
         self.level += 1
         self.repeated += 1
-        for p in node[4]:
-            if p[0] == "pattern":
+        for p in node.params:
+            if p.kind == "pattern":
                 held = self.fresh(".given")
                 params.append((held, False))
-                self.pattern(p, held, node[3], inner, body)
+                self.pattern(p, held, node.name, inner, body)
             else:
-                params.append((p[3], p[5] is not None))
-                inner.names[p[3]] = Variable(p[3], self.level, ready=p[5] is None)
-        every = [q for p in node[4] for q in (p[3] if p[0] == "pattern" else [p])]
-        needed = self.flags(inner).of(node[5])
-        if len(node[4]) == 1 and node[4][0][0] == "pattern":
+                own, ready = p.name, p.default is None
+                params.append((own, not ready))
+                inner.names[own] = Variable(own, self.level, ready=ready)
+        every = [q for p in node.params for q in (p.params if p.kind == "pattern" else [p])]
+        needed = self.flags(inner).of(node.body)
+        if len(node.params) == 1 and node.params[0].kind == "pattern":
             info = self.describe(node, needed, inner)
             if info is not None:
                 self.infos[params[0][0]] = info
         for q in every:
-            self.param(q, node[3], inner, body)
+            self.param(q, node.name, inner, body)
         for q in every:
-            found = inner.names[q[3]]
-            if not found.value and q[3] in needed:
-                where = self.position(q[1], q[2])
-                read = py.name(q[3], where)
-                force = py.assign(q[3], py.call(".F", [read], where), where)
+            own = q.name
+            found = inner.names[own]
+            if not found.value and own in needed:
+                where = self.at(q)
+                read = py.name(own, where)
+                force = py.assign(own, py.call(".F", [read], where), where)
                 body.append(py.when(py.is_class(read, ".T", where), [force], [], where))
                 found.value = True
-        self.tail(node[5], inner, body)
+        self.tail(node.body, inner, body)
         self.level -= 1
         self.repeated -= 1
         block.append(py.define(name, params, body, at))
@@ -146,22 +147,22 @@ class Functions:
     def pattern(self, pattern: Node, held: str, function: str, scope: Scope, body: Block) -> None:
         """Assign the fields of a record parameter to variables."""
         at = self.at(pattern)
-        names = [p[3] for p in pattern[3]]
-        required = tuple(p[5] is None for p in pattern[3])
-        spec = py.const((function, tuple(names), required, pattern[4] is not None), at)
-        for p in pattern[3]:
-            scope.names[p[3]] = Variable(p[3], self.level, ready=p[5] is None)
-        if pattern[4] is not None:
-            names.append(pattern[4])
-            scope.names[pattern[4]] = Variable(pattern[4], self.level, value=True)
+        names = [p.name for p in pattern.params]
+        required = tuple(p.default is None for p in pattern.params)
+        spec = py.const((function, tuple(names), required, pattern.rest is not None), at)
+        for p in pattern.params:
+            scope.names[p.name] = Variable(p.name, self.level, ready=p.default is None)
+        if pattern.rest is not None:
+            names.append(pattern.rest)
+            scope.names[pattern.rest] = Variable(pattern.rest, self.level, value=True)
         taken = py.call(".take", [py.name(held, at), spec], at)
         body.append(py.assign_all(names, taken, at) if names else py.run(taken, at))
 
     def param(self, p: Node, function: str, scope: Scope, body: Block) -> None:
         """Add statements that apply a parameter's default and check its type."""
-        name, types, default = p[3], p[4], p[5]
+        name, types, default = p.name, p.types, p.default
         found = scope.names[name]
-        at = self.position(p[1], p[2])
+        at = self.position(p.start, p.end)
         check: Block = []
         if checked(p):
             args = [py.name(name, at), py.const(types, at), py.const(name, at), py.const(function, at)]
@@ -179,4 +180,4 @@ class Functions:
 
 def checked(param: Node) -> bool:
     """Return True if a parameter's type excludes some values, so that the argument is evaluated for the check."""
-    return param[4] is not None and "any" not in param[4]
+    return param.types is not None and "any" not in param.types

@@ -6,11 +6,12 @@ import _ast as a
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fpack.lang.syntax.tree import Node
+
 from . import python_ast as py
 from .python_ast import Block, Expr, Position
 from .scope import Scope, Variable
 
-Node = tuple[Any, ...]
 _LITERALS = ("int", "float", "str", "const")
 _ELEMENTS = ".elements"
 
@@ -32,30 +33,30 @@ class Loops:
 
     def loop(self, node: Node, scope: Scope, block: Block) -> Expr | None:
         """Return Python code for a call that can be compiled to a loop; None for any other call."""
-        callee, args = node[3], node[4]
-        if callee[0] != "var" or callee[3] not in ("map", "fold") or scope.find(callee[3]) is not None:
+        callee, args = node.callee, node.args
+        if callee.kind != "var" or callee.name not in ("map", "fold") or scope.find(callee.name) is not None:
             return None
-        if args[-1][0] != "fn" or any(p[0] != "param" for p in args[-1][4]):
+        if args[-1].kind != "fn" or any(p.kind != "param" for p in args[-1].params):
             return None
-        if any(arg[0] in ("named", "spread") for arg in args):
+        if any(arg.kind in ("named", "spread") for arg in args):
             return None
-        if callee[3] == "map":
+        if callee.name == "map":
             return self.map_loop(node, scope, block) if len(args) == 2 and is_cheap(args[1]) else None
-        return self.fold_loop(node, scope, block) if len(args) == 3 and len(args[2][4]) == 2 else None
+        return self.fold_loop(node, scope, block) if len(args) == 3 and len(args[2].params) == 2 else None
 
     def map_loop(self, node: Node, scope: Scope, block: Block) -> Expr | None:
         """Compile `map` with a function that only computes with its argument.
 
         The runtime runs the loop at once if the elements are numbers or short strings, and else makes thunks.
         """
-        at, (xs, function) = self.at(node), node[4]
-        name, out = function[4][0][3], ".out"
+        at, (xs, function) = self.at(node), node.args
+        name, out = function.params[0].name, ".out"
         inner = Scope(scope)
         self.level += 1
         self.repeated += 1
         inner.names[name] = Variable(name, self.level, value=True)
         body: Block = []
-        value = self.strict(function[5], inner, body)
+        value = self.strict(function.body, inner, body)
         append: Expr = py.put(a.Attribute(py.name(out, at), "append", py.LOAD), at)
         body.append(py.run(py.call(append, [value], at), at))
         self.level -= 1
@@ -71,9 +72,9 @@ class Loops:
 
     def fold_loop(self, node: Node, scope: Scope, block: Block) -> Expr | None:
         """Compile `fold` with a function that makes no thunks or functions: they would capture loop variables."""
-        at, (xs, start, function) = self.at(node), node[4]
-        so_far, element = (p[3] for p in function[4])
-        if any(p[5] is not None for p in function[4]) or so_far == element or _has_functions(function[5]):
+        at, (xs, start, function) = self.at(node), node.args
+        so_far, element = (p.name for p in function.params)
+        if any(p.default is not None for p in function.params) or so_far == element or _has_functions(function.body):
             return None
         made: Block = []
         maker = self.fresh(".fold")
@@ -91,25 +92,25 @@ class Loops:
 
 def is_cheap(node: Node) -> bool:
     """Return True if a function of one argument only computes with it and literals: no calls, fields or thunks."""
-    if len(node[4]) != 1:
+    if len(node.params) != 1:
         return False
-    param = node[4][0]
-    if param[0] != "param" or param[4] is not None or param[5] is not None:
+    param = node.params[0]
+    if param.kind != "param" or param.types is not None or param.default is not None:
         return False
-    todo = [node[5]]
+    todo = [node.body]
     while todo:
         this = todo.pop()
-        kind = this[0]
+        kind = this.kind
         if kind == "bin":
-            todo += (this[4], this[5])
+            todo += (this.left, this.right)
         elif kind == "if":
-            todo += this[3:6]
+            todo += (this.condition, this.then, this.otherwise)
         elif kind in ("not", "neg", "paren"):
-            todo.append(this[3])
+            todo.append(this.inner)
         elif kind == "interp":
-            todo += [part for part in this[3] if part.__class__ is tuple]
+            todo += [part for part in this.parts if part.__class__ is not str]
         elif kind == "var":
-            if this[3] != param[3]:
+            if this.name != param.name:
                 return False
         elif kind not in _LITERALS:
             return False
@@ -121,9 +122,9 @@ def _has_functions(node: Node) -> bool:
     todo: list[Any] = [node]
     while todo:
         this = todo.pop()
-        if this.__class__ is tuple and this and this[0] in ("fn", "listcomp", "reccomp"):
+        if isinstance(this, Node) and this.kind in ("fn", "listcomp", "reccomp"):
             return True
-        if this.__class__ in (tuple, list):
+        if isinstance(this, (tuple, list)):
             todo += this
     return False
 

@@ -24,14 +24,14 @@ class Arithmetic(Bindings):
     """What `Compiler` inherits."""
 
     def strict_neg(self, node: Node, scope: Scope, block: Block) -> Expr:
-        return py.call(".neg", [self.strict(node[3], scope, block)], self.at(node))
+        return py.call(".neg", [self.strict(node.inner, scope, block)], self.at(node))
 
     def strict_bin(self, node: Node, scope: Scope, block: Block) -> Expr:
-        op, at = node[3], self.at(node)
+        op, at = node.operator, self.at(node)
         if op in ("&&", "||"):
-            sides = [self.condition(node[4], scope, block), self.condition(node[5], scope, block)]
+            sides = [self.condition(node.left, scope, block), self.condition(node.right, scope, block)]
             return py.put(a.BoolOp(a.And() if op == "&&" else a.Or(), sides), at)  # type: ignore[no-any-return]
-        left, right = self.strict(node[4], scope, block), self.strict(node[5], scope, block)
+        left, right = self.strict(node.left, scope, block), self.strict(node.right, scope, block)
         if op in ("==", "!="):
             return self.equality(op == "==", left, right, at)
         if op in _NATIVE and _is_small(left) and _is_small(right):

@@ -26,7 +26,9 @@ def put(node: Any, at: Position) -> Any:
 
 def name(n: str, at: Position) -> Expr:
     """Build the read of a variable."""
-    return put(a.Name(n, LOAD), at)  # type: ignore[no-any-return]
+    node = a.Name(n, LOAD)  # without a call of `put`: a third of all nodes are names
+    node.lineno, node.col_offset, node.end_lineno, node.end_col_offset = at
+    return node
 
 
 def const(value: object, at: Position) -> Expr:

@@ -10,17 +10,16 @@ In this module, `held` is the Python name of the callee, `given` that of the rec
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fpack.lang.abi import DEEP, FunctionInfo
+from fpack.lang.syntax.tree import Node
 
 from . import python_ast as py
 from .python_ast import Block, Expr, Position
 from .record_literals import PLAIN, Literals, whole_fields
 from .scope import Scope
 from .strictness import Names, Strictness, after_spreads, bound
-
-Node = tuple[Any, ...]
 
 
 class RecordCalls(Literals):
@@ -34,9 +33,9 @@ class RecordCalls(Literals):
 
     def describe(self, node: Node, needed: Names, scope: Scope) -> FunctionInfo | None:
         """Return the facts about a function of one record that its callers use; None if there are none."""
-        names = {p[3] for p in node[4][0][3]}
+        names = {p.name for p in node.params[0].params}
         words = sorted(n for n in needed if n.removesuffix(DEEP) in names)
-        fresh = _calls_last(node[5])
+        fresh = _calls_last(node.body)
         words += self.conditional(node, needed, scope)
         return FunctionInfo(" ".join(words), fresh) if words or fresh else None
 
@@ -45,21 +44,21 @@ class RecordCalls(Literals):
 
         The spread records are themselves fields of the argument.
         """
-        call = node[5]
-        while call[0] == "paren":
-            call = call[3]
-        if call[0] != "rcall" or call[3][0] != "var" or not self.derives(call[3][3], scope):
+        call = node.body
+        while call.kind == "paren":
+            call = call.inner
+        if call.kind != "rcall" or call.callee.kind != "var" or not self.derives(call.callee.name, scope):
             return []
-        entries = call[4][3] if self.is_literal(call[4]) else []
-        params = {p[3]: p for p in node[4][0][3]}
+        entries = call.record.entries if self.is_literal(call.record) else []
+        params = {p.name: p for p in node.params[0].params}
         conditions = []
-        keys = [e[3] for e in entries[: after_spreads(entries)] if e[0] != "spread"]
+        keys = [e.name for e in entries[: after_spreads(entries)] if e.kind != "spread"]
         for entry in entries:
-            if entry[0] == "spread":
-                param = params.get(entry[3][3]) if entry[3][0] == "var" else None
-                if param is None or (param[5] is not None and param[5][3:] != ([],)):
+            if entry.kind == "spread":
+                param = params.get(entry.inner.name) if entry.inner.kind == "var" else None
+                if param is None or (param.default is not None and param.default[3:] != ([],)):
                     return []
-                conditions.append(f"{param[3]}!{','.join(keys)}")
+                conditions.append(f"{param.name}!{','.join(keys)}")
         if not conditions or not all(map(PLAIN.fullmatch, keys)):
             return []
         more = self.flags(scope).overridable(entries) - needed
@@ -68,10 +67,10 @@ class RecordCalls(Literals):
     # ---- a call as an expression, and as the result of a function
 
     def strict_rcall(self, node: Node, scope: Scope, block: Block) -> Expr:
-        at, callee, record = self.at(node), node[3], node[4]
-        if callee[0] == "var" and self.derives(callee[3], scope) and self.is_literal(record):
-            self.check(record[3])
-            value = self.literal(record[3], scope, block, self.at(record), self.evaluate(scope, block))
+        at, callee, record = self.at(node), node.callee, node.record
+        if callee.kind == "var" and self.derives(callee.name, scope) and self.is_literal(record):
+            self.check(record.entries)
+            value = self.literal(record.entries, scope, block, self.at(record), self.evaluate(scope, block))
             return py.call(".derive", [value], at)
         held, given = self.fresh(".callee"), self.fresh(".given")
         function = py.walrus(held, self.callee(callee, scope, block), at)
@@ -88,15 +87,15 @@ class RecordCalls(Literals):
         if not wanted:
             block.append(py.return_(self.strict_rcall(node, scope, block), at))
             return
-        held, given, record = self.fresh(".callee"), self.fresh(".given"), node[4]
-        self.check(record[3])
-        block.append(py.assign(held, self.callee(node[3], scope, block), at))
+        held, given, record = self.fresh(".callee"), self.fresh(".given"), node.record
+        self.check(record.entries)
+        block.append(py.assign(held, self.callee(node.callee, scope, block), at))
         where = self.at(record)
         if self.repeated:
             ways: list[Block] = [[], []]
             for way, leaf in zip(ways, (self.spare, self.postpone), strict=True):
                 before, self.in_branches = self.in_branches, True
-                value = self.literal(record[3], scope, way, where, leaf(scope, way, whole_fields(wanted)))
+                value = self.literal(record.entries, scope, way, where, leaf(scope, way, whole_fields(wanted)))
                 self.in_branches = before
                 way.append(py.assign(given, value, where))
             block.append(py.when(self.test(held, wanted, at), ways[0], ways[1], where))
@@ -110,27 +109,27 @@ class RecordCalls(Literals):
 
     def derives_around(self, node: Node, scope: Scope) -> bool:
         """Return True if a node makes a derivation whose spreads may override fields that would then need thunks."""
-        callee, record = node[3], node[4]
-        if not self.repeated or self.in_branches or callee[0] != "var" or not self.derives(callee[3], scope):
+        callee, record = node.callee, node.record
+        if not self.repeated or self.in_branches or callee.kind != "var" or not self.derives(callee.name, scope):
             return False
         if not self.is_literal(record):
             return False
-        before = record[3][: after_spreads(record[3])]
-        return any(e[0] == "set" and self.spares(e[4], ()) for e in before)
+        before = record.entries[: after_spreads(record.entries)]
+        return any(e.kind == "set" and self.spares(e.value, ()) for e in before)
 
     def derive_around(self, node: Node, scope: Scope, block: Block) -> None:
         """Add statements that return such a derivation, without thunks if the spreads override nothing."""
-        at, entries, where = self.at(node), node[4][3], self.at(node[4])
+        at, entries, where = self.at(node), node.record.entries, self.at(node.record)
         given = self.fresh(".given")
         self.check(entries)
         spreads = {}
         for entry in entries:
-            if entry[0] == "spread":
+            if entry.kind == "spread":
                 held = spreads[id(entry)] = self.fresh(".spread")
                 position = self.at(entry)
-                value = py.guarded(self.strict(entry[3], scope, block), ".dict", ".fields", position)
+                value = py.guarded(self.strict(entry.inner, scope, block), ".dict", ".fields", position)
                 block.append(py.assign(held, value, position))
-        keys = frozenset(e[3] for e in entries[: after_spreads(entries)] if e[0] != "spread")
+        keys = frozenset(e.name for e in entries[: after_spreads(entries)] if e.kind != "spread")
         ways: list[Block] = [[], []]
         before, self.in_branches = self.in_branches, True
         for way, overridden in zip(ways, (False, True), strict=True):
@@ -143,9 +142,9 @@ class RecordCalls(Literals):
 
     def let(self, node: Node, scope: Scope, block: Block) -> None:
         """Add statements to `block` that return the result of a `let`."""
-        entries, body = node[3], node[4]
-        if self.repeated and body[0] == "rcall" and not (self.free_names.of(body[3]) & bound(entries)):
-            wanted = self.wanted(body, scope, {e[3]: e[4] for e in entries})
+        entries, body = node.entries, node.body
+        if self.repeated and body.kind == "rcall" and not (self.free_names.of(body.callee) & bound(entries)):
+            wanted = self.wanted(body, scope, {e.name: e.value for e in entries})
             if wanted:
                 self.let_call(node, wanted, scope, block)
                 return
@@ -157,8 +156,8 @@ class RecordCalls(Literals):
 
         If the function evaluates the fields, the bindings that the fields use are evaluated early as well.
         """
-        entries, body = node[3], node[4]
-        callee, record = body[3], body[4]
+        entries, body = node.entries, node.body
+        callee, record = body.callee, body.record
         at, where = self.at(body), self.at(record)
         held, given = self.fresh(".callee"), self.fresh(".given")
         block.append(py.assign(held, self.callee(callee, scope, block), self.at(callee)))
@@ -169,11 +168,11 @@ class RecordCalls(Literals):
 
             def needed(inner: Scope, strict: bool = strict) -> Names:
                 flags = self.flags(inner)
-                return flags.fields(record[3], whole) if strict else flags.of(record)
+                return flags.fields(record.entries, whole) if strict else flags.of(record)
 
             inner = self.bind(entries, scope, way, needed)
-            self.check(record[3])
-            value = self.literal(record[3], inner, way, where, leaf(inner, way, whole))
+            self.check(record.entries)
+            value = self.literal(record.entries, inner, way, where, leaf(inner, way, whole))
             way.append(py.assign(given, value, where))
         self.in_branches = before
         block.append(py.when(self.test(held, wanted, at), ways[0], ways[1], where))
@@ -191,13 +190,13 @@ class RecordCalls(Literals):
 
 def _calls_last(node: Node) -> bool:
     """Return True if the value of a node is always the result of a call with a record."""
-    kind = node[0]
+    kind = node.kind
     if kind == "paren":
-        return _calls_last(node[3])
+        return _calls_last(node.inner)
     if kind == "let":
-        return _calls_last(node[4])
+        return _calls_last(node.body)
     if kind == "assert":
-        return _calls_last(node[5])
+        return _calls_last(node.body)
     if kind == "if":
-        return _calls_last(node[4]) and _calls_last(node[5])
+        return _calls_last(node.then) and _calls_last(node.otherwise)
     return bool(kind == "rcall")

@@ -9,9 +9,10 @@ from __future__ import annotations
 import _ast as a
 import re
 from collections.abc import Callable, Container, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fpack.lang.abi import DEEP, PART, PARTS, FunctionInfo
+from fpack.lang.syntax.tree import Node, entry_value
 
 from . import python_ast as py
 from .python_ast import Block, Expr, Position
@@ -21,7 +22,6 @@ from .strictness import SHALLOW, Names, after_spreads, is_data, is_plain_record
 if TYPE_CHECKING:
     from .strictness import FreeNames
 
-Node = tuple[Any, ...]
 Leaf = Callable[[Node, str], Expr]
 
 MAX_FIELDS = 48  # fields of a record that is compiled this way
@@ -66,7 +66,7 @@ class Literals:
 
     def is_literal(self, record: Node) -> bool:
         """Return True if a record has only constant names and spreads, and no field mentions another field."""
-        return is_plain_record(record) and len(record[3]) <= MAX_FIELDS and not self.own(record[3])
+        return is_plain_record(record) and len(record.entries) <= MAX_FIELDS and not self.own(record.entries)
 
     def wanted(self, node: Node, scope: Scope, just_bound: Mapping[str, Node] = _NOTHING) -> str:
         """Return the fields that a function must evaluate so that its record argument needs no thunks.
@@ -74,18 +74,22 @@ class Literals:
         The format is described in record_calls.py; "" means that the record needs no thunks anyway. just_bound: names
         whose values would need thunks too, with their values.
         """
-        callee, record = node[3], node[4]
-        if self.in_branches or not self.is_literal(record) or (callee[0] == "var" and self.derives(callee[3], scope)):
+        callee, record = node.callee, node.record
+        if (
+            self.in_branches
+            or not self.is_literal(record)
+            or (callee.kind == "var" and self.derives(callee.name, scope))
+        ):
             return ""
         words = []
-        for entry in record[3][after_spreads(record[3]) :]:
-            value = entry[4] if entry[0] == "set" else ("var", entry[1], entry[2], entry[3])
-            while value[0] == "paren":
-                value = value[3]
+        for entry in record.entries[after_spreads(record.entries) :]:
+            value = entry_value(entry)
+            while value.kind == "paren":
+                value = value.inner
             if self.spares(value, just_bound.keys()):
-                given = just_bound.get(value[3], value) if value[0] == "var" else value
-                words.append(f"{entry[3]}{DEEP}" if self.collects(given, scope) else entry[3])
-        return " ".join([*sorted(words), *self.known_keys(record[3])]) if words else ""
+                given = just_bound.get(value.name, value) if value.kind == "var" else value
+                words.append(f"{entry.name}{DEEP}" if self.collects(given, scope) else entry.name)
+        return " ".join([*sorted(words), *self.known_keys(record.entries)]) if words else ""
 
     def known_keys(self, entries: list[Node]) -> list[str]:
         """Return the known keys of fields that hold records: `FIELD=NAME,...`, or `FIELD=?` if they are not known.
@@ -94,45 +98,47 @@ class Literals:
         """
         found = []
         for entry in entries:
-            value = entry[4] if entry[0] == "set" else entry
-            while value[0] == "paren":
-                value = value[3]
-            known = value[0] == "rec" and all(e[0] in ("set", "inherit") and PLAIN.fullmatch(e[3]) for e in value[3])
-            keys = ",".join(e[3] for e in value[3]) if known else "?"
-            if entry[0] == "spread":
+            value = entry.value if entry.kind == "set" else entry
+            while value.kind == "paren":
+                value = value.inner
+            known = value.kind == "rec" and all(
+                e.kind in ("set", "inherit") and PLAIN.fullmatch(e.name) for e in value.entries
+            )
+            keys = ",".join(e.name for e in value.entries) if known else "?"
+            if entry.kind == "spread":
                 found.append("...=?")
-            elif value[0] not in _LITERALS and PLAIN.fullmatch(entry[3]):
-                found.append(f"{entry[3]}={keys}")
+            elif value.kind not in _LITERALS and PLAIN.fullmatch(entry.name):
+                found.append(f"{entry.name}={keys}")
         return found
 
     def collects(self, node: Node, scope: Scope) -> bool:
         """Return True if a value may be a list or record with thunks, which a deep evaluation makes unnecessary."""
-        kind = node[0]
+        kind = node.kind
         if kind == "paren":
-            return self.collects(node[3], scope)
+            return self.collects(node.inner, scope)
         if kind == "if":
-            return self.collects(node[4], scope) or self.collects(node[5], scope)
+            return self.collects(node.then, scope) or self.collects(node.otherwise, scope)
         if kind == "rec":
-            return self.is_flat(node[3]) and is_data(node)
+            return self.is_flat(node.entries) and is_data(node)
         return kind == "list" or self.maps(node, scope)
 
     def maps(self, node: Node, scope: Scope) -> bool:
         """Return True if a node calls the builtin `map`."""
-        if node[0] != "call" or node[3][0] != "var" or node[3][3] != "map" or len(node[4]) != 2:
+        if node.kind != "call" or node.callee.kind != "var" or node.callee.name != "map" or len(node.args) != 2:
             return False
-        return scope.find("map") is None and all(arg[0] not in ("named", "spread") for arg in node[4])
+        return scope.find("map") is None and all(arg.kind not in ("named", "spread") for arg in node.args)
 
     def whole(self, node: Node, scope: Scope, block: Block) -> Expr:
         """Return Python code for a node's value, evaluated with all that it contains."""
-        kind = node[0]
+        kind = node.kind
         if kind == "paren":
-            return self.whole(node[3], scope, block)
+            return self.whole(node.inner, scope, block)
         if kind == "if":
-            test = self.condition(node[3], scope, block)
-            ways = self.whole(node[4], scope, block), self.whole(node[5], scope, block)
+            test = self.condition(node.condition, scope, block)
+            ways = self.whole(node.then, scope, block), self.whole(node.otherwise, scope, block)
             return py.choose(test, *ways, self.at(node))
         if self.maps(node, scope):
-            args = [self.strict(arg, scope, block) for arg in node[4]]
+            args = [self.strict(arg, scope, block) for arg in node.args]
             return py.call(".map-all", args, self.at(node))
         if kind in ("list", "rec"):
             return self.branch(node, "", scope, block, lambda n, name: self.inside(n, scope, block))
@@ -140,19 +146,21 @@ class Literals:
 
     def inside(self, node: Node, scope: Scope, block: Block) -> Expr:
         """Return code as `whole` does, for a node that is not a plain list or record."""
-        return self.strict(node, scope, block) if node[0] in ("list", "rec") else self.whole(node, scope, block)
+        return self.strict(node, scope, block) if node.kind in ("list", "rec") else self.whole(node, scope, block)
 
     def spares(self, node: Node, just_bound: Container[str]) -> bool:
         """Return True if the early evaluation of a node saves a thunk, of the value or inside it."""
-        kind = node[0]
+        kind = node.kind
         if kind == "paren":
-            return self.spares(node[3], just_bound)
+            return self.spares(node.inner, just_bound)
         if kind == "var":
-            return node[3] in just_bound
-        if kind == "list" and all(item[0] != "spread" for item in node[3]):
-            return any(self.spares(item, just_bound) for item in node[3])
-        if kind == "rec" and self.is_flat(node[3]):
-            return any(e[3] in just_bound if e[0] == "inherit" else self.spares(e[4], just_bound) for e in node[3])
+            return node.name in just_bound
+        if kind == "list" and all(item.kind != "spread" for item in node.items):
+            return any(self.spares(item, just_bound) for item in node.items)
+        if kind == "rec" and self.is_flat(node.entries):
+            return any(
+                e.name in just_bound if e.kind == "inherit" else self.spares(e.value, just_bound) for e in node.entries
+            )
         return kind not in _LITERALS
 
     def literal(
@@ -179,14 +187,14 @@ class Literals:
             if id(entry) in spreads:
                 keys.append(None)
                 values.append(py.name(spreads[id(entry)], where))
-            elif entry[0] == "spread":
-                value = self.strict(entry[3], scope, block)
+            elif entry.kind == "spread":
+                value = self.strict(entry.inner, scope, block)
                 keys.append(None)
                 values.append(value if isinstance(value, a.Dict) else py.guarded(value, ".dict", ".fields", where))
             else:
-                name = entry[3]
+                name = entry.name
                 keys.append(py.const(name, where))
-                node = entry[4] if entry[0] == "set" else ("var", entry[1], entry[2], name)
+                node = entry_value(entry)
                 if i < settled:
                     values.append(self.lazy(node, scope, block, name))
                 else:
@@ -195,19 +203,19 @@ class Literals:
 
     def branch(self, node: Node, name: str, scope: Scope, block: Block, leaf: Leaf) -> Expr:
         """Return the code of a field's value: lists and records as displays, anything else as a leaf."""
-        kind = node[0]
+        kind = node.kind
         if kind == "paren":
-            return self.branch(node[3], name, scope, block, leaf)
+            return self.branch(node.inner, name, scope, block, leaf)
         if kind == "list":
             items: list[Expr] = []
-            for item in node[3]:
-                if item[0] == "spread":
+            for item in node.items:
+                if item.kind == "spread":
                     return leaf(node, name)
                 items.append(self.branch(item, "", scope, block, leaf))
             return py.put(a.List(items, py.LOAD), self.at(node))  # type: ignore[no-any-return]
-        if kind == "rec" and len(node[3]) <= MAX_FIELDS and self.is_flat(node[3]) and is_data(node):
-            self.check(node[3])
-            return self.literal(node[3], scope, block, self.at(node), leaf)
+        if kind == "rec" and len(node.entries) <= MAX_FIELDS and self.is_flat(node.entries) and is_data(node):
+            self.check(node.entries)
+            return self.literal(node.entries, scope, block, self.at(node), leaf)
         return leaf(node, name)
 
     def evaluate(self, scope: Scope, block: Block) -> Leaf:
@@ -221,7 +229,7 @@ class Literals:
         """
 
         def leaf(node: Node, name: str) -> Expr:
-            if node[0] == "var":
+            if node.kind == "var":
                 return self.lazy(node, scope, block)
             return self.inside(node, scope, block) if name in whole else self.strict(node, scope, block)
 
@@ -237,7 +245,7 @@ class Literals:
         """Return a record with parts, in code that runs once; None if it needs fewer than two thunks."""
         if self.repeated or not self.is_literal(record):
             return None
-        if sum(e[0] == "set" and self.spares(e[4], ()) for e in record[3]) < 2:
+        if sum(e.kind == "set" and self.spares(e.value, ()) for e in record.entries) < 2:
             return None
         return self.parts(record, scope, block, lambda function, at: py.call(".later", [py.name(function, at)], at))
 
@@ -253,21 +261,26 @@ class Literals:
         def leaf(node: Node, name: str) -> Expr:
             where = self.at(node)
             inner = node
-            while inner[0] == "paren":
-                inner = inner[3]
-            if inner[0] in ("var", *_LITERALS) or (inner[0] in ("list", "rec") and self.is_plain(inner)):
+            while inner.kind == "paren":
+                inner = inner.inner
+            if inner.kind in ("var", *_LITERALS) or (inner.kind in ("list", "rec") and self.is_plain(inner)):
                 return self.lazy(node, scope, block, name)
-            if inner[0] == "interp" and not self.free_names.of(inner):
+            if inner.kind == "interp" and not self.free_names.of(inner):
                 constant = self.strict(inner, scope, [])
                 if isinstance(constant, a.Constant):
                     return constant
             args: list[Expr] = [py.const(len(leaves), where)]
-            if inner[0] == "sel" and inner[3][0] == "var" and inner[4].__class__ is str and inner[4] not in _METHODS:
-                args += [self.lazy(inner[3], scope, block), py.const(inner[4], where)]
+            if (
+                inner.kind == "sel"
+                and inner.base.kind == "var"
+                and inner.key.__class__ is str
+                and inner.key not in _METHODS
+            ):
+                args += [self.lazy(inner.base, scope, block), py.const(inner.key, where)]
             leaves.append((node, name))
             return py.call(py.name(make, where), args, where)
 
-        value = self.literal(record[3], scope, block, at, leaf)
+        value = self.literal(record.entries, scope, block, at, leaf)
         if leaves:
             self.infos[function] = FunctionInfo(parts=tuple(name for _, name in leaves))
             self.level += 1

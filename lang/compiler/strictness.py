@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fpack.lang.abi import DEEP
+from fpack.lang.syntax.tree import Node
 
-Node = tuple[Any, ...]
 Names = frozenset[str]
 NONE: Names = frozenset()
 SHALLOW = ("candidates",)  # fields of a derivation that are not evaluated deeply
@@ -21,9 +21,9 @@ class FreeNames:
 
     def of(self, node: Node) -> Names:
         """Return the names that `node` mentions and does not bind."""
-        kind = node[0]
+        kind = node.kind
         if kind == "var":
-            return frozenset((node[3],))
+            return frozenset((node.name,))
         if kind in ("int", "str", "const", "float", "path"):
             return NONE
         found = self._known.get(id(node))
@@ -36,69 +36,72 @@ class FreeNames:
 
     def _find(self, kind: str, node: Node) -> Names:
         if kind in ("spread", "not", "neg", "paren"):
-            return self.of(node[3])
+            return self.of(node.inner)
         if kind in ("list",):
-            return self._all(node[3])
+            return self._all(node.items)
         if kind == "interp":
-            return self._all(p for p in node[3] if p.__class__ is tuple)
+            return self._all(p for p in node.parts if p.__class__ is not str)
         if kind == "sel":
-            return self.of(node[3]) | self.of(node[4]) if node[4].__class__ is tuple else self.of(node[3])
+            return self.of(node.base) | self.of(node.key) if node.key.__class__ is not str else self.of(node.base)
         if kind == "call":
-            return self.of(node[3]) | self._all(a[4] if a[0] == "named" else a for a in node[4])
+            return self.of(node.callee) | self._all(a.value if a.kind == "named" else a for a in node.args)
         if kind == "bin":
-            return self.of(node[4]) | self.of(node[5])
+            return self.of(node.left) | self.of(node.right)
         if kind in ("rcall", "or", "if", "assert"):
             return self._all(node[3:])
         if kind == "rec":
-            return self.entries(node[3])
+            return self.entries(node.entries)
         if kind == "let":
-            return self.entries(node[3]) | (self.of(node[4]) - bound(node[3]))
+            return self.entries(node.entries) | (self.of(node.body) - bound(node.entries))
         if kind == "fn":
             return self._function(node)
         if kind == "listcomp":
-            return self._comprehension(node[4], [node[3]])
-        return self._comprehension(node[5], [node[3], node[4]])
+            return self._comprehension(node.clauses, [node.result])
+        return self._comprehension(node.clauses, [node.key, node.result])
 
     def entries(self, entries: list[Node]) -> Names:
         """Return the names that a record's entries mention and the record does not bind."""
-        inherited = frozenset(e[3] for e in entries if e[0] == "inherit")
+        inherited = frozenset(e.name for e in entries if e.kind == "inherit")
         return (self.inside(entries) - bound(entries)) | inherited
 
     def inside(self, entries: list[Node]) -> Names:
         """Return the names that a record's entries mention in the record's own scope."""
         found = []
         for e in entries:
-            if e[0] in ("dyn", "claim"):
-                found += [self.of(e[3]), self.of(e[4])]
-            elif e[0] not in ("inherit", "typed"):
-                found.append(self.of(e[3] if e[0] == "spread" else e[4]))
+            kind = e.kind
+            if kind == "set":
+                found.append(self.of(e.value))
+            elif kind == "spread":
+                found.append(self.of(e.inner))
+            elif kind in ("dyn", "claim"):
+                found += [self.of(part) for part in e[3:]]
         return NONE.union(*found)
 
     def _function(self, node: Node) -> Names:
         own: set[str] = set()
-        free = self.of(node[5])
-        for p in node[4]:
-            for q in p[3] if p[0] == "pattern" else [p]:
-                own.add(q[3])
-                if q[5] is not None:
-                    free |= self.of(q[5])
-            if p[0] == "pattern" and p[4]:
-                own.add(p[4])
+        free = self.of(node.body)
+        for p in node.params:
+            for q in p.params if p.kind == "pattern" else [p]:
+                own.add(q.name)
+                if q.default is not None:
+                    free |= self.of(q.default)
+            if p.kind == "pattern" and p.rest:
+                own.add(p.rest)
         return free - own
 
     def _comprehension(self, clauses: list[Node], results: list[Node]) -> Names:
         free = self._all(results)
         for clause in reversed(clauses):
-            if clause[0] == "for":
-                free = (free - frozenset(clause[3])) | self.of(clause[4])
+            if clause.kind == "for":
+                free = (free - frozenset(clause.names)) | self.of(clause.sequence)
             else:
-                free |= self.of(clause[3])
+                free |= self.of(clause.condition)
         return free
 
 
 def bound(entries: list[Node]) -> Names:
     """Return the names that entries bind in their own scope. Quoted names bind nothing."""
-    return frozenset(e[3] for e in entries if e[0] == "set" and len(e) == 5)
+    return frozenset(e.name for e in entries if e.kind == "set" and not e.quoted)
 
 
 class Strictness:
@@ -132,39 +135,41 @@ class Strictness:
         hidden: names bound between the start of the function and the node. deep: all that the value contains is
         evaluated.
         """
-        kind = node[0]
+        kind = node.kind
         if kind == "var":
-            return self._name(node[3], hidden, deep)
+            return self._name(node.name, hidden, deep)
         if kind == "bin":
-            left = self.of(node[4], hidden)
-            return left if node[3] in ("&&", "||") else left | self.of(node[5], hidden)
+            left = self.of(node.left, hidden)
+            return left if node.operator in ("&&", "||") else left | self.of(node.right, hidden)
         if kind == "paren":
-            return self.of(node[3], hidden, deep)
-        if kind in ("not", "neg", "sel"):
-            return self.of(node[3], hidden)
+            return self.of(node.inner, hidden, deep)
+        if kind in ("not", "neg"):
+            return self.of(node.inner, hidden)
+        if kind == "sel":
+            return self.of(node.base, hidden)
         if kind == "if":
-            return self.of(node[3], hidden) | (self.of(node[4], hidden, deep) & self.of(node[5], hidden, deep))
+            return self.of(node.condition, hidden) | (
+                self.of(node.then, hidden, deep) & self.of(node.otherwise, hidden, deep)
+            )
         if kind == "assert":
-            return self.of(node[3], hidden)
+            return self.of(node.condition, hidden)
         if kind == "interp":
-            return NONE.union(*[self.of(p, hidden) for p in node[3] if p.__class__ is tuple])
+            return NONE.union(*[self.of(p, hidden) for p in node.parts if p.__class__ is not str])
         if kind == "let":
             return self._let(node, hidden, deep)
         if kind == "or":
-            return self._base(node[3], hidden)
+            return self._base(node.selection, hidden)
         if kind == "call":
             return self._call(node, hidden)
         if kind == "rcall":
             return self._record_call(node, hidden)
-        if kind == "listcomp":
-            return self.of(node[4][0][4], hidden)
-        if kind == "reccomp":
-            return self.of(node[5][0][4], hidden)
+        if kind in ("listcomp", "reccomp"):
+            return self.of(node.clauses[0].sequence, hidden)
         if kind == "list":
-            spreads = [self.of(item[3], hidden, deep) for item in node[3] if item[0] == "spread"]
-            return NONE.union(*spreads, *[self.of(i, hidden, deep) for i in node[3] if deep and i[0] != "spread"])
-        if kind == "rec" and not any(e[0] in ("claim", "dyn") for e in node[3]):
-            return self._record(node[3], hidden, deep and is_data(node))
+            spreads = [self.of(item.inner, hidden, deep) for item in node.items if item.kind == "spread"]
+            return NONE.union(*spreads, *[self.of(i, hidden, deep) for i in node.items if deep and i.kind != "spread"])
+        if kind == "rec" and not any(e.kind in ("claim", "dyn") for e in node.entries):
+            return self._record(node.entries, hidden, deep and is_data(node))
         return NONE
 
     def fields(self, entries: list[Node], whole: Names) -> Names:
@@ -176,14 +181,14 @@ class Strictness:
         found = []
         settled = after_spreads(entries)
         for i, e in enumerate(entries):
-            if e[0] == "spread":
-                found.append(self.of(e[3]))
+            if e.kind == "spread":
+                found.append(self.of(e.inner))
             elif i < settled:
                 continue
-            elif e[0] == "inherit":
-                found.append(self._name(e[3], NONE, e[3] in whole))
+            elif e.kind == "inherit":
+                found.append(self._name(e.name, NONE, e.name in whole))
             else:
-                found.append(self.of(e[4], NONE, e[3] in whole))
+                found.append(self.of(e.value, NONE, e.name in whole))
         return NONE.union(*found)
 
     def overridable(self, entries: list[Node]) -> Names:
@@ -191,19 +196,19 @@ class Strictness:
         inner = bound(entries)
         found = []
         for e in entries[: after_spreads(entries)]:
-            if e[0] == "inherit":
-                found.append(self._name(e[3], NONE, e[3] not in SHALLOW))
-            elif e[0] == "set":
-                found.append(self.of(e[4], inner, e[3] not in SHALLOW))
+            if e.kind == "inherit":
+                found.append(self._name(e.name, NONE, e.name not in SHALLOW))
+            elif e.kind == "set":
+                found.append(self.of(e.value, inner, e.name not in SHALLOW))
         return NONE.union(*found)
 
     def _let(self, node: Node, hidden: Names, deep: bool) -> Names:
         found = self._evaluated.get(id(node)) if not hidden and not deep else None
         if found is None:
-            own = bound(node[3])
+            own = bound(node.entries)
             if hidden or deep or not self._functions.isdisjoint(own):
-                return self.of(node[4], hidden | own, deep)
-            found = self.of(node[4])
+                return self.of(node.body, hidden | own, deep)
+            found = self.of(node.body)
             if not found.isdisjoint(own) or any(name.endswith(DEEP) for name in found):
                 found = frozenset(name for name in found if name.removesuffix(DEEP) not in own)
             self._evaluated[id(node)] = found
@@ -219,37 +224,43 @@ class Strictness:
         found = []
         settled = after_spreads(entries)
         for i, e in enumerate(entries):
-            if e[0] == "spread":
-                found.append(self.of(e[3], inner, deep and i == len(entries) - 1))
+            if e.kind == "spread":
+                found.append(self.of(e.inner, inner, deep and i == len(entries) - 1))
             elif not deep or i < settled:
                 continue
-            elif e[0] == "inherit":
-                found.append(self._name(e[3], hidden, e[3] not in SHALLOW))
-            elif e[0] == "set":
-                found.append(self.of(e[4], inner, e[3] not in SHALLOW))
+            elif e.kind == "inherit":
+                found.append(self._name(e.name, hidden, e.name not in SHALLOW))
+            elif e.kind == "set":
+                found.append(self.of(e.value, inner, e.name not in SHALLOW))
         return NONE.union(*found)
 
     def _base(self, node: Node, hidden: Names) -> Names:
-        while node[0] == "sel":
-            node = node[3]
+        while node.kind == "sel":
+            node = node.base
         return self.of(node, hidden)
 
     def _record_call(self, node: Node, hidden: Names) -> Names:
-        callee, record = node[3], node[4]
+        callee, record = node.callee, node.record
         found = self.of(callee, hidden)
-        if callee[0] == "var" and callee[3] not in hidden and self._derives(callee[3]) and is_plain_record(record):
-            found |= self._record(record[3], hidden, deep=True)
+        if (
+            callee.kind == "var"
+            and callee.name not in hidden
+            and self._derives(callee.name)
+            and is_plain_record(record)
+        ):
+            found |= self._record(record.entries, hidden, deep=True)
         return found
 
     def _call(self, node: Node, hidden: Names) -> Names:
-        callee, args = node[3], node[4]
+        callee, args = node.callee, node.args
         found = self.of(callee, hidden)
-        if callee[0] != "var" or callee[3] in hidden:
+        if callee.kind != "var":
             return found
-        flags = self._flags(callee[3])
+        name = callee.name
+        flags = None if name in hidden else self._flags(name)
         if flags is not None:
             for arg, strict in zip(args, flags, strict=False):
-                if arg[0] in ("named", "spread"):
+                if arg.kind in ("named", "spread"):
                     break
                 if strict:
                     found |= self.of(arg, hidden)
@@ -258,14 +269,14 @@ class Strictness:
 
 def is_plain_record(node: Node) -> bool:
     """Return True if a node is a record with only constant names and spreads."""
-    return node[0] == "rec" and all(e[0] in ("set", "inherit", "spread") for e in node[3])
+    return node.kind == "rec" and all(e.kind in ("set", "inherit", "spread") for e in node.entries)
 
 
 def after_spreads(entries: Sequence[Node]) -> int:
     """Return the index just past the last spread; earlier entries may be overridden."""
-    return max((i + 1 for i, e in enumerate(entries) if e[0] == "spread"), default=0)
+    return max((i + 1 for i, e in enumerate(entries) if e.kind == "spread"), default=0)
 
 
 def is_data(node: Node) -> bool:
     """Return True if all fields of a record count as data. A derivation is represented by its output path alone."""
-    return all(e[0] in ("set", "inherit") and e[3] not in ("type", "out") for e in node[3])
+    return all(e.kind in ("set", "inherit") and e.name not in ("type", "out") for e in node.entries)

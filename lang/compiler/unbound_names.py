@@ -8,6 +8,7 @@ from fpack.lang.abi import OUTER
 from fpack.lang.errors import EvalError, did_you_mean
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
+from fpack.lang.syntax.tree import Node
 
 
 def unbound(
@@ -45,10 +46,10 @@ def _bound_around(tree: object, offset: int) -> set[str]:
         node = stack.pop()
         if node.__class__ is list:
             assert isinstance(node, list)
-            found |= {e[3] for e in node if e.__class__ is tuple and e and e[0] in ("set", "param", "inherit")}
-            found |= {n for e in node if e.__class__ is tuple and e and e[0] == "for" for n in e[3]}
+            found |= {e.name for e in node if isinstance(e, Node) and e.kind in ("set", "param", "inherit")}
+            found |= {n for e in node if isinstance(e, Node) and e.kind == "for" for n in e.names}
             stack += node
-        elif isinstance(node, tuple) and len(node) > 2 and node[1].__class__ is int:  # excludes the types of parameters
-            inside = node[0] in ("set", "param", "pattern", "for") or node[1] <= offset <= node[2]
+        elif isinstance(node, Node):
+            inside = node.kind in ("set", "param", "pattern", "for") or node.start <= offset <= node.end
             stack += node[3:] if inside else ()
     return found

@@ -44,7 +44,7 @@ class ParsedText:
     def entry(self, name: str) -> Node | None:
         """Return the node of a field's value, or None."""
         entries = self.tree if isinstance(self.tree, list) else []
-        return next((e[4] for e in entries if e[0] == "set" and e[3] == name), None)
+        return next((e.value for e in entries if e.kind == "set" and e.name == name), None)
 
     @property
     def fields(self) -> list[str] | None:
@@ -96,10 +96,10 @@ class Library:
 
 def import_target(node: Node, names: NameTable) -> str:
     """Return the argument of a call of the builtin `import`, "" for any other node."""
-    if node[0] == "call" and node[3][0] == "var" and node[3][3] == "import" and len(node[4]) == 1:
-        arg = node[4][0]
-        if arg[0] in ("str", "path") and names.scope_of(node).find("import") is None:
-            return str(arg[3])
+    if node.kind == "call" and node.callee.kind == "var" and node.callee.name == "import" and len(node.args) == 1:
+        arg = node.args[0]
+        if arg.kind in ("str", "path") and names.scope_of(node).find("import") is None:
+            return str(arg.value)
     return ""
 
 
@@ -112,127 +112,141 @@ def resolve(
     """
     if depth > _DEPTH:
         return None
-    if node[0] == "paren":
-        return resolve(node[3], scope, text, library, depth + 1)
-    if node[0] == "var":
-        binding = scope.find(node[3])
+    if node.kind == "paren":
+        return resolve(node.inner, scope, text, library, depth + 1)
+    if node.kind == "var":
+        binding = scope.find(node.name)
         if binding is not None:
             if binding.node is None or binding.kind not in ("field", "let"):
                 return None
             return resolve(binding.node, _scope_of_value(binding.node, text, scope), text, library, depth + 1)
         prelude = library.prelude()
-        entry = prelude.entry(node[3].removesuffix(OUTER)) if prelude is not None and prelude is not text else None
+        entry = prelude.entry(node.name.removesuffix(OUTER)) if prelude is not None and prelude is not text else None
         if prelude is None or entry is None:
             return None
         return resolve(entry, prelude.names.top, prelude, library, depth + 1)
-    if node[0] == "call":
+    if node.kind == "call":
         return library.imported(node, text)
-    if node[0] == "sel" and node[4].__class__ is str and node[4] not in _METHODS:
-        base = resolve(node[3], scope, text, library, depth + 1)
+    if node.kind == "sel" and node.key.__class__ is str and node.key not in _METHODS:
+        base = resolve(node.base, scope, text, library, depth + 1)
         if isinstance(base, ParsedText):
-            entry = base.entry(node[4])
+            entry = base.entry(node.key)
             return resolve(entry, base.names.top, base, library, depth + 1) if entry is not None else None
-        if base is not None and base.node[0] == "rec" and _fields(base.node[3]) is not None:
-            entry = next((e[4] for e in base.node[3] if e[0] == "set" and e[3] == node[4]), None)
+        if base is not None and base.node.kind == "rec" and _fields(base.node.entries) is not None:
+            entry = next((e.value for e in base.node.entries if e.kind == "set" and e.name == node.key), None)
             if entry is not None:
                 inner = next(
-                    (s for s in base.text.names.all if (s.start, s.end) == base.node[1:3]), base.text.names.top
+                    (s for s in base.text.names.all if (s.start, s.end) == (base.node.start, base.node.end)),
+                    base.text.names.top,
                 )
                 return resolve(entry, inner, base.text, library, depth + 1)
         return None
-    return Definition(node, text) if node[0] in ("fn", "rec") else None
+    return Definition(node, text) if node.kind in ("fn", "rec") else None
 
 
 def _scope_of_value(node: Node, text: ParsedText, scope: NameScope) -> NameScope:
     """Return the scope of a value that was found by name: the innermost scope around it."""
-    around = [s for s in text.names.all if s.start <= node[1] and node[2] <= s.end and (s.start, s.end) != node[1:3]]
+    around = [
+        s
+        for s in text.names.all
+        if s.start <= node.start and node.end <= s.end and (s.start, s.end) != (node.start, node.end)
+    ]
     return min(around, key=lambda s: s.end - s.start, default=scope)
 
 
 def _fields(entries: list[Node]) -> list[str] | None:
     """Return the names of the fields of entries; None if a spread or a computed name may add others."""
-    if any(e[0] not in ("set", "inherit", "claim") for e in entries):
+    if any(e.kind not in ("set", "inherit", "claim") for e in entries):
         return None
-    return [e[3] for e in entries if e[0] in ("set", "inherit")]
+    return [e.name for e in entries if e.kind in ("set", "inherit")]
 
 
 def wrong_calls(text: ParsedText, library: Library) -> Iterator[EvalError]:
     """Yield an error for each call with unknown or missing arguments or fields."""
     for call in text.names.calls:
-        callee = resolve(call[3], text.names.scope_of(call), text, library)
-        if isinstance(callee, Definition) and callee.node[0] == "fn":
-            name = callee.node[3] or (call[3][4] if call[3][0] == "sel" else call[3][3])
+        callee = resolve(call.callee, text.names.scope_of(call), text, library)
+        if isinstance(callee, Definition) and callee.node.kind == "fn":
+            name = callee.node.name or _written_name(call.callee)
             yield from _record_call(call, callee.node, name, text.source)
             yield from _arguments(call, callee.node, name, text.source)
 
 
+def _written_name(callee: Node) -> object:
+    """Return the name or the key of the field that a call writes for the function."""
+    while callee.kind == "paren":
+        callee = callee.inner
+    return callee.key if callee.kind == "sel" else callee.name
+
+
 def _record_call(call: Node, function: Node, name: object, source: Source) -> Iterator[EvalError]:
-    record = call[4] if call[0] == "rcall" else call[4][0] if call[4] else None
-    if record is None or record[0] != "rec" or not function[4] or function[4][0][0] != "pattern":
+    record = call.record if call.kind == "rcall" else call.args[0] if call.args else None
+    if record is None or record.kind != "rec" or not function.params or function.params[0].kind != "pattern":
         return
-    pattern = function[4][0]
-    known = [p[3] for p in pattern[3]]
-    if pattern[4] is None:
-        for entry in record[3]:
-            if entry[0] in ("set", "inherit") and entry[3] not in known:
-                what = f"{quote(str(name))} has no field {quote(entry[3])}"
-                hint = did_you_mean(entry[3], known)
+    pattern = function.params[0]
+    known = [p.name for p in pattern.params]
+    if pattern.rest is None:
+        for entry in record.entries:
+            if entry.kind in ("set", "inherit") and entry.name not in known:
+                what = f"{quote(str(name))} has no field {quote(entry.name)}"
+                hint = did_you_mean(entry.name, known)
                 why = "" if hint else f"it has {', '.join(known)}"
-                yield source.error(entry[1], entry[2], what, why=why, hint=hint)
-    given = _fields(record[3])
-    missing = [] if given is None else [p[3] for p in pattern[3] if p[5] is None and p[3] not in given]
+                yield source.error(entry.start, entry.end, what, why=why, hint=hint)
+    given = _fields(record.entries)
+    missing = [] if given is None else [p.name for p in pattern.params if p.default is None and p.name not in given]
     if missing:
-        start = call[3][1] if call[0] == "rcall" else record[1]
+        start = call.callee.start if call.kind == "rcall" else record.start
         what = f"{quote(str(name))} needs the field {quote(missing[0])}"
-        yield source.error(start, call[3][2] if call[0] == "rcall" else record[1] + 1, what)
+        yield source.error(start, call.callee.end if call.kind == "rcall" else record.start + 1, what)
 
 
 def _arguments(call: Node, function: Node, name: object, source: Source) -> Iterator[EvalError]:
-    if call[0] != "call" or any(a[0] == "spread" for a in call[4]):
+    if call.kind != "call" or any(a.kind == "spread" for a in call.args):
         return
-    params = function[4]
-    plain = [a for a in call[4] if a[0] != "named"]
+    params = function.params
+    plain = [a for a in call.args if a.kind != "named"]
     if len(plain) > len(params):
         most = f"{len(params)} argument{'' if len(params) == 1 else 's'}"
         extra = plain[len(params)]
-        yield source.error(extra[1], extra[2], f"{quote(str(name))} takes only {most}")
+        yield source.error(extra.start, extra.end, f"{quote(str(name))} takes only {most}")
         return
-    names = [p[3] if p[0] == "param" else "" for p in params]
+    names = [p.name if p.kind == "param" else "" for p in params]
     taken = set(names[: len(plain)])
-    for arg in call[4]:
-        if arg[0] != "named":
+    for arg in call.args:
+        if arg.kind != "named":
             continue
-        if arg[3] not in names:
-            what = f"{quote(str(name))} has no parameter {quote(arg[3])}"
-            yield source.error(arg[1], arg[2], what, hint=did_you_mean(arg[3], [n for n in names if n]))
-        elif arg[3] in taken:
-            yield source.error(arg[1], arg[2], f"The argument {quote(arg[3])} is given twice")
-        taken.add(arg[3])
-    missing = [p[3] for p in params if p[0] == "param" and p[5] is None and p[3] not in taken]
-    if len(plain) < len(params) and not missing and any(p[0] == "pattern" for p in params[len(plain) :]):
+        if arg.name not in names:
+            what = f"{quote(str(name))} has no parameter {quote(arg.name)}"
+            yield source.error(arg.start, arg.end, what, hint=did_you_mean(arg.name, [n for n in names if n]))
+        elif arg.name in taken:
+            yield source.error(arg.start, arg.end, f"The argument {quote(arg.name)} is given twice")
+        taken.add(arg.name)
+    missing = [p.name for p in params if p.kind == "param" and p.default is None and p.name not in taken]
+    if len(plain) < len(params) and not missing and any(p.kind == "pattern" for p in params[len(plain) :]):
         missing = ["{ ... }"]
     if missing:
-        yield source.error(call[3][1], call[3][2], f"{quote(str(name))} needs the argument {quote(missing[0])}")
+        yield source.error(
+            call.callee.start, call.callee.end, f"{quote(str(name))} needs the argument {quote(missing[0])}"
+        )
 
 
 def wrong_selections(text: ParsedText, library: Library) -> Iterator[EvalError]:
     """Yield an error for each selection of a field that a known record or imported file does not have."""
     for node in text.names.selections:
-        key = node[4]
+        key = node.key
         if key.__class__ is not str or key in _METHODS or id(node) in text.names.defaults:
             continue
-        base = resolve(node[3], text.names.scope_of(node), text, library)
+        base = resolve(node.base, text.names.scope_of(node), text, library)
         if isinstance(base, ParsedText):
             known = base.fields
-        elif isinstance(base, Definition) and base.node[0] == "rec":
-            known = _fields(base.node[3])
+        elif isinstance(base, Definition) and base.node.kind == "rec":
+            known = _fields(base.node.entries)
         else:
             continue
         if known is not None and key not in known:
             what = f"There is no field {quote(key)}"
             hint = did_you_mean(key, known)
             why = "" if hint or not known else f"the record has {', '.join(sorted(known)[:12])}"
-            yield text.source.error(node[5], node[6], what, why=why, hint=hint)
+            yield text.source.error(node.key_start, node.key_end, what, why=why, hint=hint)
 
 
 def wrong_imports(text: ParsedText, library: Library) -> Iterator[EvalError]:
@@ -241,14 +255,14 @@ def wrong_imports(text: ParsedText, library: Library) -> Iterator[EvalError]:
         target = import_target(call, text.names)
         if not target:
             continue
-        arg = call[4][0]
+        arg = call.args[0]
         if target.startswith("fpack/"):
             if not library.path_of(target, ""):
                 names = [f"fpack/{p.stem}" for d in library.directories for p in sorted(Path(d).glob("*.fp"))]
                 hint = did_you_mean(target, names)
-                yield text.source.error(arg[1], arg[2], f"The library has no file {quote(target)}", hint=hint)
+                yield text.source.error(arg.start, arg.end, f"The library has no file {quote(target)}", hint=hint)
         elif not target.startswith(("./", "../")):
             hint = 'write "./FILE.fp", or "fpack/NAME" for the library'
-            yield text.source.error(arg[1], arg[2], f"{quote(target)} cannot be imported", hint=hint)
+            yield text.source.error(arg.start, arg.end, f"{quote(target)} cannot be imported", hint=hint)
         elif text.directory and not os.path.isfile(library.path_of(target, text.directory)):
-            yield text.source.error(arg[1], arg[2], f"There is no file {quote(target)}")
+            yield text.source.error(arg.start, arg.end, f"There is no file {quote(target)}")

@@ -102,17 +102,17 @@ def _duplicates(text: ParsedText) -> Iterator[Diagnostic]:
     for entries, kind in text.names.records:
         seen: dict[str, Node] = {}
         for entry in entries:
-            if entry[0] == "inherit" and kind == "file":
+            if entry.kind == "inherit" and kind == "file":
                 hint = "write NAME = VALUE for a field of a file"
-                error = text.source.error(entry[1], entry[2], f"`{entry[3]}` has no value", hint=hint)
+                error = text.source.error(entry.start, entry.end, f"`{entry.name}` has no value", hint=hint)
                 yield Diagnostic("invalid", error)
-            if entry[0] not in ("set", "inherit"):
+            if entry.kind not in ("set", "inherit"):
                 continue
-            first = seen.setdefault(entry[3], entry)
+            first = seen.setdefault(entry.name, entry)
             if first is not entry:
-                other = (first[1], first[2], "first given here")
-                what = f"`{entry[3]}` is given twice"
-                yield Diagnostic("duplicate", text.source.error(entry[1], entry[2], what, other=other))
+                other = (first.start, first.end, "first given here")
+                what = f"`{entry.name}` is given twice"
+                yield Diagnostic("duplicate", text.source.error(entry.start, entry.end, what, other=other))
 
 
 def _unused(names: NameTable) -> Iterator[Diagnostic]:
@@ -129,12 +129,12 @@ def _branches(names: NameTable) -> Iterator[Diagnostic]:
     """Yield a warning for each constant condition, and each condition that an enclosing `if` has tested already."""
     chained: set[int] = set()
     for node in names.branches:
-        if node[0] == "if" and id(node) not in chained:
+        if node.kind == "if" and id(node) not in chained:
             yield from _chain(node, chained, names.source)
-        elif node[0] == "bin" and _constant(node[4]) is not None:
-            never = (node[3] == "&&") != _constant(node[4])
+        elif node.kind == "bin" and _constant(node.left) is not None:
+            never = (node.operator == "&&") != _constant(node.left)
             if never:
-                yield _unreachable(node[5], names.source, "This is never evaluated", node[4])
+                yield _unreachable(node.right, names.source, "This is never evaluated", node.left)
 
 
 def _chain(node: Node, chained: set[int], source: Source) -> Iterator[Diagnostic]:
@@ -142,7 +142,7 @@ def _chain(node: Node, chained: set[int], source: Source) -> Iterator[Diagnostic
     tested: list[tuple[object, Node]] = []
     while True:
         chained.add(id(node))
-        condition, then, otherwise = node[3], node[4], node[5]
+        condition, then, otherwise = node.condition, node.then, node.otherwise
         value, shape = _constant(condition), meaning(condition)
         if value is not None:
             yield _unreachable(otherwise if value else then, source, "This branch is never taken", condition)
@@ -151,27 +151,27 @@ def _chain(node: Node, chained: set[int], source: Source) -> Iterator[Diagnostic
             if first is not None:
                 yield _unreachable(then, source, "This branch is never taken", condition, first)
         tested.append((shape, condition))
-        if otherwise[0] != "if":
+        if otherwise.kind != "if":
             return
         node = otherwise
 
 
 def _constant(node: Node) -> bool | None:
-    if node[0] == "const" and node[3] is not None:
-        return bool(node[3])
-    if node[0] == "not":
-        inner = _constant(node[3])
+    if node.kind == "const" and node.value is not None:
+        return bool(node.value)
+    if node.kind == "not":
+        inner = _constant(node.inner)
         return None if inner is None else not inner
     return None
 
 
 def _unreachable(node: Node, source: Source, what: str, condition: Node, first: Node | None = None) -> Diagnostic:
-    shown = source.text[condition[1] : condition[2]]
+    shown = source.text[condition.start : condition.end]
     if first is None:
-        error = source.error(node[1], node[2], what, why=f"`{shown}` is always the same")
+        error = source.error(node.start, node.end, what, why=f"`{shown}` is always the same")
     else:
-        other = (first[1], first[2], "first tested here")
-        error = source.error(node[1], node[2], what, why=f"`{shown}` is false at this point", other=other)
+        other = (first.start, first.end, "first tested here")
+        error = source.error(node.start, node.end, what, why=f"`{shown}` is false at this point", other=other)
     return Diagnostic("unreachable", error, is_error=False)
 
 

@@ -12,6 +12,7 @@ from fpack.lang.abi import FUNCTIONS, PART, PARTS
 from fpack.lang.errors import Fault
 from fpack.lang.spans import Other, Span
 from fpack.lang.syntax.source import Source
+from fpack.lang.syntax.tree import NamedArgument, Node
 from fpack.store.errors import FpackError
 
 _VARIADIC = 0x04  # the flag of a code object that takes `*args`
@@ -89,10 +90,10 @@ def given_argument(value: Any, builtin: FrameType, step: TracebackStep, cache: s
     if value is not None or len(found) == 1:
         for i in found:
             node = call_at(step, cache)
-            if node is None or node[0] != "call" or any(a[0] == "spread" for a in node[4][: i + 1]):
+            if node is None or node.kind != "call" or any(a.kind == "spread" for a in node.args[: i + 1]):
                 return None
-            if i < len(node[4]):
-                return step.source.span(node[4][i][1], node[4][i][2])
+            if i < len(node.args):
+                return step.source.span(node.args[i].start, node.args[i].end)
     return None
 
 
@@ -112,21 +113,22 @@ def field_span(step: TracebackStep, fault: Fault, callee: FrameType | None, cach
     call = call_at(step, cache)
     if call is None:
         return None
-    node = _named(call[4], fault.field or "")
-    if node is None and callee is not None and call[0] == "call" and not any(a[0] == "spread" for a in call[4]):
+    node = _named(call.record if call.kind == "rcall" else call.args, fault.field or "")
+    if node is None and callee is not None and call.kind == "call" and not any(a.kind == "spread" for a in call.args):
         # A positional argument: the code object of the callee has the order of the parameters.
         code, name = callee.f_code, fault.field
         names = code.co_varnames[: code.co_argcount]
-        i = names.index(name) if name in names else len(call[4])
-        if i < len(call[4]):
-            node = ("named", *call[4][i][1:3], name, call[4][i])
+        i = names.index(name) if name in names else len(call.args)
+        if i < len(call.args):
+            arg = call.args[i]
+            node = NamedArgument(("named", arg.start, arg.end, name, arg))
     if node is None:
         return None
-    if fault.value and node[0] != "inherit":
-        node = node[4]
-        if fault.part is not None and node[0] == "list" and all(item[0] != "spread" for item in node[3]):
-            node = node[3][fault.part]
-    return step.source.span(node[1], node[2])
+    if fault.value and node.kind != "inherit":
+        node = node.value
+        if fault.part is not None and node.kind == "list" and all(item.kind != "spread" for item in node.items):
+            node = node.items[fault.part]
+    return step.source.span(node.start, node.end)
 
 
 def first_definition(step: TracebackStep, name: str, cache: str | Path | None) -> tuple[Other, ...]:
@@ -134,15 +136,15 @@ def first_definition(step: TracebackStep, name: str, cache: str | Path | None) -
     from fpack.lang.syntax import parser
 
     begin, end = _offsets(step)
-    best: tuple[Any, ...] | None = None
+    best: Node | None = None
     stack: list[Any] = [parser.parse(step.source, cache)]
     while stack:
         node = stack.pop()
-        if node.__class__ is tuple and len(node) > 3 and node[0] == "rec" and node[1] <= begin and end <= node[2]:
-            best = next((e for e in node[3] if e[0] in ("set", "inherit") and e[3] == name), best)
-        if node.__class__ in (tuple, list):
-            stack += [n for n in node if n.__class__ in (tuple, list)]
-    return (Other(step.source.span(best[1], best[2]), "first given here"),) if best else ()
+        if isinstance(node, Node) and node.kind == "rec" and node.start <= begin and end <= node.end:
+            best = next((e for e in node.entries if e.kind in ("set", "inherit") and e.name == name), best)
+        if isinstance(node, (tuple, list)):
+            stack += [n for n in node if isinstance(n, (tuple, list))]
+    return (Other(step.source.span(best.start, best.end), "first given here"),) if best else ()
 
 
 def path_literal(step: TracebackStep, file: str, cache: str | Path | None) -> Span | None:
@@ -152,13 +154,13 @@ def path_literal(step: TracebackStep, file: str, cache: str | Path | None) -> Sp
     stack: list[Any] = [parser.parse(step.source, cache)]
     while stack:
         node = stack.pop()
-        if node.__class__ is tuple and len(node) == 4 and node[0] == "path":
-            written = normpath(node[3])
+        if isinstance(node, Node) and node.kind == "path":
+            written = normpath(node.value)
             while written.startswith("../"):
                 written = written[3:]
             if file.endswith(f"/{written}"):
-                return step.source.span(node[1], node[2])
-        stack += [n for n in reversed(node) if n.__class__ in (tuple, list)]
+                return step.source.span(node.start, node.end)
+        stack += [n for n in reversed(node) if isinstance(n, (tuple, list))]
     return None
 
 
@@ -171,7 +173,7 @@ def _offsets(step: TracebackStep) -> tuple[int, int]:
     return begins[line - 1] + column, begins[end_line - 1] + end_column
 
 
-def call_at(step: TracebackStep, cache: str | Path | None) -> tuple[Any, ...] | None:
+def call_at(step: TracebackStep, cache: str | Path | None) -> Node | None:
     """Return the node of the call that a frame is making."""
     from fpack.lang.syntax import parser
 
@@ -183,19 +185,19 @@ def call_at(step: TracebackStep, cache: str | Path | None) -> tuple[Any, ...] | 
     stack: list[Any] = [tree]
     while stack:
         node = stack.pop()
-        if node.__class__ is tuple and len(node) > 4 and node[0] in ("rcall", "call") and node[1:3] == (begin, end):
+        if isinstance(node, Node) and node.kind in ("rcall", "call") and (node.start, node.end) == (begin, end):
             return node
-        if node.__class__ in (tuple, list):
-            stack += [n for n in node if n.__class__ in (tuple, list)]
+        if isinstance(node, (tuple, list)):
+            stack += [n for n in node if isinstance(n, (tuple, list))]
     return None
 
 
-def _named(tree: Any, name: str) -> tuple[Any, ...] | None:
+def _named(tree: Any, name: str) -> Node | None:
     """Return the outermost field or named argument of a name."""
     level = [tree]
     while level:
         for node in level:
-            if node.__class__ is tuple and len(node) > 3 and node[0] in ("set", "named", "inherit") and node[3] == name:
+            if isinstance(node, Node) and node.kind in ("set", "named", "inherit") and node.name == name:
                 return node
-        level = [n for node in level for n in node if n.__class__ in (tuple, list)]
+        level = [n for node in level for n in node if isinstance(n, (tuple, list))]
     return None

@@ -124,116 +124,116 @@ class NameTable:
 
     def _bind(self, entries: list[Node], scope: NameScope, kind: str) -> None:
         for entry in entries:
-            if entry[0] == "set" and len(entry) == 5:
-                self._add(scope, entry[3], kind, entry[1], entry[2], entry[4])
+            if entry.kind == "set" and not entry.quoted:
+                self._add(scope, entry.name, kind, entry.start, entry.end, entry.value)
 
     def _entries(self, entries: list[Node], scope: NameScope, outer: NameScope | None) -> None:
         for entry in entries:
-            kind = entry[0]
+            kind = entry.kind
             if kind == "inherit":
                 if outer is not None:
-                    self._use(entry[3], entry[1], entry[2], outer)
+                    self._use(entry.name, entry.start, entry.end, outer)
             elif kind in ("dyn", "claim"):
-                self._node(entry[3], scope)
-                self._node(entry[4], scope)
+                for part in entry[3:]:
+                    self._node(part, scope)
             elif kind == "spread":
-                self._node(entry[3], scope)
+                self._node(entry.inner, scope)
             elif kind == "set":
-                self._node(entry[4], scope)
+                self._node(entry.value, scope)
 
     def _node(self, node: Node, scope: NameScope) -> None:
-        kind = node[0]
+        kind = node.kind
         if kind == "var":
-            self._use(node[3], node[1], node[2], scope)
+            self._use(node.name, node.start, node.end, scope)
         elif kind in ("spread", "not", "neg", "paren"):
-            self._node(node[3], scope)
+            self._node(node.inner, scope)
         elif kind == "list":
-            for item in node[3]:
+            for item in node.items:
                 self._node(item, scope)
         elif kind == "interp":
-            for part in node[3]:
-                if part.__class__ is tuple:
+            for part in node.parts:
+                if part.__class__ is not str:
                     self._node(part, scope)
         elif kind == "sel":
             self._scopes[id(node)] = scope
             self.selections.append(node)
-            self._node(node[3], scope)
-            if node[4].__class__ is tuple:
-                self._node(node[4], scope)
+            self._node(node.base, scope)
+            if node.key.__class__ is not str:
+                self._node(node.key, scope)
         elif kind == "call":
             self._scopes[id(node)] = scope
             self.calls.append(node)
-            self._node(node[3], scope)
-            for arg in node[4]:
-                self._node(arg[4] if arg[0] == "named" else arg, scope)
+            self._node(node.callee, scope)
+            for arg in node.args:
+                self._node(arg.value if arg.kind == "named" else arg, scope)
         elif kind == "rcall":
             self._scopes[id(node)] = scope
             self.calls.append(node)
-            self._node(node[3], scope)
-            self._node(node[4], scope)
+            self._node(node.callee, scope)
+            self._node(node.record, scope)
         elif kind == "bin":
-            if node[3] in ("&&", "||"):
+            if node.operator in ("&&", "||"):
                 self.branches.append(node)
-            self._node(node[4], scope)
-            self._node(node[5], scope)
+            self._node(node.left, scope)
+            self._node(node.right, scope)
         elif kind == "or":
-            at = node[3]
-            while at[0] == "sel":
+            at = node.selection
+            while at.kind == "sel":
                 self.defaults.add(id(at))
-                at = at[3]
-            self._node(node[3], scope)
-            self._node(node[4], scope)
+                at = at.base
+            self._node(node.selection, scope)
+            self._node(node.fallback, scope)
         elif kind in ("if", "assert"):
             self.branches.append(node)
-            for part in node[3:6]:
+            for part in node[3:]:
                 self._node(part, scope)
         elif kind == "rec":
-            inner = self._scope(node[1], node[2], scope)
-            self._bind(node[3], inner, "field")
-            self.records.append((node[3], "record"))
-            self._entries(node[3], inner, scope)
+            inner = self._scope(node.start, node.end, scope)
+            self._bind(node.entries, inner, "field")
+            self.records.append((node.entries, "record"))
+            self._entries(node.entries, inner, scope)
         elif kind == "let":
-            inner = self._scope(node[1], node[2], scope)
-            self._bind(node[3], inner, "let")
-            self.records.append((node[3], "let"))
-            self._entries(node[3], inner, scope)
-            self._node(node[4], inner)
+            inner = self._scope(node.start, node.end, scope)
+            self._bind(node.entries, inner, "let")
+            self.records.append((node.entries, "let"))
+            self._entries(node.entries, inner, scope)
+            self._node(node.body, inner)
         elif kind == "fn":
             self._function(node, scope)
         elif kind in ("listcomp", "reccomp"):
             self._comprehension(node, scope)
 
     def _function(self, node: Node, scope: NameScope) -> None:
-        inner = self._scope(node[1], node[2], scope)
-        own = "function" if node[3] else "parameter"
+        inner = self._scope(node.start, node.end, scope)
+        own = "function" if node.name else "parameter"
         every = []
-        for p in node[4]:
-            if p[0] == "pattern":
-                every += [(q, "function") for q in p[3]]
-                if p[4] is not None:
-                    self._add(inner, p[4], "rest", p[1], p[2])
+        for p in node.params:
+            if p.kind == "pattern":
+                every += [(q, "function") for q in p.params]
+                if p.rest is not None:
+                    self._add(inner, p.rest, "rest", p.start, p.end)
             else:
                 every.append((p, own))
         for p, kind in every:
-            self._add(inner, p[3], kind, p[1], p[1] + len(p[3]))
+            self._add(inner, p.name, kind, p.start, p.start + len(p.name))
         for p, _ in every:
-            if p[5] is not None:
-                self._node(p[5], inner)
-        self._node(node[5], inner)
+            if p.default is not None:
+                self._node(p.default, inner)
+        self._node(node.body, inner)
 
     def _comprehension(self, node: Node, scope: NameScope) -> None:
-        clauses, results = (node[4], [node[3]]) if node[0] == "listcomp" else (node[5], [node[3], node[4]])
+        results = [node.result] if node.kind == "listcomp" else [node.key, node.result]
         at = scope
-        for clause in clauses:
-            if clause[0] == "if":
-                self._node(clause[3], at)
+        for clause in node.clauses:
+            if clause.kind == "if":
+                self._node(clause.condition, at)
                 continue
-            self._node(clause[4], at)
-            at = self._scope(node[1], node[2], at)
-            position = clause[1] + len("for")
-            for name in clause[3]:
+            self._node(clause.sequence, at)
+            at = self._scope(node.start, node.end, at)
+            position = clause.start + len("for")
+            for name in clause.names:
                 position = self.source.text.find(name, position)
-                self._add(at, name, "element" if len(clause[3]) == 1 else "pair", position, position + len(name))
+                self._add(at, name, "element" if len(clause.names) == 1 else "pair", position, position + len(name))
                 position += len(name)
         for result in results:
             self._node(result, at)

@@ -13,6 +13,7 @@ from typing import Any
 from fpack.lang.syntax.lexer import tokenize
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
+from fpack.lang.syntax.tree import Node
 from fpack.store.errors import FpackError
 
 from . import tokens
@@ -51,13 +52,13 @@ def meaning(node: Any) -> Any:
     todo: list[Any] = [node]
     while todo:  # not recursive, because a tree can be very deep
         at = todo.pop()
-        if at.__class__ is tuple and len(at) > 2 and at[1].__class__ is int and at[2].__class__ is int:
-            done.append((at[0], len(at)))
+        if isinstance(at, Node):
+            done.append((at.kind, len(at)))
             # The end of a selection is the position of its key. A field with a type (an error that the compiler
             # reports later) contains a token.
-            inner = at[3:5] if at[0] == "sel" else (at[3][1], *at[4:]) if at[0] == "typed" else at[3:]
+            inner = at[3:5] if at.kind == "sel" else (at.token[1], *at[4:]) if at.kind == "typed" else at[3:]
             todo.extend(inner)
-        elif at.__class__ is tuple or at.__class__ is list:
+        elif isinstance(at, (tuple, list)):
             done.append(len(at))
             todo.extend(at)
         else:

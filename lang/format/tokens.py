@@ -11,6 +11,7 @@ from typing import Any
 
 from fpack.lang.syntax.lexer import Token
 from fpack.lang.syntax.source import Source
+from fpack.lang.syntax.tree import Node
 
 OPENERS = frozenset(["LPAR", "CALL_PAREN", "[", "LBRACE", "CALL_BRACE", "INTERP"])
 CLOSERS = frozenset([")", "]", "}", "INTERP_END"])
@@ -64,14 +65,12 @@ class TreeFacts:
         todo = [tree]
         while todo:
             node = todo.pop()
-            if node.__class__ is tuple:
-                if node and node[0] == "pattern":
-                    self.patterns.add(node[1])
-                elif node and node[0] == "listcomp":
-                    self.clauses.update(c[1] for c in node[4])
-                elif node and node[0] == "reccomp":
-                    self.clauses.update(c[1] for c in node[5])
-                todo.extend(x for x in node if x.__class__ is tuple or x.__class__ is list)
+            if isinstance(node, Node):
+                if node.kind == "pattern":
+                    self.patterns.add(node.start)
+                elif node.kind in ("listcomp", "reccomp"):
+                    self.clauses.update(c.start for c in node.clauses)
+                todo.extend(x for x in node if isinstance(x, (Node, list)))
             elif node.__class__ is list:
                 todo.extend(node)
 

@@ -1,35 +1,135 @@
 """Define the syntax tree that the parser returns.
 
-A node is a tuple (kind, start, end, ...), with offsets into the text. The kinds, with their further items (`interp` is
-a string with `${...}`, `rec` a record, `reccomp` and `listcomp` are comprehensions, `sel` is `object.key`, `rcall` is a
-call with a record, `fn` a function, `bin` a binary operator):
+A node is a tuple (kind, start, end, ...), with offsets into the text. The class of a node names the further elements;
+`kind` tells apart the nodes of one class:
 
-    int, float, str, path, const   value
-    interp    parts: str or node          var      name
-    list      items                       spread   node
-    rec       entries                     reccomp  key, value, clauses
-    listcomp  node, clauses               sel      object, key (str or node), key start, key end
-    call      callee, args                rcall    callee, record
-    named     name, node                  fn       name, params, body
-    let       entries, body               if       condition, then, else
-    assert    condition, message, body    bin      operator, left, right
-    not, neg  node                        or       selection, default
-    paren     node (a call in parentheses: `|>` does not reach into it)
+    Literal               int, float, str, path or const
+    Interpolation         interp; parts: str or node
+    Name                  var
+    ListLiteral           list; items may be spreads
+    Enclosing             spread, not, neg, or paren: a call or selection in parentheses, into which `|>` does not reach
+    RecordLiteral         rec
+    RecordComprehension   reccomp
+    ListComprehension     listcomp
+    Selection             sel; key: str or node; key_start, key_end: the offsets of the key
+    FunctionCall          call; args may be spreads and named arguments
+    RecordCall            rcall: `f { ... }`
+    Function              fn; name: "" for a function without a name
+    Let, If, Assert       let, if, assert
+    Operation             bin
+    Default               or
 
-Entries of records, files and lets: (set, start, end, name, node), (dyn, start, end, key node, node),
-(inherit, start, end, name), (spread, start, end, node), (claim, start, end, condition, message), which is an `assert`;
-for `set`, start and end are the name's. Clauses: (for, start, end, names, node), (if, start, end, node).
-Params: (param, start, end, name, types, default) or (pattern, start, end, params, name of the rest or None).
+Entries of records, files and lets: Field and QuotedField (set; start and end are the name's), ComputedField (dyn),
+InheritedField (inherit), Enclosing (spread), AssertEntry (claim), and TypedField (typed; token: the name's), which only
+patterns can have. Clauses of comprehensions: ForClause (for) and IfClause (if). Arguments: NamedArgument (named).
+Parameters: Param (param) and Pattern (pattern; rest: the name after `...`, or None).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections import namedtuple
+from typing import TYPE_CHECKING, Any
 
 from fpack.lang.abi import OUTER
 
-Node = tuple[Any, ...]
+if TYPE_CHECKING:
+    from .lexer import Token
+
 Types = tuple[Any, ...]
+
+
+# The descriptors that read an element of a tuple, by index. All classes share them.
+_ELEMENTS = namedtuple("_ELEMENTS", "a b c d e f g")
+_GETTERS = [getattr(_ELEMENTS, name) for name in "abcdefg"]
+
+
+class Node(tuple[Any, ...]):
+    """A node of the syntax tree.
+
+    Make a node with `CLASS((kind, start, end, ...))`: the `__new__` of a NamedTuple takes twice as long.
+    """
+
+    __slots__ = ()
+    quoted = False  # the name of a field is written in quotes, so that other fields cannot mention it
+    if TYPE_CHECKING:  # the types of the fields in all classes that have them
+        kind: str
+        start: int
+        end: int
+        args: list[Node]
+        base: Node
+        body: Node
+        callee: Node
+        clauses: list[Node]
+        condition: Node
+        default: Node | None
+        entries: list[Node]
+        fallback: Node
+        inner: Node
+        items: list[Node]
+        key: Any
+        key_end: int
+        key_start: int
+        left: Node
+        message: Node
+        name: str
+        names: list[str]
+        operator: str
+        otherwise: Node
+        params: list[Node]
+        parts: list[Any]
+        record: Node
+        rest: str | None
+        result: Node
+        right: Node
+        selection: Node
+        sequence: Node
+        then: Node
+        token: Token
+        types: Types | None
+        value: Any
+    else:
+        kind, start, end = _GETTERS[:3]
+
+    def spanning(self, start: int, end: int) -> Node:
+        """Return the node with another start and end."""
+        return self.__class__((self.kind, start, end, *self[3:]))
+
+
+def _node(name: str, fields: str) -> type[Node]:
+    """Make the class of nodes that have `fields` after the end."""
+    getters = zip(fields.split(), _GETTERS[3:], strict=False)
+    return type(name, (Node,), {"__slots__": (), "__module__": __name__, **dict(getters)})
+
+
+Literal = _node("Literal", "value")
+Interpolation = _node("Interpolation", "parts")
+Name = _node("Name", "name")
+ListLiteral = _node("ListLiteral", "items")
+Enclosing = _node("Enclosing", "inner")
+RecordLiteral = _node("RecordLiteral", "entries")
+RecordComprehension = _node("RecordComprehension", "key result clauses")
+ListComprehension = _node("ListComprehension", "result clauses")
+Selection = _node("Selection", "base key key_start key_end")
+FunctionCall = _node("FunctionCall", "callee args")
+RecordCall = _node("RecordCall", "callee record")
+Function = _node("Function", "name params body")
+Let = _node("Let", "entries body")
+If = _node("If", "condition then otherwise")
+Assert = _node("Assert", "condition message body")
+Operation = _node("Operation", "operator left right")
+Default = _node("Default", "selection fallback")
+Field = _node("Field", "name value")
+QuotedField = _node("QuotedField", "name value quoted")
+ComputedField = _node("ComputedField", "key value")
+InheritedField = _node("InheritedField", "name")
+AssertEntry = _node("AssertEntry", "condition message")
+TypedField = _node("TypedField", "token types default")
+ForClause = _node("ForClause", "names sequence")
+IfClause = _node("IfClause", "condition")
+NamedArgument = _node("NamedArgument", "name value")
+Param = _node("Param", "name types default")
+Pattern = _node("Pattern", "params rest")
+
 MAX_DEPTH = 2500
 # The precedence of operators; a higher number binds more tightly.
 LEVELS = {
@@ -61,26 +161,38 @@ def mark_outer_calls(entries: list[Node]) -> list[Node]:
     The marked callee is the `NAME` of the builtins or the prelude: a field cannot be computed by calling itself.
     """
     return [
-        (*entry[:4], _mark_outer_call(entry[4], entry[3])) if entry[0] == "set" and len(entry) == 5 else entry
+        Field((*entry[:4], _mark_outer_call(entry.value, entry.name)))
+        if entry.kind == "set" and not entry.quoted
+        else entry
         for entry in entries
     ]
 
 
 def _mark_outer_call(node: Node, name: str) -> Node:
     """Return a node with its innermost callee marked, if the callee is called `name`."""
-    kind = node[0]
+    kind = node.kind
     if kind not in ("call", "rcall", "sel"):
         return node
-    inner = node[3]
-    if kind != "sel" and inner[0] == "var" and inner[3] == name:
-        inner = (*inner[:3], name + OUTER)
+    inner = node.base if kind == "sel" else node.callee
+    if kind != "sel" and inner.kind == "var" and inner.name == name:
+        marked = mark_outer(inner)
     else:
-        inner = _mark_outer_call(inner, name)
-    return node if inner is node[3] else (*node[:3], inner, *node[4:])
+        marked = _mark_outer_call(inner, name)
+    return node if marked is inner else node.__class__((*node[:3], marked, *node[4:]))
+
+
+def mark_outer(node: Node) -> Node:
+    """Return the node of a name, marked with `OUTER`."""
+    return Name((*node[:3], node.name + OUTER))
+
+
+def entry_value(entry: Node) -> Node:
+    """Return the node of a field's value; for `{ name }`, the node of the name."""
+    return entry.value if entry.kind == "set" else Name(("var", entry.start, entry.end, entry.name))
 
 
 def calls_outer(node: Node) -> bool:
     """Return True if `mark_outer_calls` has marked the callee in a field's value."""
-    while node[0] in ("call", "rcall", "sel"):
-        node = node[3]
-    return bool(node[0] == "var" and node[3].endswith(OUTER))
+    while node.kind in ("call", "rcall", "sel"):
+        node = node.base if node.kind == "sel" else node.callee
+    return node.kind == "var" and node.name.endswith(OUTER)

@@ -8,7 +8,40 @@ from fpack.lang.errors import nearest
 
 from .lexer import Token
 from .source import Source
-from .tree import LEVELS, TYPES, Node, Types
+from .tree import (
+    LEVELS,
+    TYPES,
+    Assert,
+    AssertEntry,
+    ComputedField,
+    Default,
+    Enclosing,
+    Field,
+    ForClause,
+    Function,
+    FunctionCall,
+    If,
+    IfClause,
+    InheritedField,
+    Interpolation,
+    Let,
+    ListComprehension,
+    ListLiteral,
+    Literal,
+    Name,
+    NamedArgument,
+    Node,
+    Operation,
+    Param,
+    Pattern,
+    QuotedField,
+    RecordCall,
+    RecordComprehension,
+    RecordLiteral,
+    Selection,
+    TypedField,
+    Types,
+)
 
 _ALONE = {5: "compare with && between two comparisons", 6: "write a < b && b < c"}
 _OTHER_NAMES = {
@@ -50,32 +83,32 @@ class TreeBuilder:
     # ---- fields
 
     def field(self, s: int, e: int, name: Token, value: Node) -> Node:
-        if value[0] == "fn" and not value[3]:
-            value = (*value[:3], name[1], *value[4:])
-        return ("set", name[2], name[3], name[1], value)
+        if value.kind == "fn" and not value.name:
+            value = Function((*value[:3], name[1], *value[4:]))
+        return Field(("set", name[2], name[3], name[1], value))
 
     def function_field(self, s: int, e: int, name: Token, args: list[Node], body: Node) -> Node:
-        return ("set", name[2], name[3], name[1], ("fn", s, e, name[1], self.params(args), body))
+        return Field(("set", name[2], name[3], name[1], Function(("fn", s, e, name[1], self.params(args), body))))
 
     def quoted_field(self, s: int, e: int, key: Node, value: Node) -> Node:
-        if key[0] == "str":
-            return ("set", key[1], key[2], key[3], value, True)
-        return ("dyn", key[1], key[2], key, value)
+        if key.kind == "str":
+            return QuotedField(("set", key.start, key.end, key.value, value, True))
+        return ComputedField(("dyn", key.start, key.end, key, value))
 
     def computed_field(self, s: int, e: int, key: Node, value: Node) -> Node:
-        return ("dyn", key[1], key[2], key, value)
+        return ComputedField(("dyn", key.start, key.end, key, value))
 
     def inherit(self, s: int, e: int, name: Token) -> Node:
-        return ("inherit", s, e, name[1])
+        return InheritedField(("inherit", s, e, name[1]))
 
     def typed(self, s: int, e: int, name: Token, types: Types, default: Node | None = None) -> Node:
-        return ("typed", s, e, name, types, default)
+        return TypedField(("typed", s, e, name, types, default))
 
     def spread(self, s: int, e: int, node: Node) -> Node:
-        return ("spread", s, e, node)
+        return Enclosing(("spread", s, e, node))
 
     def assertion(self, s: int, e: int, condition: Node, message: Node) -> Node:
-        return ("claim", s, e, condition, message)
+        return AssertEntry(("claim", s, e, condition, message))
 
     # ---- expressions
 
@@ -119,7 +152,7 @@ class TreeBuilder:
             op, level = chain[i], LEVELS[chain[i]]
             while operators and LEVELS[operators[-1]] >= level:
                 if LEVELS[operators[-1]] == level and level in _ALONE:
-                    start, end = operands[-1][1], chain[i + 1][2]
+                    start, end = operands[-1].start, chain[i + 1].end
                     raise self.source.error(start, end, "Comparisons do not chain", hint=_ALONE[level])
                 if op == operators[-1] == "or":
                     break  # `a.x or b.y or c` reads from the right
@@ -132,150 +165,152 @@ class TreeBuilder:
         return node
 
     def binary(self, op: str, left: Node, right: Node) -> Node:
-        s, e = left[1], right[2]
+        s, e = left.start, right.end
         if op == "or":
-            if left[0] != "sel":
+            if left.kind != "sel":
                 hint = "put `RECORD.FIELD or DEFAULT` in parentheses; `||` joins conditions"
                 what = "`or` gives a default for a field, and this is not a field"
-                raise self.source.error(left[1], left[2], what, hint=hint)
-            return ("or", s, e, left, right)
+                raise self.source.error(left.start, left.end, what, hint=hint)
+            return Default(("or", s, e, left, right))
         if op == "|>":
-            if right[0] == "call":
-                return ("call", s, e, right[3], [left, *right[4]])
-            return ("call", s, e, right, [left])
-        return ("bin", s, e, op, left, right)
+            if right.kind == "call":
+                return FunctionCall(("call", s, e, right.callee, [left, *right.args]))
+            return FunctionCall(("call", s, e, right, [left]))
+        return Operation(("bin", s, e, op, left, right))
 
     def not_(self, s: int, e: int, node: Node) -> Node:
-        return ("not", s, e, node)
+        return Enclosing(("not", s, e, node))
 
     def negative(self, s: int, e: int, node: Node) -> Node:
-        if node[0] in ("int", "float"):
-            return (node[0], s, e, -node[3])
-        return ("neg", s, e, node)
+        if node.kind in ("int", "float"):
+            return Literal((node.kind, s, e, -node.value))
+        return Enclosing(("neg", s, e, node))
 
     def lambda_name(self, s: int, e: int, name: Token, body: Node) -> Node:
-        return ("fn", s, e, "", [("param", name[2], name[3], name[1], None, None)], body)
+        return Function(("fn", s, e, "", [Param(("param", name[2], name[3], name[1], None, None))], body))
 
     def lambda_group(self, s: int, e: int, args: list[Node], body: Node) -> Node:
-        return ("fn", s, e, "", self.params(args), body)
+        return Function(("fn", s, e, "", self.params(args), body))
 
     def let(self, s: int, e: int, entries: list[Node], body: Node) -> Node:
         for entry in entries:
-            if entry[0] != "set" or len(entry) > 5:
+            if entry.kind != "set" or entry.quoted:
                 hint = (
                     "assert CONDITION, MESSAGE in EXPRESSION"
-                    if entry[0] == "claim"
+                    if entry.kind == "claim"
                     else "let NAME = VALUE in EXPRESSION"
                 )
-                raise self.source.error(entry[1], entry[2], "`let` takes NAME = VALUE only", hint=hint)
-        return ("let", s, e, entries, body)
+                raise self.source.error(entry.start, entry.end, "`let` takes NAME = VALUE only", hint=hint)
+        return Let(("let", s, e, entries, body))
 
     def if_else(self, s: int, e: int, condition: Node, then: Node, otherwise: Node) -> Node:
-        return ("if", s, e, condition, then, otherwise)
+        return If(("if", s, e, condition, then, otherwise))
 
     def assert_in(self, s: int, e: int, condition: Node, message: Node, body: Node) -> Node:
-        return ("assert", s, e, condition, message, body)
+        return Assert(("assert", s, e, condition, message, body))
 
     def select(self, s: int, e: int, node: Node, name: Token) -> Node:
-        return ("sel", s, e, node, name[1], name[2], name[3])
+        return Selection(("sel", s, e, node, name[1], name[2], name[3]))
 
     def select_string(self, s: int, e: int, node: Node, key: Node) -> Node:
-        return ("sel", s, e, node, key[3] if key[0] == "str" else key, key[1], key[2])
+        return Selection(("sel", s, e, node, key.value if key.kind == "str" else key, key.start, key.end))
 
     def select_computed(self, s: int, e: int, node: Node, key: Node) -> Node:
-        return ("sel", s, e, node, key, key[1], key[2])
+        return Selection(("sel", s, e, node, key, key.start, key.end))
 
     def call(self, s: int, e: int, callee: Node, args: list[Node]) -> Node:
         named: set[str] = set()
         for arg in args:
-            if arg[0] == "typed":
-                raise self.source.error(arg[1], arg[2], "Write a named argument as `name = value`")
-            if arg[0] == "named":
-                if arg[3] in named:
-                    raise self.source.error(arg[1], arg[2], f"The argument `{arg[3]}` is given twice")
-                named.add(arg[3])
-            elif named and arg[0] != "spread":
-                raise self.source.error(arg[1], arg[2], "A positional argument follows a named argument")
-        return ("call", s, e, callee, args)
+            if arg.kind == "typed":
+                raise self.source.error(arg.start, arg.end, "Write a named argument as `name = value`")
+            if arg.kind == "named":
+                if arg.name in named:
+                    raise self.source.error(arg.start, arg.end, f"The argument `{arg.name}` is given twice")
+                named.add(arg.name)
+            elif named and arg.kind != "spread":
+                raise self.source.error(arg.start, arg.end, "A positional argument follows a named argument")
+        return FunctionCall(("call", s, e, callee, args))
 
     def record_call(self, s: int, e: int, callee: Node, body: Any) -> Node:
-        start = callee[2]
+        start = callee.end
         while self.source.text[start] != "{":
             start += 1
-        return ("rcall", s, e, callee, self.record(start, e, body))
+        return RecordCall(("rcall", s, e, callee, self.record(start, e, body)))
 
     def record(self, s: int, e: int, body: Any) -> Node:
         if body.__class__ is tuple:
-            return ("reccomp", s, e, *body[1:])
-        return ("rec", s, e, body)
+            return RecordComprehension(("reccomp", s, e, *body))
+        return RecordLiteral(("rec", s, e, body))
 
-    def record_comprehension(self, s: int, e: int, entry: Node, clauses: list[Node]) -> Node:
+    def record_comprehension(self, s: int, e: int, entry: Node, clauses: list[Node]) -> tuple[Node, Node, list[Node]]:
         self.clauses(clauses)
-        if entry[0] != "dyn":
+        if entry.kind != "dyn":
             hint = "write { ${x} = VALUE for x in LIST }"
-            raise self.source.error(entry[1], entry[2], "A record comprehension needs a computed field name", hint=hint)
-        return ("reccomp", entry[3], entry[4], clauses)
+            raise self.source.error(
+                entry.start, entry.end, "A record comprehension needs a computed field name", hint=hint
+            )
+        return entry.key, entry.value, clauses
 
     def list_(self, s: int, e: int, items: list[Node]) -> Node:
         for item in items:
-            if item[0] == "named":
+            if item.kind == "named":
                 hint = "write records in braces; compare with =="
-                raise self.source.error(item[1], item[2], "Elements of a list have no names", hint=hint)
-            if item[0] == "typed":
-                raise self.source.error(item[1], item[2], "Elements of a list have no names")
-        return ("list", s, e, items)
+                raise self.source.error(item.start, item.end, "Elements of a list have no names", hint=hint)
+            if item.kind == "typed":
+                raise self.source.error(item.start, item.end, "Elements of a list have no names")
+        return ListLiteral(("list", s, e, items))
 
     def list_comprehension(self, s: int, e: int, node: Node, clauses: list[Node]) -> Node:
-        return ("listcomp", s, e, node, self.clauses(clauses))
+        return ListComprehension(("listcomp", s, e, node, self.clauses(clauses)))
 
     def clauses(self, clauses: list[Node]) -> list[Node]:
-        if clauses[0][0] != "for":
-            raise self.source.error(clauses[0][1], clauses[0][2], "A comprehension must begin with `for`")
+        if clauses[0].kind != "for":
+            raise self.source.error(clauses[0].start, clauses[0].end, "A comprehension must begin with `for`")
         return clauses
 
     def for_(self, s: int, e: int, name: Token, node: Node) -> Node:
-        return ("for", s, e, [name[1]], node)
+        return ForClause(("for", s, e, [name[1]], node))
 
     def for_pairs(self, s: int, e: int, name: Token, value: Token, node: Node) -> Node:
-        return ("for", s, e, [name[1], value[1]], node)
+        return ForClause(("for", s, e, [name[1], value[1]], node))
 
     def if_clause(self, s: int, e: int, node: Node) -> Node:
-        return ("if", s, e, node)
+        return IfClause(("if", s, e, node))
 
     def parenthesised(self, s: int, e: int, args: list[Node]) -> Node:
-        if len(args) != 1 or args[0][0] in ("named", "spread", "typed"):
+        if len(args) != 1 or args[0].kind in ("named", "spread", "typed"):
             hint = "write lists in [ ], records in { }, and functions as (a, b) => EXPRESSION"
             raise self.source.error(s, e, "Parentheses must contain exactly one expression", hint=hint)
         node = args[0]
-        return ("paren", s, e, node) if node[0] in ("call", "sel") else (node[0], s, e, *node[3:])
+        return Enclosing(("paren", s, e, node)) if node.kind in ("call", "sel") else node.spanning(s, e)
 
     # ---- atoms
 
     def name(self, s: int, e: int, token: Token) -> Node:
-        return ("var", s, e, token[1])
+        return Name(("var", s, e, token[1]))
 
     def int_(self, s: int, e: int, token: Token) -> Node:
-        return ("int", s, e, token[1])
+        return Literal(("int", s, e, token[1]))
 
     def float_(self, s: int, e: int, token: Token) -> Node:
-        return ("float", s, e, token[1])
+        return Literal(("float", s, e, token[1]))
 
     def constant(self, s: int, e: int, token: Token) -> Node:
-        return ("const", s, e, {"TRUE": True, "FALSE": False, "NULL": None}[token[0]])
+        return Literal(("const", s, e, {"TRUE": True, "FALSE": False, "NULL": None}[token[0]]))
 
     def path(self, s: int, e: int, token: Token) -> Node:
-        return ("path", s, e, token[1])
+        return Literal(("path", s, e, token[1]))
 
     def plain_string(self, s: int, e: int, token: Token) -> Node:
-        return ("str", s, e, token[1])
+        return Literal(("str", s, e, token[1]))
 
     def string(self, s: int, e: int, parts: list[Any]) -> Node:
-        return ("interp", s, e, [p[1] if p[0] == "CHUNK" else p for p in parts])
+        return Interpolation(("interp", s, e, [p[1] if p[0] == "CHUNK" else p for p in parts]))
 
     # ---- parameters
 
     def named(self, s: int, e: int, name: Token, node: Node) -> Node:
-        return ("named", s, name[3], name[1], node)
+        return NamedArgument(("named", s, name[3], name[1], node))
 
     def type_name(self, s: int, e: int, token: Token) -> Types:
         name = str(token[1])
@@ -295,46 +330,46 @@ class TreeBuilder:
         """Return the parameters of a function, converted from the arguments that the grammar reads."""
         found: list[Node] = []
         for arg in args:
-            if arg[0] == "rec":
+            if arg.kind == "rec":
                 found.append(self.pattern(arg))
             else:
                 found.append(self.param(arg))
-        self.distinct([p for q in found for p in (q[3] if q[0] == "pattern" else [q])])
+        self.distinct([p for q in found for p in (q.params if q.kind == "pattern" else [q])])
         optional: Node | None = None
         for p in found:
-            if p[0] == "param" and p[5] is not None:
+            if p.kind == "param" and p.default is not None:
                 optional = p
             elif optional is not None:
                 what = "A parameter without a default follows one with a default"
-                other = (optional[1], optional[2], "this parameter has a default")
-                raise self.source.error(p[1], p[2], what, other=other)
+                other = (optional.start, optional.end, "this parameter has a default")
+                raise self.source.error(p.start, p.end, what, other=other)
         return found
 
     def param(self, arg: Node) -> Node:
-        if arg[0] == "var" or arg[0] == "inherit":
-            return ("param", arg[1], arg[2], arg[3], None, None)
-        if arg[0] == "named" or arg[0] == "set":
-            return ("param", arg[1], arg[2], arg[3], None, arg[4])
-        if arg[0] == "typed":
-            return ("param", arg[1], arg[2], arg[3][1], arg[4], arg[5])
+        if arg.kind == "var" or arg.kind == "inherit":
+            return Param(("param", arg.start, arg.end, arg.name, None, None))
+        if arg.kind == "named" or arg.kind == "set":
+            return Param(("param", arg.start, arg.end, arg.name, None, arg.value))
+        if arg.kind == "typed":
+            return Param(("param", arg.start, arg.end, arg.token[1], arg.types, arg.default))
         hint = "parameters are names, with `= default` and `: type`, or a record pattern { a, b = 1 }"
-        raise self.source.error(arg[1], arg[2], "This cannot be a parameter", hint=hint)
+        raise self.source.error(arg.start, arg.end, "This cannot be a parameter", hint=hint)
 
     def pattern(self, record: Node) -> Node:
         params, rest = [], None
-        for entry in record[3]:
-            if entry[0] == "spread" and entry[3][0] == "var" and entry is record[3][-1]:
-                rest = entry[3][3]
-            elif len(entry) > 5 and entry[0] == "set":
-                raise self.source.error(entry[1], entry[2], "A field of a pattern needs an unquoted name")
+        for entry in record.entries:
+            if entry.kind == "spread" and entry.inner.kind == "var" and entry is record.entries[-1]:
+                rest = entry.inner.name
+            elif entry.quoted:
+                raise self.source.error(entry.start, entry.end, "A field of a pattern needs an unquoted name")
             else:
                 params.append(self.param(entry))
-        return ("pattern", record[1], record[2], params, rest)
+        return Pattern(("pattern", record.start, record.end, params, rest))
 
     def distinct(self, params: list[Node]) -> None:
         seen: dict[str, Node] = {}
         for p in params:
-            if p[3] in seen:
-                other = (seen[p[3]][1], seen[p[3]][2], "first defined here")
-                raise self.source.error(p[1], p[2], f"Two parameters are named `{p[3]}`", other=other)
-            seen[p[3]] = p
+            if p.name in seen:
+                other = (seen[p.name].start, seen[p.name].end, "first defined here")
+                raise self.source.error(p.start, p.end, f"Two parameters are named `{p.name}`", other=other)
+            seen[p.name] = p
