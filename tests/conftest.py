@@ -18,10 +18,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-# A shell starts what it puts into the background with SIGINT ignored, and programs inherit that: those that tests
-# interrupt would go on.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts what it puts into the background with SIGINT and SIGQUIT ignored, and programs inherit that: those that
+# tests interrupt would go on.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 @pytest.hookimpl(wrapper=True)

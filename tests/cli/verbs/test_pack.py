@@ -167,7 +167,7 @@ def test_the_project_overrides_a_curated_name_and_other_names_are_suggested(fpac
     (project / "fpack.fp").write_text(PROJECT + "\npostgres = image\n")
     assert fpack.pack("postgres", cwd=project)["name"] == "greeter"
     assert "did you mean `postgres`" in fpack.fails("pack", "postgrs", cwd=project)
-    assert "debian.trixie.nonesuch" in fpack.fails("pack", "nonesuch", cwd=project)
+    assert "fpack search nonesuch" in fpack.fails("pack", "nonesuch", cwd=project)
 
 
 def test_a_curated_package_has_its_own_files_within_a_project_too(tmp_path: Path, project: Path) -> None:
