@@ -6,6 +6,7 @@ import ast
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
