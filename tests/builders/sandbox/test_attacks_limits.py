@@ -72,7 +72,9 @@ def test_what_takes_too_much_is_ended(caller: Caller, name: str) -> None:
     script, limits, words = ATTACKS[name]
     result = caller.build(script, "greedy", limits=limits)
     error = ended(caller, result)
-    assert words in error and "all of it was had" not in error and "all of them were had" not in error, error
+    # A busy machine may notice while it is written what an idle one finds in the finished outputs.
+    found = words in error or (words == "exceed its size limit" and "it wrote more than" in error)
+    assert found and "all of it was had" not in error and "all of them were had" not in error, error
 
 
 def test_a_disk_that_is_full_is_named_and_what_filled_it_is_gone() -> None:
