@@ -1,4 +1,4 @@
-"""Which indexes of a release are at hand: what the lock pins, else the newest in the cache, else the archive's.
+"""Find the indexes of a release: those that the lock pins, otherwise the newest in the cache, else the archive's.
 
 For looking around: nothing is pinned by it, and the network is asked only when nothing is there.
 """

@@ -329,7 +329,7 @@ class LockFile:
 
     @property
     def changed(self) -> bool:
-        """Whether there are unsaved changes."""
+        """True if there are unsaved changes."""
         return self.lock != self._base
 
     def save(self) -> None:

@@ -29,7 +29,7 @@ _PATH = re.compile(rb"(?:/(?!\.\.?(?:/|\Z))[^/\0]+)+\Z")  # matches b"/" + path
 
 
 class LoadFacts(NamedTuple):
-    """What a program, library or script loads.
+    """The files that a program, library or script loads.
 
     ELF files: `machine` (for example 62, x86-64), `needed` (sonames), `soname`, `interp`, `runpath` ($ORIGIN not
     expanded). Scripts: `interp`, the program after `#!`; for `env NAME`, `interp` is env and `needed` contains NAME.
@@ -64,7 +64,7 @@ class TreeEntry(NamedTuple):
 
     @property
     def executable(self) -> bool:
-        """Whether the file in the store is executable."""
+        """True if the file in the store is executable."""
         return bool(self.mode & 0o111)
 
 

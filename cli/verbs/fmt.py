@@ -23,7 +23,7 @@ class FormattedText(NamedTuple):
 
     @property
     def changed(self) -> bool:
-        """Whether formatting changes the text."""
+        """True if formatting changes the text."""
         return self.before != self.after
 
 

@@ -156,7 +156,7 @@ class Workspace:
 
     @property
     def has_store(self) -> bool:
-        """Whether this machine already has a store."""
+        """True if this machine already has a store."""
         return (default_root() / "db").is_dir()
 
     @cached_property
@@ -173,7 +173,7 @@ class Workspace:
 
     @property
     def keep_failed(self) -> bool:
-        """Whether the directory of a failed build is kept."""
+        """True if the directory of a failed build is kept."""
         return self.options.keep_failed or self.options.shell_on_failure
 
     @cached_property

@@ -40,7 +40,7 @@ class LaterSpreads(NamedTuple):
 
 
 class Bindings:
-    """What `Compiler` inherits; the attributes and methods declared here are its own."""
+    """A base class of `Compiler`, which defines the attributes and methods that are only declared here."""
 
     source: Source
     free_names: FreeNames

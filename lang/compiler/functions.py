@@ -16,7 +16,7 @@ from .strictness import Names, Strictness
 
 
 class Functions:
-    """What `Compiler` inherits; the attributes and methods declared here are its own."""
+    """A base class of `Compiler`, which defines the attributes and methods that are only declared here."""
 
     level: int
     repeated: int

@@ -21,7 +21,7 @@ _MOST = (1 << 63) - 1
 
 
 class Arithmetic(Bindings):
-    """What `Compiler` inherits."""
+    """A base class of `Compiler`."""
 
     def strict_neg(self, node: Node, scope: Scope, block: Block) -> Expr:
         return py.call(".neg", [self.strict(node.inner, scope, block)], self.at(node))

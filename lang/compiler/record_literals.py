@@ -42,7 +42,7 @@ _PARAMETERS: list[tuple[str, bool | str]] = [
 
 
 class Literals:
-    """What `Compiler` inherits; the attributes and methods declared here are its own."""
+    """A base class of `Compiler`, which defines the attributes and methods that are only declared here."""
 
     free_names: FreeNames
     level: int

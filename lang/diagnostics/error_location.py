@@ -25,7 +25,7 @@ from .frames import TracebackStep, field_span, first_definition, given_argument,
 
 
 def blame(error: BaseException, cache: str | Path | None) -> BaseException:
-    """What to raise in place of `error`: positioned, if it is the user's; else `error` itself, fpack's own fault."""
+    """Return the error to raise in place of `error`: with a place if the user caused it, else `error` itself."""
     steps = list(_steps(error.__traceback__))
     if isinstance(error, EvalError):
         return error if error.calls else error.with_(calls=_calls(steps))
@@ -140,7 +140,7 @@ def _calls(steps: list[TracebackStep]) -> tuple[Call, ...]:
 
 
 def _fault(error: BaseException, steps: list[TracebackStep]) -> FpackError | None:
-    """What went wrong, in the user's words, or None if it is no fault of the user's."""
+    """Return the error in the user's terms, or None if the user did not cause it."""
     if isinstance(error, Loop):
         return _loop(error)
     if isinstance(error, FpackError):
@@ -243,7 +243,7 @@ def _function(qualified: str, step: TracebackStep) -> FunctionType | None:
 
 
 def _definition(message: str, step: TracebackStep) -> tuple[Other, ...]:
-    """Where the user defined the function that a call does not fit."""
+    """Return the place where the user defined the function that a call does not fit."""
     called = re.match(r"(\S+)\(\) ", message)
     found = _function(called[1], step) if called else None
     source = found.__globals__.get(".source") if found is not None else None
