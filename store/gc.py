@@ -23,7 +23,8 @@ from .database import PathInfo
 from .errors import InvalidName
 from .locks import FileLock
 from .path import StorePath, parse
-from .store import Store, sweep
+from .recovery import sweep
+from .store import Store
 
 
 class GcResult(NamedTuple):
@@ -84,7 +85,7 @@ def live(infos: Iterable[PathInfo], kept: Iterable[bytes]) -> set[bytes]:
 
 def collect(store: Store, *, dry_run: bool = False, older_than: float = 0) -> GcResult:
     """Delete every path that no root needs and that was registered more than `older_than` seconds ago."""
-    sweep(store)
+    sweep(store.root, store.database, store.pool)
     with FileLock(store.root / "locks" / "gc"):
         leases.sweep(store)
         dead, kept = _forget(store, dry_run, older_than)

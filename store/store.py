@@ -11,13 +11,14 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store.files.owners import check_store, make_directories
 from fpack.store.files.pool import MTIME, Pool
 from fpack.store.files.remove import remove_tree
+from fpack.store.files.sync import GroupSync, sync_directory, sync_file_system
 from fpack.store.files.writer import TreeWriter
 
 from . import base32, derivation
@@ -26,6 +27,7 @@ from .derivation import Derivation, Output
 from .errors import StoreError
 from .locks import FileLock
 from .path import STORE, StorePath, make, parse
+from .recovery import sweep
 from .root import SHARED, default_root
 
 _DIRECTORIES = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # `db` is made last
@@ -86,7 +88,7 @@ class Store:
         if self._session is None:
             with self._opening:
                 if self._session is None:
-                    sweep(self)
+                    sweep(self.root, self.database, self.pool)
                     self._session = Session(self)
         return self._session
 
@@ -197,30 +199,6 @@ class Store:
             os.utime(target, (MTIME, MTIME))
 
 
-class GroupSync:
-    """Combine the sync calls of several threads: one call covers everything that was written before it begins."""
-
-    def __init__(self, sync: Callable[[], None]) -> None:
-        self._sync = sync
-        self._turn = threading.Lock()  # held by the thread that syncs
-        self._count = threading.Lock()
-        self._begun = 0
-        self._done = 0
-
-    def sync(self) -> None:
-        """Return after a sync has completed that began after this call."""
-        with self._count:
-            wanted = self._begun + 1
-        with self._turn:
-            if self._done >= wanted:
-                return
-            with self._count:
-                self._begun += 1
-                mine = self._begun
-            self._sync()
-            self._done = mine
-
-
 class Session:
     """The use of the store by one process: a locked file, a directory for temporary files, temporary roots."""
 
@@ -251,46 +229,3 @@ class Session:
         with self._store.database.transaction() as db:
             db.execute("DELETE FROM temporary_roots WHERE session = ?", [self.name])
         self._lock.release()
-
-
-def sweep(store: Store) -> int:
-    """Delete what sessions of dead processes left behind. Return the number of those sessions."""
-    dead = 0
-    for lock_file in sorted((store.root / "tmp").glob("*.lock")):
-        lock = FileLock(lock_file)
-        if not lock.try_acquire():
-            continue
-        name = lock_file.name.removesuffix(".lock")
-        remove_tree(lock_file.with_name(name))
-        with store.database.transaction() as db:
-            db.execute("DELETE FROM temporary_roots WHERE session = ?", [name])
-        lock.release()
-        dead += 1
-    if dead:
-        for path, _ in store.pool.unused():
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-    return dead
-
-
-def sync_directory(path: Path) -> None:
-    """Make the entries of a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def sync_file_system(path: Path) -> None:
-    """Make everything written to the file system of `path` durable, in one call for any number of files."""
-    import ctypes
-
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.syncfs(fd) != 0:
-            error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error), str(path))
-    finally:
-        os.close(fd)

@@ -15,7 +15,8 @@ from fpack.store import base32
 from fpack.store.derivation import Output
 from fpack.store.errors import StoreError
 from fpack.store.path import StorePath
-from fpack.store.store import Store, sweep
+from fpack.store.recovery import sweep
+from fpack.store.store import Store
 from support.stores import add
 
 
@@ -149,7 +150,7 @@ def test_a_kill_at_any_step_leaves_a_store_that_works(tmp_path: Path) -> None:
         store = Store(root)
         for info in store.database.paths():
             assert sorted(p.name for p in (store.disk(info.path) / "d").iterdir()) == ["file0", "file1", "file2"]
-        assert sweep(store) <= 1
+        assert sweep(store.root, store.database, store.pool) <= 1
         writer = store.writer()
         for i in range(3):
             writer.file(f"d/file{i}", [b"one%d" % i])
