@@ -108,7 +108,8 @@ def test_a_session_goes_on_after_a_line_that_does_not_end(fpack: Fpack, project:
 def test_an_editor_is_told(fpack: Fpack, project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "fpack.cli.interactive.evaluate_worker", str(project / "fpack.fp")],
-        capture_output=True, text=True, cwd=project, env={**fpack.env, "FPACK_EVAL_TIME": "2"}, timeout=120, check=True,
+        capture_output=True, text=True, cwd=project, timeout=120, check=True,
+        env={**fpack.env, "FPACK_EVAL_TIME": "2", "FPACK_EVAL_MEMORY": "1G"},
     )  # fmt: skip
     errors = json.loads(done.stdout)["errors"]
     assert errors and {each["message"] for each in errors} <= {TIME, MEMORY}
