@@ -103,8 +103,12 @@ def digest(body: bytes) -> bytes:
     return blake3(body).digest(HASH_BYTES)
 
 
+@lru_cache(1024)
 def decode(body: bytes) -> Derivation:
-    """Return the derivation that `body` encodes. Raise NotCanonical for any other bytes."""
+    """Return the derivation that `body` encodes. Raise NotCanonical for any other bytes.
+
+    The planner, the scheduler and the manifest decode the same bodies, so recent results are kept. Do not modify them.
+    """
     value = canonical.decode(body)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise NotCanonical("Bytes are not a derivation, or have a format that this fpack does not support")
