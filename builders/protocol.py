@@ -7,7 +7,6 @@ a worker, and is resumed with the store paths in the order of the `Need`.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -111,7 +110,7 @@ class Builder(Protocol):
     network: bool  # limited by the network, not the processor: more of them run at once
 
     def key(self, drv: Derivation) -> Value:
-        """Return everything that the output of the resolved `drv` depends on; `whole` returns the default."""
+        """Return everything that the output of the resolved `drv` depends on."""
         ...
 
     def build(self, task: Task) -> Built | BuiltAll | Steps:
@@ -119,21 +118,16 @@ class Builder(Protocol):
         ...
 
 
-# The version of each kind's builder; 1 if absent. Increment it when a change makes a builder produce a different output
-# for the same arguments, so that outputs of earlier versions of fpack are not reused.
-VERSIONS = {
-    "layer": 4,  # 2: smaller compression jobs for large streams. 3, 4: entries in the manifest's formats
-    "image": 3,  # 2: entries stored beside the layers. 3: records the files excluded from layers
-    "manifest": 2,  # new format
-    "root": 3,  # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only
-}
+class BaseBuilder:
+    """A builder whose output depends on its version and on the whole derivation, and that needs no network.
 
+    version: incremented when a change makes the builder produce a different output for the same arguments, so that
+    outputs of earlier versions of fpack are not reused.
+    """
 
-def whole(drv: Derivation) -> Value:
-    """Return the default key: the builder's version, and the derivation's kind, name, arguments and candidates."""
-    return ["derivation 1", VERSIONS.get(drv.kind, 1), drv.encode()]
+    version: int
+    network = False
 
-
-def generation() -> int:
-    """Return a 31-bit number that changes with `VERSIONS`, to invalidate cached data about derivations."""
-    return zlib.crc32(repr(sorted(VERSIONS.items())).encode()) >> 1
+    def key(self, drv: Derivation) -> Value:
+        """Return the version, and the derivation's kind, name, arguments and candidates."""
+        return ["derivation 1", self.version, drv.encode()]

@@ -9,27 +9,31 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from fpack.builders import arguments
 from fpack.builders.debian import maintainer_scripts
 from fpack.builders.debian.control import parse_stanza
 from fpack.builders.payload import elf, meta
 from fpack.builders.payload.meta import TreeEntry
-from fpack.builders.protocol import BuildError, Built, Task, whole
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.builders.rootfs.accounts import parse_sysusers
 from fpack.builders.streams import ar, tar_reader
 from fpack.builders.streams.stream import ArchiveError, Section, Stream, blocks
 from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation
 from fpack.store.errors import BadTree, FpackError
 from fpack.store.files.pool import FileNode
 from fpack.store.files.regular_file import open_regular
 from fpack.store.files.writer import TreeWriter
+from fpack.store.path import StorePath
 
 if TYPE_CHECKING:
     from .table import Services
+
+VERSION = 1
+
 
 MAX_ENTRIES = 250_000
 MAX_CONTROL = 64 << 20
@@ -58,32 +62,23 @@ class _Control(NamedTuple):
 
 
 class DebArgs(NamedTuple):
-    """The arguments. deb: the store path of the file. package, version, arch: those that the file must have."""
+    """The arguments. deb: the file. package, version, arch: those that the file must have."""
 
-    deb: str
+    deb: StorePath
     package: str
     version: str
     arch: str
 
-    @classmethod
-    def parse(cls, args: Mapping[str, Value]) -> DebArgs:
-        """Read the arguments of a resolved derivation."""
-        return cls(*(str(args[name]) for name in cls._fields))
 
-
-class DebBuilder:
+class DebBuilder(BaseBuilder):
     """The builder of `deb`. Its output holds `data` and `meta`."""
 
     kind = "deb"
-    network = False
-
-    def key(self, drv: Derivation) -> Value:
-        """Return the whole derivation."""
-        return whole(drv)
+    version = VERSION
 
     def build(self, task: Task) -> Built:
         """Unpack the package."""
-        args = DebArgs.parse(task.args)
+        args = arguments.read(DebArgs, task.args)
         with open_regular(task.disk(args.deb)) as file:
             try:
                 return Built(_unpack(task, args, file))

@@ -11,14 +11,15 @@ import signal
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.builders import arguments
 from fpack.builders.exec.hints import advice
 from fpack.builders.exec.links import linked
 from fpack.builders.exec.outputs import OutputReader, ScannedOutput, place_of, strippable
 from fpack.builders.exec.script import DRIVER, control_files, variables
 from fpack.builders.linking import store_paths
-from fpack.builders.protocol import BuildError, Built, BuiltAll, Task, whole
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, BuiltAll, Task
 from fpack.builders.sandbox.executor import Executor, RunResult, Work
 from fpack.builders.sandbox.spec import CONTROL, Spec, limits_of
 from fpack.store import path as store_path
@@ -28,6 +29,10 @@ from fpack.store.errors import InvalidName
 from fpack.store.files.remove import remove_tree
 from fpack.store.path import STORE, StorePath
 
+if TYPE_CHECKING:
+    from .table import Services
+
+VERSION = 1
 _LAST_LINES = 20
 # Messages that programs print when they reach a limit, and the limit.
 _LIMIT_MESSAGES = (
@@ -35,8 +40,6 @@ _LIMIT_MESSAGES = (
     ("File too large", "it may write at most {0.size} bytes"),
 )
 
-if TYPE_CHECKING:
-    from .table import Services
 _NO_ROOM = "No space left on device"
 _FULL = 64 << 20  # bytes: a disk with less free space counts as full
 _MAX_LINE = 8192
@@ -69,14 +72,24 @@ class ExecOptions(NamedTuple):
     cores: int = 0
 
 
-class ExecBuilder:
-    """The builder of `exec`. args: root, shell, phases, env, limits, allowed, disallowed, strip.
+class ExecArgs(NamedTuple):
+    """The arguments, which docs/builds.md describes."""
 
-    docs/builds.md describes the arguments.
-    """
+    root: StorePath
+    phases: tuple[Mapping[str, Value], ...]
+    shell: str | None = None
+    env: Mapping[str, Value] | None = None
+    limits: Value = None
+    allowed: tuple[str, ...] | None = None
+    disallowed: tuple[str, ...] | None = None
+    strip: bool = True
+
+
+class ExecBuilder(BaseBuilder):
+    """The builder of `exec`."""
 
     kind = "exec"
-    network = False
+    version = VERSION
 
     def __init__(self, executor: Executor, options: ExecOptions | None = None) -> None:
         self._executor = executor
@@ -85,27 +98,27 @@ class ExecBuilder:
     def key(self, drv: Derivation) -> Value:
         """Return the derivation without resource limits, which can fail a build but never change its output."""
         args = {name: value for name, value in drv.args.items() if name != "limits"}
-        return whole(drv._replace(args=args))
+        return super().key(drv._replace(args=args))
 
     def build(self, task: Task) -> Built | BuiltAll:
         """Run the phases and copy their outputs to the store."""
-        args = task.args
-        root = store_path.parse(str(args["root"]))
-        inputs = store_paths.closure(task, _mentioned([args.get("env") or {}, args["phases"]]))
+        args = arguments.read(ExecArgs, task.args)
+        env = args.env or {}
+        inputs = store_paths.closure(task, _mentioned([env, args.phases]))
         places = {output: place_of(task.name, output) for output in task.outputs}
-        limits = limits_of(args.get("limits"))
+        limits = limits_of(args.limits)
         spec = Spec(
-            root=str(root),
-            command=(str(args.get("shell") or "/bin/bash"), f"{CONTROL}/{DRIVER}"),
-            env=variables(args.get("env") or {}, self._cores(), {o: str(p) for o, p in places.items()}),
+            root=str(args.root),
+            command=(args.shell or "/bin/bash", f"{CONTROL}/{DRIVER}"),
+            env=variables(env, self._cores(), {o: str(p) for o, p in places.items()}),
             inputs=tuple(map(str, inputs)),
             outputs=tuple(p.base for p in places.values()),
-            control=control_files(args["phases"], limits.processes),
+            control=control_files(args.phases, limits.processes),
             limits=limits,
         )
         lines = _Lines(task.log)
-        view = task.view(root)
-        store = task.disk(root).parent
+        view = task.view(args.root)
+        store = task.disk(args.root).parent
         work = Work(task.scratch(), view, store, store.parent / "locks", lines.feed, lambda _: None, task.check)
         self._executor.prepare(spec, work)
         finished = self._executor.run(spec, work)
@@ -113,9 +126,9 @@ class ExecBuilder:
         if finished.status or finished.exceeded:
             raise self._failed(task, spec, work, finished, lines)
         try:
-            if args.get("strip", True) and os.path.lexists(view / "usr/bin/strip"):
+            if args.strip and os.path.lexists(view / "usr/bin/strip"):
                 self._strip(spec, work, lines)
-            return self._take(task, spec, work, root, inputs, places)
+            return self._take(task, args, spec, work, inputs, places)
         except BuildError as error:
             raise error.with_(hint=error.hint or self._keep(task, work)) from None
 
@@ -125,9 +138,9 @@ class ExecBuilder:
     def _take(
         self,
         task: Task,
+        args: ExecArgs,
         spec: Spec,
         work: Work,
-        root: StorePath,
         inputs: Sequence[StorePath],
         places: Mapping[str, StorePath],
     ) -> Built | BuiltAll:
@@ -145,7 +158,7 @@ class ExecBuilder:
                 except BuildError as error:
                     where = f"{output_name(task.name, output)}{'/' if error.where else ''}{error.where}"
                     raise error.with_(where=where) from None
-            payloads, missing = linked(task, root, [scanned[output].programs for output in places])
+            payloads, missing = linked(task, args.root, [scanned[output].programs for output in places])
             for line in missing:
                 task.log(f"warning: {line}")
             linked_payloads = dict(zip(places, payloads, strict=True))
@@ -153,7 +166,7 @@ class ExecBuilder:
             for output in _order(scanned, by_hash):
                 others = {p.hash.encode(): written[o][0] for o, p in places.items() if o in written}
                 references = {known[h] for h in scanned[output].found & known.keys()}
-                _check_references(task, output, references)
+                _check_references(args, output, references)
                 references |= linked_payloads[output]
                 references |= {others[h] for h in scanned[output].found & others.keys()}
                 written[output] = self._write(task, reader, output, places[output], scanned[output], others, references)
@@ -322,13 +335,11 @@ def _order(scanned: Mapping[str, ScannedOutput], places: Mapping[bytes, str]) ->
     return done
 
 
-def _check_references(task: Task, output: str, references: set[StorePath]) -> None:
+def _check_references(args: ExecArgs, output: str, references: set[StorePath]) -> None:
     """Raise BuildError if an output mentions a store path that it must not."""
-    allowed = task.args.get("allowed")
-    forbidden = _paths(task.args.get("disallowed") or ())
-    wrong = references & forbidden
-    if allowed is not None:
-        wrong |= references - _paths(allowed)
+    wrong = references & _paths(args.disallowed or ())
+    if args.allowed is not None:
+        wrong |= references - _paths(args.allowed)
     if wrong:
         names = ", ".join(str(path) for path in sorted(wrong))
         raise BuildError(
@@ -338,8 +349,8 @@ def _check_references(task: Task, output: str, references: set[StorePath]) -> No
         )
 
 
-def _paths(values: Sequence[Any]) -> set[StorePath]:
-    return {store_path.parse(str(value).rstrip("/")) for value in values}
+def _paths(values: Sequence[str]) -> set[StorePath]:
+    return {store_path.parse(value.rstrip("/")) for value in values}
 
 
 def _check_strays(out: int, inputs: Sequence[StorePath], places: Mapping[str, StorePath]) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.builders import arguments
 from fpack.builders.net.errors import HttpError, NotFound
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins
-from fpack.builders.protocol import BuildError, Built, Task
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.tree import chunks
@@ -22,17 +23,30 @@ from fpack.store.files.tree import chunks
 if TYPE_CHECKING:
     from .table import Services
 
+VERSION = 1
+
+
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
-class FetchBuilder:
-    """The builder of `fetch`. args: urls, sha256, size, executable.
+class FetchArgs(NamedTuple):
+    """The arguments. sha256: 64 hexadecimal digits, or "" to report the digest of the file. size: None if unknown."""
+
+    urls: tuple[str, ...]
+    sha256: str
+    size: int | None = None
+    executable: bool = False
+
+
+class FetchBuilder(BaseBuilder):
+    """The builder of `fetch`.
 
     origins: maps a URL of the derivation to the URLs to download from. missing: returns a hint for a file that no URL
     serves any more.
     """
 
     kind = "fetch"
+    version = VERSION
     network = True
 
     def __init__(self, http: Http, origins: Origins, missing: Callable[[str], str] = lambda url: "") -> None:
@@ -42,39 +56,40 @@ class FetchBuilder:
 
     def key(self, drv: Derivation) -> Value:
         """Return the declared digest, the name and the executable bit."""
-        return ["fetch 1", drv.args["sha256"], drv.name, bool(drv.args.get("executable", False))]
+        args = arguments.read(FetchArgs, drv.args)
+        return [f"fetch {VERSION}", args.sha256, drv.name, args.executable]
 
     def build(self, task: Task) -> Built:
         """Download the file, verify it and write it to the store."""
-        sha256 = task.args["sha256"]
-        if sha256 == "":
-            raise self._undeclared(task)
-        if not isinstance(sha256, str) or not _SHA256.match(sha256):
+        args = arguments.read(FetchArgs, task.args)
+        if args.sha256 == "":
+            raise self._undeclared(task, args)
+        if not _SHA256.match(args.sha256):
             raise BuildError(
-                "The sha256 of a fetch is not 64 hexadecimal digits", where=task.name, why=f"it is {sha256!r}"
+                "The sha256 of a fetch is not 64 hexadecimal digits", where=task.name, why=f"it is {args.sha256!r}"
             )
-        urls = [url for declared in task.args["urls"] for url in self._origins(declared)]
         part = task.resume_dir() / "part"
-        size = task.args.get("size")
         try:
             done = self._http.download(
-                urls, part, size=size, sha256=sha256, progress=task.progress, check=task.check
-            )  # fmt: skip
+                self._urls(args), part, size=args.size, sha256=args.sha256, progress=task.progress, check=task.check
+            )
         except HttpError as error:
             if not isinstance(error, NotFound) or error.hint:
                 raise
-            raise error.with_(hint=self._missing(task.args["urls"][0])) from None
+            raise error.with_(hint=self._missing(args.urls[0])) from None
         task.log(f"from {done.url or 'an earlier download'}, {done.size} bytes")
         writer = task.writer()
-        writer.file("", chunks(part), bool(task.args.get("executable", False)))
+        writer.file("", chunks(part), args.executable)
         os.unlink(part)
         return Built(writer)
 
-    def _undeclared(self, task: Task) -> BuildError:
+    def _urls(self, args: FetchArgs) -> list[str]:
+        return [url for declared in args.urls for url in self._origins(declared)]
+
+    def _undeclared(self, task: Task, args: FetchArgs) -> BuildError:
         """Download a file that has no declared digest; return the error that says which one it has."""
         path = task.scratch() / "part"
-        urls = [url for declared in task.args["urls"] for url in self._origins(declared)]
-        done = self._http.download(urls, path, size=task.args.get("size"), progress=task.progress, check=task.check)
+        done = self._http.download(self._urls(args), path, size=args.size, progress=task.progress, check=task.check)
         return BuildError(
             "A fetch has no sha256",
             where=task.name,

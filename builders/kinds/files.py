@@ -8,15 +8,15 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
+from fpack.builders import arguments
 from fpack.builders.payload import meta
 from fpack.builders.payload.meta import TreeEntry
-from fpack.builders.protocol import BuildError, Built, Task, whole
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation
 from fpack.store.files.pool import FileNode
 from fpack.store.files.tree import chunks
 from fpack.store.files.writer import TreeWriter
@@ -25,14 +25,23 @@ from fpack.store.path import StorePath
 if TYPE_CHECKING:
     from .table import Services
 
+VERSION = 1
+
+
 MAX_ID = 0xFFFFFFFE
 _LARGE = 32 << 20  # from this number of bytes, hashing in two threads is faster
 _Digests = tuple[bytes, bytes, int]  # BLAKE3, SHA-256 and size of a file
 _KINDS = {"file": meta.FILE, "directory": meta.DIRECTORY, "symlink": meta.SYMLINK}
 
 
-class FilesBuilder:
-    """The builder of `files`. args: entries, each {path, kind, mode, uid, gid} and `text`, `source` or `target`.
+class FilesArgs(NamedTuple):
+    """The arguments. entries: each is {path, kind, mode, uid, gid} and `text`, `source` or `target`."""
+
+    entries: tuple[Mapping[str, Value], ...]
+
+
+class FilesBuilder(BaseBuilder):
+    """The builder of `files`.
 
     `source` is a store path: a file, or a tree that is copied to `path`. Copied entries get the entry's owner;
     directories and executables get mode 0755 and other files 0644; `mode` is the mode of the top directory. The output
@@ -40,11 +49,7 @@ class FilesBuilder:
     """
 
     kind = "files"
-    network = False
-
-    def key(self, drv: Derivation) -> Value:
-        """Return the whole derivation."""
-        return whole(drv)
+    version = VERSION
 
     def build(self, task: Task) -> Built:
         """Write `data` and `meta`."""
@@ -52,7 +57,8 @@ class FilesBuilder:
         writer.mkdir("data")
         entries: list[TreeEntry] = []
         references: set[StorePath] = set()
-        for value in sorted(task.args["entries"], key=lambda e: os.fsencode(str(e.get("path")))):
+        given = arguments.read(FilesArgs, task.args).entries
+        for value in sorted(given, key=lambda e: os.fsencode(str(e.get("path")))):
             entries += _write(task, writer, value, references)
         duplicate = _first_duplicate(entry.path for entry in entries)
         if duplicate:

@@ -12,15 +12,16 @@ import hashlib
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from fpack.builders import arguments
 from fpack.builders.net.errors import HttpError, NotFound, combined
 from fpack.builders.net.http import Http
 from fpack.builders.net.registries import GoProxies, go_proxies
 from fpack.builders.payload import meta
-from fpack.builders.protocol import BuildError, Built, Task
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.regular_file import read_small
@@ -28,6 +29,9 @@ from fpack.store.files.tree import CHUNK, chunks
 
 if TYPE_CHECKING:
     from .table import Services
+
+VERSION = 1
+
 
 # Go's own limits for the files of a module, and for its go.mod.
 MAX_ZIP, MAX_MOD = 500 << 20, 16 << 20
@@ -47,16 +51,12 @@ class GomodArgs(NamedTuple):
     mod: str
     toolchain: str
 
-    @classmethod
-    def parse(cls, args: Mapping[str, Value]) -> GomodArgs:
-        """Read the arguments of a resolved derivation."""
-        return cls(*(str(args[name]) for name in cls._fields))
 
-
-class GomodBuilder:
+class GomodBuilder(BaseBuilder):
     """The builder of `gomod`. Its output holds `<module>/@v/<version>.zip` and `.mod`."""
 
     kind = "gomod"
+    version = VERSION
     network = True
 
     def __init__(self, http: Http) -> None:
@@ -64,11 +64,12 @@ class GomodBuilder:
 
     def key(self, drv: Derivation) -> Value:
         """Return the module, the version and the hashes, but not the toolchain."""
-        return ["gomod 1", *(drv.args[name] for name in ("module", "version", "zip", "mod"))]
+        args = arguments.read(GomodArgs, drv.args)
+        return [f"gomod {VERSION}", args.module, args.version, args.zip, args.mod]
 
     def build(self, task: Task) -> Built:
         """Download and verify the go.mod and the archive, and rewrite the archive."""
-        args = GomodArgs.parse(task.args)
+        args = arguments.read(GomodArgs, task.args)
         path = f"{escaped(args.module)}/@v/{escaped(args.version)}"
         proxies = go_proxies(args.module, _defaults(task, args.toolchain))
         writer = task.writer()

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.builders import arguments
 from fpack.builders.linking import store_paths
 from fpack.builders.oci import config as configuration
 from fpack.builders.oci import spec
@@ -22,7 +23,7 @@ from fpack.builders.oci.user import resolve_user
 from fpack.builders.payload import meta
 from fpack.builders.payload.exclusions import FILES, MODE, Exclusion
 from fpack.builders.payload.meta import TreeEntry
-from fpack.builders.protocol import BuildError, Built, Need, Steps, Task, whole
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, digest
@@ -30,10 +31,15 @@ from fpack.store.errors import StoreError
 from fpack.store.files.regular_file import open_regular
 from fpack.store.path import STORE, StorePath, clean_name, parse
 
-from . import layer as layers
+from .layer import LayerArgs, PartArgs
+from .layer import read as read_layer
 
 if TYPE_CHECKING:
     from .table import Services
+
+# 2: entries stored beside the layers. 3: records the files excluded from layers
+VERSION = 3
+
 
 MIN_LAYERS, MAX_LAYERS = 3, 120
 HISTORY_NAMES = 8
@@ -41,36 +47,49 @@ MAX_ACCOUNTS = 1 << 22
 _FPACK = STORE[1:].partition("/")[0]
 
 
-class ImageBuilder:
+class ImageArgs(NamedTuple):
+    """The arguments. root, files: outputs with tables. codec: of the layers. arch: Debian's.
+
+    paths: store paths that the configuration mentions; their closures go under /fpack/store. config: see
+    `oci/config.py`. program: the default entrypoint: the name of a package that suggests one, or [store path, name] of
+    something built from source; or None.
+    """
+
+    name: str
+    tag: str
+    root: StorePath | None
+    files: StorePath | None
+    paths: tuple[StorePath, ...]
+    program: Value
+    arch: str
+    max_layers: Value
+    config: Mapping[str, Value]
+    codec: Mapping[str, Value]
+
+
+class ImageBuilder(BaseBuilder):
     """The builder of `image`.
 
-    args: name, tag, max_layers. root, files: outputs with tables, or null. paths: store paths that the configuration
-    mentions; their closures go under /fpack/store. config: see `oci/config.py`. program: the default entrypoint, from a
-    package, or from [store path, name] of something built from source; or null. codec: of the layers. arch: Debian's.
-    The output holds `config`, `manifest` and `image`, and references the layers, the root and the files.
+    Its output holds `config`, `manifest` and `image`, and references the layers, the root and the files.
     """
 
     kind = "image"
-    network = False
-
-    def key(self, drv: Derivation) -> Value:
-        """Return the whole derivation."""
-        return whole(drv)
+    version = VERSION
 
     def build(self, task: Task) -> Steps:
         """Plan the layers, request them, and describe the image."""
-        args = task.args
-        spec.check_name(str(args["name"]), str(args["tag"]))
-        spec.platform(str(args["arch"]))
-        parts = _read(task)
-        config = _configure(task, parts)
-        groups = _groups(task, parts, args["max_layers"])
-        wanted = [_derivation(group, args["codec"], parts) for group in groups]
+        args = arguments.read(ImageArgs, task.args)
+        spec.check_name(args.name, args.tag)
+        spec.platform(args.arch)
+        parts = _read(task, args)
+        config = _configure(task, args, parts)
+        groups = _groups(task, parts, args.max_layers)
+        wanted = [_derivation(group, args.codec, parts) for group in groups]
         excluded = {table.path: table.excluded for table in [*parts.slices, *parts.last]}
         # Free the tables, which can be large, before the wait for the layers.
         del parts
         built = yield Need(wanted)
-        return _assemble(task, config, groups, excluded, wanted, built)
+        return _assemble(task, args, config, groups, excluded, wanted, built)
 
 
 class _PartTable(NamedTuple):
@@ -108,9 +127,8 @@ class _Parts(NamedTuple):
         return next(t for t in [*self.slices, *self.last] if t.path == path)
 
 
-def _read(task: Task) -> _Parts:
-    args = task.args
-    paths = store_paths.closure(task, [parse(p) for p in args["paths"]])
+def _read(task: Task, args: ImageArgs) -> _Parts:
+    paths = store_paths.closure(task, args.paths)
     bases = {path.base: path for path in paths}
 
     def outside(path: str) -> FsEntry | None:
@@ -124,11 +142,10 @@ def _read(task: Task) -> _Parts:
     last: list[_PartTable] = []
     extra: dict[str, Value] = {}
     files: list[TreeEntry] = []
-    if args["files"]:
-        files = meta.read(task.disk(parse(args["files"])))[0]
+    if args.files:
+        files = meta.read(task.disk(args.files))[0]
     own = {entry.path: entry for entry in files if entry.kind != meta.DIRECTORY}
-    if args["root"]:
-        root = parse(args["root"])
+    if root := args.root:
         entries, extra = meta.read(task.disk(root))
         excluded: dict[str, list[Exclusion]] = {}
         for exclusion in _excluded(root, extra):
@@ -142,8 +159,8 @@ def _read(task: Task) -> _Parts:
             view.add(FsSource(f"the package {package}", f"{table.disk_path}/data"), table.entries, table.left_out)
         last.append(_table(task, root, entries, own))
         view.add(FsSource("the generated files", f"{last[-1].disk_path}/data"), entries, last[-1].left_out, last=True)
-    if args["files"]:
-        last.append(_table(task, parse(args["files"]), files, {}))
+    if args.files:
+        last.append(_table(task, args.files, files, {}))
         view.add(FsSource("the configuration's files", f"{last[-1].disk_path}/data"), files, last=True)
     return _Parts(slices, last, paths, extra, view)
 
@@ -192,14 +209,13 @@ def _check_outside_store(entries: Sequence[TreeEntry]) -> None:
             raise BuildError(f"/{entry.path} lies in the store", why=f"only store paths can be in {STORE}")
 
 
-def _configure(task: Task, parts: _Parts) -> dict[str, Value]:
-    args = task.args
-    given: Mapping[str, Value] = args["config"]
+def _configure(task: Task, args: ImageArgs, parts: _Parts) -> dict[str, Value]:
+    given = args.config
     configuration.check(given)
     view = parts.view
     entrypoint = configuration.strings(given, "entrypoint")
-    if entrypoint is None and args["program"]:
-        entrypoint = _suggested(task, args["program"], parts)
+    if entrypoint is None and args.program:
+        entrypoint = _suggested(task, args.program, parts)
     command = configuration.strings(given, "command")
     run = entrypoint or command
     user = given.get("user")
@@ -292,47 +308,40 @@ def _tree_size(path: str | Path) -> int:
         return sum(_tree_size(entry.path) for entry in entries)
 
 
-def _derivation(group: LayerGroup, codec: Value, parts: _Parts) -> Derivation:
-    records: list[Value] = []
-    for item in group.items:
-        record: dict[str, Value] = {"path": str(item.path), "prefix": item.prefix}
-        if item.exclude:
-            record["exclude"] = list(item.exclude)
-        records.append(record)
-    args: dict[str, Value] = {"parts": records, "codec": codec}
+def _derivation(group: LayerGroup, codec: Mapping[str, Value], parts: _Parts) -> Derivation:
+    args = LayerArgs(tuple(PartArgs(item.path, item.prefix, item.exclude) for item in group.items), codec)
     tables = [parts.table(item.path) for item in group.items if not item.prefix]
     # A layer of one slice must depend on that slice alone. The root's layer restates directories that slices differ on.
     if len(tables) > 1 or tables[:1] in [[table] for table in parts.last]:
         restated = parts.view.restated(t.entries for t in tables)
-        if restated:
-            args["directories"] = [[path, *attributes] for path, attributes in restated]
-    return Derivation("layer", clean_name(f"layer-{group.name}"), args)
+        args = args._replace(directories=tuple((path, *attributes) for path, attributes in restated))
+    return Derivation("layer", clean_name(f"layer-{group.name}"), arguments.write(args))
 
 
 def _assemble(
     task: Task,
+    args: ImageArgs,
     config: Mapping[str, Value],
     groups: Sequence[LayerGroup],
     excluded: Mapping[StorePath, Sequence[Exclusion]],
     wanted: Sequence[Derivation],
     built: Sequence[StorePath],
 ) -> Built:
-    args = task.args
-    infos = [layers.read(task.disk(path)) for path in built]
+    infos = [read_layer(task.disk(path)) for path in built]
     steps = [spec.HistoryStep(_created_by(group), info.diff_id) for group, info in zip(groups, infos, strict=True)]
-    config_bytes = spec.dump(spec.image_config(str(args["arch"]), config, steps))
+    config_bytes = spec.dump(spec.image_config(args.arch, config, steps))
     config_blob = spec.describe(spec.CONFIG, config_bytes)
     blobs = [spec.Descriptor(info.media_type, info.digest, info.size) for info in infos]
     manifest = spec.dump(spec.manifest(config_blob, blobs))
     record: dict[str, Value] = {
         "format": 1,
-        "name": args["name"],
-        "tag": args["tag"],
-        "arch": args["arch"],
+        "name": args.name,
+        "tag": args.tag,
+        "arch": args.arch,
         "digest": spec.digest(manifest),
         "image_id": config_blob.digest,
-        "root": args["root"],
-        "files": args["files"],
+        "root": args.root and str(args.root),
+        "files": args.files and str(args.files),
         "layers": [
             {
                 "path": str(path),
@@ -350,7 +359,7 @@ def _assemble(
     writer.file("config", [config_bytes])
     writer.file("manifest", [manifest])
     writer.file("image", [canonical.encode(record)])
-    references = [*built, *(parse(args[key]) for key in ("root", "files") if args[key])]
+    references = [*built, *(path for path in (args.root, args.files) if path)]
     return Built(writer, tuple(sorted(set(references))))
 
 

@@ -9,26 +9,31 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.builders import arguments
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.format import encode_entry
 from fpack.builders.manifest.layer_entries import Contents, contents, count, describe
-from fpack.builders.protocol import Built, Task, whole
+from fpack.builders.protocol import BaseBuilder, Built, Task
 from fpack.builders.streams import codecs
 from fpack.builders.streams import tar_writer as tar
 from fpack.builders.streams.background import ahead
 from fpack.builders.streams.hasher import Hasher
 from fpack.store import canonical
 from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation
 from fpack.store.files.regular_file import read_small
 from fpack.store.files.writer import TreeWriter
+from fpack.store.path import StorePath
 
 if TYPE_CHECKING:
     from .table import Services
+
+# 2: smaller compression jobs for large streams. 3, 4: entries in the manifest's formats
+VERSION = 4
+
 
 # Files of the output: the layer's entries in the two forms of a manifest (`manifest.format`, `manifest.json_form`).
 ENTRIES, ENTRIES_JSON = "entries", "entries.json"
@@ -92,31 +97,46 @@ class Budget:
 _BUDGET = Budget(220 << 20)
 
 
-class LayerBuilder:
-    """The builder of `layer`. args: parts, codec, and optionally directories."""
+class PartArgs(NamedTuple):
+    """A store path in the layer. prefix: its directory in the image; "" for an output with a table.
+
+    exclude: the paths of the table that are left out.
+    """
+
+    path: StorePath
+    prefix: str
+    exclude: tuple[str, ...] = ()
+
+
+class LayerArgs(NamedTuple):
+    """The arguments. codec: see `streams/codecs.py`. directories: (path, mode, uid, gid) of those to restate."""
+
+    parts: tuple[PartArgs, ...]
+    codec: Mapping[str, Value]
+    directories: tuple[tuple[str, int, int, int], ...] = ()
+
+
+class LayerBuilder(BaseBuilder):
+    """The builder of `layer`."""
 
     kind = "layer"
-    network = False
-
-    def key(self, drv: Derivation) -> Value:
-        """Return the whole derivation."""
-        return whole(drv)
+    version = VERSION
 
     def build(self, task: Task) -> Built:
         """Write `blob`, `layer`, and the layer's part of a manifest as `entries` and `entries.json`.
 
         The output has no references, because the blob contains everything.
         """
-        found = contents(task.args, task.disk)
-        with _BUDGET.take(codecs.memory(task.args["codec"], tar.length(found.members)), task.check):
-            return _make(task, found)
+        args = arguments.read(LayerArgs, task.args)
+        found = contents(args.parts, args.directories, task.disk)
+        with _BUDGET.take(codecs.memory(args.codec, tar.length(found.members)), task.check):
+            return _make(task, args, found)
 
 
-def _make(task: Task, found: Contents) -> Built:
-    record: dict[str, Value] = task.args["codec"]
+def _make(task: Task, args: LayerArgs, found: Contents) -> Built:
     total = tar.length(found.members)
-    compressor = codecs.compressor(record, total)
-    plain = record["name"] == "none"
+    compressor = codecs.compressor(args.codec, total)
+    plain = args.codec["name"] == "none"
     writer = task.writer()
     inner, outer = Hasher(), hashlib.sha256()
     size = 0
@@ -149,7 +169,7 @@ def _make(task: Task, found: Contents) -> Built:
         raise AssertionError(f"a tar of {total} bytes was written with {inner.size}")
     files = [m for m in found.members if m.kind != tar.DIRECTORY]
     layer = LayerInfo(
-        media_type=codecs.media_type(record),
+        media_type=codecs.media_type(args.codec),
         digest=diff_id if plain else f"sha256:{outer.hexdigest()}",
         diff_id=diff_id,
         size=size,
@@ -157,16 +177,16 @@ def _make(task: Task, found: Contents) -> Built:
         unpacked=sum(m.size for m in files),
         files=len(files),
         entries=len(found.members),
-        **count(found, len(task.args["parts"]))._asdict(),
+        **count(found, len(args.parts))._asdict(),
     )
     writer.file("layer", [layer.encode()])
-    _describe(task, found, writer)
+    _describe(task, args, found, writer)
     return Built(writer)
 
 
-def _describe(task: Task, found: Contents, writer: TreeWriter) -> None:
+def _describe(task: Task, args: LayerArgs, found: Contents, writer: TreeWriter) -> None:
     """Write the layer's part of a manifest, which is the same for every image that holds the layer."""
-    parts = [str(part["path"]) for part in task.args["parts"]]
+    parts = [str(part.path) for part in args.parts]
     lines: list[bytes] = []
 
     def rows() -> Iterator[bytes]:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.builders import arguments
 from fpack.builders.manifest import format as form
 from fpack.builders.manifest import json_form, referrer
 from fpack.builders.manifest.collect import Graph, collect
 from fpack.builders.oci.spec import Descriptor
-from fpack.builders.protocol import Built, Task, whole
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
 from fpack.store.files.tree import chunks
@@ -28,8 +30,13 @@ from .layer import ENTRIES, ENTRIES_JSON
 if TYPE_CHECKING:
     from .table import Services
 
+# 2: new format
+VERSION = 2
+
+
 CANONICAL_FILE, JSON_FILE = "manifest.msgpack", "manifest.json"
 ZSTD_LEVEL = 9
+_DIGEST = re.compile(r"[0-9a-f]{40}\Z")
 
 
 class StoreGraph:
@@ -47,28 +54,41 @@ class StoreGraph:
         return self._store.database.built(output)
 
 
-class ManifestBuilder:
+class ManifestArgs(NamedTuple):
+    """The arguments. paths: the store paths that the image's configuration names. lock: see `manifest.lock_part`.
+
+    derivation: the digest of the image's derivation in hexadecimal, which determines the graph. fpack: the version.
+    executor: the executor of builds from source.
+    """
+
+    image: StorePath
+    paths: tuple[StorePath, ...]
+    derivation: str
+    lock: Value
+    fpack: str
+    executor: str
+
+
+class ManifestBuilder(BaseBuilder):
     """The builder of `manifest`.
 
-    args: image, paths (the store paths that the image's configuration names), derivation (the digest of the image's
-    derivation in hexadecimal), lock (see `manifest.lock_part`) or null, fpack (the version), executor (the executor of
-    builds from source). Output: `manifest.msgpack`, `manifest.json`, a compressed copy of each, and the files that
-    `referrer.read` reads.
+    Its output holds `manifest.msgpack`, `manifest.json`, a compressed copy of each, and the files that `referrer.read`
+    reads.
     """
 
     kind = "manifest"
-    network = False
+    version = VERSION
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
 
-    def key(self, drv: Derivation) -> Value:
-        """Return the whole derivation. The digest of the image's derivation in it determines the graph."""
-        return whole(drv)
-
     def build(self, task: Task) -> Built:
         """Collect the manifest and write it."""
-        collected = collect(task, self._graph)
+        args = arguments.read(ManifestArgs, task.args)
+        if not _DIGEST.match(args.derivation):
+            raise BuildError(f"{args.derivation!r} is not the digest of a derivation")
+        digest = bytes.fromhex(args.derivation)
+        collected = collect(task, self._graph, args.image, digest, args.lock, args.fpack, args.executor)
         head = collected.head
         layers = [task.disk(layer.path) for layer in head.layers]
         used = sorted(collected.derivations.items())

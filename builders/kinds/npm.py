@@ -10,14 +10,15 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from fpack.builders import arguments
 from fpack.builders.net.errors import HttpError, combined
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins
 from fpack.builders.net.registries import npm_registry
-from fpack.builders.protocol import BuildError, Built, Task
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.tree import chunks
@@ -25,19 +26,30 @@ from fpack.store.files.tree import chunks
 if TYPE_CHECKING:
     from .table import Services
 
+VERSION = 1
+
+
 MAX_SIZE = 2 << 30
 # Strongest first. Old locks have only sha1, which is not collision-resistant and so is not accepted.
 _ALGORITHMS = ("sha512", "sha384", "sha256")
 
 
-class NpmBuilder:
+class NpmArgs(NamedTuple):
+    """The arguments. path: within a registry. url: as locked, or "". integrity: `sha512-<base64>`."""
+
+    path: str
+    url: str
+    integrity: str
+
+
+class NpmBuilder(BaseBuilder):
     """The builder of `npm`. Its output is the archive.
 
-    args: path (within a registry), url (as locked, or ""), integrity ("sha512-<base64>").
     origins: maps a URL of the lock to the URLs to download from.
     """
 
     kind = "npm"
+    version = VERSION
     network = True
 
     def __init__(self, http: Http, origins: Origins) -> None:
@@ -46,13 +58,14 @@ class NpmBuilder:
 
     def key(self, drv: Derivation) -> Value:
         """Return the integrity and the name."""
-        return ["npm 1", drv.args["integrity"], drv.name]
+        return [f"npm {VERSION}", arguments.read(NpmArgs, drv.args).integrity, drv.name]
 
     def build(self, task: Task) -> Built:
         """Download the archive, verify it and write it to the store."""
-        algorithm, wanted = digest(str(task.args["integrity"]), task.name)
+        args = arguments.read(NpmArgs, task.args)
+        algorithm, wanted = digest(args.integrity, task.name)
         failures: list[HttpError] = []
-        urls = addresses(str(task.args["url"]), str(task.args["path"]), npm_registry())
+        urls = addresses(args.url, args.path, npm_registry())
         if not urls:
             why = "the lock has no URL for it, and without npm the configured registry is unknown"
             raise BuildError(f"There is no URL to download {task.name} from", why=why, hint="install npm")

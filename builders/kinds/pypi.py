@@ -9,30 +9,35 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
+from fpack.builders import arguments
 from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http
 from fpack.builders.net.origins import Origins, is_local
 from fpack.builders.net.registries import pip_directories, pip_indexes
-from fpack.builders.protocol import BuildError, Built, Need, Steps, Task, whole
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
 from fpack.store.files.tree import read_file
 from fpack.store.path import clean_name
 
+from .fetch import FetchArgs
+
+if TYPE_CHECKING:
+    from .table import Services
+
+VERSION = 1
 MAX_PAGE = 64 << 20
 _LINK = re.compile(r"""<a\s[^>]*?href\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
 _WHEEL = re.compile(
     r"(?P<name>[^-]+)-(?P<version>[^-]+)(?:-\d[^-]*)?-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<platform>[^-]+)\.whl\Z"
 )
 
-if TYPE_CHECKING:
-    from .table import Services
 _SHA256 = re.compile(r"(?:.*[#&])?sha256=([0-9a-f]{64})")
 _OLD = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armhf": "armv7l", "ppc64el": "ppc64le"}
@@ -55,43 +60,36 @@ class IndexFile(NamedTuple):
 
 
 class PypiArgs(NamedTuple):
-    """The arguments. project: the normalised name. hashes: the allowed SHA-256. urls: in addition to the indexes.
+    """The arguments. hashes: the allowed SHA-256. urls: in addition to the indexes. arch: Debian's.
 
-    optional: accept that no file matches. sources: accept a source distribution if no wheel matches.
+    python, libc: the versions of the target, like "3.13" and "2.41". optional: accept that no file matches. sources:
+    accept a source distribution if no wheel matches.
     """
 
     project: str
     version: str
-    hashes: set[str]
-    urls: list[str]
-    target: WheelTarget
+    hashes: tuple[str, ...]
+    urls: tuple[str, ...]
+    python: str
+    libc: str
+    arch: str
     optional: bool
     sources: bool
 
-    @classmethod
-    def parse(cls, args: Mapping[str, Value]) -> PypiArgs:
-        """Read the arguments of a resolved derivation: python is like "3.13", libc like "2.41", arch Debian's."""
-        arch = str(args["arch"])
-        return cls(
-            project=normal(str(args["project"])),
-            version=str(args["version"]),
-            hashes={str(sha256) for sha256 in args["hashes"]},
-            urls=[str(url) for url in args["urls"]],
-            target=WheelTarget(
-                int(str(args["python"]).split(".")[1]), _pair(str(args["libc"])), _MACHINES.get(arch, arch)
-            ),
-            optional=bool(args["optional"]),
-            sources=bool(args["sources"]),
-        )
+    @property
+    def target(self) -> WheelTarget:
+        """Return the system that a wheel must suit."""
+        return WheelTarget(_pair(self.python)[1], _pair(self.libc), _MACHINES.get(self.arch, self.arch))
 
 
-class PypiBuilder:
+class PypiBuilder(BaseBuilder):
     """The builder of `pypi`. Its output is a directory with the file; an empty one if `optional` and none matches.
 
     origins: the origins of the `fetch` builder, which must admit files of this machine.
     """
 
     kind = "pypi"
+    version = VERSION
     network = True
 
     def __init__(self, http: Http, origins: Origins) -> None:
@@ -100,11 +98,12 @@ class PypiBuilder:
 
     def key(self, drv: Derivation) -> Value:
         """Return the derivation without its URLs."""
-        return whole(drv._replace(args={**drv.args, "urls": []}))
+        return super().key(drv._replace(args={**drv.args, "urls": []}))
 
     def build(self, task: Task) -> Steps:
         """Choose the file and request its `fetch`."""
-        args = PypiArgs.parse(task.args)
+        args = arguments.read(PypiArgs, task.args)
+        args = args._replace(project=normal(args.project))
         offered = self._offered(task, args)
         chosen = choose(offered, args.hashes, args.target)
         if chosen is not None and not chosen.name.endswith(".whl") and not args.sources:
@@ -119,8 +118,8 @@ class PypiBuilder:
             if args.optional:
                 return Built(writer)
             raise _nothing(args, offered)
-        urls: list[Value] = [file.url for file in offered if file.sha256 == chosen.sha256]
-        fetch = {"urls": urls, "sha256": chosen.sha256, "size": None, "executable": False}
+        urls = tuple(file.url for file in offered if file.sha256 == chosen.sha256)
+        fetch = arguments.write(FetchArgs(urls, chosen.sha256))
         (path,) = yield Need([Derivation("fetch", clean_name(chosen.name), fetch)])
         file_path = task.disk(path)
         writer.link(chosen.name, read_file(file_path, os.stat(file_path)), file_path)
@@ -171,7 +170,7 @@ def links(page: str, base: str) -> list[IndexFile]:
     return [file for file in found if file.sha256 and (is_local(base) or not is_local(file.url))]
 
 
-def choose(files: Iterable[IndexFile], allowed: set[str], target: WheelTarget) -> IndexFile | None:
+def choose(files: Iterable[IndexFile], allowed: Collection[str], target: WheelTarget) -> IndexFile | None:
     """Return the best match: wheels before sources, then the more specific wheel, then the newer system."""
     best: tuple[tuple[int, ...], str, IndexFile] | None = None
     for file in files:
@@ -232,7 +231,7 @@ def _file(url: str, sha256: str) -> IndexFile:
     return IndexFile(unquote(urlsplit(plain).path.rpartition("/")[2]), plain, match[1] if match else sha256)
 
 
-def _in_directory(directory: Path, project: str, allowed: set[str]) -> list[IndexFile]:
+def _in_directory(directory: Path, project: str, allowed: Collection[str]) -> list[IndexFile]:
     found = []
     for name in sorted(os.listdir(directory)):
         if normal(name.partition("-")[0]) == project and (directory / name).is_file():

@@ -10,8 +10,9 @@ import hashlib
 import os
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.builders import arguments
 from fpack.builders.linking import essential, linker, store_paths
 from fpack.builders.linking.linker import LinkResult, MissingFile, Reason
 from fpack.builders.linking.required_files import ASKED, SEED
@@ -20,7 +21,7 @@ from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import merged
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
-from fpack.builders.protocol import BuildError, Built, Need, Steps, Task, whole
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.rootfs import accounts as users
 from fpack.builders.rootfs import alternatives, generated_files
 from fpack.builders.rootfs.compose import Composition, compose
@@ -28,7 +29,7 @@ from fpack.builders.rootfs.generated_files import GeneratedFile
 from fpack.builders.rootfs.programs import programs
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation, Output, placeholder
+from fpack.store.derivation import Output, placeholder
 from fpack.store.files.regular_file import open_regular
 from fpack.store.files.tree import CHUNK
 from fpack.store.files.writer import TreeWriter
@@ -37,96 +38,123 @@ from fpack.store.path import StorePath
 if TYPE_CHECKING:
     from .table import Services
 
+# 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only
+VERSION = 3
+
+
 DEPENDS, LINKED = "depends", "linked"
 FIRST = "base-files"
 _MAX_CONF = 1 << 16
 
 
-class RootBuilder:
-    """The builder of `root`. Its output holds `data` and `meta`.
+class PackageArgs(NamedTuple):
+    """A package that the root may get. depends: names of packages. seed: it was asked for. slice: its files."""
 
-    args: mode, release, arch, slices, wants, users, alternatives, and optionally built.
-    built: {path, packages} of each store path that was built from source and is used with the root. The root gets the
-    libraries that its files load, searched in `packages`.
+    package: str
+    version: str
+    depends: tuple[str, ...]
+    seed: bool
+    slice: StorePath
+
+
+class SourceBuiltArgs(NamedTuple):
+    """A store path that was built from source and is used with the root.
+
+    The root gets the libraries that its files load, searched in `packages`.
     """
 
-    kind = "root"
-    network = False
+    path: StorePath
+    packages: tuple[str, ...]
 
-    def key(self, drv: Derivation) -> Value:
-        """Return the whole derivation, with its candidates."""
-        return whole(drv)
+
+class RootArgs(NamedTuple):
+    """The arguments. arch: Debian's. alternatives: links and their targets. users: see `rootfs/accounts.py`."""
+
+    mode: str
+    release: str
+    arch: str
+    slices: tuple[PackageArgs, ...]
+    wants: tuple[str, ...] = ()
+    users: tuple[Mapping[str, Value], ...] = ()
+    alternatives: Mapping[str, str] | None = None
+    built: tuple[SourceBuiltArgs, ...] = ()
+
+
+class RootBuilder(BaseBuilder):
+    """The builder of `root`. Its output holds `data` and `meta`."""
+
+    kind = "root"
+    version = VERSION
 
     def build(self, task: Task) -> Built | Steps:
         """Find the slices, and generate the files that they lack."""
-        mode = task.args["mode"]
-        if mode == LINKED:
-            return _linked(task)
-        if mode != DEPENDS:
-            raise BuildError(f"{mode!r} is not a mode of a root", why="the modes are 'depends' and 'linked'")
-        return _depends(task)
+        args = arguments.read(RootArgs, task.args)
+        if args.mode == LINKED:
+            return _linked(task, args)
+        if args.mode != DEPENDS:
+            raise BuildError(f"{args.mode!r} is not a mode of a root", why="the modes are 'depends' and 'linked'")
+        return _depends(task, args)
 
 
-def _linked(task: Task) -> Steps:
+def _linked(task: Task, args: RootArgs) -> Steps:
     """Add candidates until every file of the root finds the libraries and programs that it loads."""
-    items = {str(item["package"]): item for item in task.args["slices"]}
-    depends = {name: item["depends"] for name, item in items.items()}
-    seeds = [_load(task, str(item["slice"])) for item in items.values() if item["seed"]]
-    built = _built(task, depends)
-    steps = linker.link([*seeds, *built], depends, task.args.get("wants") or (), str(task.args["arch"]))
+    items = {item.package: item for item in args.slices}
+    depends: dict[str, Sequence[str]] = {name: item.depends for name, item in items.items()}
+    seeds = [_load(task, item.slice) for item in items.values() if item.seed]
+    built = _built(task, args, depends)
+    steps = linker.link([*seeds, *built], depends, args.wants, args.arch)
     found, searched = yield from _drive(task, items, steps)
     for line in _warnings(found.missing):
         task.log(line)
-    return _finish(task, store_paths.without(found, built), searched - found.reasons.keys())
+    return _finish(task, args, store_paths.without(found, built), searched - found.reasons.keys())
 
 
-def _built(task: Task, depends: dict[str, list[str]]) -> list[SliceTable]:
+def _built(task: Task, args: RootArgs, depends: dict[str, Sequence[str]]) -> list[SliceTable]:
     """Return the tables of the store paths built from source. Add the packages to search for each to `depends`."""
     built: dict[str, SliceTable] = {}
-    for item in task.args.get("built") or ():
-        path = store_path.parse(str(item["path"]))
+    for item in args.built:
         # Prefer the packages that its files were linked with to all packages that it was built with.
-        names = [n for n in store_paths.packages(task, [path]) if n in depends] or item["packages"]
-        for table in store_paths.tables(task, [path]):
+        names = [n for n in store_paths.packages(task, [item.path]) if n in depends] or item.packages
+        for table in store_paths.tables(task, [item.path]):
             built.setdefault(table.package, table)
-            known = depends.get(table.package, [])
+            known = depends.get(table.package, ())
             depends[table.package] = [*known, *(name for name in names if name in depends and name not in known)]
     return list(built.values())
 
 
-def _depends(task: Task) -> Steps:
+def _depends(task: Task, args: RootArgs) -> Steps:
     """Take all declared packages. Add the Essential ones, which nobody declares, only where scripts need them."""
-    items = {str(item["package"]): item for item in task.args["slices"]}
+    items = {item.package: item for item in args.slices}
     outputs = _outputs(task, items)
     declared = [item for name, item in items.items() if name not in outputs]
-    tables = [_load(task, str(item["slice"])) for item in declared]
+    tables = [_load(task, item.slice) for item in declared]
     reasons = _declared(declared)
-    depends = {name: item["depends"] for name, item in items.items()}
-    built = _built(task, depends)
+    depends: dict[str, Sequence[str]] = {name: item.depends for name, item in items.items()}
+    built = _built(task, args, depends)
     if not outputs and not built:
-        return _finish(task, LinkResult(tables, reasons, []))
+        return _finish(task, args, LinkResult(tables, reasons, []))
     # base-files is added to every root, so the needs of its scripts do not count.
     seeds = {name for name, reason in reasons.items() if reason.kind == SEED} - {FIRST}
-    steps = essential.complete(tables, seeds, depends, outputs.keys(), str(task.args["arch"]), built)
+    steps = essential.complete(tables, seeds, depends, outputs.keys(), args.arch, built)
     found, searched = yield from _drive(task, items, steps)
     found = store_paths.without(found, built)
     linked = LinkResult(found.tables, {**found.reasons, **reasons}, [])
-    return _finish(task, linked, searched - linked.reasons.keys())
+    return _finish(task, args, linked, searched - linked.reasons.keys())
 
 
-def _outputs(task: Task, items: Mapping[str, Mapping[str, Value]]) -> dict[str, Output]:
+def _outputs(task: Task, items: Mapping[str, PackageArgs]) -> dict[str, Output]:
     """Return the output of each package that is a candidate."""
     by_hash = {placeholder(o.derivation, "x", o.name).hash: o for o in task.candidates}
     outputs: dict[str, Output] = {}
     for name, item in items.items():
-        output = by_hash.get(store_path.parse(str(item["slice"])).hash)
+        output = by_hash.get(item.slice.hash)
         if output is not None:
             outputs[name] = output
     return outputs
 
 
 def _drive(
-    task: Task, items: Mapping[str, Mapping[str, Value]], steps: linker.Fetch
+    task: Task, items: Mapping[str, PackageArgs], steps: linker.Fetch
 ) -> Generator[Need, list[StorePath], tuple[LinkResult, set[str]]]:
     """Run a resolution and send it the packages that it requests. Return its result and the packages it searched."""
     outputs = _outputs(task, items)
@@ -136,7 +164,7 @@ def _drive(
         searched.update(state)
         needed = [outputs[name] for name in state if name in outputs]
         paths = iter((yield Need(needed)) if needed else [])
-        found = [str(next(paths)) if name in outputs else str(items[name]["slice"]) for name in state]
+        found = [next(paths) if name in outputs else items[name].slice for name in state]
         task.check()
         state = _advance(steps, [_load(task, path) for path in found])
     return state, searched
@@ -161,10 +189,10 @@ def _advance(steps: linker.Fetch, answer: list[SliceTable] | None) -> list[str] 
         return linked
 
 
-def _declared(items: Sequence[Mapping[str, Value]]) -> dict[str, Reason]:
+def _declared(items: Sequence[PackageArgs]) -> dict[str, Reason]:
     """Return the reason for each package: its predecessor on the shortest dependency path from a seed."""
-    depends = {str(item["package"]): item["depends"] for item in items}
-    reasons = {str(item["package"]): Reason(SEED) for item in items if item["seed"]}
+    depends = {item.package: item.depends for item in items}
+    reasons = {item.package: Reason(SEED) for item in items if item.seed}
     level = list(reasons)  # breadth-first search
     while level:
         following: list[str] = []
@@ -179,12 +207,12 @@ def _declared(items: Sequence[Mapping[str, Value]]) -> dict[str, Reason]:
     return reasons
 
 
-def _load(task: Task, path: str) -> SliceTable:
-    directory = task.disk(store_path.parse(path))
+def _load(task: Task, path: StorePath) -> SliceTable:
+    directory = task.disk(path)
     entries, extra = meta.read(directory)
     table = {entry.path: entry for entry in entries}
     search = tuple(_search_directories(directory, table))
-    return SliceTable(extra["package"], extra["version"], extra["arch"], path, table, extra, search)
+    return SliceTable(extra["package"], extra["version"], extra["arch"], str(path), table, extra, search)
 
 
 def _search_directories(slice_: Path, entries: Mapping[str, TreeEntry]) -> Iterator[str]:
@@ -194,7 +222,7 @@ def _search_directories(slice_: Path, entries: Mapping[str, TreeEntry]) -> Itera
             yield from ld_paths.configured_directories(slice_ / "data" / path)
 
 
-def _finish(task: Task, found: LinkResult, searched: Collection[str] = ()) -> Built:
+def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[str] = ()) -> Built:
     """Compose the slices and write the output.
 
     searched: the packages that the resolution read but did not need. The output lists them, because a rebuild of the
@@ -204,7 +232,7 @@ def _finish(task: Task, found: LinkResult, searched: Collection[str] = ()) -> Bu
     composition = compose(tables)
     task.check()
     accounts = users.assign(
-        task.args.get("users") or (),
+        args.users,
         (user for table in tables for user in table.extra.get("users", ())),
         (group for table in tables for group in table.extra.get("groups", ())),
         "/bin/bash" if composition.resolve("usr/bin/bash") else "/bin/sh",
@@ -212,9 +240,9 @@ def _finish(task: Task, found: LinkResult, searched: Collection[str] = ()) -> Bu
     links = alternatives.choose(
         (record for table in tables for record in table.extra.get("alternatives", ())),
         lambda path: composition.resolve(path) is not None,
-        task.args.get("alternatives") or {},
+        args.alternatives or {},
     )
-    generated, excluded = _generate(task, composition, tables, accounts, links)
+    generated, excluded = _generate(task, args, composition, tables, accounts, links)
     writer = task.writer()
     writer.mkdir("data")
     entries = [_write(task, writer, generated[path]) for path in sorted(generated)]
@@ -256,6 +284,7 @@ def _record(table: SliceTable, reason: Reason) -> dict[str, Value]:
 
 def _generate(
     task: Task,
+    args: RootArgs,
     composition: Composition,
     tables: Sequence[SliceTable],
     accounts: tuple[list[users.User], list[users.Group]],
@@ -267,7 +296,7 @@ def _generate(
         made.append(generated_files.text("etc/passwd", users.passwd(accounts[0]), generated_files.ACCOUNTS))
     if not composition.has("etc/group"):
         made.append(generated_files.text("etc/group", users.group(accounts[1]), generated_files.ACCOUNTS))
-    wanted = {merged(link.strip("/")) for link in task.args.get("alternatives") or {}}
+    wanted = {merged(link.strip("/")) for link in args.alternatives or {}}
     excluded: list[Exclusion] = []
     for link, target in links.items():
         if link in composition.files and link in wanted:
@@ -281,8 +310,8 @@ def _generate(
     excluded += replaced
     made += generated_files.certificates(composition)
     made += generated_files.name_services(composition)
-    made += generated_files.release(composition, str(task.args["release"]))
-    made += generated_files.loader_cache(composition, tables, str(task.args["arch"]))
+    made += generated_files.release(composition, args.release)
+    made += generated_files.loader_cache(composition, tables, args.arch)
     made += generated_files.skeleton(composition)
     found: dict[str, GeneratedFile] = {}
     for file in made:

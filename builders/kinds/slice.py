@@ -11,20 +11,22 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.builders import arguments
 from fpack.builders.debian.control import parse_stanza
 from fpack.builders.payload import meta
 from fpack.builders.payload.globs import Globs, merged, nearest
 from fpack.builders.payload.meta import TreeEntry
-from fpack.builders.protocol import BuildError, Built, Task, whole
-from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store.errors import BadTree
 from fpack.store.files.pool import FileNode
 from fpack.store.files.writer import TreeWriter
-from fpack.store.path import parse
+from fpack.store.path import StorePath
 
 if TYPE_CHECKING:
     from .table import Services
+
+VERSION = 1
+
 
 SET_ID = 0o6000
 STATUS = "var/lib/dpkg/status.d"
@@ -46,23 +48,28 @@ class MergedEntry(NamedTuple):
     origin: str
 
 
-class SliceBuilder:
-    """The builder of `slice`. args: payload (store path), keep, drop, setuid. Its output holds `data` and `meta`."""
+class SliceArgs(NamedTuple):
+    """The arguments: the payload, and the fields of a SliceRule."""
+
+    payload: StorePath
+    keep: tuple[str, ...] | None = None
+    drop: tuple[str, ...] | None = None
+    setuid: tuple[str, ...] | None = None
+
+
+class SliceBuilder(BaseBuilder):
+    """The builder of `slice`. Its output holds `data` and `meta`."""
 
     kind = "slice"
-    network = False
-
-    def key(self, drv: Derivation) -> Value:
-        """Return the whole derivation."""
-        return whole(drv)
+    version = VERSION
 
     def build(self, task: Task) -> Built:
         """Link the selected files."""
-        payload = task.disk(parse(str(task.args["payload"])))
+        args = arguments.read(SliceArgs, task.args)
+        payload = task.disk(args.payload)
         entries, extra = meta.read(payload)
         package = extra["package"]
-        keep = task.args.get("keep")
-        rule = SliceRule(keep, task.args.get("drop") or (), task.args.get("setuid") or ())
+        rule = SliceRule(args.keep, args.drop or (), args.setuid or ())
         kept, setuid = apply(package, entries, rule)
         writer = task.writer()
         status = dpkg_status(extra["control"])

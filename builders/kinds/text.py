@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from fpack.builders.protocol import Built, Task, whole
+from fpack.builders import arguments
+from fpack.builders.protocol import BaseBuilder, Built, Task
 from fpack.store import path as store_path
-from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation
 
 if TYPE_CHECKING:
     from .table import Services
 
+VERSION = 1
 
-class TextBuilder:
-    """The builder of `text`. args: text, executable. The file references the store paths that the text names."""
+
+class TextArgs(NamedTuple):
+    """The arguments."""
+
+    text: str
+    executable: bool = False
+
+
+class TextBuilder(BaseBuilder):
+    """The builder of `text`. The file references the store paths that the text names."""
 
     kind = "text"
-    network = False
-
-    def key(self, drv: Derivation) -> Value:
-        """Return the whole derivation."""
-        return whole(drv)
+    version = VERSION
 
     def build(self, task: Task) -> Built:
         """Write the file and collect its references."""
-        text = str(task.args["text"])
+        text, executable = arguments.read(TextArgs, task.args)
         writer = task.writer()
-        writer.file("", [text.encode("utf-8", "surrogateescape")], bool(task.args.get("executable", False)))
+        writer.file("", [text.encode("utf-8", "surrogateescape")], executable)
         found = {str(store_path.parse(f"{hash_}-{name}")) for hash_, name in store_path.find_references(text)}
         return Built(writer, tuple(store_path.parse(f) for f in sorted(found)))
 

@@ -57,13 +57,16 @@ class _BuiltImage(NamedTuple):
     searched: list[str]
 
 
-def collect(task: Task, graph: Graph) -> CollectedManifest:
-    """Collect everything but the entries for the manifest of the image that `task.args` names."""
+def collect(
+    task: Task, graph: Graph, path: StorePath, digest: bytes, lock: Value, fpack: str, executor: str
+) -> CollectedManifest:
+    """Collect everything but the entries for the manifest of the image at `path`.
+
+    digest: of the image's derivation. lock: see `lock_part`. fpack: the version. executor: of builds from source.
+    """
     import json
 
-    args = task.args
-    image = _read(task)
-    digest = bytes.fromhex(args["derivation"])
+    image = _read(task, path)
     walk = _Walk(graph, image)
     walk.reach([digest])
     used = dict(walk.found)
@@ -72,12 +75,12 @@ def collect(task: Task, graph: Graph) -> CollectedManifest:
     record = image.record
     layers = [_layer(layer) for layer in record["layers"]]
     head = form.Head(
-        fpack=str(args["fpack"]),
+        fpack=fpack,
         image=form.ManifestImage(
             name=record["name"],
             tag=record["tag"],
             arch=record["arch"],
-            path=str(args["image"]),
+            path=str(path),
             derivation=digest.hex(),
             manifest=form.Blob(*spec.describe(spec.MANIFEST, image.manifest)),
             config=form.Blob(*spec.describe(spec.CONFIG, image.config)),
@@ -87,16 +90,16 @@ def collect(task: Task, graph: Graph) -> CollectedManifest:
         layers=tuple(layers),
         paths=tuple(_path_origins(layers, origins)),
         sources=tuple(_sources(used)),
-        lock=lock_part.decode(args["lock"], {slice_.package for slice_ in image.slices}),
+        lock=lock_part.decode(lock, {slice_.package for slice_ in image.slices}),
         derivations=len(walk.found),
-        executor=str(args["executor"]) if any(drv.kind == EXEC for drv in walk.found.values()) else "",
+        executor=executor if any(drv.kind == EXEC for drv in walk.found.values()) else "",
         claims=_claims(record["layers"], origins),
     )
     return CollectedManifest(head, walk.found)
 
 
-def _read(task: Task) -> _BuiltImage:
-    path = task.disk(str(task.args["image"]))
+def _read(task: Task, image: StorePath) -> _BuiltImage:
+    path = task.disk(image)
     record, config, manifest = read_record(path)
     if any("excluded" not in layer for layer in record["layers"]):
         why = "an older fpack built it, which recorded less about layers"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from fpack.builders.streams.tar_writer import DIRECTORY, FILE, TarEntry
 from fpack.store.canonical import Value
 from fpack.store.errors import StoreError
 from fpack.store.files.tree import chunks
-from fpack.store.path import parse
+from fpack.store.path import StorePath
 
 from .format import CONFIGURED, GENERATED, RULE, ManifestEntry, Origin
 
@@ -45,15 +45,22 @@ class Counts(NamedTuple):
     configured: int
 
 
-def contents(args: Mapping[str, Value], disk: Callable[[str], Path]) -> Contents:
-    """Return the contents of the layer that the arguments of a resolved `layer` derivation describe."""
+def contents(
+    parts_given: Iterable[tuple[StorePath, str, Sequence[str]]],
+    attributes: Iterable[tuple[str, int, int, int]],
+    disk: Callable[[StorePath], Path],
+) -> Contents:
+    """Return the contents of a layer.
+
+    parts_given: the path of each part, its prefix, and the paths that are left out of it. attributes: the path, mode,
+    uid and gid of directories on which the parts differ. disk: returns the location of a store path.
+    """
     parts: list[LayerPart] = []
     sources: dict[bytes, _Source] = {}
-    for number, part in enumerate(args["parts"]):
-        path = parse(part["path"])
-        disk_path = disk(str(path))
+    for number, (path, prefix, exclude) in enumerate(parts_given):
+        disk_path = disk(path)
         label, remedy = path.base, f"leave it out of the build of {path.name}"
-        if prefix := str(part["prefix"]):
+        if prefix:
             if not prefix.startswith("/") or prefix.endswith("/") or "//" in prefix or "/.." in prefix:
                 raise BuildError(f"{prefix!r} is not a valid prefix for a part of a layer", where=str(path))
             members = of_tree(disk_path, prefix)
@@ -66,7 +73,7 @@ def contents(args: Mapping[str, Value], disk: Callable[[str], Path]) -> Contents
             if package:
                 label = f"the package {package}"
                 remedy = f'leave it out: rules = {{ "{package}" = {{ drop = ["PATH"] }} }}'
-            members = of_table(table, f"{disk_path}/data", part.get("exclude", ()))
+            members = of_table(table, f"{disk_path}/data", exclude)
             inside = {member.path for member in members}
             rules = _origins(extra)
             for entry in table:
@@ -74,10 +81,7 @@ def contents(args: Mapping[str, Value], disk: Callable[[str], Path]) -> Contents
                 if name in inside:
                     sources.setdefault(name, _Source(number, entry.blake3, entry.sha256, rules.get(name)))
         parts.append(LayerPart(label, members, remedy))
-    directories = {
-        os.fsencode(path.lstrip("/")): Attributes(mode, uid, gid)
-        for path, mode, uid, gid in args.get("directories", ())
-    }
+    directories = {os.fsencode(name.lstrip("/")): Attributes(*values) for name, *values in attributes}
     return Contents(merge(parts, directories), sources)
 
 

@@ -236,7 +236,12 @@ class Scheduler:
             what = f"There is no builder of kind {job.drv.kind!r}"
             self._fail(job, BuildError(what, where=job.drv.name, hint=f"known kinds: {kinds}"))
             return
-        job.key = blake3(canonical.encode(builder.key(job.resolved))).digest(20)
+        try:
+            key = builder.key(job.resolved)
+        except BuildError as error:  # its arguments are invalid
+            self._fail(job, error)
+            return
+        job.key = blake3(canonical.encode(key)).digest(20)
         if not self._cut_off(job):
             self._ready[builder.network].append(job)
 

@@ -148,7 +148,7 @@ class Workspace:
     @cached_property
     def store(self) -> Store:
         """The store of this machine."""
-        from fpack.builders.protocol import generation
+        from fpack.builders.kinds.table import generation
 
         store = Store()
         store.database.settle(generation())

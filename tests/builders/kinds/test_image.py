@@ -415,7 +415,8 @@ def test_nothing_is_no_image(shop: Workshop) -> None:
 
 
 def test_bad_names_fail_before_anything_is_made(shop: Workshop, root: StorePath) -> None:
-    task = FakeTask(shop.store, "image", {"name": "No", "tag": "x", "arch": "amd64"})
+    args = {"name": "No", "tag": "x", "root": str(root), "files": None, "paths": [], "program": None, "arch": "amd64"}
+    task = FakeTask(shop.store, "image", {**args, "max_layers": 50, "config": {}, "codec": {}})
     with pytest.raises(BuildError, match="'No' cannot be the name"):
         next(ImageBuilder().build(task))
 

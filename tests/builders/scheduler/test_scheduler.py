@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.kinds.text import TextBuilder
-from fpack.builders.protocol import BuildError, Built, Cancelled, Need, Steps, Task, whole
+from fpack.builders.protocol import BaseBuilder, BuildError, Built, Cancelled, Need, Steps, Task
 from fpack.builders.rootfs.view import assemble
 from fpack.builders.scheduler.reporter import BuildOutcome, NullReporter
 from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
@@ -43,17 +43,14 @@ class Recorder(NullReporter):
         return [name for name, o in self.outcomes if o is outcome]
 
 
-class Call:
+class Call(BaseBuilder):
     """A kind that runs a function of the test."""
 
     kind = "call"
-    network = False
+    version = 1
 
     def __init__(self, function: Callable[[Task], Built | Steps]) -> None:
         self.function = function
-
-    def key(self, drv: Derivation) -> object:
-        return whole(drv)
 
     def build(self, task: Task) -> Built | Steps:
         return self.function(task)

@@ -1,0 +1,193 @@
+"""Every kind: its arguments as typed records, invalid arguments, and that a kind is one file."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_type_hints
+
+import pytest
+from blake3 import blake3
+from fpack.builders import arguments, kinds
+from fpack.builders.kinds import table
+from fpack.builders.protocol import BuildError
+from fpack.builders.rootfs.view import assemble
+from fpack.builders.scheduler.reporter import NullReporter
+from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
+from fpack.store import canonical
+from fpack.store.derivation import Derivation, Output, digest
+from fpack.store.store import Store
+
+PATH = f"/fpack/store/{'a' * 32}-x"
+OTHER = f"/fpack/store/{'b' * 32}-y"
+FILE = {"kind": "file", "path": "/a", "mode": 0o644, "uid": 0, "gid": 0, "text": "x"}
+# The arguments of each kind, with all that are optional.
+COMPLETE: dict[str, dict[str, Any]] = {
+    "deb": {"deb": PATH, "package": "p", "version": "1", "arch": "amd64"},
+    "exec": {
+        "root": PATH, "phases": [{"name": "build", "script": "true"}], "shell": "/bin/sh", "env": {"A": "b"},
+        "limits": {"size": 1}, "allowed": [PATH], "disallowed": [OTHER], "strip": False,
+    },
+    "fetch": {"urls": ["file:///x"], "sha256": "0" * 64, "size": 3, "executable": True},
+    "files": {"entries": [FILE]},
+    "gomod": {"module": "m", "version": "v1", "zip": "h1:x", "mod": "", "toolchain": PATH},
+    "image": {
+        "name": "n", "tag": "t", "root": PATH, "files": None, "paths": [OTHER], "program": [PATH, "n"], "arch": "amd64",
+        "max_layers": 50, "config": {"env": {}}, "codec": {"name": "zstd"},
+    },
+    "layer": {
+        "parts": [{"path": PATH, "prefix": ""}, {"path": OTHER, "prefix": "", "exclude": ["/a"]}],
+        "codec": {"name": "none"}, "directories": [["tmp", 0o1777, 0, 0]],
+    },
+    "manifest": {"image": PATH, "paths": [OTHER], "derivation": "ab" * 20, "lock": [1], "fpack": "1", "executor": "e"},
+    "npm": {"path": "p", "url": "", "integrity": "sha512-AA=="},
+    "pypi": {
+        "project": "p", "version": "1", "hashes": ["0" * 64], "urls": ["file:///x"], "python": "3.13", "libc": "2.41",
+        "arch": "amd64", "optional": False, "sources": True,
+    },
+    "root": {
+        "mode": "linked", "release": "trixie", "arch": "amd64", "wants": ["x"], "users": [{"name": "u"}],
+        "slices": [{"package": "p", "version": "1", "depends": ["q"], "seed": True, "slice": PATH}],
+        "alternatives": {"/a": "/b"}, "built": [{"path": OTHER, "packages": ["p"]}],
+    },
+    "slice": {"payload": PATH, "keep": ["/a"], "drop": ["/b"], "setuid": ["/c"]},
+    "source": {"tree": "0" * 64},
+    "text": {"text": "t", "executable": True},
+}  # fmt: skip
+# Digests of derivations with these arguments. They name outputs in all stores, so they never change.
+DIGESTS = {
+    "deb": "4130d6724a8a7f22",
+    "exec": "d5c437d82141f47d",
+    "fetch": "07f36f1f71485e04",
+    "files": "05d2a081a5b2a6de",
+    "gomod": "1b6fa697069b04f9",
+    "image": "1cbe59027600b5f3",
+    "layer": "eacd33cce89eedb6",
+    "manifest": "8fca36701a1d71cd",
+    "npm": "28b1256fab9cabc9",
+    "pypi": "82d346add165fac0",
+    "root": "b599567f251e85ef",
+    "slice": "8c38b4dd7e53d781",
+    "source": "da8e8421d65924c2",
+    "text": "a0a7b1cf054e8713",
+}
+SHOUT = """
+from typing import NamedTuple
+from fpack.builders import arguments
+from fpack.builders.protocol import BaseBuilder, Built
+
+VERSION = 7
+
+class ShoutArgs(NamedTuple):
+    words: str
+
+class ShoutBuilder(BaseBuilder):
+    kind = "shout"
+    version = VERSION
+
+    def build(self, task):
+        writer = task.writer()
+        writer.file("", [arguments.read(ShoutArgs, task.args).words.upper().encode()])
+        return Built(writer)
+
+def make(services):
+    return ShoutBuilder()
+"""
+
+
+def record(kind: str) -> Any:
+    """Return the record of a kind's arguments."""
+    return getattr(table._module(kind), f"{kind.capitalize()}Args")
+
+
+def builders(store: Store) -> Mapping[str, Any]:
+    missing = lambda url: ""  # noqa: E731
+    services = SimpleNamespace(
+        store=store, origins=lambda url: [url], source_paths={}, keep_failed=False, missing=missing
+    )
+    return table.Builders(services)
+
+
+def build(store: Store, drv: Derivation) -> Path:
+    body = drv.encode()
+    scheduler = Scheduler(store, builders(store), NullReporter(), assemble=assemble, bodies={digest(body): body})
+    (path,) = scheduler.realise([Output(digest(body))])
+    return store.disk(path)
+
+
+@pytest.mark.parametrize("kind", table.kinds())
+def test_arguments_are_a_record_and_back(kind: str) -> None:
+    args = COMPLETE[kind]
+    typed = arguments.read(record(kind), args)
+    assert get_type_hints(record(kind)).keys() == args.keys()
+    assert arguments.write(typed) == args
+
+
+@pytest.mark.parametrize("kind", table.kinds())
+def test_keys_depend_on_the_arguments_as_recorded(kind: str, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    key = builders(store)[kind].key(Derivation(kind, "name", COMPLETE[kind]))
+    assert blake3(canonical.encode(key)).hexdigest(8) == DIGESTS[kind]
+
+
+@pytest.mark.parametrize("kind", table.kinds())
+def test_invalid_arguments_are_errors_of_the_derivation(kind: str, tmp_path: Path) -> None:
+    """Each argument that is missing, of another type, or holds something of another type: no failure of fpack."""
+    store = Store(tmp_path / "store")
+    wrong: list[dict[str, Any]] = [{}]
+    for name in COMPLETE[kind]:
+        wrong += [{**COMPLETE[kind], name: value} for value in (b"bytes", [b"bytes"], [[]], {"a": b""}, [{}], 1 << 40)]
+    for args in wrong:
+        try:
+            build(store, Derivation(kind, "name", args))
+        except BuildsFailed as error:
+            assert "bug" not in error.hint and not error.what.startswith("fpack failed"), (args, error.why)
+
+
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        ({"text": 5}, "it is 5, and should be a string"),
+        ({"text": None}, "it is None, and should be a string"),
+        ({"text": "x", "executable": 1}, "it is 1, and should be true or false"),
+    ],
+)
+def test_an_argument_of_another_type_is_named(args: dict[str, Any], why: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        arguments.read(record("text"), args)
+    assert caught.value.what.startswith(f"The argument '{'executable' if len(args) > 1 else 'text'}'")
+    assert caught.value.why == why
+
+
+def test_a_nested_argument_is_named() -> None:
+    args = {**COMPLETE["layer"], "parts": [{"path": "/etc", "prefix": ""}]}
+    with pytest.raises(BuildError, match="'parts'") as caught:
+        arguments.read(record("layer"), args)
+    assert caught.value.why == "The argument 'path' of a derivation is invalid: '/etc' is not a store path"
+
+
+def test_versions_are_those_of_the_modules() -> None:
+    assert table.versions() == {kind: table._module(kind).VERSION for kind in table.kinds()}
+    assert all(builder.version == table.versions()[kind] for kind, builder in builders(SimpleNamespace()).items())  # type: ignore[arg-type]
+
+
+def test_the_generation_changes_with_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = table.generation()
+    found = table.versions()
+    assert before == zlib.crc32(repr(sorted((k, v) for k, v in found.items() if v > 1)).encode()) >> 1
+    monkeypatch.setattr(table, "versions", lambda: {**found, "new": 1})
+    assert table.generation() == before
+    monkeypatch.setattr(table, "versions", lambda: {**found, "deb": 2})
+    assert table.generation() != before
+
+
+def test_a_kind_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shout.py").write_text(SHOUT)
+    monkeypatch.setattr(kinds, "__path__", [*kinds.__path__, str(tmp_path)])
+    store = Store(tmp_path / "store")
+    assert table.versions()["shout"] == 7
+    assert build(store, Derivation("shout", "loud", {"words": "hello"})).read_text() == "HELLO"
+    with pytest.raises(BuildsFailed, match="'words'"):
+        build(store, Derivation("shout", "loud", {}))
