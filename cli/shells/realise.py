@@ -47,9 +47,9 @@ def prepare(request: ShellRequest, options: SharedOptions) -> PreparedShell:
         named = False
         with Recorder() as recorder:
             if request.building:
-                from . import build_env
+                from . import phase_shell
 
-                target, entry, paths = build_env.entry(workspace, request.building, path)
+                target, entry, paths = phase_shell.entry(workspace, request.building, path)
             else:
                 target, value, named = _value(workspace, request)
                 entry, paths = _Shell(workspace, value).entry(path, _project(target), recorder)

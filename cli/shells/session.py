@@ -14,7 +14,7 @@ from fpack.store.errors import FpackError
 from .atomic_dir import atomic_directory
 from .cache import CachedShell
 from .model import Account, Closure, Host, ShellOptions
-from .sandbox import host, launch, plan
+from .sandbox import environment, host, launch, plan
 
 _SHARED_NETWORK = (
     "This container shares the machine's network, with the servers on its loopback device, because {}; --network off "
@@ -103,7 +103,7 @@ def go(
     if made.hidden:
         note(f"{made.hidden} of this machine is not visible in the shell, which starts in {made.cwd}")
     env = made.env | (more or {})
-    words, extra = plan.command(ready.closure, options, env["PATH"])
+    words, extra = environment.command(ready.closure, options, env["PATH"])
     _check(ready.closure, options, env["PATH"])
     try:
         return launch.run(ready.prepared(words, env | extra, made=made), lease)
@@ -149,14 +149,14 @@ def _check(closure: Closure, options: ShellOptions, path: str) -> None:
     disks = dict(closure.paths)
     for directory in path.split(":"):
         store = "/".join(directory.split("/")[:4])
-        if directory == f"{plan.OWN}/bin":
-            found = f"bin/{name}" in plan.scripts(closure)
+        if directory == f"{environment.OWN}/bin":
+            found = f"bin/{name}" in environment.scripts(closure)
         elif store in disks:
             found = os.path.lexists(f"{disks[store]}{directory[len(store) :]}/{name}")
         else:
             # PATH may contain a directory of the host.
             found = os.path.lexists(f"{closure.view}{directory}/{name}") or (
-                directory not in plan.SEARCH.split(":") and os.path.lexists(f"{directory}/{name}")
+                directory not in environment.SEARCH.split(":") and os.path.lexists(f"{directory}/{name}")
             )
         if found:
             return
@@ -190,7 +190,7 @@ def etc_prefix(view: str) -> str:
 
 def scripts_name(closure: Closure) -> str:
     """Return the name of the directory that becomes /run/fpack."""
-    return f"own-{_short(repr(sorted(plan.scripts(closure).items())))}"
+    return f"own-{_short(repr(sorted(environment.scripts(closure).items())))}"
 
 
 def prepared_etc(path: str, view: str, who: Account) -> str:
@@ -235,7 +235,7 @@ def prepared_scripts(place: str, closure: Closure) -> str:
     own = f"{place}/{scripts_name(closure)}"
     if not os.path.isdir(own):
         with atomic_directory(own) as directory:
-            for path, text in plan.scripts(closure).items():
+            for path, text in environment.scripts(closure).items():
                 if ".." in path.split("/"):
                     raise FpackError(f"{path!r} is not a valid name for a file of a shell")
                 os.makedirs(os.path.dirname(f"{directory}/{path}"), exist_ok=True)

@@ -13,7 +13,7 @@ from fpack.builders.sandbox.isolation import encode, filter_of
 from fpack.cli.shells.atomic_dir import atomic_directory
 from fpack.cli.shells.cache import CachedShell
 from fpack.cli.shells.model import ShellOptions
-from fpack.cli.shells.sandbox import host, plan
+from fpack.cli.shells.sandbox import environment, host
 from fpack.cli.shells.session import ReadyShell
 
 from . import variables
@@ -57,7 +57,7 @@ def programs(entry: CachedShell) -> list[str]:
     found: set[str] = set()
     disks = dict(closure.paths)
     for directory in [
-        f for f in (closure.env.get("PATH", "") + ":" + closure.search + ":" + plan.SEARCH).split(":") if f
+        f for f in (closure.env.get("PATH", "") + ":" + closure.search + ":" + environment.SEARCH).split(":") if f
     ]:
         if os.path.islink(closure.view + directory):
             continue  # such as /bin, a link to /usr/bin

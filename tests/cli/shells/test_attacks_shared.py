@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fpack.cli.shells.model import Closure
-from fpack.cli.shells.sandbox import plan
+from fpack.cli.shells.sandbox import environment
 from support.people import Person
 from support.shells import machine
 
@@ -196,5 +196,5 @@ def test_a_mark_of_trust_that_another_user_made_counts_for_nothing(user: Person,
 
 
 def test_start_up_files_name_nothing_in_tmp() -> None:
-    for name, text in plan.scripts(Closure("x", "/store/views/1/abc-root/root")).items():
+    for name, text in environment.scripts(Closure("x", "/store/views/1/abc-root/root")).items():
         assert "/tmp" not in text and "TMPDIR" not in text, name

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fpack.cli.shells.model import Account, Closure, Host, ShellOptions
-from fpack.cli.shells.sandbox import network, stage
+from fpack.cli.shells.sandbox import environment, network, stage
 from fpack.cli.shells.sandbox import plan as plans
 from fpack.cli.shells.sandbox.etc import group, passwd
 
@@ -212,7 +212,7 @@ def test_variables(options: ShellOptions, present: dict[str, str], absent: list[
 
 
 def test_path_is_the_shells_own() -> None:
-    assert made().env["PATH"] == f"/fpack/store/a-app/bin:{plans.SEARCH}:/run/fpack/bin"
+    assert made().env["PATH"] == f"/fpack/store/a-app/bin:{environment.SEARCH}:/run/fpack/bin"
     closure = CLOSURE._replace(env={"PATH": "/x/bin", "HOME": "/elsewhere"})
     env = made(closure).env
     assert env["PATH"].startswith("/x/bin:/fpack/store/a-app/bin:/usr/local/sbin")
@@ -304,13 +304,13 @@ def test_a_terminal_that_the_shell_does_not_know_is_described_by_the_host() -> N
     ],
 )
 def test_what_is_run(options: ShellOptions, hook: str, words: list[str]) -> None:
-    assert plans.command(CLOSURE._replace(hook=hook), options, "/bin")[0] == words
+    assert environment.command(CLOSURE._replace(hook=hook), options, "/bin")[0] == words
 
 
 def test_start_up_files_of_the_user_are_read_unless_the_shell_is_clean() -> None:
-    assert "FPACK_CLEAN" not in plans.command(CLOSURE, ShellOptions(), "/bin")[1]
+    assert "FPACK_CLEAN" not in environment.command(CLOSURE, ShellOptions(), "/bin")[1]
     for options in (ShellOptions(pure=True), ShellOptions(container=True)):
-        assert plans.command(CLOSURE, options, "/bin")[1]["FPACK_CLEAN"] == "1"
+        assert environment.command(CLOSURE, options, "/bin")[1]["FPACK_CLEAN"] == "1"
 
 
 def test_lists_of_users_and_groups_have_the_user_once() -> None:

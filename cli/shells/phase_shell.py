@@ -1,4 +1,4 @@
-"""Prepare a shell in which a package is built by hand: the build's root, its variables, and its phases.
+"""Prepare a shell in which the phases of a package are run by hand: the build's root, its variables, and its phases.
 
 `phase` lists the phases, and `phase unpack build` runs two of them. Exported variables and the working directory are
 saved in the build's directory, which persists, so they carry over to the next phase and to later shells.
