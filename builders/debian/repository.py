@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -187,6 +187,3 @@ class DebianArchive:
             progress=progress,
             check=self._check,
         )
-
-
-Releases = Mapping[str, Sequence[Suite]]

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fpack.builders.streams.compressed import SUFFIXES, compress
-from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable, write
+from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable
 from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, TarEntry, header, padding
 from fpack.builders.streams.tar_writer import END as TAR_END
 from fpack.store.canonical import Value
+from fpack.store.files.writer import write_all
 
 from . import launcher
 from .flattened import ArchiveItem, FileSystem, archive, archive_length
@@ -41,7 +42,7 @@ def write_deb(image: Path, disk: Callable[[str], Path], codec: Mapping[str, Valu
         items = [ArchiveItem(TarEntry(b"", DIRECTORY, 0o755)), *pkg.items]
         items = [item._replace(member=_dotted(item.member)) for item in items]
         control = _control_archive(files, pkg)
-        write(fd, b"!<arch>\n" + _ar_header("debian-binary", 4) + b"2.0\n")
+        write_all(fd, b"!<arch>\n" + _ar_header("debian-binary", 4) + b"2.0\n")
         _member(fd, f"control.tar{suffix}", lambda: compress(iter([control]), codec, len(control), fd))
         size = archive_length(items)
         _member(fd, f"data.tar{suffix}", lambda: compress(archive(files, items), codec, size, fd))
@@ -59,7 +60,7 @@ def _ar_header(name: str, size: int) -> bytes:
 def _member(fd: int, name: str, body: Callable[[], int]) -> None:
     """Write an ar member, and fill in its size after its body."""
     start = os.lseek(fd, 0, os.SEEK_CUR)
-    write(fd, _ar_header(name, 0))
+    write_all(fd, _ar_header(name, 0))
     size = body()
     if size > _MAX:
         raise ExportError(
@@ -67,7 +68,7 @@ def _member(fd: int, name: str, body: Callable[[], int]) -> None:
         )
     os.pwrite(fd, _ar_header(name, size), start)
     if size % 2:
-        write(fd, b"\n")
+        write_all(fd, b"\n")
 
 
 def _control_archive(files: FileSystem, pkg: SystemPackage) -> bytes:

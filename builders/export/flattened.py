@@ -15,9 +15,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.streams import tar_reader as reader
-from fpack.builders.streams.output_file import write
 from fpack.builders.streams.stream import ArchiveError, Section, Stream, blocks
 from fpack.builders.streams.tar_writer import BUFFER, DIRECTORY, END, FILE, SYMLINK, TarEntry, header, length, padding
+from fpack.store.files.writer import write_all
 
 _CODECS = {"+zstd": "zst", "+gzip": "gz", ".tar": ""}
 
@@ -124,7 +124,7 @@ class FileSystem:
         at = os.lseek(self._spool.fileno(), 0, os.SEEK_CUR)
         hasher = hashlib.new(self._digest, usedforsecurity=False) if self._digest else None
         for chunk in content:
-            write(self._spool.fileno(), chunk)
+            write_all(self._spool.fileno(), chunk)
             if hasher is not None:
                 hasher.update(chunk)
         return found._replace(at=at, digest=hasher.digest() if hasher is not None else b"")

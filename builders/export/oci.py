@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 from fpack.builders.oci import spec
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.oci.spec import Descriptor
-from fpack.builders.streams.output_file import CHUNK, ExportError, copy, errors, replacing, write
+from fpack.builders.streams.output_file import CHUNK, ExportError, copy, errors, replacing
 from fpack.builders.streams.tar_writer import DIRECTORY, END, FILE, TarEntry, header, padding
 from fpack.store.files import replace
+from fpack.store.files.writer import write_all
 
 Disk = Callable[[str], Path]
 Source = bytes | tuple[int, Path]  # the content of a file, or the size and path of a file to copy
@@ -179,11 +180,11 @@ def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
         if isinstance(source, bytes):
             pending += source
         else:
-            write(fd, pending)
+            write_all(fd, pending)
             pending = b""
             copy(source[1], fd, size)
         pending += padding(size)
-    write(fd, pending + END)
+    write_all(fd, pending + END)
 
 
 def _parents(path: str) -> list[str]:
@@ -311,7 +312,7 @@ class _LayoutDirectory:
         directory, name = self._at(path)
         with replace.replacing_at(directory, name) as fd:
             if isinstance(source, bytes):
-                write(fd, source)
+                write_all(fd, source)
             else:
                 copy(source[1], fd, source[0])
         self._new.append(path)

@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 from fpack.builders.payload.machines import MACHINES
 from fpack.builders.streams.compressed import compress
-from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable, write
-from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, SYMLINK, TarEntry
+from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable
+from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, SYMLINK, TarEntry, is_utf8
 from fpack.store.canonical import Value
+from fpack.store.files.writer import write_all
 
 from . import launcher
 from .flattened import ArchiveItem, FileSystem, content, joined
@@ -68,7 +69,7 @@ def write_rpm(image: Path, disk: Callable[[str], Path], codec: Mapping[str, Valu
         hashes = [hashlib.sha256(), hashlib.md5(usedforsecurity=False)]
         plain = hashlib.sha256()
         header = _header(files, pkg, items, codec, _Sums())
-        write(fd, _lead(pkg) + _signature(header, 0, length, bytes(16)) + header)
+        write_all(fd, _lead(pkg) + _signature(header, 0, length, bytes(16)) + header)
 
         def pieces() -> Iterator[bytes]:
             for piece in joined(_pieces(files, items)):
@@ -211,17 +212,9 @@ def _header(
     ]
     if pkg.size >= _LIMIT:
         tags.append(HeaderTag(5009, _INT64, [pkg.size]))
-    if any(not _is_utf8(item.member.path) for item in items):
+    if any(not is_utf8(item.member.path) for item in items):
         tags = [tag for tag in tags if tag.number != 5062]
     return _encode(_IMMUTABLE, sorted(tags))
-
-
-def _is_utf8(name: bytes) -> bool:
-    try:
-        name.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _file_tags(files: FileSystem, items: Sequence[ArchiveItem]) -> Iterator[HeaderTag]:

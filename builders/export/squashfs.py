@@ -10,10 +10,11 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable, write
+from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable
 from fpack.builders.streams.tar_writer import MTIME
 from fpack.store import processes
 from fpack.store.canonical import Value
+from fpack.store.files.writer import write_all
 
 from .flattened import FileSystem, archive, whole
 
@@ -63,7 +64,7 @@ def write_squashfs(image: Path, disk: Callable[[str], Path], codec: Mapping[str,
 
         def send(pipe: int) -> None:
             for piece in archive(files, whole(files)):
-                write(pipe, piece)
+                write_all(pipe, piece)
 
         done = processes.feed(TOOL, words, send, program=command, pass_fds=[fd])
         if done.status:

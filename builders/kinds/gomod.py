@@ -112,7 +112,7 @@ class GomodBuilder(BaseBuilder):
         hint = "run go mod vendor on a machine that can download the module, and keep vendor/ with the project"
         if not failures:
             raise BuildError(f"There is no proxy to download {task.name} from", why=proxies.why, hint=hint)
-        last = failures[0] if len(failures) == 1 else combined(failures)
+        last = combined(failures)
         raise last.with_(hint=last.hint or hint)
 
 

@@ -85,7 +85,7 @@ class NpmBuilder(BaseBuilder):
             writer = task.writer()
             writer.file("", chunks(part))
             return Built(writer)
-        raise failures[0] if len(failures) == 1 else combined(failures)
+        raise combined(failures)
 
 
 def digest(integrity: str, name: str) -> tuple[str, bytes]:

@@ -151,8 +151,11 @@ def translate(error: Exception, url: str) -> NoReturn:
 def combined(failures: Sequence[HttpError]) -> HttpError:
     """Return one error for a file that all servers failed to deliver; its `why` lists the failure of each.
 
-    Its class is that of the most useful failure: a transient one, else NotFound, else WrongContent, else the first.
+    A single failure is returned as it is. Otherwise the error's class is that of the most useful failure: a transient
+    one, else NotFound, else WrongContent, else the first.
     """
+    if len(failures) == 1:
+        return failures[0]
     kinds = (lambda f: f.transient, lambda f: isinstance(f, NotFound), lambda f: isinstance(f, WrongContent))
     main = next((failure for kind in kinds for failure in failures if kind(failure)), failures[0])
     return type(main)(

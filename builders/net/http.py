@@ -301,8 +301,6 @@ class Http:
                 failures.append(error)
         if not failures:
             raise BadUrl("No URL was given")
-        if len(failures) == 1:
-            raise failures[0]
         raise combined(failures)
 
     def _retry(self, url: str, fetch: Callable[[str], None], check: Callable[[], None]) -> None:

@@ -92,16 +92,12 @@ def script_facts(head: bytes) -> LoadFacts | None:
 def elf_facts(read: Reader) -> LoadFacts | None:
     """Return the facts of an ELF program or library; None for other ELF files and for damaged files."""
     ident = read(0, 64)
-    layout = _LAYOUTS.get((ident[4], ident[5])) if len(ident) >= 52 and ident.startswith(ELF_MAGIC) else None
-    if layout is None or len(ident) < layout.header.size:
+    found = _segments(ident, read)
+    if found is None:
         return None
-    kind, machine, offset, entry_size, count = layout.header.unpack_from(ident)
-    if kind not in (_EXECUTABLE, _SHARED) or entry_size != layout.segment.size or not 0 < count <= _MAX_SEGMENTS:
+    layout, kind, machine, segments = found
+    if kind not in (_EXECUTABLE, _SHARED):
         return None
-    table = read(offset, count * entry_size)
-    if len(table) != count * entry_size:
-        return None
-    segments = [tuple(row[i] for i in layout.fields) for row in layout.segment.iter_unpack(table)]
     interp = ""
     dynamic: tuple[int, int] | None = None
     for type_, at, _, size in segments:
@@ -118,16 +114,9 @@ def elf_facts(read: Reader) -> LoadFacts | None:
 def build_id(read: Reader) -> tuple[int, int] | None:
     """Return the offset and size of the build id within an ELF file; None if there is none."""
     ident = read(0, 64)
-    layout = _LAYOUTS.get((ident[4], ident[5])) if len(ident) >= 52 and ident.startswith(ELF_MAGIC) else None
-    if layout is None or len(ident) < layout.header.size:
-        return None
-    _, _, offset, entry_size, count = layout.header.unpack_from(ident)
-    if entry_size != layout.segment.size or not 0 < count <= _MAX_SEGMENTS:
-        return None
-    table = read(offset, count * entry_size)
-    words = Struct((">" if ident[5] == 2 else "<") + "III")
-    for row in layout.segment.iter_unpack(table[: len(table) - len(table) % entry_size]):
-        type_, at, _, size = (row[i] for i in layout.fields)
+    found = _segments(ident, read)
+    words = Struct((">" if ident[5:6] == b"\2" else "<") + "III")
+    for type_, at, _, size in found[3] if found is not None else ():
         data = read(at, min(size, _MAX_NOTES)) if type_ == _NOTE else b""
         pos = 0
         while pos + words.size <= len(data):
@@ -140,6 +129,21 @@ def build_id(read: Reader) -> tuple[int, int] | None:
                 return at + start, size
             pos = start + (size + 3 & ~3)
     return None
+
+
+def _segments(ident: bytes, read: Reader) -> tuple[_ElfLayout, int, int, list[tuple[int, ...]]] | None:
+    """Return the layout, type, machine and segments (type, offset, address, size) of an ELF file; None if damaged."""
+    layout = _LAYOUTS.get((ident[4], ident[5])) if len(ident) >= 52 and ident.startswith(ELF_MAGIC) else None
+    if layout is None or len(ident) < layout.header.size:
+        return None
+    kind, machine, offset, entry_size, count = layout.header.unpack_from(ident)
+    if entry_size != layout.segment.size or not 0 < count <= _MAX_SEGMENTS:
+        return None
+    table = read(offset, count * entry_size)
+    if len(table) != count * entry_size:
+        return None
+    rows = [tuple(row[i] for i in layout.fields) for row in layout.segment.iter_unpack(table)]
+    return layout, kind, machine, rows
 
 
 def _dynamic(

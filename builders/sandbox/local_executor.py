@@ -20,6 +20,7 @@ from pathlib import Path
 from blake3 import blake3
 from fpack.store import processes
 from fpack.store.files.remove import open_directory
+from fpack.store.files.writer import write_all
 
 from . import spawner, usage
 from .build_users import build_user
@@ -66,7 +67,7 @@ class LocalExecutor:
         for name, text in spec.control:
             fd = os.open(f"{place}/control/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
             try:
-                _write(fd, text.encode("utf-8", "surrogateescape"))
+                write_all(fd, text.encode("utf-8", "surrogateescape"))
                 os.fchmod(fd, 0o444)
             finally:
                 os.close(fd)
@@ -149,7 +150,7 @@ class LocalExecutor:
         phases, phases_write = os.pipe()
         job, theirs = socket.socketpair()
         try:
-            _write(arguments, words)
+            write_all(arguments, words)
             os.lseek(arguments, 0, os.SEEK_SET)
             request = json.dumps(self._request(spec, uid, work, places)).encode()
             with self._lock:
@@ -351,9 +352,3 @@ def _give_below(fd: int, uid: int) -> None:
 def _rounded(size: int) -> int:
     """Round a limit up to a power of two, so that few servers are needed. The monitor checks the exact limit."""
     return 1 << min(max(size - 1, 1).bit_length(), 62)
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -13,7 +13,7 @@ STORE = "/fpack/store"
 BUILD = "/build"
 CONTROL = "/run/fpack"  # the directory of a build's scripts in the sandbox
 UID = 1000
-PHASE_FD, ARGUMENTS_FD, FILTER_FD = 3, 4, 5
+PHASE_FD, FILTER_FD = 3, 5
 LEFT = "/left"  # the prefix, in the stream of phases, of the names of processes that a command left running
 ISOLATION = Isolation(UID, UID)
 

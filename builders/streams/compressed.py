@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from fpack.store.canonical import Value
+from fpack.store.files.writer import write_all
 
 from . import codecs
-from .output_file import write
 
 SUFFIXES = {"zstd": ".zst", "gzip": ".gz", "none": ""}
 
@@ -31,7 +31,7 @@ def compress(
         nonlocal written
         if data:
             written += len(data)
-            write(fd, data)
+            write_all(fd, data)
             if consumer is not None:
                 consumer(data)
 

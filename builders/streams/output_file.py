@@ -16,6 +16,7 @@ from fpack.store.errors import FpackError
 from fpack.store.files import replace
 from fpack.store.files.regular_file import open_regular
 from fpack.store.files.writeback import STEP, Writeback
+from fpack.store.files.writer import write_all
 
 CHUNK = 1 << 20
 
@@ -100,13 +101,6 @@ def seekable(fd: int, out: Path, what: str) -> None:
         )
 
 
-def write(fd: int, data: bytes | bytearray) -> None:
-    """Write all of `data`."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
 def copy(source: Path, fd: int, size: int) -> None:
     """Append a file of the store, which must have `size` bytes. The kernel copies the data if it can."""
     with open_regular(source) as file:
@@ -132,7 +126,7 @@ def copy(source: Path, fd: int, size: int) -> None:
                 if writeback is not None and start is not None:
                     writeback.reached(start + size - left)
         while left and (chunk := file.read(min(left, CHUNK))):
-            write(fd, chunk)
+            write_all(fd, chunk)
             left -= len(chunk)
         if left:
             raise ExportError("The layer in the store was truncated while it was read", where=os.fspath(source))

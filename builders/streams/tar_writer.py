@@ -58,11 +58,11 @@ def header(member: TarEntry) -> bytes:
     records: list[tuple[bytes, bytes]] = []
     split = _split(name)
     if split is None or not name.isascii():
-        if split is None or _is_utf8(name):
+        if split is None or is_utf8(name):
             records.append((b"path", name))
         split = split or (b"", name[:_NAME])
     target = member.target
-    if len(target) > _LINK or (not target.isascii() and _is_utf8(target)):
+    if len(target) > _LINK or (not target.isascii() and is_utf8(target)):
         records.append((b"linkpath", target))
         target = target[:_LINK]
     uid, gid, size = member.uid, member.gid, member.size
@@ -90,7 +90,8 @@ def _split(name: bytes) -> tuple[bytes, bytes] | None:
     return name[:cut], name[cut + 1 :]
 
 
-def _is_utf8(name: bytes) -> bool:
+def is_utf8(name: bytes) -> bool:
+    """Tell whether a name is valid UTF-8."""
     try:
         name.decode()
     except UnicodeDecodeError:
@@ -107,7 +108,7 @@ def _ustar(prefix: bytes, name: bytes, mode: int, uid: int, gid: int, size: int,
 
 def _pax(records: list[tuple[bytes, bytes]], name: bytes) -> bytes:
     """Return a pax extended header for the next member. Values that are not UTF-8 are declared by hdrcharset."""
-    if not all(_is_utf8(value) for _, value in records):
+    if not all(is_utf8(value) for _, value in records):
         records = [(b"hdrcharset", b"BINARY"), *records]
     body = b"".join(_record(key, value) for key, value in records)
     short = (b"PaxHeaders/" + name.rstrip(b"/"))[:_NAME]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from fpack.store.derivation import Derivation, Output
 from fpack.store.files.tree import chunks
 from fpack.store.store import Store
 
+from .evidence import deb_reader
 from .findings import REBUILD, Report
 
 _Index = dict[tuple[str, str, bool], Path]
@@ -48,7 +48,7 @@ class LocalFetch:
         args = task.args
         executable = bool(args.get("executable", False))
         path = self._paths.get((str(args.get("sha256")), task.name, executable))
-        if path is not None and _sha256(path) == args["sha256"]:
+        if path is not None and deb_reader.digest(path)[0] == args["sha256"]:
             writer = task.writer()
             writer.file("", chunks(path), executable)
             return Built(writer)
@@ -104,11 +104,6 @@ def compare(head: Head, image: Path, report: Report) -> None:
     if count != len(head.layers):
         report.add(REBUILD, "image", f"the rebuilt image has {count} layers; the manifest has {len(head.layers)}")
     for name, blob in (("config", head.image.config), ("manifest", head.image.manifest)):
-        digest = f"sha256:{_sha256(image / name)}"
+        digest = f"sha256:{deb_reader.digest(image / name)[0]}"
         if digest != blob.digest:
             report.add(REBUILD, name, f"the rebuilt document is {digest}; the manifest has {blob.digest}")
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

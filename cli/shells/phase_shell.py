@@ -7,7 +7,6 @@ saved in the build's directory, which persists, so they carry over to the next p
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fpack.cli.errors import UsageError
@@ -78,6 +77,7 @@ def entry(workspace: Workspace, text: str, directory: str) -> tuple[Target, Cach
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.sandbox.links import split_links
     from fpack.store import derivation
+    from fpack.store.path import parse
 
     target = workspace.target(text)
     evaluator = workspace.evaluator
@@ -87,21 +87,21 @@ def entry(workspace: Workspace, text: str, directory: str) -> tuple[Target, Cach
     drv = derivation.decode(evaluator.derivations[workspace.output(value).derivation])
     inputs = list(drv.inputs)
     built = workspace.realise(inputs)
-    paths: dict[str, StorePath] = {}  # by placeholder
-    for output, path in zip(inputs, built, strict=True):
-        name = derivation.decode(evaluator.derivations[output.derivation]).name
-        paths[str(derivation.placeholder(output.derivation, name, output.name))] = path
-    args: Any = drv.args
-    root = paths[args["root"]]
+    pairs = {
+        output: (derivation.placeholder(output.derivation, path.name, output.name), path)
+        for output, path in zip(inputs, built, strict=True)
+    }
+    args: Any = derivation.resolve(drv, pairs).args
+    root = parse(args["root"])
     store = workspace.store
-    others = store.closure([path for path in paths.values() if path != root])
+    others = store.closure([path for path in built if path != root])
     home = target.project or (target.file.parent if target.file is not None else None)
     build = f"{directory}/build" if home is None else ProjectDirectory(os.fspath(home)).path("build", drv.name)
-    env = {name: _resolved(str(value), paths) for name, value in (args.get("env") or {}).items()}
+    env = {name: str(value) for name, value in (args.get("env") or {}).items()}
     search = env.pop("PATH", "")
     outputs = {output: f"{build}/{output}" for output in drv.outputs}
     fixed = {"TZ": "UTC", "SOURCE_DATE_EPOCH": "315619200", "CORES": str(len(os.sched_getaffinity(0)))}
-    phases = [(phase_name(p.get("name")), _resolved(str(p.get("script")), paths)) for p in args["phases"]]
+    phases = [(phase_name(p.get("name")), str(p.get("script"))) for p in args["phases"]]
     slices = {path for path in store.closure([root]) if path != root}
     mounted, links = split_links((str(path), os.fspath(store.disk(path))) for path in others if path not in slices)
     closure = Closure(
@@ -124,10 +124,3 @@ def entry(workspace: Workspace, text: str, directory: str) -> tuple[Target, Cach
         shared=(build,),
     )
     return target, result, sorted({*built})
-
-
-def _resolved(text: str, paths: Mapping[str, StorePath]) -> str:
-    """Replace placeholders by store paths."""
-    for placeholder, path in paths.items():
-        text = text.replace(placeholder, str(path))
-    return text

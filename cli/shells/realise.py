@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
 
+_TEXTS = {"search", "env", "hook", "start", "prepare", "ready", "exports"}  # that may name store paths
 _SEARCHED = ("usr/bin/", "usr/sbin/", "usr/games/")
 
 
@@ -120,7 +121,8 @@ class _Shell:
 
     def entry(self, place: str, project: str, recorder: Recorder) -> tuple[CachedShell, list[StorePath]]:
         """Build everything. Return the shell to cache, and the paths to keep."""
-        from fpack.store.derivation import Output
+        from fpack.store.derivation import Output, replace
+        from fpack.store.path import parse
 
         workspace = self._workspace
         roots = [workspace.output(part["root"]) for part in self._parts]
@@ -130,10 +132,10 @@ class _Shell:
         found = workspace.realise([*roots, *others])
         views, rest = found[: len(roots)], found[len(roots) :]
         real = dict(zip(texts, rest, strict=True))
-        closures = [self._closure(part, view, real) for part, view in zip(self._parts, views, strict=True)]
-        services = tuple(
-            _service(part, closure, real) for part, closure in zip(self._parts[1:], closures[1:], strict=True)
-        )
+        hashes = {parse(text).hash: path.hash for text, path in real.items()}
+        parts = [{**part, **replace({n: part[n] for n in _TEXTS & part.keys()}, hashes)} for part in self._parts]
+        closures = [self._closure(part, view, real) for part, view in zip(parts, views, strict=True)]
+        services = tuple(_service(part, closure) for part, closure in zip(parts[1:], closures[1:], strict=True))
         program, programs, usual = self._programs(views[0])
         if self._own:
             program, programs = self._built_programs(real[self._own])
@@ -165,9 +167,9 @@ class _Shell:
             view=os.fspath(assemble(store, view)),
             paths=tuple(mounted),
             links=tuple(links),
-            search=_resolved(part["search"], real),
-            env={name: _resolved(value, real) for name, value in part["env"].items()},
-            hook=_resolved(part["hook"], real),
+            search=part["search"],
+            env=part["env"],
+            hook=part["hook"],
         )
 
     def _built_programs(self, path: StorePath) -> tuple[str, tuple[str, ...]]:
@@ -218,26 +220,18 @@ def _below(names: Iterable[str], depends: Mapping[str, Iterable[str]], less: set
     return found
 
 
-def _service(part: Mapping[str, Any], closure: Closure, real: Mapping[str, StorePath]) -> Service:
+def _service(part: Mapping[str, Any], closure: Closure) -> Service:
     return Service(
         name=str(part["name"]),
         closure=closure,
-        start=_resolved(part["start"], real),
-        prepare=_resolved(part["prepare"], real),
-        ready=_resolved(part["ready"], real),
+        start=part["start"],
+        prepare=part["prepare"],
+        ready=part["ready"],
         stop=str(part["stop"]),
-        exports={name: _resolved(value, real) for name, value in part["exports"].items()},
+        exports=part["exports"],
         seconds=int(part["seconds"]),
         ports=tuple(part["ports"]),
     )
-
-
-def _resolved(text: str, real: Mapping[str, StorePath]) -> str:
-    """Replace placeholders in a text by store paths."""
-    if "/fpack/store/" in text:
-        for placeholder, path in real.items():
-            text = text.replace(placeholder, str(path))
-    return text
 
 
 def _lease(workspace: Workspace, entry: CachedShell, paths: Iterable[StorePath]) -> int:

@@ -54,13 +54,11 @@ class _Counts:
         self.planned = 0
         self.finished = 0
         self.fetched = 0
-        self.fetches = 0
         self.bytes_fetched = 0
 
     def planned_one(self, key: bytes, kind: str, name: str) -> None:
         self.items[key] = _Item(kind, name)
         self.planned += 1
-        self.fetches += kind == "fetch"
 
     def finish(self, key: bytes) -> _Item | None:
         item = self.items.pop(key, None)

@@ -65,7 +65,7 @@ class TreeWriter:
                 while True:
                     block = b"".join(pieces)
                     hasher.update(block)
-                    _write_all(out.fileno(), block)
+                    write_all(out.fileno(), block)
                     writeback.reached(size)
                     pieces = []
                     filled = 0
@@ -174,7 +174,7 @@ class TreeWriter:
         fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             for chunk in chunks:
-                _write_all(fd, chunk)
+                write_all(fd, chunk)
                 if check:
                     hasher.update(chunk)
             if check and (hasher.digest() != node.digest or os.fstat(fd).st_size != node.size):
@@ -257,7 +257,7 @@ def _copy(source: int, fd: int) -> int:
                 continue
         else:
             piece = os.read(source, CHUNK)
-            _write_all(fd, piece)
+            write_all(fd, piece)
             count = len(piece)
         if not count:
             return size
@@ -273,7 +273,8 @@ def _size(node: Node | None) -> int:
     return 0
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes | bytearray) -> None:
+    """Write all of `data`. A call of the kernel may write only a part."""
     done = os.write(fd, data)
     if done < len(data):
         view = memoryview(data)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fpack.store import leases
@@ -14,13 +12,6 @@ from fpack.store.derivation import Output
 from fpack.store.gc import collect
 from fpack.store.path import StorePath
 from fpack.store.store import Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store")
-    yield store
-    store.close()
 
 
 def made(store: Store, name: str = "thing") -> StorePath:

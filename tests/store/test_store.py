@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,6 @@ from fpack.store.path import StorePath
 from fpack.store.recovery import sweep
 from fpack.store.store import Store
 from support.stores import add
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "fpack")
-    yield store
-    store.close()
 
 
 def test_a_registered_path_is_valid_and_found_again(store: Store) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,6 @@ def add(store: Store, name: str, text: str, references: list[StorePath] | None =
     writer.file("folder/file", [text.encode()])
     writer.symlink("link", "folder/file")
     return store.register(name, writer, references or [], name.encode(), Output(name.encode().ljust(20)[:20]))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "f")
-    yield store
-    store.close()
 
 
 def overwrite(place: Path, text: str) -> None:

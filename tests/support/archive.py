@@ -53,11 +53,6 @@ def link(target: str) -> Entry:
     return Entry(tarfile.SYMTYPE, b"", 0o777, target=target)
 
 
-def hardlink(path: str) -> Entry:
-    """A hard link to another path of the same package."""
-    return Entry(tarfile.LNKTYPE, target=f"./{path}")
-
-
 def _info(path: str, entry: Entry, mtime: int) -> Raw:
     info = tarfile.TarInfo(f"./{path}" if path else ".")  # tarfile itself puts a slash after a directory
     info.type = entry.kind

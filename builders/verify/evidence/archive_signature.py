@@ -6,7 +6,6 @@ lock's architecture. A Release file also lists other indexes, such as those of t
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 import re
 import time
@@ -21,6 +20,7 @@ from fpack.builders.manifest.format import LockedIndex, LockedPackage, LockedSui
 from fpack.builders.verify.findings import TRACE, Report, unavailable
 from fpack.store.errors import FpackError
 
+from . import deb_reader
 from .local import LocalEvidence
 
 Buffer = mmap.mmap | bytes
@@ -93,7 +93,7 @@ class Archives:
     def _open(self, suite: LockedSuite, index: LockedIndex) -> _Text | None:
         path, remote = self._evidence.index(index.sha256), self._evidence.remote
         why = "is not available"
-        if path is not None and (path.stat().st_size, _sha256(path)) != (index.size, index.sha256):
+        if path is not None and deb_reader.digest(path) != (index.sha256, index.size):
             path, why = None, "is damaged in the cache"
         if path is None and remote is not None:
             try:
@@ -138,7 +138,7 @@ class Archives:
 
     def _release(self, suite: LockedSuite) -> Path | None:
         path, why = self._evidence.release(suite.sha256), "is not available"
-        if path is not None and _sha256(path) == suite.sha256:
+        if path is not None and deb_reader.digest(path)[0] == suite.sha256:
             return path
         if self._evidence.remote is not None:
             try:
@@ -206,8 +206,3 @@ def _starts(text: Buffer, names: Collection[bytes]) -> dict[str, list[int]]:
     for start, name in stanzas:
         found.setdefault(name.decode(), []).append(start)
     return found
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
