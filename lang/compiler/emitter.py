@@ -62,16 +62,16 @@ class Emitter:
     # ---- positions and names
 
     def at(self, node: Node) -> Position:
-        """Return the position of a node, for the generated tree."""
-        return self.position(node.start, node.end)
-
-    def position(self, start: int, end: int) -> Position:
-        """Return the lines (from 1) and columns (from 0) of two offsets."""
-        lines = self._lines
+        """Return the position of a node, for the generated tree: lines count from 1, and columns from 0."""
+        start, end, lines = node.start, node.end, self._lines
         line = end_line = bisect_right(lines, start)
         if end >= lines[line]:
             end_line = bisect_right(lines, end)
         return line, start - lines[line - 1], end_line, end - lines[end_line - 1]
+
+    def position(self, start: int, end: int) -> Position:
+        """Return the position between two offsets."""
+        return self.at(Node(("", start, end)))
 
     def fresh(self, stem: str) -> str:
         """Return a unique Python name. Messages do not show the part after the last dot."""

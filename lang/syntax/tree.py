@@ -28,7 +28,6 @@ Parameters: Param (param) and Pattern (pattern; rest: the name after `...`, or N
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fpack.lang.abi import OUTER
@@ -157,13 +156,15 @@ TYPES = (
 )  # fmt: skip
 
 
-def children(node: Node) -> Iterator[Node]:
-    """Yield the nodes directly inside a node, in their order."""
+def children(node: Node) -> list[Node]:
+    """Return the nodes directly inside a node, in their order."""
+    found: list[Node] = []
     for part in node[3:]:
         if part.__class__ is list:
-            yield from (item for item in part if isinstance(item, Node))
+            found += [item for item in part if isinstance(item, Node)]
         elif isinstance(part, Node):
-            yield part
+            found.append(part)
+    return found
 
 
 def unwrapped(node: Node) -> Node:
