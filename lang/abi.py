@@ -20,7 +20,7 @@ OUTER = ".outer"
 class FunctionInfo:
     """Facts about a generated function, which hold for every closure of its code.
 
-    evaluates: the fields of its record argument that the function evaluates, as compiler/record_calls.py encodes them.
+    evaluates: the fields of its record argument that the function evaluates, as compiler/functions.py encodes them.
     fresh: the result comes from a call with a record, so that nothing else holds it. parts: the names of the parts, if
     the function evaluates the parts of a record. answers: a cache of the runtime, for the fields that callers want.
     """

@@ -85,9 +85,33 @@ class Evaluator:
 
     # ---- values
 
+    def run(self, work: Callable[[], Any]) -> Any:
+        """Return the result of `work()`, which may call the other methods; raise the error that the user must see.
+
+        Each call of a method from outside starts a thread with a deep stack. Within `work`, all calls share one.
+        """
+
+        def begun() -> Value:
+            if not self._ready:
+                self._modules.prelude = self._modules.named(PRELUDE)
+                self._ready = True
+            return work()
+
+        if deep_stack.is_inside():
+            return begun()
+        try:
+            return deep_stack.run(begun, self.limits)
+        except (FpackError, RecursionError, MemoryError, TypeError, KeyError, Exhausted) as error:
+            # The thread that was ended is gone, and its limits with it. Finding the place needs a deep stack as well.
+            told: BaseException = deep_stack.run(partial(self._told, error))
+            if told is error and not isinstance(error, FpackError):
+                raise
+            told.__traceback__ = told.__context__ = None
+        raise told
+
     def load(self, path: str | Path) -> Value:
         """Return the record of a file's fields."""
-        return self._run(lambda: self._modules.file(str(path), self._root))
+        return self.run(lambda: self._modules.file(str(path), self._root))
 
     def expression(self, text: str, name: str = "<command line>") -> Value:
         """Return the value of an expression. Its relative paths start at the root."""
@@ -97,7 +121,7 @@ class Evaluator:
             module = self._modules.compile(Source(name, text.replace("\r\n", "\n"), start="expression"), root, root)
             return self._modules.run(module)()
 
-        return self._run(work)
+        return self.run(work)
 
     def select(self, value: Value, names: list[str]) -> Value:
         """Return the evaluated field of a value at a path of nested records."""
@@ -108,7 +132,7 @@ class Evaluator:
                 at = self._field(at, name, names[:i])
             return at
 
-        return self._run(work)
+        return self.run(work)
 
     def force(self, value: Value, deep: bool = False) -> Value:
         """Return the evaluated value. deep: also evaluate all that it contains, except unselected on-demand fields."""
@@ -124,7 +148,7 @@ class Evaluator:
                     v[k] = deeply(x, depth + 1)
             return v
 
-        return self._run(lambda: deeply(value, 0) if deep else evaluated(value))
+        return self.run(lambda: deeply(value, 0) if deep else evaluated(value))
 
     def call(self, function: Value, *args: Value) -> Value:
         """Call a function value, and return the evaluated result."""
@@ -135,7 +159,7 @@ class Evaluator:
                 raise Fault(f"This is {describe(f)}, not a function")
             return f(*args)
 
-        return self._run(work)
+        return self.run(work)
 
     def to_json(self, value: Value) -> Any:
         """Convert a value to the types of JSON, for display.
@@ -164,7 +188,7 @@ class Evaluator:
                 return {"function": ["{ ... }" if p.startswith(".") else p for p in params]}
             return bounded(v) if v.__class__ is int else v
 
-        return self._run(lambda: show(value, 0))
+        return self.run(lambda: show(value, 0))
 
     def builtins(self) -> dict[str, Callable[..., Value]]:
         """Return the builtins by name. Their docstrings are their documentation."""
@@ -192,7 +216,7 @@ class Evaluator:
 
     def is_derivation(self, value: Value) -> bool:
         """Evaluate a value, and return True if it is a derivation."""
-        return bool(self._run(lambda: is_derivation(evaluated(value))))
+        return bool(self.run(lambda: is_derivation(evaluated(value))))
 
     def is_computed(self, value: Value) -> bool:
         """Return True if an evaluated value is an on-demand record, whose fields cannot be listed."""
@@ -200,31 +224,10 @@ class Evaluator:
 
     def derivation_of(self, value: Value) -> tuple[bytes, str, str]:
         """Return the digest, output name and placeholder of a derivation value."""
-        known = self._run(lambda: self._deriver.output(value))
+        known = self.run(lambda: self._deriver.output(value))
         return known.derivation, known.name, known.text
 
     # ---- inside
-
-    def _run(self, work: Callable[[], Value]) -> Value:
-        """Run in a deep stack, and raise what the user is to see."""
-
-        def begun() -> Value:
-            if not self._ready:
-                self._modules.prelude = self._modules.named(PRELUDE)
-                self._ready = True
-            return work()
-
-        if deep_stack.is_inside():
-            return begun()
-        try:
-            return deep_stack.run(begun, self.limits)
-        except (FpackError, RecursionError, MemoryError, TypeError, KeyError, Exhausted) as error:
-            # The thread that was ended is gone, and its limits with it. Finding the place needs a deep stack as well.
-            told: BaseException = deep_stack.run(partial(self._told, error))
-            if told is error and not isinstance(error, FpackError):
-                raise
-            told.__traceback__ = told.__context__ = None
-        raise told
 
     def _told(self, error: BaseException) -> BaseException:
         """Make what the user sees of an error; return the error itself if it is fpack's own fault."""

@@ -41,7 +41,7 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
             value = evaluator.load(target.file)
         else:
             value = workspace.value(workspace.target(what))
-        _lock_packages(workspace, value)
+        workspace.evaluator.run(lambda: _lock_packages(workspace, value))
         workspace.source.save()
         added = workspace.source.added
         path = str(workspace.lock_file)

@@ -1,183 +1,156 @@
-"""Compile functions, their parameters and comprehensions."""
+"""Compile functions and their parameters, and describe the fields that a function of one record certainly evaluates.
+
+The `FunctionInfo` of such a function lists sorted names, with DEEP after a name whose value is evaluated with all that
+it contains, then the fields that the function evaluates under a condition: `NAME?` each, then `RECORD!KEY,...`.
+"""
 
 from __future__ import annotations
 
-import _ast as a
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import re
 
-from fpack.lang.abi import FunctionInfo
-from fpack.lang.syntax.tree import Node
+from fpack.lang.abi import DEEP, FunctionInfo
+from fpack.lang.syntax.tree import Node, all_params, unwrapped
 
 from . import python_ast as py
-from .python_ast import Block, Expr, Position
+from .emitter import Emitter
+from .python_ast import Block, Expr
 from .scope import Scope, Variable
-from .strictness import Names, Strictness
+from .strictness import Names, after_spreads
+
+PLAIN = re.compile(r"[A-Za-z0-9_-]+")  # the keys that a description can contain
 
 
 class Functions:
-    """A base class of `Compiler`, which defines the attributes and methods that are only declared here."""
+    """The compiler of function definitions."""
 
-    level: int
-    repeated: int
-    infos: dict[str, FunctionInfo]
+    def __init__(self, emitter: Emitter) -> None:
+        self.emitter = emitter
 
-    if TYPE_CHECKING:
+    def function(self, node: Node, scope: Scope, block: Block) -> Expr:
+        """Compile a function as an expression."""
+        name = self.emitter.fresh(node.name or ".f")
+        self.define(name, node, scope, block)
+        return py.name(name, self.emitter.at(node))
 
-        def at(self, node: Node) -> Position: ...
-        def position(self, start: int, end: int) -> Position: ...
-        def fresh(self, stem: str) -> str: ...
-        def flags(self, scope: Scope) -> Strictness: ...
-        def tail(self, node: Node, scope: Scope, block: Block) -> None: ...
-        def strict(self, node: Node, scope: Scope, block: Block) -> Expr: ...
-        def lazy(self, node: Node, scope: Scope, block: Block, name: str = "") -> Expr: ...
-        def condition(self, node: Node, scope: Scope, block: Block) -> Expr: ...
-        def key(self, key: str | Node, scope: Scope, block: Block, at: Position) -> Expr: ...
-        def describe(self, node: Node, needed: Names, scope: Scope) -> FunctionInfo | None: ...
-
-    def strict_reccomp(self, node: Node, scope: Scope, block: Block) -> Expr:
-        def put(out: str, inner: Scope, body: Block) -> Expr:
-            at = self.at(node.key)
-            key = self.key(node.key, inner, body, at)
-            return py.call(".put", [py.name(out, at), key, self.lazy(node.result, inner, body)], at)
-
-        return self.comprehension(node, node.clauses, py.put(a.Dict([], []), self.at(node)), put, scope, block)
-
-    def strict_listcomp(self, node: Node, scope: Scope, block: Block) -> Expr:
-        def put(out: str, inner: Scope, body: Block) -> Expr:
-            at = self.at(node.result)
-            append: Expr = py.put(a.Attribute(py.name(out, at), "append", py.LOAD), at)
-            return py.call(append, [self.lazy(node.result, inner, body)], at)
-
-        return self.comprehension(node, node.clauses, py.put(a.List([], py.LOAD), self.at(node)), put, scope, block)
-
-    def comprehension(
-        self,
-        node: Node,
-        clauses: list[Node],
-        empty: Expr,
-        put: Callable[[str, Scope, Block], Expr],
-        scope: Scope,
-        block: Block,
-    ) -> Expr:
-        """Return a call of a new function that fills `empty`.
-
-        Each element is made by a call, so that its thunks capture variables of that element alone.
-        """
-        at = self.at(node)
-        out, maker = self.fresh(".out"), self.fresh(".comprehension")
-        body: Block = [py.assign(out, empty, at)]
-        self.level += 1
-
-        def clause(i: int, inner: Scope, into: Block) -> None:
-            if i == len(clauses):
-                into.append(py.run(put(out, inner, into), at))
-                return
-            this = clauses[i]
-            if this.kind == "if":
-                then: Block = []
-                test = self.condition(this.condition, inner, into)
-                clause(i + 1, inner, then)
-                into.append(py.when(test, then, [], self.at(this)))
-                return
-            own = Scope(inner)
-            self.level += 1
-            for name in this.names:
-                own.names[name] = Variable(name, self.level)
-            each: Block = []
-            self.repeated += 1
-            clause(i + 1, own, each)
-            self.repeated -= 1
-            self.level -= 1
-            function = self.fresh(".each")
-            into.append(py.define(function, [(name, False) for name in this.names], each, at))
-            loop = ".loop" if len(this.names) == 1 else ".loop-pairs"
-            where = self.at(this.sequence)
-            into.append(
-                py.run(py.call(loop, [self.strict(this.sequence, inner, into), py.name(function, where)], where), where)
-            )
-
-        clause(0, scope, body)
-        body.append(py.return_(py.name(out, at), at))
-        self.level -= 1
-        block.append(py.define(maker, [], body, at))
-        return py.call(py.name(maker, at), [], at)
-
-    # ---- functions
-
-    def function(self, name: str, node: Node, scope: Scope, block: Block) -> None:
+    def define(self, name: str, node: Node, scope: Scope, block: Block) -> None:
         """Define the function `name` in `block`."""
-        at = self.at(node)
+        emitter = self.emitter
+        at = emitter.at(node)
         inner = Scope(scope)
         body: Block = []
         params: list[tuple[str, bool]] = []
-        self.level += 1
-        self.repeated += 1
+        emitter.level += 1
+        emitter.repeated += 1
         for p in node.params:
             if p.kind == "pattern":
-                held = self.fresh(".given")
-                params.append((held, False))
-                self.pattern(p, held, node.name, inner, body)
+                record = emitter.fresh(".given")
+                params.append((record, False))
+                self._pattern(p, record, node.name, inner, body)
             else:
-                own, ready = p.name, p.default is None
-                params.append((own, not ready))
-                inner.names[own] = Variable(own, self.level, ready=ready)
-        every = [q for p in node.params for q in (p.params if p.kind == "pattern" else [p])]
-        needed = self.flags(inner).of(node.body)
+                ready = p.default is None
+                params.append((p.name, not ready))
+                inner.names[p.name] = Variable(p.name, emitter.level, ready=ready)
+        evaluated = emitter.strictness(inner).of(node.body)
         if len(node.params) == 1 and node.params[0].kind == "pattern":
-            info = self.describe(node, needed, inner)
+            info = self._describe(node, evaluated, inner)
             if info is not None:
-                self.infos[params[0][0]] = info
+                emitter.infos[params[0][0]] = info
+        every = all_params(node)
         for q in every:
-            self.param(q, node.name, inner, body)
+            self._param(q, node.name, inner, body)
         for q in every:
-            own = q.name
-            found = inner.names[own]
-            if not found.value and own in needed:
-                where = self.at(q)
-                read = py.name(own, where)
-                force = py.assign(own, py.call(".F", [read], where), where)
-                body.append(py.when(py.is_class(read, ".T", where), [force], [], where))
-                found.value = True
-        self.tail(node.body, inner, body)
-        self.level -= 1
-        self.repeated -= 1
+            variable = inner.names[q.name]
+            if not variable.value and q.name in evaluated:
+                position = emitter.at(q)
+                read = py.name(q.name, position)
+                force = py.assign(q.name, py.call(".F", [read], position), position)
+                body.append(py.when(py.is_class(read, ".T", position), [force], [], position))
+                variable.value = True
+        emitter.tail(node.body, inner, body)
+        emitter.level -= 1
+        emitter.repeated -= 1
         block.append(py.define(name, params, body, at))
 
-    def pattern(self, pattern: Node, held: str, function: str, scope: Scope, body: Block) -> None:
+    def _pattern(self, pattern: Node, record: str, function: str, scope: Scope, body: Block) -> None:
         """Assign the fields of a record parameter to variables."""
-        at = self.at(pattern)
+        at, level = self.emitter.at(pattern), self.emitter.level
         names = [p.name for p in pattern.params]
         required = tuple(p.default is None for p in pattern.params)
         spec = py.const((function, tuple(names), required, pattern.rest is not None), at)
         for p in pattern.params:
-            scope.names[p.name] = Variable(p.name, self.level, ready=p.default is None)
+            scope.names[p.name] = Variable(p.name, level, ready=p.default is None)
         if pattern.rest is not None:
             names.append(pattern.rest)
-            scope.names[pattern.rest] = Variable(pattern.rest, self.level, value=True)
-        taken = py.call(".take", [py.name(held, at), spec], at)
+            scope.names[pattern.rest] = Variable(pattern.rest, level, value=True)
+        taken = py.call(".take", [py.name(record, at), spec], at)
         body.append(py.assign_all(names, taken, at) if names else py.run(taken, at))
 
-    def param(self, p: Node, function: str, scope: Scope, body: Block) -> None:
+    def _param(self, p: Node, function: str, scope: Scope, body: Block) -> None:
         """Add statements that apply a parameter's default and check its type."""
         name, types, default = p.name, p.types, p.default
-        found = scope.names[name]
-        at = self.position(p.start, p.end)
+        variable = scope.names[name]
+        at = self.emitter.at(p)
         check: Block = []
-        if checked(p):
+        if is_checked(p):
             args = [py.name(name, at), py.const(types, at), py.const(name, at), py.const(function, at)]
             check.append(py.assign(name, py.call(".check", args, at), at))
         if default is None:
             body += check
-            found.value = bool(check)
+            variable.value = bool(check)
             return
         then: Block = []
-        value = self.lazy(default, scope, then)
+        value = self.emitter.lazy(default, scope, then)
         then.append(py.assign(name, value, at))
         body.append(py.when(py.missing(name, at), then, check, at))
-        found.ready = True
+        variable.ready = True
+
+    def _describe(self, node: Node, evaluated: Names, scope: Scope) -> FunctionInfo | None:
+        """Return the facts about a function of one record that its callers use; None if there are none.
+
+        evaluated: the names that the function's body certainly evaluates. scope: the body's.
+        """
+        names = {p.name for p in node.params[0].params}
+        words = sorted(n for n in evaluated if n.removesuffix(DEEP) in names)
+        fresh = _ends_in_record_call(node.body)
+        words += self._conditional(node, evaluated, scope)
+        return FunctionInfo(" ".join(words), fresh) if words or fresh else None
+
+    def _conditional(self, node: Node, evaluated: Names, scope: Scope) -> list[str]:
+        """Encode the fields that are evaluated only if the spread records lack certain keys.
+
+        The spread records are themselves fields of the argument.
+        """
+        emitter, call = self.emitter, unwrapped(node.body)
+        if call.kind != "rcall" or not emitter.derives(call.callee, scope):
+            return []
+        entries = call.record.entries if emitter.free_names.is_literal(call.record) else []
+        params = {p.name: p for p in node.params[0].params}
+        conditions = []
+        keys = [e.name for e in entries[: after_spreads(entries)] if e.kind != "spread"]
+        for entry in entries:
+            if entry.kind == "spread":
+                param = params.get(entry.inner.name) if entry.inner.kind == "var" else None
+                if param is None or (param.default is not None and param.default[3:] != ([],)):
+                    return []
+                conditions.append(f"{param.name}!{','.join(keys)}")
+        if not conditions or not all(map(PLAIN.fullmatch, keys)):
+            return []
+        more = emitter.strictness(scope).overridable(entries) - evaluated
+        return [f"{n}?" for n in sorted(more) if n.removesuffix(DEEP) in params] + conditions
 
 
-def checked(param: Node) -> bool:
+def is_checked(param: Node) -> bool:
     """Return True if a parameter's type excludes some values, so that the argument is evaluated for the check."""
     return param.types is not None and "any" not in param.types
+
+
+def _ends_in_record_call(node: Node) -> bool:
+    """Return True if the value of a node is always the result of a call with a record."""
+    kind = node.kind
+    if kind == "paren":
+        return _ends_in_record_call(node.inner)
+    if kind in ("let", "assert"):
+        return _ends_in_record_call(node.body)
+    if kind == "if":
+        return _ends_in_record_call(node.then) and _ends_in_record_call(node.otherwise)
+    return bool(kind == "rcall")

@@ -7,38 +7,42 @@ import _ast as a
 from fpack.lang.syntax.tree import Node
 
 from . import python_ast as py
-from .bindings import Bindings
+from .emitter import Emitter
 from .python_ast import Block, Expr, Position
 from .scope import Scope
 
 _COMPARISONS = {"<": a.Lt(), "<=": a.LtE(), ">": a.Gt(), ">=": a.GtE()}
-ARITHMETIC = {"+": ".add", "-": ".sub", "*": ".mul", "/": ".div"}
 _NATIVE = {"+": a.Add(), "-": a.Sub()}
-_ORDERS = {"<": ".lt", "<=": ".le", ">": ".gt", ">=": ".ge"}
+# The runtime functions of the operators.
+_SLOW = {"+": ".add", "-": ".sub", "*": ".mul", "/": ".div", "<": ".lt", "<=": ".le", ">": ".gt", ">=": ".ge"}
 _OTHERS = (a.Constant, a.JoinedStr, a.List, a.Dict)  # expressions that are never integers
 _SINGLE = (bool, type(None))
 _MOST = (1 << 63) - 1
 
 
-class Arithmetic(Bindings):
-    """A base class of `Compiler`."""
+class Operators:
+    """The compiler of arithmetic, comparisons, `&&` and `||`."""
 
-    def strict_neg(self, node: Node, scope: Scope, block: Block) -> Expr:
-        return py.call(".neg", [self.strict(node.inner, scope, block)], self.at(node))
+    def __init__(self, emitter: Emitter) -> None:
+        self.emitter = emitter
 
-    def strict_bin(self, node: Node, scope: Scope, block: Block) -> Expr:
-        op, at = node.operator, self.at(node)
+    def minus(self, node: Node, scope: Scope, block: Block) -> Expr:
+        return py.call(".neg", [self.emitter.strict(node.inner, scope, block)], self.emitter.at(node))
+
+    def operation(self, node: Node, scope: Scope, block: Block) -> Expr:
+        emitter, op = self.emitter, node.operator
+        at = emitter.at(node)
         if op in ("&&", "||"):
-            sides = [self.condition(node.left, scope, block), self.condition(node.right, scope, block)]
+            sides = [emitter.condition(node.left, scope, block), emitter.condition(node.right, scope, block)]
             return py.put(a.BoolOp(a.And() if op == "&&" else a.Or(), sides), at)  # type: ignore[no-any-return]
-        left, right = self.strict(node.left, scope, block), self.strict(node.right, scope, block)
+        left, right = emitter.strict(node.left, scope, block), emitter.strict(node.right, scope, block)
         if op in ("==", "!="):
             return self.equality(op == "==", left, right, at)
         if op in _NATIVE and _is_small(left) and _is_small(right):
             value = left.value + right.value if op == "+" else left.value - right.value  # type: ignore[attr-defined]
             return py.const(value, at)
-        slow = ARITHMETIC.get(op) or _ORDERS[op]
-        test = self.both_ints(left, right, at) if self.repeated else None
+        slow = _SLOW[op]
+        test = self.both_ints(left, right, at) if emitter.repeated else None
         if test is None:
             return py.call(slow, [left, right], at)
         tests, left, right = test
@@ -46,7 +50,7 @@ class Arithmetic(Bindings):
         if op in _COMPARISONS:
             native = py.compare(left, _COMPARISONS[op], right, at)
         elif op == "*":
-            native = py.name(self.fresh(".product"), at)
+            native = py.name(emitter.fresh(".product"), at)
             product = py.walrus(native.id, py.put(a.BinOp(left, a.Mult(), right), at), at)  # type: ignore[attr-defined]
             ends = [product, py.const(_MOST, at)]
             tests.append(py.put(a.Compare(py.const(-_MOST, at), [a.LtE(), a.LtE()], ends), at))
@@ -56,8 +60,8 @@ class Arithmetic(Bindings):
             tests.append(py.put(a.Compare(left, [a.GtE(), a.Lt()], ends), at))
         else:
             native = py.put(a.BinOp(left, _NATIVE[op], right), at)
-        whole = tests[0] if len(tests) == 1 else py.put(a.BoolOp(a.And(), tests), at)
-        return py.choose(whole, native, py.call(slow, [left, right], at), at)
+        condition = tests[0] if len(tests) == 1 else py.put(a.BoolOp(a.And(), tests), at)
+        return py.choose(condition, native, py.call(slow, [left, right], at), at)
 
     def both_ints(self, left: Expr, right: Expr, at: Position) -> tuple[list[Expr], Expr, Expr] | None:
         """Return code that tests whether both operands are integers, and code that reads each one after the test.
@@ -75,9 +79,9 @@ class Arithmetic(Bindings):
             elif isinstance(side, _OTHERS):
                 return None
             else:
-                held = self.fresh(".t")
-                sides.append(py.class_of(py.walrus(held, side, at), at))
-                reads.append(py.name(held, at))
+                variable = self.emitter.fresh(".t")
+                sides.append(py.class_of(py.walrus(variable, side, at), at))
+                reads.append(py.name(variable, at))
         if not sides:
             return None
         classes = [*sides[1:], py.name(".int", at)]
@@ -91,13 +95,13 @@ class Arithmetic(Bindings):
                 return py.compare(other, a.Is() if same else a.IsNot(), side, at)
             if isinstance(side, a.JoinedStr) or (isinstance(side, a.Constant) and side.value.__class__ is str):
                 return py.compare(left, op, right, at)
-        if self.repeated and isinstance(right, a.Constant) and right.value.__class__ is int:
-            held = self.fresh(".t")
-            whole = py.compare(py.class_of(py.walrus(held, left, at), at), a.Is(), py.name(".int", at), at)
-            left = py.name(held, at)
+        if self.emitter.repeated and isinstance(right, a.Constant) and right.value.__class__ is int:
+            variable = self.emitter.fresh(".t")
+            is_int = py.is_class(py.walrus(variable, left, at), ".int", at)
+            left = py.name(variable, at)
             slow = py.call(".eq", [left, right], at)
             slow = slow if same else py.put(a.UnaryOp(a.Not(), slow), at)
-            return py.choose(whole, py.compare(left, op, right, at), slow, at)
+            return py.choose(is_int, py.compare(left, op, right, at), slow, at)
         slow = py.call(".eq", [left, right], at)
         return slow if same else py.put(a.UnaryOp(a.Not(), slow), at)
 

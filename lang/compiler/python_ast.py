@@ -14,7 +14,8 @@ from typing import Any
 
 Position = tuple[int, int, int, int]
 Expr = a.expr
-Block = list[a.stmt]
+Statement = a.stmt
+Block = list[Statement]
 LOAD, STORE = a.Load(), a.Store()
 
 
@@ -98,40 +99,40 @@ def guarded(value: Expr, cls: str, fallback: str, at: Position) -> Expr:
     return choose(test, name(".w", at), call(fallback, [name(".w", at)], at), at)
 
 
-def assign(n: str, value: Expr, at: Position) -> a.stmt:
+def assign(n: str, value: Expr, at: Position) -> Statement:
     """Build `n = value`."""
     return put(a.Assign([put(a.Name(n, STORE), at)], value, None), at)  # type: ignore[no-any-return]
 
 
-def assign_all(names: list[str], value: Expr, at: Position) -> a.stmt:
+def assign_all(names: list[str], value: Expr, at: Position) -> Statement:
     """Build `names[0], names[1], ... = value`."""
     target = put(a.Tuple([put(a.Name(n, STORE), at) for n in names], STORE), at)
     return put(a.Assign([target], value, None), at)  # type: ignore[no-any-return]
 
 
-def when(test: Expr, then: Block, otherwise: Block, at: Position) -> a.stmt:
+def when(test: Expr, then: Block, otherwise: Block, at: Position) -> Statement:
     """Build `if test: then else: otherwise`."""
     return put(a.If(test, then, otherwise), at)  # type: ignore[no-any-return]
 
 
-def for_each(n: str, values: Expr, body: Block, at: Position) -> a.stmt:
+def for_each(n: str, values: Expr, body: Block, at: Position) -> Statement:
     """Build `for n in values: body`."""
     return put(a.For(put(a.Name(n, STORE), at), values, body, [], None), at)  # type: ignore[no-any-return]
 
 
-def run(value: Expr, at: Position) -> a.stmt:
+def run(value: Expr, at: Position) -> Statement:
     """Build an expression statement."""
     return put(a.Expr(value), at)  # type: ignore[no-any-return]
 
 
-def return_(value: Expr, at: Position) -> a.stmt:
+def return_(value: Expr, at: Position) -> Statement:
     """Build `return value`."""
     return put(a.Return(value), at)  # type: ignore[no-any-return]
 
 
 def define(
     n: str, params: Sequence[tuple[str, bool | str]] | Sequence[tuple[str, bool]], body: Block, at: Position
-) -> a.stmt:
+) -> Statement:
     """Build `def n(params): body`.
 
     params: pairs of a name and True or the name of the default if the parameter is optional; True is `.M`, missing.

@@ -1,202 +1,216 @@
 """Compile calls with a record, `f { ... }`, without thunks where the function certainly evaluates the fields.
 
-The `FunctionInfo` of a function of one record lists the fields that it evaluates (`describe`): sorted names, with DEEP
-after a name whose value is evaluated with all that it contains, then the fields that it evaluates under a condition
-(`conditional`). The callee is known only at run time, so the code of a call has two branches: one for a callee that
-evaluates the wanted fields, and one for any other callee.
-In this module, `held` is the Python name of the callee, `given` that of the record, and `way` a branch.
+The callee is known only at run time, so the code of a call has two branches: one for a callee that evaluates the
+wanted fields, and one for any other callee. functions.py describes how the evaluated fields are encoded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
-from fpack.lang.abi import DEEP, FunctionInfo
-from fpack.lang.syntax.tree import Node
+from fpack.lang.abi import DEEP
+from fpack.lang.syntax.tree import LITERALS, Node, entry_value, unwrapped
 
 from . import python_ast as py
+from .bindings import Bindings
+from .calls import Calls
+from .emitter import Emitter
+from .entry_errors import check_entries
+from .functions import PLAIN
 from .python_ast import Block, Expr, Position
-from .record_literals import PLAIN, Literals, whole_fields
+from .record_literals import RecordLiterals
 from .scope import Scope
-from .strictness import Names, Strictness, after_spreads, bound
+from .strictness import Names, after_spreads, bound
+
+_NOTHING: Mapping[str, Node] = {}
 
 
-class RecordCalls(Literals):
-    """A base class of `Compiler`, which defines the methods that are only declared here."""
+class RecordCalls:
+    """The compiler of calls with a record, and of `let`s, which often stand around such a call."""
 
-    if TYPE_CHECKING:
+    def __init__(self, emitter: Emitter, calls: Calls, bindings: Bindings, literals: RecordLiterals) -> None:
+        self.emitter = emitter
+        self.calls = calls
+        self.bindings = bindings
+        self.literals = literals
+        self._in_branches = False  # inside a branch of a call that was generated twice; inner calls are generated once
 
-        def flags(self, scope: Scope) -> Strictness: ...
-        def callee(self, node: Node, scope: Scope, block: Block) -> Expr: ...
-        def bind(self, entries: list[Node], scope: Scope, block: Block, needed: Callable[[Scope], Names]) -> Scope: ...
+    # ---- the fields that a function should evaluate
 
-    def describe(self, node: Node, needed: Names, scope: Scope) -> FunctionInfo | None:
-        """Return the facts about a function of one record that its callers use; None if there are none."""
-        names = {p.name for p in node.params[0].params}
-        words = sorted(n for n in needed if n.removesuffix(DEEP) in names)
-        fresh = _calls_last(node.body)
-        words += self.conditional(node, needed, scope)
-        return FunctionInfo(" ".join(words), fresh) if words or fresh else None
+    def _wanted(self, node: Node, scope: Scope, just_bound: Mapping[str, Node] = _NOTHING) -> str:
+        """Return the fields that a function must evaluate so that its record argument needs no thunks.
 
-    def conditional(self, node: Node, needed: Names, scope: Scope) -> list[str]:
-        """Encode the fields forced only if the spread records lack certain keys: `NAME?` each, then `RECORD!KEY,...`.
-
-        The spread records are themselves fields of the argument.
+        "" means that the record needs no thunks anyway, or that it is not compiled this way. just_bound: names whose
+        values would need thunks too, with their values.
         """
-        call = node.body
-        while call.kind == "paren":
-            call = call.inner
-        if call.kind != "rcall" or call.callee.kind != "var" or not self.derives(call.callee.name, scope):
-            return []
-        entries = call.record.entries if self.is_literal(call.record) else []
-        params = {p.name: p for p in node.params[0].params}
-        conditions = []
-        keys = [e.name for e in entries[: after_spreads(entries)] if e.kind != "spread"]
-        for entry in entries:
-            if entry.kind == "spread":
-                param = params.get(entry.inner.name) if entry.inner.kind == "var" else None
-                if param is None or (param.default is not None and param.default[3:] != ([],)):
-                    return []
-                conditions.append(f"{param.name}!{','.join(keys)}")
-        if not conditions or not all(map(PLAIN.fullmatch, keys)):
-            return []
-        more = self.flags(scope).overridable(entries) - needed
-        return [f"{n}?" for n in sorted(more) if n.removesuffix(DEEP) in params] + conditions
+        emitter, literals, record = self.emitter, self.literals, node.record
+        if self._in_branches or not emitter.free_names.is_literal(record) or emitter.derives(node.callee, scope):
+            return ""
+        words = []
+        for entry in record.entries[after_spreads(record.entries) :]:
+            value = unwrapped(entry_value(entry))
+            if literals.saves_thunk(value, just_bound.keys()):
+                given = just_bound.get(value.name, value) if value.kind == "var" else value
+                words.append(f"{entry.name}{DEEP}" if literals.may_hold_thunks(given, scope) else entry.name)
+        return " ".join([*sorted(words), *_known_keys(record.entries)]) if words else ""
 
     # ---- a call as an expression, and as the result of a function
 
-    def strict_rcall(self, node: Node, scope: Scope, block: Block) -> Expr:
-        at, callee, record = self.at(node), node.callee, node.record
-        if callee.kind == "var" and self.derives(callee.name, scope) and self.is_literal(record):
-            self.check(record.entries)
-            value = self.literal(record.entries, scope, block, self.at(record), self.evaluate(scope, block))
+    def record_call(self, node: Node, scope: Scope, block: Block) -> Expr:
+        emitter, record = self.emitter, node.record
+        at = emitter.at(node)
+        if emitter.derives(node.callee, scope) and emitter.free_names.is_literal(record):
+            check_entries(emitter.source, record.entries)
+            leaf = self.literals.derivation_leaf(scope, block)
+            value = self.literals.display(record.entries, scope, block, emitter.at(record), leaf)
             return py.call(".derive", [value], at)
-        held, given = self.fresh(".callee"), self.fresh(".given")
-        function = py.walrus(held, self.callee(callee, scope, block), at)
-        value = py.walrus(given, self.strict(record, scope, block), self.at(record))
-        return py.call(".opened", [py.call(function, [value], at), py.name(held, at), py.name(given, at)], at)
+        callee, argument = emitter.fresh(".callee"), emitter.fresh(".given")
+        function = py.walrus(callee, self.calls.callee(node.callee, scope, block), at)
+        value = py.walrus(argument, emitter.strict(record, scope, block), emitter.at(record))
+        return py.call(".opened", [py.call(function, [value], at), py.name(callee, at), py.name(argument, at)], at)
 
-    def record_call(self, node: Node, scope: Scope, block: Block) -> None:
+    def tail_record_call(self, node: Node, scope: Scope, block: Block) -> None:
         """Add statements to `block` that return the result of a call with a record."""
-        wanted = self.wanted(node, scope)
-        at = self.at(node)
-        if not wanted and self.derives_around(node, scope):
-            self.derive_around(node, scope, block)
+        emitter, literals, record = self.emitter, self.literals, node.record
+        wanted = self._wanted(node, scope)
+        at = emitter.at(node)
+        if not wanted and self._is_overridable_derivation(node, scope):
+            self._tail_derivation(node, scope, block)
             return
         if not wanted:
-            block.append(py.return_(self.strict_rcall(node, scope, block), at))
+            block.append(py.return_(self.record_call(node, scope, block), at))
             return
-        held, given, record = self.fresh(".callee"), self.fresh(".given"), node.record
-        self.check(record.entries)
-        block.append(py.assign(held, self.callee(node.callee, scope, block), at))
-        where = self.at(record)
-        if self.repeated:
-            ways: list[Block] = [[], []]
-            for way, leaf in zip(ways, (self.spare, self.postpone), strict=True):
-                before, self.in_branches = self.in_branches, True
-                value = self.literal(record.entries, scope, way, where, leaf(scope, way, whole_fields(wanted)))
-                self.in_branches = before
-                way.append(py.assign(given, value, where))
-            block.append(py.when(self.test(held, wanted, at), ways[0], ways[1], where))
+        callee, argument = emitter.fresh(".callee"), emitter.fresh(".given")
+        check_entries(emitter.source, record.entries)
+        block.append(py.assign(callee, self.calls.callee(node.callee, scope, block), at))
+        position = emitter.at(record)
+        if emitter.repeated:
+            deep = _deep_fields(wanted)
+
+            def value(branch: Block, eager: bool) -> Expr:
+                leaf = literals.evaluated_leaf(scope, branch, deep) if eager else literals.thunk_leaf(scope, branch)
+                return literals.display(record.entries, scope, branch, position, leaf)
+
+            self._branches(_is_eager(callee, wanted, at), argument, value, block, position)
         else:
 
             def maker(function: str, at: Position) -> Expr:
-                return py.call(".make", [py.name(held, at), py.const(wanted, at), py.name(function, at)], at)
+                return py.call(".make", [py.name(callee, at), py.const(wanted, at), py.name(function, at)], at)
 
-            block.append(py.assign(given, self.parts(record, scope, block, maker), where))
-        self.result(held, given, block, at)
+            block.append(py.assign(argument, literals.in_parts(record, scope, block, maker), position))
+        block.append(_return_call(callee, argument, at))
 
-    def derives_around(self, node: Node, scope: Scope) -> bool:
+    def _is_overridable_derivation(self, node: Node, scope: Scope) -> bool:
         """Return True if a node makes a derivation whose spreads may override fields that would then need thunks."""
-        callee, record = node.callee, node.record
-        if not self.repeated or self.in_branches or callee.kind != "var" or not self.derives(callee.name, scope):
+        emitter, record = self.emitter, node.record
+        if not emitter.repeated or self._in_branches or not emitter.derives(node.callee, scope):
             return False
-        if not self.is_literal(record):
+        if not emitter.free_names.is_literal(record):
             return False
         before = record.entries[: after_spreads(record.entries)]
-        return any(e.kind == "set" and self.spares(e.value, ()) for e in before)
+        return any(e.kind == "set" and self.literals.saves_thunk(e.value, ()) for e in before)
 
-    def derive_around(self, node: Node, scope: Scope, block: Block) -> None:
+    def _tail_derivation(self, node: Node, scope: Scope, block: Block) -> None:
         """Add statements that return such a derivation, without thunks if the spreads override nothing."""
-        at, entries, where = self.at(node), node.record.entries, self.at(node.record)
-        given = self.fresh(".given")
-        self.check(entries)
+        emitter, literals, entries = self.emitter, self.literals, node.record.entries
+        at, position = emitter.at(node), emitter.at(node.record)
+        argument = emitter.fresh(".given")
+        check_entries(emitter.source, entries)
         spreads = {}
         for entry in entries:
             if entry.kind == "spread":
-                held = spreads[id(entry)] = self.fresh(".spread")
-                position = self.at(entry)
-                value = py.guarded(self.strict(entry.inner, scope, block), ".dict", ".fields", position)
-                block.append(py.assign(held, value, position))
+                variable = spreads[id(entry)] = emitter.fresh(".spread")
+                where = emitter.at(entry)
+                spread = py.guarded(emitter.strict(entry.inner, scope, block), ".dict", ".fields", where)
+                block.append(py.assign(variable, spread, where))
         keys = frozenset(e.name for e in entries[: after_spreads(entries)] if e.kind != "spread")
-        ways: list[Block] = [[], []]
-        before, self.in_branches = self.in_branches, True
-        for way, overridden in zip(ways, (False, True), strict=True):
-            value = self.literal(entries, scope, way, where, self.evaluate(scope, way), spreads, overridden)
-            way.append(py.assign(given, value, where))
-        self.in_branches = before
-        test = py.call(".apart", [py.const(keys, at), *[py.name(held, at) for held in spreads.values()]], at)
-        block.append(py.when(test, ways[0], ways[1], where))
-        block.append(py.return_(py.call(".derive", [py.name(given, at)], at), at))
 
-    def let(self, node: Node, scope: Scope, block: Block) -> None:
+        def value(branch: Block, apart: bool) -> Expr:
+            leaf = literals.derivation_leaf(scope, branch)
+            return literals.display(entries, scope, branch, position, leaf, spreads, overridden=not apart)
+
+        test = py.call(".apart", [py.const(keys, at), *[py.name(variable, at) for variable in spreads.values()]], at)
+        self._branches(test, argument, value, block, position)
+        block.append(py.return_(py.call(".derive", [py.name(argument, at)], at), at))
+
+    def tail_let(self, node: Node, scope: Scope, block: Block) -> None:
         """Add statements to `block` that return the result of a `let`."""
-        entries, body = node.entries, node.body
-        if self.repeated and body.kind == "rcall" and not (self.free_names.of(body.callee) & bound(entries)):
-            wanted = self.wanted(body, scope, {e.name: e.value for e in entries})
+        emitter, entries, body = self.emitter, node.entries, node.body
+        if emitter.repeated and body.kind == "rcall" and not emitter.free_names.of(body.callee) & bound(entries):
+            wanted = self._wanted(body, scope, {e.name: e.value for e in entries})
             if wanted:
-                self.let_call(node, wanted, scope, block)
+                self._tail_let_call(node, wanted, scope, block)
                 return
-        inner = self.bind(entries, scope, block, lambda inner: self.flags(inner).of(body))
-        self.tail(body, inner, block)
+        inner = self.bindings.bind(entries, scope, block, lambda inner: emitter.strictness(inner).of(body))
+        emitter.tail(body, inner, block)
 
-    def let_call(self, node: Node, wanted: str, scope: Scope, block: Block) -> None:
+    def _tail_let_call(self, node: Node, wanted: str, scope: Scope, block: Block) -> None:
         """Add statements for a `let` around a call with a record.
 
         If the function evaluates the fields, the bindings that the fields use are evaluated early as well.
         """
-        entries, body = node.entries, node.body
-        callee, record = body.callee, body.record
-        at, where = self.at(body), self.at(record)
-        held, given = self.fresh(".callee"), self.fresh(".given")
-        block.append(py.assign(held, self.callee(callee, scope, block), self.at(callee)))
-        ways: list[Block] = [[], []]
-        whole = whole_fields(wanted)
-        before, self.in_branches = self.in_branches, True
-        for way, leaf, strict in zip(ways, (self.spare, self.postpone), (True, False), strict=True):
+        emitter, literals, body = self.emitter, self.literals, node.body
+        record = body.record
+        at, position = emitter.at(body), emitter.at(record)
+        callee, argument = emitter.fresh(".callee"), emitter.fresh(".given")
+        block.append(py.assign(callee, self.calls.callee(body.callee, scope, block), emitter.at(body.callee)))
+        deep = _deep_fields(wanted)
 
-            def needed(inner: Scope, strict: bool = strict) -> Names:
-                flags = self.flags(inner)
-                return flags.fields(record.entries, whole) if strict else flags.of(record)
+        def value(branch: Block, eager: bool) -> Expr:
+            def needed(inner: Scope) -> Names:
+                strictness = emitter.strictness(inner)
+                return strictness.fields(record.entries, deep) if eager else strictness.of(record)
 
-            inner = self.bind(entries, scope, way, needed)
-            self.check(record.entries)
-            value = self.literal(record.entries, inner, way, where, leaf(inner, way, whole))
-            way.append(py.assign(given, value, where))
-        self.in_branches = before
-        block.append(py.when(self.test(held, wanted, at), ways[0], ways[1], where))
-        self.result(held, given, block, at)
+            inner = self.bindings.bind(node.entries, scope, branch, needed)
+            check_entries(emitter.source, record.entries)
+            leaf = literals.evaluated_leaf(inner, branch, deep) if eager else literals.thunk_leaf(inner, branch)
+            return literals.display(record.entries, inner, branch, position, leaf)
 
-    def test(self, held: str, wanted: str, at: Position) -> Expr:
-        """Return code that tests whether the callee evaluates all wanted fields."""
-        return py.call(".eager", [py.name(held, at), py.const(wanted, at)], at)
+        self._branches(_is_eager(callee, wanted, at), argument, value, block, position)
+        block.append(_return_call(callee, argument, at))
 
-    def result(self, held: str, given: str, block: Block, at: Position) -> None:
-        """Add the statement that calls the function with the record and returns the result."""
-        value = py.call(py.name(held, at), [py.name(given, at)], at)
-        block.append(py.return_(py.call(".opened", [value, py.name(held, at), py.name(given, at)], at), at))
+    def _branches(
+        self, test: Expr, name: str, value: Callable[[Block, bool], Expr], block: Block, at: Position
+    ) -> None:
+        """Add an `if` that assigns a value to `name`: `value` compiles it in each branch, and gets the result."""
+        before, self._in_branches = self._in_branches, True
+        branches: list[Block] = [[], []]
+        for branch, holds in zip(branches, (True, False), strict=True):
+            branch.append(py.assign(name, value(branch, holds), at))
+        self._in_branches = before
+        block.append(py.when(test, branches[0], branches[1], at))
 
 
-def _calls_last(node: Node) -> bool:
-    """Return True if the value of a node is always the result of a call with a record."""
-    kind = node.kind
-    if kind == "paren":
-        return _calls_last(node.inner)
-    if kind == "let":
-        return _calls_last(node.body)
-    if kind == "assert":
-        return _calls_last(node.body)
-    if kind == "if":
-        return _calls_last(node.then) and _calls_last(node.otherwise)
-    return bool(kind == "rcall")
+def _known_keys(entries: list[Node]) -> list[str]:
+    """Return the known keys of fields that hold records: `FIELD=NAME,...`, or `FIELD=?` if they are not known.
+
+    A function that spreads such a field uses the keys to test whether the spread overrides fields.
+    """
+    found = []
+    for entry in entries:
+        value = unwrapped(entry.value if entry.kind == "set" else entry)
+        known = value.kind == "rec" and all(
+            e.kind in ("set", "inherit") and PLAIN.fullmatch(e.name) for e in value.entries
+        )
+        keys = ",".join(e.name for e in value.entries) if known else "?"
+        if entry.kind == "spread":
+            found.append("...=?")
+        elif value.kind not in LITERALS and value.kind != "fn" and PLAIN.fullmatch(entry.name):
+            found.append(f"{entry.name}={keys}")
+    return found
+
+
+def _deep_fields(wanted: str) -> Names:
+    """Return the fields that are wanted with all that they contain, and "" for the values inside them."""
+    return frozenset(word.removesuffix(DEEP) for word in wanted.split() if word.endswith(DEEP)) | {""}
+
+
+def _is_eager(callee: str, wanted: str, at: Position) -> Expr:
+    """Return code that tests whether the callee evaluates all wanted fields."""
+    return py.call(".eager", [py.name(callee, at), py.const(wanted, at)], at)
+
+
+def _return_call(callee: str, argument: str, at: Position) -> py.Statement:
+    """Return the statement that calls the function with the record and returns the result."""
+    value = py.call(py.name(callee, at), [py.name(argument, at)], at)
+    return py.return_(py.call(".opened", [value, py.name(callee, at), py.name(argument, at)], at), at)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 from fpack.lang.abi import DEEP
-from fpack.lang.syntax.tree import Node
+from fpack.lang.syntax.tree import LITERALS, Node, all_params, children, param_names
 
 Names = frozenset[str]
 NONE: Names = frozenset()
 SHALLOW = ("candidates",)  # fields of a derivation that are not evaluated deeply
 
 
+MAX_FIELDS = 48  # fields of a record that is compiled to a display in a call
+
+
 class FreeNames:
-    """A cache of the free names of nodes."""
+    """A cache of the free names of nodes, and the properties of records that follow from free names."""
 
     def __init__(self) -> None:
         self._known: dict[int, Names] = {}
@@ -24,31 +26,17 @@ class FreeNames:
         kind = node.kind
         if kind == "var":
             return frozenset((node.name,))
-        if kind in ("int", "str", "const", "float", "path"):
+        if kind in LITERALS or kind == "path":
             return NONE
         found = self._known.get(id(node))
         if found is None:
             found = self._known[id(node)] = self._find(kind, node)
         return found
 
-    def _all(self, nodes: Any) -> Names:
+    def _all(self, nodes: Iterable[Node]) -> Names:
         return NONE.union(*[self.of(n) for n in nodes])
 
     def _find(self, kind: str, node: Node) -> Names:
-        if kind in ("spread", "not", "neg", "paren"):
-            return self.of(node.inner)
-        if kind in ("list",):
-            return self._all(node.items)
-        if kind == "interp":
-            return self._all(p for p in node.parts if p.__class__ is not str)
-        if kind == "sel":
-            return self.of(node.base) | self.of(node.key) if node.key.__class__ is not str else self.of(node.base)
-        if kind == "call":
-            return self.of(node.callee) | self._all(a.value if a.kind == "named" else a for a in node.args)
-        if kind == "bin":
-            return self.of(node.left) | self.of(node.right)
-        if kind in ("rcall", "or", "if", "assert"):
-            return self._all(node[3:])
         if kind == "rec":
             return self.entries(node.entries)
         if kind == "let":
@@ -57,7 +45,9 @@ class FreeNames:
             return self._function(node)
         if kind == "listcomp":
             return self._comprehension(node.clauses, [node.result])
-        return self._comprehension(node.clauses, [node.key, node.result])
+        if kind == "reccomp":
+            return self._comprehension(node.clauses, [node.key, node.result])
+        return self._all(children(node))
 
     def entries(self, entries: list[Node]) -> Names:
         """Return the names that a record's entries mention and the record does not bind."""
@@ -66,28 +56,30 @@ class FreeNames:
 
     def inside(self, entries: list[Node]) -> Names:
         """Return the names that a record's entries mention in the record's own scope."""
-        found = []
-        for e in entries:
-            kind = e.kind
-            if kind == "set":
-                found.append(self.of(e.value))
-            elif kind == "spread":
-                found.append(self.of(e.inner))
-            elif kind in ("dyn", "claim"):
-                found += [self.of(part) for part in e[3:]]
-        return NONE.union(*found)
+        return self._all(part for e in entries for part in children(e))
+
+    def mentioned(self, entries: list[Node]) -> Names:
+        """Return the fields of a record that its entries mention."""
+        names = bound(entries)
+        return names & self.inside(entries) if names else NONE
+
+    def is_flat(self, entries: list[Node]) -> bool:
+        """Return True if a record can be a dict display that evaluates nothing."""
+        return all(e.kind in ("set", "inherit") for e in entries) and not self.mentioned(entries)
+
+    def is_plain(self, node: Node) -> bool:
+        """Return True if a node is a list or record whose construction evaluates nothing and calls nothing."""
+        if node.kind == "list":
+            return all(item.kind != "spread" for item in node.items)
+        return node.kind == "rec" and self.is_flat(node.entries)
+
+    def is_literal(self, record: Node) -> bool:
+        """Return True if a record has only constant names and spreads, and no field mentions another field."""
+        return is_plain_record(record) and len(record.entries) <= MAX_FIELDS and not self.mentioned(record.entries)
 
     def _function(self, node: Node) -> Names:
-        own: set[str] = set()
-        free = self.of(node.body)
-        for p in node.params:
-            for q in p.params if p.kind == "pattern" else [p]:
-                own.add(q.name)
-                if q.default is not None:
-                    free |= self.of(q.default)
-            if p.kind == "pattern" and p.rest:
-                own.add(p.rest)
-        return free - own
+        defaults = [p.default for p in all_params(node) if p.default is not None]
+        return (self.of(node.body) | self._all(defaults)).difference(param_names(node))
 
     def _comprehension(self, clauses: list[Node], results: list[Node]) -> Names:
         free = self._all(results)

@@ -130,6 +130,7 @@ NamedArgument = _node("NamedArgument", "name value")
 Param = _node("Param", "name types default")
 Pattern = _node("Pattern", "params rest")
 
+LITERALS = ("int", "float", "str", "const")  # the kinds of literals that contain no other node
 MAX_DEPTH = 2500
 # The precedence of operators; a higher number binds more tightly.
 LEVELS = {
@@ -153,6 +154,35 @@ TYPES = (
     "null", "bool", "int", "float", "number", "string", "path", "list", "record", "function", "package", "derivation",
     "any",
 )  # fmt: skip
+
+
+def children(node: Node) -> list[Node]:
+    """Return the nodes directly inside a node, in their order."""
+    found: list[Node] = []
+    for part in node[3:]:
+        if part.__class__ is list:
+            found += [item for item in part if isinstance(item, Node)]
+        elif isinstance(part, Node):
+            found.append(part)
+    return found
+
+
+def unwrapped(node: Node) -> Node:
+    """Return a node without the parentheses around it."""
+    while node.kind == "paren":
+        node = node.inner
+    return node
+
+
+def all_params(function: Node) -> list[Node]:
+    """Return the parameters of a function, with the fields of a pattern in place of the pattern."""
+    return [q for p in function.params for q in (p.params if p.kind == "pattern" else [p])]
+
+
+def param_names(function: Node) -> list[str]:
+    """Return the names that the parameters of a function bind."""
+    rests = [p.rest for p in function.params if p.kind == "pattern" and p.rest]
+    return [p.name for p in all_params(function)] + rests
 
 
 def mark_outer_calls(entries: list[Node]) -> list[Node]:

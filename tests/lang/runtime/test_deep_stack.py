@@ -79,6 +79,17 @@ def test_a_run_within_a_run_stays_in_its_thread() -> None:
     assert deep_stack.run(_thread.get_ident) != _thread.get_ident()
 
 
+def test_calls_within_a_run_share_its_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    start = deep_stack._start
+    monkeypatch.setattr(deep_stack, "_start", lambda *args: started.append(args) or start(*args))
+    evaluator = Evaluator()
+    value = evaluator.expression("{ a = 1 + 1, b = [2] }")
+    started.clear()
+    assert evaluator.run(lambda: [evaluator.force(value[name]) for name in ("a", "b", "a")]) == [2, [2], 2]
+    assert len(started) == 1
+
+
 def test_a_machine_with_little_memory_gets_a_smaller_stack() -> None:
     probe = (
         "import resource, sys\n"

@@ -1,0 +1,44 @@
+"""Raise the errors for entries of records, files and `let`s that are wrong whatever their values are."""
+
+from __future__ import annotations
+
+from fpack.lang.syntax.source import Source
+from fpack.lang.syntax.tree import Node
+
+
+def check_entries(source: Source, entries: list[Node]) -> None:
+    """Raise an error for a field given twice, and for a typed field, which is valid in patterns only."""
+    seen: dict[str, Node] = {}
+    for entry in entries:
+        if entry.kind == "typed":
+            hint = f"write {entry.token[1]} = VALUE for a field"
+            raise source.error(entry.start, entry.end, "Only parameters have types", hint=hint)
+        if entry.kind not in ("set", "inherit"):
+            continue
+        name = entry.name
+        if name in seen:
+            other = (seen[name].start, seen[name].end, "first given here")
+            raise source.error(entry.start, entry.end, f"`{name}` is given twice", other=other)
+        seen[name] = entry
+
+
+def refuse_inherited(source: Source, entries: list[Node]) -> None:
+    """Raise an error for an entry `{ name }` of a file, which has no enclosing scope."""
+    for entry in entries:
+        if entry.kind == "inherit":
+            hint = "write NAME = VALUE for a field of a file"
+            raise source.error(entry.start, entry.end, f"`{entry.name}` has no value", hint=hint)
+
+
+def refuse_cycle(source: Source, entry: Node) -> None:
+    """Raise the error for a value that certainly evaluates itself, with a hint at what was probably meant."""
+    name, value = entry.name, entry.value
+    why = "the fields of a record, and the names of a `let`, see each other, so the name refers to this value itself"
+    if value.kind == "var":
+        hint = f"write {{ {name} }} to take `{name}` from the enclosing scope"
+        what = f"`{name} = {name}` defines the value by itself"
+        raise source.error(value.start, value.end, what, why=why, hint=hint)
+    hint = f"give the outer value another name, or write {{ {name} }} to take it unchanged"
+    if source.text[: entry.start].rpartition("{")[0].rstrip().endswith(".with"):
+        hint = f"write .with(old => {{ {name} = ... }}), and old.{name} for the value before the change"
+    raise source.error(entry.start, entry.end, f"`{name}` depends on itself", why=why, hint=hint)

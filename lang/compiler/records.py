@@ -1,0 +1,184 @@
+"""Compile records and files.
+
+A record whose fields mention each other becomes a function with an optional parameter for each mentioned field; `.with`
+calls the function again with the changed fields. Any other record becomes a plain dict.
+"""
+
+from __future__ import annotations
+
+import _ast as a
+
+from fpack.lang.syntax.tree import Node, calls_outer, entry_value
+
+from . import python_ast as py
+from .bindings import Bindings, LaterSpreads
+from .calls import Calls
+from .emitter import Emitter
+from .entry_errors import check_entries, refuse_inherited
+from .python_ast import Block, Expr, Position
+from .record_literals import RecordLiterals
+from .scope import Scope, Variable
+from .strictness import Names, bound
+
+MAX_PART = 48  # entries of a record that one function makes
+MAX_MENTIONED = 4096  # mentioned fields of a record; Python's compiler takes time quadratic in this number
+
+
+class Records:
+    """The compiler of records and files."""
+
+    def __init__(self, emitter: Emitter, bindings: Bindings, literals: RecordLiterals, calls: Calls) -> None:
+        self.emitter = emitter
+        self.bindings = bindings
+        self.literals = literals
+        self.calls = calls
+
+    def file(self, entries: list[Node], block: Block) -> None:
+        """Add statements that assign a file's fields to globals of the module and the file's record to `.value`."""
+        emitter, bindings = self.emitter, self.bindings
+        check_entries(emitter.source, entries)
+        refuse_inherited(emitter.source, entries)
+        scope = Scope(None)
+        at = emitter.position(0, 0)
+        named = [e for e in entries if e.kind == "set" and not e.quoted]
+        later = self._later_spreads(entries, bound(entries))
+        bindings.declare(named, scope, outer=True)
+        self.calls.outer_calls = {e.name: scope.names[e.name] for e in named if calls_outer(e.value)}
+        bindings.assign(named, scope, block, later)
+        self._statements(entries, scope, block, later)
+        keys = tuple(e.name for e in entries if e.kind == "set")
+        block.append(py.assign(".value", self._part(entries, scope, Scope(None), block, at, later, keys), at))
+
+    def record(self, node: Node, scope: Scope, block: Block) -> Expr:
+        emitter, entries = self.emitter, node.entries
+        at = emitter.at(node)
+        check_entries(emitter.source, entries)
+        mentioned = emitter.free_names.mentioned(entries)
+        if not mentioned and all(e.kind != "claim" for e in entries):
+            # A large record, such as a set of packages, is rarely made more than once, so it is compiled as code that
+            # runs once.
+            before = emitter.repeated
+            emitter.repeated = 0 if len(entries) > MAX_PART else before
+            once = self.literals.made_once(node, scope, block)
+            result = once or self._display(entries, scope, scope, block, at, LaterSpreads({}, {}))
+            emitter.repeated = before
+            return result
+        if len(mentioned) > MAX_MENTIONED:
+            why = f"{len(mentioned)} of its fields are mentioned, and the limit is {MAX_MENTIONED}"
+            what = "Too many fields of this record mention each other"
+            raise emitter.source.error(node.start, node.start + 1, what, why=why)
+        builder = emitter.fresh(".record")
+        body: Block = []
+        inner = Scope(scope)
+        emitter.level += 1
+        later = self._later_spreads(entries, mentioned)
+        named = [e for e in entries if e.kind == "set" and not e.quoted and e.name in mentioned]
+        for entry in named:
+            inner.names[entry.name] = Variable(entry.name, emitter.level, False, ready=False)
+        for entry in named:
+            position = emitter.at(entry)
+            then: Block = []
+            value = self.bindings.field(entry, inner, then, later)
+            then.append(py.assign(entry.name, value, position))
+            body.append(py.when(py.missing(entry.name, position), then, [], position))
+            inner.names[entry.name].ready = True
+        self._statements(entries, inner, body, later)
+        result = self._display(entries, inner, scope, body, at, later)
+        body.append(py.return_(result, at))
+        emitter.level -= 1
+        block.append(py.define(builder, [(e.name, True) for e in named], body, at))
+        names = tuple(e.name for e in named)
+        if not names:
+            return py.call(py.name(builder, at), [], at)
+        return py.call(".record", [py.name(builder, at), py.const(names, at)], at)
+
+    def _later_spreads(self, entries: list[Node], mentioned: Names) -> LaterSpreads:
+        """Return the spreads that may override mentioned fields, and give each spread a variable."""
+        found = LaterSpreads({}, {})
+        for entry in entries:
+            if entry.kind == "set" and entry.name in mentioned:
+                found.after[entry.name] = []
+            elif entry.kind == "spread" and found.after:
+                variable = found.variables[id(entry)] = self.emitter.fresh(".spread")
+                for spreads in found.after.values():
+                    spreads.append(variable)
+        return found
+
+    def _statements(self, entries: list[Node], scope: Scope, block: Block, later: LaterSpreads) -> None:
+        """Add statements for the variables of spreads that may override mentioned fields, and for asserts."""
+        emitter = self.emitter
+        for entry in entries:
+            variable = later.variables.get(id(entry))
+            if variable:
+                block.append(py.assign(variable, emitter.lazy(entry.inner, scope, block), emitter.at(entry)))
+        for entry in entries:
+            if entry.kind == "claim":
+                emitter.assertion(entry, scope, block)
+
+    def _display(
+        self, entries: list[Node], scope: Scope, outer: Scope, block: Block, at: Position, later: LaterSpreads
+    ) -> Expr:
+        """Return a record as a dict display. scope: for fields; outer: the scope for `{ name }`.
+
+        A large record is divided into parts, each made by a function: Python's compiler takes time quadratic in the
+        number of names of one function.
+        """
+        keys = tuple(e.name for e in entries if e.kind in ("set", "inherit"))
+        if len(entries) <= MAX_PART:
+            return self._part(entries, scope, outer, block, at, later, keys)
+        parts: list[Expr] = []
+        for i in range(0, len(entries), MAX_PART):
+            inner: Block = []
+            value = self._part(entries[i : i + MAX_PART], scope, outer, inner, at, later, keys)
+            if inner:
+                function = self.emitter.fresh(".part")
+                inner.append(py.return_(value, at))
+                block.append(py.define(function, [], inner, at))
+                value = py.call(py.name(function, at), [], at)
+            parts.append(value)
+        return py.put(a.Dict([None] * len(parts), parts), at)  # type: ignore[no-any-return]
+
+    def _part(
+        self,
+        entries: list[Node],
+        scope: Scope,
+        outer: Scope,
+        block: Block,
+        at: Position,
+        later: LaterSpreads,
+        all_keys: tuple[str, ...],
+    ) -> Expr:
+        """Return some of a record's entries as a dict display. all_keys: the constant names of all entries."""
+        emitter = self.emitter
+        keys: list[Expr | None] = []
+        values: list[Expr] = []
+        for entry in entries:
+            kind = entry.kind
+            position = emitter.at(entry)
+            if kind == "spread":
+                variable = later.variables.get(id(entry))
+                if variable:
+                    value = py.forced(py.name(variable, position), position)
+                else:
+                    value = emitter.strict(entry.inner, scope, block)
+                if isinstance(value, a.Dict):
+                    keys += value.keys
+                    values += value.values
+                else:
+                    keys.append(None)
+                    values.append(py.guarded(value, ".dict", ".fields", position))
+            elif kind == "dyn":
+                args = [emitter.strict(entry.key, scope, block), py.const(all_keys, position)]
+                keys.append(py.call(".key", args, position))
+                values.append(emitter.lazy(entry.value, scope, block))
+            elif kind == "inherit":
+                keys.append(py.const(entry.name, position))
+                values.append(emitter.lazy(entry_value(entry), outer, block))
+            elif kind == "set":
+                keys.append(py.const(entry.name, position))
+                found = scope.names.get(entry.name) if not entry.quoted and scope is not outer else None
+                if found:
+                    values.append(py.name(found.python, position))
+                else:
+                    values.append(emitter.lazy(entry.value, scope, block, entry.name))
+        return py.put(a.Dict(keys, values), at)  # type: ignore[no-any-return]
