@@ -1,11 +1,13 @@
 """The SQLite database of the store (WAL mode): valid paths, derivations, and which derivation produced which path.
 
 A path is valid if its row is committed. Its row is committed only after its tree is complete on disk. Readers never
-wait for writers.
+wait for writers. Every commit appends its rows to a journal, from which a lost database is made again.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 import threading
 import time
@@ -15,23 +17,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import base32
-from .derivation import Output
-from .errors import StoreError
+from .db import failures, journal, schema
+from .derivation import Output, digest
+from .errors import StoreError, StoreReadOnly
 from .path import StorePath
 
-FORMAT = 1
-_SCHEMA = """
-CREATE TABLE paths (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, tree BLOB NOT NULL,
-                    size INTEGER NOT NULL, registered INTEGER NOT NULL, refs BLOB NOT NULL);
-CREATE TABLE derivations (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
-CREATE TABLE realisations (id INTEGER PRIMARY KEY, key BLOB NOT NULL, output TEXT NOT NULL, path BLOB NOT NULL,
-                           UNIQUE (key, output));
-CREATE TABLE outputs (id INTEGER PRIMARY KEY, derivation BLOB NOT NULL, output TEXT NOT NULL, path BLOB NOT NULL,
-                      UNIQUE (derivation, output));
-CREATE TABLE temporary_roots (session TEXT NOT NULL, path BLOB NOT NULL, UNIQUE (session, path));
-CREATE INDEX realisations_path ON realisations (path);
-CREATE INDEX outputs_path ON outputs (path);
-"""
 _HASH = 20
 _MAX_VALUES = 500  # values in one query; every SQLite version accepts 999
 
@@ -46,40 +36,102 @@ class PathInfo(NamedTuple):
     references: tuple[bytes, ...]
 
 
+class HistoryEntry(NamedTuple):
+    """A build that ended.
+
+    at: when, in seconds since 1970. outcome: `built`, `fetched`, `cut-off` or `failed`. path: None if it failed.
+    """
+
+    at: int
+    derivation: bytes
+    name: str
+    kind: str
+    outcome: str
+    seconds: float
+    path: StorePath | None
+
+
 class Database:
     """A database connection that threads share. Each call is atomic; `transaction` groups several calls."""
 
     def __init__(self, path: Path) -> None:
-        self.place = path
+        self.path = path
+        self.journal = path.with_name("journal")
         self._lock = threading.RLock()
+        self._rows_to_log: list[journal.Row] = []  # of the open transaction
+        self._is_old = False  # a database of an older format that cannot be written
         try:
+            self._check_presence()
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA synchronous = NORMAL")
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                self._create()
-            elif version != FORMAT:
-                raise StoreError(
-                    f"The store's database has format {version}, but this fpack needs format {FORMAT}",
-                    where=str(path),
-                    hint="use the fpack version that created it, or set FPACK_ROOT to another directory",
-                )
+            self._open()
         except sqlite3.DatabaseError as error:
-            raise _damaged(path, error) from None
+            raise failures.translate(path, error) from None
 
-    def _create(self) -> None:
+    def _check_presence(self) -> None:
+        """Raise StoreDamaged if the database is missing or cut off: an empty one would declare every path invalid."""
+        if self._is_empty() and self._has_content() and self._is_empty():
+            raise failures.damaged(self.path, "the file is missing or empty", "The store's database is lost")
+
+    def _is_empty(self) -> bool:
+        try:
+            return os.stat(self.path).st_size == 0 and not os.path.exists(f"{self.path}-wal")
+        except FileNotFoundError:
+            return True
+
+    def _has_content(self) -> bool:
+        """Tell whether there is a store that a database belongs to."""
+        with contextlib.suppress(OSError):
+            if os.path.exists(self.journal):
+                return True
+            return any(os.scandir(self.path.parent.parent / "store"))
+        return False
+
+    def _open(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == schema.FORMAT:
+            self._check_length()
+            return
+        if version > schema.FORMAT:
+            raise StoreError(
+                f"The store's database has format {version}, but this fpack knows formats up to {schema.FORMAT}",
+                where=str(self.path),
+                hint="update fpack, or set FPACK_ROOT to another directory",
+            )
+        if version == 0:
+            self._use_wal()
+        try:
+            with self.transaction() as db:
+                if schema.upgrade(db) == 0 and self._has_content():
+                    raise failures.damaged(self.path, "it has no tables", "The store's database is lost")
+        except StoreReadOnly:
+            # The tables of older formats can be read as they are.
+            if version == 0:
+                raise
+            self._is_old = True
+
+    def _use_wal(self) -> None:
         # SQLite does not wait if another process changes the journal mode at the same time.
         for _ in range(200):
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 break
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                    raise
                 time.sleep(0.05)
-        with self.transaction():
-            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in _SCHEMA.split(";"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def _check_length(self) -> None:
+        """Raise StoreDamaged if the file is shorter than its header says, while no write-ahead log completes it."""
+        # In this order: another process may write to the log, or move it into the file, at any moment.
+        (pages,), (page,) = (self._db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(f"{self.path}-wal").st_size:
+                return
+        size = os.stat(self.path).st_size
+        if pages * page > size:
+            why = f"it has {size} bytes of {pages * page}"
+            raise failures.damaged(self.path, why, "The store's database is cut off")
 
     def settle(self, generation: int) -> None:
         """Delete the recorded outputs of derivations if builders of another generation recorded them.
@@ -91,41 +143,89 @@ class Database:
         with self.transaction() as database:
             database.execute("DELETE FROM outputs")
             database.execute(f"PRAGMA application_id = {generation:d}")
+            self._log("settle", generation)
 
     def close(self) -> None:
         """Close the connection."""
         self._db.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Run one write transaction: commit it at the end, or roll it back on an error."""
+    def transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """Run one write transaction: commit it at the end, or roll it back on an error.
+
+        durable: the commit, and with it all earlier ones, survives a loss of power from the end of the call on.
+        """
         with self._lock:
             try:
+                if durable:
+                    self._db.execute("PRAGMA synchronous = FULL")
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._db
+                    self._write_journal()
                 except BaseException:
-                    if self._db.in_transaction:
-                        self._db.execute("ROLLBACK")
+                    self._roll_back()
                     raise
                 self._db.execute("COMMIT")
             except sqlite3.DatabaseError as error:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise _damaged(self.place, error) from None
+                self._roll_back()
+                raise failures.translate(self.path, error) from None
+            finally:
+                self._rows_to_log.clear()
+                if durable:
+                    with contextlib.suppress(sqlite3.Error):
+                        self._db.execute("PRAGMA synchronous = NORMAL")
+
+    def _roll_back(self) -> None:
+        # After some errors, SQLite has rolled back already.
+        with contextlib.suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def _write_journal(self) -> None:
+        # Before the commit: a row of a commit that fails does no harm, but a missing one loses a path.
+        try:
+            if self._rows_to_log and not journal.append(self.journal, self._rows_to_log):
+                journal.rewrite(self.journal, self._db)
+        except OSError as error:
+            raise failures.of_system(self.journal, error) from None
+
+    def _log(self, *row: object) -> None:
+        self._rows_to_log.append(row)
+
+    def rewrite_journal(self) -> None:
+        """Write the journal again, without the rows that the database no longer has."""
+        with self.transaction() as db:
+            try:
+                journal.rewrite(self.journal, db)
+            except OSError as error:
+                raise failures.of_system(self.journal, error) from None
 
     def _rows(self, query: str, values: Iterable[object] = ()) -> list[tuple[object, ...]]:
         with self._lock:
             try:
                 return self._db.execute(query, tuple(values)).fetchall()
             except sqlite3.DatabaseError as error:
-                raise _damaged(self.place, error) from None
+                raise failures.translate(self.path, error) from None
 
     def info(self, hash_: bytes) -> PathInfo | None:
         """Return the row of a path, by its 20-byte hash, or None if the path is not valid."""
         for row in self._rows("SELECT hash, name, tree, size, registered, refs FROM paths WHERE hash = ?", [hash_]):
             return _info(row)
         return None
+
+    def infos(self, hashes: Iterable[bytes]) -> dict[bytes, PathInfo]:
+        """Return the rows of those of the paths that are valid, by hash, in few queries."""
+        found = {}
+        wanted = list(hashes)
+        for at in range(0, len(wanted), _MAX_VALUES):
+            some = wanted[at : at + _MAX_VALUES]
+            marks = ", ".join("?" * len(some))
+            query = f"SELECT hash, name, tree, size, registered, refs FROM paths WHERE hash IN ({marks})"
+            for row in self._rows(query, some):
+                assert isinstance(row[0], bytes)
+                found[row[0]] = _info(row)
+        return found
 
     def trouble(self) -> str:
         """Return the damage that SQLite finds in the database file, or an empty string."""
@@ -153,9 +253,9 @@ class Database:
                 "SELECT derivation, output, hash, name FROM outputs o JOIN paths p ON hash = o.path "
                 f"WHERE derivation IN ({', '.join('?' * len(some))})"
             )
-            for digest, output, hash_, name in self._rows(query, some):
-                assert isinstance(digest, bytes)
-                found[Output(digest, str(output))] = _path(hash_, name)
+            for derivation, output, hash_, name in self._rows(query, some):
+                assert isinstance(derivation, bytes)
+                found[Output(derivation, str(output))] = _path(hash_, name)
         return found
 
     def realised(self, key: bytes, output: str) -> StorePath | None:
@@ -176,21 +276,37 @@ class Database:
             "SELECT DISTINCT d.digest, d.body FROM outputs o JOIN derivations d ON d.digest = o.derivation "
             "JOIN paths p ON p.hash = o.path ORDER BY o.id"
         )
-        for digest, body in self._rows(query):
-            assert isinstance(digest, bytes) and isinstance(body, bytes)
-            yield digest, body
+        for name, body in self._rows(query):
+            assert isinstance(name, bytes) and isinstance(body, bytes)
+            if digest(body) == name:
+                yield name, body
 
-    def derivation(self, digest: bytes) -> bytes | None:
-        """Return the encoded derivation with this digest, or None."""
-        for (body,) in self._rows("SELECT body FROM derivations WHERE digest = ?", [digest]):
-            assert isinstance(body, bytes)
-            return body
+    def derivation(self, name: bytes) -> bytes | None:
+        """Return the encoded derivation with this digest, or None. A damaged one is deleted, and not returned."""
+        for (body,) in self._rows("SELECT body FROM derivations WHERE digest = ?", [name]):
+            if isinstance(body, bytes) and digest(body) == name:
+                return body
+            with contextlib.suppress(StoreError), self.transaction() as db:
+                # The next evaluation writes it again.
+                db.execute("DELETE FROM derivations WHERE digest = ?", [name])
         return None
 
     def add_derivations(self, bodies: Mapping[bytes, bytes]) -> None:
         """Write encoded derivations, by digest, in one transaction."""
         with self.transaction() as db:
-            db.executemany("INSERT OR IGNORE INTO derivations (digest, body) VALUES (?, ?)", bodies.items())
+            self.insert_derivations(db, bodies)
+
+    def insert_derivations(self, db: sqlite3.Connection, bodies: Mapping[bytes, bytes]) -> None:
+        """Write those of the derivations that the database does not have, within a transaction."""
+        (before,) = db.execute("SELECT max(id) FROM derivations").fetchone()
+        db.executemany("INSERT OR IGNORE INTO derivations (digest, body) VALUES (?, ?)", bodies.items())
+        new = db.execute("SELECT body FROM derivations WHERE id > ? ORDER BY id", [before or 0])
+        self._rows_to_log += [("derivation", body) for (body,) in new]
+
+    def last_derivation(self) -> int:
+        """Return the highest id of a derivation, 0 if there is none. Later derivations have higher ids."""
+        (row,) = self._rows("SELECT max(id) FROM derivations")
+        return row[0] if isinstance(row[0], int) else 0
 
     def keep(self, session: str, paths: Iterable[StorePath]) -> bool:
         """Make paths temporary roots of a session. Return False, and change nothing, if one is not valid any more."""
@@ -203,20 +319,67 @@ class Database:
             db.executemany("INSERT OR IGNORE INTO temporary_roots (session, path) VALUES (?, ?)", rows)
         return True
 
+    def insert_path(
+        self, db: sqlite3.Connection, path: StorePath, tree: bytes, size: int, now: int, refs: list[bytes]
+    ) -> None:
+        """Make a path valid, within a transaction."""
+        row = (base32.decode(path.hash), path.name, tree, size, now, b"".join(sorted(refs)))
+        query = "INSERT OR IGNORE INTO paths (hash, name, tree, size, registered, refs) VALUES (?, ?, ?, ?, ?, ?)"
+        if db.execute(query, row).rowcount > 0:
+            self._log("path", *row)
 
-def insert_path(db: sqlite3.Connection, path: StorePath, tree: bytes, size: int, now: int, refs: list[bytes]) -> None:
-    """Make a path valid, within a transaction."""
-    db.execute(
-        "INSERT OR IGNORE INTO paths (hash, name, tree, size, registered, refs) VALUES (?, ?, ?, ?, ?, ?)",
-        (base32.decode(path.hash), path.name, tree, size, now, b"".join(sorted(refs))),
-    )
+    def insert_realisation(self, db: sqlite3.Connection, key: bytes, output: Output, path: StorePath) -> None:
+        """Record a path as the output of a resolved derivation and of its original one, within a transaction."""
+        hash_ = base32.decode(path.hash)
+        for kind, table, column, first in (
+            ("realisation", "realisations", "key", key),
+            ("output", "outputs", "derivation", output.derivation),
+        ):
+            row = (first, output.name, hash_)
+            db.execute(f"INSERT OR REPLACE INTO {table} ({column}, output, path) VALUES (?, ?, ?)", row)
+            self._log(kind, *row)
 
+    def insert_history(self, db: sqlite3.Connection, entry: HistoryEntry) -> None:
+        """Record a build that ended, within a transaction."""
+        hash_ = base32.decode(entry.path.hash) if entry.path else None
+        at, derivation, name, kind, outcome, seconds, _ = entry
+        db.execute(
+            "INSERT INTO history (at, derivation, name, kind, outcome, seconds, path) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (at, derivation, name, kind, outcome, seconds, hash_),
+        )
+        self._log("history", at, derivation, name, kind, outcome, int(seconds * 1e6), hash_)
 
-def insert_realisation(db: sqlite3.Connection, key: bytes, output: Output, path: StorePath) -> None:
-    """Record a path as the output of a resolved derivation and of its original derivation, within a transaction."""
-    hash_ = base32.decode(path.hash)
-    db.execute("INSERT OR REPLACE INTO realisations (key, output, path) VALUES (?, ?, ?)", (key, output.name, hash_))
-    db.execute("INSERT OR REPLACE INTO outputs (derivation, output, path) VALUES (?, ?, ?)", (*output, hash_))
+    def insert_pin(self, db: sqlite3.Connection, path: StorePath, project: str, name: str, expires: int) -> None:
+        """Keep a path until `expires`, in place of the one that the project kept by this name, within a transaction."""
+        row = (base32.decode(path.hash), project, name, expires)
+        db.execute("INSERT OR REPLACE INTO pins (path, project, name, expires) VALUES (?, ?, ?, ?)", row)
+        self._log("pin", *row)
+
+    def history(self, name: str | None = None, limit: int = -1) -> list[HistoryEntry]:
+        """Return the builds that ended, the latest first. name: of the derivation. limit: their maximum number.
+
+        The path of a build may have been deleted since.
+        """
+        query = (
+            "SELECT at, derivation, h.name, kind, outcome, seconds, path, p.name FROM history h "
+            "LEFT JOIN paths p ON p.hash = h.path "
+            f"{'WHERE h.name = ? ' if name is not None else ''}ORDER BY h.id DESC LIMIT ?"
+        )
+        found: list[HistoryEntry] = []
+        for row in () if self._is_old else self._rows(query, [limit] if name is None else [name, limit]):
+            at, derivation, of, kind, outcome, seconds, hash_, base = row
+            assert isinstance(at, int) and isinstance(derivation, bytes) and isinstance(seconds, float)
+            path = None if hash_ is None else _path(hash_, of if base is None else base)
+            found.append(HistoryEntry(at, derivation, str(of), str(kind), str(outcome), seconds, path))
+        return found
+
+    def used_on(self, path: StorePath, project: str, name: str) -> int:
+        """Return the day, counted from 1970, of the last recorded use of a path; 0 if there is none."""
+        query = "SELECT day FROM uses WHERE path = ? AND project = ? AND name = ?"
+        for (day,) in self._rows(query, [base32.decode(path.hash), project, name]):
+            assert isinstance(day, int)
+            return day
+        return 0
 
 
 def _path(hash_: object, name: object) -> StorePath:
@@ -229,18 +392,3 @@ def _info(row: tuple[object, ...]) -> PathInfo:
     assert isinstance(tree, bytes) and isinstance(refs, bytes) and isinstance(size, int) and isinstance(registered, int)
     parts = tuple(refs[i : i + _HASH] for i in range(0, len(refs), _HASH))
     return PathInfo(_path(hash_, name), tree, size, registered, parts)
-
-
-def _damaged(path: Path, error: sqlite3.Error) -> StoreError:
-    text = str(error)
-    if "full" in text:
-        return StoreError(
-            "The disk is full", where=str(path), hint="free some disk space, or run fpack gc, and try again"
-        )
-    if "locked" in text:
-        return StoreError("The store's database is busy", where=str(path), hint="wait for the other fpack to end")
-    if "readonly" in text or "unable to open" in text:
-        return StoreError("The store's database cannot be written", where=str(path), why=text, hint="check its owner")
-    return StoreError(
-        "The store's database is damaged", where=str(path), why=text, hint="move the store away, then retry"
-    )

@@ -98,5 +98,21 @@ class StoreError(FpackError):
     """The store cannot do an operation: it is damaged, full, or not permitted."""
 
 
+class StoreFull(StoreError):
+    """The disk of the store is full, or the user's quota is exhausted."""
+
+
+class StoreBusy(StoreError):
+    """Another process holds the store's database for too long."""
+
+
+class StoreReadOnly(StoreError):
+    """The store cannot be written or opened."""
+
+
+class StoreDamaged(StoreError):
+    """The store's database is damaged or missing."""
+
+
 class BadTree(FpackError):
     """A tree that the store rejects: an unsafe path, a name or target that is too long, or a conflict."""

@@ -209,7 +209,12 @@ ACCEPT_EXPIRED: Setting[bool] = Setting(
 )
 JOBS: Setting[int] = Setting("build.jobs", "--jobs", "FPACK_JOBS", count, int, "a whole number, 0 for each processor")
 
+# The days for which gc keeps the last pack of each project and name.
+KEEP_PACKS: Setting[float | None] = Setting(
+    "gc.keep-packs", "", "FPACK_GC_KEEP_PACKS", amount, lambda: 30.0, "a number of days, or none"
+)
+
 SETTINGS: tuple[Setting[Any], ...] = (
-    MIRRORS, SECURITY_MIRRORS, KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY, EVAL_TIME, JOBS,
+    MIRRORS, SECURITY_MIRRORS, KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY, EVAL_TIME, JOBS, KEEP_PACKS,
 )  # fmt: skip
 KEYS = frozenset(setting.key for setting in SETTINGS)

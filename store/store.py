@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,15 +23,19 @@ from fpack.store.files.sync import GroupSync, sync_directory, sync_file_system
 from fpack.store.files.writer import TreeWriter
 
 from . import base32, derivation
-from .database import Database, PathInfo, insert_path, insert_realisation
+from .database import Database, HistoryEntry, PathInfo
 from .derivation import Derivation, Output
 from .errors import StoreError
 from .locks import FileLock
 from .path import STORE, StorePath, make, parse
 from .recovery import sweep
 from .root import SHARED, default_root
+from .settings import KEEP_PACKS
 
 _DIRECTORIES = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # `db` is made last
+
+DAY = 86400
+FOREVER = 1 << 40  # seconds since 1970
 
 
 class FinishedOutput(NamedTuple):
@@ -46,6 +51,19 @@ class FinishedOutput(NamedTuple):
     path: StorePath | None = None
 
 
+class BuildRecord(NamedTuple):
+    """The part of a build's entry in the history that the store does not know. outcome: see `HistoryEntry`."""
+
+    name: str
+    kind: str
+    outcome: str
+    seconds: float = 0.0
+
+    def entry(self, derivation: bytes, path: StorePath | None) -> HistoryEntry:
+        """Return the entry of a build that ends now."""
+        return HistoryEntry(int(time.time()), derivation, self.name, self.kind, self.outcome, self.seconds, path)
+
+
 class Store:
     """The store below `root`, which is created if it does not exist."""
 
@@ -56,6 +74,7 @@ class Store:
             self._make_directories()
         self.database = Database(self.root / "db" / "fpack.sqlite")
         self.pool = Pool(self.root / "files")
+        self._planned: dict[bytes, bytes] = {}  # encoded derivations that this process builds, by digest
         self._session: Session | None = None
         self._opening = threading.Lock()
         self._prefix = f"{self.root}/store/"
@@ -118,27 +137,55 @@ class Store:
 
     def closure(self, paths: Iterable[StorePath]) -> list[StorePath]:
         """Return the paths and all paths that they reference, transitively, sorted."""
-        todo = [base32.decode(p.hash) for p in paths]
+        todo = {base32.decode(p.hash) for p in paths}
         seen: dict[bytes, StorePath] = {}
         while todo:
-            hash_ = todo.pop()
-            if hash_ in seen:
-                continue
-            info = self.database.info(hash_)
-            if info is None:
-                raise StoreError(f"The store has no path with hash {base32.encode(hash_)}")
-            seen[hash_] = info.path
-            todo += info.references
+            found = self.database.infos(todo)
+            if missing := todo - found.keys():
+                raise StoreError(f"The store has no path with hash {base32.encode(missing.pop())}")
+            seen.update((hash_, info.path) for hash_, info in found.items())
+            todo = {reference for info in found.values() for reference in info.references} - seen.keys()
         return sorted(seen.values())
 
     def writer(self) -> TreeWriter:
         """Begin a new tree in this session's private directory."""
         return TreeWriter(self.pool, self.session.fresh())
 
+    def plan(self, bodies: Mapping[bytes, bytes]) -> None:
+        """Record derivations that this process is about to build. gc keeps them while this process lives."""
+        _ = self.session  # begun before the rows are written, so that gc sees that they are later
+        self._planned.update(bodies)
+        self.database.add_derivations(bodies)
+
     def derivation(self, digest: bytes) -> Derivation | None:
         """Return the derivation with this digest, or None if it was not recorded."""
-        body = self.database.derivation(digest)
+        body = self._planned.get(digest) or self.database.derivation(digest)
         return derivation.decode(body) if body is not None else None
+
+    def used(self, paths: Iterable[StorePath], project: str = "", name: str = "") -> None:
+        """Record that the user asked for paths today: gc deletes first what was not used for the longest time.
+
+        project: the directory of the project's file, or "". This writes at most once a day.
+        """
+        today = int(time.time() // DAY)
+        known = _text(project)
+        new = [path for path in paths if self.database.used_on(path, known, name) != today]
+        if new:
+            with self.database.transaction() as db:
+                rows = [(base32.decode(path.hash), known, name, today) for path in new]
+                db.executemany("INSERT OR REPLACE INTO uses (path, project, name, day) VALUES (?, ?, ?, ?)", rows)
+
+    def pin(self, path: StorePath, project: str, name: str) -> None:
+        """Keep what was packed last from a project by this name, for as long as the setting gc.keep-packs says."""
+        days = KEEP_PACKS.find()
+        expires = int(time.time() + days * DAY) if days is not None else FOREVER
+        with self.database.transaction() as db:
+            self.database.insert_pin(db, path, _text(project), name, expires)
+
+    def record_failure(self, digest: bytes, name: str, kind: str, seconds: float) -> None:
+        """Record a failed build in the history."""
+        with self.database.transaction() as db:
+            self.database.insert_history(db, BuildRecord(name, kind, "failed", seconds).entry(digest, None))
 
     def register(
         self, name: str, writer: TreeWriter, references: Sequence[StorePath], key: bytes, output: Output
@@ -146,7 +193,9 @@ class Store:
         """Make the writer's tree a valid path, and record it as the output of `key` and of a derivation."""
         return self.register_all(key, [FinishedOutput(name, writer, references, output)])[0]
 
-    def register_all(self, key: bytes, outputs: Sequence[FinishedOutput]) -> list[StorePath]:
+    def register_all(
+        self, key: bytes, outputs: Sequence[FinishedOutput], build: BuildRecord | None = None
+    ) -> list[StorePath]:
         """Make the outputs of one derivation valid paths, all or none. An output may reference those before it."""
         made = []
         for entry in outputs:
@@ -170,18 +219,33 @@ class Store:
                     for reference in hashes:
                         if not db.execute("SELECT 1 FROM paths WHERE hash = ?", [reference]).fetchone():
                             raise StoreError(f"{path} references a path that is not in the store")
-                    insert_path(db, path, tree, entry.writer.size, int(time.time()), hashes)
-                    insert_realisation(db, key, entry.output, path)
+                    self.database.insert_path(db, path, tree, entry.writer.size, int(time.time()), hashes)
+                    self._record(db, key, entry.output, path)
                     row = (self.session.name, base32.decode(path.hash))
                     db.execute("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", row)
+                if build is not None:
+                    entry, _, _, path = made[0]
+                    self.database.insert_history(db, build.entry(entry.output.derivation, path))
         for entry, *_ in made:
             remove_tree(entry.writer.disk)
         return [path for *_, path in made]
 
-    def adopt(self, key: bytes, output: Output, path: StorePath) -> None:
-        """Record a valid path as the output of a derivation (an early cutoff)."""
+    def adopt(self, key: bytes, outputs: Mapping[Output, StorePath], build: BuildRecord | None = None) -> None:
+        """Record valid paths as the outputs of a derivation (an early cutoff)."""
         with self.database.transaction() as db:
-            insert_realisation(db, key, output, path)
+            for output, path in outputs.items():
+                self._record(db, key, output, path)
+            if build is not None and outputs:
+                output, path = next(iter(outputs.items()))
+                self.database.insert_history(db, build.entry(output.derivation, path))
+
+    def _record(self, db: sqlite3.Connection, key: bytes, output: Output, path: StorePath) -> None:
+        """Record a path as an output, and its derivation if that is missing, within a transaction."""
+        self.database.insert_realisation(db, key, output, path)
+        planned = output.derivation in self._planned
+        if planned and not db.execute("SELECT 1 FROM derivations WHERE digest = ?", [output.derivation]).fetchone():
+            # gc deleted what an earlier process had planned and this one planned again.
+            self.database.insert_derivations(db, self._planned)
 
     def _place(self, path: StorePath, writer: TreeWriter) -> None:
         target = self.disk(path)
@@ -211,6 +275,8 @@ class Session:
         try:
             self._lock.acquire()
             self.directory.mkdir(mode=0o700)
+            # gc keeps the derivations after this one. Before it is written, gc keeps all.
+            self._lock.write(str(store.database.last_derivation()))
         except OSError as error:
             raise StoreError(
                 "The store cannot be written", where=str(store.root), why=str(error.strerror),
@@ -229,3 +295,8 @@ class Session:
         with self._store.database.transaction() as db:
             db.execute("DELETE FROM temporary_roots WHERE session = ?", [self.name])
         self._lock.release()
+
+
+def _text(path: str) -> str:
+    """Return a path as text that SQLite and the journal can hold, whatever its bytes are."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

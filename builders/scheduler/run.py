@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from types import GeneratorType
 from typing import NamedTuple
 
-from fpack.builders.protocol import Builder, BuildError, Built, BuiltAll, Need, Steps
+from fpack.builders.protocol import Builder, BuildError, Built, BuiltAll, Cancelled, Need, Steps
 from fpack.store.derivation import Derivation, Output, output_name
 from fpack.store.errors import FpackError, StoreError
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath
-from fpack.store.store import FinishedOutput, Store
+from fpack.store.store import BuildRecord, FinishedOutput, Store
 
 from .reporter import BuildOutcome, Reporter
 from .task import Assemble, StoreTask
@@ -61,6 +63,7 @@ class Run:
         self._task = StoreTask(store, drv, digest, key.hex(), reporter, stop, assemble)
         self._steps: Steps | None = None
         self._begun = False
+        self._since = 0.0  # when the run began
         self._on_registering = on_registering
 
     def go(self) -> Result:
@@ -85,6 +88,8 @@ class Run:
                     hint=f"this is a bug in fpack; the log {self._task.build_log.path} has the traceback",
                 )
             )
+        if result.error is not None and self._begun and not isinstance(result.error, Cancelled):
+            self._record_failure()
         if result.need is None and not result.busy:
             self._finish(succeeded=result.error is None)
         self.running = False
@@ -102,6 +107,7 @@ class Run:
             if not self._lock.try_acquire():
                 return Result(busy=True)
             self._begun = True
+            self._since = time.monotonic()
             # Another process may have built it between the lookup and the lock.
             paths = known(self._store, self._key, self._digest, self._drv)
             if paths is not None:
@@ -141,8 +147,16 @@ class Run:
             )
             for name, b in outputs
         ]
-        paths = self._store.register_all(self._key, finished)
+        outcome = "fetched" if self._builder.network else "built"
+        build = BuildRecord(self._drv.name, self._drv.kind, outcome, time.monotonic() - self._since)
+        paths = self._store.register_all(self._key, finished, build)
         return Result(paths={name: path for (name, _), path in zip(outputs, paths, strict=True)})
+
+    def _record_failure(self) -> None:
+        # The build's own error matters more than one of the history.
+        with contextlib.suppress(FpackError, OSError):
+            seconds = time.monotonic() - self._since
+            self._store.record_failure(self._digest, self._drv.name, self._drv.kind, seconds)
 
     def _finish(self, succeeded: bool) -> None:
         if self._begun:
@@ -165,8 +179,8 @@ def known(store: Store, key: bytes, digest: bytes, drv: Derivation) -> dict[str,
         paths[name] = path
     if not store.keep(paths.values()):
         return None
-    for name, path in paths.items():
-        store.adopt(key, Output(digest, name), path)
+    build = BuildRecord(drv.name, drv.kind, "cut-off")
+    store.adopt(key, {Output(digest, name): path for name, path in paths.items()}, build)
     return paths
 
 

@@ -166,7 +166,7 @@ class Scheduler:
             return job
         if not self._written:
             # Store the derivations before building, so that each output's origin can be explained later.
-            self._store.database.add_derivations(self._bodies)
+            self._store.plan(self._bodies)
             self._written = True
         todo = [digest]
         while todo:
@@ -328,7 +328,7 @@ class Scheduler:
                 new[digests[-1]] = body
         if new:
             self._bodies.update(new)
-            self._store.database.add_derivations(new)
+            self._store.plan(new)
         jobs = [self._want(digest) for digest in digests]
         names = [wanted.name if isinstance(wanted, Output) else "out" for wanted in need.wanted]
         self._check([Output(*pair) for pair in zip(digests, names, strict=True)])

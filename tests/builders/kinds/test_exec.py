@@ -233,7 +233,7 @@ def test_a_built_program_keeps_the_payloads_that_it_is_linked_with(world: Builds
     payload = add_tree(world.store, "payload", {"data/x": b"", "meta": b"x"})
     body = Derivation("slice", "tools", {"payload": str(payload)}).encode()
     world.store.database.add_derivations({digest(body): body})
-    world.store.adopt(os.urandom(20), Output(digest(body)), world.slice)
+    world.store.adopt(os.urandom(20), {Output(digest(body)): world.slice})
     tree = add_tree(world.store, "program", {"": elf_of(tmp_path)})
     (path,) = world.realise(world.drv("cp $program $out; chmod +x $out; :", "linked", env={"program": str(tree)}))
     assert world.store.closure([path]) == sorted([payload, path])

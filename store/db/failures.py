@@ -1,0 +1,84 @@
+"""Tell the failures of SQLite apart by their error codes, and turn them into errors for the user.
+
+A full disk, a failing device, a missing permission and a busy database are no damage: nothing must advise to throw the
+store away because of them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from pathlib import Path
+
+from fpack.store.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
+
+REBUILD = "fpack store rebuild-database makes it again from the trees and from db/journal"
+_FULL_HINT = "free some disk space or run fpack gc, which works on a full disk, then try again"
+_LITTLE = 65536  # free bytes below which a failed write of SQLite means that the disk is full
+
+
+def full(path: Path, why: str = "") -> StoreFull:
+    """Return the error for a full disk or an exhausted quota."""
+    return StoreFull("The disk is full", where=str(path), why=why, hint=_FULL_HINT)
+
+
+def damaged(path: Path, why: str, what: str = "The store's database is damaged") -> StoreDamaged:
+    """Return the error for a database that is damaged or missing."""
+    return StoreDamaged(what, where=str(path), why=why, hint=REBUILD)
+
+
+def translate(path: Path, error: sqlite3.Error) -> StoreError:
+    """Return the error that a failure of the database at `path` means."""
+    code = getattr(error, "sqlite_errorcode", -1)  # errors of Python's module itself have none
+    why = f"SQLite says: {error}"
+    match code & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return full(path)
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN if _is_full(path):
+            # SQLite reports some writes to a full disk, and all beyond a quota, as input/output errors.
+            return full(path, why)
+        case sqlite3.SQLITE_IOERR:
+            name = getattr(error, "sqlite_errorname", "SQLITE_IOERR")
+            return StoreError(
+                "The disk failed to read or write the store's database", where=str(path), why=f"{why} ({name})",
+                hint="the kernel's log (dmesg) may name the device's fault; the store itself may be whole",
+            )  # fmt: skip
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreBusy("The store's database is busy", where=str(path), hint="wait for the other fpack to end")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            return StoreReadOnly(
+                "The store's database cannot be written", where=str(path), why=why,
+                hint="check the owner of the store and whether its file system is mounted read-only",
+            )  # fmt: skip
+        case sqlite3.SQLITE_CANTOPEN:
+            return StoreReadOnly(
+                "The store's database cannot be opened", where=str(path), why=why,
+                hint="check the owner of the store, its file system, and the limit of open files (ulimit -n)",
+            )  # fmt: skip
+        case sqlite3.SQLITE_NOMEM:
+            return StoreError("There is not enough memory for the store's database", where=str(path), why=why)
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR | sqlite3.SQLITE_SCHEMA:
+            # SQLITE_ERROR: a table is missing. The statements themselves are correct.
+            return damaged(path, why)
+    return StoreError("The store's database failed", where=str(path), why=why)
+
+
+def of_system(path: Path, error: OSError) -> StoreError:
+    """Return the error that a failed system call on a file of the database means."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return full(path)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StoreReadOnly(
+            "The store cannot be written", where=str(path), why=str(error.strerror),
+            hint="check the owner of the store and whether its file system is mounted read-only",
+        )  # fmt: skip
+    return StoreError("The store failed to read or write a file", where=str(path), why=str(error.strerror))
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        found = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _LITTLE or (found.f_files > 0 and found.f_favail == 0)

@@ -1,0 +1,153 @@
+"""Append the rows of every commit to a file beside the database, from which the database can be made again.
+
+`db/journal` is a sequence of records, each a batch of rows with a checksum. A record that a crash cut off or that has
+rotted is skipped: the reader looks for the next record. Rows are canonical arrays that begin with their kind:
+
+    ["path", hash, name, tree, size, registered, references]    ["derivation", body]
+    ["realisation", key, output, path]                          ["output", derivation, output, path]
+    ["pin", path, project, name, expires]                       ["settle", generation]
+    ["history", at, derivation, name, kind, outcome, microseconds, path or nil]
+
+A later row replaces an earlier one with the same key. Rows may be of paths that were deleted since, or of a commit that
+failed: a row counts only if the path's tree has the digest that the row records.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from blake3 import blake3
+from fpack.store import canonical
+from fpack.store.errors import NotCanonical
+
+Row = Sequence[object]
+
+MAGIC = b"\xf7fpj"
+_LENGTH, _CHECKSUM = 4, 16
+_HEAD = len(MAGIC) + _LENGTH + _CHECKSUM
+MAX_RECORD = 1 << 28
+_BATCH = 1 << 20  # bytes of a record when the whole journal is written
+_SELECT = {
+    "path": "SELECT hash, name, tree, size, registered, refs FROM paths ORDER BY id",
+    "derivation": "SELECT body FROM derivations ORDER BY id",
+    "realisation": "SELECT key, output, path FROM realisations ORDER BY id",
+    "output": "SELECT derivation, output, path FROM outputs ORDER BY id",
+    "pin": "SELECT path, project, name, expires FROM pins",
+    "history": "SELECT at, derivation, name, kind, outcome, CAST(seconds * 1e6 AS INTEGER), path FROM history "
+    "ORDER BY id",
+}
+
+
+def record(rows: Sequence[Row]) -> bytes:
+    """Encode a batch of rows."""
+    return _framed(canonical.encode(rows))
+
+
+def append(path: Path, rows: Sequence[Row]) -> bool:
+    """Append rows to the journal in one write. Return False if there is no journal."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        data = memoryview(record(rows))
+        while data:
+            data = data[os.write(fd, data) :]
+    finally:
+        os.close(fd)
+    return True
+
+
+def rewrite(path: Path, db: sqlite3.Connection) -> None:
+    """Replace the journal by one of the rows that the database has now, within a transaction."""
+    temporary = path.with_name(f"{path.name}.{os.urandom(4).hex()}")
+    try:
+        with open(temporary, "xb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            for piece in _records(db):
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _records(db: sqlite3.Connection) -> Iterator[bytes]:
+    (generation,) = db.execute("PRAGMA application_id").fetchone()
+    yield record([["settle", generation]])
+    for kind, query in _SELECT.items():
+        batch: list[bytes] = []
+        size = 0
+        for row in db.execute(query):
+            batch.append(canonical.encode_ordered([kind, *row]))
+            size += len(batch[-1])
+            if size > _BATCH:
+                yield _framed(_array(batch))
+                batch, size = [], 0
+        if batch:
+            yield _framed(_array(batch))
+
+
+def _framed(payload: bytes) -> bytes:
+    return b"".join((MAGIC, len(payload).to_bytes(_LENGTH, "little"), blake3(payload).digest(_CHECKSUM), payload))
+
+
+def _array(items: Sequence[bytes]) -> bytes:
+    """Encode an array of encoded items."""
+    count = len(items)
+    head = canonical.encode([0] * count)[:-count]
+    return head + b"".join(items)
+
+
+def read(path: Path) -> Iterator[list[list[object]]]:
+    """Yield the batches of a journal whose checksums are right; nothing if there is no journal."""
+    try:
+        size = os.stat(path).st_size
+        file = open(path, "rb")  # noqa: SIM115
+    except FileNotFoundError:
+        return
+    with file:
+        at = 0
+        while at + _HEAD <= size:
+            file.seek(at)
+            head = file.read(_HEAD)
+            length = int.from_bytes(head[len(MAGIC) : len(MAGIC) + _LENGTH], "little")
+            if head.startswith(MAGIC) and length <= min(MAX_RECORD, size - at - _HEAD):
+                payload = file.read(length)
+                if blake3(payload).digest(_CHECKSUM) == head[-_CHECKSUM:]:
+                    at += _HEAD + length
+                    yield from _batch(payload)
+                    continue
+            at = _next(file.fileno(), at + 1)
+
+
+def _next(fd: int, at: int) -> int:
+    """Return the position of the next MAGIC at or after `at`; the end of the file if there is none."""
+    while True:
+        block = os.pread(fd, 1 << 20, at)
+        found = block.find(MAGIC)
+        if found >= 0:
+            return at + found
+        if len(block) < len(MAGIC):
+            return at + len(block)
+        at += len(block) - len(MAGIC) + 1
+
+
+def _batch(payload: bytes) -> Iterator[list[list[object]]]:
+    try:
+        rows = canonical.decode(payload)
+    except NotCanonical:
+        return
+    if isinstance(rows, list):
+        yield [row for row in rows if isinstance(row, list) and row]
+
+
+def rows_of(batches: Iterable[list[list[object]]]) -> Iterator[list[object]]:
+    """Yield the rows of batches, one by one."""
+    for batch in batches:
+        yield from batch

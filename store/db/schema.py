@@ -1,0 +1,44 @@
+"""Define the tables of the store's database, and upgrade a database of an older format in one transaction.
+
+The format is SQLite's `user_version`. docs/formats.md describes the tables.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+FORMAT = 2
+
+_FIRST = """
+CREATE TABLE paths (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, tree BLOB NOT NULL,
+                    size INTEGER NOT NULL, registered INTEGER NOT NULL, refs BLOB NOT NULL);
+CREATE TABLE derivations (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
+CREATE TABLE realisations (id INTEGER PRIMARY KEY, key BLOB NOT NULL, output TEXT NOT NULL, path BLOB NOT NULL,
+                           UNIQUE (key, output));
+CREATE TABLE outputs (id INTEGER PRIMARY KEY, derivation BLOB NOT NULL, output TEXT NOT NULL, path BLOB NOT NULL,
+                      UNIQUE (derivation, output));
+CREATE TABLE temporary_roots (session TEXT NOT NULL, path BLOB NOT NULL, UNIQUE (session, path));
+CREATE INDEX realisations_path ON realisations (path);
+CREATE INDEX outputs_path ON outputs (path)
+"""
+_SECOND = """
+CREATE TABLE uses (path BLOB NOT NULL, project TEXT NOT NULL, name TEXT NOT NULL, day INTEGER NOT NULL,
+                   UNIQUE (path, project, name));
+CREATE TABLE pins (path BLOB NOT NULL, project TEXT NOT NULL, name TEXT NOT NULL, expires INTEGER NOT NULL,
+                   UNIQUE (project, name));
+CREATE TABLE history (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, derivation BLOB NOT NULL, name TEXT NOT NULL,
+                      kind TEXT NOT NULL, outcome TEXT NOT NULL, seconds REAL NOT NULL, path BLOB)
+"""
+# The statements that lead from each format to the next one.
+STEPS = {0: _FIRST, 1: _SECOND}
+
+
+def upgrade(db: sqlite3.Connection) -> int:
+    """Bring a database to FORMAT, within a transaction. Return the format that it had; 0: it was empty."""
+    (before,) = db.execute("PRAGMA user_version").fetchone()
+    for step in range(before, FORMAT):
+        for statement in STEPS[step].split(";"):
+            db.execute(statement)
+    if before < FORMAT:
+        db.execute(f"PRAGMA user_version = {FORMAT}")
+    return int(before)
