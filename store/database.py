@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -338,6 +338,12 @@ class Database:
             row = (first, output.name, hash_)
             db.execute(f"INSERT OR REPLACE INTO {table} ({column}, output, path) VALUES (?, ?, ?)", row)
             self._log(kind, *row)
+
+    def forget(self, db: sqlite3.Connection, hashes: Sequence[tuple[bytes]]) -> None:
+        """Make paths invalid, within a transaction."""
+        db.executemany("DELETE FROM paths WHERE hash = ?", hashes)
+        db.executemany("DELETE FROM realisations WHERE path = ?", hashes)
+        db.executemany("DELETE FROM outputs WHERE path = ?", hashes)
 
     def insert_history(self, db: sqlite3.Connection, entry: HistoryEntry) -> None:
         """Record a build that ended, within a transaction."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +20,7 @@ from fpack.store.files.remove import remove_tree
 from . import base32, leases
 from .database import PathInfo
 from .errors import InvalidName
+from .graph import live
 from .locks import FileLock
 from .path import StorePath, parse
 from .recovery import sweep
@@ -36,8 +36,15 @@ class GcResult(NamedTuple):
 
 
 def add_root(store: Store, link: Path, target: Path) -> None:
-    """Make `link` a symlink to `target`, a path in the store, and a root for as long as it points there."""
-    link = link.absolute()
+    """Make `link` a symlink to `target`, a path in the store, and a root for as long as it points there.
+
+    A path that is valid after this call stays valid: no collection is between finding roots and deleting paths.
+    """
+    with FileLock(store.root / "locks" / "mark", transient=False, shared=True):
+        _place_link(store, link.absolute(), target)
+
+
+def _place_link(store: Store, link: Path, target: Path) -> None:
     name = blake2b(os.fsencode(link), digest_size=16).hexdigest()
     with contextlib.suppress(OSError):
         # An unchanged link is not written again: writing would change the mtime of its directory.
@@ -70,19 +77,6 @@ def roots(store: Store) -> dict[str, StorePath]:
     return found
 
 
-def live(infos: Iterable[PathInfo], kept: Iterable[bytes]) -> set[bytes]:
-    """Return the hashes that `kept` needs, transitively. This is a pure function of the rows."""
-    references = {base32.decode(info.path.hash): info.references for info in infos}
-    seen: set[bytes] = set()
-    todo = [hash_ for hash_ in kept if hash_ in references]
-    while todo:
-        hash_ = todo.pop()
-        if hash_ not in seen:
-            seen.add(hash_)
-            todo += references.get(hash_, ())
-    return seen
-
-
 def collect(store: Store, *, dry_run: bool = False, older_than: float = 0) -> GcResult:
     """Delete every path that no root needs and that was registered more than `older_than` seconds ago."""
     sweep(store.root, store.database, store.pool)
@@ -106,21 +100,25 @@ def collect(store: Store, *, dry_run: bool = False, older_than: float = 0) -> Gc
 def _forget(store: Store, dry_run: bool, older_than: float) -> tuple[list[PathInfo], int]:
     """Delete the rows of dead paths. Return the dead paths and the number of live ones."""
     limit = time.time() - older_than
-    with store.database.transaction() as db:
+    # Durable: after a loss of power, no row may name a tree that was deleted.
+    with _marking(store), store.database.transaction(durable=not dry_run) as db:
         infos = store.database.paths()
         kept = {base32.decode(path.hash) for path in roots(store).values()}
         kept.update(row[0] for row in db.execute("SELECT path FROM temporary_roots"))
         if older_than:
             kept.update(base32.decode(i.path.hash) for i in infos if i.registered > limit)
-        alive = live(infos, kept)
+        alive = live({base32.decode(i.path.hash): i.references for i in infos}, kept)
         dead = [i for i in infos if base32.decode(i.path.hash) not in alive]
         if not dry_run:
             hashes = [(base32.decode(i.path.hash),) for i in dead]
-            db.executemany("DELETE FROM paths WHERE hash = ?", hashes)
-            db.executemany("DELETE FROM realisations WHERE path = ?", hashes)
-            db.executemany("DELETE FROM outputs WHERE path = ?", hashes)
+            store.database.forget(db, hashes)
             db.execute("DELETE FROM derivations WHERE digest NOT IN (SELECT derivation FROM outputs)")
     return dead, len(alive)
+
+
+def _marking(store: Store) -> FileLock:
+    """Return the lock that keeps new roots from being placed."""
+    return FileLock(store.root / "locks" / "mark", transient=False)
 
 
 def _delete_trees(store: Store) -> None:

@@ -9,24 +9,25 @@ from pathlib import Path
 
 
 class FileLock:
-    """An exclusive lock on one file, held from `acquire` or `try_acquire` to `release`.
+    """A lock on one file, held from `acquire` or `try_acquire` to `release`; exclusive unless `shared`.
 
     transient: the file is deleted on release, so that lock files do not accumulate. A waiter that gets the lock on a
     deleted file notices this and tries again.
     """
 
-    def __init__(self, path: Path, transient: bool = True) -> None:
+    def __init__(self, path: Path, transient: bool = True, shared: bool = False) -> None:
         self._place = os.fspath(path)
         self._transient = transient
+        self._how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self._fd = -1
 
     def try_acquire(self) -> bool:
         """Take the lock if it is free. Return whether it was."""
-        return self._take(fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return self._take(self._how | fcntl.LOCK_NB)
 
     def acquire(self) -> None:
         """Wait for the lock and take it."""
-        self._take(fcntl.LOCK_EX)
+        self._take(self._how)
 
     def release(self) -> None:
         """Release the lock. Do nothing if it is not held."""

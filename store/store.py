@@ -12,7 +12,7 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from . import base32, derivation
 from .database import Database, HistoryEntry, PathInfo
 from .derivation import Derivation, Output
 from .errors import StoreError
+from .graph import dependents
 from .locks import FileLock
 from .path import STORE, StorePath, make, parse
 from .recovery import sweep
@@ -36,6 +37,7 @@ _DIRECTORIES = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "par
 
 DAY = 86400
 FOREVER = 1 << 40  # seconds since 1970
+_UNKNOWN = "?"  # stands for the name of a path that has no row
 
 
 class FinishedOutput(NamedTuple):
@@ -74,6 +76,8 @@ class Store:
             self._make_directories()
         self.database = Database(self.root / "db" / "fpack.sqlite")
         self.pool = Pool(self.root / "files")
+        self._present: set[bytes] = set()  # hashes of paths that were seen on the disk
+        self.lost: list[StorePath] = []  # valid paths that were not on the disk, and that were made invalid
         self._planned: dict[bytes, bytes] = {}  # encoded derivations that this process builds, by digest
         self._session: Session | None = None
         self._opening = threading.Lock()
@@ -132,8 +136,60 @@ class Store:
         return self.database.info(base32.decode(path.hash))
 
     def keep(self, paths: Iterable[StorePath]) -> bool:
-        """Protect paths and their closures from gc while this process lives. Return False if one is invalid."""
-        return self.database.keep(self.session.name, paths)
+        """Protect paths and their closures from gc while this process lives. Return False if one is invalid.
+
+        A path whose tree, or a tree of whose closure, is gone from the disk is made invalid, so that it is built again.
+        """
+        paths = list(paths)
+        if not self.database.keep(self.session.name, paths):
+            return False
+        missing = self._missing(paths)
+        if missing:
+            self.lost += self.invalidate(missing, self._is_gone)
+        return not missing
+
+    def is_there(self, path: StorePath) -> bool:
+        """Tell whether a path is valid and its tree is on the disk. Its closure is not checked."""
+        return os.path.lexists(self._prefix + path.base) and self.info(path) is not None
+
+    def _missing(self, paths: Iterable[StorePath]) -> list[StorePath]:
+        """Return the paths of a closure, kept from gc, that have no tree. Each is looked for once by a process."""
+        missing = []
+        todo = {base32.decode(path.hash) for path in paths} - self._present
+        while todo:
+            found = self.database.infos(todo)
+            missing += [StorePath(base32.encode(hash_), _UNKNOWN) for hash_ in todo - found.keys()]
+            missing += [info.path for info in found.values() if self._is_gone(info.path)]
+            self._present |= todo
+            todo = {reference for info in found.values() for reference in info.references} - self._present
+        return missing
+
+    def _is_gone(self, path: StorePath) -> bool:
+        if path.name == _UNKNOWN:
+            return self.info(path) is None
+        return not os.path.lexists(self._prefix + path.base)
+
+    def invalidate(
+        self, paths: Iterable[StorePath], is_bad: Callable[[StorePath], bool] = lambda path: True
+    ) -> list[StorePath]:
+        """Make paths, and all that reference them, invalid. gc deletes their trees, or a build replaces them.
+
+        is_bad: asked again under the lock, because another process may have replaced the path. Return the paths that
+        became invalid, sorted.
+        """
+        self._present.clear()
+        paths = list(paths)
+        with contextlib.ExitStack() as locks:
+            self._lock_stripes(locks, paths)
+            with self.database.transaction() as db:
+                doomed = dependents(self.database.paths(), filter(is_bad, paths))
+                self.database.forget(db, [(base32.decode(path.hash),) for path in doomed])
+        return doomed
+
+    def _lock_stripes(self, locks: contextlib.ExitStack, paths: Iterable[StorePath]) -> None:
+        """Keep gc, and processes that register the same paths, out. Sorted, so that there is no deadlock."""
+        for stripe in sorted({path.hash[:2] for path in paths}):
+            locks.enter_context(FileLock(self.root / "locks" / f"path-{stripe}", transient=False))
 
     def closure(self, paths: Iterable[StorePath]) -> list[StorePath]:
         """Return the paths and all paths that they reference, transitively, sorted."""
@@ -204,10 +260,8 @@ class Store:
             path = entry.path or make(entry.name, tree, references)
             made.append((entry, tree, references, path))
         with contextlib.ExitStack() as locks:
-            # The locks exclude gc and processes that register the same paths.
-            for stripe in sorted({path.hash[:2] for *_, path in made}):
-                locks.enter_context(FileLock(self.root / "locks" / f"path-{stripe}", transient=False))
-            new = [(path, entry.writer) for entry, _, _, path in made if self.info(path) is None]
+            self._lock_stripes(locks, (path for *_, path in made))
+            new = [(path, entry.writer) for entry, _, _, path in made if not self.is_there(path)]
             if new:
                 self._written.sync()
                 for path, writer in dict(new).items():

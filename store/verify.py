@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import NamedTuple
 
 from fpack.store.files.pool import FileNode
@@ -70,39 +69,7 @@ def repair(store: Store, found: StoreCheck) -> list[StorePath]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(place)
     with FileLock(store.root / "locks" / "gc"):
-        doomed = dependents(store.database.paths(), (damage.path for damage in found.damaged))
-        with ExitStack() as held:
-            # Whoever takes several path locks takes them in sorted order, so that there is no deadlock.
-            for stripe in sorted({path.hash[:2] for path in doomed}):
-                held.enter_context(FileLock(store.root / "locks" / f"path-{stripe}", transient=False))
-            hashes = [(base32.decode(path.hash),) for path in doomed]
-            with store.database.transaction() as db:
-                db.executemany("DELETE FROM paths WHERE hash = ?", hashes)
-                db.executemany("DELETE FROM realisations WHERE path = ?", hashes)
-                db.executemany("DELETE FROM outputs WHERE path = ?", hashes)
-    return doomed
-
-
-def dependents(infos: Iterable[PathInfo], paths: Iterable[StorePath]) -> list[StorePath]:
-    """Return the valid ones of `paths` and all paths that reference them, transitively, sorted.
-
-    This is a pure function of the rows.
-    """
-    by_hash: dict[bytes, StorePath] = {}
-    users: dict[bytes, list[bytes]] = {}
-    for info in infos:
-        hash_ = base32.decode(info.path.hash)
-        by_hash[hash_] = info.path
-        for reference in info.references:
-            users.setdefault(reference, []).append(hash_)
-    seen: set[bytes] = set()
-    todo = [base32.decode(path.hash) for path in paths]
-    while todo:
-        hash_ = todo.pop()
-        if hash_ in by_hash and hash_ not in seen:
-            seen.add(hash_)
-            todo += users.get(hash_, ())
-    return sorted(by_hash[hash_] for hash_ in seen)
+        return store.invalidate(damage.path for damage in found.damaged)
 
 
 class _Files:

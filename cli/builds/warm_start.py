@@ -83,12 +83,12 @@ def _answer(request: BuildRequest) -> int | None:
         return None
     store = Store()
     try:
-        if store.info(path) is None:
+        if not store.is_there(path):
             return None
         if request.link:
             add_root(store, link, store.disk(path))
             # A garbage collection that began before the link existed may have deleted the path.
-            if store.info(path) is None:
+            if not store.is_there(path):
                 return None
         show(path, store.disk(path), link if request.link else None, request.as_json)
         return 0

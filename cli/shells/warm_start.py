@@ -14,7 +14,7 @@ from fpack.store.errors import FpackError
 
 from . import cache
 from .arguments import ShellRequest, parse
-from .model import ShellOptions
+from .model import Closure, ShellOptions
 
 _SHOWN = 12  # programs named in an error
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int | None:
         if entry is None:
             return None
         lease = leases.take(entry.store, entry.lease)
-        if lease is None or not os.path.isdir(entry.closure.view):
+        if lease is None or not all(map(_is_there, (entry.closure, *(service.closure for service in entry.services)))):
             return None
         if request.print_env:
             return print_env(entry, request.print_env)
@@ -48,6 +48,11 @@ def main(argv: Sequence[str]) -> int | None:
 
         show_error(error)
         return error.exit_code
+
+
+def _is_there(closure: Closure) -> bool:
+    """Tell whether everything that a shell mounts is on the disk."""
+    return os.path.isdir(closure.view) and all(os.path.lexists(disk) for _, disk in closure.paths)
 
 
 def directory_of(request: ShellRequest) -> str:

@@ -304,6 +304,13 @@ class Workspace:
         finally:
             signal.signal(signal.SIGTERM, before)
             shown.close()
+            self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        lost, self.store.lost = self.store.lost, []
+        if lost:
+            more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+            note(f"{lost[0].base}{more} had disappeared from the store, or depended on what had; it is made again")
 
     def finish(self) -> None:
         """Write new entries to the lock, and report them."""

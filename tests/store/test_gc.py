@@ -6,7 +6,9 @@ import os
 import threading
 from pathlib import Path
 
+import pytest
 from fpack.store import gc
+from fpack.store.path import StorePath
 from fpack.store.store import Store
 from support.stores import add
 
@@ -117,3 +119,46 @@ def test_gc_beside_registration_never_breaks_a_valid_path(tmp_path: Path) -> Non
     for thread in threads:
         thread.join()
     assert problems == []
+
+
+def test_rows_are_durable_before_trees_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a loss of power leaves rows of trees that are gone."""
+    store = Store(tmp_path / "f")
+    add(store, "a", "one")
+    store = reopened(store)
+    events: list[str] = []
+    store.database._db.set_trace_callback(events.append)
+    real = os.rename
+    monkeypatch.setattr(os, "rename", lambda *args, **kwargs: (events.append("rename"), real(*args, **kwargs)))
+    gc.collect(store)
+    first = events.index("rename")
+    forgotten = max(n for n, text in enumerate(events) if text.startswith("DELETE FROM paths"))
+    commit = events.index("COMMIT", forgotten)
+    level = [text for text in events[:forgotten] if text.startswith("PRAGMA synchronous")][-1]
+    assert forgotten < commit < first and level == "PRAGMA synchronous = FULL"
+    store.close()
+
+
+def test_a_root_is_placed_before_a_collection_or_after_it(tmp_path: Path) -> None:
+    """Else the path of a link that is placed between finding the roots and deleting could be deleted."""
+    store, other = Store(tmp_path / "f"), Store(tmp_path / "f")
+    a = add(store, "a", "one")
+    store = reopened(store)
+    placed: list[threading.Thread] = []
+    real = gc.roots
+
+    def roots(store: Store) -> dict[str, StorePath]:
+        found = real(store)
+        placed.append(threading.Thread(target=gc.add_root, args=(other, tmp_path / "result", other.disk(a))))
+        placed[0].start()
+        placed[0].join(0.3)
+        assert placed[0].is_alive(), "the link was placed during the collection"
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "roots", roots)
+        assert gc.collect(store).deleted == (a,)
+    placed[0].join()
+    assert not other.is_there(a)
+    store.close()
+    other.close()

@@ -11,9 +11,10 @@ from fpack.store import verify
 from fpack.store.derivation import Output
 from fpack.store.files.pool import MTIME
 from fpack.store.files.remove import remove_tree
+from fpack.store.graph import dependents
 from fpack.store.path import StorePath
 from fpack.store.store import Store
-from fpack.store.verify import check, dependents, repair
+from fpack.store.verify import check, repair
 
 
 def add(store: Store, name: str, text: str, references: list[StorePath] | None = None) -> StorePath:

@@ -191,3 +191,14 @@ def test_only_what_is_usual_is_read() -> None:
     for words in (["a", "b"], ["-ox"], ["-o"], ["-o=x"], ["--check"], ["--explain"], ["-j", "x"], ["--"], ["-Lv"]):
         assert parse(words) is None, words
         assert main(words) is None
+
+
+def test_a_result_whose_tree_is_gone_is_built_again(project: Project) -> None:
+    settled(project, "app")
+    result = project.place / "result"
+    disk = Path(os.readlink(result))
+    disk.unlink()
+    done = project.fpack("build", "app", cwd=project.place)
+    assert result.read_text() == "hello and more" and os.readlink(result) == os.fspath(disk)
+    assert "had disappeared from the store" in done.stderr
+    assert project.answers("app")
