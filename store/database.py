@@ -35,6 +35,15 @@ class PathInfo(NamedTuple):
     registered: int
     references: tuple[bytes, ...]
 
+    @classmethod
+    def of_row(cls, row: tuple[object, ...]) -> PathInfo:
+        """Return the information in a row of (hash, name, tree, size, registered, refs)."""
+        hash_, name, tree, size, registered, refs = row
+        assert isinstance(tree, bytes) and isinstance(refs, bytes)
+        assert isinstance(size, int) and isinstance(registered, int)
+        parts = tuple(refs[i : i + _HASH] for i in range(0, len(refs), _HASH))
+        return cls(_path(hash_, name), tree, size, registered, parts)
+
 
 class HistoryEntry(NamedTuple):
     """A build that ended.
@@ -211,7 +220,7 @@ class Database:
     def info(self, hash_: bytes) -> PathInfo | None:
         """Return the row of a path, by its 20-byte hash, or None if the path is not valid."""
         for row in self._rows("SELECT hash, name, tree, size, registered, refs FROM paths WHERE hash = ?", [hash_]):
-            return _info(row)
+            return PathInfo.of_row(row)
         return None
 
     def infos(self, hashes: Iterable[bytes]) -> dict[bytes, PathInfo]:
@@ -224,7 +233,7 @@ class Database:
             query = f"SELECT hash, name, tree, size, registered, refs FROM paths WHERE hash IN ({marks})"
             for row in self._rows(query, some):
                 assert isinstance(row[0], bytes)
-                found[row[0]] = _info(row)
+                found[row[0]] = PathInfo.of_row(row)
         return found
 
     def trouble(self) -> str:
@@ -234,7 +243,9 @@ class Database:
 
     def paths(self) -> list[PathInfo]:
         """Return every valid path."""
-        return [_info(row) for row in self._rows("SELECT hash, name, tree, size, registered, refs FROM paths")]
+        return [
+            PathInfo.of_row(row) for row in self._rows("SELECT hash, name, tree, size, registered, refs FROM paths")
+        ]
 
     def built(self, output: Output) -> StorePath | None:
         """Return the path of a derivation's output, or None if it is not known or no longer valid."""
@@ -391,10 +402,3 @@ class Database:
 def _path(hash_: object, name: object) -> StorePath:
     assert isinstance(hash_, bytes)
     return StorePath(base32.encode(hash_), str(name))
-
-
-def _info(row: tuple[object, ...]) -> PathInfo:
-    hash_, name, tree, size, registered, refs = row
-    assert isinstance(tree, bytes) and isinstance(refs, bytes) and isinstance(size, int) and isinstance(registered, int)
-    parts = tuple(refs[i : i + _HASH] for i in range(0, len(refs), _HASH))
-    return PathInfo(_path(hash_, name), tree, size, registered, parts)

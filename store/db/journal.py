@@ -30,7 +30,8 @@ _LENGTH, _CHECKSUM = 4, 16
 _HEAD = len(MAGIC) + _LENGTH + _CHECKSUM
 MAX_RECORD = 1 << 28
 _BATCH = 1 << 20  # bytes of a record when the whole journal is written
-_SELECT = {
+# The columns of a row of each kind, from the database.
+SELECT = {
     "path": "SELECT hash, name, tree, size, registered, refs FROM paths ORDER BY id",
     "derivation": "SELECT body FROM derivations ORDER BY id",
     "realisation": "SELECT key, output, path FROM realisations ORDER BY id",
@@ -80,7 +81,7 @@ def rewrite(path: Path, db: sqlite3.Connection) -> None:
 def _records(db: sqlite3.Connection) -> Iterator[bytes]:
     (generation,) = db.execute("PRAGMA application_id").fetchone()
     yield record([["settle", generation]])
-    for kind, query in _SELECT.items():
+    for kind, query in SELECT.items():
         batch: list[bytes] = []
         size = 0
         for row in db.execute(query):

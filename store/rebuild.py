@@ -1,0 +1,301 @@
+"""Make a lost or damaged database again: from its journal, from what can still be read of it, and from the trees.
+
+A path becomes valid only if its tree on disk has the recorded digest, and if all its references are valid. A tree
+without a row is recognised if its name proves its content: its hash is one of name, digest and references.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.store.files.pool import FileNode
+from fpack.store.files.sync import sync_directory
+from fpack.store.files.tree import Node, read_file, scan, tree_digest
+
+from . import base32
+from .database import Database, PathInfo
+from .db import failures, journal, schema
+from .derivation import digest
+from .errors import BadTree, FpackError, StoreBusy, StoreError
+from .graph import dependents
+from .locks import FileLock
+from .path import STORE, StorePath, find_references, make, parse
+
+DAMAGED = "damaged.sqlite"  # the last database that was replaced
+_MAX_SEARCHED = 1 << 28  # bytes of a tree that are searched for references
+_MAX_CACHED = 300_000  # files whose digests are kept in memory
+_SIDES = ("", "-wal", "-shm")
+# Errors that mean that a row is not one of this format.
+_WRONG = (
+    ValueError, TypeError, AssertionError, IndexError, OverflowError, FpackError, sqlite3.DataError,
+    sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.IntegrityError,
+)  # fmt: skip
+
+
+class Rebuilt(NamedTuple):
+    """The result of a rebuild.
+
+    paths, recognised: the number of valid paths, and of those among them that only their names prove. derivations,
+    outputs: the number of recorded ones. rejected: trees that are not valid.
+    """
+
+    paths: int
+    recognised: int
+    derivations: int
+    outputs: int
+    rejected: tuple[StorePath, ...]
+
+
+Progress = Callable[[int, int, str], None]  # number of trees done, number of all trees, the next one
+
+
+def rebuild_database(root: Path, progress: Progress = lambda done, total, name: None) -> Rebuilt:
+    """Make the database of the store at `root` again. The former one is kept as `db/damaged.sqlite`.
+
+    Raise StoreBusy while another process uses the store.
+    """
+    if not (root / "store").is_dir() or not (root / "db").is_dir():
+        raise StoreError("There is no store", where=str(root), hint="name one with FPACK_ROOT")
+    with ExitStack() as locks:
+        locks.enter_context(FileLock(root / "locks" / "gc"))
+        _stop_others(root, locks)
+        target = root / "db" / "fpack.sqlite"
+        old = root / "db" / DAMAGED
+        _put_away(target, old)
+        new = target.with_name("new.sqlite")
+        for side in _SIDES:
+            Path(f"{new}{side}").unlink(missing_ok=True)
+        try:
+            # Later rows replace earlier ones, and those of the journal have checksums.
+            rows = chain(_salvaged(old), journal.rows_of(journal.read(target.with_name("journal"))))
+            done = _Rebuild(root, new).run(rows, progress)
+            os.rename(new, target)
+            sync_directory(target.parent)
+        except sqlite3.Error as error:
+            raise failures.translate(new, error) from None
+        except OSError as error:
+            raise failures.of_system(new, error) from None
+        database = Database(target)
+        database.rewrite_journal()
+        database.close()
+    return done
+
+
+def _stop_others(root: Path, locks: ExitStack) -> None:
+    """Lock out the sessions and leases that exist. Later ones fail, because there is no database."""
+    for path in [*(root / "tmp").glob("*.lock"), *(root / "locks").glob("lease-*")]:
+        lock = FileLock(path, transient=False)
+        if not lock.try_acquire():
+            hint = "wait for other fpack commands to end, leave all shells, and try again"
+            raise StoreBusy("Another process uses the store", where=str(path), hint=hint)
+        locks.callback(lock.release)
+
+
+def _put_away(path: Path, target: Path) -> None:
+    """Rename a database, with its log. One that is missing or empty leaves an earlier `target` as it is."""
+    if any(Path(f"{path}{side}").exists() and Path(f"{path}{side}").stat().st_size for side in _SIDES):
+        for side in _SIDES:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{target}{side}")
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(f"{path}{side}", f"{target}{side}")
+    for side in _SIDES:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{path}{side}")
+
+
+def _salvaged(path: Path) -> Iterator[list[object]]:
+    """Yield the rows that can still be read from a damaged database, in the form of the journal's rows."""
+    if not path.exists():
+        return
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        with contextlib.suppress(sqlite3.Error):
+            yield ["settle", db.execute("PRAGMA application_id").fetchone()[0]]
+        for kind, query in journal.SELECT.items():
+            # In no order: an index may be damaged.
+            with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
+                for row in db.execute(query.partition(" ORDER BY")[0]):
+                    yield [kind, *row]
+    finally:
+        db.close()
+
+
+class _Rebuild:
+    """The making of a new database in a file."""
+
+    def __init__(self, root: Path, path: Path) -> None:
+        self._root = root
+        self._history: set[tuple[object, ...]] = set()
+        self._files: dict[tuple[int, int], FileNode] = {}
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._path = path
+
+    def run(self, rows: Iterable[list[object]], progress: Progress) -> Rebuilt:
+        """Write the database, and make it durable."""
+        db = self._db
+        try:
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("BEGIN IMMEDIATE")
+            schema.upgrade(db)
+            for row in rows:
+                # Rows of a damaged database can be anything.
+                with contextlib.suppress(*_WRONG):
+                    self._replay(row)
+            recognised, rejected = self._check_trees(progress)
+            self._drop_incomplete()
+            for table in ("realisations", "outputs", "pins"):
+                db.execute(f"DELETE FROM {table} WHERE path NOT IN (SELECT hash FROM paths)")
+            db.execute("COMMIT")
+            counts = [
+                db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("paths", "derivations", "outputs")
+            ]
+        finally:
+            # Moves the log into the file, and syncs it.
+            db.close()
+        return Rebuilt(counts[0], recognised, counts[1], counts[2], tuple(rejected))
+
+    def _replay(self, row: list[object]) -> None:
+        kind, *values = row
+        db = self._db
+        match kind:
+            case "path":
+                hash_, name, tree, size, registered, refs = values
+                assert isinstance(hash_, bytes) and isinstance(tree, bytes) and isinstance(refs, bytes)
+                assert len(hash_) == 20 and len(tree) == 32 and len(refs) % 20 == 0
+                assert isinstance(size, int) and isinstance(registered, int)
+                parse(f"{base32.encode(hash_)}-{name}")
+                query = (
+                    "INSERT OR REPLACE INTO paths (hash, name, tree, size, registered, refs) VALUES (?, ?, ?, ?, ?, ?)"
+                )
+            case "derivation":
+                (body,) = values
+                assert isinstance(body, bytes)
+                values.insert(0, digest(body))
+                query = "INSERT OR IGNORE INTO derivations (digest, body) VALUES (?, ?)"
+            case "realisation":
+                assert [type(value) for value in values] == [bytes, str, bytes]
+                query = "INSERT OR REPLACE INTO realisations (key, output, path) VALUES (?, ?, ?)"
+            case "output":
+                assert [type(value) for value in values] == [bytes, str, bytes]
+                query = "INSERT OR REPLACE INTO outputs (derivation, output, path) VALUES (?, ?, ?)"
+            case "pin":
+                query = "INSERT OR REPLACE INTO pins (path, project, name, expires) VALUES (?, ?, ?, ?)"
+            case "history":
+                values[5] = int(str(values[5])) / 1e6
+                event = tuple(values[:5])
+                if event in self._history:
+                    return
+                self._history.add(event)
+                query = (
+                    "INSERT INTO history (at, derivation, name, kind, outcome, seconds, path) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+                )
+            case "settle":
+                (generation,) = values
+                assert isinstance(generation, int)
+                if db.execute("PRAGMA application_id").fetchone() != (generation,):
+                    db.execute("DELETE FROM outputs")
+                    db.execute(f"PRAGMA application_id = {generation:d}")
+                return
+            case _:
+                return
+        db.execute(query, values)
+
+    def _check_trees(self, progress: Progress) -> tuple[int, list[StorePath]]:
+        """Delete the rows whose trees are missing or differ, and recognise trees without a row."""
+        found: dict[bytes, StorePath] = {}
+        for name in os.listdir(self._root / "store"):
+            with contextlib.suppress(FpackError):
+                path = parse(name)
+                found[base32.decode(path.hash)] = path
+        self._db.execute("CREATE TEMP TABLE seen (hash BLOB PRIMARY KEY)")
+        recognised, rejected = 0, []
+        for done, (hash_, path) in enumerate(sorted(found.items())):
+            progress(done, len(found), str(path))
+            node = self._scan(path)
+            tree = b"" if node is None else tree_digest(node)
+            row = self._db.execute("SELECT name, tree FROM paths WHERE hash = ?", [hash_]).fetchone()
+            if row != (path.name, tree):
+                references = None if node is None else self._recognise(path, tree, set(found.values()))
+                if references is None or node is None:
+                    rejected.append(path)
+                    continue
+                recognised += 1
+                refs = b"".join(sorted(base32.decode(reference.hash) for reference in references))
+                values = (hash_, path.name, tree, _size(node), int(time.time()), refs)
+                self._replay(["path", *values])
+            self._db.execute("INSERT INTO seen VALUES (?)", [hash_])
+        self._db.execute("DELETE FROM paths WHERE hash NOT IN (SELECT hash FROM seen)")
+        self._db.execute("DROP TABLE seen")
+        return recognised, rejected
+
+    def _scan(self, path: StorePath) -> Node | None:
+        try:
+            return scan(self._root / "store" / path.base, read=self._read)
+        except (OSError, BadTree):
+            return None
+
+    def _read(self, path: bytes, status: os.stat_result) -> FileNode:
+        """Hash each inode once: trees share files."""
+        inode = (status.st_dev, status.st_ino)
+        node = self._files.get(inode)
+        if node is None:
+            node = read_file(path, status)
+            if len(self._files) < _MAX_CACHED:
+                self._files[inode] = node
+        return node
+
+    def _recognise(self, path: StorePath, tree: bytes, known: set[StorePath]) -> list[StorePath] | None:
+        """Return the references with which a tree's name proves its content, or None."""
+        if make(path.name, tree, []) == path:
+            return []
+        references = sorted(self._mentioned(self._root / "store" / path.base) & known - {path})
+        return references if references and make(path.name, tree, references) == path else None
+
+    def _mentioned(self, disk: Path) -> set[StorePath]:
+        """Return the store paths that a tree's files and symlinks mention."""
+        found: set[StorePath] = set()
+        searched = 0
+        files = [disk] if disk.is_symlink() or not disk.is_dir() else []
+        for directory, folders, names in os.walk(disk):
+            # A symlink to a directory is among the directories.
+            files += [
+                path for name in (*names, *folders) if not (path := Path(directory, name)).is_dir() or path.is_symlink()
+            ]
+        for file in files:
+            with contextlib.suppress(OSError):
+                data = os.fsencode(os.readlink(file)) if file.is_symlink() else b""
+                searched += 0 if data else file.lstat().st_size
+                if searched > _MAX_SEARCHED:
+                    break
+                data = data or file.read_bytes()
+                if STORE.encode() in data:
+                    for hash_, name in find_references(data.decode("latin-1")):
+                        with contextlib.suppress(FpackError):
+                            found.add(parse(f"{hash_}-{name}"))
+        return found
+
+    def _drop_incomplete(self) -> None:
+        """Delete paths that reference, directly or not, what is not valid."""
+        rows = self._db.execute("SELECT hash, name, tree, size, registered, refs FROM paths").fetchall()
+        infos = [PathInfo.of_row(row) for row in rows]
+        valid = {base32.decode(info.path.hash) for info in infos}
+        broken = [info.path for info in infos if not valid.issuperset(info.references)]
+        hashes = [(base32.decode(path.hash),) for path in dependents(infos, broken)]
+        self._db.executemany("DELETE FROM paths WHERE hash = ?", hashes)
+
+
+def _size(node: Node) -> int:
+    if isinstance(node, FileNode):
+        return node.size
+    return sum(map(_size, node.values())) if isinstance(node, dict) else 0
