@@ -241,7 +241,7 @@ class _Rebuild:
 
     def _scan(self, path: StorePath) -> Node | None:
         try:
-            return scan(self._root / "store" / path.base, read=self._read)
+            return scan(f"{self._root}/store/{path.base}", read=self._read)
         except (OSError, BadTree):
             return None
 
