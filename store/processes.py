@@ -139,12 +139,12 @@ def find(
 ) -> str | None:
     """Return the absolute path of an installed program, or None."""
     row = PROGRAMS.get(name) or Program(names=(name,))
-    folders = [*search_path(environ), *row.folders]
-    for each in row.names:
-        for folder in folders:
-            place = f"{folder.rstrip('/')}/{each}"
-            if os.path.isfile(place) and os.access(place, os.X_OK) and accept(place):
-                return place
+    directories = [*search_path(environ), *row.folders]
+    for program in row.names:
+        for directory in directories:
+            path = f"{directory.rstrip('/')}/{program}"
+            if os.path.isfile(path) and os.access(path, os.X_OK) and accept(path):
+                return path
     return None
 
 

@@ -84,7 +84,7 @@ class IndexCache:
         if found := exposed(os.fspath(self.directory)):
             raise IndexUnusable(
                 "Another user can change the cached package indexes",
-                where=found.place,
+                where=found.path,
                 why=found.why,
                 hint="set XDG_CACHE_HOME to a directory of your own",
             )

@@ -65,15 +65,15 @@ class ScannedOutput(NamedTuple):
 class OutputReader:
     """A reader of the outputs in the directory `out`.
 
-    inputs: the hashes to find. places: the hashes of the outputs' build paths. most: bytes that all may have in total.
+    inputs: the hashes to find. build_paths: each output by the hash of its build path. most: bytes of all in total.
     """
 
     def __init__(
-        self, out: int, inputs: set[bytes], places: Mapping[bytes, str], most: int, check: Callable[[], None]
+        self, out: int, inputs: set[bytes], build_paths: Mapping[bytes, str], most: int, check: Callable[[], None]
     ) -> None:
         self._out = out
-        self._places = places
-        self._hashes = inputs | places.keys()
+        self._build_paths = build_paths
+        self._hashes = inputs | build_paths.keys()
         self._left = most
         self._check = check
         self._programs: dict[str, LoadFacts] = {}
@@ -109,7 +109,7 @@ class OutputReader:
             found: dict[bytes, ScannedEntry] = {}
             for entry in sorted(map(os.fsencode, os.listdir(fd))):
                 check_entry(entry)
-                if self._mentioned(entry) & self._places.keys():
+                if self._mentioned(entry) & self._build_paths.keys():
                     raise BuildError("The name of a file in an output contains the output's build path", where=path)
                 below = f"{path}/{os.fsdecode(entry)}" if path else os.fsdecode(entry)
                 found[entry] = self._scan(fd, entry, below, depth + 1)
@@ -131,7 +131,7 @@ class OutputReader:
         fd = open_file(parent, name, status.st_mode)
         with os.fdopen(fd, "rb", buffering=0) as file:
             head = os.pread(fd, elf.HEAD, 0)
-            finder = Finder(self._hashes, self._places)
+            finder = Finder(self._hashes, self._build_paths)
             facts: LoadFacts | None = None
             patches: tuple[tuple[int, bytes], ...] = ()
             if head.startswith(elf.ELF_MAGIC):
@@ -145,13 +145,13 @@ class OutputReader:
                 finder.feed(piece)
                 hasher.update(piece)
                 size += len(piece)
-            raw = finder.found & self._places.keys()
+            raw = finder.found & self._build_paths.keys()
             if head.startswith((GZIP, ZIP)):
-                finder.found -= self._places.keys()
+                finder.found -= self._build_paths.keys()
                 file.seek(0)
                 search_packed(file, head, finder, self._check)
-                if packed := (finder.found | (raw if head.startswith(ZIP) else set())) & self._places.keys():
-                    output = self._places[min(packed)]
+                if packed := (finder.found | (raw if head.startswith(ZIP) else set())) & self._build_paths.keys():
+                    output = self._build_paths[min(packed)]
                     raise BuildError(
                         "A compressed file of an output contains the output's build path",
                         where=path or os.fsdecode(name),
@@ -329,7 +329,7 @@ def _replaced(target: bytes, changes: Mapping[bytes, bytes]) -> bytes:
     return target
 
 
-def place_of(name: str, output: str) -> StorePath:
+def build_path(name: str, output: str) -> StorePath:
     """Return the build path of an output. It depends only on the name, so that builds are reproducible."""
     from fpack.store import base32, canonical
     from fpack.store.derivation import output_name

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fpack.builders import arguments
 from fpack.builders.exec.hints import advice
 from fpack.builders.exec.links import linked
-from fpack.builders.exec.outputs import OutputReader, ScannedOutput, place_of, strippable
+from fpack.builders.exec.outputs import OutputReader, ScannedOutput, build_path, strippable
 from fpack.builders.exec.script import DRIVER, control_files, variables
 from fpack.builders.linking import store_paths
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, BuiltAll, Task
@@ -105,14 +105,14 @@ class ExecBuilder(BaseBuilder):
         args = arguments.read(ExecArgs, task.args)
         env = args.env or {}
         inputs = store_paths.closure(task, _mentioned([env, args.phases]))
-        places = {output: place_of(task.name, output) for output in task.outputs}
+        paths = {output: build_path(task.name, output) for output in task.outputs}
         limits = limits_of(args.limits)
         spec = Spec(
             root=str(args.root),
             command=(args.shell or "/bin/bash", f"{CONTROL}/{DRIVER}"),
-            env=variables(env, self._cores(), {o: str(p) for o, p in places.items()}),
+            env=variables(env, self._cores(), {o: str(p) for o, p in paths.items()}),
             inputs=tuple(map(str, inputs)),
-            outputs=tuple(p.base for p in places.values()),
+            outputs=tuple(p.base for p in paths.values()),
             control=control_files(args.phases, limits.processes),
             limits=limits,
         )
@@ -128,7 +128,7 @@ class ExecBuilder(BaseBuilder):
         try:
             if args.strip and os.path.lexists(view / "usr/bin/strip"):
                 self._strip(spec, work, lines)
-            return self._take(task, args, spec, work, inputs, places)
+            return self._take(task, args, spec, work, inputs, paths)
         except BuildError as error:
             raise error.with_(hint=error.hint or self._keep(task, work)) from None
 
@@ -142,37 +142,37 @@ class ExecBuilder(BaseBuilder):
         spec: Spec,
         work: Work,
         inputs: Sequence[StorePath],
-        places: Mapping[str, StorePath],
+        paths: Mapping[str, StorePath],
     ) -> Built | BuiltAll:
         """Scan the outputs, check their references, and write them."""
-        by_hash = {place.hash.encode(): output for output, place in places.items()}
+        by_hash = {path.hash.encode(): output for output, path in paths.items()}
         known = {path.hash.encode(): path for path in inputs}
-        out = os.open(work.place / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        out = os.open(work.directory / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            _check_strays(out, inputs, places)
+            _check_strays(out, inputs, paths)
             reader = OutputReader(out, set(known), by_hash, spec.limits.size, task.check)
             scanned = {}
-            for output, place in places.items():
+            for output, path in paths.items():
                 try:
-                    scanned[output] = reader.scan(place.base)
+                    scanned[output] = reader.scan(path.base)
                 except BuildError as error:
                     where = f"{output_name(task.name, output)}{'/' if error.where else ''}{error.where}"
                     raise error.with_(where=where) from None
-            payloads, missing = linked(task, args.root, [scanned[output].programs for output in places])
+            payloads, missing = linked(task, args.root, [scanned[output].programs for output in paths])
             for line in missing:
                 task.log(f"warning: {line}")
-            linked_payloads = dict(zip(places, payloads, strict=True))
+            linked_payloads = dict(zip(paths, payloads, strict=True))
             written: dict[str, tuple[StorePath, Built]] = {}
             for output in _order(scanned, by_hash):
-                others = {p.hash.encode(): written[o][0] for o, p in places.items() if o in written}
+                others = {p.hash.encode(): written[o][0] for o, p in paths.items() if o in written}
                 references = {known[h] for h in scanned[output].found & known.keys()}
                 _check_references(args, output, references)
                 references |= linked_payloads[output]
                 references |= {others[h] for h in scanned[output].found & others.keys()}
-                written[output] = self._write(task, reader, output, places[output], scanned[output], others, references)
+                written[output] = self._write(task, reader, output, paths[output], scanned[output], others, references)
         finally:
             os.close(out)
-        if tuple(places) == ("out",):
+        if tuple(paths) == ("out",):
             return written["out"][1]
         return BuiltAll(tuple((output, result) for output, (_, result) in written.items()))
 
@@ -181,26 +181,26 @@ class ExecBuilder(BaseBuilder):
         task: Task,
         reader: OutputReader,
         output: str,
-        place: StorePath,
+        built_at: StorePath,
         scanned: ScannedOutput,
         others: Mapping[bytes, StorePath],
         references: set[StorePath],
     ) -> tuple[StorePath, Built]:
         name = output_name(task.name, output)
         changes = {old: path.hash.encode() for old, path in others.items()}
-        digest = reader.digest(place.base, scanned.tree, changes)
-        own = place.hash.encode()
+        digest = reader.digest(built_at.base, scanned.tree, changes)
+        own = built_at.hash.encode()
         # The digest is taken modulo self-references: the build path stands for the final path.
-        itself = [place] if own in scanned.found else []
+        itself = [built_at] if own in scanned.found else []
         path = store_path.make(name, digest, sorted([*references, *itself]))
         changes[own] = path.hash.encode()
         writer = task.writer()
-        reader.write(place.base, scanned.tree, changes, writer)
+        reader.write(built_at.base, scanned.tree, changes, writer)
         return path, Built(writer, tuple(sorted(references)), path if itself else None)
 
     def _strip(self, spec: Spec, work: Work, lines: _Lines) -> None:
         """Strip the outputs' programs and libraries, in the sandbox because the build controls these files."""
-        out = os.open(work.place / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        out = os.open(work.directory / "out", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             found: dict[str, list[str]] = {}
             for base in spec.outputs:
@@ -216,7 +216,7 @@ class ExecBuilder(BaseBuilder):
                 words = " ".join(_quoted(path) for path in paths[at : at + _ARGUMENTS])
                 # strip fails on a file that only looks like an object file; the file stays unchanged.
                 script.append(f"/usr/bin/strip {_STRIP[kind]} {words} || :\n")
-        control = work.place / "control" / "strip"
+        control = work.directory / "control" / "strip"
         control.write_text("".join(script), "utf-8", "surrogateescape")
         os.chmod(control, 0o444)
         shell = spec.command[0]
@@ -240,15 +240,15 @@ class ExecBuilder(BaseBuilder):
         for words, meaning in _LIMIT_MESSAGES:
             if words in last:
                 why += f"; {meaning.format(spec.limits)}"
-        if _NO_ROOM in last and _is_full(work.place):
+        if _NO_ROOM in last and _is_full(work.directory):
             why += "; the disk of the store is full: free some space, or run fpack gc"
         why += f"; its last lines:\n{last}" if last else "; it printed nothing"
         hint = "\n".join(filter(None, [advice(last), self._keep(task, work)]))
         error = PhaseFailed(what, where=task.name, why=why, hint=hint)
         if not self._options.keep_failed:
             return error
-        place = task.resume_dir() / "failed"
-        return error.with_(kept=FailedBuild(spec, work._replace(place=place), self._executor))
+        kept = task.resume_dir() / "failed"
+        return error.with_(kept=FailedBuild(spec, work._replace(directory=kept), self._executor))
 
     def _keep(self, task: Task, work: Work) -> str:
         """Keep the directory of a failed build if the user asked for it. Return a hint for the next step."""
@@ -262,9 +262,9 @@ class ExecBuilder(BaseBuilder):
         kept = task.resume_dir() / "failed"
         remove_tree(kept)
         # give_tree works by descriptors, and no process of the build is left that could swap a path for a symlink.
-        give_tree(work.place, os.geteuid())
-        os.chmod(work.place, 0o700)
-        os.rename(work.place, kept)
+        give_tree(work.directory, os.geteuid())
+        os.chmod(work.directory, 0o700)
+        os.rename(work.directory, kept)
         return f"the build's files are in {kept}: build, out and tmp"
 
 
@@ -297,9 +297,9 @@ class _Lines:
         self._log(text[:_MAX_LINE])
 
 
-def _is_full(place: Path) -> bool:
+def _is_full(path: Path) -> bool:
     """Tell whether a disk is out of space or inodes. The files of the failed build still occupy theirs."""
-    disk = os.statvfs(place)
+    disk = os.statvfs(path)
     return disk.f_bavail * disk.f_frsize < _FULL or (disk.f_files > 0 and disk.f_favail < disk.f_files // 100)
 
 
@@ -318,9 +318,9 @@ def _mentioned(value: Value) -> list[StorePath]:
     return sorted(found)
 
 
-def _order(scanned: Mapping[str, ScannedOutput], places: Mapping[bytes, str]) -> list[str]:
+def _order(scanned: Mapping[str, ScannedOutput], by_hash: Mapping[bytes, str]) -> list[str]:
     """Sort the outputs so that each follows those it mentions. Raise BuildError if they mention each other."""
-    needs = {o: {places[h] for h in scan.found & places.keys()} - {o} for o, scan in scanned.items()}
+    needs = {o: {by_hash[h] for h in scan.found & by_hash.keys()} - {o} for o, scan in scanned.items()}
     done: list[str] = []
     while len(done) < len(needs):
         ready = [output for output in needs if output not in done and needs[output] <= set(done)]
@@ -353,9 +353,9 @@ def _paths(values: Sequence[str]) -> set[StorePath]:
     return {store_path.parse(value.rstrip("/")) for value in values}
 
 
-def _check_strays(out: int, inputs: Sequence[StorePath], places: Mapping[str, StorePath]) -> None:
+def _check_strays(out: int, inputs: Sequence[StorePath], paths: Mapping[str, StorePath]) -> None:
     """Raise BuildError if a build wrote something to the store other than its outputs."""
-    expected = {path.base for path in (*inputs, *places.values())}
+    expected = {path.base for path in (*inputs, *paths.values())}
     stray = sorted(set(os.listdir(out)) - expected)
     if stray:
         shown = stray[0]
@@ -385,7 +385,7 @@ def kept_shell(kept: FailedBuild) -> int:
 
 def kept_path(kept: FailedBuild) -> Path:
     """Return the directory of a failed build's files."""
-    return kept.work.place
+    return kept.work.directory
 
 
 def make(services: Services) -> ExecBuilder:

@@ -147,7 +147,7 @@ def _check_status(package: str, moved: Iterable[str]) -> None:
 
 def move(package: str, entries: Iterable[TreeEntry]) -> dict[str, MergedEntry]:
     """Return the entries with their paths in merged /usr, by path."""
-    placed: dict[str, MergedEntry] = {}
+    moved: dict[str, MergedEntry] = {}
     for entry in entries:
         old = entry.path
         # The links /bin -> usr/bin etc. merge /usr and stay. Other entries of these names move.
@@ -160,8 +160,8 @@ def move(package: str, entries: Iterable[TreeEntry]) -> dict[str, MergedEntry]:
             if new != old and not entry.target.startswith("/") and merged(_resolve(new, entry.target)) != wanted:
                 entry = entry._replace(target=posixpath.relpath("/" + wanted, "/" + posixpath.dirname(new)))
         item = MergedEntry(entry._replace(path=new) if new != old else entry, old)
-        placed[new] = _merge(package, placed[new], item) if new in placed else item
-    return placed
+        moved[new] = _merge(package, moved[new], item) if new in moved else item
+    return moved
 
 
 def _resolve(path: str, target: str) -> str:

@@ -39,7 +39,7 @@ def build_user(locks: Path) -> Iterator[int | None]:
             why="root is the only one that this user namespace has, or nearly",
             hint="run fpack as another user than root",
         )
-    folder = lock_directory(places())
+    folder = lock_directory(lock_directories())
     for uid in range(base, base + COUNT):
         with contextlib.ExitStack() as held:
             wanted = (FileLock(folder / f"{uid}"), FileLock(locks / f"user-{uid - base}"))
@@ -56,7 +56,7 @@ def _try(held: contextlib.ExitStack, lock: FileLock) -> bool:
     return taken
 
 
-def places() -> list[Path]:
+def lock_directories() -> list[Path]:
     """List where the directory of locks may be, best first; every process of this root gets the same list."""
     outer = _ranges()[0][1]
     found = [Path("/run", _NAME)]
@@ -73,29 +73,29 @@ def lock_directory(candidates: list[Path]) -> Path:
     give two builds one number.
     """
     why = "none of the directories can be written"
-    for place in candidates:
-        if not os.access(place.parent, os.W_OK):
+    for directory in candidates:
+        if not os.access(directory.parent, os.W_OK):
             continue  # the machine's root owns it, who is not in this user namespace
         try:
-            os.mkdir(place, 0o700)
+            os.mkdir(directory, 0o700)
         except FileExistsError:
             pass
         except OSError:
             continue
         try:
-            status = os.lstat(place)
+            status = os.lstat(directory)
         except OSError:
             continue
-        found = exposed(os.fspath(place))
+        found = exposed(os.fspath(directory))
         why = "it is no directory" if not stat.S_ISDIR(status.st_mode) else open_to_others(status)
         why = found.why if found else why
         if not why:
-            return place
+            return directory
         raise SandboxError(
             "The users of builds cannot be locked",
-            where=found.place if found else str(place),
+            where=found.path if found else str(directory),
             why=why,
-            hint=f"delete {place}, which only fpack run by root makes",
+            hint=f"delete {directory}, which only fpack run by root makes",
         )
     raise SandboxError(
         "The users of builds cannot be locked",

@@ -69,7 +69,7 @@ def wheel_of(program: Path) -> list[Path]:
     package = program.parent.parent
     if package.name != WHEEL:
         return []
-    return [place for place in (package, package.with_name(f"{WHEEL}.libs")) if place.is_dir()]
+    return [path for path in (package, package.with_name(f"{WHEEL}.libs")) if path.is_dir()]
 
 
 def probe() -> None:

@@ -27,13 +27,13 @@ class RunResult(NamedTuple):
 class Work(NamedTuple):
     """The resources of a run on this machine.
 
-    place: a private directory; after the run, `out` in it holds the outputs and `build` all other files. view: the
+    directory: a private directory; after the run, `out` in it holds the outputs and `build` all other files. view: the
     assembled root. store: the directory of the store's trees. locks: the directory of locks between processes.
     log: receives the output of the run in pieces. phase: receives the name of each phase as it begins. check: raises an
     exception to stop the run.
     """
 
-    place: Path
+    directory: Path
     view: Path
     store: Path
     locks: Path

@@ -60,23 +60,23 @@ class LocalExecutor:
 
     def prepare(self, spec: Spec, work: Work) -> None:
         """Create the directories of a work."""
-        place = os.fspath(work.place)
+        directory = os.fspath(work.directory)
         for name in ("build", "out", "tmp", "build/home", *(("control",) if spec.control else ())):
-            os.mkdir(f"{place}/{name}", 0o700)
-        os.chmod(f"{place}/out", 0o755)
+            os.mkdir(f"{directory}/{name}", 0o700)
+        os.chmod(f"{directory}/out", 0o755)
         for name, text in spec.control:
-            fd = os.open(f"{place}/control/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+            fd = os.open(f"{directory}/control/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
             try:
                 write_all(fd, text.encode("utf-8", "surrogateescape"))
                 os.fchmod(fd, 0o444)
             finally:
                 os.close(fd)
         if spec.control:
-            os.chmod(f"{place}/control", 0o755)
+            os.chmod(f"{directory}/control", 0o755)
 
     def run(self, spec: Spec, work: Work) -> RunResult:
         """Run a spec. All its processes are dead when this method returns or raises."""
-        if not os.path.isdir(f"{work.place}/out"):
+        if not os.path.isdir(f"{work.directory}/out"):
             self.prepare(spec, work)
         spec = _laid_links(spec, work)
         with build_user(work.locks) as uid:
@@ -87,10 +87,10 @@ class LocalExecutor:
         spec = _laid_links(spec, work)
         with build_user(work.locks) as uid:
             if uid is not None:
-                give_tree(work.place, uid)
-            places = self._hand_over(work, uid)
-            request = self._request(spec._replace(command=command), uid, work, places)
-            words = encode(options(spec, places, terminal=True))
+                give_tree(work.directory, uid)
+            paths = self._hand_over(work, uid)
+            request = self._request(spec._replace(command=command), uid, work, paths)
+            words = encode(options(spec, paths, terminal=True))
             code = filter_of(ISOLATION)
 
             def enter() -> int:
@@ -101,37 +101,39 @@ class LocalExecutor:
             pid = processes.fork(enter)
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             if uid is not None:
-                give_tree(work.place, os.geteuid())
+                give_tree(work.directory, os.geteuid())
             return status
 
     def _hand_over(self, work: Work, uid: int | None) -> SandboxPaths:
         """Give the work's directories to the build's user. Return their paths as the build's bubblewrap sees them."""
         if uid is None:
-            return SandboxPaths(os.fspath(work.view.parent), os.fspath(work.place), os.fspath(work.store))
+            return SandboxPaths(os.fspath(work.view.parent), os.fspath(work.directory), os.fspath(work.store))
         for name in ("build", "out", "tmp", "build/home"):
             # An earlier run may have replaced the last component by a symlink.
-            os.chown(f"{work.place}/{name}", uid, uid, follow_symlinks=False)
-        os.chmod(work.place, 0o711)
+            os.chown(f"{work.directory}/{name}", uid, uid, follow_symlinks=False)
+        os.chmod(work.directory, 0o711)
         if os.stat(work.store).st_mode & 0o555 != 0o555:
             # A build can still reach only those store paths that are mounted for it.
             os.chmod(work.store, 0o755)
         stage = spawner.stage_directory(os.fspath(work.store), os.fspath(self._program()))
         number = blake3(os.fsencode(work.store)).hexdigest(8)
         return SandboxPaths(
-            f"{stage}/{number}-{work.view.parent.name[:32]}", f"{stage}/{number}-{work.place.name}", f"{stage}/{number}"
+            f"{stage}/{number}-{work.view.parent.name[:32]}",
+            f"{stage}/{number}-{work.directory.name}",
+            f"{stage}/{number}",
         )
 
     def _program(self) -> Path:
         self._bwrap = self._bwrap or find_bwrap()
         return self._bwrap
 
-    def _request(self, spec: Spec, uid: int | None, work: Work, places: SandboxPaths) -> dict[str, object]:
+    def _request(self, spec: Spec, uid: int | None, work: Work, paths: SandboxPaths) -> dict[str, object]:
         program = self._program()
-        at = os.path.dirname(places.work)
-        stage = {places.view: str(work.view.parent), places.work: str(work.place), places.store: str(work.store)}
+        at = os.path.dirname(paths.work)
+        stage = {paths.view: str(work.view.parent), paths.work: str(work.directory), paths.store: str(work.store)}
         if uid is not None and (needed := wheel_of(program)):
             # Root's Python environment may be inaccessible to other users.
-            stage.update({f"{at}/{place.name}": os.fspath(place) for place in needed})
+            stage.update({f"{at}/{path.name}": os.fspath(path) for path in needed})
             program = Path(at, WHEEL, program.relative_to(needed[0]))
         return {
             "bwrap": os.fspath(program),
@@ -139,12 +141,12 @@ class LocalExecutor:
             "uid": uid,
             "at": at,
             "stage": stage,
-            "work": places.work,
+            "work": paths.work,
             "size": spec.limits.size,
         }
 
-    def _run(self, spec: Spec, work: Work, places: SandboxPaths, uid: int | None) -> RunResult:
-        words = encode(options(spec, places))
+    def _run(self, spec: Spec, work: Work, paths: SandboxPaths, uid: int | None) -> RunResult:
+        words = encode(options(spec, paths))
         arguments = os.memfd_create("arguments", os.MFD_CLOEXEC)
         log, log_write = os.pipe()
         phases, phases_write = os.pipe()
@@ -152,7 +154,7 @@ class LocalExecutor:
         try:
             write_all(arguments, words)
             os.lseek(arguments, 0, os.SEEK_SET)
-            request = json.dumps(self._request(spec, uid, work, places)).encode()
+            request = json.dumps(self._request(spec, uid, work, paths)).encode()
             with self._lock:
                 control = self._connect(_rounded(spec.limits.size))
                 socket.send_fds(control, [request], [theirs.fileno(), log_write, phases_write, arguments, self._filter])
@@ -197,7 +199,7 @@ def _laid_links(spec: Spec, work: Work) -> Spec:
     mounted, links = split_links((path, f"{work.store}{path.removeprefix(STORE)}") for path in spec.inputs)
     for path, target in links:
         with contextlib.suppress(FileExistsError):  # of a run before this one
-            os.symlink(target, f"{work.place}/out{path.removeprefix(STORE)}")
+            os.symlink(target, f"{work.directory}/out{path.removeprefix(STORE)}")
     return spec._replace(inputs=tuple(path for path, _ in mounted))
 
 
@@ -304,8 +306,8 @@ class _RunMonitor:
                 pids = usage.descendants(self._pid)
                 self._held = usage.held(pids)
                 self._held = self._held._replace(memory=self._held.memory + self._ipc_memory(pids[-1]))
-            places = [os.fspath(self._work.place / name) for name in ("build", "out", "tmp")]
-            used = usage.disk_use(places, limits.size)
+            directories = [os.fspath(self._work.directory / name) for name in ("build", "out", "tmp")]
+            used = usage.disk_use(directories, limits.size)
             if used.size + self._held.disk > limits.size:
                 self._exceed(f"it wrote more than {limits.size} bytes")
             elif used.files > usage.files_within(limits.size):
@@ -331,9 +333,9 @@ class _RunMonitor:
                 raise forbidden(text[-1].removeprefix("fpack: "))
 
 
-def give_tree(place: Path, uid: int) -> None:
+def give_tree(path: Path, uid: int) -> None:
     """Change the owner of a directory tree and make it writable for the owner, by descriptors and not through links."""
-    _give_below(open_directory(os.fspath(place), None), uid)
+    _give_below(open_directory(os.fspath(path), None), uid)
 
 
 def _give_below(fd: int, uid: int) -> None:

@@ -274,7 +274,7 @@ def _show(request: dict[str, object]) -> str:
     if not isinstance(request["uid"], int):
         return ""
     stage = str(request["at"])
-    places: dict[str, str] = request["stage"]  # type: ignore[assignment]
+    mounts: dict[str, str] = request["stage"]  # type: ignore[assignment]
     try:
         if not _shown:
             if libc.unshare(_NEWNS):
@@ -282,12 +282,12 @@ def _show(request: dict[str, object]) -> str:
                 return f"a mount namespace cannot be made: {os.strerror(code)}"
             _mount(None, "/", None, _REC | _PRIVATE)
             _shown.add("")
-            _thin_out(str(request["bwrap"]), *places.values())
+            _thin_out(str(request["bwrap"]), *mounts.values())
             _mount("tmpfs", stage, "tmpfs", _NOSUID | _NODEV, "mode=0755,size=1m")
-        for target, place in places.items():
+        for target, source in mounts.items():
             if target not in _shown:
                 os.mkdir(target, 0o755)
-                _mount(place, target, None, _BIND)
+                _mount(source, target, None, _BIND)
                 _shown.add(target)
     except OSError as error:
         return str(error)

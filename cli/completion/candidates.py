@@ -68,12 +68,12 @@ def _curated() -> Iterator[Candidate]:
 
 def _of_file(text: str) -> Answer:
     name, _, attributes = text.partition("#")
-    place = Path(os.path.expanduser(name)) if name else _project()
-    if place is not None and place.is_dir():
-        place /= "fpack.fp"
-    if place is None:
+    file = Path(os.path.expanduser(name)) if name else _project()
+    if file is not None and file.is_dir():
+        file /= "fpack.fp"
+    if file is None:
         return Answer()
-    return plain((f"{name}#{path}", what) for path, what in _attributes(place, attributes))
+    return plain((f"{name}#{path}", what) for path, what in _attributes(file, attributes))
 
 
 def _attributes(file: Path, text: str) -> list[Candidate]:

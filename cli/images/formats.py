@@ -54,8 +54,8 @@ def _oci(layout: bool) -> Callable[[PackedImage, Path, str | None], dict[str, An
         result = export_it(made.bundle, out, manifests.within(made.manifests))
         several = len(made.manifests) > 1
         written = [
-            manifests.write_beside(out, place, arch if several else "")
-            for arch, place in zip(made.archs, made.manifests, strict=False)
+            manifests.write_beside(out, manifest, arch if several else "")
+            for arch, manifest in zip(made.archs, made.manifests, strict=False)
         ]
         if written:
             result["manifest"] = written if several else written[0]
@@ -120,31 +120,31 @@ def _published(port: str) -> str:
     return f"{number}:{number}{slash}{protocol}"
 
 
-def _use_tar(made: PackedImage, place: str) -> list[str]:
-    return [f"podman load -i {shlex.quote(place)}", run(made, "podman")]
+def _use_tar(made: PackedImage, path: str) -> list[str]:
+    return [f"podman load -i {shlex.quote(path)}", run(made, "podman")]
 
 
-def _use_layout(made: PackedImage, place: str) -> list[str]:
+def _use_layout(made: PackedImage, path: str) -> list[str]:
     """Return the commands that load and run an OCI layout.
 
     podman names a pulled image after the directory, and refuses a directory whose name is not a valid image name.
     """
     from fpack.builders.oci.spec import is_name
 
-    source = shlex.quote(f"oci:{place}:{made.bundle.tag}")
+    source = shlex.quote(f"oci:{path}:{made.bundle.tag}")
     get = f"podman tag $(podman pull -q {source}) {full_name(made)}"
-    if not is_name(place.lstrip("/")):
+    if not is_name(path.lstrip("/")):
         get = f"skopeo copy {source} containers-storage:{full_name(made)}"
     return [get, run(made, "podman")]
 
 
-def _use_rootfs(made: PackedImage, place: str) -> list[str]:
+def _use_rootfs(made: PackedImage, path: str) -> list[str]:
     directory = shlex.quote(f"{made.container.file_name}-root")
-    return [f"mkdir {directory} && sudo tar -xpf {shlex.quote(place)} --numeric-owner -C {directory}"]
+    return [f"mkdir {directory} && sudo tar -xpf {shlex.quote(path)} --numeric-owner -C {directory}"]
 
 
-def _use_squashfs(made: PackedImage, place: str) -> list[str]:
-    return [f"sudo mount -o loop,ro {shlex.quote(place)} /mnt"]
+def _use_squashfs(made: PackedImage, path: str) -> list[str]:
+    return [f"sudo mount -o loop,ro {shlex.quote(path)} /mnt"]
 
 
 def _squashfs_tool() -> object:
@@ -154,8 +154,8 @@ def _squashfs_tool() -> object:
 
 
 def _use_package(tool: str) -> Callable[[PackedImage, str], list[str]]:
-    def use(made: PackedImage, place: str) -> list[str]:
-        at = place if "/" in place else f"./{place}"
+    def use(made: PackedImage, path: str) -> list[str]:
+        at = path if "/" in path else f"./{path}"
         return [f"sudo {tool} install {shlex.quote(at)}", package_name(made)]
 
     return use
@@ -187,7 +187,7 @@ FORMATS = {
 DEFAULT = "tar"
 
 
-def place(form: Format, made: PackedImage, output: Path | None, codec: str | None) -> Path:
+def output_path(form: Format, made: PackedImage, output: Path | None, codec: str | None) -> Path:
     """Return the file or directory to write. In an existing directory the file gets its default name."""
     name = form.file_name(made, codec)
     if output is None:
@@ -210,12 +210,12 @@ def check_output(output: Path) -> None:
         )
 
 
-def places(form: Format, made: list[PackedImage], output: Path | None, codec: str | None) -> list[Path]:
+def output_paths(form: Format, made: list[PackedImage], output: Path | None, codec: str | None) -> list[Path]:
     """Return the files of several images, in one directory, which is created. Raise UsageError if two names are
     equal.
     """
     if len(made) == 1:
-        return [place(form, made[0], output, codec)]
+        return [output_path(form, made[0], output, codec)]
     directory = output or Path()
     found = [directory / form.file_name(entry, codec) for entry in made]
     for path in found:

@@ -229,7 +229,7 @@ def _key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z_]\w*(?:-\w+)*", name) else f'"{name}"'
 
 
-def placed(error: FpackError) -> FpackError:
+def as_typed(error: FpackError) -> FpackError:
     """Convert the locations of an error to those of the typed lines."""
     if not isinstance(error, EvalError):
         return error

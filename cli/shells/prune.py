@@ -48,15 +48,15 @@ def _delete_dumps(directory: str) -> None:
                 os.unlink(entry.path)
 
 
-def _delete(place: str, entry: CachedShell | None) -> None:
-    for path in list(_unused(place, entry)):
+def _delete(directory: str, entry: CachedShell | None) -> None:
+    for path in list(_unused(directory, entry)):
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, ignore_errors=True)
         else:
             with contextlib.suppress(OSError):
                 os.unlink(path)
     with contextlib.suppress(OSError):
-        os.rmdir(place)
+        os.rmdir(directory)
 
 
 def _unused(path: str, entry: CachedShell | None) -> Iterator[str]:

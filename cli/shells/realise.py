@@ -119,7 +119,7 @@ class _Shell:
         self._listed = {str(evaluator.force(evaluator.force(entry).get("name", ""))) for entry in packages}
         self._built = {text: evaluator.derivation_of(text) for part in self._parts for text in part["paths"]}
 
-    def entry(self, place: str, project: str, recorder: Recorder) -> tuple[CachedShell, list[StorePath]]:
+    def entry(self, directory: str, project: str, recorder: Recorder) -> tuple[CachedShell, list[StorePath]]:
         """Build everything. Return the shell to cache, and the paths to keep."""
         from fpack.store.derivation import Output, replace
         from fpack.store.path import parse
@@ -144,8 +144,8 @@ class _Shell:
             closure=closures[0],
             project=project,
             store=os.fspath(workspace.store.root),
-            lease=os.path.basename(place),
-            directory=place,
+            lease=os.path.basename(directory),
+            directory=directory,
             paths=tuple(str(path) for path in keep),
             program=program,
             programs=programs,

@@ -230,9 +230,9 @@ def prepared_filter(path: str, isolation: Isolation) -> str:
     return file
 
 
-def prepared_scripts(place: str, closure: Closure) -> str:
+def prepared_scripts(directory: str, closure: Closure) -> str:
     """Return the directory that becomes /run/fpack, and create it if needed."""
-    own = f"{place}/{scripts_name(closure)}"
+    own = f"{directory}/{scripts_name(closure)}"
     if not os.path.isdir(own):
         with atomic_directory(own) as directory:
             for path, text in environment.scripts(closure).items():

@@ -20,13 +20,13 @@ CHUNK = 1 << 16
 class Log(NamedTuple):
     """The log of a derivation.
 
-    kind, name: those of the derivation. digest: its digest, in hex. place: the compressed file.
+    kind, name: those of the derivation. digest: its digest, in hex. path: the compressed file.
     """
 
     kind: str
     name: str
     digest: str
-    place: Path
+    path: Path
 
 
 @click.command(
@@ -57,7 +57,11 @@ def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> i
     own = [log for log in logs if log.digest == output.derivation.hex()]
     shown = logs if everything or not own else own
     if as_json:
-        values = [{**log._asdict(), "place": str(log.place), "text": "".join(_text(log.place))} for log in shown]
+        values = [
+            {"kind": log.kind, "name": log.name, "digest": log.digest, "place": str(log.path)}
+            | {"text": "".join(_text(log.path))}
+            for log in shown
+        ]
         shared.print_json({"derivation": output.derivation.hex(), "logs": values})
         return 0 if shown else 1
     if not shown:
@@ -71,7 +75,7 @@ def command(what: str | None, everything: bool, as_json: bool, **rest: Any) -> i
             from fpack.cli.ui.render import colored, paint
 
             print(paint(f"== {log.kind} {log.name}", "bold", colored(sys.stdout)))
-        for part in _text(log.place):
+        for part in _text(log.path):
             sys.stdout.write(printable(part) if sys.stdout.isatty() else part)
     return 0
 

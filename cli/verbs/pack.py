@@ -90,7 +90,7 @@ def command(
         if write:
             results = [
                 form.write(entry, out, compress)
-                for entry, out in zip(made, formats.places(form, made, output, compress), strict=True)
+                for entry, out in zip(made, formats.output_paths(form, made, output, compress), strict=True)
             ]
         else:
             results = [entry.bundle.result(None) for entry in made]
@@ -122,10 +122,10 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
     """Print what was packed and how to use it."""
     from fpack.cli.images.formats import run
 
-    place = short(Path(result["file"])) if result["file"] else ""
+    path = short(Path(result["file"])) if result["file"] else ""
     loaded = result.get("loaded", "")
     print(f"{result['name']}:{result['tag']}  {result['digest']}")
-    print(f"  {_sizes(result)}, in {' and '.join(entry for entry in (place, loaded) if entry)}")
+    print(f"  {_sizes(result)}, in {' and '.join(entry for entry in (path, loaded) if entry)}")
     platforms = result.get("platforms", [])
     if len(platforms) > 1:
         width = max(len(entry["platform"]) for entry in platforms)
@@ -134,7 +134,7 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
     if "manifest" in result:
         written = result["manifest"] if isinstance(result["manifest"], list) else [result["manifest"]]
         print(f"  origin of each file: {', '.join(short(Path(path)) for path in written)}")
-    commands = [run(made, loaded)] if loaded else form.use(made, place)
+    commands = [run(made, loaded)] if loaded else form.use(made, path)
     print("Run it:" if form.oci or loaded else "Use it:")
     for command in commands:
         print(f"  {command}")

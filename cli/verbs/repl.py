@@ -70,7 +70,7 @@ def _plain(prompt: str) -> str:
 
 
 def _loop(session: ReplSession, read: Callable[[str], str]) -> None:
-    from fpack.cli.interactive.repl_session import placed
+    from fpack.cli.interactive.repl_session import as_typed
     from fpack.cli.ui.render import note, show_error, show_fault
     from fpack.store.errors import FpackError
 
@@ -91,7 +91,7 @@ def _loop(session: ReplSession, read: Callable[[str], str]) -> None:
         except _Quit:
             return
         except FpackError as error:
-            show_error(placed(error))
+            show_error(as_typed(error))
         except KeyboardInterrupt:
             note("Interrupted.")
         except (BrokenPipeError, click.ClickException):

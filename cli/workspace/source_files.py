@@ -16,13 +16,13 @@ def find(paths: Sequence[Path]) -> Iterator[Path]:
     Hidden files and symlinks are skipped unless they are named.
     """
     seen: set[str] = set()
-    for place in paths:
-        if place.is_dir():
-            found = list(_below(place))
-        elif place.exists():
-            found = [place]
+    for path in paths:
+        if path.is_dir():
+            found = list(_below(path))
+        elif path.exists():
+            found = [path]
         else:
-            raise UsageError("There is no such file or directory", where=os.fspath(place))
+            raise UsageError("There is no such file or directory", where=os.fspath(path))
         for path in found:
             real = os.path.realpath(path)
             if real not in seen:

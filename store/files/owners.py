@@ -18,12 +18,12 @@ _GROUP, _ALL = 0o020, 0o002
 
 
 class Exposed:
-    """A place that another user can change. why: a sentence about `place` that begins with `it`."""
+    """A path that another user can change. why: a sentence about `path` that begins with `it`."""
 
-    __slots__ = ("place", "why")
+    __slots__ = ("path", "why")
 
-    def __init__(self, place: str, why: str) -> None:
-        self.place = place
+    def __init__(self, path: str, why: str) -> None:
+        self.path = path
         self.why = why
 
 
@@ -41,21 +41,21 @@ def exposed(path: str) -> Exposed | None:
             at = os.path.dirname(at).rstrip("/")
         if name in ("", ".", ".."):
             continue
-        place = "/" if name == "/" else f"{at}/{name}"
+        part = "/" if name == "/" else f"{at}/{name}"
         try:
-            status = os.lstat(place)
-            target = os.readlink(place) if stat.S_ISLNK(status.st_mode) else None
+            status = os.lstat(part)
+            target = os.readlink(part) if stat.S_ISLNK(status.st_mode) else None
         except OSError:
             return None
         if target is None:
             why = open_to_others(status, as_parent=True)
             if why:
-                return Exposed(place, why)
-            at = place.rstrip("/")
+                return Exposed(part, why)
+            at = part.rstrip("/")
             continue
         links += 1
         if links > _LINKS or not _is_own(status.st_uid):
-            return Exposed(place, f"it is a link that belongs to user {status.st_uid}")
+            return Exposed(part, f"it is a link that belongs to user {status.st_uid}")
         todo += target.split("/")[::-1]
         at = "" if target.startswith("/") else at
     return None
@@ -120,8 +120,8 @@ def make_directories(path: str, mode: int = 0o700) -> None:
             raise
 
 
-def check_store(root: str, folders: Iterable[str] = ()) -> None:
-    """Raise StoreError if others can change a store, or one of the `folders` in it, or put another in its place.
+def check_store(root: str, directories: Iterable[str] = ()) -> None:
+    """Raise StoreError if others can change a store, or one of the `directories` in it, or put another in its place.
 
     The store need not exist yet. FPACK_SHARED_STORE names a store that is shared on purpose.
     """
@@ -129,28 +129,28 @@ def check_store(root: str, folders: Iterable[str] = ()) -> None:
     if shared and os.path.realpath(shared) == os.path.realpath(root):
         return
     found = exposed(root)
-    if found and found.place != root:
+    if found and found.path != root:
         raise _refused("Another user can put another store in the place of this one", root, found)
-    for place in (root, *(f"{root}/{folder}" for folder in folders)):
+    for directory in (root, *(f"{root}/{name}" for name in directories)):
         try:
-            status = os.stat(place)
+            status = os.stat(directory)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             hint = "name another store with FPACK_ROOT"
-            raise StoreError("The store cannot be read", where=place, why=str(error.strerror), hint=hint) from None
+            raise StoreError("The store cannot be read", where=directory, why=str(error.strerror), hint=hint) from None
         if why := open_to_others(status):
             everybody = "Everybody" if status.st_mode & _ALL else "A group"
             what = f"{everybody} can change the store" if _is_own(status.st_uid) else "The store is another user's"
-            raise _refused(what, root, Exposed(place, why))
-        if os.path.islink(place) and (found := exposed(place)):
+            raise _refused(what, root, Exposed(directory, why))
+        if os.path.islink(directory) and (found := exposed(directory)):
             raise _refused("Another user can put another store in the place of this one", root, found)
 
 
 def _refused(what: str, root: str, found: Exposed) -> StoreError:
     return StoreError(
         what,
-        where=found.place,
+        where=found.path,
         why=found.why,
         hint="name another store with FPACK_ROOT; or, if whoever can write to it may run programs as you: "
         f"{SHARED_STORE}={root}",
@@ -174,10 +174,10 @@ def find_above(directory: str, name: str) -> str | None:
     except OSError:
         owner = -1
     while True:
-        place = f"{at.rstrip('/')}/{name}"
+        candidate = f"{at.rstrip('/')}/{name}"
         try:
-            found = os.stat(place)
-            if stat.S_ISREG(found.st_mode) and all(is_believed(s, owner) for s in (found, os.lstat(place))):
+            found = os.stat(candidate)
+            if stat.S_ISREG(found.st_mode) and all(is_believed(s, owner) for s in (found, os.lstat(candidate))):
                 return at
         except (OSError, ValueError):
             pass
@@ -190,7 +190,7 @@ def find_above(directory: str, name: str) -> str | None:
 def danger(directory: str) -> str:
     """Say why a directory is not safe for files that this user executes, reads or connects to; empty if it is.
 
-    It must be the user's own, writable by nobody else, and so placed that only the user and root can put another in
+    It must be the user's own, writable by nobody else, in directories where only the user and root can put another in
     its place. FileNotFoundError if it is not there.
     """
     status = os.lstat(directory)
@@ -201,4 +201,4 @@ def danger(directory: str) -> str:
     if why := open_to_others(status):
         return why
     found = exposed(directory)
-    return f"{found.place}: {found.why}" if found else ""
+    return f"{found.path}: {found.why}" if found else ""

@@ -77,12 +77,12 @@ def programs(entry: CachedShell) -> list[str]:
 
 def _leads_to(view: str, directory: str, entry: os.DirEntry[str]) -> str:
     """Resolve a symlink as the shell would."""
-    path, place = f"{directory}/{entry.name}", entry.path
+    path, on_disk = f"{directory}/{entry.name}", entry.path
     for _ in range(10):
-        if not os.path.islink(place):
+        if not os.path.islink(on_disk):
             break
-        path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(place)))
-        place = view + path
+        path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(on_disk)))
+        on_disk = view + path
     return path
 
 

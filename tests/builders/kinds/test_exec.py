@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.builders.exec.outputs import place_of
+from fpack.builders.exec.outputs import build_path
 from fpack.builders.protocol import BuildError
 from fpack.builders.scheduler.reporter import BuildOutcome
 from fpack.builders.scheduler.scheduler import BuildsFailed
@@ -94,7 +94,7 @@ def test_an_output_that_mentions_itself_has_its_own_path_in_it(world: Builds) ->
     (path,) = world.realise(world.drv("mkdir $out; echo see $out/b > $out/a; ln -s $out/a $out/b", "self"))
     disk = world.store.disk(path)
     assert (disk / "a").read_text() == f"see {path}/b\n" and os.readlink(disk / "b") == f"{path}/a"
-    assert place_of("self", "out").hash.encode() not in (disk / "a").read_bytes()
+    assert build_path("self", "out").hash.encode() not in (disk / "a").read_bytes()
     (again,) = world.realise(world.drv("mkdir $out; echo see $out/b > $out/a; ln -s $out/a $out/b; :", "self"))
     assert again == path, "the same content has the same path, whatever made it"
 

@@ -52,7 +52,7 @@ def test_a_process_that_crashed_gives_its_user_back(tmp_path: Path, shared: Path
     (one,) = stores(tmp_path, 1)
     script = (
         "import os, sys; from pathlib import Path; from fpack.builders.sandbox import build_users as users\n"
-        f"users.places = lambda: [Path({str(shared / 'users')!r})]\n"
+        f"users.lock_directories = lambda: [Path({str(shared / 'users')!r})]\n"
         f"with users.build_user(Path({str(one)!r})) as uid:\n    print(uid, flush=True); os._exit(1)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
