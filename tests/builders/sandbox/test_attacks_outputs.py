@@ -313,7 +313,7 @@ def test_a_collection_spares_what_a_build_uses(two: list[Caller]) -> None:
     assert one.finish().output.read_text() == "still here\n"
 
 
-def test_an_input_that_names_the_build_path_the_output_does_no_harm(two: list[Caller]) -> None:
+def test_an_input_that_names_the_path_of_the_output_does_no_harm(two: list[Caller]) -> None:
     """A collision of the placeholder of an output with what is in an input."""
     one, other = two
     place = one.build("echo $out >&2; echo > $out", "collide").lines[0]
@@ -325,7 +325,7 @@ def test_an_input_that_names_the_build_path_the_output_does_no_harm(two: list[Ca
     assert other.build("cat $it > $out", "collide", env={"it": trap}).output == made.output
 
 
-def test_the_build_path_another_builds_output_is_no_mention_of_itself(caller: Caller) -> None:
+def test_the_path_of_another_builds_output_is_no_mention_of_itself(caller: Caller) -> None:
     from fpack.builders.exec.outputs import build_path
 
     place = build_path("victim", "out")

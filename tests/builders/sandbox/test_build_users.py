@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.sandbox import build_users
-from fpack.builders.sandbox.build_users import build_user, lock_directory, places
+from fpack.builders.sandbox.build_users import build_user, lock_directories, lock_directory
 from fpack.builders.sandbox.bwrap import SandboxError
 from support import unprivileged
 from support.strangers import STRANGER
@@ -25,7 +25,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A directory as /run is, in the place of it."""
     place = Path(tempfile.mkdtemp(prefix="fpack-run-"))
     place.chmod(0o755)
-    monkeypatch.setattr(build_users, "places", lambda: [place / "users"])
+    monkeypatch.setattr(build_users, "lock_directories", lambda: [place / "users"])
     yield place
     shutil.rmtree(place)
 
@@ -67,7 +67,7 @@ def test_one_store_shares_no_user_where_run_is_not_the_machines(
     """As in a shell, whose /run is its own."""
     (one,) = stores(tmp_path, 1)
     with build_user(one) as a:
-        monkeypatch.setattr(build_users, "places", lambda: [shared / "others"])
+        monkeypatch.setattr(build_users, "lock_directories", lambda: [shared / "others"])
         with build_user(one) as b:
             assert a != b
 
@@ -99,7 +99,7 @@ def test_another_user_can_neither_hold_a_lock_nor_see_one(tmp_path: Path, shared
 @root_only
 @pytest.mark.parametrize("trick", ["directory", "open", "link", "file", "parent"])
 def test_what_another_user_put_there_first_is_refused(shared: Path, trick: str) -> None:
-    """Neither used, nor passed over for the next place: then two processes could lock in two places."""
+    """Neither used, nor passed over for the next directory: then two processes could lock in two directories."""
     place = shared / "users"
     (shared / "elsewhere").mkdir()
     if trick == "directory":
@@ -140,11 +140,11 @@ def test_the_next_place_is_for_those_who_cannot_write_to_the_first(tmp_path: Pat
     assert "/run" in caught.value.hint
 
 
-def test_the_places_are_the_same_for_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = places()
+def test_lock_directories_are_the_same_for_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = lock_directories()
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/elsewhere")
     monkeypatch.setenv("TMPDIR", "/elsewhere")
-    assert places() == found
+    assert lock_directories() == found
     assert found[0] == Path("/run/fpack-users")
 
 
