@@ -2,6 +2,10 @@
 
 PyYAML's constructors, which follow YAML 1.1 and create Python objects, are not used. The total number of values is
 bounded, so that aliases of aliases cannot multiply. Tags are refused, except those of the types that JSON has.
+
+ruamel.yaml reads YAML 1.2, but does not replace this module: it creates dates, infinities and keys that are not
+strings, reads `1_000`, `0b11` and `!!bool yes` as numbers and booleans, bounds neither aliases nor depth, takes 20
+times as long to parse, and 100 ms to import.
 """
 
 from __future__ import annotations
