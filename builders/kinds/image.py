@@ -144,7 +144,7 @@ def _read(task: Task, args: ImageArgs) -> _Parts:
     files: list[TreeEntry] = []
     if args.files:
         files = meta.read(task.disk(args.files))[0]
-    own = {entry.path: entry for entry in files if entry.kind != meta.DIRECTORY}
+    own = {file.path: file for file in files if file.kind != meta.DIRECTORY}
     if root := args.root:
         entries, extra = meta.read(task.disk(root))
         excluded: dict[str, list[Exclusion]] = {}

@@ -23,7 +23,7 @@ from .origin import Trace, TracedPackage
 from .others import OtherEntries
 
 WITHIN = "the image"
-# The claim that a verification supports: the image matches a manifest that the user named, or only the manifest that it
+# The verdict of a verification: the image matches a manifest that the user named, or only the manifest that it
 # carries, which the author of the image may have forged.
 GIVEN, SELF_CONSISTENT = "given", "self-consistent"
 
@@ -84,8 +84,8 @@ class VerifyResult(NamedTuple):
     artifacts: list[str]
 
     @property
-    def claim(self) -> str | None:
-        """Return the supported claim, or None if the image differs or could not be checked completely."""
+    def verdict(self) -> str | None:
+        """Return the verdict, or None if the image differs or could not be checked completely."""
         if self.report.differs or self.report.notes:
             return None
         return GIVEN if self.given else SELF_CONSISTENT
@@ -93,7 +93,7 @@ class VerifyResult(NamedTuple):
     @property
     def others(self) -> int:
         """Return the number of entries that do not come from Debian's archive."""
-        return sum(len(part.others) for part in self.images)
+        return sum(len(image.others) for image in self.images)
 
     @property
     def name(self) -> str:
@@ -108,10 +108,10 @@ class VerifyResult(NamedTuple):
             "name": image.name,
             "tag": image.tag,
             "digest": self.digest or None,
-            "claim": self.claim,
+            "claim": self.verdict,
             **self.report.value(),
             "artifacts": list(self.artifacts),
-            "images": [part.value() for part in self.images],
+            "images": [verified.value() for verified in self.images],
         }
 
 

@@ -53,7 +53,7 @@ class Explainer:
         changed = [self._drv(now.derivation) for now, then in pairs if now != then]
         if gone or new or list(_arguments(self._plain(drv), self._plain(old))):
             return []
-        return [] if any(entry.kind == "source" for entry in changed) else sorted({entry.name for entry in changed})
+        return [] if any(change.kind == "source" for change in changed) else sorted({change.name for change in changed})
 
     def _changes(self, digest: bytes, before: bytes, depth: int) -> Iterator[str]:
         """Yield the differences between a derivation and an earlier one, each only once."""

@@ -37,7 +37,7 @@ def check_rebuilds(workspace: Workspace, output: Output, rounds: int) -> None:
             for number in range(1, rounds + 1):
                 cores = number if number != len(os.sched_getaffinity(0)) else rounds + 1
                 compared = builds.run(_builder(workspace, builds.drv.kind, cores))
-                different = [entry for entry in compared if not entry.same]
+                different = [output for output in compared if not output.same]
                 if different:
                     raise _difference(workspace, builds.drv.name, different[0], number)
                 count = "1 core" if cores == 1 else f"{cores} cores"

@@ -48,7 +48,7 @@ def targets(text: str) -> Answer:
             found.append(("debian.", "Debian's packages, as in debian.trixie.jq"))
     found += _files(text)
     shown = [entry for entry in found if entry[0].startswith(text)]
-    return Answer("nospace" if shown and all(entry[0][-1] in "./#" for entry in shown) else "plain", shown)
+    return Answer("nospace" if shown and all(item[0][-1] in "./#" for item in shown) else "plain", shown)
 
 
 def _project() -> Path | None:
@@ -62,8 +62,8 @@ def _project() -> Path | None:
 def _curated() -> Iterator[Candidate]:
     from fpack.cli.workspace.curated import curated_packages
 
-    for entry in curated_packages():
-        yield entry.name, entry.summary
+    for package in curated_packages():
+        yield package.name, package.summary
 
 
 def _of_file(text: str) -> Answer:
@@ -143,11 +143,11 @@ def _debian(text: str) -> Answer:
 
     release, dot, name = text.removeprefix("debian.").partition(".")
     if not dot:
-        return Answer("nospace", [(f"debian.{entry}.", "") for entry in RELEASES if entry.startswith(release)])
+        return Answer("nospace", [(f"debian.{name}.", "") for name in RELEASES if name.startswith(release)])
     if release not in RELEASES:
         return Answer()
     mode, names = _names(release, name)
-    return Answer(mode, [(f"debian.{release}.{entry}", "") for entry in names])
+    return Answer(mode, [(f"debian.{release}.{name}", "") for name in names])
 
 
 def _names(release: str, start: str) -> tuple[str, list[str]]:

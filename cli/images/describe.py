@@ -32,7 +32,7 @@ def package(workspace: Workspace, packages: Packages, name: str) -> dict[str, An
     if not versions and pin is None:
         raise packages.absent(name)
     newest = versions[-1] if versions else None
-    chosen = next((entry for entry in versions if pin is not None and entry.version == pin.version), newest)
+    chosen = next((package for package in versions if pin is not None and package.version == pin.version), newest)
     facts: dict[str, Any] = {"type": "package", "target": f"debian.{packages.release}.{name}"}
     facts |= {"release": packages.release} | _basic(chosen, pin)
     facts |= _described(packages, name, chosen)
@@ -60,8 +60,8 @@ def _described(packages: Packages, name: str, chosen: Package | None) -> dict[st
     from fpack.builders.debian.control import parse_stanza
 
     fields: Mapping[str, str] = {}
-    for entry in packages.at_hand:
-        for text in entry.opened.stanzas(name):
+    for index in packages.at_hand:
+        for text in index.opened.stanzas(name):
             found = parse_stanza(text, name)
             if chosen is not None and found.get("version") == chosen.version:
                 fields = fields or found
@@ -113,8 +113,10 @@ def container(workspace: Workspace, made: Container) -> dict[str, Any]:
     facts["built"] = None
     if path is None:
         # The further packages of a linked root are known only once it is built.
-        asked = [entry for entry in root.args["slices"] if entry["seed"] or facts["closure"] == "depends"]
-        facts["packages"] = [_package(entry["package"], entry["version"], bool(entry["seed"])) for entry in asked]
+        asked = [slice_ for slice_ in root.args["slices"] if slice_["seed"] or facts["closure"] == "depends"]
+        facts["packages"] = [
+            _package(package["package"], package["version"], bool(package["seed"])) for package in asked
+        ]
         return facts
     facts["built"], resolved = _image(workspace, path)
     facts["config"] |= resolved
@@ -152,8 +154,8 @@ def _slices(workspace: Workspace, root: str) -> list[dict[str, Any]]:
 
     slices = read_slices(workspace.store.disk(root))
     return [
-        _package(entry.package, entry.version, entry.by is None, _size(workspace, parse(entry.path)))
-        for entry in slices
+        _package(slice_.package, slice_.version, slice_.by is None, _size(workspace, parse(slice_.path)))
+        for slice_ in slices
     ]
 
 

@@ -217,7 +217,7 @@ def output_paths(form: Format, made: list[PackedImage], output: Path | None, cod
     if len(made) == 1:
         return [output_path(form, made[0], output, codec)]
     directory = output or Path()
-    found = [directory / form.file_name(entry, codec) for entry in made]
+    found = [directory / form.file_name(image, codec) for image in made]
     for path in found:
         if found.count(path) > 1:
             raise UsageError(f"Two images would be written to {path}", hint="pack them one by one, each with -o")
@@ -268,8 +268,8 @@ def shared(made: list[PackedImage]) -> SharedLayers:
     """Compute the layers that the images share."""
     sizes: dict[str, int] = {}
     count: dict[str, int] = {}
-    for entry in made:
-        for digest, size in entry.bundle.layers().items():
+    for image in made:
+        for digest, size in image.bundle.layers().items():
             sizes[digest] = size
             count[digest] = count.get(digest, 0) + 1
     common = [digest for digest, times in count.items() if times > 1]

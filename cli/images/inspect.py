@@ -45,14 +45,14 @@ def read_slices(root: Path) -> list[ImageSlice]:
     """Return the slices of a built root. root: its directory on disk."""
     _, extra = meta.read(root)
     found = []
-    for entry in extra["slices"]:
-        reason = entry["reason"]
+    for slice_ in extra["slices"]:
+        reason = slice_["reason"]
         found.append(
             ImageSlice(
-                entry["package"],
-                entry["version"],
-                entry["path"],
-                entry.get("by"),
+                slice_["package"],
+                slice_["version"],
+                slice_["path"],
+                slice_.get("by"),
                 reason["kind"],
                 reason.get("file") or "",
                 reason.get("what") or "",
@@ -64,12 +64,12 @@ def read_slices(root: Path) -> list[ImageSlice]:
 def read_layers(image: Path) -> list[ImageLayer]:
     """Return the layers of a built image. image: its directory on disk."""
     layers = read_record(image).fields["layers"]
-    return [ImageLayer(tuple(entry["packages"]), entry["size"], entry["unpacked"]) for entry in layers]
+    return [ImageLayer(tuple(layer["packages"]), layer["size"], layer["unpacked"]) for layer in layers]
 
 
 def chain(slices: Sequence[ImageSlice], package: str) -> list[ImageSlice]:
     """Return the chain of packages that brought a package in, from a requested one down to it."""
-    by_name = {entry.package: entry for entry in slices}
+    by_name = {slice_.package: slice_ for slice_ in slices}
     links: list[ImageSlice] = []
     name: str | None = package
     while name is not None and name in by_name and by_name[name] not in links:
@@ -120,11 +120,11 @@ def loads(slices: Sequence[ImageSlice], disk: Mapping[str, Path]) -> dict[str, l
 
 def declared(root: Mapping[str, Any], slices: Sequence[ImageSlice]) -> dict[str, list[str]]:
     """Return the packages that each package of an image depends on, by the arguments of its root."""
-    inside = {entry.package for entry in slices}
+    inside = {slice_.package for slice_ in slices}
     return {
-        str(entry["package"]): sorted(name for name in entry["depends"] if name in inside)
-        for entry in root["slices"]
-        if entry["package"] in inside
+        str(slice_["package"]): sorted(name for name in slice_["depends"] if name in inside)
+        for slice_ in root["slices"]
+        if slice_["package"] in inside
     }
 
 

@@ -50,7 +50,7 @@ def manifest(workspace: Workspace, container: Container) -> Output:
 
 def _lock(workspace: Workspace, root: Derivation) -> Value:
     """Return the locked packages that a root may use."""
-    names = [str(entry["package"]) for entry in root.args["slices"]]
+    names = [str(slice_["package"]) for slice_ in root.args["slices"]]
     if not names:
         return None
     from fpack.builders.manifest import lock_part
@@ -81,7 +81,7 @@ def all_beside(image: Path) -> list[Path]:
     if one.is_file() or not image.parent.is_dir():
         return [one]
     several = [entry for entry in image.parent.iterdir() if entry.name.startswith(f"{name}.")]
-    return sorted(entry for entry in several if entry.name.endswith(".manifest.json")) or [one]
+    return sorted(path for path in several if path.name.endswith(".manifest.json")) or [one]
 
 
 def write_beside(image: Path, path: Path, arch: str = "") -> str | None:

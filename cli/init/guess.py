@@ -49,12 +49,12 @@ def record(value: Any) -> dict[str, Any]:
 
 def records(value: Any) -> list[dict[str, Any]]:
     """Return the records in `value` if it is a list, else nothing."""
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def strings(value: Any) -> list[str]:
     """Return the strings in `value` if it is a list, else nothing."""
-    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def clean_name(value: Any, project: Project) -> str:

@@ -36,9 +36,9 @@ def python(project: Project) -> Guess | None:
         todo.append(f"lock the packages: pip-compile --generate-hashes -o requirements.lock.txt {source}")
     tools, unknown = _backend(project.toml("pyproject.toml"))
     if tools:
-        fields.append(("tools", f"[{', '.join(f'debian.{entry}' for entry in tools)}]"))
+        fields.append(("tools", f"[{', '.join(f'debian.{tool}' for tool in tools)}]"))
         reasons.append(f"pyproject.toml: the build needs {', '.join(tools)}")
-    todo += [f"add to `tools` the Debian package of {entry}, which the build needs" for entry in unknown]
+    todo += [f"add to `tools` the Debian package of {name}, which the build needs" for name in unknown]
     used = f"{locked} {project.text('pylock.toml')} {' '.join(strings(data.get('dependencies')))}".lower()
     entrypoint, ports = _python_program(project, used, data)
     if entrypoint is None:
@@ -59,7 +59,7 @@ _BACKENDS = {
 def _backend(data: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Return the Debian packages of the build requirements, and the requirements without a known package."""
     requires = strings(record(data.get("build-system")).get("requires"))
-    found = [re.split(r"[^\w.-]", entry.strip(), maxsplit=1)[0].lower() for entry in requires]
+    found = [re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0].lower() for requirement in requires]
     names = [re.sub(r"[-_.]+", "-", name) for name in found]
     return [_BACKENDS[n] for n in names if _BACKENDS.get(n)], [n for n in names if n not in _BACKENDS]
 

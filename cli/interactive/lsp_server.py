@@ -218,7 +218,9 @@ def serve() -> None:
             )
             for i, entry in enumerate(candidates)
         ]
-        return lsp.CompletionList(is_incomplete=any(entry.kind == "package" for entry in candidates), items=items)
+        return lsp.CompletionList(
+            is_incomplete=any(candidate.kind == "package" for candidate in candidates), items=items
+        )
 
     @server.feature(lsp.TEXT_DOCUMENT_FORMATTING)
     def formatting(params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit] | None:

@@ -263,7 +263,7 @@ class OpenDocument:
             return
         fields = list(self._parameters(before[:start], self.source.text[offset:], start))
         yield from fields
-        own = {entry.label for entry in fields} | (
+        own = {field.label for field in fields} | (
             self._given(before[:start], self.source.text[offset:]) if fields else set()
         )
         yield from (entry for entry in self._names(offset, start) if entry.label not in own)

@@ -98,16 +98,16 @@ def _stored(path: str) -> tuple[EvaluationInputs, CachedShell] | None:
         return None
 
 
-def save(path: str, entry: CachedShell, read: EvaluationInputs) -> None:
+def save(path: str, shell: CachedShell, read: EvaluationInputs) -> None:
     """Cache a shell in `path`, if possible."""
     from pathlib import Path
 
     from fpack.store.files import disk_cache
 
-    disk_cache.write(Path(path), "entry", marshal.dumps((tuple(read), plain(entry))))
+    disk_cache.write(Path(path), "entry", marshal.dumps((tuple(read), plain(shell))))
 
 
 def _entry(value: tuple[Any, ...]) -> CachedShell:
-    entry = CachedShell(*value)
-    services = tuple(Service(each[0], Closure(*each[1]), *each[2:]) for each in entry.services)
-    return entry._replace(closure=Closure(*entry.closure), services=services)
+    shell = CachedShell(*value)
+    services = tuple(Service(each[0], Closure(*each[1]), *each[2:]) for each in shell.services)
+    return shell._replace(closure=Closure(*shell.closure), services=services)

@@ -24,7 +24,7 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
     options = shared.options(values)
     prepared = prepare(request, options)
     if request.print_env:
-        return warm_start.print_env(prepared.entry, request.print_env)
+        return warm_start.print_env(prepared.shell, request.print_env)
     if values.get("devcontainer"):
         if not prepared.named:
             raise UsageError(
@@ -32,11 +32,11 @@ def enter(verb: str, what: tuple[str, ...], command: tuple[str, ...] | None, val
                 why="editors pack it with fpack whenever they open the project",
                 hint="write shell = shell { packages = [...] } into fpack.fp",
             )
-        directory = prepared.entry.project or os.getcwd()
-        path = devcontainer.write(Path(directory), prepared.entry.closure.name, what[0] if what else "shell")
+        directory = prepared.shell.project or os.getcwd()
+        path = devcontainer.write(Path(directory), prepared.shell.closure.name, what[0] if what else "shell")
         warm_start.note(f"wrote {short(path)}: editors open the project in an image of the shell")
         return 0
-    if prepared.entry.project and verb == "shell":
-        trust.trust(prepared.entry.project)
-    shell_options = warm_start.chosen(request, prepared.entry)
-    return session.enter_with(prepared.entry, shell_options, request.services, warm_start.note, prepared.lease)
+    if prepared.shell.project and verb == "shell":
+        trust.trust(prepared.shell.project)
+    shell_options = warm_start.chosen(request, prepared.shell)
+    return session.enter_with(prepared.shell, shell_options, request.services, warm_start.note, prepared.lease)

@@ -68,7 +68,7 @@ if [ -t 0 ] && [ -t 1 ]; then echo "phases:" $(command phase) "- run one with: p
 """
 
 
-def entry(workspace: Workspace, text: str, directory: str) -> tuple[Target, CachedShell, list[StorePath]]:
+def prepare(workspace: Workspace, text: str, directory: str) -> tuple[Target, CachedShell, list[StorePath]]:
     """Build the inputs of the package that `text` names, and return (target, shell, store paths that the shell needs).
 
     directory: the shell's own directory, which is also named in its lease.

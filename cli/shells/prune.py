@@ -29,12 +29,12 @@ def prune(store: str) -> None:
     except OSError:
         return
     for path in paths:
-        entry = cache.stored(path)
-        if entry is not None and entry.store == store:
-            with leases.alone(store, entry.lease) as alone:
+        shell = cache.stored(path)
+        if shell is not None and shell.store == store:
+            with leases.alone(store, shell.lease) as alone:
                 if alone:
-                    _delete(path, entry)
-        elif (_age(path) > DAY) if entry is None else not os.path.isdir(entry.store):
+                    _delete(path, shell)
+        elif (_age(path) > DAY) if shell is None else not os.path.isdir(shell.store):
             # A directory without an entry belongs to another version, or is being created.
             _delete(path, None)
     _delete_dumps(os.path.join(os.path.dirname(cache.directory()), "zsh"))
@@ -48,8 +48,8 @@ def _delete_dumps(directory: str) -> None:
                 os.unlink(entry.path)
 
 
-def _delete(directory: str, entry: CachedShell | None) -> None:
-    for path in list(_unused(directory, entry)):
+def _delete(directory: str, shell: CachedShell | None) -> None:
+    for path in list(_unused(directory, shell)):
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -59,10 +59,10 @@ def _delete(directory: str, entry: CachedShell | None) -> None:
         os.rmdir(directory)
 
 
-def _unused(path: str, entry: CachedShell | None) -> Iterator[str]:
-    """Yield the unused files of a shell's directory: all of them if its entry, view or project is missing."""
-    here = entry
-    if entry is None or not os.path.isdir(entry.closure.view) or not os.path.isdir(entry.project or "/"):
+def _unused(path: str, shell: CachedShell | None) -> Iterator[str]:
+    """Yield the unused files of a shell's directory: all of them if its shell, view or project is missing."""
+    here = shell
+    if shell is None or not os.path.isdir(shell.closure.view) or not os.path.isdir(shell.project or "/"):
         here = None
     closures = [here.closure, *(service.closure for service in here.services)] if here is not None else []
     scripts = {session.scripts_name(closure) for closure in closures}

@@ -34,7 +34,7 @@ class PreparedShell(NamedTuple):
     lease: descriptor that keeps the shell while it is open. named: whether it is a shell { } of a file.
     """
 
-    entry: CachedShell
+    shell: CachedShell
     lease: int
     named: bool
 
@@ -50,16 +50,16 @@ def prepare(request: ShellRequest, options: SharedOptions) -> PreparedShell:
             if request.building:
                 from . import phase_shell
 
-                target, entry, paths = phase_shell.entry(workspace, request.building, path)
+                target, shell, paths = phase_shell.prepare(workspace, request.building, path)
             else:
                 target, value, named = _value(workspace, request)
-                entry, paths = _Shell(workspace, value).entry(path, _project(target), recorder)
+                shell, paths = _Shell(workspace, value).build(path, _project(target), recorder)
         workspace.finish()
-        lease = _lease(workspace, entry, paths)
-        if entry.project:
-            keep(workspace, entry.project, paths, "build" if request.building else "shell")
-        _save(path, entry, workspace, recorder, target)
-    return PreparedShell(entry, lease, named)
+        lease = _lease(workspace, shell, paths)
+        if shell.project:
+            keep(workspace, shell.project, paths, "build" if request.building else "shell")
+        _save(path, shell, workspace, recorder, target)
+    return PreparedShell(shell, lease, named)
 
 
 def _value(workspace: Workspace, request: ShellRequest) -> tuple[Target, Mapping[str, Any], bool]:
@@ -106,26 +106,26 @@ class _Shell:
         self._workspace = workspace
         evaluator = workspace.evaluator
         names = ("name", "root", "paths", "search", "env", "hook", "release", "usual-names")
-        self._parts = [{name: evaluator.force(record[name], True) for name in names}]
+        self._records = [{name: evaluator.force(record[name], True) for name in names}]
         services = evaluator.force(record["services"])
         wanted = ("root", "paths", "search", "env", "exports", "start", "prepare", "ready", "stop", "seconds", "ports")
         for name in services:
             service = evaluator.force(services[name])
-            self._parts.append({"name": name, "hook": "", **{n: evaluator.force(service[n], True) for n in wanted}})
+            self._records.append({"name": name, "hook": "", **{n: evaluator.force(service[n], True) for n in wanted}})
         packages = evaluator.force(record["packages"])
         first = evaluator.force(packages[0]) if packages else {}
         self._first = str(evaluator.force(first.get("name", "")))
         self._own = str(evaluator.force(first["out"])) if "out" in first else ""
-        self._listed = {str(evaluator.force(evaluator.force(entry).get("name", ""))) for entry in packages}
-        self._built = {text: evaluator.derivation_of(text) for part in self._parts for text in part["paths"]}
+        self._listed = {str(evaluator.force(evaluator.force(package).get("name", ""))) for package in packages}
+        self._built = {text: evaluator.derivation_of(text) for record in self._records for text in record["paths"]}
 
-    def entry(self, directory: str, project: str, recorder: Recorder) -> tuple[CachedShell, list[StorePath]]:
+    def build(self, directory: str, project: str, recorder: Recorder) -> tuple[CachedShell, list[StorePath]]:
         """Build everything. Return the shell to cache, and the paths to keep."""
         from fpack.store.derivation import Output, replace
         from fpack.store.path import parse
 
         workspace = self._workspace
-        roots = [workspace.output(part["root"]) for part in self._parts]
+        roots = [workspace.output(record["root"]) for record in self._records]
         recorder.stop()  # files that are read from here on do not affect the result
         texts = sorted(self._built)
         others = [Output(self._built[text][0], self._built[text][1]) for text in texts]
@@ -133,14 +133,16 @@ class _Shell:
         views, rest = found[: len(roots)], found[len(roots) :]
         real = dict(zip(texts, rest, strict=True))
         hashes = {parse(text).hash: path.hash for text, path in real.items()}
-        parts = [{**part, **replace({n: part[n] for n in _TEXTS & part.keys()}, hashes)} for part in self._parts]
-        closures = [self._closure(part, view, real) for part, view in zip(parts, views, strict=True)]
-        services = tuple(_service(part, closure) for part, closure in zip(parts[1:], closures[1:], strict=True))
+        resolved = [
+            {**record, **replace({n: record[n] for n in _TEXTS & record.keys()}, hashes)} for record in self._records
+        ]
+        closures = [self._closure(record, view, real) for record, view in zip(resolved, views, strict=True)]
+        services = tuple(_service(record, closure) for record, closure in zip(resolved[1:], closures[1:], strict=True))
         program, programs, usual = self._programs(views[0])
         if self._own:
             program, programs = self._built_programs(real[self._own])
         keep = sorted({*found})
-        entry = CachedShell(
+        shell = CachedShell(
             closure=closures[0],
             project=project,
             store=os.fspath(workspace.store.root),
@@ -149,27 +151,27 @@ class _Shell:
             paths=tuple(str(path) for path in keep),
             program=program,
             programs=programs,
-            release=str(self._parts[0]["release"]),
+            release=str(self._records[0]["release"]),
             services=services,
             usual=usual,
         )
-        return entry, keep
+        return shell, keep
 
-    def _closure(self, part: Mapping[str, Any], view: StorePath, real: Mapping[str, StorePath]) -> Closure:
+    def _closure(self, record: Mapping[str, Any], view: StorePath, real: Mapping[str, StorePath]) -> Closure:
         from fpack.builders.rootfs.view import assemble
         from fpack.builders.sandbox.links import split_links
 
         store = self._workspace.store
-        paths = store.closure([real[text] for text in part["paths"]])
+        paths = store.closure([real[text] for text in record["paths"]])
         mounted, links = split_links((str(path), os.fspath(store.disk(path))) for path in paths)
         return Closure(
-            name=str(part["name"]),
+            name=str(record["name"]),
             view=os.fspath(assemble(store, view)),
             paths=tuple(mounted),
             links=tuple(links),
-            search=part["search"],
-            env=part["env"],
-            hook=part["hook"],
+            search=record["search"],
+            env=record["env"],
+            hook=record["hook"],
         )
 
     def _built_programs(self, path: StorePath) -> tuple[str, tuple[str, ...]]:
@@ -188,17 +190,17 @@ class _Shell:
         store = self._workspace.store
         _, extra = meta.read(store.disk(root))
         programs: Any = extra.get("programs") or {}
-        made = self._workspace.output(self._parts[0]["root"]).derivation
+        made = self._workspace.output(self._records[0]["root"]).derivation
         slices: Any = derivation.decode(self._workspace.evaluator.derivations[made]).args["slices"]
-        usual = _below(self._parts[0]["usual-names"], {s["package"]: s["depends"] for s in slices}, self._listed)
+        usual = _below(self._records[0]["usual-names"], {s["package"]: s["depends"] for s in slices}, self._listed)
         found: set[str] = set()
         own: set[str] = set()
         records: Any = extra["slices"]
-        for entry in records:
-            if entry["package"] in usual or entry["package"] == self._first:
-                entries, _ = meta.read(store.disk(parse(entry["path"])))
+        for record in records:
+            if record["package"] in usual or record["package"] == self._first:
+                entries, _ = meta.read(store.disk(parse(record["path"])))
                 there = [e.path for e in entries if e.kind != meta.DIRECTORY and "bin/" in e.path]
-                if entry["package"] in usual:
+                if record["package"] in usual:
                     found.update(f"/{path}" for path in there)
                 else:
                     own.update(
@@ -216,28 +218,28 @@ def _below(names: Iterable[str], depends: Mapping[str, Iterable[str]], less: set
         name = todo.pop()
         if name not in found:
             found.add(name)
-            todo += [entry for entry in depends.get(name, ()) if entry not in less]
+            todo += [other for other in depends.get(name, ()) if other not in less]
     return found
 
 
-def _service(part: Mapping[str, Any], closure: Closure) -> Service:
+def _service(record: Mapping[str, Any], closure: Closure) -> Service:
     return Service(
-        name=str(part["name"]),
+        name=str(record["name"]),
         closure=closure,
-        start=part["start"],
-        prepare=part["prepare"],
-        ready=part["ready"],
-        stop=str(part["stop"]),
-        exports=part["exports"],
-        seconds=int(part["seconds"]),
-        ports=tuple(part["ports"]),
+        start=record["start"],
+        prepare=record["prepare"],
+        ready=record["ready"],
+        stop=str(record["stop"]),
+        exports=record["exports"],
+        seconds=int(record["seconds"]),
+        ports=tuple(record["ports"]),
     )
 
 
-def _lease(workspace: Workspace, entry: CachedShell, paths: Iterable[StorePath]) -> int:
+def _lease(workspace: Workspace, shell: CachedShell, paths: Iterable[StorePath]) -> int:
     from fpack.store import leases
 
-    lease = leases.begin(workspace.store, entry.lease, paths)
+    lease = leases.begin(workspace.store, shell.lease, paths)
     if lease is None:
         raise FpackError("A part of the shell was deleted while it was being built", hint="run the same command again")
     return lease
@@ -264,7 +266,7 @@ def keep(workspace: Workspace, project: str, paths: Iterable[StorePath], name: s
         return
 
 
-def _save(path: str, entry: CachedShell, workspace: Workspace, recorder: Recorder, target: Target) -> None:
+def _save(path: str, shell: CachedShell, workspace: Workspace, recorder: Recorder, target: Target) -> None:
     from fpack.lang import std
 
     directories = [os.path.realpath(next(iter(std.__path__)))]
@@ -280,4 +282,4 @@ def _save(path: str, entry: CachedShell, workspace: Workspace, recorder: Recorde
         also.append(os.path.realpath(target.project / "fpack.fp"))
     own_lock = target.project is None and workspace.options.lock is None
     expires = time.time() + evaluation_log.DAY if own_lock else 0
-    cache.save(path, entry, recorder.read(directories, also, expires))
+    cache.save(path, shell, recorder.read(directories, also, expires))

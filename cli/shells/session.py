@@ -25,13 +25,13 @@ _SHARED_NETWORK = (
 class ReadyShell:
     """Everything that is needed to run commands in a shell."""
 
-    def __init__(self, entry: CachedShell, options: ShellOptions, closure: Closure | None = None) -> None:
+    def __init__(self, shell: CachedShell, options: ShellOptions, closure: Closure | None = None) -> None:
         """Prepare a shell. closure: that of a service, which has the machine's network; by default the shell's own."""
-        make_private_directory(entry.directory)
-        self.entry = entry
-        self.closure = closure or entry.closure
+        make_private_directory(shell.directory)
+        self.shell = shell
+        self.closure = closure or shell.closure
         self.options = options
-        self.host = host.facts(entry.project, self.closure.view)
+        self.host = host.facts(shell.project, self.closure.view)
         self.who = plan.account(self.host, options)
         self.bwrap = find_bwrap()
         self.outside = outside_user(self.host, options)
@@ -40,15 +40,15 @@ class ReadyShell:
 
             helper = network.find_helper(self.outside)
             if helper:
-                resolv = prepared_resolv(entry.directory, self.host.resolv)
+                resolv = prepared_resolv(shell.directory, self.host.resolv)
                 self.host = self.host._replace(helper=helper, resolv=resolv)
 
     def plan(self, found: Host | None = None) -> Plan:
         """Return the plan for entering the shell."""
         view = self.closure.view
         etc, own = (
-            prepared_etc(self.entry.directory, view, self.who),
-            prepared_scripts(self.entry.directory, self.closure),
+            prepared_etc(self.shell.directory, view, self.who),
+            prepared_scripts(self.shell.directory, self.closure),
         )
         return plan.plan(
             self.closure, self.options, found or self.host, lambda directory: host.listing(view + directory), etc, own
@@ -61,31 +61,31 @@ class ReadyShell:
 
         env: all of its variables. init: run it as process 1 of the sandbox. made: the plan.
         """
-        ports = sorted({port for service in self.entry.services for port in service.ports})
+        ports = sorted({port for service in self.shell.services for port in service.ports})
         made = made or self.plan()
-        filter_file = prepared_filter(self.entry.directory, made.isolation)
+        filter_file = prepared_filter(self.shell.directory, made.isolation)
         return launch.Launch(
             self.bwrap, made, tuple(words), env, filter_file, init, self.outside, self.host.helper, tuple(ports)
         )
 
 
 def enter_with(
-    entry: CachedShell, options: ShellOptions, services: bool, note: Callable[[str], None], lease: int
+    shell: CachedShell, options: ShellOptions, services: bool, note: Callable[[str], None], lease: int
 ) -> int:
     """Enter a shell, with its services if wanted. Return the exit status. lease: descriptor that keeps the shell."""
-    if entry.shared:
-        for directory in entry.shared:
+    if shell.shared:
+        for directory in shell.shared:
             make_private_directory(directory, "XDG_STATE_HOME", "what belongs to a project")
-        options = options._replace(share=(*options.share, *entry.shared))
-    if not entry.services or not services:
-        return go(entry, options, note=note, lease=lease)
+        options = options._replace(share=(*options.share, *shell.shared))
+    if not shell.services or not services:
+        return go(shell, options, note=note, lease=lease)
     from .services import services as programs  # imports pathlib, a tenth of a warm start
 
-    return programs.enter_with(entry, options, note, lease)
+    return programs.enter_with(shell, options, note, lease)
 
 
 def go(
-    entry: CachedShell,
+    shell: CachedShell,
     options: ShellOptions,
     more: dict[str, str] | None = None,
     note: Callable[[str], None] = print,
@@ -93,8 +93,8 @@ def go(
 ) -> int:
     """Enter a shell, run the command or interpreter, and return its exit status. more: variables of services."""
     if not options.interpreter and not options.command:
-        options = options._replace(interpreter=preferred(entry.closure.view, os.environ.get("SHELL", "")))
-    ready = ReadyShell(entry, options)
+        options = options._replace(interpreter=preferred(shell.closure.view, os.environ.get("SHELL", "")))
+    ready = ReadyShell(shell, options)
     made = ready.plan()
     if options.container and options.network and not ready.host.helper:
         from .sandbox import network

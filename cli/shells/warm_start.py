@@ -29,20 +29,20 @@ def main(argv: Sequence[str]) -> int | None:
 
         from . import session
 
-        entry = cache.load(directory_of(request))
-        if entry is None:
+        shell = cache.load(directory_of(request))
+        if shell is None:
             return None
-        lease = leases.take(entry.store, entry.lease)
-        if lease is None or not all(map(_is_there, (entry.closure, *(service.closure for service in entry.services)))):
+        lease = leases.take(shell.store, shell.lease)
+        if lease is None or not all(map(_is_there, (shell.closure, *(service.closure for service in shell.services)))):
             return None
         if request.print_env:
-            return print_env(entry, request.print_env)
-        if entry.project and request.verb == "shell":
+            return print_env(shell, request.print_env)
+        if shell.project and request.verb == "shell":
             from .activation import trust
 
-            trust.trust(entry.project)
-        options = chosen(request, entry)
-        return session.enter_with(entry, options, request.services, note, lease)
+            trust.trust(shell.project)
+        options = chosen(request, shell)
+        return session.enter_with(shell, options, request.services, note, lease)
     except FpackError as error:
         from fpack.cli.ui.render import show_error
 
@@ -61,12 +61,12 @@ def directory_of(request: ShellRequest) -> str:
     return f"{cache.directory()}/{name}"
 
 
-def print_env(entry: cache.CachedShell, kind: str) -> int:
+def print_env(shell: cache.CachedShell, kind: str) -> int:
     """Print code that sets the shell's programs and variables in a shell of the host."""
     from .activation import shell_text, shims
 
-    write(shell_text.exports(kind, *shims.activate(entry)))
-    shims.tell_left_out(entry, note)
+    write(shell_text.exports(kind, *shims.activate(shell)))
+    shims.tell_left_out(shell, note)
     return 0
 
 
@@ -77,21 +77,21 @@ def write(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def chosen(request: ShellRequest, entry: cache.CachedShell) -> ShellOptions:
+def chosen(request: ShellRequest, shell: cache.CachedShell) -> ShellOptions:
     """Return the request's options, with the package's own program if `run` names none."""
     options = request.options
     if options.command[:1] == ("",):
-        if not entry.program:
+        if not shell.program:
             from fpack.cli.errors import UsageError
 
-            names = entry.programs
+            names = shell.programs
             some = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
             raise UsageError(
                 f"{request.what[0]} has no program with its own name",
                 why=f"it has {some}" if names else "it has no programs",
                 hint=f"fpack run {request.what[0]} -- {names[0] if names else 'PROGRAM'}",
             )
-        return options._replace(command=(entry.program, *options.command[1:]))
+        return options._replace(command=(shell.program, *options.command[1:]))
     return options
 
 

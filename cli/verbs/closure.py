@@ -66,11 +66,11 @@ def command(what: str | None, as_tree: bool, by_size: bool, paths: bool, as_json
             else:
                 kind, members, tops = "packages", *_packages(workspace, container)
         workspace.finish()
-    total = sum(entry.size for entry in members)
+    total = sum(member.size for member in members)
     if by_size:
         members.sort(key=lambda entry: (-entry.size, entry.key))
     if as_json:
-        shared.print_json({kind: [_json(entry) for entry in members], "tops": tops, "size": total})
+        shared.print_json({kind: [_json(member) for member in members], "tops": tops, "size": total})
         return 0
     page = Page()
     if as_tree:
@@ -90,7 +90,7 @@ def _paths(workspace: Workspace, tops: Sequence[StorePath]) -> tuple[list[Closur
         info = workspace.store.info(path)
         assert info is not None
         below = sorted(
-            {by_hash[entry] for entry in info.references} - {path}, key=lambda entry: (entry.name, entry.hash)
+            {by_hash[reference] for reference in info.references} - {path}, key=lambda entry: (entry.name, entry.hash)
         )
         needs = tuple(map(str, below))
         members.append(ClosureMember(str(path), path.name, "", str(path), info.size, needs))
@@ -107,16 +107,16 @@ def _packages(workspace: Workspace, container: Container) -> tuple[list[ClosureM
     slices = inspect.read_slices(workspace.store.disk(root))
     args = derivation.decode(workspace.evaluator.derivations[container.root.derivation]).args
     if args["mode"] == "linked":
-        edges = inspect.loads(slices, {entry.path: workspace.store.disk(entry.path) for entry in slices})
+        edges = inspect.loads(slices, {slice_.path: workspace.store.disk(slice_.path) for slice_ in slices})
     else:
         edges = inspect.declared(args, slices)
     members = []
-    for entry in sorted(slices, key=lambda entry: entry.package):
-        info = workspace.store.info(parse(entry.path))
-        needs = tuple(edges.get(entry.package, ()))
+    for slice_ in sorted(slices, key=lambda slice_: slice_.package):
+        info = workspace.store.info(parse(slice_.path))
+        needs = tuple(edges.get(slice_.package, ()))
         size = info.size if info is not None else 0
-        members.append(ClosureMember(entry.package, entry.package, entry.version, entry.path, size, needs))
-    return members, [entry.package for entry in slices if entry.by is None]
+        members.append(ClosureMember(slice_.package, slice_.package, slice_.version, slice_.path, size, needs))
+    return members, [slice_.package for slice_ in slices if slice_.by is None]
 
 
 def _json(member: ClosureMember) -> dict[str, Any]:
@@ -127,9 +127,9 @@ def _json(member: ClosureMember) -> dict[str, Any]:
 def _list(page: Page, members: Sequence[ClosureMember], kind: str, total: int) -> list[str]:
     from fpack.cli.ui.layout import clean
 
-    rows = [[megabytes(entry.size), entry.path] for entry in members]
+    rows = [[megabytes(member.size), member.path] for member in members]
     if kind == "packages":
-        rows = [[megabytes(entry.size), entry.name, clean(entry.version)] for entry in members]
+        rows = [[megabytes(member.size), member.name, clean(member.version)] for member in members]
     lines = [line.rstrip() for line in page.table(rows, right=(0,), styles=("", "bold" if kind == "packages" else ""))]
     return [*lines, page.paint(f"{megabytes(total)} in {len(members)} {kind}", "bold")]
 
@@ -138,7 +138,7 @@ def _branches(members: Sequence[ClosureMember], tops: Sequence[str]) -> list[Bra
     """Draw the dependencies from the roots down. A member that was drawn before is repeated without its children."""
     from fpack.cli.ui.layout import Branch, clean
 
-    by_key: Mapping[str, ClosureMember] = {entry.key: entry for entry in members}
+    by_key: Mapping[str, ClosureMember] = {member.key: member for member in members}
     below: dict[str, list[Branch]] = {}
     roots: list[Branch] = []
     todo = [(key, roots) for key in reversed(tops)]

@@ -68,7 +68,7 @@ def _plain(found: Doc | Manual) -> dict[str, Any]:
 
     if isinstance(found, docs.Doc):
         return {**found._asdict(), "calls": list(found.calls), "examples": list(found.examples)}
-    return {**found._asdict(), "fields": [_plain(entry) for entry in found.fields]}
+    return {**found._asdict(), "fields": [_plain(field) for field in found.fields]}
 
 
 def _own(name: str, cache: Path) -> Manual:

@@ -115,15 +115,15 @@ def command(kind: str, enter: Path | None) -> int:
     stamp = Path(path, "tried")
     stamp.touch()
     warm_start.write(assignment(kind, "_FPACK_STAMP", str(stamp)))
-    entry = cache.load(path)
-    if entry is None or not os.path.isdir(entry.closure.view):
+    shell = cache.load(path)
+    if shell is None or not os.path.isdir(shell.closure.view):
         from fpack.cli.options import SharedOptions
         from fpack.cli.shells.realise import prepare
 
-        entry = prepare(request, SharedOptions()).entry
-    directory, env = shims.activate(entry)
+        shell = prepare(request, SharedOptions()).shell
+    directory, env = shims.activate(shell)
     warm_start.write(leaving(kind, directory, env, before) + exports(kind, directory, env))
-    shims.tell_left_out(entry, warm_start.note)
+    shims.tell_left_out(shell, warm_start.note)
     return 0
 
 

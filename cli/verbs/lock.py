@@ -47,10 +47,10 @@ def command(what: str | None, as_json: bool, **rest: Any) -> int:
         path = str(workspace.lock_file)
         empty = not workspace.source.lock.packages
     if as_json:
-        shared.print_json({"lock": path, "added": [entry._asdict() for entry in added]})
+        shared.print_json({"lock": path, "added": [package._asdict() for package in added]})
         return 0
     if added:
-        show(Page().table([list(entry) for entry in added]))
+        show(Page().table([list(package) for package in added]))
     if empty:
         print("No package is used, so there is nothing to lock.")
     else:

@@ -93,7 +93,7 @@ def command(
                 for entry, out in zip(made, formats.output_paths(form, made, output, compress), strict=True)
             ]
         else:
-            results = [entry.bundle.result(None) for entry in made]
+            results = [image.bundle.result(None) for image in made]
         if load is not None:
             for entry, result in zip(made, results, strict=True):
                 engines.load(load, _sender(entry))
@@ -128,9 +128,9 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
     print(f"  {_sizes(result)}, in {' and '.join(entry for entry in (path, loaded) if entry)}")
     platforms = result.get("platforms", [])
     if len(platforms) > 1:
-        width = max(len(entry["platform"]) for entry in platforms)
-        for entry in platforms:
-            print(f"  {entry['platform'].ljust(width)}  {entry['digest']}\n    {_sizes(entry)}")
+        width = max(len(platform["platform"]) for platform in platforms)
+        for platform in platforms:
+            print(f"  {platform['platform'].ljust(width)}  {platform['digest']}\n    {_sizes(platform)}")
     if "manifest" in result:
         written = result["manifest"] if isinstance(result["manifest"], list) else [result["manifest"]]
         print(f"  origin of each file: {', '.join(short(Path(path)) for path in written)}")

@@ -139,7 +139,7 @@ def _command(session: ReplSession, name: str, rest: str) -> None:
     from fpack.cli.interactive.repl_session import unknown
 
     rest = rest.strip()
-    near = [entry for entry in COMMANDS if len(name) > 1 and entry.startswith(name)]
+    near = [known for known in COMMANDS if len(name) > 1 and known.startswith(name)]
     name = near[0] if len(near) == 1 else name
     if name == ":quit":
         raise _Quit

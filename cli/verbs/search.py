@@ -68,7 +68,7 @@ def command(words: tuple[str, ...], release: str | None, limit: int, as_json: bo
                 "release": packages.release,
                 "arch": packages.arch,
                 "found": len(found),
-                "packages": [entry._asdict() for entry in shown],
+                "packages": [item._asdict() for item in shown],
                 "near": near,
             }
         )
@@ -83,7 +83,7 @@ def _curated(words: Sequence[str]) -> list[SearchResult]:
     from fpack.builders.debian.search_table import SearchRow, order, rank
     from fpack.cli.workspace.curated import curated_packages
 
-    rows = [SearchRow(entry.name, "", "", entry.summary) for entry in curated_packages()]
+    rows = [SearchRow(package.name, "", "", package.summary) for package in curated_packages()]
     hits = [rank(row, words) for row in rows if all(w in row.name or w in row.description.lower() for w in words)]
     return [SearchResult(*hit.row, True, hit.row.name) for hit in order(hits, words)]
 
@@ -97,8 +97,8 @@ def _debian(packages: Packages, words: Sequence[str]) -> list[SearchResult]:
 
     cache = IndexCache(cache_directory() / "debian")
     best: dict[str, Hit] = {}
-    for entry in packages.at_hand:
-        for row in open_catalog(cache, entry.pin, entry.opened.text).find(words):
+    for index in packages.at_hand:
+        for row in open_catalog(cache, index.pin, index.opened.text).find(words):
             old = best.get(row.name)
             if old is None or version_key(old.row.version) < version_key(row.version):
                 best[row.name] = rank(row, words)
@@ -124,7 +124,7 @@ def _print(shown: Sequence[SearchResult], count: int, packages: Packages) -> Non
     page = Page()
     star = "★" if page.unicode else "*"
     lines = []
-    rows = [[entry.name, star if entry.curated else entry.version, entry.description] for entry in shown]
+    rows = [[item.name, star if item.curated else item.version, item.description] for item in shown]
     # A few long names and versions must not take the space of the descriptions.
     limits = (page.width * 2 // 5, page.width // 4)
     cut = [[page.fit(clean(row[0]), limits[0]), page.fit(clean(row[1]), limits[1]), clean(row[2])] for row in rows]
@@ -134,9 +134,9 @@ def _print(shown: Sequence[SearchResult], count: int, packages: Packages) -> Non
         lines.append("")
         more = f", and {count - len(shown)} more with --limit 0" if count > len(shown) else ""
         lines.append(page.paint(f"{len(shown)} of {count} found in {packages.release}{more}", "dim"))
-        if any(entry.curated for entry in shown):
+        if any(item.curated for item in shown):
             lines.append(page.paint(f"{star} curated: fpack pack {shown[0].name}", "dim"))
-        first = next((entry for entry in shown if not entry.curated), None)
+        first = next((item for item in shown if not item.curated), None)
         if first is not None:
             lines.append(page.paint(f"fpack show {clean(first.target)} shows details", "dim"))
     elif count > len(shown):

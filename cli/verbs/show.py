@@ -107,8 +107,8 @@ def _package(page: Page, facts: Mapping[str, Any], files: bool) -> Iterator[str]
         ("homepage", clean(facts["homepage"])),
         ("size", size),
         ("depends on", [clean(entry) for entry in [*facts["pre_depends"], *facts["depends"]]] or "nothing"),
-        ("recommends", [clean(entry) for entry in facts["recommends"]]),
-        ("provides", [clean(entry) for entry in facts["provides"]]),
+        ("recommends", [clean(name) for name in facts["recommends"]]),
+        ("provides", [clean(name) for name in facts["provides"]]),
         ("locked", f"{locked['version']} since {locked['date'][:10]} in {locked['lock']}" if locked else "no"),
         ("newest", facts["newest"] if locked and facts["newest"] not in (None, locked["version"]) else ""),
         ("built", built["path"] if built else ""),
@@ -133,9 +133,9 @@ def _files(page: Page, files: Sequence[Mapping[str, Any]]) -> list[str]:
     from fpack.cli.ui.layout import clean
 
     rows = [
-        ["" if entry["target"] else megabytes(entry["size"]), clean(entry["path"])
-         + (f" -> {clean(entry['target'])}" if entry["target"] else "")]
-        for entry in files
+        ["" if file["target"] else megabytes(file["size"]), clean(file["path"])
+         + (f" -> {clean(file['target'])}" if file["target"] else "")]
+        for file in files
     ]  # fmt: skip
     return page.table(rows, right=(0,))
 
@@ -179,7 +179,10 @@ def _container(page: Page, facts: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     more = "" if built or facts["closure"] == "depends" else ", and packages that their files load"
     yield page.paint(f"{len(packages)} packages{more}", "bold")
-    rows = [[entry["name"], megabytes(entry["size"]) if built else "", clean(entry["version"])] for entry in packages]
+    rows = [
+        [package["name"], megabytes(package["size"]) if built else "", clean(package["version"])]
+        for package in packages
+    ]
     yield from page.table(rows, right=(1,))
 
 

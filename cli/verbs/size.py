@@ -34,11 +34,11 @@ def command(image: str | None, as_json: bool, **rest: Any) -> int:
         layers = inspect.read_layers(workspace.store.disk(built))
         workspace.finish()
     layers.sort(key=lambda entry: (-entry.size, entry.packages))
-    size, unpacked = sum(entry.size for entry in layers), sum(entry.unpacked for entry in layers)
+    size, unpacked = sum(layer.size for layer in layers), sum(layer.unpacked for layer in layers)
     if as_json:
         shared.print_json(
             {
-                "layers": [entry._asdict() for entry in layers],
+                "layers": [layer._asdict() for layer in layers],
                 "size_compressed": size,
                 "size_unpacked": unpacked,
             }
@@ -48,11 +48,11 @@ def command(image: str | None, as_json: bool, **rest: Any) -> int:
     # Bars are for people only: a pipe gets none.
     bars = bool(page.width)
     rows = [["compressed", "unpacked", "share", *([""] if bars else []), "what"]]
-    for entry in layers:
-        share = entry.size / size if size else 0.0
-        bar = [page.bar(entry.size / layers[0].size, BAR)] if bars and layers[0].size else [""] * bars
+    for layer in layers:
+        share = layer.size / size if size else 0.0
+        bar = [page.bar(layer.size / layers[0].size, BAR)] if bars and layers[0].size else [""] * bars
         rows.append(
-            [megabytes(entry.size), megabytes(entry.unpacked), f"{100 * share:.1f} %", *bar, _what(entry, page)]
+            [megabytes(layer.size), megabytes(layer.unpacked), f"{100 * share:.1f} %", *bar, _what(layer, page)]
         )
     rows.append([megabytes(size), megabytes(unpacked), "", *([""] * bars), f"total, {len(layers)} layers"])
     styles = ["", "", "", "blue", ""] if bars else []

@@ -49,12 +49,12 @@ def command(releases: tuple[str, ...], packages: tuple[str, ...], allow_older: b
         moved = workspace.source.update(list(releases) or None, chosen or None, allow_older=allow_older)
         workspace.source.save()
     if as_json:
-        shared.print_json({"lock": str(workspace.lock_file), "moved": [entry._asdict() for entry in moved]})
+        shared.print_json({"lock": str(workspace.lock_file), "moved": [pin._asdict() for pin in moved]})
         return 0
     if not moved:
         print(f"Nothing is locked in {path} yet; fpack lock locks packages." if empty else f"{path} is up to date.")
         return 0
-    rows = [[entry.release, entry.name, entry.old or "-", entry.new or "-"] for entry in moved]
+    rows = [[pin.release, pin.name, pin.old or "-", pin.new or "-"] for pin in moved]
     show(Page().table([["release", "package", "old", "new"], *rows]))
     print(f"{len(moved)} {'package' if len(moved) == 1 else 'packages'} changed in {path}")
     return 0

@@ -210,10 +210,10 @@ def _proof(part: VerifiedImage, platform: str, verbose: bool) -> list[str]:
         f"as {origin} says",
     )
     if packages:
-        by = {how: sum(1 for entry in packages if entry.compared == how) for how in ("deb", "payload", "")}
+        by = {how: sum(1 for package in packages if package.compared == how) for how in ("deb", "payload", "")}
         words = {"deb": "with their .deb files", "payload": "with their payloads in the store"}
         parts = [f"{count} compared {words[how]}" for how, count in by.items() if count and how]
-        signed = sum(1 for entry in packages if entry.signed)
+        signed = sum(1 for package in packages if package.signed)
         parts.append(f"{signed} in a signed index of Debian's")
         lines.append(f"  {len(packages)} Debian packages: {', '.join(parts)}")
     lines += _signatures(part)

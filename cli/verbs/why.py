@@ -37,13 +37,13 @@ def command(image: str, thing: str | None, as_json: bool, **rest: Any) -> int:
         container = containers.container(workspace, workspace.target(image))
         (root,) = workspace.realise([container.root])
         slices = inspect.read_slices(workspace.store.disk(root))
-        disk = {entry.path: workspace.store.disk(entry.path) for entry in slices}
+        disk = {slice_.path: workspace.store.disk(slice_.path) for slice_ in slices}
         found = inspect.find(slices, thing, disk) if thing else None
-        names = [found.package] if found else [entry.package for entry in slices]
+        names = [found.package] if found else [slice_.package for slice_ in slices]
         chains = {name: inspect.chain(slices, name) for name in names}
         workspace.finish()
     if as_json:
-        shared.print_json({name: [entry._asdict() for entry in links] for name, links in chains.items()})
+        shared.print_json({name: [link._asdict() for link in links] for name, links in chains.items()})
         return 0
     branches = _chain(chains[found.package], found.file) if found else _all(slices)
     show(tree(Page(), branches))
@@ -55,16 +55,16 @@ def _chain(links: Sequence[ImageSlice], file: str) -> list[Branch]:
     from fpack.cli.ui.layout import Branch
 
     below = [Branch(f"/{file}")] if file else []
-    for entry in reversed(links):
-        below = [_branch(entry, below)]
+    for link in reversed(links):
+        below = [_branch(link, below)]
     return below
 
 
 def _all(slices: Sequence[ImageSlice]) -> list[Branch]:
     """Return every package below the package that brought it in."""
     children: dict[str | None, list[ImageSlice]] = {}
-    for entry in slices:
-        children.setdefault(entry.by, []).append(entry)
+    for slice_ in slices:
+        children.setdefault(slice_.by, []).append(slice_)
     made: dict[str, Branch] = {}
     # From the leaves up, without recursion: a chain may be as long as the number of packages.
     order, todo = [], list(children.get(None, []))

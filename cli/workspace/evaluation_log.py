@@ -41,7 +41,7 @@ class EvaluationInputs(NamedTuple):
 def plain(value: Any) -> Any:
     """Convert named tuples and mappings to plain ones, the only ones that marshal supports."""
     if isinstance(value, tuple):
-        return tuple(plain(entry) for entry in value)
+        return tuple(plain(item) for item in value)
     if isinstance(value, Mapping):
         return dict(value)
     return value

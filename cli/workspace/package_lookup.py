@@ -60,7 +60,7 @@ class Packages:
         """The packages; locked versions precede newer ones."""
         from fpack.builders.debian.merged_index import MergedIndex
 
-        return MergedIndex([entry.opened for entry in self.at_hand], self.lock.pins(self.release, self.arch))
+        return MergedIndex([index.opened for index in self.at_hand], self.lock.pins(self.release, self.arch))
 
     def absent(self, name: str) -> FpackError:
         """Return the error for a missing package, with the releases that have it, or with similar names."""
@@ -78,7 +78,7 @@ class Packages:
     @property
     def age(self) -> float:
         """The age of the newest index, in days."""
-        return (time.time() - max(entry.date for entry in self.at_hand)) / 86400
+        return (time.time() - max(index.date for index in self.at_hand)) / 86400
 
     def _archive(self) -> DebianArchive:
         from fpack.builders.debian.repository import DebianArchive

@@ -317,7 +317,7 @@ class Workspace:
         if "source" not in self.__dict__:
             return
         self.source.save()
-        added = [f"{entry.name} {entry.version}" for entry in self.source.added]
+        added = [f"{package.name} {package.version}" for package in self.source.added]
         if added:
             first = ", ".join(added[:3])
             more = f" and {len(added) - 3} more" if len(added) > 3 else ""

@@ -2,7 +2,7 @@
 
 A record that depends on its own fields has an `origin`, a function from changes to the new record. The origin of a
 recursive record evaluates the other fields with the changed fields, the origin of a call's result repeats the call,
-and the origin of an extended set adds a layer.
+and the origin of an extended set adds an extension.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def remember_call(value: Value, function: Callable[[Value], Value], given: dict[
     given: the record that the function was called with, to which `.with` applies the changes.
     """
     if value.__class__ is Record:
-        if value.origin.__class__ is Layers:
-            return value  # the origin of an extended set keeps all layers
+        if value.origin.__class__ is Extensions:
+            return value  # the origin of an extended set keeps all extensions
         try:
             fresh = function.__globals__[FUNCTIONS][id(function.__code__)].fresh
         except (AttributeError, KeyError):
@@ -150,18 +150,18 @@ _CHANGER = _changer({}).__code__
 
 
 def extend(value: Value) -> Value:
-    """Return the method `.extend` of a record: a function that adds a layer of fields.
+    """Return the method `.extend` of a record: a function that adds fields.
 
-    A layer is a record, or a function that returns one. The function takes the set before the layer and, optionally,
-    the finished set.
+    An extension is a record, or a function that returns one. The function takes the set before the extension and,
+    optionally, the finished set.
     """
     if not isinstance(value, dict):
         raise Fault(f"`.extend` adds fields to records, and this is {describe(value)}")
     if "extend" in value:
         return evaluated(value["extend"])
     origin = value.origin if isinstance(value, (Record, OnDemand)) else None
-    layers = origin if isinstance(origin, Layers) else Layers(value, ())
-    return lambda layer: layers(evaluated(layer))
+    extensions = origin if isinstance(origin, Extensions) else Extensions(value, ())
+    return lambda extension: extensions(evaluated(extension))
 
 
 def with_changes(old: dict[str, Value], changes: dict[str, Value]) -> Value:
@@ -180,28 +180,28 @@ def with_changes(old: dict[str, Value], changes: dict[str, Value]) -> Value:
     return origin(changes)
 
 
-class Layers:
-    """The origin of an extended set: the base record and the layers, in the order in which they were added."""
+class Extensions:
+    """The origin of an extended set: the base record and the extensions, in the order in which they were added."""
 
-    __slots__ = ("base", "layers")
+    __slots__ = ("base", "extensions")
 
-    def __init__(self, base: dict[str, Value], layers: tuple[Value, ...]) -> None:
+    def __init__(self, base: dict[str, Value], extensions: tuple[Value, ...]) -> None:
         self.base = base
-        self.layers = layers
+        self.extensions = extensions
 
-    def __call__(self, layer: Value) -> Value:
-        """Return the set with one more layer. All layers are applied again, so that earlier ones see its changes."""
-        added = Layers(self.base, (*self.layers, layer))
+    def __call__(self, extension: Value) -> Value:
+        """Return the set with one more extension. All are applied again, so that earlier ones see its changes."""
+        added = Extensions(self.base, (*self.extensions, extension))
         finished: Thunk = Thunk(lambda: added.apply(finished))
         return evaluated(finished)
 
     def apply(self, finished: Value) -> Value:
-        """Apply all layers and return the set. finished: a thunk of the same set, which the layers may use."""
+        """Apply all extensions and return the set. finished: a thunk of the same set, which the extensions may use."""
         base = self.base
         before: Value = base
         changes: dict[str, Value] = {}
-        for layer in self.layers:
-            changes = {**changes, **_layer_fields(layer, before, finished)}
+        for extension in self.extensions:
+            changes = {**changes, **_extension_fields(extension, before, finished)}
             before = Thunk(lambda changes=changes: with_changes(base, changes))
         made = evaluated(before)
         if made.__class__ is OnDemand:
@@ -209,17 +209,17 @@ class Layers:
         return record_with_origin(made, self)
 
 
-def _layer_fields(layer: Value, before: Value, finished: Value) -> dict[str, Value]:
-    if layer.__class__ is FunctionType:
-        if layer.__code__.co_argcount == 1:
-            layer = layer(before)
+def _extension_fields(extension: Value, before: Value, finished: Value) -> dict[str, Value]:
+    if extension.__class__ is FunctionType:
+        if extension.__code__.co_argcount == 1:
+            extension = extension(before)
         else:
-            check_arity(layer, 2, ".extend")
-            layer = layer(before, finished)
-    if not isinstance(layer, dict):
+            check_arity(extension, 2, ".extend")
+            extension = extension(before, finished)
+    if not isinstance(extension, dict):
         hint = "write .extend((old, new) => { NAME = VALUE }), or .extend { NAME = VALUE }"
-        raise Fault(f"`.extend` takes a record of fields, and this is {describe(layer)}", hint=hint)
-    return fields(layer)
+        raise Fault(f"`.extend` takes a record of fields, and this is {describe(extension)}", hint=hint)
+    return fields(extension)
 
 
 RUNTIME: dict[str, Any] = {

@@ -34,26 +34,26 @@ exec {bwrap} --args 9 --chdir "$PWD" -- env --default-signal=INT,QUIT -- "${{0##
 """
 
 
-def activate(entry: CachedShell) -> tuple[str, dict[str, str]]:
+def activate(shell: CachedShell) -> tuple[str, dict[str, str]]:
     """Create the shims if needed. Return their directory, and the shell's own variables."""
-    ready = ReadyShell(entry, ShellOptions())
-    facts = ready.host._replace(folders=host.folders(), cwd=entry.project or ready.host.home, sockets=())
+    ready = ReadyShell(shell, ShellOptions())
+    facts = ready.host._replace(folders=host.folders(), cwd=shell.project or ready.host.home, sockets=())
     made = ready.plan(facts)
     run = f"/run/user/{facts.uid}"
     args = [*made.args(_FILTER_FD)[:-2], "--bind-try", run, run]
-    for name in ("PATH", "LANG", "FPACK_SHELL", *sorted(entry.closure.env)):
+    for name in ("PATH", "LANG", "FPACK_SHELL", *sorted(shell.closure.env)):
         if name in made.env:
             args += ["--setenv", name, made.env[name]]
     for name in _UNSET:
-        if name not in entry.closure.env:
+        if name not in shell.closure.env:
             args += ["--unsetenv", name]
-    names = programs(entry)
-    return _write(entry, args, names, ready), dict(entry.closure.env)
+    names = programs(shell)
+    return _write(shell, args, names, ready), dict(shell.closure.env)
 
 
-def programs(entry: CachedShell) -> list[str]:
+def programs(shell: CachedShell) -> list[str]:
     """Return the names of the shell's programs, except those that every shell has."""
-    closure, usual = entry.closure, set(entry.usual)
+    closure, usual = shell.closure, set(shell.usual)
     found: set[str] = set()
     disks = dict(closure.paths)
     for directory in [
@@ -86,13 +86,13 @@ def _leads_to(view: str, directory: str, entry: os.DirEntry[str]) -> str:
     return path
 
 
-def _write(entry: CachedShell, args: Iterable[str], names: Iterable[str], ready: ReadyShell) -> str:
+def _write(shell: CachedShell, args: Iterable[str], names: Iterable[str], ready: ReadyShell) -> str:
     from blake3 import blake3
 
     bwrap = ready.bwrap
     data = encode(args)
     digest = blake3(data + "\0".join([_SCRIPT, bwrap, *names]).encode()).hexdigest(8)
-    path = f"{entry.directory}/shims-{digest}"
+    path = f"{shell.directory}/shims-{digest}"
     if os.path.isdir(path):
         return f"{path}/bin"
     if not ready.host.privileged:
@@ -104,7 +104,7 @@ def _write(entry: CachedShell, args: Iterable[str], names: Iterable[str], ready:
             file.write(data)
         with open(f"{directory}/filter", "wb") as file:
             file.write(filter_of(ready.plan().isolation))
-        name = "".join(c for c in entry.closure.name if c.isalnum() or c in "-_.")
+        name = "".join(c for c in shell.closure.name if c.isalnum() or c in "-_.")
         with open(f"{directory}/run", "w", encoding="utf-8") as script:
             files = {"args": word("sh", f"{path}/args"), "filter": word("sh", f"{path}/filter")}
             script.write(_SCRIPT.format(name=name, bwrap=word("sh", bwrap), **files))
@@ -115,14 +115,14 @@ def _write(entry: CachedShell, args: Iterable[str], names: Iterable[str], ready:
     return f"{path}/bin"
 
 
-def tell_left_out(entry: CachedShell, note: Callable[[str], None]) -> None:
+def tell_left_out(shell: CachedShell, note: Callable[[str], None]) -> None:
     """Print the variables of a shell that are not set in the host's shell, once for each set of variables."""
-    names = [name for name in variables.left_out(entry.closure.env) if name != "PATH"]
+    names = [name for name in variables.left_out(shell.closure.env) if name != "PATH"]
     if not names:
         return
     from blake3 import blake3
 
-    mark = f"{entry.directory}/told-{blake3(' '.join(names).encode()).hexdigest(8)}"
+    mark = f"{shell.directory}/told-{blake3(' '.join(names).encode()).hexdigest(8)}"
     try:
         os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except FileExistsError:

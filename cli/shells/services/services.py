@@ -37,13 +37,13 @@ class ServiceError(FpackError):
 
 @contextlib.contextmanager
 def running(
-    entry: CachedShell, options: ShellOptions, note: Callable[[str], None]
+    shell: CachedShell, options: ShellOptions, note: Callable[[str], None]
 ) -> Iterator[tuple[ShellOptions, dict[str, str]]]:
     """Run a shell's services. Yield the shell's options, and its variables, with those of the services added."""
     started: list[_RunningService] = []
     try:
-        for service in entry.services:
-            one = _RunningService(entry, service)
+        for service in shell.services:
+            one = _RunningService(shell, service)
             started.append(one)
             one.start(note)
         for one in started:
@@ -63,18 +63,18 @@ def running(
 class _RunningService:
     """A service as this process uses it. data, short: the directories $DATA and $RUN."""
 
-    def __init__(self, entry: CachedShell, service: Service) -> None:
+    def __init__(self, shell: CachedShell, service: Service) -> None:
         self.service = service
-        project = ProjectDirectory(entry.project)
+        project = ProjectDirectory(shell.project)
         self.folder = Path(project.create("services", service.name))
         self.data, self.log = Path(project.create("services", service.name, "data")), self.folder / "log"
         self._turn = _open(self.folder / "turn")
         fcntl.flock(self._turn, fcntl.LOCK_EX)
-        self.short = socket_folder(entry.project, service.name, os.fspath(self.folder / "run"))
+        self.short = socket_folder(shell.project, service.name, os.fspath(self.folder / "run"))
         fcntl.flock(self._turn, fcntl.LOCK_UN)
         self._child = 0
         inside = ShellOptions(container=True, share=(os.fspath(self.data), self.short), user=_other_than_root())
-        self._ready = ReadyShell(entry, inside, service.closure)
+        self._ready = ReadyShell(shell, inside, service.closure)
         self._users = _open(self.folder / "users")
 
     def expanded(self, text: str) -> str:
@@ -208,13 +208,13 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
-def enter_with(entry: CachedShell, options: ShellOptions, note: Callable[[str], None], lease: int) -> int:
+def enter_with(shell: CachedShell, options: ShellOptions, note: Callable[[str], None], lease: int) -> int:
     """Enter a shell with its services. Return the exit status."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     hangup = signal.signal(signal.SIGHUP, _interrupt)
     try:
-        with running(entry, options, note) as (changed, exports):
-            return session.go(entry, changed, exports, note, lease)
+        with running(shell, options, note) as (changed, exports):
+            return session.go(shell, changed, exports, note, lease)
     except KeyboardInterrupt:
         return 130
     finally:

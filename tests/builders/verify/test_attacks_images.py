@@ -70,14 +70,14 @@ def others(outcome: VerifyResult) -> dict[str, tuple[str, str]]:
 def test_an_honest_image_names_its_own_files_and_no_other(around: World, own: Greeter) -> None:
     """Links of merged /usr, certificates, alternatives and the like are computed again from the packages."""
     outcome = around.check(own.tar)
-    assert outcome.claim == "self-consistent" and others(outcome) == HONEST
+    assert outcome.verdict == "self-consistent" and others(outcome) == HONEST
     generated = {
         path for rows in Forgery(own.tar).rows for row in rows if row.origin and row.kind != "d" for path in [row.path]
     }
     assert generated >= {b"usr/bin/editor", b"etc/ssl/certs/ca-certificates.crt", b"usr/lib/ssl/cert.pem", b"bin"}
     assert generated >= {b"etc/hosts", b"etc/nsswitch.conf", b"var/run", b"var/lock"}
     trusted = verify(own.tar, [own.manifest], [], around.hand())
-    assert trusted.claim == "given" and others(trusted) == HONEST
+    assert trusted.verdict == "given" and others(trusted) == HONEST
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -169,7 +169,7 @@ def test_no_layer_hides_or_moves_what_another_one_has(
     attack(forgery)
     outcome = around.check(forgery.save(tmp_path / "evil.tar"))
     found = {finding.where for finding in outcome.report.findings if finding.kind == "overlap"}
-    assert OVERLAPS[attack] in found and outcome.claim is None
+    assert OVERLAPS[attack] in found and outcome.verdict is None
 
 
 def test_an_image_of_format_1_may_repeat_a_file_and_not_hide_one(tmp_path: Path) -> None:
@@ -215,15 +215,15 @@ def test_what_a_package_does_not_ship_like_that_is_named(
 
 
 def test_a_set_id_bit_may_be_kept_or_dropped(around: World, forgery: Forgery, tmp_path: Path) -> None:
-    assert around.check(forgery.save(tmp_path / "dropped.tar")).claim
+    assert around.check(forgery.save(tmp_path / "dropped.tar")).verdict
     forgery.change("usr/bin/estate-su", mode=0o4755)
-    assert around.check(forgery.save(tmp_path / "kept.tar")).claim
+    assert around.check(forgery.save(tmp_path / "kept.tar")).verdict
 
 
 def test_a_moved_link_leads_where_it_led(around: World, own: Greeter) -> None:
     """From /bin, which is in /usr now."""
     (target,) = [row.target for rows in Forgery(own.tar).rows for row in rows if row.path == b"usr/bin/estate-old"]
-    assert target == b"../../etc/alternatives/x" and around.check(own.tar).claim
+    assert target == b"../../etc/alternatives/x" and around.check(own.tar).verdict
 
 
 def test_a_file_more_in_a_packages_name_is_named(around: World, forgery: Forgery, tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ def test_what_scripts_are_said_to_have_made_is_from_elsewhere(around: World, for
     forgery.put("root", node("etc/made", b"x"), origin=origin)
     outcome = around.check(forgery.save(tmp_path / "a.tar"))
     assert others(outcome) == {**HONEST, "/etc/made": ("configured", "postinst of editor-one")}
-    assert outcome.claim and "made by Debian's scripts" in list(outcome.images[0].others)[2].line()
+    assert outcome.verdict and "made by Debian's scripts" in list(outcome.images[0].others)[2].line()
     for lie in ({"sha256": bytes(32)}, {"script": "preinst"}, {"package": "dash"}, {"package": "absent"}):
         forgery.entry("etc/made", origin=origin._replace(**lie))
         found = around.check(forgery.save(tmp_path / "b.tar")).report.findings
@@ -328,7 +328,7 @@ def test_what_scripts_are_said_to_have_made_is_from_elsewhere(around: World, for
         place.unlink()
     forgery.entry("etc/made", origin=origin)
     outcome = around.check(forgery.save(tmp_path / "c.tar"))
-    assert outcome.claim is None and any("scripts of editor-one are not available" in n for n in outcome.report.notes)
+    assert outcome.verdict is None and any("scripts of editor-one are not available" in n for n in outcome.report.notes)
 
 
 EXCLUSIONS: dict[str, tuple[ExcludedPath, str]] = {
@@ -360,7 +360,7 @@ def test_what_a_layer_is_said_to_leave_out_is_checked(
     found = around.check(forgery.save(tmp_path / "evil.tar", lie(row))).report.findings
     assert [(f.kind, f.where) for f in found] == [("manifest", "/" + row.path.decode())] and words in found[0].what
     true = ExcludedPath(0, b"etc/estate.conf", "files", "")
-    assert around.check(forgery.save(tmp_path / "true.tar", lie(true))).claim
+    assert around.check(forgery.save(tmp_path / "true.tar", lie(true))).verdict
 
 
 def test_claims_are_counted_again(around: World, forgery: Forgery, tmp_path: Path) -> None:
@@ -380,7 +380,7 @@ def test_what_a_container_does_is_its_authors_word(around: World, forgery: Forge
     evil = ["LD_PRELOAD=/usr/lib/libevil.so"]
     forgery.image.config["config"] |= {"Env": evil, "Entrypoint": ["/usr/bin/dash", "-c", "evil"], "User": "0:0"}
     outcome = around.check(forgery.save(tmp_path / "evil.tar"))
-    assert outcome.claim == "self-consistent", "its files are Debian's all the same"
+    assert outcome.verdict == "self-consistent", "its files are Debian's all the same"
     shown = outcome.value()["images"][0]["configuration"]
     assert shown["Env"] == evil and shown["Entrypoint"][0] == "/usr/bin/dash" and shown["User"] == "0:0"
 
@@ -418,7 +418,7 @@ def test_documents_about_the_image_are_named_and_nothing_is_said_of_them(
     image.artifacts.append(({**artifact, "artifactType": kind}, blobs))
     image.referrers["manifests"].append({**image.referrers["manifests"][0], "artifactType": kind})
     outcome = around.check(image.save(tmp_path / "sbom.tar"))
-    assert outcome.claim and outcome.artifacts == outcome.value()["artifacts"] == [kind]
+    assert outcome.verdict and outcome.artifacts == outcome.value()["artifacts"] == [kind]
 
 
 def test_what_is_forged_is_found_by_whoever_looks(program: Fpack) -> None:

@@ -92,7 +92,7 @@ def test_what_is_not_at_hand_is_said(world: World) -> None:
     assert not outcome.report.differs
     assert {p.compared for p in packages(outcome)} == {""} and {p.signed for p in packages(outcome)} == {True}
     assert sum("the file of " in note and "is not available" in note for note in outcome.report.notes) == 5
-    assert "5 packages are not compared with what Debian ships" in outcome.report.notes[0] and outcome.claim is None
+    assert "5 packages are not compared with what Debian ships" in outcome.report.notes[0] and outcome.verdict is None
     for place in world.cache.glob("*.packages"):
         place.unlink()
     outcome = world.verify()
@@ -276,20 +276,20 @@ def test_a_signed_release_vouches_for_its_own_packages_alone(world: World, tmp_p
     text, change, words = RELEASES[name]
     outcome = world.verify(forged(world.made, tmp_path, head=lambda head: world.resigned(change(head), text)))
     assert any(words in finding.what for finding in trace(outcome)), trace(outcome)
-    assert outcome.claim is None and not any(package.signed for package in packages(outcome))
+    assert outcome.verdict is None and not any(package.signed for package in packages(outcome))
 
 
 def test_a_release_that_is_signed_anew_vouches_as_the_first_did(world: World, tmp_path: Path) -> None:
     """So what is found above is found by what it says, and not by its being another one."""
     manifest = forged(world.made, tmp_path, head=lambda head: world.resigned(head, lambda text: f"{text}Label: x\n"))
-    assert world.verify(manifest).claim == "given"
+    assert world.verify(manifest).verdict == "given"
 
 
 @pytest.mark.parametrize("part", ["suites", "indexes", "both"])
 def test_a_lock_without_indexes_leaves_packages_unchecked(world: World, tmp_path: Path, part: str) -> None:
     nothing: dict[str, Any] = dict.fromkeys(("suites", "indexes") if part == "both" else (part,), ())
     outcome = world.verify(forged(world.made, tmp_path, head=lambda head: lock(head, **nothing)))
-    assert outcome.claim is None and not outcome.report.differs
+    assert outcome.verdict is None and not outcome.report.differs
     assert "5 packages are not found in an index that Debian signed" in outcome.report.notes[0]
 
 

@@ -29,7 +29,7 @@ ROUNDS = 9  # of each change
 
 
 def findings(outcome: VerifyResult) -> list[ImageDifference]:
-    assert outcome.report.differs and outcome.claim is None and outcome.value()["claim"] is None
+    assert outcome.report.differs and outcome.verdict is None and outcome.value()["claim"] is None
     return outcome.report.findings
 
 

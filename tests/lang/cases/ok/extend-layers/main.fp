@@ -1,4 +1,4 @@
-# A layer sees the set before it and the finished one; earlier layers see what later ones change.
+# An extension sees the set before it and the finished one; earlier extensions see what later ones change.
 set = { a = 1, b = a + 1 }
 first(old, new) = { a = old.a + 10, c = new.b * 100 }
 second = { b = 7 }
