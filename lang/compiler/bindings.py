@@ -46,8 +46,7 @@ class Bindings:
         needed: returns the names that the code after the bindings certainly evaluates.
         """
         check_entries(self.emitter.source, entries)
-        known = any(e.value.kind == "fn" or e.name in self.emitter.functions for e in entries)
-        inner = Scope(scope, None if known else scope.evaluated)
+        inner = Scope(scope)
         self.declare(entries, inner, outer=False)
         self.assign(entries, inner, block, LaterSpreads({}, {}), self._certain(entries, inner, needed(inner)))
         return inner
@@ -76,7 +75,6 @@ class Bindings:
             value = node.kind in LITERALS or node.kind == "fn" or emitter.free_names.is_plain(node)
             variable = scope.names[name] = Variable(python, emitter.level, value, ready=False)
             if node.kind == "fn":
-                emitter.functions.add(name)
                 functions.append((variable, node))
                 variable.strict = [p.kind == "param" and p.default is None for p in node.params]
         for _ in range(_ROUNDS):  # find the greatest fixed point for functions that call each other

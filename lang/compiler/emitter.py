@@ -20,7 +20,7 @@ from fpack.lang.syntax.tree import LITERALS, MAX_DEPTH, Node
 from . import python_ast as py
 from .python_ast import Block, Expr, Position
 from .scope import Scope, Variable
-from .strictness import FreeNames, Strictness
+from .strictness import Cache, FreeNames, Strictness
 
 Free = dict[str, tuple[int, int]]
 StrictHandler = Callable[[Node, Scope, Block], Expr]
@@ -32,10 +32,10 @@ _ARITHMETIC = ("+", "-", "*", "/")  # the operators whose results are not bools
 class Emitter:
     """The state of one compilation.
 
-    free: the offsets of the first use of each free name. infos: facts about the generated functions. functions: the
-    names of all known functions. level: the nesting level of the current generated function. repeated: the number of
-    enclosing functions of the source; at 0, the code runs once. strict_handlers, tail_handlers: the compilers of a
-    node, by its kind; a kind without a tail handler is compiled by its strict handler.
+    free: the offsets of the first use of each free name. infos: facts about the generated functions. level: the
+    nesting level of the current generated function. repeated: the number of enclosing functions of the source; at 0,
+    the code runs once. strict_handlers, tail_handlers: the compilers of a node, by its kind; a kind without a tail
+    handler is compiled by its strict handler.
     """
 
     def __init__(self, source: Source, builtins: Mapping[str, str]) -> None:
@@ -44,11 +44,11 @@ class Emitter:
         self.free: Free = {}
         self.infos: dict[str, FunctionInfo] = {}
         self.free_names = FreeNames()
-        self.functions = set(builtins)
         self.level = 0
         self.repeated = 0
         self.strict_handlers: dict[str, StrictHandler] = {}
         self.tail_handlers: dict[str, TailHandler] = {}
+        self._evaluated: Cache = {}
         self._counter = 0
         self._depth = 0
         self._lines = [0]  # the offset at which each line begins
@@ -99,8 +99,7 @@ class Emitter:
         return Strictness(
             lambda name: self.strict_arguments(name, scope),
             lambda name: self.is_builtin("derivation", name, scope),
-            self.functions,
-            scope.evaluated,
+            self._evaluated,
         )
 
     def is_builtin(self, builtin: str, name: str, scope: Scope) -> bool:

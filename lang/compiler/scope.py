@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 
 class Variable:
     """The binding of a name.
@@ -24,17 +22,13 @@ class Variable:
 
 
 class Scope:
-    """The names of one block, inside the scope of the enclosing block.
+    """The names of one block, inside the scope of the enclosing block."""
 
-    evaluated: the names that `let` nodes evaluate, by the node's id. Scopes that see the same functions share it.
-    """
+    __slots__ = ("names", "parent")
 
-    __slots__ = ("names", "parent", "evaluated")
-
-    def __init__(self, parent: Scope | None, evaluated: dict[int, frozenset[str]] | None = None) -> None:
+    def __init__(self, parent: Scope | None) -> None:
         self.names: dict[str, Variable] = {}
         self.parent = parent
-        self.evaluated = {} if evaluated is None else evaluated
 
     def find(self, name: str) -> Variable | None:
         """Return the innermost binding of `name`."""
@@ -45,10 +39,3 @@ class Scope:
                 return found
             scope = scope.parent
         return None
-
-    def all(self) -> Iterator[str]:
-        """Yield every name in scope."""
-        scope: Scope | None = self
-        while scope is not None:
-            yield from scope.names
-            scope = scope.parent

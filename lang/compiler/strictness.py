@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from fpack.lang.abi import DEEP
-from fpack.lang.syntax.tree import LITERALS, Node, all_params, children, param_names
+from fpack.lang.syntax.tree import LITERALS, Node, all_params, children, entry_value, param_names
 
 Names = frozenset[str]
 NONE: Names = frozenset()
 SHALLOW = ("candidates",)  # fields of a derivation that are not evaluated deeply
-
-
 MAX_FIELDS = 48  # fields of a record that is compiled to a display in a call
+
+Answers = dict[str, tuple[bool, ...]]  # whether functions certainly evaluate each argument, by name
+
+# Functions of nested `let`s can make the analysis of one `let` depend on those of all others. These limits keep the
+# time linear. Beyond them, a `let` counts as evaluating nothing, which only makes thunks.
+MAX_ANALYSES = 16  # of one `let`
+MAX_ANSWERS = 64  # used in the analysis of one `let`
+
+
+class LetAnalysis(NamedTuple):
+    """The names that a `let` evaluates, if functions have the same answers. analyses: how often it was analysed."""
+
+    answers: Answers
+    names: Names
+    analyses: int
+
+
+Cache = dict[tuple[int, bool], LetAnalysis]  # by the id of the node, and whether it is evaluated deeply
 
 
 class FreeNames:
@@ -104,64 +121,57 @@ class Strictness:
     message and not an error of the body.
 
     flags: for the name of a known function, whether it certainly evaluates each argument; None for other names.
-    derives: tells whether a name is the builtin `derivation`. functions: all names that are known functions in any
-    scope. evaluated: a cache of the results for `let` nodes, by the node's id. Without the cache, the time for nested
-    `let`s is cubic: each level analyses all levels inside it.
+    derives: tells whether a name is the builtin `derivation`. cache: the results for `let` nodes, which all analyses of
+    a text share. Without the cache, the time for nested `let`s is cubic: each level analyses all levels inside it.
     """
 
     def __init__(
-        self,
-        flags: Callable[[str], Sequence[bool] | None],
-        derives: Callable[[str], bool],
-        functions: set[str],
-        evaluated: dict[int, Names],
+        self, flags: Callable[[str], Sequence[bool] | None], derives: Callable[[str], bool], cache: Cache
     ) -> None:
         self._flags = flags
         self._derives = derives
-        self._functions = functions
-        self._evaluated = evaluated
+        self._cache = cache
+        self._hidden: dict[str, int] = {}  # the number of nodes that bind a name, around the present one
+        self._answers: Answers = {}  # the answers that the analysis of the present `let` has used
 
-    def of(self, node: Node, hidden: Names = NONE, deep: bool = False) -> Names:
-        """Return the names that a node evaluates.
-
-        hidden: names bound between the start of the function and the node. deep: all that the value contains is
-        evaluated.
-        """
+    def of(self, node: Node, deep: bool = False) -> Names:
+        """Return the names that a node evaluates. deep: all that the value contains is evaluated."""
         kind = node.kind
         if kind == "var":
-            return self._name(node.name, hidden, deep)
+            return _evaluated(node.name, deep)
         if kind == "bin":
-            left = self.of(node.left, hidden)
-            return left if node.operator in ("&&", "||") else left | self.of(node.right, hidden)
+            left = self.of(node.left)
+            return left if node.operator in ("&&", "||") else left | self.of(node.right)
         if kind == "paren":
-            return self.of(node.inner, hidden, deep)
+            return self.of(node.inner, deep)
         if kind in ("not", "neg"):
-            return self.of(node.inner, hidden)
+            return self.of(node.inner)
         if kind == "sel":
-            return self.of(node.base, hidden)
+            return self.of(node.base)
         if kind == "if":
-            return self.of(node.condition, hidden) | (
-                self.of(node.then, hidden, deep) & self.of(node.otherwise, hidden, deep)
-            )
+            return self.of(node.condition) | (self.of(node.then, deep) & self.of(node.otherwise, deep))
         if kind == "assert":
-            return self.of(node.condition, hidden)
+            return self.of(node.condition)
         if kind == "interp":
-            return NONE.union(*[self.of(p, hidden) for p in node.parts if p.__class__ is not str])
+            return NONE.union(*[self.of(part) for part in children(node)])
         if kind == "let":
-            return self._let(node, hidden, deep)
+            return self._let(node, deep)
         if kind == "or":
-            return self._base(node.selection, hidden)
+            base = node.selection
+            while base.kind == "sel":
+                base = base.base
+            return self.of(base)
         if kind == "call":
-            return self._call(node, hidden)
+            return self._call(node)
         if kind == "rcall":
-            return self._record_call(node, hidden)
+            return self._record_call(node)
         if kind in ("listcomp", "reccomp"):
-            return self.of(node.clauses[0].sequence, hidden)
+            return self.of(node.clauses[0].sequence)
         if kind == "list":
-            spreads = [self.of(item.inner, hidden, deep) for item in node.items if item.kind == "spread"]
-            return NONE.union(*spreads, *[self.of(i, hidden, deep) for i in node.items if deep and i.kind != "spread"])
+            items = [i.inner if i.kind == "spread" else i for i in node.items if deep or i.kind == "spread"]
+            return NONE.union(*[self.of(item, deep) for item in items])
         if kind == "rec" and not any(e.kind in ("claim", "dyn") for e in node.entries):
-            return self._record(node.entries, hidden, deep and is_data(node))
+            return self._record(node.entries, deep and is_data(node))
         return NONE
 
     def fields(self, entries: list[Node], whole: Names) -> Names:
@@ -175,88 +185,78 @@ class Strictness:
         for i, e in enumerate(entries):
             if e.kind == "spread":
                 found.append(self.of(e.inner))
-            elif i < settled:
-                continue
-            elif e.kind == "inherit":
-                found.append(self._name(e.name, NONE, e.name in whole))
-            else:
-                found.append(self.of(e.value, NONE, e.name in whole))
+            elif i >= settled:
+                found.append(self.of(entry_value(e), e.name in whole))
         return NONE.union(*found)
 
     def overridable(self, entries: list[Node]) -> Names:
         """Return the names that a derivation's fields before spreads evaluate, if no spread overrides a field."""
-        inner = bound(entries)
-        found = []
-        for e in entries[: after_spreads(entries)]:
-            if e.kind == "inherit":
-                found.append(self._name(e.name, NONE, e.name not in SHALLOW))
-            elif e.kind == "set":
-                found.append(self.of(e.value, inner, e.name not in SHALLOW))
-        return NONE.union(*found)
+        before = entries[: after_spreads(entries)]
+        return self._entries(entries, [(e, e.name not in SHALLOW) for e in before if e.kind != "spread"])
 
-    def _let(self, node: Node, hidden: Names, deep: bool) -> Names:
-        found = self._evaluated.get(id(node)) if not hidden and not deep else None
-        if found is None:
-            own = bound(node.entries)
-            if hidden or deep or not self._functions.isdisjoint(own):
-                return self.of(node.body, hidden | own, deep)
-            found = self.of(node.body)
-            if not found.isdisjoint(own) or any(name.endswith(DEEP) for name in found):
-                found = frozenset(name for name in found if name.removesuffix(DEEP) not in own)
-            self._evaluated[id(node)] = found
-        return found
+    def _let(self, node: Node, deep: bool) -> Names:
+        key = id(node), deep
+        known = self._cache.get(key)
+        if known is None or any(self._strict(name) != answer for name, answer in known.answers.items()):
+            known = self._cache[key] = self._analysed(node, deep, known.analyses + 1 if known else 1)
+        self._answers.update(known.answers)
+        return known.names
 
-    def _name(self, name: str, hidden: Names, deep: bool) -> Names:
-        if name in hidden:
-            return NONE
-        return frozenset((name, name + DEEP)) if deep else frozenset((name,))
+    def _analysed(self, node: Node, deep: bool, analyses: int) -> LetAnalysis:
+        outer, self._answers = self._answers, {}
+        own = bound(node.entries)
+        names = self._inside(own, [(node.body, deep)]) if analyses <= MAX_ANALYSES else NONE
+        used = {name: answer for name, answer in self._answers.items() if name not in own}
+        self._answers = outer
+        return LetAnalysis(used, names, analyses) if len(used) <= MAX_ANSWERS else LetAnalysis({}, NONE, analyses)
 
-    def _record(self, entries: list[Node], hidden: Names, deep: bool) -> Names:
-        inner = hidden | bound(entries)
-        found = []
-        settled = after_spreads(entries)
-        for i, e in enumerate(entries):
-            if e.kind == "spread":
-                found.append(self.of(e.inner, inner, deep and i == len(entries) - 1))
-            elif not deep or i < settled:
-                continue
-            elif e.kind == "inherit":
-                found.append(self._name(e.name, hidden, e.name not in SHALLOW))
-            elif e.kind == "set":
-                found.append(self.of(e.value, inner, e.name not in SHALLOW))
-        return NONE.union(*found)
+    def _record(self, entries: list[Node], deep: bool) -> Names:
+        last, settled = len(entries) - 1, after_spreads(entries)
+        spreads = [(e, deep and i == last) for i, e in enumerate(entries) if e.kind == "spread"]
+        fields = [(e, e.name not in SHALLOW) for e in entries[settled:]] if deep else []
+        return self._entries(entries, spreads + fields)
 
-    def _base(self, node: Node, hidden: Names) -> Names:
-        while node.kind == "sel":
-            node = node.base
-        return self.of(node, hidden)
+    def _entries(self, entries: list[Node], evaluated: list[tuple[Node, bool]]) -> Names:
+        """Return the names that some of a record's entries evaluate. evaluated: these, and whether deeply."""
+        inherited = [_evaluated(e.name, deep) for e, deep in evaluated if e.kind == "inherit"]
+        inner = [(e.value if e.kind == "set" else e.inner, d) for e, d in evaluated if e.kind in ("set", "spread")]
+        return self._inside(bound(entries), inner).union(*inherited)
 
-    def _record_call(self, node: Node, hidden: Names) -> Names:
+    def _inside(self, own: Names, nodes: list[tuple[Node, bool]]) -> Names:
+        """Return the names that nodes evaluate (and whether deeply), without `own`, the names bound around them."""
+        for name in own:
+            self._hidden[name] = self._hidden.get(name, 0) + 1
+        found = NONE.union(*[self.of(node, deep) for node, deep in nodes])
+        for name in own:
+            self._hidden[name] -= 1
+        own |= {name + DEEP for name in own}
+        return found if found.isdisjoint(own) else found - own
+
+    def _strict(self, name: str) -> tuple[bool, ...]:
+        """Return whether a function certainly evaluates each argument; () if the function is not known."""
+        answer = () if self._hidden.get(name) else tuple(self._flags(name) or ())
+        self._answers[name] = answer
+        return answer
+
+    def _record_call(self, node: Node) -> Names:
         callee, record = node.callee, node.record
-        found = self.of(callee, hidden)
-        if (
-            callee.kind == "var"
-            and callee.name not in hidden
-            and self._derives(callee.name)
-            and is_plain_record(record)
-        ):
-            found |= self._record(record.entries, hidden, deep=True)
-        return found
+        derives = callee.kind == "var" and not self._hidden.get(callee.name) and self._derives(callee.name)
+        fields = self._record(record.entries, deep=True) if derives and is_plain_record(record) else NONE
+        return self.of(callee) | fields
 
-    def _call(self, node: Node, hidden: Names) -> Names:
-        callee, args = node.callee, node.args
-        found = self.of(callee, hidden)
-        if callee.kind != "var":
-            return found
-        name = callee.name
-        flags = None if name in hidden else self._flags(name)
-        if flags is not None:
-            for arg, strict in zip(args, flags, strict=False):
+    def _call(self, node: Node) -> Names:
+        found = self.of(node.callee)
+        if node.callee.kind == "var":
+            for arg, strict in zip(node.args, self._strict(node.callee.name), strict=False):
                 if arg.kind in ("named", "spread"):
                     break
                 if strict:
-                    found |= self.of(arg, hidden)
+                    found |= self.of(arg)
         return found
+
+
+def _evaluated(name: str, deep: bool) -> Names:
+    return frozenset((name, name + DEEP)) if deep else frozenset((name,))
 
 
 def is_plain_record(node: Node) -> bool:

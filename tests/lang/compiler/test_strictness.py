@@ -149,9 +149,9 @@ def _functions() -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("entry", ["a{i} = a{j} + 1", "a{i} = f(a{j})", 'a{i} = "${{a{j}}}"'])
-def test_nested_lets_are_analysed_once(entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    count, calls = 400, 0
+def _analyses(text: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how many nodes the compiler analyses for an expression."""
+    calls = 0
     analyse = Strictness.of
 
     def counted(self: Strictness, *args: Any, **named: Any) -> Any:
@@ -160,7 +160,30 @@ def test_nested_lets_are_analysed_once(entry: str, monkeypatch: pytest.MonkeyPat
         return analyse(self, *args, **named)
 
     monkeypatch.setattr(Strictness, "of", counted)
-    lets = "".join(f"let {entry.format(i=i, j=i - 1)} in " for i in range(1, count))
-    source = Source("t", f"f => a0 => {lets}a{count - 1}", start="expression")
+    source = Source("t", text, start="expression")
     deep_stack.run(lambda: compile_expression(source, parse(source, None), STRICT))
-    assert calls < 20 * count
+    return calls
+
+
+@pytest.mark.parametrize("entry", ["a{i} = a{j} + 1", "a{i} = f(a{j})", 'a{i} = "${{a{j}}}"'])
+def test_nested_lets_are_analysed_once(entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 400
+    lets = "".join(f"let {entry.format(i=i, j=i - 1)} in " for i in range(1, count))
+    assert _analyses(f"f => a0 => {lets}a{count - 1}", monkeypatch) < 20 * count
+
+
+@pytest.mark.parametrize(
+    ("level", "calls"),
+    [
+        ("let f{i}(x) = f{j}(x) in ", 12),
+        ("let f{i}(x) = x + 1, a{i} = f{j}(1) in ", 16),
+        ("let f{i} = x => x in ", 8),
+        ("a{i} => let f{i}(x) = x in ", 8),
+        ("let f{i}(x) = x + 1 in if f{half}(x) == 1 then 1 else ", 150),  # analysed again for each function
+        ("let f{i}(x) = x + 1 in f{half}(x) + ", 150),
+    ],
+)
+def test_nested_functions_take_linear_time(level: str, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for count in (150, 600):
+        levels = "".join(level.format(i=i, j=i - 1, half=(i + 1) // 2) for i in range(1, count))
+        assert _analyses(f"x => f0 => {levels}f0(1)", monkeypatch) < calls * count
