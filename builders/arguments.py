@@ -57,11 +57,16 @@ def _fields(record: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return get_type_hints(record), record._field_defaults
 
 
+@lru_cache(100)
+def _shape(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return get_origin(hint), get_args(hint)
+
+
 def _convert(value: Value, hint: Any) -> Any:
     """Return `value` as the type `hint`. Raise _Mismatch if it has another type."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if hint is Any:
+    if hint is Any or value.__class__ is hint:
         return value
+    origin, inner = _shape(hint)
     if origin is UnionType:
         return None if value is None else _convert(value, inner[0])
     if origin is tuple and isinstance(value, (list, tuple)):
@@ -70,14 +75,12 @@ def _convert(value: Value, hint: Any) -> Any:
         if len(value) == len(inner):
             return tuple([_convert(item, type_) for item, type_ in zip(value, inner, strict=True)])
     elif origin is Mapping and isinstance(value, Mapping):
-        return {name: _convert(item, inner[1]) for name, item in value.items()}
+        return value if inner[1] is Any else {name: _convert(item, inner[1]) for name, item in value.items()}
     elif hint is StorePath and isinstance(value, str):
         try:
             return parse(value)
         except InvalidName as error:
             raise _Mismatch(error.what) from None
-    elif value.__class__ is hint:
-        return value
     elif hasattr(hint, "_fields") and hint is not StorePath and isinstance(value, Mapping):
         try:
             return read(hint, value)

@@ -96,11 +96,11 @@ def _heads(cache: IndexCache) -> Iterator[tuple[str, int, bytes]]:
     from email.utils import parsedate_to_datetime
 
     try:
-        places = sorted(cache.directory.glob("*.InRelease"))
+        paths = sorted(cache.directory.glob("*.InRelease"))
     except OSError:
         return
-    for place in places:
-        with contextlib.suppress(OSError, ValueError, TypeError, OverflowError), place.open("rb") as file:
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError, TypeError, OverflowError), path.open("rb") as file:
             data = b"" if open_to_others(os.fstat(file.fileno())) else file.read(_MAX_RELEASE)
             codename, date = _CODENAME.search(data, 0, _HEAD), _DATE.search(data, 0, _HEAD)
             if codename and date:

@@ -10,7 +10,7 @@ import fpack.pkgs
 import pytest
 from fpack.cli.verbs import VERBS
 from fpack.lang.evaluator import Evaluator
-from support.packages import Files, Packages
+from support.packages import Everything, Files
 from support.paths import REPOSITORY
 
 ROOT = REPOSITORY
@@ -22,7 +22,7 @@ SETTINGS = {"arch": "amd64", "codec": {"name": "zstd", "level": 3, "threads": 2,
 RULED = re.compile(r'"?([a-z0-9][\w.+-]*)"? *= *\{\s*(?:keep|drop|setuid)\b')
 
 
-class EveryPackage(Packages):
+class EveryPackage(Everything):
     """Has every package that is asked for. All bring in the same ones."""
 
     def __init__(self, text: str) -> None:
@@ -30,11 +30,8 @@ class EveryPackage(Packages):
         curated = Path(fpack.pkgs.__path__[0]).glob("*.fp")
         self.ruled = set(RULED.findall("".join([text, *(place.read_text() for place in curated)])))
 
-    def package(self, release: str, name: str) -> dict[str, Any]:
-        return {**super().package(release, "dash"), "name": name, "source": name}
-
     def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
-        return [{**self.package(release, name), "depends": []} for name in sorted({*names, *self.ruled})]
+        return super().closure(release, [*names, *self.ruled])
 
 
 def name(page: Path) -> str:

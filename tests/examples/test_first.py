@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import time
 import urllib.request
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from support.paths import REPOSITORY
 from support.podman import Podman, missing
 from support.program import Fpack
+from support.serving import free_port
 
 EXAMPLE = REPOSITORY / "examples" / "first"
 
@@ -27,12 +26,10 @@ def test_it_serves_as_a_user_without_rights(tmp_path: Path, podman: Podman) -> N
     shutil.copytree(EXAMPLE, tmp_path / "first", ignore=shutil.ignore_patterns("*.lock", "*.tar"))
     fpack = Fpack(tmp_path / "home")
     # The store that other tests of real packages share, where one is named: downloads are slow.
-    fpack.env |= {k: v for k, v in os.environ.items() if k in ("FPACK_MIRROR", "SSL_CERT_FILE", "http_proxy")}
+    fpack.use_mirrors_of_the_machine()
     fpack("pack", cwd=tmp_path / "first", timeout=300)
     image = podman.load(tmp_path / "first" / "first.tar")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     container = podman.start(image, options=["-e", f"PORT={port}", "-e", "HOST=127.0.0.1"], network="host")
     container.wait_for("listening")
     for _ in range(50):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.network
 @pytest.fixture(scope="module")
 def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
     fpack = Fpack(tmp_path_factory.mktemp("patched") / "home")
-    fpack.env |= {k: v for k, v in os.environ.items() if k in ("FPACK_MIRROR", "SSL_CERT_FILE", "http_proxy")}
+    fpack.use_mirrors_of_the_machine()
     return fpack
 
 

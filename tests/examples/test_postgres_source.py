@@ -19,7 +19,6 @@ from support.paths import REPOSITORY
 from support.program import Fpack
 
 EXAMPLE = REPOSITORY / "examples" / "postgres"
-FROM_OUTSIDE = ("FPACK_MIRROR", "SSL_CERT_FILE", "http_proxy", "https_proxy")
 HOUR = 3600
 
 pytestmark = pytest.mark.network
@@ -30,7 +29,7 @@ class World:
 
     def __init__(self, place: Path, prefix: tuple[str, ...] = ()) -> None:
         self.fpack = Fpack(place / "home", prefix=prefix)
-        self.fpack.env |= {k: v for k, v in os.environ.items() if k in FROM_OUTSIDE}
+        self.fpack.use_mirrors_of_the_machine()
         self.folder = place / "postgres"
         shutil.copytree(EXAMPLE, self.folder, ignore=shutil.ignore_patterns("*.lock", "*.tar", "result"))
 

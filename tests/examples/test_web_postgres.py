@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import time
 from pathlib import Path
 
 import pytest
 from support.paths import REPOSITORY
 from support.program import Fpack
+from support.serving import free_port
 from support.shells import Terminal, kept_for
 
 EXAMPLE = REPOSITORY / "examples" / "web-postgres"
@@ -26,10 +25,8 @@ def test_the_readme_works_on_a_terminal(tmp_path: Path, terminals: list[Terminal
     shutil.copytree(EXAMPLE, project, ignore=shutil.ignore_patterns("*.lock", "*.tar"))
     assert len((project / "README.md").read_text().splitlines()) == 3
     fpack = Fpack(tmp_path / "home")
-    fpack.env |= {k: v for k, v in os.environ.items() if k in ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE")}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    fpack.use_mirrors_of_the_machine()
+    port = free_port()
     terminal = Terminal(fpack, "shell", cwd=project)
     terminals.append(terminal)
     terminal.wait(r"db: ready", 400)

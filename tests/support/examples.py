@@ -12,9 +12,7 @@ from support.program import Fpack
 
 EXAMPLES = REPOSITORY / "examples"
 LEFT_BY_USERS = shutil.ignore_patterns("*.tar", "*.manifest.json", "fpack.lock", "result", ".fpack")
-FROM_OUTSIDE = (
-    "FPACK_MIRROR", "SSL_CERT_FILE", "http_proxy", "https_proxy", "PIP_INDEX_URL", "NPM_CONFIG_REGISTRY",
-)  # fmt: skip
+FROM_OUTSIDE = ("PIP_INDEX_URL", "NPM_CONFIG_REGISTRY")
 
 
 class World:
@@ -22,6 +20,7 @@ class World:
 
     def __init__(self, place: Path, prefix: tuple[str, ...] = ()) -> None:
         self.fpack = Fpack(place / "home", prefix=prefix)
+        self.fpack.use_mirrors_of_the_machine()
         self.fpack.env |= {k: v for k, v in os.environ.items() if k in FROM_OUTSIDE}
         self.examples = place / "examples"
         shutil.copytree(EXAMPLES, self.examples, symlinks=True, ignore=LEFT_BY_USERS)

@@ -12,6 +12,7 @@ from typing import Any
 
 from support.archive import Archive, file, link
 
+_MIRRORS = ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE", "http_proxy", "https_proxy")
 PROGRAM = Path(sys.executable).with_name("fpack")
 
 
@@ -32,6 +33,10 @@ class Fpack:
         if archive is not None:
             self.env["FPACK_MIRROR"] = archive.mirror
             self.env["FPACK_KEYRING"] = str(archive.keyring)
+
+    def use_mirrors_of_the_machine(self) -> None:
+        """Let commands reach the mirrors that the machine is configured for."""
+        self.env |= {name: value for name, value in os.environ.items() if name in _MIRRORS}
 
     def command(self, *args: str | Path) -> list[str]:
         """The words to execute."""

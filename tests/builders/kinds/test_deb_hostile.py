@@ -266,11 +266,16 @@ def test_damaged_xz(store: FakeStore) -> None:
     assert "xz" in str(refused(store, bytes(packed)))
 
 
+def with_data(packed: bytes, **control: str) -> bytes:
+    """A package with this data member, in xz."""
+    inner = debs.tar([file("./control", debs.control(**control))])
+    return debs.ar([("debian-binary", b"2.0\n"), ("control.tar", inner), ("data.tar.xz", packed)])
+
+
 def test_a_dictionary_that_is_too_large(store: FakeStore) -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 30}]
     packed = lzma.compress(debs.tar([file("./f", "x")]), filters=filters)
-    inner = debs.tar([file("./control", debs.control())])
-    package = debs.ar([("debian-binary", b"2.0\n"), ("control.tar", inner), ("data.tar.xz", packed)])
+    package = with_data(packed)
     assert "emory" in str(refused(store, package))
 
 
@@ -280,8 +285,7 @@ def test_a_bomb_is_stopped_and_never_held(store: FakeStore, tmp_path: Path) -> N
     packed = compressor.compress(debs.header(file("./usr/bomb", size=70 << 20)))
     block = bytes(1 << 20)
     packed += b"".join(compressor.compress(block) for _ in range(100)) + compressor.flush()
-    inner = debs.tar([file("./control", debs.control())])
-    package = debs.ar([("debian-binary", b"2.0\n"), ("control.tar", inner), ("data.tar.xz", packed)])
+    package = with_data(packed)
     error = refused(store, package)
     assert error.where == "./usr/bomb"
     assert "declares" in error.why
@@ -291,8 +295,7 @@ def test_a_bomb_of_members(store: FakeStore) -> None:
     compressor = lzma.LZMACompressor(preset=0)
     block = debs.header(folder("./d")) * 1000
     packed = b"".join(compressor.compress(block) for _ in range(150)) + compressor.flush()
-    inner = debs.tar([file("./control", debs.control())])
-    package = debs.ar([("debian-binary", b"2.0\n"), ("control.tar", inner), ("data.tar.xz", packed)])
+    package = with_data(packed)
     assert "larger than allowed" in str(refused(store, package))
 
 
@@ -450,6 +453,5 @@ def test_a_bomb_that_declares_its_size(store: FakeStore) -> None:
     packed = compressor.compress(debs.header(file("./usr/bomb", size=300 << 20)))
     block = bytes(1 << 20)
     packed += b"".join(compressor.compress(block) for _ in range(301)) + compressor.flush()
-    inner = debs.tar([file("./control", debs.control(Installed_Size="400000"))])
-    package = debs.ar([("debian-binary", b"2.0\n"), ("control.tar", inner), ("data.tar.xz", packed)])
+    package = with_data(packed, Installed_Size="400000")
     assert refused(store, package).where == "./usr/bomb"

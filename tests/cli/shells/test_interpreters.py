@@ -31,7 +31,7 @@ KINDS = {
 @pytest.fixture(scope="module")
 def entered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Fpack, Path]:
     fpack = Fpack(tmp_path_factory.mktemp("user") / "home")
-    fpack.env |= {k: v for k, v in os.environ.items() if k in ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE")}
+    fpack.use_mirrors_of_the_machine()
     project = fpack.home / "lab"
     project.mkdir()
     (project / "fpack.fp").write_text(PROJECT)

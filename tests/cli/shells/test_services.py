@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from support.program import Fpack
+from support.serving import free_port
 from support.shells import Terminal, kept_for, out
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
@@ -102,10 +101,8 @@ shell = shell {{
 @pytest.mark.network
 def test_redis_is_found_by_its_variables_also_of_an_included_shell(tmp_path: Path, project: Path) -> None:
     fpack = Fpack(tmp_path / "home")
-    fpack.env |= {k: v for k, v in os.environ.items() if k in ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE")}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    fpack.use_mirrors_of_the_machine()
+    port = free_port()
     (project / "fpack.fp").write_text(CACHES.format(port=port))
     put = "echo $REDIS_URL; redis-cli -u $REDIS_URL set here there"
     assert out(fpack, "shell", "--", "sh", "-c", put, cwd=project, timeout=400).splitlines() == [

@@ -101,7 +101,7 @@ def inside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         pytest.skip("the tests do not run as root")
     more = {"/fpack": of_somebody(folder / "fpack", 0o755 if who == "root" else 0o555)} if beside else {}
     fpack = Fpack(folder / "home", prefix=machine(more, user=who == "user"))
-    fpack.env |= {k: v for k, v in os.environ.items() if k in ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE")}
+    fpack.use_mirrors_of_the_machine()
     fpack.env["USER"] = "root" if who == "root" else "ann"
     if beside and who == "root":
         del fpack.env["FPACK_ROOT"]
@@ -138,6 +138,6 @@ def test_nothing_of_the_hosts_store_is_seen(inside: tuple[Fpack, Path]) -> None:
 
 def test_a_newer_releases_program_runs_on_this_machine(tmp_path: Path) -> None:
     fpack = Fpack(tmp_path / "home")
-    fpack.env |= {k: v for k, v in os.environ.items() if k in ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE")}
+    fpack.use_mirrors_of_the_machine()
     done = fpack("run", "--accept-expired", "debian.sid.nix-bin", "--", "nix", "--version", timeout=900)
     assert done.stdout.startswith("nix (Nix) 2.")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fpack.lang.evaluator import Evaluator
 from fpack.store import derivation
-from support.packages import Files, Packages
+from support.packages import Everything, Files
 
 FORM = """
 debian = import("fpack/debian").trixie
@@ -40,16 +40,6 @@ greeting(name: string, polite = true) =
 debug = redis.with { build = "make -j$CORES noopt" }
 newer = redis.with { version = "8.0.0" }
 """
-
-
-class Everything(Packages):
-    """Has every package that is asked for, which depends on nothing."""
-
-    def package(self, release: str, name: str) -> dict[str, Any]:
-        return {**super().package(release, "dash"), "name": name, "source": name}
-
-    def closure(self, release: str, names: list[str]) -> list[dict[str, Any]]:
-        return [{**self.package(release, name), "depends": []} for name in sorted(set(names))]
 
 
 @pytest.fixture
