@@ -413,10 +413,16 @@ class Database:
 
     def used_on(self, path: StorePath, project: str, name: str) -> int:
         """Return the day, counted from 1970, of the last recorded use of a path; 0 if there is none."""
-        query = "SELECT day FROM uses WHERE path = ? AND project = ? AND name = ?"
-        for (day,) in self._rows(query, [base32.decode(path.hash), project, name]):
-            assert isinstance(day, int)
-            return day
+        return self._number("SELECT day FROM uses WHERE path = ? AND project = ? AND name = ?", path, project, name)
+
+    def pinned_until(self, path: StorePath, project: str, name: str) -> int:
+        """Return the time until which a path is pinned; 0 if it is not."""
+        return self._number("SELECT expires FROM pins WHERE path = ? AND project = ? AND name = ?", path, project, name)
+
+    def _number(self, query: str, path: StorePath, project: str, name: str) -> int:
+        for (value,) in () if self._is_old else self._rows(query, [base32.decode(path.hash), project, name]):
+            assert isinstance(value, int)
+            return value
         return 0
 
 

@@ -12,12 +12,12 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store.files import space
-from fpack.store.files.pool import BLOCK
+from fpack.store.files.pool import BLOCK, Pool
 from fpack.store.files.remove import remove_tree
 
 from . import base32, leases
@@ -94,8 +94,7 @@ class _Collection:
         try:
             kept = self._run()
         except StoreFull:
-            # Not even the database can be written: first delete what needs no database.
-            self._delete_leftovers()
+            self._freed += make_room(self._root)
             kept = self._run()
         self._tidy()
         return GcResult(tuple(self._deleted), kept, self._freed)
@@ -108,7 +107,14 @@ class _Collection:
             raise failures.damaged(store.database.path, trouble)
         most = _ROUND if space.room(self._root).is_scarce else 0
         while True:
-            found, chosen, has_more = self._forget(most)
+            try:
+                found, chosen, has_more = self._forget(most)
+            except StoreFull:
+                # Fewer rows need less room in the log. What they free makes room for more.
+                if most == 1:
+                    raise
+                most = max(most // _GROWTH, 1) if most else _ROUND
+                continue
             self._deleted += map(found.path, chosen)
             self._delete_trees(found, set(chosen))
             self._delete_files()
@@ -194,39 +200,61 @@ class _Collection:
                         os.rename(path, doomed)
                         remove_tree(doomed, self._count)
 
-    def _delete_leftovers(self) -> None:
-        """Delete what is in no database: trash, unused files, unfinished downloads and logs."""
-        space.release(self._root)
-        self._empty_trash()
-        for path, size in self._store.pool.unused():
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-                self._freed += size
-        for name in ("partial", "logs"):
-            self._delete_old(name, 0)
-
     def _tidy(self) -> None:
         """Delete old files, and make the database and its journal small."""
-        self._delete_old("partial", _PARTIAL_DAYS)
-        self._delete_old("logs", _LOG_DAYS)
-        with contextlib.suppress(FileNotFoundError):
-            self._delete_old_file(self._root / "db" / "damaged.sqlite", time.time() - _LOG_DAYS * DAY)
+        now = time.time()
+        for path in [*_files(self._root / "logs"), self._root / "db" / "damaged.sqlite"]:
+            _delete_old(path, now - _LOG_DAYS * DAY, self._count)
+        for path in _files(self._root / "partial"):
+            _delete_old(path, now - _PARTIAL_DAYS * DAY, self._count)
         # They are as good as before if there is no room, or another process writes.
         with contextlib.suppress(StoreFull, StoreBusy):
             self._store.database.rewrite_journal()
             self._store.database.compact()
         space.hold_back(self._root)
 
-    def _delete_old(self, name: str, days: float) -> None:
-        for entry in os.scandir(self._root / name):
-            with contextlib.suppress(FileNotFoundError):
-                self._delete_old_file(Path(entry.path), time.time() - days * DAY)
 
-    def _delete_old_file(self, path: Path, before: float) -> None:
-        # A time in the future is of a clock that was ahead.
+def make_room(root: Path) -> int:
+    """Delete what is in no database, on a disk so full that the database cannot be opened. Return the bytes freed.
+
+    That is the reserve, the trash, files of the pool that no tree has, logs, and downloads that no process continues.
+    """
+    freed = 0
+
+    def count(status: os.stat_result) -> None:
+        nonlocal freed
+        freed += status.st_blocks * BLOCK
+
+    space.release(root)
+    for path in [*_files(root / "trash"), *_files(root / "logs")]:
+        with contextlib.suppress(OSError):
+            remove_tree(path, count)
+    for name, size in Pool(root / "files").unused():
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+            freed += size
+    for path in _files(root / "partial"):
+        lock = root / "locks" / f"build-{path.name}"
+        with contextlib.suppress(OSError):
+            # Without a lock file there is no process, and a new file might not fit.
+            if not lock.exists() or FileLock(lock).try_acquire():
+                remove_tree(path, count)
+    return freed
+
+
+def _delete_old(path: Path, before: float, count: Callable[[os.stat_result], None]) -> None:
+    with contextlib.suppress(FileNotFoundError):
         changed = path.lstat().st_mtime
+        # A time in the future is of a clock that was ahead.
         if changed <= before or changed > time.time() + DAY:
-            remove_tree(path, self._count)
+            remove_tree(path, count)
+
+
+def _files(directory: Path) -> list[Path]:
+    try:
+        return [Path(entry.path) for entry in os.scandir(directory)]
+    except FileNotFoundError:
+        return []
 
 
 def _choose(root: Path, found: Survey, policy: Policy, most: int) -> list[bytes]:

@@ -213,9 +213,9 @@ JOBS: Setting[int] = Setting("build.jobs", "--jobs", "FPACK_JOBS", count, int, "
 KEEP_PACKS: Setting[float | None] = Setting(
     "gc.keep-packs", "", "FPACK_GC_KEEP_PACKS", amount, lambda: 30.0, "a number of days, or none"
 )
-# -1: a share of the disk (store/collection/limits.py).
+# The default is a share of the disk (store/collection/limits.py).
 MIN_FREE: Setting[int | None] = Setting(
-    "gc.min-free", "", "FPACK_GC_MIN_FREE", size, lambda: -1, "a size, as in 512M or 8G, or none"
+    "gc.min-free", "", "FPACK_GC_MIN_FREE", size, lambda: None, "a size, as in 512M or 8G, or none"
 )
 AUTOMATIC: Setting[bool] = Setting("gc.automatic", "", "FPACK_GC_AUTOMATIC", yes, lambda: True, "1 or 0")
 KEEP_RECENT: Setting[float | None] = Setting(

@@ -15,8 +15,8 @@ _ENOUGH = 2  # an automatic collection frees twice the minimum, so that it does 
 
 def minimum_free(root: Path) -> int:
     """Return the free bytes below which the disk of a store is low."""
-    wanted = MIN_FREE.find()
-    return min(space.room(root).total // _SHARE, _MOST) if wanted == -1 else wanted or 0
+    found = MIN_FREE.look_up()
+    return min(space.room(root).total // _SHARE, _MOST) if found.origin == "default" else found.value or 0
 
 
 def enough_free(root: Path) -> int:

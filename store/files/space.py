@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-RESERVE = "db/reserve"
-_SMALLEST, _LARGEST = 1 << 18, 16 << 20
+RESERVE = "db/reserve"  # a directory: its files hold inodes back, and the first one also bytes
+_FILES = 16
+_SMALLEST, _LARGEST = 1 << 19, 16 << 20
 _SCARCE_INODES = 64
 
 
@@ -38,24 +39,37 @@ def hold_back(root: Path) -> None:
     A collection writes at most the whole database once to its log. Failures are ignored: there may be no room.
     """
     with contextlib.suppress(OSError):
-        wanted = min(max(2 * os.stat(root / "db/fpack.sqlite").st_size, _SMALLEST), _LARGEST)
-        path = root / RESERVE
-        have = path.stat().st_size if path.exists() else 0
-        if have >= wanted // 2 or room(root).free < 8 * wanted:
+        wanted = min(
+            _SMALLEST + 2 * _size(f"{root}/db/fpack.sqlite") + 2 * _size(f"{root}/db/fpack.sqlite-wal"), _LARGEST
+        )
+        first = root / RESERVE / "0"
+        free = room(root)
+        if (
+            _size(os.fspath(first)) * 4 >= wanted * 3
+            or free.free < 8 * wanted
+            or free.inodes is not None
+            and free.inodes < 8 * _FILES
+        ):
             return
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            os.posix_fallocate(fd, 0, wanted)
-        except OSError:
-            os.unlink(path)
-        finally:
-            os.close(fd)
+        first.parent.mkdir(0o700, exist_ok=True)
+        for number in range(_FILES):
+            fd = os.open(first.with_name(str(number)), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                if number == 0:
+                    os.posix_fallocate(fd, 0, wanted)
+            finally:
+                os.close(fd)
 
 
-def release(root: Path) -> bool:
-    """Delete the reserve. Return whether there was one."""
+def release(root: Path) -> None:
+    """Delete the reserve, except the directory."""
+    for number in range(_FILES):
+        with contextlib.suppress(OSError):
+            os.unlink(root / RESERVE / str(number))
+
+
+def _size(path: str) -> int:
     try:
-        os.unlink(root / RESERVE)
-    except OSError:
-        return False
-    return True
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
