@@ -23,6 +23,7 @@ from .errors import StoreError, StoreReadOnly
 from .path import StorePath
 
 _HASH = 20
+_WASTE = 256  # pages of deleted rows that are not worth the writing of a smaller database
 _MAX_VALUES = 500  # values in one query; every SQLite version accepts 999
 
 
@@ -184,6 +185,26 @@ class Database:
                 if durable:
                     with contextlib.suppress(sqlite3.Error):
                         self._db.execute("PRAGMA synchronous = NORMAL")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Run queries on one state of the database."""
+        with self._lock:
+            try:
+                self._db.execute("BEGIN")
+                yield self._db
+            except sqlite3.DatabaseError as error:
+                raise failures.translate(self.path, error) from None
+            finally:
+                self._roll_back()
+
+    def compact(self) -> None:
+        """Give the space of deleted rows back to the disk, if it is much."""
+        (free,), (pages,) = (self._rows(f"PRAGMA {name}")[0] for name in ("freelist_count", "page_count"))
+        assert isinstance(free, int) and isinstance(pages, int)
+        if free > _WASTE and free * 4 > pages:
+            self._rows("VACUUM")
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _roll_back(self) -> None:
         # After some errors, SQLite has rolled back already.
@@ -392,10 +413,16 @@ class Database:
 
     def used_on(self, path: StorePath, project: str, name: str) -> int:
         """Return the day, counted from 1970, of the last recorded use of a path; 0 if there is none."""
-        query = "SELECT day FROM uses WHERE path = ? AND project = ? AND name = ?"
-        for (day,) in self._rows(query, [base32.decode(path.hash), project, name]):
-            assert isinstance(day, int)
-            return day
+        return self._number("SELECT day FROM uses WHERE path = ? AND project = ? AND name = ?", path, project, name)
+
+    def pinned_until(self, path: StorePath, project: str, name: str) -> int:
+        """Return the time until which a path is pinned; 0 if it is not."""
+        return self._number("SELECT expires FROM pins WHERE path = ? AND project = ? AND name = ?", path, project, name)
+
+    def _number(self, query: str, path: StorePath, project: str, name: str) -> int:
+        for (value,) in () if self._is_old else self._rows(query, [base32.decode(path.hash), project, name]):
+            assert isinstance(value, int)
+            return value
         return 0
 
 

@@ -1,34 +1,45 @@
 """Collect garbage: delete what no root needs, while builds run, and never what a build uses.
 
-Roots are results (`roots/` holds links to the users' result links) and the temporary roots of live processes. The
-transaction that finds dead paths also deletes their rows. So a process either registers a path as a temporary root in
-time, or finds it invalid and builds it again. Trees are deleted after that, each under the lock that registration
-takes.
+The transaction that finds dead paths also deletes their rows, durably. So a process either registers a path as a
+temporary root in time, or finds it invalid and builds it again. Trees are deleted after that, each under the lock that
+registration takes. `collection/` has the parts: what the roots are, which paths live and why, how much room there is.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
+import stat
 import time
-from hashlib import blake2b
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.store.files import space
+from fpack.store.files.pool import BLOCK, Pool
 from fpack.store.files.remove import remove_tree
 
 from . import base32, leases
-from .database import PathInfo
-from .errors import InvalidName
-from .graph import live
+from .collection import limits
+from .collection.roots import add_link, marking
+from .collection.selection import needed_derivations, until
+from .collection.survey import DAY, Policy, Survey, first_planned, survey
+from .db import failures
+from .errors import InvalidName, StoreBusy, StoreFull
 from .locks import FileLock
 from .path import StorePath, parse
 from .recovery import sweep
 from .store import Store
 
+HISTORY_ROWS, HISTORY_DAYS = 100_000, 400
+_ROUND = 256  # paths that a collection on a full disk forgets first
+_GROWTH = 8
+_PARTIAL_DAYS, _LOG_DAYS = 7, 30
+
 
 class GcResult(NamedTuple):
-    """The result of a collection, or of a dry run: deleted paths, number of kept paths, bytes of files freed."""
+    """The result of a collection, or of a dry run: deleted paths, number of kept paths, bytes of the disk freed."""
 
     deleted: tuple[StorePath, ...]
     kept: int
@@ -36,122 +47,271 @@ class GcResult(NamedTuple):
 
 
 def add_root(store: Store, link: Path, target: Path) -> None:
-    """Make `link` a symlink to `target`, a path in the store, and a root for as long as it points there.
-
-    A path that is valid after this call stays valid: no collection is between finding roots and deleting paths.
-    """
-    with FileLock(store.root / "locks" / "mark", transient=False, shared=True):
-        _place_link(store, link.absolute(), target)
+    """Make `link` a symlink to `target`, a path in the store, and a root for as long as it points there."""
+    add_link(store.root, link, target)
 
 
-def _place_link(store: Store, link: Path, target: Path) -> None:
-    name = blake2b(os.fsencode(link), digest_size=16).hexdigest()
-    with contextlib.suppress(OSError):
-        # An unchanged link is not written again: writing would change the mtime of its directory.
-        if os.readlink(link) == os.fspath(target) and os.readlink(store.root / "roots" / name) == os.fspath(link):
-            return
-    temporary = link.with_name(f".{link.name}.{os.urandom(4).hex()}")
-    os.symlink(target, temporary)
-    os.replace(temporary, link)
-    beside = store.root / "roots" / f".{name}.{os.urandom(4).hex()}"
-    os.symlink(link, beside)
-    os.replace(beside, store.root / "roots" / name)
+def look(store: Store, policy: Policy) -> Survey:
+    """Return which paths live, and why. Nothing is changed."""
+    with store.database.reading() as db:
+        return survey(store.root, db, time.time(), policy)
 
 
-def roots(store: Store) -> dict[str, StorePath]:
-    """Return the path that each root link keeps. Delete entries of `roots/` whose link is gone."""
-    found: dict[str, StorePath] = {}
-    prefix = f"{store.root}/store/"
-    for entry in sorted((store.root / "roots").iterdir()):
-        try:
-            link = os.readlink(entry)
-            target = os.readlink(link)
-        except OSError:
-            if not entry.name.startswith("."):
-                with contextlib.suppress(OSError):
-                    entry.unlink()
-            continue
-        if target.startswith(prefix):
-            with contextlib.suppress(InvalidName):
-                found[link] = parse(target[len(prefix) :].partition("/")[0])
-    return found
-
-
-def collect(store: Store, *, dry_run: bool = False, older_than: float = 0) -> GcResult:
-    """Delete every path that no root needs and that was registered more than `older_than` seconds ago."""
-    sweep(store.root, store.database, store.pool)
+def collect(
+    store: Store,
+    *,
+    dry_run: bool = False,
+    older_than: float = 0,
+    keep_recent: float = 0,
+    max_size: int | None = None,
+    min_free: int | None = None,
+    inputs: bool | None = None,
+) -> GcResult:
+    """Delete paths that no root needs. The arguments are those of `Policy`."""
+    policy = Policy(older_than, keep_recent, max_size, min_free, inputs)
+    if dry_run:
+        found = look(store, policy)
+        chosen = _choose(store.root, found, policy, 0)
+        freed = sum(found.paths[hash_].size for hash_ in chosen)
+        return GcResult(tuple(map(found.path, chosen)), len(found.paths) - len(chosen), freed)
     with FileLock(store.root / "locks" / "gc"):
+        return _Collection(store, policy).run()
+
+
+class _Collection:
+    """One collection, under the lock of collections."""
+
+    def __init__(self, store: Store, policy: Policy) -> None:
+        self._store = store
+        self._root = store.root
+        self._policy = policy
+        self._freed = 0
+        self._deleted: list[StorePath] = []
+
+    def run(self) -> GcResult:
+        if space.room(self._root).is_scarce:
+            space.release(self._root)
+        try:
+            kept = self._run()
+        except StoreFull:
+            self._freed += make_room(self._root)
+            kept = self._run()
+        self._tidy()
+        return GcResult(tuple(self._deleted), kept, self._freed)
+
+    def _run(self) -> int:
+        store = self._store
+        sweep(self._root, store.database, store.pool)
         leases.sweep(store)
-        dead, kept = _forget(store, dry_run, older_than)
-        if dry_run:
-            return GcResult(tuple(i.path for i in dead), kept, sum(i.size for i in dead))
-        _delete_trees(store)
-        _delete_views(store)
-        freed = 0
-        for path, size in store.pool.unused():
+        if trouble := store.database.trouble():
+            raise failures.damaged(store.database.path, trouble)
+        most = _ROUND if space.room(self._root).is_scarce else 0
+        while True:
+            try:
+                found, chosen, has_more = self._forget(most)
+            except StoreFull:
+                # Fewer rows need less room in the log. What they free makes room for more.
+                if most == 1:
+                    raise
+                most = max(most // _GROWTH, 1) if most else _ROUND
+                continue
+            self._deleted += map(found.path, chosen)
+            self._delete_trees(found, set(chosen))
+            self._delete_files()
+            if not chosen or not (has_more or self._policy.has_goal):
+                return len(found.paths) - len(chosen)
+            most *= _GROWTH
+
+    def _forget(self, most: int) -> tuple[Survey, list[bytes], bool]:
+        """Make dead paths invalid, at most `most` if that is not 0. Return them, and whether there are more."""
+        now = time.time()
+        database = self._store.database
+        # Durable: after a loss of power, no row may name a tree that was deleted.
+        with marking(self._root, placing=False), database.transaction(durable=True) as db:
+            found = survey(self._root, db, now, self._policy)
+            order = _choose(self._root, found, self._policy, most)
+            chosen = order[:most] if most else order
+            database.forget(db, [(hash_,) for hash_ in chosen])
+            if len(chosen) == len(order):
+                # On a full disk, these rows are deleted in the last round.
+                _forget_derivations(self._root, db, found, set(chosen))
+                _limit_rows(db, now)
+        return found, chosen, len(chosen) < len(order)
+
+    def _delete_trees(self, found: Survey, chosen: Collection[bytes]) -> None:
+        """Delete trees that are not valid, and the trash."""
+        valid = {found.path(hash_).base for hash_ in found.paths if hash_ not in chosen}
+        suspects: dict[str, list[str]] = {}
+        for entry in os.scandir(self._root / "store"):
+            if entry.name not in valid:
+                suspects.setdefault(_stripe(entry.name), []).append(entry.name)
+        for stripe, names in sorted(suspects.items()):
+            with FileLock(self._root / "locks" / f"path-{stripe}", transient=False):
+                for name in self._invalid(names):
+                    self._throw_away(self._root / "store" / name)
+        self._empty_trash()
+
+    def _invalid(self, names: Sequence[str]) -> Iterable[str]:
+        """Return the entries of the store's directory that are not valid paths: some may be registered meanwhile."""
+        hashes: dict[bytes, str] = {}
+        for name in names:
+            try:
+                hashes[base32.decode(parse(name).hash)] = name
+            except InvalidName:
+                yield name
+        known = self._store.database.infos(hashes)
+        yield from (name for hash_, name in hashes.items() if hash_ not in known or known[hash_].path.base != name)
+
+    def _throw_away(self, path: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_dir() and not path.is_symlink():
+                os.chmod(path, 0o755)
+            os.rename(path, self._root / "trash" / os.urandom(8).hex())
+
+    def _empty_trash(self) -> None:
+        for entry in os.scandir(self._root / "trash"):
+            remove_tree(Path(entry.path), self._count)
+
+    def _count(self, status: os.stat_result) -> None:
+        """Count the bytes of a file whose last name is deleted, or of a directory."""
+        if status.st_nlink == 1 or stat.S_ISDIR(status.st_mode):
+            self._freed += status.st_blocks * BLOCK
+
+    def _delete_files(self) -> None:
+        """Delete files of the pool that no tree has, and views: the last names of most files."""
+        self._delete_views()
+        for path, size in self._store.pool.unused():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-                freed += size
-        _delete_old(store.root / "partial", time.time() - 7 * 86400)
-        _delete_old(store.root / "logs", time.time() - 30 * 86400)
-    return GcResult(tuple(i.path for i in dead), kept, freed)
+                self._freed += size
+
+    def _delete_views(self) -> None:
+        """Delete views of paths that are not valid any more: views/LAYOUT/PATH, and views/PATH of former versions."""
+        for directory in (self._root / "views", *_directories(self._root / "views")):
+            for path in _directories(directory):
+                try:
+                    valid = self._store.info(parse(path.name)) is not None
+                except InvalidName:
+                    valid = directory.name == "views" and any(path.iterdir())
+                if not valid:
+                    # Rename it first, so that no process uses a partly deleted view.
+                    doomed = self._root / "trash" / os.urandom(8).hex()
+                    with contextlib.suppress(FileNotFoundError):
+                        os.rename(path, doomed)
+                        remove_tree(doomed, self._count)
+
+    def _tidy(self) -> None:
+        """Delete old files, and make the database and its journal small."""
+        now = time.time()
+        for path in [*_files(self._root / "logs"), self._root / "db" / "damaged.sqlite"]:
+            _delete_old(path, now - _LOG_DAYS * DAY, self._count)
+        for path in _files(self._root / "partial"):
+            _delete_old(path, now - _PARTIAL_DAYS * DAY, self._count)
+        # They are as good as before if there is no room, or another process writes.
+        with contextlib.suppress(StoreFull, StoreBusy):
+            self._store.database.rewrite_journal()
+            self._store.database.compact()
+        space.hold_back(self._root)
 
 
-def _forget(store: Store, dry_run: bool, older_than: float) -> tuple[list[PathInfo], int]:
-    """Delete the rows of dead paths. Return the dead paths and the number of live ones."""
-    limit = time.time() - older_than
-    # Durable: after a loss of power, no row may name a tree that was deleted.
-    with _marking(store), store.database.transaction(durable=not dry_run) as db:
-        infos = store.database.paths()
-        kept = {base32.decode(path.hash) for path in roots(store).values()}
-        kept.update(row[0] for row in db.execute("SELECT path FROM temporary_roots"))
-        if older_than:
-            kept.update(base32.decode(i.path.hash) for i in infos if i.registered > limit)
-        alive = live({base32.decode(i.path.hash): i.references for i in infos}, kept)
-        dead = [i for i in infos if base32.decode(i.path.hash) not in alive]
-        if not dry_run:
-            hashes = [(base32.decode(i.path.hash),) for i in dead]
-            store.database.forget(db, hashes)
-            db.execute("DELETE FROM derivations WHERE digest NOT IN (SELECT derivation FROM outputs)")
-    return dead, len(alive)
+def make_room(root: Path) -> int:
+    """Delete what is in no database, on a disk so full that the database cannot be opened. Return the bytes freed.
+
+    That is the reserve, the trash, files of the pool that no tree has, logs, and downloads that no process continues.
+    """
+    freed = 0
+
+    def count(status: os.stat_result) -> None:
+        nonlocal freed
+        freed += status.st_blocks * BLOCK
+
+    space.release(root)
+    for path in [*_files(root / "trash"), *_files(root / "logs")]:
+        with contextlib.suppress(OSError):
+            remove_tree(path, count)
+    for name, size in Pool(root / "files").unused():
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+            freed += size
+    for path in _files(root / "partial"):
+        lock = root / "locks" / f"build-{path.name}"
+        with contextlib.suppress(OSError):
+            # Without a lock file there is no process, and a new file might not fit.
+            if not lock.exists() or FileLock(lock).try_acquire():
+                remove_tree(path, count)
+    return freed
 
 
-def _marking(store: Store) -> FileLock:
-    """Return the lock that keeps new roots from being placed."""
-    return FileLock(store.root / "locks" / "mark", transient=False)
+def _delete_old(path: Path, before: float, count: Callable[[os.stat_result], None]) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        changed = path.lstat().st_mtime
+        # A time in the future is of a clock that was ahead.
+        if changed <= before or changed > time.time() + DAY:
+            remove_tree(path, count)
 
 
-def _delete_trees(store: Store) -> None:
-    """Delete trees that are not valid, and the trash. Deleting the pool's files frees the bytes."""
-    for entry in os.scandir(store.root / "store"):
-        try:
-            path = parse(entry.name)
-        except InvalidName:
-            path = None
-        stripe = path.hash[:2] if path else "xx"
-        with FileLock(store.root / "locks" / f"path-{stripe}", transient=False):
-            if path is None or store.info(path) is None:
-                if entry.is_dir(follow_symlinks=False):
-                    os.chmod(entry.path, 0o755)
-                os.rename(entry.path, store.root / "trash" / os.urandom(8).hex())
-    for entry in os.scandir(store.root / "trash"):
-        remove_tree(Path(entry.path))
+def _files(directory: Path) -> list[Path]:
+    try:
+        return [Path(entry.path) for entry in os.scandir(directory)]
+    except FileNotFoundError:
+        return []
 
 
-def _delete_views(store: Store) -> None:
-    """Delete views of paths that are not valid any more: views/LAYOUT/PATH, and views/PATH of former versions."""
-    for directory in (store.root / "views", *_directories(store.root / "views")):
-        for path in _directories(directory):
-            try:
-                valid = store.info(parse(path.name)) is not None
-            except InvalidName:
-                valid = directory.name == "views" and any(path.iterdir())
-            if not valid:
-                # Rename it first, so that no process uses a partly deleted view.
-                doomed = store.root / "trash" / os.urandom(8).hex()
-                with contextlib.suppress(FileNotFoundError):
-                    os.rename(path, doomed)
-                    remove_tree(doomed)
+def _choose(root: Path, found: Survey, policy: Policy, most: int) -> list[bytes]:
+    """Return the paths to delete, in an order in which any beginning may be deleted."""
+    dead, inputs = list(found.selection.dead), list(found.selection.inputs)
+
+    def size(hash_: bytes) -> int:
+        return found.paths[hash_].size
+
+    if policy.has_goal:
+        return until([*dead, *(() if policy.inputs else inputs)], size, _excess(root, policy))
+    if policy.inputs:
+        return dead
+    if policy.inputs is False:
+        return [*dead, *inputs]
+    lacking = limits.minimum_free(root) - space.room(root).free - sum(map(size, dead))
+    return [*dead, *until(inputs, size, lacking)]
+
+
+def _excess(root: Path, policy: Policy) -> int:
+    """Return the bytes that are still to be freed."""
+    excess = 0
+    if policy.max_size is not None:
+        excess = max(excess, limits.disk_usage(root) - policy.max_size)
+    if policy.min_free is not None:
+        excess = max(excess, policy.min_free - space.room(root).free)
+    return excess
+
+
+def _forget_derivations(root: Path, db: sqlite3.Connection, found: Survey, chosen: Collection[bytes]) -> None:
+    """Delete derivations that neither a valid path nor a living process needs, within a transaction."""
+    builds = found.builds
+    needed = [maker for path, makers in builds.makers.items() if path not in chosen for maker in makers]
+    # The highest one stays, so that later ones always have higher numbers.
+    first = min(first_planned(root), max(db.execute("SELECT max(id) FROM derivations").fetchone()[0] or 0, 1) - 1)
+    needed += [digest for (digest,) in db.execute("SELECT digest FROM derivations WHERE id > ?", [first])]
+    unneeded = builds.bodies.keys() - needed_derivations(builds.bodies, needed)
+    db.executemany("DELETE FROM derivations WHERE digest = ?", ((digest,) for digest in unneeded))
+
+
+def _limit_rows(db: sqlite3.Connection, now: float) -> None:
+    """Delete old rows of the history, and rows about paths that are not valid; correct times in the future."""
+    today, limit = int(now // DAY), now + DAY
+    db.execute("UPDATE paths SET registered = ? WHERE registered > ?", [int(now), limit])
+    db.execute("UPDATE uses SET day = ? WHERE day > ?", [today, today + 1])
+    db.execute("UPDATE history SET at = ? WHERE at > ?", [int(now), limit])
+    db.execute("DELETE FROM uses WHERE path NOT IN (SELECT hash FROM paths)")
+    db.execute("DELETE FROM pins WHERE expires <= ? OR path NOT IN (SELECT hash FROM paths)", [now])
+    db.execute("DELETE FROM history WHERE at < ?", [now - HISTORY_DAYS * DAY])
+    db.execute("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", [HISTORY_ROWS])
+
+
+def _stripe(name: str) -> str:
+    try:
+        return parse(name).hash[:2]
+    except InvalidName:
+        return "xx"
 
 
 def _directories(directory: Path) -> list[Path]:
@@ -159,9 +319,3 @@ def _directories(directory: Path) -> list[Path]:
         return sorted(Path(entry.path) for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False))
     except FileNotFoundError:
         return []
-
-
-def _delete_old(directory: Path, before: float) -> None:
-    for entry in os.scandir(directory):
-        if entry.stat(follow_symlinks=False).st_mtime < before:
-            remove_tree(Path(entry.path))

@@ -69,6 +69,7 @@ _ENGINE = (
 _MODULE = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), None, '__main__', True)"
 )
+_PACKAGES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 PROGRAMS = {
     # These tell where packages are, as configured by files in HOME or by variables.
@@ -102,12 +103,13 @@ PROGRAMS = {
     # These attach the machine's network to a container.
     "pasta": Program(names=("pasta",), folders=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
     "slirp4netns": Program(names=("slirp4netns",), folders=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
-    # fpack itself, in another process: the starter of sandboxes, and the evaluation of a file for an editor.
+    # fpack itself, in another process: the starter of sandboxes, the evaluation of a file for an editor, and gc.
     "sandbox server": Program(python=("-I", "-S")),
     "evaluation": Program(
-        python=("-I", "-c", _MODULE, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))),
+        python=("-I", "-c", _MODULE, _PACKAGES),
         variables=("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_*", "TMPDIR", "XDG_*", "FPACK_*"),
     ),
+    "collection": Program(python=("-I", "-c", _MODULE, _PACKAGES), variables=("HOME", "XDG_CONFIG_HOME", "FPACK_*")),
 }
 # Modules that start processes themselves, and why.
 STARTERS = {
@@ -230,6 +232,17 @@ def serve(name: str, words: Sequence[str], channel: int) -> ServerProcess:
         [*_command(name), *words], stdin=channel, stdout=subprocess.DEVNULL, cwd="/", env=environment(name),
         start_new_session=True,
     )  # fmt: skip
+
+
+def detach(name: str, words: Sequence[str]) -> None:
+    """Start a program of PROGRAMS that outlives this process, without input or output. Raise OSError on failure."""
+    import subprocess
+
+    process = subprocess.Popen(
+        [*_command(name), *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd="/", env=environment(name), start_new_session=True,
+    )  # fmt: skip
+    process.returncode = 0  # nobody waits for it
 
 
 async def start(name: str, words: Sequence[str]) -> AsyncProcess:

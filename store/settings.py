@@ -213,8 +213,17 @@ JOBS: Setting[int] = Setting("build.jobs", "--jobs", "FPACK_JOBS", count, int, "
 KEEP_PACKS: Setting[float | None] = Setting(
     "gc.keep-packs", "", "FPACK_GC_KEEP_PACKS", amount, lambda: 30.0, "a number of days, or none"
 )
+# The default is a share of the disk (store/collection/limits.py).
+MIN_FREE: Setting[int | None] = Setting(
+    "gc.min-free", "", "FPACK_GC_MIN_FREE", size, lambda: None, "a size, as in 512M or 8G, or none"
+)
+AUTOMATIC: Setting[bool] = Setting("gc.automatic", "", "FPACK_GC_AUTOMATIC", yes, lambda: True, "1 or 0")
+KEEP_RECENT: Setting[float | None] = Setting(
+    "gc.keep-recent", "--keep-recent", "FPACK_GC_KEEP_RECENT", amount, lambda: 0.0, "a number of days, or none"
+)
 
 SETTINGS: tuple[Setting[Any], ...] = (
-    MIRRORS, SECURITY_MIRRORS, KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY, EVAL_TIME, JOBS, KEEP_PACKS,
+    MIRRORS, SECURITY_MIRRORS, KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY, EVAL_TIME, JOBS, AUTOMATIC,
+    KEEP_PACKS, KEEP_RECENT, MIN_FREE,
 )  # fmt: skip
 KEYS = frozenset(setting.key for setting in SETTINGS)

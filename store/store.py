@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.store.files import space
 from fpack.store.files.owners import check_store, make_directories
 from fpack.store.files.pool import MTIME, Pool
 from fpack.store.files.remove import remove_tree
@@ -23,6 +24,7 @@ from fpack.store.files.sync import GroupSync, sync_directory, sync_file_system
 from fpack.store.files.writer import TreeWriter
 
 from . import base32, derivation
+from .collection.trigger import start_if_low
 from .database import Database, HistoryEntry, PathInfo
 from .derivation import Derivation, Output
 from .errors import StoreError
@@ -78,6 +80,7 @@ class Store:
         self.pool = Pool(self.root / "files")
         self._present: set[bytes] = set()  # hashes of paths that were seen on the disk
         self.lost: list[StorePath] = []  # valid paths that were not on the disk, and that were made invalid
+        self.is_collecting = False  # the disk is low, and a collection was started in the background
         self._planned: dict[bytes, bytes] = {}  # encoded derivations that this process builds, by digest
         self._session: Session | None = None
         self._opening = threading.Lock()
@@ -113,6 +116,8 @@ class Store:
                 if self._session is None:
                     sweep(self.root, self.database, self.pool)
                     self._session = Session(self)
+                    space.hold_back(self.root)
+                    self.is_collecting = start_if_low(self.root)
         return self._session
 
     def disk(self, path: StorePath | str) -> Path:
@@ -235,8 +240,9 @@ class Store:
         """Keep what was packed last from a project by this name, for as long as the setting gc.keep-packs says."""
         days = KEEP_PACKS.find()
         expires = int(time.time() + days * DAY) if days is not None else FOREVER
-        with self.database.transaction() as db:
-            self.database.insert_pin(db, path, _text(project), name, expires)
+        if not 0 <= expires - self.database.pinned_until(path, _text(project), name) < DAY:
+            with self.database.transaction() as db:
+                self.database.insert_pin(db, path, _text(project), name, expires)
 
     def record_failure(self, digest: bytes, name: str, kind: str, seconds: float) -> None:
         """Record a failed build in the history."""
@@ -349,6 +355,7 @@ class Session:
         with self._store.database.transaction() as db:
             db.execute("DELETE FROM temporary_roots WHERE session = ?", [self.name])
         self._lock.release()
+        space.hold_back(self._store.root)  # the database may have grown
 
 
 def _text(path: str) -> str:

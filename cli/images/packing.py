@@ -23,6 +23,7 @@ from . import manifests as attach
 
 if TYPE_CHECKING:
     from fpack.builders.export.oci import Bundle
+    from fpack.store.path import StorePath
 
 
 class PackedImage(NamedTuple):
@@ -87,6 +88,7 @@ def make(
         mine = jobs[start : start + len(archs)]
         for job in mine:
             image, *rest = job.workspace.realise(job.wanted)
+            _keep(job, image, rest)
             disk = job.workspace.store.disk
             images.append(disk(image))
             documents += [disk(path) for path in rest]
@@ -98,6 +100,16 @@ def make(
     if alone:
         jobs[0].workspace.finish()
     return made
+
+
+def _keep(job: _ImageJob, image: StorePath, manifests: Sequence[StorePath]) -> None:
+    """Keep what was packed from gc, in place of what was packed before from the same project by the same name."""
+    store, project = job.workspace.store, job.workspace.project_name
+    name = f"{job.container.name}/{job.workspace.arch}"
+    store.used([image], project, name)
+    store.pin(image, project, name)
+    for manifest in manifests:
+        store.pin(manifest, project, f"{name} manifest")
 
 
 def _evaluate(

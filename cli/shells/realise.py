@@ -56,6 +56,7 @@ def prepare(request: ShellRequest, options: SharedOptions) -> PreparedShell:
                 shell, paths = _Shell(workspace, value).build(path, _project(target), recorder)
         workspace.finish()
         lease = _lease(workspace, shell, paths)
+        workspace.store.used(paths, shell.project, request.verb)
         if shell.project:
             keep(workspace, shell.project, paths, "build" if request.building else "shell")
         _save(path, shell, workspace, recorder, target)

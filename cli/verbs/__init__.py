@@ -36,6 +36,7 @@ VERBS = {
     "doctor": "Check this machine, the mirrors and the store.",
     "completion": "Print a completion script for bash, zsh or fish.",
     "gc": "Delete unused paths from the store.",
+    "root": "List, add or remove the roots that keep store paths.",
 }
 
 

@@ -66,6 +66,7 @@ def command(
                 "The link would replace an existing file", where=str(link), hint="choose another link with -o"
             )
         path = _realise(workspace, output)
+        workspace.store.used([path], workspace.project_name, target.text)
         disk = workspace.store.disk(path)
         if not no_link:
             from fpack.store.gc import add_root

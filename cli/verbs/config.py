@@ -43,13 +43,16 @@ def command(name: str | None, as_json: bool) -> int:
 
 def settings() -> dict[str, dict[str, Any]]:
     """Return value, origin, option and variable of each setting, by its key."""
+    from fpack.store.collection.limits import minimum_free
     from fpack.store.files.owners import SHARED_STORE
-    from fpack.store.root import default_directory
-    from fpack.store.settings import SETTINGS
+    from fpack.store.root import default_directory, default_root
+    from fpack.store.settings import MIN_FREE, SETTINGS
 
     rows: dict[str, dict[str, Any]] = {}
     for setting in SETTINGS:
         found = setting.look_up()
+        if setting is MIN_FREE and found.origin == "default" and os.path.isdir(default_directory()):
+            found = found._replace(value=minimum_free(default_root()))
         value = list(found.value) if isinstance(found.value, tuple) else found.value
         rows[setting.key] = {
             "value": value, "from": found.origin, "option": setting.option, "variable": setting.variable

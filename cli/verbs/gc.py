@@ -3,46 +3,144 @@
 from __future__ import annotations
 
 import os
+import time
+from typing import TYPE_CHECKING, Any
 
 import click
 from fpack.cli.options import print_json
 from fpack.cli.ui.render import megabytes
+from fpack.store import settings
+
+if TYPE_CHECKING:
+    from fpack.store.collection.survey import Survey
+    from fpack.store.gc import GcResult
+    from fpack.store.store import Store
+
+
+def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    try:
+        return None if value is None else settings.size(value)
+    except ValueError:
+        raise click.BadParameter("give a size, as in 512M or 20G") from None
+
+
+def _days(context: click.Context, parameter: click.Parameter, value: str | None) -> float:
+    days = settings.KEEP_RECENT.find(value)
+    return float("inf") if days is None else days
 
 
 @click.command(
     "gc",
     epilog="""\b
 Examples:
-  fpack gc                     delete paths that no result and no running fpack needs
+  fpack gc                     delete paths that no root and no running fpack needs
   fpack gc --dry-run           only show what would be deleted
-  fpack gc --older-than 7      keep paths of the last seven days""",
+  fpack gc --explain           show why each path is kept or deleted
+  fpack gc --keep-recent 7     keep what was used in the last seven days
+  fpack gc --max-size 20G      delete what was not used for longest, until the store has 20 GiB
+  fpack gc --all               also delete what only the builds of kept results used""",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Delete nothing.")
+@click.option("--explain", is_flag=True, help="Delete nothing; show each path and why it is kept or not.")
 @click.option("--older-than", type=click.FloatRange(0), default=0.0, metavar="DAYS", help="Keep younger paths.")
+@click.option("--keep-recent", callback=_days, metavar="DAYS", help="Keep what was used in the last days.")
+@click.option("--max-size", callback=_size, metavar="SIZE", help="Stop when the store has this size, as in 20G.")
+@click.option("--all", "everything", is_flag=True, help="Also delete what only the builds of kept results used.")
+@click.option("--automatic", is_flag=True, hidden=True, help="Stop when the disk is no longer low.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(dry_run: bool, older_than: float, as_json: bool) -> int:
-    """Delete unused paths from the store. Builds may run meanwhile."""
+def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_json: bool, **values: Any) -> int:
+    """Delete paths from the store that nothing keeps. Builds may run meanwhile.
+
+    Results, named roots (fpack root), the last pack of each project, open shells and running commands keep paths. What
+    only the builds of these used is kept while the disk has room.
+    """
     from fpack.cli.shells.project_directory import forget_deleted
     from fpack.cli.shells.prune import prune
     from fpack.cli.ui.render import note
+    from fpack.store.collection import limits
     from fpack.store.gc import collect
+    from fpack.store.root import default_root
+
+    values["older_than"] *= 86400
+    values["inputs"] = False if everything else None
+    dry_run = dry_run or explain
+    store = _open()
+    try:
+        for gone in () if dry_run else forget_deleted():
+            text = f"{gone.directory} has data or builds of {gone.project}, which no longer exists"
+            note(f"{text}; delete it if unneeded")
+        if automatic:
+            values["min_free"] = limits.enough_free(default_root())
+        survey = _survey(store, values) if explain else None
+        done = collect(store, dry_run=dry_run, **values)
+        if not dry_run:
+            prune(os.fspath(store.root))
+    finally:
+        store.close()
+    if as_json:
+        _print_json(done, survey, dry_run)
+    else:
+        _print(done, survey, dry_run)
+    return 0
+
+
+def _open() -> Store:
+    """Open the store, even on a full disk: that needs a little room."""
+    from fpack.store.errors import StoreFull
+    from fpack.store.files import space
+    from fpack.store.gc import make_room
+    from fpack.store.root import default_root
     from fpack.store.store import Store
 
-    store = Store()
-    for gone in () if dry_run else forget_deleted():
-        note(f"{gone.directory} has data or builds of {gone.project}, which no longer exists; delete it if unneeded")
-    done = collect(store, dry_run=dry_run, older_than=older_than * 86400)
-    if not dry_run:
-        prune(os.fspath(store.root))
-    store.close()
-    if as_json:
-        deleted = [str(path) for path in done.deleted]
-        print_json({"deleted": deleted, "kept": done.kept, "freed": done.freed, "dry_run": dry_run})
-        return 0
+    root = default_root()
+    if root.is_dir() and space.room(root).is_scarce:
+        space.release(root)
+    try:
+        return Store(root)
+    except StoreFull:
+        make_room(root)
+        return Store(root)
+
+
+def _survey(store: Store, values: dict[str, Any]) -> Survey:
+    from fpack.store.collection.survey import Policy
+    from fpack.store.gc import look
+
+    return look(store, Policy(**values))
+
+
+def _reasons(survey: Survey, done: GcResult) -> list[tuple[str, str, bool]]:
+    """Return (path, reason, whether it goes) for each path, sorted."""
+    doomed = set(done.deleted)
+    found = []
+    for hash_, row in survey.paths.items():
+        path = survey.path(hash_)
+        reason = survey.why(hash_)
+        if not reason:
+            reason = f"is kept by nothing, and was last used on {time.strftime('%Y-%m-%d', time.gmtime(row.used))}"
+        elif path in doomed:
+            reason = f"{reason}, but goes"
+        found.append((str(path), reason, path in doomed))
+    return sorted(found)
+
+
+def _print_json(done: GcResult, survey: Survey | None, dry_run: bool) -> None:
+    deleted = [str(path) for path in done.deleted]
+    value: dict[str, Any] = {"deleted": deleted, "kept": done.kept, "freed": done.freed, "dry_run": dry_run}
+    if survey is not None:
+        value["paths"] = {path: {"reason": reason, "kept": not goes} for path, reason, goes in _reasons(survey, done)}
+    print_json(value)
+
+
+def _print(done: GcResult, survey: Survey | None, dry_run: bool) -> None:
+    from fpack.store.errors import printable
+
+    if survey is not None:
+        for path, reason, goes in _reasons(survey, done):
+            print(f"{'-' if goes else '+'} {path} {printable(reason)}")
+    elif dry_run:
+        for deleted in done.deleted:
+            print(deleted)
     verb = "would be deleted" if dry_run else "deleted"
-    if dry_run:
-        for path in done.deleted:
-            print(path)
     freed = f"up to {megabytes(done.freed)}" if dry_run else megabytes(done.freed)
     print(f"{len(done.deleted)} paths {verb}, {done.kept} kept, {freed} freed")
-    return 0

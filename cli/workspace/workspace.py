@@ -155,6 +155,11 @@ class Workspace:
         return store
 
     @property
+    def project_name(self) -> str:
+        """The directory of the project's file, by which the store knows uses of paths; "" without a project."""
+        return os.fspath(self._root.absolute()) if self._root is not None else ""
+
+    @property
     def has_store(self) -> bool:
         """True if this machine already has a store."""
         return (default_root() / "db").is_dir()
@@ -304,9 +309,12 @@ class Workspace:
         finally:
             signal.signal(signal.SIGTERM, before)
             shown.close()
-            self._tell_lost()
+            self._tell_of_store()
 
-    def _tell_lost(self) -> None:
+    def _tell_of_store(self) -> None:
+        if self.store.is_collecting:
+            self.store.is_collecting = False
+            note("the disk is low: unused store paths are deleted in the background (gc.min-free, gc.automatic)")
         lost, self.store.lost = self.store.lost, []
         if lost:
             more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""

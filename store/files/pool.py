@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 MTIME = 1
+BLOCK = 512  # bytes of a unit of st_blocks
 _MODES = {False: stat.S_IFREG | 0o444, True: stat.S_IFREG | 0o555}
 
 
@@ -84,10 +85,10 @@ class Pool:
                 raise
 
     def unused(self) -> Iterator[tuple[str, int]]:
-        """Yield (path, size) of each file that only the pool links to."""
+        """Yield (path, bytes on the disk) of each file that only the pool links to."""
         for path, _, status in self.members():
             if status.st_nlink == 1:
-                yield path, status.st_size
+                yield path, status.st_blocks * BLOCK
 
     def members(self) -> Iterator[tuple[str, str, os.stat_result]]:
         """Yield (path, digest and executable mark from the file's name, status) of each file in the pool."""

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -18,26 +19,31 @@ _NOT_DELETED = (errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.EACCES, errno
 _MAX_DEPTH = 64  # levels that are walked; deeper directories are moved to the top first
 
 
-def remove_tree(path: Path) -> None:
-    """Delete the file or directory at `path`. Do nothing if it does not exist."""
+def remove_tree(path: Path, counted: Callable[[os.stat_result], None] | None = None) -> None:
+    """Delete the file or directory at `path`. Do nothing if it does not exist.
+
+    counted: called with the status of each file and directory before it is deleted.
+    """
     try:
-        mode = os.lstat(path).st_mode
+        status = os.lstat(path)
     except FileNotFoundError:
         return
-    if not stat.S_ISDIR(mode):
+    if counted is not None:
+        counted(status)
+    if not stat.S_ISDIR(status.st_mode):
         os.unlink(path)
         return
     fd = open_directory(os.fspath(path), None)
     try:
         os.fchmod(fd, 0o700)
-        while _empty(fd, fd, 0):
+        while _empty(fd, fd, 0, counted):
             pass
     finally:
         os.close(fd)
     os.rmdir(path)
 
 
-def _empty(fd: int, top: int, depth: int) -> bool:
+def _empty(fd: int, top: int, depth: int, counted: Callable[[os.stat_result], None] | None) -> bool:
     """Delete the entries of `fd`. Return True if directories were moved to `top` that are still to be deleted."""
     moved = False
     with os.scandir(fd) as entries:
@@ -45,6 +51,8 @@ def _empty(fd: int, top: int, depth: int) -> bool:
     for name, is_directory in listed:
         # The type may have changed since the listing; it only decides which call is tried first.
         try:
+            if counted is not None and depth <= _MAX_DEPTH:
+                counted(os.stat(name, dir_fd=fd, follow_symlinks=False))
             if is_directory:
                 os.rmdir(name, dir_fd=fd)
             else:
@@ -68,7 +76,7 @@ def _empty(fd: int, top: int, depth: int) -> bool:
                 os.rename(name, f".deep-{os.fstat(below).st_ino}", src_dir_fd=fd, dst_dir_fd=top)
                 moved = True
                 continue
-            moved |= _empty(below, top, depth + 1)
+            moved |= _empty(below, top, depth + 1, counted)
         finally:
             os.close(below)
         with contextlib.suppress(FileNotFoundError):

@@ -146,6 +146,7 @@ SEEN = {
     "slirp4netns": {"PATH"},
     "sandbox server": set(),
     "evaluation": {"PATH", "HOME", "XDG_RUNTIME_DIR", "LC_ALL", "FPACK_ROOT"},
+    "collection": {"HOME", "FPACK_ROOT"},
 }
 SEEN["docker"] = SEEN["podman"]
 

@@ -29,6 +29,7 @@ class Fpack:
             "PATH": os.environ["PATH"],
             "FPACK_ROOT": str(home / "store"),
             "NO_COLOR": "1",
+            "FPACK_GC_AUTOMATIC": "0",
         }
         if archive is not None:
             self.env["FPACK_MIRROR"] = archive.mirror

@@ -1,0 +1,132 @@
+"""`fpack root`: list, add and remove the roots that keep paths from garbage collection."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from fpack.cli.options import print_json
+
+if TYPE_CHECKING:
+    from fpack.store.collection.selection import Root
+    from fpack.store.path import StorePath
+    from fpack.store.store import Store
+
+
+@click.group(
+    "root",
+    epilog="""\b
+Examples:
+  fpack root list --json
+  fpack root add tools ./result           keep a result after its link is gone
+  fpack root remove tools""",
+)
+def command() -> None:
+    """List, add or remove the roots that keep store paths from fpack gc."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_(as_json: bool) -> int:
+    """List the roots: results, named roots, the last packs, running commands and open shells."""
+    from fpack.cli.ui.layout import Page, clean
+    from fpack.store.collection.survey import described
+
+    with _store() as store:
+        rows = [(root, path) for root in _roots(store) if (path := _path(store, root)) is not None]
+    if as_json:
+        print_json({"roots": [{"kind": r.kind, "name": r.name, "path": str(path)} for r, path in rows]})
+        return 0
+    for line in Page().table([[str(path), clean(described(root))] for root, path in rows]):
+        click.echo(line)
+    return 0
+
+
+@command.command("add")
+@click.argument("name")
+@click.argument("path")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def add(name: str, path: str, as_json: bool) -> int:
+    """Keep PATH, a store path or a link to one such as ./result, by NAME until it is removed."""
+    from fpack.store.collection.roots import add_named
+    from fpack.store.errors import StoreError
+
+    with _store() as store:
+        found = _parsed(store, path)
+        valid = store.keep([found])  # until the root is there
+        if valid:
+            add_named(store.root, name, found)
+    if not valid:
+        raise StoreError("The path is not in the store", where=str(found), hint="build it first")
+    if as_json:
+        print_json({"name": name, "path": str(found)})
+    else:
+        click.echo(f"{found} is kept by the root {name}")
+    return 0
+
+
+@command.command("remove")
+@click.argument("name")
+def remove(name: str) -> int:
+    """Remove a root: a named one, or a result by the path of its link, which is deleted.
+
+    The next fpack gc deletes what nothing else keeps.
+    """
+    from fpack.store.collection.roots import remove_named
+
+    with _store() as store:
+        links = {root.name for root in _roots(store) if root.kind == "result"}
+        link = os.path.abspath(name)
+        if "/" in name or link in links:
+            _remove_link(link, links)
+        else:
+            remove_named(store.root, name)
+    return 0
+
+
+def _remove_link(link: str, links: set[str]) -> None:
+    from fpack.store.errors import StoreError
+
+    if link not in links:
+        raise StoreError("This is no root", where=link, hint="fpack root list shows the roots")
+    os.unlink(link)
+
+
+def _store() -> Any:
+    from contextlib import closing
+
+    from fpack.store.store import Store
+
+    return closing(Store())
+
+
+def _roots(store: Store) -> list[Root]:
+    import time
+
+    from fpack.store.collection import roots
+
+    with store.database.reading() as db:
+        return [*roots.links(store.root), *roots.rows(db, time.time())]
+
+
+def _path(store: Store, root: Root) -> StorePath | None:
+    info = store.database.info(root.path)
+    return info.path if info is not None else None
+
+
+def _parsed(store: Store, text: str) -> StorePath:
+    """Return the store path that a text, a link or a path on disk names."""
+    from fpack.store.errors import InvalidName
+    from fpack.store.path import STORE, parse
+
+    if text.startswith(STORE + "/"):
+        return parse(text.partition("#")[0].rstrip("/"))
+    prefix = f"{store.root}/store/"
+    for candidate in (os.path.abspath(text), os.path.realpath(text)):
+        if candidate.startswith(prefix):
+            return parse(candidate[len(prefix) :].partition("/")[0])
+    if Path(text).is_symlink() or "/" in text:
+        raise InvalidName(f"{text!r} does not lead into the store", hint=f"give {STORE}/... or a link such as ./result")
+    return parse(text)

@@ -1,0 +1,1 @@
+"""Parts of garbage collection: roots, the selection of what goes, free space, and automatic collection."""

@@ -1,0 +1,103 @@
+"""Place, find and remove the roots of garbage collection.
+
+`roots/` holds two sorts of links: one named by a hash leads to a user's result link, and counts while that leads into
+the store; `named-NAME` leads to a path of the store itself. Rows of the database keep packed images (`pins`), and what
+running processes and open shells use (`temporary_roots`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from hashlib import blake2b
+from pathlib import Path
+
+from fpack.store import base32
+from fpack.store.errors import InvalidName, StoreError, did_you_mean
+from fpack.store.locks import FileLock
+from fpack.store.path import StorePath, check_name, parse
+
+from .selection import Root
+
+_NAMED = "named-"
+LEASE = "lease-"
+
+
+def marking(root: Path, *, placing: bool) -> FileLock:
+    """Return the lock that keeps roots from being placed while a collection finds them and deletes what they lack.
+
+    placing: for placing a root; many may do so at once.
+    """
+    return FileLock(root / "locks" / "mark", transient=False, shared=placing)
+
+
+def add_link(root: Path, link: Path, target: Path) -> None:
+    """Make `link` a symlink to `target`, a path in the store, and a root for as long as it points there.
+
+    A path that is valid after this call stays valid.
+    """
+    link = link.absolute()
+    with marking(root, placing=True):
+        name = blake2b(os.fsencode(link), digest_size=16).hexdigest()
+        with contextlib.suppress(OSError):
+            # An unchanged link is not written again: writing would change the mtime of its directory.
+            if os.readlink(link) == os.fspath(target) and os.readlink(root / "roots" / name) == os.fspath(link):
+                return
+        _place(link, target)
+        _place(root / "roots" / name, link)
+
+
+def add_named(root: Path, name: str, path: StorePath) -> None:
+    """Make a path a root by name, in place of an earlier one of this name."""
+    with marking(root, placing=True):
+        # A relative link holds wherever the store is moved to.
+        _place(root / "roots" / f"{_NAMED}{check_name(name)}", Path("../store", path.base))
+
+
+def remove_named(root: Path, name: str) -> None:
+    """Remove the root of a name. Raise StoreError if there is none."""
+    try:
+        os.unlink(root / "roots" / f"{_NAMED}{check_name(name)}")
+    except FileNotFoundError:
+        names = [entry.name.removeprefix(_NAMED) for entry in os.scandir(root / "roots")]
+        hint = did_you_mean(name, names) or "fpack root list shows the roots"
+        raise StoreError(f"There is no root {name}", hint=hint) from None
+
+
+def _place(link: Path, target: Path) -> None:
+    temporary = link.with_name(f".{link.name}.{os.urandom(4).hex()}")
+    os.symlink(target, temporary)
+    os.replace(temporary, link)
+
+
+def links(root: Path) -> list[Root]:
+    """Return the roots that are links: results and named ones. Delete entries of `roots/` whose link is gone."""
+    found: list[Root] = []
+    prefix = f"{root}/store/"
+    for entry in sorted(os.scandir(root / "roots"), key=lambda entry: entry.name):
+        try:
+            link = os.readlink(entry.path)
+            target = f"{root}/{link.removeprefix('../')}" if entry.name.startswith(_NAMED) else os.readlink(link)
+        except OSError:
+            if not entry.name.startswith("."):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
+            continue
+        if target.startswith(prefix):
+            with contextlib.suppress(InvalidName):
+                path = parse(target[len(prefix) :].partition("/")[0])
+                kind, name = ("root", entry.name[len(_NAMED) :]) if entry.name.startswith(_NAMED) else ("result", link)
+                found.append(Root(kind, name, base32.decode(path.hash)))
+    return found
+
+
+def rows(db: sqlite3.Connection, now: float) -> list[Root]:
+    """Return the roots that are rows of the database: packs whose time is not over, processes and shells."""
+    found = []
+    for path, project, name in db.execute("SELECT path, project, name FROM pins WHERE expires > ?", [now]):
+        found.append(Root("pack", f"{name} of {project}" if project else name, path))
+    for session, path in db.execute("SELECT session, path FROM temporary_roots"):
+        is_lease = session.startswith(LEASE)
+        found.append(Root("shell" if is_lease else "process", session if is_lease else session.partition("-")[0], path))
+    return found

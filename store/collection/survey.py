@@ -1,0 +1,133 @@
+"""Read the state of a store that garbage collection decides on, and explain its decisions."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.store import base32
+from fpack.store.path import StorePath
+
+from . import roots as root_links
+from .selection import BuildGraph, PathRow, Reason, Root, Selection, chain, select
+
+DAY = 86400
+_HASH = 20
+
+
+class Policy(NamedTuple):
+    """What a collection is to keep and to reach.
+
+    older_than: the age in seconds of paths that may go. keep_recent: days in which a used path is kept. max_size: bytes
+    of the store to reach; min_free: free bytes of the disk to reach; None: delete all that nothing keeps. inputs: True
+    keeps what only the builds of living paths used, False does not, None does while the disk has room.
+    """
+
+    older_than: float = 0
+    keep_recent: float = 0
+    max_size: int | None = None
+    min_free: int | None = None
+    inputs: bool | None = None
+
+    @property
+    def has_goal(self) -> bool:
+        """True if a collection ends when a size is reached."""
+        return self.max_size is not None or self.min_free is not None
+
+
+class Survey(NamedTuple):
+    """The paths of a store with their names, what builds used, and what lives why."""
+
+    names: Mapping[bytes, str]
+    paths: Mapping[bytes, PathRow]
+    builds: BuildGraph
+    selection: Selection
+
+    def path(self, hash_: bytes) -> StorePath:
+        """Return the path of a hash."""
+        return StorePath(base32.encode(hash_), self.names[hash_])
+
+    def why(self, hash_: bytes) -> str:
+        """Return the reason why a path lives, as a sentence without its subject; empty if it does not."""
+        reasons: dict[bytes, Reason] = {**self.selection.inputs, **self.selection.live}
+        steps = list(chain(reasons, hash_))
+        if not steps:
+            return ""
+        root = steps[-1][1].root
+        assert root is not None
+        if len(steps) == 1:
+            return f"is kept by {described(root)}"
+        (_, first), (parent, _) = steps[:2]
+        verb = "was used by the build of" if first.is_input else "is referenced by"
+        return f"{verb} {self.path(parent)}, kept by {described(root)}"
+
+
+def described(root: Root) -> str:
+    """Return a root in words."""
+    return {
+        "result": f"the result {root.name}",
+        "root": f"the root {root.name}",
+        "pack": f"the last pack of {root.name}",
+        "process": f"process {root.name}",
+        "shell": "an open shell",
+        "young": root.name,
+        "recent": root.name,
+    }[root.kind]
+
+
+def survey(root: Path, db: sqlite3.Connection, now: float, policy: Policy) -> Survey:
+    """Read everything from the database and from the directory of roots, within a transaction."""
+    used = {path: (day + 1) * DAY for path, day in db.execute("SELECT path, max(day) FROM uses GROUP BY path")}
+    names: dict[bytes, str] = {}
+    paths: dict[bytes, PathRow] = {}
+    for hash_, name, refs, size, registered in db.execute("SELECT hash, name, refs, size, registered FROM paths"):
+        names[hash_] = name
+        references = tuple([refs[at : at + _HASH] for at in range(0, len(refs), _HASH)]) if refs else ()
+        # A clock that was ahead left times of the future: those paths are as old as if they were made now.
+        paths[hash_] = PathRow(references, size, min(registered, now), min(max(registered, used.get(hash_, 0)), now))
+    kept = [*root_links.links(root), *root_links.rows(db, now), *_spared(paths, now, policy)]
+    builds = _builds(db)
+    return Survey(names, paths, builds, select(paths, kept, builds))
+
+
+def _spared(paths: Mapping[bytes, PathRow], now: float, policy: Policy) -> list[Root]:
+    """Return the paths that are too young, or were used too recently, to go."""
+    found = []
+    if policy.older_than:
+        name = f"its age: less than {policy.older_than / DAY:g} days"
+        found += [Root("young", name, h) for h, row in paths.items() if row.registered > now - policy.older_than]
+    if policy.keep_recent:
+        name = f"its use in the last {policy.keep_recent:g} days"
+        found += [Root("recent", name, h) for h, row in paths.items() if row.used > now - policy.keep_recent * DAY]
+    return found
+
+
+def _builds(db: sqlite3.Connection) -> BuildGraph:
+    makers: dict[bytes, list[bytes]] = defaultdict(list)
+    outputs: dict[bytes, list[bytes]] = defaultdict(list)
+    for derivation, path in db.execute("SELECT derivation, path FROM outputs"):
+        makers[path].append(derivation)
+        outputs[derivation].append(path)
+    return BuildGraph(makers, outputs, dict(db.execute("SELECT digest, body FROM derivations")))
+
+
+def first_planned(root: Path) -> int:
+    """Return the highest derivation that existed before the oldest living session began; 0 if that is unknown.
+
+    Later derivations may be about to be built. Without a session, this is beyond all derivations.
+    """
+    lowest = 1 << 62
+    for entry in os.scandir(root / "tmp"):
+        if entry.name.endswith(".lock"):
+            try:
+                text = Path(entry.path).read_text("ascii")
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError):
+                text = ""
+            lowest = min(lowest, int(text) if text.isdecimal() else 0)
+    return lowest

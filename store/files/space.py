@@ -1,0 +1,75 @@
+"""Know how much room the disk of the store has, and hold some back, so that garbage collection works on a full disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+RESERVE = "db/reserve"  # a directory: its files hold inodes back, and the first one also bytes
+_FILES = 16
+_SMALLEST, _LARGEST = 1 << 19, 16 << 20
+_SCARCE_INODES = 64
+
+
+class Room(NamedTuple):
+    """The space of a file system in bytes, and its free inodes (None if it does not limit them)."""
+
+    total: int
+    free: int
+    inodes: int | None
+
+    @property
+    def is_scarce(self) -> bool:
+        """True if even the database may not have room to grow."""
+        return self.free < _LARGEST or (self.inodes is not None and self.inodes < _SCARCE_INODES)
+
+
+def room(root: Path) -> Room:
+    """Return the room on the disk of a store, for this user."""
+    found = os.statvfs(root)
+    inodes = found.f_favail if found.f_files else None
+    return Room(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, inodes)
+
+
+def hold_back(root: Path) -> None:
+    """Make or enlarge the reserve: as large as what a collection may write, if the disk has much more than that.
+
+    A collection writes at most the whole database once to its log. Failures are ignored: there may be no room.
+    """
+    with contextlib.suppress(OSError):
+        wanted = min(
+            _SMALLEST + 2 * _size(f"{root}/db/fpack.sqlite") + 2 * _size(f"{root}/db/fpack.sqlite-wal"), _LARGEST
+        )
+        first = root / RESERVE / "0"
+        free = room(root)
+        if (
+            _size(os.fspath(first)) * 4 >= wanted * 3
+            or free.free < 8 * wanted
+            or free.inodes is not None
+            and free.inodes < 8 * _FILES
+        ):
+            return
+        first.parent.mkdir(0o700, exist_ok=True)
+        for number in range(_FILES):
+            fd = os.open(first.with_name(str(number)), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                if number == 0:
+                    os.posix_fallocate(fd, 0, wanted)
+            finally:
+                os.close(fd)
+
+
+def release(root: Path) -> None:
+    """Delete the reserve, except the directory."""
+    for number in range(_FILES):
+        with contextlib.suppress(OSError):
+            os.unlink(root / RESERVE / str(number))
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0

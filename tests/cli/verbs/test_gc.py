@@ -1,0 +1,127 @@
+"""`fpack gc` and `fpack root`: what is deleted, why, and how roots are listed, added and removed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.program import Fpack
+
+PROJECT = 'base = text("base", "the base")\napp = text("app", "on ${base}")\nother = text("other", "x")\n'
+
+
+class Project:
+    """A project with two results, of which only the first one keeps its link."""
+
+    def __init__(self, home: Path) -> None:
+        self.fpack = Fpack(home)
+        self.directory = home / "project"
+        self.directory.mkdir()
+        (self.directory / "fpack.fp").write_text(PROJECT)
+        self.app = self.build("app")
+        self.other = self.build("other", "-o", "other")
+        (self.directory / "other").unlink()
+
+    def build(self, *args: str) -> str:
+        return self.run("build", *args).strip()
+
+    def run(self, *args: str) -> str:
+        return self.fpack(*args, cwd=self.directory).stdout
+
+    def json(self, *args: str) -> Any:
+        return json.loads(self.run(*args, "--json"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    yield Project(tmp_path / "home")
+
+
+def test_each_path_has_a_reason(project: Project) -> None:
+    paths = project.json("gc", "--explain")["paths"]
+    assert paths[project.app] == {"reason": f"is kept by the result {project.directory / 'result'}", "kept": True}
+    assert (
+        not paths[project.other]["kept"]
+        and "is kept by nothing, and was last used on 20" in paths[project.other]["reason"]
+    )
+    base = next(path for path in paths if path.endswith("-base"))
+    assert paths[base]["kept"]
+    lines = project.run("gc", "--explain").splitlines()
+    assert f"+ {project.app} is kept by the result {project.directory / 'result'}" in lines
+    assert any(line.startswith(f"- {project.other} ") for line in lines) and lines[-1].startswith("1 paths would be")
+    assert project.json("gc")["deleted"] == [project.other]
+
+
+def test_what_a_result_references_is_kept_whatever_is_to_go(project: Project) -> None:
+    assert project.json("gc")["kept"] == 2
+    assert project.json("gc", "--all")["deleted"] == []
+    base = project.json("gc", "--explain")["paths"]
+    assert [why["reason"] for path, why in base.items() if path.endswith("-base")] == [
+        f"is referenced by {project.app}, kept by the result {project.directory / 'result'}"
+    ]
+    assert project.build("app") == project.app
+
+
+def test_options_keep_paths(project: Project) -> None:
+    assert project.json("gc", "--keep-recent", "1")["deleted"] == []
+    assert project.json("gc", "--older-than", "1")["deleted"] == []
+    assert project.json("gc", "--max-size", "1G")["deleted"] == []
+    assert project.json("gc", "--keep-recent", "none")["deleted"] == []
+    assert project.json("gc", "--max-size", "0")["deleted"] == [project.other]
+
+
+@pytest.mark.parametrize(
+    ("args", "text"), [(["--max-size", "big"], "give a size"), (["--keep-recent", "long"], "a number of days")]
+)
+def test_wrong_values_are_explained(project: Project, args: list[str], text: str) -> None:
+    assert text in project.fpack.fails("gc", *args)
+
+
+def test_roots_are_added_listed_and_removed(project: Project) -> None:
+    project.run("root", "add", "kept", project.other)
+    found = {(root["kind"], root["name"]): root["path"] for root in project.json("root", "list")["roots"]}
+    assert found["root", "kept"] == project.other
+    assert found["result", str(project.directory / "result")] == project.app
+    assert f"{project.other}" in project.run("root", "list") and "the root kept" in project.run("root", "list")
+    assert project.json("gc")["deleted"] == []
+    project.run("root", "remove", "kept")
+    project.run("root", "remove", "./result")
+    assert not (project.directory / "result").is_symlink()
+    assert project.json("gc")["kept"] == 0
+
+
+def test_a_result_is_kept_by_its_link(project: Project) -> None:
+    project.run("root", "add", "app", "./result")
+    project.run("root", "add", "disk", os.readlink(project.directory / "result"))
+    (project.directory / "result").unlink()
+    assert project.app not in project.json("gc")["deleted"]
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        (["add", "x", "/fpack/store/" + "0" * 32 + "-gone"], "not in the store"),
+        (["add", "x", "./fpack.fp"], "does not lead into the store"),
+        (["add", "../x", "./result"], "not a valid store name"),
+        (["add", "x", "words"], "not a store path"),
+        (["remove", "x"], "There is no root x"),
+        (["remove", "./elsewhere"], "This is no root"),
+    ],
+)
+def test_wrong_roots_are_explained(project: Project, args: list[str], text: str) -> None:
+    done = project.fpack("root", *args, cwd=project.directory, status=None)
+    assert done.returncode not in (0, 70) and text in done.stderr
+    assert (project.directory / "result").is_symlink()
+
+
+def test_uses_are_recorded_with_their_project(project: Project) -> None:
+    import sqlite3
+
+    db = sqlite3.connect(project.fpack.home / "store/db/fpack.sqlite")
+    rows = db.execute("SELECT project, name FROM uses ORDER BY name").fetchall()
+    db.close()
+    assert rows == [(str(project.directory), "app"), (str(project.directory), "other")]

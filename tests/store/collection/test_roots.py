@@ -1,0 +1,120 @@
+"""Roots of all sorts: each keeps its path, says so, and can be removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fpack.store import base32, gc, leases
+from fpack.store.collection import roots
+from fpack.store.collection.survey import Policy
+from fpack.store.errors import InvalidName, StoreError
+from fpack.store.path import StorePath
+from fpack.store.store import DAY, Store
+from support.stores import add
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store with one path, which no process uses."""
+    store = Store(tmp_path / "f")
+    add(store, "a", "one")
+    store.close()
+    store = Store(tmp_path / "f")
+    yield store
+    store.close()
+
+
+def only(store: Store) -> StorePath:
+    (info,) = store.database.paths()
+    return info.path
+
+
+def why(store: Store) -> str:
+    return gc.look(store, Policy()).why(base32.decode(only(store).hash))
+
+
+def test_without_a_root_there_is_no_reason(store: Store) -> None:
+    assert why(store) == ""
+    assert gc.collect(store).kept == 0
+
+
+def test_a_named_root_keeps_its_path_until_it_is_removed(store: Store) -> None:
+    path = only(store)
+    roots.add_named(store.root, "tools", path)
+    assert why(store) == "is kept by the root tools"
+    assert gc.collect(store).kept == 1
+    with pytest.raises(StoreError, match="no root tool") as caught:
+        roots.remove_named(store.root, "tool")
+    assert "tools" in caught.value.hint
+    roots.remove_named(store.root, "tools")
+    assert gc.collect(store).deleted == (path,)
+
+
+def test_a_named_root_moves_with_the_store(store: Store, tmp_path: Path) -> None:
+    roots.add_named(store.root, "tools", only(store))
+    shutil.move(store.root, tmp_path / "elsewhere")
+    moved = Store(tmp_path / "elsewhere")
+    assert gc.collect(moved).kept == 1
+    moved.close()
+    (tmp_path / "elsewhere").rename(store.root)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "-x", "a\0b"])
+def test_names_cannot_lead_elsewhere(store: Store, name: str) -> None:
+    with pytest.raises(InvalidName):
+        roots.add_named(store.root, name, only(store))
+    with pytest.raises(InvalidName):
+        roots.remove_named(store.root, name)
+
+
+def test_a_result_is_named_by_its_link(store: Store, tmp_path: Path) -> None:
+    roots.add_link(store.root, tmp_path / "result", store.disk(only(store)))
+    assert why(store) == f"is kept by the result {tmp_path / 'result'}"
+
+
+def test_the_last_pack_is_kept_until_it_expires(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = only(store)
+    store.pin(path, "/project", "image")
+    assert why(store) == "is kept by the last pack of image of /project"
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 29 * DAY)
+    assert gc.collect(store).kept == 1
+    monkeypatch.setattr(time, "time", lambda: now + 31 * DAY)
+    assert gc.collect(store).deleted == (path,)
+    assert store.database._rows("SELECT count(*) FROM pins") == [(0,)]
+
+
+def test_a_later_pack_of_the_same_name_frees_the_earlier_one(store: Store) -> None:
+    path = only(store)
+    store.pin(path, "/project", "image")
+    other = add(store, "b", "two")
+    store.pin(other, "/project", "image")
+    assert gc.collect(store).deleted == (path,)
+
+
+def test_a_pin_for_ever_does_not_expire(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FPACK_GC_KEEP_PACKS", "none")
+    store.pin(only(store), "/project", "image")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 10_000 * DAY)
+    assert gc.collect(store).kept == 1
+
+
+def test_processes_and_shells_are_named(store: Store) -> None:
+    lease = leases.begin(store, "shell", [only(store)])
+    assert lease is not None and why(store) == "is kept by an open shell"
+    os.close(lease)
+    assert store.keep([only(store)])
+    assert why(store) in (f"is kept by process {os.getpid()}", "is kept by an open shell")
+
+
+def test_what_another_path_references_is_said_to_be(store: Store) -> None:
+    path = only(store)
+    other = add(store, "b", "two", [path])
+    reason = gc.look(store, Policy()).why(base32.decode(path.hash))
+    assert reason == f"is referenced by {other}, kept by process {os.getpid()}"
