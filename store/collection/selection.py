@@ -23,7 +23,7 @@ class Root(NamedTuple):
     path: bytes
 
 
-class Reason(NamedTuple):
+class KeepReason(NamedTuple):
     """The reason why a path lives: a root, or else the path that references it, or whose build used it."""
 
     root: Root | None = None
@@ -55,17 +55,17 @@ class Selection(NamedTuple):
     they may be deleted.
     """
 
-    live: Mapping[bytes, Reason]
-    inputs: Mapping[bytes, Reason]
+    live: Mapping[bytes, KeepReason]
+    inputs: Mapping[bytes, KeepReason]
     dead: Sequence[bytes]
     derivations: set[bytes]
 
 
 def select(paths: Mapping[bytes, PathRow], roots: Iterable[Root], builds: BuildGraph) -> Selection:
     """Divide the paths."""
-    live: dict[bytes, Reason] = {}
+    live: dict[bytes, KeepReason] = {}
     for root in roots:
-        _mark(paths, live, root.path, Reason(root))
+        _mark(paths, live, root.path, KeepReason(root))
     inputs, derivations = _inputs(paths, live, builds)
     dead = paths.keys() - live.keys() - inputs.keys()
     order = deletion_order(paths, dead)
@@ -75,9 +75,9 @@ def select(paths: Mapping[bytes, PathRow], roots: Iterable[Root], builds: BuildG
 
 def _mark(
     paths: Mapping[bytes, PathRow],
-    found: dict[bytes, Reason],
+    found: dict[bytes, KeepReason],
     hash_: bytes,
-    reason: Reason,
+    reason: KeepReason,
     others: Container[bytes] = (),
 ) -> list[bytes]:
     """Add a valid path and all that it references, except `others`, to `found`. Return what was added."""
@@ -88,16 +88,16 @@ def _mark(
     for at in added:
         for reference in paths[at].references:
             if reference not in found and reference in paths and reference not in others:
-                found[reference] = Reason(referrer=at)
+                found[reference] = KeepReason(referrer=at)
                 added.append(reference)
     return added
 
 
 def _inputs(
-    paths: Mapping[bytes, PathRow], live: Mapping[bytes, Reason], builds: BuildGraph
-) -> tuple[dict[bytes, Reason], set[bytes]]:
+    paths: Mapping[bytes, PathRow], live: Mapping[bytes, KeepReason], builds: BuildGraph
+) -> tuple[dict[bytes, KeepReason], set[bytes]]:
     """Return the paths that builds of living paths used, and the derivations of all these builds."""
-    found: dict[bytes, Reason] = {}
+    found: dict[bytes, KeepReason] = {}
     seen: set[bytes] = set()
     todo = [(digest, hash_) for hash_ in live for digest in builds.makers.get(hash_, ())]
     while todo:
@@ -110,7 +110,7 @@ def _inputs(
             todo.append((other, user))
             used = [*used, *builds.outputs.get(other, ())]
         for hash_ in used:
-            for member in _mark(paths, found, hash_, Reason(referrer=user, is_input=True), live):
+            for member in _mark(paths, found, hash_, KeepReason(referrer=user, is_input=True), live):
                 todo += [(maker, member) for maker in builds.makers.get(member, ())]
     return found, seen
 
@@ -169,7 +169,7 @@ def deletion_order(paths: Mapping[bytes, PathRow], chosen: Iterable[bytes]) -> l
     return order[::-1]
 
 
-def chain(reasons: Mapping[bytes, Reason], hash_: bytes) -> Iterator[tuple[bytes, Reason]]:
+def chain(reasons: Mapping[bytes, KeepReason], hash_: bytes) -> Iterator[tuple[bytes, KeepReason]]:
     """Yield a path with its reason, then the path that this names with its own, up to a root."""
     while (reason := reasons.get(hash_)) is not None:
         yield hash_, reason

@@ -13,7 +13,7 @@ from fpack.store import base32
 from fpack.store.path import StorePath
 
 from . import roots as root_links
-from .selection import BuildGraph, PathRow, Reason, Root, Selection, chain, select
+from .selection import BuildGraph, KeepReason, PathRow, Root, Selection, chain, select
 
 DAY = 86400
 _HASH = 20
@@ -53,7 +53,7 @@ class Survey(NamedTuple):
 
     def why(self, hash_: bytes) -> str:
         """Return the reason why a path lives, as a sentence without its subject; empty if it does not."""
-        reasons: dict[bytes, Reason] = {**self.selection.inputs, **self.selection.live}
+        reasons: dict[bytes, KeepReason] = {**self.selection.inputs, **self.selection.live}
         steps = list(chain(reasons, hash_))
         if not steps:
             return ""

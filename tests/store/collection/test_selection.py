@@ -5,8 +5,8 @@ from __future__ import annotations
 from fpack.store import base32
 from fpack.store.collection.selection import (
     BuildGraph,
+    KeepReason,
     PathRow,
-    Reason,
     Root,
     build_uses,
     chain,
@@ -93,9 +93,9 @@ def test_what_builds_of_living_paths_used_is_kept_apart() -> None:
     found = select(paths, [Root("result", "x", name(3))], BuildGraph(makers, outputs, bodies))
     assert set(found.live) == {name(3)} and set(found.inputs) == {name(1), name(2), name(5)}
     assert found.dead == [name(4)]
-    assert found.inputs[name(2)] == Reason(referrer=name(3), is_input=True)
-    assert found.inputs[name(1)] == Reason(referrer=name(2), is_input=True)
-    assert found.inputs[name(5)] == Reason(referrer=name(2))
+    assert found.inputs[name(2)] == KeepReason(referrer=name(3), is_input=True)
+    assert found.inputs[name(1)] == KeepReason(referrer=name(2), is_input=True)
+    assert found.inputs[name(5)] == KeepReason(referrer=name(2))
     assert found.derivations == {digest(fetch), digest(unpack), digest(cut)}
     assert list(found.inputs).index(name(2)) < list(found.inputs).index(name(5))
 
