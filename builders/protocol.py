@@ -106,7 +106,6 @@ Steps = Generator[Need, list[StorePath], Built | BuiltAll]
 class Builder(Protocol):
     """A derivation kind's builder."""
 
-    kind: str
     network: bool  # limited by the network, not the processor: more of them run at once
 
     def key(self, drv: Derivation) -> Value:

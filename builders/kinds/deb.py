@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.debian import maintainer_scripts
@@ -28,9 +28,6 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.regular_file import open_regular
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
-
-if TYPE_CHECKING:
-    from .table import Services
 
 VERSION = 1
 
@@ -73,7 +70,6 @@ class DebArgs(NamedTuple):
 class DebBuilder(BaseBuilder):
     """The builder of `deb`. Its output holds `data` and `meta`."""
 
-    kind = "deb"
     version = VERSION
 
     def build(self, task: Task) -> Built:
@@ -351,8 +347,3 @@ def _by_name(records: list[Value]) -> list[Value]:
     for record in records:
         first.setdefault((record["name"], tuple(record.get("members", ()))), record)
     return [first[key] for key in sorted(first)]
-
-
-def make(services: Services) -> DebBuilder:
-    """Return the builder of this kind."""
-    return DebBuilder()

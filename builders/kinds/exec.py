@@ -88,7 +88,6 @@ class ExecArgs(NamedTuple):
 class ExecBuilder(BaseBuilder):
     """The builder of `exec`."""
 
-    kind = "exec"
     version = VERSION
 
     def __init__(self, executor: Executor, options: ExecOptions | None = None) -> None:

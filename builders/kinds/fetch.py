@@ -45,7 +45,6 @@ class FetchBuilder(BaseBuilder):
     serves any more.
     """
 
-    kind = "fetch"
     version = VERSION
     network = True
 

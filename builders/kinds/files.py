@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from blake3 import blake3
 from fpack.builders import arguments
@@ -21,9 +21,6 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.tree import chunks
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
-
-if TYPE_CHECKING:
-    from .table import Services
 
 VERSION = 1
 
@@ -48,7 +45,6 @@ class FilesBuilder(BaseBuilder):
     references the store paths that texts and targets name.
     """
 
-    kind = "files"
     version = VERSION
 
     def build(self, task: Task) -> Built:
@@ -223,8 +219,3 @@ def _read(path: Path, check: Callable[[], None]) -> _Digests:
         sha256.update(chunk)
         size += len(chunk)
     return hasher.digest(), sha256.digest(), size
-
-
-def make(services: Services) -> FilesBuilder:
-    """Return the builder of this kind."""
-    return FilesBuilder()

@@ -55,7 +55,6 @@ class GomodArgs(NamedTuple):
 class GomodBuilder(BaseBuilder):
     """The builder of `gomod`. Its output holds `<module>/@v/<version>.zip` and `.mod`."""
 
-    kind = "gomod"
     version = VERSION
     network = True
 

@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.linking import store_paths
@@ -33,9 +33,6 @@ from fpack.store.path import STORE, StorePath, clean_name, parse
 
 from .layer import LayerArgs, PartArgs
 from .layer import read as read_layer
-
-if TYPE_CHECKING:
-    from .table import Services
 
 # 2: entries stored beside the layers. 3: records the files excluded from layers
 VERSION = 3
@@ -73,7 +70,6 @@ class ImageBuilder(BaseBuilder):
     Its output holds `config`, `manifest` and `image`, and references the layers, the root and the files.
     """
 
-    kind = "image"
     version = VERSION
 
     def build(self, task: Task) -> Steps:
@@ -377,8 +373,3 @@ def _created_by(group: LayerGroup) -> str:
     names = [item.packages[0] if item.packages else item.path.name for item in group.items]
     more = f" and {len(names) - HISTORY_NAMES} more" if len(names) > HISTORY_NAMES else ""
     return f"fpack: {', '.join(names[:HISTORY_NAMES])}{more}"
-
-
-def make(services: Services) -> ImageBuilder:
-    """Return the builder of this kind."""
-    return ImageBuilder()

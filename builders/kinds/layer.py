@@ -11,7 +11,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.manifest import json_form
@@ -27,9 +27,6 @@ from fpack.store.canonical import Value
 from fpack.store.files.regular_file import read_small
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
-
-if TYPE_CHECKING:
-    from .table import Services
 
 # 2: smaller compression jobs for large streams. 3, 4: entries in the manifest's formats
 VERSION = 4
@@ -119,7 +116,6 @@ class LayerArgs(NamedTuple):
 class LayerBuilder(BaseBuilder):
     """The builder of `layer`."""
 
-    kind = "layer"
     version = VERSION
 
     def build(self, task: Task) -> Built:
@@ -201,8 +197,3 @@ def _describe(task: Task, args: LayerArgs, found: Contents, writer: TreeWriter) 
 def read(directory: Path) -> LayerInfo:
     """Read the description of the layer at `directory` on disk."""
     return decode(read_small(directory / "layer"))
-
-
-def make(services: Services) -> LayerBuilder:
-    """Return the builder of this kind."""
-    return LayerBuilder()

@@ -76,7 +76,6 @@ class ManifestBuilder(BaseBuilder):
     reads.
     """
 
-    kind = "manifest"
     version = VERSION
 
     def __init__(self, graph: Graph) -> None:

@@ -48,7 +48,6 @@ class NpmBuilder(BaseBuilder):
     origins: maps a URL of the lock to the URLs to download from.
     """
 
-    kind = "npm"
     version = VERSION
     network = True
 

@@ -88,7 +88,6 @@ class PypiBuilder(BaseBuilder):
     origins: the origins of the `fetch` builder, which must admit files of this machine.
     """
 
-    kind = "pypi"
     version = VERSION
     network = True
 

@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.linking import essential, linker, store_paths
@@ -34,9 +34,6 @@ from fpack.store.files.regular_file import open_regular
 from fpack.store.files.tree import CHUNK
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
-
-if TYPE_CHECKING:
-    from .table import Services
 
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only
 VERSION = 3
@@ -83,7 +80,6 @@ class RootArgs(NamedTuple):
 class RootBuilder(BaseBuilder):
     """The builder of `root`. Its output holds `data` and `meta`."""
 
-    kind = "root"
     version = VERSION
 
     def build(self, task: Task) -> Built | Steps:
@@ -386,8 +382,3 @@ def _small_files(task: Task, sources: Sequence[tuple[str, str]]) -> Iterator[tup
             content = file.read(_MAX_CONF + 1)
         if len(content) <= _MAX_CONF:
             yield path, content
-
-
-def make(services: Services) -> RootBuilder:
-    """Return the builder of this kind."""
-    return RootBuilder()

@@ -9,7 +9,7 @@ import hashlib
 import posixpath
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.debian.control import parse_stanza
@@ -21,9 +21,6 @@ from fpack.store.errors import BadTree
 from fpack.store.files.pool import FileNode
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
-
-if TYPE_CHECKING:
-    from .table import Services
 
 VERSION = 1
 
@@ -60,7 +57,6 @@ class SliceArgs(NamedTuple):
 class SliceBuilder(BaseBuilder):
     """The builder of `slice`. Its output holds `data` and `meta`."""
 
-    kind = "slice"
     version = VERSION
 
     def build(self, task: Task) -> Built:
@@ -248,8 +244,3 @@ def dpkg_status(control: str) -> bytes:
 def _status_entry(package: str, content: bytes, node: FileNode) -> TreeEntry:
     path = f"{STATUS}/{package}"
     return TreeEntry(path, meta.FILE, 0o644, 0, 0, "", "", node.size, node.digest, hashlib.sha256(content).digest())
-
-
-def make(services: Services) -> SliceBuilder:
-    """Return the builder of this kind."""
-    return SliceBuilder()

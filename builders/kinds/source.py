@@ -30,7 +30,6 @@ class SourceBuilder(BaseBuilder):
     source_paths: the path of each source on this machine, by that digest.
     """
 
-    kind = "source"
     version = VERSION
 
     def __init__(self, source_paths: Mapping[str, Path]) -> None:

@@ -1,8 +1,9 @@
 """List the derivation kinds and create their builders.
 
 A kind is one module of this directory, named as derivations name the kind. It has the kind's version (`VERSION`), the
-typed arguments of its derivations, its builder, and a function `make` that takes the caller's `Services` and returns
-the builder. Adding a kind means adding a file and nothing else.
+typed arguments of its derivations (`KindArgs`) and its builder (`KindBuilder`). If the builder needs any of the
+caller's `Services`, a function `make` takes them and returns the builder. Adding a kind means adding a file and nothing
+else.
 """
 
 from __future__ import annotations
@@ -101,7 +102,9 @@ class Builders(Mapping[str, "Builder"]):
         if kind not in self._kinds:
             raise KeyError(kind)
         if kind not in self._builders:
-            self._builders[kind] = _module(kind).make(self._services)
+            module = _module(kind)
+            make = getattr(module, "make", None)
+            self._builders[kind] = make(self._services) if make else getattr(module, f"{kind.capitalize()}Builder")()
         return self._builders[kind]
 
     def __iter__(self) -> Iterator[str]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.protocol import BaseBuilder, Built, Task
 from fpack.store import path as store_path
-
-if TYPE_CHECKING:
-    from .table import Services
 
 VERSION = 1
 
@@ -24,7 +21,6 @@ class TextArgs(NamedTuple):
 class TextBuilder(BaseBuilder):
     """The builder of `text`. The file references the store paths that the text names."""
 
-    kind = "text"
     version = VERSION
 
     def build(self, task: Task) -> Built:
@@ -34,8 +30,3 @@ class TextBuilder(BaseBuilder):
         writer.file("", [text.encode("utf-8", "surrogateescape")], executable)
         found = {str(store_path.parse(f"{hash_}-{name}")) for hash_, name in store_path.find_references(text)}
         return Built(writer, tuple(store_path.parse(f) for f in sorted(found)))
-
-
-def make(services: Services) -> TextBuilder:
-    """Return the builder of this kind."""
-    return TextBuilder()

@@ -32,7 +32,6 @@ class LocalFetch:
     paths: the paths of local files by SHA-256, name and executable bit.
     """
 
-    kind = "fetch"
     network = True
 
     def __init__(self, inner: Builder, paths: _Index) -> None:

@@ -84,16 +84,12 @@ class ShoutArgs(NamedTuple):
     words: str
 
 class ShoutBuilder(BaseBuilder):
-    kind = "shout"
     version = VERSION
 
     def build(self, task):
         writer = task.writer()
         writer.file("", [arguments.read(ShoutArgs, task.args).words.upper().encode()])
         return Built(writer)
-
-def make(services):
-    return ShoutBuilder()
 """
 
 

@@ -21,7 +21,6 @@ from fpack.store.store import Store
 class Linking(BaseBuilder):
     """A kind whose output names, and references, its inputs."""
 
-    kind = "linking"
     version = 1
 
     def __init__(self) -> None:

@@ -46,7 +46,6 @@ class Recorder(NullReporter):
 class Call(BaseBuilder):
     """A kind that runs a function of the test."""
 
-    kind = "call"
     version = 1
 
     def __init__(self, function: Callable[[Task], Built | Steps]) -> None:
