@@ -1,33 +1,41 @@
-"""Raise the errors for entries of records, files and `let`s that are wrong whatever their values are."""
+"""Make the errors for entries of records, files and `let`s that are wrong whatever their values are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from fpack.lang.errors import EvalError
 from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import Node
 
 
 def check_entries(source: Source, entries: list[Node]) -> None:
     """Raise an error for a field given twice, and for a typed field, which is valid in patterns only."""
-    seen: dict[str, Node] = {}
+    for error in duplicates(source, entries):
+        raise error
     for entry in entries:
         if entry.kind == "typed":
             hint = f"write {entry.token[1]} = VALUE for a field"
             raise source.error(entry.start, entry.end, "Only parameters have types", hint=hint)
-        if entry.kind not in ("set", "inherit"):
-            continue
-        name = entry.name
-        if name in seen:
-            other = (seen[name].start, seen[name].end, "first given here")
-            raise source.error(entry.start, entry.end, f"`{name}` is given twice", other=other)
-        seen[name] = entry
 
 
-def refuse_inherited(source: Source, entries: list[Node]) -> None:
-    """Raise an error for an entry `{ name }` of a file, which has no enclosing scope."""
+def duplicates(source: Source, entries: list[Node]) -> Iterator[EvalError]:
+    """Yield an error for each field that is given again."""
+    seen: dict[str, Node] = {}
+    for entry in entries:
+        if entry.kind in ("set", "inherit"):
+            first = seen.setdefault(entry.name, entry)
+            if first is not entry:
+                other = (first.start, first.end, "first given here")
+                yield source.error(entry.start, entry.end, f"`{entry.name}` is given twice", other=other)
+
+
+def inherited_in_file(source: Source, entries: list[Node]) -> Iterator[EvalError]:
+    """Yield an error for each entry `{ name }` of a file, which has no enclosing scope."""
     for entry in entries:
         if entry.kind == "inherit":
             hint = "write NAME = VALUE for a field of a file"
-            raise source.error(entry.start, entry.end, f"`{entry.name}` has no value", hint=hint)
+            yield source.error(entry.start, entry.end, f"`{entry.name}` has no value", hint=hint)
 
 
 def refuse_cycle(source: Source, entry: Node) -> None:

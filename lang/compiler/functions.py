@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from fpack.lang.abi import DEEP, FunctionInfo
-from fpack.lang.syntax.tree import Node, all_params, unwrapped
+from fpack.lang.syntax.tree import Node, flat_params, unwrapped
 
 from . import python_ast as py
 from .emitter import Emitter
@@ -55,7 +55,7 @@ class Functions:
             info = self._describe(node, evaluated, inner)
             if info is not None:
                 emitter.infos[params[0][0]] = info
-        every = all_params(node)
+        every = flat_params(node.params)
         for q in every:
             self._param(q, node.name, inner, body)
         for q in every:

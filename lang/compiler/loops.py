@@ -5,7 +5,7 @@ from __future__ import annotations
 import _ast as a
 from collections.abc import Callable
 
-from fpack.lang.syntax.tree import LITERALS, Node, children
+from fpack.lang.syntax.tree import LITERALS, Node, children, walk
 
 from . import python_ast as py
 from .emitter import Emitter
@@ -134,7 +134,8 @@ class Loops:
         emitter, (xs, start, function) = self.emitter, node.args
         at = emitter.at(node)
         so_far, element = (p.name for p in function.params)
-        if any(p.default is not None for p in function.params) or so_far == element or _has_functions(function.body):
+        has_functions = any(node.kind in ("fn", "listcomp", "reccomp") for node in walk(function.body))
+        if any(p.default is not None for p in function.params) or so_far == element or has_functions:
             return None
         made: Block = []
         maker = emitter.fresh(".fold")
@@ -174,17 +175,6 @@ def _is_cheap(node: Node) -> bool:
         elif this.kind not in LITERALS:
             return False
     return True
-
-
-def _has_functions(node: Node) -> bool:
-    """Return True if a node contains a function or a comprehension."""
-    todo = [node]
-    while todo:
-        this = todo.pop()
-        if this.kind in ("fn", "listcomp", "reccomp"):
-            return True
-        todo += children(this)
-    return False
 
 
 def _defines(block: Block) -> bool:

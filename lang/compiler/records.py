@@ -14,7 +14,7 @@ from . import python_ast as py
 from .bindings import Bindings, LaterSpreads
 from .calls import Calls
 from .emitter import Emitter
-from .entry_errors import check_entries, refuse_inherited
+from .entry_errors import check_entries, inherited_in_file
 from .python_ast import Block, Expr, Position
 from .record_literals import RecordLiterals
 from .scope import Scope, Variable
@@ -37,7 +37,8 @@ class Records:
         """Add statements that assign a file's fields to globals of the module and the file's record to `.value`."""
         emitter, bindings = self.emitter, self.bindings
         check_entries(emitter.source, entries)
-        refuse_inherited(emitter.source, entries)
+        for error in inherited_in_file(emitter.source, entries):
+            raise error
         scope = Scope(None)
         at = emitter.position(0, 0)
         named = [e for e in entries if e.kind == "set" and not e.quoted]

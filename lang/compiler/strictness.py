@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from fpack.lang.abi import DEEP
-from fpack.lang.syntax.tree import LITERALS, Node, all_params, children, entry_value, param_names
+from fpack.lang.syntax.tree import LITERALS, Node, children, entry_value, flat_params, param_names
 
 Names = frozenset[str]
 NONE: Names = frozenset()
@@ -95,7 +95,7 @@ class FreeNames:
         return is_plain_record(record) and len(record.entries) <= MAX_FIELDS and not self.mentioned(record.entries)
 
     def _function(self, node: Node) -> Names:
-        defaults = [p.default for p in all_params(node) if p.default is not None]
+        defaults = [p.default for p in flat_params(node.params) if p.default is not None]
         return (self.of(node.body) | self._all(defaults)).difference(param_names(node))
 
     def _comprehension(self, clauses: list[Node], results: list[Node]) -> Names:

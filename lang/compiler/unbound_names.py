@@ -8,7 +8,7 @@ from fpack.lang.abi import OUTER
 from fpack.lang.errors import EvalError, did_you_mean
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
-from fpack.lang.syntax.tree import Node
+from fpack.lang.syntax.tree import Node, children
 
 
 def unbound(
@@ -38,18 +38,16 @@ def _calls_itself(source: Source, name: str, span: tuple[int, int], outer: list[
     return source.error(*span, f"`{name}` depends on itself", why=why, hint=hint)
 
 
-def _bound_around(tree: object, offset: int) -> set[str]:
+def _bound_around(tree: list[Node] | Node, offset: int) -> set[str]:
     """Return the names that the nodes around an offset bind."""
     found: set[str] = set()
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        if node.__class__ is list:
-            assert isinstance(node, list)
-            found |= {e.name for e in node if isinstance(e, Node) and e.kind in ("set", "param", "inherit")}
-            found |= {n for e in node if isinstance(e, Node) and e.kind == "for" for n in e.names}
-            stack += node
-        elif isinstance(node, Node):
-            inside = node.kind in ("set", "param", "pattern", "for") or node.start <= offset <= node.end
-            stack += node[3:] if inside else ()
+    todo = list(tree) if isinstance(tree, list) else [tree]
+    while todo:
+        node = todo.pop()
+        if node.kind in ("set", "param", "inherit"):
+            found.add(node.name)
+        elif node.kind == "for":
+            found.update(node.names)
+        if node.kind in ("set", "param", "pattern", "for") or node.start <= offset <= node.end:
+            todo += children(node)
     return found

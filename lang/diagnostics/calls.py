@@ -15,7 +15,7 @@ from fpack.lang.abi import OUTER
 from fpack.lang.errors import EvalError, did_you_mean, quote
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import MAX_FILE, Source, normal
-from fpack.lang.syntax.tree import Node, mark_outer_calls
+from fpack.lang.syntax.tree import Node, mark_outer_calls, unwrapped
 from fpack.store.errors import FpackError
 from fpack.store.files.regular_file import read_bytes
 
@@ -173,8 +173,7 @@ def wrong_calls(text: ParsedText, library: Library) -> Iterator[EvalError]:
 
 def _written_name(callee: Node) -> object:
     """Return the name or the key of the field that a call writes for the function."""
-    while callee.kind == "paren":
-        callee = callee.inner
+    callee = unwrapped(callee)
     return callee.key if callee.kind == "sel" else callee.name
 
 

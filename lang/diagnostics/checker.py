@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from fpack.lang.abi import OUTER
 from fpack.lang.builtins.table import STRICT
+from fpack.lang.compiler.entry_errors import duplicates, inherited_in_file
 from fpack.lang.errors import EvalError
 from fpack.lang.format.formatter import meaning
 from fpack.lang.syntax.parser import parse
@@ -100,19 +101,9 @@ def _within(text: ParsedText, prelude: ParsedText) -> bool:
 
 def _duplicates(text: ParsedText) -> Iterator[Diagnostic]:
     for entries, kind in text.names.records:
-        seen: dict[str, Node] = {}
-        for entry in entries:
-            if entry.kind == "inherit" and kind == "file":
-                hint = "write NAME = VALUE for a field of a file"
-                error = text.source.error(entry.start, entry.end, f"`{entry.name}` has no value", hint=hint)
-                yield Diagnostic("invalid", error)
-            if entry.kind not in ("set", "inherit"):
-                continue
-            first = seen.setdefault(entry.name, entry)
-            if first is not entry:
-                other = (first.start, first.end, "first given here")
-                what = f"`{entry.name}` is given twice"
-                yield Diagnostic("duplicate", text.source.error(entry.start, entry.end, what, other=other))
+        if kind == "file":
+            yield from (Diagnostic("invalid", error) for error in inherited_in_file(text.source, entries))
+        yield from (Diagnostic("duplicate", error) for error in duplicates(text.source, entries))
 
 
 def _unused(names: NameTable) -> Iterator[Diagnostic]:

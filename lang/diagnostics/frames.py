@@ -12,7 +12,7 @@ from fpack.lang.abi import FUNCTIONS, PART, PARTS
 from fpack.lang.errors import Fault
 from fpack.lang.spans import Other, Span
 from fpack.lang.syntax.source import Source
-from fpack.lang.syntax.tree import NamedArgument, Node
+from fpack.lang.syntax.tree import NamedArgument, Node, children, walk
 from fpack.store.errors import FpackError
 
 _VARIADIC = 0x04  # the flag of a code object that takes `*args`
@@ -113,7 +113,7 @@ def field_span(step: TracebackStep, fault: Fault, callee: FrameType | None, cach
     call = call_at(step, cache)
     if call is None:
         return None
-    node = _named(call.record if call.kind == "rcall" else call.args, fault.field or "")
+    node = _named([call.record] if call.kind == "rcall" else call.args, fault.field or "")
     if node is None and callee is not None and call.kind == "call" and not any(a.kind == "spread" for a in call.args):
         # A positional argument: the code object of the callee has the order of the parameters.
         code, name = callee.f_code, fault.field
@@ -137,13 +137,9 @@ def first_definition(step: TracebackStep, name: str, cache: str | Path | None) -
 
     begin, end = _offsets(step)
     best: Node | None = None
-    stack: list[Any] = [parser.parse(step.source, cache)]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Node) and node.kind == "rec" and node.start <= begin and end <= node.end:
+    for node in walk(parser.parse(step.source, cache)):
+        if node.kind == "rec" and node.start <= begin and end <= node.end:
             best = next((e for e in node.entries if e.kind in ("set", "inherit") and e.name == name), best)
-        if isinstance(node, (tuple, list)):
-            stack += [n for n in node if isinstance(n, (tuple, list))]
     return (Other(step.source.span(best.start, best.end), "first given here"),) if best else ()
 
 
@@ -151,16 +147,13 @@ def path_literal(step: TracebackStep, file: str, cache: str | Path | None) -> Sp
     """Return the span of the path literal that refers to a file."""
     from fpack.lang.syntax import parser
 
-    stack: list[Any] = [parser.parse(step.source, cache)]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Node) and node.kind == "path":
+    for node in walk(parser.parse(step.source, cache)):
+        if node.kind == "path":
             written = normpath(node.value)
             while written.startswith("../"):
                 written = written[3:]
             if file.endswith(f"/{written}"):
                 return step.source.span(node.start, node.end)
-        stack += [n for n in reversed(node) if isinstance(n, (tuple, list))]
     return None
 
 
@@ -182,22 +175,15 @@ def call_at(step: TracebackStep, cache: str | Path | None) -> Node | None:
     except FpackError:
         return None
     begin, end = _offsets(step)
-    stack: list[Any] = [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Node) and node.kind in ("rcall", "call") and (node.start, node.end) == (begin, end):
-            return node
-        if isinstance(node, (tuple, list)):
-            stack += [n for n in node if isinstance(n, (tuple, list))]
-    return None
+    calls = (node for node in walk(tree) if node.kind in ("rcall", "call"))
+    return next((node for node in calls if (node.start, node.end) == (begin, end)), None)
 
 
-def _named(tree: Any, name: str) -> Node | None:
-    """Return the outermost field or named argument of a name."""
-    level = [tree]
+def _named(level: list[Node], name: str) -> Node | None:
+    """Return the outermost field or named argument of a name in some nodes."""
     while level:
         for node in level:
-            if isinstance(node, Node) and node.kind in ("set", "named", "inherit") and node.name == name:
+            if node.kind in ("set", "named", "inherit") and node.name == name:
                 return node
-        level = [n for node in level for n in node if isinstance(n, (tuple, list))]
+        level = [inner for node in level for inner in children(node)]
     return None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fpack.lang.syntax.source import Source
-from fpack.lang.syntax.tree import Node
+from fpack.lang.syntax.tree import Node, children, flat_params
 
 
 @dataclass(slots=True)
@@ -130,95 +130,52 @@ class NameTable:
     def _entries(self, entries: list[Node], scope: NameScope, outer: NameScope | None) -> None:
         for entry in entries:
             kind = entry.kind
-            if kind == "inherit":
-                if outer is not None:
-                    self._use(entry.name, entry.start, entry.end, outer)
-            elif kind in ("dyn", "claim"):
-                for part in entry[3:]:
-                    self._node(part, scope)
-            elif kind == "spread":
-                self._node(entry.inner, scope)
-            elif kind == "set":
-                self._node(entry.value, scope)
+            if kind == "inherit" and outer is not None:
+                self._use(entry.name, entry.start, entry.end, outer)
+            for node in children(entry) if kind != "typed" else ():
+                self._node(node, scope)
 
     def _node(self, node: Node, scope: NameScope) -> None:
         kind = node.kind
         if kind == "var":
             self._use(node.name, node.start, node.end, scope)
-        elif kind in ("spread", "not", "neg", "paren"):
-            self._node(node.inner, scope)
-        elif kind == "list":
-            for item in node.items:
-                self._node(item, scope)
-        elif kind == "interp":
-            for part in node.parts:
-                if part.__class__ is not str:
-                    self._node(part, scope)
-        elif kind == "sel":
-            self._scopes[id(node)] = scope
-            self.selections.append(node)
-            self._node(node.base, scope)
-            if node.key.__class__ is not str:
-                self._node(node.key, scope)
-        elif kind == "call":
-            self._scopes[id(node)] = scope
-            self.calls.append(node)
-            self._node(node.callee, scope)
-            for arg in node.args:
-                self._node(arg.value if arg.kind == "named" else arg, scope)
-        elif kind == "rcall":
-            self._scopes[id(node)] = scope
-            self.calls.append(node)
-            self._node(node.callee, scope)
-            self._node(node.record, scope)
-        elif kind == "bin":
-            if node.operator in ("&&", "||"):
-                self.branches.append(node)
-            self._node(node.left, scope)
-            self._node(node.right, scope)
-        elif kind == "or":
-            at = node.selection
-            while at.kind == "sel":
-                self.defaults.add(id(at))
-                at = at.base
-            self._node(node.selection, scope)
-            self._node(node.fallback, scope)
-        elif kind in ("if", "assert"):
-            self.branches.append(node)
-            for part in node[3:]:
-                self._node(part, scope)
-        elif kind == "rec":
+        elif kind in ("rec", "let"):
             inner = self._scope(node.start, node.end, scope)
-            self._bind(node.entries, inner, "field")
-            self.records.append((node.entries, "record"))
+            self._bind(node.entries, inner, "field" if kind == "rec" else "let")
+            self.records.append((node.entries, "record" if kind == "rec" else "let"))
             self._entries(node.entries, inner, scope)
-        elif kind == "let":
-            inner = self._scope(node.start, node.end, scope)
-            self._bind(node.entries, inner, "let")
-            self.records.append((node.entries, "let"))
-            self._entries(node.entries, inner, scope)
-            self._node(node.body, inner)
+            if kind == "let":
+                self._node(node.body, inner)
         elif kind == "fn":
             self._function(node, scope)
         elif kind in ("listcomp", "reccomp"):
             self._comprehension(node, scope)
+        else:
+            if kind in ("sel", "call", "rcall"):
+                self._scopes[id(node)] = scope
+                (self.selections if kind == "sel" else self.calls).append(node)
+            elif kind in ("if", "assert") or (kind == "bin" and node.operator in ("&&", "||")):
+                self.branches.append(node)
+            elif kind == "or":
+                selection = node.selection
+                while selection.kind == "sel":
+                    self.defaults.add(id(selection))
+                    selection = selection.base
+            for inner_node in children(node):
+                self._node(inner_node, scope)
 
     def _function(self, node: Node, scope: NameScope) -> None:
         inner = self._scope(node.start, node.end, scope)
         own = "function" if node.name else "parameter"
-        every = []
         for p in node.params:
-            if p.kind == "pattern":
-                every += [(q, "function") for q in p.params]
-                if p.rest is not None:
-                    self._add(inner, p.rest, "rest", p.start, p.end)
-            else:
-                every.append((p, own))
-        for p, kind in every:
-            self._add(inner, p.name, kind, p.start, p.start + len(p.name))
-        for p, _ in every:
-            if p.default is not None:
-                self._node(p.default, inner)
+            if p.kind == "pattern" and p.rest is not None:
+                self._add(inner, p.rest, "rest", p.start, p.end)
+        for p in node.params:
+            for q in p.params if p.kind == "pattern" else [p]:
+                self._add(inner, q.name, own if q is p else "function", q.start, q.start + len(q.name))
+        for q in flat_params(node.params):
+            if q.default is not None:
+                self._node(q.default, inner)
         self._node(node.body, inner)
 
     def _comprehension(self, node: Node, scope: NameScope) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from fpack.lang.syntax.lexer import Token
 from fpack.lang.syntax.source import Source
-from fpack.lang.syntax.tree import Node
+from fpack.lang.syntax.tree import walk
 
 OPENERS = frozenset(["LPAR", "CALL_PAREN", "[", "LBRACE", "CALL_BRACE", "INTERP"])
 CLOSERS = frozenset([")", "]", "}", "INTERP_END"])
@@ -62,17 +62,11 @@ class TreeFacts:
     def __init__(self, tree: Any) -> None:
         self.patterns: set[int] = set()
         self.clauses: set[int] = set()
-        todo = [tree]
-        while todo:
-            node = todo.pop()
-            if isinstance(node, Node):
-                if node.kind == "pattern":
-                    self.patterns.add(node.start)
-                elif node.kind in ("listcomp", "reccomp"):
-                    self.clauses.update(c.start for c in node.clauses)
-                todo.extend(x for x in node if isinstance(x, (Node, list)))
-            elif node.__class__ is list:
-                todo.extend(node)
+        for node in walk(tree):
+            if node.kind == "pattern":
+                self.patterns.add(node.start)
+            elif node.kind in ("listcomp", "reccomp"):
+                self.clauses.update(c.start for c in node.clauses)
 
 
 def pieces(source: Source, tokens: list[Token]) -> list[Piece]:

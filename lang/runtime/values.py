@@ -143,11 +143,6 @@ def with_article(name: str) -> str:
     return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
-def is_record(value: Value) -> bool:
-    """Return True if an evaluated value is a record."""
-    return isinstance(value, dict)
-
-
 def is_derivation(value: Value) -> bool:
     """Return True if an evaluated value is a derivation."""
     return value.__class__ is Record and value.get("type") == "derivation"

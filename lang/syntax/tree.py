@@ -28,6 +28,7 @@ Parameters: Param (param) and Pattern (pattern; rest: the name after `...`, or N
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fpack.lang.abi import OUTER
@@ -167,6 +168,15 @@ def children(node: Node) -> list[Node]:
     return found
 
 
+def walk(tree: list[Node] | Node) -> Iterator[Node]:
+    """Yield all nodes of a tree, each before the nodes inside it."""
+    todo = tree[::-1] if isinstance(tree, list) else [tree]
+    while todo:
+        node = todo.pop()
+        yield node
+        todo += reversed(children(node))
+
+
 def unwrapped(node: Node) -> Node:
     """Return a node without the parentheses around it."""
     while node.kind == "paren":
@@ -174,15 +184,15 @@ def unwrapped(node: Node) -> Node:
     return node
 
 
-def all_params(function: Node) -> list[Node]:
-    """Return the parameters of a function, with the fields of a pattern in place of the pattern."""
-    return [q for p in function.params for q in (p.params if p.kind == "pattern" else [p])]
+def flat_params(params: list[Node]) -> list[Node]:
+    """Return the parameters of a function, with the fields of a pattern instead of the pattern."""
+    return [q for p in params for q in (p.params if p.kind == "pattern" else [p])]
 
 
 def param_names(function: Node) -> list[str]:
     """Return the names that the parameters of a function bind."""
     rests = [p.rest for p in function.params if p.kind == "pattern" and p.rest]
-    return [p.name for p in all_params(function)] + rests
+    return [p.name for p in flat_params(function.params)] + rests
 
 
 def mark_outer_calls(entries: list[Node]) -> list[Node]:

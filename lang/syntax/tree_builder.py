@@ -41,6 +41,7 @@ from .tree import (
     Selection,
     TypedField,
     Types,
+    flat_params,
 )
 
 _ALONE = {5: "compare with && between two comparisons", 6: "write a < b && b < c"}
@@ -334,7 +335,7 @@ class TreeBuilder:
                 found.append(self.pattern(arg))
             else:
                 found.append(self.param(arg))
-        self.distinct([p for q in found for p in (q.params if q.kind == "pattern" else [q])])
+        self.distinct(flat_params(found))
         optional: Node | None = None
         for p in found:
             if p.kind == "param" and p.default is not None:
