@@ -135,6 +135,15 @@ def output_name(name: str, output: str) -> str:
     return name if output == "out" else f"{name}-{output}"
 
 
+def build_path(name: str, output: str) -> StorePath:
+    """Return the path at which a build sees its output. It depends only on the names: builds are reproducible.
+
+    name: the derivation's. An output that mentions its own path is hashed with this path in its stead.
+    """
+    body = canonical.encode(["fpack build 1", name, output])
+    return StorePath(base32.encode(blake3(body).digest(HASH_BYTES)), output_name(name, output))
+
+
 _PLAIN = _around_inputs([], _OUT)
 _PAIR = canonical.encode([bytes(HASH_BYTES), 0])[: -HASH_BYTES - 1]  # the bytes before an input's digest
 
