@@ -285,8 +285,8 @@ class Store:
                         self._record(db, key, entry.output, path)
                     row = (self.session.name, base32.decode(path.hash))
                     db.execute("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", row)
-                if build is not None:
-                    entry, _, _, path = made[0]
+                entry, _, _, path = made[0]
+                if build is not None and entry.output is not None:
                     self.database.insert_history(db, build.entry(entry.output.derivation, path))
         for entry, *_ in made:
             remove_tree(entry.writer.disk)
