@@ -94,6 +94,7 @@ def _contents(path: Path, repair: bool) -> Iterator[CheckResult]:
     from fpack.cli.doctor.installation import failed
     from fpack.cli.doctor.machine import OK, PROBLEM, WARNING, CheckResult
     from fpack.cli.ui.render import megabytes
+    from fpack.store import repair as repairs
     from fpack.store import verify
     from fpack.store.errors import FpackError
     from fpack.store.store import Store
@@ -105,7 +106,9 @@ def _contents(path: Path, repair: bool) -> Iterator[CheckResult]:
         store = Store(path)
         try:
             found = verify.check(store, _progress())
-            forgotten = verify.repair(store, found) if repair else []
+            if repair:
+                repairs.delete_pool_files(found.pool)
+            forgotten = store.invalidate(damage.path for damage in found.damaged) if repair else []
         finally:
             store.close()
     except FpackError as error:
@@ -142,9 +145,9 @@ def _progress() -> Any:
     if not sys.stderr.isatty():
         return lambda done, total, name: None
 
-    def tell(done: int, total: int, name: str) -> None:
+    def tell(done: int, total: int, what: str) -> None:
         end = "" if done < total else "\r\x1b[2K"
-        print(f"\r\x1b[2K{done} of {total} paths", end=end, file=sys.stderr, flush=True)
+        print(f"\r\x1b[2K{done} of {total} {what}", end=end, file=sys.stderr, flush=True)
 
     return tell
 
