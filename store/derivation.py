@@ -130,6 +130,16 @@ def decode(body: bytes) -> Derivation:
         raise NotCanonical("Bytes are not a derivation", why=f"{error}") from None
 
 
+def kind_of(body: bytes) -> str:
+    """Return the kind of an encoded derivation, or an empty string for other bytes. The rest is not checked."""
+    try:
+        value = canonical.decode(body)
+    except NotCanonical:
+        return ""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    return kind if isinstance(kind, str) else ""
+
+
 def output_name(name: str, output: str) -> str:
     """Return the store name of an output: the derivation's name for `out`, else the name with `-<output>` appended."""
     return name if output == "out" else f"{name}-{output}"

@@ -42,7 +42,7 @@ def spread(count: int, work: Work, jobs: int) -> Iterator[Value]:
         for _ in range(min(jobs, parts)):
             results, out = os.pipe2(os.O_CLOEXEC)
             # A worker must not hold the reading ends: it would not notice that this process has died.
-            others = [results, *selector.get_map()]
+            others = [results, *(key.fd for key in selector.get_map().values())]
             children.append(processes.fork(partial(_worker, tokens, out, others, count, parts, work)))
             os.close(out)
             selector.register(results, selectors.EVENT_READ, bytearray())

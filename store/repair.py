@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -31,6 +31,21 @@ def delete_pool_files(paths: Iterable[str]) -> None:
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+
+
+def delete_views(store: Store, paths: Collection[StorePath]) -> None:
+    """Delete the views of `paths`: they hold links to the files of roots and slices, also to damaged ones."""
+    names = {path.base for path in paths}
+    with FileLock(store.root / "locks" / "gc"):
+        for directory, below, _ in os.walk(store.root / "views"):
+            for name in names.intersection(below):
+                # Renamed first, so that no process uses a partly deleted view.
+                doomed = store.root / "trash" / os.urandom(8).hex()
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(f"{directory}/{name}", doomed)
+                    remove_tree(doomed)
+            # Views are views/LAYOUT/PATH.
+            below[:] = [] if directory != os.fspath(store.root / "views") else below
 
 
 def replace_tree(store: Store, path: StorePath, writer: TreeWriter) -> None:

@@ -5,11 +5,12 @@ A file that several trees share is read once. Builds and collections may run mea
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -25,6 +26,7 @@ from .path import StorePath
 from .store import Store
 
 _MAX_KNOWN = 4_000_000  # files whose digests are kept in memory, at 50 bytes each; others are read again
+_MAX_READ = 300_000  # the same for files that are read in trees, at 200 bytes each
 _SMALL_STORE = 500, 32_000_000  # paths and bytes up to which more processes do not pay
 _DIGEST = 32
 
@@ -66,6 +68,16 @@ def check(store: Store, progress: Progress = lambda done, total, what: None, job
     damaged = _check_trees(store, infos, files, progress, jobs)
     progress(len(infos), len(infos), "paths")
     return StoreCheck(len(infos), files.bytes, tuple(damaged), tuple(sorted(files.bad)))
+
+
+def check_paths(
+    store: Store, paths: Iterable[StorePath], progress: Progress = lambda done, total, what: None
+) -> StoreCheck:
+    """Check some paths. Each file of theirs is read once; the rest of the pool is not."""
+    infos = [info for info in map(store.info, paths) if info is not None]
+    files = _Files(store, 1)
+    damaged = _check_trees(store, infos, files, progress, 1)
+    return StoreCheck(len(infos), files.bytes, tuple(damaged), ())
 
 
 def _check_trees(store: Store, infos: Sequence[PathInfo], files: _Files, progress: Progress, jobs: int) -> list[Damage]:
@@ -113,6 +125,29 @@ def _references(store: Store, info: PathInfo, valid: set[bytes]) -> str:
     return ""
 
 
+def damaged_pool_files(store: Store, paths: Iterable[StorePath]) -> list[str]:
+    """Return the pool files that trees of `paths` share and whose content differs from their name."""
+    inodes = set()
+    for path in paths:
+        for directory, _, names in os.walk(store.disk(path)):
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    inodes.add(os.lstat(f"{directory}/{name}").st_ino)
+        with contextlib.suppress(FileNotFoundError):
+            inodes.add(os.lstat(store.disk(path)).st_ino)
+    bad = []
+    for file, name, status in store.pool.members():
+        if status.st_ino in inodes:
+            try:
+                if pool_name(read_node(file, status)) != name:
+                    bad.append(file)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                bad.append(file)
+    return bad
+
+
 class _Files:
     """The digests of the pool's files, by inode. bad: pool files whose content differs from their name."""
 
@@ -122,6 +157,7 @@ class _Files:
         self._device = os.stat(store.root).st_dev
         self._inodes = array("Q")
         self._digests = b""
+        self._read: dict[int, bytes] = {}  # of files outside of the pool
         self.bytes = 0
         self.bad: list[str] = []
 
@@ -160,13 +196,17 @@ class _Files:
         yield [b"", 0, -1, b""]
 
     def read(self, path: str | bytes, status: os.stat_result) -> FileNode:
-        """Return the node of a file of a tree. Read it only if the pool does not have it."""
+        """Return the node of a file of a tree. Read it only if it was not read before."""
         at = bisect_left(self._inodes, status.st_ino)
         if at < len(self._inodes) and self._inodes[at] == status.st_ino and status.st_dev == self._device:
             digest = self._digests[at * _DIGEST : (at + 1) * _DIGEST]
             return FileNode(digest, status.st_size, bool(status.st_mode & 0o100))
+        if status.st_dev == self._device and (known := self._read.get(status.st_ino)):
+            return FileNode(known, status.st_size, bool(status.st_mode & 0o100))
         node = read_node(path, status)
         self.bytes += node.size
+        if status.st_nlink > 1 and len(self._read) < _MAX_READ:
+            self._read[status.st_ino] = node.digest
         return node
 
 
