@@ -62,6 +62,7 @@ def _data(store: Store, entry: PathDescription) -> dict[str, Any]:
         "referrers": [str(path) for path in entry.referrers],
         "made_by": made,
         "kept_by": list(entry.kept_by),
+        "reason": entry.reason or None,
     }
 
 
@@ -87,9 +88,15 @@ def _fields(page: Page, entry: PathDescription, values: dict[str, Any]) -> list[
             ("references", _some(values["references"]) or "nothing"),
             ("referrers", _some(values["referrers"]) or "nothing"),
             ("made by", made or "no recorded derivation"),
-            ("kept by", [clean(name) for name in _some(values["kept_by"])] or "nothing: the next gc deletes it"),
+            ("kept by", [clean(name) for name in _some(values["kept_by"])] or _unkept(entry)),
         ]
     )
+
+
+def _unkept(entry: PathDescription) -> str:
+    if entry.reason:
+        return f"no root, but it {entry.reason}; gc keeps it while the disk has room"
+    return "nothing: the next gc may delete it"
 
 
 def _some(texts: list[str]) -> list[str]:

@@ -34,7 +34,7 @@ def opened(create: bool = False) -> Iterator[Store]:
     store = Store(root)
     try:
         if create:
-            from fpack.builders.protocol import generation
+            from fpack.builders.kinds.table import generation
 
             # The outputs that are recorded in a new database would otherwise be taken for those of other builders.
             store.database.settle(generation())

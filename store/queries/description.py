@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from fpack.store import base32, gc
+from fpack.store import base32
+from fpack.store.collection import roots
+from fpack.store.collection.survey import Policy, described, survey
 from fpack.store.database import PathInfo
 from fpack.store.derivation import Output
 from fpack.store.path import StorePath
@@ -17,7 +20,8 @@ class PathDescription(NamedTuple):
     """What is known of a path. closure: all that it needs, itself included, and closure_size the bytes of their files.
 
     origins: the outputs of derivations that it is, the latest first. referrers: the paths that
-    reference it. kept_by: the roots that keep it from gc.
+    reference it. kept_by: the roots that keep it from gc. reason: why it lives, as in `gc --explain`; empty if gc may
+    delete it.
     """
 
     info: PathInfo
@@ -28,6 +32,7 @@ class PathDescription(NamedTuple):
     origins: tuple[Output, ...]
     referrers: tuple[StorePath, ...]
     kept_by: tuple[str, ...]
+    reason: str
 
 
 class Describer:
@@ -42,8 +47,11 @@ class Describer:
                 if reference != hash_:
                     self._users.setdefault(reference, []).append(hash_)
         self._roots: dict[bytes, list[str]] = {}
-        for name, path in _named_roots(store):
-            self._roots.setdefault(base32.decode(path.hash), []).append(name)
+        with store.database.reading() as db:
+            now = time.time()
+            self._survey = survey(store.root, db, now, Policy())
+            for root in [*roots.links(store.root), *roots.rows(db, now)]:
+                self._roots.setdefault(root.path, []).append(described(root))
 
     def describe(self, info: PathInfo) -> PathDescription:
         """Return the description of a path."""
@@ -59,6 +67,7 @@ class Describer:
             tuple(self._store.database.outputs_of(info.path)),
             self._paths(self._users.get(hash_, ())),
             tuple(sorted({name for found in keepers for name in self._roots.get(found, ())})),
+            self._survey.why(hash_),
         )
 
     def referrers(self, path: StorePath, transitive: bool) -> tuple[StorePath, ...]:
@@ -85,8 +94,3 @@ class Describer:
     def _paths(self, hashes: Iterable[bytes]) -> tuple[StorePath, ...]:
         found = [self._infos[hash_].path for hash_ in hashes if hash_ in self._infos]
         return tuple(sorted(found, key=lambda path: (path.name, path.hash)))
-
-
-def _named_roots(store: Store) -> Iterator[tuple[str, StorePath]]:
-    """Yield the name of each root and the path that it keeps."""
-    yield from gc.roots(store).items()
