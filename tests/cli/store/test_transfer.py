@@ -41,8 +41,6 @@ def test_what_was_added_is_the_source_of_a_build(fpack: Fpack, ask: Ask) -> None
     (fpack.home / "data").mkdir()
     (fpack.home / "data" / "x").write_text("content")
     path = ask("store", "add", "data")["path"]
-        'copy = derivation { kind = "source", name = "data", tree = "x" }\nd = ./data\n'
-    )
     (fpack.home / "fpack.fp").write_text('it = text("it", "${./data}/x")\n')
     built = ask("build", "fpack.fp#it")
     assert Path(built["disk"]).read_text() == f"{path}/x"
