@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,22 @@ def fpack(tmp_path: Path, archive: Archive) -> Fpack:
     return fpack
 
 
+@pytest.fixture(scope="session")
+def packed_home(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Path:
+    """The home of a user who has packed the project's image."""
+    fpack = Fpack(tmp_path_factory.mktemp("packed") / "home", archive)
+    (fpack.home / "fpack.fp").write_text(PROJECT)
+    fpack.pack()
+    return fpack.home
+
+
+@pytest.fixture
+def packed(tmp_path: Path, packed_home: Path, archive: Archive) -> Fpack:
+    """A user who has packed the project's image."""
+    subprocess.run(["cp", "-a", packed_home, tmp_path / "home"], check=True)
+    return Fpack(tmp_path / "home", archive)
+
+
 class Ask:
     """Runs commands and returns the JSON that they print."""
 
@@ -42,8 +59,9 @@ class Ask:
 
 
 @pytest.fixture
-def ask(fpack: Fpack) -> Ask:
-    return Ask(fpack)
+def ask(request: pytest.FixtureRequest) -> Ask:
+    name = "packed" if "packed" in request.fixturenames else "fpack"
+    return Ask(request.getfixturevalue(name))
 
 
 def flip(path: Path) -> None:

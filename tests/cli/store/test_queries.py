@@ -14,10 +14,9 @@ from .conftest import Ask
 
 
 @pytest.fixture
-def packed(fpack: Fpack) -> Fpack:
-    fpack.pack()
-    fpack("build", "fpack.fp#words")
-    return fpack
+def packed(packed: Fpack) -> Fpack:
+    packed("build", "fpack.fp#words")
+    return packed
 
 
 def infos(fpack: Fpack) -> dict[str, int]:

@@ -35,32 +35,31 @@ def files(tree: Path) -> list[Path]:
     "pattern",
     ["*.deb", "*-hello-2.10-3", "*-hello-2.10-3-slice", "*-dash*-slice", "*-greeter-root", "*-layer-*", "*greeter*"],
 )
-def test_a_flipped_bit_is_repaired(fpack: Fpack, ask: Ask, pattern: str) -> None:
-    digest = fpack.pack()["digest"]
-    before = {path.name for path in trees(fpack, "*")}
-    for tree in trees(fpack, pattern):
+def test_a_flipped_bit_is_repaired(packed: Fpack, ask: Ask, pattern: str) -> None:
+    digest = packed.pack()["digest"]
+    before = {path.name for path in trees(packed, "*")}
+    for tree in trees(packed, pattern):
         (flipped, *_) = [path for path in files(tree) if path.stat().st_size]
         flip(flipped)
-    bad = damaged(fpack)
+    bad = damaged(packed)
     assert bad
     done = ask("store", "repair")
     assert done["failed"] == done["invalid"] == [] and sorted(done["repaired"]) == sorted(bad)
-    assert damaged(fpack) == [] and {path.name for path in trees(fpack, "*")} == before
-    (fpack.home / "greeter.tar").unlink()
-    assert fpack.pack()["digest"] == digest
+    assert damaged(packed) == [] and {path.name for path in trees(packed, "*")} == before
+    (packed.home / "greeter.tar").unlink()
+    assert packed.pack()["digest"] == digest
 
 
-def test_everything_is_damaged_at_once(fpack: Fpack, ask: Ask) -> None:
-    fpack.pack()
-    for tree in trees(fpack, "*"):
+def test_everything_is_damaged_at_once(packed: Fpack, ask: Ask) -> None:
+    for tree in trees(packed, "*"):
         for path in files(tree):
             if path.stat().st_size and path.stat().st_ino % 2:
                 flip(path)
-    bad = damaged(fpack)
+    bad = damaged(packed)
     assert len(bad) > 3
     done = ask("store", "repair")
     assert sorted(done["repaired"]) == sorted(bad) and done["failed"] == []
-    assert damaged(fpack) == []
+    assert damaged(packed) == []
 
 
 def test_inputs_that_gc_deleted_are_made_again(fpack: Fpack, ask: Ask) -> None:
@@ -83,18 +82,19 @@ def test_a_missing_tree_is_repaired(fpack: Fpack, ask: Ask) -> None:
     assert (fpack.home / "result").read_text() == "some words"
 
 
-def test_what_cannot_be_made_again_becomes_invalid_with_what_needs_it(fpack: Fpack, ask: Ask, archive: Archive) -> None:
-    fpack.pack()
-    for tree in trees(fpack, "*-hello*.deb"):
+def test_what_cannot_be_made_again_becomes_invalid_with_what_needs_it(
+    packed: Fpack, ask: Ask, archive: Archive
+) -> None:
+    for tree in trees(packed, "*-hello*.deb"):
         flip(tree)
-    bad = damaged(fpack)
+    bad = damaged(packed)
     nowhere = {"FPACK_MIRROR": "debian=file:///nowhere only"}
     done = ask("store", "repair", env=nowhere)
     assert [each["path"] for each in done["failed"]] == bad and all(each["why"] for each in done["failed"])
     assert set(bad) <= set(done["invalid"]) and done["repaired"] == []
-    assert damaged(fpack) == []
-    (fpack.home / "greeter.tar").unlink()
-    fpack.pack()
+    assert damaged(packed) == []
+    (packed.home / "greeter.tar").unlink()
+    packed.pack()
 
 
 def test_a_source_cannot_be_made_again_without_its_project(fpack: Fpack, ask: Ask) -> None:
@@ -126,28 +126,26 @@ def test_one_path_and_what_it_needs(fpack: Fpack, ask: Ask) -> None:
     assert damaged(fpack) == []
 
 
-def test_a_repair_of_one_path_checks_what_it_builds_from(fpack: Fpack, ask: Ask) -> None:
+def test_a_repair_of_one_path_checks_what_it_builds_from(packed: Fpack, ask: Ask) -> None:
     """The layer is asked for; the slice that it is made from, which is not in its closure, is damaged as well."""
-    fpack.pack()
-    layer = trees(fpack, "*-layer-hello*")[0]
+    layer = trees(packed, "*-layer-hello*")[0]
     flip(next(path for path in files(layer) if path.stat().st_size > 100))
-    slice_ = trees(fpack, "*-hello-2.10-3-slice")[0]
+    slice_ = trees(packed, "*-hello-2.10-3-slice")[0]
     flip(slice_ / "data" / "usr" / "bin" / "hello")
     done = ask("store", "repair", f"/fpack/store/{layer.name}")
     assert f"/fpack/store/{layer.name}" in done["repaired"] and done["failed"] == []
-    assert damaged(fpack) == []
+    assert damaged(packed) == []
 
 
-def test_views_of_damaged_roots_are_made_anew(fpack: Fpack, ask: Ask) -> None:
-    fpack.pack()
-    root = trees(fpack, "*-greeter-root")[0]
-    view = fpack.home / "store" / "views" / "layout" / root.name
+def test_views_of_damaged_roots_are_made_anew(packed: Fpack, ask: Ask) -> None:
+    root = trees(packed, "*-greeter-root")[0]
+    view = packed.home / "store" / "views" / "layout" / root.name
     view.mkdir(parents=True)
-    slice_ = trees(fpack, "*-hello-2.10-3-slice")[0] / "data" / "usr" / "bin" / "hello"
+    slice_ = trees(packed, "*-hello-2.10-3-slice")[0] / "data" / "usr" / "bin" / "hello"
     os.link(slice_, view / "hello")
     flip(slice_)
     ask("store", "repair")
-    assert not view.exists() and damaged(fpack) == []
+    assert not view.exists() and damaged(packed) == []
 
 
 def test_lines_for_people(fpack: Fpack) -> None:
