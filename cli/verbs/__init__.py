@@ -32,6 +32,7 @@ VERBS = {
     "search": "Find packages by name and description.",
     "show": "Show details of a package or a container.",
     "log": "Show the log of a build.",
+    "history": "Show what was built when, from what, and how long it took.",
     "config": "Show the settings and the source of each.",
     "doctor": "Check this machine, the mirrors and the store.",
     "completion": "Print a completion script for bash, zsh or fish.",
