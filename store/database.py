@@ -262,6 +262,17 @@ class Database:
         found = str(self._rows("PRAGMA quick_check(1)")[0][0])
         return "" if found == "ok" else found
 
+    def totals(self) -> tuple[int, int, int]:
+        """Return the number of valid paths, the bytes of their files, and when the latest was registered."""
+        query = "SELECT count(*), ifnull(sum(size), 0), ifnull(max(registered), 0) FROM paths"
+        ((count, size, latest),) = self._rows(query)
+        assert isinstance(count, int) and isinstance(size, int) and isinstance(latest, int)
+        return count, size, latest
+
+    def names(self) -> set[str]:
+        """Return the last component, `<hash>-<name>`, of each valid path."""
+        return {_path(hash_, name).base for hash_, name in self._rows("SELECT hash, name FROM paths")}
+
     def names_starting_with(self, start: str, limit: int) -> list[str]:
         """Return the last components, `<hash>-<name>`, of at most `limit` valid paths that begin with `start`."""
         # Five bits of a hash are one character: bytes that begin alike have equal characters up to the last whole one.
