@@ -47,3 +47,10 @@ def decode(text: str) -> bytes:
             n = n << 5 | _VALUES[c]
         out += n.to_bytes(5, "big")
     return bytes(out)
+
+
+def lowest(start: str, length: int = 32) -> bytes | None:
+    """Return the lowest bytes whose encoding, of `length` characters, begins with `start`; None if there are none."""
+    if len(start) > length or any(c not in _VALUES for c in start):
+        return None
+    return decode(start.ljust(length, ALPHABET[0]))

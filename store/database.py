@@ -20,7 +20,7 @@ from . import base32
 from .db import failures, journal, schema
 from .derivation import Output, digest
 from .errors import StoreError, StoreReadOnly
-from .path import StorePath
+from .path import HASH_CHARS, StorePath
 
 _HASH = 20
 _WASTE = 256  # pages of deleted rows that are not worth the writing of a smaller database
@@ -262,6 +262,31 @@ class Database:
         found = str(self._rows("PRAGMA quick_check(1)")[0][0])
         return "" if found == "ok" else found
 
+    def totals(self) -> tuple[int, int, int]:
+        """Return the number of valid paths, the bytes of their files, and when the latest was registered."""
+        query = "SELECT count(*), ifnull(sum(size), 0), ifnull(max(registered), 0) FROM paths"
+        ((count, size, latest),) = self._rows(query)
+        assert isinstance(count, int) and isinstance(size, int) and isinstance(latest, int)
+        return count, size, latest
+
+    def names(self) -> set[str]:
+        """Return the last component, `<hash>-<name>`, of each valid path."""
+        return {_path(hash_, name).base for hash_, name in self._rows("SELECT hash, name FROM paths")}
+
+    def names_starting_with(self, start: str, limit: int) -> list[str]:
+        """Return the last components, `<hash>-<name>`, of at most `limit` valid paths that begin with `start`."""
+        # Five bits of a hash are one character: bytes that begin alike have equal characters up to the last whole one.
+        first = base32.lowest(start[:HASH_CHARS])
+        if first is None:
+            return []
+        found: list[str] = []
+        for hash_, name in self._rows("SELECT hash, name FROM paths WHERE hash >= ? ORDER BY hash", [first]):
+            base = _path(hash_, name).base
+            if not base.startswith(start) or len(found) >= limit:
+                break
+            found.append(base)
+        return found
+
     def paths(self) -> list[PathInfo]:
         """Return every valid path."""
         return [
@@ -301,6 +326,19 @@ class Database:
         """Return the digests of the derivations that produced a path, the latest first."""
         rows = self._rows("SELECT derivation FROM outputs WHERE path = ? ORDER BY id DESC", [base32.decode(path.hash)])
         return [row[0] for row in rows if isinstance(row[0], bytes)]
+
+    def outputs_of(self, path: StorePath) -> list[Output]:
+        """Return the outputs of derivations that a path is, the latest first."""
+        query = "SELECT derivation, output FROM outputs WHERE path = ? ORDER BY id DESC"
+        rows = self._rows(query, [base32.decode(path.hash)])
+        return [Output(name, str(output)) for name, output in rows if isinstance(name, bytes)]
+
+    def origins(self) -> Iterator[tuple[bytes, bytes, bytes | None]]:
+        """Yield (path's hash, derivation's digest, its encoding or None) of each recorded output, the latest last."""
+        query = "SELECT o.path, o.derivation, d.body FROM outputs o LEFT JOIN derivations d ON d.digest = o.derivation"
+        for hash_, name, body in self._rows(f"{query} ORDER BY o.id"):
+            assert isinstance(hash_, bytes) and isinstance(name, bytes) and (body is None or isinstance(body, bytes))
+            yield hash_, name, body
 
     def built_derivations(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield (digest, encoding) of each derivation that has a valid output, in the order of their builds."""

@@ -130,9 +130,28 @@ def decode(body: bytes) -> Derivation:
         raise NotCanonical("Bytes are not a derivation", why=f"{error}") from None
 
 
+def kind_of(body: bytes) -> str:
+    """Return the kind of an encoded derivation, or an empty string for other bytes. The rest is not checked."""
+    try:
+        value = canonical.decode(body)
+    except NotCanonical:
+        return ""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    return kind if isinstance(kind, str) else ""
+
+
 def output_name(name: str, output: str) -> str:
     """Return the store name of an output: the derivation's name for `out`, else the name with `-<output>` appended."""
     return name if output == "out" else f"{name}-{output}"
+
+
+def build_path(name: str, output: str) -> StorePath:
+    """Return the path at which a build sees its output. It depends only on the names: builds are reproducible.
+
+    name: the derivation's. An output that mentions its own path is hashed with this path in its stead.
+    """
+    body = canonical.encode(["fpack build 1", name, output])
+    return StorePath(base32.encode(blake3(body).digest(HASH_BYTES)), output_name(name, output))
 
 
 _PLAIN = _around_inputs([], _OUT)

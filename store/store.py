@@ -45,13 +45,14 @@ _UNKNOWN = "?"  # stands for the name of a path that has no row
 class FinishedOutput(NamedTuple):
     """An output to register.
 
-    path: set if the tree mentions its own path, so that the path is not `make` of the tree.
+    output: None if no derivation of this store made it. path: set if the tree mentions its own path, so that the path
+    is not `make` of the tree.
     """
 
     name: str
     writer: TreeWriter
     references: Sequence[StorePath]
-    output: Output
+    output: Output | None
     path: StorePath | None = None
 
 
@@ -280,11 +281,12 @@ class Store:
                         if not db.execute("SELECT 1 FROM paths WHERE hash = ?", [reference]).fetchone():
                             raise StoreError(f"{path} references a path that is not in the store")
                     self.database.insert_path(db, path, tree, entry.writer.size, int(time.time()), hashes)
-                    self._record(db, key, entry.output, path)
+                    if entry.output is not None:
+                        self._record(db, key, entry.output, path)
                     row = (self.session.name, base32.decode(path.hash))
                     db.execute("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", row)
-                if build is not None:
-                    entry, _, _, path = made[0]
+                entry, _, _, path = made[0]
+                if build is not None and entry.output is not None:
                     self.database.insert_history(db, build.entry(entry.output.derivation, path))
         for entry, *_ in made:
             remove_tree(entry.writer.disk)

@@ -1,26 +1,34 @@
-"""Check the store's integrity: hash every valid path and every file of the pool again.
+"""Check the store's integrity: hash every file of the pool again, and compare every tree with its database row.
 
-`repair` makes damaged paths, and paths that reference them, invalid, so that the next build recreates them.
+A file that several trees share is read once. Builds and collections may run meanwhile.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+import stat
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from fpack.store.files.pool import FileNode
-from fpack.store.files.tree import read_file, scan, tree_digest
+from blake3 import blake3
+from fpack.store.files.pool import FileNode, pool_name
+from fpack.store.files.tree import CHUNK, scan, tree_digest
 
 from . import base32
+from .canonical import Value
 from .database import PathInfo
 from .errors import BadTree
-from .locks import FileLock
+from .parallel import spread
 from .path import StorePath
 from .store import Store
 
-_MAX_CACHED = 300_000  # files whose digests are kept in memory, so that a file that trees share is read once
+_MAX_KNOWN = 4_000_000  # files whose digests are kept in memory, at 50 bytes each; others are read again
+_MAX_READ = 300_000  # the same for files that are read in trees, at 200 bytes each
+_SMALL_STORE = 500, 32_000_000  # paths and bytes up to which more processes do not pay
+_DIGEST = 32
 
 
 class Damage(NamedTuple):
@@ -33,7 +41,7 @@ class Damage(NamedTuple):
 class StoreCheck(NamedTuple):
     """The result of a check.
 
-    paths: number of hashed paths. bytes: bytes read. pool: pool files whose content differs from their name.
+    paths: number of checked paths. bytes: bytes read. pool: pool files whose content differs from their name.
     """
 
     paths: int
@@ -42,60 +50,66 @@ class StoreCheck(NamedTuple):
     pool: tuple[str, ...]
 
 
-Progress = Callable[[int, int, str], None]  # number of paths done, number of all paths, the next path
+Progress = Callable[[int, int, str], None]  # parts done, all parts, what is checked: `files` or `paths`
 
 
-def check(store: Store, progress: Progress = lambda done, total, name: None) -> StoreCheck:
-    """Hash every path. Builds and collections may run meanwhile; a path that they delete is not reported as damaged."""
-    files = _Files()
-    infos = sorted(store.database.paths(), key=lambda info: info.path)
-    valid = {base32.decode(info.path.hash) for info in infos}
-    damaged = []
-    for done, info in enumerate(infos):
-        progress(done, len(infos), str(info.path))
-        why = _tree(store, info, files) or _references(store, info, valid)
-        if why and store.info(info.path) is not None:
-            damaged.append(Damage(info.path, why))
-    progress(len(infos), len(infos), "the pool of files")
-    return StoreCheck(len(infos), files.bytes, tuple(damaged), tuple(_pool(store, files)))
+def check(store: Store, progress: Progress = lambda done, total, what: None, jobs: int | None = None) -> StoreCheck:
+    """Hash every file and check every path. A path that is deleted meanwhile is not reported as damaged.
 
-
-def repair(store: Store, found: StoreCheck) -> list[StorePath]:
-    """Make damaged paths and all that reference them invalid. Return these paths, sorted.
-
-    The next garbage collection deletes their trees.
+    jobs: number of processes, by default one for each processor, or one if the store is small.
     """
-    for place in found.pool:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(place)
-    with FileLock(store.root / "locks" / "gc"):
-        return store.invalidate(damage.path for damage in found.damaged)
+    infos = store.database.paths()
+    infos.sort(key=lambda info: info.path.base)
+    if jobs is None:
+        small = len(infos) <= _SMALL_STORE[0] and sum(info.size for info in infos) <= _SMALL_STORE[1]
+        jobs = 1 if small else len(os.sched_getaffinity(0))
+    files = _Files(store, jobs)
+    files.read_pool(progress)
+    damaged = _check_trees(store, infos, files, progress, jobs)
+    progress(len(infos), len(infos), "paths")
+    return StoreCheck(len(infos), files.bytes, tuple(damaged), tuple(sorted(files.bad)))
 
 
-class _Files:
-    """A reader that hashes each inode once, as far as memory allows."""
+def check_paths(
+    store: Store, paths: Iterable[StorePath], progress: Progress = lambda done, total, what: None
+) -> StoreCheck:
+    """Check some paths. Each file of theirs is read once; the rest of the pool is not."""
+    infos = [info for info in map(store.info, paths) if info is not None]
+    files = _Files(store, 1)
+    damaged = _check_trees(store, infos, files, progress, 1)
+    return StoreCheck(len(infos), files.bytes, tuple(damaged), ())
 
-    def __init__(self) -> None:
-        self.bytes = 0
-        self._known: dict[tuple[int, int], FileNode] = {}
 
-    def read(self, path: str | bytes, status: os.stat_result) -> FileNode:
-        inode = (status.st_dev, status.st_ino)
-        node = self._known.get(inode)
-        if node is None:
-            node = read_file(path, status)
-            self.bytes += node.size
-            if len(self._known) < _MAX_CACHED:
-                self._known[inode] = node
-        return node
+def _check_trees(store: Store, infos: Sequence[PathInfo], files: _Files, progress: Progress, jobs: int) -> list[Damage]:
+    valid = {base32.decode(info.path.hash) for info in infos}
+    found: dict[int, str] = {}
+
+    def work(number: int) -> Iterator[Value]:
+        before = files.bytes
+        why = _tree(store, infos[number], files)
+        yield [number, why, files.bytes - before]
+
+    progress(0, len(infos), "paths")
+    read = 0
+    for done, (number, why, size) in enumerate(spread(len(infos), work, jobs)):
+        read += size
+        why = why or _references(store, infos[number], valid)
+        if why:
+            found[number] = why
+        progress(done + 1, len(infos), "paths")
+    if jobs > 1:
+        files.bytes += read
+    # A collection may have deleted a path while it was read, or one that a path references.
+    return [Damage(infos[number].path, why) for number, why in sorted(found.items()) if store.info(infos[number].path)]
 
 
 def _tree(store: Store, info: PathInfo, files: _Files) -> str:
     """Return the damage of a path's tree, or an empty string."""
+    disk = os.fspath(store.disk(info.path))
     try:
-        found = tree_digest(scan(os.fspath(store.disk(info.path)), read=files.read))
+        found = tree_digest(scan(disk, read=files.read))
     except FileNotFoundError as error:
-        whole = error.filename in (os.fspath(store.disk(info.path)), os.fsencode(store.disk(info.path)))
+        whole = error.filename in (disk, os.fsencode(disk))
         return "it is missing" if whole else "a part of it is missing"
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
@@ -111,16 +125,109 @@ def _references(store: Store, info: PathInfo, valid: set[bytes]) -> str:
     return ""
 
 
-def _pool(store: Store, files: _Files) -> list[str]:
+def damaged_pool_files(store: Store, paths: Iterable[StorePath]) -> list[str]:
+    """Return the pool files that trees of `paths` share and whose content differs from their name."""
+    inodes = set()
+    for path in paths:
+        for directory, _, names in os.walk(store.disk(path)):
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    inodes.add(os.lstat(f"{directory}/{name}").st_ino)
+        with contextlib.suppress(FileNotFoundError):
+            inodes.add(os.lstat(store.disk(path)).st_ino)
     bad = []
-    for path, name, status in store.pool.members():
-        try:
-            node = files.read(path, status)
-        except FileNotFoundError:
-            continue
-        except OSError:
-            bad.append(path)
-            continue
-        if node.digest.hex() + ("x" if node.executable else "") != name:
-            bad.append(path)
+    for file, name, status in store.pool.members():
+        if status.st_ino in inodes:
+            try:
+                if pool_name(read_node(file, status)) != name:
+                    bad.append(file)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                bad.append(file)
     return bad
+
+
+class _Files:
+    """The digests of the pool's files, by inode. bad: pool files whose content differs from their name."""
+
+    def __init__(self, store: Store, jobs: int) -> None:
+        self._pool = store.pool
+        self._jobs = jobs
+        self._device = os.stat(store.root).st_dev
+        self._inodes = array("Q")
+        self._digests = b""
+        self._read: dict[int, bytes] = {}  # of files outside of the pool
+        self.bytes = 0
+        self.bad: list[str] = []
+
+    def read_pool(self, progress: Progress) -> None:
+        """Hash every file of the pool."""
+        directories = self._pool.directories()
+        found: list[tuple[int, bytes]] = []
+        done = 0
+        progress(0, len(directories), "files")
+        for path, inode, size, digest in spread(len(directories), lambda n: self._hash(directories[n]), self._jobs):
+            if size < 0:
+                done += 1
+                progress(done, len(directories), "files")
+                continue
+            self.bytes += size
+            if path:
+                self.bad.append(os.fsdecode(path))
+            if digest and len(found) < _MAX_KNOWN:
+                found.append((inode, digest))
+        found.sort()
+        self._inodes = array("Q", (inode for inode, _ in found))
+        self._digests = b"".join(digest for _, digest in found)
+
+    def _hash(self, directory: str) -> Iterator[Value]:
+        """Yield [path if it is bad, inode, size, digest] of each file, and at last an entry of size -1."""
+        for path, name, status in self._pool.files_in(directory):
+            try:
+                node = read_node(path, status)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                yield [os.fsencode(path), 0, 0, b""]
+                continue
+            bad = pool_name(node) != name
+            yield [os.fsencode(path) if bad else b"", status.st_ino, node.size, node.digest]
+        yield [b"", 0, -1, b""]
+
+    def read(self, path: str | bytes, status: os.stat_result) -> FileNode:
+        """Return the node of a file of a tree. Read it only if it was not read before."""
+        at = bisect_left(self._inodes, status.st_ino)
+        if at < len(self._inodes) and self._inodes[at] == status.st_ino and status.st_dev == self._device:
+            digest = self._digests[at * _DIGEST : (at + 1) * _DIGEST]
+            return FileNode(digest, status.st_size, bool(status.st_mode & 0o100))
+        if status.st_dev == self._device and (known := self._read.get(status.st_ino)):
+            return FileNode(known, status.st_size, bool(status.st_mode & 0o100))
+        node = read_node(path, status)
+        self.bytes += node.size
+        if status.st_nlink > 1 and len(self._read) < _MAX_READ:
+            self._read[status.st_ino] = node.digest
+        return node
+
+
+def read_node(path: str | bytes, status: os.stat_result) -> FileNode:
+    """Read and hash a regular file of the store. status: its status, which tells its mode and how much to read."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        executable = bool(status.st_mode & 0o100)
+        if not stat.S_ISREG(status.st_mode):
+            raise BadTree("A file in the store is not a regular file", where=os.fsdecode(path))
+        if status.st_size < CHUNK:
+            # One byte more detects a file that has grown. Most files need a single call.
+            content = os.read(fd, status.st_size + 1)
+            if len(content) == status.st_size:
+                return FileNode(blake3(content).digest(), len(content), executable)
+            os.lseek(fd, 0, os.SEEK_SET)
+        hasher, size = blake3(), 0
+        buffer = memoryview(bytearray(CHUNK))
+        while count := os.readv(fd, [buffer]):
+            hasher.update(buffer[:count])
+            size += count
+        return FileNode(hasher.digest(), size, executable)
+    finally:
+        os.close(fd)

@@ -23,7 +23,6 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.remove import open_directory
 from fpack.store.files.tree import CHUNK, MAX_DEPTH, Directory, Node, check_entry, check_target, tree_digest
 from fpack.store.files.writer import TreeWriter
-from fpack.store.path import StorePath
 
 from .references import GZIP, ZIP, Finder, patch, rewrite, search_packed
 
@@ -327,12 +326,3 @@ def _replaced(target: bytes, changes: Mapping[bytes, bytes]) -> bytes:
     for old, new in changes.items():
         target = target.replace(old, new)
     return target
-
-
-def build_path(name: str, output: str) -> StorePath:
-    """Return the build path of an output. It depends only on the name, so that builds are reproducible."""
-    from fpack.store import base32, canonical
-    from fpack.store.derivation import output_name
-
-    body = canonical.encode(["fpack build 1", name, output])
-    return StorePath(base32.encode(blake3(body).digest(store_path.HASH_BYTES)), output_name(name, output))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fpack.builders import arguments
 from fpack.builders.exec.hints import advice
 from fpack.builders.exec.links import linked
-from fpack.builders.exec.outputs import OutputReader, ScannedOutput, build_path, strippable
+from fpack.builders.exec.outputs import OutputReader, ScannedOutput, strippable
 from fpack.builders.exec.script import DRIVER, control_files, variables
 from fpack.builders.linking import store_paths
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, BuiltAll, Task
@@ -24,7 +24,7 @@ from fpack.builders.sandbox.executor import Executor, RunResult, Work
 from fpack.builders.sandbox.spec import CONTROL, Spec, limits_of
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation, output_name
+from fpack.store.derivation import Derivation, build_path, output_name
 from fpack.store.errors import InvalidName
 from fpack.store.files.remove import remove_tree
 from fpack.store.path import STORE, StorePath

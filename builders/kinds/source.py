@@ -6,13 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from blake3 import blake3
 from fpack.builders import arguments
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
+from fpack.store import canonical
+from fpack.store import derivation as derivations
+from fpack.store import path as store_path
 from fpack.store.canonical import Value
-from fpack.store.derivation import Derivation
+from fpack.store.derivation import Derivation, Output
+from fpack.store.errors import StoreError
 from fpack.store.files.source import SourceTree
+from fpack.store.path import StorePath
 
 if TYPE_CHECKING:
+    from fpack.store.store import Store
+
     from .table import Services
 
 VERSION = 1
@@ -50,6 +58,28 @@ class SourceBuilder(BaseBuilder):
         if writer.finish().hex() != digest:
             raise BuildError("A source changed while it was read", where=str(path), hint="run the command again")
         return Built(writer)
+
+
+def add_source(store: Store, source: Path, name: str) -> StorePath:
+    """Add a source to the store, unless the store has it, and keep it from gc while this process lives.
+
+    It becomes the output of the derivation that a project's use of the source has, so that a build finds it.
+    """
+    sources = SourceTree()
+    tree = sources.hash(source)
+    path = store_path.make(name, tree, [])
+    if store.info(path) is not None and store.keep([path]):
+        return path
+    drv = Derivation(SourceBuilder.kind, name, SourceArgs(tree.hex())._asdict())
+    body = drv.encode()
+    writer = store.writer()
+    sources.copy(source, writer)
+    if writer.finish() != tree:
+        raise StoreError("A source changed while it was read", where=str(source), hint="run the command again")
+    output = Output(derivations.digest(body))
+    store.plan({output.derivation: body})
+    key = blake3(canonical.encode(SourceBuilder({}).key(drv))).digest(20)
+    return store.register(name, writer, [], key, output)
 
 
 def make(services: Services) -> SourceBuilder:

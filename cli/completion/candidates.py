@@ -212,11 +212,37 @@ def _searched(text: str) -> Answer:
     return Answer(mode, [(name, "") for name in names])
 
 
+# The store.
+
+
+def _store_paths(text: str) -> Answer:
+    """Complete store paths, by name or hash; everything else is a file, such as a link to a path."""
+    from fpack.store.database import Database
+    from fpack.store.errors import FpackError
+    from fpack.store.path import STORE
+    from fpack.store.root import default_root
+
+    path = default_root() / "db" / "fpack.sqlite"
+    start = text.removeprefix(f"{STORE}/")
+    if "/" in start or not start or not path.exists():
+        return Answer("files")
+    try:
+        database = Database(path)
+        try:
+            names = database.names_starting_with(start, MANY)
+        finally:
+            database.close()
+    except FpackError:
+        return Answer("files")
+    return plain((f"{STORE}/{name}" if text != start else name, "") for name in names) if names else Answer("files")
+
+
 # Parameters of commands, by name.
 COMPLETERS: Mapping[str, Callable[[str], Answer]] = {
     "what": targets, "image": targets, "target": targets,
     "release": _releases, "releases": _releases,
     "thing": _locked, "packages": _locked, "words": _searched,
+    "store_path": _store_paths, "store_paths": _store_paths,
     "arch": lambda text: plain((name, "") for name in ARCHITECTURES),
     "compress": lambda text: plain(CODECS),
 }  # fmt: skip

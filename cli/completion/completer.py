@@ -83,6 +83,8 @@ def _argument(command: click.Command, words: Sequence[str]) -> Answer:
     """Return the candidates for the last word of a verb's words."""
     import click
 
+    if isinstance(command, click.Group):
+        return _subcommand(command, words)
     options = {name: p for p in command.params if isinstance(p, click.Option) for name in p.opts}
     arguments = [p for p in command.params if isinstance(p, click.Argument)]
     *before, current = words
@@ -116,6 +118,25 @@ def _argument(command: click.Command, words: Sequence[str]) -> Answer:
     if position >= len(arguments) and last.nargs != -1:
         return Answer()
     return _value(arguments[min(position, len(arguments) - 1)], current)
+
+
+def _subcommand(group: click.Group, words: Sequence[str]) -> Answer:
+    """Return the candidates for the last word of a group's words: its subcommands, or what one of them takes."""
+    import click
+    from fpack.cli.groups import LazyGroup
+
+    context = click.Context(group)
+    *before, current = words
+    at = next((number for number, word in enumerate(before) if not word.startswith("-")), None)
+    if at is not None:
+        command = group.get_command(context, before[at])
+        return _argument(command, words[at + 1 :]) if command is not None else Answer()
+    if current.startswith("-"):
+        return plain(_options(group, set()))
+    if isinstance(group, LazyGroup):
+        return plain((name, entry.help) for name, entry in group.subcommands.items())
+    commands = ((name, group.get_command(context, name)) for name in group.list_commands(context))
+    return plain((name, command.get_short_help_str() if command is not None else "") for name, command in commands)
 
 
 def _options(command: click.Command, used: set[str | None]) -> Iterator[Candidate]:

@@ -1,4 +1,4 @@
-"""Check the installation: the store, Debian's mirrors, the keyring, the lock and the clock."""
+"""Check the installation: the settings, the caches, Debian's mirrors, the keyring, the lock and the clock."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpack.store.errors import FpackError
-from fpack.store.root import default_root
 
-from .machine import OK, PROBLEM, WARNING, CheckResult, existing
+from .machine import OK, PROBLEM, WARNING, CheckResult, failed
 
 if TYPE_CHECKING:
     from fpack.builders.debian.mirrors import Mirrors
@@ -24,66 +23,40 @@ PATIENCE = 6.0  # seconds for all mirrors
 MAX_MIRRORS = 8
 
 
-def failed(name: str, error: FpackError, state: str = PROBLEM) -> CheckResult:
-    """Turn an error into a check result."""
-    where = f" ({error.where})" if error.where else ""
-    return CheckResult(name, state, f"{error.what}{where}{f': {error.why}' if error.why else ''}", error.hint)
+def settings() -> CheckResult:
+    """Check that the file of settings and the variables can be read."""
+    from fpack.store.settings import SETTINGS, configuration_file
 
-
-def store_directory() -> CheckResult:
-    """Check the store's directory, and that it can be written."""
-    path = default_root()
-    why = "FPACK_ROOT" if os.environ.get("FPACK_ROOT") else "the default"
-    if not (path / "db").is_dir():
-        above = existing(path)
-        # A file in place of a directory prevents the store, too.
-        clear = not any(entry.exists() and not entry.is_dir() for entry in (path, *path.parents))
-        if clear and os.access(above, os.W_OK | os.X_OK):
-            return CheckResult("store", OK, f"{path} ({why}), which the first build creates")
-        hint = "set FPACK_ROOT to a directory that you can write to"
-        return CheckResult("store", PROBLEM, f"{path} ({why}) cannot be created", hint)
-    unwritable = [
-        str(directory) for directory in (path / "store", path / "tmp", path / "db") if not _writable(directory)
-    ]
-    if unwritable:
-        hint = "it belongs to another user, or its disk is mounted read-only"
-        return CheckResult("store", PROBLEM, f"{unwritable[0]} cannot be written", hint)
-    return CheckResult("store", OK, f"{path} ({why})")
-
-
-def _writable(directory: Path) -> bool:
-    probe = directory / f".fpack-doctor-{os.urandom(6).hex()}"
     try:
-        probe.touch()
-        probe.unlink()
-    except OSError:
-        return False
-    return True
-
-
-def database() -> Iterator[CheckResult]:
-    """Check the store's database, and count its paths."""
-    from fpack.cli.ui.render import megabytes
-    from fpack.store.database import Database
-
-    path = default_root() / "db" / "fpack.sqlite"
-    if not path.exists():
-        return
-    try:
-        database = Database(path)
-        try:
-            trouble = database.trouble()
-            infos = database.paths()
-        finally:
-            database.close()
+        changed = sum(setting.look_up().origin != "default" for setting in SETTINGS)
     except FpackError as error:
-        yield failed("database", error)
-        return
-    if trouble:
-        hint = "move the store away; builds recreate everything in it"
-        yield CheckResult("database", PROBLEM, f"{path} is damaged: {trouble}", hint)
-    else:
-        yield CheckResult("database", OK, f"{len(infos)} paths, {megabytes(sum(info.size for info in infos))}")
+        return failed("settings", error)
+    text = f"{changed} {'is' if changed == 1 else 'are'} set" if changed else "all have their defaults"
+    return CheckResult("settings", OK, f"{text}; the file is {configuration_file()}")
+
+
+def caches() -> Iterator[CheckResult]:
+    """Check that the user's directories can be used: what others can change is not read."""
+    from fpack.cli.paths import cache_home, state_directory
+    from fpack.store.files.owners import danger
+
+    for name, path, variable, effect in (
+        ("cache", cache_home(), "XDG_CACHE_HOME", "nothing is cached, and every command is slow"),
+        ("state", state_directory(), "XDG_STATE_HOME", "the lock of your user cannot be written"),
+    ):
+        try:
+            why = danger(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            why = error.strerror or str(error)
+        if why:
+            hint = f"set HOME, or {variable}, to a directory of your own"
+            yield CheckResult(name, WARNING, f"{path}: {why}; {effect}", hint)
+        elif not os.access(path, os.W_OK | os.X_OK):
+            yield CheckResult(
+                name, WARNING, f"{path} cannot be written: {effect}", f"check its owner, or set {variable}"
+            )
 
 
 def mirrors(known: Mirrors, now: float) -> list[CheckResult]:

@@ -32,9 +32,11 @@ VERBS = {
     "search": "Find packages by name and description.",
     "show": "Show details of a package or a container.",
     "log": "Show the log of a build.",
+    "history": "Show what was built when, from what, and how long it took.",
     "config": "Show the settings and the source of each.",
     "doctor": "Check this machine, the mirrors and the store.",
     "completion": "Print a completion script for bash, zsh or fish.",
+    "store": "Examine, check, mend and copy the store.",
     "gc": "Delete unused paths from the store.",
     "root": "List, add or remove the roots that keep store paths.",
 }

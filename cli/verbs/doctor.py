@@ -24,14 +24,16 @@ LISTED = 20  # number of damaged paths to list
     epilog="""\b
 Examples:
   fpack doctor                    check the machine, the mirrors and the lock
-  fpack doctor --store            also hash everything in the store again
-  fpack doctor --store --repair   also remove damaged paths: the next build recreates them""",
+  fpack doctor --offline          without asking the mirrors
+  fpack doctor --store            also hash everything in the store again, as fpack store verify does
+  fpack doctor --store --repair   also remove damaged paths; fpack store repair makes them again""",
 )
 @click.option("--store", "contents", is_flag=True, help="Verify every path in the store by hashing it again.")
 @click.option("--repair", is_flag=True, help="Remove the paths that --store finds damaged.")
+@click.option("--offline", is_flag=True, help="Do not ask the mirrors.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.locking
-def command(contents: bool, repair: bool, as_json: bool, **rest: Any) -> int:
+def command(contents: bool, repair: bool, offline: bool, as_json: bool, **rest: Any) -> int:
     """Check that fpack works on this machine. The exit status is 1 if there is a problem."""
     from fpack.cli.doctor.machine import OK, PROBLEM
     from fpack.cli.errors import UsageError
@@ -41,7 +43,7 @@ def command(contents: bool, repair: bool, as_json: bool, **rest: Any) -> int:
         raise UsageError("--repair needs --store", hint="fpack doctor --store --repair")
     page = Page()
     findings: list[CheckResult] = []
-    for finding in _findings(shared.options(rest), contents, repair):
+    for finding in _findings(shared.options(rest), contents, repair, offline):
         findings.append(finding)
         if not as_json:
             show(_lines(page, finding))
@@ -56,9 +58,9 @@ def command(contents: bool, repair: bool, as_json: bool, **rest: Any) -> int:
     return 1 if problems else 0
 
 
-def _findings(options: shared.SharedOptions, contents: bool, repair: bool) -> Iterator[CheckResult]:
+def _findings(options: shared.SharedOptions, contents: bool, repair: bool, offline: bool) -> Iterator[CheckResult]:
     """Yield the findings of every check, in order. A problem does not stop the checks."""
-    from fpack.cli.doctor import installation, machine
+    from fpack.cli.doctor import installation, machine, store
     from fpack.cli.workspace.target import find_project
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.errors import FpackError
@@ -68,32 +70,38 @@ def _findings(options: shared.SharedOptions, contents: bool, repair: bool) -> It
     path = default_root()
     yield from machine.versions()
     yield machine.terminal()
-    yield installation.store_directory()
+    yield store.store_directory()
     yield machine.file_system(path)
+    yield from store.mount(path)
     yield from machine.free_space(path)
     yield machine.hard_links(path)
-    yield from installation.database()
+    yield from store.database()
+    yield from store.processes()
+    yield from store.roots()
     yield machine.namespaces()
     yield machine.sandbox()
     yield from machine.runtimes()
+    yield installation.settings()
+    yield from installation.caches()
     with Workspace(options) as workspace:
         workspace.use_project(find_project(Path.cwd()))
         yield installation.clock(workspace, now)
         yield installation.keyring(now)
         yield from installation.lock(workspace, now)
         try:
-            yield from installation.mirrors(workspace.mirrors, now)
+            if not offline:
+                yield from installation.mirrors(workspace.mirrors, now)
         except FpackError as error:
-            yield installation.failed("mirrors", error)
+            yield machine.failed("mirrors", error)
     if contents:
         yield from _contents(path, repair)
 
 
 def _contents(path: Path, repair: bool) -> Iterator[CheckResult]:
     """Yield the findings of hashing the store again."""
-    from fpack.cli.doctor.installation import failed
-    from fpack.cli.doctor.machine import OK, PROBLEM, WARNING, CheckResult
+    from fpack.cli.doctor.machine import OK, PROBLEM, WARNING, CheckResult, failed
     from fpack.cli.ui.render import megabytes
+    from fpack.store import repair as repairs
     from fpack.store import verify
     from fpack.store.errors import FpackError
     from fpack.store.store import Store
@@ -105,7 +113,9 @@ def _contents(path: Path, repair: bool) -> Iterator[CheckResult]:
         store = Store(path)
         try:
             found = verify.check(store, _progress())
-            forgotten = verify.repair(store, found) if repair else []
+            if repair:
+                repairs.delete_pool_files(found.pool)
+            forgotten = store.invalidate(damage.path for damage in found.damaged) if repair else []
         finally:
             store.close()
     except FpackError as error:
@@ -120,7 +130,7 @@ def _contents(path: Path, repair: bool) -> Iterator[CheckResult]:
         text = f"{len(forgotten)} paths (damaged ones and their dependents) and {len(found.pool)} files were removed"
         yield CheckResult("contents", WARNING, text, "build them again")
     else:
-        hint = "fpack doctor --store --repair removes them, so that the next build recreates them"
+        hint = "fpack store repair makes them again; fpack doctor --store --repair only removes them"
         yield CheckResult("contents", PROBLEM, f"{len(found.damaged)} of {found.paths} paths are damaged", hint)
 
 
@@ -142,9 +152,9 @@ def _progress() -> Any:
     if not sys.stderr.isatty():
         return lambda done, total, name: None
 
-    def tell(done: int, total: int, name: str) -> None:
+    def tell(done: int, total: int, what: str) -> None:
         end = "" if done < total else "\r\x1b[2K"
-        print(f"\r\x1b[2K{done} of {total} paths", end=end, file=sys.stderr, flush=True)
+        print(f"\r\x1b[2K{done} of {total} {what}", end=end, file=sys.stderr, flush=True)
 
     return tell
 

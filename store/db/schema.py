@@ -6,6 +6,8 @@ The format is SQLite's `user_version`. docs/formats.md describes the tables.
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
+from urllib.parse import quote
 
 FORMAT = 2
 
@@ -42,3 +44,16 @@ def upgrade(db: sqlite3.Connection) -> int:
     if before < FORMAT:
         db.execute(f"PRAGMA user_version = {FORMAT}")
     return int(before)
+
+
+def format_of(path: Path) -> int:
+    """Return the format of the database at `path` without changing it; 0 if there is none or it cannot be read."""
+    try:
+        db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+        try:
+            (found,) = db.execute("PRAGMA user_version").fetchone()
+        finally:
+            db.close()
+    except sqlite3.Error:
+        return 0
+    return int(found)

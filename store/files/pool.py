@@ -35,8 +35,8 @@ class Pool:
         self._directories: set[str] = set()  # those that certainly exist
 
     def _path(self, node: FileNode) -> str:
-        hex_ = node.digest.hex()
-        return f"{self._root}/{hex_[:2]}/{hex_[2:]}{'x' if node.executable else ''}"
+        name = pool_name(node)
+        return f"{self._root}/{name[:2]}/{name[2:]}"
 
     def link(self, node: FileNode, target: str) -> bool:
         """Link the pool's file to `target`. Return False if the pool does not have it, or has it in a changed state.
@@ -92,11 +92,27 @@ class Pool:
 
     def members(self) -> Iterator[tuple[str, str, os.stat_result]]:
         """Yield (path, digest and executable mark from the file's name, status) of each file in the pool."""
+        for directory in self.directories():
+            yield from self.files_in(directory)
+
+    def directories(self) -> list[str]:
+        """Return the names of the pool's directories, sorted."""
         try:
-            directories = sorted(os.listdir(self._root))
+            return sorted(os.listdir(self._root))
+        except FileNotFoundError:
+            return []
+
+    def files_in(self, directory: str) -> Iterator[tuple[str, str, os.stat_result]]:
+        """Yield what `members` yields of the files in one directory. A file that is deleted meanwhile is left out."""
+        try:
+            entries = list(os.scandir(f"{self._root}/{directory}"))
         except FileNotFoundError:
             return
-        for directory in directories:
-            with os.scandir(f"{self._root}/{directory}") as entries:
-                for entry in entries:
-                    yield entry.path, directory + entry.name, entry.stat(follow_symlinks=False)
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                yield entry.path, directory + entry.name, entry.stat(follow_symlinks=False)
+
+
+def pool_name(node: FileNode) -> str:
+    """Return the name of a content: its digest and executable mark."""
+    return node.digest.hex() + ("x" if node.executable else "")

@@ -33,6 +33,7 @@ class TreeWriter:
         self._base = os.fspath(path)
         self._root: Node | None = None
         self._finished = b""
+        self._released_size = -1
         self.directories = 0  # number of directories made so far
 
     def mkdir(self, path: str) -> None:
@@ -151,7 +152,13 @@ class TreeWriter:
     @property
     def size(self) -> int:
         """The number of bytes of all files."""
-        return _size(self._root)
+        return _size(self._root) if self._released_size < 0 else self._released_size
+
+    def release(self) -> None:
+        """Finish the tree and free the memory of its model. Only `disk`, `size` and `finish` work afterwards."""
+        self.finish()
+        self._released_size = self.size
+        self._root = None
 
     @property
     def node(self) -> Node:

@@ -13,8 +13,9 @@ from fpack.store.files.pool import MTIME
 from fpack.store.files.remove import remove_tree
 from fpack.store.graph import dependents
 from fpack.store.path import StorePath
+from fpack.store.repair import delete_pool_files
 from fpack.store.store import Store
-from fpack.store.verify import check, repair
+from fpack.store.verify import StoreCheck, check
 
 
 def add(store: Store, name: str, text: str, references: list[StorePath] | None = None) -> StorePath:
@@ -22,6 +23,12 @@ def add(store: Store, name: str, text: str, references: list[StorePath] | None =
     writer.file("folder/file", [text.encode()])
     writer.symlink("link", "folder/file")
     return store.register(name, writer, references or [], name.encode(), Output(name.encode().ljust(20)[:20]))
+
+
+def repair(store: Store, found: StoreCheck) -> list[StorePath]:
+    """Make invalid what is damaged."""
+    delete_pool_files(found.pool)
+    return store.invalidate(damage.path for damage in found.damaged)
 
 
 def overwrite(place: Path, text: str) -> None:
@@ -35,9 +42,11 @@ def overwrite(place: Path, text: str) -> None:
 
 def test_a_whole_store(store: Store) -> None:
     add(store, "b", "two", [add(store, "a", "one")])
-    seen: list[tuple[int, int]] = []
-    found = check(store, lambda done, total, name: seen.append((done, total)))
-    assert found == verify.StoreCheck(2, 6, (), ()) and seen == [(0, 2), (1, 2), (2, 2)]
+    seen: list[tuple[int, int, str]] = []
+    found = check(store, lambda *args: seen.append(args))
+    assert found == verify.StoreCheck(2, 6, (), ())
+    assert [each[:2] for each in seen if each[2] == "paths"] == [(0, 2), (1, 2), (2, 2), (2, 2)]
+    assert [each[:2] for each in seen if each[2] == "files"] == [(0, 2), (1, 2), (2, 2)]
     assert repair(store, found) == [] and len(store.database.paths()) == 2
 
 
@@ -117,7 +126,7 @@ def test_what_a_collection_deletes_meanwhile_is_no_damage(store: Store) -> None:
 
 
 def test_memory_for_digests_has_an_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "_MAX_CACHED", 1)
+    monkeypatch.setattr(verify, "_MAX_KNOWN", 1)
     for name in "abc":
         add(store, name, f"text of {name}")
     assert check(store).damaged == ()
@@ -127,3 +136,29 @@ def test_dependents_of_what_is_not_valid(store: Store) -> None:
     a = add(store, "a", "one")
     gone = StorePath("0" * 32, "gone")
     assert dependents(store.database.paths(), [gone, a]) == [a]
+
+
+def test_several_processes_find_the_same(store: Store, tmp_path: Path) -> None:
+    for number in range(60):
+        add(store, f"n{number}", f"text {number % 40}")
+    large = store.writer()
+    large.file("large", [os.urandom(3 << 20)])
+    store.register("large", large, [], b"large", Output(b"large".ljust(20)))
+    overwrite(store.disk(store.database.paths()[7].path) / "folder" / "file", "text X")
+    remove_tree(store.disk(store.database.paths()[9].path))
+    (store.root / "files" / "ab").mkdir(exist_ok=True)
+    (store.root / "files" / "ab" / "stray").write_text("x")
+    one = check(store, jobs=1)
+    assert len(one.damaged) == 3 and len(one.pool) == 2
+    seen: list[tuple[int, int, str]] = []
+    assert check(store, lambda *args: seen.append(args), jobs=3) == one
+    assert (61, 61, "paths") in seen
+
+
+def test_a_file_that_the_pool_has_lost_is_read_in_its_tree(store: Store) -> None:
+    path = add(store, "a", "one")
+    for place, _, _ in list(store.pool.members()):
+        os.unlink(place)
+    assert check(store) == verify.StoreCheck(1, 3, (), ())
+    overwrite(store.disk(path) / "folder" / "file", "ono")
+    assert [each.path for each in check(store, jobs=2).damaged] == [path]

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.builders.exec.outputs import build_path
 from fpack.builders.protocol import BuildError
 from fpack.builders.scheduler.reporter import BuildOutcome
 from fpack.builders.scheduler.scheduler import BuildsFailed
+from fpack.store.derivation import build_path
 from fpack.store.path import StorePath
 from support.builds import Builds, builds
 from support.roots import add_tree

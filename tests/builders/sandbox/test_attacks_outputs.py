@@ -326,7 +326,7 @@ def test_an_input_that_names_the_path_of_the_output_does_no_harm(two: list[Calle
 
 
 def test_the_path_of_another_builds_output_is_no_mention_of_itself(caller: Caller) -> None:
-    from fpack.builders.exec.outputs import build_path
+    from fpack.store.derivation import build_path
 
     place = build_path("victim", "out")
     holder = caller.build(f"a={str(place)[:30]}; echo ${{a}}{str(place)[30:]} > $out", "holder").output

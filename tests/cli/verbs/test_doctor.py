@@ -306,7 +306,19 @@ def test_another_compressor_than_the_pinned_one(monkeypatch: pytest.MonkeyPatch)
     from importlib import metadata
 
     found = {each.name: each for each in machine.versions()}
-    assert found["zstandard"].state == OK
-    monkeypatch.setattr(metadata, "version", lambda name: "0.1.0")
+    assert found["zstandard"].state == OK and found["zstandard"].text == metadata.version("zstandard")
+    monkeypatch.setattr(machine, "_installed", lambda name: "0.1.0")
     found = {each.name: each for each in machine.versions()}
     assert found["zstandard"].state == WARNING and "digests" in found["zstandard"].text
+
+
+def test_it_imports_little(fpack: Fpack) -> None:
+    """What a check needs is imported, and nothing of the language, of the network or of terminals."""
+    done = fpack("doctor", "--offline", env={"PYTHONPROFILEIMPORTTIME": "1"})
+    modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    heavy = {
+        "asyncio", "email.message", "fpack.lang.evaluator", "http.client", "importlib.metadata", "lark", "rich", "ssl",
+        "urllib3", "yaml", "zstandard",
+    }  # fmt: skip
+    assert "fpack.cli.doctor.store" in modules and modules & heavy == set()
+    assert len(modules) < 230

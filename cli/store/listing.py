@@ -1,0 +1,96 @@
+"""`fpack store list`: list paths with their sizes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from fpack.cli import options as shared
+
+if TYPE_CHECKING:
+    from fpack.store.queries.inventory import InventoryEntry
+
+_SORTS = ("name", "size", "time")
+
+
+@click.command(
+    "list",
+    epilog="""\b
+Examples:
+  fpack store list                             everything
+  fpack store list 'postgres*' --sort size     by name, largest first
+  fpack store list --kind deb --larger-than 10M
+  fpack store list --older-than 30 --json""",
+)
+@click.argument("name", required=False)
+@click.option("--kind", metavar="KIND", help="Only outputs of derivations of this kind, such as fetch, deb or exec.")
+@click.option("--larger-than", metavar="SIZE", help="Only paths of more bytes, as in 10M.")
+@click.option("--older-than", type=click.FloatRange(0), metavar="DAYS", help="Only paths registered before that.")
+@click.option("--newer-than", type=click.FloatRange(0), metavar="DAYS", help="Only paths registered since then.")
+@click.option("--sort", type=click.Choice(_SORTS), default="name", help="Sort by name, or largest or latest first.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    name: str | None,
+    kind: str | None,
+    larger_than: str | None,
+    older_than: float | None,
+    newer_than: float | None,
+    sort: str,
+    as_json: bool,
+) -> int:
+    """List the store's paths: size, date, kind of derivation, path. NAME is a name, or a pattern with * and ?."""
+    import time
+
+    from fpack.cli.store.paths import opened
+    from fpack.cli.ui.layout import Page, show
+    from fpack.store.queries.inventory import Filter, inventory, select
+
+    now = time.time()
+    wanted = Filter(
+        name=name,
+        kind=kind,
+        larger_than=_size(larger_than),
+        before=None if older_than is None else now - older_than * 86400,
+        since=None if newer_than is None else now - newer_than * 86400,
+    )
+    with opened() as store:
+        found = select(inventory(store), wanted)
+    found.sort(key=lambda entry: (entry.path.name, entry.path.hash))
+    if sort != "name":
+        found.sort(key=lambda entry: entry.size if sort == "size" else entry.registered, reverse=True)
+    if as_json:
+        rows = [{**entry._asdict(), "path": str(entry.path)} for entry in found]
+        shared.print_json({"paths": rows, "size": sum(entry.size for entry in found)})
+        return 0
+    page = Page()
+    show(_lines(page.table([_row(entry) for entry in found], right=(0,)), found))
+    return 0
+
+
+def _row(entry: InventoryEntry) -> list[str]:
+    import time
+
+    from fpack.cli.ui.layout import clean
+    from fpack.cli.ui.render import megabytes
+
+    date = time.strftime("%Y-%m-%d", time.localtime(entry.registered))
+    return [megabytes(entry.size), date, clean(entry.kind) or "-", str(entry.path)]
+
+
+def _lines(table: list[str], found: list[InventoryEntry]) -> list[str]:
+    from fpack.cli.ui.render import megabytes
+
+    count = f"{len(found)} path{'' if len(found) == 1 else 's'}"
+    return [*table, f"{count}, {megabytes(sum(entry.size for entry in found))}"]
+
+
+def _size(text: str | None) -> int | None:
+    from fpack.cli.errors import UsageError
+    from fpack.store.settings import size
+
+    if text is None:
+        return None
+    try:
+        return size(text)
+    except ValueError:
+        raise UsageError(f"--larger-than is a size, as in 10M, and not {text!r}") from None

@@ -1,0 +1,41 @@
+"""`fpack store rebuild-database`: make a lost or damaged database again."""
+
+from __future__ import annotations
+
+import click
+from fpack.cli import options as shared
+
+_LISTED = 20
+
+
+@click.command("rebuild-database")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(as_json: bool) -> int:
+    """Make the store's database again, from its journal, the old database and the trees.
+
+    A path becomes valid only if its tree has the recorded digest. The old database is kept as db/damaged.sqlite. No
+    other fpack may use the store meanwhile.
+    """
+    from fpack.cli.store.progress import ProgressLine
+    from fpack.cli.ui.layout import Page, show
+    from fpack.store.rebuild import rebuild_database
+    from fpack.store.root import default_root
+
+    line = ProgressLine("checking trees")
+    try:
+        done = rebuild_database(default_root(), lambda number, total, name: line(number, total))
+    finally:
+        line.end()
+    if as_json:
+        shared.print_json({**done._asdict(), "rejected": [str(path) for path in done.rejected]})
+        return 0
+    page = Page()
+    lines = [f"{path} is not valid: its tree is damaged or has no record" for path in done.rejected[:_LISTED]]
+    if len(done.rejected) > _LISTED:
+        lines.append(f"and {len(done.rejected) - _LISTED} more are not valid")
+    known = f"{done.paths} paths are valid"
+    if done.recognised:
+        known += f", {done.recognised} of which were recognised by their names"
+    summary = f"{known}; {done.derivations} derivations and {done.outputs} outputs are known"
+    show([*lines, page.paint(summary, "bold")])
+    return 0

@@ -1,0 +1,136 @@
+"""`fpack store repair`: make damaged paths again, or make them invalid."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+from fpack.cli import options as shared
+from fpack.cli.option_table import BUILDING
+
+if TYPE_CHECKING:
+    from fpack.builders.scheduler.repairer import RepairFailure
+    from fpack.cli.ui.layout import Page
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.path import StorePath
+    from fpack.store.verify import StoreCheck
+
+LISTED = 20
+_OPTIONS = tuple(option for option in BUILDING if option.names[-1] in ("--mirror", "--verbose"))
+
+
+class Repair(NamedTuple):
+    """The result of a repair. invalid: paths that are no longer valid: failed ones, and all that reference them."""
+
+    found: StoreCheck
+    repaired: tuple[StorePath, ...]
+    failed: tuple[RepairFailure, ...]
+    invalid: tuple[StorePath, ...]
+
+
+@click.command(
+    "repair",
+    epilog="""\b
+Examples:
+  fpack store repair                the whole store
+  fpack store repair ./result       one path and everything that it needs
+  fpack store repair --forget       build nothing: make damaged paths invalid""",
+)
+@click.argument("store_paths", nargs=-1, metavar="[PATH]...")
+@click.option("--forget", is_flag=True, help="Build nothing: make damaged paths invalid.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@shared.from_table(_OPTIONS)
+def command(store_paths: tuple[str, ...], forget: bool, as_json: bool, mirror: str | None, verbose: bool) -> int:
+    """Check the store, or the closure of each PATH, and make what is damaged again.
+
+    A damaged path is downloaded or built as its recorded derivation says, and replaced if the result is the same. If it
+    is not, the path and all that reference it become invalid: the next build makes them.
+    """
+    from fpack.cli.store.verify import checked
+    from fpack.cli.ui.layout import Page, show
+    from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.errors import StoreError
+    from fpack.store.root import default_root
+
+    with Workspace(shared.SharedOptions(mirror=mirror, verbose=verbose)) as workspace:
+        if not workspace.has_store:
+            raise StoreError("There is no store yet", where=str(default_root()))
+        found = checked(workspace.store, store_paths)
+        done = repair(workspace, found, build=not forget, whole=not store_paths)
+    if as_json:
+        shared.print_json(
+            {
+                "paths": found.paths,
+                "repaired": [str(path) for path in done.repaired],
+                "failed": [{"path": str(entry.path), "why": _why(entry)} for entry in done.failed],
+                "invalid": [str(path) for path in done.invalid],
+                "files": list(found.pool),
+            }
+        )
+    else:
+        show(_lines(Page(), done))
+    return 0
+
+
+def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool) -> Repair:
+    """Mend what a check found. build: build damaged paths again. whole: the check was of the whole store."""
+    from fpack.builders.rootfs.view import assemble
+    from fpack.builders.scheduler.repairer import Repairer
+    from fpack.cli.ui.progress import reporter
+    from fpack.store.graph import dependents
+    from fpack.store.repair import delete_pool_files, delete_views
+    from fpack.store.verify import check_paths, damaged_pool_files
+
+    store = workspace.store
+    damaged = [damage.path for damage in found.damaged]
+
+    def find_damage(paths: Collection[StorePath]) -> list[StorePath]:
+        bad = [damage.path for damage in check_paths(store, paths).damaged]
+        delete_pool_files(damaged_pool_files(store, bad) if bad else ())
+        return bad
+
+    repaired: list[StorePath] = []
+    failed: list[RepairFailure] = []
+    delete_pool_files([*found.pool, *([] if whole else damaged_pool_files(store, damaged))])
+    delete_views(store, dependents(store.database.paths(), damaged))
+    if build and damaged:
+        shown = reporter(workspace.options.verbose, logs=False)
+        try:
+            repairer = Repairer(
+                store,
+                workspace.builders,
+                shown,
+                assemble=assemble,
+                damaged=damaged,
+                find_damage=None if whole else find_damage,
+            )
+            failed = repairer.run()
+            repaired = repairer.repaired
+        finally:
+            shown.close()
+    bad = [entry.path for entry in failed] if build else damaged
+    invalid = store.invalidate(bad) if bad else []
+    return Repair(found, tuple(repaired), tuple(failed), tuple(invalid))
+
+
+def _why(entry: RepairFailure) -> str:
+    error = entry.error
+    return ": ".join(part for part in (error.what, error.why) if part)
+
+
+def _lines(page: Page, done: Repair) -> list[str]:
+    from fpack.cli.ui.layout import clean
+
+    lines = [f"{path} was repaired" for path in done.repaired[:LISTED]]
+    if len(done.repaired) > LISTED:
+        lines.append(f"and {len(done.repaired) - LISTED} more were repaired")
+    lines += [f"{entry.path} could not be repaired: {clean(_why(entry))}" for entry in done.failed[:LISTED]]
+    if len(done.failed) > LISTED:
+        lines.append(f"and {len(done.failed) - LISTED} more could not be repaired")
+    if not (done.repaired or done.invalid or done.found.pool or done.found.damaged):
+        return [page.paint(f"{done.found.paths} paths are intact", "bold")]
+    summary = f"{len(done.repaired)} paths repaired"
+    if done.invalid:
+        summary += f", {len(done.invalid)} made invalid: the next build makes them again"
+    return [*lines, page.paint(summary, "bold")]

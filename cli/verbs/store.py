@@ -1,0 +1,40 @@
+"""`fpack store`: examine, check, mend and copy the store."""
+
+from __future__ import annotations
+
+import click
+from fpack.cli.groups import LazyGroup, Subcommand
+
+_SUBCOMMANDS = {
+    name: Subcommand(f"fpack.cli.store.{module}", text)
+    for name, module, text in (
+        ("verify", "verify", "Hash every path again and find damage."),
+        ("repair", "repair", "Make damaged paths again, or make them invalid."),
+        ("add", "add", "Add a file or a directory to the store."),
+        ("list", "listing", "List paths with their sizes."),
+        ("path-info", "path_info", "Show what is known of paths."),
+        ("referrers", "referrers", "List the paths that reference a path."),
+        ("closure", "closure", "List everything that paths need."),
+        ("export", "export", "Write the closure of paths to one file."),
+        ("import", "importing", "Add the paths of a closure file."),
+        ("stats", "stats", "Show how the store uses the disk."),
+        ("rebuild-database", "rebuild_database", "Make a lost or damaged database again."),
+        ("migrate", "migrate", "Bring the database to this fpack's format."),
+    )
+}
+
+
+@click.command(
+    "store",
+    cls=LazyGroup,
+    subcommands=_SUBCOMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  fpack store verify                         find damage
+  fpack store path-info ./result             size, references, origin, and what keeps it
+  fpack store export ./result -o app.closure
+  fpack store import app.closure""",
+)
+def command() -> None:
+    """Examine, check, mend and copy the store. PATH is a store path, or a link to one such as ./result."""

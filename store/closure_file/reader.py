@@ -1,0 +1,327 @@
+"""Read a closure file, and verify every byte of it.
+
+The file may be a stranger's. Memory stays bounded whatever it holds: a frame is decompressed only if it declares at
+most BLOCK bytes, and a tree has at most MAX_ENTRIES entries. Names are checked as those of any tree, and those of each
+directory are in ascending order, so that no entry occurs twice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import BinaryIO, Protocol
+
+from blake3 import blake3
+from fpack.store.errors import BadTree
+from fpack.store.files.pool import FileNode
+from fpack.store.files.tree import (
+    CHUNK,
+    MAX_DEPTH,
+    MAX_PATH_BYTES,
+    Directory,
+    Node,
+    check_entry,
+    check_target,
+    tree_digest,
+)
+from fpack.store.path import StorePath, make
+
+from .format import (
+    BLOCK,
+    DIGEST,
+    DIRECTORY,
+    END,
+    FILE,
+    FIRST_LINE,
+    FORMAT,
+    LINK,
+    MAX_ENTRIES,
+    MAX_FRAME,
+    MAX_RECORD,
+    PROGRAM,
+    BadClosureFile,
+    ClosureEntry,
+    ClosureHeader,
+    decode_entry,
+    decode_header,
+    encode_trailer,
+    ordered,
+    reachable,
+)  # fmt: skip
+from .self_reference import OwnName, ReplacingHasher, replaced_digest
+
+_MAX_LINE = 64
+
+
+class TreeSink(Protocol):
+    """A receiver of a tree's entries, in order. A TreeWriter is one."""
+
+    def mkdir(self, path: str) -> None:
+        """Receive a directory."""
+        ...
+
+    def file(self, path: str, chunks: Iterable[bytes], executable: bool = False) -> FileNode:
+        """Receive a file, and read all its chunks."""
+        ...
+
+    def symlink(self, path: str, to: str) -> None:
+        """Receive a symlink."""
+        ...
+
+
+class NullSink:
+    """A sink of a tree that the store already has: it is verified, and not written."""
+
+    def mkdir(self, path: str) -> None:
+        """Do nothing."""
+
+    def file(self, path: str, chunks: Iterable[bytes], executable: bool = False) -> FileNode:
+        """Read the chunks."""
+        for _ in chunks:
+            pass
+        return FileNode(b"", 0, executable)
+
+    def symlink(self, path: str, to: str) -> None:
+        """Do nothing."""
+
+
+class ClosureReader:
+    """A reader of one closure file. Making one reads the header."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._stream = _Stream(file)
+        self.header: ClosureHeader = decode_header(self._stream.record())
+
+    def trees(self, begin: Callable[[ClosureEntry], TreeSink]) -> Iterator[ClosureEntry]:
+        """Give each path's tree to the sink that `begin` returns. Yield the path's record when its tree is verified.
+
+        The file as a whole is verified when the iterator ends.
+        """
+        references: dict[StorePath, Collection[StorePath]] = {}
+        size = 0
+        for _ in range(self.header.paths):
+            entry = decode_entry(self._stream.record())
+            if entry.path in references:
+                raise BadClosureFile("A closure file holds a path twice", where=str(entry.path))
+            for other in entry.references:
+                if other not in references:
+                    why = f"it does not hold {other} before it"
+                    raise BadClosureFile("A closure file is not closed", where=str(entry.path), why=why)
+            size += entry.size
+            if size > self.header.size:
+                raise BadClosureFile("A closure file has more bytes than its header says", where=str(entry.path))
+            references[entry.path] = entry.references
+            _Tree(self._stream, entry, begin(entry)).read()
+            yield entry
+        self._end(references, size)
+
+    def _end(self, references: Mapping[StorePath, Collection[StorePath]], size: int) -> None:
+        digest = self._stream.digest()
+        if self._stream.record() != encode_trailer(digest):
+            raise BadClosureFile("A closure file is damaged", why="its digest is not that of its content")
+        self._stream.end()
+        if size != self.header.size:
+            raise BadClosureFile("A closure file has fewer bytes than its header says")
+        if not references.keys() >= set(self.header.roots):
+            raise BadClosureFile("A closure file lacks a path that its header names")
+        if len(reachable(self.header.roots, references)) != len(references):
+            raise BadClosureFile("A closure file holds a path that is not in the closure of those that it names")
+        if ordered(references) != list(references):
+            raise BadClosureFile("A closure file holds its paths in another order than that of the format")
+
+
+class _Tree:
+    """The tree of one path, read from the stream into a sink."""
+
+    def __init__(self, stream: _Stream, entry: ClosureEntry, sink: TreeSink) -> None:
+        self._stream = stream
+        self._entry = entry
+        self._sink = sink
+        self._left = entry.size
+        self._count = 0
+        self._own = OwnName(entry.path, entry.output) if entry.output else None
+
+    def read(self) -> None:
+        """Read the tree. Raise BadClosureFile unless its digest, its size and its path are those of the record."""
+        entry = self._entry
+        if entry.output and entry.output != "out" and not entry.path.name.endswith(f"-{entry.output}"):
+            raise _bad(entry, f"it is not the output {entry.output[:80]!r} of a derivation")
+        try:
+            letter = self._stream.exact(1)
+            if self._stream.text():
+                raise BadTree("The root of a tree has a name")
+            node, replaced = self._read("", letter, 0)
+            if self._own is None:
+                path = make(entry.path.name, tree_digest(node), list(entry.references))
+            else:
+                # Only a replaced tree tells the path, so it is hashed as well.
+                digest = replaced_digest(replaced, self._own)
+                path = make(entry.path.name, digest, sorted([*entry.references, self._own.place]))
+        except BadTree as error:
+            raise BadClosureFile(
+                "A closure file holds an invalid tree", where=str(entry.path), why=str(error)
+            ) from None
+        if tree_digest(node) != entry.tree:
+            raise _bad(entry, "its digest differs from its record")
+        if self._left:
+            raise _bad(entry, "its size differs from its record")
+        if path != entry.path:
+            raise _bad(entry, f"it has the path {path}")
+
+    def _read(self, path: str, letter: bytes, depth: int) -> tuple[Node, Node]:
+        """Read an entry. Return its node, and its node with files hashed modulo self-references."""
+        self._count += 1
+        if self._count > MAX_ENTRIES:
+            raise BadTree("A tree has too many entries", why=f"the limit is {MAX_ENTRIES}")
+        if depth > MAX_DEPTH:
+            raise BadTree(f"A tree is more than {MAX_DEPTH} levels deep")
+        if letter == LINK:
+            target = check_target(self._stream.text())
+            self._sink.symlink(path, os.fsdecode(target))
+            return target, target
+        if letter in (FILE, PROGRAM):
+            return self._file(path, letter == PROGRAM)
+        if letter != DIRECTORY:
+            raise BadTree("An entry has an unknown kind", where=path, why=repr(letter))
+        self._sink.mkdir(path)
+        entries: Directory = {}
+        others: Directory = {}
+        last = b""
+        while (letter := self._stream.exact(1)) != END:
+            below = check_entry(self._stream.text())
+            if below <= last:
+                raise BadTree("The entries of a directory are not sorted", where=path)
+            last = below
+            whole = f"{path}/{os.fsdecode(below)}" if path else os.fsdecode(below)
+            if len(os.fsencode(whole)) > MAX_PATH_BYTES:
+                raise BadTree("A path is too long", where=whole[:80] + "...", why=f"the limit is {MAX_PATH_BYTES}")
+            node, other = self._read(whole, letter, depth + 1)
+            entries[below] = node
+            if self._own is not None:
+                others[below] = other
+        return entries, others
+
+    def _file(self, path: str, executable: bool) -> tuple[FileNode, FileNode]:
+        size = int.from_bytes(self._stream.exact(8), "big")
+        if size > self._left:
+            raise BadTree("A file is larger than its tree", where=path)
+        self._left -= size
+        hasher = blake3()
+        replaced = self._own.hasher() if self._own is not None else None
+        self._sink.file(path, self._pieces(size, hasher, replaced), executable)
+        digest = hasher.digest()
+        if self._stream.exact(DIGEST) != digest:
+            raise BadTree("A file's digest is not that of its content", where=path)
+        node = FileNode(digest, size, executable)
+        return node, node._replace(digest=replaced.digest()) if replaced is not None else node
+
+    def _pieces(self, size: int, hasher: blake3, replaced: ReplacingHasher | None) -> Iterator[bytes]:
+        for piece in self._stream.chunks(size):
+            hasher.update(piece)
+            if replaced is not None:
+                replaced.update(piece)
+            yield piece
+
+
+def _bad(entry: ClosureEntry, why: str) -> BadClosureFile:
+    return BadClosureFile("A closure file holds an invalid tree", where=str(entry.path), why=why)
+
+
+class _Stream:
+    """The bytes of the stream, decompressed block by block."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        import zstandard
+
+        self._file = file
+        self._zstd = zstandard.ZstdDecompressor()
+        self._blake3 = blake3()
+        self._block = b""
+        self._at = 0
+        self._last = False  # the block is shorter than BLOCK, so that none may follow
+        line = b""
+        while not line.endswith(b"\n") and len(line) < _MAX_LINE and (letter := file.read(1)):
+            line += letter
+        if not line.startswith(FIRST_LINE) or not line.endswith(b"\n"):
+            raise BadClosureFile("This is not a closure file", hint="fpack store export writes one")
+        if line != FIRST_LINE + b"%d\n" % FORMAT:
+            number = line[len(FIRST_LINE) : -1].decode("ascii", "replace")
+            raise BadClosureFile(
+                f"The closure file has format {number[:20]}",
+                why=f"this fpack reads format {FORMAT}",
+                hint="update fpack",
+            )
+
+    def exact(self, size: int) -> bytes:
+        """Return the next `size` bytes. Raise BadClosureFile if there are fewer."""
+        end = self._at + size
+        if end <= len(self._block):
+            data = self._block[self._at : end]
+            self._at = end
+            return data
+        return b"".join(self.chunks(size))
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """Yield the next `size` bytes in pieces of at most CHUNK."""
+        while size:
+            if self._at == len(self._block):
+                self._blake3.update(self._block)
+                self._block, self._at = self._next(), 0
+                if not self._block:
+                    raise BadClosureFile("A closure file ends before its trailer")
+            piece = self._block[self._at : self._at + min(size, CHUNK)]
+            self._at += len(piece)
+            size -= len(piece)
+            yield piece
+
+    def text(self) -> bytes:
+        """Return the next text, which its length of two bytes precedes."""
+        return self.exact(int.from_bytes(self.exact(2), "big"))
+
+    def record(self) -> bytes:
+        """Return the body of the next record."""
+        size = int.from_bytes(self.exact(4), "big")
+        if size > MAX_RECORD:
+            raise BadClosureFile("A closure file has a record that is too long", why=f"it declares {size} bytes")
+        return self.exact(size)
+
+    def digest(self) -> bytes:
+        """Return the digest of all bytes so far."""
+        now = self._blake3.copy()
+        now.update(self._block[: self._at])
+        return now.digest()
+
+    def end(self) -> None:
+        """Raise BadClosureFile unless the stream and the file end here."""
+        if self._at != len(self._block) or self._next() or self._file.read(1):
+            raise BadClosureFile("A closure file has bytes after its end")
+
+    def _next(self) -> bytes:
+        """Return the next block, or nothing after the last one."""
+        import zstandard
+
+        length = int.from_bytes(self._read(4), "big")
+        if not length:
+            return b""
+        if length > MAX_FRAME or self._last:
+            raise BadClosureFile("A closure file has a block of a wrong length")
+        frame = self._read(length)
+        try:
+            size = zstandard.get_frame_parameters(frame).content_size
+            if not 0 < size <= BLOCK:
+                raise BadClosureFile("A closure file has a block of a wrong size", why=f"it declares {size} bytes")
+            block = self._zstd.decompress(frame, max_output_size=BLOCK, allow_extra_data=False)
+        except zstandard.ZstdError as error:
+            raise BadClosureFile("A closure file is damaged", why=str(error)) from None
+        self._last = size < BLOCK
+        return block
+
+    def _read(self, size: int) -> bytes:
+        """Read exactly `size` bytes of the file."""
+        data = self._file.read(size)
+        while len(data) < size:
+            more = self._file.read(size - len(data))
+            if not more:
+                raise BadClosureFile("A closure file is truncated")
+            data += more
+        return data

@@ -1,0 +1,109 @@
+"""Divide work among copies of this process, which send their results back through pipes.
+
+Threads do not help where Python itself is the bottleneck, as in hashing many small files.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from . import canonical, processes
+from .canonical import Value
+from .errors import StoreError
+
+_TOKEN = 4
+_MAX_PARTS = 8192  # tokens that a pipe of 64 KiB can hold, with room to spare
+_BATCH = 256  # results in one message
+_SECONDS = 0.25  # a worker sends what it has at least that often, so that progress can be shown
+
+Work = Callable[[int], Iterable[Value]]
+
+
+def spread(count: int, work: Work, jobs: int) -> Iterator[Value]:
+    """Call `work` with each number below `count`, in up to `jobs` copies of this process. Yield its results.
+
+    The results, canonical values, come in no particular order. With one job, `work` is called in this process. Raise
+    StoreError if a copy dies.
+    """
+    if jobs <= 1 or count <= 1:
+        for number in range(count):
+            yield from work(number)
+        return
+    parts = min(count, _MAX_PARTS)
+    tokens, put = os.pipe2(os.O_CLOEXEC)
+    os.write(put, b"".join(number.to_bytes(_TOKEN, "little") for number in range(parts)))
+    os.close(put)
+    selector = selectors.DefaultSelector()
+    children = []
+    try:
+        for _ in range(min(jobs, parts)):
+            results, out = os.pipe2(os.O_CLOEXEC)
+            # A worker must not hold the reading ends: it would not notice that this process has died.
+            others = [results, *(key.fd for key in selector.get_map().values())]
+            children.append(processes.fork(partial(_worker, tokens, out, others, count, parts, work)))
+            os.close(out)
+            selector.register(results, selectors.EVENT_READ, bytearray())
+        while selector.get_map():
+            for key, _ in selector.select():
+                piece = os.read(key.fd, 1 << 16)
+                if not piece:
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+                    continue
+                key.data.extend(piece)
+                yield from _messages(key.data)
+        while children:
+            _join(children.pop())
+    finally:
+        os.close(tokens)
+        for key in list(selector.get_map().values()):
+            os.close(key.fd)  # a worker that still writes ends by SIGPIPE or EPIPE
+        selector.close()
+        for child in children:
+            os.waitpid(child, 0)
+
+
+def _messages(data: bytearray) -> Iterator[Value]:
+    """Remove the complete messages from `data`, and yield their results."""
+    while len(data) >= _TOKEN:
+        end = _TOKEN + int.from_bytes(data[:_TOKEN], "little")
+        if len(data) < end:
+            return
+        message = canonical.decode(bytes(data[_TOKEN:end]))
+        del data[:end]
+        yield from message
+
+
+def _join(child: int) -> None:
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status:
+        why = f"signal {-status}" if status < 0 else f"status {status}"
+        raise StoreError("A part of the work failed", why=f"a process ended with {why}", hint="try again")
+
+
+def _worker(tokens: int, out: int, others: Iterable[int], count: int, parts: int, work: Work) -> int:
+    import time
+
+    for fd in others:
+        os.close(fd)
+    batch: list[Value] = []
+    sent = time.monotonic()
+    while token := os.read(tokens, _TOKEN):
+        for number in range(int.from_bytes(token, "little"), count, parts):
+            for result in work(number):
+                batch.append(result)
+                if len(batch) >= _BATCH or time.monotonic() - sent > _SECONDS:
+                    _send(out, batch)
+                    batch, sent = [], time.monotonic()
+    _send(out, batch)
+    return 0
+
+
+def _send(out: int, batch: list[Value]) -> None:
+    body = canonical.encode(batch)
+    data = memoryview(len(body).to_bytes(_TOKEN, "little") + body)
+    while data:
+        data = data[os.write(out, data) :]

@@ -1,0 +1,96 @@
+"""Describe single paths: what they need, what needs them, what made them, and what keeps them from gc."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.store import base32
+from fpack.store.collection import roots
+from fpack.store.collection.survey import Policy, described, survey
+from fpack.store.database import PathInfo
+from fpack.store.derivation import Output
+from fpack.store.path import StorePath
+from fpack.store.store import Store
+
+
+class PathDescription(NamedTuple):
+    """What is known of a path. closure: all that it needs, itself included, and closure_size the bytes of their files.
+
+    origins: the outputs of derivations that it is, the latest first. referrers: the paths that
+    reference it. kept_by: the roots that keep it from gc. reason: why it lives, as in `gc --explain`; empty if gc may
+    delete it.
+    """
+
+    info: PathInfo
+    disk: Path
+    references: tuple[StorePath, ...]
+    closure: tuple[StorePath, ...]
+    closure_size: int
+    origins: tuple[Output, ...]
+    referrers: tuple[StorePath, ...]
+    kept_by: tuple[str, ...]
+    reason: str
+
+
+class Describer:
+    """A source of descriptions of several paths: it reads the whole table of paths once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._infos = {base32.decode(info.path.hash): info for info in store.database.paths()}
+        self._users: dict[bytes, list[bytes]] = {}
+        for hash_, info in self._infos.items():
+            for reference in info.references:
+                if reference != hash_:
+                    self._users.setdefault(reference, []).append(hash_)
+        self._roots: dict[bytes, list[str]] = {}
+        with store.database.reading() as db:
+            now = time.time()
+            self._survey = survey(store.root, db, now, Policy())
+            for root in [*roots.links(store.root), *roots.rows(db, now)]:
+                self._roots.setdefault(root.path, []).append(described(root))
+
+    def describe(self, info: PathInfo) -> PathDescription:
+        """Return the description of a path."""
+        hash_ = base32.decode(info.path.hash)
+        closure = self._reach([hash_], lambda found: self._infos[found].references)
+        keepers = self._reach([hash_], lambda found: self._users.get(found, ()))
+        return PathDescription(
+            info,
+            self._store.disk(info.path),
+            self._paths(reference for reference in info.references if reference != hash_),
+            self._paths(closure),
+            sum(self._infos[found].size for found in closure),
+            tuple(self._store.database.outputs_of(info.path)),
+            self._paths(self._users.get(hash_, ())),
+            tuple(sorted({name for found in keepers for name in self._roots.get(found, ())})),
+            self._survey.why(hash_),
+        )
+
+    def referrers(self, path: StorePath, transitive: bool) -> tuple[StorePath, ...]:
+        """Return the paths that reference a path, directly or transitively, without itself, sorted."""
+        hash_ = base32.decode(path.hash)
+        if not transitive:
+            return self._paths(self._users.get(hash_, ()))
+        return self._paths(self._reach([hash_], lambda found: self._users.get(found, ())) - {hash_})
+
+    def size(self, path: StorePath) -> int:
+        """Return the bytes of a path's files."""
+        return self._infos[base32.decode(path.hash)].size
+
+    def _reach(self, start: Iterable[bytes], step: Callable[[bytes], Iterable[bytes]]) -> set[bytes]:
+        seen: set[bytes] = set()
+        todo = list(start)
+        while todo:
+            hash_ = todo.pop()
+            if hash_ not in seen and hash_ in self._infos:
+                seen.add(hash_)
+                todo += step(hash_)
+        return seen
+
+    def _paths(self, hashes: Iterable[bytes]) -> tuple[StorePath, ...]:
+        found = [self._infos[hash_].path for hash_ in hashes if hash_ in self._infos]
+        return tuple(sorted(found, key=lambda path: (path.name, path.hash)))

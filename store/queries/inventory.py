@@ -1,0 +1,72 @@
+"""List the valid paths with their sizes and kinds, and select some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from fpack.store import base32
+from fpack.store.database import Database
+from fpack.store.derivation import kind_of
+from fpack.store.path import StorePath
+from fpack.store.store import Store
+
+
+class InventoryEntry(NamedTuple):
+    """A valid path. size: bytes of its files. registered: when, in seconds since 1970.
+
+    kind: of the derivation that made it, "" if that is not known.
+    """
+
+    path: StorePath
+    size: int
+    registered: int
+    kind: str
+
+
+class Filter(NamedTuple):
+    """A selection of paths. name: a pattern. before, since: limits of `registered`. None: any."""
+
+    name: str | None = None
+    kind: str | None = None
+    larger_than: int | None = None
+    before: float | None = None
+    since: float | None = None
+
+    def accepts(self, entry: InventoryEntry) -> bool:
+        """Return whether a path is selected."""
+        return (
+            (self.name is None or fnmatchcase(entry.path.name, self.name))
+            and (self.kind is None or entry.kind == self.kind)
+            and (self.larger_than is None or entry.size > self.larger_than)
+            and (self.before is None or entry.registered < self.before)
+            and (self.since is None or entry.registered >= self.since)
+        )
+
+
+def inventory(store: Store) -> list[InventoryEntry]:
+    """Return every valid path."""
+    infos = store.database.paths()
+    kinds = _kinds(store.database)
+    return [
+        InventoryEntry(info.path, info.size, info.registered, kinds.get(base32.decode(info.path.hash), ""))
+        for info in infos
+    ]
+
+
+def select(entries: Iterable[InventoryEntry], wanted: Filter) -> list[InventoryEntry]:
+    """Return the entries that a filter accepts."""
+    return [entry for entry in entries if wanted.accepts(entry)]
+
+
+def _kinds(database: Database) -> Mapping[bytes, str]:
+    """Return the kind of derivation that made each path, by the path's hash, as far as it is recorded."""
+    kinds: dict[bytes, str] = {}
+    known: dict[bytes, str] = {}
+    for path, derivation, body in database.origins():
+        if body is not None and derivation not in known:
+            known[derivation] = kind_of(body)
+        if kind := known.get(derivation, ""):
+            kinds[path] = kind
+    return kinds

@@ -1,0 +1,86 @@
+"""Measure how the store uses the disk: what each kind of path takes, what is shared, and what gc would free."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from fpack.store import gc
+from fpack.store.store import Store
+
+from .inventory import InventoryEntry, inventory
+
+
+class KindTotal(NamedTuple):
+    """The paths of one kind: their number and the bytes of their files."""
+
+    kind: str
+    paths: int
+    size: int
+
+
+class StoreStatistics(NamedTuple):
+    """How the store uses the disk. All numbers are bytes unless they count something.
+
+    trees: of all paths, a shared file counted in each. pool: of the pool's files, each once, and pool_files their
+    number. pool_disk: the disk space that these take. unused: of files that only the pool has. others: of the store's
+    other directories, by name. dead: paths that gc would delete, and freed what that would free at most.
+    """
+
+    kinds: tuple[KindTotal, ...]
+    paths: int
+    trees: int
+    pool_files: int
+    pool: int
+    pool_disk: int
+    unused: int
+    others: Mapping[str, int]
+    dead: int
+    freed: int
+
+
+def statistics(store: Store) -> StoreStatistics:
+    """Measure the store."""
+    entries = inventory(store)
+    files = size = disk = unused = 0
+    for _, _, status in store.pool.members():
+        files += 1
+        size += status.st_size
+        disk += status.st_blocks * 512
+        unused += status.st_size if status.st_nlink == 1 else 0
+    collected = gc.collect(store, dry_run=True)
+    return StoreStatistics(
+        totals(entries),
+        len(entries),
+        sum(entry.size for entry in entries),
+        files,
+        size,
+        disk,
+        unused,
+        {name: _disk_usage(store.root / name) for name in ("db", "logs", "partial", "trash", "tmp")},
+        len(collected.deleted),
+        collected.freed,
+    )
+
+
+def totals(entries: Iterable[InventoryEntry]) -> tuple[KindTotal, ...]:
+    """Return the totals of each kind, largest first."""
+    found: dict[str, KindTotal] = {}
+    for entry in entries:
+        total = found.get(entry.kind, KindTotal(entry.kind, 0, 0))
+        found[entry.kind] = total._replace(paths=total.paths + 1, size=total.size + entry.size)
+    return tuple(sorted(found.values(), key=lambda total: (-total.size, total.kind)))
+
+
+def _disk_usage(directory: Path) -> int:
+    """Return the disk space that the files below a directory take. What is deleted meanwhile counts nothing."""
+    total = 0
+    for _, _, names, fd in os.fwalk(directory, onerror=lambda error: None):
+        for name in names:
+            try:
+                total += os.stat(name, dir_fd=fd, follow_symlinks=False).st_blocks * 512
+            except FileNotFoundError:
+                continue
+    return total

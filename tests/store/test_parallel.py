@@ -1,0 +1,77 @@
+"""Work is divided among processes, its results all arrive, and a process that dies is an error."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fpack.store.errors import StoreError
+from fpack.store.parallel import spread
+
+
+def squares(number: int) -> Iterator[Any]:
+    yield [number, number * number]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 2, 1000, 20_000])
+def test_each_number_once(jobs: int, count: int) -> None:
+    assert sorted(spread(count, squares, jobs)) == [[n, n * n] for n in range(count)]
+
+
+def test_large_results() -> None:
+    assert sum(len(each) for each in spread(20, lambda n: [bytes(1_000_000)], 2)) == 20_000_000
+
+
+def test_several_processes_work() -> None:
+    assert os.getpid() not in set(spread(100, lambda n: [os.getpid()], 2))
+    assert set(spread(100, lambda n: [os.getpid()], 1)) == {os.getpid()}
+
+
+def test_a_process_that_dies() -> None:
+    def die(number: int) -> Iterator[Any]:
+        if number == 50:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield number
+
+    with pytest.raises(StoreError, match="signal 9"):
+        list(spread(100, die, 2))
+
+    def fail(number: int) -> Iterator[Any]:
+        raise MemoryError
+        yield
+
+    with pytest.raises(StoreError, match="status 126"):
+        list(spread(100, fail, 2))
+
+
+def test_a_reader_that_stops_leaves_no_process() -> None:
+    results = spread(1000, lambda n: [bytes(100_000)], 2)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+PROGRAM = """
+import os, time
+from fpack.store.parallel import spread
+for each in spread(100_000, lambda n: [bytes(10_000)], 2):
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_workers_end_with_the_process_that_started_them() -> None:
+    leader = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, start_new_session=True)
+    assert leader.stdout is not None and leader.stdout.readline() == b"begun\n"
+    leader.kill()
+    leader.wait()
+    # The workers hold standard output: its end is theirs.
+    assert leader.stdout.read() == b""
+    leader.stdout.close()
