@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fpack.builders.kinds.text import TextBuilder
-from fpack.builders.protocol import Built, Task, whole
+from fpack.builders.protocol import BaseBuilder, Built, Task
 from fpack.builders.rootfs.view import assemble
 from fpack.builders.scheduler.reporter import NullReporter
 from fpack.builders.scheduler.scheduler import Scheduler
@@ -18,17 +18,14 @@ from fpack.store.path import StorePath, parse
 from fpack.store.store import Store
 
 
-class Linking:
+class Linking(BaseBuilder):
     """A kind whose output names, and references, its inputs."""
 
     kind = "linking"
-    network = False
+    version = 1
 
     def __init__(self) -> None:
         self.built: list[str] = []
-
-    def key(self, drv: Derivation) -> object:
-        return whole(drv)
 
     def build(self, task: Task) -> Built:
         self.built.append(task.name)
