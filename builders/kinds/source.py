@@ -70,7 +70,7 @@ def add_source(store: Store, source: Path, name: str) -> StorePath:
     path = store_path.make(name, tree, [])
     if store.info(path) is not None and store.keep([path]):
         return path
-    drv = Derivation(SourceBuilder.kind, name, SourceArgs(tree.hex())._asdict())
+    drv = Derivation("source", name, SourceArgs(tree.hex())._asdict())
     body = drv.encode()
     writer = store.writer()
     sources.copy(source, writer)

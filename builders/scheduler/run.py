@@ -19,7 +19,7 @@ from fpack.store.path import StorePath
 from fpack.store.store import BuildRecord, FinishedOutput, Store
 
 from .reporter import BuildOutcome, Reporter
-from .task import Assemble, StoreTask
+from .task import Assemble, StoreTask, Unbuilt
 
 
 class Result(NamedTuple):
@@ -112,14 +112,21 @@ class Run:
             paths = known(self._store, self._key, self._digest, self._drv)
             if paths is not None:
                 return Result(paths=paths, outcome=BuildOutcome.CUT_OFF)
-            self._task.check()
-            built = self._builder.build(self._task)
-            if isinstance(built, GeneratorType):
-                self._steps = built
-                return self._advance(None)
-            assert isinstance(built, (Built, BuiltAll))
-            return self._register(built)
-        return self._advance(self.answer)
+        try:
+            return self._build() if self._steps is None else self._advance(self.answer)
+        except Unbuilt as missing:
+            # What the build has done so far is done again, once the output is there.
+            self._steps = None
+            return Result(need=Need((missing.output,)))
+
+    def _build(self) -> Result:
+        self._task.check()
+        built = self._builder.build(self._task)
+        if isinstance(built, GeneratorType):
+            self._steps = built
+            return self._advance(None)
+        assert isinstance(built, (Built, BuiltAll))
+        return self._register(built)
 
     def _advance(self, answer: list[StorePath] | None) -> Result:
         assert self._steps is not None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fpack.builders.protocol import Cancelled
-from fpack.store.derivation import Derivation
+from fpack.store.derivation import Derivation, Output
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, parse
@@ -18,6 +18,14 @@ from .build_log import BuildLog
 from .reporter import Reporter
 
 Assemble = Callable[[Store, StorePath], Path]
+
+
+class Unbuilt(Exception):
+    """An output that a build needs was deleted since it was last used. It must be built again before the build is."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        self.output = output
 
 
 class StoreTask:
@@ -59,7 +67,7 @@ class StoreTask:
         return self._assemble(self._store, root)
 
     def payload(self, slice_: StorePath) -> StorePath | None:
-        """Return the payload that a slice was cut from, or None."""
+        """Return the payload that a slice was cut from, kept from gc, or None. Raise Unbuilt if gc deleted it."""
         for digest in self._store.database.made_by(slice_):
             drv = self._store.derivation(digest)
             if drv is None or drv.kind != "slice":
@@ -67,8 +75,9 @@ class StoreTask:
             if not drv.inputs:
                 return parse(str(drv.args["payload"]))
             found = self._store.database.built(drv.inputs[0])
-            if found is not None:
-                return found
+            if found is None or not self._store.keep([found]):
+                raise Unbuilt(drv.inputs[0])
+            return found
         return None
 
     def closure(self, paths: Sequence[StorePath]) -> list[StorePath]:

@@ -239,6 +239,23 @@ def test_a_built_program_keeps_the_payloads_that_it_is_linked_with(world: Builds
     assert world.store.closure([path]) == sorted([payload, path])
 
 
+def test_a_payload_that_was_deleted_is_built_again_before_a_program_is_linked_with_it(
+    world: Builds, tmp_path: Path
+) -> None:
+    from fpack.store.derivation import Derivation, Output, digest
+
+    output = world.add(Derivation("text", "payload", {"text": "x"}))
+    (payload,) = world.realise(output)
+    body = Derivation("slice", "tools", {"payload": world.hole(output)}, (output,)).encode()
+    world.store.database.add_derivations({digest(body): body})
+    world.store.adopt(os.urandom(20), {Output(digest(body)): world.slice})
+    world.store.invalidate([payload])
+    tree = add_tree(world.store, "program", {"": elf_of(tmp_path)})
+    (path,) = world.realise(world.drv("cp $program $out; chmod +x $out; :", "linked-again", env={"program": str(tree)}))
+    assert world.store.closure([path]) == sorted([payload, path])
+    assert world.recorder.outcomes["payload"] is BuildOutcome.BUILT
+
+
 def test_an_early_end_of_the_store_leaves_nothing_behind(world: Builds) -> None:
     world.build("echo x > $out", "tidy")
     assert list(world.store.session.directory.iterdir()) == []

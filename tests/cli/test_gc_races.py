@@ -1,0 +1,107 @@
+"""gc in a loop beside commands that build: none of them fails, and what they make is right."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.archive import Archive
+from support.program import Fpack, world
+
+PROJECT = """
+debian = import("fpack/debian").trixie
+image = container {
+  packages = [debian.hello]
+  files = { "/etc/motd" = { text = "TEXT\\n", mode = "0644" } }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    return world(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture
+def fpack(tmp_path: Path, archive: Archive) -> Fpack:
+    return Fpack(tmp_path / "home", archive)
+
+
+def project(fpack: Fpack, name: str, text: str) -> Path:
+    directory = fpack.home / name
+    directory.mkdir(exist_ok=True)
+    (directory / "fpack.fp").write_text(PROJECT.replace("TEXT", text))
+    return directory
+
+
+@contextmanager
+def collecting(fpack: Fpack, *options: str) -> Iterator[list[int]]:
+    """Collect garbage in a loop. The list has one item for each collection that ended."""
+    stop = threading.Event()
+    ended: list[int] = []
+    failures: list[str] = []
+
+    def loop() -> None:
+        while not stop.is_set():
+            done = fpack("gc", *options, status=None)
+            ended.append(done.returncode)
+            if done.returncode:
+                failures.append(done.stderr)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        yield ended
+    finally:
+        stop.set()
+        thread.join()
+    assert failures == []
+
+
+def packed(fpack: Fpack, directory: Path, target: Path) -> str:
+    fpack.pack("-o", target, cwd=directory)
+    return hashlib.sha256(target.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("count", [3, pytest.param(100, marks=pytest.mark.long)])
+def test_cold_packs_beside_collections(fpack: Fpack, tmp_path: Path, count: int) -> None:
+    directory = project(fpack, "project", "hi")
+    expected = packed(fpack, directory, tmp_path / "image.tar")
+    collections = 0
+    for _ in range(count):
+        shutil.rmtree(fpack.home / "store")
+        fpack("gc")
+        with collecting(fpack, "--all") as ended:
+            assert packed(fpack, directory, tmp_path / "image.tar") == expected
+        collections += len(ended)
+    assert collections > count
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(40, marks=pytest.mark.long)])
+def test_edits_of_two_projects_beside_collections(fpack: Fpack, tmp_path: Path, count: int) -> None:
+    problems: list[BaseException] = []
+
+    def edit(name: str) -> None:
+        try:
+            for n in range(count):
+                directory = project(fpack, name, f"{name} {n}")
+                packed(fpack, directory, tmp_path / f"{name}.tar")
+                made = json.loads(fpack("build", "image.image", "--json", cwd=directory).stdout)
+                assert Path(made["disk"]).is_dir() and (directory / "result").resolve() == Path(made["disk"])
+        except BaseException as error:
+            problems.append(error)
+
+    with collecting(fpack, "--all"):
+        threads = [threading.Thread(target=edit, args=(name,)) for name in ("one", "two")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert problems == []
+    assert fpack("doctor", "--store", status=None).returncode in (0, 1)
