@@ -123,8 +123,8 @@ def render(error: FpackError, color: bool = False) -> str:
             if call is None:
                 lines.append(f"  ... {len(calls) - SHOWN_CALLS // 2 * 2} more")
             else:
-                place = one_line(f"{quote(call.name) + ', ' if call.name else ''}{call.span}")
-                lines.append(f"  {paint('2', 'in')} {place}")
+                location = one_line(f"{quote(call.name) + ', ' if call.name else ''}{call.span}")
+                lines.append(f"  {paint('2', 'in')} {location}")
     if error.hint:
         lines.append(f"  {paint('1;36', 'hint:')} {printable(error.hint)}")
     return "\n".join(lines)

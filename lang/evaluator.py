@@ -36,7 +36,7 @@ MAX_DEPTH = 1000
 
 
 def _locate(fault: Fault, frame: FrameType | None) -> FpackError:
-    """Give a fault the place that a thread is at."""
+    """Return the error for a fault, at the position of a frame."""
     from fpack.lang.diagnostics.error_location import at_frame
 
     return at_frame(fault, frame)
@@ -102,12 +102,12 @@ class Evaluator:
         try:
             return deep_stack.run(begun, self.limits)
         except (FpackError, RecursionError, MemoryError, TypeError, KeyError, Exhausted) as error:
-            # The thread that was ended is gone, and its limits with it. Finding the place needs a deep stack as well.
-            told: BaseException = deep_stack.run(partial(self._told, error))
-            if told is error and not isinstance(error, FpackError):
+            # The thread has ended, and its limits with it. Finding the position needs a deep stack as well.
+            shown: BaseException = deep_stack.run(partial(self._shown, error))
+            if shown is error and not isinstance(error, FpackError):
                 raise
-            told.__traceback__ = told.__context__ = None
-        raise told
+            shown.__traceback__ = shown.__context__ = None
+        raise shown
 
     def load(self, path: str | Path) -> Value:
         """Return the record of a file's fields."""
@@ -181,7 +181,7 @@ class Evaluator:
             if isinstance(v, dict):
                 return {k: show(x, depth + 1) for k, x in sorted(v.items())}
             if v.__class__ is PathValue:
-                return {"path": v.place}
+                return {"path": v.path}
             if v.__class__ is FunctionType:
                 code = v.__code__
                 params = code.co_varnames[: code.co_argcount]
@@ -212,7 +212,7 @@ class Evaluator:
     def through_links(self) -> bool:
         """Return True if a source, or a file that was read, was reached through a symlink."""
         sources = map(os.fspath, self.source_paths.values())
-        return self._modules.through_links() or any(os.path.realpath(place) != place for place in sources)
+        return self._modules.through_links() or any(os.path.realpath(path) != path for path in sources)
 
     def is_derivation(self, value: Value) -> bool:
         """Evaluate a value, and return True if it is a derivation."""
@@ -229,15 +229,15 @@ class Evaluator:
 
     # ---- inside
 
-    def _told(self, error: BaseException) -> BaseException:
-        """Make what the user sees of an error; return the error itself if it is fpack's own fault."""
-        from fpack.lang.diagnostics.error_location import blame
+    def _shown(self, error: BaseException) -> BaseException:
+        """Return the error to show to the user; return the error itself if it is a bug of fpack."""
+        from fpack.lang.diagnostics.error_location import locate
 
         self._modules.abandon()
-        told = blame(error, self._cache)
-        if not isinstance(told, Exhausted):
-            return told
-        fault, latest = told.fault, self._modules.latest
+        located = locate(error, self._cache)
+        if not isinstance(located, Exhausted):
+            return located
+        fault, latest = located.fault, self._modules.latest
         if latest is None:
             return fault
         # The limit was reached in a builtin, while no expression of a text was being evaluated.
@@ -283,11 +283,11 @@ class Evaluator:
         }
 
 
-def read(place: str) -> str:
+def read(path: str) -> str:
     """Return the text of a file of the project."""
-    name = os.path.basename(place)
+    name = os.path.basename(path)
     try:
-        data = read_bytes(place, MAX_FILE + 1)
+        data = read_bytes(path, MAX_FILE + 1)
         if len(data) > MAX_FILE:
             raise Fault(f"{quote(name)} is too large to be read as text", why=f"the limit is {MAX_FILE >> 20} MB")
         return data.decode()

@@ -128,13 +128,13 @@ class Modules:
     def imported(self, target: Value, module: Module) -> Value:
         """Return the value of `import(target)` in a module."""
         if target.__class__ is PathValue:
-            path = target.place
+            path = target.path
         elif target.__class__ is not str:
             raise Fault("`import` takes a path or a string", hint='import("./FILE.fp") or import("fpack/NAME")')
         elif target.startswith("fpack/"):
             return self.named(target[len("fpack/") :])
         elif target.startswith(("./", "../")):
-            path = _path(module, target).place
+            path = _path(module, target).path
         else:
             raise Fault(
                 f"{quote(target)} cannot be imported", hint='write "./FILE.fp", or "fpack/NAME" for the library'

@@ -155,7 +155,7 @@ def readers(read: Callable[[str], str]) -> dict[str, Callable[..., Value]]:
         if path.__class__ is not Path:
             hint = "write a path without quotes: ./FILE" if path.__class__ is str else ""
             raise wrong_type(path, "a path", hint)
-        return read(path.place), quote(path.place.rpartition("/")[2])
+        return read(path.path), quote(path.path.rpartition("/")[2])
 
     def read_text(file: Value, /) -> Value:
         """read-text(file): Return the content of a file as a string."""

@@ -39,8 +39,8 @@ def parse(text: str) -> Any:
         return _Reader(yaml.parse(text, Loader=loader)).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f": line {mark.line + 1} column {mark.column + 1}" if mark else ""
-        raise ValueError(f"{error.problem or error.context}{place}") from None
+        location = f": line {mark.line + 1} column {mark.column + 1}" if mark else ""
+        raise ValueError(f"{error.problem or error.context}{location}") from None
     except yaml.YAMLError as error:
         raise ValueError(str(error).split("\n")[0]) from None
 

@@ -24,8 +24,8 @@ from fpack.store.errors import FpackError
 from .frames import TracebackStep, field_span, first_definition, given_argument, line_of, path_literal, shown_name
 
 
-def blame(error: BaseException, cache: str | Path | None) -> BaseException:
-    """Return the error to raise in place of `error`: with a place if the user caused it, else `error` itself."""
+def locate(error: BaseException, cache: str | Path | None) -> BaseException:
+    """Return the error to raise instead of `error`: with a position if the user caused it, else `error` itself."""
     steps = list(_steps(error.__traceback__))
     if isinstance(error, EvalError):
         return error if error.calls else error.with_(calls=_calls(steps))
@@ -36,15 +36,15 @@ def blame(error: BaseException, cache: str | Path | None) -> BaseException:
         return error
     own = [s for s in steps if not s.source.library]
     if isinstance(error, Exhausted):
-        own = _begun(own)
+        own = _without_entered(own)
     step = own[-1] if own else steps[-1]
-    place: Span | None = None
+    argument: Span | None = None
     others: tuple[Other, ...] = ()
     callee: FrameType | None = None
     if isinstance(error, TypeError):
         others = _definition(str(error), step)
     if isinstance(fault, ArgumentError):
-        fault, place = _argument(fault, error.__traceback__, step, cache)
+        fault, argument = _argument(fault, error.__traceback__, step, cache)
     if isinstance(error, RecursionError):
         own = _until_endless(own)
         step = own[-1]
@@ -55,7 +55,7 @@ def blame(error: BaseException, cache: str | Path | None) -> BaseException:
         own.pop()
     elif isinstance(fault, Fault) and fault.caller and len(steps) > 1 and step is steps[-2]:
         callee = steps[-1].frame
-    span = place or step.span()
+    span = argument or step.span()
     if isinstance(fault, Fault) and fault.field is not None:
         span = field_span(step, fault, callee, cache) or span
     elif isinstance(fault, Fault) and fault.file is not None:
@@ -74,15 +74,15 @@ def blame(error: BaseException, cache: str | Path | None) -> BaseException:
     return found.with_(exit_code=fault.exit_code)
 
 
-def _begun(steps: list[TracebackStep]) -> list[TracebackStep]:
-    """Drop the last steps that have evaluated nothing yet: the place is where they are called."""
+def _without_entered(steps: list[TracebackStep]) -> list[TracebackStep]:
+    """Drop the last steps that have evaluated nothing yet: the position is that of their call."""
     while len(steps) > 1 and steps[-1].entered:
         steps = steps[:-1]
     return steps
 
 
 def at_frame(fault: Fault, frame: FrameType | None) -> FpackError:
-    """Give a fault the place that a thread is at: the innermost of the user's own files, if there is one."""
+    """Return the error for a fault in a frame, at the innermost position in the user's own files if there is one."""
     steps: list[TracebackStep] = []
     while frame is not None:
         source = frame.f_globals.get(".source")
@@ -93,14 +93,14 @@ def at_frame(fault: Fault, frame: FrameType | None) -> FpackError:
     own = [step for step in steps if not step.source.library] or steps
     if not own:
         return fault
-    own = _begun(own)
+    own = _without_entered(own)
     return EvalError(fault.what, span=own[-1].span(), why=fault.why, hint=fault.hint, calls=_calls(own[:-1]))
 
 
 def _argument(
     fault: ArgumentError, tb: TracebackType | None, step: TracebackStep, cache: str | Path | None
 ) -> tuple[Fault, Span | None]:
-    """The fault in the name of the builtin that found it, and the place of the argument that is to blame."""
+    """Return the fault with the name of the builtin that raised it, and the span of the argument at fault."""
     frames: list[FrameType] = []
     while tb is not None:
         frames.append(tb.tb_frame)
@@ -110,9 +110,8 @@ def _argument(
     for frame in frames[last + 1 :]:
         for name, function in caller.f_builtins.items():
             if function.__class__ is FunctionType and function.__code__ is frame.f_code and name[0] != ".":
-                told = Fault(f"{quote(name)} {fault.text}", why=fault.why, hint=fault.hint)
-                place = given_argument(fault.given, frame, step, cache) if caller is step.frame else None
-                return told, place
+                span = given_argument(fault.given, frame, step, cache) if caller is step.frame else None
+                return Fault(f"{quote(name)} {fault.text}", why=fault.why, hint=fault.hint), span
     return fault, None
 
 
@@ -125,7 +124,7 @@ def _steps(tb: TracebackType | None) -> Iterator[TracebackStep]:
 
 
 def _calls(steps: list[TracebackStep]) -> tuple[Call, ...]:
-    """The way through the user's text, a line at most once in a row; the middle of a long way is left out."""
+    """Return the calls in the user's text, without repeated lines; the middle of a long list is left out."""
     own = [s for s in steps if not s.source.library]
     if len(own) > 200:
         own = own[:100] + own[-100:]
@@ -154,12 +153,12 @@ def _fault(error: BaseException, steps: list[TracebackStep]) -> FpackError | Non
     if isinstance(error, (TypeError, KeyError)) and _last(error.__traceback__) is steps[-1].frame:
         if isinstance(error, KeyError):
             return no_field(_selected(steps[-1].frame), error.args[0])
-        return _misuse(str(error), steps[-1])
+        return _wrong_use(str(error), steps[-1])
     return None
 
 
 def _selected(frame: FrameType) -> Any:
-    """The value whose field a frame was selecting."""
+    """Return the value whose field a frame was selecting."""
     return frame.f_locals.get(".o", frame.f_globals.get(".o"))
 
 
@@ -170,10 +169,10 @@ def _last(tb: TracebackType | None) -> FrameType | None:
     return frame
 
 
-# ---- what Python says of a misuse
+# ---- Python's messages about wrong calls and selections
 
 
-def _misuse(message: str, step: TracebackStep) -> Fault | None:
+def _wrong_use(message: str, step: TracebackStep) -> Fault | None:
     found = re.match(r"'(\w+)' object is not callable", message)
     if found:
         kind = PYTHON_NAMES.get(found[1], "value")
@@ -200,12 +199,12 @@ def _text(step: TracebackStep) -> str:
 
 def _arguments(qualified: str, message: str, step: TracebackStep) -> Fault | None:
     name = shown_name(qualified.rpartition("<locals>.")[2])
-    whom = quote(name) if name else "this function"
-    upper = whom[:1].upper() + whom[1:]
+    callee = quote(name) if name else "this function"
+    upper = callee[:1].upper() + callee[1:]
     names = ["a record" if n.startswith(".") else quote(n) for n in re.findall(r"'([^']+)'", message)]
     params = _params(qualified, step)
     takes = (
-        f"{whom} is called as {name or 'f'}({', '.join('{ ... }' if p.startswith('.') else p for p in params)})"
+        f"{callee} is called as {name or 'f'}({', '.join('{ ... }' if p.startswith('.') else p for p in params)})"
         if params
         else ""
     )
@@ -227,7 +226,7 @@ def _arguments(qualified: str, message: str, step: TracebackStep) -> Fault | Non
 
 
 def _params(qualified: str, step: TracebackStep) -> list[str]:
-    """The parameters of the function that Python names so, as far as it can be found from a frame."""
+    """Return the parameters of the function with a qualified name, [] if a frame does not refer to it."""
     found = _function(qualified, step)
     return list(found.__code__.co_varnames[: found.__code__.co_argcount]) if found is not None else []
 
@@ -243,7 +242,7 @@ def _function(qualified: str, step: TracebackStep) -> FunctionType | None:
 
 
 def _definition(message: str, step: TracebackStep) -> tuple[Other, ...]:
-    """Return the place where the user defined the function that a call does not fit."""
+    """Return the position where the user defined the function that was called wrongly."""
     called = re.match(r"(\S+)\(\) ", message)
     found = _function(called[1], step) if called else None
     source = found.__globals__.get(".source") if found is not None else None
@@ -262,7 +261,7 @@ def _definition(message: str, step: TracebackStep) -> tuple[Other, ...]:
 
 
 def _loop(error: Loop) -> Fault:
-    """An infinite recursion through a value: the names on the way from it to itself."""
+    """Return the fault for a value that depends on itself, with the names in the cycle."""
     frames: list[tuple[FrameType, int]] = []
     tb = error.__traceback__
     while tb is not None:
@@ -272,10 +271,10 @@ def _loop(error: Loop) -> Fault:
     names: list[str] = []
     for frame, instruction in reversed(frames):
         if frame.f_code is force.__code__:
-            held = frame.f_locals.get("t")
+            forced = frame.f_locals.get("t")
             if thunk is None:
-                thunk = held
-            elif held is thunk:
+                thunk = forced
+            elif forced is thunk:
                 break
         elif ".source" in frame.f_globals:
             step = TracebackStep(frame, instruction, frame.f_globals[".source"])
@@ -294,12 +293,12 @@ def _loop(error: Loop) -> Fault:
 
 
 def _endless(steps: list[TracebackStep]) -> set[CodeType]:
-    """The functions that call each other without end: those at the deep end of the traceback."""
+    """Return the functions that call each other without end: those in the last steps of the traceback."""
     return {step.frame.f_code for step in steps[-400:]}
 
 
 def _until_endless(steps: list[TracebackStep]) -> list[TracebackStep]:
-    """The way to the first call of those functions, and that one."""
+    """Return the steps up to the first call of those functions."""
     endless = _endless(steps)
     first = next(i for i, step in enumerate(steps) if step.frame.f_code in endless)
     return steps[: first + 1]

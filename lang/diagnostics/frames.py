@@ -86,7 +86,7 @@ def given_argument(value: Any, builtin: FrameType, step: TracebackStep, cache: s
     given = [builtin.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
     if code.co_flags & _VARIADIC:
         given += builtin.f_locals.get(code.co_varnames[code.co_argcount], ())
-    found = [i for i, held in enumerate(given) if _settled(held) is value]
+    found = [i for i, argument in enumerate(given) if _settled(argument) is value]
     if value is not None or len(found) == 1:
         for i in found:
             node = call_at(step, cache)
@@ -97,12 +97,12 @@ def given_argument(value: Any, builtin: FrameType, step: TracebackStep, cache: s
     return None
 
 
-def _settled(held: Any) -> Any:
+def _settled(argument: Any) -> Any:
     """Return an argument as its builtin has evaluated it; if it is not evaluated, a value that equals nothing else."""
-    if held.__class__ is CellType:
-        held = held.cell_contents
-        return held[0] if held.__class__ is tuple else _settled
-    return held
+    if argument.__class__ is CellType:
+        contents = argument.cell_contents
+        return contents[0] if contents.__class__ is tuple else _settled
+    return argument
 
 
 def field_span(step: TracebackStep, fault: Fault, callee: FrameType | None, cache: str | Path | None) -> Span | None:

@@ -1,7 +1,7 @@
-"""Deep recursion without a crash: evaluation runs in a thread with a large stack and a limit that fits it.
+"""Run an evaluation in a thread with a large stack and a recursion limit that fits the stack.
 
-The thread that asked for it waits meanwhile, and looks after its limits (limits.py). Ctrl-C reaches that one alone, and
-only when the interpreter gets to look; so it also makes the calls of C that may take long.
+The calling thread waits and checks the limits of the evaluation (limits.py). Only the main thread receives Ctrl-C, and
+only between two Python instructions, so the waiting thread also makes C calls that may take long.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 from .limits import Exhausted, Limits, Watch, end, guard, raise_in, unguard
 
 STACK = 512 << 20
-FRAMES = 80_000  # Python frames; a call between two Python functions takes no C stack, one through C a few KB
+FRAMES = 80_000  # a call between two Python functions takes no C stack, and a call through C takes a few KB
 _SMALL_STACK = 32 << 20
 _SMALL_FRAMES = 5_000
 
-# An evaluation makes many small objects that live long; looking for cycles at every 700th takes most of its time,
-# and at every 100,000th still a third of some.
+# An evaluation makes many small objects that live long. A search for cycles after every 700 new objects takes most of
+# its time, and one after every 100,000 still takes up to a third.
 _COLLECT = (500_000, 10, 10)
 
-# How often, and how long, an evaluation that is to end is waited for.
+# An interrupted evaluation is told to end this often, and is given this many seconds each time.
 _TRIES = 10
 _PATIENCE = 0.2
 
@@ -34,18 +34,18 @@ Requests = SimpleQueue[Callable[[], None] | None]
 
 
 class Slow(Exception):
-    """A call took longer than it may."""
+    """The error of a call that took longer than its limit."""
 
 
-# What the waiting thread is asked to do, in an evaluating thread; None when the evaluation is done. The interpreter
-# drops it with the thread, however that ends.
+# `requests` in an evaluating thread: the functions that the waiting thread must call; None ends the wait. The
+# interpreter deletes the attribute with the thread, however the thread ends.
 _local = _thread._local()
 
 
 def run(work: Callable[[], Any], limits: Limits | None = None) -> Any:
-    """Return the result of `work()`; what it raises is raised here. RecursionError where it recurses beyond the limit.
+    """Return the result of `work()`, or raise its error; raise RecursionError if it recurses too deeply.
 
-    limits: of memory and time; Exhausted where it is beyond one of them.
+    limits: of memory and time; Exhausted is raised if one of them is exceeded.
     """
     if is_inside():
         return work()
@@ -55,8 +55,8 @@ def run(work: Callable[[], Any], limits: Limits | None = None) -> Any:
     outcome: list[Any] = [_NOTHING, None]
 
     def body() -> None:
-        # `Exhausted` may be raised at any instant, and memory may be missing for anything. So the outcome is noted
-        # before all else, and nothing is raised in the end: the interpreter would print it.
+        # `Exhausted` may be raised at any instant, and any statement may run out of memory. So the outcome is stored
+        # first, and no error leaves this function, because the interpreter would print it.
         try:
             try:
                 watch.enter()
@@ -73,7 +73,7 @@ def run(work: Callable[[], Any], limits: Limits | None = None) -> Any:
             try:
                 requests.put(None)
             except BaseException:
-                pass  # the waiting thread sees that this one is gone
+                pass  # the waiting thread notices that this thread has ended
 
     limit, thresholds = sys.getrecursionlimit(), gc.get_threshold()
     gc.set_threshold(*_COLLECT)
@@ -89,25 +89,25 @@ def run(work: Callable[[], Any], limits: Limits | None = None) -> Any:
         _end(thread, requests)
         if not isinstance(error, MemoryError):
             raise
-        outcome[1] = error  # the kernel's limit is that of the whole process: it can fail the waiting thread as well
+        outcome[1] = error  # the kernel's limit is for the whole process, so the waiting thread can exceed it too
     finally:
         sys.setrecursionlimit(limit)
         gc.set_threshold(*thresholds)
     if outcome[0] is not _NOTHING:
         return outcome[0]
     failure = outcome[1]
-    if failure is None:  # the thread ended, and could not say why
+    if failure is None:  # the thread ended without storing an error
         failure = MemoryError() if watch.fault is None else Exhausted(watch.fault)
     try:
         raise limits.explained(failure)
     finally:
-        # The traceback holds this frame. In a cycle, what the evaluation made would stay in memory.
+        # The traceback refers to this frame. A cycle would keep the values of the evaluation in memory.
         outcome.clear()
         del failure
 
 
 def bounded(work: Callable[[], Any], limits: Limits | None) -> Any:
-    """Do as `run` does, but raise the fault of a limit that is reached, which has no place."""
+    """Return the result of `work()` as `run` does, but raise a Fault without a position if a limit is exceeded."""
     try:
         return run(work, limits)
     except Exhausted as reached:
@@ -115,12 +115,12 @@ def bounded(work: Callable[[], Any], limits: Limits | None) -> Any:
 
 
 def is_inside() -> bool:
-    """Tell whether this thread is one that `run` has made."""
+    """Return True if `run` has started this thread."""
     return hasattr(_local, "requests")
 
 
 def _wait(requests: Requests, watch: Watch) -> None:
-    """Do what an evaluation asks for until its thread is done or gone, and check its limits."""
+    """Call the functions that an evaluation requests until its thread ends, and check its limits."""
     while True:
         try:
             request = requests.get(timeout=watch.interval)
@@ -135,9 +135,9 @@ def _wait(requests: Requests, watch: Watch) -> None:
 
 
 def interruptible(work: Callable[[], Any], seconds: float) -> Any:
-    """The result of `work()`, a long call of C, made where Ctrl-C ends it; Slow if it takes over `seconds`.
+    """Return the result of `work()`, a C call that Ctrl-C can end; raise Slow if it takes longer than `seconds`.
 
-    That holds for an evaluation that the main thread waits for. Elsewhere it is a call as any other.
+    This holds in an evaluation that the main thread waits for. Elsewhere, `work` is called directly.
     """
     requests: Requests | None = getattr(_local, "requests", None)
     if requests is None:
@@ -182,11 +182,11 @@ def _limited(work: Callable[[], Any], seconds: float) -> Any:
 
 
 def _end(thread: int, requests: Requests) -> None:
-    """End a thread whose result nobody wants any more, so that it does not run on beside what comes next."""
+    """End a thread whose result is no longer needed, so that it does not run on in the background."""
     if not thread:
         return
     for _ in range(_TRIES):
-        raise_in(thread, SystemExit)  # which nobody prints
+        raise_in(thread, SystemExit)  # the interpreter does not print this error
         try:
             while requests.get(timeout=_PATIENCE) is not None:
                 pass
@@ -196,7 +196,7 @@ def _end(thread: int, requests: Requests) -> None:
 
 
 def _start(body: Callable[[], None], limit: int) -> int:
-    """Start a thread with as much stack as this machine gives, and the recursion limit that is safe; its number."""
+    """Start a thread with the largest stack that the machine allows and a safe recursion limit; return its id."""
     for stack, frames in ((STACK, FRAMES), (_SMALL_STACK, _SMALL_FRAMES)):
         before = _thread.stack_size(stack)
         sys.setrecursionlimit(max(limit, frames))

@@ -104,24 +104,24 @@ class Deriver:
 
     def source(self, path: Path) -> str:
         """Return the placeholder of a file or directory of the project."""
-        found = self._paths.get(path.place)
+        found = self._paths.get(path.path)
         if found is not None:
             return found
         if self.sources is None:
             raise Fault("Files cannot be added to the store here")
         from pathlib import Path as HostPath
 
-        place = HostPath(path.place)
-        if not place.exists():
-            raise Fault(f"There is no file {quote(place.name)}", why=str(place), file=path.place)
+        host_path = HostPath(path.path)
+        if not host_path.exists():
+            raise Fault(f"There is no file {quote(host_path.name)}", why=str(host_path), file=path.path)
         try:
-            digest = self.sources.hash(place).hex()
+            digest = self.sources.hash(host_path).hex()
         except OSError as error:
-            raise Fault(f"{quote(place.name)} cannot be read", why=f"{error.filename}: {error.strerror}") from None
-        self.source_paths[digest] = place
-        name = clean_name(place.name)
+            raise Fault(f"{quote(host_path.name)} cannot be read", why=f"{error.filename}: {error.strerror}") from None
+        self.source_paths[digest] = host_path
+        name = clean_name(host_path.name)
         texts = self.add(Derivation("source", name, {"tree": digest}))
-        self._paths[path.place] = texts[0]
+        self._paths[path.path] = texts[0]
         return texts[0]
 
     def references(self, value: Value) -> list[str]:
@@ -225,7 +225,7 @@ class Deriver:
         if isinstance(value, Path):
             # Test the mode bit that the store keeps, not the access rights of the current user.
             try:
-                mode = os.stat(value.place).st_mode
+                mode = os.stat(value.path).st_mode
             except OSError:
                 return False
             return stat.S_ISREG(mode) and bool(mode & 0o100)

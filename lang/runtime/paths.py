@@ -32,5 +32,5 @@ def within(root: str, directory: str, text: str, library: bool = False) -> Path:
 
 def joined(path: Path, text: str) -> Path:
     """Evaluate `path + text`; the result must be inside the same project."""
-    directory, _, name = path.place.rpartition("/")
+    directory, _, name = path.path.rpartition("/")
     return within(path.root, directory, name + text)

@@ -90,19 +90,19 @@ class OnDemand(dict[str, Value]):
 
 
 class Path:
-    """A file or directory of a project. place: its absolute path on this machine; root: the project directory."""
+    """A file or directory of a project. path: its absolute path on this machine; root: the project directory."""
 
-    __slots__ = ("place", "root")
+    __slots__ = ("path", "root")
 
-    def __init__(self, place: str, root: str) -> None:
-        self.place = place
+    def __init__(self, path: str, root: str) -> None:
+        self.path = path
         self.root = root
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Path) and other.place == self.place
+        return isinstance(other, Path) and other.path == self.path
 
     def __hash__(self) -> int:
-        return hash(self.place)
+        return hash(self.path)
 
 
 _NAMES: dict[type, str] = {

@@ -51,10 +51,10 @@ class Source:
         return at_span(self.name, self.text, start, end)
 
 
-def read_text(place: str | os.PathLike[str], name: str) -> str:
+def read_text(path: str | os.PathLike[str], name: str) -> str:
     """Return a file's text unchanged; raise Fault if it is unreadable, EvalError if it is not UTF-8."""
     try:
-        data = read_bytes(place, MAX_FILE + 1)
+        data = read_bytes(path, MAX_FILE + 1)
     except OSError as error:
         raise Fault(f"{quote(name)} cannot be read", why=error.strerror or str(error)) from None
     if len(data) > MAX_FILE:

@@ -16,7 +16,14 @@ from fpack.lang.syntax import lalr_tables
 from fpack.store.files import disk_cache
 
 HEAVY = ("lark", "dataclasses", "inspect", "difflib", "ast", "json.tool")
-COMPILING = ("compiler", "parser", "lexer", "tables", "bindings", "complaints", "blame")
+COMPILING = (
+    "fpack.lang.compiler",
+    "fpack.lang.diagnostics",
+    "fpack.lang.syntax.lalr_tables",
+    "fpack.lang.syntax.lexer",
+    "fpack.lang.syntax.parser",
+    "fpack.lang.syntax.tree",
+)
 
 PROBE = """
 import sys
@@ -47,7 +54,7 @@ def test_a_second_run_loads_neither_lark_nor_the_compiler(tmp_path: Path) -> Non
     value, *modules = run(cache, file)
     assert value == "3text"
     assert not set(HEAVY) & set(modules)
-    assert not {f"fpack.lang.{name}" for name in COMPILING} & set(modules)
+    assert not [module for module in modules if module.startswith(COMPILING)]
 
 
 def test_a_new_text_needs_the_compiler_but_not_lark(tmp_path: Path) -> None:
