@@ -172,22 +172,22 @@ def find(name: str, directories: list[Path] | None = None, cache: str | Path | N
     if found is not None:
         return found  # type: ignore[no-any-return]
     files = dict(library(directories))
-    for whole in (name, f"fpack/{name}"):
-        if whole in files:
-            same = _same_name(whole, files, cache)
-            return same if same is not None else manual(whole, files[whole], cache)
+    for library_name in (name, f"fpack/{name}"):
+        if library_name in files:
+            same = _same_name(library_name, files, cache)
+            return same if same is not None else manual(library_name, files[library_name], cache)
     file, dot, field = name.rpartition(".")
     if dot:
-        for whole in (file, f"fpack/{file}"):
-            if whole in files:
-                fields = manual(whole, files[whole], cache).fields
-                return next((d for d in fields if d.name == f"{whole}.{field}"), None)
+        for library_name in (file, f"fpack/{file}"):
+            if library_name in files:
+                fields = manual(library_name, files[library_name], cache).fields
+                return next((d for d in fields if d.name == f"{library_name}.{field}"), None)
         return None
     in_prelude = _prelude(cache).get(name)
     if in_prelude is not None:
         return find(in_prelude, directories, cache)
-    for whole, path in files.items():
-        for doc in () if whole == f"fpack/{PRELUDE}" else manual(whole, path, cache).fields:
+    for library_name, path in files.items():
+        for doc in () if library_name == f"fpack/{PRELUDE}" else manual(library_name, path, cache).fields:
             if _last(doc) == name:
                 return doc
     return None
@@ -197,17 +197,17 @@ def suggest(name: str, directories: list[Path] | None = None, cache: str | Path 
     """Return the most similar name that `find` knows, or ""."""
     files = dict(library(directories))
     known = [*builtins(), *_prelude(cache), *files, *(n.removeprefix("fpack/") for n in files)]
-    for whole, path in files.items():
-        fields = manual(whole, path, cache).fields
+    for library_name, path in files.items():
+        fields = manual(library_name, path, cache).fields
         known += [_last(d) for d in fields] + [d.name.removeprefix("fpack/") for d in fields]
     return nearest(name, known)
 
 
-def _same_name(whole: str, files: dict[str, Path], cache: str | Path | None) -> Doc | None:
+def _same_name(library_name: str, files: dict[str, Path], cache: str | Path | None) -> Doc | None:
     """Return the field that has the name of its file, if the prelude exports it."""
-    last = whole.rpartition("/")[2]
-    if _prelude(cache).get(last) == f"{whole}.{last}":
-        return next((d for d in manual(whole, files[whole], cache).fields if _last(d) == last), None)
+    last = library_name.rpartition("/")[2]
+    if _prelude(cache).get(last) == f"{library_name}.{last}":
+        return next((d for d in manual(library_name, files[library_name], cache).fields if _last(d) == last), None)
     return None
 
 

@@ -31,7 +31,7 @@ def parse_json(text: str) -> Value:
     def finite(text: str) -> float:
         return float(text) if isfinite(float(text)) else refuse(text)
 
-    def whole(text: str) -> int:
+    def integer(text: str) -> int:
         return int(text) if len(text) <= MAX_DIGITS else refuse(text[:40])
 
     def fields(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
@@ -42,7 +42,7 @@ def parse_json(text: str) -> Value:
         return found
 
     try:
-        value = json.loads(text, parse_constant=refuse, parse_float=finite, parse_int=whole, object_pairs_hook=fields)
+        value = json.loads(text, parse_constant=refuse, parse_float=finite, parse_int=integer, object_pairs_hook=fields)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     if "\\u" in text:

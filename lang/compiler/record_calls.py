@@ -50,8 +50,8 @@ class RecordCalls:
         for entry in record.entries[after_spreads(record.entries) :]:
             value = unwrapped(entry_value(entry))
             if literals.saves_thunk(value, just_bound.keys()):
-                given = just_bound.get(value.name, value) if value.kind == "var" else value
-                words.append(f"{entry.name}{DEEP}" if literals.may_hold_thunks(given, scope) else entry.name)
+                field = just_bound.get(value.name, value) if value.kind == "var" else value
+                words.append(f"{entry.name}{DEEP}" if literals.may_hold_thunks(field, scope) else entry.name)
         return " ".join([*sorted(words), *_known_keys(record.entries)]) if words else ""
 
     # ---- a call as an expression, and as the result of a function

@@ -174,10 +174,10 @@ class Strictness:
             return self._record(node.entries, deep and is_data(node))
         return NONE
 
-    def fields(self, entries: list[Node], whole: Names) -> Names:
+    def fields(self, entries: list[Node], deep: Names) -> Names:
         """Return the names that are evaluated with all fields of a record.
 
-        whole: the fields that are evaluated with all that they contain. Fields before a spread are left out, because
+        deep: the fields that are evaluated with all that they contain. Fields before a spread are left out, because
         the spread may override them.
         """
         found = []
@@ -186,7 +186,7 @@ class Strictness:
             if e.kind == "spread":
                 found.append(self.of(e.inner))
             elif i >= settled:
-                found.append(self.of(entry_value(e), e.name in whole))
+                found.append(self.of(entry_value(e), e.name in deep))
         return NONE.union(*found)
 
     def overridable(self, entries: list[Node]) -> Names:

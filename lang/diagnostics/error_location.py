@@ -110,7 +110,7 @@ def _argument(
     for frame in frames[last + 1 :]:
         for name, function in caller.f_builtins.items():
             if function.__class__ is FunctionType and function.__code__ is frame.f_code and name[0] != ".":
-                span = given_argument(fault.given, frame, step, cache) if caller is step.frame else None
+                span = given_argument(fault.argument, frame, step, cache) if caller is step.frame else None
                 return Fault(f"{quote(name)} {fault.text}", why=fault.why, hint=fault.hint), span
     return fault, None
 

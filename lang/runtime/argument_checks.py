@@ -18,13 +18,13 @@ _VARIADIC = 0x04  # the flag of a code object that takes `*args`
 class ArgumentError(Fault):
     """An argument that its builtin does not accept.
 
-    given: the argument, by whose identity the error's position in the call is found. text: the message after the
+    argument: the argument itself; its identity gives the error's position in the call. text: the message after the
     builtin's name.
     """
 
-    def __init__(self, given: Value, text: str, *, why: str = "", hint: str = "") -> None:
+    def __init__(self, argument: Value, text: str, *, why: str = "", hint: str = "") -> None:
         super().__init__(f"This function {text}", why=why, hint=hint)
-        self.given = given
+        self.argument = argument
         self.text = text
 
 
@@ -88,10 +88,10 @@ def function_of(value: Value, takes: int) -> Callable[..., Value]:
     return value
 
 
-def check_arity(function: FunctionType, takes: int, whom: str = "") -> None:
+def check_arity(function: FunctionType, takes: int, caller: str = "") -> None:
     """Raise an error if a function cannot be called with `takes` arguments.
 
-    whom: the name of the caller, if the caller is not a builtin.
+    caller: the name of what calls the function, if it is not a builtin.
     """
     code = function.__code__
     most = code.co_argcount
@@ -100,15 +100,15 @@ def check_arity(function: FunctionType, takes: int, whom: str = "") -> None:
         names = ", ".join("{ ... }" if n.startswith(".") else n for n in code.co_varnames[:most])
         number = "one argument" if takes == 1 else f"{takes} arguments"
         text = f"calls this function with {number}, and it takes ({names})"
-        raise Fault(f"{quote(whom)} {text}") if whom else ArgumentError(function, text)
+        raise Fault(f"{quote(caller)} {text}") if caller else ArgumentError(function, text)
 
 
 def strings_of(value: Value) -> list[str]:
     """Return the list of strings that an argument evaluates to; raise ArgumentError for anything else."""
-    given = list_of(value)
-    if set(map(type, given)) <= _STRINGS:
-        return given
-    found = [evaluated(item) for item in given]
+    items = list_of(value)
+    if set(map(type, items)) <= _STRINGS:
+        return items
+    found = [evaluated(item) for item in items]
     for i, item in enumerate(found):
         if item.__class__ is not str:
             raise ArgumentError(evaluated(value), f"takes a list of strings, and element {i} is {describe(item)}")

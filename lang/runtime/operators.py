@@ -290,35 +290,35 @@ def named(value: Value) -> dict[str, Value]:
     return fields(value) if isinstance(value, dict) else {}
 
 
-def take(given: Value, spec: tuple[str, tuple[str, ...], tuple[bool, ...], bool]) -> list[Value]:
+def take(argument: Value, spec: tuple[str, tuple[str, ...], tuple[bool, ...], bool]) -> list[Value]:
     """Return the fields of a record argument in the pattern's order, then the rest as a record if the pattern has one.
 
     spec: the name of the function, the names of the fields, which fields are required, and whether the pattern takes
     other fields.
     """
     function, names, required, rest = spec
-    given = evaluated(given)
-    if given.__class__ is dict and not rest and len(given) == len(names):
+    argument = evaluated(argument)
+    if argument.__class__ is dict and not rest and len(argument) == len(names):
         try:
-            return [given[name] for name in names]
+            return [argument[name] for name in names]
         except KeyError:
             pass
-    whom = quote(function) if function else "this function"
-    if not isinstance(given, dict):
+    callee = quote(function) if function else "this function"
+    if not isinstance(argument, dict):
         hint = f"write {function or 'f'} {{ {', '.join(names[:2])} = ... }}" if names else ""
-        raise Fault(f"{_upper(whom)} takes a record, and this is {describe(given)}", hint=hint, caller=True)
-    found: list[Value] = [given.get(name, MISSING) for name in names]
+        raise Fault(f"{_upper(callee)} takes a record, and this is {describe(argument)}", hint=hint, caller=True)
+    found: list[Value] = [argument.get(name, MISSING) for name in names]
     if rest:
         known = set(names)
-        found.append({name: value for name, value in fields(given).items() if name not in known})
-    elif len(given) > len(names) - found.count(MISSING):
-        for name in given:
+        found.append({name: value for name, value in fields(argument).items() if name not in known})
+    elif len(argument) > len(names) - found.count(MISSING):
+        for name in argument:
             if name not in names:
                 hint = did_you_mean(name, names) or f"its fields are {', '.join(names)}"
-                raise Fault(f"{_upper(whom)} has no field {quote(name)}", hint=hint, field=name, caller=True)
+                raise Fault(f"{_upper(callee)} has no field {quote(name)}", hint=hint, field=name, caller=True)
     for i, name in enumerate(names):
         if found[i] is MISSING and required[i]:
-            raise Fault(f"{_upper(whom)} needs the field {quote(name)}", caller=True)
+            raise Fault(f"{_upper(callee)} needs the field {quote(name)}", caller=True)
     return found
 
 

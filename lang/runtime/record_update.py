@@ -34,10 +34,10 @@ def _rebuild(builder: Callable[..., dict[str, Value]], names: tuple[str, ...], c
     return record_with_origin(made, lambda more: _rebuild(builder, names, {**changes, **more}))
 
 
-def remember_call(value: Value, function: Callable[[Value], Value], given: dict[str, Value]) -> Value:
+def remember_call(value: Value, function: Callable[[Value], Value], argument: dict[str, Value]) -> Value:
     """Return the result of `function { ... }`; if it is a record, its origin calls the function again.
 
-    given: the record that the function was called with, to which `.with` applies the changes.
+    argument: the record that the function was called with, to which `.with` applies the changes.
     """
     if value.__class__ is Record:
         if value.origin.__class__ is Extensions:
@@ -56,7 +56,7 @@ def remember_call(value: Value, function: Callable[[Value], Value], given: dict[
         value = Record(value)
     else:
         return value
-    value.origin = (function, given)
+    value.origin = (function, argument)
     return value
 
 
@@ -81,14 +81,14 @@ def _covers(info: FunctionInfo, wanted: str) -> bool:
         return False
     parts = wanted.split()
     needs = {word for word in parts if "=" not in word}
-    given = dict(word.split("=") for word in parts if "=" in word)
+    known = dict(word.split("=") for word in parts if "=" in word)
     words = info.evaluates.split()
     if needs <= set(words):
         return True
-    if "..." in given or not needs <= {word.removesuffix("?") for word in words}:
+    if "..." in known or not needs <= {word.removesuffix("?") for word in words}:
         return False
     for record, _, overridable in (word.partition("!") for word in words if "!" in word):
-        keys = given.get(record, "")
+        keys = known.get(record, "")
         if keys == "?" or not set(keys.split(",")).isdisjoint(overridable.split(",")):
             return False
     return True
@@ -112,8 +112,8 @@ def later(parts: Callable[[int], Value]) -> Callable[[int], Value]:
 
     def make(part: int, base: Value = None, name: str = "") -> Value:
         if base.__class__ is Thunk:
-            held = base.cell_contents
-            base = held[0] if held.__class__ is tuple else None
+            contents = base.cell_contents
+            base = contents[0] if contents.__class__ is tuple else None
         if base.__class__ is dict or base.__class__ is Record:
             found = base.get(name, MISSING)
             if found is not MISSING:
@@ -174,9 +174,9 @@ def with_changes(old: dict[str, Value], changes: dict[str, Value]) -> Value:
     if origin is None:
         return {**fields(old), **changes}
     if isinstance(origin, tuple):
-        function, given = origin
-        again = with_changes(given, changes)
-        return remember_call(function(again), function, again)
+        function, argument = origin
+        changed = with_changes(argument, changes)
+        return remember_call(function(changed), function, changed)
     return origin(changes)
 
 

@@ -63,7 +63,7 @@ def test_error(name: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.line >= 1 and caught.value.column >= 1
 
 
-def test_there_are_enough_cases() -> None:
+def test_minimum_number_of_cases() -> None:
     assert len(names("ok")) >= 150 and len(names("fail")) >= 120
 
 

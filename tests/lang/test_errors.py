@@ -25,26 +25,26 @@ def error(text: str, start: int, end: int) -> EvalError:
     return EvalError("What", span=at_span("f.fp", text, start, end), why="because", hint="do this")
 
 
-def test_the_caret_stands_below_what_is_meant() -> None:
+def test_the_caret_is_below_the_span() -> None:
     lines = render(error("x = abc + 1", 4, 7)).splitlines()
     assert lines[2].index("abc") == lines[3].index("^^^") and "^^^^" not in lines[3]
     assert lines[4:] == ["  because", "  hint: do this"]
 
 
-def test_tabs_and_wide_characters_do_not_shift_it() -> None:
+def test_tabs_and_wide_characters_do_not_shift_the_caret() -> None:
     lines = render(error("\tx = bad", 5, 8)).splitlines()
     assert lines[3].split("|")[1] == " \t    ^^^"
     wide = render(error('"世界" + bad', 7, 10)).splitlines()[3]
     assert wide.split("|")[1] == " " + " " * 9 + "^^^"
 
 
-def test_a_long_line_is_cut_around_it() -> None:
+def test_a_long_line_is_cut_around_the_span() -> None:
     text = "x = [" + "1, " * 1000 + "bad" + ", 1" * 1000 + "]"
     lines = render(error(text, text.index("bad"), text.index("bad") + 3)).splitlines()
     assert len(lines[2]) < 200 and lines[2].index("bad") == lines[3].index("^^^")
 
 
-def test_several_lines_are_marked_to_the_end_of_the_first() -> None:
+def test_a_span_of_several_lines_marks_the_first() -> None:
     text = "x = {\n  a = 1\n}"
     assert render(error(text, 4, len(text))).splitlines()[3].endswith("|     ^")
 
@@ -57,14 +57,14 @@ def test_colours_add_nothing_but_colours() -> None:
     assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
 
 
-def test_a_long_way_is_shortened() -> None:
+def test_a_long_list_of_calls_is_shortened() -> None:
     made = error("x", 0, 1)
     made.calls = tuple(Call(f"f{i}", at_span("f.fp", "x", 0, 1)) for i in range(50))
     shown = render(made)
     assert "`f0`" in shown and "`f49`" in shown and "... 42 more" in shown and "`f25`" not in shown
 
 
-def test_an_error_of_another_room_is_drawn_too() -> None:
+def test_other_errors_are_rendered() -> None:
     assert render(FpackError("What", where="there", why="because", hint="try")).splitlines() == [
         "error: What", "  in there", "  because", "  hint: try"
     ]  # fmt: skip
@@ -81,7 +81,7 @@ def test_an_error_of_another_room_is_drawn_too() -> None:
         ("x", [], ""),
     ],
 )
-def test_the_nearest_name(name: str, known: list[str], found: str) -> None:
+def test_errors_suggest_the_nearest_name(name: str, known: list[str], found: str) -> None:
     assert nearest(name, known) == found
     assert did_you_mean(name, known) == (f"did you mean `{found}`?" if found else "")
 
@@ -93,7 +93,7 @@ class Broken(Packages):
         raise error
 
 
-def test_an_error_of_the_package_source_gets_a_place(cache: Path) -> None:
+def test_an_error_of_the_package_source_gets_a_position(cache: Path) -> None:
     evaluator = Evaluator(cache=cache, packages=Broken())
     text = 'import("fpack/debian").trixie.curl'
     with pytest.raises(EvalError) as caught:
@@ -141,7 +141,7 @@ def test_a_failed_value_fails_the_same_way_again(cache: Path) -> None:
     assert len(shown) == 1
 
 
-def test_our_own_faults_are_not_the_users(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bugs_of_fpack_are_not_reported_as_the_users(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluator = Evaluator(cache=cache)
 
     def broken(*_: object) -> object:
@@ -161,7 +161,7 @@ def test_errors_do_not_keep_the_evaluation_alive(cache: Path) -> None:
     assert frames < 20 and caught.value.__context__ is None
 
 
-def test_a_place_far_to_the_right(cache: Path) -> None:
+def test_a_span_far_to_the_right(cache: Path) -> None:
     text = "[" + "1, " * 50_000 + "null.x]"
     with pytest.raises(EvalError) as caught:
         Evaluator(cache=cache).force(Evaluator(cache=cache).expression(text), deep=True)
@@ -169,7 +169,7 @@ def test_a_place_far_to_the_right(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", ["\udcff", "\x1b]0;title\x07", "\u202e"])
-def test_a_terminal_is_told_nothing_by_a_text(cache: Path, bad: str) -> None:
+def test_excerpts_contain_no_control_characters(cache: Path, bad: str) -> None:
     with pytest.raises(EvalError, match="invisible") as caught:
         Evaluator(cache=cache).expression(f'"{bad}"')
     assert bad[0] not in render(caught.value)

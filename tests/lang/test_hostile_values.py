@@ -35,30 +35,30 @@ def evaluator(cache: Path, tmp_path: Path) -> Evaluator:
         f'from-json("{"9" * 5000}")',
     ],
 )
-def test_numbers_without_end_are_told_of(evaluator: Evaluator, text: str) -> None:
+def test_too_large_numbers_are_errors(evaluator: Evaluator, text: str) -> None:
     """As text they would take hours, or not be had at all."""
     with pytest.raises(FpackError, match=r"too large|not a supported number"):
         evaluator.to_json(evaluator.expression(text))
 
 
-def test_numbers_of_64_bits_are_text(evaluator: Evaluator) -> None:
+def test_numbers_of_64_bits_convert_to_text(evaluator: Evaluator) -> None:
     assert evaluator.expression('"${9223372036854775807 + 9223372036854775807}"') == str(2**64 - 2)
     assert evaluator.to_json(evaluator.expression('from-json("[-9223372036854775808]")')) == [-(2**63)]
 
 
 @pytest.mark.parametrize("escape", ["d800", "dfff", "0000"])
 @pytest.mark.parametrize("json", ['"x\\uXXXX"', '[{"a": ["\\uXXXX"]}]', '{"\\uXXXX": 1}'])
-def test_json_brings_no_characters_that_a_text_cannot_hold(evaluator: Evaluator, json: str, escape: str) -> None:
+def test_json_with_lone_surrogates_is_refused(evaluator: Evaluator, json: str, escape: str) -> None:
     quoted = json.replace("XXXX", escape).replace("\\", "\\\\").replace('"', '\\"')
     with pytest.raises(EvalError, match="not valid JSON"):
         evaluator.expression(f'from-json("{quoted}")')
 
 
-def test_json_brings_all_other_characters(evaluator: Evaluator) -> None:
+def test_json_with_any_other_character_is_read(evaluator: Evaluator) -> None:
     assert evaluator.expression(r'from-json("\"\\ud83d\\ude00\\u0001\"")') == "\U0001f600\x01"
 
 
-def test_a_path_holds_no_nul(evaluator: Evaluator, tmp_path: Path) -> None:
+def test_a_path_with_a_nul_is_an_error(evaluator: Evaluator, tmp_path: Path) -> None:
     (tmp_path / "nul").write_bytes(b"a\0b")
     for text in ('read-text(./a + read-text("./nul"))', 'import("./${read-text(./nul)}")'):
         with pytest.raises(EvalError):
@@ -69,7 +69,7 @@ def test_a_path_holds_no_nul(evaluator: Evaluator, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("color", [False, True])
-def test_no_message_is_obeyed_by_a_terminal(tmp_path: Path, cache: Path, color: bool) -> None:
+def test_messages_contain_no_control_characters(tmp_path: Path, cache: Path, color: bool) -> None:
     bad = "".join(rf"\u{{{code:x}}}" for code in (0x1B, 0x07, 0x9B, 0x202E, 0x2066, 0x7F, 0x0D))
     file = tmp_path / "\x1b]0;title\x07.fp"
     file.write_text(f'f(x) = error("what {bad}")\ng = {{}}."{bad}"\nh = f(1)\ni = {{ a = 1 }}."b{bad}"\n')
@@ -96,7 +96,7 @@ def test_an_expression_that_takes_too_long(evaluator: Evaluator, monkeypatch: py
 @pytest.mark.parametrize(
     "text", ['"x", (s, _) => "${s}${s}"', "[1], (s, _) => concat(s, s)", "[1], (s, _) => [...s, ...s]"]
 )
-def test_values_without_end_in_little_memory(text: str) -> None:
+def test_endless_values_in_little_memory_are_errors(text: str) -> None:
     probe = (
         "import resource, sys\n"
         "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"

@@ -72,7 +72,7 @@ def evaluate(cache: Path | None, file: Path) -> object:
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "directory"])
-def test_a_damaged_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_entry_is_compiled_again(tmp_path: Path, damage: str) -> None:
     lalr_tables.load(None)  # so that the grammar's tables, which a process reads once, are not in this cache
     cache, file = tmp_path / "cache", tmp_path / "a.fp"
     file.write_text("x = [1, 2] |> map(x => x + 1) |> fold(0, (a, b) => a + b)")
@@ -93,14 +93,14 @@ def test_a_damaged_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
         assert all(disk_cache.read(cache, entry.name) is not None for entry in cache.iterdir())
 
 
-def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+def test_an_unwritable_cache_is_not_an_error(tmp_path: Path) -> None:
     file, cache = tmp_path / "a.fp", tmp_path / "no-directory"
     file.write_text("x = 1")
     cache.write_text("")
     assert evaluate(cache, file) == 1
 
 
-def test_one_content_at_two_places_keeps_its_own_place(tmp_path: Path) -> None:
+def test_equal_files_keep_their_own_paths(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -123,13 +123,13 @@ def test_entries_are_checked(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [key]
 
 
-def test_lines_end_as_they_may(tmp_path: Path) -> None:
+def test_line_endings_do_not_matter(tmp_path: Path) -> None:
     file = tmp_path / "a.fp"
     file.write_bytes(b'\xef\xbb\xbfy = """\r\n  a\r\n  b\r\n"""\r\nx = y\r\n')
     assert evaluate(None, file) == "a\nb\n"
 
 
-def test_what_is_no_text_is_told_with_its_place(tmp_path: Path) -> None:
+def test_invalid_utf8_is_an_error_with_a_position(tmp_path: Path) -> None:
     file = tmp_path / "a.fp"
     file.write_bytes(b"x = 1\ny = \xff\n")
     with pytest.raises(EvalError, match="UTF-8") as caught:
@@ -137,7 +137,7 @@ def test_what_is_no_text_is_told_with_its_place(tmp_path: Path) -> None:
     assert (caught.value.line, caught.value.column) == (2, 5)
 
 
-def test_what_others_can_write_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_others_can_write_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "cache"
     disk_cache.write(cache, "entry", b"body")
     assert cache.stat().st_mode & 0o077 == 0 and (cache / "entry").stat().st_mode & 0o077 == 0

@@ -22,7 +22,7 @@ def x_of(file: Path, cache: Path, root: Path | None = None, library: list[Path] 
     return evaluator.force(evaluator.select(evaluator.load(file), ["x"]), deep=True)
 
 
-def test_a_project_begins_where_its_file_is(tmp_path: Path, cache: Path) -> None:
+def test_the_project_root_is_the_directory_of_the_project_file(tmp_path: Path, cache: Path) -> None:
     write(tmp_path, fpack_fp="y = 1", sub__deep__a_fp='x = import("../../lib/b.fp").x', lib__b_fp="x = 5")
     assert x_of(tmp_path / "sub/deep/a.fp", cache) == 5
     (tmp_path / "fpack.fp").unlink()
@@ -32,7 +32,7 @@ def test_a_project_begins_where_its_file_is(tmp_path: Path, cache: Path) -> None
 
 
 @pytest.mark.parametrize("text", ["read-text(./link)", '"${./link}"', 'import("./link").x', "read-text(./dir/note)"])
-def test_a_symlink_does_not_lead_out(tmp_path: Path, cache: Path, text: str) -> None:
+def test_a_symlink_out_of_the_project_is_refused(tmp_path: Path, cache: Path, text: str) -> None:
     write(tmp_path, secret="x = 1", note="x", project__a_fp=f"x = {text}")
     (tmp_path / "project/link").symlink_to(tmp_path / "secret")
     (tmp_path / "project/dir").symlink_to(tmp_path)
@@ -40,7 +40,7 @@ def test_a_symlink_does_not_lead_out(tmp_path: Path, cache: Path, text: str) -> 
         x_of(tmp_path / "project/a.fp", cache)
 
 
-def test_a_symlink_within_is_followed(tmp_path: Path, cache: Path) -> None:
+def test_a_symlink_within_the_project_is_followed(tmp_path: Path, cache: Path) -> None:
     write(
         tmp_path,
         a_fp='x = [read-text(./link), import("./b.fp").x]',
@@ -53,7 +53,7 @@ def test_a_symlink_within_is_followed(tmp_path: Path, cache: Path) -> None:
     assert x_of(tmp_path / "a.fp", cache) == ["n", 7]
 
 
-def test_a_joined_path_does_not_lead_out(tmp_path: Path, cache: Path) -> None:
+def test_a_joined_path_out_of_the_project_is_refused(tmp_path: Path, cache: Path) -> None:
     write(tmp_path, secret="s", project__a_fp='x = read-text(./sub + "/../../secret")')
     with pytest.raises(EvalError, match="outside the project"):
         x_of(tmp_path / "project/a.fp", cache)
@@ -76,7 +76,7 @@ def test_the_library_is_searched_in_order(tmp_path: Path, cache: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["fpack/", "fpack/../a", "fpack/a/b", "fpack/.x", "/etc/passwd", "a.fp", ""])
-def test_what_is_no_name_of_a_file(tmp_path: Path, cache: Path, name: str) -> None:
+def test_invalid_library_names_are_errors(tmp_path: Path, cache: Path, name: str) -> None:
     write(tmp_path, a_fp=f'x = import("{name}")')
     with pytest.raises(EvalError):
         x_of(tmp_path / "a.fp", cache)
@@ -94,7 +94,7 @@ def test_a_file_is_run_once(tmp_path: Path, cache: Path) -> None:
     assert x_of(tmp_path / "a.fp", cache) is True
 
 
-def test_a_directory_and_a_missing_file(tmp_path: Path, cache: Path) -> None:
+def test_importing_a_directory_or_a_missing_file_is_an_error(tmp_path: Path, cache: Path) -> None:
     write(tmp_path, a_fp='x = import("./sub")', sub__b_fp="x = 1")
     with pytest.raises(EvalError, match="is a directory"):
         x_of(tmp_path / "a.fp", cache)
@@ -111,12 +111,12 @@ def test_relative_paths_of_an_expression_start_at_the_root(
     assert Evaluator(cache=cache).expression("read-text(./note)") == "n"
 
 
-def test_names_of_ones_own_come_before_the_preludes(tmp_path: Path, cache: Path) -> None:
+def test_own_names_hide_the_preludes(tmp_path: Path, cache: Path) -> None:
     write(tmp_path, a_fp="container = 1\nmap = 2\nx = [container, map, { fetch = 3, y = fetch }.y, (text => text)(4)]")
     assert x_of(tmp_path / "a.fp", cache) == [1, 2, 3, 4]
 
 
-def test_a_file_too_large(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_too_large_file_is_an_error(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fpack.lang.syntax.source.MAX_FILE", 100)
     write(tmp_path, a_fp="x = 1 #" + "x" * 100)
     with pytest.raises(Exception, match="too large"):

@@ -81,7 +81,7 @@ READERS = [
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("reader", "file"), READERS)
-def test_no_way_leads_out_of_the_project(project: Path, cache: Path, reader: str, file: str, way: str) -> None:
+def test_files_outside_the_project_cannot_be_read(project: Path, cache: Path, reader: str, file: str, way: str) -> None:
     text = reader.format(way.format(file))
     evaluator = Evaluator(root=project, cache=cache, sources=SourceTree(), settings=SETTINGS)
     with pytest.raises(EvalError, match="outside the project") as caught:
@@ -89,13 +89,13 @@ def test_no_way_leads_out_of_the_project(project: Path, cache: Path, reader: str
     assert SECRET not in str(caught.value)
 
 
-def test_the_same_ways_lead_to_what_is_inside(project: Path) -> None:
+def test_files_inside_the_project_can_be_read(project: Path) -> None:
     evaluator = Evaluator(root=project, sources=SourceTree(), settings=SETTINGS)
     for way in ("in/note", "in/../in/note", "in/deep/../note", "up/project/in/note"):
         assert evaluator.expression(f"read-text(./{way})") == "a note"
 
 
-def test_the_environment_is_no_file(project: Path) -> None:
+def test_the_environment_cannot_be_read_as_a_file(project: Path) -> None:
     with pytest.raises(EvalError, match="outside the project"):
         Evaluator(root=project).expression("read-text(./beside)")
 
@@ -106,7 +106,7 @@ PARTS = st.lists(st.sampled_from(STEPS), min_size=1, max_size=7)
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=PARTS, joined=st.booleans())
-def test_whatever_a_path_is_it_reads_nothing_else(project: Path, cache: Path, parts: list[str], joined: bool) -> None:
+def test_no_path_reads_another_file(project: Path, cache: Path, parts: list[str], joined: bool) -> None:
     path = "/".join(parts)
     text = f'read-text(./in + "/../{path}")' if joined else f"read-text(./{path})"
     try:
@@ -116,7 +116,7 @@ def test_whatever_a_path_is_it_reads_nothing_else(project: Path, cache: Path, pa
     assert found == "a note"
 
 
-def test_a_link_in_a_source_is_a_link(project: Path, tmp_path: Path) -> None:
+def test_symlinks_in_sources_are_not_followed(project: Path, tmp_path: Path) -> None:
     """A directory that goes to the store takes nothing of where its links lead."""
     digests = set()
     for content in ("one", "two"):
@@ -184,7 +184,7 @@ def copied(to: Path, seed: int) -> Path:
     return to
 
 
-def test_neither_place_nor_time_nor_environment_nor_seed_matters(tmp_path: Path) -> None:
+def test_path_time_environment_and_hash_seed_do_not_matter(tmp_path: Path) -> None:
     first, opened = everything(copied(tmp_path / "a", 1), PYTHONHASHSEED="1", HOME="/", TZ="UTC")
     other, _ = everything(
         copied(tmp_path / "b/c d", 2), PYTHONHASHSEED="7", HOME="/nowhere", TZ="Asia/Tokyo", LANG="tr_TR.UTF-8",
@@ -204,7 +204,7 @@ IMPURE = {
 }  # fmt: skip
 
 
-def test_no_module_of_the_evaluator_knows_of_time_or_chance() -> None:
+def test_no_module_of_the_evaluator_imports_time_or_random() -> None:
     """But for the one that ends an evaluation which takes too long; it makes no values."""
     for place in sorted(Path(fpack.lang.__path__[0]).rglob("*.py")):
         if place.name == "limits.py":
@@ -274,7 +274,7 @@ def test_the_same_derivations_byte_for_byte(cache: Path, text: str, order: list[
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=programs(), name=st.sampled_from(NAMES))
-def test_a_part_makes_what_it_needs_and_the_same(cache: Path, text: str, name: str) -> None:
+def test_evaluating_one_field_makes_the_same_derivations(cache: Path, text: str, name: str) -> None:
     whole = made(text, NAMES, cache)
     part = made(text, [name], cache)
     assert part.items() <= whole.items() and part

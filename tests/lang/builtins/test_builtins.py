@@ -28,7 +28,7 @@ def evaluator(cache: Path) -> Evaluator:
     return Evaluator(cache=cache, packages=Packages())
 
 
-def test_every_builtin_is_there_and_described(evaluator: Evaluator) -> None:
+def test_every_builtin_exists_and_is_documented(evaluator: Evaluator) -> None:
     there = {name for name in evaluator._modules.base if not name.startswith(".")}
     assert there | {"import"} == set(table.STRICT)
     for name in set(table.STRICT) - {"settings"}:
@@ -43,7 +43,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("name", "text"), EXAMPLES)
-def test_what_a_builtins_documentation_shows_is_true(evaluator: Evaluator, name: str, text: str) -> None:
+def test_examples_in_the_documentation_are_true(evaluator: Evaluator, name: str, text: str) -> None:
     assert name in text
     assert evaluator.expression(text) is True
 
@@ -56,7 +56,7 @@ def test_the_prelude_hides_no_builtin(evaluator: Evaluator) -> None:
 @pytest.mark.parametrize(
     "name", sorted(set(table.STRICT) - {"settings", "type", "to-json", "mentions", "evaluate", "to-string"})
 )
-def test_wrong_arguments_are_told(evaluator: Evaluator, name: str) -> None:
+def test_wrong_arguments_are_errors(evaluator: Evaluator, name: str) -> None:
     """Each call ends in an error with a place, but those of accepted_calls.txt, which give a value."""
     given = []
     for first in WRONG:
@@ -72,7 +72,7 @@ def test_wrong_arguments_are_told(evaluator: Evaluator, name: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["map(xs = [1], f = x => x)", "length()", "length(1, 2)", "split(...[1])"])
-def test_calls_that_do_not_fit(evaluator: Evaluator, text: str) -> None:
+def test_calls_with_wrong_arguments_are_errors(evaluator: Evaluator, text: str) -> None:
     with pytest.raises(EvalError, match=r"`(map|length|split)` "):
         evaluator.expression(text)
 
@@ -99,7 +99,7 @@ EVALUATOR = Evaluator()
 
 
 @given(VALUES)
-def test_json_there_and_back(value: Any) -> None:
+def test_json_round_trip(value: Any) -> None:
     assert EVALUATOR.to_json(EVALUATOR.expression(literal(value))) == value
     assert EVALUATOR.expression(f"let v = {literal(value)} in from-json(to-json(v)) == v") is True
 
@@ -114,7 +114,7 @@ def test_equality_is_that_of_json(a: Any, b: Any) -> None:
 
 
 @given(st.lists(st.integers(-50, 50), max_size=12))
-def test_lists_as_python_has_them(xs: list[int]) -> None:
+def test_list_builtins_agree_with_python(xs: list[int]) -> None:
     run, shown = EVALUATOR.expression, literal(xs)
     assert run(f"sort({shown})") == sorted(xs)
     assert run(f"unique({shown})") == list(dict.fromkeys(xs))
@@ -125,7 +125,7 @@ def test_lists_as_python_has_them(xs: list[int]) -> None:
 
 
 @given(TEXT, TEXT, TEXT)
-def test_texts_as_python_has_them(s: str, old: str, new: str) -> None:
+def test_string_builtins_agree_with_python(s: str, old: str, new: str) -> None:
     run = EVALUATOR.expression
     assert run(f"length({literal(s)})") == len(s)
     assert run(f"{literal(s)} + {literal(old)}") == s + old
@@ -136,7 +136,7 @@ def test_texts_as_python_has_them(s: str, old: str, new: str) -> None:
 
 
 @given(st.integers(-100, 100), st.integers(-100, 100))
-def test_numbers_as_they_should_be(a: int, b: int) -> None:
+def test_arithmetic_agrees_with_python(a: int, b: int) -> None:
     run = EVALUATOR.expression
     found = run(f"let a = {a}, b = {b} in [a + b, a - b, a * b, a < b, a >= b]")
     assert EVALUATOR.force(found, deep=True) == [a + b, a - b, a * b, a < b, a >= b]

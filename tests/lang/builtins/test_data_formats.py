@@ -29,7 +29,7 @@ from hypothesis import strategies as st
         ("a: |\n  one\n  two\nb: >\n  one\n  two\n", {"a": "one\ntwo\n", "b": "one two\n"}),
     ],
 )  # fmt: skip
-def test_yaml_is_the_data_that_1_2_says(text: str, value: Any) -> None:
+def test_yaml_follows_version_1_2(text: str, value: Any) -> None:
     assert parse_yaml(text) == value
 
 
@@ -62,7 +62,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("\ta: 1", "line 1"),
     ],
 )
-def test_yaml_that_is_refused(text: str, reason: str) -> None:
+def test_invalid_yaml_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=None) as caught:
         parse_yaml(text)
     assert reason in str(caught.value)
@@ -78,7 +78,7 @@ def test_yaml_that_is_refused(text: str, reason: str) -> None:
         ("b =\nc", "at line 1, column 4"),
     ],
 )
-def test_toml_that_is_refused(text: str, reason: str) -> None:
+def test_invalid_toml_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=None) as caught:
         parse_toml(text)
     assert reason.lower() in str(caught.value).lower()
@@ -102,7 +102,7 @@ def test_toml_is_data() -> None:
         ("[1,]", "line 1 column"),
     ],
 )
-def test_json_that_is_refused(text: str, reason: str) -> None:
+def test_invalid_json_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=None) as caught:
         parse_json(text)
     assert reason in str(caught.value)
@@ -125,7 +125,7 @@ def test_json_is_yaml(value: Any) -> None:
     assert parse_json(json.dumps(value)) == value
 
 
-def test_a_projects_own_files(tmp_path: Path) -> None:
+def test_files_of_the_project_are_read(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "app"\nversion = "1.2"\n')
     (tmp_path / "package.json").write_text('{"dependencies": {"express": "^4"}}')
     (tmp_path / "compose.yml").write_text("services:\n  web: &w { image: a }\n  db: *w\n")
@@ -135,7 +135,7 @@ def test_a_projects_own_files(tmp_path: Path) -> None:
     assert evaluator.force(evaluator.expression(text), deep=True) == ["1.2", "^4", "a"]
 
 
-def test_an_error_names_the_file_and_the_place_in_it(tmp_path: Path) -> None:
+def test_an_error_names_the_file_and_the_position(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{\n  "a": 1,\n}')
     with pytest.raises(EvalError) as caught:
         Evaluator(root=tmp_path).expression("read-json(./package.json)")

@@ -131,7 +131,7 @@ def result(text: str) -> Any:
 
 @settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None)
 @given(st.integers(0, 1 << 40))
-def test_what_is_evaluated_at_once_changes_no_result(seed: int) -> None:
+def test_early_evaluation_changes_no_result(seed: int) -> None:
     strict, lazy = (Programs(Random(seed), lazily).expression(4, []) for lazily in (False, True))
     bindings = ", ".join(line for line in _functions())
     found = [result(f"let {bindings} in {text}") for text in (strict, lazy)]

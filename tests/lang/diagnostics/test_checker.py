@@ -103,18 +103,18 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_what_is_found(name: str, library: Library) -> None:
+def test_findings(name: str, library: Library) -> None:
     text, expected = ERRORS[name]
     assert told(text, library) == expected
 
 
-def test_warnings_are_no_errors(library: Library) -> None:
+def test_warnings_are_not_errors(library: Library) -> None:
     text = ERRORS["unused"][0] + "\n" + ERRORS["constant"][0].replace("a =", "aa =").replace("b =", "bb =")
     assert not any(f.is_error for f in found(text, library) if f.rule in ("unused", "unreachable"))
     assert all(f.is_error for f in found(ERRORS["arguments"][0], library))
 
 
-def test_hints_are_those_of_the_evaluation(library: Library) -> None:
+def test_hints_equal_those_of_the_evaluation(library: Library) -> None:
     (finding,) = found("a = contaner { packages = [] }", library)
     assert "did you mean `container`?" in render(finding.error)
     (finding,) = found('i = container { name = "x", tag = "1", packages = [], prots = [1] }', library)
@@ -133,13 +133,13 @@ def test_other_files_of_a_project(tmp_path: Path, library: Library) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(p.parent.name for p in (CASES / "ok").glob("*/main.fp")))
-def test_sound_texts_have_no_errors(name: str, library: Library) -> None:
+def test_correct_texts_have_no_errors(name: str, library: Library) -> None:
     place = CASES / "ok" / name / "main.fp"
     assert [f.error.what for f in found(place.read_text(), library, str(place.parent)) if f.is_error] == []
 
 
 @pytest.mark.parametrize("name", sorted(p.name for folder in ("pkgs",) for p in (REPOSITORY / folder).glob("*.fp")))
-def test_the_curated_packages_have_not_even_warnings(name: str, library: Library) -> None:
+def test_the_curated_packages_have_no_warnings(name: str, library: Library) -> None:
     assert told((REPOSITORY / "pkgs" / name).read_text(), library, str(REPOSITORY / "pkgs")) == []
 
 

@@ -51,7 +51,7 @@ def test_every_text_of_the_repository_keeps_its_meaning(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in TEXTS if n.startswith(("lang/std", "pkgs", "examples"))])
-def test_the_style_is_the_one_in_which_the_library_is_written(name: str) -> None:
+def test_most_lines_of_the_library_keep_their_style(name: str) -> None:
     """Most of its lines stay as they are: a style of one's own would show here."""
     before = (REPOSITORY / name).read_text().splitlines()
     after = {line.strip() for line in formatted("\n".join(before) + "\n").splitlines()}
@@ -60,7 +60,7 @@ def test_the_style_is_the_one_in_which_the_library_is_written(name: str) -> None
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(files())
-def test_files_made_by_chance(text: str) -> None:
+def test_random_files(text: str) -> None:
     try:
         parse(Source("t", text), None)
     except EvalError:
@@ -70,7 +70,7 @@ def test_files_made_by_chance(text: str) -> None:
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(loose_expressions())
-def test_expressions_made_by_chance(text: str) -> None:
+def test_random_expressions(text: str) -> None:
     try:
         parse(Source("t", text, start="expression"), None)
     except EvalError:
@@ -80,7 +80,7 @@ def test_expressions_made_by_chance(text: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet=' \n\t#"${}[]()=,.:|->abif"&0', max_size=60))
-def test_any_text_is_formatted_or_an_error_with_a_place(text: str) -> None:
+def test_any_text_is_formatted_or_an_error_with_a_position(text: str) -> None:
     try:
         check(text)
     except Unformattable:
@@ -134,7 +134,7 @@ def test_style(name: str) -> None:
     assert check(text) == expected
 
 
-def test_long_lines_are_broken_where_it_reads_well() -> None:
+def test_long_lines_are_broken() -> None:
     items = ", ".join(f'"element number {i}"' for i in range(10))
     assert check(f"a = [{items}]").startswith('a = [\n  "element number 0",\n')
     assert check(f"a = f([{items}])").startswith('a = f([\n  "element number 0",\n')
@@ -146,12 +146,12 @@ def test_long_lines_are_broken_where_it_reads_well() -> None:
     assert long == 'a = {\n  b = "' + "x" * 200 + '"\n}\n'
 
 
-def test_blanks_at_the_end_of_a_line_in_a_string_are_kept() -> None:
+def test_trailing_spaces_in_strings_are_kept() -> None:
     assert check('a = f(""" = \n  b \n  """)\n') == 'a = f(""" = \n  b \n  """)\n'
     assert check('a = """ \n    b \n    """\n') == 'a = """\n  b \n"""\n'
 
 
-def test_meaning_tells_texts_apart() -> None:
+def test_meaning_differs_for_different_texts() -> None:
     trees = [
         meaning(parse(Source("t", f"a = {text}"), None))
         for text in ("1", "1.0", "true", '"1"', "[1]", "b", "r.a", "r.b")
@@ -159,11 +159,11 @@ def test_meaning_tells_texts_apart() -> None:
     assert all(a != b for i, a in enumerate(trees) for b in trees[:i])
 
 
-def test_what_only_the_compiler_refuses_is_formatted_too() -> None:
+def test_texts_that_only_the_compiler_refuses_are_formatted() -> None:
     assert formatted("a=1\nb:int|null=a") == "a = 1\nb: int | null = a\n"
 
 
-def test_deep_and_long_texts_end() -> None:
+def test_formatting_deep_and_long_texts_terminates() -> None:
     check("a = " + "[" * 150 + "]" * 150)
     check("a = " + " + ".join(["1"] * 200))
     formatted("a = " + " + ".join(["1"] * 2000))
@@ -171,6 +171,6 @@ def test_deep_and_long_texts_end() -> None:
 
 
 @pytest.mark.parametrize("name", [t for t in TEXTS if not t.startswith("tests/")])
-def test_what_comes_with_fpack_is_formatted(name: str) -> None:
+def test_shipped_files_are_formatted(name: str) -> None:
     text = (REPOSITORY / name).read_text()
     assert formatted(text) == text

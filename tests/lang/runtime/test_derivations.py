@@ -36,7 +36,7 @@ def output_of(evaluator: Evaluator, text: str) -> Output:
     return Output(digest, output)
 
 
-def test_what_is_no_keyword_becomes_an_argument(evaluator: Evaluator) -> None:
+def test_other_fields_become_arguments(evaluator: Evaluator) -> None:
     found = made(evaluator, 'derivation { kind = "k", name = "n", a = [1, null, true], b = { c = "x" } }')
     assert found == Derivation("k", "n", {"a": [1, None, True], "b": {"c": "x"}})
 
@@ -51,12 +51,12 @@ def test_inputs_are_found_in_strings_at_any_depth(evaluator: Evaluator) -> None:
     assert set(found.inputs) == {a, b}
 
 
-def test_a_dependency_of_a_dependency_is_no_input(evaluator: Evaluator) -> None:
+def test_indirect_dependencies_are_not_inputs(evaluator: Evaluator) -> None:
     found = made(evaluator, 'derivation { kind = "k", name = "n", x = text("b", "${text("a", "1")}") }')
     assert found.inputs == (output_of(evaluator, 'text("b", "${text("a", "1")}")'),)
 
 
-def test_candidates_are_no_inputs(evaluator: Evaluator) -> None:
+def test_candidates_are_not_inputs(evaluator: Evaluator) -> None:
     a, b = output_of(evaluator, 'text("a", "1")'), output_of(evaluator, 'text("b", "2")')
     found = made(
         evaluator,
@@ -75,7 +75,7 @@ def test_further_outputs(evaluator: Evaluator) -> None:
     assert derivation.decode(evaluator.derivations[found.derivation]).outputs == ("out", "dev")
 
 
-def test_one_description_is_one_derivation(evaluator: Evaluator) -> None:
+def test_equal_records_make_equal_derivations(evaluator: Evaluator) -> None:
     one = output_of(evaluator, 'derivation { kind = "k", name = "n", a = 1, b = [2] }')
     two = output_of(evaluator, 'let x = 1 in derivation { b = [x + 1], name = "${"n"}", a = x, kind = "k" }')
     other = output_of(evaluator, 'derivation { kind = "k", name = "n", a = 1, b = [3] }')
@@ -112,7 +112,7 @@ def test_sources_are_hashed_once(tmp_path: Path, cache: Path) -> None:
     assert sources.count == 1
 
 
-def test_names_are_made_for_the_store(evaluator: Evaluator, tmp_path: Path) -> None:
+def test_source_names_are_cleaned_for_the_store(evaluator: Evaluator, tmp_path: Path) -> None:
     (tmp_path / ".hidden~1").write_text("x")
     assert str(evaluator.expression('"${./.hidden~1}"')).endswith("-hidden_1")
 
@@ -128,7 +128,7 @@ def test_names_are_made_for_the_store(evaluator: Evaluator, tmp_path: Path) -> N
         ('"/fpack/store/0123456789abcdfghijklmnpqrsvwxyz-x/bin"', "No derivation of this evaluation makes the path"),
     ],
 )
-def test_what_an_argument_cannot_be(evaluator: Evaluator, value: str, reason: str) -> None:
+def test_invalid_arguments_are_errors(evaluator: Evaluator, value: str, reason: str) -> None:
     value = value.replace("18446744073709551615 + 1", "9223372036854775807 + 9223372036854775807 + 2")
     with pytest.raises(EvalError, match=reason) as caught:
         evaluator.expression(f'derivation {{ kind = "k", name = "n", bad = {value} }}')
@@ -148,7 +148,7 @@ def test_what_an_argument_cannot_be(evaluator: Evaluator, value: str, reason: st
         'lower("${text("Name", "")}")',
     ],
 )
-def test_a_path_is_never_cut(evaluator: Evaluator, text: str) -> None:
+def test_cutting_a_store_path_is_an_error(evaluator: Evaluator, text: str) -> None:
     with pytest.raises(EvalError, match="cannot be cut"):
         evaluator.expression(f'let d = text("some-name", "") in {text}')
 
@@ -165,13 +165,13 @@ def test_a_path_is_never_cut(evaluator: Evaluator, text: str) -> None:
         ('split("/fpack/store/x", "/")', ["", "fpack", "store", "x"]),
     ],
 )
-def test_a_path_may_be_taken_whole(evaluator: Evaluator, text: str, value: Any) -> None:
+def test_splitting_around_a_store_path_works(evaluator: Evaluator, text: str, value: Any) -> None:
     d = str(evaluator.expression('"${text("some-name", "")}"'))
     found = evaluator.force(evaluator.expression(f'let d = text("some-name", "") in {text}'), deep=True)
     assert found == ([v.replace("D", d) for v in value] if isinstance(value, list) else value.replace("D", d))
 
 
-def test_json_marks_what_is_not_built(evaluator: Evaluator) -> None:
+def test_json_marks_unbuilt_outputs(evaluator: Evaluator) -> None:
     d = str(evaluator.expression('"${text("a", "")}"'))
     shown = evaluator.to_json(
         evaluator.expression('{ d = text("a", ""), s = "${text("a", "")}/x", p = ./f, f = (a, b) => a }')
@@ -181,12 +181,12 @@ def test_json_marks_what_is_not_built(evaluator: Evaluator) -> None:
     assert evaluator.expression('to-json([text("a", "")])') == f'["{d}"]'
 
 
-def test_what_is_no_derivation(evaluator: Evaluator) -> None:
+def test_values_that_are_not_derivations(evaluator: Evaluator) -> None:
     for text in ("1", '"/fpack/store/x"', "{ out = 1 }", '{ type = "derivation", out = "x" }'):
         assert not evaluator.is_derivation(evaluator.expression(text))
 
 
-def test_a_source_that_cannot_be_read_is_told_of(tmp_path: Path, cache: Path) -> None:
+def test_an_unreadable_source_is_an_error(tmp_path: Path, cache: Path) -> None:
     class Sources:
         def hash(self, path: Path) -> bytes:
             raise PermissionError(13, "Permission denied", str(path / "secret"))

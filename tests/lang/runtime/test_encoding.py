@@ -18,7 +18,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(NAMES.filter(lambda n: n not in ("kind", "name")), VALUES, max_size=6))
-def test_same_bytes(args: dict[str, object]) -> None:
+def test_derive_encodes_as_the_store_does(args: dict[str, object]) -> None:
     deriver = Deriver(None)
     made = deriver.derive({"kind": "text", "name": "x", "args": args})
     body = drv.Derivation("text", "x", args).encode()

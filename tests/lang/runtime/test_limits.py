@@ -91,7 +91,7 @@ TOO_LARGE = {
 
 
 @pytest.mark.parametrize("name", TOO_LARGE)
-def test_what_takes_too_much_memory_is_ended_where_it_does(name: str) -> None:
+def test_memory_limit_error_has_the_position(name: str) -> None:
     text = TOO_LARGE[name]
     error = told(text, memory=200 << 20, seconds=60)
     assert error["what"] == MEMORY, error
@@ -118,7 +118,7 @@ TOO_LONG = {
 
 
 @pytest.mark.parametrize("name", TOO_LONG)
-def test_what_takes_too_long_is_ended_where_it_does(name: str) -> None:
+def test_time_limit_error_has_the_position(name: str) -> None:
     text = TOO_LONG[name]
     error = told(text, memory=2 << 30, seconds=2)
     assert error["what"] == TIME, error
@@ -128,13 +128,13 @@ def test_what_takes_too_long_is_ended_where_it_does(name: str) -> None:
         assert error["line"] == 1 + text.count("\n") and error["marked"], error
 
 
-def test_a_long_text_that_stands_in_a_list_many_times_is_sorted_at_once() -> None:
+def test_sorting_one_long_string_many_times_is_fast() -> None:
     """Compared in one call of C, which nothing can end, these took an hour."""
     found = told(f"let s = {LONG} in length(sort(map(range(1000000), _ => s)))", memory=2 << 30, seconds=60)
     assert found == {"what": "a value"}
 
 
-def test_what_takes_less_than_the_limits_is_a_value() -> None:
+def test_evaluations_within_the_limits_succeed() -> None:
     assert told("fold(range(100000), 0, (a, x) => a + x)", memory=1 << 30, seconds=60) == {"what": "a value"}
     assert told("fold(range(100000), 0, (a, x) => a + x)") == {"what": "a value"}
 
@@ -148,14 +148,14 @@ def project(folder: Path, **files: str) -> str:
     return str(folder)
 
 
-def test_the_place_is_in_the_users_file_and_not_in_the_librarys(tmp_path: Path) -> None:
+def test_the_position_is_in_the_users_file(tmp_path: Path) -> None:
     text = "slow(n) = if n == 0 then 0 else slow(n - 1) + slow(n - 1)\nx = lists.take(map([60], slow), 1)\n"
     error = told("", None, 1, project(tmp_path, fpack=f'lists = import("fpack/lists")\n{text}'))
     assert error["what"] == TIME and error["file"].endswith("/fpack.fp") and error["line"] == 2
     assert error["marked"].startswith("slow(n - 1)")
 
 
-def test_a_large_text_that_is_being_compiled(tmp_path: Path) -> None:
+def test_limits_hold_while_a_large_text_is_compiled(tmp_path: Path) -> None:
     large = "".join(f"a{n} = [{n}, {n} + 1, a{n % 7}]\n" for n in range(100_000))
     error = told("", None, 0.3, project(tmp_path, fpack='x = import("./large.fp").a1\n', large=large))
     assert error["what"] == TIME and "this text was being compiled" in error["why"]
@@ -165,7 +165,7 @@ def test_a_large_text_that_is_being_compiled(tmp_path: Path) -> None:
     assert error["file"].endswith("/large.fp")
 
 
-def test_files_that_import_each_other_without_end(tmp_path: Path) -> None:
+def test_limits_hold_for_endless_imports(tmp_path: Path) -> None:
     count = 3000
     for n in range(count):
         (tmp_path / f"f{n}.fp").write_text(f'y = 1 + import("./f{n + 1}.fp").y\n')
@@ -174,14 +174,14 @@ def test_files_that_import_each_other_without_end(tmp_path: Path) -> None:
     assert error["what"] == TIME and ".fp" in error["file"]
 
 
-def test_where_the_time_goes_into_builtins_the_text_is_named(tmp_path: Path) -> None:
+def test_time_spent_in_builtins_names_the_text(tmp_path: Path) -> None:
     """Between the expressions of a text, none of them is the place."""
     text = f"x = map(range(100000), n => substring({LONG}, n, 16000000)) |> map(length)\n"
     error = told("", 1 << 30, 0.5, project(tmp_path, fpack=text))
     assert error["what"] == TIME and error["file"].endswith("/fpack.fp") and error["line"] == 1
 
 
-def test_a_file_without_an_end_is_refused(tmp_path: Path) -> None:
+def test_an_endless_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     os.mkfifo(tmp_path / "other.fp")
     for text in ("x = read-text(./pipe)\n", 'x = import("./other.fp").a\n', "x = read-json(./pipe).a\n"):
@@ -218,20 +218,20 @@ print("it returned")
 """
 
 
-def test_what_does_not_react_is_told_and_the_process_ends() -> None:
+def test_an_evaluation_that_ignores_the_limit_ends_the_process() -> None:
     done = subprocess.run([sys.executable, "-c", HOG, "deaf"], capture_output=True, text=True, timeout=GUARD, cwd="/")
     assert done.returncode == 3 and done.stdout == "", done.stderr
     assert done.stderr.startswith(f"error: {TIME}\n  --> <command line>:1:")
     assert "the limit is 0.3 seconds of processor time" in done.stderr and "--eval-time" in done.stderr
 
 
-def test_a_call_of_c_that_holds_the_interpreter_is_ended_by_the_kernel() -> None:
+def test_the_kernel_ends_a_blocking_c_call() -> None:
     done = subprocess.run([sys.executable, "-c", HOG, "held"], capture_output=True, text=True, timeout=GUARD, cwd="/")
     assert done.returncode == -signal.SIGXCPU and done.stdout == ""
     assert " in match\n" in done.stderr and 'File "expression", line 1 in ' in done.stderr
 
 
-def test_an_error_that_comes_late_is_no_traceback() -> None:
+def test_a_late_error_prints_no_traceback() -> None:
     """The limit is reached at any instant: also when all is done."""
     probe = (
         "from fpack.lang.runtime import limits, deep_stack\n"
@@ -260,7 +260,7 @@ class Clumsy(Limits):
             raise MemoryError
 
 
-def test_a_thread_that_cannot_even_handle_its_error_is_not_waited_for() -> None:
+def test_a_thread_that_fails_to_handle_its_error_is_not_waited_for() -> None:
     def work() -> None:
         raise KeyError("lost")
 
@@ -278,7 +278,7 @@ class Full(SimpleQueue[Any]):
 
 
 @pytest.mark.parametrize("limits", [None, Limits(100 << 20, 60)])
-def test_a_thread_that_cannot_say_that_it_ends_is_not_waited_for(
+def test_a_thread_that_cannot_report_its_end_is_not_waited_for(
     limits: Limits | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     printed: list[object] = []
@@ -290,7 +290,7 @@ def test_a_thread_that_cannot_say_that_it_ends_is_not_waited_for(
     assert not printed
 
 
-def test_the_waiting_thread_has_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_waiting_thread_runs_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's limit is that of the process: any allocation may be the one that fails."""
 
     def look(*_: object) -> bool:
@@ -310,7 +310,7 @@ def test_the_waiting_thread_has_no_memory(monkeypatch: pytest.MonkeyPatch) -> No
     assert ended == [True]
 
 
-def test_an_error_without_an_exception_is_one_of_memory() -> None:
+def test_a_missing_exception_counts_as_lack_of_memory() -> None:
     texts = ("error return without exception set", "<function f> returned NULL without setting an exception")
     for text in texts:
         assert isinstance(Limits(1, None).explained(SystemError(text)), Exhausted)
@@ -337,7 +337,7 @@ def test_no_thread_is_ended_while_it_imports(tmp_path: Path, monkeypatch: pytest
     assert imported == [True]
 
 
-def test_what_an_evaluation_made_is_freed_with_its_error() -> None:
+def test_values_are_freed_with_the_error() -> None:
     """A cycle with the traceback would keep it until the next collection."""
 
     class Large:
@@ -384,7 +384,7 @@ def test_after_an_error_the_next_evaluation_works() -> None:
         assert evaluator.to_json(evaluator.expression('import("fpack/lists").take([1, 2], 1)')) == [1]
 
 
-def test_no_limit_of_the_kernel_stays() -> None:
+def test_kernel_limits_are_restored() -> None:
     import resource
 
     before = [resource.getrlimit(which) for which in (resource.RLIMIT_DATA, resource.RLIMIT_CPU)]
@@ -407,7 +407,7 @@ def test_without_limits_nothing_is_watched() -> None:
     assert deep_stack.run(lambda: 5) == deep_stack.run(lambda: 5, Limits(None, None)) == 5
 
 
-def test_nothing_but_its_handler_takes_what_ends_an_evaluation() -> None:
+def test_except_exception_does_not_catch_exhausted() -> None:
     assert not issubclass(Exhausted, Exception)
     assert resident() > 1 << 20
 
@@ -426,7 +426,7 @@ def test_sizes(text: str, size: int | None) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "much", "-1G", "1X", "1e9", "G", "٣G", "9" * 30, "nan", "inf", "1 G"])
-def test_sizes_and_times_that_are_none(text: str) -> None:
+def test_invalid_sizes_and_times_are_errors(text: str) -> None:
     for setting in (EVAL_MEMORY, EVAL_TIME):
         if not text:
             assert setting.find(text, {}) == setting.find(None, {})
@@ -437,12 +437,12 @@ def test_sizes_and_times_that_are_none(text: str) -> None:
             setting.find(None, {setting.variable: text})
 
 
-def test_a_limit_beyond_what_the_kernel_counts() -> None:
+def test_limits_larger_than_the_kernels_maximum() -> None:
     limits = Limits(EVAL_MEMORY.find("1000000000T", {}), EVAL_TIME.find("1000000000000000", {}))
     assert deep_stack.run(lambda: 5, limits) == 5
 
 
-def test_defaults_and_their_order() -> None:
+def test_options_override_variables_and_defaults() -> None:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert EVAL_TIME.find(None, {}) == 300 and 0 < (EVAL_MEMORY.find(None, {}) or 0) <= memory // 2
     assert EVAL_TIME.find("5", {"FPACK_EVAL_TIME": "6"}) == 5 and EVAL_TIME.find(None, {"FPACK_EVAL_TIME": "6"}) == 6

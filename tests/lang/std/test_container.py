@@ -88,7 +88,7 @@ def test_a_declared_closure(world: Any) -> None:
     }  # fmt: skip
 
 
-def test_a_linked_closure_asks_for_what_it_needs(world: Any) -> None:
+def test_a_linked_closure_lists_its_required_files(world: Any) -> None:
     w = world('packages = [debian.dash], closure = "linked", wants = ["libx.so.1", "/usr/share/x"]')
     root = w.root
     assert root.args["mode"] == "linked" and root.args["wants"] == ["libx.so.1", "/usr/share/x"]
@@ -142,7 +142,7 @@ def test_rules_add_up(world: Any) -> None:
     assert slices["libc6"].args["keep"] == ["/usr/lib"] and slices["libgcc-s1"].args["keep"] is None
 
 
-def test_base_files_is_whole_where_it_is_asked_for(world: Any) -> None:
+def test_base_files_is_complete_on_request(world: Any) -> None:
     for fields in (
         "packages = [debian.dash, debian.base-files]",
         "packages = [debian.dash], rules = { base-files = {} }",
@@ -208,7 +208,7 @@ def test_an_image(world: Any) -> None:
     ]
 
 
-def test_what_a_container_is_called_and_runs(world: Any) -> None:
+def test_the_name_and_command_of_a_container(world: Any) -> None:
     w = world('packages = [debian.dash, debian.sudo], ports = [1], run-options = ["--tmpfs /tmp"]')
     assert (w.get("type"), w.get("name"), w.get("tag")) == ("container", "dash", "1-0.5.12-rc1-2")
     assert w.get("ports") == [1] and w.get("run-options") == ["--tmpfs /tmp"]
@@ -258,7 +258,7 @@ def test_files(world: Any, tmp_path: Path) -> None:
     assert files["/l"] == {"path": "/l", "kind": "symlink", "mode": 0o777, "uid": 0, "gid": 0, "target": "/start"}
 
 
-def test_what_is_mentioned_is_in_the_image(world: Any) -> None:
+def test_referenced_outputs_are_in_the_image(world: Any) -> None:
     w = world(
         """packages = [debian.dash, derivation { kind = "exec", name = "built" }]
         entrypoint = ["${text("tool", "")}/bin/x"], env = { A = "${text("a", "")}" }
@@ -285,7 +285,7 @@ def test_known_users_share_numbers(world: Any) -> None:
     assert world("packages = [debian.dash]").root.args["users"] == []
 
 
-def test_with_changes_what_depends_on_it(world: Any) -> None:
+def test_with_rebuilds_dependent_fields(world: Any) -> None:
     w = world("packages = [debian.dash]")
     other = w.evaluator.expression(
         'container { packages = [import("fpack/debian").trixie.dash] }.with { ports = [99], closure = "linked" }'
@@ -302,7 +302,7 @@ def test_a_container_of_one_package(world: Any) -> None:
     assert w.evaluator.derivation_of(w.evaluator.select(value, ["image"])) == w.evaluator.derivation_of(w.get("image"))
 
 
-def test_without_packages_of_debian(world: Any) -> None:
+def test_a_container_without_debian_packages(world: Any) -> None:
     w = world('packages = [derivation { kind = "exec", name = "app", version = "2" }]')
     assert w.get("name") == "app" and w.get("tag") == "latest"
     assert w.image.args["program"][1] == "app" and w.image.args["program"][0] in w.image.args["paths"]

@@ -78,7 +78,7 @@ def test_the_form_makes_a_build_and_an_image(file: tuple[Evaluator, Any]) -> Non
     assert evaluator.call(evaluator.select(value, ["greeting"]), "Ann") == "Good day, Ann"
 
 
-def test_what_is_changed_reaches_what_depends_on_it(file: tuple[Evaluator, Any]) -> None:
+def test_changes_reach_dependent_fields(file: tuple[Evaluator, Any]) -> None:
     evaluator, value = file
     debug, redis, newer = (
         made_from(evaluator, evaluator.select(value, [name])) for name in ("debug", "redis", "newer")
@@ -90,7 +90,7 @@ def test_what_is_changed_reaches_what_depends_on_it(file: tuple[Evaluator, Any])
     assert evaluator.select(value, ["newer", "version"]) == "8.0.0"
 
 
-def test_a_package_of_debian_with_another_file(file: tuple[Evaluator, Any]) -> None:
+def test_a_debian_package_with_a_replaced_file(file: tuple[Evaluator, Any]) -> None:
     """Also through an overlay, a slice, and a container that lists it."""
     evaluator, _ = file
     text = """

@@ -29,7 +29,7 @@ EXAMPLES = [(module, text) for module in MODULES for doc in docs(module) for tex
 
 
 @pytest.mark.parametrize(("module", "text"), EXAMPLES)
-def test_an_example_is_true(module: str, text: str) -> None:
+def test_examples_evaluate_to_true(module: str, text: str) -> None:
     assert f"{module}." in text
     assert EVALUATOR.expression(f'let {module} = import("fpack/{module}") in {text}') is True
 
@@ -46,7 +46,7 @@ def ordered(a: str, b: str, kind: str = "") -> int:
     return int(EVALUATOR.expression(f'import("fpack/versions").compare{kind}("{a}", "{b}")'))
 
 
-def test_the_order_that_the_specification_of_semantic_versions_gives() -> None:
+def test_semantic_versions_are_ordered_as_specified() -> None:
     line = "1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0 2.0.0"
     versions = line.split()
     for i, a in enumerate(versions):
@@ -61,7 +61,7 @@ PIECES = st.lists(st.sampled_from(["0", "1", "9", "10", "007", "a", "Z", "~", "+
 @pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg says what is right")
 @settings(max_examples=150, deadline=None)
 @given(PIECES, PIECES, st.sampled_from(["", "1:"]))
-def test_debians_versions_are_ordered_as_dpkg_does(a: list[str], b: list[str], epoch: str) -> None:
+def test_debian_versions_are_ordered_as_dpkg_orders_them(a: list[str], b: list[str], epoch: str) -> None:
     left, right = epoch + "1" + "".join(a), "1" + "".join(b)
     for op, wanted in (("lt", -1), ("eq", 0), ("gt", 1)):
         done = subprocess.run(["dpkg", "--compare-versions", left, op, right], stderr=subprocess.DEVNULL, check=False)
@@ -99,7 +99,7 @@ WRONG = ['parse("1.x")', 'satisfies("1.0.0", "what")', 'compare-debian("1 2", "1
 
 
 @pytest.mark.parametrize("text", WRONG)
-def test_what_is_no_version_is_told_where_the_user_wrote_it(text: str) -> None:
+def test_an_invalid_version_is_an_error_at_its_position(text: str) -> None:
     with pytest.raises(EvalError) as caught:
         EVALUATOR.expression(f'import("fpack/versions").{text}')
     assert caught.value.file == "<command line>" and "version" in caught.value.what
@@ -110,21 +110,21 @@ TEXT = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size
 
 @settings(max_examples=60, deadline=None)
 @given(TEXT)
-def test_a_quoted_word_is_read_by_a_shell_as_it_is(word: str) -> None:
+def test_a_shell_reads_a_quoted_word_unchanged(word: str) -> None:
     literal = word.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     quoted = EVALUATOR.expression(f'import("fpack/strings").shell-quote("{literal}")')
     shown = subprocess.run(["sh", "-c", f"printf %s {quoted}"], capture_output=True, check=True).stdout.decode()
     assert shown == word
 
 
-def test_what_is_not_found_has_a_nearest_name() -> None:
+def test_unknown_names_suggest_the_nearest() -> None:
     assert documentation.find("lists.takee") is None
     assert documentation.suggest("lists.takee") == "lists.take"
     assert documentation.suggest("lsits") == "lists"
     assert documentation.suggest("mpa") == "map"
 
 
-def test_a_file_of_ones_own(tmp_path: Path) -> None:
+def test_documentation_of_a_user_file(tmp_path: Path) -> None:
     from fpack.lang.syntax.source import Source
 
     text = (

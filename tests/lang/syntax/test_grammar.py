@@ -16,7 +16,7 @@ def test_the_grammar_has_no_conflicts() -> None:
     assert len(made.states) > 100
 
 
-def test_a_conflict_would_be_noticed() -> None:
+def test_a_grammar_conflict_is_an_error() -> None:
     with pytest.raises(GrammarError):
         lalr_tables.generate(TEXT.replace("?unary: postfix", "?unary: postfix | unary OP unary -> twice"))
 
@@ -47,7 +47,7 @@ def test_every_production_has_an_action() -> None:
         assert rule.action or len(rule.keep) == 1, rule
 
 
-def test_the_lexer_makes_the_terminals_that_the_grammar_knows() -> None:
+def test_the_lexer_and_the_grammar_have_the_same_terminals() -> None:
     text = """
         a = [1, 1.5, ./x, "s", "b${a}", true, false, null, { ${b} = c }, f(x), f { }, (a), a |> b - c, !x]
         y = x => r.y or z

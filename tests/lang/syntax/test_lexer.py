@@ -15,7 +15,7 @@ def kinds(text: str) -> list[str]:
     return [token[0] for token in tokenize(Source("t", text))]
 
 
-def test_positions_are_those_of_the_text() -> None:
+def test_tokens_have_their_positions_in_the_text() -> None:
     text = 'ab = [12, "x",\n ./p/q ] # c\n'
     for kind, value, start, end in tokenize(Source("t", text)):
         if kind in ("NAME", "PATH"):
@@ -26,7 +26,7 @@ def test_positions_are_those_of_the_text() -> None:
             assert text[start:end] == '"x"' and value == "x"
 
 
-def test_new_lines_count_between_fields_only() -> None:
+def test_line_breaks_are_tokens_between_fields_only() -> None:
     assert kinds("a = 1\nb = 2") == ["NAME", "=", "INT", "NL", "NAME", "=", "INT"]
     assert kinds("a =\n 1\n\n\n+ 2 # x\n") == ["NAME", "=", "INT", "OP", "INT"]
     assert kinds("[1,\n2\n]") == ["[", "INT", ",", "INT", "]"]
@@ -36,13 +36,13 @@ def test_new_lines_count_between_fields_only() -> None:
     assert kinds("if a\nthen b\nelse c").count("NL") == 0
 
 
-def test_a_call_begins_on_its_line() -> None:
+def test_the_bracket_of_a_call_is_on_the_callees_line() -> None:
     assert "CALL_BRACE" in kinds("f { }") and "CALL_PAREN" in kinds("f (x)")
     assert "LBRACE" in kinds("[f\n{ }]") and "LPAR" in kinds("[f\n(x)]")
     assert "LBRACE" in kinds("x = { }") and "LPAR" in kinds("a + (b)")
 
 
-def test_keywords_are_names_of_fields() -> None:
+def test_keywords_can_be_field_names() -> None:
     assert kinds("r.if") == ["NAME", ".", "NAME"]
     assert kinds("{ in = 1 }")[1] == "NAME"
     assert kinds("if == 1")[0] == "if"
@@ -66,7 +66,7 @@ def test_nesting_has_a_limit() -> None:
         tokenize(Source("t", "[" * (MAX_NESTING + 1) + "]" * (MAX_NESTING + 1)))
 
 
-def test_dedent_by_hand() -> None:
+def test_dedent_examples() -> None:
     assert dedent(["\n    a\n      b\n    "]) == ["a\n  b\n"]
     assert dedent(["\n    a ", " b\n   c"]) == [" a ", " b\nc"]
     assert dedent(["a\n  b"]) == ["a\nb"]
@@ -86,7 +86,7 @@ def test_dedent_undoes_a_common_indentation(lines: list[str], margin: str) -> No
 
 
 @given(st.lists(st.text(alphabet=" a\n", max_size=5), min_size=1, max_size=4))
-def test_dedent_keeps_what_is_no_blank(chunks: list[str]) -> None:
+def test_dedent_keeps_all_other_characters(chunks: list[str]) -> None:
     found = dedent(chunks)
     assert len(found) == len(chunks)
     for before, after in zip(chunks, found, strict=True):
@@ -94,7 +94,7 @@ def test_dedent_keeps_what_is_no_blank(chunks: list[str]) -> None:
 
 
 @given(st.text())
-def test_any_text_is_tokens_or_an_error_with_a_place(text: str) -> None:
+def test_any_text_is_tokens_or_an_error_with_a_position(text: str) -> None:
     try:
         tokens = tokenize(Source("t", text))
     except EvalError as error:
@@ -112,5 +112,5 @@ def test_a_computed_selection_ends_a_value(text: str) -> None:
     parse(Source("t", text), None)
 
 
-def test_a_computed_name_may_stand_on_several_lines() -> None:
+def test_a_computed_name_can_span_lines() -> None:
     parse(Source("t", "${\n  k\n} = 1\na = { ${\n  k\n} = r.${\n  k\n}\n}"), None)

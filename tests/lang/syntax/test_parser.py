@@ -56,7 +56,7 @@ def _open(node: Any) -> Any:
     return node
 
 
-def test_nodes_know_their_places() -> None:
+def test_nodes_have_positions() -> None:
     text = 'f(1,  { a = "x${yy}" }).key'
     node = tree(text)
     assert text[node[1] : node[2]] == text
@@ -95,7 +95,7 @@ def compiles(text: str, start: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PIECES, max_size=25), st.sampled_from(["file", "expression"]))
-def test_any_tokens_compile_or_are_an_error_with_a_place(pieces: list[str], start: str) -> None:
+def test_any_tokens_compile_or_are_an_error_with_a_position(pieces: list[str], start: str) -> None:
     compiles(" ".join(pieces), start)
 
 
