@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache as cached
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,22 +51,15 @@ class Manual(NamedTuple):
 # ---- builtins
 
 
+@cached
 def builtins() -> Mapping[str, Doc]:
     """Return the documentation of all builtins, in the order of the table."""
-    global _builtins
-    if not _builtins:
-        from fpack.lang.builtins.table import STRICT
+    from fpack.lang.builtins.table import STRICT
 
-        from .evaluator import Evaluator
+    from .evaluator import Evaluator
 
-        functions = Evaluator().builtins()
-        for name in STRICT:
-            if name in functions:
-                _builtins[name] = _of_docstring(name, functions[name].__doc__ or "")
-    return _builtins
-
-
-_builtins: dict[str, Doc] = {}  # filled once, with the names in STRICT
+    functions = Evaluator().builtins()
+    return {name: _of_docstring(name, functions[name].__doc__ or "") for name in STRICT if name in functions}
 
 
 def builtin(name: str) -> Doc | None:

@@ -180,8 +180,7 @@ class Modules:
         try:
             gc.disable()
             tree = parser.parse(source, self.cache)
-            make = compiler.compile_file if source.start == "file" else compiler.compile_expression
-            made = make(source, tree, self.builtins)
+            made = compiler.compile_tree(source, tree, self.builtins)
             code = compile(made.tree, source.start, "exec", dont_inherit=True, optimize=1)
             return code, made.free, list(_by_code(code, made.infos))
         except RecursionError:

@@ -37,6 +37,13 @@ class Compiled(NamedTuple):
     infos: dict[str, FunctionInfo]
 
 
+def compile_tree(source: Source, tree: list[Node] | Node, builtins: Mapping[str, str]) -> Compiled:
+    """Compile what the parser returns: the entries of a file, or an expression."""
+    if isinstance(tree, list):
+        return compile_file(source, tree, builtins)
+    return compile_expression(source, tree, builtins)
+
+
 def compile_file(source: Source, entries: list[Node], builtins: Mapping[str, str]) -> Compiled:
     """Compile a file to a module that sets `.value` to the record of the file's fields."""
     emitter, records = _compiler(source, builtins)

@@ -171,10 +171,7 @@ def _refused(text: ParsedText) -> Iterator[Diagnostic]:
     from fpack.lang.compiler import compiler
 
     try:
-        if isinstance(text.tree, list):
-            compiler.compile_file(text.source, text.tree, STRICT)
-        else:
-            compiler.compile_expression(text.source, text.tree, STRICT)
+        compiler.compile_tree(text.source, text.tree, STRICT)
     except EvalError as error:
         yield Diagnostic("invalid", error)
 

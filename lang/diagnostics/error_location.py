@@ -7,7 +7,6 @@ of the library are skipped: the location is the innermost expression in the user
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
@@ -26,7 +25,7 @@ from .frames import TracebackStep, field_span, first_definition, given_argument,
 
 def locate(error: BaseException, cache: str | Path | None) -> BaseException:
     """Return the error to raise instead of `error`: with a position if the user caused it, else `error` itself."""
-    steps = list(_steps(error.__traceback__))
+    steps = _steps(_frames(error.__traceback__))
     if isinstance(error, EvalError):
         return error if error.calls else error.with_(calls=_calls(steps))
     if not steps:
@@ -83,13 +82,11 @@ def _without_entered(steps: list[TracebackStep]) -> list[TracebackStep]:
 
 def at_frame(fault: Fault, frame: FrameType | None) -> FpackError:
     """Return the error for a fault in a frame, at the innermost position in the user's own files if there is one."""
-    steps: list[TracebackStep] = []
+    frames = []
     while frame is not None:
-        source = frame.f_globals.get(".source")
-        if source is not None:
-            steps.append(TracebackStep(frame, frame.f_lasti, source))
+        frames.append((frame, frame.f_lasti))
         frame = frame.f_back
-    steps.reverse()
+    steps = _steps(frames[::-1])
     own = [step for step in steps if not step.source.library] or steps
     if not own:
         return fault
@@ -101,10 +98,7 @@ def _argument(
     fault: ArgumentError, tb: TracebackType | None, step: TracebackStep, cache: str | Path | None
 ) -> tuple[Fault, Span | None]:
     """Return the fault with the name of the builtin that raised it, and the span of the argument at fault."""
-    frames: list[FrameType] = []
-    while tb is not None:
-        frames.append(tb.tb_frame)
-        tb = tb.tb_next
+    frames = [frame for frame, _ in _frames(tb)]
     last = max(i for i, frame in enumerate(frames) if ".source" in frame.f_globals)
     caller = frames[last]
     for frame in frames[last + 1 :]:
@@ -115,12 +109,18 @@ def _argument(
     return fault, None
 
 
-def _steps(tb: TracebackType | None) -> Iterator[TracebackStep]:
+def _frames(tb: TracebackType | None) -> list[tuple[FrameType, int]]:
+    """Return the frames of a traceback, and the instruction of each."""
+    found = []
     while tb is not None:
-        source = tb.tb_frame.f_globals.get(".source")
-        if source is not None:
-            yield TracebackStep(tb.tb_frame, tb.tb_lasti, source)
+        found.append((tb.tb_frame, tb.tb_lasti))
         tb = tb.tb_next
+    return found
+
+
+def _steps(frames: list[tuple[FrameType, int]]) -> list[TracebackStep]:
+    """Return the steps of the frames that run code of a source text."""
+    return [TracebackStep(frame, i, frame.f_globals[".source"]) for frame, i in frames if ".source" in frame.f_globals]
 
 
 def _calls(steps: list[TracebackStep]) -> tuple[Call, ...]:
@@ -150,7 +150,7 @@ def _fault(error: BaseException, steps: list[TracebackStep]) -> FpackError | Non
         return _too_deep(steps)
     if isinstance(error, MemoryError):
         return Fault("There is not enough memory for this value")
-    if isinstance(error, (TypeError, KeyError)) and _last(error.__traceback__) is steps[-1].frame:
+    if isinstance(error, (TypeError, KeyError)) and _frames(error.__traceback__)[-1][0] is steps[-1].frame:
         if isinstance(error, KeyError):
             return no_field(_selected(steps[-1].frame), error.args[0])
         return _wrong_use(str(error), steps[-1])
@@ -160,13 +160,6 @@ def _fault(error: BaseException, steps: list[TracebackStep]) -> FpackError | Non
 def _selected(frame: FrameType) -> Any:
     """Return the value whose field a frame was selecting."""
     return frame.f_locals.get(".o", frame.f_globals.get(".o"))
-
-
-def _last(tb: TracebackType | None) -> FrameType | None:
-    frame = None
-    while tb is not None:
-        frame, tb = tb.tb_frame, tb.tb_next
-    return frame
 
 
 # ---- Python's messages about wrong calls and selections
@@ -262,11 +255,7 @@ def _definition(message: str, step: TracebackStep) -> tuple[Other, ...]:
 
 def _loop(error: Loop) -> Fault:
     """Return the fault for a value that depends on itself, with the names in the cycle."""
-    frames: list[tuple[FrameType, int]] = []
-    tb = error.__traceback__
-    while tb is not None:
-        frames.append((tb.tb_frame, tb.tb_lasti))
-        tb = tb.tb_next
+    frames = _frames(error.__traceback__)
     thunk = None
     names: list[str] = []
     for frame, instruction in reversed(frames):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from os.path import normpath
 from pathlib import Path
@@ -133,11 +134,9 @@ def field_span(step: TracebackStep, fault: Fault, callee: FrameType | None, cach
 
 def first_definition(step: TracebackStep, name: str, cache: str | Path | None) -> tuple[Other, ...]:
     """Return the span of the first field of a name, in the record that a frame is making."""
-    from fpack.lang.syntax import parser
-
     begin, end = _offsets(step)
     best: Node | None = None
-    for node in walk(parser.parse(step.source, cache)):
+    for node in _nodes(step, cache):
         if node.kind == "rec" and node.start <= begin and end <= node.end:
             best = next((e for e in node.entries if e.kind in ("set", "inherit") and e.name == name), best)
     return (Other(step.source.span(best.start, best.end), "first given here"),) if best else ()
@@ -145,9 +144,7 @@ def first_definition(step: TracebackStep, name: str, cache: str | Path | None) -
 
 def path_literal(step: TracebackStep, file: str, cache: str | Path | None) -> Span | None:
     """Return the span of the path literal that refers to a file."""
-    from fpack.lang.syntax import parser
-
-    for node in walk(parser.parse(step.source, cache)):
+    for node in _nodes(step, cache):
         if node.kind == "path":
             written = normpath(node.value)
             while written.startswith("../"):
@@ -168,15 +165,19 @@ def _offsets(step: TracebackStep) -> tuple[int, int]:
 
 def call_at(step: TracebackStep, cache: str | Path | None) -> Node | None:
     """Return the node of the call that a frame is making."""
-    from fpack.lang.syntax import parser
-
+    begin, end = _offsets(step)
+    calls = (node for node in _nodes(step, cache) if node.kind in ("rcall", "call"))
     try:
-        tree = parser.parse(step.source, cache)
+        return next((node for node in calls if (node.start, node.end) == (begin, end)), None)
     except FpackError:
         return None
-    begin, end = _offsets(step)
-    calls = (node for node in walk(tree) if node.kind in ("rcall", "call"))
-    return next((node for node in calls if (node.start, node.end) == (begin, end)), None)
+
+
+def _nodes(step: TracebackStep, cache: str | Path | None) -> Iterator[Node]:
+    """Yield all nodes of the text of a step."""
+    from fpack.lang.syntax import parser
+
+    return walk(parser.parse(step.source, cache))
 
 
 def _named(level: list[Node], name: str) -> Node | None:

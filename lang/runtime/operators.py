@@ -6,6 +6,7 @@ and `.extend` are in record_update.py, those for the types of parameters in para
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from math import isinf
 from typing import Any, NoReturn
@@ -121,39 +122,21 @@ def eq(a: Value, b: Value) -> bool:
     return bool(ca is cb and a == b)
 
 
-def _order(op: str, a: Value, b: Value) -> None:
-    if not ((_number(a) and _number(b)) or (a.__class__ is str and b.__class__ is str)):
-        raise Fault(
-            f"`{op}` cannot compare {describe(a)} with {describe(b)}", hint="it compares two numbers or two strings"
-        )
+def _ordering(op: str, compare: Callable[[Value, Value], bool]) -> Callable[[Value, Value], bool]:
+    """Return the function that evaluates `a OP b`."""
+
+    def ordered(a: Value, b: Value) -> bool:
+        same = a.__class__ is b.__class__ and (a.__class__ is int or a.__class__ is str)
+        if not same and not (_number(a) and _number(b)):
+            hint = "it compares two numbers or two strings"
+            raise Fault(f"`{op}` cannot compare {describe(a)} with {describe(b)}", hint=hint)
+        return compare(a, b)
+
+    return ordered
 
 
-def lt(a: Value, b: Value) -> bool:
-    """Evaluate `a < b`."""
-    if a.__class__ is not int or b.__class__ is not int:
-        _order("<", a, b)
-    return a < b  # type: ignore[no-any-return]
-
-
-def le(a: Value, b: Value) -> bool:
-    """Evaluate `a <= b`."""
-    if a.__class__ is not int or b.__class__ is not int:
-        _order("<=", a, b)
-    return a <= b  # type: ignore[no-any-return]
-
-
-def gt(a: Value, b: Value) -> bool:
-    """Evaluate `a > b`."""
-    if a.__class__ is not int or b.__class__ is not int:
-        _order(">", a, b)
-    return a > b  # type: ignore[no-any-return]
-
-
-def ge(a: Value, b: Value) -> bool:
-    """Evaluate `a >= b`."""
-    if a.__class__ is not int or b.__class__ is not int:
-        _order(">=", a, b)
-    return a >= b  # type: ignore[no-any-return]
+lt, le = _ordering("<", operator.lt), _ordering("<=", operator.le)
+gt, ge = _ordering(">", operator.gt), _ordering(">=", operator.ge)
 
 
 def truth(a: Value) -> NoReturn:

@@ -329,12 +329,7 @@ class TreeBuilder:
 
     def params(self, args: list[Node]) -> list[Node]:
         """Return the parameters of a function, converted from the arguments that the grammar reads."""
-        found: list[Node] = []
-        for arg in args:
-            if arg.kind == "rec":
-                found.append(self.pattern(arg))
-            else:
-                found.append(self.param(arg))
+        found = [self.pattern(arg) if arg.kind == "rec" else self.param(arg) for arg in args]
         self.distinct(flat_params(found))
         optional: Node | None = None
         for p in found:

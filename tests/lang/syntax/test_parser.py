@@ -81,8 +81,7 @@ def compiles(text: str, start: str) -> None:
 
     def work() -> None:
         node = parse(source, None)
-        make = compiler.compile_file if start == "file" else compiler.compile_expression
-        made = make(source, node, STRICT)
+        made = compiler.compile_tree(source, node, STRICT)
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Python's remarks on the generated code are none of the user's business
             compile(made.tree, "t", "exec")
