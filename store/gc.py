@@ -22,7 +22,7 @@ from fpack.store.files.remove import remove_tree
 
 from . import base32, leases
 from .collection import limits
-from .collection.roots import add_link, marking
+from .collection.roots import LEASE, add_link, marking
 from .collection.selection import needed_derivations, until
 from .collection.survey import DAY, Policy, Survey, first_planned, survey
 from .db import failures
@@ -128,6 +128,7 @@ class _Collection:
         database = self._store.database
         # Durable: after a loss of power, no row may name a tree that was deleted.
         with marking(self._root, placing=False), database.transaction(durable=True) as db:
+            _forget_sessions(self._root, db)
             found = survey(self._root, db, now, self._policy)
             order = _choose(self._root, found, self._policy, most)
             chosen = order[:most] if most else order
@@ -282,6 +283,14 @@ def _excess(root: Path, policy: Policy) -> int:
     if policy.min_free is not None:
         excess = max(excess, policy.min_free - space.room(root).free)
     return excess
+
+
+def _forget_sessions(root: Path, db: sqlite3.Connection) -> None:
+    """Delete the temporary roots of sessions and leases whose files are gone, as after a loss of power."""
+    for (name,) in db.execute("SELECT DISTINCT session FROM temporary_roots").fetchall():
+        file = root / "locks" / name if name.startswith(LEASE) else root / "tmp" / f"{name}.lock"
+        if not file.exists():
+            db.execute("DELETE FROM temporary_roots WHERE session = ?", [name])
 
 
 def _forget_derivations(root: Path, db: sqlite3.Connection, found: Survey, chosen: Collection[bytes]) -> None:
