@@ -12,10 +12,10 @@ from functools import partial
 
 from . import canonical, processes
 from .canonical import Value
-from .errors import StoreError
+from .errors import FpackError, StoreError
 
 _TOKEN = 4
-_MAX_PARTS = 8192  # tokens that a pipe of 64 KiB can hold, with room to spare
+_PARTS = 32  # of the work, for each process: neighbours stay together, and no process is left with a large rest
 _BATCH = 256  # results in one message
 _SECONDS = 0.25  # a worker sends what it has at least that often, so that progress can be shown
 
@@ -26,13 +26,13 @@ def spread(count: int, work: Work, jobs: int) -> Iterator[Value]:
     """Call `work` with each number below `count`, in up to `jobs` copies of this process. Yield its results.
 
     The results, canonical values, come in no particular order. With one job, `work` is called in this process. Raise
-    StoreError if a copy dies.
+    StoreError if a copy dies, or `work` raises an FpackError or OSError in one.
     """
     if jobs <= 1 or count <= 1:
         for number in range(count):
             yield from work(number)
         return
-    parts = min(count, _MAX_PARTS)
+    parts = min(count, _PARTS * jobs)
     tokens, put = os.pipe2(os.O_CLOEXEC)
     os.write(put, b"".join(number.to_bytes(_TOKEN, "little") for number in range(parts)))
     os.close(put)
@@ -74,6 +74,8 @@ def _messages(data: bytearray) -> Iterator[Value]:
             return
         message = canonical.decode(bytes(data[_TOKEN:end]))
         del data[:end]
+        if isinstance(message, dict):
+            raise StoreError(**message)
         yield from message
 
 
@@ -85,25 +87,38 @@ def _join(child: int) -> None:
 
 
 def _worker(tokens: int, out: int, others: Iterable[int], count: int, parts: int, work: Work) -> int:
-    import time
-
     for fd in others:
         os.close(fd)
+    try:
+        _work(tokens, out, count, parts, work)
+    except FpackError as error:
+        _send(out, {"what": error.what, "where": error.where, "why": error.why, "hint": error.hint})
+    except OSError as error:
+        _send(
+            out,
+            {"what": "A file cannot be used", "where": f"{error.filename or ''}", "why": f"{error.strerror or error}"},
+        )
+    return 0
+
+
+def _work(tokens: int, out: int, count: int, parts: int, work: Work) -> None:
+    import time
+
     batch: list[Value] = []
     sent = time.monotonic()
     while token := os.read(tokens, _TOKEN):
-        for number in range(int.from_bytes(token, "little"), count, parts):
+        part = int.from_bytes(token, "little")
+        for number in range(part * count // parts, (part + 1) * count // parts):
             for result in work(number):
                 batch.append(result)
                 if len(batch) >= _BATCH or time.monotonic() - sent > _SECONDS:
                     _send(out, batch)
                     batch, sent = [], time.monotonic()
     _send(out, batch)
-    return 0
 
 
-def _send(out: int, batch: list[Value]) -> None:
-    body = canonical.encode(batch)
+def _send(out: int, message: Value) -> None:
+    body = canonical.encode(message)
     data = memoryview(len(body).to_bytes(_TOKEN, "little") + body)
     while data:
         data = data[os.write(out, data) :]

@@ -17,6 +17,7 @@ from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import StoreError
 from fpack.store.files.source import SourceTree
 from fpack.store.path import StorePath
+from fpack.store.sources import SourceReader
 
 if TYPE_CHECKING:
     from fpack.store.store import Store
@@ -60,22 +61,27 @@ class SourceBuilder(BaseBuilder):
         return Built(writer)
 
 
-def add_source(store: Store, source: Path, name: str) -> StorePath:
+def add_source(store: Store, source: Path, name: str, cache: Path | None = None) -> StorePath:
     """Add a source to the store, unless the store has it, and keep it from gc while this process lives.
 
-    It becomes the output of the derivation that a project's use of the source has, so that a build finds it.
+    It becomes the output of the derivation that a project's use of the source has, so that a build finds it. cache: a
+    directory in which the digests of its files are remembered.
     """
-    sources = SourceTree()
-    tree = sources.hash(source)
-    path = store_path.make(name, tree, [])
-    if store.info(path) is not None and store.keep([path]):
-        return path
+    try:
+        reader = SourceReader(store, source, cache)
+        tree = reader.digest()
+        path = store_path.make(name, tree, []) if tree is not None else None
+        if path is not None and store.info(path) is not None and store.keep([path]):
+            reader.remember()
+            return path
+        writer = reader.write()
+        tree = writer.finish()
+    except OSError as error:
+        where, why = str(error.filename or source), error.strerror or str(error)
+        raise StoreError("A source cannot be added", where=where, why=why) from None
+    reader.remember()
     drv = Derivation("source", name, SourceArgs(tree.hex())._asdict())
     body = drv.encode()
-    writer = store.writer()
-    sources.copy(source, writer)
-    if writer.finish() != tree:
-        raise StoreError("A source changed while it was read", where=str(source), hint="run the command again")
     output = Output(derivations.digest(body))
     store.plan({output.derivation: body})
     key = blake3(canonical.encode(SourceBuilder({}).key(drv))).digest(20)

@@ -29,6 +29,7 @@ def command(source: Path, name: str | None, link: Path | None, as_json: bool) ->
 
     from fpack.builders.kinds.source import add_source
     from fpack.cli.errors import UsageError
+    from fpack.cli.paths import cache_directory
     from fpack.cli.store.links import keep_by_link
     from fpack.cli.store.paths import opened
     from fpack.store.path import check_name, clean_name
@@ -37,7 +38,7 @@ def command(source: Path, name: str | None, link: Path | None, as_json: bool) ->
         raise UsageError("The source does not exist", why=str(source))
     chosen = check_name(name) if name is not None else clean_name(Path(os.path.abspath(source)).name)
     with opened(create=True) as store:
-        path = add_source(store, source, chosen)
+        path = add_source(store, source, chosen, cache_directory() / "sources")
         info = store.info(path)
         if link is not None:
             keep_by_link(store, link, path)

@@ -28,18 +28,18 @@ class SourceTree:
 
     def hash(self, path: Path) -> bytes:
         """Return the 32-byte digest of the tree that `copy` would write."""
-        return tree_digest(scan(os.fspath(path), keep=_Ignores(path).keeps if path.is_dir() else None))
+        return tree_digest(scan(os.fspath(path), keep=SourceIgnores(path).keeps if path.is_dir() else None))
 
     def copy(self, path: Path, writer: TreeWriter) -> None:
         """Write the source to `writer`."""
         if not path.is_symlink() and path.is_dir():
             writer.mkdir("")
-            _copy(path, "", _Ignores(path), writer)
+            _copy(path, "", SourceIgnores(path), writer)
         else:
             _copy_one(path, "", writer)
 
 
-def _copy(directory: Path, relative: str, ignores: _Ignores, writer: TreeWriter) -> None:
+def _copy(directory: Path, relative: str, ignores: SourceIgnores, writer: TreeWriter) -> None:
     for name in sorted(os.listdir(directory)):
         below = directory / name
         path = f"{relative}/{name}" if relative else name
@@ -65,7 +65,7 @@ def _copy_one(source: Path, path: str, writer: TreeWriter) -> None:
         raise BadTree("A source can hold only files, directories and symlinks", where=str(source))
 
 
-class _Ignores:
+class SourceIgnores:
     """The `.gitignore` files below `top`, each read once."""
 
     def __init__(self, top: Path) -> None:

@@ -95,7 +95,7 @@ class TreeWriter:
         fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             try:
-                size = _copy(source, fd)
+                size = copy_content(source, fd)
                 # Hash the copy, because the original may change meanwhile.
                 hasher = blake3()
                 os.lseek(fd, 0, os.SEEK_SET)
@@ -129,6 +129,15 @@ class TreeWriter:
         os.symlink(raw, target)
         os.utime(target, _TIMES, follow_symlinks=False)
         self._put(directory, name, raw)
+
+    def take_over(self, root: Directory) -> None:
+        """Take a tree whose directories, files and symlinks exist below `disk`, as this writer would have made them.
+
+        This is for several processes that write one tree. root: its model, with checked names.
+        """
+        if self._root is not None:
+            raise BadTree("A tree that has entries cannot be replaced")
+        self._root = root
 
     def entry(self, path: str) -> Node | None:
         """Return the node at `path`, or None. No symlink is followed."""
@@ -248,7 +257,7 @@ def _pieces(fd: int) -> Iterator[bytes]:
         yield piece
 
 
-def _copy(source: int, fd: int) -> int:
+def copy_content(source: int, fd: int) -> int:
     """Copy from one descriptor to another up to its end. Return the number of bytes copied."""
     size = 0
     writeback = Writeback(fd)

@@ -1,0 +1,99 @@
+"""Copy single files into a tree and the pool, by path. Several processes may do so at once."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from blake3 import blake3
+from fpack.store.errors import BadTree
+
+from .pool import MTIME, FileNode, Pool
+from .tree import CHUNK
+from .writer import copy_content
+
+LARGE = 4 << 20
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_TIMES = (MTIME, MTIME)
+
+
+def hash_file(source: str) -> FileNode:
+    """Return the node that `copy_file` would give."""
+    fd, status = _opened(source)
+    try:
+        content = _small(fd, status.st_size)
+        if content is not None:
+            return FileNode(blake3(content).digest(), len(content), bool(status.st_mode & 0o100))
+        hasher, size = blake3(), 0
+        buffer = memoryview(bytearray(CHUNK))
+        while count := os.readv(fd, [buffer]):
+            hasher.update(buffer[:count])
+            size += count
+        return FileNode(hasher.digest(), size, bool(status.st_mode & 0o100))
+    finally:
+        os.close(fd)
+
+
+def copy_file(pool: Pool, source: str, target: str) -> FileNode:
+    """Copy a regular file to `target`, which must not exist, or link it to the pool's file of the same content."""
+    fd, status = _opened(source)
+    try:
+        executable = bool(status.st_mode & 0o100)
+        mode = 0o555 if executable else 0o444
+        content = _small(fd, status.st_size)
+        node = None
+        if content is not None:
+            node = FileNode(blake3(content).digest(), len(content), executable)
+            if pool.link(node, target):
+                return node
+        out = os.open(target, _WRITE, mode)
+        try:
+            if content is not None:
+                done = os.write(out, content)
+                while done < len(content):
+                    done += os.write(out, memoryview(content)[done:])
+            else:
+                node = _copied(fd, out, executable)
+            os.fchmod(out, mode)
+            os.utime(out, _TIMES)
+        finally:
+            os.close(out)
+    finally:
+        os.close(fd)
+    assert node is not None
+    pool.adopt(node, target)
+    return node
+
+
+def _opened(source: str) -> tuple[int, os.stat_result]:
+    fd = os.open(source, _READ)
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise BadTree("A file was replaced while it was read", where=source)
+    return fd, status
+
+
+def _small(fd: int, size: int) -> bytes | None:
+    """Return the content of a file, or None, with the position at its beginning, if it is large or changes now."""
+    if size >= LARGE:
+        return None
+    # One byte more detects a file that grows. Most files need a single call.
+    content = os.read(fd, size + 1)
+    if len(content) == size:
+        return content
+    os.lseek(fd, 0, os.SEEK_SET)
+    return None
+
+
+def _copied(fd: int, out: int, executable: bool) -> FileNode:
+    """Copy a large file. The kernel copies, and the copy is hashed, because the original may change meanwhile."""
+    copy_content(fd, out)
+    hasher, size = blake3(), 0
+    buffer = memoryview(bytearray(CHUNK))
+    os.lseek(out, 0, os.SEEK_SET)
+    while count := os.readv(out, [buffer]):
+        hasher.update(buffer[:count])
+        size += count
+    return FileNode(hasher.digest(), size, executable)

@@ -1,0 +1,214 @@
+"""A source is added as `SourceTree` would copy it, and what did not change is not read again."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fpack.store import sources
+from fpack.store.errors import BadTree, StoreError
+from fpack.store.files.copier import LARGE
+from fpack.store.files.source import SourceTree
+from fpack.store.files.tree import scan, tree_digest
+from fpack.store.sources import SourceReader
+from fpack.store.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "f")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    top = tmp_path / "source"
+    for number in range(40):
+        path = top / f"d{number % 7}" / "e" / f"f{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"text {number % 30}")
+        path.chmod(0o755 if number % 3 else 0o640)
+    (top / "empty").mkdir()
+    (top / "link").symlink_to("d1/e")
+    (top / "broken").symlink_to("/nowhere")
+    (top / b"\xff\xfe".decode("utf-8", "surrogateescape")).write_bytes(b"a name that is no UTF-8")
+    (top / ".gitignore").write_text("*.o\n/d2/\n")
+    (top / "d1" / "x.o").write_text("left out")
+    (top / "fpack.fp").write_text("left out")
+    (top / "large").write_bytes(os.urandom(LARGE + 1000))
+    for path in top.rglob("*"):
+        os.utime(path, (1000, 1000), follow_symlinks=False)
+    return top
+
+
+@pytest.fixture(autouse=True)
+def times_count_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The change time of a file that a test has made is always recent."""
+    monkeypatch.setattr(sources, "_RECENT", -(10**12))
+
+
+def cache(tmp_path: Path) -> Path:
+    path = tmp_path / "cache"
+    path.mkdir(0o700, exist_ok=True)
+    return path
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_it_is_the_tree_that_a_build_would_copy(store: Store, source: Path, jobs: int) -> None:
+    reader = SourceReader(store, source, jobs=jobs)
+    assert reader.digest() is None
+    writer = reader.write()
+    assert writer.finish() == SourceTree().hash(source) == tree_digest(scan(os.fspath(writer.disk)))
+    expected = store.writer()
+    SourceTree().copy(source, expected)
+    expected.finish()
+    for one, two in zip(sorted(writer.disk.rglob("*")), sorted(expected.disk.rglob("*")), strict=True):
+        a, b = one.lstat(), two.lstat()
+        assert (a.st_mode, a.st_mtime, a.st_size) == (b.st_mode, b.st_mtime, b.st_size), one
+        assert not stat.S_ISREG(a.st_mode) or a.st_ino == b.st_ino, one
+    assert writer.size == expected.size
+
+
+def test_a_single_file(store: Store, source: Path) -> None:
+    for path in (source / "large", source / "link"):
+        reader = SourceReader(store, path)
+        assert reader.digest() == SourceTree().hash(path) == reader.write().finish()
+
+
+def read_again(store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes | None, int]:
+    """The digest that is known without copying, and the number of files that were read for it."""
+    seen = []
+
+    def counted(path: str, hash_file=sources.hash_file):  # type: ignore[no-untyped-def]
+        seen.append(path)
+        return hash_file(path)
+
+    monkeypatch.setattr(sources, "hash_file", counted)
+    reader = SourceReader(store, source, cache(tmp_path))
+    digest = reader.digest()
+    if digest is None:
+        digest = reader.write().finish()
+    reader.remember()
+    monkeypatch.undo()
+    monkeypatch.setattr(sources, "_RECENT", -(10**12))
+    return digest, len(seen)
+
+
+def test_what_did_not_change_is_not_read(
+    store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read_again(store, source, tmp_path, monkeypatch)[0]
+    assert read_again(store, source, tmp_path, monkeypatch) == (whole, 0)
+    (source / "d3" / "e" / "f3").write_text("same length?"[:6])
+    changed, read = read_again(store, source, tmp_path, monkeypatch)
+    assert changed == SourceTree().hash(source) != whole and read == 1
+    (source / "d3" / "e" / "f3").chmod(0o600)
+    changed, read = read_again(store, source, tmp_path, monkeypatch)
+    assert changed == SourceTree().hash(source) and read == 1
+    (source / "d1" / "e" / "f1").rename(source / "d1" / "e" / "g1")
+    (source / "d4" / "e" / "f4").unlink()
+    changed, _ = read_again(store, source, tmp_path, monkeypatch)
+    assert changed == SourceTree().hash(source)
+
+
+def test_a_change_that_keeps_size_and_time_is_seen(
+    store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_again(store, source, tmp_path, monkeypatch)
+    path = source / "d5" / "e" / "f5"
+    before = path.stat()
+    path.write_text("TEXT 5")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert read_again(store, source, tmp_path, monkeypatch)[0] == SourceTree().hash(source)
+
+
+def test_a_file_that_changed_just_now_is_not_remembered(
+    store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_RECENT", 60 * 10**9)
+    reader = SourceReader(store, source, cache(tmp_path))
+    reader.write()
+    reader.remember()
+    assert list(cache(tmp_path).iterdir()) == []
+
+
+def test_a_damaged_memory_costs_time_only(
+    store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read_again(store, source, tmp_path, monkeypatch)[0]
+    (file,) = cache(tmp_path).iterdir()
+    data = bytearray(file.read_bytes())
+    data[100] ^= 1
+    file.write_bytes(data)
+    assert read_again(store, source, tmp_path, monkeypatch)[0] == whole
+
+
+def test_what_the_pool_has_lost_is_copied_again(
+    store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read_again(store, source, tmp_path, monkeypatch)[0]
+    for path, _, _ in list(store.pool.members()):
+        os.unlink(path)
+    reader = SourceReader(store, source, cache(tmp_path))
+    assert reader.digest() == whole
+    writer = reader.write()
+    assert writer.finish() == whole == tree_digest(scan(os.fspath(writer.disk)))
+
+
+def test_memories_are_limited(store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_MAX_SOURCES", 2)
+    for number in range(4):
+        (source / f"sub{number}").mkdir()
+        (source / f"sub{number}" / "x").write_text("x")
+        reader = SourceReader(store, source / f"sub{number}", cache(tmp_path))
+        reader.write()
+        reader.remember()
+    assert len(list(cache(tmp_path).iterdir())) == 2
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_a_tree_cannot_hold(store: Store, source: Path, jobs: int) -> None:
+    os.mkfifo(source / "pipe")
+    with pytest.raises(BadTree, match="only files"):
+        SourceReader(store, source, jobs=jobs)
+    (source / "pipe").unlink()
+    deep = source
+    for _ in range(70):
+        deep /= "d"
+    deep.mkdir(parents=True)
+    with pytest.raises(BadTree, match="levels deep"):
+        SourceReader(store, source, jobs=jobs)
+
+
+def test_the_deepest_and_longest_paths_are_checked_as_elsewhere(store: Store, tmp_path: Path) -> None:
+    for depth in (62, 63, 64):
+        top = tmp_path / f"deep{depth}"
+        directory = top.joinpath(*["d"] * depth)
+        directory.mkdir(parents=True)
+        (directory / "f").write_text("")
+        outcomes = []
+        for read in (lambda top=top: SourceReader(store, top).write().finish(), lambda top=top: copied(store, top)):
+            try:
+                outcomes.append(read())
+            except BadTree:
+                outcomes.append(b"")
+        assert outcomes[0] == outcomes[1], depth
+
+
+def copied(store: Store, source: Path) -> bytes:
+    writer = store.writer()
+    SourceTree().copy(source, writer)
+    return writer.finish()
+
+
+def test_a_file_that_is_deleted_meanwhile(store: Store, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_FEW", 1)
+    reader = SourceReader(store, source, jobs=2)
+    (source / "d1" / "e" / "f1").unlink()
+    with pytest.raises(StoreError) as caught:
+        reader.write()
+    assert "f1" in caught.value.where and "No such file" in caught.value.why
