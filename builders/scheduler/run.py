@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import threading
 import time
 import traceback
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from fpack.builders.protocol import Builder, BuildError, Built, BuiltAll, Cancelled, Need, Steps
 from fpack.store.derivation import Derivation, Output, output_name
 from fpack.store.errors import FpackError, StoreError
+from fpack.store.files import disk_errors
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath
 from fpack.store.store import BuildRecord, FinishedOutput, Store
@@ -67,39 +67,44 @@ class Run:
         self._on_registering = on_registering
 
     def go(self) -> Result:
-        """Build until there is a result. All exceptions are caught and returned as errors."""
+        """Build until there is a result. Exceptions become errors; those of the clean-up become warnings."""
         self.running = True
         try:
-            result = self._go()
-        except FpackError as error:
-            result = Result(error=error)
-        except OSError as error:
-            result = Result(error=_explain(error, self._drv.name))
-        except MemoryError:
-            result = Result(error=StoreError("There is not enough memory", where=self._drv.name, hint="try -j 1"))
-        except Exception as error:
-            # A bug in fpack: the log gets the traceback, the user a sentence.
-            for line in traceback.format_exc().splitlines():
-                self._task.build_log.write(line)
-            result = Result(
-                error=BuildError(
-                    f"fpack failed while building {self._drv.name}",
-                    why=f"{error.__class__.__name__}: {error}",
-                    hint=f"this is a bug in fpack; the log {self._task.build_log.path} has the traceback",
-                )
-            )
-        if result.error is not None and self._begun and not isinstance(result.error, Cancelled):
-            self._record_failure()
-        if result.need is None and not result.busy:
-            self._finish(succeeded=result.error is None)
-        self.running = False
-        return result
+            try:
+                result = self._go()
+            except Exception as error:
+                result = Result(error=self.explain(error))
+            if result.error is not None and self._begun and not isinstance(result.error, Cancelled):
+                self._record_failure()
+            if result.need is None and not result.busy:
+                self._finish(succeeded=result.error is None)
+            return result
+        finally:
+            self.running = False
+
+    def explain(self, error: BaseException) -> FpackError:
+        """Return the error for the user. The log gets the traceback of a bug in fpack."""
+        if isinstance(error, FpackError):
+            return error
+        if isinstance(error, OSError):
+            where = self._drv.name
+            known = disk_errors.explain(error, where)
+            return known or StoreError(f"{error.strerror or error}", where=str(error.filename or where))
+        if isinstance(error, MemoryError):
+            return StoreError("There is not enough memory", where=self._drv.name, hint="try -j 1")
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            self._task.build_log.write(line)
+        return BuildError(
+            f"fpack failed while building {self._drv.name}",
+            why=f"{error.__class__.__name__}: {error}",
+            hint=f"this is a bug in fpack; the log {self._task.build_log.path} has the traceback",
+        )
 
     def drop(self) -> None:
-        """Abandon a run that will not be resumed."""
+        """Abandon a run that will not be resumed. Errors become warnings."""
         if self._begun:
             if self._steps is not None:
-                self._steps.close()
+                self._attempt(self._steps.close)
             self._finish(succeeded=False)
 
     def _go(self) -> Result:
@@ -166,11 +171,23 @@ class Run:
             self._store.record_failure(self._digest, self._drv.name, self._drv.kind, seconds)
 
     def _finish(self, succeeded: bool) -> None:
+        """Delete temporary files, close the log and release the lock. The next session deletes what is left over."""
         if self._begun:
             self._begun = False
-            self._task.clean(succeeded)
-            self._task.build_log.close()
-            self._lock.release()
+            self._attempt(lambda: self._task.clean(succeeded))
+            self._attempt(self._task.build_log.close)
+            self._attempt(self._lock.release)
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        """Do one step of the clean-up. A failure must neither undo a finished build nor prevent the other steps."""
+        try:
+            step()
+        except Exception as error:
+            why = error.strerror if isinstance(error, OSError) else f"{error.__class__.__name__}: {error}"
+            path = str(getattr(error, "filename", None) or "")
+            self._task.warn(
+                f"temporary files of {self._drv.name} could not be deleted: {path} {why}".replace("  ", " ")
+            )
 
 
 def known(store: Store, key: bytes, digest: bytes, drv: Derivation) -> dict[str, StorePath] | None:
@@ -189,14 +206,3 @@ def known(store: Store, key: bytes, digest: bytes, drv: Derivation) -> dict[str,
     build = BuildRecord(drv.name, drv.kind, "cut-off")
     store.adopt(key, {Output(digest, name): path for name, path in paths.items()}, build)
     return paths
-
-
-def _explain(error: OSError, name: str) -> FpackError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(
-            "The disk is full", where=name, why=str(error.filename or ""),
-            hint="free some space or run fpack gc, then run the same command again: finished builds are kept",
-        )  # fmt: skip
-    if error.errno == errno.EMFILE:
-        return StoreError("Too many files are open", where=name, hint="raise the limit with ulimit -n")
-    return StoreError(f"{error.strerror or error}", where=str(error.filename or name))
