@@ -310,11 +310,17 @@ def hide_inherited() -> None:
 
 
 def fork(work: Callable[[], int]) -> int:
-    """Run `work` in a copy of this process. The copy exits with its result, or 126 if it raises. Return the pid."""
+    """Run `work` in a copy of this process. The copy exits with its result, or 126 if it raises. Return the pid.
+
+    Signals that this process handles to clean up end the copy at once: it has nothing of its own to clean up.
+    """
     child = os.fork()
     if child == 0:
         status = 126
         try:
+            for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+                if callable(signal.getsignal(number)):
+                    signal.signal(number, signal.SIG_DFL)
             status = work()
         finally:
             os._exit(status)

@@ -100,7 +100,12 @@ class StoreTask:
     def resume_dir(self) -> Path:
         """Return a private directory that survives a failed build. The build's lock keeps other processes out."""
         path = self._store.root / "partial" / self._key
-        path.mkdir(mode=0o700, exist_ok=True)
+        try:
+            path.mkdir(mode=0o700, exist_ok=True)
+        except FileNotFoundError:
+            # Something deleted the directory of all partial downloads.
+            path.parent.mkdir(mode=0o755, exist_ok=True)
+            path.mkdir(mode=0o700, exist_ok=True)
         return path
 
     def progress(self, done: int, total: int) -> None:

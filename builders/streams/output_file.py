@@ -42,6 +42,8 @@ def errors(out: Path) -> Iterator[None]:
 def replacing(out: Path) -> Iterator[int]:
     """Yield a descriptor of a temporary file that replaces `out` at the end, or is deleted on an error.
 
+    The file is on the disk when this ends: the user is told of it afterwards.
+
     A symlink at `out` is followed only within its directory. An unpacked archive or cloned repository may contain a
     symlink from a likely output name to any file of the user.
     """
@@ -60,7 +62,7 @@ def replacing(out: Path) -> Iterator[int]:
                 with _opened(os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)) as fd:
                     yield fd
             else:
-                with replace.replacing_at(directory, name) as fd:
+                with replace.replacing_at(directory, name, durable=True) as fd:
                     yield fd
     except replace.OutsideError as error:
         raise ExportError(error.what, why=error.why, hint="name the file, or delete the link") from None
