@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import base32
-from .db import failures, journal, schema
+from .db import failures, journal, read_only, schema
 from .derivation import Output, digest
 from .errors import StoreError, StoreReadOnly
 from .path import HASH_CHARS, StorePath
@@ -74,7 +74,15 @@ class Database:
             self._check_presence()
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA synchronous = NORMAL")
-            self._open()
+            try:
+                self._open()
+            except sqlite3.OperationalError:
+                copy = None if os.access(path.parent, os.W_OK) else read_only.connect(path)
+                if copy is None:
+                    raise
+                self._db.close()
+                self._db = copy
+                self._open()
         except sqlite3.DatabaseError as error:
             raise failures.translate(path, error) from None
 
@@ -321,6 +329,10 @@ class Database:
         for hash_, name in self._rows(query, [key, output]):
             return _path(hash_, name)
         return None
+
+    def has_realisation(self, key: bytes) -> bool:
+        """Return whether the resolved derivation with this key was built, by outputs that may be deleted since."""
+        return bool(self._rows("SELECT 1 FROM realisations WHERE key = ? LIMIT 1", [key]))
 
     def made_by(self, path: StorePath) -> list[bytes]:
         """Return the digests of the derivations that produced a path, the latest first."""

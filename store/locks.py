@@ -29,10 +29,13 @@ class FileLock:
         """Wait for the lock and take it."""
         self._take(self._how)
 
-    def release(self) -> None:
-        """Release the lock. Do nothing if it is not held. A file that cannot be deleted is left for the next holder."""
+    def release(self, *, keep: bool = False) -> None:
+        """Release the lock. Do nothing if it is not held. keep: leave the file even if the lock is transient.
+
+        A file that cannot be deleted is left for the next holder.
+        """
         if self._fd >= 0:
-            if self._transient:
+            if self._transient and not keep:
                 with contextlib.suppress(OSError):
                     os.unlink(self._place)
             fd, self._fd = self._fd, -1

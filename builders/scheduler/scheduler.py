@@ -19,8 +19,7 @@ from fpack.builders.protocol import Builder, BuildError, Cancelled, Need
 from fpack.store import canonical, threads
 from fpack.store import derivation as derivations
 from fpack.store.derivation import Derivation, Output
-from fpack.store.errors import FpackError
-from fpack.store.files.disk_errors import DiskError
+from fpack.store.errors import FpackError, StoreError
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath
 from fpack.store.store import Store
@@ -366,7 +365,7 @@ class Scheduler:
         job.error = error if error.where else error.with_(where=job.drv.name)
         skipped = isinstance(error, (DependencyFailed, Cancelled))
         self._failed = True
-        if isinstance(error, DiskError) and error.fatal and self._fatal is None:
+        if isinstance(error, StoreError) and error.fatal and self._fatal is None:
             # Every other build would fail in the same way.
             self._fatal = job.error
             self._keep_going = False

@@ -11,7 +11,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from fpack.store.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
+from fpack.store.errors import DiskError, StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
 
 REBUILD = "fpack store rebuild-database makes it again from the trees and from db/journal"
 _FULL_HINT = "free some disk space or run fpack gc, which works on a full disk, then try again"
@@ -40,7 +40,7 @@ def translate(path: Path, error: sqlite3.Error) -> StoreError:
             return full(path, why)
         case sqlite3.SQLITE_IOERR:
             name = getattr(error, "sqlite_errorname", "SQLITE_IOERR")
-            return StoreError(
+            return DiskError(
                 "The disk failed to read or write the store's database", where=str(path), why=f"{why} ({name})",
                 hint="the kernel's log (dmesg) may name the device's fault; the store itself may be whole",
             )  # fmt: skip
