@@ -19,7 +19,7 @@ from typing import NamedTuple
 from . import base32
 from .db import failures, journal, read_only, schema
 from .derivation import Output, digest
-from .errors import StoreError, StoreReadOnly
+from .errors import StoreBusy, StoreError, StoreReadOnly
 from .path import HASH_CHARS, StorePath
 
 _HASH = 20
@@ -187,7 +187,7 @@ class Database:
                 self._db.execute("COMMIT")
             except sqlite3.DatabaseError as error:
                 self._roll_back()
-                raise failures.translate(self.path, error) from None
+                raise self._failed(error) from None
             finally:
                 self._rows_to_log.clear()
                 if durable:
@@ -202,7 +202,7 @@ class Database:
                 self._db.execute("BEGIN")
                 yield self._db
             except sqlite3.DatabaseError as error:
-                raise failures.translate(self.path, error) from None
+                raise self._failed(error) from None
             finally:
                 self._roll_back()
 
@@ -213,6 +213,17 @@ class Database:
         if free > _WASTE and free * 4 > pages:
             self._rows("VACUUM")
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        """Return the error for the user. Later calls wait for a lock for a second only, so that the command ends soon.
+
+        SQLite also takes some failures of the disk for a lock that another process holds.
+        """
+        found = failures.translate(self.path, error)
+        if found.fatal or isinstance(found, StoreBusy):
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("PRAGMA busy_timeout = 1000")
+        return found
 
     def _roll_back(self) -> None:
         # After some errors, SQLite has rolled back already.
@@ -244,7 +255,7 @@ class Database:
             try:
                 return self._db.execute(query, tuple(values)).fetchall()
             except sqlite3.DatabaseError as error:
-                raise failures.translate(self.path, error) from None
+                raise self._failed(error) from None
 
     def info(self, hash_: bytes) -> PathInfo | None:
         """Return the row of a path, by its 20-byte hash, or None if the path is not valid."""

@@ -74,7 +74,7 @@ class Run:
                 result = self._go()
             except Exception as error:
                 result = Result(error=self.explain(error))
-            if result.error is not None and self._begun and not isinstance(result.error, Cancelled):
+            if self._begun and result.error is not None and self._is_failure(result.error):
                 self._record_failure()
             if result.need is None and not result.busy:
                 self._finish(succeeded=result.error is None)
@@ -101,10 +101,11 @@ class Run:
         )
 
     def drop(self) -> None:
-        """Abandon a run that will not be resumed. Errors become warnings."""
+        """Abandon a run that will not be resumed."""
         if self._begun:
             if self._steps is not None:
-                self._attempt(self._steps.close)
+                with contextlib.suppress(Exception):  # the build has failed already
+                    self._steps.close()
             self._finish(succeeded=False)
 
     def _go(self) -> Result:
@@ -164,6 +165,11 @@ class Run:
         paths = self._store.register_all(self._key, finished, build)
         return Result(paths={name: path for (name, _), path in zip(outputs, paths, strict=True)})
 
+    @staticmethod
+    def _is_failure(error: FpackError) -> bool:
+        """Tell whether an error is one of the build: no interrupt, and no disk that fails for the history as well."""
+        return not isinstance(error, Cancelled) and not (isinstance(error, StoreError) and error.fatal)
+
     def _record_failure(self) -> None:
         # The build's own error matters more than one of the history.
         with contextlib.suppress(FpackError, OSError):
@@ -171,23 +177,22 @@ class Run:
             self._store.record_failure(self._digest, self._drv.name, self._drv.kind, seconds)
 
     def _finish(self, succeeded: bool) -> None:
-        """Delete temporary files, close the log and release the lock. The next session deletes what is left over."""
-        if self._begun:
-            self._begun = False
-            self._attempt(lambda: self._task.clean(succeeded))
-            self._attempt(self._task.build_log.close)
-            self._attempt(self._lock.release)
+        """Delete temporary files, close the log and release the lock. The next session deletes what is left over.
 
-    def _attempt(self, step: Callable[[], None]) -> None:
-        """Do one step of the clean-up. A failure must neither undo a finished build nor prevent the other steps."""
-        try:
-            step()
-        except Exception as error:
-            why = error.strerror if isinstance(error, OSError) else f"{error.__class__.__name__}: {error}"
-            path = str(getattr(error, "filename", None) or "")
-            self._task.warn(
-                f"temporary files of {self._drv.name} could not be deleted: {path} {why}".replace("  ", " ")
-            )
+        A failure must neither undo a finished build nor prevent the other steps. A failed build has an error already.
+        """
+        if not self._begun:
+            return
+        self._begun = False
+        for step in (lambda: self._task.clean(succeeded), self._task.build_log.close, self._lock.release):
+            try:
+                step()
+            except Exception as error:
+                if succeeded:
+                    where = disk_errors.path_of(error) if isinstance(error, OSError) else ""
+                    why = error.strerror if isinstance(error, OSError) else f"{error.__class__.__name__}: {error}"
+                    what = f"temporary files of {self._drv.name} could not be deleted"
+                    self._task.warn(": ".join(part for part in (what, where, why) if part))
 
 
 def known(store: Store, key: bytes, digest: bytes, drv: Derivation) -> dict[str, StorePath] | None:
