@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import GeneratorType
 from typing import NamedTuple
 
@@ -184,7 +185,8 @@ class Run:
         if not self._begun:
             return
         self._begun = False
-        for step in (lambda: self._task.clean(succeeded), self._task.build_log.close, self._lock.release):
+        steps: list[Callable[[], None]] = [partial(self._task.clean, succeeded), self._task.build_log.close]
+        for step in (*steps, self._lock.release):
             try:
                 step()
             except Exception as error:
