@@ -166,7 +166,7 @@ class _Collection:
         with contextlib.suppress(FileNotFoundError):
             if path.is_dir() and not path.is_symlink():
                 os.chmod(path, 0o755)
-            os.rename(path, self._root / "trash" / os.urandom(8).hex())
+            self._store.discard(path)
 
     def _empty_trash(self) -> None:
         for entry in os.scandir(self._root / "trash"):
@@ -195,10 +195,8 @@ class _Collection:
                     valid = directory.name == "views" and any(path.iterdir())
                 if not valid:
                     # Rename it first, so that no process uses a partly deleted view.
-                    doomed = self._root / "trash" / os.urandom(8).hex()
                     with contextlib.suppress(FileNotFoundError):
-                        os.rename(path, doomed)
-                        remove_tree(doomed, self._count)
+                        remove_tree(self._store.discard(path), self._count)
 
     def _tidy(self) -> None:
         """Delete old files, and make the database and its journal small."""

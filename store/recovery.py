@@ -44,6 +44,7 @@ def sweep(root: Path, database: Database, pool: Pool) -> int:
                 with _dead(root / "locks" / name):
                     pass
         _sweep_partial(root, database)
+        _sweep_roots(root)
         for path, _ in pool.unused():
             with contextlib.suppress(OSError):
                 os.unlink(path)
@@ -83,6 +84,17 @@ def _sweep_partial(root: Path, database: Database) -> None:
             with _dead(root / "locks" / f"build-{name}") as is_free:
                 if is_free:
                     _remove(root / "partial" / name)
+
+
+def _sweep_roots(root: Path) -> None:
+    """Delete the links that were not yet in their places. Processes that place roots hold the lock for sharing."""
+    lock = FileLock(root / "locks" / "mark", transient=False)
+    with contextlib.suppress(OSError):
+        if lock.try_acquire():
+            for name in _names(root / "roots"):
+                if name.startswith("."):
+                    _remove(root / "roots" / name)
+            lock.release()
 
 
 def _remove(path: Path) -> None:
