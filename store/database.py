@@ -73,8 +73,8 @@ class Database:
         try:
             self._check_presence()
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA synchronous = NORMAL")
             try:
+                self._db.execute("PRAGMA synchronous = NORMAL")
                 self._open()
             except sqlite3.OperationalError:
                 copy = None if os.access(path.parent, os.W_OK) else read_only.connect(path)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store.files import space
+from fpack.store.files.mounts import check_local
 from fpack.store.files.owners import check_store, make_directories
 from fpack.store.files.pool import MTIME, Pool
 from fpack.store.files.remove import remove_tree
@@ -34,7 +35,7 @@ from .locks import FileLock
 from .path import STORE, StorePath, make, parse
 from .recovery import sweep
 from .root import SHARED, default_root
-from .settings import KEEP_PACKS
+from .settings import KEEP_PACKS, NETWORK_STORE
 
 _DIRECTORIES = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # `db` is made last
 
@@ -126,6 +127,7 @@ class Store:
                 if self._read_only is not None:
                     raise self._read_only
                 if self._session is None:
+                    check_local(self.root, NETWORK_STORE.find)
                     try:
                         session = Session(self)
                     except StoreReadOnly as error:

@@ -49,7 +49,7 @@ def replacing(out: Path) -> Iterator[int]:
     """
     if out.is_dir():
         raise ExportError(f"{out} is a directory", hint="name the file to write")
-    if out.absolute().parts[1:2] in (("dev",), ("proc",)):
+    if is_of_system(out):
         # A name such as /dev/stdout refers to a file that the caller opened.
         if out.exists() and not out.is_file():
             with _opened(os.open(out, os.O_WRONLY | os.O_CLOEXEC)) as fd:
@@ -66,6 +66,12 @@ def replacing(out: Path) -> Iterator[int]:
                     yield fd
     except replace.OutsideError as error:
         raise ExportError(error.what, why=error.why, hint="name the file, or delete the link") from None
+
+
+def is_of_system(out: Path) -> bool:
+    """Tell whether a path lies in /dev or /proc. /dev/shm is a directory as any other."""
+    parts = out.absolute().parts
+    return parts[1:2] in (("dev",), ("proc",)) and parts[1:3] != ("dev", "shm")
 
 
 @contextlib.contextmanager

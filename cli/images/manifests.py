@@ -86,10 +86,11 @@ def all_beside(image: Path) -> list[Path]:
 
 def write_beside(image: Path, path: Path, arch: str = "") -> str | None:
     """Write the manifest at `path` beside an image. Return None if the image is a device or a pipe."""
+    from fpack.builders.streams.output_file import is_of_system
     from fpack.store.errors import StoreError
     from fpack.store.files import replace
 
-    if not (image.is_file() or image.is_dir()) or image.absolute().parts[1:2] in (("dev",), ("proc",)):
+    if not (image.is_file() or image.is_dir()) or is_of_system(image):
         return None
     target = beside(image.absolute(), arch)
     try:

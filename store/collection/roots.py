@@ -40,7 +40,7 @@ def add_link(root: Path, link: Path, target: Path) -> None:
     collection runs there.
     """
     link = link.absolute()
-    if not os.access(root / "roots", os.W_OK):
+    if os.path.isdir(root / "roots") and not os.access(root / "roots", os.W_OK):
         _place(link, target)
         return
     with marking(root, placing=True):
