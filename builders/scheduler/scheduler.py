@@ -261,8 +261,8 @@ class Scheduler:
                     lock = FileLock(self._store.root / "locks" / f"build-{job.key.hex()}")
                     task = (self._store, job.resolved, job.digest, job.key, self._reporter, self._stop)
                     job.run = Run(builder, lock, *task, self._assemble, self._on_registering(job))
-                self._running[network] += 1
                 self._reporter.started(job.digest)
+                self._running[network] += 1
                 job.work = self._pools[network].submit(job.run.go, self._on_ended(job))
 
     def _step(self) -> None:
