@@ -8,7 +8,7 @@ import sys
 from _signal import SIG_DFL, SIGHUP, SIGQUIT, SIGTERM, getsignal, signal  # type: ignore[import-not-found]
 
 _NAMES = {SIGHUP: "SIGHUP", SIGTERM: "SIGTERM", SIGQUIT: "SIGQUIT"}
-_received: list[int] = []
+_received: list[int] = []  # the first signal, and no other
 
 
 class Terminated(SystemExit):

@@ -29,7 +29,7 @@ from .db import failures
 from .errors import InvalidName, StoreBusy, StoreFull
 from .locks import FileLock
 from .path import StorePath, parse
-from .recovery import sweep
+from .sessions.recovery import sweep
 from .store import Store
 
 HISTORY_ROWS, HISTORY_DAYS = 100_000, 400

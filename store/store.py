@@ -33,8 +33,9 @@ from .errors import StoreError, StoreReadOnly
 from .graph import dependents
 from .locks import FileLock
 from .path import STORE, StorePath, make, parse
-from .recovery import sweep
 from .root import SHARED, default_root
+from .sessions.recovery import sweep
+from .sessions.session import Session
 from .settings import KEEP_PACKS, NETWORK_STORE
 
 _DIRECTORIES = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # `db` is made last
@@ -129,7 +130,7 @@ class Store:
                 if self._session is None:
                     check_local(self.root, NETWORK_STORE.find)
                     try:
-                        session = Session(self)
+                        session = Session(self.root, self.database)
                     except StoreReadOnly as error:
                         self._read_only = error
                         raise
@@ -381,48 +382,6 @@ class Store:
             # overlayfs cannot rename a directory of a lower layer.
             remove_tree(Path(path))
         return target
-
-
-class Session:
-    """The use of the store by one process: a locked file, a directory for temporary files, temporary roots."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.name = f"{os.getpid()}-{os.urandom(6).hex()}"
-        self.directory = store.root / "tmp" / self.name
-        self._count = 0
-        self._lock = FileLock(store.root / "tmp" / f"{self.name}.lock")
-        try:
-            self._lock.acquire()
-            self.directory.mkdir(mode=0o700)
-            # gc keeps the derivations after this one. Before it is written, gc keeps all.
-            self._lock.write(str(store.database.last_derivation()))
-        except OSError as error:
-            self._lock.release()
-            if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-                raise StoreReadOnly(
-                    "The store cannot be written", where=str(store.root), why=str(error.strerror),
-                    hint="check the owner of the store and whether its file system is mounted read-only",
-                ) from None  # fmt: skip
-            raise
-
-    def fresh(self) -> Path:
-        """Return an unused path in the session's directory."""
-        self._count += 1
-        return self.directory / f"{self._count}-{os.urandom(4).hex()}"
-
-    def end(self) -> None:
-        """Delete the session's files and temporary roots. The next session deletes what cannot be deleted now."""
-        try:
-            remove_tree(self.directory)
-            with self._store.database.transaction() as db:
-                db.execute("DELETE FROM temporary_roots WHERE session = ?", [self.name])
-        except (OSError, StoreError):
-            # The command's own result or error matters more than this one.
-            self._lock.release(keep=True)
-        else:
-            self._lock.release()
-            space.hold_back(self._store.root)  # the database may have grown
 
 
 def _text(path: str) -> str:

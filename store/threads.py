@@ -87,7 +87,7 @@ def start(work: Callable[[], T], name: str) -> ThreadJob[T]:
     return job
 
 
-class Pool:
+class Workers:
     """At most `limit` daemon threads that do submitted jobs in order. They are started when they are needed.
 
     Use it as a context manager, or call `close` or `stop`, so that the threads end.
@@ -152,7 +152,7 @@ class Pool:
         for job in dropped:
             job._finish(RuntimeError("the pool was stopped"))
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *_: object) -> None:

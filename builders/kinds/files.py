@@ -207,7 +207,7 @@ def _digests(paths: list[Path], size: int, check: Callable[[], None]) -> Iterato
         return (_read(path, check) for path in paths)
     from fpack.store import threads
 
-    with threads.Pool(2, "hash") as pool:
+    with threads.Workers(2, "hash") as pool:
         return iter(pool.map(lambda path: _read(path, check), paths))
 
 

@@ -88,8 +88,8 @@ class Scheduler:
         # A result without content tells that the job's work has ended.
         self._results: queue.SimpleQueue[tuple[Job, Result | None]] = queue.SimpleQueue()
         self._pools = {
-            True: threads.Pool(NETWORK_JOBS + _REGISTERING, "download"),
-            False: threads.Pool(self._cores + _REGISTERING, "build"),
+            True: threads.Workers(NETWORK_JOBS + _REGISTERING, "download"),
+            False: threads.Workers(self._cores + _REGISTERING, "build"),
         }
 
     def known(self, outputs: Sequence[Output]) -> list[StorePath] | None:

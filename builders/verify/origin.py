@@ -83,7 +83,7 @@ class Trace:
         self._evidence: dict[str, Evidence] = {}
         self._count = dict.fromkeys(Claims._fields, 0)
         # Unpacking dominates and releases the interpreter lock. The queue keeps the reports in order.
-        self._pool = threads.Pool(WORKERS, "trace")
+        self._pool = threads.Workers(WORKERS, "trace")
         self._jobs: deque[threads.ThreadJob[tuple[TracedPackage, Report, Evidence]]] = deque()
 
     def watch(self, layer: ManifestLayer, entry: ManifestEntry) -> Callable[[bytes], None] | None:

@@ -11,13 +11,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from fpack.store import gc, recovery
+from fpack.store import gc
 from fpack.store.collection import roots
 from fpack.store.derivation import Output
 from fpack.store.errors import StoreDamaged, StoreError
 from fpack.store.files import mounts
 from fpack.store.files.pool import Pool
 from fpack.store.files.remove import remove_tree
+from fpack.store.sessions import recovery
 from fpack.store.store import _DIRECTORIES, Store
 from support.fault_scenarios import open_all
 from support.stores import add
@@ -296,7 +297,9 @@ def test_a_failed_end_of_a_session_is_left_to_the_next(tmp_path: Path, monkeypat
     store = Store(tmp_path / "f")
     add(store, "a", "one")
     with monkeypatch.context() as patched:
-        patched.setattr("fpack.store.store.remove_tree", lambda path: (_ for _ in ()).throw(OSError(5, "EIO")))
+        patched.setattr(
+            "fpack.store.sessions.session.remove_tree", lambda path: (_ for _ in ()).throw(OSError(5, "EIO"))
+        )
         store.close()
     assert len(list((tmp_path / "f" / "tmp").iterdir())) == 2
     store = Store(tmp_path / "f")

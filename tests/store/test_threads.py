@@ -78,7 +78,7 @@ def test_an_exception_reaches_the_waiting_thread(error: BaseException) -> None:
     with pytest.raises(type(error)):
         job.result()
     assert job.done and job.error is error
-    pool = threads.Pool(2, "test")
+    pool = threads.Workers(2, "test")
     told = threading.Event()
     failing = pool.submit(work, told.set)
     with pytest.raises(type(error)):
@@ -100,7 +100,7 @@ def test_the_news_cannot_end_a_thread() -> None:
     def broken() -> None:
         raise MemoryError
 
-    with threads.Pool(1, "test") as pool:
+    with threads.Workers(1, "test") as pool:
         assert pool.submit(lambda: 1, broken).result() == 1
         assert pool.submit(lambda: 2).result() == 2
 
@@ -118,7 +118,7 @@ def test_a_pool_has_no_more_threads_than_its_limit() -> None:
             running -= 1
         return number * number
 
-    with threads.Pool(3, "test") as pool:
+    with threads.Workers(3, "test") as pool:
         assert pool.map(work, range(40)) == [number * number for number in range(40)]
     assert 1 <= most <= 3
 
@@ -131,7 +131,7 @@ def test_stop_drops_waiting_jobs_and_waits_for_the_running_one() -> None:
         go.wait()
         return "whole"
 
-    pool = threads.Pool(1, "test")
+    pool = threads.Workers(1, "test")
     first, second = pool.submit(work), pool.submit(lambda: "never")
     begun.wait()
     stopper = threading.Thread(target=pool.stop)
@@ -147,12 +147,12 @@ def test_a_thread_that_cannot_be_started_is_an_error_of_the_job(monkeypatch: pyt
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    pool = threads.Pool(2, "test")
+    pool = threads.Workers(2, "test")
     assert pool.submit(lambda: 1).result() == 1
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(BlockingIOError, match="cannot be started"):
         threads.start(lambda: 1, "test").result()
     with pytest.raises(BlockingIOError, match="cannot be started"):
-        threads.Pool(1, "test").submit(lambda: 1).result()
+        threads.Workers(1, "test").submit(lambda: 1).result()
     assert [pool.submit(lambda: 2).result() for _ in range(3)] == [2, 2, 2], "a pool goes on with the threads it has"
     pool.close()

@@ -11,11 +11,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from fpack.store.database import Database
 from fpack.store.files.pool import Pool
 from fpack.store.files.remove import remove_tree
-
-from .database import Database
-from .locks import FileLock
+from fpack.store.locks import FileLock
 
 _LOCK = ".lock"
 # Lock files of one build or view. Others are few, and stay.
