@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.store.files.sync import sync_directory, sync_file
+
 from . import base32
 from .db import failures, journal, read_only, schema
 from .derivation import Output, digest
@@ -70,6 +72,7 @@ class Database:
         self._lock = threading.RLock()
         self._rows_to_log: list[journal.Row] = []  # of the open transaction
         self._is_old = False  # a database of an older format that cannot be written
+        self._is_unsynced = False  # this process made paths valid, and a loss of power may undo that
         try:
             self._check_presence()
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
@@ -166,6 +169,17 @@ class Database:
     def close(self) -> None:
         """Close the connection."""
         self._db.close()
+
+    def sync(self) -> None:
+        """Make the paths that this process made valid survive a loss of power: commits are not synced one by one."""
+        if self._is_unsynced:
+            try:
+                with contextlib.suppress(FileNotFoundError):  # another process has moved it into the database
+                    sync_file(f"{self.path}-wal")
+                sync_directory(self.path.parent)
+            except OSError as error:
+                raise failures.of_system(self.path, error) from None
+            self._is_unsynced = False
 
     @contextmanager
     def transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
@@ -419,6 +433,7 @@ class Database:
         row = (base32.decode(path.hash), path.name, tree, size, now, b"".join(sorted(refs)))
         query = "INSERT OR IGNORE INTO paths (hash, name, tree, size, registered, refs) VALUES (?, ?, ?, ?, ?, ?)"
         if db.execute(query, row).rowcount > 0:
+            self._is_unsynced = True
             self._log("path", *row)
 
     def insert_realisation(self, db: sqlite3.Connection, key: bytes, output: Output, path: StorePath) -> None:

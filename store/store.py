@@ -110,12 +110,15 @@ class Store:
             ) from None  # fmt: skip
 
     def close(self) -> None:
-        """End the session and delete its temporary roots and files."""
-        if self._session:
-            self._session.end()
-            self._session = None
-        self._file_system.close()
-        self.database.close()
+        """End the session and delete its temporary roots and files. What was registered survives a loss of power."""
+        try:
+            self.database.sync()
+        finally:
+            if self._session:
+                self._session.end()
+                self._session = None
+            self._file_system.close()
+            self.database.close()
 
     @property
     def session(self) -> Session:

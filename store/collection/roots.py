@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fpack.store import base32
 from fpack.store.errors import InvalidName, StoreError, did_you_mean
+from fpack.store.files.sync import sync_directory
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath, check_name, parse
 
@@ -89,6 +90,8 @@ def _place(link: Path, target: Path) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
+        with contextlib.suppress(PermissionError):  # the directory may be writable, and not readable
+            sync_directory(link.parent)
         return
 
 
