@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import sys as python
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 

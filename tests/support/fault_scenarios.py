@@ -52,7 +52,9 @@ def _packed(fpack: Fpack, outcome: FaultOutcome) -> str:
 def _before_pack(fpack: Fpack) -> None:
     fpack("lock", "debian.trixie.hello")
     fpack("eval", "-e", "1")
-    shutil.rmtree(fpack.home / "store", ignore_errors=True)
+    if (fpack.home / "store").exists():
+        open_all(fpack.home / "store")
+        shutil.rmtree(fpack.home / "store")
 
 
 def _before_build(fpack: Fpack) -> None:
@@ -89,11 +91,30 @@ def _updated(fpack: Fpack, outcome: FaultOutcome) -> str:
     return (fpack.home / "project" / "fpack.lock").read_text()
 
 
+def _before_add(fpack: Fpack) -> None:
+    fpack("build", "more", "--no-link", cwd=_project(fpack))
+
+
+def _before_import(fpack: Fpack) -> None:
+    project = _project(fpack)
+    fpack("build", "other", cwd=project)
+    fpack("store", "export", "result", "-o", "other.closure", cwd=project)
+    (project / "result").unlink()
+    open_all(fpack.home / "store")
+    shutil.rmtree(fpack.home / "store")
+
+
+def _printed(fpack: Fpack, outcome: FaultOutcome) -> str:
+    return outcome.out
+
+
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
         Scenario("pack", _before_pack, ["pack", "debian.trixie.hello", "--json"], _packed),
         Scenario("build", _before_build, ["build", "other"], _built),
+        Scenario("add", _before_add, ["store", "add", "data", "-o", "link"], _printed),
+        Scenario("import", _before_import, ["store", "import", "other.closure", "-o", "link"], _printed),
         Scenario("gc", _before_gc, ["gc"], _collected),
         Scenario("update", _before_update, ["update"], _updated),
     )
