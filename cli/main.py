@@ -8,6 +8,7 @@ import sys
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
+from fpack.cli import signals
 from fpack.cli.verbs import VERBS, command_of
 from fpack.cli.version import VERSION
 
@@ -137,8 +138,13 @@ def run() -> None:
     # Imports create many objects and few cycles: the default threshold costs a tenth of a quick command's time.
     gc.set_threshold(*COLLECT)
     _open_standard_streams()
+    signals.install()
     try:
-        code = main()
+        try:
+            code = main()
+        except signals.Terminated:
+            code = 1
+            signals.report()
         sys.stdout.flush()
         sys.stderr.flush()
     except BrokenPipeError:
@@ -147,7 +153,7 @@ def run() -> None:
         from fpack.cli.ui.render import show_refusal
 
         code = show_refusal(error)
-    os._exit(code)
+    os._exit(signals.exit_status(code))
 
 
 def _open_standard_streams() -> None:

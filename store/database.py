@@ -16,10 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.store.files.sync import sync_directory, sync_file
+
 from . import base32
-from .db import failures, journal, schema
+from .db import failures, journal, read_only, schema
 from .derivation import Output, digest
-from .errors import StoreError, StoreReadOnly
+from .errors import StoreBusy, StoreError, StoreReadOnly
 from .path import HASH_CHARS, StorePath
 
 _HASH = 20
@@ -70,11 +72,20 @@ class Database:
         self._lock = threading.RLock()
         self._rows_to_log: list[journal.Row] = []  # of the open transaction
         self._is_old = False  # a database of an older format that cannot be written
+        self._is_unsynced = False  # this process made paths valid, and a loss of power may undo that
         try:
             self._check_presence()
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._open()
+            try:
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                self._open()
+            except sqlite3.OperationalError:
+                copy = None if os.access(path.parent, os.W_OK) else read_only.connect(path)
+                if copy is None:
+                    raise
+                self._db.close()
+                self._db = copy
+                self._open()
         except sqlite3.DatabaseError as error:
             raise failures.translate(path, error) from None
 
@@ -159,6 +170,17 @@ class Database:
         """Close the connection."""
         self._db.close()
 
+    def sync(self) -> None:
+        """Make the paths that this process made valid survive a loss of power: commits are not synced one by one."""
+        if self._is_unsynced:
+            try:
+                with contextlib.suppress(FileNotFoundError):  # another process has moved it into the database
+                    sync_file(f"{self.path}-wal")
+                sync_directory(self.path.parent)
+            except OSError as error:
+                raise failures.of_system(self.path, error) from None
+            self._is_unsynced = False
+
     @contextmanager
     def transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
         """Run one write transaction: commit it at the end, or roll it back on an error.
@@ -179,7 +201,7 @@ class Database:
                 self._db.execute("COMMIT")
             except sqlite3.DatabaseError as error:
                 self._roll_back()
-                raise failures.translate(self.path, error) from None
+                raise self._failed(error) from None
             finally:
                 self._rows_to_log.clear()
                 if durable:
@@ -194,7 +216,7 @@ class Database:
                 self._db.execute("BEGIN")
                 yield self._db
             except sqlite3.DatabaseError as error:
-                raise failures.translate(self.path, error) from None
+                raise self._failed(error) from None
             finally:
                 self._roll_back()
 
@@ -205,6 +227,17 @@ class Database:
         if free > _WASTE and free * 4 > pages:
             self._rows("VACUUM")
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        """Return the error for the user. Later calls wait for a lock for a second only, so that the command ends soon.
+
+        SQLite also takes some failures of the disk for a lock that another process holds.
+        """
+        found = failures.translate(self.path, error)
+        if found.fatal or isinstance(found, StoreBusy):
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("PRAGMA busy_timeout = 1000")
+        return found
 
     def _roll_back(self) -> None:
         # After some errors, SQLite has rolled back already.
@@ -236,7 +269,7 @@ class Database:
             try:
                 return self._db.execute(query, tuple(values)).fetchall()
             except sqlite3.DatabaseError as error:
-                raise failures.translate(self.path, error) from None
+                raise self._failed(error) from None
 
     def info(self, hash_: bytes) -> PathInfo | None:
         """Return the row of a path, by its 20-byte hash, or None if the path is not valid."""
@@ -322,6 +355,10 @@ class Database:
             return _path(hash_, name)
         return None
 
+    def has_realisation(self, key: bytes) -> bool:
+        """Return whether the resolved derivation with this key was built, by outputs that may be deleted since."""
+        return bool(self._rows("SELECT 1 FROM realisations WHERE key = ? LIMIT 1", [key]))
+
     def made_by(self, path: StorePath) -> list[bytes]:
         """Return the digests of the derivations that produced a path, the latest first."""
         rows = self._rows("SELECT derivation FROM outputs WHERE path = ? ORDER BY id DESC", [base32.decode(path.hash)])
@@ -396,6 +433,7 @@ class Database:
         row = (base32.decode(path.hash), path.name, tree, size, now, b"".join(sorted(refs)))
         query = "INSERT OR IGNORE INTO paths (hash, name, tree, size, registered, refs) VALUES (?, ?, ?, ?, ?, ?)"
         if db.execute(query, row).rowcount > 0:
+            self._is_unsynced = True
             self._log("path", *row)
 
     def insert_realisation(self, db: sqlite3.Connection, key: bytes, output: Output, path: StorePath) -> None:

@@ -95,11 +95,18 @@ class NotCanonical(FpackError):
 
 
 class StoreError(FpackError):
-    """The store cannot do an operation: it is damaged, full, or not permitted."""
+    """The store cannot do an operation: it is damaged, full, or not permitted.
+
+    fatal: every other operation of this process would fail in the same way.
+    """
+
+    fatal = False
 
 
 class StoreFull(StoreError):
     """The disk of the store is full, or the user's quota is exhausted."""
+
+    fatal = True
 
 
 class StoreBusy(StoreError):
@@ -109,9 +116,19 @@ class StoreBusy(StoreError):
 class StoreReadOnly(StoreError):
     """The store cannot be written or opened."""
 
+    fatal = True
+
 
 class StoreDamaged(StoreError):
     """The store's database is damaged or missing."""
+
+    fatal = True
+
+
+class DiskError(StoreError):
+    """The disk or the system refuses an operation: an input/output error, or a lack of files, locks or threads."""
+
+    fatal = True
 
 
 class BadTree(FpackError):

@@ -29,7 +29,7 @@ from .db import failures
 from .errors import InvalidName, StoreBusy, StoreFull
 from .locks import FileLock
 from .path import StorePath, parse
-from .recovery import sweep
+from .sessions.recovery import sweep
 from .store import Store
 
 HISTORY_ROWS, HISTORY_DAYS = 100_000, 400
@@ -167,7 +167,7 @@ class _Collection:
         with contextlib.suppress(FileNotFoundError):
             if path.is_dir() and not path.is_symlink():
                 os.chmod(path, 0o755)
-            os.rename(path, self._root / "trash" / os.urandom(8).hex())
+            self._store.discard(path)
 
     def _empty_trash(self) -> None:
         for entry in os.scandir(self._root / "trash"):
@@ -196,10 +196,8 @@ class _Collection:
                     valid = directory.name == "views" and any(path.iterdir())
                 if not valid:
                     # Rename it first, so that no process uses a partly deleted view.
-                    doomed = self._root / "trash" / os.urandom(8).hex()
                     with contextlib.suppress(FileNotFoundError):
-                        os.rename(path, doomed)
-                        remove_tree(doomed, self._count)
+                        remove_tree(self._store.discard(path), self._count)
 
     def _tidy(self) -> None:
         """Delete old files, and make the database and its journal small."""

@@ -75,16 +75,20 @@ def alone(root: Path | str, name: str) -> Iterator[bool]:
 def sweep(store: Store) -> None:
     """End the leases that nobody holds."""
     for path in sorted((store.root / "locks").glob(f"{_PREFIX}*")):
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # another process ended it
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with store.database.transaction() as db:
+                db.execute("DELETE FROM temporary_roots WHERE session = ?", [path.name])
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
         except BlockingIOError:
-            os.close(fd)
             continue
-        with store.database.transaction() as db:
-            db.execute("DELETE FROM temporary_roots WHERE session = ?", [path.name])
-        os.unlink(path)
-        os.close(fd)
+        finally:
+            os.close(fd)
 
 
 def _held(fd: int, path: str) -> int | None:

@@ -29,14 +29,17 @@ class FileLock:
         """Wait for the lock and take it."""
         self._take(self._how)
 
-    def release(self) -> None:
-        """Release the lock. Do nothing if it is not held."""
+    def release(self, *, keep: bool = False) -> None:
+        """Release the lock. Do nothing if it is not held. keep: leave the file even if the lock is transient.
+
+        A file that cannot be deleted is left for the next holder.
+        """
         if self._fd >= 0:
-            if self._transient:
-                with contextlib.suppress(FileNotFoundError):
+            if self._transient and not keep:
+                with contextlib.suppress(OSError):
                     os.unlink(self._place)
-            os.close(self._fd)
-            self._fd = -1
+            fd, self._fd = self._fd, -1
+            os.close(fd)
 
     def write(self, text: str) -> None:
         """Write a text into the held file, for others to read."""
@@ -44,7 +47,13 @@ class FileLock:
 
     def _take(self, how: int) -> bool:
         while True:
-            fd = os.open(self._place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fd = os.open(self._place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except FileNotFoundError:
+                # Something deleted the directory. If the store itself is gone, this fails, too.
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(os.path.dirname(self._place), 0o755)
+                continue
             try:
                 fcntl.flock(fd, how)
                 held = os.fstat(fd)

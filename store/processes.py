@@ -117,6 +117,7 @@ STARTERS = {
     "fpack.builders.sandbox.spawner": "it starts bubblewrap for builds, and has nothing but Python's standard library",
 }
 
+_GRACE = 5.0  # seconds that a terminated program has to end
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -195,17 +196,15 @@ def feed(
     be started. It shares fpack's terminal, and is terminated if `send` raises.
     """
     import subprocess
-    import threading
+
+    from . import threads
 
     process = subprocess.Popen(
         [*_command(name, program), *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         cwd="/", env=environment(name), pass_fds=pass_fds,
     )  # fmt: skip
-    said: list[bytes] = []
     assert process.stdin is not None and process.stdout is not None
-    output = process.stdout
-    reader = threading.Thread(target=lambda: said.append(output.read()), daemon=True)
-    reader.start()
+    reader = threads.start(process.stdout.read, "output")
     try:
         try:
             send(process.stdin.fileno())
@@ -215,10 +214,13 @@ def feed(
         status = process.wait()
     except BaseException:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
         raise
-    reader.join()
-    return Completed(status, b"".join(said))
+    return Completed(status, reader.result())
 
 
 def serve(name: str, words: Sequence[str], channel: int) -> ServerProcess:
@@ -308,11 +310,17 @@ def hide_inherited() -> None:
 
 
 def fork(work: Callable[[], int]) -> int:
-    """Run `work` in a copy of this process. The copy exits with its result, or 126 if it raises. Return the pid."""
+    """Run `work` in a copy of this process. The copy exits with its result, or 126 if it raises. Return the pid.
+
+    Signals that this process handles to clean up end the copy at once: it has nothing of its own to clean up.
+    """
     child = os.fork()
     if child == 0:
         status = 126
         try:
+            for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+                if callable(signal.getsignal(number)):
+                    signal.signal(number, signal.SIG_DFL)
             status = work()
         finally:
             os._exit(status)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fpack.store.files.pool import MTIME
 from fpack.store.files.remove import remove_tree
-from fpack.store.files.sync import sync_directory, sync_file_system
+from fpack.store.files.sync import sync_directory
 from fpack.store.files.writer import TreeWriter
 
 from .errors import StoreError
@@ -40,10 +40,8 @@ def delete_views(store: Store, paths: Collection[StorePath]) -> None:
         for directory, below, _ in os.walk(store.root / "views"):
             for name in names.intersection(below):
                 # Renamed first, so that no process uses a partly deleted view.
-                doomed = store.root / "trash" / os.urandom(8).hex()
                 with contextlib.suppress(FileNotFoundError):
-                    os.rename(f"{directory}/{name}", doomed)
-                    remove_tree(doomed)
+                    remove_tree(store.discard(f"{directory}/{name}"))
             # Views are views/LAYOUT/PATH.
             below[:] = [] if directory != os.fspath(store.root / "views") else below
 
@@ -69,7 +67,7 @@ def replace_tree(store: Store, path: StorePath, writer: TreeWriter) -> None:
         if directory:
             os.chmod(beside, 0o555)
             os.utime(beside, (MTIME, MTIME))
-        sync_file_system(store.root)
+        store.sync()
         _exchange(beside, store.disk(path))
         sync_directory(store.root / "store")
         if os.path.lexists(beside):

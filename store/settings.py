@@ -222,8 +222,10 @@ KEEP_RECENT: Setting[float | None] = Setting(
     "gc.keep-recent", "--keep-recent", "FPACK_GC_KEEP_RECENT", amount, lambda: 0.0, "a number of days, or none"
 )
 
+NETWORK_STORE: Setting[bool] = Setting("store.network", "", "FPACK_NETWORK_STORE", yes, bool, "1 or 0")
+
 SETTINGS: tuple[Setting[Any], ...] = (
     MIRRORS, SECURITY_MIRRORS, KEYRING, ACCEPT_EXPIRED, MAX_INDEX_AGE, EVAL_MEMORY, EVAL_TIME, JOBS, AUTOMATIC,
-    KEEP_PACKS, KEEP_RECENT, MIN_FREE,
+    KEEP_PACKS, KEEP_RECENT, MIN_FREE, NETWORK_STORE,
 )  # fmt: skip
 KEYS = frozenset(setting.key for setting in SETTINGS)

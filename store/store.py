@@ -7,6 +7,7 @@ at any moment leaves a working store. The next process that writes deletes what 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import stat
@@ -17,23 +18,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store.files import space
+from fpack.store.files.mounts import check_local
 from fpack.store.files.owners import check_store, make_directories
 from fpack.store.files.pool import MTIME, Pool
 from fpack.store.files.remove import remove_tree
-from fpack.store.files.sync import GroupSync, sync_directory, sync_file_system
+from fpack.store.files.sync import FileSystemSync, GroupSync, sync_directory
 from fpack.store.files.writer import TreeWriter
 
 from . import base32, derivation
 from .collection.trigger import start_if_low
 from .database import Database, HistoryEntry, PathInfo
 from .derivation import Derivation, Output
-from .errors import StoreError
+from .errors import StoreError, StoreReadOnly
 from .graph import dependents
 from .locks import FileLock
 from .path import STORE, StorePath, make, parse
-from .recovery import sweep
 from .root import SHARED, default_root
-from .settings import KEEP_PACKS
+from .sessions.recovery import sweep
+from .sessions.session import Session
+from .settings import KEEP_PACKS, NETWORK_STORE
 
 _DIRECTORIES = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # `db` is made last
 
@@ -74,8 +77,8 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
-        check_store(os.fspath(self.root), [*_DIRECTORIES, "db/fpack.sqlite"])
-        if not (self.root / "db").is_dir():
+        missing = check_store(os.fspath(self.root), [*_DIRECTORIES, "db/fpack.sqlite"])
+        if set(missing) & set(_DIRECTORIES):
             self._make_directories()
         self.database = Database(self.root / "db" / "fpack.sqlite")
         self.pool = Pool(self.root / "files")
@@ -84,9 +87,11 @@ class Store:
         self.is_collecting = False  # the disk is low, and a collection was started in the background
         self._planned: dict[bytes, bytes] = {}  # encoded derivations that this process builds, by digest
         self._session: Session | None = None
+        self._read_only: StoreReadOnly | None = None  # why no session can begin
         self._opening = threading.Lock()
         self._prefix = f"{self.root}/store/"
-        self._written = GroupSync(lambda: sync_file_system(self.root))
+        self._file_system = FileSystemSync(self.root)
+        self._written = GroupSync(self._file_system.sync)
         self._placed = GroupSync(lambda: sync_directory(self.root / "store"))
 
     def _make_directories(self) -> None:
@@ -97,29 +102,59 @@ class Store:
             for directory in _DIRECTORIES:
                 (self.root / directory).mkdir(mode=0o755, exist_ok=True)
         except OSError as error:
+            if (self.root / "db" / "fpack.sqlite").is_file():
+                return  # a store that cannot be written serves what it has
             raise StoreError(
                 "The store cannot be created", where=str(self.root), why=str(error.strerror),
                 hint="set FPACK_ROOT to a directory that you can write to",
             ) from None  # fmt: skip
 
     def close(self) -> None:
-        """End the session and delete its temporary roots and files."""
-        if self._session:
-            self._session.end()
-            self._session = None
-        self.database.close()
+        """End the session and delete its temporary roots and files. What was registered survives a loss of power."""
+        try:
+            self.database.sync()
+        finally:
+            if self._session:
+                self._session.end()
+                self._session = None
+            self._file_system.close()
+            self.database.close()
 
     @property
     def session(self) -> Session:
-        """The session of this process. The first use begins it, after it deletes what crashed sessions left behind."""
+        """The session of this process. The first use begins it, after it deletes what crashed sessions left behind.
+
+        Raise StoreReadOnly if the store cannot be written.
+        """
         if self._session is None:
             with self._opening:
+                if self._read_only is not None:
+                    raise self._read_only
                 if self._session is None:
+                    check_local(self.root, NETWORK_STORE.find)
+                    try:
+                        session = Session(self.root, self.database)
+                    except StoreReadOnly as error:
+                        self._read_only = error
+                        raise
+                    self._file_system.begin()
+                    self._session = session
                     sweep(self.root, self.database, self.pool)
-                    self._session = Session(self)
                     space.hold_back(self.root)
                     self.is_collecting = start_if_low(self.root)
         return self._session
+
+    @property
+    def is_writable(self) -> bool:
+        """True if this process can write to the store. If so, its session has begun."""
+        try:
+            return self.session is not None
+        except StoreReadOnly:
+            return False
+
+    def sync(self) -> None:
+        """Make everything that was written to the store durable."""
+        self._written.sync()
 
     def disk(self, path: StorePath | str) -> Path:
         """Return the path on disk of a store path, or of a file below a store path that is given as text."""
@@ -145,8 +180,11 @@ class Store:
         """Protect paths and their closures from gc while this process lives. Return False if one is invalid.
 
         A path whose tree, or a tree of whose closure, is gone from the disk is made invalid, so that it is built again.
+        In a store that cannot be written, the paths are only looked up.
         """
         paths = list(paths)
+        if not self.is_writable:
+            return all(self.info(path) is not None for path in paths) and not self._missing(paths)
         if not self.database.keep(self.session.name, paths):
             return False
         missing = self._missing(paths)
@@ -215,9 +253,10 @@ class Store:
 
     def plan(self, bodies: Mapping[bytes, bytes]) -> None:
         """Record derivations that this process is about to build. gc keeps them while this process lives."""
-        _ = self.session  # begun before the rows are written, so that gc sees that they are later
         self._planned.update(bodies)
-        self.database.add_derivations(bodies)
+        # The session begins before the rows are written, so that gc sees that they are later.
+        if self.is_writable:
+            self.database.add_derivations(bodies)
 
     def derivation(self, digest: bytes) -> Derivation | None:
         """Return the derivation with this digest, or None if it was not recorded."""
@@ -233,7 +272,7 @@ class Store:
         known = _text(project)
         new = [path for path in paths if self.database.used_on(path, known, name) != today]
         if new:
-            with self.database.transaction() as db:
+            with contextlib.suppress(StoreReadOnly), self.database.transaction() as db:
                 rows = [(base32.decode(path.hash), known, name, today) for path in new]
                 db.executemany("INSERT OR REPLACE INTO uses (path, project, name, day) VALUES (?, ?, ?, ?)", rows)
 
@@ -242,7 +281,7 @@ class Store:
         days = KEEP_PACKS.find()
         expires = int(time.time() + days * DAY) if days is not None else FOREVER
         if not 0 <= expires - self.database.pinned_until(path, _text(project), name) < DAY:
-            with self.database.transaction() as db:
+            with contextlib.suppress(StoreReadOnly), self.database.transaction() as db:
                 self.database.insert_pin(db, path, _text(project), name, expires)
 
     def record_failure(self, digest: bytes, name: str, kind: str, seconds: float) -> None:
@@ -289,11 +328,14 @@ class Store:
                 if build is not None and entry.output is not None:
                     self.database.insert_history(db, build.entry(entry.output.derivation, path))
         for entry, *_ in made:
-            remove_tree(entry.writer.disk)
+            with contextlib.suppress(OSError):  # it is deleted with the session
+                remove_tree(entry.writer.disk)
         return [path for *_, path in made]
 
     def adopt(self, key: bytes, outputs: Mapping[Output, StorePath], build: BuildRecord | None = None) -> None:
-        """Record valid paths as the outputs of a derivation (an early cutoff)."""
+        """Record valid paths as the outputs of a derivation (an early cutoff), if the store can be written."""
+        if not self.is_writable:
+            return
         with self.database.transaction() as db:
             for output, path in outputs.items():
                 self._record(db, key, output, path)
@@ -313,7 +355,9 @@ class Store:
         target = self.disk(path)
         if os.path.lexists(target):
             # A crash left it, or a running gc has not deleted it yet.
-            os.rename(target, self.root / "trash" / os.urandom(8).hex())
+            discarded = self.discard(target)
+            with contextlib.suppress(OSError):  # the next sweep deletes it
+                remove_tree(discarded)
         # A symlink to a directory may lead anywhere, so it is not treated as a directory.
         directory = stat.S_ISDIR(os.lstat(writer.disk).st_mode)
         if directory:
@@ -324,40 +368,23 @@ class Store:
             os.chmod(target, 0o555)
             os.utime(target, (MTIME, MTIME))
 
-
-class Session:
-    """The use of the store by one process: a locked file, a directory for temporary files, temporary roots."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.name = f"{os.getpid()}-{os.urandom(6).hex()}"
-        self.directory = store.root / "tmp" / self.name
-        self._count = 0
-        self._lock = FileLock(store.root / "tmp" / f"{self.name}.lock")
+    def discard(self, path: str | Path) -> Path:
+        """Move an entry of the store to the trash. Return where it is now."""
+        trash = self.root / "trash"
+        target = trash / os.urandom(8).hex()
         try:
-            self._lock.acquire()
-            self.directory.mkdir(mode=0o700)
-            # gc keeps the derivations after this one. Before it is written, gc keeps all.
-            self._lock.write(str(store.database.last_derivation()))
+            try:
+                os.rename(path, target)
+            except FileNotFoundError:
+                # Something deleted the trash; or the entry, and then this fails, too.
+                trash.mkdir(mode=0o755, exist_ok=True)
+                os.rename(path, target)
         except OSError as error:
-            raise StoreError(
-                "The store cannot be written", where=str(store.root), why=str(error.strerror),
-                hint="check the owner of the directory and the free space on its disk",
-            ) from None  # fmt: skip
-
-    def fresh(self) -> Path:
-        """Return an unused path in the session's directory."""
-        self._count += 1
-        return self.directory / f"{self._count}-{os.urandom(4).hex()}"
-
-    def end(self) -> None:
-        """Delete the session's files and temporary roots."""
-        with contextlib.suppress(OSError):
-            remove_tree(self.directory)
-        with self._store.database.transaction() as db:
-            db.execute("DELETE FROM temporary_roots WHERE session = ?", [self.name])
-        self._lock.release()
-        space.hold_back(self._store.root)  # the database may have grown
+            if error.errno != errno.EXDEV:
+                raise
+            # overlayfs cannot rename a directory of a lower layer.
+            remove_tree(Path(path))
+        return target
 
 
 def _text(path: str) -> str:

@@ -211,6 +211,7 @@ def export_layout(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict
             layout.undo()
             raise
         layout.keep({*sources, *_LAYOUT_FILES})
+        layout.sync()
     return bundle.result(out)
 
 
@@ -310,7 +311,7 @@ class _LayoutDirectory:
     def write(self, path: str, source: Source) -> None:
         """Write or replace a file atomically."""
         directory, name = self._at(path)
-        with replace.replacing_at(directory, name) as fd:
+        with replace.replacing_at(directory, name, durable=True, collect=path in _LAYOUT_FILES) as fd:
             if isinstance(source, bytes):
                 write_all(fd, source)
             else:
@@ -323,6 +324,12 @@ class _LayoutDirectory:
             directory, name = self._at(path)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=directory)
+
+    def sync(self) -> None:
+        """Make the new directories durable; the files and their names are already."""
+        for _, above in self._made:
+            if above is not None:
+                os.fsync(above)
 
     def undo(self) -> None:
         """Delete the files and directories that this writer created."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -206,10 +205,10 @@ def _digests(paths: list[Path], size: int, check: Callable[[], None]) -> Iterato
     """Hash files in order. Use two threads for many bytes, since hashing releases the interpreter lock."""
     if size < _LARGE:
         return (_read(path, check) for path in paths)
-    from concurrent.futures import ThreadPoolExecutor
+    from fpack.store import threads
 
-    with ThreadPoolExecutor(2) as pool:
-        return iter(list(pool.map(_read, paths, itertools.repeat(check))))
+    with threads.Workers(2, "hash") as pool:
+        return iter(pool.map(lambda path: _read(path, check), paths))
 
 
 def _read(path: Path, check: Callable[[], None]) -> _Digests:

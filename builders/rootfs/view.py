@@ -60,6 +60,8 @@ def assemble(store: Store, root: StorePath) -> Path:
             temporary = store.session.fresh()
             try:
                 _make(store, root, temporary)
+                # A view that is there is taken for whole, even after a loss of power.
+                store.sync()
                 os.rename(temporary, view)
             except BaseException:
                 remove_tree(temporary)

@@ -61,7 +61,7 @@ class BuildLog:
         try:
             os.unlink(self.path)
         except FileNotFoundError:
-            pass
+            self.path.parent.mkdir(mode=0o755, exist_ok=True)
         fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         file = os.fdopen(fd, "wb", buffering=0)
         self._flushed = time.monotonic()

@@ -16,7 +16,10 @@ class BuildOutcome(Enum):
 
 
 class Reporter(Protocol):
-    """The scheduler's listener. Builder threads call `progress` and `log`; the scheduler's thread calls the rest."""
+    """The scheduler's listener.
+
+    Builder threads call `progress`, `log` and `warning`; the scheduler's thread calls the rest.
+    """
 
     def planned(self, key: bytes, kind: str, name: str) -> None:
         """Report that a derivation must be built."""
@@ -32,6 +35,10 @@ class Reporter(Protocol):
 
     def log(self, key: bytes, line: str) -> None:
         """Report a line of a build's log."""
+        ...
+
+    def warning(self, key: bytes, text: str) -> None:
+        """Report a problem that does not fail the build."""
         ...
 
     def waiting(self, key: bytes) -> None:
@@ -56,6 +63,9 @@ class NullReporter:
         """Do nothing."""
 
     def log(self, key: bytes, line: str) -> None:
+        """Do nothing."""
+
+    def warning(self, key: bytes, text: str) -> None:
         """Do nothing."""
 
     def waiting(self, key: bytes) -> None:

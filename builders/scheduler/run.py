@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import GeneratorType
 from typing import NamedTuple
 
 from fpack.builders.protocol import Builder, BuildError, Built, BuiltAll, Cancelled, Need, Steps
 from fpack.store.derivation import Derivation, Output, output_name
 from fpack.store.errors import FpackError, StoreError
+from fpack.store.files import disk_errors
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath
 from fpack.store.store import BuildRecord, FinishedOutput, Store
@@ -67,39 +68,45 @@ class Run:
         self._on_registering = on_registering
 
     def go(self) -> Result:
-        """Build until there is a result. All exceptions are caught and returned as errors."""
+        """Build until there is a result. Exceptions become errors; those of the clean-up become warnings."""
         self.running = True
         try:
-            result = self._go()
-        except FpackError as error:
-            result = Result(error=error)
-        except OSError as error:
-            result = Result(error=_explain(error, self._drv.name))
-        except MemoryError:
-            result = Result(error=StoreError("There is not enough memory", where=self._drv.name, hint="try -j 1"))
-        except Exception as error:
-            # A bug in fpack: the log gets the traceback, the user a sentence.
-            for line in traceback.format_exc().splitlines():
-                self._task.build_log.write(line)
-            result = Result(
-                error=BuildError(
-                    f"fpack failed while building {self._drv.name}",
-                    why=f"{error.__class__.__name__}: {error}",
-                    hint=f"this is a bug in fpack; the log {self._task.build_log.path} has the traceback",
-                )
-            )
-        if result.error is not None and self._begun and not isinstance(result.error, Cancelled):
-            self._record_failure()
-        if result.need is None and not result.busy:
-            self._finish(succeeded=result.error is None)
-        self.running = False
-        return result
+            try:
+                result = self._go()
+            except Exception as error:
+                result = Result(error=self.explain(error))
+            if self._begun and result.error is not None and self._is_failure(result.error):
+                self._record_failure()
+            if result.need is None and not result.busy:
+                self._finish(succeeded=result.error is None)
+            return result
+        finally:
+            self.running = False
+
+    def explain(self, error: BaseException) -> FpackError:
+        """Return the error for the user. The log gets the traceback of a bug in fpack."""
+        if isinstance(error, FpackError):
+            return error
+        if isinstance(error, OSError):
+            where = self._drv.name
+            known = disk_errors.explain(error, where)
+            return known or StoreError(f"{error.strerror or error}", where=str(error.filename or where))
+        if isinstance(error, MemoryError):
+            return StoreError("There is not enough memory", where=self._drv.name, hint="try -j 1")
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            self._task.build_log.write(line)
+        return BuildError(
+            f"fpack failed while building {self._drv.name}",
+            why=f"{error.__class__.__name__}: {error}",
+            hint=f"this is a bug in fpack; the log {self._task.build_log.path} has the traceback",
+        )
 
     def drop(self) -> None:
         """Abandon a run that will not be resumed."""
         if self._begun:
             if self._steps is not None:
-                self._steps.close()
+                with contextlib.suppress(Exception):  # the build has failed already
+                    self._steps.close()
             self._finish(succeeded=False)
 
     def _go(self) -> Result:
@@ -159,6 +166,11 @@ class Run:
         paths = self._store.register_all(self._key, finished, build)
         return Result(paths={name: path for (name, _), path in zip(outputs, paths, strict=True)})
 
+    @staticmethod
+    def _is_failure(error: FpackError) -> bool:
+        """Tell whether an error is one of the build: no interrupt, and no disk that fails for the history as well."""
+        return not isinstance(error, Cancelled) and not (isinstance(error, StoreError) and error.fatal)
+
     def _record_failure(self) -> None:
         # The build's own error matters more than one of the history.
         with contextlib.suppress(FpackError, OSError):
@@ -166,11 +178,23 @@ class Run:
             self._store.record_failure(self._digest, self._drv.name, self._drv.kind, seconds)
 
     def _finish(self, succeeded: bool) -> None:
-        if self._begun:
-            self._begun = False
-            self._task.clean(succeeded)
-            self._task.build_log.close()
-            self._lock.release()
+        """Delete temporary files, close the log and release the lock. The next session deletes what is left over.
+
+        A failure must neither undo a finished build nor prevent the other steps. A failed build has an error already.
+        """
+        if not self._begun:
+            return
+        self._begun = False
+        steps: list[Callable[[], None]] = [partial(self._task.clean, succeeded), self._task.build_log.close]
+        for step in (*steps, self._lock.release):
+            try:
+                step()
+            except Exception as error:
+                if succeeded:
+                    where = disk_errors.path_of(error) if isinstance(error, OSError) else ""
+                    why = error.strerror if isinstance(error, OSError) else f"{error.__class__.__name__}: {error}"
+                    what = f"temporary files of {self._drv.name} could not be deleted"
+                    self._task.warn(": ".join(part for part in (what, where, why) if part))
 
 
 def known(store: Store, key: bytes, digest: bytes, drv: Derivation) -> dict[str, StorePath] | None:
@@ -189,14 +213,3 @@ def known(store: Store, key: bytes, digest: bytes, drv: Derivation) -> dict[str,
     build = BuildRecord(drv.name, drv.kind, "cut-off")
     store.adopt(key, {Output(digest, name): path for name, path in paths.items()}, build)
     return paths
-
-
-def _explain(error: OSError, name: str) -> FpackError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(
-            "The disk is full", where=name, why=str(error.filename or ""),
-            hint="free some space or run fpack gc, then run the same command again: finished builds are kept",
-        )  # fmt: skip
-    if error.errno == errno.EMFILE:
-        return StoreError("Too many files are open", where=name, hint="raise the limit with ulimit -n")
-    return StoreError(f"{error.strerror or error}", where=str(error.filename or name))

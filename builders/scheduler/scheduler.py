@@ -16,14 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 from blake3 import blake3
 from fpack.builders.protocol import Builder, BuildError, Cancelled, Need
-from fpack.store import canonical
+from fpack.store import canonical, threads
 from fpack.store import derivation as derivations
 from fpack.store.derivation import Derivation, Output
-from fpack.store.errors import FpackError
+from fpack.store.errors import FpackError, StoreError
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
+from .job import DependencyFailed, Job
 from .malloc import return_freed_memory
 from .reporter import BuildOutcome, Reporter
 from .run import Result, Run, known
@@ -32,6 +33,7 @@ from .task import Assemble
 NETWORK_JOBS = 12
 _REGISTERING = 16  # runs that wait for the disk
 _POLL = 0.1  # seconds between attempts to take a lock that another process holds
+_CHECK = 1.0  # seconds between looks at the workers if no result arrives
 _GRACE = 5.0  # seconds that builders have to stop
 
 
@@ -45,30 +47,6 @@ class BuildsFailed(FpackError):
         super().__init__(what, where=first.where or failures[0][0], why=first.why, hint=first.hint)
         self.failures = list(failures)
         self.exit_code = first.exit_code
-
-
-class _Job:
-    """The state of one derivation."""
-
-    __slots__ = (
-        "after", "built", "digest", "drv", "error", "key", "paths", "planned", "registering", "resolved", "run",
-        "waits", "wanted",
-    )  # fmt: skip
-
-    def __init__(self, digest: bytes, drv: Derivation) -> None:
-        self.digest = digest
-        self.drv = drv
-        self.after: list[_Job] = []  # jobs that wait for this one
-        self.waits = 0  # number of jobs that this one waits for
-        self.registering = False
-        self.built = False  # its outputs were not known before this run
-        self.planned = False  # must be built; its inputs are not yet looked up
-        self.resolved: Derivation | None = None
-        self.key = b""
-        self.run: Run | None = None
-        self.wanted: list[tuple[_Job, str]] = []  # the outputs that a suspended run needs: (job, output name)
-        self.paths: Mapping[str, StorePath] | None = None  # by output name
-        self.error: FpackError | None = None
 
 
 class Scheduler:
@@ -98,17 +76,21 @@ class Scheduler:
         self._cores = jobs or len(os.sched_getaffinity(0))
         self._keep_going = keep_going
         self.cut_off: dict[str, list[str]] = {}  # derivations not rebuilt: name -> rebuilt inputs that are unchanged
-        self._jobs: dict[bytes, _Job] = {}
+        self._jobs: dict[bytes, Job] = {}
         self._stop = threading.Event()
         self._failed = False
-        self._ready: dict[bool, deque[_Job]] = {True: deque(), False: deque()}
+        self._fatal: FpackError | None = None  # the disk's first error, which ends all builds
+        self._ready: dict[bool, deque[Job]] = {True: deque(), False: deque()}
         self._running = {True: 0, False: 0}
         self._registering = {True: 0, False: 0}  # built, not yet registered: another job may run meanwhile
-        self._delayed: list[tuple[float, _Job]] = []
-        self._settled: deque[_Job] = deque()
-        self._work: dict[bool, queue.SimpleQueue[_Job | None]] = {True: queue.SimpleQueue(), False: queue.SimpleQueue()}
-        self._results: queue.SimpleQueue[tuple[_Job, Result]] = queue.SimpleQueue()
-        self._threads: dict[bool, list[threading.Thread]] = {True: [], False: []}
+        self._delayed: list[tuple[float, Job]] = []
+        self._settled: deque[Job] = deque()
+        # A result without content tells that the job's work has ended.
+        self._results: queue.SimpleQueue[tuple[Job, Result | None]] = queue.SimpleQueue()
+        self._pools = {
+            True: threads.Workers(NETWORK_JOBS + _REGISTERING, "download"),
+            False: threads.Workers(self._cores + _REGISTERING, "build"),
+        }
 
     def known(self, outputs: Sequence[Output]) -> list[StorePath] | None:
         """Return the paths of the outputs, protected from garbage collection; None unless all are built."""
@@ -141,13 +123,18 @@ class Scheduler:
         except KeyboardInterrupt:
             self._abort()
             raise Cancelled("Interrupted", hint="run the same command again to continue") from None
+        except BaseException:
+            self._abort()
+            raise
         finally:
             self._end()
         failures = [
             (job.drv.name, job.error)
             for job in self._jobs.values()
-            if job.error is not None and not isinstance(job.error, _DependencyFailed)
+            if job.error is not None and not isinstance(job.error, DependencyFailed)
         ]
+        if self._fatal is not None:
+            raise BuildsFailed([failure for failure in failures if failure[1] is self._fatal][:1])
         if failures:
             raise BuildsFailed([f for f in failures if not isinstance(f[1], Cancelled)] or failures)
         return [job.paths[o.name] for job, o in zip(wanted, outputs, strict=True) if job.paths is not None]
@@ -160,7 +147,7 @@ class Scheduler:
             raise BuildError("A derivation is not in the store", where=digest.hex(), hint="evaluate it again")
         return derivations.decode(body)
 
-    def _want(self, digest: bytes) -> _Job:
+    def _want(self, digest: bytes) -> Job:
         """Return the job of a derivation; create it and the jobs of its inputs. A loop, since graphs can be deep."""
         if job := self._jobs.get(digest):
             return job
@@ -196,8 +183,8 @@ class Scheduler:
                 has = ", ".join(drv.outputs)
                 raise BuildError(f"{drv.name} has no output {output.name!r}", where=drv.name, hint=f"it has: {has}")
 
-    def _look_up(self, digest: bytes) -> _Job:
-        job = self._jobs[digest] = _Job(digest, self._drv(digest))
+    def _look_up(self, digest: bytes) -> Job:
+        job = self._jobs[digest] = Job(digest, self._drv(digest))
         found = {name: self._store.database.built(Output(digest, name)) for name in job.drv.outputs}
         paths = {name: path for name, path in found.items() if path is not None}
         if len(paths) == len(found) and self._store.keep(paths.values()):
@@ -206,15 +193,15 @@ class Scheduler:
             self._reporter.planned(digest, job.drv.kind, job.drv.name)
         return job
 
-    def _wait(self, job: _Job, others: Sequence[_Job]) -> None:
+    def _wait(self, job: Job, others: Sequence[Job]) -> None:
         for other in others:
             if other.error is not None:
-                job.error = job.error or _DependencyFailed(other)
+                job.error = job.error or DependencyFailed(other)
             elif other.paths is None:
                 other.after.append(job)
                 job.waits += 1
 
-    def _resolve(self, job: _Job) -> None:
+    def _resolve(self, job: Job) -> None:
         """Resolve a job whose inputs are all built: look up the resolved derivation, or queue the job."""
         if job.error is None:
             try:
@@ -245,7 +232,7 @@ class Scheduler:
         if not self._cut_off(job):
             self._ready[builder.network].append(job)
 
-    def _cut_off(self, job: _Job) -> bool:
+    def _cut_off(self, job: Job) -> bool:
         assert job.resolved is not None
         paths = known(self._store, job.key, job.digest, job.resolved)
         if paths is None:
@@ -274,20 +261,16 @@ class Scheduler:
                     lock = FileLock(self._store.root / "locks" / f"build-{job.key.hex()}")
                     task = (self._store, job.resolved, job.digest, job.key, self._reporter, self._stop)
                     job.run = Run(builder, lock, *task, self._assemble, self._on_registering(job))
-                self._running[network] += 1
                 self._reporter.started(job.digest)
-                if len(self._threads[network]) < self._running[network] + self._registering[network]:
-                    thread = threading.Thread(target=self._worker, args=(network,), daemon=True)
-                    self._threads[network].append(thread)
-                    thread.start()
-                self._work[network].put(job)
+                self._running[network] += 1
+                job.work = self._pools[network].submit(job.run.go, self._on_ended(job))
 
     def _step(self) -> None:
         """Process one result; return after a timeout if none arrives."""
-        try:
-            job, result = self._results.get(timeout=_POLL if self._delayed else 1.0)
-        except queue.Empty:
+        received = self._receive(_POLL if self._delayed else _CHECK)
+        if received is None:
             return
+        job, result = received
         if self._is_registering(job, result):
             return
         if result.busy:
@@ -301,10 +284,34 @@ class Scheduler:
             assert result.paths is not None
             self._done(job, result.paths, result.outcome)
 
-    def _on_registering(self, job: _Job) -> Callable[[], None]:
+    def _receive(self, timeout: float) -> tuple[Job, Result] | None:
+        """Return the next result, if one arrives in time. Every exception of a worker becomes a result."""
+        try:
+            job, result = self._results.get(timeout=timeout)
+        except queue.Empty:
+            # A worker that lacks memory may fail to send its news.
+            found = next((job for job in self._jobs.values() if job.work is not None and job.work.done), None)
+            if found is None:
+                return None
+            job, result = found, None
+        if result is not None:
+            return job, result
+        work, job.work = job.work, None
+        if work is None:
+            return None
+        work.wait()
+        if work.error is not None:
+            assert job.run is not None
+            return job, Result(error=job.run.explain(work.error))
+        return job, work.result()
+
+    def _on_ended(self, job: Job) -> Callable[[], None]:
+        return lambda: self._results.put((job, None))
+
+    def _on_registering(self, job: Job) -> Callable[[], None]:
         return lambda: self._results.put((job, Result(registering=True)))
 
-    def _is_registering(self, job: _Job, result: Result) -> bool:
+    def _is_registering(self, job: Job, result: Result) -> bool:
         """Update the counts of running jobs. Return True if the job began to register and has no result yet."""
         network = self._builders[job.drv.kind].network
         if result.registering:
@@ -316,7 +323,7 @@ class Scheduler:
         job.registering = False
         return False
 
-    def _suspend(self, job: _Job, need: Need) -> None:
+    def _suspend(self, job: Job, need: Need) -> None:
         new = {}
         digests = []
         for wanted in need.wanted:
@@ -337,7 +344,7 @@ class Scheduler:
         if not job.waits:
             self._resume(job)
 
-    def _resume(self, job: _Job) -> None:
+    def _resume(self, job: Job) -> None:
         if job.error is not None:
             assert job.run is not None
             job.run.drop()
@@ -348,16 +355,20 @@ class Scheduler:
         # At the front of the queue: a suspended job holds a lock.
         self._ready[self._builders[job.drv.kind].network].appendleft(job)
 
-    def _done(self, job: _Job, paths: Mapping[str, StorePath], outcome: BuildOutcome) -> None:
+    def _done(self, job: Job, paths: Mapping[str, StorePath], outcome: BuildOutcome) -> None:
         job.paths = paths
         job.built = True
         self._reporter.finished(job.digest, outcome, str(next(iter(paths.values()))))
         self._settled.append(job)
 
-    def _fail(self, job: _Job, error: FpackError) -> None:
+    def _fail(self, job: Job, error: FpackError) -> None:
         job.error = error if error.where else error.with_(where=job.drv.name)
-        skipped = isinstance(error, (_DependencyFailed, Cancelled))
+        skipped = isinstance(error, (DependencyFailed, Cancelled))
         self._failed = True
+        if isinstance(error, StoreError) and error.fatal and self._fatal is None:
+            # Every other build would fail in the same way.
+            self._fatal = job.error
+            self._keep_going = False
         if not self._keep_going:
             self._stop.set()
         self._reporter.finished(job.digest, BuildOutcome.SKIPPED if skipped else BuildOutcome.FAILED, "")
@@ -370,7 +381,7 @@ class Scheduler:
             after, job.after = job.after, []
             for other in after:
                 if job.error is not None and other.error is None:
-                    other.error = _DependencyFailed(job)
+                    other.error = DependencyFailed(job)
                 other.waits -= 1
                 if not other.waits and other.paths is None:
                     if other.run is None:
@@ -378,12 +389,7 @@ class Scheduler:
                     else:
                         self._resume(other)
 
-    # Methods of the workers, and the end.
-
-    def _worker(self, network: bool) -> None:
-        while (job := self._work[network].get()) is not None:
-            assert job.run is not None
-            self._results.put((job, job.run.go()))
+    # The end.
 
     def _abort(self) -> None:
         """Stop the builders and wait for them up to _GRACE seconds. A second Ctrl-C ends the process at once."""
@@ -391,11 +397,8 @@ class Scheduler:
         end = time.monotonic() + _GRACE
         try:
             while self._busy() and time.monotonic() < end:
-                try:
-                    job, result = self._results.get(timeout=0.1)
-                except queue.Empty:
-                    continue
-                self._is_registering(job, result)
+                if (received := self._receive(0.1)) is not None:
+                    self._is_registering(*received)
         except KeyboardInterrupt:
             os._exit(130)
 
@@ -403,16 +406,8 @@ class Scheduler:
         return any(self._running.values()) or any(self._registering.values())
 
     def _end(self) -> None:
-        for network, threads in self._threads.items():
-            for _ in threads:
-                self._work[network].put(None)
+        for pool in self._pools.values():
+            pool.close()
         for job in self._jobs.values():
             if job.run is not None and not job.run.running:
                 job.run.drop()
-
-
-class _DependencyFailed(FpackError):
-    """A failed input of a job."""
-
-    def __init__(self, other: _Job) -> None:
-        super().__init__(f"{other.drv.name} could not be built")

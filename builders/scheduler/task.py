@@ -100,7 +100,12 @@ class StoreTask:
     def resume_dir(self) -> Path:
         """Return a private directory that survives a failed build. The build's lock keeps other processes out."""
         path = self._store.root / "partial" / self._key
-        path.mkdir(mode=0o700, exist_ok=True)
+        try:
+            path.mkdir(mode=0o700, exist_ok=True)
+        except FileNotFoundError:
+            # Something deleted the directory of all partial downloads.
+            path.parent.mkdir(mode=0o755, exist_ok=True)
+            path.mkdir(mode=0o700, exist_ok=True)
         return path
 
     def progress(self, done: int, total: int) -> None:
@@ -112,14 +117,23 @@ class StoreTask:
         self.build_log.write(line)
         self._reporter.log(self._digest, line)
 
+    def warn(self, text: str) -> None:
+        """Report a problem that does not fail the build."""
+        self._reporter.warning(self._digest, text)
+
     def check(self) -> None:
         """Raise Cancelled if the build must stop."""
         if self._stop.is_set():
             raise Cancelled("Interrupted")
 
     def clean(self, succeeded: bool) -> None:
-        """Delete the run's temporary files and, if it succeeded, its resume directory."""
-        for path in self._temporary:
-            remove_tree(path)
-        if succeeded:
-            remove_tree(self._store.root / "partial" / self._key)
+        """Delete the run's temporary files and, if it succeeded, its resume directory. Raise the first OSError."""
+        first: OSError | None = None
+        resumed = [self._store.root / "partial" / self._key] if succeeded else []
+        for path in [*self._temporary, *resumed]:
+            try:
+                remove_tree(path)
+            except OSError as error:
+                first = first or error
+        if first is not None:
+            raise first

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import queue
-import threading
+
+from fpack.store import threads
+
+_CHECK = 1.0  # seconds between looks at the thread while the queue is full
 
 
 class Hasher:
@@ -13,8 +16,7 @@ class Hasher:
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
         self._queue: queue.Queue[bytes | bytearray | None] = queue.Queue(maxsize=4)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._job = threads.start(self._run, "hasher")
         self.size = 0
 
     def _run(self) -> None:
@@ -24,11 +26,21 @@ class Hasher:
     def update(self, data: bytes | bytearray) -> None:
         """Queue `data` for hashing. Block while the queue is full."""
         self.size += len(data)
-        self._queue.put(data)
+        self._put(data)
 
     def finish(self) -> bytes:
         """Return the digest and end the thread. Must be called; further calls return the same digest."""
-        if self._thread.is_alive():
-            self._queue.put(None)
-            self._thread.join()
+        if not self._job.done:
+            self._put(None)
+        self._job.result()
         return self._sha256.digest()
+
+    def _put(self, data: bytes | bytearray | None) -> None:
+        while True:
+            try:
+                self._queue.put(data, timeout=_CHECK)
+                return
+            except queue.Full:
+                if self._job.done:
+                    self._job.result()  # raises the exception that ended the thread
+                    return

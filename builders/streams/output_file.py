@@ -42,12 +42,14 @@ def errors(out: Path) -> Iterator[None]:
 def replacing(out: Path) -> Iterator[int]:
     """Yield a descriptor of a temporary file that replaces `out` at the end, or is deleted on an error.
 
+    The file is on the disk when this ends: the user is told of it afterwards.
+
     A symlink at `out` is followed only within its directory. An unpacked archive or cloned repository may contain a
     symlink from a likely output name to any file of the user.
     """
     if out.is_dir():
         raise ExportError(f"{out} is a directory", hint="name the file to write")
-    if out.absolute().parts[1:2] in (("dev",), ("proc",)):
+    if is_of_system(out):
         # A name such as /dev/stdout refers to a file that the caller opened.
         if out.exists() and not out.is_file():
             with _opened(os.open(out, os.O_WRONLY | os.O_CLOEXEC)) as fd:
@@ -60,10 +62,16 @@ def replacing(out: Path) -> Iterator[int]:
                 with _opened(os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)) as fd:
                     yield fd
             else:
-                with replace.replacing_at(directory, name) as fd:
+                with replace.replacing_at(directory, name, durable=True) as fd:
                     yield fd
     except replace.OutsideError as error:
         raise ExportError(error.what, why=error.why, hint="name the file, or delete the link") from None
+
+
+def is_of_system(out: Path) -> bool:
+    """Tell whether a path lies in /dev or /proc. /dev/shm is a directory as any other."""
+    parts = out.absolute().parts
+    return parts[1:2] in (("dev",), ("proc",)) and parts[1:3] != ("dev", "shm")
 
 
 @contextlib.contextmanager

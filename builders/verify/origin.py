@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 from fpack.builders.debian.signatures import Signature
@@ -26,6 +26,7 @@ from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify.evidence.archive_signature import Archives
 from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.builders.verify.evidence.shipment import NOTHING, PLAIN, Attributes, Evidence, Shipment
+from fpack.store import threads
 from fpack.store.derivation import Derivation, placeholder
 from fpack.store.errors import FpackError
 
@@ -82,8 +83,8 @@ class Trace:
         self._evidence: dict[str, Evidence] = {}
         self._count = dict.fromkeys(Claims._fields, 0)
         # Unpacking dominates and releases the interpreter lock. The queue keeps the reports in order.
-        self._pool = ThreadPoolExecutor(WORKERS)
-        self._jobs: deque[Future[tuple[TracedPackage, Report, Evidence]]] = deque()
+        self._pool = threads.Workers(WORKERS, "trace")
+        self._jobs: deque[threads.ThreadJob[tuple[TracedPackage, Report, Evidence]]] = deque()
 
     def watch(self, layer: ManifestLayer, entry: ManifestEntry) -> Callable[[bytes], None] | None:
         """Return a consumer for the content of a file of the image, or None."""
@@ -111,7 +112,8 @@ class Trace:
         for number, (path, _) in enumerate(layer.parts):
             item = self._path_origins[path]
             if item.package:
-                self._jobs.append(self._pool.submit(self._package, item, shares.get(number, []), restated))
+                share = shares.get(number, [])
+                self._jobs.append(self._pool.submit(partial(self._package, item, share, restated)))
         while len(self._jobs) > WAITING:
             self._collect()
 
@@ -154,7 +156,7 @@ class Trace:
 
     def close(self) -> None:
         """Stop the threads."""
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.stop()
 
     @property
     def signed(self) -> dict[str, Signature]:

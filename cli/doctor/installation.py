@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from fpack.store.errors import FpackError
 from .machine import OK, PROBLEM, WARNING, CheckResult, failed
 
 if TYPE_CHECKING:
-    from fpack.builders.debian.mirrors import Mirrors
+    from fpack.builders.debian.mirrors import Mirrors, MirrorUrl
     from fpack.cli.workspace.workspace import Workspace
 
 DAY = 86400
@@ -61,29 +62,28 @@ def caches() -> Iterator[CheckResult]:
 
 def mirrors(known: Mirrors, now: float) -> list[CheckResult]:
     """Check that each mirror answers, and how recent it is. All mirrors are asked at once."""
-    import threading
-
     from fpack.builders.debian.suites import DEBIAN, STABLE
+    from fpack.store import threads
 
     bases = known.bases[:MAX_MIRRORS]
     if not bases:
         hint = "set one with FPACK_MIRROR, or in fpack/config.toml"
         return [CheckResult("mirrors", WARNING, "no mirror is known: files come from the slow snapshot archive", hint)]
-    findings: dict[int, CheckResult] = {}
 
-    def ask(number: int) -> None:
-        base = bases[number]
+    def ask(base: MirrorUrl) -> CheckResult:
         suite = STABLE if base.archive == DEBIAN else f"{STABLE}-security"
-        findings[number] = _mirror(f"{base.url}/dists/{suite}/InRelease", suite, now)
+        return _mirror(f"{base.url}/dists/{suite}/InRelease", suite, now)
 
-    threads = [threading.Thread(target=ask, args=(number,), daemon=True) for number in range(len(bases))]
-    for thread in threads:
-        thread.start()
+    jobs = [(base, threads.start(partial(ask, base), "mirror")) for base in bases]
     end = time.monotonic() + PATIENCE
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-    silent = "it does not answer; the store and the cache still work"
-    return [findings.get(n) or CheckResult("mirror", WARNING, f"{base.url}: {silent}") for n, base in enumerate(bases)]
+    found = []
+    for base, job in jobs:
+        if job.wait(max(0.0, end - time.monotonic())):
+            found.append(job.result())
+        else:
+            text = f"{base.url}: it does not answer; the store and the cache still work"
+            found.append(CheckResult("mirror", WARNING, text))
+    return found
 
 
 def _mirror(url: str, suite: str, now: float) -> CheckResult:

@@ -11,12 +11,13 @@ import os
 import re
 import shutil
 import sys as python
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store import processes
 from fpack.store.errors import FpackError
+from fpack.store.files import mounts
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 LOW, VERY_LOW = 2_000_000_000, 200_000_000  # bytes of free space
@@ -24,7 +25,6 @@ FEW_INODES = 20_000
 PODMAN_FILES = 1 << 20  # podman's default limit of open files in containers
 _SYS_RESOURCE = 24  # CAP_SYS_RESOURCE, the capability to raise limits
 _NEW_USER, _NEW_MOUNTS = 0x10000000, 0x00020000
-_NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs")
 _SYSCTLS = {
     "kernel/unprivileged_userns_clone": "0",
     "user/max_user_namespaces": "0",
@@ -68,27 +68,11 @@ def free_space(path: Path) -> Iterator[CheckResult]:
 
 def file_system(path: Path, proc: Path = Path("/proc")) -> CheckResult:
     """Check the type of the store's file system: SQLite's WAL does not work on most network file systems."""
-    kind, mount, _ = mount_of(existing(path).resolve(), proc)
-    if kind in _NETWORK_FILE_SYSTEMS:
+    kind, mount, _ = mounts.mount_of(existing(path).resolve(), proc)
+    if kind in mounts.NETWORK:
         hint = "set FPACK_ROOT to a directory on a disk of this machine"
         return CheckResult("file system", WARNING, f"{kind} at {mount}: the store's database needs a local disk", hint)
     return CheckResult("file system", OK, f"{kind or 'unknown'} at {mount}")
-
-
-def mount_of(path: Path, proc: Path) -> tuple[str, str, Sequence[str]]:
-    """Return the type, the mount point and the mount options of the file system that contains `path`."""
-    best: tuple[str, str, Sequence[str]] = ("", "/", ())
-    with contextlib.suppress(OSError):
-        for line in (proc / "self" / "mountinfo").read_text("utf-8", "replace").splitlines():
-            before, _, after = line.partition(" - ")
-            fields = before.split()
-            if len(fields) < 5 or not after:
-                continue
-            mount = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), fields[4])
-            inside = path == Path(mount) or Path(mount) in path.parents
-            if inside and (not best[0] or len(mount) >= len(best[1])):
-                best = after.split()[0], mount, fields[5].split(",") if len(fields) > 5 else ()
-    return best
 
 
 def hard_links(path: Path) -> CheckResult:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpack.store.errors import FpackError
+from fpack.store.files import mounts
 from fpack.store.root import default_root
 
-from .machine import OK, PROBLEM, WARNING, CheckResult, existing, failed, mount_of
+from .machine import OK, PROBLEM, WARNING, CheckResult, existing, failed
 
 if TYPE_CHECKING:
     from fpack.store.database import Database
@@ -61,7 +62,7 @@ def _unwritable(directory: Path) -> str:
 
 def mount(path: Path, proc: Path = Path("/proc")) -> Iterator[CheckResult]:
     """Check how the store's file system is mounted, and that it is one file system."""
-    _, point, options = mount_of(existing(path).resolve(), proc)
+    _, point, options = mounts.mount_of(existing(path).resolve(), proc)
     if "noexec" in options:
         hint = "set FPACK_ROOT to a directory on another file system"
         yield CheckResult("mount", PROBLEM, f"{point} is mounted noexec: no program of the store can run", hint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from fpack.store.path import clean_name, parse
 
 # Builds from source run in this machine's sandbox.
 EXECUTOR = "local"
+_PIECE = 1 << 20  # bytes copied at once
 
 if TYPE_CHECKING:
     from fpack.builders.export.oci import Extra
@@ -86,21 +86,23 @@ def all_beside(image: Path) -> list[Path]:
 
 def write_beside(image: Path, path: Path, arch: str = "") -> str | None:
     """Write the manifest at `path` beside an image. Return None if the image is a device or a pipe."""
-    import shutil
-
+    from fpack.builders.streams.output_file import is_of_system
     from fpack.store.errors import StoreError
+    from fpack.store.files import replace
 
-    if not (image.is_file() or image.is_dir()) or image.absolute().parts[1:2] in (("dev",), ("proc",)):
+    if not (image.is_file() or image.is_dir()) or is_of_system(image):
         return None
     target = beside(image.absolute(), arch)
-    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}")
     try:
-        try:
-            shutil.copyfile(path / "manifest.json", temporary)
-            os.replace(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with open(path / "manifest.json", "rb", buffering=0) as source:
+            directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                with replace.replacing_at(directory, target.name, durable=True) as fd:
+                    while piece := source.read(_PIECE):
+                        while piece:
+                            piece = piece[os.write(fd, piece) :]
+            finally:
+                os.close(directory)
     except OSError as error:
         raise StoreError("The manifest cannot be written", where=str(target), why=error.strerror or "") from None
     return str(target)

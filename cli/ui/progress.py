@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from fpack.builders.scheduler.reporter import BuildOutcome
+from fpack.store import threads
 from fpack.store.errors import one_line, printable
 
-from .render import megabytes, note
+from .render import megabytes, note, warn
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.live import Live as RichLive
 
 _VERBS = {
     "fetch": "download",
@@ -26,6 +29,7 @@ _VERBS = {
     "exec": "build",
 }
 _QUIET = 3.0  # seconds between lines
+_REFRESH = 0.1  # seconds between drawings of the live display
 _SHOWN = 8  # lines of running work
 
 
@@ -110,6 +114,10 @@ class Plain:
         if item and self._logs:
             note(f"{item.name}> {line}")
 
+    def warning(self, key: bytes, text: str) -> None:
+        """Print it."""
+        warn(text)
+
     def waiting(self, key: bytes) -> None:
         """Print it once."""
         item = self._counts.items.get(key)
@@ -146,20 +154,22 @@ class Live:
         self._counts = _Counts()
         self._verbose = verbose
         self._logs = logs or verbose
-        self._live: object = None
+        self._live: RichLive | None = None
+        self._drawing: threads.ThreadJob[None] | None = None
+        self._ended = threading.Event()
 
     def planned(self, key: bytes, kind: str, name: str) -> None:
         """Count the step, and begin to draw."""
         self._counts.planned_one(key, kind, name)
         if self._live is None:
             from rich.console import Console
-            from rich.live import Live as RichLive
+            from rich.live import Live
 
-            live = RichLive(
-                console=Console(stderr=True), refresh_per_second=10, transient=True, get_renderable=self._draw
+            self._live = Live(
+                console=Console(stderr=True), auto_refresh=False, transient=True, get_renderable=self._draw
             )
-            live.start()
-            self._live = live
+            self._live.start(refresh=True)
+            self._drawing = threads.start(self._refresh, "display")
 
     def started(self, key: bytes) -> None:
         """Show the step."""
@@ -177,6 +187,10 @@ class Live:
         if self._logs and (item := self._counts.items.get(key)):
             self._print(f"{item.name}> {line}")
 
+    def warning(self, key: bytes, text: str) -> None:
+        """Print it above the display."""
+        self._print(f"warning: {text}")
+
     def waiting(self, key: bytes) -> None:
         """Show that another process builds it."""
         if item := self._counts.items.get(key):
@@ -189,16 +203,28 @@ class Live:
             self._print(f"{outcome.value}: {item.verb} {item.name}")
 
     def close(self) -> None:
-        """Remove the display."""
+        """Remove the display. An error of the terminal ended it before, and is none of the build."""
+        self._ended.set()
+        if self._drawing is not None:
+            self._drawing.wait()
+            if self._drawing.error is not None and not isinstance(self._drawing.error, OSError):
+                warn(f"the display ended: {self._drawing.error}")
         if self._live is not None:
-            self._live.stop()  # type: ignore[attr-defined]
+            with contextlib.suppress(OSError):
+                self._live.stop()
             self._live = None
+
+    def _refresh(self) -> None:
+        assert self._live is not None
+        while not self._ended.wait(_REFRESH):
+            self._live.refresh()
 
     def _print(self, text: str) -> None:
         if self._live is not None:
             from rich.text import Text
 
-            self._live.console.print(Text(printable(text)))  # type: ignore[attr-defined]
+            with contextlib.suppress(OSError):  # as in `note`
+                self._live.console.print(Text(printable(text)))
 
     def _draw(self) -> RenderableType:
         from rich.console import Group

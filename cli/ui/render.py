@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -47,30 +48,21 @@ def _indent(text: str) -> str:
 
 def show_error(error: FpackError) -> None:
     """Print an error to stderr."""
-    print(error_text(error, colored(sys.stderr)), file=sys.stderr)
+    _print(error_text(error, colored(sys.stderr)))
 
 
 def show_refusal(error: OSError) -> int:
     """Print an error of the operating system, such as a full disk or missing permission. Return the exit status.
 
-    Any other OSError is reported as a bug of fpack.
+    An OSError that has no explanation is reported as a bug of fpack.
     """
-    import errno
+    from fpack.store.files import disk_errors
 
-    refused = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-    if error.errno not in refused and not (error.errno in (errno.ENOTDIR, errno.ELOOP) and error.filename):
+    known = disk_errors.explain(error, "the output, or a file being written")
+    if known is None:
         return show_fault(error)
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    path = str(error.filename or "")
-    hint = "HOME, XDG_CACHE_HOME and XDG_STATE_HOME set the directories that fpack uses beside its store"
-    if full:
-        hint = "fpack gc deletes unused store paths"
-    what = "The disk is full" if full else f"{path or 'A file'} cannot be used"
-    where = path if full else ""
-    if not path:
-        where = "the output, or a file being written"
-    show_error(FpackError(what, where=where, why=error.strerror or "", hint=hint))
-    return 1
+    show_error(known)
+    return known.exit_code
 
 
 def show_fault(error: Exception) -> int:
@@ -78,28 +70,40 @@ def show_fault(error: Exception) -> int:
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile("w", prefix="fpack-", suffix=".log", delete=False) as file:
-        file.write("".join(traceback.format_exception(error)))
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="fpack-", suffix=".log", delete=False) as file:
+            file.write("".join(traceback.format_exception(error)))
+        hint = f"report it, with the file {file.name}"
+    except OSError:
+        # The disk of the temporary files may be full.
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        hint = "report it, with this position: " + ", ".join(f"{frame.filename}:{frame.lineno}" for frame in last)
     text = error_text(
         FpackError(
             "fpack failed because of a bug; nothing is lost",
             why=f"{error.__class__.__name__}: {error}",
-            hint=f"report it, with the file {file.name}",
+            hint=hint,
         ),
         colored(sys.stderr),
     )
-    print(text, file=sys.stderr)
+    _print(text)
     return 70
 
 
 def note(text: str) -> None:
     """Print a remark to stderr, as one line."""
-    print(_joined(text), file=sys.stderr)
+    _print(_joined(text))
 
 
 def warn(text: str) -> None:
     """Print a warning to stderr, as one line."""
-    print(f"{paint('warning:', 'yellow', colored(sys.stderr))} {_joined(text)}", file=sys.stderr)
+    _print(f"{paint('warning:', 'yellow', colored(sys.stderr))} {_joined(text)}")
+
+
+def _print(text: str) -> None:
+    """Print a message. If stderr cannot be written, the message is dropped: it must not fail what it is about."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)
 
 
 def _joined(text: str) -> str:

@@ -133,7 +133,9 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
             print(f"  {platform['platform'].ljust(width)}  {platform['digest']}\n    {_sizes(platform)}")
     if "manifest" in result:
         written = result["manifest"] if isinstance(result["manifest"], list) else [result["manifest"]]
-        print(f"  origin of each file: {', '.join(short(Path(path)) for path in written)}")
+        # None is beside a device or a pipe.
+        if paths := [short(Path(path)) for path in written if path]:
+            print(f"  origin of each file: {', '.join(paths)}")
     commands = [run(made, loaded)] if loaded else form.use(made, path)
     print("Run it:" if form.oci or loaded else "Use it:")
     for command in commands:

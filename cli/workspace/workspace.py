@@ -275,8 +275,6 @@ class Workspace:
 
     def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
         """Build outputs, and show progress on stderr."""
-        import signal
-
         from fpack.builders.rootfs.view import assemble
         from fpack.builders.scheduler.scheduler import Scheduler
         from fpack.cli.ui.progress import reporter
@@ -291,23 +289,11 @@ class Workspace:
             jobs=self.jobs,
             keep_going=self.options.keep_going,
         )
-        terminated = []
-
-        def terminate(number: int, frame: object) -> None:
-            terminated.append(number)
-            raise KeyboardInterrupt
-
-        before = signal.signal(signal.SIGTERM, terminate)
         try:
             made = scheduler.realise(outputs)
             self.cut_off = scheduler.cut_off
             return made
-        except FpackError as error:
-            if terminated:
-                raise error.with_(exit_code=128 + terminated[0]) from None
-            raise
         finally:
-            signal.signal(signal.SIGTERM, before)
             shown.close()
             self._tell_of_store()
 

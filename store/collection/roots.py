@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 from hashlib import blake2b
 from pathlib import Path
 
 from fpack.store import base32
 from fpack.store.errors import InvalidName, StoreError, did_you_mean
+from fpack.store.files.sync import sync_directory
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath, check_name, parse
 
@@ -35,9 +37,13 @@ def marking(root: Path, *, placing: bool) -> FileLock:
 def add_link(root: Path, link: Path, target: Path) -> None:
     """Make `link` a symlink to `target`, a path in the store, and a root for as long as it points there.
 
-    A path that is valid after this call stays valid.
+    A path that is valid after this call stays valid. In a store that cannot be written, only the link is made: no
+    collection runs there.
     """
     link = link.absolute()
+    if os.path.isdir(root / "roots") and not os.access(root / "roots", os.W_OK):
+        _place(link, target)
+        return
     with marking(root, placing=True):
         name = blake2b(os.fsencode(link), digest_size=16).hexdigest()
         with contextlib.suppress(OSError):
@@ -66,9 +72,37 @@ def remove_named(root: Path, name: str) -> None:
 
 
 def _place(link: Path, target: Path) -> None:
-    temporary = link.with_name(f".{link.name}.{os.urandom(4).hex()}")
-    os.symlink(target, temporary)
-    os.replace(temporary, link)
+    _collect(link)
+    while True:
+        temporary = link.with_name(f".{link.name}.{os.urandom(4).hex()}")
+        try:
+            os.symlink(target, temporary)
+        except FileNotFoundError:
+            if link.parent.name != "roots":
+                raise
+            link.parent.mkdir(mode=0o755, exist_ok=True)  # something deleted the store's directory
+            continue
+        try:
+            os.replace(temporary, link)
+        except FileNotFoundError:
+            continue  # another process took it for one of a killed process
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        with contextlib.suppress(PermissionError):  # the directory may be writable, and not readable
+            sync_directory(link.parent)
+        return
+
+
+def _collect(link: Path) -> None:
+    """Delete the new links that killed processes left beside `link`. Errors do not matter."""
+    pattern = re.compile(re.escape(f".{link.name}.") + "[0-9a-f]{8}")
+    with contextlib.suppress(OSError):
+        for name in os.listdir(link.parent):
+            if pattern.fullmatch(name) and (link.parent / name).is_symlink():
+                with contextlib.suppress(OSError):
+                    os.unlink(link.parent / name)
 
 
 def links(root: Path) -> list[Root]:
@@ -84,9 +118,12 @@ def links(root: Path) -> list[Root]:
                 with contextlib.suppress(OSError):
                     os.unlink(entry.path)
             continue
-        if target.startswith(prefix):
+        directory, separator, base = target.rpartition("/store/")
+        # A result keeps its path when the store was moved: its link leads to where the store was.
+        if target.startswith(prefix) or (separator and not os.path.lexists(f"{directory}/store")):
+            base = target[len(prefix) :] if target.startswith(prefix) else base
             with contextlib.suppress(InvalidName):
-                path = parse(target[len(prefix) :].partition("/")[0])
+                path = parse(base.partition("/")[0])
                 kind, name = ("root", entry.name[len(_NAMED) :]) if entry.name.startswith(_NAMED) else ("result", link)
                 found.append(Root(kind, name, base32.decode(path.hash)))
     return found

@@ -6,15 +6,18 @@ store away because of them.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sqlite3
 from pathlib import Path
 
-from fpack.store.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
+from fpack.store.errors import DiskError, StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
+from fpack.store.files import disk_errors
 
 REBUILD = "fpack store rebuild-database makes it again from the trees and from db/journal"
 _FULL_HINT = "free some disk space or run fpack gc, which works on a full disk, then try again"
+_PIECE = 1 << 20
 _LITTLE = 65536  # free bytes below which a failed write of SQLite means that the disk is full
 
 
@@ -40,7 +43,7 @@ def translate(path: Path, error: sqlite3.Error) -> StoreError:
             return full(path, why)
         case sqlite3.SQLITE_IOERR:
             name = getattr(error, "sqlite_errorname", "SQLITE_IOERR")
-            return StoreError(
+            return DiskError(
                 "The disk failed to read or write the store's database", where=str(path), why=f"{why} ({name})",
                 hint="the kernel's log (dmesg) may name the device's fault; the store itself may be whole",
             )  # fmt: skip
@@ -60,7 +63,9 @@ def translate(path: Path, error: sqlite3.Error) -> StoreError:
             return StoreError("There is not enough memory for the store's database", where=str(path), why=why)
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR | sqlite3.SQLITE_SCHEMA:
             # SQLITE_ERROR: a table is missing. The statements themselves are correct.
-            return damaged(path, why)
+            return _unreadable(path) or damaged(path, why)
+        case sqlite3.SQLITE_PROTOCOL:
+            return _unreadable(path) or StoreBusy("The store's database is busy", where=str(path), why=why)
     return StoreError("The store's database failed", where=str(path), why=why)
 
 
@@ -73,7 +78,21 @@ def of_system(path: Path, error: OSError) -> StoreError:
             "The store cannot be written", where=str(path), why=str(error.strerror),
             hint="check the owner of the store and whether its file system is mounted read-only",
         )  # fmt: skip
+    if (known := disk_errors.explain(error, str(path))) is not None:
+        return known
     return StoreError("The store failed to read or write a file", where=str(path), why=str(error.strerror))
+
+
+def _unreadable(path: Path) -> StoreError | None:
+    """Return the error if the disk cannot read the database: SQLite takes some input/output errors for damage."""
+    try:
+        for suffix in ("", "-wal"):
+            with contextlib.suppress(FileNotFoundError), open(f"{path}{suffix}", "rb", buffering=0) as file:
+                while file.read(_PIECE):
+                    pass
+    except OSError as error:
+        return disk_errors.explain(error, str(path))
+    return None
 
 
 def _is_full(path: Path) -> bool:

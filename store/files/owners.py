@@ -120,21 +120,25 @@ def make_directories(path: str, mode: int = 0o700) -> None:
             raise
 
 
-def check_store(root: str, directories: Iterable[str] = ()) -> None:
-    """Raise StoreError if others can change a store, or one of the `directories` in it, or put another in its place.
+def check_store(root: str, names: Iterable[str] = ()) -> list[str]:
+    """Raise StoreError if others can change a store, or one of the entries `names` in it, or put another in its place.
 
-    The store need not exist yet. FPACK_SHARED_STORE names a store that is shared on purpose.
+    Return those of `names` that do not exist. The store need not exist yet. FPACK_SHARED_STORE names a store that is
+    shared on purpose.
     """
     shared = os.environ.get(SHARED_STORE)
     if shared and os.path.realpath(shared) == os.path.realpath(root):
-        return
+        return [name for name in names if not os.path.exists(f"{root}/{name}")]
+    missing = []
     found = exposed(root)
     if found and found.path != root:
         raise _refused("Another user can put another store in the place of this one", root, found)
-    for directory in (root, *(f"{root}/{name}" for name in directories)):
+    for name in ("", *names):
+        directory = f"{root}/{name}" if name else root
         try:
             status = os.stat(directory)
         except (FileNotFoundError, NotADirectoryError):
+            missing += [name] if name else []
             continue
         except OSError as error:
             hint = "name another store with FPACK_ROOT"
@@ -145,6 +149,7 @@ def check_store(root: str, directories: Iterable[str] = ()) -> None:
             raise _refused(what, root, Exposed(directory, why))
         if os.path.islink(directory) and (found := exposed(directory)):
             raise _refused("Another user can put another store in the place of this one", root, found)
+    return missing
 
 
 def _refused(what: str, root: str, found: Exposed) -> StoreError:

@@ -71,11 +71,14 @@ class Pool:
         path = self._path(node)
         directory = path[: len(self._root) + 3]
         if directory not in self._directories:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(directory, 0o755)
-            self._directories.add(directory)
+            self._make(directory)
         try:
-            os.link(source, path)
+            try:
+                os.link(source, path)
+            except FileNotFoundError:
+                # Something deleted the directory meanwhile.
+                self._make(directory)
+                os.link(source, path)
         except FileExistsError:
             temporary = source + ".pool"
             if self.link(node, temporary):
@@ -83,6 +86,15 @@ class Pool:
         except OSError as error:
             if error.errno != errno.EMLINK:
                 raise
+
+    def _make(self, directory: str) -> None:
+        try:
+            os.mkdir(directory, 0o755)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            os.makedirs(directory, 0o755, exist_ok=True)
+        self._directories.add(directory)
 
     def unused(self) -> Iterator[tuple[str, int]]:
         """Yield (path, bytes on the disk) of each file that only the pool links to."""
@@ -97,22 +109,27 @@ class Pool:
 
     def directories(self) -> list[str]:
         """Return the names of the pool's directories, sorted."""
-        try:
-            return sorted(os.listdir(self._root))
-        except FileNotFoundError:
-            return []
+        return sorted(_names(self._root))
 
     def files_in(self, directory: str) -> Iterator[tuple[str, str, os.stat_result]]:
         """Yield what `members` yields of the files in one directory. A file that is deleted meanwhile is left out."""
-        try:
-            entries = list(os.scandir(f"{self._root}/{directory}"))
-        except FileNotFoundError:
-            return
-        for entry in entries:
-            with contextlib.suppress(FileNotFoundError):
-                yield entry.path, directory + entry.name, entry.stat(follow_symlinks=False)
+        for name in _names(f"{self._root}/{directory}"):
+            path = f"{self._root}/{directory}/{name}"
+            # A status that fails must not be mistaken for an error of the caller, which runs at the `yield`.
+            try:
+                status = os.lstat(path)
+            except FileNotFoundError:
+                continue
+            yield path, directory + name, status
 
 
 def pool_name(node: FileNode) -> str:
     """Return the name of a content: its digest and executable mark."""
     return node.digest.hex() + ("x" if node.executable else "")
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

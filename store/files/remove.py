@@ -20,27 +20,28 @@ _MAX_DEPTH = 64  # levels that are walked; deeper directories are moved to the t
 
 
 def remove_tree(path: Path, counted: Callable[[os.stat_result], None] | None = None) -> None:
-    """Delete the file or directory at `path`. Do nothing if it does not exist.
+    """Delete the file or directory at `path`. Do nothing if it does not exist, or if another process deletes it.
 
     counted: called with the status of each file and directory before it is deleted.
     """
     try:
         status = os.lstat(path)
+        if counted is not None:
+            counted(status)
+        if not stat.S_ISDIR(status.st_mode):
+            os.unlink(path)
+            return
+        fd = open_directory(os.fspath(path), None)
     except FileNotFoundError:
         return
-    if counted is not None:
-        counted(status)
-    if not stat.S_ISDIR(status.st_mode):
-        os.unlink(path)
-        return
-    fd = open_directory(os.fspath(path), None)
     try:
         os.fchmod(fd, 0o700)
         while _empty(fd, fd, 0, counted):
             pass
     finally:
         os.close(fd)
-    os.rmdir(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(path)
 
 
 def _empty(fd: int, top: int, depth: int, counted: Callable[[os.stat_result], None] | None) -> bool:
@@ -61,7 +62,8 @@ def _empty(fd: int, top: int, depth: int, counted: Callable[[os.stat_result], No
         except FileNotFoundError:
             continue
         except NotADirectoryError:
-            os.unlink(name, dir_fd=fd)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=fd)
             continue
         except OSError as error:
             if error.errno not in _NOT_DELETED:
@@ -73,8 +75,9 @@ def _empty(fd: int, top: int, depth: int, counted: Callable[[os.stat_result], No
         try:
             os.fchmod(below, 0o700)
             if depth >= _MAX_DEPTH:
-                os.rename(name, f".deep-{os.fstat(below).st_ino}", src_dir_fd=fd, dst_dir_fd=top)
-                moved = True
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(name, f".deep-{os.fstat(below).st_ino}", src_dir_fd=fd, dst_dir_fd=top)
+                    moved = True
                 continue
             moved |= _empty(below, top, depth + 1, counted)
         finally:

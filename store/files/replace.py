@@ -8,7 +8,10 @@ descriptors and follow no link, so that swapping a directory meanwhile has no ef
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +19,7 @@ from pathlib import Path
 from fpack.store.errors import FpackError
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_LONGEST = 200  # characters of a name that are part of the new file's name
 
 
 class OutsideError(FpackError):
@@ -54,22 +58,76 @@ def target(path: Path, within: Path | None = None) -> Iterator[tuple[int, str]]:
 
 
 @contextlib.contextmanager
-def replacing_at(directory: int, name: str, mode: int = 0o666) -> Iterator[int]:
+def replacing_at(
+    directory: int, name: str, mode: int = 0o666, *, durable: bool = False, collect: bool = True
+) -> Iterator[int]:
     """Yield a descriptor of a new file that replaces `name` in an open directory.
 
-    An existing file or symlink is replaced at the end. On an error the new file is deleted.
+    An existing file or symlink is replaced at the end. On an error the new file is deleted. durable: sync the file and
+    the directory, so that the file survives a crash of the machine. collect: first delete the new files that killed
+    processes left beside `name`.
     """
-    temporary = f".{name[:200]}.{os.urandom(6).hex()}"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=directory)
+    if collect:
+        _collect(directory, name)
+    temporary, fd = _create(directory, name, mode)
     try:
         try:
             yield fd
+            if durable:
+                os.fsync(fd)
+            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
         finally:
             os.close(fd)
-        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
-        os.unlink(temporary, dir_fd=directory)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=directory)
         raise
+    if durable:
+        os.fsync(directory)
+
+
+def _create(directory: int, name: str, mode: int) -> tuple[str, int]:
+    """Create a new file beside `name`. Its lock tells other processes that its writer lives."""
+    while True:
+        temporary = f".{name[:_LONGEST]}.{os.urandom(6).hex()}"
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=directory)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno == errno.EWOULDBLOCK:
+                os.close(fd)
+                continue  # another process is deleting it
+            return temporary, fd  # a file system without locks: nobody can lock it, and so delete it
+        try:
+            os.stat(temporary, dir_fd=directory, follow_symlinks=False)
+        except FileNotFoundError:
+            os.close(fd)
+            continue
+        except BaseException:
+            os.close(fd)
+            raise
+        return temporary, fd
+
+
+def _collect(directory: int, name: str) -> None:
+    """Delete the new files of writers of `name` that were killed. Errors do not matter: the next writer tries again."""
+    pattern = re.compile(re.escape(f".{name[:_LONGEST]}.") + "[0-9a-f]{12}")
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(directory):
+            if pattern.fullmatch(entry):
+                with contextlib.suppress(OSError):
+                    _delete_if_unlocked(directory, entry)
+
+
+def _delete_if_unlocked(directory: int, name: str) -> None:
+    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        status = os.fstat(fd)
+        if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(name, dir_fd=directory)
+    finally:
+        os.close(fd)
 
 
 def write(path: Path, data: bytes, within: Path | None = None, mode: int | None = None, durable: bool = False) -> None:
@@ -83,13 +141,9 @@ def write(path: Path, data: bytes, within: Path | None = None, mode: int | None 
             with contextlib.suppress(FileNotFoundError):
                 status = os.stat(name, dir_fd=directory, follow_symlinks=False)
                 mode = stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
-        with replacing_at(directory, name) as fd:
+        with replacing_at(directory, name, durable=durable) as fd:
             view = memoryview(data)
             while view:
                 view = view[os.write(fd, view) :]
             if mode is not None:
                 os.fchmod(fd, mode)
-            if durable:
-                os.fsync(fd)
-        if durable:
-            os.fsync(directory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -9,7 +10,11 @@ from pathlib import Path
 
 
 class GroupSync:
-    """Combine the sync calls of several threads: one call covers everything that was written before it begins."""
+    """Combine the sync calls of several threads: one call covers everything that was written before it begins.
+
+    If a call fails, all later ones fail as well. The kernel reports a failed write only once, and then takes the data
+    for written: a second call would declare lost data durable.
+    """
 
     def __init__(self, sync: Callable[[], None]) -> None:
         self._sync = sync
@@ -17,6 +22,7 @@ class GroupSync:
         self._count = threading.Lock()
         self._begun = 0
         self._done = 0
+        self._failure: OSError | None = None
 
     def sync(self) -> None:
         """Return after a sync has completed that began after this call."""
@@ -25,31 +31,68 @@ class GroupSync:
         with self._turn:
             if self._done >= wanted:
                 return
+            if self._failure is not None:
+                raise OSError(self._failure.errno, self._failure.strerror, self._failure.filename)
             with self._count:
                 self._begun += 1
                 mine = self._begun
-            self._sync()
+            try:
+                self._sync()
+            except OSError as error:
+                self._failure = error
+                raise
             self._done = mine
 
 
-def sync_directory(path: Path) -> None:
+class FileSystemSync:
+    """A sync of the file system of a directory, in one call for any number of files.
+
+    The kernel reports a failed write to the descriptors that were open when it failed. So `begin` opens one before
+    anything is written: a descriptor of a later time would not learn of a failure that another process has seen.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+
+    def begin(self) -> None:
+        """Watch for failed writes from now on."""
+        if self._fd < 0:
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def sync(self) -> None:
+        """Make everything written to the file system durable."""
+        import ctypes
+
+        self.begin()
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.syncfs(self._fd) != 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), str(self._path))
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def sync_directory(path: str | Path) -> None:
     """Make the entries of a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def sync_file(path: str | Path) -> None:
+    """Make the content of a file durable, whoever wrote it."""
+    _sync(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _sync(path: str | Path, flags: int) -> None:
+    fd = os.open(path, flags)
     try:
         os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def sync_file_system(path: Path) -> None:
-    """Make everything written to the file system of `path` durable, in one call for any number of files."""
-    import ctypes
-
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.syncfs(fd) != 0:
-            error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error), str(path))
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems have nothing to sync for a directory
+            raise
     finally:
         os.close(fd)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -135,7 +137,7 @@ def slow(archive: Archive) -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_an_interrupt_ends_quickly_and_the_download_is_continued(
     fpack: Fpack, archive: Archive, slow: Server, expected: str, number: signal.Signals
 ) -> None:
@@ -155,9 +157,53 @@ def test_an_interrupt_ends_quickly_and_the_download_is_continued(
     time.sleep(0.5)
     process.send_signal(number)
     _, message = process.communicate(timeout=120)
-    assert process.returncode == (130 if number == signal.SIGINT else 143)
+    assert process.returncode == 128 + number
     assert "Traceback" not in message and "nterrupted" in message
+    assert number == signal.SIGINT or number.name in message
     assert list(partial.rglob("part")), "what arrived is kept for the next try"
     assert list((fpack.home / "store" / "tmp").iterdir()) == []
     assert fpack.pack("debian.trixie.hello")["digest"] == expected
     assert list(partial.iterdir()) == []
+
+
+def test_a_signal_while_the_image_is_written_ends_the_session(fpack: Fpack, tmp_path: Path) -> None:
+    fpack.pack("debian.trixie.hello")
+    (fpack.home / "hello.tar").unlink()
+    # A pipe that nobody reads stops the program in the middle of its output.
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    command = fpack.command("pack", "debian.trixie.hello", "-o", str(tmp_path / "pipe"))
+    with subprocess.Popen(command, cwd=fpack.home, env=fpack.env, stderr=subprocess.PIPE, text=True) as process:
+        while not select.select([reader], [], [], 0.01)[0]:
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, message = process.communicate(timeout=60)
+    os.close(reader)
+    assert process.returncode == 128 + signal.SIGTERM and "Traceback" not in message
+    assert list((fpack.home / "store" / "tmp").iterdir()) == []
+
+
+def test_an_ignored_hangup_stays_ignored(fpack: Fpack) -> None:
+    script = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    code = "from fpack.cli import signals; import signal, os; signals.install(); os.kill(os.getpid(), signal.SIGHUP)"
+    python = str(Path(fpack.command()[0]).with_name("python"))
+    assert subprocess.run([python, "-c", script, python, "-c", code]).returncode == 0
+    assert subprocess.run([python, "-c", code]).returncode == 128 + signal.SIGHUP
+
+
+def test_repeated_signals_do_not_cut_the_clean_up_short(fpack: Fpack) -> None:
+    code = """
+import os, signal
+from fpack.cli import signals
+signals.install()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+finally:
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGHUP)
+    print("cleaned up")
+"""
+    python = str(Path(fpack.command()[0]).with_name("python"))
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 128 + signal.SIGTERM and done.stdout == "cleaned up\n"

@@ -14,7 +14,7 @@ from fpack.store import base32
 from fpack.store.derivation import Output
 from fpack.store.errors import StoreError
 from fpack.store.path import StorePath
-from fpack.store.recovery import sweep
+from fpack.store.sessions.recovery import sweep
 from fpack.store.store import Store
 from support.stores import add
 

@@ -20,6 +20,7 @@ from fpack.builders.rootfs.view import assemble
 from fpack.builders.scheduler.reporter import BuildOutcome, NullReporter
 from fpack.builders.scheduler.scheduler import BuildsFailed, Scheduler
 from fpack.store.derivation import Derivation, Output, digest, placeholder
+from fpack.store.files.sync import FileSystemSync
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
@@ -289,17 +290,12 @@ def test_an_interrupt_stops_builders_and_the_next_run_carries_on(graph: Graph) -
     assert graph.recorder.of(BuildOutcome.BUILT) == ["slow"]
 
 
-def test_a_deep_graph_is_no_recursion(graph: Graph) -> None:
+def test_a_deep_graph_is_no_recursion(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     last = graph.add("text", "n0", text="x")
     for i in range(1, 1500):
         last = graph.add("call", f"n{i}", last)
-    import fpack.store.store as store_module
-
-    sync, store_module.sync_file_system = store_module.sync_file_system, lambda place: None
-    try:
-        (path,) = graph.realise(last)
-    finally:
-        store_module.sync_file_system = sync
+    monkeypatch.setattr(FileSystemSync, "sync", lambda sync: None)
+    (path,) = graph.realise(last)
     assert graph.read(path) == "x"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fpack.store.db import failures
-from fpack.store.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
+from fpack.store.errors import DiskError, StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
 
 CASES = [
     (sqlite3.SQLITE_FULL, StoreFull),
@@ -20,8 +20,8 @@ CASES = [
     (sqlite3.SQLITE_CORRUPT, StoreDamaged),
     (sqlite3.SQLITE_NOTADB, StoreDamaged),
     (sqlite3.SQLITE_ERROR, StoreDamaged),
-    (sqlite3.SQLITE_IOERR, StoreError),
-    (sqlite3.SQLITE_IOERR_FSYNC, StoreError),
+    (sqlite3.SQLITE_IOERR, DiskError),
+    (sqlite3.SQLITE_IOERR_FSYNC, DiskError),
     (sqlite3.SQLITE_NOMEM, StoreError),
 ]
 

@@ -98,3 +98,40 @@ def test_a_directory_is_not_replaced(folder: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         replace.write(folder / "sub", b"x")
     assert (folder / "sub").is_dir() and os.listdir(folder) == ["sub"]
+
+
+def test_the_new_files_of_killed_writers_are_deleted(folder: Path) -> None:
+    stale = [".a.0123456789ab", ".a.ba9876543210"]
+    others = [".a.0123456789a", ".a.0123456789abc", ".b.0123456789ab", "a.0123456789ab"]
+    for name in (*stale, *others):
+        (folder / name).write_text("")
+    (folder / ".a.00000000ffff").symlink_to("../outside/file")
+    (folder / ".a.000000000000").mkdir()
+    os.mkfifo(folder / ".a.0000000000ff")
+    replace.write(folder / "a", b"1")
+    kept = {*others, ".a.00000000ffff", ".a.000000000000", ".a.0000000000ff", "a", "sub"}
+    assert set(os.listdir(folder)) == kept
+
+
+def test_the_new_file_of_a_living_writer_is_kept(folder: Path) -> None:
+    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    with replace.replacing_at(directory, "a") as first:
+        os.write(first, b"first")
+        with replace.replacing_at(directory, "a") as second:
+            os.write(second, b"second")
+        assert (folder / "a").read_bytes() == b"second"
+    assert (folder / "a").read_bytes() == b"first"
+    assert sorted(os.listdir(folder)) == ["a", "sub"]
+    os.close(directory)
+
+
+def test_a_failed_writer_leaves_the_old_file_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace.write(folder / "a", b"old")
+
+    def refuse(fd: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        replace.write(folder / "a", b"new", durable=True)
+    assert (folder / "a").read_bytes() == b"old" and sorted(os.listdir(folder)) == ["a", "sub"]

@@ -1,0 +1,108 @@
+"""Delete what killed processes left behind in the store: temporary files and roots, trash, locks, unused pool files.
+
+Everything is deleted that no process can use any more. What cannot be deleted now is left for the next session: it is
+in nobody's way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from fpack.store.database import Database
+from fpack.store.files.pool import Pool
+from fpack.store.files.remove import remove_tree
+from fpack.store.locks import FileLock
+
+_LOCK = ".lock"
+# Lock files of one build or view. Others are few, and stay.
+_TRANSIENT = ("build-", "view-")
+
+
+def sweep(root: Path, database: Database, pool: Pool) -> int:
+    """Delete what sessions of dead processes left behind. Return the number of those sessions."""
+    dead = 0
+    names = set(_names(root / "tmp"))
+    for name in sorted(names):
+        if name.endswith(_LOCK):
+            with _dead(root / "tmp" / name) as is_dead:
+                if is_dead:
+                    _end(root / "tmp", name.removesuffix(_LOCK), database)
+                    dead += 1
+        elif f"{name}{_LOCK}" not in names and not os.path.lexists(root / "tmp" / f"{name}{_LOCK}"):
+            # A session makes its lock file before its directory, and deletes it afterwards.
+            _remove(root / "tmp" / name)
+            dead += 1
+    if dead:
+        for name in _names(root / "trash"):
+            _remove(root / "trash" / name)
+        for name in _names(root / "locks"):
+            if name.startswith(_TRANSIENT):
+                with _dead(root / "locks" / name):
+                    pass
+        _sweep_partial(root, database)
+        _sweep_roots(root)
+        for path, _ in pool.unused():
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+    return dead
+
+
+@contextlib.contextmanager
+def _dead(path: Path) -> Iterator[bool]:
+    """Take and delete the lock file of a process, if that is dead. Yield whether it was."""
+    lock = FileLock(path)
+    try:
+        held = lock.try_acquire()
+    except OSError:
+        held = False
+    try:
+        yield held
+    except BaseException:
+        lock.release(keep=True)
+        raise
+    lock.release()
+
+
+def _end(directory: Path, session: str, database: Database) -> None:
+    _remove(directory / session)
+    with database.transaction() as db:
+        db.execute("DELETE FROM temporary_roots WHERE session = ?", [session])
+
+
+def _sweep_partial(root: Path, database: Database) -> None:
+    """Delete the resume directories of builds that ended: their processes were killed just before they did it."""
+    for name in _names(root / "partial"):
+        try:
+            key = bytes.fromhex(name)
+        except ValueError:
+            continue
+        if database.has_realisation(key):
+            with _dead(root / "locks" / f"build-{name}") as is_free:
+                if is_free:
+                    _remove(root / "partial" / name)
+
+
+def _sweep_roots(root: Path) -> None:
+    """Delete the links that were not yet in their places. Processes that place roots hold the lock for sharing."""
+    lock = FileLock(root / "locks" / "mark", transient=False)
+    with contextlib.suppress(OSError):
+        if lock.try_acquire():
+            for name in _names(root / "roots"):
+                if name.startswith("."):
+                    _remove(root / "roots" / name)
+            lock.release()
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        remove_tree(path)
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []

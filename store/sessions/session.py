@@ -1,0 +1,56 @@
+"""Begin and end the use of the store by one process: its lock, temporary files and temporary roots."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from fpack.store.database import Database
+from fpack.store.errors import StoreError, StoreReadOnly
+from fpack.store.files import space
+from fpack.store.files.remove import remove_tree
+from fpack.store.locks import FileLock
+
+
+class Session:
+    """The use of the store by one process: a locked file, a directory for temporary files, temporary roots."""
+
+    def __init__(self, root: Path, database: Database) -> None:
+        self._root = root
+        self._database = database
+        self.name = f"{os.getpid()}-{os.urandom(6).hex()}"
+        self.directory = root / "tmp" / self.name
+        self._count = 0
+        self._lock = FileLock(root / "tmp" / f"{self.name}.lock")
+        try:
+            self._lock.acquire()
+            self.directory.mkdir(mode=0o700)
+            # gc keeps the derivations after this one. Before it is written, gc keeps all.
+            self._lock.write(str(self._database.last_derivation()))
+        except OSError as error:
+            self._lock.release()
+            if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise StoreReadOnly(
+                    "The store cannot be written", where=str(root), why=str(error.strerror),
+                    hint="check the owner of the store and whether its file system is mounted read-only",
+                ) from None  # fmt: skip
+            raise
+
+    def fresh(self) -> Path:
+        """Return an unused path in the session's directory."""
+        self._count += 1
+        return self.directory / f"{self._count}-{os.urandom(4).hex()}"
+
+    def end(self) -> None:
+        """Delete the session's files and temporary roots. The next session deletes what cannot be deleted now."""
+        try:
+            remove_tree(self.directory)
+            with self._database.transaction() as db:
+                db.execute("DELETE FROM temporary_roots WHERE session = ?", [self.name])
+        except (OSError, StoreError):
+            # The command's own result or error matters more than this one.
+            self._lock.release(keep=True)
+        else:
+            self._lock.release()
+            space.hold_back(self._root)  # the database may have grown

@@ -1,0 +1,113 @@
+"""Let each call on files fail: the command ends soon with one clear error, or succeeds; and then it succeeds again."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+
+import pytest
+from support.fault_scenarios import SCENARIOS, FaultRun, open_all
+from support.faults import ALL, CHANGES, FaultOutcome, Faults, fast_directory
+
+pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+QUICK = 12  # failing calls of each command in the quick form
+STEP = int(os.environ.get("FPACK_FAULT_STEP", "1"))
+# What fails from some moment on. The kernel keeps locks, not the device.
+BROKEN = {
+    errno.EIO: tuple(kind for kind in ALL if kind not in ("flock", "lock")),
+    errno.EROFS: (*CHANGES, "chmod", "utime"),
+    errno.ENOSPC: ("create", "mkdir", "link", "symlink", "rename", "write", "fsync", "syncfs"),
+}
+_FULL = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS)
+# The errors that each kind of call can have.
+ERRORS = {
+    **dict.fromkeys(("create", "mkdir", "link", "symlink", "rename", "write"), _FULL),
+    **dict.fromkeys(("fsync", "syncfs"), (errno.EIO, errno.ENOSPC, errno.EDQUOT)),
+    **dict.fromkeys(("unlink", "rmdir", "chmod", "utime"), (errno.EIO, errno.EROFS)),
+    **dict.fromkeys(("flock", "lock"), (errno.ENOLCK, errno.EIO)),
+    "open": (errno.EMFILE, errno.EIO),
+    "list": (errno.EIO,),
+    "read": (errno.EIO,),
+}
+
+
+@pytest.fixture(scope="module", params=sorted(SCENARIOS))
+def run(request: pytest.FixtureRequest) -> Iterator[FaultRun]:
+    directory = fast_directory()
+    with Faults(directory / "faults") as faults:
+        yield FaultRun(SCENARIOS[request.param], directory, faults)
+    open_all(directory)
+    shutil.rmtree(directory)
+
+
+def complaints(outcome: FaultOutcome) -> Iterator[str]:
+    """Yield what is wrong with the end of a command that met an error."""
+    if outcome.hung:
+        yield f"it hung: {outcome.stacks}"
+    elif outcome.status in (70, 99) or outcome.status < 0:
+        yield f"status {outcome.status}: {outcome.err}"
+    elif outcome.status and outcome.err.count("error:") != 1:
+        yield f"not one error: {outcome.err}"
+    for word in ("Traceback", "Exception ignored", "Exception in thread", "bug in fpack"):
+        if word in outcome.err:
+            yield f"{word}: {outcome.err}"
+
+
+def fail_at(run: FaultRun, cases: list[tuple[int, int]], kinds: Sequence[str] = ALL) -> dict[str, list[str]]:
+    """Let the command meet each error at its call; other `kinds` than ALL: from this call on. Return what was wrong."""
+    wrong = {}
+    for number, error in cases:
+        outcome = run.with_fault(number, error, sticky=kinds is not ALL, kinds=kinds, log=True, timeout=20)
+        found = [*complaints(outcome), *run.problems()]
+        if found:
+            call = next((line for line in outcome.calls if line.startswith(f"{number} ")), "")
+            wrong[f"{errno.errorcode[error]} at {call}"] = [f"status {outcome.status}: {outcome.err}", *found]
+    return wrong
+
+
+def cases_of(calls: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Return one error for each call; those of a kind take turns."""
+    cases, turns = [], dict.fromkeys(ERRORS, 0)
+    for line in calls:
+        number, kind, _ = line.split(" ", 2)
+        cases.append((int(number), ERRORS[kind][turns[kind] % len(ERRORS[kind])]))
+        turns[kind] += 1
+    return cases
+
+
+def test_an_error_of_some_calls(run: FaultRun) -> None:
+    cases = cases_of(run.calls(ALL))
+    assert fail_at(run, sorted(random.Random(9).sample(cases, min(QUICK, len(cases))))) == {}
+
+
+@pytest.mark.parametrize("error", BROKEN, ids=errno.errorcode.get)
+def test_a_device_that_fails_from_some_call_on(run: FaultRun, error: int) -> None:
+    kinds = BROKEN[error]
+    numbers = range(1, len(run.calls(kinds)) + 1)
+    chosen = sorted(random.Random(error).sample(numbers, min(QUICK // 3, len(numbers))))
+    assert fail_at(run, [(number, error) for number in chosen], kinds) == {}
+
+
+@pytest.mark.long
+def test_an_error_of_every_call(run: FaultRun, capsys: pytest.CaptureFixture[str]) -> None:
+    cases = cases_of(run.calls(ALL))
+    wrong = fail_at(run, cases[::STEP])
+    with capsys.disabled():
+        print(f"\n{run.scenario.name}: errors at {len(cases[::STEP])} of {len(cases)} calls, {len(wrong)} wrong")
+    assert wrong == {}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("error", BROKEN, ids=errno.errorcode.get)
+def test_a_device_that_fails_from_every_tenth_call_on(
+    run: FaultRun, error: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = BROKEN[error]
+    numbers = range(1, len(run.calls(kinds)) + 1, 10 * STEP)
+    wrong = fail_at(run, [(number, error) for number in numbers], kinds)
+    with capsys.disabled():
+        print(f"\n{run.scenario.name}: {errno.errorcode[error]} from {len(numbers)} calls on, {len(wrong)} wrong")
+    assert wrong == {}

@@ -1,0 +1,77 @@
+"""Kill fpack at every call that changes a file: the store is whole, the command succeeds again, and nothing is left."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.fault_scenarios import SCENARIOS, FaultRun, open_all
+from support.faults import CHANGES, Faults, fast_directory
+
+pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+QUICK = 14  # kills of each command in the quick form
+# FPACK_FAULT_STEP=7 kills at every seventh call of the whole form.
+STEP = int(os.environ.get("FPACK_FAULT_STEP", "1"))
+
+
+@pytest.fixture(scope="module", params=sorted(SCENARIOS))
+def run(request: pytest.FixtureRequest) -> Iterator[FaultRun]:
+    directory = fast_directory()
+    with Faults(directory / "faults") as faults:
+        yield FaultRun(SCENARIOS[request.param], directory, faults)
+    open_all(directory)
+    shutil.rmtree(directory)
+
+
+def kill_at(run: FaultRun, numbers: list[int]) -> tuple[int, dict[int, list[str]]]:
+    """Kill the command at each of these calls. Return the number of kills, and what was wrong after which."""
+    killed, wrong = 0, {}
+    for number in numbers:
+        outcome = run.with_fault(number)
+        killed += outcome.status == -9
+        problems = list(run.problems())
+        if outcome.hung or outcome.status not in (-9, 0):
+            problems.append(f"status {outcome.status}: {outcome.err}{outcome.stacks}")
+        if problems:
+            wrong[number] = problems
+    return killed, wrong
+
+
+def test_a_kill_at_some_calls(run: FaultRun) -> None:
+    calls = run.calls()
+    numbers = sorted(random.Random(5).sample(range(1, len(calls) + 1), min(QUICK, len(calls))))
+    # The last calls are those of the end of the session.
+    numbers = sorted({*numbers, len(calls) - 1, len(calls) - 3})
+    killed, wrong = kill_at(run, numbers)
+    assert wrong == {}
+    assert killed >= len(numbers) - 3, "threads make the number of calls vary a little"
+
+
+@pytest.mark.long
+def test_a_kill_at_every_call(run: FaultRun, capsys: pytest.CaptureFixture[str]) -> None:
+    calls = run.calls(CHANGES)
+    killed, wrong = kill_at(run, list(range(1, len(calls) + 1, STEP)))
+    with capsys.disabled():
+        print(f"\n{run.scenario.name}: {killed} kills at {len(calls)} calls, {len(wrong)} wrong")
+    assert wrong == {}
+
+
+def test_the_calls_of_a_command_are_seen(run: FaultRun) -> None:
+    kinds = {line.split()[1] for line in run.calls()}
+    assert {"create", "write", "unlink"} <= kinds
+    if run.scenario.name in ("pack", "build"):
+        assert {"syncfs", "fsync", "rename", "link", "mkdir"} <= kinds
+
+
+def test_remains_are_found(run: FaultRun, tmp_path: Path) -> None:
+    run.reset()
+    run.command(run.scenario.words)
+    assert list(run.remains()) == []
+    (run.store / "trash").mkdir(parents=True, exist_ok=True)
+    (run.store / "trash" / "x").write_text("")
+    (run.fpack.home / ".hello.tar.0123456789ab").write_text("")
+    assert len(list(run.remains())) == 2
