@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import importlib
 import json
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 
@@ -80,15 +82,24 @@ def run(library: ctypes.CDLL, request: dict[str, Any]) -> NoReturn:
             import atexit
 
             atexit.register(write_modules, request["modules_to"])
-            leave, os._exit = os._exit, lambda status: (write_modules(request["modules_to"]), leave(status))  # type: ignore[assignment]
+            leave = os._exit
+
+            def write_and_leave(status: int) -> NoReturn:
+                write_modules(request["modules_to"])
+                leave(status)
+
+            os._exit = write_and_leave
         arm = library.faults_arm
         arm.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int]
         words = request["argv"]
+        work: Callable[[], object]
         if words[0] == "@":
             module = importlib.import_module(words[1])
-            work = lambda: getattr(module, words[2])(*words[3:])  # noqa: E731
+            work = functools.partial(getattr(module, words[2]), *words[3:])
         else:
-            from fpack.cli.main import run as work
+            from fpack.cli.main import run
+
+            work = run
 
             sys.argv = ["fpack", *words]
         arm(

@@ -70,7 +70,8 @@ def work(plan: dict[str, Any], number: int, chance: random.Random, end: float, r
     """Run commands until the time is over."""
     home = plan["homes"][number % len(plan["homes"])]
     weights = [weight for weight, _ in plan["commands"]]
-    failed, counts = [], {}
+    failed: list[Any] = []
+    counts: dict[str, int] = {}
     while time.monotonic() < end:
         words = filled(chance.choices([words for _, words in plan["commands"]], weights)[0], chance)
         begun = time.monotonic()
