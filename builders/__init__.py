@@ -1,1 +1,1 @@
-"""Builder kinds, one module or folder each, and the scheduler that runs them."""
+"""Builder kinds, one module or directory each, and the scheduler that runs them."""

@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 class Program:
     """A program that fpack starts.
 
-    names: commands to look for on PATH, in this order. folders: directories to search after PATH. python: arguments for
+    names: commands to look for on PATH, in this order. directories: those to search after PATH. python: arguments for
     fpack's own Python if there is no such command. variables: variables of the caller that the program sees; `*` stands
     for the rest of a name, and case does not matter. settings: variables that are always set.
     """
 
-    __slots__ = ("folders", "names", "python", "settings", "variables")
+    __slots__ = ("directories", "names", "python", "settings", "variables")
 
     def __init__(
         self,
         *,
         names: tuple[str, ...] = (),
-        folders: tuple[str, ...] = (),
+        directories: tuple[str, ...] = (),
         python: tuple[str, ...] = (),
         variables: tuple[str, ...] = (),
         settings: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.names = names
-        self.folders = folders
+        self.directories = directories
         self.python = python
         self.variables = variables
         self.settings = settings
@@ -99,10 +99,12 @@ PROGRAMS = {
     # It looks for the tools of each file type on PATH.
     "diffoscope": Program(names=("diffoscope",), variables=("PATH", "TMPDIR"), settings=(("LC_ALL", "C.UTF-8"),)),
     # The command in a sandbox gets its variables from bubblewrap's arguments: LD_PRELOAD would load code outside of it.
-    "bwrap": Program(names=("bwrap",), folders=("/usr/bin", "/usr/local/bin"), settings=(("PATH", "/usr/bin:/bin"),)),
+    "bwrap": Program(
+        names=("bwrap",), directories=("/usr/bin", "/usr/local/bin"), settings=(("PATH", "/usr/bin:/bin"),)
+    ),
     # These attach the machine's network to a container.
-    "pasta": Program(names=("pasta",), folders=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
-    "slirp4netns": Program(names=("slirp4netns",), folders=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
+    "pasta": Program(names=("pasta",), directories=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
+    "slirp4netns": Program(names=("slirp4netns",), directories=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
     # fpack itself, in another process: the starter of sandboxes, the evaluation of a file for an editor, and gc.
     "sandbox server": Program(python=("-I", "-S")),
     "evaluation": Program(
@@ -142,7 +144,7 @@ def find(
 ) -> str | None:
     """Return the absolute path of an installed program, or None."""
     row = PROGRAMS.get(name) or Program(names=(name,))
-    directories = [*search_path(environ), *row.folders]
+    directories = [*search_path(environ), *row.directories]
     for program in row.names:
         for directory in directories:
             path = f"{directory.rstrip('/')}/{program}"
@@ -154,8 +156,8 @@ def find(
 def environment(name: str, environ: Mapping[str, str] = os.environ, more: Iterable[str] = ()) -> dict[str, str]:
     """Return the variables that a program of PROGRAMS gets. more: names of further variables that it may see."""
     row = PROGRAMS[name]
-    exact = {each.upper() for each in (*row.variables, *more) if not each.endswith("*")}
-    prefixes = tuple(each[:-1].upper() for each in row.variables if each.endswith("*"))
+    exact = {name.upper() for name in (*row.variables, *more) if not name.endswith("*")}
+    prefixes = tuple(name[:-1].upper() for name in row.variables if name.endswith("*"))
     # str.startswith(()) is False.
     found = {key: value for key, value in environ.items() if key.upper() in exact or key.upper().startswith(prefixes)}
     if "PATH" in exact:

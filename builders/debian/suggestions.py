@@ -32,6 +32,6 @@ def elsewhere(
         if other == release:
             continue
         indexes = locked(cache, lock, other, suites, arch) or newest(cache, suites, arch)
-        if any(each.opened.packages(name) for each in indexes):
+        if any(index.opened.packages(name) for index in indexes):
             found.append(other)
     return found

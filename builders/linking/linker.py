@@ -299,7 +299,7 @@ class _Linker:
         """
         direct, *further = self._levels(required)
         ranked = rank(required.what, direct)
-        distant = [each for level in further for each in rank(required.what, level)]
+        distant = [table for level in further for table in rank(required.what, level)]
         yield from ([name] for likely, name in ranked if likely <= RELATED)
         yield from ([name] for likely, name in distant if likely == LIKELY)
         yield []

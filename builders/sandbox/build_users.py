@@ -39,10 +39,10 @@ def build_user(locks: Path) -> Iterator[int | None]:
             why="root is the only one that this user namespace has, or nearly",
             hint="run fpack as another user than root",
         )
-    folder = lock_directory(lock_directories())
+    directory = lock_directory(lock_directories())
     for uid in range(base, base + COUNT):
         with contextlib.ExitStack() as held:
-            wanted = (FileLock(folder / f"{uid}"), FileLock(locks / f"user-{uid - base}"))
+            wanted = (FileLock(directory / f"{uid}"), FileLock(locks / f"user-{uid - base}"))
             if all(_try(held, lock) for lock in wanted):
                 yield uid
                 return

@@ -65,8 +65,8 @@ def filter_of(isolation: Isolation) -> bytes:
 def filter_name(isolation: Isolation) -> str:
     """Return the name of a file for the filter. It changes with the modules that build the filter."""
     made_by = ("bpf.py", "seccomp.py" if isolation.closed else "tty_filter.py")
-    folder = os.path.dirname(__file__)
-    marks = [os.stat(f"{folder}/{name}") for name in made_by]
+    directory = os.path.dirname(__file__)
+    marks = [os.stat(f"{directory}/{name}") for name in made_by]
     kind = "closed" if isolation.closed else "plain"
     return "-".join([f"filter-{kind}", *(f"{mark.st_mtime_ns:x}-{mark.st_size:x}" for mark in marks)])
 

@@ -299,7 +299,7 @@ def _thin_out(*needed: str) -> None:
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         points = [line.split(" ")[4] for line in file]
     for point in reversed(points):
-        if f"{point}/".startswith(_UNNEEDED) and not any(f"{each}/".startswith(f"{point}/") for each in needed):
+        if f"{point}/".startswith(_UNNEEDED) and not any(f"{path}/".startswith(f"{point}/") for path in needed):
             libc.umount2(os.fsencode(point), _DETACH)
 
 
@@ -315,7 +315,7 @@ def _hide(name: str) -> None:
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
-    raw = (each.encode() if each is not None else None for each in (source, target, kind))
+    raw = (text.encode() if text is not None else None for text in (source, target, kind))
     source_, target_, kind_ = raw
     if libc.mount(source_, target_, kind_, ctypes.c_ulong(flags), data.encode() if data else None):
         code = ctypes.get_errno()

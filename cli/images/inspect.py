@@ -95,7 +95,7 @@ def reason_text(entry: ImageSlice) -> str:
 
 def loads(slices: Sequence[ImageSlice], disk: Mapping[str, Path]) -> dict[str, list[str]]:
     """Return the packages that each package's files load or point to. disk: as in `find`."""
-    tables = {each.package: meta.read(disk[each.path])[0] for each in slices}
+    tables = {slice_.package: meta.read(disk[slice_.path])[0] for slice_ in slices}
     owners: dict[str, str] = {}
     for package, entries in tables.items():
         for entry in entries:
@@ -112,9 +112,9 @@ def loads(slices: Sequence[ImageSlice], disk: Mapping[str, Path]) -> dict[str, l
         found = {owners.get(name) or owners.get("/usr" + name) for name in wanted if name}
         edges[package] = sorted(name for name in found if name is not None and name != package)
     # A package may also have been brought in by a link, or by a request by name.
-    for each in slices:
-        if each.by is not None and each.package not in edges.setdefault(each.by, []):
-            edges[each.by] = sorted([*edges[each.by], each.package])
+    for slice_ in slices:
+        if slice_.by is not None and slice_.package not in edges.setdefault(slice_.by, []):
+            edges[slice_.by] = sorted([*edges[slice_.by], slice_.package])
     return edges
 
 
@@ -140,21 +140,21 @@ def find(slices: Sequence[ImageSlice], wanted: str, disk: Mapping[str, Path]) ->
 
     disk: the directory of each slice. Raise NotInside, with similar names, if there is no match.
     """
-    names = {each.package for each in slices}
+    names = {slice_.package for slice_ in slices}
     if wanted in names:
         return Match(wanted)
     path = merged(wanted.strip("/"))
     named: Match | None = None
     below: list[str] = []
-    for each in slices:
-        entries, _ = meta.read(disk[each.path])
+    for slice_ in slices:
+        entries, _ = meta.read(disk[slice_.path])
         for entry in entries:
             if entry.path == path or (entry.facts is not None and entry.facts.soname == wanted):
-                return Match(each.package, entry.path)
+                return Match(slice_.package, entry.path)
             if named is None and "/" not in wanted and entry.path.endswith("/" + wanted):
-                named = Match(each.package, entry.path)
-            if entry.path.startswith(path + "/") and each.package not in below[-1:]:
-                below.append(each.package)
+                named = Match(slice_.package, entry.path)
+            if entry.path.startswith(path + "/") and slice_.package not in below[-1:]:
+                below.append(slice_.package)
     if named is not None:
         return named
     if below and wanted.startswith("/"):

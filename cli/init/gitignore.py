@@ -37,7 +37,7 @@ def ignored(guess: Guess, project: Project) -> str | None:
         lines += _BOOTSTRAPPED
     if guess.call in _IN_PLACE and guess.entrypoint:
         program = guess.entrypoint[0].rpartition("/")[2]
-        lines += [] if program in project.folders else [f"/{program}"]
+        lines += [] if program in project.directories else [f"/{program}"]
     lines += ["/result"]
     if not guess.library:
         lines += [f"/{guess.name}.tar", f"/{guess.name}.manifest.json"]

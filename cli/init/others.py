@@ -62,7 +62,7 @@ def go(project: Project) -> Guess | None:
         fields.append(("packages", '["./cmd/..."]'))
         reasons.append(f"cmd: the programs {', '.join(programs)}")
         name = clean_name(programs[0], project) if len(programs) == 1 else name
-    if "vendor" in project.folders:
+    if "vendor" in project.directories:
         reasons.append("vendor: vendored modules")
     elif project.text("go.sum").strip():
         fields.append(("lock", "./go.sum"))
@@ -92,7 +92,7 @@ def rust(project: Project) -> Guess | None:
             todo.append("name the crate of the workspace to build: crate = ...")
     if not project.has("Cargo.lock"):
         todo.append("lock the crates: cargo generate-lockfile")
-    if "vendor" in project.folders:
+    if "vendor" in project.directories:
         reasons.append("vendor: vendored crates")
     elif any(data.get(part) for part in ("dependencies", "build-dependencies", "dev-dependencies")):
         todo.append("vendor the crates: cargo vendor")

@@ -26,13 +26,13 @@ _OTHERS = re.compile(r"node_modules/|target/|vendor/(?!(?:cache/)?\Z)")
 class Project(NamedTuple):
     """A project.
 
-    name: name of its directory. files: path of each file, with the text of those that were read. folders: directories
-    at the top level.
+    name: name of its directory. files: path of each file, with the text of those that were read. directories: names of
+    those at the top level.
     """
 
     name: str
     files: Mapping[str, str | None]
-    folders: frozenset[str] = frozenset()
+    directories: frozenset[str] = frozenset()
 
     def text(self, name: str) -> str:
         """Return a file's text, or "" if it does not exist or was not read."""
@@ -77,7 +77,7 @@ def read_project(directory: Path) -> Project:
                     gem = name.startswith("vendor/cache/") and name.endswith(".gem")
                     read = _gem if gem else _text if depth == 0 and _READ.match(name) else None
                     files[name] = read(Path(entry.path)) if read else None
-        levels = [each for each in below if not _OTHERS.match(each[0])]
+        levels = [level for level in below if not _OTHERS.match(level[0])]
     return Project(directory.name, files, frozenset(directories))
 
 

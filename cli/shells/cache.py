@@ -109,5 +109,5 @@ def save(path: str, shell: CachedShell, read: EvaluationInputs) -> None:
 
 def _entry(value: tuple[Any, ...]) -> CachedShell:
     shell = CachedShell(*value)
-    services = tuple(Service(each[0], Closure(*each[1]), *each[2:]) for each in shell.services)
+    services = tuple(Service(service[0], Closure(*service[1]), *service[2:]) for service in shell.services)
     return shell._replace(closure=Closure(*shell.closure), services=services)

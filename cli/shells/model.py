@@ -49,7 +49,7 @@ class Host(NamedTuple):
     outside of a project. real: cwd without symlinks, or empty. sockets: existing ones of the ssh agent, X, Wayland and
     so on. terminfo: the host's entry for $TERM if the shell has none. resolv, localtime: real files, or empty. helper:
     program that attaches the network to a container's network namespace; if empty, a container has the machine's
-    network. folders: further directories to share. runtime: $XDG_RUNTIME_DIR if it is below /run, else empty.
+    network. directories: further directories to share. runtime: $XDG_RUNTIME_DIR if it is below /run, else empty.
     certificates: file of the certificates that this machine trusts, or empty if the shell has none.
     """
 
@@ -65,7 +65,7 @@ class Host(NamedTuple):
     terminfo: str = ""
     resolv: str = ""
     localtime: str = ""
-    folders: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
     helper: str = ""
     runtime: str = ""
     certificates: str = ""

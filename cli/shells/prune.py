@@ -68,8 +68,8 @@ def _unused(path: str, shell: CachedShell | None) -> Iterator[str]:
     scripts = {session.scripts_name(closure) for closure in closures}
     accounts = tuple(session.etc_prefix(closure.view) for closure in closures)
     filters = {filter_name(Isolation(0, 0, closed)) for closed in (False, True)}
-    for each in os.scandir(path):
-        name = each.name
+    for entry in os.scandir(path):
+        name = entry.name
         if here is None:
             used = name == _BUILD
         elif name.startswith("etc-"):
@@ -79,14 +79,14 @@ def _unused(path: str, shell: CachedShell | None) -> Iterator[str]:
         elif name.startswith("filter-"):
             used = name in filters
         elif name.startswith("resolv-"):
-            used = _age(each.path) < DAY
+            used = _age(entry.path) < DAY
         elif name.startswith("shims-"):
-            used = _has_root(each.path)
+            used = _has_root(entry.path)
         else:
             # An incomplete directory of a killed process.
-            used = not name.startswith(".made-") or _age(each.path) < DAY
+            used = not name.startswith(".made-") or _age(entry.path) < DAY
         if not used:
-            yield each.path
+            yield entry.path
 
 
 def _has_root(shims: str) -> bool:

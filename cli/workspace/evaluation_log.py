@@ -118,10 +118,10 @@ class Recorder:
         if isinstance(path, (str, bytes, os.PathLike)):
             where.add(os.path.abspath(os.fsdecode(path)))
 
-    def read(self, folders: Iterable[str], also: Iterable[str], expires: float = 0) -> EvaluationInputs:
-        """Return what was read below `folders`, and the files `also`, which may not exist."""
-        inside = tuple(f"{directory.rstrip('/')}/" for directory in folders)
-        tops = tuple(directory.rstrip("/") for directory in folders)
+    def read(self, directories: Iterable[str], also: Iterable[str], expires: float = 0) -> EvaluationInputs:
+        """Return what was read below `directories`, and the files `also`, which may not exist."""
+        inside = tuple(f"{directory.rstrip('/')}/" for directory in directories)
+        tops = tuple(directory.rstrip("/") for directory in directories)
         files = {p for p in self._files if p.startswith(inside) and os.path.isfile(p)}
         directories = {p for p in self._directories if p.startswith(inside) or p in tops}
         return EvaluationInputs(

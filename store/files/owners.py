@@ -102,7 +102,7 @@ def _is_private(gid: int) -> bool:
 
     try:
         own = pwd.getpwuid(os.geteuid())
-        members = set(grp.getgrgid(gid).gr_mem) | {each.pw_name for each in pwd.getpwall() if each.pw_gid == gid}
+        members = set(grp.getgrgid(gid).gr_mem) | {user.pw_name for user in pwd.getpwall() if user.pw_gid == gid}
         return members == {own.pw_name}
     except KeyError:
         return False

@@ -37,7 +37,7 @@ exec {bwrap} --args 9 --chdir "$PWD" -- env --default-signal=INT,QUIT -- "${{0##
 def activate(shell: CachedShell) -> tuple[str, dict[str, str]]:
     """Create the shims if needed. Return their directory, and the shell's own variables."""
     ready = ReadyShell(shell, ShellOptions())
-    facts = ready.host._replace(folders=host.folders(), cwd=shell.project or ready.host.home, sockets=())
+    facts = ready.host._replace(directories=host.directories(), cwd=shell.project or ready.host.home, sockets=())
     made = ready.plan(facts)
     run = f"/run/user/{facts.uid}"
     args = [*made.args(_FILTER_FD)[:-2], "--bind-try", run, run]
@@ -65,13 +65,13 @@ def programs(shell: CachedShell) -> list[str]:
         store = "/".join(parts[:4])
         path = disks[store] + directory[len(store) :] if store in disks else closure.view + directory
         try:
-            entries = sorted(os.scandir(path), key=lambda each: each.name)
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
         except OSError:
             continue
-        for each in entries:
-            target = _leads_to(closure.view, directory, each)
-            if f"{directory}/{each.name}" not in usual and target not in usual and each.name != "fpack":
-                found.add(each.name)
+        for entry in entries:
+            target = _leads_to(closure.view, directory, entry)
+            if f"{directory}/{entry.name}" not in usual and target not in usual and entry.name != "fpack":
+                found.add(entry.name)
     return sorted(found)
 
 
@@ -110,8 +110,8 @@ def _write(shell: CachedShell, args: Iterable[str], names: Iterable[str], ready:
             script.write(_SCRIPT.format(name=name, bwrap=word("sh", bwrap), **files))
         os.chmod(f"{directory}/run", 0o755)
         os.mkdir(f"{directory}/bin")
-        for each in names:
-            os.symlink("../run", f"{directory}/bin/{each}")
+        for name in names:
+            os.symlink("../run", f"{directory}/bin/{name}")
     return f"{path}/bin"
 
 

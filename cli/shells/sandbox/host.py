@@ -44,7 +44,7 @@ def facts(project: str, view: str, environ: Mapping[str, str] = os.environ) -> H
     )
 
 
-def folders() -> tuple[str, ...]:
+def directories() -> tuple[str, ...]:
     """Return the host's top directories that are not the system's."""
     return tuple(sorted(f"/{entry.name}" for entry in os.scandir("/") if entry.name not in _SYSTEM and entry.is_dir()))
 

@@ -169,7 +169,7 @@ def _user_directories(options: ShellOptions, host: Host, who: Account) -> list[M
         if not host.project:
             wanted.append(host.cwd)
     else:
-        wanted += ["/tmp", host.home, host.cwd, *host.folders]
+        wanted += ["/tmp", host.home, host.cwd, *host.directories]
     found: dict[str, Mount] = {}
     if options.container or who.home != host.home:
         found[who.home] = Mount("--tmpfs", who.home)

@@ -24,7 +24,7 @@ from fpack.cli.shells.session import ReadyShell
 from fpack.store.errors import FpackError
 from fpack.store.files.remove import remove_tree
 
-from .sockets import socket_folder
+from .sockets import socket_directory
 
 _GRACE = 15.0  # seconds to stop
 _POLL = 0.05
@@ -66,16 +66,16 @@ class _RunningService:
     def __init__(self, shell: CachedShell, service: Service) -> None:
         self.service = service
         project = ProjectDirectory(shell.project)
-        self.folder = Path(project.create("services", service.name))
-        self.data, self.log = Path(project.create("services", service.name, "data")), self.folder / "log"
-        self._turn = _open(self.folder / "turn")
+        self.directory = Path(project.create("services", service.name))
+        self.data, self.log = Path(project.create("services", service.name, "data")), self.directory / "log"
+        self._turn = _open(self.directory / "turn")
         fcntl.flock(self._turn, fcntl.LOCK_EX)
-        self.short = socket_folder(shell.project, service.name, os.fspath(self.folder / "run"))
+        self.short = socket_directory(shell.project, service.name, os.fspath(self.directory / "run"))
         fcntl.flock(self._turn, fcntl.LOCK_UN)
         self._child = 0
         inside = ShellOptions(container=True, share=(os.fspath(self.data), self.short), user=_other_than_root())
         self._ready = ReadyShell(shell, inside, service.closure)
-        self._users = _open(self.folder / "users")
+        self._users = _open(self.directory / "users")
 
     def expanded(self, text: str) -> str:
         """Replace $DATA and $RUN in a text by the service's directories."""
@@ -108,7 +108,7 @@ class _RunningService:
         command = told_command(told)
         os.close(told)
         if command:
-            (self.folder / "pid").write_text(f"{command} {_started(command)}\n", "ascii")
+            (self.directory / "pid").write_text(f"{command} {_started(command)}\n", "ascii")
 
     def _launching(self, script: str, init: bool = False) -> Launch:
         env = {name: self.expanded(value) for name, value in self._ready.plan().env.items()}
@@ -174,14 +174,14 @@ class _RunningService:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self._child, 0)
         with contextlib.suppress(FileNotFoundError):
-            (self.folder / "pid").unlink()
+            (self.directory / "pid").unlink()
         with contextlib.suppress(OSError):
             remove_tree(Path(self.short))
 
     def _alive(self) -> int:
         """Return the pid of the service, or 0 if it has ended."""
         try:
-            pid, started = (self.folder / "pid").read_text("ascii").split()
+            pid, started = (self.directory / "pid").read_text("ascii").split()
         except (OSError, ValueError):
             return 0
         if self._child:

@@ -16,7 +16,7 @@ MAX_FOLDER = 80
 _SHARED = "/tmp"  # short on every machine
 
 
-def socket_folder(project: str, name: str, record: str) -> str:
+def socket_directory(project: str, name: str, record: str) -> str:
     """Return the directory for the sockets of a project's service, created if needed. Raise FpackError if none is safe.
 
     It is in the user's runtime directory, else in the user's state directory. If those paths are too long, it has an

@@ -155,7 +155,7 @@ def test_a_project_is_read_without_following_links(tmp_path: Path) -> None:
     (place / "Makefile").write_text("x" * (2 << 20))
     project = read_project(place)
     assert set(project.files) == {"cmd/run/main.go", "Makefile"}
-    assert project.text("Makefile") == "" and project.folders == {"cmd"}
+    assert project.text("Makefile") == "" and project.directories == {"cmd"}
 
 
 def test_gems_that_are_compiled_are_found_by_what_they_say(tmp_path: Path) -> None:
