@@ -39,9 +39,9 @@ def refusal(directory: str) -> str:
         return f"its {PROJECT_FILE} is not a regular file"
     if not is_believed(status):
         return f"it belongs to the user {status.st_uid}"
-    for status in (itself, found):
-        if not is_believed(status):
-            return f"its {PROJECT_FILE} belongs to the user {status.st_uid}"
+    for file_status in (itself, found):
+        if not is_believed(file_status):
+            return f"its {PROJECT_FILE} belongs to the user {file_status.st_uid}"
     if status.st_mode & 0o002 or found.st_mode & 0o002:
         return "everyone may write to it"
     return ""
