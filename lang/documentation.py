@@ -8,9 +8,9 @@ expressions that evaluate to true.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache as cached
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,7 +51,7 @@ class Manual(NamedTuple):
 # ---- builtins
 
 
-@cached
+@functools.cache
 def builtins() -> Mapping[str, Doc]:
     """Return the documentation of all builtins, in the order of the table."""
     from fpack.lang.builtins.table import STRICT
