@@ -26,6 +26,7 @@ from .path import HASH_CHARS, StorePath
 
 _HASH = 20
 _WASTE = 256  # pages of deleted rows that are not worth the writing of a smaller database
+_LARGE_CACHE = 64 << 20
 _MAX_VALUES = 500  # values in one query; every SQLite version accepts 999
 
 
@@ -219,6 +220,10 @@ class Database:
                 raise self._failed(error) from None
             finally:
                 self._roll_back()
+
+    def enlarge_cache(self) -> None:
+        """Prepare for the change of a large part of the database."""
+        self._rows(f"PRAGMA cache_size = -{_LARGE_CACHE >> 10}")
 
     def compact(self) -> None:
         """Give the space of deleted rows back to the disk, if it is much."""

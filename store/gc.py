@@ -8,11 +8,12 @@ registration takes. `collection/` has the parts: what the roots are, which paths
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,6 +104,7 @@ class _Collection:
         store = self._store
         sweep(self._root, store.database, store.pool)
         leases.sweep(store)
+        store.database.enlarge_cache()
         if trouble := store.database.trouble():
             raise failures.damaged(store.database.path, trouble)
         most = _ROUND if space.room(self._root).is_scarce else 0
@@ -132,7 +134,8 @@ class _Collection:
             found = survey(self._root, db, now, self._policy)
             order = _choose(self._root, found, self._policy, most)
             chosen = order[:most] if most else order
-            database.forget(db, [(hash_,) for hash_ in chosen])
+            # Sorted, so that neighbours in the indexes are deleted one after the other.
+            database.forget(db, [(hash_,) for hash_ in sorted(chosen)])
             if len(chosen) == len(order):
                 # On a full disk, these rows are deleted in the last round.
                 _forget_derivations(self._root, db, found, set(chosen))
@@ -141,33 +144,41 @@ class _Collection:
 
     def _delete_trees(self, found: Survey, chosen: Collection[bytes]) -> None:
         """Delete trees that are not valid, and the trash."""
-        valid = {found.path(hash_).base for hash_ in found.paths if hash_ not in chosen}
-        suspects: dict[str, list[str]] = {}
+        doomed: dict[str, bytes] = {}
+        valid = set()
+        for hash_, name in found.names.items():
+            base = f"{base32.encode(hash_)}-{name}"
+            if hash_ in chosen:
+                doomed[base] = hash_
+            else:
+                valid.add(base)
+        suspects: dict[str, list[tuple[str, bytes, bool]]] = {}
         for entry in os.scandir(self._root / "store"):
             if entry.name not in valid:
-                suspects.setdefault(_stripe(entry.name), []).append(entry.name)
-        for stripe, names in sorted(suspects.items()):
+                hash_ = doomed.get(entry.name) or _hash(entry.name)
+                is_directory = entry.is_dir(follow_symlinks=False)
+                suspects.setdefault(entry.name[:2] if hash_ else "xx", []).append((entry.name, hash_, is_directory))
+        trash = f"{self._root}/trash/{os.urandom(8).hex()}"
+        numbers = itertools.count()
+        for stripe, entries in sorted(suspects.items()):
             with FileLock(self._root / "locks" / f"path-{stripe}", transient=False):
-                for name in self._invalid(names):
-                    self._throw_away(self._root / "store" / name)
+                # Some may have been registered meanwhile.
+                known = self._store.database.infos(hash_ for _, hash_, _ in entries if hash_)
+                for name, hash_, is_directory in entries:
+                    if hash_ not in known or known[hash_].path.base != name:
+                        self._move(f"{self._root}/store/{name}", f"{trash}-{next(numbers)}", is_directory)
         self._empty_trash()
 
-    def _invalid(self, names: Sequence[str]) -> Iterable[str]:
-        """Return the entries of the store's directory that are not valid paths: some may be registered meanwhile."""
-        hashes: dict[bytes, str] = {}
-        for name in names:
-            try:
-                hashes[base32.decode(parse(name).hash)] = name
-            except InvalidName:
-                yield name
-        known = self._store.database.infos(hashes)
-        yield from (name for hash_, name in hashes.items() if hash_ not in known or known[hash_].path.base != name)
-
-    def _throw_away(self, path: Path) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            if path.is_dir() and not path.is_symlink():
+    def _move(self, path: str, target: str, is_directory: bool) -> None:
+        """Move a tree to the trash."""
+        try:
+            if is_directory:
+                # Renaming a directory to another parent needs write permission on the directory.
                 os.chmod(path, 0o755)
-            self._store.discard(path)
+            os.rename(path, target)
+        except OSError:
+            with contextlib.suppress(FileNotFoundError):
+                self._store.discard(path)
 
     def _empty_trash(self) -> None:
         for entry in os.scandir(self._root / "trash"):
@@ -314,11 +325,12 @@ def _limit_rows(db: sqlite3.Connection, now: float) -> None:
     db.execute("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", [HISTORY_ROWS])
 
 
-def _stripe(name: str) -> str:
+def _hash(name: str) -> bytes:
+    """Return the hash in the name of a store path's tree, nothing for any other name."""
     try:
-        return parse(name).hash[:2]
+        return base32.decode(parse(name).hash)
     except InvalidName:
-        return "xx"
+        return b""
 
 
 def _directories(directory: Path) -> list[Path]:

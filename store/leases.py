@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 _PREFIX = "lease-"
+_DAY = 86400
 
 
 def take(root: Path | str, name: str) -> int | None:
@@ -81,7 +83,14 @@ def sweep(store: Store) -> None:
             continue  # another process ended it
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            day = min(os.fstat(fd).st_mtime, time.time()) // _DAY
             with store.database.transaction() as db:
+                # gc deletes last what was used last.
+                db.execute(
+                    "INSERT OR REPLACE INTO uses (path, project, name, day) "
+                    "SELECT path, '', 'shell', ? FROM temporary_roots WHERE session = ?",
+                    [int(day), path.name],
+                )
                 db.execute("DELETE FROM temporary_roots WHERE session = ?", [path.name])
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
@@ -97,6 +106,8 @@ def _held(fd: int, path: str) -> int | None:
         fcntl.flock(fd, fcntl.LOCK_SH)
         held, there = os.fstat(fd), os.stat(path)
         if (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino):
+            if abs(time.time() - held.st_mtime) > _DAY:
+                os.utime(fd)  # the last day on which it was held
             return fd
     except FileNotFoundError:
         pass

@@ -239,14 +239,17 @@ def serve(name: str, words: Sequence[str], channel: int) -> ServerProcess:
 
 
 def detach(name: str, words: Sequence[str]) -> None:
-    """Start a program of PROGRAMS that outlives this process, without input or output. Raise OSError on failure."""
+    """Start a program of PROGRAMS that may outlive this process, without input or output. Raise OSError on failure."""
     import subprocess
+
+    from . import threads
 
     process = subprocess.Popen(
         [*_command(name), *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         cwd="/", env=environment(name), start_new_session=True,
     )  # fmt: skip
-    process.returncode = 0  # nobody waits for it
+    # Whoever lives longer than the program waits for its end, so that it does not stay a zombie.
+    threads.start(process.wait, name)
 
 
 async def start(name: str, words: Sequence[str]) -> AsyncProcess:

@@ -15,10 +15,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from fpack.store.files import space
-from fpack.store.files.mounts import check_local
 from fpack.store.files.owners import check_store, make_directories
 from fpack.store.files.pool import MTIME, Pool
 from fpack.store.files.remove import remove_tree
@@ -26,17 +24,15 @@ from fpack.store.files.sync import FileSystemSync, GroupSync, sync_directory
 from fpack.store.files.writer import TreeWriter
 
 from . import base32, derivation
-from .collection.trigger import start_if_low
 from .database import Database, HistoryEntry, PathInfo
 from .derivation import Derivation, Output
 from .errors import StoreError, StoreReadOnly
-from .graph import dependents
 from .locks import FileLock
 from .path import STORE, StorePath, make, parse
 from .root import SHARED, default_root
-from .sessions.recovery import sweep
-from .sessions.session import Session
-from .settings import KEEP_PACKS, NETWORK_STORE
+
+if TYPE_CHECKING:
+    from .sessions.session import Session
 
 _DIRECTORIES = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # `db` is made last
 
@@ -131,6 +127,13 @@ class Store:
                 if self._read_only is not None:
                     raise self._read_only
                 if self._session is None:
+                    # Not imported by a process that only reads.
+                    from fpack.store.files.mounts import check_local
+
+                    from .sessions.recovery import sweep
+                    from .sessions.session import Session
+                    from .settings import NETWORK_STORE
+
                     check_local(self.root, NETWORK_STORE.find)
                     try:
                         session = Session(self.root, self.database)
@@ -140,9 +143,16 @@ class Store:
                     self._file_system.begin()
                     self._session = session
                     sweep(self.root, self.database, self.pool)
-                    space.hold_back(self.root)
-                    self.is_collecting = start_if_low(self.root)
+                    self._look_at_disk()
         return self._session
+
+    def _look_at_disk(self) -> None:
+        from fpack.store.files import space
+
+        from .collection.trigger import start_if_low
+
+        space.hold_back(self.root)
+        self.is_collecting = start_if_low(self.root)
 
     @property
     def is_writable(self) -> bool:
@@ -221,6 +231,8 @@ class Store:
         is_bad: asked again under the lock, because another process may have replaced the path. Return the paths that
         became invalid, sorted.
         """
+        from .graph import dependents
+
         self._present.clear()
         paths = list(paths)
         with contextlib.ExitStack() as locks:
@@ -278,6 +290,8 @@ class Store:
 
     def pin(self, path: StorePath, project: str, name: str) -> None:
         """Keep what was packed last from a project by this name, for as long as the setting gc.keep-packs says."""
+        from .settings import KEEP_PACKS
+
         days = KEEP_PACKS.find()
         expires = int(time.time() + days * DAY) if days is not None else FOREVER
         if not 0 <= expires - self.database.pinned_until(path, _text(project), name) < DAY:

@@ -73,7 +73,7 @@ def _answer(request: BuildRequest) -> int | None:
             return None
     except (ValueError, TypeError, EOFError):
         return None
-    from fpack.store.gc import add_root
+    from fpack.store.collection.roots import add_link
     from fpack.store.path import parse as parse_path
     from fpack.store.store import Store
 
@@ -86,7 +86,7 @@ def _answer(request: BuildRequest) -> int | None:
         if not store.is_there(path):
             return None
         if request.link:
-            add_root(store, link, store.disk(path))
+            add_link(store.root, link, store.disk(path))
             # A garbage collection that began before the link existed may have deleted the path.
             if not store.is_there(path):
                 return None

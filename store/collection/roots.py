@@ -13,6 +13,7 @@ import re
 import sqlite3
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fpack.store import base32
 from fpack.store.errors import InvalidName, StoreError, did_you_mean
@@ -20,7 +21,8 @@ from fpack.store.files.sync import sync_directory
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath, check_name, parse
 
-from .selection import Root
+if TYPE_CHECKING:
+    from .selection import Root
 
 _NAMED = "named-"
 LEASE = "lease-"
@@ -107,6 +109,8 @@ def _collect(link: Path) -> None:
 
 def links(root: Path) -> list[Root]:
     """Return the roots that are links: results and named ones. Delete entries of `roots/` whose link is gone."""
+    from .selection import Root  # a warm start of a build imports this module
+
     found: list[Root] = []
     prefix = f"{root}/store/"
     for entry in sorted(os.scandir(root / "roots"), key=lambda entry: entry.name):
@@ -131,6 +135,8 @@ def links(root: Path) -> list[Root]:
 
 def rows(db: sqlite3.Connection, now: float) -> list[Root]:
     """Return the roots that are rows of the database: packs whose time is not over, processes and shells."""
+    from .selection import Root
+
     found = []
     for path, project, name in db.execute("SELECT path, project, name FROM pins WHERE expires > ?", [now]):
         found.append(Root("pack", f"{name} of {project}" if project else name, path))

@@ -93,3 +93,24 @@ def test_a_lease_that_was_deleted_while_it_was_opened_is_begun_anew(
     assert lease is not None and os.fstat(lease).st_ino == place.stat().st_ino
     collect(store)
     assert store.info(path) is not None
+
+
+def test_the_last_day_of_a_lease_is_a_use_of_its_paths(store: Store) -> None:
+    path = made(store)
+    lease = leases.begin(store, "one", [path])
+    assert lease is not None
+    os.close(lease)
+    long_ago = 1000 * 86400
+    file = store.root / "locks/lease-one"
+    os.utime(file, (long_ago, long_ago))
+    leases.sweep(store)
+    assert store.database.used_on(path, "", "shell") == 1000
+    lease = leases.begin(store, "one", [path])
+    assert lease is not None
+    os.utime(file, (long_ago, long_ago))
+    other = leases.take(store.root, "one")
+    assert other is not None and file.stat().st_mtime > long_ago
+    os.close(lease)
+    os.close(other)
+    leases.sweep(store)
+    assert store.database.used_on(path, "", "shell") > 1000

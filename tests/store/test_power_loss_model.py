@@ -250,6 +250,7 @@ def abandon(store: Store) -> None:
     """End a process without a chance to clean up."""
     if store._session is not None:
         os.close(store._session._lock._fd)
+    store._file_system.close()
     store.database.close()
 
 

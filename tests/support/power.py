@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 from fpack.store import store as store_module
 from fpack.store.database import Database
+from fpack.store.files.sync import FileSystemSync
 
 DIRECTORIES = ("store", "files", "roots", "trash", "tmp", "locks", "logs", "partial", "db")
 
@@ -168,15 +169,20 @@ def recorded(disk: Disk) -> Iterator[None]:
             for path in paths
         )
 
-    def sync_all(path: Path) -> None:
+    def sync_all(self: FileSystemSync) -> None:
         disk.step()
         disk.synced_all()
+
+    def sync_database(self: Database) -> None:
+        disk.step()
+        real_sync(self)
+        disk.committed(True)
 
     def sync_directory(path: Path) -> None:
         disk.step()
         disk.synced_directory()
 
-    real = Database.transaction
+    real, real_sync = Database.transaction, Database.sync
 
     @contextmanager
     def transaction(self: Database, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
@@ -190,7 +196,8 @@ def recorded(disk: Disk) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "rename", wrapped(os.rename, in_store))
         patch.setattr(os, "unlink", wrapped(os.unlink, in_store))
-        patch.setattr(store_module, "sync_file_system", sync_all)
+        patch.setattr(FileSystemSync, "sync", sync_all)
+        patch.setattr(Database, "sync", sync_database)
         patch.setattr(store_module, "sync_directory", sync_directory)
         patch.setattr(Database, "transaction", transaction)
         yield
