@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fpack.store.files.sync import sync_directory, sync_file
 
@@ -295,6 +295,23 @@ class Database:
                 found[row[0]] = PathInfo.of_row(row)
         return found
 
+    def references(self, hashes: Iterable[bytes] | None = None) -> dict[bytes, tuple[str, bytes]]:
+        """Return (name, joined hashes of the references) of those of the paths that are valid, or of all, by hash."""
+        query = "SELECT hash, name, refs FROM paths"
+        if hashes is None:
+            return _references(self._rows(query))
+        found = {}
+        wanted = list(hashes)
+        for at in range(0, len(wanted), _MAX_VALUES):
+            some = wanted[at : at + _MAX_VALUES]
+            found.update(_references(self._rows(f"{query} WHERE hash IN ({', '.join('?' * len(some))})", some)))
+        return found
+
+    def last_path(self) -> int:
+        """Return the highest id of a path: there are at most as many."""
+        ((row,),) = self._rows("SELECT max(id) FROM paths")
+        return row if isinstance(row, int) else 0
+
     def trouble(self) -> str:
         """Return the damage that SQLite finds in the database file, or an empty string."""
         found = str(self._rows("PRAGMA quick_check(1)")[0][0])
@@ -505,6 +522,10 @@ class Database:
             assert isinstance(value, int)
             return value
         return 0
+
+
+def _references(rows: Iterable[Any]) -> dict[bytes, tuple[str, bytes]]:
+    return {hash_: (name, refs) for hash_, name, refs in rows}
 
 
 def _path(hash_: object, name: object) -> StorePath:

@@ -1,12 +1,63 @@
-"""Follow the references between the store's paths, in both directions: pure functions of the database's rows."""
+"""Follow the references between the store's paths, in both directions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from . import base32
-from .database import PathInfo
+from .database import Database, PathInfo
+from .errors import StoreError
 from .path import StorePath
+
+_HASH = 20
+_ROUNDS = 12  # queries, one for each level of references, after which a deep closure is read with the whole table
+_SHARE = 20  # unless the table has more than so many times the paths found so far
+_SMALL_TABLE = 20_000
+
+
+def closure(database: Database, hashes: Iterable[bytes]) -> list[StorePath]:
+    """Return the paths and all that they reference, transitively, sorted. Raise StoreError if one is not valid."""
+    todo = set(hashes)
+    found: dict[bytes, tuple[str, bytes]] = {}  # name and references
+    rounds = 0
+    while todo:
+        rounds += 1
+        if rounds % _ROUNDS == 0 and database.last_path() <= max(_SHARE * len(found), _SMALL_TABLE):
+            _complete(found, todo, database.references())
+            break
+        rows = database.references(todo)
+        if len(rows) < len(todo):
+            raise _invalid(next(hash_ for hash_ in todo if hash_ not in rows))
+        found.update(rows)
+        todo = {
+            reference
+            for _, refs in rows.values()
+            for at in range(0, len(refs), _HASH)
+            if (reference := refs[at : at + _HASH]) not in found
+        }
+    # The alphabet of hashes is sorted: the order of bytes is that of texts.
+    return [StorePath(base32.encode(hash_), found[hash_][0]) for hash_ in sorted(found)]
+
+
+def _complete(
+    found: dict[bytes, tuple[str, bytes]], hashes: Iterable[bytes], rows: Mapping[bytes, tuple[str, bytes]]
+) -> None:
+    """Add `hashes`, and all that they reference, to `found`. rows: those of all valid paths."""
+    todo = list(hashes)
+    while todo:
+        hash_ = todo.pop()
+        if hash_ not in found:
+            row = found[hash_] = rows.get(hash_) or _missing(hash_)
+            refs = row[1]
+            todo += [refs[at : at + _HASH] for at in range(0, len(refs), _HASH)]
+
+
+def _missing(hash_: bytes) -> tuple[str, bytes]:
+    raise _invalid(hash_)
+
+
+def _invalid(hash_: bytes) -> StoreError:
+    return StoreError(f"The store has no path with hash {base32.encode(hash_)}")
 
 
 def live(references: Mapping[bytes, Sequence[bytes]], kept: Iterable[bytes]) -> set[bytes]:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from blake3 import blake3
 from fpack.store.files import disk_cache
 from fpack.store.files.copier import LARGE, copy_file, hash_file
-from fpack.store.files.pool import FileNode
+from fpack.store.files.pool import MTIME, FileNode
 from fpack.store.files.source import SourceIgnores, SourceTree
 from fpack.store.files.tree import MAX_DEPTH, MAX_PATH_BYTES, Directory, check_entry, check_target, split, tree_digest
 from fpack.store.files.writer import TreeWriter
@@ -31,64 +29,58 @@ from .store import Store
 _FORMAT = b"sources 1"
 _RECENT = 2_000_000_000  # nanoseconds: file systems with coarse times, and clocks that differ a little
 _FEW = 500  # files up to which more processes do not pay
+_UNIT = 64  # files that a process takes at once
 _MAX_SOURCES = 100  # whose digests are remembered
 _SHARE = 8  # a source of which more than one file in so many is new is copied without being hashed first
 
+# What tells that a file did not change: device, inode, time of modification, time of change, mode and size.
+_STATUS = struct.Struct("<QQqqLQ")
+_DIGEST = 32
+_ROW = _STATUS.size + _DIGEST
 
-_STATUS = struct.Struct("<QQqqL")
-_HEAD = 16
-_TAIL = struct.Struct("<QQ?")
-_STAMP = _HEAD + _TAIL.size
-_ROW = _STAMP + 32
-
-
-class _File(NamedTuple):
-    path: str
-    directory: Directory
-    name: bytes
-    stamp: bytes
+_File = tuple[str, Directory, bytes]  # a file's path, the model of its directory, and its name there
 
 
 class SourceReader:
     """A reader of one source, a file or a directory. cache: the directory of remembered digests, None for none."""
 
     def __init__(self, store: Store, source: Path, cache: Path | None = None, jobs: int | None = None) -> None:
-        self._store = store
+        self._pool = store.pool
+        self._writer = store.writer
         self._source = source
         self._top = os.path.abspath(source)
         self._cache = cache
         self._name = blake3(_FORMAT + os.fsencode(self._top)).hexdigest(20)
         self._jobs = len(os.sched_getaffinity(0)) if jobs is None else jobs
         self._is_directory = source.is_dir() and not source.is_symlink()
-        self._root: Directory = {}
+        self._root: Directory = {}  # the model: files that are not yet read are missing
         self._directories: list[str] = []
         self._links: list[tuple[str, bytes]] = []
         self._files: list[_File] = []
-        self._large = False
-        self._known: dict[bytes, bytes] = {}  # digest by stamp
-        self._stamps: dict[bytes, bytes] = {}  # what to remember
-        self._begun = time.time_ns()
+        self._new: list[_File] = []  # those whose digests are not known
+        self._rows: dict[str, bytes] = {}  # what to remember, by path
+        self._is_changed = False
+        self._before = time.time_ns() - _RECENT
         if self._is_directory:
-            self._known = self._remembered()
-            self._walk(self._top, "", self._root, SourceIgnores(Path(self._top)))
+            remembered = self._remembered()
+            self._walk(self._top, "", self._root, SourceIgnores(Path(self._top)), remembered)
+            self._is_changed = len(self._rows) != len(remembered)
 
     def digest(self) -> bytes | None:
         """Return the digest of the source's tree. Return None if most of it is new: then write it, which also tells."""
         if not self._is_directory:
             return SourceTree().hash(self._source)
-        new = [file for file in self._files if file.stamp not in self._known]
-        if len(new) * _SHARE > len(self._files):
+        if len(self._new) * _SHARE > len(self._files):
             return None
-        for file in self._files:
-            if file.stamp in self._known:
-                self._put(file, self._node(file))
-        for file in new:
-            self._put(file, hash_file(self._disk(file)))
+        for file in self._new:
+            node, status = hash_file(f"{self._top}/{file[0]}")
+            self._learn(file, _packed(status), node)
+        self._new.clear()
         return tree_digest(self._root)
 
     def write(self) -> TreeWriter:
         """Write the source's tree, and return its writer."""
-        writer = self._store.writer()
+        writer = self._writer()
         if not self._is_directory:
             SourceTree().copy(self._source, writer)
             return writer
@@ -98,89 +90,119 @@ class SourceReader:
             os.mkdir(f"{base}/{path}", 0o755)
         for path, target in self._links:
             os.symlink(target, f"{base}/{path}")
-            os.utime(f"{base}/{path}", (1, 1), follow_symlinks=False)
-        jobs = self._jobs if len(self._files) > _FEW or self._large else 1
+            os.utime(f"{base}/{path}", (MTIME, MTIME), follow_symlinks=False)
+        is_small = len(self._files) <= _FEW and not self._is_large()
+        units = -(-len(self._files) // _UNIT)
+        # A few files may be large: each is a unit of its own.
+        unit = _UNIT if units >= 4 * self._jobs else 1
 
         def work(number: int) -> Iterator[Value]:
-            file = self._files[number]
-            target = f"{base}/{file.path}"
-            known = self._node(file) if file.stamp in self._known else None
-            if known is None or not self._store.pool.link(known, target):
-                known = copy_file(self._store.pool, self._disk(file), target)
-            yield [number, known.digest, known.size, known.executable]
+            yield [
+                number,
+                b"".join(self._copied(file, base) for file in self._files[number * unit : (number + 1) * unit]),
+            ]
 
-        for number, digest, size, executable in spread(len(self._files), work, jobs):
-            self._put(self._files[number], FileNode(digest, size, executable))
+        for number, rows in spread(-(-len(self._files) // unit), work, 1 if is_small else self._jobs):
+            for at, file in enumerate(self._files[number * unit : (number + 1) * unit]):
+                row = rows[at * _ROW : (at + 1) * _ROW]
+                self._learn(file, row[: _STATUS.size], _node(row))
         writer.take_over(self._root)
         return writer
 
+    def _is_large(self) -> bool:
+        return any(os.lstat(f"{self._top}/{path}").st_size >= LARGE for path, _, _ in self._files)
+
+    def _copied(self, file: _File, base: str) -> bytes:
+        """Copy a file, or link it if the pool has its content. Return its row."""
+        path, directory, name = file
+        known = directory.get(name)
+        if isinstance(known, FileNode) and self._pool.link(known, f"{base}/{path}"):
+            # Without a row it changed just now: a row of no time is not remembered.
+            return self._rows.get(path) or _STATUS.pack(0, 0, 0, 0, known.executable << 6, known.size) + known.digest
+        node, status = copy_file(self._pool, f"{self._top}/{path}", f"{base}/{path}")
+        return _packed(status, node.size) + node.digest
+
     def remember(self) -> None:
         """Remember the digests of the files that were read, for the next time."""
-        if self._cache is None or not self._stamps or self._stamps == self._known:
+        if self._cache is None or not self._is_changed:
             return
-        body = b"".join(stamp + digest for stamp, digest in self._stamps.items())
-        disk_cache.write(self._cache, self._name, body)
+        body = b"".join([*self._rows.values(), os.fsencode("\0".join(self._rows))])
+        disk_cache.write(self._cache, self._name, len(self._rows).to_bytes(8, "little") + body)
         with contextlib.suppress(OSError):
             entries = sorted(os.scandir(self._cache), key=lambda entry: entry.stat().st_mtime, reverse=True)
             for entry in entries[_MAX_SOURCES:]:
                 os.unlink(entry.path)
 
-    def _remembered(self) -> dict[bytes, bytes]:
+    def _remembered(self) -> dict[str, bytes]:
         body = disk_cache.read(self._cache, self._name)
-        if body is None or len(body) % _ROW:
+        if body is None or len(body) < 8:
             return {}
-        data = bytes(body)
-        return {data[at : at + _STAMP]: data[at + _STAMP : at + _ROW] for at in range(0, len(data), _ROW)}
+        end = 8 + int.from_bytes(body[:8], "little") * _ROW
+        data = bytes(body[8:end])
+        paths = os.fsdecode(bytes(body[end:])).split("\0")
+        rows = [data[at : at + _ROW] for at in range(0, len(data), _ROW)]
+        return dict(zip(paths, rows, strict=True)) if len(paths) == len(rows) else {}
 
-    def _walk(self, directory: str, relative: str, node: Directory, ignores: SourceIgnores) -> None:
+    def _walk(
+        self, directory: str, relative: str, model: Directory, ignores: SourceIgnores, remembered: dict[str, bytes]
+    ) -> None:
         # Only there can a file's path be too long or too deep, if the directory's is not.
         near_limit = relative.count("/") > MAX_DEPTH - 4 or len(os.fsencode(relative)) > MAX_PATH_BYTES - 300
+        is_plain = not ignores.applies(os.fsencode(directory))
         with os.scandir(directory) as entries:
             listed = list(entries)
         for entry in listed:
             is_directory = entry.is_dir(follow_symlinks=False)
-            if not ignores.keeps(os.fsencode(entry.path), is_directory):
+            text = entry.name
+            if text == ".git" or not (is_plain or ignores.keeps(os.fsencode(entry.path), is_directory)):
                 continue
-            path = f"{relative}/{entry.name}" if relative else entry.name
-            name = check_entry(os.fsencode(entry.name))
+            path = f"{relative}/{text}" if relative else text
+            name = check_entry(os.fsencode(text))
             if is_directory:
                 split(path)  # the limits of paths
                 self._directories.append(path)
                 below: Directory = {}
-                node[name] = below
-                self._walk(entry.path, path, below, ignores)
+                model[name] = below
+                self._walk(entry.path, path, below, ignores, remembered)
                 continue
             if near_limit:
                 split(path)
-            status = entry.stat(follow_symlinks=False)
-            if stat.S_ISLNK(status.st_mode):
-                node[name] = target = check_target(os.fsencode(os.readlink(entry.path)))
+            if entry.is_symlink():
+                model[name] = target = check_target(os.fsencode(os.readlink(entry.path)))
                 self._links.append((path, target))
-            elif stat.S_ISREG(status.st_mode):
-                self._large |= status.st_size >= LARGE
-                self._files.append(_File(path, node, name, _stamp(path, status)))
+            elif entry.is_file(follow_symlinks=False):
+                file = (path, model, name)
+                self._files.append(file)
+                row = remembered.get(path)
+                if row is not None and row.startswith(_packed(entry.stat(follow_symlinks=False))):
+                    model[name] = _node(row)
+                    self._rows[path] = row
+                else:
+                    self._new.append(file)
             else:
                 raise BadTree("A source can hold only files, directories and symlinks", where=entry.path)
 
-    def _disk(self, file: _File) -> str:
-        return f"{self._top}/{file.path}"
-
-    def _node(self, file: _File) -> FileNode:
-        """Return the node of a file whose digest is remembered."""
-        _, size, executable = _TAIL.unpack(file.stamp[_HEAD:])
-        return FileNode(self._known[file.stamp], size, executable)
-
-    def _put(self, file: _File, node: FileNode) -> None:
-        file.directory[file.name] = node
-        changed, *_ = _TAIL.unpack(file.stamp[_HEAD:])
-        if changed + _RECENT < self._begun:
-            self._stamps[file.stamp] = node.digest
+    def _learn(self, file: _File, status: bytes, node: FileNode) -> None:
+        path, directory, name = file
+        directory[name] = node
+        _, _, modified, changed, _, _ = _STATUS.unpack(status)
+        if 0 < max(modified, changed) < self._before and path not in self._rows:
+            self._rows[path] = status + node.digest
+            self._is_changed = True
 
 
-def _stamp(path: str, status: os.stat_result) -> bytes:
-    """Return what tells that a file did not change: a hash of path and status, last change, size, executable bit."""
-    changed = max(status.st_ctime_ns, status.st_mtime_ns, 0)
-    executable = status.st_mode & 0o100
-    values = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_mode)
-    head = blake3(_STATUS.pack(*values) + os.fsencode(path)).digest(_HEAD)
-    return head + _TAIL.pack(changed, status.st_size, executable != 0)
+def _packed(status: os.stat_result, size: int | None = None) -> bytes:
+    """Encode a status. size: that of the content that was read, by default that of the status."""
+    return _STATUS.pack(
+        status.st_dev,
+        status.st_ino,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_mode,
+        status.st_size if size is None else size,
+    )
+
+
+def _node(row: bytes) -> FileNode:
+    *_, mode, size = _STATUS.unpack_from(row)
+    return FileNode(row[_STATUS.size :], size, bool(mode & 0o100))

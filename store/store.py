@@ -249,15 +249,9 @@ class Store:
 
     def closure(self, paths: Iterable[StorePath]) -> list[StorePath]:
         """Return the paths and all paths that they reference, transitively, sorted."""
-        todo = {base32.decode(p.hash) for p in paths}
-        seen: dict[bytes, StorePath] = {}
-        while todo:
-            found = self.database.infos(todo)
-            if missing := todo - found.keys():
-                raise StoreError(f"The store has no path with hash {base32.encode(missing.pop())}")
-            seen.update((hash_, info.path) for hash_, info in found.items())
-            todo = {reference for info in found.values() for reference in info.references} - seen.keys()
-        return sorted(seen.values())
+        from .graph import closure
+
+        return closure(self.database, (base32.decode(path.hash) for path in paths))
 
     def writer(self) -> TreeWriter:
         """Begin a new tree in this session's private directory."""

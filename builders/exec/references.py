@@ -21,6 +21,10 @@ _KEEP = 2 * HASH_CHARS  # bytes of a piece to keep, since a hash (perhaps in UTF
 
 _TABLE = bytes(1 if chr(i) in ALPHABET else 0 for i in range(256))
 _RUN = b"\1" * HASH_CHARS
+_STEP = 8
+_FEW = b"\1" * (HASH_CHARS // _STEP)
+_PART = 8192  # bytes of the sample
+_DENSE = 24  # a part with more streaks, as text has, is searched whole
 
 
 class Finder:
@@ -35,8 +39,13 @@ class Finder:
 
     def feed(self, piece: bytes) -> None:
         """Search the next piece."""
-        data = self._tail + piece
-        self._tail = data[-_KEEP:]
+        # Joining the whole piece to the end of the last one would copy it.
+        if self._tail:
+            self._find(self._tail + piece[:_KEEP])
+        self._find(piece)
+        self._tail = piece[-_KEEP:] if len(piece) >= _KEEP else (self._tail + piece)[-_KEEP:]
+
+    def _find(self, data: bytes) -> None:
         if self._hashes:
             self._search(data)
         for hash_, form in self._wide.items():
@@ -48,6 +57,28 @@ class Finder:
         self._tail = b""
 
     def _search(self, data: bytes) -> None:
+        """Search runs of 32 letters. At least four of every eighth byte are in one, and most data has no four."""
+        sample = data[::_STEP].translate(_TABLE)
+        for start in range(0, len(sample), _PART):
+            # A run may begin in one part and end in the next.
+            end = min(start + _PART + len(_FEW), len(sample))
+            count = sample.count(_FEW, start, end)
+            if count > _DENSE:
+                self._runs(data[max(start * _STEP - _STEP, 0) : end * _STEP + HASH_CHARS])
+            elif count:
+                self._streaks(data, sample, start, end)
+
+    def _streaks(self, data: bytes, sample: bytes, start: int, end: int) -> None:
+        """Search around each streak of letters in a part of the sample."""
+        at = sample.find(_FEW, start, end)
+        while at >= 0:
+            stop = sample.find(b"\0", at + len(_FEW))
+            stop = len(sample) if stop < 0 else stop
+            self._runs(data[max(at * _STEP - _STEP + 1, 0) : stop * _STEP])
+            at = sample.find(_FEW, stop, end)
+
+    def _runs(self, data: bytes) -> None:
+        """Search every run of 32 letters or more."""
         marks = data.translate(_TABLE)
         start = marks.find(_RUN)
         while start >= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from fpack.cli.ui.layout import Page
     from fpack.cli.workspace.workspace import Workspace
     from fpack.store.path import StorePath
+    from fpack.store.store import Store
     from fpack.store.verify import StoreCheck
 
 LISTED = 20
@@ -35,17 +37,27 @@ class Repair(NamedTuple):
 Examples:
   fpack store repair                the whole store
   fpack store repair ./result       one path and everything that it needs
+  fpack store repair --from app.closure       first from an exported file
   fpack store repair --forget       build nothing: make damaged paths invalid""",
 )
 @click.argument("store_paths", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="Take trees from this file, which fpack store export wrote, before building others.",
+)
 @click.option("--forget", is_flag=True, help="Build nothing: make damaged paths invalid.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.from_table(_OPTIONS)
-def command(store_paths: tuple[str, ...], forget: bool, as_json: bool, mirror: str | None, verbose: bool) -> int:
+def command(
+    store_paths: tuple[str, ...], file: Path | None, forget: bool, as_json: bool, mirror: str | None, verbose: bool
+) -> int:
     """Check the store, or the closure of each PATH, and make what is damaged again.
 
-    A damaged path is downloaded or built as its recorded derivation says, and replaced if the result is the same. If it
-    is not, the path and all that reference it become invalid: the next build makes them.
+    A damaged path is taken from FILE, or downloaded or built as its recorded derivation says, and replaced if the
+    result is the same. If it is not, the path and all that reference it become invalid: the next build makes them.
     """
     from fpack.cli.store.verify import checked
     from fpack.cli.ui.layout import Page, show
@@ -57,7 +69,7 @@ def command(store_paths: tuple[str, ...], forget: bool, as_json: bool, mirror: s
         if not workspace.has_store:
             raise StoreError("There is no store yet", where=str(default_root()))
         found = checked(workspace.store, store_paths)
-        done = repair(workspace, found, build=not forget, whole=not store_paths)
+        done = repair(workspace, found, build=not forget, whole=not store_paths, file=file)
     if as_json:
         shared.print_json(
             {
@@ -73,8 +85,11 @@ def command(store_paths: tuple[str, ...], forget: bool, as_json: bool, mirror: s
     return 0
 
 
-def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool) -> Repair:
-    """Mend what a check found. build: build damaged paths again. whole: the check was of the whole store."""
+def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool, file: Path | None = None) -> Repair:
+    """Mend what a check found.
+
+    build: build damaged paths again. whole: the check was of the whole store. file: a closure file to take trees from.
+    """
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.scheduler.repairer import Repairer
     from fpack.cli.ui.progress import reporter
@@ -94,6 +109,9 @@ def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool)
     failed: list[RepairFailure] = []
     delete_pool_files([*found.pool, *([] if whole else damaged_pool_files(store, damaged))])
     delete_views(store, dependents(store.database.paths(), damaged))
+    if file is not None and damaged:
+        repaired = _from_file(store, file, damaged)
+        damaged = [path for path in damaged if path not in repaired]
     if build and damaged:
         shown = reporter(workspace.options.verbose, logs=False)
         try:
@@ -106,12 +124,32 @@ def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool)
                 find_damage=None if whole else find_damage,
             )
             failed = repairer.run()
-            repaired = repairer.repaired
+            repaired += repairer.repaired
         finally:
             shown.close()
     bad = [entry.path for entry in failed] if build else damaged
     invalid = store.invalidate(bad) if bad else []
     return Repair(found, tuple(repaired), tuple(failed), tuple(invalid))
+
+
+def _from_file(store: Store, file: Path, damaged: Collection[StorePath]) -> list[StorePath]:
+    """Replace those of the damaged trees that a closure file has. Return their paths."""
+    from fpack.cli.store.progress import ProgressLine
+    from fpack.store.closure_file.format import BadClosureFile
+    from fpack.store.closure_file.importer import trees_of
+    from fpack.store.repair import replace_tree
+
+    line = ProgressLine("reading")
+    try:
+        with open(file, "rb") as stream, trees_of(store, stream, damaged, line) as trees:
+            for path, writer in trees:
+                replace_tree(store, path, writer)
+            return [path for path, _ in trees]
+    except BadClosureFile as error:
+        why = ": ".join(part for part in (error.where, error.why) if part)
+        raise error.with_(where=str(file), why=why) from None
+    finally:
+        line.end()
 
 
 def _why(entry: RepairFailure) -> str:

@@ -6,11 +6,13 @@ path after those that it references.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from typing import BinaryIO, NamedTuple
 
 from fpack.store.errors import StoreError
+from fpack.store.files.remove import remove_tree
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 from fpack.store.store import FinishedOutput, Store
@@ -39,27 +41,69 @@ def import_closure(store: Store, file: BinaryIO, progress: Progress = lambda don
     """
     reader = ClosureReader(file)
     _check_space(store, reader.header.size)
-    writers: dict[StorePath, TreeWriter] = {}
     present: list[StorePath] = []
 
-    def begin(entry: ClosureEntry) -> TreeSink:
+    def begin(entry: ClosureEntry) -> TreeWriter | None:
         # A path that is kept now stays valid while the others are read.
         if store.info(entry.path) is not None and store.keep([entry.path]):
             present.append(entry.path)
-            return NullSink()
-        return writers.setdefault(entry.path, store.writer())
+            return None
+        return store.writer()
 
-    finished: list[FinishedOutput] = []
-    for number, entry in enumerate(reader.trees(begin)):
-        writer = writers.pop(entry.path, None)
-        if writer is not None:
-            writer.release()
-            finished.append(FinishedOutput(entry.path.name, writer, entry.references, None, entry.path))
-        progress(number + 1, reader.header.paths)
-    added: list[StorePath] = []
-    for at in range(0, len(finished), _BATCH):
-        added += store.register_all(b"", finished[at : at + _BATCH])
+    with _received(store, reader, begin, progress) as trees:
+        finished = [FinishedOutput(e.path.name, writer, e.references, None, e.path) for e, writer in trees]
+        added: list[StorePath] = []
+        for at in range(0, len(finished), _BATCH):
+            added += store.register_all(b"", finished[at : at + _BATCH])
     return ImportedClosure(reader.header.roots, tuple(added), tuple(present), reader.header.size)
+
+
+@contextlib.contextmanager
+def trees_of(
+    store: Store, file: BinaryIO, paths: Collection[StorePath], progress: Progress = lambda done, total: None
+) -> Iterator[list[tuple[StorePath, TreeWriter]]]:
+    """Yield the trees that a closure file has of `paths`, after all of it was verified. They are deleted at the end."""
+    reader = ClosureReader(file)
+
+    def begin(entry: ClosureEntry) -> TreeWriter | None:
+        return store.writer() if entry.path in paths else None
+
+    with _received(store, reader, begin, progress) as trees:
+        yield [(entry.path, writer) for entry, writer in trees]
+
+
+@contextlib.contextmanager
+def _received(
+    store: Store, reader: ClosureReader, begin: Callable[[ClosureEntry], TreeWriter | None], progress: Progress
+) -> Iterator[list[tuple[ClosureEntry, TreeWriter]]]:
+    """Read the whole file. Yield the trees for which `begin` returned a writer, and delete what is left of them."""
+    writers: dict[StorePath, TreeWriter] = {}
+    received: list[tuple[ClosureEntry, TreeWriter]] = []
+
+    def sink(entry: ClosureEntry) -> TreeSink:
+        writer = begin(entry)
+        if writer is None:
+            return NullSink()
+        writers[entry.path] = writer
+        return writer
+
+    try:
+        for number, entry in enumerate(reader.trees(sink)):
+            if (writer := writers.get(entry.path)) is not None:
+                writer.release()
+                received.append((entry, writer))
+            progress(number + 1, reader.header.paths)
+        yield received
+    except BaseException:
+        for writer in writers.values():
+            remove_tree(writer.disk)
+        # Their files are in the pool as well.
+        for path, _ in store.pool.unused():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        raise
+    for writer in writers.values():
+        remove_tree(writer.disk)
 
 
 def _check_space(store: Store, size: int) -> None:

@@ -18,25 +18,28 @@ _WRITE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _TIMES = (MTIME, MTIME)
 
 
-def hash_file(source: str) -> FileNode:
-    """Return the node that `copy_file` would give."""
+def hash_file(source: str) -> tuple[FileNode, os.stat_result]:
+    """Return what `copy_file` would return."""
     fd, status = _opened(source)
     try:
         content = _small(fd, status.st_size)
         if content is not None:
-            return FileNode(blake3(content).digest(), len(content), bool(status.st_mode & 0o100))
+            return FileNode(blake3(content).digest(), len(content), bool(status.st_mode & 0o100)), status
         hasher, size = blake3(), 0
         buffer = memoryview(bytearray(CHUNK))
         while count := os.readv(fd, [buffer]):
             hasher.update(buffer[:count])
             size += count
-        return FileNode(hasher.digest(), size, bool(status.st_mode & 0o100))
+        return FileNode(hasher.digest(), size, bool(status.st_mode & 0o100)), status
     finally:
         os.close(fd)
 
 
-def copy_file(pool: Pool, source: str, target: str) -> FileNode:
-    """Copy a regular file to `target`, which must not exist, or link it to the pool's file of the same content."""
+def copy_file(pool: Pool, source: str, target: str) -> tuple[FileNode, os.stat_result]:
+    """Copy a regular file to `target`, which must not exist, or link it to the pool's file of the same content.
+
+    Return its node, and the status that the source had before it was read.
+    """
     fd, status = _opened(source)
     try:
         executable = bool(status.st_mode & 0o100)
@@ -46,7 +49,7 @@ def copy_file(pool: Pool, source: str, target: str) -> FileNode:
         if content is not None:
             node = FileNode(blake3(content).digest(), len(content), executable)
             if pool.link(node, target):
-                return node
+                return node, status
         out = os.open(target, _WRITE, mode)
         try:
             if content is not None:
@@ -63,7 +66,7 @@ def copy_file(pool: Pool, source: str, target: str) -> FileNode:
         os.close(fd)
     assert node is not None
     pool.adopt(node, target)
-    return node
+    return node, status
 
 
 def _opened(source: str) -> tuple[int, os.stat_result]:

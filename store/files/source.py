@@ -72,6 +72,21 @@ class SourceIgnores:
         self._top = os.fsencode(top)
         self._files: dict[bytes, Ignores | None] = {}
 
+    def applies(self, directory: bytes) -> bool:
+        """Return whether `keeps` may leave out entries of a directory other than `.git`."""
+        if directory == self._top:
+            return True
+        while len(directory) >= len(self._top):
+            if self._patterns(directory) is not None:
+                return True
+            directory = directory.rpartition(b"/")[0]
+        return False
+
+    def _patterns(self, directory: bytes) -> Ignores | None:
+        if directory not in self._files:
+            self._files[directory] = _read(directory + b"/.gitignore")
+        return self._files[directory]
+
     def keeps(self, path: bytes, is_directory: bool) -> bool:
         """Return whether an entry below the top is part of the source, given that its parents are."""
         directory, _, name = path.rpartition(b"/")
@@ -82,9 +97,7 @@ class SourceIgnores:
         verdict = None
         # The nearest file with a matching pattern decides.
         while verdict is None and len(directory) >= len(self._top):
-            if directory not in self._files:
-                self._files[directory] = _read(directory + b"/.gitignore")
-            patterns = self._files[directory]
+            patterns = self._patterns(directory)
             if patterns is not None:
                 verdict = patterns.verdict(path[len(directory) + 1 :], is_directory)
             directory = directory.rpartition(b"/")[0]

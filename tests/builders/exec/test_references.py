@@ -7,6 +7,7 @@ import io
 import zipfile
 
 import pytest
+from fpack.builders.exec import references
 from fpack.builders.exec.references import Finder, patch, rewrite, search_packed
 from fpack.store.base32 import ALPHABET
 from hypothesis import given
@@ -33,6 +34,20 @@ def test_every_hash_is_found_whatever_surrounds_it_and_however_it_is_cut(parts: 
     finder = Finder(set(HASHES))
     for piece in cut(data, sizes):
         finder.feed(piece)
+    assert finder.found == {hash_ for hash_ in HASHES if hash_ in data}
+
+
+@given(parts, st.lists(st.integers(0, 50), max_size=8), st.integers(1, 9), st.integers(0, 3))
+def test_every_hash_is_found_however_the_data_is_divided(
+    parts: list[bytes], sizes: list[int], part: int, dense: int
+) -> None:
+    data = b"".join(parts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(references, "_PART", part)
+        patch.setattr(references, "_DENSE", dense)
+        finder = Finder(set(HASHES))
+        for piece in cut(data, sizes):
+            finder.feed(piece)
     assert finder.found == {hash_ for hash_ in HASHES if hash_ in data}
 
 

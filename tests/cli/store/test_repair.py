@@ -107,6 +107,20 @@ def test_a_source_cannot_be_made_again_without_its_project(fpack: Fpack, ask: As
     assert ask("store", "add", "data")["path"] == path and damaged(fpack) == []
 
 
+def test_a_closure_file_repairs_what_nothing_can_build(fpack: Fpack, ask: Ask) -> None:
+    (fpack.home / "data").mkdir()
+    (fpack.home / "data" / "x").write_text("content")
+    path = ask("store", "add", "data", "-o", "link")["path"]
+    fpack("store", "export", path, "-o", "file")
+    flip(fpack.home / "store" / "store" / Path(path).name / "x")
+    (fpack.home / "bad").write_bytes((fpack.home / "file").read_bytes()[:-1])
+    assert "truncated" in fpack.fails("store", "repair", "--from", "bad")
+    assert damaged(fpack) == [path]
+    done = ask("store", "repair", "--from", "file")
+    assert done["repaired"] == [path] and done["failed"] == done["invalid"] == []
+    assert damaged(fpack) == [] and (fpack.home / "link" / "x").read_text() == "content"
+
+
 def test_forget_builds_nothing(fpack: Fpack, ask: Ask) -> None:
     path = ask("build", "fpack.fp#words")["path"]
     flip(fpack.home / "store" / "store" / Path(path).name)

@@ -211,6 +211,7 @@ def refused(store: Store, data: bytes) -> str:
         import_closure(store, io.BytesIO(data))
     assert {info.path for info in store.database.paths()} == before
     assert {entry.name for entry in (store.root / "store").iterdir()} == {path.base for path in before}
+    assert list(store.session.directory.iterdir()) == [] and list(store.pool.unused()) == []
     return str(caught.value)
 
 
