@@ -101,7 +101,7 @@ class _Collection:
 
     def _run(self) -> int:
         store = self._store
-        sweep(self._root, store.database, store.pool)
+        sweep(self._root, store.database, store.pool, thoroughly=True)
         leases.sweep(store)
         if trouble := store.database.trouble():
             raise failures.damaged(store.database.path, trouble)
