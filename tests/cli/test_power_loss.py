@@ -106,7 +106,7 @@ class PowerTrial:
                 yield f"{name} is {found}, and not {told}"
         store.close()
         if answer := self._run(faults, "doctor", "--store"):
-            yield answer
+            yield "\n".join(line for line in answer.splitlines() if not line.startswith(("ok", "warning")))
         again = faults.run(
             ["pack", "debian.trixie.hello", "-o", "again.tar", "--json"], cwd=self.project, env=self.fpack.env
         )
@@ -171,7 +171,7 @@ def test_cuts_of_the_power(kind: str, capsys: pytest.CaptureFixture[str]) -> Non
         shutil.rmtree(directory)
     with capsys.disabled():
         print(f"\n{kind}: {CUTS} cuts in {commands} commands, {told} results checked, {len(wrong)} wrong")
-    assert wrong == {}
+    assert not wrong, json.dumps(wrong, indent=1)
     assert told
 
 
