@@ -173,18 +173,3 @@ def test_cuts_of_the_power(kind: str, capsys: pytest.CaptureFixture[str]) -> Non
         print(f"\n{kind}: {CUTS} cuts in {commands} commands, {told} results checked, {len(wrong)} wrong")
     assert not wrong, json.dumps(wrong, indent=1)
     assert told
-
-
-@pytest.mark.parametrize("kind", ["ext4"])
-def test_a_disk_without_inodes(kind: str, tmp_path: Path) -> None:
-    try:
-        disk = Disk(kind, tmp_path, 64, ("-N", "600"))
-    except CannotMount as error:
-        pytest.skip(str(error))
-    with disk:
-        fpack = Fpack(disk.at / "home", world(tmp_path / "archive"))
-        message = fpack.fails("pack", "debian.trixie.hello", timeout=60)
-        assert "inodes" in message and message.count("error:") == 1
-        fpack("gc")
-        # What was fetched and built so far is kept where there is room; a larger disk goes on with it.
-        assert "fpack.sqlite" in os.listdir(fpack.home / "store" / "db")
