@@ -105,13 +105,14 @@ class PowerTrial:
             elif (found := image_digest(path)) != told:
                 yield f"{name} is {found}, and not {told}"
         store.close()
-        if answer := self._run(faults, "doctor", "--store"):
-            yield "\n".join(line for line in answer.splitlines() if not line.startswith(("ok", "warning")))
         again = faults.run(
             ["pack", "debian.trixie.hello", "-o", "again.tar", "--json"], cwd=self.project, env=self.fpack.env
         )
         if again.status or json.loads(again.out)["digest"] != self.expected:
             yield f"again: {again.status} {again.out} {again.err}"
+        # The second run has swept the pool: a file that no valid path has may lack what was not synced.
+        if answer := self._run(faults, "doctor", "--store"):
+            yield "\n".join(line for line in answer.splitlines() if not line.startswith(("ok", "warning")))
         if answer := self._run(faults, "gc"):
             yield f"gc: {answer}"
 
