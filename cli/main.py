@@ -27,7 +27,7 @@ Exit codes:
   4    a package, index or lock is invalid or missing
   5    a download failed
   6    no difference was found, but not everything could be checked (verify)
-  130  interrupted"""
+  130  interrupted; 128 + N: ended by signal N"""
 
 
 def _group() -> click.Group:

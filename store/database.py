@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from fpack.store.files.sync import sync_directory, sync_file
 
 from . import base32
-from .db import failures, journal, read_only, schema
+from .db import failures, journal, schema
 from .derivation import Output, digest
 from .errors import StoreBusy, StoreError, StoreReadOnly
 from .path import HASH_CHARS, StorePath
@@ -73,6 +73,7 @@ class Database:
         self._lock = threading.RLock()
         self._rows_to_log: list[journal.Row] = []  # of the open transaction
         self._is_old = False  # a database of an older format that cannot be written
+        self._has_old_outputs = False  # recorded by builders of another generation, and not deletable
         self._is_unsynced = False  # this process made paths valid, and a loss of power may undo that
         try:
             self._check_presence()
@@ -81,6 +82,8 @@ class Database:
                 self._db.execute("PRAGMA synchronous = NORMAL")
                 self._open()
             except sqlite3.OperationalError:
+                from .db import read_only
+
                 copy = None if os.access(path.parent, os.W_OK) else read_only.connect(path)
                 if copy is None:
                     raise
@@ -162,14 +165,21 @@ class Database:
         """
         if self._rows("PRAGMA application_id") == [(generation,)]:
             return
-        with self.transaction() as database:
-            database.execute("DELETE FROM outputs")
-            database.execute(f"PRAGMA application_id = {generation:d}")
-            self._log("settle", generation)
+        try:
+            with self.transaction() as database:
+                database.execute("DELETE FROM outputs")
+                database.execute(f"PRAGMA application_id = {generation:d}")
+                self._log("settle", generation)
+        except StoreReadOnly:
+            self._has_old_outputs = True
 
     def close(self) -> None:
         """Close the connection."""
         self._db.close()
+
+    def forbid_writing(self) -> None:
+        """Let every later write of this process fail."""
+        self._db.execute("PRAGMA query_only = 1")
 
     def sync(self) -> None:
         """Make the paths that this process made valid survive a loss of power: commits are not synced one by one."""
@@ -350,6 +360,8 @@ class Database:
 
     def built(self, output: Output) -> StorePath | None:
         """Return the path of a derivation's output, or None if it is not known or no longer valid."""
+        if self._has_old_outputs:
+            return None
         query = "SELECT hash, name FROM outputs o JOIN paths p ON hash = o.path WHERE derivation = ? AND output = ?"
         for hash_, name in self._rows(query, output):
             return _path(hash_, name)
@@ -357,7 +369,9 @@ class Database:
 
     def built_all(self, outputs: Iterable[Output]) -> dict[Output, StorePath]:
         """Return the paths of those of `outputs` that are known and valid, as `built` does, in few queries."""
-        found = {}
+        found: dict[Output, StorePath] = {}
+        if self._has_old_outputs:
+            return found
         digests = sorted({output.derivation for output in outputs})
         for at in range(0, len(digests), _MAX_VALUES):
             some = digests[at : at + _MAX_VALUES]

@@ -23,7 +23,7 @@ from fpack.store.files.remove import remove_tree
 
 from . import base32, leases
 from .collection import limits
-from .collection.roots import LEASE, add_link, marking
+from .collection.roots import LEASE, add_link, forget_gone, marking
 from .collection.selection import needed_derivations, until
 from .collection.survey import DAY, Policy, Survey, first_planned, survey
 from .db import failures
@@ -40,16 +40,20 @@ _PARTIAL_DAYS, _LOG_DAYS = 7, 30
 
 
 class GcResult(NamedTuple):
-    """The result of a collection, or of a dry run: deleted paths, number of kept paths, bytes of the disk freed."""
+    """The result of a collection, or of a dry run: deleted paths, number of kept paths, bytes of the disk freed.
+
+    gone: result links that no longer exist, and whose paths are therefore no longer kept.
+    """
 
     deleted: tuple[StorePath, ...]
     kept: int
     freed: int
+    gone: tuple[str, ...] = ()
 
 
 def add_root(store: Store, link: Path, target: Path) -> None:
     """Make `link` a symlink to `target`, a path in the store, and a root for as long as it points there."""
-    add_link(store.root, link, target)
+    add_link(store.root, link, target, is_root=store.refusal is None)
 
 
 def look(store: Store, policy: Policy) -> Survey:
@@ -75,6 +79,8 @@ def collect(
         chosen = _choose(store.root, found, policy, 0)
         freed = sum(found.paths[hash_].size for hash_ in chosen)
         return GcResult(tuple(map(found.path, chosen)), len(found.paths) - len(chosen), freed)
+    if store.refusal is not None:
+        raise store.refusal
     with FileLock(store.root / "locks" / "gc"):
         return _Collection(store, policy).run()
 
@@ -98,11 +104,11 @@ class _Collection:
             self._freed += make_room(self._root)
             kept = self._run()
         self._tidy()
-        return GcResult(tuple(self._deleted), kept, self._freed)
+        return GcResult(tuple(self._deleted), kept, self._freed, tuple(forget_gone(self._root)))
 
     def _run(self) -> int:
         store = self._store
-        sweep(self._root, store.database, store.pool)
+        sweep(self._root, store.database, store.pool, thoroughly=True)
         leases.sweep(store)
         store.database.enlarge_cache()
         if trouble := store.database.trouble():

@@ -34,7 +34,12 @@ def take(root: Path | str, name: str) -> int | None:
 
 
 def begin(store: Store, name: str, paths: Iterable[StorePath]) -> int | None:
-    """Hold a lease on `paths`, creating it if needed. Return a descriptor, or None if a path is not valid any more."""
+    """Hold a lease on `paths`, creating it if needed. Return a descriptor, or None if a path is not valid any more.
+
+    In a store that cannot be written, no lease is needed: this process cannot collect garbage there.
+    """
+    if not store.is_writable:
+        return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC) if store.keep(paths) else None
     path = f"{store.root}/locks/{_PREFIX}{name}"
     while True:
         fd = _held(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), path)

@@ -83,12 +83,20 @@ class Store:
         self.is_collecting = False  # the disk is low, and a collection was started in the background
         self._planned: dict[bytes, bytes] = {}  # encoded derivations that this process builds, by digest
         self._session: Session | None = None
-        self._read_only: StoreReadOnly | None = None  # why no session can begin
+        self.refusal = self._refusal()  # why this process must not write to the store
         self._opening = threading.Lock()
         self._prefix = f"{self.root}/store/"
         self._file_system = FileSystemSync(self.root)
         self._written = GroupSync(self._file_system.sync)
         self._placed = GroupSync(lambda: sync_directory(self.root / "store"))
+
+    def _refusal(self) -> StoreReadOnly | None:
+        """Refuse to let root write to a user's store: the user could not change what root makes there."""
+        if os.geteuid() != 0 or (owner := os.stat(self.root).st_uid) == 0:
+            return None
+        self.database.forbid_writing()
+        hint = f"run fpack as user {owner}, for example with sudo -u '#{owner}'"
+        return StoreReadOnly(f"Root cannot write to the store of user {owner}", where=str(self.root), hint=hint)
 
     def _make_directories(self) -> None:
         try:
@@ -124,8 +132,8 @@ class Store:
         """
         if self._session is None:
             with self._opening:
-                if self._read_only is not None:
-                    raise self._read_only
+                if self.refusal is not None:
+                    raise self.refusal
                 if self._session is None:
                     # Not imported by a process that only reads.
                     from fpack.store.files.mounts import check_local
@@ -138,7 +146,7 @@ class Store:
                     try:
                         session = Session(self.root, self.database)
                     except StoreReadOnly as error:
-                        self._read_only = error
+                        self.refusal = error
                         raise
                     self._file_system.begin()
                     self._session = session

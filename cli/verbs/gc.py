@@ -11,6 +11,8 @@ from fpack.cli.options import print_json
 from fpack.cli.ui.render import megabytes
 from fpack.store import settings
 
+_SHOWN = 3  # links that are named
+
 if TYPE_CHECKING:
     from fpack.store.collection.survey import Survey
     from fpack.store.gc import GcResult
@@ -73,6 +75,10 @@ def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_
             values["min_free"] = limits.enough_free(default_root())
         survey = _survey(store, values) if explain else None
         done = collect(store, dry_run=dry_run, **values)
+        for link in done.gone[:_SHOWN]:
+            note(f"the link {link} no longer exists: what it kept may be deleted; build again where it is now")
+        if len(done.gone) > _SHOWN:
+            note(f"and {len(done.gone) - _SHOWN} more links no longer exist")
         if not dry_run:
             prune(os.fspath(store.root))
     finally:

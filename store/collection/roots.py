@@ -36,14 +36,14 @@ def marking(root: Path, *, placing: bool) -> FileLock:
     return FileLock(root / "locks" / "mark", transient=False, shared=placing)
 
 
-def add_link(root: Path, link: Path, target: Path) -> None:
+def add_link(root: Path, link: Path, target: Path, *, is_root: bool = True) -> None:
     """Make `link` a symlink to `target`, a path in the store, and a root for as long as it points there.
 
-    A path that is valid after this call stays valid. In a store that cannot be written, only the link is made: no
-    collection runs there.
+    A path that is valid after this call stays valid. In a store that cannot be written, and without `is_root`, only the
+    link is made.
     """
     link = link.absolute()
-    if os.path.isdir(root / "roots") and not os.access(root / "roots", os.W_OK):
+    if not is_root or (os.path.isdir(root / "roots") and not os.access(root / "roots", os.W_OK)):
         _place(link, target)
         return
     with marking(root, placing=True):
@@ -108,7 +108,7 @@ def _collect(link: Path) -> None:
 
 
 def links(root: Path) -> list[Root]:
-    """Return the roots that are links: results and named ones. Delete entries of `roots/` whose link is gone."""
+    """Return the roots that are links: results and named ones."""
     from .selection import Root  # a warm start of a build imports this module
 
     found: list[Root] = []
@@ -118,9 +118,6 @@ def links(root: Path) -> list[Root]:
             link = os.readlink(entry.path)
             target = f"{root}/{link.removeprefix('../')}" if entry.name.startswith(_NAMED) else os.readlink(link)
         except OSError:
-            if not entry.name.startswith("."):
-                with contextlib.suppress(OSError):
-                    os.unlink(entry.path)
             continue
         directory, separator, base = target.rpartition("/store/")
         # A result keeps its path when the store was moved: its link leads to where the store was.
@@ -131,6 +128,20 @@ def links(root: Path) -> list[Root]:
                 kind, name = ("root", entry.name[len(_NAMED) :]) if entry.name.startswith(_NAMED) else ("result", link)
                 found.append(Root(kind, name, base32.decode(path.hash)))
     return found
+
+
+def forget_gone(root: Path) -> list[str]:
+    """Delete the entries of `roots/` whose link is gone: it, or a directory above it, was deleted or moved.
+
+    Return those links. A project that was moved keeps nothing until it is built in its new place.
+    """
+    gone = []
+    for entry in sorted(os.scandir(root / "roots"), key=lambda entry: entry.name):
+        with contextlib.suppress(OSError):
+            if not entry.name.startswith((".", _NAMED)) and not os.path.lexists(link := os.readlink(entry.path)):
+                os.unlink(entry.path)
+                gone.append(link)
+    return gone
 
 
 def rows(db: sqlite3.Connection, now: float) -> list[Root]:

@@ -13,7 +13,6 @@ import sqlite3
 from pathlib import Path
 
 from fpack.store.errors import DiskError, StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
-from fpack.store.files import disk_errors
 
 REBUILD = "fpack store rebuild-database makes it again from the trees and from db/journal"
 _FULL_HINT = "free some disk space or run fpack gc, which works on a full disk, then try again"
@@ -78,6 +77,8 @@ def of_system(path: Path, error: OSError) -> StoreError:
             "The store cannot be written", where=str(path), why=str(error.strerror),
             hint="check the owner of the store and whether its file system is mounted read-only",
         )  # fmt: skip
+    from fpack.store.files import disk_errors
+
     if (known := disk_errors.explain(error, str(path))) is not None:
         return known
     return StoreError("The store failed to read or write a file", where=str(path), why=str(error.strerror))
@@ -91,6 +92,8 @@ def _unreadable(path: Path) -> StoreError | None:
                 while file.read(_PIECE):
                     pass
     except OSError as error:
+        from fpack.store.files import disk_errors
+
         return disk_errors.explain(error, str(path))
     return None
 

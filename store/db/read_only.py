@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -34,6 +33,7 @@ def _open(uri: str) -> sqlite3.Connection:
 
 def _with_log(path: Path) -> sqlite3.Connection:
     import shutil
+    import tempfile
 
     with tempfile.TemporaryDirectory(prefix="fpack-") as directory:
         for suffix in ("", "-wal"):

@@ -21,8 +21,12 @@ _LOCK = ".lock"
 _TRANSIENT = ("build-", "view-")
 
 
-def sweep(root: Path, database: Database, pool: Pool) -> int:
-    """Delete what sessions of dead processes left behind. Return the number of those sessions."""
+def sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool = False) -> int:
+    """Delete what sessions of dead processes left behind. Return the number of those sessions.
+
+    thoroughly: also delete, if no session is dead, what some could not delete at their end. The caller looks after the
+    trash and the pool.
+    """
     dead = 0
     names = set(_names(root / "tmp"))
     for name in sorted(names):
@@ -38,15 +42,16 @@ def sweep(root: Path, database: Database, pool: Pool) -> int:
     if dead:
         for name in _names(root / "trash"):
             _remove(root / "trash" / name)
+        for path, _ in pool.unused():
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+    if dead or thoroughly:
         for name in _names(root / "locks"):
             if name.startswith(_TRANSIENT):
                 with _dead(root / "locks" / name):
                     pass
         _sweep_partial(root, database)
         _sweep_roots(root)
-        for path, _ in pool.unused():
-            with contextlib.suppress(OSError):
-                os.unlink(path)
     return dead
 
 

@@ -7,10 +7,13 @@ import os
 import random
 import shutil
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
+from support.disks import CannotMount, Disk
 from support.fault_scenarios import SCENARIOS, FaultRun, open_all
 from support.faults import ALL, CHANGES, FaultOutcome, Faults, fast_directory
+from support.program import Fpack, world
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 QUICK = 12  # failing calls of each command in the quick form
@@ -111,3 +114,43 @@ def test_a_device_that_fails_from_every_tenth_call_on(
     with capsys.disabled():
         print(f"\n{run.scenario.name}: {errno.errorcode[error]} from {len(numbers)} calls on, {len(wrong)} wrong")
     assert wrong == {}
+
+
+@pytest.mark.parametrize("kind", ["ext4", "tmpfs"])
+def test_a_disk_without_inodes(kind: str, tmp_path: Path) -> None:
+    try:
+        disk = Disk(kind, tmp_path, 64, ("-N", "600") if kind == "ext4" else ("nr_inodes=600",))
+    except CannotMount as error:
+        pytest.skip(str(error))
+    with disk:
+        fpack = Fpack(disk.at / "home", world(tmp_path / "archive"))
+        message = fpack.fails("pack", "debian.trixie.hello", timeout=60)
+        assert "inodes" in message and message.count("error:") == 1
+        fpack("gc", timeout=60)
+        assert list((fpack.home / "store" / "tmp").iterdir()) == []
+        if kind == "tmpfs":
+            disk.change("nr_inodes=60000")
+            assert fpack.pack("debian.trixie.hello")["digest"]
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    try:
+        disk = Disk("tmpfs", tmp_path, 2)
+    except CannotMount as error:
+        pytest.skip(str(error))
+    with disk:
+        fpack = Fpack(disk.at / "home", world(tmp_path / "archive"))
+        (disk.at / "ballast").write_bytes(bytes(1 << 20))
+        message = fpack.fails("pack", "debian.trixie.hello", timeout=60)
+        assert "The disk is full" in message and message.count("error:") == 1
+        (disk.at / "ballast").unlink()
+        disk.change("size=64m")
+        assert fpack.pack("debian.trixie.hello")["digest"]
+
+
+def test_a_limit_of_open_files(tmp_path: Path) -> None:
+    fpack = Fpack(tmp_path / "home", world(tmp_path / "archive"))
+    limited = Fpack(tmp_path / "home", fpack.archive, ("sh", "-c", 'ulimit -n 24 && exec "$@"', "sh"))
+    message = limited.fails("pack", "debian.trixie.hello", timeout=60)
+    assert "open files" in message and message.count("error:") == 1
+    assert fpack.pack("debian.trixie.hello")["digest"]

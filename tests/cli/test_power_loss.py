@@ -105,13 +105,14 @@ class PowerTrial:
             elif (found := image_digest(path)) != told:
                 yield f"{name} is {found}, and not {told}"
         store.close()
-        if answer := self._run(faults, "doctor", "--store"):
-            yield answer
         again = faults.run(
             ["pack", "debian.trixie.hello", "-o", "again.tar", "--json"], cwd=self.project, env=self.fpack.env
         )
         if again.status or json.loads(again.out)["digest"] != self.expected:
             yield f"again: {again.status} {again.out} {again.err}"
+        # The second run has swept the pool: a file that no valid path has may lack what was not synced.
+        if answer := self._run(faults, "doctor", "--store"):
+            yield "\n".join(line for line in answer.splitlines() if not line.startswith(("ok", "warning")))
         if answer := self._run(faults, "gc"):
             yield f"gc: {answer}"
 
@@ -171,20 +172,5 @@ def test_cuts_of_the_power(kind: str, capsys: pytest.CaptureFixture[str]) -> Non
         shutil.rmtree(directory)
     with capsys.disabled():
         print(f"\n{kind}: {CUTS} cuts in {commands} commands, {told} results checked, {len(wrong)} wrong")
-    assert wrong == {}
+    assert not wrong, json.dumps(wrong, indent=1)
     assert told
-
-
-@pytest.mark.parametrize("kind", ["ext4"])
-def test_a_disk_without_inodes(kind: str, tmp_path: Path) -> None:
-    try:
-        disk = Disk(kind, tmp_path, 64, ("-N", "600"))
-    except CannotMount as error:
-        pytest.skip(str(error))
-    with disk:
-        fpack = Fpack(disk.at / "home", world(tmp_path / "archive"))
-        message = fpack.fails("pack", "debian.trixie.hello", timeout=60)
-        assert "inodes" in message and message.count("error:") == 1
-        fpack("gc")
-        # What was fetched and built so far is kept where there is room; a larger disk goes on with it.
-        assert "fpack.sqlite" in os.listdir(fpack.home / "store" / "db")

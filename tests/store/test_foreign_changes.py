@@ -22,6 +22,7 @@ from fpack.store.sessions import recovery
 from fpack.store.store import _DIRECTORIES, Store
 from support.fault_scenarios import open_all
 from support.stores import add
+from support.unprivileged import UID
 
 WRITTEN = [name for name in _DIRECTORIES if name not in ("db", "store")]
 
@@ -150,6 +151,38 @@ def test_a_moved_store_keeps_its_results(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_collection_says_which_results_are_gone(tmp_path: Path) -> None:
+    store = Store(tmp_path / "f")
+    kept, moved = add(store, "a", "one"), add(store, "b", "two")
+    (tmp_path / "project").mkdir()
+    gc.add_root(store, tmp_path / "result", store.disk(kept))
+    gc.add_root(store, tmp_path / "project" / "result", store.disk(moved))
+    store.close()
+    store = Store(tmp_path / "f")
+    os.rename(tmp_path / "project", tmp_path / "elsewhere")
+    assert gc.collect(store, dry_run=True).deleted == (moved,)
+    done = gc.collect(store)
+    assert done.deleted == (moved,) and done.gone == (str(tmp_path / "project" / "result"),)
+    assert gc.collect(store).gone == ()
+    store.close()
+
+
+def test_outputs_of_other_builders_do_not_count_in_a_store_that_cannot_be_changed(tmp_path: Path) -> None:
+    store = Store(tmp_path / "f")
+    add(store, "a", "one")
+    output = Output(b"one".ljust(20))
+    store.database.settle(1)
+    path = add(store, "a", "one")
+    assert store.database.built(output) == path
+    store.database.forbid_writing()
+    store.database.settle(1)
+    assert store.database.built(output) == path
+    store.database.settle(2)
+    assert store.database.built(output) is None and store.database.built_all([output]) == {}
+    assert store.database.realised(b"one", "out") == path
+    store.close()
+
+
 def test_a_link_of_a_killed_process_is_deleted_by_the_next(tmp_path: Path) -> None:
     store = Store(tmp_path / "f")
     path = add(store, "a", "one")
@@ -204,6 +237,7 @@ from fpack.store import gc
 from fpack.store.store import Store
 from fpack.store import verify
 from support.stores import add
+from support.unprivileged import UID
 store = Store(Path(sys.argv[1]))
 assert add(store, "a", "one")            # it stands in the lower layer
 assert add(store, "d", "text of b")      # its content is a file of the lower layer's pool
@@ -336,3 +370,43 @@ def test_a_lock_in_a_store_that_is_gone_is_an_error(tmp_path: Path) -> None:
         store.close()
     assert not (tmp_path / "f").exists()
     assert Output(b"x").name == "out"
+
+
+AS_ROOT = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from fpack.store import gc
+from fpack.store.errors import StoreReadOnly
+from fpack.store.path import parse
+from fpack.store.store import Store
+store = Store(Path(sys.argv[1]))
+path = parse(sys.argv[3])
+assert store.keep([path]) and not store.is_writable
+gc.add_root(store, Path(sys.argv[4]), store.disk(path))
+for write in (store.writer, lambda: gc.collect(store), lambda: store.database.add_derivations({b"x" * 20: b"y"})):
+    try:
+        write()
+    except StoreReadOnly as error:
+        assert error.hint
+    else:
+        raise AssertionError("root has written to it")
+store.close()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it needs root and another user")
+def test_root_leaves_nothing_in_the_store_of_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "f")
+    path = add(store, "a", "one")
+    store.close()
+    subprocess.run(["chown", "-R", f"{UID}:{UID}", str(store.root)], check=True)
+    words = [sys.executable, "-c", AS_ROOT, str(store.root), str(Path(__file__).parents[1]), path.base]
+    words.append(str(tmp_path / "result"))
+    refused = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "FPACK_SHARED_STORE": ""})
+    assert refused.returncode and "another user's" in refused.stderr
+    allowed = {**os.environ, "FPACK_SHARED_STORE": str(store.root)}
+    done = subprocess.run(words, capture_output=True, text=True, env=allowed)
+    assert done.returncode == 0, done.stderr
+    owners = {os.lstat(f"{top}/{name}").st_uid for top, *names in os.walk(store.root) for name in sum(names, [])}
+    assert owners == {UID}

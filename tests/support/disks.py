@@ -19,7 +19,10 @@ class CannotMount(Exception):
 
 
 class Disk:
-    """A file system of one type, in a file in `directory`, mounted at `at`. Use it as a context manager."""
+    """A file system of one type, in a file in `directory`, mounted at `at`. Use it as a context manager.
+
+    options: of mkfs; of the mount for tmpfs, which is in memory.
+    """
 
     def __init__(self, kind: str, directory: Path, megabytes: int, options: tuple[str, ...] = ()) -> None:
         self._kind = kind
@@ -27,6 +30,10 @@ class Disk:
         self.at = directory / f"{kind}-mounted"
         if os.geteuid() != 0:
             raise CannotMount("it needs root")
+        if kind == "tmpfs":
+            self.at.mkdir()
+            self._run("mount", "-t", "tmpfs", "-o", ",".join((f"size={megabytes}m", *options)), "tmpfs", str(self.at))
+            return
         if shutil.which(f"mkfs.{kind}") is None:
             raise CannotMount(f"mkfs.{kind} is not there")
         with open(self._image, "wb") as file:
@@ -40,7 +47,11 @@ class Disk:
 
     def __exit__(self, *_: object) -> None:
         self._unmount()
-        self._image.unlink()
+        self._image.unlink(missing_ok=True)
+
+    def change(self, options: str) -> None:
+        """Change the mount's options."""
+        self._run("mount", "-o", f"remount,{options}", str(self.at))
 
     def cut(self) -> None:
         """Lose the power: what was not synced is lost, and every later call fails."""
