@@ -26,6 +26,7 @@ from fpack.store.files.sync import FileSystemSync, GroupSync, sync_directory
 from fpack.store.files.writer import TreeWriter
 
 from . import base32, derivation
+from .checked_tree import CheckedTree, CheckedTrees
 from .collection.trigger import start_if_low
 from .database import Database, HistoryEntry, PathInfo
 from .derivation import Derivation, Output
@@ -86,6 +87,7 @@ class Store:
         self.lost: list[StorePath] = []  # valid paths that were not on the disk, and that were made invalid
         self.is_collecting = False  # the disk is low, and a collection was started in the background
         self._planned: dict[bytes, bytes] = {}  # encoded derivations that this process builds, by digest
+        self._trees = CheckedTrees(self.info, self.disk)
         self._session: Session | None = None
         self._read_only: StoreReadOnly | None = None  # why no session can begin
         self._opening = threading.Lock()
@@ -175,6 +177,10 @@ class Store:
     def info(self, path: StorePath) -> PathInfo | None:
         """Return the database row of a path, or None if it is not valid."""
         return self.database.info(base32.decode(path.hash))
+
+    def tree(self, path: StorePath) -> CheckedTree:
+        """Return a reader of a valid path that compares what it reads with the path's digest."""
+        return self._trees.tree(path)
 
     def keep(self, paths: Iterable[StorePath]) -> bool:
         """Protect paths and their closures from gc while this process lives. Return False if one is invalid.
@@ -327,7 +333,8 @@ class Store:
                 entry, _, _, path = made[0]
                 if build is not None and entry.output is not None:
                     self.database.insert_history(db, build.entry(entry.output.derivation, path))
-        for entry, *_ in made:
+        for entry, _, _, path in made:
+            self._trees.registered(path, entry.writer.node)
             with contextlib.suppress(OSError):  # it is deleted with the session
                 remove_tree(entry.writer.disk)
         return [path for *_, path in made]

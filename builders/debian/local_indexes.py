@@ -103,7 +103,7 @@ def _heads(cache: IndexCache) -> Iterator[tuple[str, int, bytes]]:
     for path in paths:
         with contextlib.suppress(OSError, ValueError, TypeError, OverflowError), path.open("rb") as file:
             data = b"" if open_to_others(os.fstat(file.fileno())) else file.read(_MAX_RELEASE)
-            if hashlib.sha256(data).hexdigest() != place.name.partition(".")[0]:
+            if hashlib.sha256(data).hexdigest() != path.name.partition(".")[0]:
                 continue
             codename, date = _CODENAME.search(data, 0, _HEAD), _DATE.search(data, 0, _HEAD)
             if codename and date:
