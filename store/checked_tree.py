@@ -31,14 +31,16 @@ class CheckedTrees:
         self._info = info
         self._disk = disk
         self._known: dict[StorePath, Entries] = {}
+        self._read: set[StorePath] = set()
 
     def registered(self, path: StorePath, node: Node) -> None:
         """Remember the entries of a tree that this process wrote."""
         _remember(self._known, path, node)
+        self._read.add(path)
 
     def tree(self, path: StorePath) -> CheckedTree:
         """Return a reader of a path."""
-        return CheckedTree(path, self._disk(path), self._info, self._known)
+        return CheckedTree(path, self._disk(path), self._info, self._known, self._read)
 
 
 class CheckedTree:
@@ -50,11 +52,13 @@ class CheckedTree:
         disk: Path,
         info: Callable[[StorePath], PathInfo | None],
         known: dict[StorePath, Entries],
+        read: set[StorePath],
     ) -> None:
         self.path = path
         self.disk = disk
         self._info = info
         self._known = known
+        self._read = read
 
     def read(self, name: str, most: int = 1 << 30) -> bytes:
         """Return the content of the file `name` at the top of the tree, of at most `most` bytes."""
@@ -101,7 +105,7 @@ class CheckedTree:
 
     @property
     def proven(self) -> bool:
-        """True if this process wrote the tree or compared all of it."""
+        """True if the digests of the entries at the top are known, so that one of them can be compared alone."""
         return self.path in self._known
 
     def node(self) -> Node:
@@ -112,11 +116,12 @@ class CheckedTree:
             raise self.damaged("", str(error)) from None
         if not self.prove(node):
             raise self.damaged("")
+        self._read.add(self.path)
         return node
 
     def check(self) -> None:
-        """Read and compare the whole tree, unless it is proven."""
-        if not self.proven:
+        """Read and compare the whole tree, unless this process wrote it or did so before."""
+        if self.path not in self._read:
             self.node()
 
     def damaged(self, name: str, why: str = "") -> DamagedPath:

@@ -29,3 +29,15 @@ class DamageRepairs:
             invalidate(store, failure)
             note(f"warning: {where} was damaged: {failure.why}; {path.base} is built again")
         return True
+
+
+def repaired(error: DamagedPath) -> FpackError:
+    """Repair the path of an error that ends the command. Return the error with a hint to run the command again."""
+    store = Store()
+    try:
+        made = DamageRepairs().make(store, error)
+    except FpackError:
+        return error
+    finally:
+        store.close()
+    return error.with_(hint="run the command again") if made else error

@@ -22,7 +22,7 @@ from fpack.store.files.remove import remove_tree
 from support.archive import directory, file
 from support.archive import link as symlink
 from support.program import Fpack, world
-from support.rot import KINDS, flip
+from support.rot import KINDS, content, flip
 from support.zygote import Zygote
 
 QUICK, LONG, BATCHES = 40, 500, 8
@@ -88,6 +88,7 @@ class Case:
         (self.project / "fpack.fp").write_text(text)
         out.unlink(missing_ok=True)
         done = self.zygote.run(args, self.project)
+        self.told = done.stderr
         assert "Traceback" not in done.stderr, done.stderr
         if done.status:
             assert "error:" in done.stderr and done.status not in (-6, 70), done
@@ -158,3 +159,39 @@ def test_no_flipped_bit_gives_a_wrong_image(case: Case, batch: int) -> None:
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_no_flipped_bit_of_many_gives_a_wrong_image(case: Case, batch: int) -> None:
     assert flips(case, 1000 + batch, -(-LONG // BATCHES)).total()
+
+
+@pytest.mark.parametrize(
+    ("glob", "way"),
+    [
+        ("*-layer-hello-*/blob", "the same again"),
+        ("*-layer-hello-*/entries.json", "another label"),
+        ("*-app/image", "the same again"),
+        ("*-app-manifest/manifest.json", "the same again"),
+        ("*-hello-2.10-3-slice/data/usr/bin/hello", "layers anew"),
+        ("*-hello-2.10-3-slice/meta", "another label"),
+    ],
+)
+def test_damage_is_repaired_and_told(case: Case, glob: str, way: str) -> None:
+    case.restore()
+    (path,) = (case.home / "store/store").glob(glob)
+    content(path, random.Random(1))
+    assert case.pack(way) == case.good[way]
+    base = path.relative_to(case.home / "store/store").parts[0]
+    assert f"/{base}" in case.told and "was damaged" in case.told and f"{base} is built again" in case.told
+    assert case.pack(way) == case.good[way] and "damaged" not in case.told
+
+
+def test_a_pipe_gets_no_second_copy(case: Case) -> None:
+    """What was written cannot be taken back: the command fails, and the next one succeeds."""
+    case.restore()
+    (path,) = (case.home / "store/store").glob("*-layer-hello-*/blob")
+    content(path, random.Random(1))
+    pipe = case.home / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.DEVNULL):
+        done = case.zygote.run(["pack", "-o", str(pipe)], case.project)
+    assert (
+        done.status == 1 and "A file of the store is damaged" in done.stderr and "run the command again" in done.stderr
+    )
+    assert case.pack("the same again") == case.good["the same again"]

@@ -56,7 +56,7 @@ class FakeStore:
         """A reader of any directory, which is taken to be as it was registered."""
         path = store_path.make("forged", bytes(32), [])
         row = PathInfo(path, tree_digest(scan(str(place))), 0, 0, ())
-        return CheckedTree(path, place, lambda path: row, {})
+        return CheckedTree(path, place, lambda path: row, {}, set())
 
     def add(self, name: str, writer: TreeWriter, references: Sequence[StorePath] = ()) -> StorePath:
         """Register a finished tree."""
