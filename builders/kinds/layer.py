@@ -24,6 +24,7 @@ from fpack.builders.streams.hasher import Hasher
 from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.checked_tree import CheckedTree
+from fpack.store.errors import StoreError
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
@@ -62,8 +63,12 @@ class LayerInfo(NamedTuple):
 
 
 def decode(data: bytes) -> LayerInfo:
-    """Decode the file `layer`."""
-    return LayerInfo(**canonical.decode(data))
+    """Decode the file `layer`. Raise StoreError if it is malformed."""
+    value = canonical.decode(data)
+    try:
+        return LayerInfo(**{**value, "shipped": tuple(value["shipped"])})
+    except (TypeError, KeyError) as error:
+        raise StoreError("The description of a layer is malformed", why=str(error)) from None
 
 
 class Budget:
