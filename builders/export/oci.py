@@ -32,6 +32,7 @@ Extra = Mapping[str, Source]
 _LAYOUT_FILES = ("oci-layout", "index.json")
 _HINT = "name an empty or a new directory"
 _BLOBS = "blobs/sha256"
+_MAX_INDEX = 1 << 20
 
 
 class _Image(NamedTuple):
@@ -263,8 +264,8 @@ class _LayoutDirectory:
         if "oci-layout" not in names:
             raise ExportError(f"{out} is not empty and not an OCI layout", hint=_HINT)
         try:
-            images = json.loads(_read_at(top, "index.json"))["manifests"]
-        except (OSError, ValueError, KeyError, TypeError):
+            images = json.loads(_read_at(top, "index.json", _MAX_INDEX))["manifests"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return
         if len(images) > 1:
             why = "fpack replaces only layouts of one image"
@@ -358,9 +359,9 @@ def _open_at(directory: int, name: str) -> int:
     return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
 
 
-def _read_at(directory: int, name: str) -> bytes:
+def _read_at(directory: int, name: str, most: int = -1) -> bytes:
     with os.fdopen(_open_at(directory, name), "rb") as file:
-        return file.read()
+        return file.read(most)
 
 
 __all__ = ["Bundle", "ExportError", "Extra", "Trees", "export_layout", "export_tar", "write_tar"]

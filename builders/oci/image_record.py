@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,7 +34,7 @@ def read(image: CheckedTree) -> ImageRecord:
         good = fields["format"] == FORMAT and _is_image(fields, config, manifest)
     except DamagedPath:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, FpackError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, FpackError) as error:
         raise _invalid(image.disk, str(error)) from None
     if not good:
         raise _invalid(image.disk, "its record and its documents do not match")
@@ -47,6 +48,7 @@ def _is_image(fields: dict[str, Any], config: bytes, manifest: bytes) -> bool:
         (fields["digest"], fields["image_id"]) == (spec.digest(manifest), spec.digest(config))
         and fields["layers"].__class__ is list
         and all(map(_is_layer, fields["layers"]))
+        and json.loads(config).get("config", {}).__class__ is dict
     )
 
 
