@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from fpack.store.checked_tree import CheckedTree
-from fpack.store.damage import damaged_path, invalidate
 from fpack.store.derivation import Output
 from fpack.store.errors import DamagedPath, StoreError
 from fpack.store.files.pool import FileNode
@@ -108,23 +107,3 @@ def test_a_path_that_is_not_valid(store: Store) -> None:
     tree = CheckedTree(absent, store.disk(absent), store.info, {}, set())
     with pytest.raises(StoreError, match="not in the store"):
         tree.compare("", FileNode(bytes(32), 0, False))
-
-
-def test_a_damaged_path_becomes_invalid_with_its_dependents_and_leaves_the_pool(store: Store) -> None:
-    """A tree with the same file, written afterwards, must not get the damaged inode."""
-    one = add(store, "one", {"a": b"shared content"})
-    two = add(store, "two", {"b": b"x"}, [one])
-    other = add(store, "other", {"b": b"y"})
-    rot.content(store.disk(one) / "a", random.Random(1))
-    error = DamagedPath(str(store.disk(one) / "a"))
-    assert damaged_path(store, error) == one
-    assert invalidate(store, error) == sorted([one, two])
-    assert store.info(one) is None and store.info(two) is None and store.info(other) is not None
-    again = add(store, "one", {"a": b"shared content"})
-    assert again == one and (store.disk(again) / "a").read_bytes() == b"shared content"
-    store.tree(again).node()
-
-
-def test_damage_elsewhere_is_nothing_to_repair(store: Store, tmp_path: Path) -> None:
-    for where in (str(tmp_path / "x"), f"{store.root}/store/short", f"{store.root}/store"):
-        assert invalidate(store, DamagedPath(where)) == []
