@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from blake3 import blake3
 from fpack.store.files.pool import FileNode
@@ -62,7 +63,7 @@ class CheckedTree:
 
     def read(self, name: str, most: int = 1 << 30) -> bytes:
         """Return the content of the file `name` at the top of the tree, of at most `most` bytes."""
-        with open_regular(self.disk / name) as file:
+        with self._open(name) as file:
             status = os.fstat(file.fileno())
             if status.st_size > most:
                 why = f"it has more than {most} bytes"
@@ -78,7 +79,7 @@ class CheckedTree:
         check: called after each piece is read.
         """
         hasher, size = blake3(), 0
-        with open_regular(self.disk / name if name else self.disk) as file:
+        with self._open(name) as file:
             executable = bool(os.fstat(file.fileno()).st_mode & 0o100)
             while chunk := file.read(CHUNK):
                 check()
@@ -86,6 +87,14 @@ class CheckedTree:
                 size += len(chunk)
                 yield chunk
         self.compare(name, FileNode(hasher.digest(), size, executable))
+
+    def _open(self, name: str) -> BinaryIO:
+        """Open a file at the top. If it is no regular file, raise DamagedPath or, if the tree is intact, StoreError."""
+        try:
+            return open_regular(self.disk / name if name else self.disk)
+        except StoreError:
+            self.node()
+            raise
 
     def compare(self, name: str, node: FileNode) -> None:
         """Compare a file at the top of the tree, as it was read, with the recorded digest. "": the tree is a file."""

@@ -24,7 +24,7 @@ from fpack.store.canonical import Value
 from fpack.store.checked_tree import CheckedTree
 from fpack.store.errors import DamagedPath, NotCanonical, StoreError
 from fpack.store.files.pool import FileNode
-from fpack.store.files.regular_file import open_regular
+from fpack.store.files.regular_file import open_regular, open_stored
 from fpack.store.files.tree import CHUNK, Directory
 
 FORMAT = 1
@@ -158,6 +158,16 @@ def load(tree: CheckedTree) -> tuple[list[TreeEntry], dict[str, Value]]:
 
     Raise DamagedPath if it differs. The digests in the table then prove the files of `data`, which are not read.
     """
+    try:
+        return _load(tree)
+    except DamagedPath:
+        raise
+    except StoreError:
+        tree.node()  # a damaged tree is an error of its own
+        raise
+
+
+def _load(tree: CheckedTree) -> tuple[list[TreeEntry], dict[str, Value]]:
     with open_regular(tree.disk / "meta") as file:
         content = file.read()
     node = FileNode(blake3(content).digest(), len(content), False)
@@ -177,7 +187,7 @@ def load(tree: CheckedTree) -> tuple[list[TreeEntry], dict[str, Value]]:
 def read_file(path: str | os.PathLike[str], digest: bytes, most: int) -> bytes:
     """Return the first `most` bytes of a file of an output. Raise DamagedPath if its BLAKE3 is not `digest`."""
     hasher, found = blake3(), bytearray()
-    with open_regular(Path(path)) as file:
+    with os.fdopen(open_stored(path), "rb", buffering=0) as file:
         while chunk := file.read(CHUNK):
             hasher.update(chunk)
             found += chunk[: most - len(found)]

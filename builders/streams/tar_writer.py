@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 from fpack.store.errors import DamagedPath
+from fpack.store.files.regular_file import open_stored
 
 # 1980-01-02 00:00:00 UTC. Zip files, including Python wheels and jars, cannot store local times before 1980, and some
 # programs treat a time near 0 as unknown.
@@ -217,7 +218,7 @@ def _pieces(members: Iterable[TarEntry]) -> Iterator[bytes | _Content]:
             if member.source and not member.digest:
                 yield _Content(-1, 0, member.source, b"")
             continue
-        fd = os.open(member.source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = open_stored(member.source)
         try:
             status = os.fstat(fd)
             if status.st_size != member.size or not stat.S_ISREG(status.st_mode):

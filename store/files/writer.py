@@ -15,6 +15,7 @@ from blake3 import blake3
 from fpack.store.errors import BadTree, DamagedPath
 
 from .pool import MTIME, FileNode, Pool
+from .regular_file import open_stored
 from .tree import CHUNK, Directory, Node, check_target, split, tree_digest
 from .writeback import STEP, Writeback
 
@@ -248,7 +249,7 @@ class TreeWriter:
 
 
 def _content(source: Path) -> Iterator[bytes]:
-    fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd = open_stored(source)
     try:
         yield from _pieces(fd)
     finally:
