@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from fpack.store.canonical import Value
-from fpack.store.checked_tree import CheckedTree
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 

@@ -241,7 +241,7 @@ class Database:
             self._rows("VACUUM")
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _failed(self, error: sqlite3.Error) -> StoreError:
+    def _failed(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
         """Return the error for the user. Later calls wait for a lock for a second only, so that the command ends soon.
 
         SQLite also takes some failures of the disk for a lock that another process holds.

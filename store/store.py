@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store.files import space
+from fpack.store.files.checked_tree import CheckedTree, CheckedTrees
 from fpack.store.files.mounts import check_local
 from fpack.store.files.owners import check_store, make_directories
 from fpack.store.files.pool import MTIME, Pool
@@ -26,7 +27,6 @@ from fpack.store.files.sync import FileSystemSync, GroupSync, sync_directory
 from fpack.store.files.writer import TreeWriter
 
 from . import base32, derivation
-from .checked_tree import CheckedTree, CheckedTrees
 from .collection.trigger import start_if_low
 from .database import Database, HistoryEntry, PathInfo
 from .derivation import Derivation, Output
@@ -87,7 +87,7 @@ class Store:
         self.lost: list[StorePath] = []  # valid paths that were not on the disk, and that were made invalid
         self.is_collecting = False  # the disk is low, and a collection was started in the background
         self._planned: dict[bytes, bytes] = {}  # encoded derivations that this process builds, by digest
-        self._trees = CheckedTrees(self.info, self.disk)
+        self._trees = CheckedTrees(self._recorded, self.disk)
         self._session: Session | None = None
         self._read_only: StoreReadOnly | None = None  # why no session can begin
         self._opening = threading.Lock()
@@ -177,6 +177,10 @@ class Store:
     def info(self, path: StorePath) -> PathInfo | None:
         """Return the database row of a path, or None if it is not valid."""
         return self.database.info(base32.decode(path.hash))
+
+    def _recorded(self, path: StorePath) -> bytes | None:
+        info = self.info(path)
+        return info.tree if info is not None else None
 
     def tree(self, path: StorePath) -> CheckedTree:
         """Return a reader of a valid path that compares what it reads with the path's digest."""

@@ -12,7 +12,7 @@ from fpack.builders.streams.output_file import ExportError, errors, replacing, r
 from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, TarEntry, header, padding
 from fpack.builders.streams.tar_writer import END as TAR_END
 from fpack.store.canonical import Value
-from fpack.store.checked_tree import CheckedTree
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all
 
 from . import launcher

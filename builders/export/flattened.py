@@ -17,7 +17,7 @@ from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.streams import tar_reader as reader
 from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
 from fpack.builders.streams.tar_writer import BUFFER, DIRECTORY, END, FILE, SYMLINK, TarEntry, header, length, padding
-from fpack.store.checked_tree import CheckedTree
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all
 
 Trees = Callable[[str], CheckedTree]

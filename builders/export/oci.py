@@ -21,8 +21,8 @@ from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.oci.spec import Descriptor
 from fpack.builders.streams.output_file import CHUNK, ExportError, StoredFile, copy, errors, replacing
 from fpack.builders.streams.tar_writer import DIRECTORY, END, FILE, TarEntry, header, padding
-from fpack.store.checked_tree import CheckedTree
 from fpack.store.files import replace
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all
 
 Trees = Callable[[str], CheckedTree]

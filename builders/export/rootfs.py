@@ -11,7 +11,7 @@ from pathlib import Path
 from fpack.builders.streams.compressed import compress
 from fpack.builders.streams.output_file import errors, replacing, room
 from fpack.store.canonical import Value
-from fpack.store.checked_tree import CheckedTree
+from fpack.store.files.checked_tree import CheckedTree
 
 from .flattened import FileSystem, Trees, archive, archive_length, whole
 

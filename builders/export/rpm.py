@@ -20,7 +20,7 @@ from fpack.builders.streams.compressed import compress
 from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable
 from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, SYMLINK, TarEntry, is_utf8
 from fpack.store.canonical import Value
-from fpack.store.checked_tree import CheckedTree
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all
 
 from . import launcher

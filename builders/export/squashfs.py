@@ -14,7 +14,7 @@ from fpack.builders.streams.output_file import ExportError, errors, replacing, r
 from fpack.builders.streams.tar_writer import MTIME
 from fpack.store import processes
 from fpack.store.canonical import Value
-from fpack.store.checked_tree import CheckedTree
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all
 
 from .flattened import FileSystem, Trees, archive, whole

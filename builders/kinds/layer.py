@@ -23,8 +23,8 @@ from fpack.builders.streams.background import ahead
 from fpack.builders.streams.hasher import Hasher
 from fpack.store import canonical
 from fpack.store.canonical import Value
-from fpack.store.checked_tree import CheckedTree
 from fpack.store.errors import StoreError
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 

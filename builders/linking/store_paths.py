@@ -15,7 +15,7 @@ from fpack.builders.payload import elf, meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import Task
-from fpack.store.checked_tree import CheckedTree
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.regular_file import open_regular
 from fpack.store.path import STORE, StorePath
 

@@ -11,8 +11,8 @@ from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError
 from fpack.builders.streams.tar_writer import DIRECTORY, FILE, TarEntry
 from fpack.store.canonical import Value
-from fpack.store.checked_tree import CheckedTree
 from fpack.store.errors import StoreError
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.pool import FileNode
 from fpack.store.files.tree import Node
 from fpack.store.path import StorePath

@@ -13,7 +13,7 @@ from fpack.builders.oci import spec
 from fpack.builders.oci.spec import Descriptor
 from fpack.builders.streams.output_file import StoredFile
 from fpack.store import canonical
-from fpack.store.checked_tree import CheckedTree
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import TreeWriter
 
 from .format import REFERRERS

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.store import canonical
-from fpack.store.checked_tree import CheckedTree
 from fpack.store.errors import DamagedPath, FpackError, StoreError
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.path import parse
 
 from . import spec

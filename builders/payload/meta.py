@@ -21,8 +21,8 @@ from typing import NamedTuple
 from blake3 import blake3
 from fpack.store import canonical
 from fpack.store.canonical import Value
-from fpack.store.checked_tree import CheckedTree
 from fpack.store.errors import DamagedPath, NotCanonical, StoreError
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.pool import FileNode
 from fpack.store.files.regular_file import open_regular, open_stored
 from fpack.store.files.tree import CHUNK, Directory

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fpack.builders.protocol import Cancelled
-from fpack.store.checked_tree import CheckedTree
 from fpack.store.derivation import Derivation, Output
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, parse

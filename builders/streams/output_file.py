@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from fpack.store.checked_tree import CheckedTree
 from fpack.store.errors import FpackError
 from fpack.store.files import replace
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writeback import STEP, Writeback
 from fpack.store.files.writer import write_all
 

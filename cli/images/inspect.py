@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.payload import meta
 from fpack.builders.payload.globs import merged
-from fpack.store.checked_tree import CheckedTree
 from fpack.store.errors import FpackError, did_you_mean
+from fpack.store.files.checked_tree import CheckedTree
 
 _MAX_NAMES = 8  # packages to name in an error
 

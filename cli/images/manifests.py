@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fpack.builders.export.oci import Extra
     from fpack.cli.workspace.containers import Container
     from fpack.cli.workspace.workspace import Workspace
-    from fpack.store.checked_tree import CheckedTree
+    from fpack.store.files.checked_tree import CheckedTree
 
 
 def manifest(workspace: Workspace, container: Container) -> Output:

@@ -23,7 +23,7 @@ from . import manifests as attach
 
 if TYPE_CHECKING:
     from fpack.builders.export.oci import Bundle
-    from fpack.store.checked_tree import CheckedTree
+    from fpack.store.files.checked_tree import CheckedTree
     from fpack.store.path import StorePath
     from fpack.store.store import Store
 

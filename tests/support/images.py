@@ -22,8 +22,8 @@ from fpack.builders.kinds.layer import LayerBuilder
 from fpack.builders.payload import meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.streams.codecs import codec
-from fpack.store.checked_tree import CheckedTree
 from fpack.store.derivation import Derivation, Output
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 from support.task import FakeStore

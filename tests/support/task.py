@@ -8,9 +8,8 @@ from pathlib import Path
 from fpack.builders.protocol import Builder, Built, BuiltAll, Steps
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
-from fpack.store.checked_tree import CheckedTree, CheckedTrees
-from fpack.store.database import PathInfo
 from fpack.store.derivation import Derivation, Output
+from fpack.store.files.checked_tree import CheckedTree, CheckedTrees
 from fpack.store.files.pool import Pool
 from fpack.store.files.tree import scan, tree_digest
 from fpack.store.files.writer import TreeWriter
@@ -28,8 +27,8 @@ class FakeStore:
         self.pool = Pool(root / "files")
         self.tasks: list[FakeTask] = []
         self.references: dict[StorePath, tuple[StorePath, ...]] = {}
-        self._rows: dict[StorePath, PathInfo] = {}
-        self._trees = CheckedTrees(self._rows.get, self.disk)
+        self._digests: dict[StorePath, bytes] = {}
+        self._trees = CheckedTrees(self._digests.get, self.disk)
         self._count = 0
 
     def fresh(self) -> Path:
@@ -49,20 +48,20 @@ class FakeStore:
 
     def trust(self, path: StorePath) -> StorePath:
         """Take what lies at a path as registered."""
-        self._rows[path] = PathInfo(path, tree_digest(scan(str(self.disk(path)))), 0, 0, ())
+        self._digests[path] = tree_digest(scan(str(self.disk(path))))
         return path
 
     def tree_at(self, place: Path) -> CheckedTree:
         """A reader of any directory, which is taken to be as it was registered."""
         path = store_path.make("forged", bytes(32), [])
-        row = PathInfo(path, tree_digest(scan(str(place))), 0, 0, ())
-        return CheckedTree(path, place, lambda path: row, {}, set())
+        digest = tree_digest(scan(str(place)))
+        return CheckedTree(path, place, lambda: digest, {}, set())
 
     def add(self, name: str, writer: TreeWriter, references: Sequence[StorePath] = ()) -> StorePath:
         """Register a finished tree."""
         path = store_path.make(name, writer.finish(), list(references))
         self.references[path] = tuple(references)
-        self._rows.setdefault(path, PathInfo(path, writer.finish(), writer.size, 0, ()))
+        self._digests.setdefault(path, writer.finish())
         place = self.store / path.base
         if not place.exists():
             writer.disk.rename(place)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fpack.store.checked_tree import CheckedTree
 from fpack.store.derivation import Output
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 

@@ -15,7 +15,7 @@ from fpack.builders.debian import maintainer_scripts
 from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, ManifestEntry
 from fpack.builders.payload import meta
 from fpack.builders.verify.findings import TRACE, Report, show
-from fpack.store.checked_tree import CheckedTree
+from fpack.store.files.checked_tree import CheckedTree
 
 from . import deb_reader
 from .deb_reader import ShippedFile

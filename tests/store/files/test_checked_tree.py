@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.store.checked_tree import CheckedTree
 from fpack.store.derivation import Output
 from fpack.store.errors import DamagedPath, StoreError
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.pool import FileNode
 from fpack.store.path import StorePath, make
 from fpack.store.store import Store
@@ -38,7 +38,7 @@ def add(store: Store, name: str, files: dict[str, bytes], references: list[Store
 def path(store: Store, request: pytest.FixtureRequest) -> StorePath:
     path = add(store, "x", FILES)
     if request.param == "in another process":
-        store._trees.__init__(store.info, store.disk)  # type: ignore[misc]
+        store._trees.__init__(store._recorded, store.disk)  # type: ignore[misc]
     return path
 
 
@@ -67,7 +67,7 @@ def test_another_file_is_not_taken_for_good(store: Store, tmp_path: Path, change
     """Without knowledge of the other entries, one file cannot be proven alone."""
     path = add(store, "x", FILES)
     place = store.disk(path) / "below/c"
-    store._trees.__init__(store.info, store.disk)  # type: ignore[misc]
+    store._trees.__init__(store._recorded, store.disk)  # type: ignore[misc]
     if change is rot.mode:
         os.chmod(place, 0o555)
     else:
@@ -95,7 +95,7 @@ def test_a_file_as_a_path(store: Store) -> None:
     writer = store.writer()
     writer.file("", [b"content"])
     path = store.register("file", writer, [], b"f", Output(b"f".ljust(20)))
-    store._trees.__init__(store.info, store.disk)  # type: ignore[misc]
+    store._trees.__init__(store._recorded, store.disk)  # type: ignore[misc]
     assert b"".join(store.tree(path).chunks("")) == b"content"
     rot.content(store.disk(path), random.Random(1))
     with pytest.raises(DamagedPath):
@@ -104,6 +104,6 @@ def test_a_file_as_a_path(store: Store) -> None:
 
 def test_a_path_that_is_not_valid(store: Store) -> None:
     absent = make("absent", bytes(32), [])
-    tree = CheckedTree(absent, store.disk(absent), store.info, {}, set())
+    tree = CheckedTree(absent, store.disk(absent), lambda: None, {}, set())
     with pytest.raises(StoreError, match="not in the store"):
         tree.compare("", FileNode(bytes(32), 0, False))

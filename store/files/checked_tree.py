@@ -8,56 +8,59 @@ are computed once in a process, a single file of it can be compared alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Generic, TypeVar
 
 from blake3 import blake3
-from fpack.store.files.pool import FileNode
-from fpack.store.files.regular_file import open_regular
-from fpack.store.files.tree import CHUNK, Node, entry_digest, scan, tree_digest
+from fpack.store.errors import BadTree, DamagedPath, StoreError
 
-from .database import PathInfo
-from .errors import BadTree, DamagedPath, StoreError
-from .path import StorePath
+from .pool import FileNode
+from .regular_file import open_regular
+from .tree import CHUNK, Node, entry_digest, scan, tree_digest
 
+P = TypeVar("P", bound=Hashable)
 Entries = dict[bytes, tuple[bytes, bytes]]  # name -> (kind of entry, digest), as `tree.entry_digest`
 MAX_ENTRIES = 64  # of a directory whose entries' digests are remembered
 
 
-class CheckedTrees:
-    """The trees of a store. info: returns the row of a path. disk: returns its location."""
+class CheckedTrees(Generic[P]):
+    """The trees of a store, by store path. recorded: returns the digest of a valid path's tree, else None."""
 
-    def __init__(self, info: Callable[[StorePath], PathInfo | None], disk: Callable[[StorePath], Path]) -> None:
-        self._info = info
+    def __init__(self, recorded: Callable[[P], bytes | None], disk: Callable[[P], Path]) -> None:
+        self._recorded = recorded
         self._disk = disk
-        self._known: dict[StorePath, Entries] = {}
-        self._read: set[StorePath] = set()
+        self._known: dict[Hashable, Entries] = {}
+        self._read: set[Hashable] = set()
 
-    def registered(self, path: StorePath, node: Node) -> None:
+    def registered(self, path: P, node: Node) -> None:
         """Remember the entries of a tree that this process wrote."""
         _remember(self._known, path, node)
         self._read.add(path)
 
-    def tree(self, path: StorePath) -> CheckedTree:
+    def tree(self, path: P) -> CheckedTree:
         """Return a reader of a path."""
-        return CheckedTree(path, self._disk(path), self._info, self._known, self._read)
+        return CheckedTree(path, self._disk(path), lambda: self._recorded(path), self._known, self._read)
 
 
 class CheckedTree:
-    """A reader of one store path. `disk` is its location. Methods raise DamagedPath if the content differs."""
+    """A reader of one store path. disk: its location. Methods raise DamagedPath if the content differs.
+
+    recorded: returns the digest of its tree. known: the digests of entries at the top, by path. read: the paths that
+    were compared as a whole.
+    """
 
     def __init__(
         self,
-        path: StorePath,
+        path: Hashable,
         disk: Path,
-        info: Callable[[StorePath], PathInfo | None],
-        known: dict[StorePath, Entries],
-        read: set[StorePath],
+        recorded: Callable[[], bytes | None],
+        known: dict[Hashable, Entries],
+        read: set[Hashable],
     ) -> None:
         self.path = path
         self.disk = disk
-        self._info = info
+        self._recorded = recorded
         self._known = known
         self._read = read
 
@@ -140,10 +143,10 @@ class CheckedTree:
     @property
     def recorded(self) -> bytes:
         """The digest of the tree in the database."""
-        info = self._info(self.path)
-        if info is None:
+        digest = self._recorded()
+        if digest is None:
             raise StoreError(f"{self.path} is not in the store", hint="run the command again")
-        return info.tree
+        return digest
 
     def _prove(self, key: bytes, node: FileNode) -> Entries:
         """Return the digests of the entries at the top, of which one was read and the others are read now."""
@@ -161,7 +164,7 @@ class CheckedTree:
         return _entries(found)
 
 
-def _remember(known: dict[StorePath, Entries], path: StorePath, node: Node) -> None:
+def _remember(known: dict[Hashable, Entries], path: Hashable, node: Node) -> None:
     if not isinstance(node, dict) or len(node) <= MAX_ENTRIES:
         known[path] = _entries(node)
 
