@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
@@ -61,6 +62,13 @@ class Task(Protocol):
 
     def disk(self, path: StorePath | str) -> Path:
         """Return the location on disk of a store path, or of a file below a store path, given as text."""
+        ...
+
+    def tree(self, path: StorePath | str) -> CheckedTree:
+        """Return a reader of a store path that compares what it reads with the path's digest.
+
+        Whatever a builder puts into its output is read so.
+        """
         ...
 
     def view(self, root: StorePath) -> Path:

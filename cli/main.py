@@ -94,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
         if (code := answer(argv[1:])) is not None:
             return code
     import click
-    from fpack.store.errors import FpackError
+    from fpack.store.errors import DamagedPath, FpackError
 
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding cannot represent must not cause an error.
@@ -118,6 +118,10 @@ def main(argv: list[str] | None = None) -> int:
     except FpackError as error:
         from fpack.cli.ui.render import show_error
 
+        if isinstance(error, DamagedPath):
+            from fpack.cli.workspace.damage import repaired
+
+            error = repaired(error)
         show_error(error)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):

@@ -30,6 +30,19 @@ _LARGE_CACHE = 64 << 20
 _MAX_VALUES = 500  # values in one query; every SQLite version accepts 999
 
 
+# A flipped bit in an index can lead to another row. So a row that an index (i, j) led to is compared with the question.
+# SQLite takes indexed columns from the index itself, unless the table is joined once more by the row's number.
+_INFO = "p.hash, p.name, p.tree, p.size, p.registered, p.refs"
+_PATHS = "paths i JOIN paths p ON p.id = i.id AND +p.hash = i.hash"
+_OF_PATH = "JOIN paths i ON i.hash = o.path JOIN paths p ON p.id = i.id AND +p.hash = i.hash"
+_OUTPUTS = (
+    "outputs j JOIN outputs o ON o.id = j.id AND +o.derivation = j.derivation AND +o.output = j.output " + _OF_PATH
+)
+_REALISATIONS = (
+    "realisations j JOIN realisations o ON o.id = j.id AND +o.key = j.key AND +o.output = j.output " + _OF_PATH
+)
+
+
 class PathInfo(NamedTuple):
     """A valid path: tree digest (32 bytes), total file size in bytes, registration time in seconds, references."""
 
@@ -90,7 +103,7 @@ class Database:
                 self._db.close()
                 self._db = copy
                 self._open()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise failures.translate(path, error) from None
 
     def _check_presence(self) -> None:
@@ -210,7 +223,7 @@ class Database:
                     self._roll_back()
                     raise
                 self._db.execute("COMMIT")
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 self._roll_back()
                 raise self._failed(error) from None
             finally:
@@ -226,7 +239,7 @@ class Database:
             try:
                 self._db.execute("BEGIN")
                 yield self._db
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 raise self._failed(error) from None
             finally:
                 self._roll_back()
@@ -243,7 +256,7 @@ class Database:
             self._rows("VACUUM")
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _failed(self, error: sqlite3.Error) -> StoreError:
+    def _failed(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
         """Return the error for the user. Later calls wait for a lock for a second only, so that the command ends soon.
 
         SQLite also takes some failures of the disk for a lock that another process holds.
@@ -283,12 +296,12 @@ class Database:
         with self._lock:
             try:
                 return self._db.execute(query, tuple(values)).fetchall()
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 raise self._failed(error) from None
 
     def info(self, hash_: bytes) -> PathInfo | None:
         """Return the row of a path, by its 20-byte hash, or None if the path is not valid."""
-        for row in self._rows("SELECT hash, name, tree, size, registered, refs FROM paths WHERE hash = ?", [hash_]):
+        for row in self._rows(f"SELECT {_INFO} FROM {_PATHS} WHERE i.hash = ?", [hash_]):
             return PathInfo.of_row(row)
         return None
 
@@ -299,7 +312,7 @@ class Database:
         for at in range(0, len(wanted), _MAX_VALUES):
             some = wanted[at : at + _MAX_VALUES]
             marks = ", ".join("?" * len(some))
-            query = f"SELECT hash, name, tree, size, registered, refs FROM paths WHERE hash IN ({marks})"
+            query = f"SELECT {_INFO} FROM {_PATHS} WHERE i.hash IN ({marks})"
             for row in self._rows(query, some):
                 assert isinstance(row[0], bytes)
                 found[row[0]] = PathInfo.of_row(row)
@@ -362,7 +375,7 @@ class Database:
         """Return the path of a derivation's output, or None if it is not known or no longer valid."""
         if self._has_old_outputs:
             return None
-        query = "SELECT hash, name FROM outputs o JOIN paths p ON hash = o.path WHERE derivation = ? AND output = ?"
+        query = f"SELECT p.hash, p.name FROM {_OUTPUTS} WHERE j.derivation = ? AND j.output = ?"
         for hash_, name in self._rows(query, output):
             return _path(hash_, name)
         return None
@@ -376,8 +389,8 @@ class Database:
         for at in range(0, len(digests), _MAX_VALUES):
             some = digests[at : at + _MAX_VALUES]
             query = (
-                "SELECT derivation, output, hash, name FROM outputs o JOIN paths p ON hash = o.path "
-                f"WHERE derivation IN ({', '.join('?' * len(some))})"
+                f"SELECT o.derivation, o.output, p.hash, p.name FROM {_OUTPUTS} "
+                f"WHERE j.derivation IN ({', '.join('?' * len(some))})"
             )
             for derivation, output, hash_, name in self._rows(query, some):
                 assert isinstance(derivation, bytes)
@@ -386,7 +399,7 @@ class Database:
 
     def realised(self, key: bytes, output: str) -> StorePath | None:
         """Return the output path of the resolved derivation with this key, or None if it is unknown or invalid."""
-        query = "SELECT hash, name FROM realisations r JOIN paths p ON hash = r.path WHERE key = ? AND output = ?"
+        query = f"SELECT p.hash, p.name FROM {_REALISATIONS} WHERE j.key = ? AND j.output = ?"
         for hash_, name in self._rows(query, [key, output]):
             return _path(hash_, name)
         return None

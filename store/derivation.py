@@ -25,6 +25,7 @@ _INPUTS, _KIND, _NAME = (canonical.encode(key) for key in ("inputs", "kind", "na
 # The encoded heads of arrays of 0 to 15 items.
 _LENGTHS = [canonical.encode([0] * n)[:1] for n in range(16)]
 _OUT = ["out"]
+_FIELDS = {"args", "candidates", "format", "inputs", "kind", "name", "outputs"}
 
 
 class Output(NamedTuple):
@@ -110,7 +111,7 @@ def decode(body: bytes) -> Derivation:
     The planner, the scheduler and the manifest decode the same bodies, so recent results are kept. Do not modify them.
     """
     value = canonical.decode(body)
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
+    if not isinstance(value, dict) or value.get("format") != FORMAT or value["format"] is True:
         raise NotCanonical("Bytes are not a derivation, or have a format that this fpack does not support")
     try:
         name, outputs = check_name(value["name"]), tuple(value["outputs"])
@@ -118,16 +119,23 @@ def decode(body: bytes) -> Derivation:
             raise ValueError("the outputs are not distinct strings")
         for output in outputs:
             check_name(output_name(name, output))
-        return Derivation(
-            value["kind"],
-            name,
-            value["args"],
-            tuple(Output(d, n) for d, n in value["inputs"]),
-            tuple(Output(d, n) for d, n in value["candidates"]),
-            outputs,
-        )
+        if value.keys() != _FIELDS or value["kind"].__class__ is not str or value["args"].__class__ is not dict:
+            raise ValueError("its fields are not those of a derivation")
+        inputs, candidates = _sorted(value["inputs"]), _sorted(value["candidates"])
+        return Derivation(value["kind"], name, value["args"], inputs, candidates, outputs)
     except (KeyError, TypeError, ValueError, InvalidName) as error:
         raise NotCanonical("Bytes are not a derivation", why=f"{error}") from None
+
+
+def _sorted(values: list[Value]) -> tuple[Output, ...]:
+    """Return outputs that are encoded in their only form: sorted and distinct. Raise ValueError for others."""
+    outputs = tuple(Output(*value) for value in values)
+    for output in outputs:
+        if output.derivation.__class__ is not bytes or output.name.__class__ is not str:
+            raise ValueError("an input is not a digest and a name")
+    if any(one >= other for one, other in zip(outputs, outputs[1:], strict=False)):
+        raise ValueError("its inputs are not sorted")
+    return outputs
 
 
 def kind_of(body: bytes) -> str:

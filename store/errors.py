@@ -131,5 +131,17 @@ class DiskError(StoreError):
     fatal = True
 
 
+class DamagedPath(StoreError):
+    """Content of the store that differs from what was registered. `where`: its path on disk."""
+
+    def __init__(self, where: str, why: str = "") -> None:
+        super().__init__(
+            "A file of the store is damaged",
+            where=where,
+            why=why or "its content differs from what was registered: the disk or the memory changed it",
+            hint="run fpack store repair, and check the disk",
+        )
+
+
 class BadTree(FpackError):
     """A tree that the store rejects: an unsafe path, a name or target that is too long, or a conflict."""

@@ -15,6 +15,7 @@ from .errors import FpackError
 T = TypeVar("T")
 
 _POWERS = {"K": 10, "M": 20, "G": 30, "T": 40}
+_MAX_FILE = 1 << 20
 _MAX_AMOUNT = 1e15
 
 
@@ -92,7 +93,12 @@ def configuration(path: str) -> Mapping[str, str]:
         with open(path, "rb") as file:
             import tomllib
 
-            tables = tomllib.load(file)
+            content = file.read(_MAX_FILE + 1)
+            if len(content) > _MAX_FILE:
+                raise SettingError("The settings are too large", where=path, why=f"the limit is {_MAX_FILE} bytes")
+            tables = tomllib.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise SettingError("The settings are nested too deeply", where=path) from None
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fpack.store.files.checked_tree import CheckedTree, CheckedTrees
 from fpack.store.files.owners import check_store, make_directories
 from fpack.store.files.pool import MTIME, Pool
 from fpack.store.files.remove import remove_tree
@@ -82,6 +83,7 @@ class Store:
         self.lost: list[StorePath] = []  # valid paths that were not on the disk, and that were made invalid
         self.is_collecting = False  # the disk is low, and a collection was started in the background
         self._planned: dict[bytes, bytes] = {}  # encoded derivations that this process builds, by digest
+        self._trees = CheckedTrees(self._recorded, self.disk)
         self._session: Session | None = None
         self.refusal = self._refusal()  # why this process must not write to the store
         self._opening = threading.Lock()
@@ -193,6 +195,14 @@ class Store:
     def info(self, path: StorePath) -> PathInfo | None:
         """Return the database row of a path, or None if it is not valid."""
         return self.database.info(base32.decode(path.hash))
+
+    def _recorded(self, path: StorePath) -> bytes | None:
+        info = self.info(path)
+        return info.tree if info is not None else None
+
+    def tree(self, path: StorePath) -> CheckedTree:
+        """Return a reader of a valid path that compares what it reads with the path's digest."""
+        return self._trees.tree(path)
 
     def keep(self, paths: Iterable[StorePath]) -> bool:
         """Protect paths and their closures from gc while this process lives. Return False if one is invalid.
@@ -343,7 +353,8 @@ class Store:
                 entry, _, _, path = made[0]
                 if build is not None and entry.output is not None:
                     self.database.insert_history(db, build.entry(entry.output.derivation, path))
-        for entry, *_ in made:
+        for entry, _, _, path in made:
+            self._trees.registered(path, entry.writer.node)
             with contextlib.suppress(OSError):  # it is deleted with the session
                 remove_tree(entry.writer.disk)
         return [path for *_, path in made]

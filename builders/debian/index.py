@@ -11,47 +11,33 @@ import hashlib
 import lzma
 import mmap
 import os
-import re
 import tempfile
 import time
 import zlib
-from bisect import bisect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from fpack.builders.net.errors import NotFound, WrongContent
 from fpack.builders.net.http import Http, nothing
-from fpack.store.errors import FpackError
+from fpack.store.files.checked_blocks import Buffer, DamagedBlock
 from fpack.store.files.owners import exposed, make_directories, open_to_others
 
+from .index_table import FORMAT, IndexUnusable, OpenTable, open_table, table_file
 from .mirrors import Mirrors
 from .package import Package, parse_package
 from .release import Release
 from .suites import COMPONENT, IndexPin, Suite
 
-FORMAT = 2
-HEADER = b"fpack-index 2 %d\n"
 CHUNK = 1 << 18
 XZ_MEMORY = 128 << 20
 DAY = 24 * 3600.0
 UNUSED = 90 * DAY
+PAGE = 1000  # names
 MAX_SIZE = 1 << 30  # of an unpacked index; trixie's has 57 MB
 
-MAX_OFFSETS = 1 << 16  # bytes of the list of one package's offsets
-
-Buffer = mmap.mmap | bytes
-
-_NAMES = re.compile(rb"(?:\A|,)\s*([A-Za-z0-9][A-Za-z0-9+.\-]*)")
-_PROVIDES = re.compile(rb"\nProvides:([^\n]*+(?:\n[ \t][^\n]*+)*+)")
-_FIRST = re.compile(rb"Package:[ \t]*([A-Za-z0-9][A-Za-z0-9+.\-]*)[ \t]*(?=\n|\Z)")
-_PACKAGE = re.compile(rb"\nPackage:[ \t]*([A-Za-z0-9][A-Za-z0-9+.\-]*)[ \t]*(?=\n)")
-
-
-class IndexUnusable(FpackError):
-    """An index that cannot be fetched or read."""
-
-    exit_code = 4
+T = TypeVar("T")
 
 
 class IndexGone(IndexUnusable):
@@ -128,58 +114,73 @@ class IndexCache:
 class PackageIndex:
     """An open index: a suite's packages for one architecture.
 
-    text: the index as published. table: sorted text with one name per line, tab-separated: the name, the offsets of its
-    stanzas in `text`, and the packages that provide it. The table is searched in place, without parsing it first.
+    repair: makes damaged files of the cache again and opens them. The query that met the damage is then repeated.
     """
 
-    def __init__(self, suite: Suite, arch: str, text: Buffer, table: Buffer) -> None:
+    def __init__(
+        self, suite: Suite, arch: str, opened: OpenTable, repair: Callable[[DamagedBlock], OpenTable] | None = None
+    ) -> None:
         self.suite = suite
         self.arch = arch
-        self.text = text
-        self._table = table
-        self._begin = table.find(b"\n") + 1  # after the header
+        self._text, self._table = opened
+        self._repair = repair
 
     def names(self) -> Iterator[str]:
         """Yield the names of all packages."""
-        at, size = self._begin, len(self._table)
-        while at < size:
-            end = self._table.find(b"\n", at)
-            name, offsets, _ = self._table[at:end].split(b"\t")
-            if offsets:
-                yield name.decode("ascii")
-            at = end + 1
+        return self.starting_with("")
 
     def packages(self, name: str) -> list[Package]:
         """Return all versions of a package: usually one, none if the package does not exist."""
-        return [self._parse(int(offset)) for offset in self._find(name)[0].split()]
+        return [self._parse(text) for text in self.stanzas(name)]
 
     def providers(self, name: str) -> list[str]:
         """Return the names of the packages that provide `name`."""
-        return self._find(name)[1].decode("ascii").split()
+        return self._ask(lambda: self._find(name)[1].decode("ascii").split())
 
     def stanzas(self, name: str) -> list[str]:
         """Return the stanzas of all versions of a package, in the order of `packages`."""
-        return [self._stanza(int(offset)) for offset in self._find(name)[0].split()]
+        return self._ask(lambda: [self._stanza(int(offset)) for offset in self._find(name)[0].split()])
+
+    def content(self) -> Buffer:
+        """Return the text of the index."""
+        return self._ask(lambda: self._text.whole())
 
     def starting_with(self, prefix: str) -> Iterator[str]:
         """Yield the names of all packages that start with `prefix`, sorted."""
         if not prefix.isprintable() or not prefix.isascii():
             return
-        table, start = self._table, prefix.encode()
-        at = self._search(start)
-        while at < len(table) and table[at : at + len(start)] == start:
+        start, at, names = prefix.encode(), -1, [""]
+        while names:
+            names, at = self._ask(partial(self._page, start, at))
+            yield from names
+
+    def _ask(self, query: Callable[[], T]) -> T:
+        """Return the result of a query. Repair the cached files and repeat it if they are damaged."""
+        try:
+            return query()
+        except DamagedBlock as error:
+            if self._repair is None:
+                raise
+            self._text, self._table = self._repair(error)
+        return query()
+
+    def _page(self, start: bytes, at: int) -> tuple[list[str], int]:
+        """Return the next packages that start with `start`, and the offset after them. at: -1 for the first ones."""
+        table, names = self._table, list[str]()
+        at = self._search(start) if at < 0 else at
+        while at < len(table) and len(names) < PAGE and table[at : at + len(start)] == start:
             end = table.find(b"\n", at)
             name, offsets, _ = table[at:end].split(b"\t")
-            if offsets:
-                yield name.decode("ascii")
             at = end + 1
+            if offsets:
+                names.append(name.decode("ascii"))
+        return names, at
 
     def _find(self, name: str) -> list[bytes]:
         """Return the offsets and the providers of a name, as text."""
         if not name.isprintable() or not name.isascii():
             return [b"", b""]  # a name with tabs or newlines could match several fields of a line
-        table = self._table
-        key = name.encode() + b"\t"
+        table, key = self._table, name.encode() + b"\t"
         at = self._search(key)
         if table[at : at + len(key)] != key:
             return [b"", b""]
@@ -188,7 +189,7 @@ class PackageIndex:
     def _search(self, key: bytes) -> int:
         """Return the offset of the first line that is not less than `key`, by binary search."""
         table = self._table
-        low, high = self._begin, len(table)
+        low, high = table.find(b"\n") + 1, len(table)  # after the header
         while low < high:
             middle = (low + high) // 2
             start = (table.rfind(b"\n", low, middle) + 1) or low
@@ -199,71 +200,67 @@ class PackageIndex:
         return low
 
     def _stanza(self, offset: int) -> str:
-        end = self.text.find(b"\n\n", offset)
-        raw = self.text[offset : end if end >= 0 else len(self.text)]
+        end = self._text.find(b"\n\n", offset)
+        raw = self._text[offset : end if end >= 0 else len(self._text)]
         try:
             return raw.decode("utf-8").rstrip("\n")
         except UnicodeDecodeError:
             return raw.decode("latin-1").rstrip("\n")  # old releases contain a few Latin-1 names of maintainers
 
-    def _parse(self, offset: int) -> Package:
-        text = self._stanza(offset)
+    def _parse(self, text: str) -> Package:
         return parse_package(text, arch=self.arch, suite=self.suite.name, archive=self.suite.archive)
 
 
-def make_table(text: Buffer, where: str = "") -> bytes:
-    """Make the table of an index's text."""
-    starts: list[int] = []
-    owners: list[bytes] = []
-    offsets: dict[bytes, bytes] = {}
-    for start, name in packages_of(text, where):
-        starts.append(start)
-        owners.append(name)
-        at = b"%d" % start
-        offsets[name] = offsets[name] + b" " + at if name in offsets else at
-        if len(offsets[name]) > MAX_OFFSETS:
-            raise IndexUnusable("The index has too many stanzas of one package", where=where, why=name.decode("ascii"))
-    providers: dict[bytes, list[bytes]] = {}
-    for match in _PROVIDES.finditer(text):
-        owner = owners[bisect(starts, match.start()) - 1]
-        for name in _NAMES.findall(match[1]):
-            names = providers.setdefault(name, [])
-            if not names or names[-1] != owner:
-                names.append(owner)
-    lines = [HEADER % len(text)]
-    for name in sorted(offsets.keys() | providers.keys()):
-        lines.append(b"%s\t%s\t%s\n" % (name, offsets.get(name, b""), b" ".join(providers.get(name, ()))))
-    return b"".join(lines)
+def open_cached(
+    cache: IndexCache, pin: IndexPin, suite: Suite, arch: str, fetch: Callable[[], None] | None = None
+) -> PackageIndex | None:
+    """Open an index from the cache. Return None if it is missing or damaged, or if other users can change it.
 
-
-def packages_of(text: Buffer, where: str = "") -> Iterator[tuple[int, bytes]]:
-    """Yield the offset and package name of each stanza. A stanza must start with `Package:` after a blank line."""
-    first = _FIRST.match(text)
-    if first is not None:
-        yield 0, first[1]
-    elif text[:1].strip():
-        raise IndexUnusable("The index is malformed", where=where, why="it does not begin with a package")
-    for match in _PACKAGE.finditer(text):
-        start = match.start() + 1
-        if text[start - 2 : start] != b"\n\n":
-            raise IndexUnusable("The index is malformed", where=where, why=f"no blank line before byte {start}")
-        yield start, match[1]
-
-
-def open_cached(cache: IndexCache, pin: IndexPin, suite: Suite, arch: str) -> PackageIndex | None:
-    """Open an index from the cache. Return None if it is missing or incomplete, or if other users can change it."""
-    if exposed(os.fspath(cache.directory)):
-        return None
-    try:
-        text, table = _map(cache.text(pin.sha256)), _map(cache.table(pin.sha256))
-    except OSError:
+    fetch: writes the text of the index to the cache; called if the text turns out to be damaged later.
+    """
+    opened = _load(cache, pin)
+    if opened is None:
         return None
     with contextlib.suppress(OSError):
         os.utime(cache.text(pin.sha256))  # mark the index as used, for `tidy`
-    header = HEADER % pin.size
-    if len(text) != pin.size or table[: len(header)] != header or table[-1:] != b"\n":
+
+    def repair(error: DamagedBlock) -> OpenTable:
+        cache.table(pin.sha256).unlink(missing_ok=True)
+        again = _load(cache, pin)
+        if again is None and fetch is not None:
+            fetch()
+            again = _load(cache, pin)
+        if again is None:
+            raise IndexUnusable(
+                f"The cached index of {suite.name} is damaged",
+                where=str(cache.text(pin.sha256)),
+                why=error.why or error.what,
+                hint="it was deleted from the cache; run the command again to fetch it",
+            )
+        return again
+
+    return PackageIndex(suite, arch, opened, repair)
+
+
+def _load(cache: IndexCache, pin: IndexPin) -> OpenTable | None:
+    """Map an index and its table. Make the table if it is missing or damaged. Delete a damaged text."""
+    if exposed(os.fspath(cache.directory)):
         return None
-    return PackageIndex(suite, arch, text, table)
+    try:
+        text = _map(cache.text(pin.sha256))
+        if len(text) != pin.size:
+            return None
+        with contextlib.suppress(DamagedBlock, FileNotFoundError):
+            return open_table(text, _map(cache.table(pin.sha256)), pin.sha256)
+        try:
+            made = table_file(text, pin.sha256, pin.packed.path)
+        except DamagedBlock:
+            cache.text(pin.sha256).unlink(missing_ok=True)
+            return None
+        cache.keep(cache.table(pin.sha256), made)
+        return open_table(text, made, pin.sha256)
+    except OSError:
+        return None
 
 
 def _map(path: Path) -> Buffer:
@@ -292,14 +289,33 @@ def open_index(
 
     Raise IndexGone if mirrors respond but none of them has the index.
     """
-    index = open_cached(cache, pin, suite, arch)
-    if index is not None:
-        return index
+
+    def fetch() -> None:
+        _fetch(cache, pin, suite, index_urls(mirrors, pin, suite, date), http, progress, check)
+
+    index = open_cached(cache, pin, suite, arch, fetch)
+    if index is None:
+        fetch()
+        index = open_cached(cache, pin, suite, arch, fetch)
+    if index is None:
+        raise IndexUnusable("The cached index cannot be read", where=str(cache.directory))
+    return index
+
+
+def _fetch(
+    cache: IndexCache,
+    pin: IndexPin,
+    suite: Suite,
+    urls: Sequence[str],
+    http: Http,
+    progress: Callable[[int, int], None] | None,
+    check: Callable[[], None],
+) -> None:
+    """Download an index, and write its text and its table to the cache."""
     if max(pin.size, pin.packed.size) > MAX_SIZE:
         raise IndexUnusable(
             f"The index of {suite.name} is too large", why=f"{pin.size} bytes, {pin.packed.size} packed"
         )
-    urls = index_urls(mirrors, pin, suite, date)
     where = urls[0] if urls else suite.name
     try:
         cache.make()
@@ -309,7 +325,7 @@ def open_index(
             http.download(urls, packed, size=pin.packed.size, sha256=pin.packed.sha256, progress=progress, check=check)
             unpack(packed, cache, pin, where=where, check=check)
         cache.tidy()
-        cache.keep(cache.table(pin.sha256), make_table(_map(cache.text(pin.sha256)), where))
+        cache.keep(cache.table(pin.sha256), table_file(_map(cache.text(pin.sha256)), pin.sha256, where))
     except (NotFound, WrongContent) as error:
         raise IndexGone(
             f"The requested index of {suite.name} is no longer available", where=error.where, why=error.why
@@ -318,10 +334,6 @@ def open_index(
         raise IndexUnusable(
             "The index cannot be cached", where=str(cache.directory), why=error.strerror or ""
         ) from None
-    index = open_cached(cache, pin, suite, arch)
-    if index is None:
-        raise IndexUnusable("The cached index cannot be read", where=str(cache.directory))
-    return index
 
 
 def index_urls(mirrors: Mirrors, pin: IndexPin, suite: Suite, date: int) -> list[str]:

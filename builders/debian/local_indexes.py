@@ -6,6 +6,7 @@ For looking around: nothing is pinned by it, and the network is asked only when 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -102,6 +103,8 @@ def _heads(cache: IndexCache) -> Iterator[tuple[str, int, bytes]]:
     for path in paths:
         with contextlib.suppress(OSError, ValueError, TypeError, OverflowError), path.open("rb") as file:
             data = b"" if open_to_others(os.fstat(file.fileno())) else file.read(_MAX_RELEASE)
+            if hashlib.sha256(data).hexdigest() != path.name.partition(".")[0]:
+                continue
             codename, date = _CODENAME.search(data, 0, _HEAD), _DATE.search(data, 0, _HEAD)
             if codename and date:
                 yield codename[1].decode(), int(parsedate_to_datetime(date[1].decode()).timestamp()), data

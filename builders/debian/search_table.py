@@ -10,12 +10,17 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from .index import Buffer, IndexCache, packages_of
+from blake3 import blake3
+from fpack.store.files.checked_blocks import Buffer
+
+from .index import IndexCache, PackageIndex
+from .index_table import packages_of
 from .suites import IndexPin
 
-FORMAT = 1
-HEADER = b"fpack-catalog 1 %d\n"
+FORMAT = 2
+HEADER = b"fpack-catalog 2 %d\n"
 MAX_DESCRIPTION = 300
+_DIGEST = 32
 _FIELDS = (b"\nVersion:", b"\nSection:", b"\nDescription:")
 
 
@@ -52,18 +57,22 @@ class SearchTable:
             at = lower.find(first, end)
 
 
-def open_catalog(cache: IndexCache, pin: IndexPin, text: Buffer) -> SearchTable:
-    """Open the table of the index with this pin, or make it from `text`, the index's text, and cache it."""
+def open_catalog(cache: IndexCache, pin: IndexPin, index: PackageIndex) -> SearchTable:
+    """Open the table of the index with this pin, or make it from the index and cache it, followed by its digest."""
     path = cache.directory / f"{pin.sha256}.catalog{FORMAT}"
-    header = HEADER % pin.size
     try:
-        table = path.read_bytes()
+        file = path.read_bytes()
     except OSError:
-        table = b""
-    if not table.startswith(header) or not table.endswith(b"\n"):
-        table = make_catalog(text)
-        cache.keep(path, table)
+        file = b""
+    table, digest = file[:-_DIGEST], file[-_DIGEST:]
+    if _digest(table, pin) != digest:
+        table = make_catalog(index.content())
+        cache.keep(path, table + _digest(table, pin))
     return SearchTable(table)
+
+
+def _digest(table: bytes, pin: IndexPin) -> bytes:
+    return blake3(table + b"\0" + pin.sha256.encode()).digest(_DIGEST)
 
 
 def make_catalog(text: Buffer) -> bytes:

@@ -189,9 +189,12 @@ def _check(head: bytes, packet: Any, certificates: Sequence[Any], now: float) ->
     """Return the text and the signature if it is valid, else the reason why it is not."""
     import pysequoia
 
-    claimed = packet.issuer_fingerprint or packet.issuer_key_id or "unknown"
-    # pysequoia reports the keys of valid signatures, but not which signature each made. So verify one at a time.
-    message = head + pysequoia.armor(bytes(packet), pysequoia.ArmorKind.Signature).encode()
+    try:
+        claimed = packet.issuer_fingerprint or packet.issuer_key_id or "unknown"
+        # pysequoia reports the keys of valid signatures, but not which signature each made. So verify one at a time.
+        message = head + pysequoia.armor(bytes(packet), pysequoia.ArmorKind.Signature).encode()
+    except Exception as error:  # a packet that can be parsed need not have a form that can be written
+        return f"a signature is malformed: {_first_line(error)}"
     asked: list[str] = []
 
     def lookup(ids: list[str]) -> Sequence[Any]:

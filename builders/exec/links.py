@@ -18,7 +18,7 @@ from fpack.builders.payload.meta import LoadFacts
 from fpack.builders.payload.symlinks import resolve
 from fpack.builders.protocol import Task
 from fpack.store.errors import FpackError, StoreError
-from fpack.store.files.regular_file import open_regular
+from fpack.store.files.regular_file import open_regular, read_small
 from fpack.store.path import STORE, StorePath, parse
 
 _PROGRAMS = ("usr/local/bin", "usr/bin", "usr/sbin")
@@ -87,7 +87,7 @@ class _RootDirectory:
 
     def __init__(self, task: Task, root: StorePath) -> None:
         self._top = os.fspath(task.view(root))
-        _, extra = meta.read(task.disk(root))
+        _, extra = meta.load(task.tree(root))
         self._slices = [(parse(item["path"]), task.disk(parse(item["path"])) / "data") for item in extra["slices"]]
         self._library_directories = list(dict.fromkeys(["usr/local/lib", *self._configured(), *self._standard()]))
         self._closures: dict[str, set[StorePath]] = {}
@@ -103,7 +103,7 @@ class _RootDirectory:
         configuration = f"{self._top}/{ld_paths.CONFIGURATION}"
         for name in sorted(os.listdir(configuration)) if os.path.isdir(configuration) else ():
             with contextlib.suppress(StoreError):
-                yield from ld_paths.configured_directories(Path(configuration, name))
+                yield from ld_paths.configured_directories(read_small(Path(configuration, name)))
 
     def find(self, path: str) -> str | None:
         """Resolve the symlinks of a path in the root. Return a relative path, or None if it does not exist."""

@@ -12,10 +12,11 @@ from fpack.builders.streams.output_file import ExportError, errors, replacing, r
 from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, TarEntry, header, padding
 from fpack.builders.streams.tar_writer import END as TAR_END
 from fpack.store.canonical import Value
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all
 
 from . import launcher
-from .flattened import ArchiveItem, FileSystem, archive, archive_length
+from .flattened import ArchiveItem, FileSystem, Trees, archive, archive_length
 from .system_package import DESCRIPTION, MAINTAINER, SUMMARY, SystemPackage, own_name, package
 
 _MAX = 9_999_999_999  # an ar member's size has ten digits
@@ -33,9 +34,9 @@ def file_name(name: str, tag: str, arch: str) -> str:
     return f"fpack-{own_name(name)}_{version(tag)}_{arch}.deb"
 
 
-def write_deb(image: Path, disk: Callable[[str], Path], codec: Mapping[str, Value], out: Path) -> None:
-    """Write the image output at `image` as a Debian package to the file `out`."""
-    with errors(out), replacing(out) as fd, FileSystem(image, disk, room(out), "md5") as files:
+def write_deb(image: CheckedTree, trees: Trees, codec: Mapping[str, Value], out: Path) -> None:
+    """Write the image output `image` as a Debian package to the file `out`."""
+    with errors(out), replacing(out) as fd, FileSystem(image, trees, room(out), "md5") as files:
         seekable(fd, out, "A Debian package")
         pkg = package(files)
         suffix = SUFFIXES[str(codec["name"])]

@@ -11,42 +11,27 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.streams import tar_reader as reader
-from fpack.builders.streams.stream import ArchiveError, Section, Stream, blocks
+from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
 from fpack.builders.streams.tar_writer import BUFFER, DIRECTORY, END, FILE, SYMLINK, TarEntry, header, length, padding
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all
+
+Trees = Callable[[str], CheckedTree]
 
 _CODECS = {"+zstd": "zst", "+gzip": "gz", ".tar": ""}
 
 
 class _Layer(NamedTuple):
-    """A layer's blob. digest, size: of the blob. tar: the size of the tar in it. codec: a name of `streams.stream`."""
+    """A layer's blob. size: of the blob. tar: the size of the tar in it. codec: a name of `streams.stream`."""
 
-    path: Path
-    digest: str
+    tree: CheckedTree
     size: int
     tar: int
     codec: str
-
-
-class _Hashed:
-    """A reader that hashes the bytes of a file as it reads them."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._sha256 = hashlib.sha256()
-
-    def read(self, size: int) -> bytes:
-        data = self._file.read(size)
-        self._sha256.update(data)
-        return data
-
-    @property
-    def digest(self) -> str:
-        return f"sha256:{self._sha256.hexdigest()}"
 
 
 class SpooledEntry(NamedTuple):
@@ -61,11 +46,11 @@ class FileSystem:
     """The file system of an image, and a context manager that deletes the temporary file.
 
     entries: by relative path, with all parents; `b""` is the root. config: the image's configuration.
-    image: the path of the image's output. disk: returns the path of a store path. directory: for the temporary file,
-    with space for all files of the image. digest: the hashlib algorithm for the digests of files, or "" for none.
+    image: the image's output. trees: returns the reader of a store path. directory: for the temporary file, with space
+    for all files of the image. digest: the hashlib algorithm for the digests of files, or "" for none.
     """
 
-    def __init__(self, image: Path, disk: Callable[[str], Path], directory: Path, digest: str = "") -> None:
+    def __init__(self, image: CheckedTree, trees: Trees, directory: Path, digest: str = "") -> None:
         import json
 
         self.record, config, _ = read_record(image)
@@ -75,7 +60,7 @@ class FileSystem:
         self._spool = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115  closed at the end of the context
         try:
             for layer in self.record["layers"]:
-                self._read(_layer(layer, disk))
+                self._read(_layer(layer, trees))
         except BaseException:
             self._spool.close()
             raise
@@ -103,22 +88,25 @@ class FileSystem:
             yield data
 
     def _read(self, layer: _Layer) -> None:
-        with open(layer.path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size != layer.size:
-                raise _damaged(layer, f"it has {size} bytes instead of {layer.size}")
-            hashed: Any = _Hashed(file)
-            section = Section(hashed, layer.size, "A layer in the store")
-            archive = reader.TarReader(Stream(blocks(section, layer.codec), layer.tar))
-            for m in archive:
-                if m.kind not in _KINDS:
-                    raise ArchiveError("A layer in the store has an entry of a kind that fpack does not write")
-                path = m.name.removeprefix(b"./").rstrip(b"/")
-                found = SpooledEntry(TarEntry(path, _KINDS[m.kind], m.mode, m.uid, m.gid, m.size, m.target))
-                self._add(self._spool_content(found, archive.content()) if m.kind == reader.FILE else found)
-            section.skip()
-            if hashed.digest != layer.digest:
-                raise _damaged(layer, f"its digest is {hashed.digest} instead of {layer.digest}")
+        pieces = layer.tree.chunks("blob")
+        try:
+            self._unpack(layer, Section(PieceReader(pieces), layer.size, "A layer in the store"))
+        except ArchiveError:
+            for _ in pieces:  # the comparison after the last piece tells whether the blob is damaged
+                pass
+            raise
+        if next(pieces, None) is not None:
+            raise layer.tree.damaged("blob", f"it has more than {layer.size} bytes")
+
+    def _unpack(self, layer: _Layer, section: Section) -> None:
+        archive = reader.TarReader(Stream(blocks(section, layer.codec), layer.tar))
+        for m in archive:
+            if m.kind not in _KINDS:
+                raise ArchiveError("A layer in the store has an entry of a kind that fpack does not write")
+            path = m.name.removeprefix(b"./").rstrip(b"/")
+            found = SpooledEntry(TarEntry(path, _KINDS[m.kind], m.mode, m.uid, m.gid, m.size, m.target))
+            self._add(self._spool_content(found, archive.content()) if m.kind == reader.FILE else found)
+        section.skip()
 
     def _spool_content(self, found: SpooledEntry, content: Iterator[bytes]) -> SpooledEntry:
         at = os.lseek(self._spool.fileno(), 0, os.SEEK_CUR)
@@ -150,14 +138,10 @@ def walk_order(path: bytes) -> bytes:
     return path.replace(b"/", b"\0")
 
 
-def _damaged(layer: _Layer, why: str) -> ArchiveError:
-    return ArchiveError("A layer in the store is damaged", where=str(layer.path), why=why)
-
-
-def _layer(record: dict[str, Any], disk: Callable[[str], Path]) -> _Layer:
+def _layer(record: dict[str, Any], trees: Trees) -> _Layer:
     media_type = str(record["media_type"])
     codec = next(codec for end, codec in _CODECS.items() if media_type.endswith(end))
-    return _Layer(disk(record["path"]) / "blob", record["digest"], record["size"], record["tar"], codec)
+    return _Layer(trees(record["path"]), record["size"], record["tar"], codec)
 
 
 _KINDS = {reader.FILE: FILE, reader.DIRECTORY: DIRECTORY, reader.SYMLINK: SYMLINK}

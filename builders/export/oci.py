@@ -8,6 +8,7 @@ index of images, each equal to the image that is built for its platform alone.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import stat
@@ -18,27 +19,29 @@ from typing import Any, NamedTuple
 from fpack.builders.oci import spec
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.oci.spec import Descriptor
-from fpack.builders.streams.output_file import CHUNK, ExportError, copy, errors, replacing
+from fpack.builders.streams.output_file import CHUNK, ExportError, StoredFile, copy, errors, replacing
 from fpack.builders.streams.tar_writer import DIRECTORY, END, FILE, TarEntry, header, padding
 from fpack.store.files import replace
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all
 
-Disk = Callable[[str], Path]
-Source = bytes | tuple[int, Path]  # the content of a file, or the size and path of a file to copy
+Trees = Callable[[str], CheckedTree]
+Source = bytes | StoredFile  # the content of a file, or a file of the store to copy
 # Additional files by relative path.
 Extra = Mapping[str, Source]
 _LAYOUT_FILES = ("oci-layout", "index.json")
 _HINT = "name an empty or a new directory"
 _BLOBS = "blobs/sha256"
+_MAX_INDEX = 1 << 20
 
 
 class _Image(NamedTuple):
-    """A built image: its record, its documents, and the digest, size and path of each distinct layer."""
+    """A built image: its record, its documents, and the digest and blob of each distinct layer."""
 
     record: dict[str, Any]
     config: bytes
     manifest: bytes
-    layers: list[tuple[str, int, Path]]
+    layers: list[tuple[str, StoredFile]]
 
     @property
     def descriptor(self) -> Descriptor:
@@ -49,7 +52,7 @@ class _Image(NamedTuple):
         return {
             spec.blob_path(self.record["image_id"]): self.config,
             spec.blob_path(self.record["digest"]): self.manifest,
-            **{spec.blob_path(digest): (size, path) for digest, size, path in self.layers},
+            **{spec.blob_path(digest): blob for digest, blob in self.layers},
         }
 
     def result(self) -> dict[str, Any]:
@@ -67,12 +70,12 @@ class _Image(NamedTuple):
 class Bundle:
     """The images of one name, one for each platform, to export together.
 
-    images: the paths of their outputs. disk: returns the path of a store path. Only `docker_json` depends on the order
-    of the images.
+    images: their outputs. trees: returns the reader of a store path. Only `docker_json` depends on the order of the
+    images. What is written is compared with the digests of the store paths. An export raises DamagedPath if it differs.
     """
 
-    def __init__(self, images: Sequence[Path], disk: Disk) -> None:
-        self._given = [_read(image, disk) for image in images]
+    def __init__(self, images: Sequence[CheckedTree], trees: Trees) -> None:
+        self._given = [_read(image, trees) for image in images]
         self._images = sorted(self._given, key=lambda image: str(image.record["arch"]))
         self._index = b""
         if len(images) > 1:
@@ -115,7 +118,7 @@ class Bundle:
 
     def layers(self) -> dict[str, int]:
         """Return the size of each layer's blob by digest."""
-        return {digest: size for image in self._images for digest, size, _ in image.layers}
+        return {digest: blob.size for image in self._images for digest, blob in image.layers}
 
     def result(self, out: Path | None) -> dict[str, Any]:
         """Describe the export: {file, name, tag, digest, layers (number), size_compressed, size_unpacked, platforms}.
@@ -138,12 +141,12 @@ class Bundle:
         }
 
 
-def _read(image: Path, disk: Disk) -> _Image:
+def _read(image: CheckedTree, trees: Trees) -> _Image:
     fields, config, manifest = read_record(image)
-    layers: dict[str, tuple[str, int, Path]] = {}
+    layers: dict[str, StoredFile] = {}
     for layer in fields["layers"]:
-        layers[layer["digest"]] = (layer["digest"], layer["size"], disk(layer["path"]) / "blob")
-    return _Image(fields, config, manifest, list(layers.values()))
+        layers[layer["digest"]] = StoredFile(trees(layer["path"]), "blob", layer["size"])
+    return _Image(fields, config, manifest, list(layers.items()))
 
 
 def export_tar(bundle: Bundle, out: Path, extra: Extra | None = None) -> dict[str, Any]:
@@ -175,14 +178,14 @@ def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
             if parent not in made:
                 made.add(parent)
                 pending += header(TarEntry(parent.encode(), DIRECTORY, 0o755))
-        size = len(source) if isinstance(source, bytes) else source[0]
+        size = len(source) if isinstance(source, bytes) else source.size
         pending += header(TarEntry(path.encode(), FILE, 0o644, size=size))
         if isinstance(source, bytes):
             pending += source
         else:
             write_all(fd, pending)
             pending = b""
-            copy(source[1], fd, size)
+            copy(source, fd)
         pending += padding(size)
     write_all(fd, pending + END)
 
@@ -261,8 +264,8 @@ class _LayoutDirectory:
         if "oci-layout" not in names:
             raise ExportError(f"{out} is not empty and not an OCI layout", hint=_HINT)
         try:
-            images = json.loads(_read_at(top, "index.json"))["manifests"]
-        except (OSError, ValueError, KeyError, TypeError):
+            images = json.loads(_read_at(top, "index.json", _MAX_INDEX))["manifests"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return
         if len(images) > 1:
             why = "fpack replaces only layouts of one image"
@@ -289,24 +292,23 @@ class _LayoutDirectory:
         return self._directories[directory], name
 
     def has(self, path: str, source: Source) -> bool:
-        """Tell whether a file has the given bytes. Compare contents, since a layer may have been modified."""
+        """Tell whether a file has the given bytes. Read it, since a layer may have been modified. A blob is named by
+        its digest.
+        """
         if path not in self._before:
             return False
         directory, name = self._at(path)
-        size = len(source) if isinstance(source, bytes) else source[0]
+        size = len(source) if isinstance(source, bytes) else source.size
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
             return False
         if isinstance(source, bytes):
             return _read_at(directory, name) == source
-        with (
-            os.fdopen(_open_at(directory, name), "rb", buffering=0) as mine,
-            source[1].open("rb", buffering=0) as other,
-        ):
+        sha256 = hashlib.sha256()
+        with os.fdopen(_open_at(directory, name), "rb", buffering=0) as mine:
             while piece := mine.read(CHUNK):
-                if other.read(len(piece)) != piece:
-                    return False
-        return True
+                sha256.update(piece)
+        return path == f"{_BLOBS}/{sha256.hexdigest()}"
 
     def write(self, path: str, source: Source) -> None:
         """Write or replace a file atomically."""
@@ -315,7 +317,7 @@ class _LayoutDirectory:
             if isinstance(source, bytes):
                 write_all(fd, source)
             else:
-                copy(source[1], fd, source[0])
+                copy(source, fd)
         self._new.append(path)
 
     def keep(self, paths: set[str]) -> None:
@@ -357,9 +359,9 @@ def _open_at(directory: int, name: str) -> int:
     return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
 
 
-def _read_at(directory: int, name: str) -> bytes:
+def _read_at(directory: int, name: str, most: int = -1) -> bytes:
     with os.fdopen(_open_at(directory, name), "rb") as file:
-        return file.read()
+        return file.read(most)
 
 
-__all__ = ["Bundle", "Disk", "ExportError", "Extra", "export_layout", "export_tar", "write_tar"]
+__all__ = ["Bundle", "ExportError", "Extra", "Trees", "export_layout", "export_tar", "write_tar"]

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,10 +20,11 @@ from fpack.builders.streams.compressed import compress
 from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable
 from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, SYMLINK, TarEntry, is_utf8
 from fpack.store.canonical import Value
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all
 
 from . import launcher
-from .flattened import ArchiveItem, FileSystem, content, joined
+from .flattened import ArchiveItem, FileSystem, Trees, content, joined
 from .system_package import DESCRIPTION, SUMMARY, SystemPackage, own_name, package
 
 RELEASE = "1"
@@ -55,9 +56,9 @@ def file_name(name: str, tag: str, arch: str) -> str:
     return f"fpack-{own_name(name)}-{version(tag)}-{RELEASE}.{MACHINES[arch].rpm}.rpm"
 
 
-def write_rpm(image: Path, disk: Callable[[str], Path], codec: Mapping[str, Value], out: Path) -> None:
-    """Write the image output at `image` as an RPM package to the file `out`."""
-    with errors(out), replacing(out) as fd, FileSystem(image, disk, room(out), "sha256") as files:
+def write_rpm(image: CheckedTree, trees: Trees, codec: Mapping[str, Value], out: Path) -> None:
+    """Write the image output `image` as an RPM package to the file `out`."""
+    with errors(out), replacing(out) as fd, FileSystem(image, trees, room(out), "sha256") as files:
         seekable(fd, out, "An RPM package")
         pkg = package(files)
         items = [item for item in pkg.items if item.member.path not in pkg.foreign]

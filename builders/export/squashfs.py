@@ -7,16 +7,17 @@ bytes depend only on the image, the codec and the version of mksquashfs.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable
 from fpack.builders.streams.tar_writer import MTIME
 from fpack.store import processes
 from fpack.store.canonical import Value
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import write_all
 
-from .flattened import FileSystem, archive, whole
+from .flattened import FileSystem, Trees, archive, whole
 
 TOOL = "mksquashfs"
 PACKAGE = "squashfs-tools"
@@ -55,10 +56,10 @@ def find() -> str:
     return found
 
 
-def write_squashfs(image: Path, disk: Callable[[str], Path], codec: Mapping[str, Value], out: Path) -> None:
+def write_squashfs(image: CheckedTree, trees: Trees, codec: Mapping[str, Value], out: Path) -> None:
     """Write the file system of the image output at `image` to the file `out`."""
     command = find()
-    with errors(out), replacing(out) as fd, FileSystem(image, disk, room(out)) as files:
+    with errors(out), replacing(out) as fd, FileSystem(image, trees, room(out)) as files:
         seekable(fd, out, "A squashfs")
         words = ["-", f"/proc/self/fd/{fd}", *options(codec), *_root(files)]
 

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.debian import maintainer_scripts
@@ -21,11 +21,10 @@ from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.builders.rootfs.accounts import parse_sysusers
 from fpack.builders.streams import ar, tar_reader
-from fpack.builders.streams.stream import ArchiveError, Section, Stream, blocks
+from fpack.builders.streams.stream import ArchiveError, PieceReader, Section, Stream, blocks
 from fpack.store.canonical import Value
 from fpack.store.errors import BadTree, FpackError
 from fpack.store.files.pool import FileNode
-from fpack.store.files.regular_file import open_regular
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
@@ -75,19 +74,28 @@ class DebBuilder(BaseBuilder):
     def build(self, task: Task) -> Built:
         """Unpack the package."""
         args = arguments.read(DebArgs, task.args)
-        with open_regular(task.disk(args.deb)) as file:
-            try:
-                return Built(_unpack(task, args, file))
-            except (ArchiveError, BadTree) as error:
-                raise BuildError(
-                    f"The package {args.package} is refused: {error.what}",
-                    where=error.where,
-                    why=error.why,
-                    hint="Debian's tools do not write such a file; download it from a trusted mirror",
-                ) from None
+        pieces = task.tree(args.deb).chunks("")
+        try:
+            writer = _unpack(task, args, PieceReader(pieces))
+            _finish(pieces)
+        except (ArchiveError, BadTree) as error:
+            _finish(pieces)
+            raise BuildError(
+                f"The package {args.package} is refused: {error.what}",
+                where=error.where,
+                why=error.why,
+                hint="Debian's tools do not write such a file; download it from a trusted mirror",
+            ) from None
+        return Built(writer)
 
 
-def _unpack(task: Task, args: DebArgs, file: BinaryIO) -> TreeWriter:
+def _finish(pieces: Iterator[bytes]) -> None:
+    """Read the rest of the file. After the last piece it is compared with its digest."""
+    for _ in pieces:
+        pass
+
+
+def _unpack(task: Task, args: DebArgs, file: PieceReader) -> TreeWriter:
     members = ar.members(file)
     version = next(members, None)
     if version is None or version[0] != "debian-binary" or not version[1].read(64).startswith(b"2."):

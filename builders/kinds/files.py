@@ -16,8 +16,9 @@ from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
+from fpack.store.errors import DamagedPath
 from fpack.store.files.pool import FileNode
-from fpack.store.files.tree import chunks
+from fpack.store.files.tree import Directory, Node, chunks, tree_digest
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
@@ -107,14 +108,19 @@ def _write(task: Task, writer: TreeWriter, value: Mapping[str, Value], reference
         if text is not None:
             raise BuildError("A file has either a text or a source", where=f"/{path}")
         disk_path = _locate(task, source)
+        wanted = _wanted(task, source)
         if disk_path.is_dir() and not disk_path.is_symlink():
             top = TreeEntry(path, meta.DIRECTORY, mode if kind == meta.DIRECTORY else 0o755, uid, gid)
             writer.mkdir(f"data/{path}")
-            return [top, *_copy(task, writer, disk_path, path, uid, gid)]
+            entries, node = _copy(task, writer, disk_path, path, uid, gid)
+            _compare(disk_path, node, wanted)
+            return [top, *entries]
         if kind == meta.DIRECTORY:
             raise BuildError("The source of a directory is not a directory", where=f"/{path}", why=source)
         file = _check_regular(disk_path, source)
-        return [_linked(writer, path, file, _read(file, task.check), mode, uid, gid)]
+        digests = _read(file, task.check)
+        _compare(file, FileNode(digests[0], digests[2], bool(os.lstat(file).st_mode & 0o100)), wanted)
+        return [_linked(writer, path, file, digests, mode, uid, gid)]
     if kind == meta.DIRECTORY:
         if text is not None:
             raise BuildError("A directory has no text", where=f"/{path}")
@@ -160,26 +166,52 @@ def _check_regular(disk_path: Path, source: str) -> Path:
     return disk_path
 
 
-def _copy(task: Task, writer: TreeWriter, directory: Path, path: str, uid: int, gid: int) -> list[TreeEntry]:
-    """Copy the content of `directory` to `path`. Return an entry for each file, symlink and directory."""
+def _wanted(task: Task, source: str) -> bytes:
+    """Return the tree digest that a source must have: a store path, or a file or directory below one."""
+    base, *rest = source.removeprefix(f"{store_path.STORE}/").split("/")
+    tree = task.tree(store_path.parse(base))
+    if not rest:
+        return tree.recorded
+    node: Node = tree.node()
+    for part in rest:
+        node = node[os.fsencode(part)] if isinstance(node, dict) else {}
+    return tree_digest(node)
+
+
+def _compare(path: Path, node: Node, wanted: bytes) -> None:
+    """Raise DamagedPath if a source, as it was read, does not have the wanted digest."""
+    if tree_digest(node) != wanted:
+        raise DamagedPath(str(path))
+
+
+def _copy(
+    task: Task, writer: TreeWriter, directory: Path, path: str, uid: int, gid: int
+) -> tuple[list[TreeEntry], Directory]:
+    """Copy the content of `directory` to `path`. Return an entry for each file, symlink and directory, and the tree."""
     entries: list[TreeEntry] = []
+    node: Directory = {}
     found = [(name, os.lstat(directory / name)) for name in sorted(os.listdir(directory))]
     files = [directory / name for name, status in found if stat.S_ISREG(status.st_mode)]
     digests = _digests(files, sum(status.st_size for _, status in found), task.check)
     for name, status in found:
-        here, there = directory / name, f"{path}/{name}"
+        here, there, key = directory / name, f"{path}/{name}", os.fsencode(name)
         if stat.S_ISLNK(status.st_mode):
             target = os.readlink(here)
             writer.symlink(f"data/{there}", target)
+            node[key] = os.fsencode(target)
             entries.append(TreeEntry(there, meta.SYMLINK, 0o777, uid, gid, target=target))
         elif stat.S_ISDIR(status.st_mode):
             writer.mkdir(f"data/{there}")
             entries.append(TreeEntry(there, meta.DIRECTORY, 0o755, uid, gid))
-            entries += _copy(task, writer, here, there, uid, gid)
+            below, node[key] = _copy(task, writer, here, there, uid, gid)
+            entries += below
         else:
-            bits = 0o755 if status.st_mode & 0o100 else 0o644
-            entries.append(_linked(writer, there, here, next(digests), bits, uid, gid))
-    return entries
+            executable = bool(status.st_mode & 0o100)
+            found_digests = next(digests)
+            node[key] = FileNode(found_digests[0], found_digests[2], executable)
+            mode = 0o755 if executable else 0o644
+            entries.append(_linked(writer, there, here, found_digests, mode, uid, gid))
+    return entries, node
 
 
 def _file(writer: TreeWriter, path: str, chunks: Iterable[bytes], mode: int, uid: int, gid: int) -> TreeEntry:

@@ -24,7 +24,6 @@ from fpack.builders.payload import meta
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation
-from fpack.store.files.regular_file import read_small
 from fpack.store.files.tree import CHUNK, chunks
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ VERSION = 1
 # Go's own limits for the files of a module, and for its go.mod.
 MAX_ZIP, MAX_MOD = 500 << 20, 16 << 20
 MAX_FILES = 200_000
+_MAX_ENV = 1 << 16
 _UPPER = re.compile("[A-Z]")
 
 
@@ -174,10 +174,13 @@ def _defaults(task: Task, root: str) -> str:
     """Return the text of the go.env in a root, or "" if there is none."""
     if not root:
         return ""
-    _, extra = meta.read(task.disk(root))
+    _, extra = meta.load(task.tree(root))
     for item in extra["slices"]:
-        for path in sorted((task.disk(item["path"]) / "data/usr/lib").glob("go-*/go.env")):
-            return read_small(path).decode("utf-8", "replace")
+        tree = task.tree(item["path"])
+        for path in sorted((tree.disk / "data/usr/lib").glob("go-*/go.env")):
+            digests = {entry.path: entry.blake3 for entry in meta.load(tree)[0]}
+            content = meta.read_file(path, digests[str(path.relative_to(tree.disk / "data"))], _MAX_ENV)
+            return content.decode("utf-8", "replace")
     return ""
 
 

@@ -28,7 +28,6 @@ from fpack.store import canonical
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, digest
 from fpack.store.errors import StoreError
-from fpack.store.files.regular_file import open_regular
 from fpack.store.path import STORE, StorePath, clean_name, parse
 
 from .layer import LayerArgs, PartArgs
@@ -139,10 +138,10 @@ def _read(task: Task, args: ImageArgs) -> _Parts:
     extra: dict[str, Value] = {}
     files: list[TreeEntry] = []
     if args.files:
-        files = meta.read(task.disk(args.files))[0]
+        files = meta.load(task.tree(args.files))[0]
     own = {file.path: file for file in files if file.kind != meta.DIRECTORY}
     if root := args.root:
-        entries, extra = meta.read(task.disk(root))
+        entries, extra = meta.load(task.tree(root))
         excluded: dict[str, list[Exclusion]] = {}
         for exclusion in _excluded(root, extra):
             excluded.setdefault(exclusion.package, []).append(exclusion)
@@ -150,7 +149,7 @@ def _read(task: Task, args: ImageArgs) -> _Parts:
             task.check()
             path = parse(item["path"])
             package = item["package"]
-            table = _table(task, path, meta.read(task.disk(path))[0], own, (package,), excluded.get(package, ()))
+            table = _table(task, path, meta.load(task.tree(path))[0], own, (package,), excluded.get(package, ()))
             slices.append(table)
             view.add(FsSource(f"the package {package}", f"{table.disk_path}/data"), table.entries, table.left_out)
         last.append(_table(task, root, entries, own))
@@ -278,8 +277,8 @@ def _text(view: ImageFs, path: str) -> str:
     found = view.resolve(path)
     if found is None or found[1].kind != meta.FILE or not found[1].source.data:
         return ""
-    with open_regular(Path(found[1].source.data, found[0])) as file:
-        return file.read(MAX_ACCOUNTS).decode("utf-8", "replace")
+    content = meta.read_file(f"{found[1].source.data}/{found[0]}", found[1].digest, MAX_ACCOUNTS)
+    return content.decode("utf-8", "replace")
 
 
 def _groups(task: Task, parts: _Parts, max_layers: Value) -> list[LayerGroup]:
@@ -323,7 +322,7 @@ def _assemble(
     wanted: Sequence[Derivation],
     built: Sequence[StorePath],
 ) -> Built:
-    infos = [read_layer(task.disk(path)) for path in built]
+    infos = [read_layer(task.tree(path)) for path in built]
     steps = [spec.HistoryStep(_created_by(group), info.diff_id) for group, info in zip(groups, infos, strict=True)]
     config_bytes = spec.dump(spec.image_config(args.arch, config, steps))
     config_blob = spec.describe(spec.CONFIG, config_bytes)

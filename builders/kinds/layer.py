@@ -10,13 +10,12 @@ import contextlib
 import hashlib
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from fpack.builders import arguments
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.format import encode_entry
-from fpack.builders.manifest.layer_entries import Contents, contents, count, describe
+from fpack.builders.manifest.layer_entries import Contents, compare_tree, contents, count, describe
 from fpack.builders.protocol import BaseBuilder, Built, Task
 from fpack.builders.streams import codecs
 from fpack.builders.streams import tar_writer as tar
@@ -24,7 +23,8 @@ from fpack.builders.streams.background import ahead
 from fpack.builders.streams.hasher import Hasher
 from fpack.store import canonical
 from fpack.store.canonical import Value
-from fpack.store.files.regular_file import read_small
+from fpack.store.errors import StoreError
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
@@ -34,6 +34,7 @@ VERSION = 4
 
 # Files of the output: the layer's entries in the two forms of a manifest (`manifest.format`, `manifest.json_form`).
 ENTRIES, ENTRIES_JSON = "entries", "entries.json"
+MAX_INFO = 1 << 20
 
 
 class LayerInfo(NamedTuple):
@@ -62,8 +63,12 @@ class LayerInfo(NamedTuple):
 
 
 def decode(data: bytes) -> LayerInfo:
-    """Decode the file `layer`."""
-    return LayerInfo(**canonical.decode(data))
+    """Decode the file `layer`. Raise StoreError if it is malformed."""
+    value = canonical.decode(data)
+    try:
+        return LayerInfo(**{**value, "shipped": tuple(value["shipped"])})
+    except (TypeError, KeyError) as error:
+        raise StoreError("The description of a layer is malformed", why=str(error)) from None
 
 
 class Budget:
@@ -124,7 +129,7 @@ class LayerBuilder(BaseBuilder):
         The output has no references, because the blob contains everything.
         """
         args = arguments.read(LayerArgs, task.args)
-        found = contents(args.parts, args.directories, task.disk)
+        found = contents(args.parts, args.directories, task.tree)
         with _BUDGET.take(codecs.memory(args.codec, tar.length(found.members)), task.check):
             return _make(task, args, found)
 
@@ -137,8 +142,10 @@ def _make(task: Task, args: LayerArgs, found: Contents) -> Built:
     inner, outer = Hasher(), hashlib.sha256()
     size = 0
 
+    digests: dict[str, tuple[bytes, bytes]] = {}
+
     def compressed() -> Generator[bytes, None, None]:
-        for data in tar.stream(found.members, task.check):
+        for data in tar.stream(found.members, task.check, digests):
             inner.update(data)
             yield compressor.compress(data)
             task.progress(inner.size, total)
@@ -161,6 +168,8 @@ def _make(task: Task, args: LayerArgs, found: Contents) -> Built:
     finally:
         source.close()
         diff_id = f"sha256:{inner.finish().hex()}"
+    for tree, members in found.trees:
+        compare_tree(tree, members, digests)
     if inner.size != total:
         raise AssertionError(f"a tar of {total} bytes was written with {inner.size}")
     files = [m for m in found.members if m.kind != tar.DIRECTORY]
@@ -176,17 +185,19 @@ def _make(task: Task, args: LayerArgs, found: Contents) -> Built:
         **count(found, len(args.parts))._asdict(),
     )
     writer.file("layer", [layer.encode()])
-    _describe(task, args, found, writer)
+    _describe(task, args, found, writer, digests)
     return Built(writer)
 
 
-def _describe(task: Task, args: LayerArgs, found: Contents, writer: TreeWriter) -> None:
+def _describe(
+    task: Task, args: LayerArgs, found: Contents, writer: TreeWriter, digests: Mapping[str, tuple[bytes, bytes]]
+) -> None:
     """Write the layer's part of a manifest, which is the same for every image that holds the layer."""
     parts = [str(part.path) for part in args.parts]
     lines: list[bytes] = []
 
     def rows() -> Iterator[bytes]:
-        for entry in describe(found, task.check):
+        for entry in describe(found, digests):
             lines.append(json_form.entry_line(entry, parts))
             yield encode_entry(entry)
 
@@ -194,6 +205,6 @@ def _describe(task: Task, args: LayerArgs, found: Contents, writer: TreeWriter) 
     writer.file(ENTRIES_JSON, [json_form.SEPARATOR.join(lines)])
 
 
-def read(directory: Path) -> LayerInfo:
-    """Read the description of the layer at `directory` on disk."""
-    return decode(read_small(directory / "layer"))
+def read(tree: CheckedTree) -> LayerInfo:
+    """Read the description of a layer."""
+    return decode(tree.read("layer", MAX_INFO))

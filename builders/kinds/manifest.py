@@ -89,12 +89,12 @@ class ManifestBuilder(BaseBuilder):
         digest = bytes.fromhex(args.derivation)
         collected = collect(task, self._graph, args.image, digest, args.lock, args.fpack, args.executor)
         head = collected.head
-        layers = [task.disk(layer.path) for layer in head.layers]
+        layers = [task.tree(layer.path) for layer in head.layers]
         used = sorted(collected.derivations.items())
         writer = task.writer()
-        rows = itertools.chain.from_iterable(chunks(layer / ENTRIES) for layer in layers)
+        rows = itertools.chain.from_iterable(layer.chunks(ENTRIES) for layer in layers)
         writer.file(CANONICAL_FILE, itertools.chain([form.encode_head(head)], (drv.encode() for _, drv in used), rows))
-        lines = (chunks(layer / ENTRIES_JSON) for layer in layers)
+        lines = (layer.chunks(ENTRIES_JSON) for layer in layers)
         derivations = ((digest.hex(), drv) for digest, drv in used)
         writer.file(JSON_FILE, json_form.document(head, lines, derivations))
         title = head.image.name.rpartition("/")[2]

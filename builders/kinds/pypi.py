@@ -120,8 +120,10 @@ class PypiBuilder(BaseBuilder):
         urls = tuple(file.url for file in offered if file.sha256 == chosen.sha256)
         fetch = arguments.write(FetchArgs(urls, chosen.sha256))
         (path,) = yield Need([Derivation("fetch", clean_name(chosen.name), fetch)])
-        file_path = task.disk(path)
-        writer.link(chosen.name, read_file(file_path, os.stat(file_path)), file_path)
+        tree = task.tree(path)
+        node = read_file(tree.disk, os.stat(tree.disk))
+        tree.compare("", node)
+        writer.link(chosen.name, node, tree.disk)
         task.log(chosen.name)
         return Built(writer)
 

@@ -30,8 +30,6 @@ from fpack.builders.rootfs.programs import programs
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Output, placeholder
-from fpack.store.files.regular_file import open_regular
-from fpack.store.files.tree import CHUNK
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
@@ -42,6 +40,7 @@ VERSION = 3
 DEPENDS, LINKED = "depends", "linked"
 FIRST = "base-files"
 _MAX_CONF = 1 << 16
+_MAX_CERTIFICATES = 1 << 30
 
 
 class PackageArgs(NamedTuple):
@@ -205,7 +204,7 @@ def _declared(items: Sequence[PackageArgs]) -> dict[str, Reason]:
 
 def _load(task: Task, path: StorePath) -> SliceTable:
     directory = task.disk(path)
-    entries, extra = meta.read(directory)
+    entries, extra = meta.load(task.tree(path))
     table = {entry.path: entry for entry in entries}
     search = tuple(_search_directories(directory, table))
     return SliceTable(extra["package"], extra["version"], extra["arch"], str(path), table, extra, search)
@@ -215,7 +214,7 @@ def _search_directories(slice_: Path, entries: Mapping[str, TreeEntry]) -> Itera
     """Yield the directories that the ld.so.conf.d files of a slice name."""
     for path, entry in sorted(entries.items()):
         if path.startswith(f"{ld_paths.CONFIGURATION}/") and path.endswith(".conf") and 0 < entry.size < _MAX_CONF:
-            yield from ld_paths.configured_directories(slice_ / "data" / path)
+            yield from ld_paths.configured_directories(meta.read_file(slice_ / "data" / path, entry.blake3, _MAX_CONF))
 
 
 def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[str] = ()) -> Built:
@@ -365,20 +364,14 @@ def _content(task: Task, made: GeneratedFile) -> Iterator[bytes]:
     if made.pack is not None:
         yield made.pack(_small_files(task, made.sources))
         return
-    for slice_, path in made.sources:
-        last = b"\n"
-        with open_regular(task.disk(slice_) / "data" / path) as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
-                last = chunk
-        if not last.endswith(b"\n"):
-            yield b"\n"
+    for slice_, path, digest in made.sources:
+        content = meta.read_file(task.disk(slice_) / "data" / path, digest, _MAX_CERTIFICATES)
+        yield content if content.endswith(b"\n") or not content else content + b"\n"
 
 
-def _small_files(task: Task, sources: Sequence[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
+def _small_files(task: Task, sources: Sequence[tuple[str, str, bytes]]) -> Iterator[tuple[str, bytes]]:
     """Yield the path and content of each source that does not exceed the size limit."""
-    for slice_, path in sources:
-        with open_regular(task.disk(slice_) / "data" / path) as file:
-            content = file.read(_MAX_CONF + 1)
+    for slice_, path, digest in sources:
+        content = meta.read_file(task.disk(slice_) / "data" / path, digest, _MAX_CONF + 1)
         if len(content) <= _MAX_CONF:
             yield path, content

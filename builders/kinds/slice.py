@@ -62,15 +62,15 @@ class SliceBuilder(BaseBuilder):
     def build(self, task: Task) -> Built:
         """Link the selected files."""
         args = arguments.read(SliceArgs, task.args)
-        payload = task.disk(args.payload)
-        entries, extra = meta.read(payload)
+        tree = task.tree(args.payload)
+        entries, extra = meta.load(tree)
         package = extra["package"]
         rule = SliceRule(args.keep, args.drop or (), args.setuid or ())
         kept, setuid = apply(package, entries, rule)
         writer = task.writer()
         status = dpkg_status(extra["control"])
         try:
-            _write(task, writer, kept, payload / "data")
+            _write(task, writer, kept, tree.disk / "data")
             node = writer.file(f"data/{STATUS}/{package}", [status])
         except BadTree as error:
             # Moving to merged /usr can put a file below a symlink.

@@ -15,32 +15,32 @@ from fpack.builders.payload import elf, meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import Task
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.regular_file import open_regular
 from fpack.store.path import STORE, StorePath
 
 from .linker import LinkResult, Reason
 
 
-def is_payload(path: Path) -> bool:
-    """Return whether the store path at `path` on disk is a payload or a slice."""
-    return payload(path) is not None
-
-
-def payload(path: Path) -> str | None:
-    """Return the package name of the payload or slice at `path` on disk; None if it is neither."""
-    table = path / "meta"
-    if not ((path / "data").is_dir() and table.is_file() and not table.is_symlink()):
+def payload(tree: CheckedTree) -> str | None:
+    """Return the package name of a store path that is a payload or a slice; None if it is neither."""
+    table = tree.disk / "meta"
+    if not ((tree.disk / "data").is_dir() and table.is_file() and not table.is_symlink()):
+        tree.check()  # a damaged directory may hide a payload
         return None
     try:
-        name = meta.read(path)[1].get("package")
+        name = meta.load(tree)[1].get("package")
     except (ValueError, KeyError, OSError):
         return None
     return name if isinstance(name, str) else None
 
 
 def closure(task: Task, paths: Sequence[StorePath]) -> list[StorePath]:
-    """Return the store paths that `paths` need in /fpack/store: their closure without payloads."""
-    return [path for path in task.closure(paths) if not is_payload(task.disk(path))] if paths else []
+    """Return the store paths that `paths` need in /fpack/store: their closure without payloads.
+
+    The trees of these store paths were then compared with their digests.
+    """
+    return [path for path in task.closure(paths) if payload(task.tree(path)) is None] if paths else []
 
 
 def tables(task: Task, paths: Sequence[StorePath]) -> list[SliceTable]:
@@ -54,7 +54,7 @@ def tables(task: Task, paths: Sequence[StorePath]) -> list[SliceTable]:
 
 def packages(task: Task, paths: Sequence[StorePath]) -> list[str]:
     """Return the packages whose payloads `paths` were linked with, sorted."""
-    names = {payload(task.disk(path)) for path in task.closure(paths)} if paths else set()
+    names = {payload(task.tree(path)) for path in task.closure(paths)} if paths else set()
     return sorted(name for name in names if name is not None)
 
 

@@ -99,15 +99,14 @@ def collect(
 
 
 def _read(task: Task, image: StorePath) -> _BuiltImage:
-    path = task.disk(image)
-    record, config, manifest = read_record(path)
+    record, config, manifest = read_record(task.tree(image))
     if any("excluded" not in layer for layer in record["layers"]):
         why = "an older fpack built it, which recorded less about layers"
-        raise BuildError("The image in the store has no manifest", where=str(path), why=why, hint="run fpack gc")
+        raise BuildError("The image in the store has no manifest", where=str(image), why=why, hint="run fpack gc")
     slices: list[_Slice] = []
     searched: list[str] = []
     if record["root"]:
-        _, extra = meta.read(task.disk(record["root"]))
+        _, extra = meta.load(task.tree(record["root"]))
         slices = [_Slice(item["package"], item["version"], item["path"]) for item in extra["slices"]]
         searched = list(extra.get("looked", ()))
     return _BuiltImage(record, config, manifest, slices, searched)

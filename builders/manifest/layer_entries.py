@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from blake3 import blake3
 from fpack.builders.oci.layer_contents import Attributes, LayerPart, merge, of_table, of_tree
 from fpack.builders.payload import meta
 from fpack.builders.protocol import BuildError
 from fpack.builders.streams.tar_writer import DIRECTORY, FILE, TarEntry
 from fpack.store.canonical import Value
 from fpack.store.errors import StoreError
-from fpack.store.files.tree import chunks
+from fpack.store.files.checked_tree import CheckedTree
+from fpack.store.files.pool import FileNode
+from fpack.store.files.tree import Node
 from fpack.store.path import StorePath
 
 from .format import CONFIGURED, GENERATED, RULE, ManifestEntry, Origin
@@ -31,10 +30,14 @@ class _Source(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """A layer's members in the order of its tar, and the origin of each path."""
+    """A layer's members in the order of its tar, and the origin of each path.
+
+    trees: the parts that have no table, with their members, whose digests are known when the tar is written.
+    """
 
     members: list[TarEntry]
     sources: Mapping[bytes, _Source]
+    trees: list[tuple[CheckedTree, list[TarEntry]]]
 
 
 class Counts(NamedTuple):
@@ -48,32 +51,34 @@ class Counts(NamedTuple):
 def contents(
     parts_given: Iterable[tuple[StorePath, str, Sequence[str]]],
     attributes: Iterable[tuple[str, int, int, int]],
-    disk: Callable[[StorePath], Path],
+    trees: Callable[[StorePath], CheckedTree],
 ) -> Contents:
     """Return the contents of a layer.
 
     parts_given: the path of each part, its prefix, and the paths that are left out of it. attributes: the path, mode,
-    uid and gid of directories on which the parts differ. disk: returns the location of a store path.
+    uid and gid of directories on which the parts differ. trees: returns the reader of a store path.
     """
     parts: list[LayerPart] = []
     sources: dict[bytes, _Source] = {}
+    without_table: list[tuple[CheckedTree, list[TarEntry]]] = []
     for number, (path, prefix, exclude) in enumerate(parts_given):
-        disk_path = disk(path)
+        tree = trees(path)
         label, remedy = path.base, f"leave it out of the build of {path.name}"
         if prefix:
             if not prefix.startswith("/") or prefix.endswith("/") or "//" in prefix or "/.." in prefix:
                 raise BuildError(f"{prefix!r} is not a valid prefix for a part of a layer", where=str(path))
-            members = of_tree(disk_path, prefix)
+            members = of_tree(tree.disk, prefix)
+            without_table.append((tree, members))
             for member in members:
                 sources.setdefault(member.path, _Source(number))
         else:
-            table, extra = meta.read(disk_path)
+            table, extra = meta.load(tree)
             package = extra.get("package")
             remedy = "give it another name in the container's `files`, `directories` or `links`"
             if package:
                 label = f"the package {package}"
                 remedy = f'leave it out: rules = {{ "{package}" = {{ drop = ["PATH"] }} }}'
-            members = of_table(table, f"{disk_path}/data", exclude)
+            members = of_table(table, f"{tree.disk}/data", exclude)
             inside = {member.path for member in members}
             rules = _origins(extra)
             for entry in table:
@@ -82,7 +87,7 @@ def contents(
                     sources.setdefault(name, _Source(number, entry.blake3, entry.sha256, rules.get(name)))
         parts.append(LayerPart(label, members, remedy))
     directories = {os.fsencode(name.lstrip("/")): Attributes(*values) for name, *values in attributes}
-    return Contents(merge(parts, directories), sources)
+    return Contents(merge(parts, directories), sources, without_table)
 
 
 def _origins(extra: Mapping[str, Value]) -> dict[bytes, Origin]:
@@ -114,18 +119,40 @@ def count(found: Contents, parts: int) -> Counts:
     return Counts(tuple(shipped), special[GENERATED], special[CONFIGURED])
 
 
-def describe(found: Contents, check: Callable[[], None]) -> Iterator[ManifestEntry]:
-    """Yield the manifest's entries of a layer in the order of its tar."""
+Digests = Mapping[str, tuple[bytes, bytes]]  # location on disk -> BLAKE3, SHA-256
+
+
+def compare_tree(tree: CheckedTree, members: Sequence[TarEntry], digests: Digests) -> None:
+    """Compare the members of a part without a table, as they were read, with its digest. Raise DamagedPath."""
+    nodes: dict[bytes, Node] = {}
+    for member in members:  # a directory precedes what is in it
+        if member.kind == DIRECTORY:
+            node: Node = {}
+        elif member.kind == FILE:
+            node = FileNode(digests[member.source][0], member.size, bool(member.mode & 0o100))
+        else:
+            node = member.target
+        nodes[member.path] = node
+        above, _, name = member.path.rpartition(b"/")
+        directory = nodes.get(above)
+        if isinstance(directory, dict):
+            directory[name] = node
+    if not tree.prove(nodes[members[0].path]):
+        raise tree.damaged("")
+
+
+def describe(found: Contents, digests: Digests) -> Iterator[ManifestEntry]:
+    """Yield the manifest's entries of a layer in the order of its tar. digests: of files that no table describes."""
     for member in found.members:
-        yield _entry(member, found.sources.get(member.path), check)
+        yield _entry(member, found.sources.get(member.path), digests)
 
 
-def _entry(member: TarEntry, source: _Source | None, check: Callable[[], None]) -> ManifestEntry:
+def _entry(member: TarEntry, source: _Source | None, digests: Digests) -> ManifestEntry:
     part, blake, sha, origin = source if source is not None else (None, b"", b"", None)
     if member.kind != FILE:
         blake = sha = b""
     elif not sha:
-        blake, sha = _digests(member.source, check)
+        blake, sha = digests[member.source]
     return ManifestEntry(
         path=member.path,
         kind=member.kind,
@@ -139,13 +166,3 @@ def _entry(member: TarEntry, source: _Source | None, check: Callable[[], None]) 
         part=part,
         origin=origin,
     )
-
-
-def _digests(path: str, check: Callable[[], None]) -> tuple[bytes, bytes]:
-    """Return the BLAKE3 and SHA-256 digests of a file that no table describes."""
-    blake, sha = blake3(), hashlib.sha256()
-    for chunk in chunks(path):
-        check()
-        blake.update(chunk)
-        sha.update(chunk)
-    return blake.digest(), sha.digest()

@@ -7,19 +7,20 @@ response to a referrers query. `index.json` does not list them, since clients wo
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.builders.oci import spec
 from fpack.builders.oci.spec import Descriptor
+from fpack.builders.streams.output_file import StoredFile
 from fpack.store import canonical
-from fpack.store.files.regular_file import read_small
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import TreeWriter
 
 from .format import REFERRERS
 
 EMPTY = "application/vnd.oci.empty.v1+json"
 _NOTHING = b"{}"
+MAX_RECORD = 1 << 20
 # Files of the store path: the artifact's manifest, and a record of its blobs.
 _ARTIFACT, _RECORD = "artifact", "referrer"
 
@@ -33,10 +34,10 @@ class ArtifactDocument(NamedTuple):
 
 
 class Referrer(NamedTuple):
-    """An artifact: its entry in a list of referrers, and the size and path of its blobs by digest."""
+    """An artifact: its entry in a list of referrers, and its blobs by digest."""
 
     entry: dict[str, Any]
-    blobs: dict[str, tuple[int, Path]]
+    blobs: dict[str, StoredFile]
 
 
 def write(writer: TreeWriter, subject: Descriptor, artifact_type: str, documents: Sequence[ArtifactDocument]) -> None:
@@ -67,13 +68,13 @@ def write(writer: TreeWriter, subject: Descriptor, artifact_type: str, documents
     writer.file(_RECORD, [canonical.encode(record)])
 
 
-def read(path: Path) -> Referrer:
-    """Read the artifact in the store path at `path` on disk."""
-    record = canonical.decode(read_small(path / _RECORD))
-    return Referrer(record["entry"], {digest: (size, path / file) for digest, size, file in record["blobs"]})
+def read(tree: CheckedTree) -> Referrer:
+    """Read the artifact in a store path."""
+    record = canonical.decode(tree.read(_RECORD, MAX_RECORD))
+    return Referrer(record["entry"], {digest: StoredFile(tree, file, size) for digest, size, file in record["blobs"]})
 
 
-def attach(referrers: Iterable[Referrer]) -> dict[str, bytes | tuple[int, Path]]:
+def attach(referrers: Iterable[Referrer]) -> dict[str, bytes | StoredFile]:
     """Return the additional files that an archive or layout needs for `referrers`: content by relative path."""
     found = list(referrers)
     index = {
@@ -83,7 +84,7 @@ def attach(referrers: Iterable[Referrer]) -> dict[str, bytes | tuple[int, Path]]
             (referrer.entry for referrer in found), key=lambda entry: (entry["artifactType"], entry["digest"])
         ),
     }
-    extra: dict[str, bytes | tuple[int, Path]] = {
+    extra: dict[str, bytes | StoredFile] = {
         REFERRERS: spec.dump(index),
         spec.blob_path(spec.digest(_NOTHING)): _NOTHING,
     }

@@ -28,12 +28,16 @@ class FsSource(NamedTuple):
 
 
 class FsEntry(NamedTuple):
-    """An entry of the image. target: of a symlink. source: the last source that has the path."""
+    """An entry of the image.
+
+    target: of a symlink. source: the last source that has the path. digest: BLAKE3 of a file, or b"".
+    """
 
     kind: str
     mode: int
     target: str
     source: FsSource
+    digest: bytes = b""
 
 
 _STORE = FsEntry(DIRECTORY, PLAIN.mode, "", FsSource("the store", ""))
@@ -69,7 +73,7 @@ class ImageFs:
             if before is not None and not before.kind == entry.kind == DIRECTORY:
                 raise _clash(path, before, entry.kind, source)
             if entry.kind != DIRECTORY:
-                found[path] = FsEntry(entry.kind, entry.mode, entry.target, source)
+                found[path] = FsEntry(entry.kind, entry.mode, entry.target, source, entry.blake3)
             else:
                 self._directory(path, Attributes(entry.mode, entry.uid, entry.gid), last)
                 if before is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.store import canonical
-from fpack.store.errors import FpackError, StoreError
-from fpack.store.files.regular_file import open_regular
+from fpack.store.errors import DamagedPath, FpackError, StoreError
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.path import parse
 
 from . import spec
@@ -25,16 +26,18 @@ class ImageRecord(NamedTuple):
     manifest: bytes
 
 
-def read(image: Path) -> ImageRecord:
-    """Read the record and documents of the image output at `image`. Raise StoreError if it is not an image."""
+def read(image: CheckedTree) -> ImageRecord:
+    """Read the record and documents of an image's output. Raise StoreError if it is not an image."""
     try:
-        fields = canonical.decode(_file(image / "image"))
-        config, manifest = _file(image / "config"), _file(image / "manifest")
+        fields = canonical.decode(image.read("image"))
+        config, manifest = image.read("config"), image.read("manifest")
         good = fields["format"] == FORMAT and _is_image(fields, config, manifest)
-    except (KeyError, TypeError, ValueError, AttributeError, FpackError) as error:
-        raise _invalid(image, str(error)) from None
+    except DamagedPath:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, FpackError) as error:
+        raise _invalid(image.disk, str(error)) from None
     if not good:
-        raise _invalid(image, "its record and its documents do not match")
+        raise _invalid(image.disk, "its record and its documents do not match")
     return ImageRecord(fields, config, manifest)
 
 
@@ -45,6 +48,7 @@ def _is_image(fields: dict[str, Any], config: bytes, manifest: bytes) -> bool:
         (fields["digest"], fields["image_id"]) == (spec.digest(manifest), spec.digest(config))
         and fields["layers"].__class__ is list
         and all(map(_is_layer, fields["layers"]))
+        and json.loads(config).get("config", {}).__class__ is dict
     )
 
 
@@ -71,11 +75,6 @@ def _is_described(layer: dict[str, Any]) -> bool:
         and all(number.__class__ is int and number >= 0 for number in numbers)
         and len(shipped) == len(parts)
     )
-
-
-def _file(path: Path) -> bytes:
-    with open_regular(path) as file:
-        return file.read()
 
 
 def _invalid(image: Path, why: str) -> StoreError:

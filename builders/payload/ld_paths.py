@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-
-from fpack.store.files.regular_file import open_regular
 
 from .globs import merged
 from .machines import MACHINES
@@ -20,11 +17,9 @@ def default_directories(arch: str) -> tuple[str, ...]:
     return (f"usr/lib/{MACHINES[arch].triplet}" if arch in MACHINES else "usr/lib", *DEFAULTS)
 
 
-def configured_directories(path: Path) -> Iterator[str]:
-    """Yield the directories that an ld.so.conf.d file lists, relative, with merged /usr. Raise StoreError if unsafe."""
-    with open_regular(path) as file:
-        text = file.read(MAX_SIZE).decode("utf-8", "replace")
-    for line in text.splitlines():
+def configured_directories(content: bytes) -> Iterator[str]:
+    """Yield the directories that the content of an ld.so.conf.d file lists, relative, with merged /usr."""
+    for line in content[:MAX_SIZE].decode("utf-8", "replace").splitlines():
         directory = line.partition("#")[0].strip()
         if directory.startswith("/") and ".." not in directory.split("/"):
             yield merged(directory.strip("/"))

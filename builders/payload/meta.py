@@ -10,6 +10,7 @@ A project can pass its own directory in place of such an output, so `read` valid
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -17,10 +18,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from blake3 import blake3
 from fpack.store import canonical
 from fpack.store.canonical import Value
-from fpack.store.errors import StoreError
-from fpack.store.files.regular_file import open_regular
+from fpack.store.errors import DamagedPath, NotCanonical, StoreError
+from fpack.store.files.checked_tree import CheckedTree
+from fpack.store.files.pool import FileNode
+from fpack.store.files.regular_file import open_regular, open_stored
+from fpack.store.files.tree import CHUNK, Directory
 
 FORMAT = 1
 FILE, DIRECTORY, SYMLINK = "f", "d", "l"
@@ -146,6 +151,74 @@ def read(directory: Path) -> tuple[list[TreeEntry], dict[str, Value]]:
         entries, extra = decode(file.read())
     _check_directories(directory, entries)
     return entries, extra
+
+
+def load(tree: CheckedTree) -> tuple[list[TreeEntry], dict[str, Value]]:
+    """Read the table of an output as `read` does, and compare it with the output's digest.
+
+    Raise DamagedPath if it differs. The digests in the table then prove the files of `data`, which are not read.
+    """
+    try:
+        return _load(tree)
+    except DamagedPath:
+        raise
+    except StoreError:
+        tree.node()  # a damaged tree is an error of its own
+        raise
+
+
+def _load(tree: CheckedTree) -> tuple[list[TreeEntry], dict[str, Value]]:
+    with open_regular(tree.disk / "meta") as file:
+        content = file.read()
+    node = FileNode(blake3(content).digest(), len(content), False)
+    found = None
+    if not tree.proven:
+        with contextlib.suppress(StoreError, NotCanonical):
+            found = decode(content)
+        # Most tables list all of `data`. Where one does not, the whole tree is read.
+        if found is None or not tree.prove({b"data": _directory_of(found[0]), b"meta": node}):
+            tree.node()
+    tree.compare("meta", node)
+    entries, extra = found or decode(content)
+    _check_directories(tree.disk, entries)
+    return entries, extra
+
+
+def read_file(path: str | os.PathLike[str], digest: bytes, most: int) -> bytes:
+    """Return the first `most` bytes of a file of an output. Raise DamagedPath if its BLAKE3 is not `digest`."""
+    hasher, found = blake3(), bytearray()
+    with os.fdopen(open_stored(path), "rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            hasher.update(chunk)
+            found += chunk[: most - len(found)]
+    if hasher.digest() != digest:
+        raise DamagedPath(os.fspath(path))
+    return bytes(found)
+
+
+def _directory_of(entries: Iterable[TreeEntry]) -> Directory:
+    """Return the tree that the entries describe."""
+    top: Directory = {}
+    directories = {"": top}
+
+    def directory(path: str) -> Directory:
+        found = directories.get(path)
+        if found is None:
+            above, _, name = path.rpartition("/")
+            found = directories[path] = {}
+            directory(above)[os.fsencode(name)] = found
+        return found
+
+    for entry in entries:
+        above, _, name = entry.path.rpartition("/")
+        if entry.kind == DIRECTORY:
+            directory(entry.path)
+        elif entry.kind == FILE:
+            node = FileNode(entry.blake3, entry.size, entry.executable)
+            (directories.get(above) or directory(above))[os.fsencode(name)] = node
+        else:
+            (directories.get(above) or directory(above))[os.fsencode(name)] = os.fsencode(entry.target)
+    return top
 
 
 def _check_directories(directory: Path, entries: Iterable[TreeEntry]) -> None:

@@ -2,7 +2,8 @@
 
 Each root has one view, `$FPACK_ROOT/views/LAYOUT/ROOT`, made in a temporary directory and then renamed. LAYOUT changes
 with the way in which fpack assembles a root. Garbage collection deletes a view together with the root's store path. The
-files of a view are hard links into the store, so it must be bound read-only.
+files of a view are hard links into the store, so it must be bound read-only. The slices are compared with their digests
+when the view is made, and not again when it is used.
 
 A hostile project can pass outputs of its own as a root and its slices. So a symlink in the place of one of their
 directories is an error: files of this machine would be linked into the view, read or written.
@@ -73,12 +74,14 @@ def _make(store: Store, root: StorePath, view: Path) -> None:
     top = view / "root"
     os.makedirs(top)
     os.chmod(view, 0o755)
-    _, extra = meta.read(store.disk(root))
+    _, extra = meta.load(store.tree(root))
     excluded: dict[str, set[str]] = {}
     for package, path, *_ in extra["excluded"]:
         excluded.setdefault(package, set()).add(os.fsdecode(path))
     tree = _LinkTree(os.fspath(top))
+    store.tree(root).check()
     for part in extra["slices"]:
+        store.tree(parse(part["path"])).check()
         data = store.disk(parse(part["path"])) / "data"
         tree.add(os.fspath(data), part["package"], excluded.get(part["package"], ()))
     tree.add(os.fspath(store.disk(root) / "data"), "the root", ())

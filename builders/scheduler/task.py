@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fpack.builders.protocol import Cancelled
 from fpack.store.derivation import Derivation, Output
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath, parse
@@ -61,6 +62,10 @@ class StoreTask:
     def disk(self, path: StorePath | str) -> Path:
         """Return the location of a store path on disk."""
         return self._store.disk(path)
+
+    def tree(self, path: StorePath | str) -> CheckedTree:
+        """Return a reader of a store path."""
+        return self._store.tree(parse(path) if isinstance(path, str) else path)
 
     def view(self, root: StorePath) -> Path:
         """Return a root and its slices as one directory."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from .stream import ArchiveError, Section
+from .stream import ArchiveError, PieceReader, Section
 
 MAGIC = b"!<arch>\n"
 _HEADER = 60
 _END = b"`\n"
 
 
-def members(file: BinaryIO) -> Iterator[tuple[str, Section]]:
+def members(file: BinaryIO | PieceReader) -> Iterator[tuple[str, Section]]:
     """Yield each member's name and content, in order. Content that the caller does not read is skipped."""
     magic = file.read(len(MAGIC))
     if magic != MAGIC:

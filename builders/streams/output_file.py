@@ -11,10 +11,11 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from fpack.store.errors import FpackError
 from fpack.store.files import replace
-from fpack.store.files.regular_file import open_regular
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writeback import STEP, Writeback
 from fpack.store.files.writer import write_all
 
@@ -109,40 +110,24 @@ def seekable(fd: int, out: Path, what: str) -> None:
         )
 
 
-def copy(source: Path, fd: int, size: int) -> None:
-    """Append a file of the store, which must have `size` bytes. The kernel copies the data if it can."""
-    with open_regular(source) as file:
-        have = os.fstat(file.fileno()).st_size
-        if have != size:
-            raise ExportError(
-                "The layer in the store is damaged", where=os.fspath(source), why=f"{have} bytes, not {size}"
-            )
-        left = size
-        start = os.lseek(fd, 0, os.SEEK_CUR) if size >= STEP and stat.S_ISREG(os.fstat(fd).st_mode) else None
-        writeback = None if start is None else Writeback(fd, start)
-        for move in (_copy_range, _send):
-            while left:
-                try:
-                    moved = move(file.fileno(), fd, min(left, STEP))
-                except OSError as error:
-                    if error.errno in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF):
-                        break
-                    raise
-                if not moved:
-                    break
-                left -= moved
-                if writeback is not None and start is not None:
-                    writeback.reached(start + size - left)
-        while left and (chunk := file.read(min(left, CHUNK))):
-            write_all(fd, chunk)
-            left -= len(chunk)
-        if left:
-            raise ExportError("The layer in the store was truncated while it was read", where=os.fspath(source))
+class StoredFile(NamedTuple):
+    """A file at the top of a store path, and the size that it must have."""
+
+    tree: CheckedTree
+    name: str
+    size: int
 
 
-def _copy_range(source: int, target: int, size: int) -> int:
-    return os.copy_file_range(source, target, size)
-
-
-def _send(source: int, target: int, size: int) -> int:
-    return os.sendfile(target, source, None, size)
+def copy(source: StoredFile, fd: int) -> None:
+    """Append a file of the store. Raise DamagedPath, after data was written, if it differs from what was registered."""
+    size, written = source.size, 0
+    start = os.lseek(fd, 0, os.SEEK_CUR) if size >= STEP and stat.S_ISREG(os.fstat(fd).st_mode) else None
+    writeback = None if start is None else Writeback(fd, start)
+    # The kernel could copy the file, but then other bytes might be written than those that were hashed.
+    for chunk in source.tree.chunks(source.name):
+        write_all(fd, chunk)
+        written += len(chunk)
+        if writeback is not None and start is not None:
+            writeback.reached(start + written)
+    if written != size:
+        raise source.tree.damaged(source.name, f"it has {written} bytes instead of {size}")

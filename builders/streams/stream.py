@@ -20,10 +20,33 @@ class ArchiveError(FpackError):
     """An archive that is damaged or violates a restriction. `where` holds the member's name, if there is one."""
 
 
+class PieceReader:
+    """A file made of pieces, which can only be read."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = b""
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        """Return the next `size` bytes; fewer only at the end."""
+        end = self._at + size
+        if end <= len(self._piece):
+            data, self._at = self._piece[self._at : end], end
+            return data
+        data = self._piece[self._at :]
+        while len(data) < size:
+            self._piece, self._at = next(self._pieces, b""), size - len(data)
+            if not self._piece:
+                break
+            data += self._piece[: self._at]
+        return data
+
+
 class Section:
     """The next `size` bytes of `file`. Reading raises ArchiveError if the file ends earlier."""
 
-    def __init__(self, file: BinaryIO, size: int, what: str = "The archive") -> None:
+    def __init__(self, file: BinaryIO | PieceReader, size: int, what: str = "The archive") -> None:
         self._file = file
         self._what = what
         self.left = size

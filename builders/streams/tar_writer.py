@@ -7,12 +7,15 @@ image digests, and they must not change with the version of Python.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import NamedTuple
 
-from fpack.store.errors import StoreError
+from blake3 import blake3
+from fpack.store.errors import DamagedPath
+from fpack.store.files.regular_file import open_stored
 
 # 1980-01-02 00:00:00 UTC. Zip files, including Python wheels and jars, cannot store local times before 1980, and some
 # programs treat a time near 0 as unknown.
@@ -151,10 +154,16 @@ def _is_plain(member: TarEntry) -> bool:
     )
 
 
-def stream(members: Iterable[TarEntry], check: Callable[[], None] = lambda: None) -> Iterator[bytearray]:
+def stream(
+    members: Iterable[TarEntry],
+    check: Callable[[], None] = lambda: None,
+    digests: MutableMapping[str, tuple[bytes, bytes]] | None = None,
+) -> Iterator[bytearray]:
     """Yield the archive of `members`, in order, in buffers of `BUFFER` bytes; the last buffer may be shorter.
 
-    Buffers are not reused. `check` is called once per buffer. Raise StoreError if a file does not match its member.
+    Buffers are not reused. `check` is called once per buffer. Files are hashed as they are read: raise DamagedPath if
+    one does not match the digest of its member. digests: receives the BLAKE3 and the SHA-256 of each file whose member
+    has no digest, by its path on disk.
     """
     buffer, at = bytearray(BUFFER), 0
     for piece in _pieces(members):
@@ -169,40 +178,53 @@ def stream(members: Iterable[TarEntry], check: Callable[[], None] = lambda: None
             at += len(piece)
             continue
         fd, left = piece.fd, piece.size
+        hasher, sha256 = blake3(), None if piece.digest else hashlib.sha256()
         while left:
-            got = os.readv(fd, [memoryview(buffer)[at : at + left]])
+            part = memoryview(buffer)[at : at + left]
+            got = os.readv(fd, [part])
             if not got:
-                raise StoreError("A file was truncated while it was read", where=piece.source)
+                raise DamagedPath(piece.source, "it was truncated while it was read")
+            hasher.update(part[:got])
+            if sha256 is not None:
+                sha256.update(part[:got])
             at += got
             left -= got
             if at == BUFFER:
                 check()
                 yield buffer
                 buffer, at = bytearray(BUFFER), 0
+        if sha256 is None:
+            if hasher.digest() != piece.digest:
+                raise DamagedPath(piece.source)
+        elif digests is not None:
+            digests[piece.source] = (hasher.digest(), sha256.digest())
     if at:
         yield buffer[:at]
 
 
 class _Content(NamedTuple):
-    """An open file and its size."""
+    """An open file, its size and its BLAKE3, or b""."""
 
     fd: int
     size: int
     source: str
+    digest: bytes
 
 
 def _pieces(members: Iterable[TarEntry]) -> Iterator[bytes | _Content]:
     for member in members:
         yield header(member)
         if not member.size:
+            if member.source and not member.digest:
+                yield _Content(-1, 0, member.source, b"")
             continue
-        fd = os.open(member.source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = open_stored(member.source)
         try:
             status = os.fstat(fd)
             if status.st_size != member.size or not stat.S_ISREG(status.st_mode):
                 why = f"expected a file of {member.size} bytes, found {status.st_size} bytes"
-                raise StoreError("A file in the store does not match its meta file", where=member.source, why=why)
-            yield _Content(fd, member.size, member.source)
+                raise DamagedPath(member.source, why)
+            yield _Content(fd, member.size, member.source, member.digest)
         finally:
             os.close(fd)
         yield padding(member.size)

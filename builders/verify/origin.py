@@ -7,6 +7,7 @@ package ships, and that no rule of fpack generates from packages, are listed as 
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -28,7 +29,7 @@ from fpack.builders.verify.evidence.local import LocalEvidence
 from fpack.builders.verify.evidence.shipment import NOTHING, PLAIN, Attributes, Evidence, Shipment
 from fpack.store import threads
 from fpack.store.derivation import Derivation, placeholder
-from fpack.store.errors import FpackError
+from fpack.store.errors import DamagedPath, FpackError
 
 from .evidence import deb_reader
 from .exclusions import Exclusions
@@ -338,13 +339,15 @@ class Trace:
         origin = next((i.derivation.hex() for i in made.inputs), "")
         file = self._local.built(origin)
         try:
-            if file is not None and deb_reader.digest(file) == (fetch.args.get("sha256"), fetch.args.get("size")):
-                return "deb", Shipment.of_deb(file)
+            if file is not None and deb_reader.digest(file.disk) == (fetch.args.get("sha256"), fetch.args.get("size")):
+                return "deb", Shipment.of_deb(file.disk)
             if file is not None:
                 report.note(f"the file of {item.package} in the store is damaged")
             unpacked = self._local.built(payload)
             if unpacked is not None:
-                return "payload", Shipment.of_payload(unpacked)
+                with contextlib.suppress(DamagedPath):
+                    return "payload", Shipment.of_payload(unpacked)
+                report.note(f"the payload of {item.package} in the store is damaged")
         except FpackError as error:
             report.add(TRACE, f"package {item.package}", f"{error.what}: {error.why}")
             return "", None

@@ -76,11 +76,11 @@ def rebuild(
     bodies: dict[bytes, bytes] = {}
     for digest, drv in reader.derivations.items():
         bodies[bytes.fromhex(digest)] = drv.encode()
-        path = evidence.built(digest) if drv.kind in ("fetch", "source") else None
-        if path is not None and drv.kind == "fetch":
-            fetched[str(drv.args.get("sha256")), drv.name, bool(drv.args.get("executable", False))] = path
-        elif path is not None:
-            sources[str(drv.args.get("tree"))] = path
+        tree = evidence.built(digest) if drv.kind in ("fetch", "source") else None
+        if tree is not None and drv.kind == "fetch":
+            fetched[str(drv.args.get("sha256")), drv.name, bool(drv.args.get("executable", False))] = tree.disk
+        elif tree is not None:
+            sources[str(drv.args.get("tree"))] = tree.disk
     own: dict[str, Builder] = {"fetch": LocalFetch(builders["fetch"], fetched), "source": source(sources)}
     try:
         scheduler = Scheduler(

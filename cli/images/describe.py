@@ -134,7 +134,7 @@ def _image(workspace: Workspace, path: StorePath) -> tuple[dict[str, Any], dict[
 
     from fpack.builders.oci.image_record import read as read_record
 
-    record, document, _ = read_record(workspace.store.disk(path))
+    record, document, _ = read_record(workspace.store.tree(path))
     config = json.loads(document).get("config", {})
     built = {
         "path": str(path),

@@ -75,7 +75,7 @@ def _file_system(module: str, default: str | None = None) -> Callable[[PackedIma
         record = codecs.codec(codec or default)
         found: Any = import_module(f"fpack.builders.export.{module}")
         (image,) = made.images
-        getattr(found, f"write_{module}")(image, made.disk, record, out)
+        getattr(found, f"write_{module}")(image, made.trees, record, out)
         about = made.bundle.result(out)
         kept = ("file", "name", "tag", "platform", "digest", "image_id", "size_unpacked")
         return {

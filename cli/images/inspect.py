@@ -10,6 +10,7 @@ from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.payload import meta
 from fpack.builders.payload.globs import merged
 from fpack.store.errors import FpackError, did_you_mean
+from fpack.store.files.checked_tree import CheckedTree
 
 _MAX_NAMES = 8  # packages to name in an error
 
@@ -61,8 +62,8 @@ def read_slices(root: Path) -> list[ImageSlice]:
     return found
 
 
-def read_layers(image: Path) -> list[ImageLayer]:
-    """Return the layers of a built image. image: its directory on disk."""
+def read_layers(image: CheckedTree) -> list[ImageLayer]:
+    """Return the layers of a built image."""
     layers = read_record(image).fields["layers"]
     return [ImageLayer(tuple(layer["packages"]), layer["size"], layer["unpacked"]) for layer in layers]
 

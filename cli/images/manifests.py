@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fpack.builders.export.oci import Extra
     from fpack.cli.workspace.containers import Container
     from fpack.cli.workspace.workspace import Workspace
+    from fpack.store.files.checked_tree import CheckedTree
 
 
 def manifest(workspace: Workspace, container: Container) -> Output:
@@ -58,14 +59,14 @@ def _lock(workspace: Workspace, root: Derivation) -> Value:
     return lock_part.encode(workspace.source.lock, str(root.args["release"]), str(root.args["arch"]), names)
 
 
-def within(paths: Iterable[Path]) -> Extra:
-    """Return the additional content of an archive or layout that holds the artifacts at `paths`."""
-    found = list(paths)
+def within(trees: Iterable[CheckedTree]) -> Extra:
+    """Return the additional content of an archive or layout that holds the artifacts in `trees`."""
+    found = list(trees)
     if not found:
         return {}
     from fpack.builders.manifest import referrer
 
-    return referrer.attach(referrer.read(path) for path in found)
+    return referrer.attach(referrer.read(tree) for tree in found)
 
 
 def beside(image: Path, arch: str = "") -> Path:
@@ -84,25 +85,24 @@ def all_beside(image: Path) -> list[Path]:
     return sorted(path for path in several if path.name.endswith(".manifest.json")) or [one]
 
 
-def write_beside(image: Path, path: Path, arch: str = "") -> str | None:
-    """Write the manifest at `path` beside an image. Return None if the image is a device or a pipe."""
+def write_beside(image: Path, tree: CheckedTree, arch: str = "") -> str | None:
+    """Write the manifest in `tree` beside an image. Return None if the image is a device or a pipe."""
     from fpack.builders.streams.output_file import is_of_system
     from fpack.store.errors import StoreError
     from fpack.store.files import replace
+    from fpack.store.files.writer import write_all
 
     if not (image.is_file() or image.is_dir()) or is_of_system(image):
         return None
     target = beside(image.absolute(), arch)
     try:
-        with open(path / "manifest.json", "rb", buffering=0) as source:
-            directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                with replace.replacing_at(directory, target.name, durable=True) as fd:
-                    while piece := source.read(_PIECE):
-                        while piece:
-                            piece = piece[os.write(fd, piece) :]
-            finally:
-                os.close(directory)
+        directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with replace.replacing_at(directory, target.name, durable=True) as fd:
+                for piece in tree.chunks("manifest.json"):
+                    write_all(fd, piece)
+        finally:
+            os.close(directory)
     except OSError as error:
         raise StoreError("The manifest cannot be written", where=str(target), why=error.strerror or "") from None
     return str(target)

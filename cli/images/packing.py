@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.cli.errors import UsageError
@@ -18,27 +17,30 @@ from fpack.cli.workspace.containers import Container
 from fpack.cli.workspace.workspace import Workspace
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
+from fpack.store.path import parse
 
 from . import manifests as attach
 
 if TYPE_CHECKING:
     from fpack.builders.export.oci import Bundle
+    from fpack.store.files.checked_tree import CheckedTree
     from fpack.store.path import StorePath
+    from fpack.store.store import Store
 
 
 class PackedImage(NamedTuple):
     """An image that was packed.
 
-    archs: Debian architectures, in the order of `images`. bundle: the content to export. images, manifests: directories
-    of the outputs, without manifests if none were requested. disk: maps a store path to its path on disk.
+    archs: Debian architectures, in the order of `images`. bundle: the content to export. images, manifests: outputs; no
+    manifests if none were requested. trees: returns the reader of a store path.
     """
 
     container: Container
     archs: tuple[str, ...]
     bundle: Bundle
-    images: tuple[Path, ...]
-    manifests: tuple[Path, ...]
-    disk: Callable[[str], Path]
+    images: tuple[CheckedTree, ...]
+    manifests: tuple[CheckedTree, ...]
+    trees: Callable[[str], CheckedTree]
 
 
 class _ImageJob(NamedTuple):
@@ -89,14 +91,17 @@ def make(
         for job in mine:
             image, *rest = job.workspace.realise(job.wanted)
             _keep(job, image, rest)
-            disk = job.workspace.store.disk
-            images.append(disk(image))
-            documents += [disk(path) for path in rest]
+            images.append(job.workspace.store.tree(image))
+            documents += [job.workspace.store.tree(path) for path in rest]
         first = mine[0]
         found = tuple(job.workspace.arch for job in mine)
-        disk = first.workspace.store.disk
-        bundle = Bundle(images, disk)
-        made.append(PackedImage(first.container, found, bundle, tuple(images), tuple(documents), disk))
+        store = first.workspace.store
+
+        def trees(path: str, store: Store = store) -> CheckedTree:
+            return store.tree(parse(path))
+
+        bundle = Bundle(images, trees)
+        made.append(PackedImage(first.container, found, bundle, tuple(images), tuple(documents), trees))
     if alone:
         jobs[0].workspace.finish()
     return made

@@ -189,7 +189,7 @@ class _Shell:
         from fpack.store.path import parse
 
         store = self._workspace.store
-        _, extra = meta.read(store.disk(root))
+        _, extra = meta.load(store.tree(root))
         programs: Any = extra.get("programs") or {}
         made = self._workspace.output(self._records[0]["root"]).derivation
         slices: Any = derivation.decode(self._workspace.evaluator.derivations[made]).args["slices"]
@@ -199,7 +199,7 @@ class _Shell:
         records: Any = extra["slices"]
         for record in records:
             if record["package"] in usual or record["package"] == self._first:
-                entries, _ = meta.read(store.disk(parse(record["path"])))
+                entries, _ = meta.load(store.tree(parse(record["path"])))
                 there = [e.path for e in entries if e.kind != meta.DIRECTORY and "bin/" in e.path]
                 if record["package"] in usual:
                     found.update(f"/{path}" for path in there)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from fpack.cli import options as shared
@@ -12,9 +13,12 @@ from fpack.cli.errors import UsageError
 from fpack.cli.images.engines import ENGINES
 from fpack.cli.images.formats import DEFAULT, FORMATS, Format
 from fpack.cli.ui.render import megabytes, note, short
+from fpack.store.errors import DamagedPath
 
 if TYPE_CHECKING:
     from fpack.cli.images.packing import PackedImage
+
+T = TypeVar("T")
 
 
 @click.command(
@@ -84,21 +88,25 @@ def command(
         form.check()
         if output is not None:
             formats.check_output(output)
-    with ExitStack() as stack:
-        made = packing.make(what or (None,), archs, options, write and form.oci and not no_manifest, stack)
-        results = []
-        if write:
-            results = [
-                form.write(entry, out, compress)
-                for entry, out in zip(made, formats.output_paths(form, made, output, compress), strict=True)
-            ]
-        else:
-            results = [image.bundle.result(None) for image in made]
-        if load is not None:
-            for entry, result in zip(made, results, strict=True):
-                engines.load(load, _sender(entry))
-                result["loaded"] = load
-        common = formats.shared(made)
+
+    def attempt() -> tuple[list[PackedImage], list[dict[str, Any]]]:
+        with ExitStack() as stack:
+            made = packing.make(what or (None,), archs, options, write and form.oci and not no_manifest, stack)
+            if write:
+                places = formats.output_paths(form, made, output, compress)
+                results = [form.write(entry, out, compress) for entry, out in zip(made, places, strict=True)]
+            else:
+                results = [entry.bundle.result(None) for entry in made]
+            if load is not None:
+                for entry, result in zip(made, results, strict=True):
+                    engines.load(load, _sender(entry))
+                    result["loaded"] = load
+        return made, results
+
+    # A pipe or a device has received a part of the image, so the image cannot be written to it again.
+    special = load is not None or (output is not None and output.exists() and not (output.is_file() or output.is_dir()))
+    made, results = _repaired(attempt, repeat=not special)
+    common = formats.shared(made)
     if as_json:
         several = {"images": results, **({"shared": common.as_json()} if form.oci or load is not None else {})}
         shared.print_json(results[0] if len(results) == 1 else several)
@@ -110,6 +118,27 @@ def command(
     if len(made) > 1 and (form.oci or load is not None):
         print("\n".join(common.lines()))
     return 0
+
+
+def _repaired(attempt: Callable[[], T], repeat: bool) -> T:
+    """Return the result of `attempt`. If it meets damaged paths of the store, make them invalid, and repeat it."""
+    repairs = None
+    while True:
+        try:
+            return attempt()
+        except DamagedPath as error:
+            from fpack.cli.workspace.damage import DamageRepairs
+            from fpack.store.store import Store
+
+            repairs = repairs or DamageRepairs()
+            store = Store()
+            try:
+                if not repairs.make(store, error):
+                    raise
+            finally:
+                store.close()
+            if not repeat:
+                raise error.with_(hint="run the command again") from None
 
 
 def _sender(made: PackedImage) -> Any:

@@ -98,7 +98,7 @@ def _debian(packages: Packages, words: Sequence[str]) -> list[SearchResult]:
     cache = IndexCache(cache_directory() / "debian")
     best: dict[str, Hit] = {}
     for index in packages.at_hand:
-        for row in open_catalog(cache, index.pin, index.opened.text).find(words):
+        for row in open_catalog(cache, index.pin, index.opened).find(words):
             old = best.get(row.name)
             if old is None or version_key(old.row.version) < version_key(row.version):
                 best[row.name] = rank(row, words)

@@ -31,7 +31,7 @@ def command(image: str | None, as_json: bool, **rest: Any) -> int:
     with Workspace(shared.options(rest)) as workspace:
         container = containers.container(workspace, workspace.target(image))
         (built,) = workspace.realise([container.image])
-        layers = inspect.read_layers(workspace.store.disk(built))
+        layers = inspect.read_layers(workspace.store.tree(built))
         workspace.finish()
     layers.sort(key=lambda entry: (-entry.size, entry.packages))
     size, unpacked = sum(layer.size for layer in layers), sum(layer.unpacked for layer in layers)

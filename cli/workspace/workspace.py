@@ -274,7 +274,19 @@ class Workspace:
         )
 
     def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
-        """Build outputs, and show progress on stderr."""
+        """Build outputs, and show progress on stderr. Damaged paths that a builder meets are built again."""
+        repairs = None
+        while True:
+            try:
+                return self._realise(outputs)
+            except FpackError as error:
+                from .damage import DamageRepairs
+
+                repairs = repairs or DamageRepairs()
+                if not repairs.make(self.store, error):
+                    raise
+
+    def _realise(self, outputs: Sequence[Output]) -> list[StorePath]:
         from fpack.builders.rootfs.view import assemble
         from fpack.builders.scheduler.scheduler import Scheduler
         from fpack.cli.ui.progress import reporter

@@ -30,8 +30,13 @@ def damaged(path: Path, why: str, what: str = "The store's database is damaged")
     return StoreDamaged(what, where=str(path), why=why, hint=REBUILD)
 
 
-def translate(path: Path, error: sqlite3.Error) -> StoreError:
-    """Return the error that a failure of the database at `path` means."""
+def translate(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
+    """Return the error that a failure of the database at `path` means.
+
+    A UnicodeDecodeError is one of SQLite's messages about a damaged schema, which quotes damaged text.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return damaged(path, "its schema has text that is not valid")
     code = getattr(error, "sqlite_errorcode", -1)  # errors of Python's module itself have none
     why = f"SQLite says: {error}"
     match code & 0xFF:

@@ -8,7 +8,9 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from fpack.store.errors import StoreError
+from fpack.store.errors import DamagedPath, StoreError
+
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EISDIR)
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -21,6 +23,16 @@ def open_regular(path: Path) -> BinaryIO:
         os.close(fd)
         raise StoreError("A path in the store is not a regular file", where=str(path))
     return os.fdopen(fd, "rb", buffering=0)
+
+
+def open_stored(path: str | os.PathLike[str]) -> int:
+    """Return a descriptor of a file that a table of the store lists. Raise DamagedPath if it is not there."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
+        raise DamagedPath(os.fspath(path), f"it cannot be opened: {error.strerror}") from None
 
 
 def read_small(path: Path, most: int = 1 << 20) -> bytes:

@@ -58,7 +58,8 @@ def split(path: str) -> list[bytes]:
     return parts
 
 
-def _entry(node: Node) -> tuple[bytes, bytes]:
+def entry_digest(node: Node) -> tuple[bytes, bytes]:
+    """Return the letter of an entry's kind and its digest, as its directory's digest covers them."""
     if isinstance(node, FileNode):
         return (b"x" if node.executable else b"f"), node.digest
     if isinstance(node, bytes):
@@ -69,14 +70,14 @@ def _entry(node: Node) -> tuple[bytes, bytes]:
 def _directory(entries: Directory) -> bytes:
     out = [b"fpack directory 1\0"]
     for name in sorted(entries):
-        letter, digest = _entry(entries[name])
+        letter, digest = entry_digest(entries[name])
         out += (letter, name, b"\0", digest)
     return blake3(b"".join(out)).digest()
 
 
 def tree_digest(node: Node) -> bytes:
     """Return the 32-byte digest of a tree."""
-    letter, digest = _entry(node)
+    letter, digest = entry_digest(node)
     return blake3(b"fpack tree 1\0" + letter + digest).digest()
 
 

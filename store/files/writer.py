@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from blake3 import blake3
-from fpack.store.errors import BadTree
+from fpack.store.errors import BadTree, DamagedPath
 
 from .pool import MTIME, FileNode, Pool
+from .regular_file import open_stored
 from .tree import CHUNK, Directory, Node, check_target, split, tree_digest
 from .writeback import STEP, Writeback
 
@@ -115,11 +116,11 @@ class TreeWriter:
     def link(self, path: str, node: FileNode, source: Path) -> None:
         """Add a file that the store has. `source` is its path, which is read if the pool has lost the content.
 
-        Raise BadTree if `source` does not match `node`: the pool would serve the wrong content to every later user.
+        Raise DamagedPath if `source` does not match `node`: the pool would serve the wrong content to every later user.
         """
         directory, name, target = self._slot(path)
         if not self._pool.link(node, target):
-            self._write(node, target, _content(source), check=True)
+            self._write(node, target, _content(source), os.fspath(source))
         self._put(directory, name, node)
 
     def symlink(self, path: str, to: str) -> None:
@@ -183,19 +184,22 @@ class TreeWriter:
         os.chmod(path, 0o555)
         os.utime(path, _TIMES)
 
-    def _write(self, node: FileNode, target: str, chunks: Iterable[bytes], check: bool = False) -> None:
-        """Write a file whose node is known and add it to the pool. check: raise BadTree if the content differs."""
+    def _write(self, node: FileNode, target: str, chunks: Iterable[bytes], source: str = "") -> None:
+        """Write a file whose node is known and add it to the pool.
+
+        source: the file that `chunks` come from, if they may differ from the node; raise DamagedPath if they do.
+        """
         mode = 0o555 if node.executable else 0o444
         hasher = blake3()
         fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             for chunk in chunks:
                 write_all(fd, chunk)
-                if check:
+                if source:
                     hasher.update(chunk)
-            if check and (hasher.digest() != node.digest or os.fstat(fd).st_size != node.size):
+            if source and (hasher.digest() != node.digest or os.fstat(fd).st_size != node.size):
                 os.unlink(target)
-                raise BadTree("A file does not match its recorded digest or size", where=target[len(self._base) + 1 :])
+                raise DamagedPath(source)
             os.fchmod(fd, mode)
             os.utime(fd, _TIMES)
         finally:
@@ -245,7 +249,7 @@ class TreeWriter:
 
 
 def _content(source: Path) -> Iterator[bytes]:
-    fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd = open_stored(source)
     try:
         yield from _pieces(fd)
     finally:

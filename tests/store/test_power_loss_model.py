@@ -300,7 +300,7 @@ def nothing_is_hashed_when_it_is_read(patch: pytest.MonkeyPatch) -> None:
     """Fault: what is read for an image is not compared with its digest."""
     if not hasattr(Store, "tree"):
         pytest.skip("the store has no checked reader")
-    from fpack.store.checked_tree import CheckedTree
+    from fpack.store.files.checked_tree import CheckedTree
 
     patch.setattr(CheckedTree, "compare", lambda self, name, node: None)
 

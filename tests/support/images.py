@@ -23,6 +23,7 @@ from fpack.builders.payload import meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.streams.codecs import codec
 from fpack.store.derivation import Derivation, Output
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 from support.task import FakeStore
@@ -69,6 +70,10 @@ class Workshop:
     def disk(self, path: StorePath | str) -> Path:
         """Where a store path lies."""
         return self.store.disk(path)
+
+    def tree(self, path: StorePath | str) -> CheckedTree:
+        """A reader of a store path."""
+        return self.store.tree(path)
 
     def table(self, name: str, tree: Tree, extra: Mapping[str, Any] | None = None) -> StorePath:
         """An output of `data` and `meta`."""
@@ -175,7 +180,7 @@ class Workshop:
 
     def bundle(self, *images: StorePath) -> oci.Bundle:
         """Images as one, each for a platform."""
-        return oci.Bundle([self.disk(image) for image in images], self.disk)
+        return oci.Bundle([self.tree(image) for image in images], self.tree)
 
     def tar(self, image: StorePath | Sequence[StorePath], out: Path, **options: Any) -> dict[str, Any]:
         """Export an image, or several as one, as a tar."""

@@ -9,7 +9,9 @@ from fpack.builders.protocol import Builder, Built, BuiltAll, Steps
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, Output
+from fpack.store.files.checked_tree import CheckedTree, CheckedTrees
 from fpack.store.files.pool import Pool
+from fpack.store.files.tree import scan, tree_digest
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
@@ -25,6 +27,8 @@ class FakeStore:
         self.pool = Pool(root / "files")
         self.tasks: list[FakeTask] = []
         self.references: dict[StorePath, tuple[StorePath, ...]] = {}
+        self._digests: dict[StorePath, bytes] = {}
+        self._trees = CheckedTrees(self._digests.get, self.disk)
         self._count = 0
 
     def fresh(self) -> Path:
@@ -38,10 +42,26 @@ class FakeStore:
         assert text.startswith(store_path.STORE + "/"), text
         return self.store / text[len(store_path.STORE) + 1 :]
 
+    def tree(self, path: StorePath | str) -> CheckedTree:
+        """A reader of a store path."""
+        return self._trees.tree(path if isinstance(path, StorePath) else store_path.parse(path))
+
+    def trust(self, path: StorePath) -> StorePath:
+        """Take what lies at a path as registered."""
+        self._digests[path] = tree_digest(scan(str(self.disk(path))))
+        return path
+
+    def tree_at(self, place: Path) -> CheckedTree:
+        """A reader of any directory, which is taken to be as it was registered."""
+        path = store_path.make("forged", bytes(32), [])
+        digest = tree_digest(scan(str(place)))
+        return CheckedTree(path, place, lambda: digest, {}, set())
+
     def add(self, name: str, writer: TreeWriter, references: Sequence[StorePath] = ()) -> StorePath:
         """Register a finished tree."""
         path = store_path.make(name, writer.finish(), list(references))
         self.references[path] = tuple(references)
+        self._digests.setdefault(path, writer.finish())
         place = self.store / path.base
         if not place.exists():
             writer.disk.rename(place)
@@ -103,6 +123,10 @@ class FakeTask:
     def disk(self, path: StorePath | str) -> Path:
         """Where a store path lies."""
         return self._store.disk(path)
+
+    def tree(self, path: StorePath | str) -> CheckedTree:
+        """A reader of a store path."""
+        return self._store.tree(path)
 
     def view(self, root: StorePath) -> Path:
         """Fail: builders that run programs are tested with the real scheduler."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpack.store.derivation import Output
+from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
@@ -30,15 +31,15 @@ class LocalEvidence:
         self.remote = remote
         self._cache = cache
 
-    def built(self, derivation: str) -> Path | None:
-        """Return the path of a derivation's output if it is in the store."""
+    def built(self, derivation: str) -> CheckedTree | None:
+        """Return the reader of a derivation's output if it is in the store."""
         if self.store is None:
             return None
         path: StorePath | None = self.store.database.built(Output(bytes.fromhex(derivation)))
         if path is None:
             return None
-        disk_path = self.store.disk(path)
-        return disk_path if disk_path.exists() else None
+        tree = self.store.tree(path)
+        return tree if tree.disk.exists() else None
 
     def index(self, sha256: str) -> Path | None:
         """Return the path of the cached index text with this digest, or None."""

@@ -15,6 +15,7 @@ from fpack.builders.debian import maintainer_scripts
 from fpack.builders.manifest.format import DIRECTORY, FILE, SYMLINK, ManifestEntry
 from fpack.builders.payload import meta
 from fpack.builders.verify.findings import TRACE, Report, show
+from fpack.store.files.checked_tree import CheckedTree
 
 from . import deb_reader
 from .deb_reader import ShippedFile
@@ -66,9 +67,9 @@ class Shipment:
         return cls(package, maintainer_scripts.alternatives(package.postinst), True)
 
     @classmethod
-    def of_payload(cls, path: Path) -> Shipment:
-        """Read the table of an unpacked package in a store."""
-        entries, extra = meta.read(path)
+    def of_payload(cls, tree: CheckedTree) -> Shipment:
+        """Read the table of an unpacked package in a store. Raise DamagedPath if it is damaged."""
+        entries, extra = meta.load(tree)
         files = {
             _bytes(e.path): ShippedFile(e.kind, e.mode, e.uid, e.gid, e.size, e.sha256, _bytes(e.target))
             for e in entries

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
 from fpack.builders.debian.control import parse_stanza, stanzas
-from fpack.builders.debian.index import PackageIndex, make_table
+from fpack.builders.debian.index import PackageIndex
+from fpack.builders.debian.index_table import open_table, table_file
 from fpack.builders.debian.lock import parse_lock
 from fpack.builders.debian.mirrors import Mirrors, parse_base, parse_deb822, parse_one_line
 from fpack.builders.debian.relations import parse_provides, parse_relations
@@ -21,7 +23,8 @@ from hypothesis import strategies as st
 
 def _table(text: str) -> None:
     data = text.encode("utf-8", "surrogatepass")
-    index = PackageIndex(Suite("x", "debian"), "amd64", data, make_table(data))
+    digest = hashlib.sha256(data).hexdigest()
+    index = PackageIndex(Suite("x", "debian"), "amd64", open_table(data, table_file(data, digest), digest))
     for name in index.names():
         index.packages(name)
 

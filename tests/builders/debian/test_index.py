@@ -14,10 +14,10 @@ from fpack.builders.debian.index import (
     IndexUnusable,
     PackageIndex,
     choose,
-    make_table,
     open_cached,
     open_index,
 )
+from fpack.builders.debian.index_table import make_table, open_table, table_file
 from fpack.builders.debian.merged_index import MergedIndex
 from fpack.builders.debian.mirrors import Mirrors, find_mirrors
 from fpack.builders.debian.package import PackageError
@@ -40,7 +40,8 @@ def stanza(name: str, version: str = "1", **fields: str) -> str:
 
 def index(*stanzas: str) -> PackageIndex:
     text = "\n".join(stanzas).encode()
-    return PackageIndex(SUITE, "amd64", text, make_table(text))
+    digest = hashlib.sha256(text).hexdigest()
+    return PackageIndex(SUITE, "amd64", open_table(text, table_file(text, digest), digest))
 
 
 @pytest.fixture
@@ -116,21 +117,91 @@ def test_the_cache_needs_no_mirror(archive: Archive, cache: IndexCache) -> None:
     assert opened.packages("hello")[0].version == "1.0"
 
 
-@pytest.mark.parametrize("damage", ["text", "table", "no table", "other format"])
-def test_a_damaged_cache_is_made_again(archive: Archive, cache: IndexCache, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["no table", "shorter table", "empty table", "other format"])
+def test_a_damaged_table_is_made_again_from_the_text(archive: Archive, cache: IndexCache, damage: str) -> None:
     pin = choose(release_of(archive), "amd64")
     open_it(archive, cache, pin)
-    if damage == "text":
-        cache.text(pin.sha256).write_bytes(cache.text(pin.sha256).read_bytes()[:-10])
-    elif damage == "table":
-        cache.table(pin.sha256).write_bytes(cache.table(pin.sha256).read_bytes()[:-3])
-    elif damage == "no table":
-        cache.table(pin.sha256).unlink()
+    table = cache.table(pin.sha256)
+    good = table.read_bytes()
+    if damage == "no table":
+        table.unlink()
     else:
-        cache.table(pin.sha256).write_bytes(b"fpack-index 1 7\nx\t0\t\n")
+        table.write_bytes(
+            {"shorter table": good[:-3], "empty table": b"", "other format": b"fpack-index 1 7\n"}[damage]
+        )
+    opened = open_cached(cache, pin, SUITE, "amd64")
+    assert opened is not None and opened.packages("hello")[0].version == "1.0"
+    assert table.read_bytes() == good
+    assert not list(cache.directory.glob("new-*"))
+
+
+def test_a_shorter_text_is_fetched_again(archive: Archive, cache: IndexCache) -> None:
+    pin = choose(release_of(archive), "amd64")
+    open_it(archive, cache, pin)
+    cache.text(pin.sha256).write_bytes(cache.text(pin.sha256).read_bytes()[:-10])
     assert open_cached(cache, pin, SUITE, "amd64") is None
     assert open_it(archive, cache, pin).packages("hello")[0].version == "1.0"
-    assert not list(cache.directory.glob("new-*"))
+
+
+def answers(opened: PackageIndex) -> list[object]:
+    """Everything that an index says."""
+    names = list(opened.names())
+    return [names, [opened.packages(n) for n in names], [opened.providers(n) for n in ("libz", "compress", "hello")]]
+
+
+def flipped(data: bytes, bit: int) -> bytes:
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("which", ["text", "table"])
+def test_no_flipped_bit_changes_an_answer(archive: Archive, cache: IndexCache, which: str) -> None:
+    """The text is fetched again, and the table is made again."""
+    pin = choose(release_of(archive), "amd64")
+    right = answers(open_it(archive, cache, pin))
+    path = cache.text(pin.sha256) if which == "text" else cache.table(pin.sha256)
+    good = path.read_bytes()
+    for bit in range(0, 8 * len(good), 7):
+        path.write_bytes(flipped(good, bit))
+        assert answers(open_it(archive, cache, pin)) == right
+        assert cache.text(pin.sha256).read_bytes() == good or which == "table"
+        assert which == "text" or path.read_bytes() == good
+
+
+def test_a_damaged_text_without_an_archive_is_an_error_once(archive: Archive, cache: IndexCache) -> None:
+    pin = choose(release_of(archive), "amd64")
+    open_it(archive, cache, pin)
+    text = cache.text(pin.sha256)
+    text.write_bytes(text.read_bytes().replace(b"libc6 (>= 2)", b"libc7 (>= 2)"))
+    opened = open_cached(cache, pin, SUITE, "amd64")
+    assert opened is not None
+    with pytest.raises(IndexUnusable, match="damaged") as caught:
+        opened.packages("hello")
+    assert str(text) == caught.value.where and "run the command again" in caught.value.hint
+    assert not text.exists()
+    assert open_it(archive, cache, pin).packages("hello")[0].depends[0][0] == Relation("libc6", ">=", "2")
+
+
+def test_a_repair_during_a_walk_continues_the_walk(archive: Archive, cache: IndexCache) -> None:
+    text = "\n".join(stanza(f"many-{number:04}") for number in range(4000)).encode()
+    pin = damaged_pin(archive, pack(text, "xz"), text, len(text))
+    names = list(open_it(archive, cache, pin).names())
+    assert len(names) == 4000
+    table = cache.table(pin.sha256)
+    good = table.read_bytes()
+    table.write_bytes(good.replace(b"many-3900\t", b"many-3901\t"))
+    assert list(open_it(archive, cache, pin).names()) == names
+    assert table.read_bytes() == good
+
+
+def test_an_index_of_another_name_is_not_believed(archive: Archive, cache: IndexCache) -> None:
+    pin, other = (choose(release_of(archive), arch) for arch in ("amd64", "arm64"))
+    open_it(archive, cache, pin)
+    cache.text(other.sha256).write_bytes(cache.text(pin.sha256).read_bytes())
+    cache.table(other.sha256).write_bytes(cache.table(pin.sha256).read_bytes())
+    assert open_cached(cache, other._replace(size=pin.size), SUITE, "arm64") is None
+    assert "only-arm" in open_it(archive, cache, other, "arm64").names()
 
 
 def test_a_strangers_cache_is_not_believed(

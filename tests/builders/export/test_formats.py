@@ -19,8 +19,8 @@ import pytest
 from fpack.builders.export import deb, flattened, rootfs, rpm, squashfs
 from fpack.builders.streams.codecs import codec
 from fpack.builders.streams.output_file import ExportError
-from fpack.builders.streams.stream import ArchiveError
 from fpack.store import canonical
+from fpack.store.errors import DamagedPath
 from fpack.store.path import StorePath
 from support.images import Node, Workshop, folder, link, program, read_tar, unpacked
 from support.layout import Layout
@@ -83,7 +83,7 @@ def image(shop: Workshop) -> StorePath:
 def write(shop: Workshop, form: str, image: StorePath, out: Path, compress: str = "zstd:3") -> Path:
     if form == "squashfs":
         need("mksquashfs")
-    WRITERS[form](shop.disk(image), shop.disk, codec(compress), out)
+    WRITERS[form](shop.tree(image), shop.tree, codec(compress), out)
     return out
 
 
@@ -137,7 +137,7 @@ class TestRootFileSystem:
         record["layers"].append({"path": str(over), "packages": [], **info})
         os.chmod(place / "image", 0o644)
         (place / "image").write_bytes(canonical.encode(record))
-        rootfs.write_rootfs(place, shop.disk, codec("none"), tmp_path / "out.tar")
+        rootfs.write_rootfs(shop.store.tree_at(place), shop.tree, codec("none"), tmp_path / "out.tar")
         found = read_tar((tmp_path / "out.tar").read_bytes())
         assert found["x"][1] == b"second" and found["d"][1] == b"a file now" and found["y"][0].issym()
         assert not [path for path in found if path.startswith("d/")]
@@ -224,8 +224,8 @@ def test_a_damaged_layer_is_noticed(shop: Workshop, tmp_path: Path, form: str, d
     (place / "image").write_bytes(canonical.encode(record))
     if form == "squashfs":
         need("mksquashfs")
-    with pytest.raises(ArchiveError, match="damaged"):
-        WRITERS[form](place, shop.disk, codec("none"), tmp_path / "out")
+    with pytest.raises(DamagedPath, match="damaged"):
+        WRITERS[form](shop.store.tree_at(place), shop.tree, codec("none"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -283,7 +283,7 @@ class TestSquashfs:
     ) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
         with pytest.raises(ExportError, match="mksquashfs is not installed") as error:
-            squashfs.write_squashfs(shop.disk(image), shop.disk, codec("zstd"), tmp_path / "out")
+            squashfs.write_squashfs(shop.tree(image), shop.tree, codec("zstd"), tmp_path / "out")
         assert "squashfs-tools" in error.value.hint
 
     def test_a_tool_that_fails_is_quoted(
@@ -294,7 +294,7 @@ class TestSquashfs:
         tool.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         with pytest.raises(ExportError, match="failed") as error:
-            squashfs.write_squashfs(shop.disk(image), shop.disk, codec("zstd"), tmp_path / "out")
+            squashfs.write_squashfs(shop.tree(image), shop.tree, codec("zstd"), tmp_path / "out")
         assert "no such option" in error.value.why and not (tmp_path / "out").exists()
 
 
@@ -454,7 +454,7 @@ class TestRpm:
 
 
 def test_the_content_of_files_can_be_read_in_any_order(shop: Workshop, image: StorePath, tmp_path: Path) -> None:
-    with flattened.FileSystem(shop.disk(image), shop.disk, tmp_path, "sha256") as files:
+    with flattened.FileSystem(shop.tree(image), shop.tree, tmp_path, "sha256") as files:
         found = [m for m in files.members() if m.kind == "f"]
         for member in reversed(found):
             data = b"".join(files.content(member))

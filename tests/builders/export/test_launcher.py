@@ -18,7 +18,7 @@ from support.images import Tree, Workshop, folder, link, program, static_program
 
 def script(shop: Workshop, image: StorePath, scratch: Path) -> tuple[str, set[str]]:
     """The launcher's lines, and the paths that it adds to the image."""
-    with flattened.FileSystem(shop.disk(image), shop.disk, scratch) as files:
+    with flattened.FileSystem(shop.tree(image), shop.tree, scratch) as files:
         made = launcher.launcher(files, "app")
     return made.script.decode(), {os.fsdecode(m.path) for m in made.missing}
 
@@ -56,7 +56,7 @@ def install(shop: Workshop, image: StorePath, folder_: Path) -> Installed:
             pytest.skip(f"{tool} is not installed")
     if subprocess.run(["bwrap", "--unshare-user", "--ro-bind", "/", "/", "true"], capture_output=True).returncode:
         pytest.skip("bubblewrap cannot make a sandbox here")
-    deb.write_deb(shop.disk(image), shop.disk, codec("zstd:3"), folder_ / "app.deb")
+    deb.write_deb(shop.tree(image), shop.tree, codec("zstd:3"), folder_ / "app.deb")
     subprocess.run(["dpkg-deb", "-x", folder_ / "app.deb", folder_ / "system"], check=True)
     return Installed(folder_ / "system", folder_ / "home")
 

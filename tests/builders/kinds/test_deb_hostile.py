@@ -343,6 +343,8 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         store = FakeStore(Path({os.fspath(tmp_path / "root")!r}))
         place = store.store / ("0" * 32 + "-big.deb")
         place.hardlink_to({os.fspath(package)!r})
+        from fpack.store.path import parse
+        store.trust(parse(place.name))
         def peak():
             # Not ru_maxrss, which a child inherits from the process that it was forked from.
             return int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])

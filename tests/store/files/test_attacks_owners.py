@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import marshal
 import os
 from collections.abc import Callable, Iterator
@@ -280,8 +281,9 @@ def test_lists_of_packages_that_another_user_can_change_are_not_used(place: Path
     from fpack.builders.debian.local_indexes import newest_seen
 
     cache = IndexCache(place / "cache" / "debian")
-    release = cache.directory / "x.InRelease"
-    cache.keep(release, b"\nCodename: trixie\nDate: Sat, 14 Jun 2025 10:00:00 UTC\n")
+    text = b"\nCodename: trixie\nDate: Sat, 14 Jun 2025 10:00:00 UTC\n"
+    release = cache.release(hashlib.sha256(text).hexdigest())
+    cache.keep(release, text)
     assert newest_seen(cache, "trixie") == 1_749_895_200
     attack(release)
     assert newest_seen(cache, "trixie") == 0

@@ -1,0 +1,119 @@
+"""Make and open the table of a package index, which has the offsets of its stanzas and the digests of its blocks.
+
+A table's file has a header line, the table, the digests of the blocks of the index's text and of the table, the sizes
+of these three parts, and a digest that covers the sizes, the digests and the index's name. So any flipped bit of the
+text or of the table is found before it is used, without hashing either as a whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+from bisect import bisect
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from blake3 import blake3
+from fpack.store.errors import FpackError
+from fpack.store.files import checked_blocks
+from fpack.store.files.checked_blocks import Buffer, CheckedBlocks, DamagedBlock
+
+FORMAT = 3
+HEADER = b"fpack-index 3 %d\n"
+MAX_OFFSETS = 1 << 16  # bytes of the list of one package's offsets
+
+_NAMES = re.compile(rb"(?:\A|,)\s*([A-Za-z0-9][A-Za-z0-9+.\-]*)")
+_PROVIDES = re.compile(rb"\nProvides:([^\n]*+(?:\n[ \t][^\n]*+)*+)")
+_FIRST = re.compile(rb"Package:[ \t]*([A-Za-z0-9][A-Za-z0-9+.\-]*)[ \t]*(?=\n|\Z)")
+_PACKAGE = re.compile(rb"\nPackage:[ \t]*([A-Za-z0-9][A-Za-z0-9+.\-]*)[ \t]*(?=\n)")
+_SIZES = struct.Struct(">QQQ")  # of the table with its header, the digests of the text, the digests of the table
+_DIGEST = 32
+
+
+class IndexUnusable(FpackError):
+    """An index that cannot be fetched or read."""
+
+    exit_code = 4
+
+
+class OpenTable(NamedTuple):
+    """The text of an index, as published, and its table."""
+
+    text: CheckedBlocks
+    table: CheckedBlocks
+
+
+def make_table(text: Buffer, where: str = "") -> bytes:
+    """Make the table of an index's text.
+
+    It is sorted text with one name per line, tab-separated: the name, the offsets of its stanzas in `text`, and the
+    packages that provide it.
+    """
+    starts: list[int] = []
+    owners: list[bytes] = []
+    offsets: dict[bytes, bytes] = {}
+    for start, name in packages_of(text, where):
+        starts.append(start)
+        owners.append(name)
+        at = b"%d" % start
+        offsets[name] = offsets[name] + b" " + at if name in offsets else at
+        if len(offsets[name]) > MAX_OFFSETS:
+            raise IndexUnusable("The index has too many stanzas of one package", where=where, why=name.decode("ascii"))
+    providers: dict[bytes, list[bytes]] = {}
+    for match in _PROVIDES.finditer(text):
+        owner = owners[bisect(starts, match.start()) - 1]
+        for name in _NAMES.findall(match[1]):
+            names = providers.setdefault(name, [])
+            if not names or names[-1] != owner:
+                names.append(owner)
+    lines = [HEADER % len(text)]
+    for name in sorted(offsets.keys() | providers.keys()):
+        lines.append(b"%s\t%s\t%s\n" % (name, offsets.get(name, b""), b" ".join(providers.get(name, ()))))
+    return b"".join(lines)
+
+
+def packages_of(text: Buffer, where: str = "") -> Iterator[tuple[int, bytes]]:
+    """Yield the offset and package name of each stanza. A stanza must start with `Package:` after a blank line."""
+    first = _FIRST.match(text)
+    if first is not None:
+        yield 0, first[1]
+    elif text[:1].strip():
+        raise IndexUnusable("The index is malformed", where=where, why="it does not begin with a package")
+    for match in _PACKAGE.finditer(text):
+        start = match.start() + 1
+        if text[start - 2 : start] != b"\n\n":
+            raise IndexUnusable("The index is malformed", where=where, why=f"no blank line before byte {start}")
+        yield start, match[1]
+
+
+def table_file(text: Buffer, sha256: str, where: str = "") -> bytes:
+    """Return the content of the file of a table. Raise DamagedBlock if the text does not have the digest `sha256`."""
+    if hashlib.sha256(text).hexdigest() != sha256:
+        raise DamagedBlock("The cached index does not match the digest in its release file", where=where)
+    table = make_table(text, where)
+    of_text, of_table = checked_blocks.digests(text), checked_blocks.digests(table)
+    end = of_text + of_table + _SIZES.pack(len(table), len(of_text), len(of_table))
+    return table + end + _seal(end, sha256)
+
+
+def open_table(text: Buffer, file: Buffer, sha256: str) -> OpenTable:
+    """Open a table's file and its text. Raise DamagedBlock if the file is not the complete table of this text."""
+    numbers = len(file) - _DIGEST - _SIZES.size
+    if numbers < 0:
+        raise DamagedBlock("The table of a cached index is truncated")
+    size, of_text, of_table = _SIZES.unpack(file[numbers : numbers + _SIZES.size])
+    if size + of_text + of_table != numbers:
+        raise DamagedBlock("The table of a cached index is truncated")
+    end = file[size : numbers + _SIZES.size]
+    if _seal(end, sha256) != file[-_DIGEST:]:
+        raise DamagedBlock("The digests of a cached index are damaged")
+    table = CheckedBlocks(file, end[of_text : of_text + of_table], size)
+    header = HEADER % len(text)
+    if table[: len(header)] != header:
+        raise DamagedBlock("The table of a cached index is of another index")
+    return OpenTable(CheckedBlocks(text, end[:of_text], len(text)), table)
+
+
+def _seal(end: bytes, sha256: str) -> bytes:
+    return blake3(b"fpack index %d\0%s\0" % (FORMAT, sha256.encode()) + end).digest(_DIGEST)

@@ -1,0 +1,175 @@
+"""Read files of valid store paths, and compare what is read with the tree digest that the database records.
+
+A disk can return other bytes than were written. So whatever goes into a layer, an archive or another output is hashed
+in the pass that reads it. A tree's digest is a Merkle digest: with the digests of a directory's other entries, which
+are computed once in a process, a single file of it can be compared alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Generic, TypeVar
+
+from blake3 import blake3
+from fpack.store.errors import BadTree, DamagedPath, StoreError
+
+from .pool import FileNode
+from .regular_file import open_regular
+from .tree import CHUNK, Node, entry_digest, scan, tree_digest
+
+P = TypeVar("P", bound=Hashable)
+Entries = dict[bytes, tuple[bytes, bytes]]  # name -> (kind of entry, digest), as `tree.entry_digest`
+MAX_ENTRIES = 64  # of a directory whose entries' digests are remembered
+
+
+class CheckedTrees(Generic[P]):
+    """The trees of a store, by store path. recorded: returns the digest of a valid path's tree, else None."""
+
+    def __init__(self, recorded: Callable[[P], bytes | None], disk: Callable[[P], Path]) -> None:
+        self._recorded = recorded
+        self._disk = disk
+        self._known: dict[Hashable, Entries] = {}
+        self._read: set[Hashable] = set()
+
+    def registered(self, path: P, node: Node) -> None:
+        """Remember the entries of a tree that this process wrote."""
+        _remember(self._known, path, node)
+        self._read.add(path)
+
+    def tree(self, path: P) -> CheckedTree:
+        """Return a reader of a path."""
+        return CheckedTree(path, self._disk(path), lambda: self._recorded(path), self._known, self._read)
+
+
+class CheckedTree:
+    """A reader of one store path. disk: its location. Methods raise DamagedPath if the content differs.
+
+    recorded: returns the digest of its tree. known: the digests of entries at the top, by path. read: the paths that
+    were compared as a whole.
+    """
+
+    def __init__(
+        self,
+        path: Hashable,
+        disk: Path,
+        recorded: Callable[[], bytes | None],
+        known: dict[Hashable, Entries],
+        read: set[Hashable],
+    ) -> None:
+        self.path = path
+        self.disk = disk
+        self._recorded = recorded
+        self._known = known
+        self._read = read
+
+    def read(self, name: str, most: int = 1 << 30) -> bytes:
+        """Return the content of the file `name` at the top of the tree, of at most `most` bytes."""
+        with self._open(name) as file:
+            status = os.fstat(file.fileno())
+            if status.st_size > most:
+                why = f"it has more than {most} bytes"
+                raise StoreError("A file in the store is too large", where=str(self.disk / name), why=why)
+            content = file.read(status.st_size + 1)
+        node = FileNode(blake3(content).digest(), len(content), bool(status.st_mode & 0o100))
+        self.compare(name, node)
+        return content
+
+    def chunks(self, name: str, check: Callable[[], None] = lambda: None) -> Iterator[bytes]:
+        """Yield the content of a file at the top of the tree, "" for the tree itself. Compare it after the last piece.
+
+        check: called after each piece is read.
+        """
+        hasher, size = blake3(), 0
+        with self._open(name) as file:
+            executable = bool(os.fstat(file.fileno()).st_mode & 0o100)
+            while chunk := file.read(CHUNK):
+                check()
+                hasher.update(chunk)
+                size += len(chunk)
+                yield chunk
+        self.compare(name, FileNode(hasher.digest(), size, executable))
+
+    def _open(self, name: str) -> BinaryIO:
+        """Open a file at the top. If it is no regular file, raise DamagedPath or, if the tree is intact, StoreError."""
+        try:
+            return open_regular(self.disk / name if name else self.disk)
+        except StoreError:
+            self.node()
+            raise
+
+    def compare(self, name: str, node: FileNode) -> None:
+        """Compare a file at the top of the tree, as it was read, with the recorded digest. "": the tree is a file."""
+        key = os.fsencode(name)
+        known = self._known.get(self.path)
+        if known is None:
+            known = self._prove(key, node)
+        if known.get(key) != entry_digest(node):
+            raise self.damaged(name)
+
+    def prove(self, node: Node) -> bool:
+        """Return whether `node` is the recorded tree. If it is, its entries need not be read to compare one of them."""
+        if tree_digest(node) != self.recorded:
+            return False
+        _remember(self._known, self.path, node)
+        return True
+
+    @property
+    def proven(self) -> bool:
+        """True if the digests of the entries at the top are known, so that one of them can be compared alone."""
+        return self.path in self._known
+
+    def node(self) -> Node:
+        """Read and compare the whole tree, and return it."""
+        try:
+            node = scan(os.fspath(self.disk))
+        except (BadTree, OSError) as error:
+            raise self.damaged("", str(error)) from None
+        if not self.prove(node):
+            raise self.damaged("")
+        self._read.add(self.path)
+        return node
+
+    def check(self) -> None:
+        """Read and compare the whole tree, unless this process wrote it or did so before."""
+        if self.path not in self._read:
+            self.node()
+
+    def damaged(self, name: str, why: str = "") -> DamagedPath:
+        """Return the error for a damaged file of the tree."""
+        return DamagedPath(str(self.disk / name if name else self.disk), why)
+
+    @property
+    def recorded(self) -> bytes:
+        """The digest of the tree in the database."""
+        digest = self._recorded()
+        if digest is None:
+            raise StoreError(f"{self.path} is not in the store", hint="run the command again")
+        return digest
+
+    def _prove(self, key: bytes, node: FileNode) -> Entries:
+        """Return the digests of the entries at the top, of which one was read and the others are read now."""
+        if not key:
+            found: Node = node
+        else:
+            found = {}
+            try:
+                for name in sorted(os.listdir(os.fsencode(self.disk))):
+                    found[name] = node if name == key else scan(os.fsencode(self.disk) + b"/" + name, 1)
+            except (BadTree, OSError) as error:
+                raise self.damaged("", str(error)) from None
+        if not self.prove(found):
+            raise self.damaged(os.fsdecode(key))
+        return _entries(found)
+
+
+def _remember(known: dict[Hashable, Entries], path: Hashable, node: Node) -> None:
+    if not isinstance(node, dict) or len(node) <= MAX_ENTRIES:
+        known[path] = _entries(node)
+
+
+def _entries(node: Node) -> Entries:
+    if not isinstance(node, dict):
+        return {b"": entry_digest(node)}
+    return {name: entry_digest(below) for name, below in node.items()}

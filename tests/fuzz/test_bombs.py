@@ -1,0 +1,142 @@
+"""Small inputs that claim or become something huge: each ends within seconds, in bounded memory, as an error or not."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+from support import debs
+from support.archive import ar
+
+HERE = Path(__file__).parent
+MEMORY = 400 << 20  # bytes that a decoder may take beyond what its process starts with
+CPU = 60  # seconds of processor time
+PIECE = 64 << 20
+TEN_GB = 10 << 30
+NESTED = 10_000
+MILLION = 1_000_000
+
+SCRIPT = """
+import resource, sys
+sys.path[:0] = [{here!r}, {tests!r}]
+import decoders
+decoders.SECONDS = 1e6
+for seed in decoders.DECODERS[sys.argv[1]].seeds()[:1]:
+    decoders.attempt(sys.argv[1], seed)
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[5]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_DATA, (used + {memory}, used + {memory}))
+resource.setrlimit(resource.RLIMIT_CPU, ({cpu}, {cpu}))
+print(decoders.attempt(sys.argv[1], open(sys.argv[2], "rb").read()))
+"""
+
+
+def _repeated(pack: Callable[[bytes], bytes]) -> bytes:
+    """Ten gigabytes of zeros, as many concatenated streams."""
+    return pack(bytes(PIECE)) * (TEN_GB // PIECE)
+
+
+def _deb(data: bytes, suffix: str) -> bytes:
+    control = debs.tar([debs.file("./control", debs.control(version="1.0"))])
+    return ar([("debian-binary", b"2.0\n"), ("control.tar", control), (f"data.tar.{suffix}", data)])
+
+
+def _zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=1).compress(data)
+
+
+def _xz(data: bytes) -> bytes:
+    return lzma.compress(data, preset=0)
+
+
+def _deb_of_files(count: int) -> bytes:
+    one = debs.tar([debs.file("./f0000000")])[:512]
+    members = []
+    for number in range(count):
+        head = bytearray(one)
+        head[:10] = b"./f%07d" % number
+        head[148:156] = b" " * 8
+        head[148:156] = b"%06o\0 " % sum(head)
+        members.append(bytes(head))
+    return _deb(_zstd(b"".join(members) + bytes(1024)), "zst")
+
+
+def _layout(name: str, content: bytes) -> bytes:
+    sys.path.insert(0, str(HERE))
+    try:
+        import decoders
+    finally:
+        sys.path.pop(0)
+    names = [p.name for p in sorted(p for p in decoders._layout_folder().rglob("*") if p.is_file())]
+    return bytes([names.index(name)]) + content
+
+
+def _package_lines(count: int) -> bytes:
+    return b"".join(b"Package: p%d\nVersion: 1\n\n" % number for number in range(count))
+
+
+BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "zstd of ten gigabytes": ("zstd", lambda: _repeated(_zstd)),
+    "xz of ten gigabytes": ("xz", lambda: _repeated(_xz)),
+    "gzip of ten gigabytes": ("gzip", lambda: _repeated(lambda data: gzip.compress(data, 1))),
+    "bzip2 of ten gigabytes": ("bzip2", lambda: _repeated(lambda data: bz2.compress(data, 1))),
+    "deb with zstd of ten gigabytes": ("deb", lambda: _deb(_repeated(_zstd), "zst")),
+    "deb with xz of ten gigabytes": ("deb", lambda: _deb(_repeated(_xz), "xz")),
+    "evidence with zstd of ten gigabytes": ("deb-evidence", lambda: _deb(_repeated(_zstd), "zst")),
+    "zstd with the largest window": ("zstd", lambda: b"\x28\xb5\x2f\xfd\x00\xf8" + bytes(64)),
+    "deb with a million files": ("deb", lambda: _deb_of_files(MILLION)),
+    "evidence with a million files": ("deb-evidence", lambda: _deb_of_files(MILLION)),
+    "ar with a million members": ("ar", lambda: b"!<arch>\n" + ar([("a", b"")])[8:] * MILLION),
+    "ar member of the largest size": ("ar", lambda: ar([("a", b"")])[:56] + b"9999999999`\n"),
+    "tar with a million members": ("tar", lambda: debs.tar([debs.file("./f")])[:512] * (MILLION // 10)),
+    "tar member of 2^64 bytes": ("tar", lambda: debs.tar([debs.file("./f", size=2**63 - 1)])),
+    "msgpack array of 2^32": ("canonical", lambda: b"\xdd\xff\xff\xff\xff"),
+    "msgpack map of 2^32": ("canonical", lambda: b"\xdf\xff\xff\xff\xff"),
+    "msgpack bytes of 2^32": ("canonical", lambda: b"\xc6\xff\xff\xff\xff"),
+    "msgpack text of 2^32": ("canonical", lambda: b"\xdb\xff\xff\xff\xff"),
+    "msgpack extension of 2^32": ("canonical", lambda: b"\xc9\xff\xff\xff\xff\x01"),
+    "msgpack nested": ("canonical", lambda: b"\x91" * NESTED + b"\xc0"),
+    "msgpack maps nested": ("canonical", lambda: b"\x81\xa1a" * NESTED + b"\xc0"),
+    "msgpack of a million lists": ("canonical", lambda: b"\xdd\x00\x0f\x42\x40" + b"\x90" * MILLION),
+    "derivation nested": ("derivation", lambda: b"\x91" * NESTED + b"\xc0"),
+    "table nested": ("meta", lambda: b"\x91" * NESTED + b"\xc0"),
+    "manifest nested": ("manifest", lambda: b"\x91" * NESTED + b"\xc0"),
+    "manifest of 2^32": ("manifest", lambda: b"\xdf\xff\xff\xff\xff"),
+    "JSON manifest nested": ("json-manifest", lambda: b'{"a":' + b"[" * NESTED),
+    "JSON manifest with a long number": ("json-manifest", lambda: b'{"a":' + b"9" * MILLION + b"}"),
+    "index.json nested": ("layout", lambda: _layout("index.json", b"[" * NESTED)),
+    "index.json with a million images": (
+        "layout", lambda: _layout("index.json", json.dumps({"manifests": [{}] * MILLION}).encode())
+    ),
+    "oci-layout nested": ("layout", lambda: _layout("oci-layout", b"[" * NESTED)),
+    "settings nested": ("settings", lambda: b"a = " + b"[" * NESTED),
+    "settings with nested tables": ("settings", lambda: b"[" + b".".join([b"a"] * NESTED) + b"]"),
+    "settings with a long number": ("settings", lambda: b"a = " + b"9" * MILLION),
+    "index with a hundred thousand packages": ("packages", lambda: _package_lines(MILLION // 10)),
+    "index with one endless line": ("packages", lambda: b"Package: a\nProvides: " + b"b, " * MILLION),
+    "package with nested alternatives": ("stanza", lambda: b"Package: a\nDepends: " + b"b | " * MILLION),
+    "release with a million files": ("release", lambda: b"SHA256:\n" + b" %064d 1 a\n" % 0 * MILLION),
+    "release with a million lines": ("inrelease", lambda: b"-----BEGIN PGP SIGNED MESSAGE-----\n" * MILLION),
+    "lock with a million lines": ("lock", lambda: b"fpack-lock 1\n" + b"closure trixie amd64 a\n" * MILLION),
+    "lock with a member of a million": ("lock", lambda: b"fpack-lock 1\nclosure t a a\n  a:" + b" a" * MILLION),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb(name: str, tmp_path: Path) -> None:
+    decoder, make = BOMBS[name]
+    (tmp_path / "input").write_bytes(make())
+    script = SCRIPT.format(here=str(HERE), tests=str(HERE.parent), memory=MEMORY, cpu=CPU)
+    done = subprocess.run(
+        [sys.executable, "-c", script, decoder, str(tmp_path / "input")], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout in ("True\n", "False\n")
