@@ -89,7 +89,8 @@ def _run(request: Mapping[str, object]) -> None:
         sys.argv = ["fpack", *map(str, request["args"])]  # type: ignore[call-overload]
         from fpack.cli.main import run
 
-        status = run()
+        run()
+        status = 0
     except SystemExit as error:
         status = error.code
     except BaseException:
