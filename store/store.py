@@ -354,7 +354,8 @@ class Store:
                 if build is not None and entry.output is not None:
                     self.database.insert_history(db, build.entry(entry.output.derivation, path))
         for entry, _, _, path in made:
-            self._trees.registered(path, entry.writer.node)
+            if (node := entry.writer.node) is not None:
+                self._trees.registered(path, node)
             with contextlib.suppress(OSError):  # it is deleted with the session
                 remove_tree(entry.writer.disk)
         return [path for *_, path in made]

@@ -171,10 +171,8 @@ class TreeWriter:
         self._root = None
 
     @property
-    def node(self) -> Node:
-        """The tree written so far."""
-        if self._root is None:
-            raise BadTree("An output is empty", why="the builder wrote nothing")
+    def node(self) -> Node | None:
+        """The tree written so far, or None if nothing was written or the model was released."""
         return self._root
 
     def _seal(self, directory: Directory, path: bytes) -> None:
