@@ -13,6 +13,7 @@ from .tree import CHUNK
 from .writeback import Writeback
 
 LARGE = 4 << 20
+_SMALL = 1 << 14
 _BUFFER = 1 << 18  # what is read, hashed and written at once stays in the cache of a processor
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -49,7 +50,8 @@ def copy_file(pool: Pool, source: str, target: str) -> tuple[FileNode, os.stat_r
         node = None
         if content is not None:
             node = FileNode(blake3(content).digest(), len(content), executable)
-            if pool.link(node, target):
+            # A small file is written sooner than it is looked for; the pool then replaces it if it has the content.
+            if len(content) > _SMALL and pool.link(node, target):
                 return node, status
         out = os.open(target, _WRITE, mode)
         try:
