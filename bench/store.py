@@ -280,7 +280,7 @@ def prepare_nix_gc(bench: Bench, root: Path, count: int) -> None:
             (roots / name).symlink_to(made[-1])
     (root / "registration").write_text("\n".join(lines) + "\n")
     with open(root / "registration", "rb") as file:
-        words = [str(bench.enter), "nix-store", "--store", bench.inside(root), "--load-db", "--hash-given"]
+        words = [str(bench.enter), "nix-store", "--store", bench.inside(root), "--load-db"]
         subprocess.run(words, stdin=file, check=True, capture_output=True)
 
 

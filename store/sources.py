@@ -96,13 +96,15 @@ class SourceReader:
         # A few files may be large: each is a unit of its own.
         unit = _UNIT if units >= 4 * self._jobs else 1
 
+        jobs = 1 if is_small else self._jobs
+
         def work(number: int) -> Iterator[Value]:
             yield [
                 number,
                 b"".join(self._copied(file, base) for file in self._files[number * unit : (number + 1) * unit]),
             ]
 
-        for number, rows in spread(-(-len(self._files) // unit), work, 1 if is_small else self._jobs):
+        for number, rows in spread(-(-len(self._files) // unit), work, jobs):
             for at, file in enumerate(self._files[number * unit : (number + 1) * unit]):
                 row = rows[at * _ROW : (at + 1) * _ROW]
                 self._learn(file, row[: _STATUS.size], _node(row))

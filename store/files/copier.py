@@ -10,9 +10,11 @@ from fpack.store.errors import BadTree
 
 from .pool import MTIME, FileNode, Pool
 from .tree import CHUNK
-from .writer import copy_content
+from .writeback import Writeback
 
 LARGE = 4 << 20
+_SMALL = 1 << 14
+_BUFFER = 1 << 18  # what is read, hashed and written at once stays in the cache of a processor
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _TIMES = (MTIME, MTIME)
@@ -48,7 +50,8 @@ def copy_file(pool: Pool, source: str, target: str) -> tuple[FileNode, os.stat_r
         node = None
         if content is not None:
             node = FileNode(blake3(content).digest(), len(content), executable)
-            if pool.link(node, target):
+            # A small file is written sooner than it is looked for; the pool then replaces it if it has the content.
+            if len(content) > _SMALL and pool.link(node, target):
                 return node, status
         out = os.open(target, _WRITE, mode)
         try:
@@ -91,12 +94,15 @@ def _small(fd: int, size: int) -> bytes | None:
 
 
 def _copied(fd: int, out: int, executable: bool) -> FileNode:
-    """Copy a large file. The kernel copies, and the copy is hashed, because the original may change meanwhile."""
-    copy_content(fd, out)
+    """Copy a large file. What is written is hashed in the same pass, because the original may change meanwhile."""
     hasher, size = blake3(), 0
-    buffer = memoryview(bytearray(CHUNK))
-    os.lseek(out, 0, os.SEEK_SET)
-    while count := os.readv(out, [buffer]):
+    writeback = Writeback(out)
+    buffer = memoryview(bytearray(_BUFFER))
+    while count := os.readv(fd, [buffer]):
         hasher.update(buffer[:count])
+        done = os.write(out, buffer[:count])
+        while done < count:
+            done += os.write(out, buffer[done:count])
         size += count
+        writeback.reached(size)
     return FileNode(hasher.digest(), size, executable)

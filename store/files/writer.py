@@ -96,7 +96,7 @@ class TreeWriter:
         fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             try:
-                size = copy_content(source, fd)
+                size = _copy(source, fd)
                 # Hash the copy, because the original may change meanwhile.
                 hasher = blake3()
                 os.lseek(fd, 0, os.SEEK_SET)
@@ -259,7 +259,7 @@ def _pieces(fd: int) -> Iterator[bytes]:
         yield piece
 
 
-def copy_content(source: int, fd: int) -> int:
+def _copy(source: int, fd: int) -> int:
     """Copy from one descriptor to another up to its end. Return the number of bytes copied."""
     size = 0
     writeback = Writeback(fd)
