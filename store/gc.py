@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from fpack.store.files import space
+from fpack.store.files import bus_error, space
 from fpack.store.files.pool import BLOCK, Pool
 from fpack.store.files.remove import remove_tree
 
@@ -81,6 +81,7 @@ def collect(
         return GcResult(tuple(map(found.path, chosen)), len(found.paths) - len(chosen), freed)
     if store.refusal is not None:
         raise store.refusal
+    bus_error.install()
     with FileLock(store.root / "locks" / "gc"):
         return _Collection(store, policy).run()
 

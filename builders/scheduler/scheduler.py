@@ -20,6 +20,7 @@ from fpack.store import canonical, threads
 from fpack.store import derivation as derivations
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError, StoreError
+from fpack.store.files import bus_error
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath
 from fpack.store.store import Store
@@ -103,6 +104,7 @@ class Scheduler:
         if (paths := self.known(outputs)) is not None:
             return paths
         return_freed_memory()
+        bus_error.install()
         try:
             wanted = [self._want(output.derivation) for output in outputs]
             self._check(outputs)

@@ -16,7 +16,7 @@ from support.faults import ALL, CHANGES, FaultOutcome, Faults, fast_directory
 from support.program import Fpack, world
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
-QUICK = 12  # failing calls of each command in the quick form
+QUICK = 9  # failing calls of each command in the quick form
 STEP = int(os.environ.get("FPACK_FAULT_STEP", "1"))
 # What fails from some moment on. The kernel keeps locks, not the device.
 BROKEN = {

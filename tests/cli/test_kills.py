@@ -13,7 +13,7 @@ from support.fault_scenarios import SCENARIOS, FaultRun, open_all
 from support.faults import CHANGES, Faults, fast_directory
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
-QUICK = 14  # kills of each command in the quick form
+QUICK = 8  # kills of each command in the quick form
 # FPACK_FAULT_STEP=7 kills at every seventh call of the whole form.
 STEP = int(os.environ.get("FPACK_FAULT_STEP", "1"))
 

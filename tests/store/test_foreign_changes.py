@@ -278,7 +278,7 @@ READ_ONLY = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from fpack.store import gc
+from fpack.store import gc, leases
 from fpack.store.derivation import Output
 from fpack.store.errors import StoreReadOnly
 from fpack.store.path import parse
@@ -291,6 +291,8 @@ store.plan({b"x" * 20: b"body"})
 store.adopt(b"one", {Output(b"y" * 20): path})
 store.used([path])
 store.pin(path, "", "a")
+lease = leases.begin(store, "shell", [path])
+assert lease is not None and leases.begin(store, "shell", [parse("0" * 32 + "-none")]) is None
 gc.add_root(store, Path(sys.argv[4]), store.disk(path))
 assert os.path.realpath(sys.argv[4]) == str(store.disk(path))
 try:

@@ -1,0 +1,38 @@
+"""End the process with a message if the disk fails while a mapped file is read.
+
+SQLite maps a file that its processes share. If the device of a mapped page fails, the kernel sends SIGBUS, which would
+end the process without a word.
+"""
+
+from __future__ import annotations
+
+import os
+from _signal import SIGBUS  # type: ignore[import-not-found]  # `signal` takes a millisecond to be imported
+
+_MESSAGE = b"""\
+error: The disk has an error
+  why:   a mapped file could not be read (SIGBUS)
+  try:   check the disk, for example with dmesg; then run the same command again: what was built is kept
+"""
+_handler: object = None
+
+
+def install() -> None:
+    """Handle SIGBUS from now on. It is for commands that load ctypes anyway, which takes milliseconds."""
+    global _handler
+    if _handler is None:
+        import ctypes
+
+        kind = ctypes.CFUNCTYPE(None, ctypes.c_int)
+        _handler = kind(_end)
+        call = ctypes.CDLL(None).signal
+        call.argtypes, call.restype = [ctypes.c_int, kind], ctypes.c_void_p
+        call(SIGBUS, _handler)
+
+
+def _end(number: int) -> None:
+    # The interpreter cannot go on: the instruction that failed would be repeated. SQLite runs without its lock.
+    try:
+        os.write(2, _MESSAGE)
+    finally:
+        os._exit(1)
