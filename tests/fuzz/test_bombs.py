@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -130,7 +131,14 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BOMBS)
+HEAVY = ("of ten gigabytes", "million files", "million members", "hundred thousand packages")  # take many seconds
+
+
+def _marked(name: str) -> Any:
+    return pytest.param(name, marks=[pytest.mark.long] if name.endswith(HEAVY) else [])
+
+
+@pytest.mark.parametrize("name", map(_marked, BOMBS))
 def test_a_bomb(name: str, tmp_path: Path) -> None:
     decoder, make = BOMBS[name]
     (tmp_path / "input").write_bytes(make())
