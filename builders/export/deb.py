@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fpack.builders.streams.compressed import SUFFIXES, compress
+from fpack.builders.streams.codecs import SUFFIXES
+from fpack.builders.streams.compressed import compress
 from fpack.builders.streams.output_file import ExportError, errors, replacing, room, seekable
 from fpack.builders.streams.tar_writer import DIRECTORY, FILE, MTIME, TarEntry, header, padding
 from fpack.builders.streams.tar_writer import END as TAR_END

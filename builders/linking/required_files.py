@@ -1,4 +1,8 @@
-"""List the files that a slice requires: libraries, interpreters and symlink targets."""
+"""List the files that a slice requires: libraries, interpreters and symlink targets.
+
+linker.py decides by them which packages are in an image. kinds/slice.py decides which files of a package are, and
+payload/exclusions.py names the exceptions.
+"""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ _JOB, _FRUGAL_JOB = 4 << 20, 8 << 20
 
 _MEDIA = "application/vnd.oci.image.layer.v1.tar"
 _MEDIA_TYPES = {"zstd": f"{_MEDIA}+zstd", "gzip": f"{_MEDIA}+gzip", "none": _MEDIA}
+SUFFIXES = {"zstd": ".zst", "gzip": ".gz", "none": ""}  # of file names
 
 
 class CodecError(FpackError):

@@ -10,8 +10,6 @@ from fpack.store.files.writer import write_all
 
 from . import codecs
 
-SUFFIXES = {"zstd": ".zst", "gzip": ".gz", "none": ""}
-
 
 def compress(
     pieces: Iterator[bytes],

@@ -41,7 +41,7 @@ def _name(suffix: str) -> Callable[[PackedImage, str | None], str]:
 
 
 def _rootfs_name(made: PackedImage, codec: str | None) -> str:
-    from fpack.builders.streams.compressed import SUFFIXES
+    from fpack.builders.streams.codecs import SUFFIXES
 
     return f"{made.container.file_name}.rootfs.tar{SUFFIXES[(codec or 'none').partition(':')[0]]}"
 

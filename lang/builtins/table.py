@@ -2,7 +2,9 @@
 
 The first argument is the data, so that a builtin can be used with `|>`: `xs |> map(x => x + 1) |> join(", ")`. Builtins
 never modify their arguments. Positions and indices count from 0. The docstring of a builtin's function (lists.py,
-records.py, strings.py, data_formats.py, evaluator.py) is its documentation, which `fpack doc` prints.
+records.py, strings.py, data_formats.py, evaluator.py) begins with its signature and documents the types; `fpack doc`
+prints it. The function itself checks the types of its arguments (runtime/argument_checks.py). To add a builtin, write
+the function and list it in both tables.
 """
 
 from __future__ import annotations

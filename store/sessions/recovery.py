@@ -1,7 +1,8 @@
 """Delete what killed processes left behind in the store: temporary files and roots, trash, locks, unused pool files.
 
-Everything is deleted that no process can use any more. What cannot be deleted now is left for the next session: it is
-in nobody's way.
+Every session begins with it (`Store.session`), and so does gc. The processes of a sandbox die with the fpack that
+started it. Everything is deleted that no process can use any more. What cannot be deleted now is left for the next
+session: it is in nobody's way.
 """
 
 from __future__ import annotations
