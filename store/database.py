@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import base32
+from .db import failures
 from .db.connection import JournaledConnection
 from .derivation import Output, digest
 from .errors import StoreError, StoreReadOnly
@@ -122,9 +123,12 @@ class Database(JournaledConnection):
         ((row,),) = self._rows("SELECT max(id) FROM paths")
         return row if isinstance(row, int) else 0
 
-    def trouble(self) -> str:
-        """Return the damage that SQLite finds in the database file, or an empty string."""
-        found = str(self._rows("PRAGMA quick_check(1)")[0][0])
+    def trouble(self, *, indexes: bool = False) -> str:
+        """Return the damage that SQLite finds in the database file, or an empty string.
+
+        indexes: also compare each index with its table, which takes several times as long.
+        """
+        found = str(self._rows(f"PRAGMA {'integrity' if indexes else 'quick'}_check(1)")[0][0])
         return "" if found == "ok" else found
 
     def totals(self) -> tuple[int, int, int]:
@@ -284,8 +288,9 @@ class Database(JournaledConnection):
             self._log(kind, *row)
 
     def forget(self, db: sqlite3.Connection, hashes: Sequence[tuple[bytes]]) -> None:
-        """Make paths invalid, within a transaction."""
-        db.executemany("DELETE FROM paths WHERE hash = ?", hashes)
+        """Make valid paths invalid, within a transaction. Raise StoreDamaged if an index lacks one."""
+        if db.executemany("DELETE FROM paths WHERE hash = ?", hashes).rowcount < len(hashes):
+            raise failures.damaged(self.path, "an index differs from its table")
         db.executemany("DELETE FROM realisations WHERE path = ?", hashes)
         db.executemany("DELETE FROM outputs WHERE path = ?", hashes)
 
