@@ -33,7 +33,7 @@ def command(store_paths: tuple[str, ...], as_json: bool) -> int:
     from fpack.cli.ui.layout import Page, show
 
     with opened() as store:
-        trouble = store.database.trouble()
+        trouble = store.database.trouble(indexes=True)
         found = checked(store, store_paths)
     intact = not (trouble or found.damaged or found.pool)
     if as_json:

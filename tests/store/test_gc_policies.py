@@ -292,6 +292,25 @@ def test_a_damaged_database_deletes_nothing(world: World) -> None:
     assert len(os.listdir(world.store.root / "store")) == 1
 
 
+def test_a_damaged_index_deletes_nothing(world: World) -> None:
+    from fpack.store.errors import StoreDamaged
+
+    world.build("a")
+    world.again()
+    with world.store.database.transaction() as db:
+        db.execute("PRAGMA writable_schema = ON")
+        # The index of `paths` is emptied behind SQLite's back: its entries are those of another table.
+        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_paths_1'").fetchone()
+        (other,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_pins_1'").fetchone()
+        db.execute("UPDATE sqlite_master SET rootpage = ? WHERE name = 'sqlite_autoindex_paths_1'", [other])
+        assert page != other
+    world.again()
+    assert world.store.database.trouble(indexes=True) != ""
+    with pytest.raises(StoreDamaged):
+        gc.collect(world.store)
+    assert len(os.listdir(world.store.root / "store")) == 1
+
+
 def test_a_path_of_old_edits_is_collected(world: World) -> None:
     """A store in use for long: each edit makes a new result, and only the last one's closure and inputs stay."""
     base = world.build("base")

@@ -1,0 +1,231 @@
+"""One connection to the store's database: open and check it, and run transactions, whose rows go to a journal as well.
+
+Every failure becomes an error for the user. A database that is missing, empty or cut off is noticed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fpack.store.errors import StoreBusy, StoreError, StoreReadOnly
+from fpack.store.files.sync import sync_directory, sync_file
+
+from . import failures, journal, schema
+
+_WASTE = 256  # pages of deleted rows that are not worth the writing of a smaller database
+_LARGE_CACHE = 64 << 20
+
+
+class JournaledConnection:
+    """A database connection that threads share. Each call is atomic; `transaction` groups several calls."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.journal = path.with_name("journal")
+        self._lock = threading.RLock()
+        self._rows_to_log: list[journal.Row] = []  # of the open transaction
+        self._is_old = False  # a database of an older format that cannot be written
+        self._has_old_outputs = False  # recorded by builders of another generation, and not deletable
+        self._is_unsynced = False  # this process made paths valid, and a loss of power may undo that
+        try:
+            self._check_presence()
+            self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+            try:
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                self._open()
+            except sqlite3.OperationalError:
+                from . import read_only
+
+                copy = None if os.access(path.parent, os.W_OK) else read_only.connect(path)
+                if copy is None:
+                    raise
+                self._db.close()
+                self._db = copy
+                self._open()
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            raise failures.translate(path, error) from None
+
+    def _check_presence(self) -> None:
+        """Raise StoreDamaged if the database is missing or cut off: an empty one would declare every path invalid."""
+        if self._is_empty() and self._has_content() and self._is_empty():
+            raise failures.damaged(self.path, "the file is missing or empty", "The store's database is lost")
+
+    def _is_empty(self) -> bool:
+        try:
+            return os.stat(self.path).st_size == 0 and not os.path.exists(f"{self.path}-wal")
+        except FileNotFoundError:
+            return True
+
+    def _has_content(self) -> bool:
+        """Tell whether there is a store that a database belongs to."""
+        with contextlib.suppress(OSError):
+            if os.path.exists(self.journal):
+                return True
+            return any(os.scandir(self.path.parent.parent / "store"))
+        return False
+
+    def _open(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == schema.FORMAT:
+            self._check_length()
+            return
+        if version > schema.FORMAT:
+            raise StoreError(
+                f"The store's database has format {version}, but this fpack knows formats up to {schema.FORMAT}",
+                where=str(self.path),
+                hint="update fpack, or set FPACK_ROOT to another directory",
+            )
+        if version == 0:
+            self._use_wal()
+        try:
+            with self.transaction() as db:
+                if schema.upgrade(db) == 0 and self._has_content():
+                    raise failures.damaged(self.path, "it has no tables", "The store's database is lost")
+        except StoreReadOnly:
+            # The tables of older formats can be read as they are.
+            if version == 0:
+                raise
+            self._is_old = True
+
+    def _use_wal(self) -> None:
+        # SQLite does not wait if another process changes the journal mode at the same time.
+        for _ in range(200):
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                    raise
+                time.sleep(0.05)
+
+    def _check_length(self) -> None:
+        """Raise StoreDamaged if the file is shorter than its header says, while no write-ahead log completes it."""
+        # In this order: another process may write to the log, or move it into the file, at any moment.
+        (pages,), (page,) = (self._db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(f"{self.path}-wal").st_size:
+                return
+        size = os.stat(self.path).st_size
+        if pages * page > size:
+            why = f"it has {size} bytes of {pages * page}"
+            raise failures.damaged(self.path, why, "The store's database is cut off")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    def forbid_writing(self) -> None:
+        """Let every later write of this process fail."""
+        self._db.execute("PRAGMA query_only = 1")
+
+    def sync(self) -> None:
+        """Make the paths that this process made valid survive a loss of power: commits are not synced one by one."""
+        if self._is_unsynced:
+            try:
+                with contextlib.suppress(FileNotFoundError):  # another process has moved it into the database
+                    sync_file(f"{self.path}-wal")
+                sync_directory(self.path.parent)
+            except OSError as error:
+                raise failures.of_system(self.path, error) from None
+            self._is_unsynced = False
+
+    @contextmanager
+    def transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """Run one write transaction: commit it at the end, or roll it back on an error.
+
+        durable: the commit, and with it all earlier ones, survives a loss of power from the end of the call on.
+        """
+        with self._lock:
+            try:
+                if durable:
+                    self._db.execute("PRAGMA synchronous = FULL")
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._db
+                    self._write_journal()
+                except BaseException:
+                    self._roll_back()
+                    raise
+                self._db.execute("COMMIT")
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                self._roll_back()
+                raise self._failed(error) from None
+            finally:
+                self._rows_to_log.clear()
+                if durable:
+                    with contextlib.suppress(sqlite3.Error):
+                        self._db.execute("PRAGMA synchronous = NORMAL")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Run queries on one state of the database."""
+        with self._lock:
+            try:
+                self._db.execute("BEGIN")
+                yield self._db
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                raise self._failed(error) from None
+            finally:
+                self._roll_back()
+
+    def enlarge_cache(self) -> None:
+        """Prepare for the change of a large part of the database."""
+        self._rows(f"PRAGMA cache_size = -{_LARGE_CACHE >> 10}")
+
+    def compact(self) -> None:
+        """Give the space of deleted rows back to the disk, if it is much."""
+        (free,), (pages,) = (self._rows(f"PRAGMA {name}")[0] for name in ("freelist_count", "page_count"))
+        assert isinstance(free, int) and isinstance(pages, int)
+        if free > _WASTE and free * 4 > pages:
+            self._rows("VACUUM")
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _failed(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
+        """Return the error for the user. Later calls wait for a lock for a second only, so that the command ends soon.
+
+        SQLite also takes some failures of the disk for a lock that another process holds.
+        """
+        found = failures.translate(self.path, error)
+        if found.fatal or isinstance(found, StoreBusy):
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("PRAGMA busy_timeout = 1000")
+        return found
+
+    def _roll_back(self) -> None:
+        # After some errors, SQLite has rolled back already.
+        with contextlib.suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def _write_journal(self) -> None:
+        # Before the commit: a row of a commit that fails does no harm, but a missing one loses a path.
+        try:
+            if self._rows_to_log and not journal.append(self.journal, self._rows_to_log):
+                journal.rewrite(self.journal, self._db)
+        except OSError as error:
+            raise failures.of_system(self.journal, error) from None
+
+    def _log(self, *row: object) -> None:
+        self._rows_to_log.append(row)
+
+    def rewrite_journal(self) -> None:
+        """Write the journal again, without the rows that the database no longer has."""
+        with self.transaction() as db:
+            try:
+                journal.rewrite(self.journal, db)
+            except OSError as error:
+                raise failures.of_system(self.journal, error) from None
+
+    def _rows(self, query: str, values: Iterable[object] = ()) -> list[tuple[object, ...]]:
+        with self._lock:
+            try:
+                return self._db.execute(query, tuple(values)).fetchall()
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                raise self._failed(error) from None
