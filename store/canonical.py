@@ -79,3 +79,11 @@ def decode(data: bytes) -> Value:
     if encode(value) != data:
         raise NotCanonical("Bytes are a msgpack value, but not in its canonical form")
     return value
+
+
+def peek(data: bytes) -> Value:
+    """Return the value that `data` encodes, canonically or not; None for other bytes. This is faster than `decode`."""
+    try:
+        return msgpack.unpackb(data, raw=False, strict_map_key=True, use_list=True)
+    except Exception:
+        return None

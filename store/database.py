@@ -210,12 +210,20 @@ class Database(JournaledConnection):
         rows = self._rows(query, [base32.decode(path.hash)])
         return [Output(name, str(output)) for name, output in rows if isinstance(name, bytes)]
 
-    def origins(self) -> Iterator[tuple[bytes, bytes, bytes | None]]:
-        """Yield (path's hash, derivation's digest, its encoding or None) of each recorded output, the latest last."""
-        query = "SELECT o.path, o.derivation, d.body FROM outputs o LEFT JOIN derivations d ON d.digest = o.derivation"
-        for hash_, name, body in self._rows(f"{query} ORDER BY o.id"):
-            assert isinstance(hash_, bytes) and isinstance(name, bytes) and (body is None or isinstance(body, bytes))
-            yield hash_, name, body
+    def origins(self) -> list[tuple[bytes, bytes]]:
+        """Return (path's hash, derivation's digest) of each recorded output, the latest last."""
+        rows: list[Any] = self._rows("SELECT path, derivation FROM outputs ORDER BY id")
+        return rows
+
+    def bodies(self, digests: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (digest, encoding) of those of the derivations that are recorded, a few hundred at a time."""
+        wanted = list(digests)
+        for at in range(0, len(wanted), _MAX_VALUES):
+            some = wanted[at : at + _MAX_VALUES]
+            query = f"SELECT digest, body FROM derivations WHERE digest IN ({', '.join('?' * len(some))})"
+            for name, body in self._rows(query, some):
+                assert isinstance(name, bytes) and isinstance(body, bytes)
+                yield name, body
 
     def built_derivations(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield (digest, encoding) of each derivation that has a valid output, in the order of their builds."""

@@ -140,10 +140,7 @@ def _sorted(values: list[Value]) -> tuple[Output, ...]:
 
 def kind_of(body: bytes) -> str:
     """Return the kind of an encoded derivation, or an empty string for other bytes. The rest is not checked."""
-    try:
-        value = canonical.decode(body)
-    except NotCanonical:
-        return ""
+    value = canonical.peek(body)
     kind = value.get("kind") if isinstance(value, dict) else None
     return kind if isinstance(kind, str) else ""
 

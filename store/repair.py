@@ -1,4 +1,4 @@
-"""Mend a damaged store: replace damaged trees by intact ones, and make invalid what cannot be replaced.
+"""Repair a damaged store: replace damaged trees by intact ones, and make invalid what cannot be replaced.
 
 This module does not make the intact trees: they are built again from the recorded derivations, or imported.
 """

@@ -68,14 +68,14 @@ class Repairer:
         """Make the damaged paths again, and return those that could not be made."""
         for path in sorted(self._damaged):
             try:
-                self._mend(path)
+                self._repair(path)
             except Cancelled:
                 raise
             except FpackError:
                 continue  # kept in self._errors
         return [RepairFailure(path, self._errors[path]) for path in sorted(self._damaged)]
 
-    def _mend(self, path: StorePath) -> None:
+    def _repair(self, path: StorePath) -> None:
         """Make a path again if it is damaged. Raise FpackError if that fails."""
         if path not in self._damaged:
             return
@@ -109,7 +109,7 @@ class Repairer:
         if builder is None:
             raise BuildError(f"There is no builder of kind {drv.kind!r}", where=drv.name)
         resolved = self._resolve(drv)
-        self._mend_mentioned(resolved)
+        self._repair_mentioned(resolved)
         self._reporter.planned(digest, drv.kind, drv.name)
         self._reporter.started(digest)
         task = StoreTask(
@@ -133,11 +133,11 @@ class Repairer:
             built[entry] = (derivations.placeholder(entry.derivation, other.name, entry.name), self._available(entry))
         return derivations.resolve(drv, built)
 
-    def _mend_mentioned(self, resolved: Derivation) -> None:
-        """Mend the paths that the arguments mention, and what these reference. Some are no inputs of the derivation."""
+    def _repair_mentioned(self, resolved: Derivation) -> None:
+        """Repair the paths that the arguments mention, and what these reference: some are not inputs."""
         text = resolved.encode().decode("utf-8", "replace")
         mentioned = (StorePath(*reference) for reference in store_path.find_references(text))
-        self._mend_all(self._store.closure({path for path in mentioned if self._store.info(path) is not None}))
+        self._repair_all(self._store.closure({path for path in mentioned if self._store.info(path) is not None}))
 
     def _build(self, builder: Builder, task: StoreTask) -> Built | BuiltAll:
         made = builder.build(task)
@@ -184,21 +184,21 @@ class Repairer:
         path = self._store.database.built(output)
         if path is None:
             path = self._realise(output)
-        self._mend_all(self._store.closure([path]))
+        self._repair_all(self._store.closure([path]))
         if not self._store.keep([path]):
             raise BuildError("An input was deleted while it was used", where=str(path), hint="try again")
         return path
 
-    def _mend_all(self, paths: Collection[StorePath]) -> None:
+    def _repair_all(self, paths: Collection[StorePath]) -> None:
         new = set(paths) - self._intact - self._damaged
         if self._find_damage is not None and new:
             self._damaged |= set(self._find_damage(new))
         self._intact |= new - self._damaged
         for path in paths:
-            self._mend(path)
+            self._repair(path)
 
     def _realise(self, output: Output) -> StorePath:
-        """Build an output that the store lacks, after everything that it is built from was mended."""
+        """Build an output that the store lacks, after everything that it is built from was repaired."""
         seen: set[bytes] = set()
         todo = [output.derivation]
         while todo:
@@ -212,7 +212,7 @@ class Repairer:
                 if path is None:
                     todo.append(entry.derivation)
                 else:
-                    self._mend_all(self._store.closure([path]))
+                    self._repair_all(self._store.closure([path]))
         scheduler = Scheduler(self._store, self._builders, self._reporter, assemble=self._assemble)
         (path,) = scheduler.realise([output])
         return path

@@ -86,7 +86,7 @@ def command(
 
 
 def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool, file: Path | None = None) -> Repair:
-    """Mend what a check found.
+    """Repair what a check found.
 
     build: build damaged paths again. whole: the check was of the whole store. file: a closure file to take trees from.
     """

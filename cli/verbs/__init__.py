@@ -36,7 +36,7 @@ VERBS = {
     "config": "Show the settings and the source of each.",
     "doctor": "Check this machine, the mirrors and the store.",
     "completion": "Print a completion script for bash, zsh or fish.",
-    "store": "Examine, check, mend and copy the store.",
+    "store": "List, check, repair and copy store paths.",
     "gc": "Delete unused paths from the store.",
     "root": "List, add or remove the roots that keep store paths.",
 }

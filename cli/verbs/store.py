@@ -1,4 +1,4 @@
-"""`fpack store`: examine, check, mend and copy the store."""
+"""`fpack store`: list, check, repair and copy store paths."""
 
 from __future__ import annotations
 
@@ -37,4 +37,4 @@ Examples:
   fpack store import app.closure""",
 )
 def command() -> None:
-    """Examine, check, mend and copy the store. PATH is a store path, or a link to one such as ./result."""
+    """List, check, repair and copy store paths. PATH is a store path, or a link to one such as ./result."""

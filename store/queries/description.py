@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fpack.store import base32
 from fpack.store.collection import roots
-from fpack.store.collection.survey import Policy, described, survey
+from fpack.store.collection.survey import Policy, Survey, described, survey
 from fpack.store.database import PathInfo
 from fpack.store.derivation import Output
 from fpack.store.path import StorePath
@@ -47,10 +47,9 @@ class Describer:
                 if reference != hash_:
                     self._users.setdefault(reference, []).append(hash_)
         self._roots: dict[bytes, list[str]] = {}
+        self._survey: Survey | None = None
         with store.database.reading() as db:
-            now = time.time()
-            self._survey = survey(store.root, db, now, Policy())
-            for root in [*roots.links(store.root), *roots.rows(db, now)]:
+            for root in [*roots.links(store.root), *roots.rows(db, time.time())]:
                 self._roots.setdefault(root.path, []).append(described(root))
 
     def describe(self, info: PathInfo) -> PathDescription:
@@ -58,6 +57,7 @@ class Describer:
         hash_ = base32.decode(info.path.hash)
         closure = self._reach([hash_], lambda found: self._infos[found].references)
         keepers = self._reach([hash_], lambda found: self._users.get(found, ()))
+        kept_by = sorted({name for found in keepers for name in self._roots.get(found, ())})
         return PathDescription(
             info,
             self._store.disk(info.path),
@@ -66,9 +66,16 @@ class Describer:
             sum(self._infos[found].size for found in closure),
             tuple(self._store.database.outputs_of(info.path)),
             self._paths(self._users.get(hash_, ())),
-            tuple(sorted({name for found in keepers for name in self._roots.get(found, ())})),
-            self._survey.why(hash_),
+            tuple(kept_by),
+            f"is kept by {kept_by[0]}" if kept_by else self._reason(hash_),
         )
+
+    def _reason(self, hash_: bytes) -> str:
+        """Return why a path lives that no root keeps. This reads all derivations, once."""
+        if self._survey is None:
+            with self._store.database.reading() as db:
+                self._survey = survey(self._store.root, db, time.time(), Policy())
+        return self._survey.why(hash_)
 
     def referrers(self, path: StorePath, transitive: bool) -> tuple[StorePath, ...]:
         """Return the paths that reference a path, directly or transitively, without itself, sorted."""

@@ -62,11 +62,6 @@ def select(entries: Iterable[InventoryEntry], wanted: Filter) -> list[InventoryE
 
 def _kinds(database: Database) -> Mapping[bytes, str]:
     """Return the kind of derivation that made each path, by the path's hash, as far as it is recorded."""
-    kinds: dict[bytes, str] = {}
-    known: dict[bytes, str] = {}
-    for path, derivation, body in database.origins():
-        if body is not None and derivation not in known:
-            known[derivation] = kind_of(body)
-        if kind := known.get(derivation, ""):
-            kinds[path] = kind
-    return kinds
+    origins = database.origins()
+    known = {name: kind_of(body) for name, body in database.bodies({derivation for _, derivation in origins})}
+    return {path: known[derivation] for path, derivation in origins if known.get(derivation)}

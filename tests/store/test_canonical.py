@@ -64,3 +64,9 @@ def test_nesting_has_a_limit() -> None:
         value = [value]
     with pytest.raises(NotCanonical, match="deep"):
         canonical.encode(value)
+
+
+def test_a_value_is_seen_without_its_form_being_checked() -> None:
+    assert canonical.peek(canonical.encode({"b": [1, None], "a": "x"})) == {"a": "x", "b": [1, None]}
+    assert canonical.peek(b"\xcd\x00\x01") == 1
+    assert canonical.peek(b"") is canonical.peek(b"\xc1") is canonical.peek(b"\x91" * 2000) is None

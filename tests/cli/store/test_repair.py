@@ -1,4 +1,4 @@
-"""`store verify` finds damage anywhere; `store repair` makes the same paths again, or says what it could not make."""
+"""`store verify` finds damage anywhere; `store repair` makes the same paths again, or tells what it could not make."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_a_repair_of_one_path_checks_what_it_builds_from(packed: Fpack, ask: Ask
     assert damaged(packed) == []
 
 
-def test_views_of_damaged_roots_are_made_anew(packed: Fpack, ask: Ask) -> None:
+def test_views_of_damaged_roots_are_deleted(packed: Fpack, ask: Ask) -> None:
     root = trees(packed, "*-greeter-root")[0]
     view = packed.home / "store" / "views" / "layout" / root.name
     view.mkdir(parents=True)
