@@ -36,7 +36,7 @@ def sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool = Fals
                 if is_dead:
                     _end(root / "tmp", name.removesuffix(_LOCK), database)
                     dead += 1
-        elif f"{name}{_LOCK}" not in names and not os.path.lexists(root / "tmp" / f"{name}{_LOCK}"):
+        elif _is_session(name) and f"{name}{_LOCK}" not in names and not os.path.lexists(root / f"tmp/{name}{_LOCK}"):
             # A session makes its lock file before its directory, and deletes it afterwards.
             _remove(root / "tmp" / name)
             dead += 1
@@ -54,6 +54,12 @@ def sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool = Fals
         _sweep_partial(root, database)
         _sweep_roots(root)
     return dead
+
+
+def _is_session(name: str) -> bool:
+    """Tell whether an entry of `tmp` has the name of a session; `fpack doctor` makes others there."""
+    number, _, chance = name.partition("-")
+    return number.isdecimal() and len(chance) == 12
 
 
 @contextlib.contextmanager

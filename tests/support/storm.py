@@ -119,8 +119,8 @@ def run(plan: dict[str, Any], home: str, words: list[str], errors: str, modules:
     os.chdir(home)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
-    os.dup2(null, 1)
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
+    os.dup2(2, 1)
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     if modules:
         leave = os._exit
