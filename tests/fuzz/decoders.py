@@ -6,21 +6,18 @@ file outside its directory.
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import io
 import lzma
 import os
 import shutil
 import signal
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import zstandard
 from fpack.builders.debian.index import PackageIndex
@@ -31,33 +28,30 @@ from fpack.builders.debian.release import parse_release, read_release
 from fpack.builders.debian.search_table import SearchTable, make_catalog
 from fpack.builders.debian.suites import Suite
 from fpack.builders.kinds.deb import DebBuilder
-from fpack.builders.kinds.layer import LayerInfo
 from fpack.builders.kinds.layer import decode as decode_layer
 from fpack.builders.manifest import json_form
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.oci.image_record import read as read_record
 from fpack.builders.payload import elf, meta
-from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.streams import ar, tar_reader
 from fpack.builders.streams.stream import Section, Stream, blocks
-from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.evidence.deb_reader import read as read_deb
 from fpack.builders.verify.evidence.local import LocalEvidence
-from fpack.builders.verify.findings import Report
-from fpack.builders.verify.image_archive import open_archive
 from fpack.builders.verify.manifest_loading import bounded
 from fpack.builders.verify.verify import verify
 from fpack.store import canonical, derivation
-from fpack.store.derivation import Derivation
+from fpack.store.closure_file.format import BLOCK, FIRST_LINE
+from fpack.store.closure_file.format import FORMAT as CLOSURE_FORMAT
+from fpack.store.closure_file.importer import import_closure
 from fpack.store.errors import FpackError
 from fpack.store.settings import configuration
-from support import debs, elves
-from support.archive import Archive, make_deb
+from fpack.store.store import Store
+from support import debs
+from support import decoder_seeds as seeds
 from support.task import FakeStore
 
 SECONDS = 10.0
 CORPUS = Path(__file__).parent / "corpus"
-IMAGE = Path(__file__).parents[1] / "builders/manifest/format-1/greeter.tar"
 LIMIT = 1 << 26  # of what an archive may hold
 
 
@@ -186,7 +180,7 @@ def _stanza(data: bytes, folder: Path) -> None:
 
 
 def _offsets(data: bytes, folder: Path) -> None:
-    text = _archive()["packages"]
+    text = seeds.archive()["packages"]
     digest = hashlib.sha256(text).hexdigest()
     opened = open_table(text, data, digest)
     assert list(PackageIndex(Suite("x", "debian"), "amd64", opened).names())
@@ -197,7 +191,7 @@ def _release(data: bytes, folder: Path) -> None:
 
 
 def _inrelease(data: bytes, folder: Path) -> None:
-    (folder / "keyring.pgp").write_bytes(_archive()["keyring"])
+    (folder / "keyring.pgp").write_bytes(seeds.archive()["keyring"])
     read_release(data, folder / "keyring.pgp", suite="trixie", now=time.time())
 
 
@@ -227,7 +221,7 @@ def _image(data: bytes, folder: Path) -> None:
 
 def _layout(data: bytes, folder: Path) -> None:
     """The first byte is the number of the document of a good layout that the other bytes replace."""
-    shutil.copytree(_layout_folder(), folder / "layout")
+    shutil.copytree(seeds.layout_folder(), folder / "layout")
     names = sorted(p for p in (folder / "layout").rglob("*") if p.is_file())
     place = names[data[0] % len(names)] if data else names[0]
     place.chmod(0o600)
@@ -256,199 +250,49 @@ def _elf(data: bytes, folder: Path) -> None:
     elf.facts(data[: elf.HEAD], str(folder / "program"))
 
 
-# Their seeds.
-
-
-def _values() -> list[bytes]:
-    values: list[Any] = [None, True, 0, -1, 127, 128, 2**64 - 1, -(2**63), "", "a" * 40, b"", b"x" * 300, [], [[[]]]]
-    values += [{"a": 1, "b": [1, "x", b"y"]}, list(range(20)), {str(n): n for n in range(20)}]
-    return [canonical.encode(value) for value in values]
-
-
-def _derivations() -> list[bytes]:
-    output = derivation.Output(bytes(20))
-    made = [
-        Derivation("text", "a", {"text": "x"}),
-        Derivation("exec", "b", {"a": [1]}, (output,), (output,), ("out", "dev")),
-    ]
-    return [each.encode() for each in made]
-
-
-def _metas() -> list[bytes]:
-    facts = meta.LoadFacts(62, ("libc.so.6",), "libx.so.1", "/lib64/ld", "/x")
-    entries = [
-        TreeEntry("usr/a", meta.FILE, 0o755, 1, 2, "u", "g", 3, bytes(32), bytes(32), "", facts),
-        TreeEntry("usr/d", meta.DIRECTORY, 0o1777),
-        TreeEntry("usr/l", meta.SYMLINK, 0o777, target="a"),
-    ]
-    return [meta.encode([]), meta.encode(entries, {"package": "x"})]
-
-
-def _debs() -> list[bytes]:
-    small = [debs.folder("./usr"), debs.file("./usr/a", b"#!/bin/sh\n", 0o755), debs.symlink("./usr/l", "a")]
-    small.append(debs.hard_link("./b", "./usr/a"))
-    made = [debs.deb(small, debs.control(version="1.0"), codec=codec) for codec in ("", "gz", "xz", "zst", "bz2")]
-    unit = {
-        "lib/systemd/system/x.service": "[Service]\nExecStart=/usr/bin/x\n",
-        "usr/lib/sysusers.d/x.conf": "u x 5 -\n",
-    }
-    return [*made, make_deb("hello", files=unit, scripts={"postinst": "update-alternatives --install /a a /b 5\n"})]
-
-
-def _ars() -> list[bytes]:
-    from support.archive import ar as make
-
-    return [b"!<arch>\n", make([("debian-binary", b"2.0\n"), ("odd", b"abc")])]
-
-
-def _tars() -> list[bytes]:
-    long = "n" * 150
-    items = [
-        debs.folder("./d"),
-        debs.file("./" + long, b"x" * 600),
-        debs.symlink("./s", long),
-        debs.hard_link("./h", "./s"),
-    ]
-    return [debs.tar(items), debs.tar([])]
-
-
-def _packed(pack: Callable[[bytes], bytes]) -> Callable[[], list[bytes]]:
-    return lambda: [pack(b""), pack(b"some text " * 50), pack(os.urandom(0) + bytes(5000)), pack(b"a") + pack(b"b")]
-
-
-@cache
-def _archive() -> dict[str, bytes]:
-    """The files of a small signed archive."""
-    with tempfile.TemporaryDirectory() as name:
-        archive = Archive(Path(name))
-        archive.add("hello", "1.0", depends="libc6 (>= 2) | other, awk", section="misc")
-        archive.add("zlib", "1:1.3-1", fields={"Source": "zlib-src (1.3-1)", "Provides": "libz (= 1.3), compress"})
-        archive.publish()
-        base = Path(name, "debian/dists/trixie")
-        (packed,) = base.glob("main/binary-amd64/Packages.xz")
-        return {
-            "keyring": archive.keyring.read_bytes(),
-            "InRelease": (base / "InRelease").read_bytes(),
-            "packages": lzma.decompress(packed.read_bytes()),
-        }
-
-
-def _package_seeds() -> list[bytes]:
-    return [_archive()["packages"], b"", b"Package: a\n\nPackage: b\nProvides: c,\n d\n"]
-
-
-def _stanza_seeds() -> list[bytes]:
-    return _archive()["packages"].split(b"\n\n")
-
-
-def _offset_seeds() -> list[bytes]:
-    text = _archive()["packages"]
-    return [table_file(text, hashlib.sha256(text).hexdigest())]
-
-
-def _release_seeds() -> list[bytes]:
-    text = _archive()["InRelease"].split(b"\n\n", 1)[1].partition(b"-----BEGIN PGP SIGNATURE")[0]
-    return [text]
-
-
-def _lock_seeds() -> list[bytes]:
-    digest = "0" * 64
-    lines = [
-        "fpack-lock 1", "",
-        f"suite trixie trixie debian date=2025-06-14T10:00:00Z until=never sha256={digest}",
-        f"index trixie trixie amd64 sha256={digest} size=1 packed={digest} packed-size=2 file=main/binary-amd64/P.xz",
-        f"package trixie amd64 a 1 arch=all source=b=2 archive=debian date=2025-06-14T10:00:00Z size=1 sha256={digest}"
-        " file=a",
-        "", "closure trixie amd64 a", "  a:", "",
-    ]  # fmt: skip
-    return ["\n".join(lines).encode(), b"fpack-lock 1\n"]
-
-
-@cache
-def _layout_folder() -> Path:
-    """The image with its manifest as a layout."""
-    folder = Path(tempfile.mkdtemp(prefix="fpack-fuzz-layout-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with tarfile.open(IMAGE) as tar:
-        tar.extractall(folder, filter="data")
-    return folder
-
-
-def _layout_seeds() -> list[bytes]:
-    names = sorted(p for p in _layout_folder().rglob("*") if p.is_file())
-    return [bytes([number]) + place.read_bytes() for number, place in enumerate(names)]
-
-
-def _record_seeds() -> list[bytes]:
-    digest = "sha256:" + "0" * 64
-    layer = {
-        "path": f"/fpack/store/{'0' * 32}-x",
-        "media_type": "m",
-        "digest": digest,
-        "diff_id": digest,
-        "packages": ["a"],
-    }
-    layer |= {"size": 1, "unpacked": 2, "tar": 3, "files": 4}
-    empty = f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
-    record = {
-        "format": 1,
-        "name": "a",
-        "tag": "1",
-        "arch": "amd64",
-        "digest": empty,
-        "image_id": empty,
-        "layers": [layer],
-    }
-    return [canonical.encode({**record, "root": None, "files": None})]
-
-
-def _layer_seeds() -> list[bytes]:
-    return [LayerInfo("m", "sha256:x", "sha256:y", 1, 2, 3, 4, 5, (1, 2), 0, 0).encode()]
-
-
-@cache
-def _manifest_seeds() -> list[bytes]:
-    archive = open_archive(IMAGE, Report())
+def _closure(data: bytes, folder: Path) -> None:
+    store = Store(folder / "store")
     try:
-        return embedded_manifest.find(archive)
+        import_closure(store, io.BytesIO(data))
     finally:
-        archive.close()
+        store.close()
 
 
-def _json_seeds() -> list[bytes]:
-    return [b"".join(json_form.render(ManifestReader(data))) for data in _manifest_seeds()]
-
-
-def _elf_seeds() -> list[bytes]:
-    return [elves.elf("libc.so.6", soname="x", interp="/ld", runpath="/r"), b"#!/usr/bin/env -S a b\n"]
+def _closure_stream(data: bytes, folder: Path) -> None:
+    """The stream of a closure file, put into blocks as the writer does."""
+    made = FIRST_LINE + b"%d\n" % CLOSURE_FORMAT
+    for at in range(0, len(data), BLOCK):
+        frame = zstandard.ZstdCompressor(write_checksum=True).compress(data[at : at + BLOCK])
+        made += len(frame).to_bytes(4, "big") + frame
+    _closure(made + bytes(4), folder)
 
 
 DECODERS: dict[str, Decoder] = {
-    "canonical": Decoder(_canonical, _values),
-    "derivation": Decoder(_derivation, _derivations),
-    "meta": Decoder(_meta, _metas),
-    "deb": Decoder(_deb, _debs),
-    "deb-evidence": Decoder(_deb_evidence, _debs),
-    "ar": Decoder(_ar, _ars),
-    "tar": Decoder(_tar, _tars),
-    "xz": Decoder(_codec("xz"), _packed(lzma.compress)),
-    "zstd": Decoder(_codec("zst"), _packed(lambda data: zstandard.ZstdCompressor().compress(data))),
-    "gzip": Decoder(_codec("gz"), _packed(debs.CODECS["gz"])),
-    "bzip2": Decoder(_codec("bz2"), _packed(debs.CODECS["bz2"])),
-    "packages": Decoder(_packages, _package_seeds, text=True),
-    "stanza": Decoder(_stanza, _stanza_seeds, text=True),
-    "offsets": Decoder(_offsets, _offset_seeds),
-    "release": Decoder(_release, _release_seeds, text=True),
-    "inrelease": Decoder(_inrelease, lambda: [_archive()["InRelease"]], text=True),
-    "lock": Decoder(_lock, _lock_seeds, text=True),
-    "manifest": Decoder(_manifest, _manifest_seeds),
-    "json-manifest": Decoder(_json_manifest, _json_seeds, text=True),
-    "image": Decoder(_image, lambda: [IMAGE.read_bytes()]),
-    "layout": Decoder(_layout, _layout_seeds, text=True),
-    "image-record": Decoder(_image_record, _record_seeds),
-    "layer-record": Decoder(_layer_record, _layer_seeds),
+    "canonical": Decoder(_canonical, seeds.canonical_values),
+    "derivation": Decoder(_derivation, seeds.derivation_seeds),
+    "meta": Decoder(_meta, seeds.meta_seeds),
+    "deb": Decoder(_deb, seeds.deb_seeds),
+    "deb-evidence": Decoder(_deb_evidence, seeds.deb_seeds),
+    "ar": Decoder(_ar, seeds.ar_seeds),
+    "tar": Decoder(_tar, seeds.tar_seeds),
+    "xz": Decoder(_codec("xz"), seeds.packed_seeds(lzma.compress)),
+    "zstd": Decoder(_codec("zst"), seeds.packed_seeds(lambda data: zstandard.ZstdCompressor().compress(data))),
+    "gzip": Decoder(_codec("gz"), seeds.packed_seeds(debs.CODECS["gz"])),
+    "bzip2": Decoder(_codec("bz2"), seeds.packed_seeds(debs.CODECS["bz2"])),
+    "packages": Decoder(_packages, seeds.package_seeds, text=True),
+    "stanza": Decoder(_stanza, seeds.stanza_seeds, text=True),
+    "offsets": Decoder(_offsets, seeds.offset_seeds),
+    "release": Decoder(_release, seeds.release_seeds, text=True),
+    "inrelease": Decoder(_inrelease, lambda: [seeds.archive()["InRelease"]], text=True),
+    "lock": Decoder(_lock, seeds.lock_seeds, text=True),
+    "manifest": Decoder(_manifest, seeds.manifest_seeds),
+    "json-manifest": Decoder(_json_manifest, seeds.json_seeds, text=True),
+    "image": Decoder(_image, lambda: [seeds.IMAGE.read_bytes()]),
+    "layout": Decoder(_layout, seeds.layout_seeds, text=True),
+    "image-record": Decoder(_image_record, seeds.record_seeds),
+    "layer-record": Decoder(_layer_record, seeds.layer_seeds),
     "settings": Decoder(_settings, lambda: [b'[debian]\nmirror = ["http://x", "y"]\n[eval]\ntime = 5.5\n'], text=True),
-    "elf": Decoder(
-        _elf, lambda: [elves.elf("libc.so.6", soname="x", interp="/ld", runpath="/r"), b"#!/usr/bin/env -S a b\n"]
-    ),
+    "closure-file": Decoder(_closure, lambda: [seeds.closure_file()]),
+    "closure-stream": Decoder(_closure_stream, seeds.stream_seeds),
+    "elf": Decoder(_elf, seeds.elf_seeds),
 }

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from support import debs
+from support import debs, decoder_seeds
 from support.archive import ar
 
 HERE = Path(__file__).parent
@@ -71,12 +71,7 @@ def _deb_of_files(count: int) -> bytes:
 
 
 def _layout(name: str, content: bytes) -> bytes:
-    sys.path.insert(0, str(HERE))
-    try:
-        import decoders
-    finally:
-        sys.path.pop(0)
-    names = [p.name for p in sorted(p for p in decoders._layout_folder().rglob("*") if p.is_file())]
+    names = [p.name for p in sorted(p for p in decoder_seeds.layout_folder().rglob("*") if p.is_file())]
     return bytes([names.index(name)]) + content
 
 

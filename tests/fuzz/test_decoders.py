@@ -17,7 +17,7 @@ import pytest
 
 HERE = Path(__file__).parent
 MUTATIONS = 60  # of each decoder, in the quick form; the long form without atheris has a hundred times as many
-SLOW = {"image": 15, "layout": 25, "deb": 40, "inrelease": 40}
+SLOW = {"image": 15, "layout": 25, "deb": 40, "inrelease": 40, "closure-file": 25, "closure-stream": 40}
 
 
 def _load(name: str) -> ModuleType:
