@@ -133,7 +133,7 @@ def _marked(name: str) -> Any:
     return pytest.param(name, marks=[pytest.mark.long] if name.endswith(HEAVY) else [])
 
 
-@pytest.mark.parametrize("name", map(_marked, BOMBS))
+@pytest.mark.parametrize("name", [_marked(name) for name in BOMBS])
 def test_a_bomb(name: str, tmp_path: Path) -> None:
     decoder, make = BOMBS[name]
     (tmp_path / "input").write_bytes(make())
