@@ -149,6 +149,10 @@ def run() -> None:
         except signals.Terminated:
             code = 1
             signals.report()
+        except KeyboardInterrupt:
+            # It came before a command began.
+            print("Interrupted.", file=sys.stderr)
+            code = 130
         sys.stdout.flush()
         sys.stderr.flush()
     except BrokenPipeError:

@@ -62,8 +62,10 @@ def rebuild_database(root: Path, progress: Progress = lambda done, total, name: 
 
     Raise StoreBusy while another process uses the store.
     """
-    if not (root / "store").is_dir() or not (root / "db").is_dir():
+    if not (root / "store").is_dir():
         raise StoreError("There is no store", where=str(root), hint="name one with FPACK_ROOT")
+    for name in ("db", "locks", "tmp"):
+        (root / name).mkdir(mode=0o755, exist_ok=True)
     with ExitStack() as locks:
         locks.enter_context(FileLock(root / "locks" / "gc"))
         _stop_others(root, locks)

@@ -11,7 +11,7 @@ import marshal
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from glob import glob
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,7 +68,7 @@ def _answer(request: BuildRequest) -> int | None:
     if data is None:
         return None
     try:
-        read, text = marshal.loads(data)
+        read, text, closure = marshal.loads(data)
         if not evaluation_log.unchanged(evaluation_log.EvaluationInputs(*read), time.time()):
             return None
     except (ValueError, TypeError, EOFError):
@@ -83,7 +83,7 @@ def _answer(request: BuildRequest) -> int | None:
         return None
     store = Store()
     try:
-        if not store.is_there(path):
+        if not store.is_there(path) or not all(os.path.lexists(f"{store.root}/store/{name}") for name in closure):
             return None
         if request.link:
             add_link(store.root, link, store.disk(path))
@@ -111,7 +111,7 @@ def _directory() -> Path:
 
 
 def _name(request: BuildRequest) -> str:
-    return evaluation_log.question("build 1", (request.what or "",), request.lock, request.arch)
+    return evaluation_log.question("build 2", (request.what or "",), request.lock, request.arch)
 
 
 class AnswerRecorder:
@@ -160,14 +160,16 @@ class AnswerRecorder:
         if all(signature[2] < self._began * 1e9 for signature in seen if signature):
             self._read = read
 
-    def keep(self, path: StorePath) -> None:
-        """Cache the path as the answer."""
+    def keep(self, path: StorePath, closure: Iterable[StorePath]) -> None:
+        """Cache the path as the answer, with the paths that it needs: the answer holds while all are on the disk."""
         # A lock that was just written is not the one that was read.
         if self._request is not None and self._read is not None and evaluation_log.unchanged(self._read, time.time()):
             from fpack.store.files import disk_cache
 
             disk_cache.write(
-                _directory(), _name(self._request), marshal.dumps((evaluation_log.plain(self._read), str(path)))
+                _directory(),
+                _name(self._request),
+                marshal.dumps((evaluation_log.plain(self._read), str(path), [entry.base for entry in closure])),
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 from fpack.cli import options as shared
@@ -61,44 +61,54 @@ def command(store_paths: tuple[str, ...], output: Path | None, as_json: bool) ->
 
 
 def _to_file(store: Store, tops: list[StorePath], target: Path) -> tuple[ClosureHeader, int]:
-    """Write the file, which appears only when it is complete and durable."""
-    import os
+    """Write the file, which appears only when it is complete and durable, or write to a pipe or device."""
+    from fpack.builders.streams.output_file import errors, replacing
 
-    from fpack.store.files.replace import replacing_at
-    from fpack.store.files.replace import target as resolved
+    if not target.absolute().parent.is_dir():
+        from fpack.cli.errors import UsageError
 
-    with resolved(target) as (directory, name):
-        with replacing_at(directory, name) as fd, os.fdopen(os.dup(fd), "wb") as file:
-            header = _write(store, tops, file)
-            file.flush()
-            os.fsync(fd)
-            size = os.fstat(fd).st_size
-        os.fsync(directory)
-    return header, size
-
-
-def _to_stdout(store: Store, tops: list[StorePath]) -> tuple[ClosureHeader, int]:
-    class Counter:
-        """Standard output, with a count of its bytes."""
-
-        size = 0
-
-        def write(self, data: bytes) -> None:
-            sys.stdout.buffer.write(data)
-            self.size += len(data)
-
-    counter = Counter()
-    header = _write(store, tops, counter)
-    sys.stdout.buffer.flush()
+        directory = target.absolute().parent
+        raise UsageError(
+            f"{target} cannot be written", why=f"there is no directory {directory}", hint="create it first"
+        )
+    with errors(target), replacing(target) as fd, open(fd, "wb", closefd=False) as file:
+        counter = _Counter(file)
+        header = _write(store, tops, counter)
     return header, counter.size
 
 
-def _write(store: Store, tops: list[StorePath], file: object) -> ClosureHeader:
+def _to_stdout(store: Store, tops: list[StorePath]) -> tuple[ClosureHeader, int]:
+    counter = _Counter(sys.stdout.buffer)
+    try:
+        header = _write(store, tops, counter)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from fpack.builders.streams.output_file import ExportError
+
+        raise ExportError("Standard output cannot be written", why=error.strerror or str(error)) from None
+    return header, counter.size
+
+
+class _Counter:
+    """A binary file, with a count of the bytes that were written to it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+        self.size += len(data)
+
+
+def _write(store: Store, tops: list[StorePath], file: _Counter) -> ClosureHeader:
     from fpack.cli.store.progress import ProgressLine
     from fpack.store.closure_file.writer import write_closure
 
     line = ProgressLine("exporting")
     try:
-        return write_closure(store, tops, file, line)  # type: ignore[arg-type]
+        return write_closure(store, tops, file, line)
     finally:
         line.end()

@@ -33,13 +33,15 @@ def command(file: Path, link: Path | None, as_json: bool) -> int:
     content, and the file does not say what made it. Without a link, the next gc may delete the paths.
     """
     from fpack.cli.errors import UsageError
-    from fpack.cli.store.links import keep_by_link
+    from fpack.cli.store.links import check_link, keep_by_link
     from fpack.cli.store.paths import opened
     from fpack.cli.store.progress import ProgressLine
     from fpack.cli.ui.render import megabytes, note
     from fpack.store.closure_file.format import BadClosureFile
     from fpack.store.closure_file.importer import import_closure
 
+    if link is not None:
+        check_link(link)
     name = "standard input" if str(file) == "-" else str(file)
     try:
         source = nullcontext(sys.stdin.buffer) if str(file) == "-" else open(file, "rb")  # noqa: SIM115

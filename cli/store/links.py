@@ -19,8 +19,14 @@ def keep_by_link(store: Store, link: Path, path: StorePath) -> None:
     """
     from fpack.store.gc import add_root
 
+    check_link(link)
+    add_root(store, link, store.disk(path))
+
+
+def check_link(link: Path) -> None:
+    """Raise UsageError if a link cannot be made: a file is in its place, or its directory does not exist."""
     if link.exists() and not link.is_symlink():
         raise UsageError("The link would replace an existing file", why=str(link), hint="choose another link with -o")
     if not link.absolute().parent.is_dir():
-        raise UsageError("The directory of the link does not exist", why=str(link.absolute().parent))
-    add_root(store, link, store.disk(path))
+        directory = link.absolute().parent
+        raise UsageError(f"{link} cannot be made", why=f"there is no directory {directory}", hint="create it first")

@@ -29,7 +29,7 @@ def opened(create: bool = False) -> Iterator[Store]:
     from fpack.store.store import Store
 
     root = default_root()
-    if not create and not (root / "db").is_dir():
+    if not create and not (root / "db").is_dir() and not (root / "store").is_dir():
         raise StoreError("There is no store yet", where=str(root), hint="the first build or `fpack store add` makes it")
     store = Store(root)
     try:

@@ -82,7 +82,7 @@ def command(
         )
     else:
         show(_lines(Page(), done))
-    return 0
+    return 1 if done.failed else 0
 
 
 def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool, file: Path | None = None) -> Repair:

@@ -65,6 +65,9 @@ def command(
             raise UsageError(
                 "The link would replace an existing file", where=str(link), hint="choose another link with -o"
             )
+        if not no_link and not link.absolute().parent.is_dir():
+            directory = link.absolute().parent
+            raise UsageError(f"{link} cannot be made", why=f"there is no directory {directory}", hint="create it first")
         path = _realise(workspace, output)
         workspace.store.used([path], workspace.project_name, target.text)
         disk = workspace.store.disk(path)
@@ -73,7 +76,7 @@ def command(
 
             add_root(workspace.store, link, disk)
         workspace.finish()
-        recorder.keep(path)
+        recorder.keep(path, workspace.store.closure([path]))
         _show_cut_off(workspace)
         if check or rounds:
             from fpack.cli.builds.reproducibility import check_rebuilds

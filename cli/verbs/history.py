@@ -57,7 +57,11 @@ def command(name: str | None, outcome: str | None, kind: str | None, limit: int,
     if as_json:
         shared.print_json({"builds": [_data(*pair) for pair in zip(entries, names, strict=True)]})
         return 0
-    show(_lines(Page(), entries, names) if entries else ["No such build is recorded." if name else "No builds yet."])
+    show(
+        _lines(Page(), entries, names)
+        if entries
+        else ["No such build is recorded." if name or kind or outcome else "No builds yet."]
+    )
     return 0
 
 

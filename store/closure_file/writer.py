@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from blake3 import blake3
 from fpack.store import base32
+from fpack.store.database import PathInfo
 from fpack.store.errors import BadTree, StoreError
 from fpack.store.files.pool import FileNode
 from fpack.store.files.tree import CHUNK, Directory, Node, check_target, tree_digest
@@ -50,7 +51,8 @@ def write_closure(
 ) -> ClosureHeader:
     """Write the closure of `roots`, which must be kept from gc meanwhile. Return the header.
 
-    Raise StoreError if a tree is damaged; what was written then is no closure file.
+    Raise StoreError if a tree is damaged, and OSError if `target` cannot be written; what was written then is no
+    closure file.
     """
     top = tuple(sorted(set(roots)))
     infos = {path: store.database.info(base32.decode(path.hash)) for path in store.closure(top)}
@@ -63,16 +65,51 @@ def write_closure(
         references[path] = sorted(by_hash[hash_] for hash_ in info.references if by_hash[hash_] != path)
         total += info.size
     header = ClosureHeader(top, len(infos), total)
+    try:
+        _write(store, header, infos, references, target, progress)
+    except _TargetFailed as failure:
+        raise failure.error from None
+    return header
+
+
+def _write(
+    store: Store,
+    header: ClosureHeader,
+    infos: Mapping[StorePath, PathInfo | None],
+    references: Mapping[StorePath, list[StorePath]],
+    target: ByteTarget,
+    progress: Progress,
+) -> None:
     out = _Blocks(target)
     out.record(header.encode())
-    exporter = _Exporter(store, out, total, progress)
+    exporter = _Exporter(store, out, header.size, progress)
     for path in ordered(references):
         info = infos[path]
         assert info is not None
         exporter.path(path, info.tree, info.size, references[path])
     out.record(encode_trailer(out.digest()))
     out.end()
-    return header
+
+
+class _TargetFailed(Exception):
+    """An error of the target, which is no damage of a path."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class _Target:
+    """The target, whose errors are told apart from those of the files that are read."""
+
+    def __init__(self, target: ByteTarget) -> None:
+        self._target = target
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._target.write(data)
+        except OSError as error:
+            raise _TargetFailed(error) from None
 
 
 class _Blocks:
@@ -81,11 +118,11 @@ class _Blocks:
     def __init__(self, target: ByteTarget) -> None:
         import zstandard
 
-        self._target = target
+        self._target = _Target(target)
         self._zstd = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True, write_content_size=True)
         self._buffer = bytearray()
         self._blake3 = blake3()
-        target.write(FIRST_LINE + b"%d\n" % FORMAT)
+        self._target.write(FIRST_LINE + b"%d\n" % FORMAT)
 
     def write(self, data: bytes) -> None:
         self._buffer += data

@@ -202,3 +202,13 @@ def test_a_result_whose_tree_is_gone_is_built_again(project: Project) -> None:
     assert result.read_text() == "hello and more" and os.readlink(result) == os.fspath(disk)
     assert "had disappeared from the store" in done.stderr
     assert project.answers("app")
+
+
+def test_a_path_that_a_result_needs_is_built_again(project: Project) -> None:
+    (project.place / "fpack.fp").write_text('inner = text("inner", "x")\napp = text("outer", "${inner} y")\n')
+    settled(project, "app")
+    inner = Path((project.place / "result").read_text().split()[0])
+    disk = Path(os.readlink(project.place / "result")).parent / inner.name
+    disk.unlink()
+    project.fpack("build", "app", cwd=project.place)
+    assert disk.read_text() == "x"

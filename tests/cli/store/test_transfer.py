@@ -56,7 +56,7 @@ def test_a_link_keeps_what_was_added(fpack: Fpack, ask: Ask) -> None:
     assert (fpack.home / "kept").read_text() == "content"
     assert [each["path"] for each in ask("store", "list")["paths"]] == [path]
     assert "existing file" in fpack.fails("store", "add", "data", "-o", "data")
-    assert "does not exist" in fpack.fails("store", "add", "data", "-o", "no/where")
+    assert "there is no directory" in fpack.fails("store", "add", "data", "-o", "no/where")
 
 
 def test_an_image_goes_to_another_store(fpack: Fpack, ask: Ask, other: Fpack) -> None:
@@ -196,3 +196,30 @@ def test_completion(fpack: Fpack, ask: Ask) -> None:
     assert offered("store", "path-info", Path(path).name[:5]) == ["plain", Path(path).name]
     assert offered("store", "path-info", "./res") == ["files"] and offered("store", "import", "") == ["files"]
     assert offered("store", "nosuch", "") == [""] or offered("store", "nosuch", "") == ["plain"]
+
+
+def test_an_export_to_a_pipe_or_a_directory_that_is_missing(fpack: Fpack, ask: Ask) -> None:
+    (fpack.home / "data").write_text("content" * 10_000)
+    path = ask("store", "add", "data")["path"]
+    fpack("store", "export", path, "-o", "file")
+    pipe = fpack.home / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        fpack("store", "export", path, "-o", "pipe")
+        assert reader.communicate()[0] == (fpack.home / "file").read_bytes()
+    assert pipe.is_fifo()
+    assert "there is no directory" in fpack.fails("store", "export", path, "-o", "no/where")
+    assert "there is no directory" in fpack.fails("store", "import", "file", "-o", "no/where")
+
+
+def test_an_error_of_the_target_is_no_damage(fpack: Fpack, ask: Ask) -> None:
+    (fpack.home / "data").write_bytes(os.urandom(3_000_000))
+    path = ask("store", "add", "data")["path"]
+    limited = Fpack(fpack.home, fpack.archive, prefix=("sh", "-c", "ulimit -f 100; trap '' XFSZ; exec \"$@\"", "sh"))
+    for words in (("-o", "file"), ("-o", "-")):
+        with open(fpack.home / "out", "wb") as out:
+            done = subprocess.run(
+                limited.command("store", "export", path, *words), stdout=out, stderr=subprocess.PIPE, text=True,
+                cwd=fpack.home, env=fpack.env, timeout=120,
+            )  # fmt: skip
+        assert done.returncode == 1 and "damaged" not in done.stderr and "large" in done.stderr, done.stderr
