@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def read(record: type[T], args: Mapping[str, Value]) -> T:
-    """Return the arguments as a `record`. Raise BuildError if one is missing or has another type. Ignore others."""
+    """Return the arguments as a `record`. Raise BuildError if one is missing or has a wrong type. Ignore extra ones."""
     hints, defaults = _fields(cast(Any, record))
     found: dict[str, Any] = {}
     for name, hint in hints.items():
@@ -48,7 +48,7 @@ def write(args: Any) -> dict[str, Value]:
 
 
 class _Mismatch(Exception):
-    """A value of another type than its argument has."""
+    """A value that does not have the type of its argument."""
 
 
 @lru_cache(100)

@@ -1,4 +1,4 @@
-"""Collect garbage in the background, until the disk is no longer low: `python -m fpack.store.automatic ROOT`."""
+"""Collect garbage in the background until the disk has enough free space: `python -m fpack.store.automatic ROOT`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .store import Store
 
 
 def main(root: Path) -> None:
-    """Collect, unless another process does."""
+    """Collect garbage, unless another process is already collecting."""
     lock = FileLock(root / "locks" / "gc")
     if not lock.try_acquire():
         return

@@ -38,7 +38,7 @@ def _order(value: Value, depth: int) -> Value:
     raise NotCanonical(f"A {kind.__name__} has no canonical encoding")
 
 
-_MAX_BUFFER = 1 << 20  # A packer keeps its buffer. One that has grown beyond this is replaced.
+_MAX_BUFFER = 1 << 20  # A packer keeps its buffer. A packer whose buffer has grown beyond this is replaced.
 
 
 class _Packer(local):

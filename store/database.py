@@ -1,7 +1,7 @@
 """The SQLite database of the store (WAL mode): valid paths, derivations, and which derivation produced which path.
 
 A path is valid if its row is committed. Its row is committed only after its tree is complete on disk. Readers never
-wait for writers. Every commit appends its rows to a journal, from which a lost database is made again.
+wait for writers. Every commit appends its rows to a journal, from which `rebuild` restores a lost database.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _HASH = 20
 _MAX_VALUES = 500  # values in one query; every SQLite version accepts 999
 
 
-# A flipped bit in an index can lead to another row. So a row that an index (i, j) led to is compared with the question.
-# SQLite takes indexed columns from the index itself, unless the table is joined once more by the row's number.
+# A flipped bit in an index can lead to a wrong row. So a row found by an index (i, j) is compared with the queried
+# values. SQLite reads indexed columns from the index itself, unless the query joins the table again by row id.
 _INFO = "p.hash, p.name, p.tree, p.size, p.registered, p.refs"
 _PATHS = "paths i JOIN paths p ON p.id = i.id AND +p.hash = i.hash"
 _OF_PATH = "JOIN paths i ON i.hash = o.path JOIN paths p ON p.id = i.id AND +p.hash = i.hash"
@@ -57,7 +57,8 @@ class PathInfo(NamedTuple):
 class HistoryEntry(NamedTuple):
     """A build that ended.
 
-    at: when, in seconds since 1970. outcome: `built`, `fetched`, `cut-off` or `failed`. path: None if it failed.
+    at: time of the end, in seconds since 1970. outcome: `built`, `fetched`, `cut-off` or `failed`. path: the first
+    output, None if the build failed.
     """
 
     at: int
@@ -94,7 +95,7 @@ class Database(JournaledConnection):
         return None
 
     def infos(self, hashes: Iterable[bytes]) -> dict[bytes, PathInfo]:
-        """Return the rows of those of the paths that are valid, by hash, in few queries."""
+        """Return the rows of the valid paths among `hashes`, by hash, in few queries."""
         found = {}
         wanted = list(hashes)
         for at in range(0, len(wanted), _MAX_VALUES):
@@ -107,7 +108,7 @@ class Database(JournaledConnection):
         return found
 
     def references(self, hashes: Iterable[bytes] | None = None) -> dict[bytes, tuple[str, bytes]]:
-        """Return (name, joined hashes of the references) of those of the paths that are valid, or of all, by hash."""
+        """Return (name, joined hashes of references), by hash, of the valid paths among `hashes`, or of all paths."""
         query = "SELECT hash, name, refs FROM paths"
         if hashes is None:
             return _references(self._rows(query))
@@ -119,7 +120,7 @@ class Database(JournaledConnection):
         return found
 
     def last_path(self) -> int:
-        """Return the highest id of a path: there are at most as many."""
+        """Return the highest id of a path, an upper bound of the number of valid paths."""
         ((row,),) = self._rows("SELECT max(id) FROM paths")
         return row if isinstance(row, int) else 0
 
@@ -132,7 +133,7 @@ class Database(JournaledConnection):
         return "" if found == "ok" else found
 
     def totals(self) -> tuple[int, int, int]:
-        """Return the number of valid paths, the bytes of their files, and when the latest was registered."""
+        """Return the number of valid paths, the bytes of their files, and the latest registration time."""
         query = "SELECT count(*), ifnull(sum(size), 0), ifnull(max(registered), 0) FROM paths"
         ((count, size, latest),) = self._rows(query)
         assert isinstance(count, int) and isinstance(size, int) and isinstance(latest, int)
@@ -172,7 +173,7 @@ class Database(JournaledConnection):
         return None
 
     def built_all(self, outputs: Iterable[Output]) -> dict[Output, StorePath]:
-        """Return the paths of those of `outputs` that are known and valid, as `built` does, in few queries."""
+        """Return the paths of the known and valid outputs among `outputs`, as `built` does, in few queries."""
         found: dict[Output, StorePath] = {}
         if self._has_old_outputs:
             return found
@@ -196,7 +197,7 @@ class Database(JournaledConnection):
         return None
 
     def has_realisation(self, key: bytes) -> bool:
-        """Return whether the resolved derivation with this key was built, by outputs that may be deleted since."""
+        """Return whether the resolved derivation with this key was built. Its outputs may have been deleted since."""
         return bool(self._rows("SELECT 1 FROM realisations WHERE key = ? LIMIT 1", [key]))
 
     def made_by(self, path: StorePath) -> list[bytes]:
@@ -205,7 +206,7 @@ class Database(JournaledConnection):
         return [row[0] for row in rows if isinstance(row[0], bytes)]
 
     def outputs_of(self, path: StorePath) -> list[Output]:
-        """Return the outputs of derivations that a path is, the latest first."""
+        """Return the derivation outputs whose path is `path`, the latest first."""
         query = "SELECT derivation, output FROM outputs WHERE path = ? ORDER BY id DESC"
         rows = self._rows(query, [base32.decode(path.hash)])
         return [Output(name, str(output)) for name, output in rows if isinstance(name, bytes)]
@@ -216,7 +217,7 @@ class Database(JournaledConnection):
         return rows
 
     def bodies(self, digests: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
-        """Yield (digest, encoding) of those of the derivations that are recorded, a few hundred at a time."""
+        """Yield (digest, encoding) of the recorded derivations among `digests`, with a query for each few hundred."""
         wanted = list(digests)
         for at in range(0, len(wanted), _MAX_VALUES):
             some = wanted[at : at + _MAX_VALUES]
@@ -237,12 +238,12 @@ class Database(JournaledConnection):
                 yield name, body
 
     def derivation(self, name: bytes) -> bytes | None:
-        """Return the encoded derivation with this digest, or None. A damaged one is deleted, and not returned."""
+        """Return the encoded derivation with this digest, or None. A damaged encoding is deleted, not returned."""
         for (body,) in self._rows("SELECT body FROM derivations WHERE digest = ?", [name]):
             if isinstance(body, bytes) and digest(body) == name:
                 return body
             with contextlib.suppress(StoreError), self.transaction() as db:
-                # The next evaluation writes it again.
+                # The next evaluation writes the derivation again.
                 db.execute("DELETE FROM derivations WHERE digest = ?", [name])
         return None
 
@@ -252,19 +253,19 @@ class Database(JournaledConnection):
             self.insert_derivations(db, bodies)
 
     def insert_derivations(self, db: sqlite3.Connection, bodies: Mapping[bytes, bytes]) -> None:
-        """Write those of the derivations that the database does not have, within a transaction."""
+        """Write the derivations that the database lacks, within a transaction."""
         (before,) = db.execute("SELECT max(id) FROM derivations").fetchone()
         db.executemany("INSERT OR IGNORE INTO derivations (digest, body) VALUES (?, ?)", bodies.items())
         new = db.execute("SELECT body FROM derivations WHERE id > ? ORDER BY id", [before or 0])
         self._rows_to_log += [("derivation", body) for (body,) in new]
 
     def last_derivation(self) -> int:
-        """Return the highest id of a derivation, 0 if there is none. Later derivations have higher ids."""
+        """Return the highest id of a derivation, or 0 if there are none. Later derivations have higher ids."""
         (row,) = self._rows("SELECT max(id) FROM derivations")
         return row[0] if isinstance(row[0], int) else 0
 
     def keep(self, session: str, paths: Iterable[StorePath]) -> bool:
-        """Make paths temporary roots of a session. Return False, and change nothing, if one is not valid any more."""
+        """Make paths temporary roots of a session. Return False, and change nothing, if a path is not valid."""
         hashes = [base32.decode(p.hash) for p in paths]
         with self.transaction() as db:
             for hash_ in hashes:
@@ -296,7 +297,7 @@ class Database(JournaledConnection):
             self._log(kind, *row)
 
     def forget(self, db: sqlite3.Connection, hashes: Sequence[tuple[bytes]]) -> None:
-        """Make valid paths invalid, within a transaction. Raise StoreDamaged if an index lacks one."""
+        """Make valid paths invalid, within a transaction. Raise StoreDamaged if an index lacks a path."""
         if db.executemany("DELETE FROM paths WHERE hash = ?", hashes).rowcount < len(hashes):
             raise failures.damaged(self.path, "an index differs from its table")
         db.executemany("DELETE FROM realisations WHERE path = ?", hashes)
@@ -313,15 +314,16 @@ class Database(JournaledConnection):
         self._log("history", at, derivation, name, kind, outcome, int(seconds * 1e6), hash_)
 
     def insert_pin(self, db: sqlite3.Connection, path: StorePath, project: str, name: str, expires: int) -> None:
-        """Keep a path until `expires`, in place of the one that the project kept by this name, within a transaction."""
+        """Pin a path until `expires`, within a transaction. Replace the project's earlier pin of this name."""
         row = (base32.decode(path.hash), project, name, expires)
         db.execute("INSERT OR REPLACE INTO pins (path, project, name, expires) VALUES (?, ?, ?, ?)", row)
         self._log("pin", *row)
 
     def history(self, name: str | None = None, limit: int = -1) -> list[HistoryEntry]:
-        """Return the builds that ended, the latest first. name: of the derivation. limit: their maximum number.
+        """Return the builds that ended, the latest first.
 
-        The path of a build may have been deleted since.
+        name: the derivation's name, None for all. limit: maximum number of builds, -1 for all. The path of a build may
+        have been deleted since.
         """
         query = (
             "SELECT at, derivation, h.name, kind, outcome, seconds, path, p.name FROM history h "
@@ -337,11 +339,11 @@ class Database(JournaledConnection):
         return found
 
     def used_on(self, path: StorePath, project: str, name: str) -> int:
-        """Return the day, counted from 1970, of the last recorded use of a path; 0 if there is none."""
+        """Return the day of the last recorded use of a path, in days since 1970, or 0 if no use is recorded."""
         return self._number("SELECT day FROM uses WHERE path = ? AND project = ? AND name = ?", path, project, name)
 
     def pinned_until(self, path: StorePath, project: str, name: str) -> int:
-        """Return the time until which a path is pinned; 0 if it is not."""
+        """Return the time until which a path is pinned, or 0 if the path is not pinned."""
         return self._number("SELECT expires FROM pins WHERE path = ? AND project = ? AND name = ?", path, project, name)
 
     def _number(self, query: str, path: StorePath, project: str, name: str) -> int:

@@ -86,7 +86,7 @@ def encode_packed(
 
 @lru_cache(1024)
 def _packed(text: str) -> bytes:
-    """Encode the name of an output or a kind. A process meets few of them, and each one often."""
+    """Encode the name of an output or a kind. A process encodes few distinct names, and each name often."""
     return canonical.encode(text)
 
 
@@ -128,7 +128,7 @@ def decode(body: bytes) -> Derivation:
 
 
 def _sorted(values: list[Value]) -> tuple[Output, ...]:
-    """Return outputs that are encoded in their only form: sorted and distinct. Raise ValueError for others."""
+    """Decode outputs. Raise ValueError unless they are sorted and distinct, as in the canonical encoding."""
     outputs = tuple(Output(*value) for value in values)
     for output in outputs:
         if output.derivation.__class__ is not bytes or output.name.__class__ is not str:
@@ -153,7 +153,7 @@ def output_name(name: str, output: str) -> str:
 def build_path(name: str, output: str) -> StorePath:
     """Return the path at which a build sees its output. It depends only on the names: builds are reproducible.
 
-    name: the derivation's. An output that mentions its own path is hashed with this path in its stead.
+    name: the derivation's name. An output that mentions its own path is hashed with this path in place of its own.
     """
     body = canonical.encode(["fpack build 1", name, output])
     return StorePath(base32.encode(blake3(body).digest(HASH_BYTES)), output_name(name, output))
@@ -176,7 +176,7 @@ def placeholder_hash(drv: bytes, output: str = "out") -> str:
 
 @lru_cache(1024)
 def _around_digest(output: str) -> tuple[bytes, bytes]:
-    """Return the encoded bytes before and after the digest that a placeholder is the hash of."""
+    """Return the encoded bytes before and after the digest in the data that a placeholder is the hash of."""
     sample = bytes(HASH_BYTES)
     before, _, after = canonical.encode(["fpack placeholder 1", sample, output]).partition(sample)
     return before, after

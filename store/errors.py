@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any, Self
 
-_MAX_NAMES = 20_000  # comparing more takes too long
+_MAX_NAMES = 20_000  # comparing more names takes too long
 
 
 class FpackError(Exception):
@@ -33,7 +33,7 @@ class FpackError(Exception):
     def with_(self, **changes: Any) -> Self:
         """Return a copy of the error with some attributes changed, and with the same traceback.
 
-        An error is never modified: whoever knows more about it raises a completed copy.
+        An error is never modified: a caller that knows more about it raises a completed copy.
         """
         unknown = [name for name in changes if not hasattr(self, name)]
         if unknown:
@@ -110,7 +110,7 @@ class StoreFull(StoreError):
 
 
 class StoreBusy(StoreError):
-    """Another process holds the store's database for too long."""
+    """Another process has locked the store or its database for too long."""
 
 
 class StoreReadOnly(StoreError):

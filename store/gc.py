@@ -1,8 +1,8 @@
-"""Collect garbage: delete what no root needs, while builds run, and never what a build uses.
+"""Collect garbage: delete the paths that no root needs. Builds can run meanwhile, and the paths that they use are kept.
 
-The transaction that finds dead paths also deletes their rows, durably. So a process either registers a path as a
-temporary root in time, or finds it invalid and builds it again. Trees are deleted after that, each under the lock that
-registration takes. `collection/` has the parts: what the roots are, which paths live and why, how much room there is.
+The transaction that finds dead paths also deletes their rows, durably. So another process either made a path a
+temporary root before the transaction, or finds the path invalid and builds it again. Trees are deleted afterwards,
+under the locks that registration takes. The modules of `collection/` find roots, select paths and measure free space.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .sessions.recovery import sweep
 from .store import Store
 
 HISTORY_ROWS, HISTORY_DAYS = 100_000, 400
-_ROUND = 256  # paths that a collection on a full disk forgets first
+_ROUND = 256  # number of paths that a collection on a full disk deletes in its first round
 _GROWTH = 8
 _PARTIAL_DAYS, _LOG_DAYS = 7, 30
 
@@ -42,7 +42,7 @@ _PARTIAL_DAYS, _LOG_DAYS = 7, 30
 class GcResult(NamedTuple):
     """The result of a collection, or of a dry run: deleted paths, number of kept paths, bytes of the disk freed.
 
-    gone: result links that no longer exist, and whose paths are therefore no longer kept.
+    gone: result links that no longer exist and no longer keep their paths.
     """
 
     deleted: tuple[StorePath, ...]
@@ -52,12 +52,12 @@ class GcResult(NamedTuple):
 
 
 def add_root(store: Store, link: Path, target: Path) -> None:
-    """Make `link` a symlink to `target`, a path in the store, and a root for as long as it points there."""
+    """Make `link` a symlink to `target`, a path in the store, and a root while the symlink points to it."""
     add_link(store.root, link, target, is_root=store.refusal is None)
 
 
 def look(store: Store, policy: Policy) -> Survey:
-    """Return which paths live, and why. Nothing is changed."""
+    """Return which paths are kept, and why. Change nothing."""
     with store.database.reading() as db:
         return survey(store.root, db, time.time(), policy)
 
@@ -87,7 +87,7 @@ def collect(
 
 
 class _Collection:
-    """One collection, under the lock of collections."""
+    """One collection. The caller holds the lock `gc`."""
 
     def __init__(self, store: Store, policy: Policy) -> None:
         self._store = store
@@ -119,7 +119,7 @@ class _Collection:
             try:
                 found, chosen, has_more = self._forget(most)
             except StoreFull:
-                # Fewer rows need less room in the log. What they free makes room for more.
+                # A transaction of fewer rows needs less space in the log. Its deleted trees free space for more rows.
                 if most == 1:
                     raise
                 most = max(most // _GROWTH, 1) if most else _ROUND
@@ -132,7 +132,7 @@ class _Collection:
             most *= _GROWTH
 
     def _forget(self, most: int) -> tuple[Survey, list[bytes], bool]:
-        """Make dead paths invalid, at most `most` if that is not 0. Return them, and whether there are more."""
+        """Make dead paths invalid, at most `most` if not 0. Return the survey, these paths, and if more remain."""
         now = time.time()
         database = self._store.database
         # Durable: after a loss of power, no row may name a tree that was deleted.
@@ -141,7 +141,7 @@ class _Collection:
             found = survey(self._root, db, now, self._policy)
             order = _choose(self._root, found, self._policy, most)
             chosen = order[:most] if most else order
-            # Sorted, so that neighbours in the indexes are deleted one after the other.
+            # The hashes are sorted, so that neighbours in the indexes are deleted one after the other.
             database.forget(db, [(hash_,) for hash_ in sorted(chosen)])
             if len(chosen) == len(order):
                 # On a full disk, these rows are deleted in the last round.
@@ -150,7 +150,7 @@ class _Collection:
         return found, chosen, len(chosen) < len(order)
 
     def _delete_trees(self, found: Survey, chosen: Collection[bytes]) -> None:
-        """Delete trees that are not valid, and the trash."""
+        """Delete trees whose paths are not valid, and empty the trash."""
         doomed: dict[str, bytes] = {}
         valid = set()
         for hash_, name in found.names.items():
@@ -169,7 +169,7 @@ class _Collection:
         numbers = itertools.count()
         for stripe, entries in sorted(suspects.items()):
             with FileLock(self._root / "locks" / f"path-{stripe}", transient=False):
-                # Some may have been registered meanwhile.
+                # Some paths may have been registered meanwhile.
                 known = self._store.database.infos(hash_ for _, hash_, _ in entries if hash_)
                 for name, hash_, is_directory in entries:
                     if hash_ not in known or known[hash_].path.base != name:
@@ -192,12 +192,12 @@ class _Collection:
             remove_tree(Path(entry.path), self._count)
 
     def _count(self, status: os.stat_result) -> None:
-        """Count the bytes of a file whose last name is deleted, or of a directory."""
+        """Add the bytes of a directory, or of a file whose last link is deleted, to the freed bytes."""
         if status.st_nlink == 1 or stat.S_ISDIR(status.st_mode):
             self._freed += status.st_blocks * BLOCK
 
     def _delete_files(self) -> None:
-        """Delete files of the pool that no tree has, and views: the last names of most files."""
+        """Delete views, and the pool files that no tree links to."""
         self._delete_views()
         for path, size in self._store.pool.unused():
             with contextlib.suppress(FileNotFoundError):
@@ -205,7 +205,7 @@ class _Collection:
                 self._freed += size
 
     def _delete_views(self) -> None:
-        """Delete views of paths that are not valid any more: views/LAYOUT/PATH, and views/PATH of former versions."""
+        """Delete views of invalid paths: views/LAYOUT/PATH, and views/PATH, which former versions made."""
         for directory in (self._root / "views", *_directories(self._root / "views")):
             for path in _directories(directory):
                 try:
@@ -218,13 +218,13 @@ class _Collection:
                         remove_tree(self._store.discard(path), self._count)
 
     def _tidy(self) -> None:
-        """Delete old files, and make the database and its journal small."""
+        """Delete old files, and compact the database and its journal."""
         now = time.time()
         for path in [*_files(self._root / "logs"), self._root / "db" / "damaged.sqlite"]:
             _delete_old(path, now - _LOG_DAYS * DAY, self._count)
         for path in _files(self._root / "partial"):
             _delete_old(path, now - _PARTIAL_DAYS * DAY, self._count)
-        # They are as good as before if there is no room, or another process writes.
+        # If there is no space or another process writes, the files stay as they are, which is harmless.
         with contextlib.suppress(StoreFull, StoreBusy):
             self._store.database.rewrite_journal()
             self._store.database.compact()
@@ -232,9 +232,10 @@ class _Collection:
 
 
 def make_room(root: Path) -> int:
-    """Delete what is in no database, on a disk so full that the database cannot be opened. Return the bytes freed.
+    """Free space on a disk that is too full to open the database. Return the bytes freed.
 
-    That is the reserve, the trash, files of the pool that no tree has, logs, and downloads that no process continues.
+    This deletes the reserve, the trash, pool files that no tree links to, logs, and downloads that no process
+    continues.
     """
     freed = 0
 
@@ -253,7 +254,8 @@ def make_room(root: Path) -> int:
     for path in _files(root / "partial"):
         lock = root / "locks" / f"build-{path.name}"
         with contextlib.suppress(OSError):
-            # Without a lock file there is no process, and a new file might not fit.
+            # If there is no lock file, no process continues the download. Creating a lock file might fail on the full
+            # disk.
             if not lock.exists() or FileLock(lock).try_acquire():
                 remove_tree(path, count)
     return freed
@@ -262,7 +264,7 @@ def make_room(root: Path) -> int:
 def _delete_old(path: Path, before: float, count: Callable[[os.stat_result], None]) -> None:
     with contextlib.suppress(FileNotFoundError):
         changed = path.lstat().st_mtime
-        # A time in the future is of a clock that was ahead.
+        # A time in the future comes from a clock that was ahead.
         if changed <= before or changed > time.time() + DAY:
             remove_tree(path, count)
 
@@ -275,7 +277,7 @@ def _files(directory: Path) -> list[Path]:
 
 
 def _choose(root: Path, found: Survey, policy: Policy, most: int) -> list[bytes]:
-    """Return the paths to delete, in an order in which any beginning may be deleted."""
+    """Return the paths to delete, each after all paths that reference it, so that any beginning may be deleted."""
     dead, inputs = list(found.selection.dead), list(found.selection.inputs)
 
     def size(hash_: bytes) -> int:
@@ -292,7 +294,7 @@ def _choose(root: Path, found: Survey, policy: Policy, most: int) -> list[bytes]
 
 
 def _excess(root: Path, policy: Policy) -> int:
-    """Return the bytes that are still to be freed."""
+    """Return the number of bytes that must still be freed to reach the goals."""
     excess = 0
     if policy.max_size is not None:
         excess = max(excess, limits.disk_usage(root) - policy.max_size)
@@ -302,7 +304,7 @@ def _excess(root: Path, policy: Policy) -> int:
 
 
 def _forget_sessions(root: Path, db: sqlite3.Connection) -> None:
-    """Delete the temporary roots of sessions and leases whose files are gone, as after a loss of power."""
+    """Delete the temporary roots of sessions and leases whose files no longer exist, as after a loss of power."""
     for (name,) in db.execute("SELECT DISTINCT session FROM temporary_roots").fetchall():
         file = root / "locks" / name if name.startswith(LEASE) else root / "tmp" / f"{name}.lock"
         if not file.exists():
@@ -313,7 +315,7 @@ def _forget_derivations(root: Path, db: sqlite3.Connection, found: Survey, chose
     """Delete derivations that neither a valid path nor a living process needs, within a transaction."""
     builds = found.builds
     needed = [maker for path, makers in builds.makers.items() if path not in chosen for maker in makers]
-    # The highest one stays, so that later ones always have higher numbers.
+    # The derivation with the highest id stays, so that later derivations always have higher ids.
     first = min(first_planned(root), max(db.execute("SELECT max(id) FROM derivations").fetchone()[0] or 0, 1) - 1)
     needed += [digest for (digest,) in db.execute("SELECT digest FROM derivations WHERE id > ?", [first])]
     unneeded = builds.bodies.keys() - needed_derivations(builds.bodies, needed)
@@ -333,7 +335,7 @@ def _limit_rows(db: sqlite3.Connection, now: float) -> None:
 
 
 def _hash(name: str) -> bytes:
-    """Return the hash in the name of a store path's tree, nothing for any other name."""
+    """Return the hash in the name of a store path's tree, or b"" for any other name."""
     try:
         return base32.decode(parse(name).hash)
     except InvalidName:

@@ -10,13 +10,15 @@ from .errors import StoreError
 from .path import StorePath
 
 _HASH = 20
-_ROUNDS = 12  # queries, one for each level of references, after which a deep closure is read with the whole table
-_SHARE = 20  # unless the table has more than so many times the paths found so far
+# Each level of references needs a query. After every _ROUNDS levels, the whole table is read instead if it has at most
+# _SHARE times as many rows as paths were found, or at most _SMALL_TABLE rows.
+_ROUNDS = 12
+_SHARE = 20
 _SMALL_TABLE = 20_000
 
 
 def closure(database: Database, hashes: Iterable[bytes]) -> list[StorePath]:
-    """Return the paths and all that they reference, transitively, sorted. Raise StoreError if one is not valid."""
+    """Return the paths and all that they reference, transitively, sorted. Raise StoreError if a path is not valid."""
     todo = set(hashes)
     found: dict[bytes, tuple[str, bytes]] = {}  # name and references
     rounds = 0
@@ -35,14 +37,14 @@ def closure(database: Database, hashes: Iterable[bytes]) -> list[StorePath]:
             for at in range(0, len(refs), _HASH)
             if (reference := refs[at : at + _HASH]) not in found
         }
-    # The alphabet of hashes is sorted: the order of bytes is that of texts.
+    # The alphabet of hashes is sorted, so hashes sort in the same order as bytes and as text.
     return [StorePath(base32.encode(hash_), found[hash_][0]) for hash_ in sorted(found)]
 
 
 def _complete(
     found: dict[bytes, tuple[str, bytes]], hashes: Iterable[bytes], rows: Mapping[bytes, tuple[str, bytes]]
 ) -> None:
-    """Add `hashes`, and all that they reference, to `found`. rows: those of all valid paths."""
+    """Add `hashes`, and all that they reference, to `found`. rows: the rows of all valid paths."""
     todo = list(hashes)
     while todo:
         hash_ = todo.pop()
@@ -76,7 +78,7 @@ def live(references: Mapping[bytes, Sequence[bytes]], kept: Iterable[bytes]) -> 
 
 
 def dependents(infos: Iterable[PathInfo], paths: Iterable[StorePath]) -> list[StorePath]:
-    """Return the valid ones of `paths` and all paths that reference them, transitively, sorted."""
+    """Return the valid paths among `paths` and all paths that reference these, transitively, sorted."""
     by_hash: dict[bytes, StorePath] = {}
     users: dict[bytes, list[bytes]] = {}
     for info in infos:

@@ -1,8 +1,8 @@
 """Keep paths alive for as long as any of several processes works with them, at the cost of one file lock.
 
-A lease is a file below `locks/` that its holders lock for sharing, and rows of temporary roots under its name. A
-process that takes an existing lease needs no database. The garbage collector tries to lock the file exclusively, which
-succeeds only if nobody holds the lease; then the lease is over.
+A lease is a file below `locks/`, which its holders lock for sharing, and rows of temporary roots under its name. A
+process that takes an existing lease does not need the database. The garbage collector tries to lock the file
+exclusively, which succeeds only if no process holds the lease. Then the collector deletes the lease.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DAY = 86400
 
 
 def take(root: Path | str, name: str) -> int | None:
-    """Hold an existing lease. Return a descriptor whose closing ends the hold, or None if there is no such lease."""
+    """Hold an existing lease. Return a descriptor, which holds the lease while open, or None if there is no lease."""
     try:
         fd = os.open(f"{root}/locks/{_PREFIX}{name}", os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -34,7 +34,7 @@ def take(root: Path | str, name: str) -> int | None:
 
 
 def begin(store: Store, name: str, paths: Iterable[StorePath]) -> int | None:
-    """Hold a lease on `paths`, creating it if needed. Return a descriptor, or None if a path is not valid any more.
+    """Hold a lease on `paths`, creating it if needed. Return a descriptor, or None if a path is not valid.
 
     In a store that cannot be written, no lease is needed: this process cannot collect garbage there.
     """
@@ -53,7 +53,7 @@ def begin(store: Store, name: str, paths: Iterable[StorePath]) -> int | None:
 
 @contextlib.contextmanager
 def alone(root: Path | str, name: str) -> Iterator[bool]:
-    """Hold a lease, which need not exist, exclusively. Yield False if somebody holds it. Others that take it wait."""
+    """Hold a lease, which need not exist, exclusively; other takers wait. Yield False if another process holds it."""
     path = f"{root}/locks/{_PREFIX}{name}"
     made = False
     try:
@@ -63,7 +63,7 @@ def alone(root: Path | str, name: str) -> Iterator[bool]:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             made = True
         except OSError:
-            yield False  # another process was first, or the store belongs to another user
+            yield False  # another process created the file first, or the store belongs to another user
             return
     try:
         try:
@@ -75,12 +75,12 @@ def alone(root: Path | str, name: str) -> Iterator[bool]:
             yield True
     finally:
         if made:
-            os.unlink(path)  # the lease has no roots, so it would keep nothing
+            os.unlink(path)  # the lease has no temporary roots, so it keeps nothing
         os.close(fd)
 
 
 def sweep(store: Store) -> None:
-    """End the leases that nobody holds."""
+    """End the leases that no process holds, and record the last use of their paths."""
     for path in sorted((store.root / "locks").glob(f"{_PREFIX}*")):
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -90,7 +90,7 @@ def sweep(store: Store) -> None:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             day = min(os.fstat(fd).st_mtime, time.time()) // _DAY
             with store.database.transaction() as db:
-                # gc deletes last what was used last.
+                # gc deletes recently used paths last.
                 db.execute(
                     "INSERT OR REPLACE INTO uses (path, project, name, day) "
                     "SELECT path, '', 'shell', ? FROM temporary_roots WHERE session = ?",
@@ -112,7 +112,7 @@ def _held(fd: int, path: str) -> int | None:
         held, there = os.fstat(fd), os.stat(path)
         if (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino):
             if abs(time.time() - held.st_mtime) > _DAY:
-                os.utime(fd)  # the last day on which it was held
+                os.utime(fd)  # the time records the last day on which the lease was held
             return fd
     except FileNotFoundError:
         pass

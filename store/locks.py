@@ -1,4 +1,4 @@
-"""Lock files below `locks/` between processes with flock. The kernel frees a lock when its holder dies."""
+"""Exclude other processes with flock on files below `locks/`. The kernel frees a lock when its holder dies."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class FileLock:
     """
 
     def __init__(self, path: Path, transient: bool = True, shared: bool = False) -> None:
-        self._place = os.fspath(path)
+        self._path = os.fspath(path)
         self._transient = transient
         self._how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self._fd = -1
 
     def try_acquire(self) -> bool:
-        """Take the lock if it is free. Return whether it was."""
+        """Take the lock if it is free. Return whether the lock was taken."""
         return self._take(self._how | fcntl.LOCK_NB)
 
     def acquire(self) -> None:
@@ -37,27 +37,27 @@ class FileLock:
         if self._fd >= 0:
             if self._transient and not keep:
                 with contextlib.suppress(OSError):
-                    os.unlink(self._place)
+                    os.unlink(self._path)
             fd, self._fd = self._fd, -1
             os.close(fd)
 
     def write(self, text: str) -> None:
-        """Write a text into the held file, for others to read."""
+        """Write text into the locked file, for other processes to read."""
         os.pwrite(self._fd, text.encode(), 0)
 
     def _take(self, how: int) -> bool:
         while True:
             try:
-                fd = os.open(self._place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except FileNotFoundError:
-                # Something deleted the directory. If the store itself is gone, this fails, too.
+                # Something deleted the directory. If the store itself was deleted, `mkdir` fails, too.
                 with contextlib.suppress(FileExistsError):
-                    os.mkdir(os.path.dirname(self._place), 0o755)
+                    os.mkdir(os.path.dirname(self._path), 0o755)
                 continue
             try:
                 fcntl.flock(fd, how)
                 held = os.fstat(fd)
-                there = os.stat(self._place)
+                there = os.stat(self._path)
             except BlockingIOError:
                 os.close(fd)
                 return False

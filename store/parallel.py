@@ -15,9 +15,9 @@ from .canonical import Value
 from .errors import FpackError, StoreError
 
 _TOKEN = 4
-_PARTS = 32  # of the work, for each process: neighbours stay together, and no process is left with a large rest
+_PARTS = 32  # parts of the work for each process: few, to keep neighbours together, but enough to balance the load
 _BATCH = 256  # results in one message
-_SECONDS = 0.25  # a worker sends what it has at least that often, so that progress can be shown
+_SECONDS = 0.25  # a worker sends its results at least this often, so that progress can be shown
 
 Work = Callable[[int], Iterable[Value]]
 
@@ -26,7 +26,7 @@ def spread(count: int, work: Work, jobs: int) -> Iterator[Value]:
     """Call `work` with each number below `count`, in up to `jobs` copies of this process. Yield its results.
 
     The results, canonical values, come in no particular order. With one job, `work` is called in this process. Raise
-    StoreError if a copy dies, or `work` raises an FpackError or OSError in one.
+    StoreError if a copy dies, or if `work` raises FpackError or OSError in a copy.
     """
     if jobs <= 1 or count <= 1:
         for number in range(count):
@@ -41,7 +41,7 @@ def spread(count: int, work: Work, jobs: int) -> Iterator[Value]:
     try:
         for _ in range(min(jobs, parts)):
             results, out = os.pipe2(os.O_CLOEXEC)
-            # A worker must not hold the reading ends: it would not notice that this process has died.
+            # A worker must not hold the reading ends of pipes, or it would not notice the death of this process.
             others = [results, *(key.fd for key in selector.get_map().values())]
             children.append(processes.fork(partial(_worker, tokens, out, others, count, parts, work)))
             os.close(out)
@@ -60,7 +60,7 @@ def spread(count: int, work: Work, jobs: int) -> Iterator[Value]:
     finally:
         os.close(tokens)
         for key in list(selector.get_map().values()):
-            os.close(key.fd)  # a worker that still writes ends by SIGPIPE or EPIPE
+            os.close(key.fd)  # a worker that still writes gets SIGPIPE or EPIPE, and ends
         selector.close()
         for child in children:
             os.waitpid(child, 0)

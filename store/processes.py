@@ -1,10 +1,10 @@
-"""Start processes. Every program that fpack runs outside of a sandbox is found, and gets its variables, here.
+"""Start processes. This module finds every program that fpack runs outside of a sandbox, and sets its variables.
 
-A project's directory may be a stranger's. A program that starts there may execute files in it, such as
-`./pip/__main__.py`, or send the caller's variables to a server that a file there names, such as `.npmrc`. So each
+A project's directory may come from an attacker. A program that starts there may execute files in it, such as
+`./pip/__main__.py`, or send the caller's variables to a server that a file such as `.npmrc` names. So each
 program has a row in PROGRAMS. It runs in `/`, sees only the variables of its row, and is found in the absolute entries
-of the user's PATH. A relative or empty entry means the working directory, and is skipped. An absolute entry is trusted
-wherever it leads, so the programs of a virtual environment count if the user has activated it.
+of the user's PATH. A relative or empty entry means the working directory, and is skipped. An absolute entry is always
+trusted, so the programs of a virtual environment are found if the user has activated it.
 
 There is one exception: the command that `fpack shell` and `fpack run` run for the user. bubblewrap, which is started
 like any other program, gives it the shell's variables and working directory.
@@ -228,7 +228,8 @@ def feed(
 def serve(name: str, words: Sequence[str], channel: int) -> ServerProcess:
     """Start a program of PROGRAMS that takes requests from an open socket, its standard input, until the socket ends.
 
-    It has a new session, because Ctrl-C on the terminal is for its client, which then ends its requests in order.
+    The program gets a new session, because Ctrl-C on the terminal is for its client, which then ends its requests
+    cleanly.
     """
     import subprocess
 
@@ -248,7 +249,7 @@ def detach(name: str, words: Sequence[str]) -> None:
         [*_command(name), *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         cwd="/", env=environment(name), start_new_session=True,
     )  # fmt: skip
-    # Whoever lives longer than the program waits for its end, so that it does not stay a zombie.
+    # If this process outlives the program, the thread reaps it, so that the program does not stay a zombie.
     threads.start(process.wait, name)
 
 
@@ -273,9 +274,9 @@ def spawn(
 ) -> int:
     """Start a program of PROGRAMS with all inheritable descriptors. Return its pid. Only one thread may call this.
 
-    It takes a fraction of the time of a fork. streams: descriptors that become its standard input and outputs; if
-    empty, it shares this process's. signals: signals whose default action is restored. session: it gets a new session.
-    Raise OSError if it cannot be started.
+    This takes a fraction of the time of a fork. streams: descriptors that become the program's standard input and
+    outputs; if empty, the program shares those of this process. signals: signals whose default action is restored.
+    session: start the program in a new session. Raise OSError if it cannot be started.
     """
     moves = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(streams)]
     command = [*_command(name, program), *words]
@@ -317,7 +318,7 @@ def hide_inherited() -> None:
 def fork(work: Callable[[], int]) -> int:
     """Run `work` in a copy of this process. The copy exits with its result, or 126 if it raises. Return the pid.
 
-    Signals that this process handles to clean up end the copy at once: it has nothing of its own to clean up.
+    Signals that this process handles to clean up end the copy at once, because the copy has nothing to clean up.
     """
     child = os.fork()
     if child == 0:
@@ -333,7 +334,7 @@ def fork(work: Callable[[], int]) -> int:
 
 
 def _command(name: str, program: str = "") -> list[str]:
-    """Return the words that start a program: the named one, the one found, or fpack's own Python."""
+    """Return the first words of a command: `program`, the installed program, or fpack's own Python."""
     found = program or find(name)
     if found:
         return [found]

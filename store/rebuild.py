@@ -1,7 +1,8 @@
-"""Make a lost or damaged database again: from its journal, from what can still be read of it, and from the trees.
+"""Rebuild a lost or damaged database from its journal, its readable rows, and the trees.
 
 A path becomes valid only if its tree on disk has the recorded digest, and if all its references are valid. A tree
-without a row is recognised if its name proves its content: its hash is one of name, digest and references.
+without a row is recognised if its name proves its content: the hash in the name is computed from name, digest and
+references.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ from .locks import FileLock
 from .path import STORE, StorePath, find_references, make, parse
 
 DAMAGED = "damaged.sqlite"  # the last database that was replaced
-_MAX_SEARCHED = 1 << 28  # bytes of a tree that are searched for references
+_MAX_SEARCHED = 1 << 28  # maximum number of bytes of a tree that are searched for references
 _MAX_CACHED = 300_000  # files whose digests are kept in memory
 _SIDES = ("", "-wal", "-shm")
-# Errors that mean that a row is not one of this format.
+# Errors that a row of a wrong format causes.
 _WRONG = (
     ValueError, TypeError, AssertionError, IndexError, OverflowError, FpackError, sqlite3.DataError,
     sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.IntegrityError,
 )  # fmt: skip
 
 
-class Rebuilt(NamedTuple):
+class RebuildResult(NamedTuple):
     """The result of a rebuild.
 
-    paths, recognised: the number of valid paths, and of those among them that only their names prove. derivations,
-    outputs: the number of recorded ones. rejected: trees that are not valid.
+    paths: number of valid paths. recognised: number of valid paths that had no row and were recognised by their names.
+    derivations, outputs: number of recorded derivations and outputs. rejected: paths whose trees are not valid.
     """
 
     paths: int
@@ -54,11 +55,11 @@ class Rebuilt(NamedTuple):
     rejected: tuple[StorePath, ...]
 
 
-Progress = Callable[[int, int, str], None]  # number of trees done, number of all trees, the next one
+Progress = Callable[[int, int, str], None]  # checked trees, all trees, the next tree
 
 
-def rebuild_database(root: Path, progress: Progress = lambda done, total, name: None) -> Rebuilt:
-    """Make the database of the store at `root` again. The former one is kept as `db/damaged.sqlite`.
+def rebuild_database(root: Path, progress: Progress = lambda done, total, name: None) -> RebuildResult:
+    """Rebuild the database of the store at `root`. The former database is kept as `db/damaged.sqlite`.
 
     Raise StoreBusy while another process uses the store.
     """
@@ -76,7 +77,7 @@ def rebuild_database(root: Path, progress: Progress = lambda done, total, name: 
         for side in _SIDES:
             Path(f"{new}{side}").unlink(missing_ok=True)
         try:
-            # Later rows replace earlier ones, and those of the journal have checksums.
+            # Later rows replace earlier rows. The journal comes last, because its rows have checksums.
             rows = chain(_salvaged(old), journal.rows_of(journal.read(target.with_name("journal"))))
             done = _Rebuild(root, new).run(rows, progress)
             os.rename(new, target)
@@ -92,7 +93,7 @@ def rebuild_database(root: Path, progress: Progress = lambda done, total, name: 
 
 
 def _stop_others(root: Path, locks: ExitStack) -> None:
-    """Lock out the sessions and leases that exist. Later ones fail, because there is no database."""
+    """Lock all existing sessions and leases, or raise StoreBusy. Later sessions fail, because there is no database."""
     for path in [*(root / "tmp").glob("*.lock"), *(root / "locks").glob("lease-*")]:
         lock = FileLock(path, transient=False)
         if not lock.try_acquire():
@@ -102,7 +103,7 @@ def _stop_others(root: Path, locks: ExitStack) -> None:
 
 
 def _put_away(path: Path, target: Path) -> None:
-    """Rename a database, with its log. One that is missing or empty leaves an earlier `target` as it is."""
+    """Rename a database and its log to `target`. Keep an earlier `target` if the database is missing or empty."""
     if any(Path(f"{path}{side}").exists() and Path(f"{path}{side}").stat().st_size for side in _SIDES):
         for side in _SIDES:
             with contextlib.suppress(FileNotFoundError):
@@ -123,7 +124,7 @@ def _salvaged(path: Path) -> Iterator[list[object]]:
         with contextlib.suppress(sqlite3.Error):
             yield ["settle", db.execute("PRAGMA application_id").fetchone()[0]]
         for kind, query in journal.SELECT.items():
-            # In no order: an index may be damaged.
+            # Read without ORDER BY, because an index may be damaged.
             with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
                 for row in db.execute(query.partition(" ORDER BY")[0]):
                     yield [kind, *row]
@@ -132,7 +133,7 @@ def _salvaged(path: Path) -> Iterator[list[object]]:
 
 
 class _Rebuild:
-    """The making of a new database in a file."""
+    """A new database, and the rows and trees from which it is filled."""
 
     def __init__(self, root: Path, path: Path) -> None:
         self._root = root
@@ -141,7 +142,7 @@ class _Rebuild:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._path = path
 
-    def run(self, rows: Iterable[list[object]], progress: Progress) -> Rebuilt:
+    def run(self, rows: Iterable[list[object]], progress: Progress) -> RebuildResult:
         """Write the database, and make it durable."""
         db = self._db
         try:
@@ -150,7 +151,7 @@ class _Rebuild:
             db.execute("BEGIN IMMEDIATE")
             schema.upgrade(db)
             for row in rows:
-                # Rows of a damaged database can be anything.
+                # Rows of a damaged database can have any values.
                 with contextlib.suppress(*_WRONG):
                     self._replay(row)
             recognised, rejected = self._check_trees(progress)
@@ -162,9 +163,9 @@ class _Rebuild:
                 db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("paths", "derivations", "outputs")
             ]
         finally:
-            # Moves the log into the file, and syncs it.
+            # Closing checkpoints the log into the file, and syncs the file.
             db.close()
-        return Rebuilt(counts[0], recognised, counts[1], counts[2], tuple(rejected))
+        return RebuildResult(counts[0], recognised, counts[1], counts[2], tuple(rejected))
 
     def _replay(self, row: list[object]) -> None:
         kind, *values = row
@@ -248,7 +249,7 @@ class _Rebuild:
             return None
 
     def _read(self, path: bytes, status: os.stat_result) -> FileNode:
-        """Hash each inode once: trees share files."""
+        """Hash a file. Each inode is hashed once, because trees share files."""
         inode = (status.st_dev, status.st_ino)
         node = self._files.get(inode)
         if node is None:
@@ -258,7 +259,7 @@ class _Rebuild:
         return node
 
     def _recognise(self, path: StorePath, tree: bytes, known: set[StorePath]) -> list[StorePath] | None:
-        """Return the references with which a tree's name proves its content, or None."""
+        """Return the references that, with the tree's digest, give the hash in the path, or None if none do."""
         if make(path.name, tree, []) == path:
             return []
         references = sorted(self._mentioned(self._root / "store" / path.base) & known - {path})
@@ -269,10 +270,12 @@ class _Rebuild:
         found: set[StorePath] = set()
         searched = 0
         files = [disk] if disk.is_symlink() or not disk.is_dir() else []
-        for directory, folders, names in os.walk(disk):
+        for directory, directories, names in os.walk(disk):
             # A symlink to a directory is among the directories.
             files += [
-                path for name in (*names, *folders) if not (path := Path(directory, name)).is_dir() or path.is_symlink()
+                path
+                for name in (*names, *directories)
+                if not (path := Path(directory, name)).is_dir() or path.is_symlink()
             ]
         for file in files:
             with contextlib.suppress(OSError):
@@ -288,7 +291,7 @@ class _Rebuild:
         return found
 
     def _drop_incomplete(self) -> None:
-        """Delete paths that reference, directly or not, what is not valid."""
+        """Delete paths that reference an invalid path, directly or transitively."""
         rows = self._db.execute("SELECT hash, name, tree, size, registered, refs FROM paths").fetchall()
         infos = [PathInfo.of_row(row) for row in rows]
         valid = {base32.decode(info.path.hash) for info in infos}

@@ -1,6 +1,6 @@
-"""Repair a damaged store: replace damaged trees by intact ones, and make invalid what cannot be replaced.
+"""Replace damaged trees by intact trees in one step, and delete damaged pool files and views.
 
-This module does not make the intact trees: they are built again from the recorded derivations, or imported.
+The caller provides the intact trees: it builds the recorded derivations again, or reads a closure file.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def delete_pool_files(paths: Iterable[str]) -> None:
 
 
 def delete_views(store: Store, paths: Collection[StorePath]) -> None:
-    """Delete the views of `paths`: they hold links to the files of roots and slices, also to damaged ones."""
+    """Delete the views of `paths`, because views link to the files of roots and slices, including damaged files."""
     names = {path.base for path in paths}
     with FileLock(store.root / "locks" / "gc"):
         for directory, below, _ in os.walk(store.root / "views"):
             for name in names.intersection(below):
-                # Renamed first, so that no process uses a partly deleted view.
+                # A view is renamed first, so that no process uses a partly deleted view.
                 with contextlib.suppress(FileNotFoundError):
                     remove_tree(store.discard(f"{directory}/{name}"))
             # Views are views/LAYOUT/PATH.
@@ -47,7 +47,7 @@ def delete_views(store: Store, paths: Collection[StorePath]) -> None:
 
 
 def replace_tree(store: Store, path: StorePath, writer: TreeWriter) -> None:
-    """Replace the tree of a valid path by the writer's, which has the digest of the path's row, in one step.
+    """Replace the tree of a valid path by the writer's tree, in one step. Both must have the recorded digest.
 
     A process that reads the path meanwhile sees the old tree or the new one. Raise StoreError if the path is no longer
     valid, or if its row has another digest.
@@ -59,7 +59,8 @@ def replace_tree(store: Store, path: StorePath, writer: TreeWriter) -> None:
             why = "it is no longer valid" if info is None else "the new tree has another digest"
             raise StoreError("A path cannot be repaired", where=str(path), why=why)
         directory = stat.S_ISDIR(os.lstat(writer.disk).st_mode)
-        # Beside the old tree: only a directory that moves to another parent must be writable itself.
+        # Move the new tree beside the old tree first. A directory must be writable to move to another parent, but not
+        # to be exchanged within its parent.
         beside = store.root / "store" / f".repair-{os.urandom(8).hex()}"
         if directory:
             os.chmod(writer.disk, 0o755)
@@ -75,13 +76,13 @@ def replace_tree(store: Store, path: StorePath, writer: TreeWriter) -> None:
 
 
 def _exchange(new: Path, old: Path) -> None:
-    """Put `new` in place of `old`, which may be missing. Afterwards `new` is the old tree, if there was one."""
+    """Put `new` in place of `old`, which may be missing. Afterwards `new` is the old tree, if it existed."""
     if not os.path.lexists(old):
         os.rename(new, old)
         return
     if _swap(new, old):
         return
-    # The file system cannot exchange: there is a moment without a tree, as in a collection.
+    # The file system cannot exchange names, so the path has no tree for a moment, as during a collection.
     aside = new.with_name(f"{new.name}-old")
     os.rename(old, aside)
     os.rename(new, old)
@@ -101,7 +102,7 @@ def _swap(one: Path, two: Path) -> bool:
 
 @contextmanager
 def _exclusively(store: Store, paths: Iterable[StorePath]) -> Iterator[None]:
-    """Keep gc, and processes that register the same paths, away."""
+    """Exclude gc and processes that register the same paths."""
     with FileLock(store.root / "locks" / "gc"), _locked(store, paths):
         yield
 
@@ -109,7 +110,7 @@ def _exclusively(store: Store, paths: Iterable[StorePath]) -> Iterator[None]:
 @contextmanager
 def _locked(store: Store, paths: Iterable[StorePath]) -> Iterator[None]:
     with ExitStack() as held:
-        # Whoever takes several path locks takes them in sorted order, so that there is no deadlock.
+        # Every process takes path locks in sorted order, so that there is no deadlock.
         for stripe in sorted({path.hash[:2] for path in paths}):
             held.enter_context(FileLock(store.root / "locks" / f"path-{stripe}", transient=False))
         yield

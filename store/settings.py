@@ -1,4 +1,4 @@
-"""Define the settings, which change how fpack works on this machine but never its outputs.
+"""Define the settings, which change how fpack works on this machine but never change its outputs.
 
 A value comes from the command line's option, else the environment variable, else the user's file `fpack/config.toml`,
 else the default. `Setting.look_up` implements this order.
@@ -25,8 +25,8 @@ class SettingError(FpackError):
     exit_code = 2
 
 
-class Found(NamedTuple, Generic[T]):
-    """A setting's value. text: the value as written, "" for a default. origin: its option, variable or file."""
+class SettingValue(NamedTuple, Generic[T]):
+    """A setting's value. text: the value as written, "" for a default. origin: option, variable, file or `default`."""
 
     value: T
     text: str
@@ -54,16 +54,16 @@ class Setting(Generic[T]):
         """Return the value in effect. given: the value of the option, if there is one."""
         return self.look_up(given, environ).value
 
-    def look_up(self, given: str | None = None, environ: Mapping[str, str] = os.environ) -> Found[T]:
+    def look_up(self, given: str | None = None, environ: Mapping[str, str] = os.environ) -> SettingValue[T]:
         """Return the value in effect and its origin."""
         for name, text in ((self.option, given), (self.variable, environ.get(self.variable))):
             if text:
-                return Found(self._parsed(text, name), text, name)
+                return SettingValue(self._parsed(text, name), text, name)
         path = configuration_file(environ)
         text = configuration(path).get(self.key, "")
         if text:
-            return Found(self._parsed(text, self.key, path), text, path)
-        return Found(self._default(), "", "default")
+            return SettingValue(self._parsed(text, self.key, path), text, path)
+        return SettingValue(self._default(), "", "default")
 
     def _parsed(self, text: str, name: str, where: str = "") -> T:
         try:
@@ -215,7 +215,7 @@ ACCEPT_EXPIRED: Setting[bool] = Setting(
 )
 JOBS: Setting[int] = Setting("build.jobs", "--jobs", "FPACK_JOBS", count, int, "a whole number, 0 for each processor")
 
-# The days for which gc keeps the last pack of each project and name.
+# The number of days for which gc keeps the last pack of each project and name.
 KEEP_PACKS: Setting[float | None] = Setting(
     "gc.keep-packs", "", "FPACK_GC_KEEP_PACKS", amount, lambda: 30.0, "a number of days, or none"
 )

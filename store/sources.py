@@ -1,7 +1,7 @@
-"""Add sources to the store quickly: with several processes, and without reading what did not change.
+"""Add sources to the store with several processes, and without reading unchanged files again.
 
 The digests of a source's files are remembered with the files' status: size, times, inode and mode. A file that changed
-within the last moments before it was read is not remembered, because it could change again without another time.
+shortly before it was read is not remembered, because a later change may not change its times.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from .parallel import spread
 from .store import Store
 
 _FORMAT = b"sources 1"
-_RECENT = 2_000_000_000  # nanoseconds: file systems with coarse times, and clocks that differ a little
-_FEW = 500  # files up to which more processes do not pay
-_UNIT = 64  # files that a process takes at once
-_MAX_SOURCES = 100  # whose digests are remembered
-_SHARE = 8  # a source of which more than one file in so many is new is copied without being hashed first
+_RECENT = 2_000_000_000  # nanoseconds: allows for coarse times of file systems and for differing clocks
+_FEW = 500  # number of files up to which one process is fastest
+_UNIT = 64  # number of files that a process takes at once
+_MAX_SOURCES = 100  # maximum number of sources whose digests are remembered
+_SHARE = 8  # a source is copied without being hashed first if more than one in _SHARE of its files is new
 
-# What tells that a file did not change: device, inode, time of modification, time of change, mode and size.
+# The status that shows whether a file changed: device, inode, time of modification, time of change, mode and size.
 _STATUS = struct.Struct("<QQqqLQ")
 _DIGEST = 32
 _ROW = _STATUS.size + _DIGEST
@@ -53,12 +53,12 @@ class SourceReader:
         self._name = blake3(_FORMAT + os.fsencode(self._top)).hexdigest(20)
         self._jobs = len(os.sched_getaffinity(0)) if jobs is None else jobs
         self._is_directory = source.is_dir() and not source.is_symlink()
-        self._root: Directory = {}  # the model: files that are not yet read are missing
+        self._root: Directory = {}  # the model, without the files that are not yet read
         self._directories: list[str] = []
         self._links: list[tuple[str, bytes]] = []
         self._files: list[_File] = []
-        self._new: list[_File] = []  # those whose digests are not known
-        self._rows: dict[str, bytes] = {}  # what to remember, by path
+        self._new: list[_File] = []  # files whose digests are not known
+        self._rows: dict[str, bytes] = {}  # the rows to remember, by path
         self._is_changed = False
         self._before = time.time_ns() - _RECENT
         if self._is_directory:
@@ -67,7 +67,7 @@ class SourceReader:
             self._is_changed = len(self._rows) != len(remembered)
 
     def digest(self) -> bytes | None:
-        """Return the digest of the source's tree. Return None if most of it is new: then write it, which also tells."""
+        """Return the digest of the source's tree, or None if many files are new. The caller then calls `write`."""
         if not self._is_directory:
             return SourceTree().hash(self._source)
         if len(self._new) * _SHARE > len(self._files):
@@ -93,7 +93,7 @@ class SourceReader:
             os.utime(f"{base}/{path}", (MTIME, MTIME), follow_symlinks=False)
         is_small = len(self._files) <= _FEW and not self._is_large()
         units = -(-len(self._files) // _UNIT)
-        # A few files may be large: each is a unit of its own.
+        # If there are few files, some may be large, so each file is a unit.
         unit = _UNIT if units >= 4 * self._jobs else 1
 
         jobs = 1 if is_small else self._jobs
@@ -119,13 +119,13 @@ class SourceReader:
         path, directory, name = file
         known = directory.get(name)
         if isinstance(known, FileNode) and self._pool.link(known, f"{base}/{path}"):
-            # Without a row it changed just now: a row of no time is not remembered.
+            # A file without a row changed recently. A row with times of 0 is not remembered.
             return self._rows.get(path) or _STATUS.pack(0, 0, 0, 0, known.executable << 6, known.size) + known.digest
         node, status = copy_file(self._pool, f"{self._top}/{path}", f"{base}/{path}")
         return _packed(status, node.size) + node.digest
 
     def remember(self) -> None:
-        """Remember the digests of the files that were read, for the next time."""
+        """Write the digests of the files that were read to the cache."""
         if self._cache is None or not self._is_changed:
             return
         body = b"".join([*self._rows.values(), os.fsencode("\0".join(self._rows))])
@@ -148,7 +148,7 @@ class SourceReader:
     def _walk(
         self, directory: str, relative: str, model: Directory, ignores: SourceIgnores, remembered: dict[str, bytes]
     ) -> None:
-        # Only there can a file's path be too long or too deep, if the directory's is not.
+        # The path of a file can be too long or too deep only if the directory's path is near the limits.
         near_limit = relative.count("/") > MAX_DEPTH - 4 or len(os.fsencode(relative)) > MAX_PATH_BYTES - 300
         is_plain = not ignores.applies(os.fsencode(directory))
         with os.scandir(directory) as entries:
@@ -194,7 +194,7 @@ class SourceReader:
 
 
 def _packed(status: os.stat_result, size: int | None = None) -> bytes:
-    """Encode a status. size: that of the content that was read, by default that of the status."""
+    """Encode a status. size: the size of the content that was read, by default the size in the status."""
     return _STATUS.pack(
         status.st_dev,
         status.st_ino,

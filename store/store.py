@@ -35,18 +35,18 @@ from .root import SHARED, default_root
 if TYPE_CHECKING:
     from .sessions.session import Session
 
-_DIRECTORIES = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # `db` is made last
+_DIRECTORIES = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # `db` must be last
 
 DAY = 86400
 FOREVER = 1 << 40  # seconds since 1970
-_UNKNOWN = "?"  # stands for the name of a path that has no row
+_UNKNOWN = "?"  # the name of a path that has no row
 
 
 class FinishedOutput(NamedTuple):
     """An output to register.
 
-    output: None if no derivation of this store made it. path: set if the tree mentions its own path, so that the path
-    is not `make` of the tree.
+    output: None if no derivation of this store made the tree. path: set if the tree mentions its own path, because then
+    `make` does not compute it.
     """
 
     name: str
@@ -57,7 +57,7 @@ class FinishedOutput(NamedTuple):
 
 
 class BuildRecord(NamedTuple):
-    """The part of a build's entry in the history that the store does not know. outcome: see `HistoryEntry`."""
+    """The facts that the caller adds to a build's entry in the history. outcome: see `HistoryEntry`."""
 
     name: str
     kind: str
@@ -65,7 +65,7 @@ class BuildRecord(NamedTuple):
     seconds: float = 0.0
 
     def entry(self, derivation: bytes, path: StorePath | None) -> HistoryEntry:
-        """Return the entry of a build that ends now."""
+        """Return the history entry of a build that ends now."""
         return HistoryEntry(int(time.time()), derivation, self.name, self.kind, self.outcome, self.seconds, path)
 
 
@@ -79,13 +79,13 @@ class Store:
             self._make_directories()
         self.database = Database(self.root / "db" / "fpack.sqlite")
         self.pool = Pool(self.root / "files")
-        self._present: set[bytes] = set()  # hashes of paths that were seen on the disk
-        self.lost: list[StorePath] = []  # valid paths that were not on the disk, and that were made invalid
-        self.is_collecting = False  # the disk is low, and a collection was started in the background
+        self._present: set[bytes] = set()  # hashes of paths whose trees were found on the disk
+        self.lost: list[StorePath] = []  # paths that were made invalid because their trees were missing on the disk
+        self.is_collecting = False  # this process started a collection in the background, because the disk is low
         self._planned: dict[bytes, bytes] = {}  # encoded derivations that this process builds, by digest
         self._trees = CheckedTrees(self._recorded, self.disk)
         self._session: Session | None = None
-        self.refusal = self._refusal()  # why this process must not write to the store
+        self.refusal = self._refusal()  # the error to raise if this process must not write to the store
         self._opening = threading.Lock()
         self._prefix = f"{self.root}/store/"
         self._file_system = FileSystemSync(self.root)
@@ -93,7 +93,7 @@ class Store:
         self._placed = GroupSync(lambda: sync_directory(self.root / "store"))
 
     def _refusal(self) -> StoreReadOnly | None:
-        """Refuse to let root write to a user's store: the user could not change what root makes there."""
+        """Return an error if root uses another user's store, because that user could not change root's files in it."""
         if os.geteuid() != 0 or (owner := os.stat(self.root).st_uid) == 0:
             return None
         self.database.forbid_writing()
@@ -109,14 +109,14 @@ class Store:
                 (self.root / directory).mkdir(mode=0o755, exist_ok=True)
         except OSError as error:
             if (self.root / "db" / "fpack.sqlite").is_file():
-                return  # a store that cannot be written serves what it has
+                return  # a store that cannot be written can still be read
             raise StoreError(
                 "The store cannot be created", where=str(self.root), why=str(error.strerror),
                 hint="set FPACK_ROOT to a directory that you can write to",
             ) from None  # fmt: skip
 
     def close(self) -> None:
-        """End the session and delete its temporary roots and files. What was registered survives a loss of power."""
+        """End the session and delete its temporary roots and files. Registered paths survive a loss of power."""
         try:
             self.database.sync()
         finally:
@@ -128,7 +128,7 @@ class Store:
 
     @property
     def session(self) -> Session:
-        """The session of this process. The first use begins it, after it deletes what crashed sessions left behind.
+        """The session of this process. The first access begins it and deletes the leftovers of crashed sessions.
 
         Raise StoreReadOnly if the store cannot be written.
         """
@@ -137,7 +137,7 @@ class Store:
                 if self.refusal is not None:
                     raise self.refusal
                 if self._session is None:
-                    # Not imported by a process that only reads.
+                    # A process that only reads does not need these modules.
                     from fpack.store.files.mounts import check_local
 
                     from .sessions.recovery import sweep
@@ -166,7 +166,7 @@ class Store:
 
     @property
     def is_writable(self) -> bool:
-        """True if this process can write to the store. If so, its session has begun."""
+        """True if this process can write to the store. The check begins the session."""
         try:
             return self.session is not None
         except StoreReadOnly:
@@ -184,13 +184,13 @@ class Store:
         base, _, below = rest.partition("/")
         if not path.startswith(STORE + "/") or ".." in below.split("/"):
             raise StoreError(f"{path!r} is not in the store")
-        place = Path(self._prefix + parse(base).base)
+        disk = Path(self._prefix + parse(base).base)
         # A symlink in a tree may lead anywhere; its target is not part of the store.
         for part in below.split("/") if below else ():
-            if place.is_symlink():
+            if disk.is_symlink():
                 raise StoreError(f"{path!r} leads through a symlink")
-            place /= part
-        return place
+            disk /= part
+        return disk
 
     def info(self, path: StorePath) -> PathInfo | None:
         """Return the database row of a path, or None if it is not valid."""
@@ -205,10 +205,10 @@ class Store:
         return self._trees.tree(path)
 
     def keep(self, paths: Iterable[StorePath]) -> bool:
-        """Protect paths and their closures from gc while this process lives. Return False if one is invalid.
+        """Protect paths and their closures from gc while this process lives. Return False if a path is invalid.
 
-        A path whose tree, or a tree of whose closure, is gone from the disk is made invalid, so that it is built again.
-        In a store that cannot be written, the paths are only looked up.
+        If a tree of the closures is missing on the disk, its path and all paths that reference it are made invalid, so
+        that they are built again. In a store that cannot be written, the paths are only looked up.
         """
         paths = list(paths)
         if not self.is_writable:
@@ -221,11 +221,11 @@ class Store:
         return not missing
 
     def is_there(self, path: StorePath) -> bool:
-        """Tell whether a path is valid and its tree is on the disk. Its closure is not checked."""
+        """Return whether a path is valid and its tree is on the disk. The closure is not checked."""
         return os.path.lexists(self._prefix + path.base) and self.info(path) is not None
 
     def _missing(self, paths: Iterable[StorePath]) -> list[StorePath]:
-        """Return the paths of a closure, kept from gc, that have no tree. Each is looked for once by a process."""
+        """Return the paths in the closures of `paths` that have no tree. A process looks for each tree once."""
         missing = []
         todo = {base32.decode(path.hash) for path in paths} - self._present
         while todo:
@@ -244,10 +244,10 @@ class Store:
     def invalidate(
         self, paths: Iterable[StorePath], is_bad: Callable[[StorePath], bool] = lambda path: True
     ) -> list[StorePath]:
-        """Make paths, and all that reference them, invalid. gc deletes their trees, or a build replaces them.
+        """Make paths, and all paths that reference them, invalid. gc deletes their trees, or a build replaces them.
 
-        is_bad: asked again under the lock, because another process may have replaced the path. Return the paths that
-        became invalid, sorted.
+        is_bad: returns whether a path must become invalid; called under the lock, because another process may have
+        replaced the path. Return the paths that became invalid, sorted.
         """
         from .graph import dependents
 
@@ -261,7 +261,7 @@ class Store:
         return doomed
 
     def _lock_stripes(self, locks: contextlib.ExitStack, paths: Iterable[StorePath]) -> None:
-        """Keep gc, and processes that register the same paths, out. Sorted, so that there is no deadlock."""
+        """Exclude gc and processes that register the same paths. Lock in sorted order, so that there is no deadlock."""
         for stripe in sorted({path.hash[:2] for path in paths}):
             locks.enter_context(FileLock(self.root / "locks" / f"path-{stripe}", transient=False))
 
@@ -278,17 +278,17 @@ class Store:
     def plan(self, bodies: Mapping[bytes, bytes]) -> None:
         """Record derivations that this process is about to build. gc keeps them while this process lives."""
         self._planned.update(bodies)
-        # The session begins before the rows are written, so that gc sees that they are later.
+        # The session must begin before the rows are written, so that gc recognises them as later rows.
         if self.is_writable:
             self.database.add_derivations(bodies)
 
     def derivation(self, digest: bytes) -> Derivation | None:
-        """Return the derivation with this digest, or None if it was not recorded."""
+        """Return the derivation with this digest, or None if it is not recorded."""
         body = self._planned.get(digest) or self.database.derivation(digest)
         return derivation.decode(body) if body is not None else None
 
     def used(self, paths: Iterable[StorePath], project: str = "", name: str = "") -> None:
-        """Record that the user asked for paths today: gc deletes first what was not used for the longest time.
+        """Record that the user asked for paths today. gc deletes the least recently used paths first.
 
         project: the directory of the project's file, or "". This writes at most once a day.
         """
@@ -301,7 +301,7 @@ class Store:
                 db.executemany("INSERT OR REPLACE INTO uses (path, project, name, day) VALUES (?, ?, ?, ?)", rows)
 
     def pin(self, path: StorePath, project: str, name: str) -> None:
-        """Keep what was packed last from a project by this name, for as long as the setting gc.keep-packs says."""
+        """Keep the last pack of a project and name from gc, for the number of days in the setting gc.keep-packs."""
         from .settings import KEEP_PACKS
 
         days = KEEP_PACKS.find()
@@ -356,7 +356,7 @@ class Store:
         for entry, _, _, path in made:
             if (node := entry.writer.node) is not None:
                 self._trees.registered(path, node)
-            with contextlib.suppress(OSError):  # it is deleted with the session
+            with contextlib.suppress(OSError):  # the end of the session deletes the tree
                 remove_tree(entry.writer.disk)
         return [path for *_, path in made]
 
@@ -376,15 +376,15 @@ class Store:
         self.database.insert_realisation(db, key, output, path)
         planned = output.derivation in self._planned
         if planned and not db.execute("SELECT 1 FROM derivations WHERE digest = ?", [output.derivation]).fetchone():
-            # gc deleted what an earlier process had planned and this one planned again.
+            # gc deleted the row, which an earlier process had written.
             self.database.insert_derivations(db, self._planned)
 
     def _place(self, path: StorePath, writer: TreeWriter) -> None:
         target = self.disk(path)
         if os.path.lexists(target):
-            # A crash left it, or a running gc has not deleted it yet.
+            # A crash left the tree, or a running gc has not deleted it yet.
             discarded = self.discard(target)
-            with contextlib.suppress(OSError):  # the next sweep deletes it
+            with contextlib.suppress(OSError):  # the next sweep deletes the tree
                 remove_tree(discarded)
         # A symlink to a directory may lead anywhere, so it is not treated as a directory.
         directory = stat.S_ISDIR(os.lstat(writer.disk).st_mode)
@@ -397,14 +397,14 @@ class Store:
             os.utime(target, (MTIME, MTIME))
 
     def discard(self, path: str | Path) -> Path:
-        """Move an entry of the store to the trash. Return where it is now."""
+        """Move a file or directory of the store to the trash. Return its new path."""
         trash = self.root / "trash"
         target = trash / os.urandom(8).hex()
         try:
             try:
                 os.rename(path, target)
             except FileNotFoundError:
-                # Something deleted the trash; or the entry, and then this fails, too.
+                # Something deleted the trash. If the entry itself was deleted, the second call fails, too.
                 trash.mkdir(mode=0o755, exist_ok=True)
                 os.rename(path, target)
         except OSError as error:
@@ -416,5 +416,5 @@ class Store:
 
 
 def _text(path: str) -> str:
-    """Return a path as text that SQLite and the journal can hold, whatever its bytes are."""
+    """Return a path as valid Unicode, which SQLite and the journal require. Other bytes are escaped."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,9 +1,9 @@
 """Start threads, and hand the result or the exception of each to the thread that waits for it.
 
 This is the only module that starts threads, except for those in STARTERS. A bare thread can lose an exception: the
-interpreter prints it and ends the thread, and whoever waits for the thread's answer waits for ever. Here each piece of
-work is a `ThreadJob`, which is done in every case: with a result, with an exception, or because no thread could be
-started for it.
+interpreter prints it and ends the thread, and a thread that waits for a result waits forever. Here each piece of work
+is a `ThreadJob`, which always finishes: with a result, with an exception, or with an error because no thread could
+start.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ThreadJob(Generic[T]):
 
     @property
     def done(self) -> bool:
-        """True if the work has ended, one way or another."""
+        """True if the work has ended, with a result or with an exception."""
         return self._ended.is_set()
 
     @property
@@ -74,7 +74,7 @@ class ThreadJob(Generic[T]):
             try:
                 self._then()
             except BaseException:
-                pass  # there is no memory for the news; the outcome stands in the job
+                pass  # there may be no memory for the notification; the job has the outcome
 
 
 def start(work: Callable[[], T], name: str) -> ThreadJob[T]:
@@ -105,9 +105,9 @@ class Workers:
         self._closed = False
 
     def submit(self, work: Callable[[], T], then: Callable[[], object] | None = None) -> ThreadJob[T]:
-        """Add a job. then: called in the job's thread when the job is done, to pass the news on.
+        """Add a job. then: called in the job's thread when the job is done, to notify a waiter.
 
-        If memory is short, the news may be lost. A waiter looks at `done` from time to time as well.
+        If memory is short, the notification may be lost, so a waiter must also check `done` from time to time.
         """
         job = ThreadJob(work, then)
         with self._lock:
@@ -130,12 +130,12 @@ class Workers:
         return job
 
     def map(self, work: Callable[[A], T], items: Iterable[A]) -> list[T]:
-        """Do `work` for each item. Return the results in order, or raise the exception of the first that failed."""
+        """Do `work` for each item. Return the results in order, or raise the exception of the first failed job."""
         jobs = [self.submit(partial(work, item)) for item in items]
         return [job.result() for job in jobs]
 
     def close(self) -> None:
-        """Let the threads end after the jobs that were submitted."""
+        """Let the threads end after the submitted jobs."""
         with self._lock:
             self._closed = True
             self._filled.notify_all()

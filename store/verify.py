@@ -26,8 +26,8 @@ from .path import StorePath
 from .store import Store
 
 _MAX_KNOWN = 4_000_000  # files whose digests are kept in memory, at 50 bytes each; others are read again
-_MAX_READ = 300_000  # the same for files that are read in trees, at 200 bytes each
-_SMALL_STORE = 500, 32_000_000  # paths and bytes up to which more processes do not pay
+_MAX_READ = 300_000  # the same limit for files that are read in trees, at 200 bytes each
+_SMALL_STORE = 500, 32_000_000  # number of paths and bytes up to which one process is fastest
 _DIGEST = 32
 
 
@@ -50,7 +50,7 @@ class StoreCheck(NamedTuple):
     pool: tuple[str, ...]
 
 
-Progress = Callable[[int, int, str], None]  # parts done, all parts, what is checked: `files` or `paths`
+Progress = Callable[[int, int, str], None]  # checked parts, all parts, kind of parts: `files` or `paths`
 
 
 def check(store: Store, progress: Progress = lambda done, total, what: None, jobs: int | None = None) -> StoreCheck:
@@ -73,7 +73,7 @@ def check(store: Store, progress: Progress = lambda done, total, what: None, job
 def check_paths(
     store: Store, paths: Iterable[StorePath], progress: Progress = lambda done, total, what: None
 ) -> StoreCheck:
-    """Check some paths. Each file of theirs is read once; the rest of the pool is not."""
+    """Check some paths. Read each of their files once, and no other file of the pool."""
     infos = [info for info in map(store.info, paths) if info is not None]
     files = _Files(store, 1)
     damaged = _check_trees(store, infos, files, progress, 1)
@@ -99,7 +99,7 @@ def _check_trees(store: Store, infos: Sequence[PathInfo], files: _Files, progres
         progress(done + 1, len(infos), "paths")
     if jobs > 1:
         files.bytes += read
-    # A collection may have deleted a path while it was read, or one that a path references.
+    # A collection may have deleted a path, or a reference of it, during the check.
     return [Damage(infos[number].path, why) for number, why in sorted(found.items()) if store.info(infos[number].path)]
 
 
@@ -182,7 +182,7 @@ class _Files:
         self._digests = b"".join(digest for _, digest in found)
 
     def _hash(self, directory: str) -> Iterator[Value]:
-        """Yield [path if it is bad, inode, size, digest] of each file, and at last an entry of size -1."""
+        """Yield [path, or b"" if the file is intact; inode; size; digest] of each file, then an entry of size -1."""
         for path, name, status in self._pool.files_in(directory):
             try:
                 node = read_node(path, status)
@@ -196,7 +196,7 @@ class _Files:
         yield [b"", 0, -1, b""]
 
     def read(self, path: str | bytes, status: os.stat_result) -> FileNode:
-        """Return the node of a file of a tree. Read it only if it was not read before."""
+        """Return the node of a file of a tree. Read the file only if it was not read before."""
         at = bisect_left(self._inodes, status.st_ino)
         if at < len(self._inodes) and self._inodes[at] == status.st_ino and status.st_dev == self._device:
             digest = self._digests[at * _DIGEST : (at + 1) * _DIGEST]
@@ -211,14 +211,14 @@ class _Files:
 
 
 def read_node(path: str | bytes, status: os.stat_result) -> FileNode:
-    """Read and hash a regular file of the store. status: its status, which tells its mode and how much to read."""
+    """Read and hash a regular file of the store. status: the file's status, which gives its mode and size."""
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         executable = bool(status.st_mode & 0o100)
         if not stat.S_ISREG(status.st_mode):
             raise BadTree("A file in the store is not a regular file", where=os.fsdecode(path))
         if status.st_size < CHUNK:
-            # One byte more detects a file that has grown. Most files need a single call.
+            # One extra byte detects a file that has grown. Most files need a single call.
             content = os.read(fd, status.st_size + 1)
             if len(content) == status.st_size:
                 return FileNode(blake3(content).digest(), len(content), executable)

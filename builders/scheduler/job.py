@@ -1,4 +1,4 @@
-"""Hold the state of the derivations that a scheduler works on."""
+"""Define the state of a derivation that a scheduler works on."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Job:
         self.resolved: Derivation | None = None
         self.key = b""
         self.run: Run | None = None
-        self.work: threads.ThreadJob[Result] | None = None  # what a worker does for it now
+        self.work: threads.ThreadJob[Result] | None = None  # the worker's current work for the job
         self.wanted: list[tuple[Job, str]] = []  # the outputs that a suspended run needs: (job, output name)
         self.paths: Mapping[str, StorePath] | None = None  # by output name
         self.error: FpackError | None = None
 
 
 class DependencyFailed(FpackError):
-    """A failed input of a job."""
+    """The error of a job that has a failed input."""
 
     def __init__(self, other: Job) -> None:
         super().__init__(f"{other.drv.name} could not be built")

@@ -1,7 +1,7 @@
-"""Make damaged store paths again: build their recorded derivations outside the store, and replace the damaged trees.
+"""Repair damaged store paths: build their recorded derivations outside the store, and replace the damaged trees.
 
-A tree is replaced only by one that has the recorded digest. So a build changes nothing if it does not give the same
-output again, or if it used a damaged input.
+A tree is replaced only by a tree that has the recorded digest. So a build that gives another output, for example
+because of a damaged input, changes nothing.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .reporter import BuildOutcome, Reporter
 from .scheduler import Scheduler
 from .task import Assemble, StoreTask
 
-_MAX_DERIVATIONS = 4  # of those that made a path, the latest ones are tried
+_MAX_DERIVATIONS = 4  # number of derivations that are tried for a path, the latest first
 
 Finder = Callable[[Collection[StorePath]], Collection[StorePath]]
 
 
 class RepairFailure(NamedTuple):
-    """A path that could not be made again, and why."""
+    """A path that could not be repaired, and the error."""
 
     path: StorePath
     error: FpackError
@@ -39,7 +39,7 @@ class RepairFailure(NamedTuple):
 class Repairer:
     """A repair of one store.
 
-    damaged: the damaged paths. find_damage: returns those of some paths that are damaged. It is asked about other paths
+    damaged: the damaged paths. find_damage: returns the damaged paths among the given ones. It checks further paths
     that a build uses; None if all paths of the store were checked.
     """
 
@@ -65,18 +65,18 @@ class Repairer:
         self.repaired: list[StorePath] = []
 
     def run(self) -> list[RepairFailure]:
-        """Make the damaged paths again, and return those that could not be made."""
+        """Repair the damaged paths. Return the paths that could not be repaired."""
         for path in sorted(self._damaged):
             try:
                 self._repair(path)
             except Cancelled:
                 raise
             except FpackError:
-                continue  # kept in self._errors
+                continue  # self._errors has the error
         return [RepairFailure(path, self._errors[path]) for path in sorted(self._damaged)]
 
     def _repair(self, path: StorePath) -> None:
-        """Make a path again if it is damaged. Raise FpackError if that fails."""
+        """Repair a path if it is damaged. Raise FpackError on failure."""
         if path not in self._damaged:
             return
         if path in self._errors:
@@ -84,7 +84,7 @@ class Repairer:
         if path in self._active:
             raise StoreError("Damaged paths need each other", where=str(path))
         self._active.add(path)
-        error: FpackError = StoreError("It is not recorded what made the path", where=str(path))
+        error: FpackError = StoreError("No derivation is recorded that made the path", where=str(path))
         try:
             for digest in self._store.database.made_by(path)[:_MAX_DERIVATIONS]:
                 try:
@@ -134,7 +134,7 @@ class Repairer:
         return derivations.resolve(drv, built)
 
     def _repair_mentioned(self, resolved: Derivation) -> None:
-        """Repair the paths that the arguments mention, and what these reference: some are not inputs."""
+        """Repair the closures of the paths that the arguments mention, because some of them are not inputs."""
         text = resolved.encode().decode("utf-8", "replace")
         mentioned = (StorePath(*reference) for reference in store_path.find_references(text))
         self._repair_all(self._store.closure({path for path in mentioned if self._store.info(path) is not None}))
@@ -161,7 +161,7 @@ class Repairer:
                     answer.append(self._available(Output(derivations.digest(body))))
 
     def _replace(self, digest: bytes, drv: Derivation, built: Built | BuiltAll, wanted: StorePath) -> None:
-        """Replace the damaged outputs of a derivation. Raise BuildError if `wanted` is not among those that it gave."""
+        """Replace the damaged outputs of a derivation. Raise BuildError if `wanted` is not one of the built outputs."""
         outputs = built.outputs if isinstance(built, BuiltAll) else (("out", built),)
         paths = []
         for name, output in outputs:
@@ -180,7 +180,7 @@ class Repairer:
             raise BuildError("Building the path again gives another output", where=str(wanted), why=why)
 
     def _available(self, output: Output) -> StorePath:
-        """Return the path of an output, intact with all that it references. Build it if the store lacks it."""
+        """Return the path of an output. Build it if the store lacks it, and repair its closure."""
         path = self._store.database.built(output)
         if path is None:
             path = self._realise(output)
@@ -198,7 +198,7 @@ class Repairer:
             self._repair(path)
 
     def _realise(self, output: Output) -> StorePath:
-        """Build an output that the store lacks, after everything that it is built from was repaired."""
+        """Repair the existing inputs of an output that the store lacks, transitively, and build the output."""
         seen: set[bytes] = set()
         todo = [output.derivation]
         while todo:

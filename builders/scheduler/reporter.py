@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class BuildOutcome(Enum):
-    """How an output was obtained."""
+    """The outcome of a build: how the output was obtained, or why there is none."""
 
     BUILT = "built"
     CUT_OFF = "cut off"  # not rebuilt: the inputs were rebuilt and are unchanged

@@ -20,7 +20,7 @@ from fpack.store.path import StorePath
 from fpack.store.store import BuildRecord, FinishedOutput, Store
 
 from .reporter import BuildOutcome, Reporter
-from .task import Assemble, StoreTask, Unbuilt
+from .task import Assemble, MissingOutput, StoreTask
 
 
 class Result(NamedTuple):
@@ -31,7 +31,7 @@ class Result(NamedTuple):
     error: FpackError | None = None
     busy: bool = False  # another process holds the lock
     outcome: BuildOutcome = BuildOutcome.BUILT
-    registering: bool = False  # built, not yet registered: the run only waits for the disk from here on
+    registering: bool = False  # built, not yet registered: from now on, the run only waits for the disk
 
 
 class Run:
@@ -121,8 +121,8 @@ class Run:
                 return Result(paths=paths, outcome=BuildOutcome.CUT_OFF)
         try:
             return self._build() if self._steps is None else self._advance(self.answer)
-        except Unbuilt as missing:
-            # What the build has done so far is done again, once the output is there.
+        except MissingOutput as missing:
+            # The build starts again from the beginning when the output exists.
             self._steps = None
             return Result(need=Need((missing.output,)))
 
@@ -168,19 +168,20 @@ class Run:
 
     @staticmethod
     def _is_failure(error: FpackError) -> bool:
-        """Tell whether an error is one of the build: no interrupt, and no disk that fails for the history as well."""
+        """Return whether the build itself failed, and not because of an interrupt or a fatal error of the store."""
         return not isinstance(error, Cancelled) and not (isinstance(error, StoreError) and error.fatal)
 
     def _record_failure(self) -> None:
-        # The build's own error matters more than one of the history.
+        # The build's own error matters more than an error of the history.
         with contextlib.suppress(FpackError, OSError):
             seconds = time.monotonic() - self._since
             self._store.record_failure(self._digest, self._drv.name, self._drv.kind, seconds)
 
     def _finish(self, succeeded: bool) -> None:
-        """Delete temporary files, close the log and release the lock. The next session deletes what is left over.
+        """Delete temporary files, close the log and release the lock. The next session deletes leftovers.
 
-        A failure must neither undo a finished build nor prevent the other steps. A failed build has an error already.
+        A failed step must neither undo a finished build nor prevent the other steps. If the build failed, errors of
+        steps are not reported.
         """
         if not self._begun:
             return

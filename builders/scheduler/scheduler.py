@@ -34,7 +34,7 @@ from .task import Assemble
 NETWORK_JOBS = 12
 _REGISTERING = 16  # runs that wait for the disk
 _POLL = 0.1  # seconds between attempts to take a lock that another process holds
-_CHECK = 1.0  # seconds between looks at the workers if no result arrives
+_CHECK = 1.0  # seconds between checks of the workers if no result arrives
 _GRACE = 5.0  # seconds that builders have to stop
 
 
@@ -80,7 +80,7 @@ class Scheduler:
         self._jobs: dict[bytes, Job] = {}
         self._stop = threading.Event()
         self._failed = False
-        self._fatal: FpackError | None = None  # the disk's first error, which ends all builds
+        self._fatal: FpackError | None = None  # the first fatal error of the store, which ends all builds
         self._ready: dict[bool, deque[Job]] = {True: deque(), False: deque()}
         self._running = {True: 0, False: 0}
         self._registering = {True: 0, False: 0}  # built, not yet registered: another job may run meanwhile
@@ -291,7 +291,7 @@ class Scheduler:
         try:
             job, result = self._results.get(timeout=timeout)
         except queue.Empty:
-            # A worker that lacks memory may fail to send its news.
+            # A worker that lacks memory may fail to send its notification.
             found = next((job for job in self._jobs.values() if job.work is not None and job.work.done), None)
             if found is None:
                 return None

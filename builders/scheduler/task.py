@@ -21,8 +21,8 @@ from .reporter import Reporter
 Assemble = Callable[[Store, StorePath], Path]
 
 
-class Unbuilt(Exception):
-    """An output that a build needs was deleted since it was last used. It must be built again before the build is."""
+class MissingOutput(Exception):
+    """An output that a build needs was deleted. It must be built again before the build can start."""
 
     def __init__(self, output: Output) -> None:
         super().__init__(output)
@@ -72,7 +72,7 @@ class StoreTask:
         return self._assemble(self._store, root)
 
     def payload(self, slice_: StorePath) -> StorePath | None:
-        """Return the payload that a slice was cut from, kept from gc, or None. Raise Unbuilt if gc deleted it."""
+        """Return the payload that a slice was cut from, kept from gc, or None. Raise MissingOutput if gc deleted it."""
         for digest in self._store.database.made_by(slice_):
             drv = self._store.derivation(digest)
             if drv is None or drv.kind != "slice":
@@ -81,7 +81,7 @@ class StoreTask:
                 return parse(str(drv.args["payload"]))
             found = self._store.database.built(drv.inputs[0])
             if found is None or not self._store.keep([found]):
-                raise Unbuilt(drv.inputs[0])
+                raise MissingOutput(drv.inputs[0])
             return found
         return None
 
@@ -90,7 +90,7 @@ class StoreTask:
         return self._store.closure(paths)
 
     def writer(self) -> TreeWriter:
-        """Start a new tree, deleted at the end unless it was registered."""
+        """Start a new tree. `clean` deletes it unless it was registered."""
         writer = self._store.writer()
         self._temporary.append(writer.disk)
         return writer

@@ -1,1 +1,1 @@
-"""The subcommands of `fpack store`. Each is a module whose click command is named `command`."""
+"""The subcommands of `fpack store`. Each module defines one click command, `command`."""

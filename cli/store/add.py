@@ -14,14 +14,14 @@ from fpack.cli import options as shared
 Examples:
   fpack store add ./data                   print the store path
   fpack store add ./data --name words      under another name
-  fpack store add ./data -o link           and keep it from gc while `link` exists""",
+  fpack store add ./data -o link           also keep it from gc while `link` exists""",
 )
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--name", metavar="NAME", help="The name in the store path. Default: that of SOURCE.")
+@click.option("--name", metavar="NAME", help="The name in the store path. Default: the name of SOURCE.")
 @click.option("-o", "--link", type=click.Path(path_type=Path), help="Create a link that keeps the path from gc.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(source: Path, name: str | None, link: Path | None, as_json: bool) -> int:
-    """Add SOURCE, a file or a directory, to the store, as a project's source is added: without what git ignores.
+    """Add SOURCE, a file or a directory, to the store, without the files that git ignores.
 
     Without a link, the next gc may delete the path.
     """

@@ -1,4 +1,4 @@
-"""`fpack store closure`: list everything that paths need."""
+"""`fpack store closure`: list the closures of paths."""
 
 from __future__ import annotations
 

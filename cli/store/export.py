@@ -31,7 +31,7 @@ Examples:
 def command(store_paths: tuple[str, ...], output: Path | None, as_json: bool) -> int:
     """Write each PATH and everything that it references to one file, for fpack store import.
 
-    The same paths give the same bytes. Every file is hashed while it is read: a damaged path is not exported.
+    Equal paths give equal bytes. Every file is hashed while it is read, so a damaged path is not exported.
     """
     from fpack.cli.errors import UsageError
     from fpack.cli.store.paths import find_paths, opened
@@ -61,7 +61,7 @@ def command(store_paths: tuple[str, ...], output: Path | None, as_json: bool) ->
 
 
 def _to_file(store: Store, tops: list[StorePath], target: Path) -> tuple[ClosureHeader, int]:
-    """Write the file, which appears only when it is complete and durable, or write to a pipe or device."""
+    """Write the file, or write to a pipe or device. A file appears only when it is complete and durable."""
     from fpack.builders.streams.output_file import errors, replacing
 
     if not target.absolute().parent.is_dir():

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   fpack store import app.closure
-  fpack store import app.closure -o result       and keep the paths from gc while `result` exists
+  fpack store import app.closure -o result       also keep the paths from gc while `result` exists
   ssh host fpack store export ./result -o - | fpack store import -""",
 )
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("-o", "--link", type=click.Path(path_type=Path), help="Create a link that keeps the paths from gc.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(file: Path, link: Path | None, as_json: bool) -> int:
-    """Add the paths of FILE, which fpack store export wrote, to the store. Print those that were exported.
+    """Add the paths of FILE, which fpack store export wrote, to the store. Print the exported paths.
 
-    Nothing becomes valid unless all of the file is intact. FILE need not be trusted: each path is the hash of its
-    content, and the file does not say what made it. Without a link, the next gc may delete the paths.
+    No path becomes valid unless the whole file is intact. FILE need not be trusted: each path is the hash of its
+    content, and FILE does not tell which derivation made it. Without a link, the next gc may delete the paths.
     """
     from fpack.cli.errors import UsageError
     from fpack.cli.store.links import check_link, keep_by_link

@@ -24,9 +24,9 @@ Examples:
 )
 @click.argument("name", required=False)
 @click.option("--kind", metavar="KIND", help="Only outputs of derivations of this kind, such as fetch, deb or exec.")
-@click.option("--larger-than", metavar="SIZE", help="Only paths of more bytes, as in 10M.")
-@click.option("--older-than", type=click.FloatRange(0), metavar="DAYS", help="Only paths registered before that.")
-@click.option("--newer-than", type=click.FloatRange(0), metavar="DAYS", help="Only paths registered since then.")
+@click.option("--larger-than", metavar="SIZE", help="Only paths larger than this, as in 10M.")
+@click.option("--older-than", type=click.FloatRange(0), metavar="DAYS", help="Only paths older than this.")
+@click.option("--newer-than", type=click.FloatRange(0), metavar="DAYS", help="Only paths newer than this.")
 @click.option("--sort", type=click.Choice(_SORTS), default="name", help="Sort by name, or largest or latest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -93,4 +93,4 @@ def _size(text: str | None) -> int | None:
     try:
         return size(text)
     except ValueError:
-        raise UsageError(f"--larger-than is a size, as in 10M, and not {text!r}") from None
+        raise UsageError(f"--larger-than must be a size, as in 10M, not {text!r}") from None

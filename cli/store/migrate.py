@@ -1,4 +1,4 @@
-"""`fpack store migrate`: bring the database to this fpack's format."""
+"""`fpack store migrate`: upgrade the database to the format of this fpack."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fpack.cli import options as shared
 @click.command("migrate")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(as_json: bool) -> int:
-    """Bring the store's database to this fpack's format, in one transaction.
+    """Upgrade the store's database to the format of this fpack, in one transaction.
 
-    Every command that uses the store does this. A newer format than this fpack knows is an error.
+    Every command that uses the store does this. A format that is newer than this fpack is an error.
     """
     from fpack.cli.store.paths import opened
     from fpack.store.db.schema import FORMAT, format_of

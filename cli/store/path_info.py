@@ -1,4 +1,4 @@
-"""`fpack store path-info`: show what is known of paths."""
+"""`fpack store path-info`: describe paths."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Examples:
 @click.argument("store_paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(store_paths: tuple[str, ...], as_json: bool) -> int:
-    """Show the digest, size and references of each PATH, what made it, and what keeps it from gc."""
+    """Show the digest, size and references of each PATH, the derivations that made it, and the roots that keep it."""
     from fpack.cli.store.paths import find_paths, opened
     from fpack.cli.ui.layout import Page, show
     from fpack.store.queries.description import Describer
@@ -73,9 +73,9 @@ def _fields(page: Page, entry: PathDescription, values: dict[str, Any]) -> list[
     from fpack.cli.ui.render import megabytes
 
     made = [
-        f"{clean(each.get('kind', 'a derivation'))} {clean(each.get('name', ''))} ({each['derivation']}"
-        + (f", output {clean(each['output'])})" if each["output"] != "out" else ")")
-        for each in values["made_by"]
+        f"{clean(maker.get('kind', 'a derivation'))} {clean(maker.get('name', ''))} ({maker['derivation']}"
+        + (f", output {clean(maker['output'])})" if maker["output"] != "out" else ")")
+        for maker in values["made_by"]
     ]
     date = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.info.registered))
     return page.fields(

@@ -36,7 +36,7 @@ def opened(create: bool = False) -> Iterator[Store]:
         if create:
             from fpack.builders.kinds.table import generation
 
-            # The outputs that are recorded in a new database would otherwise be taken for those of other builders.
+            # Without the generation, the next build would drop all outputs that are recorded in a new database.
             store.database.settle(generation())
         yield store
     finally:
@@ -44,7 +44,7 @@ def opened(create: bool = False) -> Iterator[Store]:
 
 
 def find_paths(store: Store, texts: Iterable[str]) -> list[PathInfo]:
-    """Return the rows of the paths that texts name, without repetitions."""
+    """Return the rows of the paths that `texts` name, without duplicates."""
     found = {}
     for text in texts:
         info = find_path(store, text)
@@ -53,7 +53,7 @@ def find_paths(store: Store, texts: Iterable[str]) -> list[PathInfo]:
 
 
 def find_path(store: Store, text: str) -> PathInfo:
-    """Return the row of the path that a text names: a store path, one below it, or a link to it or to its directory.
+    """Return the row of the path that `text` names: a store path, a path below one, or a link to one.
 
     Raise UsageError for anything else, and UnknownPath if the path is not valid in this store.
     """

@@ -9,7 +9,7 @@ _SECONDS = 0.1
 
 
 class ProgressLine:
-    """A line on stderr that shows how much is done, or nothing if stderr is no terminal. Call `end` at the end."""
+    """A line on stderr that shows the progress, if stderr is a terminal. Call `end` to delete it."""
 
     def __init__(self, verb: str) -> None:
         self._verb = verb

@@ -1,4 +1,4 @@
-"""`fpack store rebuild-database`: make a lost or damaged database again."""
+"""`fpack store rebuild-database`: rebuild a lost or damaged database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LISTED = 20
 @click.command("rebuild-database")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(as_json: bool) -> int:
-    """Make the store's database again, from its journal, the old database and the trees.
+    """Rebuild the store's database from its journal, the old database and the trees.
 
     A path becomes valid only if its tree has the recorded digest. The old database is kept as db/damaged.sqlite. No
     other fpack may use the store meanwhile.

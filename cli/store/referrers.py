@@ -14,7 +14,7 @@ Examples:
   fpack store referrers ./result --all --json""",
 )
 @click.argument("store_path", metavar="PATH")
-@click.option("--all", "transitive", is_flag=True, help="Also list what references those, and so on.")
+@click.option("--all", "transitive", is_flag=True, help="Also list the paths that reference these, and so on.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(store_path: str, transitive: bool, as_json: bool) -> int:
     """List the paths that reference PATH."""

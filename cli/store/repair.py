@@ -1,4 +1,4 @@
-"""`fpack store repair`: make damaged paths again, or make them invalid."""
+"""`fpack store repair`: replace damaged paths, or make them invalid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OPTIONS = tuple(option for option in BUILDING if option.names[-1] in ("--mirror
 
 
 class Repair(NamedTuple):
-    """The result of a repair. invalid: paths that are no longer valid: failed ones, and all that reference them."""
+    """The result of a repair. invalid: paths that became invalid: the failed paths and all that reference them."""
 
     found: StoreCheck
     repaired: tuple[StorePath, ...]
@@ -36,7 +36,7 @@ class Repair(NamedTuple):
     epilog="""\b
 Examples:
   fpack store repair                the whole store
-  fpack store repair ./result       one path and everything that it needs
+  fpack store repair ./result       one path and its closure
   fpack store repair --from app.closure       first from an exported file
   fpack store repair --forget       build nothing: make damaged paths invalid""",
 )
@@ -54,10 +54,10 @@ Examples:
 def command(
     store_paths: tuple[str, ...], file: Path | None, forget: bool, as_json: bool, mirror: str | None, verbose: bool
 ) -> int:
-    """Check the store, or the closure of each PATH, and make what is damaged again.
+    """Check the store, or the closure of each PATH, and repair damaged paths.
 
-    A damaged path is taken from FILE, or downloaded or built as its recorded derivation says, and replaced if the
-    result is the same. If it is not, the path and all that reference it become invalid: the next build makes them.
+    A damaged path is read from FILE, downloaded, or built from its recorded derivation. It is replaced if the result
+    has the recorded digest. Otherwise the path and all that reference it become invalid, and the next build makes them.
     """
     from fpack.cli.store.verify import checked
     from fpack.cli.ui.layout import Page, show
@@ -88,7 +88,7 @@ def command(
 def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool, file: Path | None = None) -> Repair:
     """Repair what a check found.
 
-    build: build damaged paths again. whole: the check was of the whole store. file: a closure file to take trees from.
+    build: build damaged paths again. whole: the whole store was checked. file: a closure file to take trees from.
     """
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.scheduler.repairer import Repairer
@@ -133,7 +133,7 @@ def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool,
 
 
 def _from_file(store: Store, file: Path, damaged: Collection[StorePath]) -> list[StorePath]:
-    """Replace those of the damaged trees that a closure file has. Return their paths."""
+    """Replace the damaged trees that a closure file holds. Return their paths."""
     from fpack.cli.store.progress import ProgressLine
     from fpack.store.closure_file.format import BadClosureFile
     from fpack.store.closure_file.importer import trees_of

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command("stats")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(as_json: bool) -> int:
-    """Show how the store uses the disk: by kind, what trees share, and what gc would delete."""
+    """Show how the store uses the disk: sizes by kind, shared files, and the paths that gc would delete."""
     from fpack.cli.store.paths import opened
     from fpack.cli.ui.layout import Page, show
     from fpack.store.queries.statistics import statistics

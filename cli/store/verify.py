@@ -20,7 +20,7 @@ LISTED = 20  # damaged paths, or files, to list
     epilog="""\b
 Examples:
   fpack store verify                the whole store
-  fpack store verify ./result       one path and everything that it needs""",
+  fpack store verify ./result       one path and its closure""",
 )
 @click.argument("store_paths", nargs=-1, metavar="[PATH]...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -43,14 +43,14 @@ def command(store_paths: tuple[str, ...], as_json: bool) -> int:
         lines = [f"the database: {trouble}"] if trouble else []
         show([*lines, *damage_lines(found), page.paint(summary(found), "bold")])
         if trouble:
-            _advise(page, "fpack store rebuild-database makes the database again")
+            _advise(page, "fpack store rebuild-database rebuilds the database")
         if found.damaged or found.pool:
-            _advise(page, "fpack store repair makes them again")
+            _advise(page, "fpack store repair repairs them")
     return 0 if intact else 1
 
 
 def checked(store: Store, texts: tuple[str, ...] = ()) -> StoreCheck:
-    """Check the store, or the closures of the paths that texts name, and show progress."""
+    """Check the store, or the closures of the paths that `texts` name, and show progress."""
     from fpack.cli.store.paths import find_paths
     from fpack.cli.store.progress import ProgressLine
     from fpack.store.verify import check, check_paths

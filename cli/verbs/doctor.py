@@ -26,7 +26,7 @@ Examples:
   fpack doctor                    check the machine, the mirrors and the lock
   fpack doctor --offline          without asking the mirrors
   fpack doctor --store            also hash everything in the store again, as fpack store verify does
-  fpack doctor --store --repair   also remove damaged paths; fpack store repair makes them again""",
+  fpack doctor --store --repair   also remove damaged paths; fpack store repair replaces them""",
 )
 @click.option("--store", "contents", is_flag=True, help="Verify every path in the store by hashing it again.")
 @click.option("--repair", is_flag=True, help="Remove the paths that --store finds damaged.")
@@ -130,7 +130,7 @@ def _contents(path: Path, repair: bool) -> Iterator[CheckResult]:
         text = f"{len(forgotten)} paths (damaged ones and their dependents) and {len(found.pool)} files were removed"
         yield CheckResult("contents", WARNING, text, "build them again")
     else:
-        hint = "fpack store repair makes them again; fpack doctor --store --repair only removes them"
+        hint = "fpack store repair replaces them; fpack doctor --store --repair only removes them"
         yield CheckResult("contents", PROBLEM, f"{len(found.damaged)} of {found.paths} paths are damaged", hint)
 
 
@@ -160,7 +160,7 @@ def _progress() -> Any:
 
 
 def _lines(page: Page, finding: CheckResult) -> Sequence[str]:
-    """Return a finding as lines: its state, its name, its text and its hint."""
+    """Return the lines of a finding: state, name, text and hint."""
     from fpack.cli.doctor.machine import OK, WARNING
     from fpack.cli.ui.layout import clean
 

@@ -11,7 +11,7 @@ from fpack.cli.options import print_json
 from fpack.cli.ui.render import megabytes
 from fpack.store import settings
 
-_SHOWN = 3  # links that are named
+_SHOWN = 3  # number of result links that are listed
 
 if TYPE_CHECKING:
     from fpack.store.collection.survey import Survey
@@ -38,23 +38,23 @@ Examples:
   fpack gc                     delete paths that no root and no running fpack needs
   fpack gc --dry-run           only show what would be deleted
   fpack gc --explain           show why each path is kept or deleted
-  fpack gc --keep-recent 7     keep what was used in the last seven days
-  fpack gc --max-size 20G      delete what was not used for longest, until the store has 20 GiB
-  fpack gc --all               also delete what only the builds of kept results used""",
+  fpack gc --keep-recent 7     keep paths used in the last seven days
+  fpack gc --max-size 20G      delete the least recently used until the store has 20 GiB
+  fpack gc --all               also delete the inputs of kept results' builds""",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Delete nothing.")
 @click.option("--explain", is_flag=True, help="Delete nothing; show each path and why it is kept or not.")
 @click.option("--older-than", type=click.FloatRange(0), default=0.0, metavar="DAYS", help="Keep younger paths.")
-@click.option("--keep-recent", callback=_days, metavar="DAYS", help="Keep what was used in the last days.")
+@click.option("--keep-recent", callback=_days, metavar="DAYS", help="Keep paths used in the last DAYS.")
 @click.option("--max-size", callback=_size, metavar="SIZE", help="Stop when the store has this size, as in 20G.")
-@click.option("--all", "everything", is_flag=True, help="Also delete what only the builds of kept results used.")
+@click.option("--all", "everything", is_flag=True, help="Also delete the inputs of kept results' builds.")
 @click.option("--automatic", is_flag=True, hidden=True, help="Stop when the disk is no longer low.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_json: bool, **values: Any) -> int:
     """Delete paths from the store that nothing keeps. Builds may run meanwhile.
 
-    Results, named roots (fpack root), the last pack of each project, open shells and running commands keep paths. What
-    only the builds of these used is kept while the disk has room.
+    Results, named roots (fpack root), the last pack of each project, open shells and running commands keep paths. The
+    inputs of their builds are kept while the disk has room.
     """
     from fpack.cli.shells.project_directory import forget_deleted
     from fpack.cli.shells.prune import prune
@@ -70,13 +70,13 @@ def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_
     try:
         for gone in () if dry_run else forget_deleted():
             text = f"{gone.directory} has data or builds of {gone.project}, which no longer exists"
-            note(f"{text}; delete it if unneeded")
+            note(f"{text}; delete the directory if you do not need it")
         if automatic:
             values["min_free"] = limits.enough_free(default_root())
         survey = _survey(store, values) if explain else None
         done = collect(store, dry_run=dry_run, **values)
         for link in done.gone[:_SHOWN]:
-            note(f"the link {link} no longer exists: what it kept may be deleted; build again where it is now")
+            note(f"the link {link} no longer exists, so gc may delete its path; if the project was moved, build again")
         if len(done.gone) > _SHOWN:
             note(f"and {len(done.gone) - _SHOWN} more links no longer exist")
         if not dry_run:
@@ -91,7 +91,7 @@ def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_
 
 
 def _open() -> Store:
-    """Open the store, even on a full disk: that needs a little room."""
+    """Open the store. Free some space first if the disk is full."""
     from fpack.store.errors import StoreFull
     from fpack.store.files import space
     from fpack.store.gc import make_room
@@ -116,7 +116,7 @@ def _survey(store: Store, values: dict[str, Any]) -> Survey:
 
 
 def _reasons(survey: Survey, done: GcResult) -> list[tuple[str, str, bool]]:
-    """Return (path, reason, whether it goes) for each path, sorted."""
+    """Return (path, reason, whether it is deleted) for each path, sorted."""
     doomed = set(done.deleted)
     found = []
     for hash_, row in survey.paths.items():
@@ -125,7 +125,7 @@ def _reasons(survey: Survey, done: GcResult) -> list[tuple[str, str, bool]]:
         if not reason:
             reason = f"is kept by nothing, and was last used on {time.strftime('%Y-%m-%d', time.gmtime(row.used))}"
         elif path in doomed:
-            reason = f"{reason}, but goes"
+            reason = f"{reason}, but would be deleted"
         found.append((str(path), reason, path in doomed))
     return sorted(found)
 

@@ -1,4 +1,4 @@
-"""`fpack history`: show what was built when, from what, and how long it took."""
+"""`fpack history`: show past builds, their inputs, outcomes and durations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 OUTCOMES = ("built", "fetched", "cut-off", "failed")
 _LIMIT = 50
-_INPUTS = 8  # names that are shown of each build's inputs
+_INPUTS = 8  # number of inputs that are shown for each build
 _STYLES = {"failed": "red", "cut-off": "dim"}
 
 
@@ -23,20 +23,20 @@ _STYLES = {"failed": "red", "cut-off": "dim"}
     epilog="""\b
 Examples:
   fpack history                         the last 50 builds
-  fpack history 'app*' --inputs         what was built by that name, and from what
+  fpack history 'app*' --inputs         builds of such names, with their inputs
   fpack history --outcome failed
   fpack history --limit 0 --json        everything that is recorded""",
 )
 @click.argument("name", required=False)
-@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only builds that ended so.")
+@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only builds with this outcome.")
 @click.option("--kind", metavar="KIND", help="Only derivations of this kind, such as fetch, deb or exec.")
-@click.option("--limit", type=click.IntRange(0), default=_LIMIT, help=f"Show that many; 0: all. Default: {_LIMIT}.")
-@click.option("--inputs", is_flag=True, help="Show what each was built from.")
+@click.option("--limit", type=click.IntRange(0), default=_LIMIT, help=f"Maximum number; 0: all. Default: {_LIMIT}.")
+@click.option("--inputs", is_flag=True, help="Show the inputs of each build.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(name: str | None, outcome: str | None, kind: str | None, limit: int, inputs: bool, as_json: bool) -> int:
-    """Show builds that ended, the latest first: when, how, how long, what. NAME is a name, or a pattern with * and ?.
+    """Show past builds, the latest first: time, outcome, duration and path. NAME is a name, or a pattern with * and ?.
 
-    `cut-off`: it was not built, because its inputs were built again and are unchanged.
+    `cut-off`: the derivation was not built, because its inputs were built again and did not change.
     """
     from fnmatch import fnmatchcase
     from itertools import islice
@@ -66,7 +66,7 @@ def command(name: str | None, outcome: str | None, kind: str | None, limit: int,
 
 
 def _inputs(store: Store, entry: HistoryEntry) -> list[str]:
-    """Return the names of the derivations whose outputs a build used, as far as they are still recorded."""
+    """Return the names of the derivations whose outputs a build used, if they are still recorded."""
     drv = store.derivation(entry.derivation)
     if drv is None:
         return []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   fpack root list --json
-  fpack root add tools ./result           keep a result after its link is gone
+  fpack root add tools ./result           keep a result after its link is deleted
   fpack root remove tools""",
 )
 def command() -> None:
@@ -49,13 +49,13 @@ def list_(as_json: bool) -> int:
 @click.argument("path")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def add(name: str, path: str, as_json: bool) -> int:
-    """Keep PATH, a store path or a link to one such as ./result, by NAME until it is removed."""
+    """Keep PATH, a store path or a link such as ./result, from gc by NAME until NAME is removed."""
     from fpack.store.collection.roots import add_named
     from fpack.store.errors import StoreError
 
     with _store() as store:
         found = _parsed(store, path)
-        valid = store.keep([found])  # until the root is there
+        valid = store.keep([found])  # keeps the path until the root exists
         if valid:
             add_named(store.root, name, found)
     if not valid:
@@ -70,9 +70,9 @@ def add(name: str, path: str, as_json: bool) -> int:
 @command.command("remove")
 @click.argument("name")
 def remove(name: str) -> int:
-    """Remove a root: a named one, or a result by the path of its link, which is deleted.
+    """Remove a named root, or delete a result link by its path.
 
-    The next fpack gc deletes what nothing else keeps.
+    The next fpack gc deletes the paths that no other root keeps.
     """
     from fpack.store.collection.roots import remove_named
 
@@ -117,7 +117,7 @@ def _path(store: Store, root: Root) -> StorePath | None:
 
 
 def _parsed(store: Store, text: str) -> StorePath:
-    """Return the store path that a text, a link or a path on disk names."""
+    """Return the store path that `text` names: a store path, a link or a path on disk."""
     from fpack.store.errors import InvalidName
     from fpack.store.path import STORE, parse
 

@@ -9,17 +9,17 @@ _SUBCOMMANDS = {
     name: Subcommand(f"fpack.cli.store.{module}", text)
     for name, module, text in (
         ("verify", "verify", "Hash every path again and find damage."),
-        ("repair", "repair", "Make damaged paths again, or make them invalid."),
+        ("repair", "repair", "Replace damaged paths, or make them invalid."),
         ("add", "add", "Add a file or a directory to the store."),
         ("list", "listing", "List paths with their sizes."),
-        ("path-info", "path_info", "Show what is known of paths."),
+        ("path-info", "path_info", "Describe paths."),
         ("referrers", "referrers", "List the paths that reference a path."),
-        ("closure", "closure", "List everything that paths need."),
+        ("closure", "closure", "List the closures of paths."),
         ("export", "export", "Write the closure of paths to one file."),
         ("import", "importing", "Add the paths of a closure file."),
         ("stats", "stats", "Show how the store uses the disk."),
-        ("rebuild-database", "rebuild_database", "Make a lost or damaged database again."),
-        ("migrate", "migrate", "Bring the database to this fpack's format."),
+        ("rebuild-database", "rebuild_database", "Rebuild a lost or damaged database."),
+        ("migrate", "migrate", "Upgrade the database to the format of this fpack."),
     )
 }
 
@@ -32,7 +32,7 @@ _SUBCOMMANDS = {
     epilog="""\b
 Examples:
   fpack store verify                         find damage
-  fpack store path-info ./result             size, references, origin, and what keeps it
+  fpack store path-info ./result             size, references, origin and roots
   fpack store export ./result -o app.closure
   fpack store import app.closure""",
 )

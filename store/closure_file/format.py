@@ -1,10 +1,10 @@
-"""Define closure files: a closure of store paths as one file, from which another store adds them.
+"""Define the format of closure files: one file that holds a closure of store paths, for import into another store.
 
-A closure file is a plain first line, then blocks: a length and a zstd frame of BLOCK bytes each, the last one shorter,
-then a length of zero. The bytes in the frames are one stream: a header, each path with its tree, and a trailer with the
-digest of everything before it. `docs/formats.md` specifies the stream. A closure has exactly one stream.
+A closure file is a plain first line, then blocks, then a length of zero. A block is a length and a zstd frame of BLOCK
+bytes; the last frame may be shorter. The frames hold one stream: a header, each path with its tree, and a trailer with
+the digest of everything before the trailer. `docs/formats.md` specifies the stream. A closure has exactly one stream.
 
-A file claims nothing that its reader has to trust: it holds no derivations, and each path is the hash of its content.
+A reader need not trust the file: the file holds no derivations, and each path is the hash of its content.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class ClosureHeader(NamedTuple):
 class ClosureEntry(NamedTuple):
     """The record of a path, which precedes its tree.
 
-    tree: the tree's digest. size: bytes of its files. references: other paths, sorted. output: set if the tree mentions
-    its own path: the name of the derivation's output, by which the path can be computed.
+    tree: the tree's digest. size: bytes of its files. references: other paths, sorted. output: the name of the
+    derivation's output, needed to compute the path; set only if the tree mentions its own path.
     """
 
     path: StorePath
@@ -92,7 +92,7 @@ def decode_entry(body: bytes) -> ClosureEntry:
 
 
 def encode_trailer(digest: bytes) -> bytes:
-    """Return the encoding of the trailer. digest: of all bytes of the stream before it."""
+    """Return the encoding of the trailer. digest: the digest of all bytes of the stream before the trailer."""
     return canonical.encode({"digest": digest})
 
 
@@ -117,7 +117,7 @@ def _number(value: int) -> int:
 
 
 def _paths(texts: list[Any]) -> tuple[StorePath, ...]:
-    """Return the paths that sorted, distinct base names stand for."""
+    """Parse base names, which must be sorted and distinct."""
     paths: list[StorePath] = []
     for text in texts:
         if text.__class__ is not str or (paths and paths[-1].base >= text):
@@ -133,7 +133,7 @@ def _paths(texts: list[Any]) -> tuple[StorePath, ...]:
 
 
 def ordered(references: Mapping[StorePath, Collection[StorePath]]) -> list[StorePath]:
-    """Return the keys of `references` in the order of a closure file: each after its references, else by hash.
+    """Return the keys of `references` in the order of a closure file: after their references, then by hash.
 
     Every reference is a key, and no path references itself. Raise BadClosureFile for a cycle.
     """

@@ -1,7 +1,7 @@
 """Import a closure file: verify all of it, then make its paths valid.
 
 The trees are written to this process's private directory. They become valid only when the whole file is verified, each
-path after those that it references.
+path after the paths that it references.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ Progress = Callable[[int, int], None]  # paths read, paths in all
 
 
 class ImportedClosure(NamedTuple):
-    """The result of an import. roots: the paths that were exported. added: paths that the store did not have before."""
+    """The result of an import. roots: the paths that were exported. added: paths that the store did not have before.
+
+    present: paths that the store had already. size: bytes of all files.
+    """
 
     roots: tuple[StorePath, ...]
     added: tuple[StorePath, ...]
@@ -35,16 +38,16 @@ class ImportedClosure(NamedTuple):
 
 
 def import_closure(store: Store, file: BinaryIO, progress: Progress = lambda done, total: None) -> ImportedClosure:
-    """Add the paths of a closure file to the store. Raise BadClosureFile, and add none, if the file is not intact.
+    """Add the paths of a closure file to the store. Raise BadClosureFile, and add no path, if the file is damaged.
 
-    The paths are kept from gc while this process lives.
+    gc keeps the paths while this process lives.
     """
     reader = ClosureReader(file)
     _check_space(store, reader.header.size)
     present: list[StorePath] = []
 
     def begin(entry: ClosureEntry) -> TreeWriter | None:
-        # A path that is kept now stays valid while the others are read.
+        # The path stays valid while the rest of the file is read.
         if store.info(entry.path) is not None and store.keep([entry.path]):
             present.append(entry.path)
             return None
@@ -62,7 +65,7 @@ def import_closure(store: Store, file: BinaryIO, progress: Progress = lambda don
 def trees_of(
     store: Store, file: BinaryIO, paths: Collection[StorePath], progress: Progress = lambda done, total: None
 ) -> Iterator[list[tuple[StorePath, TreeWriter]]]:
-    """Yield the trees that a closure file has of `paths`, after all of it was verified. They are deleted at the end."""
+    """Verify a closure file, and yield the trees of those of `paths` that it holds. Delete the trees at the end."""
     reader = ClosureReader(file)
 
     def begin(entry: ClosureEntry) -> TreeWriter | None:
@@ -76,7 +79,7 @@ def trees_of(
 def _received(
     store: Store, reader: ClosureReader, begin: Callable[[ClosureEntry], TreeWriter | None], progress: Progress
 ) -> Iterator[list[tuple[ClosureEntry, TreeWriter]]]:
-    """Read the whole file. Yield the trees for which `begin` returned a writer, and delete what is left of them."""
+    """Read the whole file and yield the trees for which `begin` returned a writer. Delete the rest at the end."""
     writers: dict[StorePath, TreeWriter] = {}
     received: list[tuple[ClosureEntry, TreeWriter]] = []
 
@@ -97,7 +100,7 @@ def _received(
     except BaseException:
         for writer in writers.values():
             remove_tree(writer.disk)
-        # Their files are in the pool as well.
+        # The pool also links to the files of these trees.
         for path, _ in store.pool.unused():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
@@ -107,7 +110,7 @@ def _received(
 
 
 def _check_space(store: Store, size: int) -> None:
-    """Raise StoreError if the disk has less free space than the files need that the store may lack."""
+    """Raise StoreError if the disk has less free space than all files of the closure need."""
     status = os.statvfs(store.root)
     free = status.f_bavail * status.f_frsize
     if size > free:

@@ -1,8 +1,8 @@
 """Read a closure file, and verify every byte of it.
 
-The file may be a stranger's. Memory stays bounded whatever it holds: a frame is decompressed only if it declares at
-most BLOCK bytes, and a tree has at most MAX_ENTRIES entries. Names are checked as those of any tree, and those of each
-directory are in ascending order, so that no entry occurs twice.
+The file may come from an attacker. Memory stays bounded for any file: a frame is decompressed only if it declares at
+most BLOCK bytes, and a tree has at most MAX_ENTRIES entries. The names of entries are checked as in any tree. The names
+in a directory must be in ascending order, so that no entry occurs twice.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _MAX_LINE = 64
 
 
 class TreeSink(Protocol):
-    """A receiver of a tree's entries, in order. A TreeWriter is one."""
+    """A receiver of a tree's entries, in order. TreeWriter implements it."""
 
     def mkdir(self, path: str) -> None:
         """Receive a directory."""
@@ -70,7 +70,7 @@ class TreeSink(Protocol):
 
 
 class NullSink:
-    """A sink of a tree that the store already has: it is verified, and not written."""
+    """A sink that discards a tree. The reader still verifies the tree."""
 
     def mkdir(self, path: str) -> None:
         """Do nothing."""
@@ -86,7 +86,7 @@ class NullSink:
 
 
 class ClosureReader:
-    """A reader of one closure file. Making one reads the header."""
+    """A reader of one closure file. The constructor reads the header."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._stream = _Stream(file)
@@ -154,9 +154,9 @@ class _Tree:
             if self._own is None:
                 path = make(entry.path.name, tree_digest(node), list(entry.references))
             else:
-                # Only a replaced tree tells the path, so it is hashed as well.
+                # The path is computed from the tree with its own path replaced, so that tree is hashed as well.
                 digest = replaced_digest(replaced, self._own)
-                path = make(entry.path.name, digest, sorted([*entry.references, self._own.place]))
+                path = make(entry.path.name, digest, sorted([*entry.references, self._own.build_path]))
         except BadTree as error:
             raise BadClosureFile(
                 "A closure file holds an invalid tree", where=str(entry.path), why=str(error)
@@ -238,7 +238,7 @@ class _Stream:
         self._blake3 = blake3()
         self._block = b""
         self._at = 0
-        self._last = False  # the block is shorter than BLOCK, so that none may follow
+        self._last = False  # the block is shorter than BLOCK, so no block may follow
         line = b""
         while not line.endswith(b"\n") and len(line) < _MAX_LINE and (letter := file.read(1)):
             line += letter
@@ -275,7 +275,7 @@ class _Stream:
             yield piece
 
     def text(self) -> bytes:
-        """Return the next text, which its length of two bytes precedes."""
+        """Return the next text. Its length, two bytes, precedes it."""
         return self.exact(int.from_bytes(self.exact(2), "big"))
 
     def record(self) -> bytes:

@@ -1,8 +1,9 @@
 """Compute the path of a tree that mentions its own path.
 
-The path of such a tree is computed before the path is known: from the tree with the build path in its stead. The build
-path depends only on the name of the derivation and of its output (`derivation.build_path`). A tree that also mentions
-its build path is refused: two different trees could have one path.
+A path is a hash of its tree, so a tree cannot be hashed while it contains that path. The path of such a tree is
+computed from the tree with the build path in place of the path. The build path depends only on the names of the
+derivation and of the output (`derivation.build_path`). A tree that also mentions its build path is refused, because two
+different trees could then have the same path.
 """
 
 from __future__ import annotations
@@ -19,27 +20,27 @@ from fpack.store.path import HASH_CHARS, StorePath, make
 
 
 class OwnName:
-    """The hash of a path, and that of its build path."""
+    """The hash of a path, and the hash of its build path."""
 
     def __init__(self, path: StorePath, output: str) -> None:
         name = path.name if output == "out" else path.name.removesuffix(f"-{output}")
-        self.place = build_path(name, output)
+        self.build_path = build_path(name, output)
         self._own = path.hash.encode()
-        self._other = self.place.hash.encode()
+        self._other = self.build_path.hash.encode()
 
     def replaced(self, text: bytes) -> bytes:
-        """Return a text with the build path's hash for the path's."""
+        """Return `text` with the path's hash replaced by the build path's hash."""
         if self._other in text:
-            raise BadTree("A tree mentions the path at which it was built", where=str(self.place))
+            raise BadTree("A tree mentions the path at which it was built", where=str(self.build_path))
         return text.replace(self._own, self._other)
 
     def hasher(self) -> ReplacingHasher:
-        """Return a hasher of a file's content with the build path's hash for the path's."""
+        """Return a hasher that replaces the path's hash in a file by the build path's hash."""
         return ReplacingHasher(self)
 
 
 class ReplacingHasher:
-    """A hasher of a stream in which a hash is replaced, also if it spans two pieces."""
+    """A hasher that replaces a store hash in its input, also where the hash spans two pieces."""
 
     def __init__(self, name: OwnName) -> None:
         self._name = name
@@ -61,7 +62,7 @@ class ReplacingHasher:
 
 
 def outputs(name: str) -> Iterator[str]:
-    """Yield the outputs whose store name `name` can be, the likeliest first."""
+    """Yield the names of outputs that can have the store name `name`, the likeliest first."""
     yield "out"
     at = len(name)
     while (at := name.rfind("-", 0, at)) > 0:
@@ -70,9 +71,9 @@ def outputs(name: str) -> Iterator[str]:
 
 
 def own_output(path: StorePath, disk: str, references: list[StorePath]) -> str:
-    """Return the output by which the path of the tree at `disk` can be computed, or an empty string.
+    """Find the output name from which the path of the tree at `disk` can be computed. Return "" if there is none.
 
-    The tree is read once for each output that it can be.
+    The tree is read once for each candidate name.
     """
     for output in outputs(path.name):
         try:
@@ -80,13 +81,13 @@ def own_output(path: StorePath, disk: str, references: list[StorePath]) -> str:
             found = replaced_digest(scan(disk, read=_reader(name)), name)
         except BadTree:
             continue
-        if make(path.name, found, sorted([*references, name.place])) == path:
+        if make(path.name, found, sorted([*references, name.build_path])) == path:
             return output
     return ""
 
 
 def replaced_digest(node: Node, name: OwnName) -> bytes:
-    """Return the digest of a tree whose files are hashed by `name.hasher`, and its symlinks not yet replaced."""
+    """Replace the hash in the symlinks of `node`, whose files `name.hasher` hashed, and return the tree's digest."""
     return tree_digest(_links(node, name))
 
 

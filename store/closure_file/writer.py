@@ -1,4 +1,4 @@
-"""Write a closure file. The trees are hashed while they are read: a damaged tree is never exported."""
+"""Write a closure file. Each tree is hashed while it is read, so a damaged tree is never exported."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class ByteTarget(Protocol):
 def write_closure(
     store: Store, roots: Iterable[StorePath], target: ByteTarget, progress: Progress = lambda done, total: None
 ) -> ClosureHeader:
-    """Write the closure of `roots`, which must be kept from gc meanwhile. Return the header.
+    """Write the closure of `roots` and return the header. The caller must keep `roots` from gc during the call.
 
-    Raise StoreError if a tree is damaged, and OSError if `target` cannot be written; what was written then is no
-    closure file.
+    Raise StoreError if a tree is damaged, and OSError if `target` cannot be written. The bytes written so far are then
+    not a valid closure file.
     """
     top = tuple(sorted(set(roots)))
     infos = {path: store.database.info(base32.decode(path.hash)) for path in store.closure(top)}
@@ -113,7 +113,7 @@ class _Target:
 
 
 class _Blocks:
-    """The stream: it is hashed, cut into blocks and compressed."""
+    """A writer that hashes the stream, cuts it into blocks and compresses them."""
 
     def __init__(self, target: ByteTarget) -> None:
         import zstandard

@@ -1,1 +1,1 @@
-"""Parts of garbage collection: roots, the selection of what goes, free space, and automatic collection."""
+"""Parts of garbage collection: roots, the selection of paths to delete, free space, and automatic collection."""

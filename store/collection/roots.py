@@ -1,8 +1,8 @@
-"""Place, find and remove the roots of garbage collection.
+"""Add, find and remove the roots of garbage collection.
 
-`roots/` holds two sorts of links: one named by a hash leads to a user's result link, and counts while that leads into
-the store; `named-NAME` leads to a path of the store itself. Rows of the database keep packed images (`pins`), and what
-running processes and open shells use (`temporary_roots`).
+`roots/` holds two kinds of links. A link named by a hash points to a user's result link, and is a root while the result
+link points into the store. A link `named-NAME` points to a store path. Rows of the database keep packed images (`pins`)
+and the paths that running processes and open shells use (`temporary_roots`).
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ LEASE = "lease-"
 
 
 def marking(root: Path, *, placing: bool) -> FileLock:
-    """Return the lock that keeps roots from being placed while a collection finds them and deletes what they lack.
+    """Return the lock that prevents new roots while a collection finds the roots and deletes unneeded paths.
 
-    placing: for placing a root; many may do so at once.
+    placing: True to add a root; several processes may hold the lock for that at once.
     """
     return FileLock(root / "locks" / "mark", transient=False, shared=placing)
 
 
 def add_link(root: Path, link: Path, target: Path, *, is_root: bool = True) -> None:
-    """Make `link` a symlink to `target`, a path in the store, and a root for as long as it points there.
+    """Make `link` a symlink to `target`, a path in the store, and a root for as long as the symlink points to `target`.
 
-    A path that is valid after this call stays valid. In a store that cannot be written, and without `is_root`, only the
-    link is made.
+    A path that is valid after this call stays valid. If `is_root` is false or the store cannot be written, only the
+    symlink is made.
     """
     link = link.absolute()
     if not is_root or (os.path.isdir(root / "roots") and not os.access(root / "roots", os.W_OK)):
@@ -57,14 +57,14 @@ def add_link(root: Path, link: Path, target: Path, *, is_root: bool = True) -> N
 
 
 def add_named(root: Path, name: str, path: StorePath) -> None:
-    """Make a path a root by name, in place of an earlier one of this name."""
+    """Make a path a root by name. Replace an earlier root of this name."""
     with marking(root, placing=True):
-        # A relative link holds wherever the store is moved to.
+        # A relative link stays valid when the store is moved.
         _place(root / "roots" / f"{_NAMED}{check_name(name)}", Path("../store", path.base))
 
 
 def remove_named(root: Path, name: str) -> None:
-    """Remove the root of a name. Raise StoreError if there is none."""
+    """Remove a named root. Raise StoreError if there is no root of this name."""
     try:
         os.unlink(root / "roots" / f"{_NAMED}{check_name(name)}")
     except FileNotFoundError:
@@ -87,18 +87,18 @@ def _place(link: Path, target: Path) -> None:
         try:
             os.replace(temporary, link)
         except FileNotFoundError:
-            continue  # another process took it for one of a killed process
+            continue  # another process deleted the temporary link as a leftover of a killed process
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
-        with contextlib.suppress(PermissionError):  # the directory may be writable, and not readable
+        with contextlib.suppress(PermissionError):  # the directory may be writable but not readable
             sync_directory(link.parent)
         return
 
 
 def _collect(link: Path) -> None:
-    """Delete the new links that killed processes left beside `link`. Errors do not matter."""
+    """Delete the temporary links that killed processes left beside `link`. Ignore errors."""
     pattern = re.compile(re.escape(f".{link.name}.") + "[0-9a-f]{8}")
     with contextlib.suppress(OSError):
         for name in os.listdir(link.parent):
@@ -108,7 +108,7 @@ def _collect(link: Path) -> None:
 
 
 def links(root: Path) -> list[Root]:
-    """Return the roots that are links: results and named ones."""
+    """Return the roots that are links: results and named roots."""
     from .selection import Root  # a warm start of a build imports this module
 
     found: list[Root] = []
@@ -120,7 +120,7 @@ def links(root: Path) -> list[Root]:
         except OSError:
             continue
         directory, separator, base = target.rpartition("/store/")
-        # A result keeps its path when the store was moved: its link leads to where the store was.
+        # After the store was moved, a result link still points to the old location. The result keeps its path.
         if target.startswith(prefix) or (separator and not os.path.lexists(f"{directory}/store")):
             base = target[len(prefix) :] if target.startswith(prefix) else base
             with contextlib.suppress(InvalidName):
@@ -131,9 +131,9 @@ def links(root: Path) -> list[Root]:
 
 
 def forget_gone(root: Path) -> list[str]:
-    """Delete the entries of `roots/` whose link is gone: it, or a directory above it, was deleted or moved.
+    """Delete the entries of `roots/` whose result link no longer exists, and return the paths of these result links.
 
-    Return those links. A project that was moved keeps nothing until it is built in its new place.
+    A project that was moved keeps no paths until it is built in its new directory.
     """
     gone = []
     for entry in sorted(os.scandir(root / "roots"), key=lambda entry: entry.name):
@@ -145,7 +145,7 @@ def forget_gone(root: Path) -> list[str]:
 
 
 def rows(db: sqlite3.Connection, now: float) -> list[Root]:
-    """Return the roots that are rows of the database: packs whose time is not over, processes and shells."""
+    """Return the roots that are rows of the database: packs that have not expired, processes and shells."""
     from .selection import Root
 
     found = []

@@ -1,8 +1,8 @@
-"""Decide which paths live, why, and in which order the others may go: pure functions of the database's rows.
+"""Decide which paths to keep, why, and in which order the others may be deleted: pure functions of database rows.
 
-A path lives if a root leads to it by references. Paths that a build of a living path used (its inputs, the inputs of
-these, and so on) are kept as long as the disk has room. Of the others, the least recently used goes first. A path is
-deleted only after everything that references it.
+A path is live if a root references it, directly or transitively. Build inputs of live paths (the inputs, their inputs,
+and so on) are kept while the disk has room. Of the other paths, the least recently used is deleted first. A path is
+deleted only after all paths that reference it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Root(NamedTuple):
 
 
 class KeepReason(NamedTuple):
-    """The reason why a path lives: a root, or else the path that references it, or whose build used it."""
+    """The reason why a path is kept: a root, or a referrer, which references the path or whose build used it."""
 
     root: Root | None = None
     referrer: bytes = b""
-    is_input: bool = False  # of the build of `referrer`
+    is_input: bool = False  # the path is an input of the build of `referrer`
 
 
 class PathRow(NamedTuple):
@@ -41,7 +41,7 @@ class PathRow(NamedTuple):
 
 
 class BuildGraph(NamedTuple):
-    """What builds used. makers: the derivations of a path. outputs: the paths of a derivation. bodies: encodings."""
+    """The recorded builds. makers: path -> derivations. outputs: derivation -> paths. bodies: digest -> encoding."""
 
     makers: Mapping[bytes, Sequence[bytes]]
     outputs: Mapping[bytes, Sequence[bytes]]
@@ -49,10 +49,10 @@ class BuildGraph(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """The result: why paths live, which may go (the first one first), and which derivations are needed.
+    """The kept paths with reasons, the paths that may be deleted, and the needed derivations.
 
-    live: without inputs of builds. inputs: those that only builds used. dead: all others. Both are in an order in which
-    they may be deleted.
+    live: the paths that roots reference. inputs: the paths that only builds used. dead: all other paths. `inputs` and
+    `dead` are in the order in which they may be deleted.
     """
 
     live: Mapping[bytes, KeepReason]
@@ -62,7 +62,7 @@ class Selection(NamedTuple):
 
 
 def select(paths: Mapping[bytes, PathRow], roots: Iterable[Root], builds: BuildGraph) -> Selection:
-    """Divide the paths."""
+    """Divide the paths into live paths, build inputs and dead paths."""
     live: dict[bytes, KeepReason] = {}
     for root in roots:
         _mark(paths, live, root.path, KeepReason(root))
@@ -80,7 +80,7 @@ def _mark(
     reason: KeepReason,
     others: Container[bytes] = (),
 ) -> list[bytes]:
-    """Add a valid path and all that it references, except `others`, to `found`. Return what was added."""
+    """Add a valid path and all that it references, except `others`, to `found`. Return the added paths."""
     if hash_ in found or hash_ in others or hash_ not in paths:
         return []
     found[hash_] = reason
@@ -96,7 +96,7 @@ def _mark(
 def _inputs(
     paths: Mapping[bytes, PathRow], live: Mapping[bytes, KeepReason], builds: BuildGraph
 ) -> tuple[dict[bytes, KeepReason], set[bytes]]:
-    """Return the paths that builds of living paths used, and the derivations of all these builds."""
+    """Return the paths that builds of live paths used, and the derivations of all these builds."""
     found: dict[bytes, KeepReason] = {}
     seen: set[bytes] = set()
     todo = [(digest, hash_) for hash_ in live for digest in builds.makers.get(hash_, ())]
@@ -116,7 +116,7 @@ def _inputs(
 
 
 def needed_derivations(bodies: Mapping[bytes, bytes], digests: Iterable[bytes]) -> set[bytes]:
-    """Return derivations with all that they name as inputs or candidates, transitively."""
+    """Return the given derivations, and all derivations that these name as inputs or candidates, transitively."""
     seen: set[bytes] = set()
     todo = list(digests)
     while todo:
@@ -128,9 +128,9 @@ def needed_derivations(bodies: Mapping[bytes, bytes], digests: Iterable[bytes]) 
 
 
 def build_uses(body: bytes) -> tuple[list[bytes], list[bytes]]:
-    """Return what a build uses: the derivations of its inputs and candidates, and the hashes of paths that it names.
+    """Return the derivations of a build's inputs and candidates, or the hashes of the paths that its derivation names.
 
-    A derivation that a builder made while it ran has no inputs, and names the paths themselves.
+    A derivation that a builder made while it ran has no inputs, and names store paths instead.
     """
     try:
         fields = msgpack.unpackb(body, raw=False, strict_map_key=True)
@@ -144,9 +144,9 @@ def build_uses(body: bytes) -> tuple[list[bytes], list[bytes]]:
 
 
 def deletion_order(paths: Mapping[bytes, PathRow], chosen: Iterable[bytes]) -> list[bytes]:
-    """Return paths so that the least recently used is first, and none comes before a chosen path that references it.
+    """Sort paths by last use, the oldest first, and each path after the chosen paths that reference it.
 
-    A path was used whenever a chosen path that references it was.
+    A use of a path counts as a use of every chosen path that it references.
     """
     wanted = set(chosen)
     order: list[bytes] = []
@@ -170,7 +170,7 @@ def deletion_order(paths: Mapping[bytes, PathRow], chosen: Iterable[bytes]) -> l
 
 
 def chain(reasons: Mapping[bytes, KeepReason], hash_: bytes) -> Iterator[tuple[bytes, KeepReason]]:
-    """Yield a path with its reason, then the path that this names with its own, up to a root."""
+    """Yield a path and its reason, then the referrer in that reason and its reason, and so on up to a root."""
     while (reason := reasons.get(hash_)) is not None:
         yield hash_, reason
         if reason.root is not None:
@@ -179,7 +179,7 @@ def chain(reasons: Mapping[bytes, KeepReason], hash_: bytes) -> Iterator[tuple[b
 
 
 def until(order: Sequence[bytes], size: Callable[[bytes], int], wanted: int) -> list[bytes]:
-    """Return the first paths of an order whose sizes add up to `wanted` bytes, or all."""
+    """Return the shortest beginning of `order` whose sizes add up to at least `wanted` bytes, or all paths."""
     found = []
     for hash_ in order:
         if wanted <= 0:

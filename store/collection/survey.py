@@ -1,4 +1,4 @@
-"""Read the state of a store that garbage collection decides on, and explain its decisions."""
+"""Read the state of a store for garbage collection, and explain why paths are kept."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ _HASH = 20
 
 
 class Policy(NamedTuple):
-    """What a collection is to keep and to reach.
+    """The limits and goals of a collection.
 
-    older_than: the age in seconds of paths that may go. keep_recent: days in which a used path is kept. max_size: bytes
-    of the store to reach; min_free: free bytes of the disk to reach; None: delete all that nothing keeps. inputs: True
-    keeps what only the builds of living paths used, False does not, None does while the disk has room.
+    older_than: the minimum age, in seconds, of deleted paths. keep_recent: the number of days for which a path is kept
+    after its last use. max_size: stop when the store has this many bytes. min_free: stop when the disk has this many
+    free bytes. If both are None, all unneeded paths are deleted. inputs: whether to keep the paths that only builds of
+    live paths used; None: while the disk has room.
     """
 
     older_than: float = 0
@@ -40,7 +41,7 @@ class Policy(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """The paths of a store with their names, what builds used, and what lives why."""
+    """The paths of a store, their names, the inputs of builds, and the kept paths with reasons."""
 
     names: Mapping[bytes, str]
     paths: Mapping[bytes, PathRow]
@@ -52,7 +53,7 @@ class Survey(NamedTuple):
         return StorePath(base32.encode(hash_), self.names[hash_])
 
     def why(self, hash_: bytes) -> str:
-        """Return the reason why a path lives, as a sentence without its subject; empty if it does not."""
+        """Return why a path is kept, as a sentence without its subject, or "" if the path is not kept."""
         reasons: dict[bytes, KeepReason] = {**self.selection.inputs, **self.selection.live}
         steps = list(chain(reasons, hash_))
         if not steps:
@@ -67,7 +68,7 @@ class Survey(NamedTuple):
 
 
 def described(root: Root) -> str:
-    """Return a root in words."""
+    """Describe a root in words."""
     return {
         "result": f"the result {root.name}",
         "root": f"the root {root.name}",
@@ -80,14 +81,14 @@ def described(root: Root) -> str:
 
 
 def survey(root: Path, db: sqlite3.Connection, now: float, policy: Policy) -> Survey:
-    """Read everything from the database and from the directory of roots, within a transaction."""
+    """Read all paths, builds and roots, within a transaction, and select the paths to keep."""
     used = {path: (day + 1) * DAY for path, day in db.execute("SELECT path, max(day) FROM uses GROUP BY path")}
     names: dict[bytes, str] = {}
     paths: dict[bytes, PathRow] = {}
     for hash_, name, refs, size, registered in db.execute("SELECT hash, name, refs, size, registered FROM paths"):
         names[hash_] = name
         references = tuple([refs[at : at + _HASH] for at in range(0, len(refs), _HASH)]) if refs else ()
-        # A clock that was ahead left times of the future: those paths are as old as if they were made now.
+        # A clock that was ahead can leave times in the future. Such paths count as registered now.
         paths[hash_] = PathRow(references, size, min(registered, now), min(max(registered, used.get(hash_, 0)), now))
     kept = [*root_links.links(root), *root_links.rows(db, now), *_spared(paths, now, policy)]
     builds = _builds(db)
@@ -95,7 +96,7 @@ def survey(root: Path, db: sqlite3.Connection, now: float, policy: Policy) -> Su
 
 
 def _spared(paths: Mapping[bytes, PathRow], now: float, policy: Policy) -> list[Root]:
-    """Return the paths that are too young, or were used too recently, to go."""
+    """Return roots for the paths that are too young, or were used too recently, to be deleted."""
     found = []
     if policy.older_than:
         name = f"its age: less than {policy.older_than / DAY:g} days"
@@ -116,9 +117,9 @@ def _builds(db: sqlite3.Connection) -> BuildGraph:
 
 
 def first_planned(root: Path) -> int:
-    """Return the highest derivation that existed before the oldest living session began; 0 if that is unknown.
+    """Return the highest derivation id at the start of the oldest running session; 0 if it is unknown.
 
-    Later derivations may be about to be built. Without a session, this is beyond all derivations.
+    A session may be about to build later derivations. Without a session, the result is higher than all ids.
     """
     lowest = 1 << 62
     for entry in os.scandir(root / "tmp"):

@@ -13,7 +13,7 @@ from fpack.store.settings import AUTOMATIC
 
 from .limits import minimum_free
 
-_PAUSE = 600  # seconds between two automatic collections: the first one may have found nothing to delete
+_PAUSE = 600  # seconds between automatic collections, because a collection may find nothing to delete
 
 
 def start_if_low(root: Path) -> bool:
@@ -21,7 +21,7 @@ def start_if_low(root: Path) -> bool:
     free = space.room(root).free
     if free >= minimum_free(root) or not AUTOMATIC.find() or _is_recent(root / "locks" / "automatic"):
         return False
-    # On a full disk, the collector needs the reserve before it can do anything.
+    # Errors are ignored: the command can go on without a collection.
     with contextlib.suppress(OSError):
         processes.detach("collection", ["fpack.store.automatic", os.fspath(root)])
         return True
@@ -29,7 +29,7 @@ def start_if_low(root: Path) -> bool:
 
 
 def _is_recent(marker: Path) -> bool:
-    """Tell whether the last automatic collection was a short time ago; if not, note that there is one now."""
+    """Return whether the last automatic collection was a short time ago. If not, record one now."""
     try:
         age = time.time() - marker.stat().st_mtime
     except OSError:

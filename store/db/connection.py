@@ -1,6 +1,6 @@
-"""One connection to the store's database: open and check it, and run transactions, whose rows go to a journal as well.
+"""Open and check the store's database, and run transactions, whose rows are also written to a journal.
 
-Every failure becomes an error for the user. A database that is missing, empty or cut off is noticed.
+Every failure becomes an error for the user. Opening detects a database that is missing, empty or cut off.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fpack.store.files.sync import sync_directory, sync_file
 
 from . import failures, journal, schema
 
-_WASTE = 256  # pages of deleted rows that are not worth the writing of a smaller database
+_WASTE = 256  # number of free pages up to which the database is not compacted
 _LARGE_CACHE = 64 << 20
 
 
@@ -31,9 +31,9 @@ class JournaledConnection:
         self.journal = path.with_name("journal")
         self._lock = threading.RLock()
         self._rows_to_log: list[journal.Row] = []  # of the open transaction
-        self._is_old = False  # a database of an older format that cannot be written
-        self._has_old_outputs = False  # recorded by builders of another generation, and not deletable
-        self._is_unsynced = False  # this process made paths valid, and a loss of power may undo that
+        self._is_old = False  # the database has an older format and cannot be upgraded, because it cannot be written
+        self._has_old_outputs = False  # other builders recorded the outputs, and the rows cannot be deleted
+        self._is_unsynced = False  # a loss of power may undo commits that made paths valid
         try:
             self._check_presence()
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
@@ -64,7 +64,7 @@ class JournaledConnection:
             return True
 
     def _has_content(self) -> bool:
-        """Tell whether there is a store that a database belongs to."""
+        """Return whether the store has a journal or trees, so that it had a database."""
         with contextlib.suppress(OSError):
             if os.path.exists(self.journal):
                 return True
@@ -89,7 +89,7 @@ class JournaledConnection:
                 if schema.upgrade(db) == 0 and self._has_content():
                     raise failures.damaged(self.path, "it has no tables", "The store's database is lost")
         except StoreReadOnly:
-            # The tables of older formats can be read as they are.
+            # The tables of older formats can be read without an upgrade.
             if version == 0:
                 raise
             self._is_old = True
@@ -106,8 +106,8 @@ class JournaledConnection:
                 time.sleep(0.05)
 
     def _check_length(self) -> None:
-        """Raise StoreDamaged if the file is shorter than its header says, while no write-ahead log completes it."""
-        # In this order: another process may write to the log, or move it into the file, at any moment.
+        """Raise StoreDamaged if the file is shorter than its header says and there is no write-ahead log."""
+        # The order matters: another process may write to the log, or checkpoint the log into the file, at any moment.
         (pages,), (page,) = (self._db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
         with contextlib.suppress(FileNotFoundError):
             if os.stat(f"{self.path}-wal").st_size:
@@ -122,14 +122,14 @@ class JournaledConnection:
         self._db.close()
 
     def forbid_writing(self) -> None:
-        """Let every later write of this process fail."""
+        """Make every later write of this connection fail."""
         self._db.execute("PRAGMA query_only = 1")
 
     def sync(self) -> None:
-        """Make the paths that this process made valid survive a loss of power: commits are not synced one by one."""
+        """Sync the commits that made paths valid, so that they survive a loss of power. Each commit is not synced."""
         if self._is_unsynced:
             try:
-                with contextlib.suppress(FileNotFoundError):  # another process has moved it into the database
+                with contextlib.suppress(FileNotFoundError):  # another process has checkpointed the log and deleted it
                     sync_file(f"{self.path}-wal")
                 sync_directory(self.path.parent)
             except OSError as error:
@@ -140,7 +140,7 @@ class JournaledConnection:
     def transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
         """Run one write transaction: commit it at the end, or roll it back on an error.
 
-        durable: the commit, and with it all earlier ones, survives a loss of power from the end of the call on.
+        durable: sync the commit. It and all earlier commits then survive a loss of power.
         """
         with self._lock:
             try:
@@ -165,7 +165,7 @@ class JournaledConnection:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Run queries on one state of the database."""
+        """Run queries on one snapshot of the database."""
         with self._lock:
             try:
                 self._db.execute("BEGIN")
@@ -176,11 +176,11 @@ class JournaledConnection:
                 self._roll_back()
 
     def enlarge_cache(self) -> None:
-        """Prepare for the change of a large part of the database."""
+        """Enlarge the page cache before a large part of the database is changed."""
         self._rows(f"PRAGMA cache_size = -{_LARGE_CACHE >> 10}")
 
     def compact(self) -> None:
-        """Give the space of deleted rows back to the disk, if it is much."""
+        """Return the space of deleted rows to the disk if it is a large share, and truncate the write-ahead log."""
         (free,), (pages,) = (self._rows(f"PRAGMA {name}")[0] for name in ("freelist_count", "page_count"))
         assert isinstance(free, int) and isinstance(pages, int)
         if free > _WASTE and free * 4 > pages:
@@ -188,9 +188,9 @@ class JournaledConnection:
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _failed(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
-        """Return the error for the user. Later calls wait for a lock for a second only, so that the command ends soon.
+        """Return the error for the user, and reduce the lock timeout to a second, so that the command ends soon.
 
-        SQLite also takes some failures of the disk for a lock that another process holds.
+        SQLite reports some disk failures as a lock that another process holds.
         """
         found = failures.translate(self.path, error)
         if found.fatal or isinstance(found, StoreBusy):
@@ -205,7 +205,7 @@ class JournaledConnection:
                 self._db.execute("ROLLBACK")
 
     def _write_journal(self) -> None:
-        # Before the commit: a row of a commit that fails does no harm, but a missing one loses a path.
+        # The journal is written before the commit: an extra row does no harm, but a missing row would lose a path.
         try:
             if self._rows_to_log and not journal.append(self.journal, self._rows_to_log):
                 journal.rewrite(self.journal, self._db)
@@ -216,7 +216,7 @@ class JournaledConnection:
         self._rows_to_log.append(row)
 
     def rewrite_journal(self) -> None:
-        """Write the journal again, without the rows that the database no longer has."""
+        """Rewrite the journal without the rows that the database no longer has."""
         with self.transaction() as db:
             try:
                 journal.rewrite(self.journal, db)

@@ -1,7 +1,7 @@
-"""Tell the failures of SQLite apart by their error codes, and turn them into errors for the user.
+"""Translate the failures of SQLite into errors for the user, by their error codes.
 
-A full disk, a failing device, a missing permission and a busy database are no damage: nothing must advise to throw the
-store away because of them.
+A full disk, a failing device, a missing permission and a busy database are not damage. The messages for them must not
+suggest to delete or rebuild the database.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fpack.store.errors import DiskError, StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
 
-REBUILD = "fpack store rebuild-database makes it again from the trees and from db/journal"
+REBUILD = "fpack store rebuild-database rebuilds it from the trees and from db/journal"
 _FULL_HINT = "free some disk space or run fpack gc, which works on a full disk, then try again"
 _PIECE = 1 << 20
 _LITTLE = 65536  # free bytes below which a failed write of SQLite means that the disk is full
@@ -33,17 +33,17 @@ def damaged(path: Path, why: str, what: str = "The store's database is damaged")
 def translate(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
     """Return the error that a failure of the database at `path` means.
 
-    A UnicodeDecodeError is one of SQLite's messages about a damaged schema, which quotes damaged text.
+    SQLite's message about a damaged schema quotes damaged text, which can cause a UnicodeDecodeError.
     """
     if isinstance(error, UnicodeDecodeError):
         return damaged(path, "its schema has text that is not valid")
-    code = getattr(error, "sqlite_errorcode", -1)  # errors of Python's module itself have none
+    code = getattr(error, "sqlite_errorcode", -1)  # errors of Python's sqlite3 module itself have no code
     why = f"SQLite says: {error}"
     match code & 0xFF:
         case sqlite3.SQLITE_FULL:
             return full(path)
         case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN if _is_full(path):
-            # SQLite reports some writes to a full disk, and all beyond a quota, as input/output errors.
+            # SQLite reports some writes to a full disk, and all writes beyond a quota, as input/output errors.
             return full(path, why)
         case sqlite3.SQLITE_IOERR:
             name = getattr(error, "sqlite_errorname", "SQLITE_IOERR")
@@ -90,7 +90,7 @@ def of_system(path: Path, error: OSError) -> StoreError:
 
 
 def _unreadable(path: Path) -> StoreError | None:
-    """Return the error if the disk cannot read the database: SQLite takes some input/output errors for damage."""
+    """Return the error if the disk cannot read the database. SQLite reports some input/output errors as damage."""
     try:
         for suffix in ("", "-wal"):
             with contextlib.suppress(FileNotFoundError), open(f"{path}{suffix}", "rb", buffering=0) as file:

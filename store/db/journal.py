@@ -1,4 +1,4 @@
-"""Append the rows of every commit to a file beside the database, from which the database can be made again.
+"""Append the rows of every commit to a file beside the database, from which the database can be rebuilt.
 
 `db/journal` is a sequence of records, each a batch of rows with a checksum. A record that a crash cut off or that has
 rotted is skipped: the reader looks for the next record. Rows are canonical arrays that begin with their kind:
@@ -8,8 +8,8 @@ rotted is skipped: the reader looks for the next record. Rows are canonical arra
     ["pin", path, project, name, expires]                       ["settle", generation]
     ["history", at, derivation, name, kind, outcome, microseconds, path or nil]
 
-A later row replaces an earlier one with the same key. Rows may be of paths that were deleted since, or of a commit that
-failed: a row counts only if the path's tree has the digest that the row records.
+A later row replaces an earlier row with the same key. The journal may have rows of deleted paths and of failed commits.
+So a rebuild accepts a path only if its tree has the digest that the row records.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LENGTH, _CHECKSUM = 4, 16
 _HEAD = len(MAGIC) + _LENGTH + _CHECKSUM
 MAX_RECORD = 1 << 28
 _BATCH = 1 << 20  # bytes of a record when the whole journal is written
-# The columns of a row of each kind, from the database.
+# For each kind, the query that selects the columns of its rows.
 SELECT = {
     "path": "SELECT hash, name, tree, size, registered, refs FROM paths ORDER BY id",
     "derivation": "SELECT body FROM derivations ORDER BY id",
@@ -63,7 +63,7 @@ def append(path: Path, rows: Sequence[Row]) -> bool:
 
 
 def rewrite(path: Path, db: sqlite3.Connection) -> None:
-    """Replace the journal by one of the rows that the database has now, within a transaction."""
+    """Replace the journal by a journal of the database's present rows, within a transaction."""
     temporary = path.with_name(f"{path.name}.{os.urandom(4).hex()}")
     try:
         with open(temporary, "xb") as file:
@@ -99,14 +99,14 @@ def _framed(payload: bytes) -> bytes:
 
 
 def _array(items: Sequence[bytes]) -> bytes:
-    """Encode an array of encoded items."""
+    """Encode an array whose items are already encoded."""
     count = len(items)
     head = canonical.encode([0] * count)[:-count]
     return head + b"".join(items)
 
 
 def read(path: Path) -> Iterator[list[list[object]]]:
-    """Yield the batches of a journal whose checksums are right; nothing if there is no journal."""
+    """Yield the batches with a correct checksum. Yield nothing if there is no journal."""
     try:
         size = os.stat(path).st_size
         file = open(path, "rb")  # noqa: SIM115
@@ -128,7 +128,7 @@ def read(path: Path) -> Iterator[list[list[object]]]:
 
 
 def _next(fd: int, at: int) -> int:
-    """Return the position of the next MAGIC at or after `at`; the end of the file if there is none."""
+    """Return the position of the next MAGIC at or after `at`, or the end of the file if there is no MAGIC."""
     while True:
         block = os.pread(fd, 1 << 20, at)
         found = block.find(MAGIC)

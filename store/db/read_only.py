@@ -1,7 +1,8 @@
 """Read the database of a store on a read-only file system.
 
-SQLite shares a database in WAL mode by files beside it, which it cannot make there. Without a write-ahead log, the
-database does not change, and is read in place. With one, which a crash has left, a copy in memory gets its content.
+In WAL mode, SQLite needs files beside the database, which it cannot create on a read-only file system. Without a
+write-ahead log, the database file is complete and is read in place. If a crash left a write-ahead log, the database and
+the log are copied and merged in memory.
 """
 
 from __future__ import annotations

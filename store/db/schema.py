@@ -31,12 +31,12 @@ CREATE TABLE pins (path BLOB NOT NULL, project TEXT NOT NULL, name TEXT NOT NULL
 CREATE TABLE history (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, derivation BLOB NOT NULL, name TEXT NOT NULL,
                       kind TEXT NOT NULL, outcome TEXT NOT NULL, seconds REAL NOT NULL, path BLOB)
 """
-# The statements that lead from each format to the next one.
+# For each format, the statements that upgrade it to the next format.
 STEPS = {0: _FIRST, 1: _SECOND}
 
 
 def upgrade(db: sqlite3.Connection) -> int:
-    """Bring a database to FORMAT, within a transaction. Return the format that it had; 0: it was empty."""
+    """Upgrade a database to FORMAT, within a transaction. Return the former format, or 0 if the database was empty."""
     (before,) = db.execute("PRAGMA user_version").fetchone()
     for step in range(before, FORMAT):
         for statement in STEPS[step].split(";"):
@@ -47,7 +47,7 @@ def upgrade(db: sqlite3.Connection) -> int:
 
 
 def format_of(path: Path) -> int:
-    """Return the format of the database at `path` without changing it; 0 if there is none or it cannot be read."""
+    """Return the format of the database at `path`, or 0 if it is missing or unreadable. Do not change the database."""
     try:
         db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
         try:

@@ -1,7 +1,7 @@
 """End the process with a message if the disk fails while a mapped file is read.
 
-SQLite maps a file that its processes share. If the device of a mapped page fails, the kernel sends SIGBUS, which would
-end the process without a word.
+SQLite maps a file that several processes share. If the device of a mapped page fails, the kernel sends SIGBUS. By
+default the signal ends the process without a message.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _handler: object = None
 
 
 def install() -> None:
-    """Handle SIGBUS from now on. It is for commands that load ctypes anyway, which takes milliseconds."""
+    """Handle SIGBUS from now on. Only commands that load ctypes anyway should call this: loading takes milliseconds."""
     global _handler
     if _handler is None:
         import ctypes
@@ -31,7 +31,8 @@ def install() -> None:
 
 
 def _end(number: int) -> None:
-    # The interpreter cannot go on: the instruction that failed would be repeated. SQLite runs without its lock.
+    # A handler that returned would repeat the failed instruction, so the process must end here. SQLite
+    # runs without the interpreter's lock, so this Python function can take the lock.
     try:
         os.write(2, _MESSAGE)
     finally:

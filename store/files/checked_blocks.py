@@ -1,6 +1,7 @@
 """Compare blocks of a mapped file with recorded digests before their bytes are first used.
 
-Hashing a large file whenever a process opens it takes longer than a few lookups in it. A block is hashed at most once.
+Hashing a whole large file takes longer than a few lookups in it. So each block is hashed when it is first used, at most
+once in a process.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class CheckedBlocks:
         return self._data
 
     def _check(self, start: int, end: int) -> None:
-        """Compare the blocks of a range that were not compared before."""
+        """Compare those blocks of a range that were not compared before."""
         first, last = start // BLOCK, -(-end // BLOCK)
         while (first := self._left.find(1, first, last)) >= 0:
             at = first * BLOCK

@@ -1,8 +1,8 @@
-"""Read files of valid store paths, and compare what is read with the tree digest that the database records.
+"""Read files of valid store paths, and compare the content with the tree digest that the database records.
 
-A disk can return other bytes than were written. So whatever goes into a layer, an archive or another output is hashed
-in the pass that reads it. A tree's digest is a Merkle digest: with the digests of a directory's other entries, which
-are computed once in a process, a single file of it can be compared alone.
+A disk can return other bytes than were written. So every file that goes into a layer, an archive or another output is
+hashed in the pass that reads it. A tree's digest is a Merkle digest, so a single file can be compared if the digests of
+the directory's other entries are known. A process computes these once.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .tree import CHUNK, Node, entry_digest, scan, tree_digest
 
 P = TypeVar("P", bound=Hashable)
 Entries = dict[bytes, tuple[bytes, bytes]]  # name -> (kind of entry, digest), as `tree.entry_digest`
-MAX_ENTRIES = 64  # of a directory whose entries' digests are remembered
+MAX_ENTRIES = 64  # the digests of larger directories' entries are not remembered
 
 
 class CheckedTrees(Generic[P]):
-    """The trees of a store, by store path. recorded: returns the digest of a valid path's tree, else None."""
+    """The trees of a store, by store path. recorded: returns the tree digest of a path, or None if it is not valid."""
 
     def __init__(self, recorded: Callable[[P], bytes | None], disk: Callable[[P], Path]) -> None:
         self._recorded = recorded
@@ -46,8 +46,8 @@ class CheckedTrees(Generic[P]):
 class CheckedTree:
     """A reader of one store path. disk: its location. Methods raise DamagedPath if the content differs.
 
-    recorded: returns the digest of its tree. known: the digests of entries at the top, by path. read: the paths that
-    were compared as a whole.
+    recorded: returns the digest of the tree. known: the digests of top-level entries, by path. read: the paths whose
+    whole trees were compared.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class CheckedTree:
         return content
 
     def chunks(self, name: str, check: Callable[[], None] = lambda: None) -> Iterator[bytes]:
-        """Yield the content of a file at the top of the tree, "" for the tree itself. Compare it after the last piece.
+        """Yield the content of a top-level file, or of the tree itself for "". Compare it after the last piece.
 
         check: called after each piece is read.
         """
@@ -92,7 +92,7 @@ class CheckedTree:
         self.compare(name, FileNode(hasher.digest(), size, executable))
 
     def _open(self, name: str) -> BinaryIO:
-        """Open a file at the top. If it is no regular file, raise DamagedPath or, if the tree is intact, StoreError."""
+        """Open a top-level file. If it cannot be opened, raise DamagedPath if the tree is damaged, else StoreError."""
         try:
             return open_regular(self.disk / name if name else self.disk)
         except StoreError:
@@ -100,7 +100,7 @@ class CheckedTree:
             raise
 
     def compare(self, name: str, node: FileNode) -> None:
-        """Compare a file at the top of the tree, as it was read, with the recorded digest. "": the tree is a file."""
+        """Compare a top-level file, read as `node`, with the recorded digest. name: "" if the tree is a file."""
         key = os.fsencode(name)
         known = self._known.get(self.path)
         if known is None:
@@ -109,7 +109,7 @@ class CheckedTree:
             raise self.damaged(name)
 
     def prove(self, node: Node) -> bool:
-        """Return whether `node` is the recorded tree. If it is, its entries need not be read to compare one of them."""
+        """Return whether `node` is the recorded tree. If so, remember the digests of its entries."""
         if tree_digest(node) != self.recorded:
             return False
         _remember(self._known, self.path, node)
@@ -117,7 +117,7 @@ class CheckedTree:
 
     @property
     def proven(self) -> bool:
-        """True if the digests of the entries at the top are known, so that one of them can be compared alone."""
+        """True if the digests of the top-level entries are known, so that one entry can be compared alone."""
         return self.path in self._known
 
     def node(self) -> Node:
@@ -132,7 +132,7 @@ class CheckedTree:
         return node
 
     def check(self) -> None:
-        """Read and compare the whole tree, unless this process wrote it or did so before."""
+        """Read and compare the whole tree, unless this process wrote it or compared it before."""
         if self.path not in self._read:
             self.node()
 
@@ -149,7 +149,7 @@ class CheckedTree:
         return digest
 
     def _prove(self, key: bytes, node: FileNode) -> Entries:
-        """Return the digests of the entries at the top, of which one was read and the others are read now."""
+        """Return the digests of the top-level entries. Entry `key` was read as `node`; read the others now."""
         if not key:
             found: Node = node
         else:

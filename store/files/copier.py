@@ -14,14 +14,14 @@ from .writeback import Writeback
 
 LARGE = 4 << 20
 _SMALL = 1 << 14
-_BUFFER = 1 << 18  # what is read, hashed and written at once stays in the cache of a processor
+_BUFFER = 1 << 18  # a piece of this size stays in the processor's cache while it is read, hashed and written
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _TIMES = (MTIME, MTIME)
 
 
 def hash_file(source: str) -> tuple[FileNode, os.stat_result]:
-    """Return what `copy_file` would return."""
+    """Return the node and status that `copy_file` would return, without copying."""
     fd, status = _opened(source)
     try:
         content = _small(fd, status.st_size)
@@ -50,7 +50,8 @@ def copy_file(pool: Pool, source: str, target: str) -> tuple[FileNode, os.stat_r
         node = None
         if content is not None:
             node = FileNode(blake3(content).digest(), len(content), executable)
-            # A small file is written sooner than it is looked for; the pool then replaces it if it has the content.
+            # Writing a small file is faster than looking for its content in the pool. If the pool has the content,
+            # `adopt` replaces the file by a link.
             if len(content) > _SMALL and pool.link(node, target):
                 return node, status
         out = os.open(target, _WRITE, mode)
@@ -82,10 +83,10 @@ def _opened(source: str) -> tuple[int, os.stat_result]:
 
 
 def _small(fd: int, size: int) -> bytes | None:
-    """Return the content of a file, or None, with the position at its beginning, if it is large or changes now."""
+    """Return the content of a small file. Return None, with the file position at 0, if it is large or changes."""
     if size >= LARGE:
         return None
-    # One byte more detects a file that grows. Most files need a single call.
+    # One extra byte detects a file that grows. Most files need a single call.
     content = os.read(fd, size + 1)
     if len(content) == size:
         return content
@@ -94,7 +95,7 @@ def _small(fd: int, size: int) -> bytes | None:
 
 
 def _copied(fd: int, out: int, executable: bool) -> FileNode:
-    """Copy a large file. What is written is hashed in the same pass, because the original may change meanwhile."""
+    """Copy a large file, and hash the written bytes in the same pass, because the source may change meanwhile."""
     hasher, size = blake3(), 0
     writeback = Writeback(out)
     buffer = memoryview(bytearray(_BUFFER))

@@ -1,4 +1,4 @@
-"""Explain the errors of disks and file systems: what happened, and what to do about it."""
+"""Translate system errors of disks and file systems into errors for the user, with a hint."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ import os
 
 from fpack.store.errors import DiskError, StoreError, StoreFull, StoreReadOnly
 
-# The device or the file system fails.
+# Failures of the device or the file system.
 _DEVICE = {
     errno.EIO, errno.ENXIO, errno.ENODEV, errno.EREMOTEIO, errno.ESTALE, errno.EUCLEAN, errno.EBADMSG, errno.ESHUTDOWN,
 }  # fmt: skip
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _RESOURCES = {errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS}
 _NO_PERMISSION = {errno.EACCES, errno.EPERM}
-# Errors about one path: something else stands at it or above it.
+# Errors that concern one path: the path or a parent has the wrong type, is too long or is in use.
 _PATH = {errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.EBUSY, errno.ETXTBSY}
 
 
 def explain(error: OSError, where: str = "") -> StoreError | None:
     """Return the error for the user, or None if the number of `error` has no explanation.
 
-    where: what fpack was doing it for, if the error itself names no path.
+    where: the operation's subject, such as a derivation's name, if the error itself names no path.
     """
     number, why, path = error.errno, error.strerror or "", path_of(error)
-    place = path or where
+    location = path or where
     if number in _FULL:
         hint = "free some space or run fpack gc, then run the same command again: what was built is kept"
-        return StoreFull(_full(error), where=place, hint=hint)
+        return StoreFull(_full(error), where=location, hint=hint)
     if number in _DEVICE:
         hint = "check the disk, for example with dmesg; then run the same command again: what was built is kept"
-        return DiskError("The disk has an error", where=place, why=why, hint=hint)
+        return DiskError("The disk has an error", where=location, why=why, hint=hint)
     if number == errno.EROFS:
         hint = "mount it for writing, or set FPACK_ROOT to another directory"
-        return StoreReadOnly("The file system is read-only", where=place, hint=hint)
+        return StoreReadOnly("The file system is read-only", where=location, hint=hint)
     if number in (errno.EMFILE, errno.ENFILE):
-        return DiskError("Too many files are open", where=place, why=why, hint="raise the limit with ulimit -n")
+        return DiskError("Too many files are open", where=location, why=why, hint="raise the limit with ulimit -n")
     if number == errno.ENOLCK:
         hint = "set FPACK_ROOT to a directory on a local file system"
-        return DiskError("The file system cannot lock a file", where=place, why=why, hint=hint)
+        return DiskError("The file system cannot lock a file", where=location, why=why, hint=hint)
     if number in _RESOURCES:
-        return DiskError("The system lacks resources", where=place, why=why, hint="try -j 1")
+        return DiskError("The system lacks resources", where=location, why=why, hint="try -j 1")
     if number in _NO_PERMISSION:
         hint = "HOME, XDG_CACHE_HOME, XDG_STATE_HOME and FPACK_ROOT set the directories that fpack uses"
         return StoreError(f"{path or 'A file'} cannot be used", where=where, why=why, hint=hint)

@@ -1,7 +1,8 @@
 """Find out which file system a directory is on, and refuse a store on one that several machines can write to.
 
-SQLite's write-ahead log is shared memory of one machine, and the locks of most network file systems are those of one
-machine, or none. Two machines would damage the database without an error.
+SQLite's write-ahead log needs memory that all processes share, which works on one machine only. On most network file
+systems, locks exclude only processes of the same machine, or do not work. Two machines would damage the database
+without an error.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def mount_of(path: Path, proc: Path = Path("/proc")) -> tuple[str, str, Sequence
 
 def check_local(root: Path, is_allowed: Callable[[], bool], proc: Path = Path("/proc")) -> None:
     """Raise StoreError if the store at `root` is on a network file system. is_allowed: tells if the user accepts it."""
-    # A file system on a disk has the disk's number. Others, such as tmpfs and NFS, have one without a driver.
+    # The device number of a file system on a disk has a major number. That of tmpfs, NFS and the like is 0.
     if os.major(os.stat(root).st_dev):
         return
     kind, mount, _ = mount_of(Path(os.path.realpath(root)), proc)

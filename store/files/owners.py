@@ -30,8 +30,9 @@ class Exposed:
 def exposed(path: str) -> Exposed | None:
     """Find the first part of `path` by which another user could put something else in its place; None if there is none.
 
-    A path that does not exist yet is checked as far as it exists. A directory with the sticky bit, such as /tmp, may be
-    writable by all: nobody can rename another user's files in it. Links are followed, and must be trusted as well.
+    If the path does not exist yet, its existing parents are checked. A directory with the sticky bit, such as /tmp, may
+    be writable by all, because nobody can rename another user's files in it. Links are followed, and must be trusted
+    too.
     """
     at, links = "", 0
     todo = ["/", *(path if path.startswith("/") else f"{os.getcwd()}/{path}").split("/")][::-1]
@@ -62,10 +63,10 @@ def exposed(path: str) -> Exposed | None:
 
 
 def open_to_others(status: os.stat_result, *, as_parent: bool = False) -> str:
-    """Say why others can change a file, or the entries of a directory; empty if they cannot.
+    """Return why others can change a file or the entries of a directory, or "" if they cannot.
 
-    as_parent: the directory only leads to the store or cache. Then the sticky bit is enough, and so is a group that
-    only this user belongs to, as with a umask of 002.
+    as_parent: the directory is only a parent of the store or cache. Then the sticky bit is enough, and the group may
+    write if only this user belongs to it, as with a umask of 002.
     """
     mode = status.st_mode
     if not _is_own(status.st_uid, as_parent):
@@ -85,7 +86,7 @@ def _is_own(uid: int, as_parent: bool = False) -> bool:
 
 @lru_cache(256)
 def _is_unmapped(uid: int) -> bool:
-    """Tell whether a number stands for all users outside of this user namespace, the machine's root among them."""
+    """Return whether `uid` stands for all users outside of this user namespace, including the machine's root."""
     try:
         with open("/proc/sys/kernel/overflowuid", encoding="ascii") as number, open("/proc/self/uid_map") as ranges:
             rows = [list(map(int, row.split())) for row in ranges]
@@ -96,7 +97,7 @@ def _is_unmapped(uid: int) -> bool:
 
 @lru_cache(256)
 def _is_private(gid: int) -> bool:
-    """Tell whether this user alone belongs to a group."""
+    """Return whether a group has this user as its only member."""
     import grp
     import pwd
 
@@ -109,7 +110,7 @@ def _is_private(gid: int) -> bool:
 
 
 def make_directories(path: str, mode: int = 0o700) -> None:
-    """Make a directory and the missing ones above it, closed to others whatever the umask is."""
+    """Make a directory and its missing parents. The parents are private for any umask."""
     above = os.path.dirname(path)
     if above and above != path and not os.path.isdir(above):
         make_directories(above)
@@ -121,10 +122,10 @@ def make_directories(path: str, mode: int = 0o700) -> None:
 
 
 def check_store(root: str, names: Iterable[str] = ()) -> list[str]:
-    """Raise StoreError if others can change a store, or one of the entries `names` in it, or put another in its place.
+    """Raise StoreError if other users can change or replace a store or one of the entries `names` in it.
 
     Return those of `names` that do not exist. The store need not exist yet. FPACK_SHARED_STORE names a store that is
-    shared on purpose.
+    shared on purpose and is not checked.
     """
     shared = os.environ.get(SHARED_STORE)
     if shared and os.path.realpath(shared) == os.path.realpath(root):
@@ -163,15 +164,15 @@ def _refused(what: str, root: str, found: Exposed) -> StoreError:
 
 
 def is_believed(status: os.stat_result, *also: int) -> bool:
-    """Tell whether a file belongs to this user, to root or to one of the users `also`."""
+    """Return whether a file belongs to this user, to root or to one of the users `also`."""
     return status.st_uid in (os.geteuid(), 0, *also)
 
 
 def find_above(directory: str, name: str) -> str | None:
     """Find the nearest directory at or above `directory` that has a file `name` of a trusted owner.
 
-    The owner of `directory`, where this user chose to work, is too. What others put into a directory above it, /tmp for
-    example, is passed over.
+    The owner of `directory` is trusted too, because this user chose to work there. Files of other users in its parent
+    directories, such as /tmp, are ignored.
     """
     at = directory
     try:
@@ -193,10 +194,10 @@ def find_above(directory: str, name: str) -> str | None:
 
 
 def danger(directory: str) -> str:
-    """Say why a directory is not safe for files that this user executes, reads or connects to; empty if it is.
+    """Return why a directory is not safe for files that this user executes, reads or connects to, or "" if it is safe.
 
-    It must be the user's own, writable by nobody else, in directories where only the user and root can put another in
-    its place. FileNotFoundError if it is not there.
+    A safe directory belongs to the user, is writable by nobody else, and cannot be replaced except by the user and
+    root. Raise FileNotFoundError if it does not exist.
     """
     status = os.lstat(directory)
     if not stat.S_ISDIR(status.st_mode):

@@ -1,7 +1,7 @@
-"""Store the contents of files: one inode for identical files, found by digest and executable bit.
+"""Store file contents once: identical files share one inode, which is found by digest and executable bit.
 
-A content is `files/ab/<62 hex characters>`, with `x` appended if it is executable. Store trees hold hard links to these
-inodes.
+The path of a content is `files/ab/<62 hex characters>`, with `x` appended if it is executable. Store trees hold hard
+links to these inodes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MODES = {False: stat.S_IFREG | 0o444, True: stat.S_IFREG | 0o555}
 
 
 class FileNode(NamedTuple):
-    """A file in the pool: BLAKE3 of its content, size in bytes, executable bit."""
+    """A file of a tree: BLAKE3 of its content, size in bytes, executable bit."""
 
     digest: bytes
     size: int
@@ -32,16 +32,16 @@ class Pool:
 
     def __init__(self, root: Path) -> None:
         self._root = os.fspath(root)
-        self._directories: set[str] = set()  # those that certainly exist
+        self._directories: set[str] = set()  # directories that are known to exist
 
     def _path(self, node: FileNode) -> str:
         name = pool_name(node)
         return f"{self._root}/{name[:2]}/{name[2:]}"
 
     def link(self, node: FileNode, target: str) -> bool:
-        """Link the pool's file to `target`. Return False if the pool does not have it, or has it in a changed state.
+        """Hard-link the pool's file to `target`. Return False if the pool lacks the file or its file was changed.
 
-        The content is not read again: a write to the file changes its size or its mtime.
+        The content is not read again. A write to the file is detected by its size or its mtime.
         """
         path = self._path(node)
         try:
@@ -55,7 +55,7 @@ class Pool:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
             return False
-        # After a power failure a name may exist while its content is lost.
+        # After a power failure, the file's name may exist while its content is lost.
         status = os.lstat(target)
         if status.st_size != node.size or status.st_mtime != MTIME or status.st_mode != _MODES[node.executable]:
             os.unlink(target)
@@ -112,10 +112,10 @@ class Pool:
         return sorted(_names(self._root))
 
     def files_in(self, directory: str) -> Iterator[tuple[str, str, os.stat_result]]:
-        """Yield what `members` yields of the files in one directory. A file that is deleted meanwhile is left out."""
+        """Yield the same as `members` for the files in one directory. Omit a file that is deleted meanwhile."""
         for name in _names(f"{self._root}/{directory}"):
             path = f"{self._root}/{directory}/{name}"
-            # A status that fails must not be mistaken for an error of the caller, which runs at the `yield`.
+            # The `yield` is outside of the `try`, because an error of the caller must not be caught here.
             try:
                 status = os.lstat(path)
             except FileNotFoundError:

@@ -26,7 +26,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def open_stored(path: str | os.PathLike[str]) -> int:
-    """Return a descriptor of a file that a table of the store lists. Raise DamagedPath if it is not there."""
+    """Return a descriptor of a file that a table of the store lists. Raise DamagedPath if the file is missing."""
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -38,14 +38,14 @@ def open_stored(path: str | os.PathLike[str]) -> int:
 def read_small(path: Path, most: int = 1 << 20) -> bytes:
     """Read a file of a store tree as `open_regular` opens it. Raise StoreError if it has more than `most` bytes."""
     with open_regular(path) as file:
-        content = file.read(most + 1)  # a regular file gives all that it has
+        content = file.read(most + 1)  # a regular file never returns less than is available
         if len(content) > most:
             raise StoreError("A file in the store is too large", where=str(path), why=f"it has more than {most} bytes")
         return content
 
 
 def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
-    """Read up to `most` bytes of a regular file. Raise OSError for anything else: a pipe may never have an end."""
+    """Read up to `most` bytes of a regular file. Raise OSError for anything else, such as an endless pipe."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):

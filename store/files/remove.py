@@ -16,7 +16,7 @@ from pathlib import Path
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Errors of unlink and rmdir for a directory that must be opened and emptied first.
 _NOT_DELETED = (errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EPERM)
-_MAX_DEPTH = 64  # levels that are walked; deeper directories are moved to the top first
+_MAX_DEPTH = 64  # levels that are walked; deeper directories are first moved to the top directory
 
 
 def remove_tree(path: Path, counted: Callable[[os.stat_result], None] | None = None) -> None:
@@ -88,7 +88,7 @@ def _empty(fd: int, top: int, depth: int, counted: Callable[[os.stat_result], No
 
 
 def open_directory(name: str | bytes, parent: int | None) -> int:
-    """Open a directory whatever its mode is, never through a symlink."""
+    """Open a directory, even if its mode forbids it, and never through a symlink."""
     try:
         return os.open(name, _OPEN, dir_fd=parent)
     except PermissionError:

@@ -32,10 +32,10 @@ class OutsideError(FpackError):
 
 @contextlib.contextmanager
 def target(path: Path, within: Path | None = None) -> Iterator[tuple[int, str]]:
-    """Resolve the file to write for `path`: yield a descriptor of its directory, and its name there, which is no link.
+    """Resolve the file to write for `path`: yield a descriptor of its directory, and its name, which is not a link.
 
     A symlink at `path`, or at a directory of it below `within`, may lead anywhere in `within` (by default the directory
-    of `path`). Raise OutsideError if it leads out of that.
+    of `path`). Raise OutsideError if it leads out of that directory.
     """
     top = os.open(path.parent if within is None else within, _DIRECTORY)
     directory = top
@@ -96,8 +96,8 @@ def _create(directory: int, name: str, mode: int) -> tuple[str, int]:
         except OSError as error:
             if error.errno == errno.EWOULDBLOCK:
                 os.close(fd)
-                continue  # another process is deleting it
-            return temporary, fd  # a file system without locks: nobody can lock it, and so delete it
+                continue  # another process has locked the file to delete it
+            return temporary, fd  # a file system without locks: no process can lock and delete the file
         try:
             os.stat(temporary, dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:
@@ -110,7 +110,7 @@ def _create(directory: int, name: str, mode: int) -> tuple[str, int]:
 
 
 def _collect(directory: int, name: str) -> None:
-    """Delete the new files of writers of `name` that were killed. Errors do not matter: the next writer tries again."""
+    """Delete the new files that killed writers of `name` left. Ignore errors: the next writer tries again."""
     pattern = re.compile(re.escape(f".{name[:_LONGEST]}.") + "[0-9a-f]{12}")
     with contextlib.suppress(OSError):
         for entry in os.listdir(directory):

@@ -1,8 +1,9 @@
-"""Hash and copy sources: a directory or file of the user as a tree, without the files that git ignores.
+"""Hash and copy a source, a directory or file of the user, without the files that git ignores.
 
 `hash` and `copy` select the same entries, so a source is hashed first and copied only if the store does not have it.
-Every `.gitignore` from the top of the source downwards applies. `.git` is never part of a source. Neither are a
-project's `fpack.fp`, its lock and its result link, so that changing the build does not change the source.
+Every `.gitignore` from the top of the source downwards applies. `.git` is never part of a source. A
+project's `fpack.fp`, its lock and its result link are not part of it either, so that changing the build does not change
+the source.
 """
 
 from __future__ import annotations

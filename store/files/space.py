@@ -1,4 +1,4 @@
-"""Know how much room the disk of the store has, and hold some back, so that garbage collection works on a full disk."""
+"""Measure the space on the store's disk, and reserve some for garbage collection on a full disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-RESERVE = "db/reserve"  # a directory: its files hold inodes back, and the first one also bytes
+RESERVE = "db/reserve"  # a directory: its files reserve inodes, and the first file also reserves bytes
 _FILES = 16
 _SMALLEST, _LARGEST = 1 << 19, 16 << 20
 _SCARCE_INODES = 64
@@ -27,16 +27,16 @@ class Room(NamedTuple):
 
 
 def room(root: Path) -> Room:
-    """Return the room on the disk of a store, for this user."""
+    """Return the space on the disk of a store that this user can use."""
     found = os.statvfs(root)
     inodes = found.f_favail if found.f_files else None
     return Room(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, inodes)
 
 
 def hold_back(root: Path) -> None:
-    """Make or enlarge the reserve: as large as what a collection may write, if the disk has much more than that.
+    """Make or enlarge the reserve to the size that a collection may write, if the disk has much more free space.
 
-    A collection writes at most the whole database once to its log. Failures are ignored: there may be no room.
+    A collection writes at most the whole database once to its log. Failures are ignored, because the disk may be full.
     """
     with contextlib.suppress(OSError):
         wanted = min(

@@ -1,4 +1,4 @@
-"""Make written files durable: a directory's entries, or a whole file system for several threads at once."""
+"""Sync files, directories and file systems to the disk, and combine the syncs of several threads."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 class GroupSync:
-    """Combine the sync calls of several threads: one call covers everything that was written before it begins.
+    """Combine the sync calls of several threads: one call covers all data written before the call begins.
 
-    If a call fails, all later ones fail as well. The kernel reports a failed write only once, and then takes the data
-    for written: a second call would declare lost data durable.
+    If a call fails, all later calls fail as well. The kernel reports a failed write only once, and then treats the data
+    as written, so a second call would report lost data as durable.
     """
 
     def __init__(self, sync: Callable[[], None]) -> None:
@@ -25,7 +25,7 @@ class GroupSync:
         self._failure: OSError | None = None
 
     def sync(self) -> None:
-        """Return after a sync has completed that began after this call."""
+        """Wait for a sync that begins after this call, and start it if necessary."""
         with self._count:
             wanted = self._begun + 1
         with self._turn:
@@ -47,8 +47,8 @@ class GroupSync:
 class FileSystemSync:
     """A sync of the file system of a directory, in one call for any number of files.
 
-    The kernel reports a failed write to the descriptors that were open when it failed. So `begin` opens one before
-    anything is written: a descriptor of a later time would not learn of a failure that another process has seen.
+    The kernel reports a failed write to the descriptors that were open at that time. So `begin` opens a descriptor
+    before anything is written. A descriptor that is opened later may miss a failure that another process has seen.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,7 +83,7 @@ def sync_directory(path: str | Path) -> None:
 
 
 def sync_file(path: str | Path) -> None:
-    """Make the content of a file durable, whoever wrote it."""
+    """Make the content of a file durable, even if another process wrote it."""
     _sync(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 

@@ -1,4 +1,4 @@
-"""Compute digests of trees.
+"""Read and hash trees, and check the names, targets and paths in them.
 
 A tree is a file, a symlink or a directory. Its digest is a BLAKE3 Merkle digest over names, executable bits, symlink
 targets and contents only. `docs/formats.md` specifies the encoding.
@@ -59,7 +59,7 @@ def split(path: str) -> list[bytes]:
 
 
 def entry_digest(node: Node) -> tuple[bytes, bytes]:
-    """Return the letter of an entry's kind and its digest, as its directory's digest covers them."""
+    """Return the letter of an entry's kind and the entry's digest, both of which its directory's digest covers."""
     if isinstance(node, FileNode):
         return (b"x" if node.executable else b"f"), node.digest
     if isinstance(node, bytes):
@@ -90,7 +90,7 @@ def scan(
     """Read and hash the tree at `path` on disk. Raise BadTree for files that a tree cannot hold.
 
     keep(path, is directory): return whether an entry below the top belongs to the tree; by default all do. read: hashes
-    a file, by default `read_file`.
+    a file; by default `read_file`.
     """
     path = os.fsencode(path)
     if depth > MAX_DEPTH:

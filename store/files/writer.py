@@ -1,4 +1,4 @@
-"""Write a tree to a private directory, and normalise, deduplicate and hash it on the way.
+"""Write a tree to a private directory, and normalise, deduplicate and hash it in the same pass.
 
 The writer keeps a model of the tree and checks each path against it. So an entry of a hostile archive can never be
 written behind a symlink or outside the directory. Nobody else can write to the directory.
@@ -58,7 +58,8 @@ class TreeWriter:
             if not self._pool.link(node, target):
                 self._write(node, target, [content])
             return self._put(directory, name, node)
-        # Too large for memory: write it, and let the pool replace it if the pool already has the content.
+        # The content is too large for memory: write it. If the pool has the content, `adopt` replaces the file by a
+        # link.
         hasher = blake3()
         fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -132,9 +133,9 @@ class TreeWriter:
         self._put(directory, name, raw)
 
     def take_over(self, root: Directory) -> None:
-        """Take a tree whose directories, files and symlinks exist below `disk`, as this writer would have made them.
+        """Adopt a tree whose directories, files and symlinks exist below `disk`, as this writer would have made them.
 
-        This is for several processes that write one tree. root: its model, with checked names.
+        Several processes can write such a tree together. root: the model of the tree, with checked names.
         """
         if self._root is not None:
             raise BadTree("A tree that has entries cannot be replaced")

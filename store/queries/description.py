@@ -1,4 +1,4 @@
-"""Describe single paths: what they need, what needs them, what made them, and what keeps them from gc."""
+"""Describe single paths: closures, referrers, the derivations that made them, and the roots that keep them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from fpack.store.store import Store
 
 
 class PathDescription(NamedTuple):
-    """What is known of a path. closure: all that it needs, itself included, and closure_size the bytes of their files.
+    """A description of a path.
 
-    origins: the outputs of derivations that it is, the latest first. referrers: the paths that
-    reference it. kept_by: the roots that keep it from gc. reason: why it lives, as in `gc --explain`; empty if gc may
-    delete it.
+    closure: the path and all that it references, transitively. closure_size: the bytes of the closure's files. origins:
+    the derivation outputs that have this path, the latest first. referrers: the paths that reference it. kept_by: the
+    roots that keep it from gc. reason: why gc keeps it, as in `gc --explain`, or "" if gc may delete it.
     """
 
     info: PathInfo
@@ -36,7 +36,7 @@ class PathDescription(NamedTuple):
 
 
 class Describer:
-    """A source of descriptions of several paths: it reads the whole table of paths once."""
+    """A reader of descriptions of paths. It reads the whole table of paths once."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -71,14 +71,14 @@ class Describer:
         )
 
     def _reason(self, hash_: bytes) -> str:
-        """Return why a path lives that no root keeps. This reads all derivations, once."""
+        """Return why gc keeps a path that no root keeps. The first call reads all derivations."""
         if self._survey is None:
             with self._store.database.reading() as db:
                 self._survey = survey(self._store.root, db, time.time(), Policy())
         return self._survey.why(hash_)
 
     def referrers(self, path: StorePath, transitive: bool) -> tuple[StorePath, ...]:
-        """Return the paths that reference a path, directly or transitively, without itself, sorted."""
+        """Return the paths that reference a path, directly or transitively, without the path itself, sorted."""
         hash_ = base32.decode(path.hash)
         if not transitive:
             return self._paths(self._users.get(hash_, ()))

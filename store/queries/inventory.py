@@ -14,9 +14,9 @@ from fpack.store.store import Store
 
 
 class InventoryEntry(NamedTuple):
-    """A valid path. size: bytes of its files. registered: when, in seconds since 1970.
+    """A valid path. size: bytes of its files. registered: registration time, in seconds since 1970.
 
-    kind: of the derivation that made it, "" if that is not known.
+    kind: the kind of the derivation that made it, or "" if that is not known.
     """
 
     path: StorePath
@@ -26,7 +26,7 @@ class InventoryEntry(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """A selection of paths. name: a pattern. before, since: limits of `registered`. None: any."""
+    """A selection of paths. name: a pattern. before, since: limits of `registered`. None accepts every path."""
 
     name: str | None = None
     kind: str | None = None

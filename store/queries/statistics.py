@@ -1,4 +1,4 @@
-"""Measure how the store uses the disk: what each kind of path takes, what is shared, and what gc would free."""
+"""Measure the disk usage of the store: the size of each kind of path, shared files, and what gc would free."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ class KindTotal(NamedTuple):
 
 
 class StoreStatistics(NamedTuple):
-    """How the store uses the disk. All numbers are bytes unless they count something.
+    """The disk usage of a store. Sizes are in bytes.
 
-    trees: of all paths, a shared file counted in each. pool: of the pool's files, each once, and pool_files their
-    number. pool_disk: the disk space that these take. unused: of files that only the pool has. others: of the store's
-    other directories, by name. dead: paths that gc would delete, and freed what that would free at most.
+    paths: number of valid paths. trees: size of all trees; a shared file counts in each. pool_files, pool: number and
+    size of the pool's files. pool_disk: disk space of the pool's files. unused: size of the pool files that no tree
+    links to. others: disk space of the store's other directories, by name. dead: number of paths that gc would delete.
+    freed: the space that gc would free at most.
     """
 
     kinds: tuple[KindTotal, ...]
@@ -75,7 +76,7 @@ def totals(entries: Iterable[InventoryEntry]) -> tuple[KindTotal, ...]:
 
 
 def _disk_usage(directory: Path) -> int:
-    """Return the disk space that the files below a directory take. What is deleted meanwhile counts nothing."""
+    """Return the disk space of the files below a directory. Files that are deleted meanwhile are not counted."""
     total = 0
     for _, _, names, fd in os.fwalk(directory, onerror=lambda error: None):
         for name in names:

@@ -1,8 +1,8 @@
-"""Delete what killed processes left behind in the store: temporary files and roots, trash, locks, unused pool files.
+"""Delete the leftovers of killed processes: temporary files and roots, trash, locks, unused pool files.
 
-Every session begins with it (`Store.session`), and so does gc. The processes of a sandbox die with the fpack that
-started it. Everything is deleted that no process can use any more. What cannot be deleted now is left for the next
-session: it is in nobody's way.
+Every session begins with a sweep (`Store.session`), and so does gc. The processes of a sandbox die with the fpack
+process that started it. A sweep deletes only files that no process can use any more. It leaves files that it cannot
+delete to the next session, because they do no harm.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from fpack.store.files.remove import remove_tree
 from fpack.store.locks import FileLock
 
 _LOCK = ".lock"
-# Lock files of one build or view. Others are few, and stay.
+# Prefixes of lock files of single builds and views. Other lock files are few, and stay.
 _TRANSIENT = ("build-", "view-")
 
 
 def sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool = False) -> int:
-    """Delete what sessions of dead processes left behind. Return the number of those sessions.
+    """Delete the leftovers of sessions whose processes are dead. Return the number of these sessions.
 
-    thoroughly: also delete, if no session is dead, what some could not delete at their end. The caller looks after the
-    trash and the pool.
+    thoroughly: even if no session is dead, delete leftovers of ended sessions, except trash and pool files, which the
+    caller deletes.
     """
     dead = 0
     names = set(_names(root / "tmp"))
@@ -37,7 +37,7 @@ def sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool = Fals
                     _end(root / "tmp", name.removesuffix(_LOCK), database)
                     dead += 1
         elif _is_session(name) and f"{name}{_LOCK}" not in names and not os.path.lexists(root / f"tmp/{name}{_LOCK}"):
-            # A session makes its lock file before its directory, and deletes it afterwards.
+            # A session creates its lock file before its directory, and deletes the directory before the lock file.
             _remove(root / "tmp" / name)
             dead += 1
     if dead:
@@ -57,14 +57,14 @@ def sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool = Fals
 
 
 def _is_session(name: str) -> bool:
-    """Tell whether an entry of `tmp` has the name of a session; `fpack doctor` makes others there."""
+    """Return whether an entry of `tmp` has the name of a session. `fpack doctor` creates other entries in `tmp`."""
     number, _, chance = name.partition("-")
     return number.isdecimal() and len(chance) == 12
 
 
 @contextlib.contextmanager
 def _dead(path: Path) -> Iterator[bool]:
-    """Take and delete the lock file of a process, if that is dead. Yield whether it was."""
+    """Lock the lock file of a process if the process is dead. Yield whether it is dead. Then delete the file."""
     lock = FileLock(path)
     try:
         held = lock.try_acquire()
@@ -85,7 +85,7 @@ def _end(directory: Path, session: str, database: Database) -> None:
 
 
 def _sweep_partial(root: Path, database: Database) -> None:
-    """Delete the resume directories of builds that ended: their processes were killed just before they did it."""
+    """Delete the resume directories of finished builds, whose processes were killed before they could delete these."""
     for name in _names(root / "partial"):
         try:
             key = bytes.fromhex(name)
@@ -98,7 +98,7 @@ def _sweep_partial(root: Path, database: Database) -> None:
 
 
 def _sweep_roots(root: Path) -> None:
-    """Delete the links that were not yet in their places. Processes that place roots hold the lock for sharing."""
+    """Delete temporary links of roots that were not yet renamed. Processes that add roots hold the lock for sharing."""
     lock = FileLock(root / "locks" / "mark", transient=False)
     with contextlib.suppress(OSError):
         if lock.try_acquire():

@@ -1,4 +1,4 @@
-"""Begin and end the use of the store by one process: its lock, temporary files and temporary roots."""
+"""Manage one process's use of the store: its lock file, its temporary files and its temporary roots."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Session:
         try:
             self._lock.acquire()
             self.directory.mkdir(mode=0o700)
-            # gc keeps the derivations after this one. Before it is written, gc keeps all.
+            # gc keeps all derivations with higher ids. Until the id is written, gc keeps all derivations.
             self._lock.write(str(self._database.last_derivation()))
         except OSError as error:
             self._lock.release()
@@ -43,7 +43,7 @@ class Session:
         return self.directory / f"{self._count}-{os.urandom(4).hex()}"
 
     def end(self) -> None:
-        """Delete the session's files and temporary roots. The next session deletes what cannot be deleted now."""
+        """Delete the session's files and temporary roots. The next session deletes files that cannot be deleted now."""
         try:
             remove_tree(self.directory)
             with self._database.transaction() as db:
