@@ -69,7 +69,8 @@ def add(name: str, path: str, as_json: bool) -> int:
 
 @command.command("remove")
 @click.argument("name")
-def remove(name: str) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def remove(name: str, as_json: bool) -> int:
     """Remove a named root, or delete a result link by its path.
 
     The next fpack gc deletes the paths that no other root keeps.
@@ -77,12 +78,16 @@ def remove(name: str) -> int:
     from fpack.store.collection.roots import remove_named
 
     with _store() as store:
-        links = {root.name for root in _roots(store) if root.kind == "result"}
+        roots = _roots(store)
+        links = {root.name for root in roots if root.kind == "result"}
         link = os.path.abspath(name)
-        if "/" in name or link in links:
+        is_named = any(root.kind == "root" and root.name == name for root in roots)
+        if "/" in name or (link in links and not is_named):
             _remove_link(link, links)
         else:
             remove_named(store.root, name)
+    if as_json:
+        print_json({"removed": name})
     return 0
 
 

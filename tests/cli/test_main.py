@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from fpack.cli.ui.layout import Page
 from fpack.cli.ui.render import error_text, megabytes, show_refusal
-from fpack.cli.verbs import VERBS
+from fpack.cli.verbs import VERBS, command_of
 from fpack.store.errors import FpackError
 
 
@@ -78,7 +79,10 @@ TALKERS = {"completion", "hook", "lsp", "repl", "run", "shell"}
 
 @pytest.mark.parametrize("verb", sorted(VERBS.keys() - TALKERS))
 def test_every_verb_that_tells_something_tells_programs_too(verb: str, tmp_path: Path) -> None:
-    assert "--json" in fpack(verb, "--help", cwd=tmp_path).stdout
+    command = command_of(verb)
+    words = [[verb, name] for name in command.commands] if isinstance(command, click.Group) else [[verb]]
+    for each in words:
+        assert "--json" in fpack(*each, "--help", cwd=tmp_path).stdout, each
 
 
 def test_a_project_that_uses_no_packages_has_nothing_to_lock(tmp_path: Path) -> None:
