@@ -27,7 +27,7 @@ SCRIPT = (
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Builds]:
     """Builds on a machine that has no bubblewrap."""
     with builds(tmp_path / "store") as made:
-        monkeypatch.setattr(processes.PROGRAMS["bwrap"], "folders", ())
+        monkeypatch.setattr(processes.PROGRAMS["bwrap"], "directories", ())
         monkeypatch.setenv("PATH", "")
         yield made
 
@@ -74,7 +74,7 @@ def test_an_older_one_of_the_machine_is_passed_over(tmp_path: Path, monkeypatch:
     newest = (_wheel() / bwrap.WHEEL / "_bin/bwrap").read_bytes()
     old.write_bytes(newest.replace(b"clearenv", b"CLEARENV"))
     old.chmod(0o755)
-    monkeypatch.setattr(processes.PROGRAMS["bwrap"], "folders", ())
+    monkeypatch.setattr(processes.PROGRAMS["bwrap"], "directories", ())
     monkeypatch.setenv("PATH", str(tmp_path))
     assert bwrap.find_bwrap() == _wheel() / bwrap.WHEEL / "_bin/bwrap"
     monkeypatch.setattr(bwrap, "find_spec", lambda name: None)

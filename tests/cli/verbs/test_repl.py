@@ -238,6 +238,7 @@ def test_a_value_that_holds_itself_is_shown(fpack: Fpack) -> None:
 
 def test_signals_of_the_outside(fpack: Fpack) -> None:
     terminal = Terminal(fpack)
+    terminal.until("> ")
     terminal.process.send_signal(signal.SIGTERM)
     assert terminal.process.wait(30) != 0
     os.close(terminal.master)
