@@ -16,6 +16,7 @@ from .errors import FpackError, StoreError
 
 _TOKEN = 4
 _PARTS = 32  # parts of the work for each process: few, to keep neighbours together, but enough to balance the load
+_MAX_PARTS = 1000  # their numbers fit into the smallest pipe, which is filled before anybody reads it
 _BATCH = 256  # results in one message
 _SECONDS = 0.25  # a worker sends its results at least this often, so that progress can be shown
 
@@ -32,7 +33,7 @@ def spread(count: int, work: Work, jobs: int) -> Iterator[Value]:
         for number in range(count):
             yield from work(number)
         return
-    parts = min(count, _PARTS * jobs)
+    parts = min(count, _PARTS * jobs, _MAX_PARTS)
     tokens, put = os.pipe2(os.O_CLOEXEC)
     os.write(put, b"".join(number.to_bytes(_TOKEN, "little") for number in range(parts)))
     os.close(put)
