@@ -37,13 +37,14 @@ def history(fpack: Fpack, *args: str) -> list[dict[str, Any]]:
 
 def test_what_was_built(fpack: Fpack) -> None:
     assert "no store yet" in fpack.fails("history")
+    begun = int(time.time())
     fpack.pack()
     fpack("build", "more", "--no-link")
     found = history(fpack, "--limit", "0")
     kinds = {each["kind"]: each["outcome"] for each in found}
     assert kinds["fetch"] == "fetched" and kinds["layer"] == kinds["image"] == kinds["text"] == "built"
     assert [each["at"] for each in found] == sorted((each["at"] for each in found), reverse=True)
-    assert all(0 <= each["seconds"] < 600 and abs(each["at"] - time.time()) < 3600 for each in found)
+    assert all(each["seconds"] >= 0 and begun <= each["at"] <= time.time() for each in found)
     assert all(Path(each["path"]).name.endswith(each["name"]) for each in found)
     more, words = found[:2]
     assert (more["name"], more["inputs"]) == ("more", ["words"]) and words["inputs"] == []
