@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import GeneratorType
 from typing import NamedTuple
 
-from fpack.builders.protocol import Builder, BuildError, Built, BuiltAll, Need
+from fpack.builders.protocol import Builder, BuildError, BuiltAll
 from fpack.store import derivation as derivations
 from fpack.store import path as store_path
 from fpack.store.derivation import Derivation, Output, output_name
@@ -18,7 +17,7 @@ from fpack.store.path import StorePath
 from fpack.store.store import Store
 
 from .reporter import Reporter
-from .task import Assemble, StoreTask
+from .task import Assemble, StoreTask, build_at_once
 
 
 class RebuiltOutput(NamedTuple):
@@ -67,12 +66,9 @@ class Rebuilder:
         task = StoreTask(self._store, self._resolved, self._digest, key, self._reporter, stop, self._assemble)
         self._tasks.append(task)
         try:
-            built = builder.build(task)
-            if isinstance(built, GeneratorType):
-                built = self._drive(built)
+            built = build_at_once(builder, task, self._built)
         finally:
             task.build_log.close()
-        assert isinstance(built, (Built, BuiltAll))
         outputs = built.outputs if isinstance(built, BuiltAll) else (("out", built),)
         rebuilt = []
         for name, output in outputs:
@@ -81,20 +77,8 @@ class Rebuilder:
             rebuilt.append(RebuiltOutput(name, self.paths[name], output.writer.disk, path == self.paths[name]))
         return rebuilt
 
-    def _drive(self, steps: GeneratorType[Need, list[StorePath], Built | BuiltAll]) -> Built | BuiltAll:
-        answer: list[StorePath] | None = None
-        while True:
-            try:
-                need = next(steps) if answer is None else steps.send(answer)
-            except StopIteration as stop:
-                built: Built | BuiltAll = stop.value
-                return built
-            answer = []
-            for wanted in need.wanted:
-                output = wanted if isinstance(wanted, Output) else Output(derivations.digest(wanted.encode()))
-                answer.append(self._built(output))
-
-    def _built(self, output: Output) -> StorePath:
+    def _built(self, wanted: Output | Derivation) -> StorePath:
+        output = wanted if isinstance(wanted, Output) else Output(derivations.digest(wanted.encode()))
         path = self._store.database.built(output)
         if path is None or not self._store.keep([path]):
             raise BuildError("An input of the derivation is no longer in the store", hint="build it once first")

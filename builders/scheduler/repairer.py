@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
-from types import GeneratorType
 from typing import NamedTuple
 
 from fpack.builders.protocol import Builder, BuildError, Built, BuiltAll, Cancelled
@@ -22,7 +21,7 @@ from fpack.store.store import Store
 
 from .reporter import BuildOutcome, Reporter
 from .scheduler import Scheduler
-from .task import Assemble, StoreTask
+from .task import Assemble, StoreTask, build_at_once
 
 _MAX_DERIVATIONS = 4  # number of derivations that are tried for a path, the latest first
 
@@ -117,7 +116,7 @@ class Repairer:
         )
         outcome = BuildOutcome.FAILED
         try:
-            self._replace(digest, drv, self._build(builder, task), wanted)
+            self._replace(digest, drv, build_at_once(builder, task, self._input), wanted)
             outcome = BuildOutcome.BUILT
         finally:
             task.clean(succeeded=outcome is BuildOutcome.BUILT)
@@ -139,26 +138,12 @@ class Repairer:
         mentioned = (StorePath(*reference) for reference in store_path.find_references(text))
         self._repair_all(self._store.closure({path for path in mentioned if self._store.info(path) is not None}))
 
-    def _build(self, builder: Builder, task: StoreTask) -> Built | BuiltAll:
-        made = builder.build(task)
-        if not isinstance(made, GeneratorType):
-            assert isinstance(made, (Built, BuiltAll))
-            return made
-        answer: list[StorePath] | None = None
-        while True:
-            try:
-                need = next(made) if answer is None else made.send(answer)
-            except StopIteration as stop:
-                built: Built | BuiltAll = stop.value
-                return built
-            answer = []
-            for entry in need.wanted:
-                if isinstance(entry, Output):
-                    answer.append(self._available(entry))
-                else:
-                    body = entry.encode()
-                    self._store.plan({derivations.digest(body): body})
-                    answer.append(self._available(Output(derivations.digest(body))))
+    def _input(self, wanted: Output | Derivation) -> StorePath:
+        if isinstance(wanted, Output):
+            return self._available(wanted)
+        body = wanted.encode()
+        self._store.plan({derivations.digest(body): body})
+        return self._available(Output(derivations.digest(body)))
 
     def _replace(self, digest: bytes, drv: Derivation, built: Built | BuiltAll, wanted: StorePath) -> None:
         """Replace the damaged outputs of a derivation. Raise BuildError if `wanted` is not one of the built outputs."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fpack.builders.protocol import Cancelled
+from fpack.builders.protocol import Builder, Built, BuiltAll, Cancelled
 from fpack.store.derivation import Derivation, Output
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.remove import remove_tree
@@ -142,3 +142,20 @@ class StoreTask:
                 first = first or error
         if first is not None:
             raise first
+
+
+def build_at_once(
+    builder: Builder, task: StoreTask, available: Callable[[Output | Derivation], StorePath]
+) -> Built | BuiltAll:
+    """Build without suspending: `available` returns each output that the builder requests while it runs."""
+    steps = builder.build(task)
+    if isinstance(steps, (Built, BuiltAll)):
+        return steps
+    answer: list[StorePath] | None = None
+    while True:
+        try:
+            need = next(steps) if answer is None else steps.send(answer)
+        except StopIteration as stop:
+            built: Built | BuiltAll = stop.value
+            return built
+        answer = [available(wanted) for wanted in need.wanted]
