@@ -1,9 +1,10 @@
-"""Copy single files into a tree and the pool, by path. Several processes may do so at once."""
+"""Hash files of a source, and copy them into a tree and the pool. Several processes may do so at once."""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable, Iterator
 
 from blake3 import blake3
 from fpack.store.errors import BadTree
@@ -11,17 +12,19 @@ from fpack.store.errors import BadTree
 from .pool import MTIME, FileNode, Pool
 from .tree import CHUNK
 from .writeback import Writeback
+from .writer import write_all
 
 LARGE = 4 << 20
 _SMALL = 1 << 14
 _BUFFER = 1 << 18  # a piece of this size stays in the processor's cache while it is read, hashed and written
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _TIMES = (MTIME, MTIME)
 
 
 def hash_file(source: str) -> tuple[FileNode, os.stat_result]:
-    """Return the node and status that `copy_file` would return, without copying."""
+    """Return the node and status that `copy_files` would return, without copying."""
     fd, status = _opened(source)
     try:
         content = _small(fd, status.st_size)
@@ -37,44 +40,65 @@ def hash_file(source: str) -> tuple[FileNode, os.stat_result]:
         os.close(fd)
 
 
-def copy_file(pool: Pool, source: str, target: str) -> tuple[FileNode, os.stat_result]:
-    """Copy a regular file to `target`, which must not exist, or link it to the pool's file of the same content.
+def copy_files(pool: Pool, source: str, target: str, names: Iterable[str]) -> Iterator[tuple[FileNode, os.stat_result]]:
+    """Copy regular files of the directory `source` to the directory `target`, or link them to the pool's files.
 
-    Return its node, and the status that the source had before it was read.
+    Yield the node of each file, and the status that the source had before it was read. `target` must have none of them.
     """
-    fd, status = _opened(source)
+    before = os.open(source, _DIRECTORY)
     try:
-        executable = bool(status.st_mode & 0o100)
-        mode = 0o555 if executable else 0o444
-        content = _small(fd, status.st_size)
-        node = None
-        if content is not None:
-            node = FileNode(blake3(content).digest(), len(content), executable)
+        after = os.open(target, _DIRECTORY)
+        try:
+            yield from _copy_files(pool, before, after, names)
+        finally:
+            os.close(after)
+    except BadTree as error:
+        raise BadTree(error.what, where=f"{source}/{error.where}") from None
+    except OSError as error:
+        # The system calls below know only the name of a file.
+        where = os.path.join(source, error.filename) if error.filename else None
+        raise OSError(error.errno, error.strerror, where) from None
+    finally:
+        os.close(before)
+
+
+def _copy_files(pool: Pool, before: int, after: int, names: Iterable[str]) -> Iterator[tuple[FileNode, os.stat_result]]:
+    exact: set[int] = set()  # modes that a new file of the target gets exactly, whatever the umask and default ACLs are
+    for name in names:
+        fd, status = _opened(name, before)
+        try:
+            executable = bool(status.st_mode & 0o100)
+            mode = 0o555 if executable else 0o444
+            content = _small(fd, status.st_size)
+            node = FileNode(b"" if content is None else blake3(content).digest(), status.st_size, executable)
             # Writing a small file is faster than looking for its content in the pool. If the pool has the content,
             # `adopt` replaces the file by a link.
-            if len(content) > _SMALL and pool.link(node, target):
-                return node, status
-        out = os.open(target, _WRITE, mode)
-        try:
-            if content is not None:
-                done = os.write(out, content)
-                while done < len(content):
-                    done += os.write(out, memoryview(content)[done:])
-            else:
-                node = _copied(fd, out, executable)
-            os.fchmod(out, mode)
-            os.utime(out, _TIMES)
+            if content is not None and node.size > _SMALL and pool.link(node, name, after):
+                yield node, status
+                continue
+            out = os.open(name, _WRITE, mode, dir_fd=after)
+            try:
+                if content is None:
+                    node = _copied(fd, out, executable)
+                elif os.write(out, content) < len(content):
+                    os.lseek(out, 0, os.SEEK_SET)
+                    write_all(out, content)
+                if mode not in exact:
+                    if stat.S_IMODE(os.fstat(out).st_mode) == mode:
+                        exact.add(mode)
+                    else:
+                        os.fchmod(out, mode)
+                os.utime(out, _TIMES)
+            finally:
+                os.close(out)
         finally:
-            os.close(out)
-    finally:
-        os.close(fd)
-    assert node is not None
-    pool.adopt(node, target)
-    return node, status
+            os.close(fd)
+        pool.adopt(node, name, after)
+        yield node, status
 
 
-def _opened(source: str) -> tuple[int, os.stat_result]:
-    fd = os.open(source, _READ)
+def _opened(source: str, directory: int | None = None) -> tuple[int, os.stat_result]:
+    fd = os.open(source, _READ, dir_fd=directory)
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
         os.close(fd)

@@ -32,20 +32,20 @@ class Pool:
 
     def __init__(self, root: Path) -> None:
         self._root = os.fspath(root)
-        self._directories: set[str] = set()  # directories that are known to exist
 
     def _path(self, node: FileNode) -> str:
         name = pool_name(node)
         return f"{self._root}/{name[:2]}/{name[2:]}"
 
-    def link(self, node: FileNode, target: str) -> bool:
+    def link(self, node: FileNode, target: str, directory: int | None = None) -> bool:
         """Hard-link the pool's file to `target`. Return False if the pool lacks the file or its file was changed.
 
-        The content is not read again. A write to the file is detected by its size or its mtime.
+        The content is not read again. A write to the file is detected by its size or its mtime. directory: descriptor
+        of the directory that `target` is relative to.
         """
         path = self._path(node)
         try:
-            os.link(path, target)
+            os.link(path, target, dst_dir_fd=directory)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -56,33 +56,29 @@ class Pool:
                 os.unlink(path)
             return False
         # After a power failure, the file's name may exist while its content is lost.
-        status = os.lstat(target)
+        status = os.stat(target, dir_fd=directory, follow_symlinks=False)
         if status.st_size != node.size or status.st_mtime != MTIME or status.st_mode != _MODES[node.executable]:
-            os.unlink(target)
+            os.unlink(target, dir_fd=directory)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
             return False
         return True
 
-    def adopt(self, node: FileNode, source: str) -> None:
+    def adopt(self, node: FileNode, source: str, directory: int | None = None) -> None:
         """Add the finished file at `source` (mode and mtime set) to the pool, or replace it by a link to the pool's
-        file.
+        file. directory: descriptor of the directory that `source` is relative to.
         """
         path = self._path(node)
-        directory = path[: len(self._root) + 3]
-        if directory not in self._directories:
-            self._make(directory)
         try:
             try:
-                os.link(source, path)
+                os.link(source, path, src_dir_fd=directory)
             except FileNotFoundError:
-                # Something deleted the directory meanwhile.
-                self._make(directory)
-                os.link(source, path)
+                self._make(path[: len(self._root) + 3])
+                os.link(source, path, src_dir_fd=directory)
         except FileExistsError:
             temporary = source + ".pool"
-            if self.link(node, temporary):
-                os.rename(temporary, source)
+            if self.link(node, temporary, directory):
+                os.rename(temporary, source, src_dir_fd=directory, dst_dir_fd=directory)
         except OSError as error:
             if error.errno != errno.EMLINK:
                 raise
@@ -94,7 +90,6 @@ class Pool:
             pass
         except FileNotFoundError:
             os.makedirs(directory, 0o755, exist_ok=True)
-        self._directories.add(directory)
 
     def unused(self) -> Iterator[tuple[str, int]]:
         """Yield (path, bytes on the disk) of each file that only the pool links to."""

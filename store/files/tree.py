@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from blake3 import blake3
@@ -64,20 +64,24 @@ def entry_digest(node: Node) -> tuple[bytes, bytes]:
         return (b"x" if node.executable else b"f"), node.digest
     if isinstance(node, bytes):
         return b"l", blake3(node).digest()
-    return b"d", _directory(node)
+    return b"d", directory_digest((name, *entry_digest(below)) for name, below in node.items())
 
 
-def _directory(entries: Directory) -> bytes:
+def directory_digest(entries: Iterable[tuple[bytes, bytes, bytes]]) -> bytes:
+    """Return the digest of a directory. entries: the name of each entry, and its letter and digest."""
     out = [b"fpack directory 1\0"]
-    for name in sorted(entries):
-        letter, digest = entry_digest(entries[name])
+    for name, letter, digest in sorted(entries):
         out += (letter, name, b"\0", digest)
     return blake3(b"".join(out)).digest()
 
 
 def tree_digest(node: Node) -> bytes:
     """Return the 32-byte digest of a tree."""
-    letter, digest = entry_digest(node)
+    return top_digest(*entry_digest(node))
+
+
+def top_digest(letter: bytes, digest: bytes) -> bytes:
+    """Return the digest of a tree whose top entry has this letter and digest."""
     return blake3(b"fpack tree 1\0" + letter + digest).digest()
 
 

@@ -132,14 +132,17 @@ class TreeWriter:
         os.utime(target, _TIMES, follow_symlinks=False)
         self._put(directory, name, raw)
 
-    def take_over(self, root: Directory) -> None:
-        """Adopt a tree whose directories, files and symlinks exist below `disk`, as this writer would have made them.
+    def take_over(self, directories: Iterable[str], digest: bytes, size: int) -> None:
+        """Adopt and finish a tree whose entries exist below `disk`, as this writer would have made them.
 
-        Several processes can write such a tree together. root: the model of the tree, with checked names.
+        Several processes can write such a tree together. directories: all paths to normalise, with "". digest: of the
+        tree. size: the number of bytes of all files.
         """
         if self._root is not None:
             raise BadTree("A tree that has entries cannot be replaced")
-        self._root = root
+        for directory in directories:
+            _seal(f"{self._base}/{directory}")
+        self._finished, self._released_size = digest, size
 
     def entry(self, path: str) -> Node | None:
         """Return the node at `path`, or None. No symlink is followed."""
@@ -180,8 +183,7 @@ class TreeWriter:
         for name, node in directory.items():
             if isinstance(node, dict):
                 self._seal(node, path + b"/" + name)
-        os.chmod(path, 0o555)
-        os.utime(path, _TIMES)
+        _seal(path)
 
     def _write(self, node: FileNode, target: str, chunks: Iterable[bytes], source: str = "") -> None:
         """Write a file whose node is known and add it to the pool.
@@ -245,6 +247,11 @@ class TreeWriter:
                 raise BadTree(f"A path leads through {kind} of the same tree", where=path)
             node = below
         return node
+
+
+def _seal(path: str | bytes) -> None:
+    os.chmod(path, 0o555)
+    os.utime(path, _TIMES)
 
 
 def _content(source: Path) -> Iterator[bytes]:

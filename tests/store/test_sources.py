@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,40 +81,103 @@ def test_a_single_file(store: Store, source: Path) -> None:
         assert reader.digest() == SourceTree().hash(path) == reader.write().finish()
 
 
-def read_again(store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes | None, int]:
-    """The digest that is known without copying, and the number of files that were read for it."""
+def read_again(
+    store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int = 1
+) -> tuple[bytes | None, int]:
+    """The digest of a source, and the number of files that were read for it; -1 if the source was copied."""
     seen = []
 
     def counted(path: str, hash_file=sources.hash_file):  # type: ignore[no-untyped-def]
         seen.append(path)
         return hash_file(path)
 
-    monkeypatch.setattr(sources, "hash_file", counted)
-    reader = SourceReader(store, source, cache(tmp_path))
-    digest = reader.digest()
-    if digest is None:
-        digest = reader.write().finish()
-    reader.remember()
-    monkeypatch.undo()
-    monkeypatch.setattr(sources, "_RECENT", -(10**12))
-    return digest, len(seen)
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "hash_file", counted)
+        patch.setattr(sources, "_FEW_UNCHANGED", 1)
+        reader = SourceReader(store, source, cache(tmp_path), jobs=jobs)
+        digest = reader.digest()
+        read = -1 if digest is None else len(seen)
+        if digest is None:
+            digest = reader.write().finish()
+        reader.remember()
+    return digest, read
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_what_did_not_change_is_not_read(
-    store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
 ) -> None:
-    whole = read_again(store, source, tmp_path, monkeypatch)[0]
-    assert read_again(store, source, tmp_path, monkeypatch) == (whole, 0)
+    def again() -> tuple[bytes | None, int]:
+        return read_again(store, source, tmp_path, monkeypatch, jobs)
+
+    whole = SourceTree().hash(source)
+    assert again() == (whole, -1)
+    assert again() == (whole, 0)
     (source / "d3" / "e" / "f3").write_text("same length?"[:6])
-    changed, read = read_again(store, source, tmp_path, monkeypatch)
-    assert changed == SourceTree().hash(source) != whole and read == 1
+    assert again() == (SourceTree().hash(source), 1) != (whole, 1)
     (source / "d3" / "e" / "f3").chmod(0o600)
-    changed, read = read_again(store, source, tmp_path, monkeypatch)
-    assert changed == SourceTree().hash(source) and read == 1
+    assert again() == (SourceTree().hash(source), 1)
     (source / "d1" / "e" / "f1").rename(source / "d1" / "e" / "g1")
     (source / "d4" / "e" / "f4").unlink()
-    changed, _ = read_again(store, source, tmp_path, monkeypatch)
-    assert changed == SourceTree().hash(source)
+    assert again() == (SourceTree().hash(source), 1)
+    (source / "link").unlink()
+    (source / "link").symlink_to("d3")
+    (source / "d5").rename(source / "moved")
+    assert again() == (SourceTree().hash(source), -1)
+    (source / "empty").rmdir()
+    assert again() == (SourceTree().hash(source), 0)
+    (source / "empty").write_text("a file where a directory was")
+    assert again() == (SourceTree().hash(source), 1)
+    (source / ".gitignore").write_text("/d1/\n")
+    (source / "d1" / "e").chmod(0)  # unreadable for other users than root, and not part of the source any more
+    assert again() == (SourceTree().hash(source), -1)
+    assert again() == (SourceTree().hash(source), 0)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_remembered_directory_that_holds_a_pipe_now(
+    store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    read_again(store, source, tmp_path, monkeypatch, jobs)
+    os.mkfifo(source / "d1" / "e" / "pipe")
+    with pytest.raises(BadTree, match="only files"):
+        read_again(store, source, tmp_path, monkeypatch, jobs)
+
+
+def test_a_memory_is_not_written_again_for_files_that_changed_just_now(
+    store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_again(store, source, tmp_path, monkeypatch)
+    later = 4_000_000_000
+    os.utime(source / "d3" / "e" / "f3", (later, later))
+    assert read_again(store, source, tmp_path, monkeypatch)[1] == 1
+    (before,) = cache(tmp_path).iterdir()
+    inode = before.stat().st_ino
+    assert read_again(store, source, tmp_path, monkeypatch) == (SourceTree().hash(source), 1)
+    assert before.stat().st_ino == inode
+    os.utime(source / "d3" / "e" / "f3", (1000, 1000))
+    assert read_again(store, source, tmp_path, monkeypatch)[1] == 1
+    assert read_again(store, source, tmp_path, monkeypatch)[1] == 0
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o133, 0])
+def test_modes_do_not_depend_on_the_umask(store: Store, source: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        writer = SourceReader(store, source, jobs=1).write()
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in writer.disk.rglob("*") if path.is_file()}
+    assert modes == {0o444, 0o555}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in writer.disk.rglob("*") if path.is_dir()} == {0o555}
+
+
+@pytest.mark.skipif(shutil.which("setfacl") is None, reason="needs setfacl")
+def test_modes_do_not_depend_on_a_default_acl(store: Store, source: Path) -> None:
+    subprocess.run(["setfacl", "-d", "-m", "u::rwx,g::---,o::---", store.root / "tmp"], check=True)
+    writer = SourceReader(store, source, jobs=1).write()
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in writer.disk.rglob("*") if path.is_file()}
+    assert modes == {0o444, 0o555}
 
 
 def test_a_change_that_keeps_size_and_time_is_seen(
@@ -155,8 +220,11 @@ def test_what_the_pool_has_lost_is_copied_again(
         os.unlink(path)
     reader = SourceReader(store, source, cache(tmp_path))
     assert reader.digest() == whole
+    (source / "d3" / "e" / "f3").write_text("changed since then")
     writer = reader.write()
-    assert writer.finish() == whole == tree_digest(scan(os.fspath(writer.disk)))
+    assert whole != writer.finish() == tree_digest(scan(os.fspath(writer.disk))) == SourceTree().hash(source)
+    reader.remember()
+    assert read_again(store, source, tmp_path, monkeypatch) == (writer.finish(), 0)
 
 
 def test_memories_are_limited(store: Store, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
