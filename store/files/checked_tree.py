@@ -17,7 +17,7 @@ from fpack.store.errors import BadTree, DamagedPath, StoreError
 
 from .pool import FileNode
 from .regular_file import open_regular
-from .tree import CHUNK, Node, entry_digest, scan, tree_digest
+from .tree import Node, entry_digest, pieces, scan, tree_digest
 
 P = TypeVar("P", bound=Hashable)
 Entries = dict[bytes, tuple[bytes, bytes]]  # name -> (kind of entry, digest), as `tree.entry_digest`
@@ -84,8 +84,7 @@ class CheckedTree:
         hasher, size = blake3(), 0
         with self._open(name) as file:
             executable = bool(os.fstat(file.fileno()).st_mode & 0o100)
-            while chunk := file.read(CHUNK):
-                check()
+            for chunk in pieces(file.fileno(), check):
                 hasher.update(chunk)
                 size += len(chunk)
                 yield chunk

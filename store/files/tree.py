@@ -125,7 +125,17 @@ def read_file(path: str | bytes | os.PathLike[str], status: os.stat_result) -> F
 
 def chunks(path: str | bytes | os.PathLike[str], check: Callable[[], None] = lambda: None) -> Iterator[bytes]:
     """Yield the content of a file on disk in pieces of at most CHUNK bytes. check: called after each piece is read."""
-    with open(path, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            check()
-            yield chunk
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield from pieces(fd, check)
+    finally:
+        os.close(fd)
+
+
+def pieces(fd: int, check: Callable[[], None] = lambda: None) -> Iterator[bytes]:
+    """Yield the rest of an open file as `chunks` does."""
+    # os.read allocates the size that it is given, and most files are small. One more byte detects growth.
+    most = min(CHUNK, os.fstat(fd).st_size + 1)
+    while piece := os.read(fd, most):
+        check()
+        yield piece
