@@ -213,24 +213,31 @@ class SourceReader:
 
     def _copied(self, directory: _Directory, numbers: Sequence[int], base: str) -> tuple[bytes, bytes, int]:
         """Copy files, or link them if the pool has their content. Return their status, digests and total size."""
-        source, target = self._disk(directory.path), f"{base}/{directory.path}"
-        rows: dict[int, tuple[bytes, bytes, int]] = {}
-        for number in sorted(set(numbers).difference(directory.unknown)):
-            node = directory.node(number)
-            if self._pool.link(node, f"{target}/{directory.names[number]}"):
-                rows[number] = (directory.status(number), node.digest, node.size)
-        new = [number for number in numbers if number not in rows]
-        copies = copy_files(self._pool, source, target, [directory.names[number] for number in new])
+        target = f"{base}/{directory.path}"
+        statuses: dict[int, bytes] = {}
+        nodes: dict[int, FileNode] = {}
+        new = numbers
+        if len(directory.unknown) < len(directory.names):
+            for number in sorted(set(numbers).difference(directory.unknown)):
+                node = directory.node(number)
+                if self._pool.link(node, f"{target}/{directory.names[number]}"):
+                    statuses[number], nodes[number] = directory.status(number), node
+            new = [number for number in numbers if number not in nodes]
+        copies = copy_files(self._pool, self._disk(directory.path), target, [directory.names[number] for number in new])
         for number, (node, status) in zip(new, copies, strict=True):
-            rows[number] = (self._packed(node, status), node.digest, node.size)
-        statuses, digests, sizes = zip(*[rows[number] for number in numbers], strict=True)
-        return b"".join(statuses), b"".join(digests), sum(sizes)
+            statuses[number], nodes[number] = self._packed(node, status), node
+        return (
+            b"".join([statuses[number] for number in numbers]),
+            b"".join([nodes[number].digest for number in numbers]),
+            sum([nodes[number].size for number in numbers]),
+        )
 
     def _packed(self, node: FileNode, status: os.stat_result) -> bytes:
         """Encode the status of a file that was read as `node`."""
-        if not 0 < max(status.st_mtime_ns, status.st_ctime_ns) < self._before:
-            return _STATUS.pack(0, 0, 0, 0, status.st_mode, node.size)
-        return _pack(status, node.size)
+        modified, changed = status.st_mtime_ns, status.st_ctime_ns
+        if modified < self._before > changed and (modified > 0 or changed > 0):
+            return _STATUS.pack(status.st_dev, status.st_ino, modified, changed, status.st_mode, node.size)
+        return _STATUS.pack(0, 0, 0, 0, status.st_mode, node.size)
 
     def _digest(self) -> bytes:
         digests: dict[str, bytes] = {}
@@ -325,7 +332,16 @@ class SourceReader:
                     names.append(name)
                     if with_status:
                         status = entry.stat(follow_symlinks=False)
-                        statuses.append(_pack(status, status.st_size))
+                        statuses.append(
+                            _STATUS.pack(
+                                status.st_dev,
+                                status.st_ino,
+                                status.st_mtime_ns,
+                                status.st_ctime_ns,
+                                status.st_mode,
+                                status.st_size,
+                            )
+                        )
                 elif is_directory:
                     below.append(name)
                 elif entry.is_symlink():
@@ -370,10 +386,3 @@ def _restored(record: list[Value]) -> _Directory:
         os.fsdecode(below).split("\0") if below else [],
         *rest,
     )
-
-
-def _pack(status: os.stat_result, size: int) -> bytes:
-    """Encode a status. size: the size of the content, which may differ from that in the status."""
-    return _STATUS.pack(
-        status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_mode, size
-    )  # fmt: skip
