@@ -76,7 +76,7 @@ class _Directory:
         self.path, self.names, self.links, self.below, self.digest = path, names, links, below, digest
         self.statuses: bytes | bytearray = statuses
         self.digests: bytes | bytearray = digests
-        self.unknown: list[int] = []
+        self.unknown: set[int] = set()
 
     def is_like(self, other: _Directory) -> bool:
         """Return whether two directories have the same entries, with the same status."""
@@ -92,22 +92,26 @@ class _Directory:
         self.statuses = bytearray(self.statuses or _STATUS.size * len(self.names))
         self.digests = bytearray(_DIGEST * len(self.names))
         if other is None:
-            self.unknown = list(range(len(self.names)))
+            self.unknown = set(range(len(self.names)))
             return
         before = {name: at for at, name in enumerate(other.names)}
         for number, name in enumerate(self.names):
             at = before.get(name)
             if at is not None and other.status(at) == self.status(number):
-                self.digests[number * _DIGEST : (number + 1) * _DIGEST] = other.digests[at * _DIGEST :][:_DIGEST]
+                self.digests[number * _DIGEST : (number + 1) * _DIGEST] = other.digests[
+                    at * _DIGEST : (at + 1) * _DIGEST
+                ]
             else:
-                self.unknown.append(number)
+                self.unknown.add(number)
 
     def learn(self, number: int, statuses: bytes, digests: bytes) -> None:
         """Record the status and the digest of files that were read, from index `number` on."""
         first, last = number * _STATUS.size, number * _STATUS.size + len(statuses)
         if self.digest and self.statuses[first:last] == statuses:
             return
-        self.statuses, self.digests, self.digest = bytearray(self.statuses), bytearray(self.digests), b""
+        self.digest = b""
+        if not isinstance(self.statuses, bytearray) or not isinstance(self.digests, bytearray):
+            self.statuses, self.digests = bytearray(self.statuses), bytearray(self.digests)
         self.statuses[first:last] = statuses
         self.digests[number * _DIGEST : number * _DIGEST + len(digests)] = digests
 
@@ -167,7 +171,7 @@ class SourceReader:
             for number in directory.unknown:
                 node, status = hash_file(f"{self._disk(directory.path)}/{directory.names[number]}")
                 directory.learn(number, self._packed(node, status), node.digest)
-            directory.unknown = []
+            directory.unknown = set()
         return self._digest()
 
     def write(self) -> TreeWriter:
@@ -218,7 +222,7 @@ class SourceReader:
         nodes: dict[int, FileNode] = {}
         new = numbers
         if len(directory.unknown) < len(directory.names):
-            for number in sorted(set(numbers).difference(directory.unknown)):
+            for number in [number for number in numbers if number not in directory.unknown]:
                 node = directory.node(number)
                 if self._pool.link(node, f"{target}/{directory.names[number]}"):
                     statuses[number], nodes[number] = directory.status(number), node
