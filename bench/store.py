@@ -1,7 +1,7 @@
 """The store beside Nix's: adding, scanning for references, closures, collecting garbage, verifying.
 
 usage: python bench/store.py FOLDER [--nix ENTER SHM] [--files N] [--size MB] [--paths N] [--dead N] [--runs N]
-       [--only add large scan closure gc verify] [--json FILE]
+       [--only add large floor scan closure gc verify] [--json FILE]
 
 FOLDER: made and deleted; on tmpfs, because Nix does not sync what it adds. ENTER: a program that runs its arguments in
 a root with nix-bin (see README.md), where SHM, a directory of the host on tmpfs, is /h/shm. Each row is whole
@@ -28,7 +28,7 @@ from pack import fpack_command
 
 _NIX_HASH = "sha256:0000000000000000000000000000000000000000000000000000"
 _LETTERS = "0123456789abcdfghijklmnpqrsvwxyz"
-ONLY = ("add", "large", "scan", "closure", "gc", "verify")
+ONLY = ("add", "large", "floor", "scan", "closure", "gc", "verify")
 
 
 class Row(NamedTuple):
@@ -138,6 +138,55 @@ def add(bench: Bench, name: str, files: int, size: int, limit: float, again: flo
     delete(store)
     delete(nix)
     delete(source)
+
+
+def floor(bench: Bench, files: int, size: int) -> Iterator[Row]:
+    """Copy the sources of `add` with two processes that make only the system calls that an add needs."""
+    for name, count, each in (("small", files, 0), ("large", 64, size * 1_000_000 // 64)):
+        source, target = bench.sources / name, bench.folder / "floor"
+        fill(source, count, each)
+        words = [sys.executable, __file__, "--copy", str(source), str(target)]
+        case = Case("floor", words, bench.env(target), Path("/"), lambda run: delete(bench.folder / "floor"))
+        yield Row(f"system calls of adding {count:,} {name} files", bench.wall(case)[0], "s")
+        delete(source)
+        delete(target)
+
+
+def copy_files(source: str, target: str) -> None:
+    """Read, hash, write and link each file, with two processes."""
+    from blake3 import blake3
+
+    directories = sorted(os.listdir(source))
+    names = [(directory, name) for directory in directories for name in os.listdir(f"{source}/{directory}")]
+    for directory in directories:
+        os.makedirs(f"{target}/tree/{directory}")
+    for number in range(256):
+        os.makedirs(f"{target}/pool/{number:02x}")
+    read, write = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    child = os.fork()
+    begin, end = (0, len(names) // 2) if child else (len(names) // 2, len(names))
+    at: tuple[str, int, int] = ("", -1, -1)
+    for directory, base in names[begin:end]:
+        if directory != at[0]:
+            at = directory, *(os.open(f"{top}/{directory}", os.O_RDONLY) for top in (source, f"{target}/tree"))
+        fd = os.open(base, read, dir_fd=at[1])
+        size = min(os.fstat(fd).st_size + 1, 1 << 18)
+        out = os.open(base, write, 0o444, dir_fd=at[2])
+        hasher = blake3()
+        left = size
+        while left == size:
+            piece = os.read(fd, size)
+            hasher.update(piece)
+            os.write(out, piece)
+            left = len(piece)
+        os.utime(out, (1, 1))
+        os.close(out)
+        os.close(fd)
+        digest = hasher.hexdigest()
+        os.link(base, f"{target}/pool/{digest[:2]}/{digest[2:]}", src_dir_fd=at[2])
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
 
 
 def compared(what: str, seconds: Sequence[float], limit: float) -> Row:
@@ -350,6 +399,9 @@ def main() -> int:
     if sys.argv[1:2] == ["--hash"]:
         hash_files(sys.argv[2])
         return 0
+    if sys.argv[1:2] == ["--copy"]:
+        copy_files(sys.argv[2], sys.argv[3])
+        return 0
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--nix", nargs=2, metavar=("ENTER", "SHM"))
@@ -367,6 +419,7 @@ def main() -> int:
     parts: dict[str, Callable[[], Sequence[Row]]] = {
         "add": lambda: list(add(bench, "small", options.files, 0, 0.3, 0.1)),
         "large": lambda: list(add(bench, "large", 64, large, 0.17, 0.1)),
+        "floor": lambda: list(floor(bench, options.files, options.size)),
         "scan": lambda: [scan(max(options.size // 2, 16))],
         "closure": lambda: [closure(bench, options.paths)],
         "gc": lambda: list(collect(bench, options.dead)),
