@@ -65,7 +65,10 @@ def make_table(text: Buffer, where: str = "") -> bytes:
     providers: dict[bytes, list[bytes]] = {}
     provided = 0
     for match in _PROVIDES.finditer(text):
-        owner = owners[bisect(starts, match.start()) - 1]
+        number = bisect(starts, match.start())
+        if not number:
+            raise IndexUnusable("The index is malformed", where=where, why="a field stands before the first package")
+        owner = owners[number - 1]
         if match.end() - match.start() > MAX_PROVIDES:
             raise IndexUnusable("The index has a package that provides too many names", where=where)
         for found in _NAMES.finditer(match[1]):

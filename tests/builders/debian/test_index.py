@@ -444,6 +444,12 @@ def test_an_index_has_a_largest_number_of_entries(monkeypatch: pytest.MonkeyPatc
         make_table(b"Package: a\nProvides: b\n")
 
 
+@pytest.mark.parametrize("after", [b"", b"\nPackage: b\n"])
+def test_names_that_no_package_provides_are_no_index(after: bytes) -> None:
+    with pytest.raises(IndexUnusable, match="malformed"):
+        make_table(b"\nProvides: a\n" + after)
+
+
 @pytest.mark.parametrize("name", [b"\xff", b"a\tb", b"a b", b"", b"-a"])
 def test_a_first_package_without_a_name_is_no_index(name: bytes) -> None:
     with pytest.raises(IndexUnusable):
