@@ -36,6 +36,7 @@ ERRORS = {
     "open": (errno.EMFILE, errno.EIO),
     "list": (errno.EIO,),
     "read": (errno.EIO,),
+    "stat": (errno.EIO,),
 }
 
 
@@ -158,4 +159,15 @@ def test_a_limit_of_open_files(tmp_path: Path) -> None:
     limited = Fpack(tmp_path / "home", fpack.archive, ("sh", "-c", 'ulimit -n 24 && exec "$@"', "sh"))
     message = limited.fails("pack", "debian.trixie.hello", timeout=60)
     assert "open files" in message and message.count("error:") == 1
+    assert fpack.pack("debian.trixie.hello")["digest"]
+
+
+@pytest.mark.parametrize("path", [".cache", ".cache/fpack", ".cache/fpack/debian", ".local", ".local/state/fpack"])
+def test_a_file_where_a_directory_must_be(path: str, tmp_path: Path) -> None:
+    fpack = Fpack(tmp_path / "home", world(tmp_path / "archive"))
+    (fpack.home / path).parent.mkdir(parents=True, exist_ok=True)
+    (fpack.home / path).touch()
+    message = fpack.fails("lock", "debian.trixie.hello", timeout=60)
+    assert str(fpack.home / path) in message and message.count("error:") == 1
+    (fpack.home / path).unlink()
     assert fpack.pack("debian.trixie.hello")["digest"]

@@ -179,7 +179,10 @@ class FaultRun:
         if again.status:
             yield f"second run: {again.status} {again.err}"
             return
-        found = self.scenario.result(self.fpack, again)
+        try:
+            found = self.scenario.result(self.fpack, again)
+        except OSError as error:
+            found = str(error)
         if found != self.expected:
             yield f"another result: {found}"
         # A command that has nothing to write does not look for remains; the next one that writes does.
