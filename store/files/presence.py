@@ -6,7 +6,7 @@ import errno
 import os
 
 # The errors of a path that does not exist. EINVAL: it is not a symlink. ELOOP: symlinks above it lead in a circle.
-_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL)
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.ENAMETOOLONG)
 
 
 def is_present(path: str | os.PathLike[str]) -> bool:
@@ -16,6 +16,8 @@ def is_present(path: str | os.PathLike[str]) -> bool:
     """
     try:
         os.lstat(path)
+    except ValueError:  # it has a NUL byte
+        return False
     except OSError as error:
         if error.errno not in _ABSENT:
             raise

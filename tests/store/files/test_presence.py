@@ -15,7 +15,9 @@ def test_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to("nothing")
     (tmp_path / "loop").symlink_to("loop")
     assert all(is_present(tmp_path / name) for name in ("", "file", "dangling", "loop"))
-    assert not any(is_present(tmp_path / name) for name in ("x", "x/y", "file/x", "loop/x", "dangling/x"))
+    assert not any(
+        is_present(tmp_path / name) for name in ("x", "x/y", "file/x", "loop/x", "dangling/x", "x" * 256, "x\0")
+    )
     assert link_target(tmp_path / "dangling") == "nothing"
     assert [link_target(tmp_path / name) for name in ("", "file", "x", "file/x", "loop/x")] == [None] * 5
 
