@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fpack.store.files.pool import MTIME
+from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.sync import sync_directory
 from fpack.store.files.writer import TreeWriter
@@ -71,13 +72,13 @@ def replace_tree(store: Store, path: StorePath, writer: TreeWriter) -> None:
         store.sync()
         _exchange(beside, store.disk(path))
         sync_directory(store.root / "store")
-        if os.path.lexists(beside):
+        if is_present(beside):
             remove_tree(beside)
 
 
 def _exchange(new: Path, old: Path) -> None:
     """Put `new` in place of `old`, which may be missing. Afterwards `new` is the old tree, if it existed."""
-    if not os.path.lexists(old):
+    if not is_present(old):
         os.rename(new, old)
         return
     if _swap(new, old):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fpack.store.files.checked_tree import CheckedTree, CheckedTrees
 from fpack.store.files.owners import check_store, make_directories
 from fpack.store.files.pool import MTIME, Pool
+from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.sync import FileSystemSync, GroupSync, sync_directory
 from fpack.store.files.writer import TreeWriter
@@ -222,7 +223,7 @@ class Store:
 
     def is_there(self, path: StorePath) -> bool:
         """Return whether a path is valid and its tree is on the disk. The closure is not checked."""
-        return os.path.lexists(self._prefix + path.base) and self.info(path) is not None
+        return is_present(self._prefix + path.base) and self.info(path) is not None
 
     def _missing(self, paths: Iterable[StorePath]) -> list[StorePath]:
         """Return the paths in the closures of `paths` that have no tree. A process looks for each tree once."""
@@ -239,7 +240,7 @@ class Store:
     def _is_gone(self, path: StorePath) -> bool:
         if path.name == _UNKNOWN:
             return self.info(path) is None
-        return not os.path.lexists(self._prefix + path.base)
+        return not is_present(self._prefix + path.base)
 
     def invalidate(
         self, paths: Iterable[StorePath], is_bad: Callable[[StorePath], bool] = lambda path: True
@@ -381,7 +382,7 @@ class Store:
 
     def _place(self, path: StorePath, writer: TreeWriter) -> None:
         target = self.disk(path)
-        if os.path.lexists(target):
+        if is_present(target):
             # A crash left the tree, or a running gc has not deleted it yet.
             discarded = self.discard(target)
             with contextlib.suppress(OSError):  # the next sweep deletes the tree

@@ -22,6 +22,8 @@ from fpack.store.files.checked_blocks import Buffer, CheckedBlocks, DamagedBlock
 FORMAT = 3
 HEADER = b"fpack-index 3 %d\n"
 MAX_OFFSETS = 1 << 16  # bytes of the list of one package's offsets
+MAX_PROVIDES = 1 << 24  # bytes of the names that one package provides
+MAX_ENTRIES = 1 << 20  # stanzas of an index, and names that they provide; trixie has 70,000 stanzas
 
 _NAMES = re.compile(rb"(?:\A|,)\s*([A-Za-z0-9][A-Za-z0-9+.\-]*)")
 _PROVIDES = re.compile(rb"\nProvides:([^\n]*+(?:\n[ \t][^\n]*+)*+)")
@@ -61,12 +63,21 @@ def make_table(text: Buffer, where: str = "") -> bytes:
         if len(offsets[name]) > MAX_OFFSETS:
             raise IndexUnusable("The index has too many stanzas of one package", where=where, why=name.decode("ascii"))
     providers: dict[bytes, list[bytes]] = {}
+    provided = 0
     for match in _PROVIDES.finditer(text):
-        owner = owners[bisect(starts, match.start()) - 1]
-        for name in _NAMES.findall(match[1]):
-            names = providers.setdefault(name, [])
+        number = bisect(starts, match.start())
+        if not number:
+            raise IndexUnusable("The index is malformed", where=where, why="a field stands before the first package")
+        owner = owners[number - 1]
+        if match.end() - match.start() > MAX_PROVIDES:
+            raise IndexUnusable("The index has a package that provides too many names", where=where)
+        for found in _NAMES.finditer(match[1]):
+            names = providers.setdefault(found[1], [])
             if not names or names[-1] != owner:
                 names.append(owner)
+                provided += 1
+                if provided > MAX_ENTRIES:
+                    raise IndexUnusable("The index provides too many names", where=where, why=f"over {MAX_ENTRIES}")
     lines = [HEADER % len(text)]
     for name in sorted(offsets.keys() | providers.keys()):
         lines.append(b"%s\t%s\t%s\n" % (name, offsets.get(name, b""), b" ".join(providers.get(name, ()))))
@@ -80,7 +91,9 @@ def packages_of(text: Buffer, where: str = "") -> Iterator[tuple[int, bytes]]:
         yield 0, first[1]
     elif text[:1].strip():
         raise IndexUnusable("The index is malformed", where=where, why="it does not begin with a package")
-    for match in _PACKAGE.finditer(text):
+    for count, match in enumerate(_PACKAGE.finditer(text), 2):
+        if count > MAX_ENTRIES:
+            raise IndexUnusable("The index has too many packages", where=where, why=f"over {MAX_ENTRIES}")
         start = match.start() + 1
         if text[start - 2 : start] != b"\n\n":
             raise IndexUnusable("The index is malformed", where=where, why=f"no blank line before byte {start}")

@@ -18,6 +18,7 @@ from fpack.builders.payload.meta import LoadFacts
 from fpack.builders.payload.symlinks import resolve
 from fpack.builders.protocol import Task
 from fpack.store.errors import FpackError, StoreError
+from fpack.store.files.presence import is_present
 from fpack.store.files.regular_file import open_regular, read_small
 from fpack.store.path import STORE, StorePath, parse
 
@@ -77,7 +78,7 @@ def _in_store(task: Task, facts: LoadFacts, what: str) -> bool:
                 disk_path = task.disk(directory)
             except FpackError:
                 continue
-            if os.path.lexists(disk_path / what):
+            if is_present(disk_path / what):
                 return True
     return False
 
@@ -94,20 +95,20 @@ class _RootDirectory:
 
     def _standard(self) -> Iterator[str]:
         triplets = {machine.triplet for machine in MACHINES.values()}
-        for name in sorted(os.listdir(f"{self._top}/usr/lib")) if os.path.isdir(f"{self._top}/usr/lib") else ():
+        for name in _names(f"{self._top}/usr/lib"):
             if name in triplets:
                 yield f"usr/lib/{name}"
         yield from (*ld_paths.DEFAULTS, "usr/lib32")
 
     def _configured(self) -> Iterator[str]:
         configuration = f"{self._top}/{ld_paths.CONFIGURATION}"
-        for name in sorted(os.listdir(configuration)) if os.path.isdir(configuration) else ():
+        for name in _names(configuration):
             with contextlib.suppress(StoreError):
                 yield from ld_paths.configured_directories(read_small(Path(configuration, name)))
 
     def find(self, path: str) -> str | None:
         """Resolve the symlinks of a path in the root. Return a relative path, or None if it does not exist."""
-        return resolve(path, self._target, lambda p: os.path.lexists(f"{self._top}/{p}"))
+        return resolve(path, self._target, lambda p: is_present(f"{self._top}/{p}"))
 
     def _target(self, path: str) -> str | None:
         try:
@@ -140,12 +141,19 @@ class _RootDirectory:
             if now in seen:
                 continue
             seen.add(now)
-            slices.update(slice_ for slice_, data in self._slices if os.path.lexists(data / now))
+            slices.update(slice_ for slice_, data in self._slices if is_present(data / now))
             facts = _facts(f"{self._top}/{now}")
             if facts is not None and facts.machine:
                 todo += [other for _, other in _loads(facts, self) if other is not None]
         self._closures[path] = slices
         return slices
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 @lru_cache(4096)

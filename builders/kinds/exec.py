@@ -26,6 +26,7 @@ from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Derivation, build_path, output_name
 from fpack.store.errors import InvalidName
+from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
 from fpack.store.path import STORE, StorePath
 
@@ -125,7 +126,7 @@ class ExecBuilder(BaseBuilder):
         if finished.status or finished.exceeded:
             raise self._failed(task, spec, work, finished, lines)
         try:
-            if args.strip and os.path.lexists(view / "usr/bin/strip"):
+            if args.strip and is_present(view / "usr/bin/strip"):
                 self._strip(spec, work, lines)
             return self._take(task, args, spec, work, inputs, paths)
         except BuildError as error:

@@ -18,6 +18,7 @@ from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.errors import DamagedPath
 from fpack.store.files.pool import FileNode
+from fpack.store.files.presence import is_present
 from fpack.store.files.tree import Directory, Node, chunks, tree_digest
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
@@ -154,7 +155,7 @@ def _locate(task: Task, source: str) -> Path:
         if not stat.S_ISDIR(os.lstat(found).st_mode):
             raise BuildError("A parent in the path of a source is not a directory", where=source)
         found = found / part
-    if not os.path.lexists(found):
+    if not is_present(found):
         raise BuildError("The source of a file does not exist", where=source)
     return found
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from blake3 import blake3
 from fpack.builders.payload import meta
 from fpack.store.errors import StoreError
+from fpack.store.files.presence import is_present
 from fpack.store.files.regular_file import open_regular
 from fpack.store.files.remove import remove_tree
 from fpack.store.locks import FileLock
@@ -90,7 +91,7 @@ def _make(store: Store, root: StorePath, view: Path) -> None:
         ("passwd", f"build:x:{BUILD_UID}:{BUILD_UID}:build:/build/home:/bin/sh\n"),
         ("group", f"build:x:{BUILD_UID}:\n"),
     ):
-        if os.path.lexists(top / "etc" / name):
+        if is_present(top / "etc" / name):
             with open_regular(top / "etc" / name) as file:
                 line = _without_build(file.read().decode("utf-8", "replace")) + line
         (view / name).write_text(line, "utf-8")
@@ -178,14 +179,14 @@ class _LinkTree:
     def complete(self) -> None:
         """Add missing mount points."""
         for path in _DIRECTORIES:
-            if not os.path.lexists(f"{self._top}/{path}"):
+            if not is_present(f"{self._top}/{path}"):
                 self._mkdir(path, "fpack")
             while path:
                 _check_directory(f"{self._top}/{path}", f"/{path}")
                 path = path.rpartition("/")[0]
         for name, text in _FILES.items():
             path = f"{self._top}/{name}"
-            if not os.path.lexists(path):
+            if not is_present(path):
                 with open(path, "x", encoding="ascii") as file:
                     file.write(text)
                 os.chmod(path, 0o644)

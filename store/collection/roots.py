@@ -8,6 +8,7 @@ and the paths that running processes and open shells use (`temporary_roots`).
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sqlite3
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from fpack.store import base32
 from fpack.store.errors import InvalidName, StoreError, did_you_mean
+from fpack.store.files.presence import is_present, link_target
 from fpack.store.files.sync import sync_directory
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath, check_name, parse
@@ -24,6 +26,7 @@ from fpack.store.path import StorePath, check_name, parse
 if TYPE_CHECKING:
     from .selection import Root
 
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NAMED = "named-"
 LEASE = "lease-"
 
@@ -43,9 +46,17 @@ def add_link(root: Path, link: Path, target: Path, *, is_root: bool = True) -> N
     symlink is made.
     """
     link = link.absolute()
-    if not is_root or (os.path.isdir(root / "roots") and not os.access(root / "roots", os.W_OK)):
-        _place(link, target)
-        return
+    try:
+        if is_root:
+            _add_result(root, link, target)
+            return
+    except OSError as error:
+        if error.errno not in _READ_ONLY:
+            raise
+    _place(link, target)
+
+
+def _add_result(root: Path, link: Path, target: Path) -> None:
     with marking(root, placing=True):
         name = blake2b(os.fsencode(link), digest_size=16).hexdigest()
         with contextlib.suppress(OSError):
@@ -114,20 +125,33 @@ def links(root: Path) -> list[Root]:
     found: list[Root] = []
     prefix = f"{root}/store/"
     for entry in sorted(os.scandir(root / "roots"), key=lambda entry: entry.name):
-        try:
-            link = os.readlink(entry.path)
-            target = f"{root}/{link.removeprefix('../')}" if entry.name.startswith(_NAMED) else os.readlink(link)
-        except OSError:
+        link = link_target(entry.path)
+        if link is None:
+            continue
+        target: str | None
+        if entry.name.startswith(_NAMED):
+            target = f"{root}/{link.removeprefix('../')}"
+        elif (target := _result_target(link, entry.path)) is None:
             continue
         directory, separator, base = target.rpartition("/store/")
         # After the store was moved, a result link still points to the old location. The result keeps its path.
-        if target.startswith(prefix) or (separator and not os.path.lexists(f"{directory}/store")):
+        if target.startswith(prefix) or (separator and not is_present(f"{directory}/store")):
             base = target[len(prefix) :] if target.startswith(prefix) else base
             with contextlib.suppress(InvalidName):
                 path = parse(base.partition("/")[0])
                 kind, name = ("root", entry.name[len(_NAMED) :]) if entry.name.startswith(_NAMED) else ("result", link)
                 found.append(Root(kind, name, base32.decode(path.hash)))
     return found
+
+
+def _result_target(link: str, entry: str) -> str | None:
+    """Return the target of a result link, or None if the link is gone. Raise StoreError if that cannot be known."""
+    try:
+        return link_target(link)
+    except OSError as error:
+        hint = f"make it readable, or delete {entry} if its result is not needed"
+        what = "A result link cannot be read, so what it keeps is not known"
+        raise StoreError(what, where=link, why=error.strerror or "", hint=hint) from None
 
 
 def forget_gone(root: Path) -> list[str]:
@@ -138,7 +162,7 @@ def forget_gone(root: Path) -> list[str]:
     gone = []
     for entry in sorted(os.scandir(root / "roots"), key=lambda entry: entry.name):
         with contextlib.suppress(OSError):
-            if not entry.name.startswith((".", _NAMED)) and not os.path.lexists(link := os.readlink(entry.path)):
+            if not entry.name.startswith((".", _NAMED)) and not is_present(link := os.readlink(entry.path)):
                 os.unlink(entry.path)
                 gone.append(link)
     return gone

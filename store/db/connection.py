@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fpack.store.errors import StoreBusy, StoreError, StoreReadOnly
+from fpack.store.files.presence import is_present
 from fpack.store.files.sync import sync_directory, sync_file
 
 from . import failures, journal, schema
@@ -59,17 +60,18 @@ class JournaledConnection:
 
     def _is_empty(self) -> bool:
         try:
-            return os.stat(self.path).st_size == 0 and not os.path.exists(f"{self.path}-wal")
+            return os.stat(self.path).st_size == 0 and not is_present(f"{self.path}-wal")
         except FileNotFoundError:
             return True
 
     def _has_content(self) -> bool:
         """Return whether the store has a journal or trees, so that it had a database."""
-        with contextlib.suppress(OSError):
-            if os.path.exists(self.journal):
-                return True
+        if is_present(self.journal):
+            return True
+        try:
             return any(os.scandir(self.path.parent.parent / "store"))
-        return False
+        except FileNotFoundError:
+            return False
 
     def _open(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]

@@ -14,8 +14,11 @@ _DEVICE = {
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _RESOURCES = {errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS}
 _NO_PERMISSION = {errno.EACCES, errno.EPERM}
-# Errors that concern one path: the path or a parent has the wrong type, is too long or is in use.
-_PATH = {errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.EBUSY, errno.ETXTBSY}
+# Errors that concern one path: the path or a parent exists, has the wrong type, is too long or is in use.
+_PATH = {
+    errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.EBUSY,
+    errno.ETXTBSY,
+}  # fmt: skip
 
 
 def explain(error: OSError, where: str = "") -> StoreError | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from fpack.store.errors import StoreError
+from fpack.store.files.presence import is_present
 
 SHARED_STORE = "FPACK_SHARED_STORE"
 _LINKS = 40  # as many as the kernel follows
@@ -117,7 +118,7 @@ def make_directories(path: str, mode: int = 0o700) -> None:
     try:
         os.mkdir(path, mode)
     except FileExistsError:
-        if not os.path.isdir(path):
+        if not stat.S_ISDIR(os.stat(path).st_mode):
             raise
 
 
@@ -129,7 +130,7 @@ def check_store(root: str, names: Iterable[str] = ()) -> list[str]:
     """
     shared = os.environ.get(SHARED_STORE)
     if shared and os.path.realpath(shared) == os.path.realpath(root):
-        return [name for name in names if not os.path.exists(f"{root}/{name}")]
+        return [name for name in names if not is_present(f"{root}/{name}")]
     missing = []
     found = exposed(root)
     if found and found.path != root:

@@ -16,6 +16,7 @@ from pathlib import Path
 from fpack.store.errors import BadTree
 
 from .ignores import MAX_BYTES, Ignores
+from .presence import link_target
 from .tree import scan, split, tree_digest
 from .writer import TreeWriter
 
@@ -93,7 +94,9 @@ class SourceIgnores:
         directory, _, name = path.rpartition(b"/")
         if name == b".git":
             return False
-        if directory == self._top and (name in _OWN or (name == _RESULT and os.path.islink(path))):
+        if directory == self._top and (
+            name in _OWN or (name == _RESULT and link_target(os.fsdecode(path)) is not None)
+        ):
             return False
         verdict = None
         # The nearest file with a matching pattern decides.

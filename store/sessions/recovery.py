@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fpack.store.database import Database
 from fpack.store.files.pool import Pool
+from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
 from fpack.store.locks import FileLock
 
@@ -36,7 +37,7 @@ def sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool = Fals
                 if is_dead:
                     _end(root / "tmp", name.removesuffix(_LOCK), database)
                     dead += 1
-        elif _is_session(name) and f"{name}{_LOCK}" not in names and not os.path.lexists(root / f"tmp/{name}{_LOCK}"):
+        elif _is_session(name) and f"{name}{_LOCK}" not in names and not is_present(root / f"tmp/{name}{_LOCK}"):
             # A session creates its lock file before its directory, and deletes the directory before the lock file.
             _remove(root / "tmp" / name)
             dead += 1

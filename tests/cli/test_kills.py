@@ -14,8 +14,9 @@ from support.faults import CHANGES, Faults, fast_directory
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 QUICK = 8  # kills of each command in the quick form
-# FPACK_FAULT_STEP=7 kills at every seventh call of the whole form.
+# FPACK_FAULT_STEP=7 kills at every seventh call of the whole form. Its parts can run side by side: `-k 0-of-4`.
 STEP = int(os.environ.get("FPACK_FAULT_STEP", "1"))
+PARTS = 4
 
 
 @pytest.fixture(scope="module", params=sorted(SCENARIOS))
@@ -37,6 +38,7 @@ def kill_at(run: FaultRun, numbers: list[int]) -> tuple[int, dict[int, list[str]
         if outcome.hung or outcome.status not in (-9, 0):
             problems.append(f"status {outcome.status}: {outcome.err}{outcome.stacks}")
         if problems:
+            print(number, outcome.status, problems, flush=True)
             wrong[number] = problems
     return killed, wrong
 
@@ -52,11 +54,13 @@ def test_a_kill_at_some_calls(run: FaultRun) -> None:
 
 
 @pytest.mark.long
-def test_a_kill_at_every_call(run: FaultRun, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("part", range(PARTS), ids="{}-of-4".format)
+def test_a_kill_at_every_call(run: FaultRun, part: int, capsys: pytest.CaptureFixture[str]) -> None:
     calls = run.calls(CHANGES)
-    killed, wrong = kill_at(run, list(range(1, len(calls) + 1, STEP)))
+    numbers = list(range(1 + part * STEP, len(calls) + 1, PARTS * STEP))
+    killed, wrong = kill_at(run, numbers)
     with capsys.disabled():
-        print(f"\n{run.scenario.name}: {killed} kills at {len(calls)} calls, {len(wrong)} wrong")
+        print(f"\n{run.scenario.name}: {killed} of {len(numbers)} kills at {len(calls)} calls, {len(wrong)} wrong")
     assert wrong == {}
 
 

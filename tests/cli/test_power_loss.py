@@ -61,6 +61,7 @@ class PowerTrial:
             with contextlib.suppress(OSError):
                 (self.project / "data" / "one.txt").write_text(f"{chance.random()}\n")
             yield ["build", chance.choice(["note", "other", "kept"]), "-o", f"link-{number % 3}"]
+            yield ["store", "add", "data", "-o", "link-added"]
             yield ["gc"]
             yield ["pack", "debian.trixie.hello", "-o", f"hello-{number % 2}.tar", "--json"]
 
@@ -75,6 +76,7 @@ class PowerTrial:
             os._exit(0)
         said = []
         for words in self.run(chance):
+            target = words[words.index("-o") + 1] if "-o" in words else ""
             outcome = faults.run(words, cwd=self.project, env=self.fpack.env, timeout=60)
             said.append(f"{words}: {outcome.status} {outcome.err}")
             assert not outcome.hung, f"{said[-1]}{outcome.stacks}"
@@ -83,13 +85,12 @@ class PowerTrial:
                 # Before a build begins, SIGBUS of SQLite's mapped file is not handled (store/files/bus_error.py).
                 told = outcome.err.count("error:") == 1 and "Traceback" not in outcome.err
                 assert told or outcome.status == -signal.SIGBUS, said[-1]
-                if len(words) > 3:
-                    self.told.pop(words[3], None)  # it may have replaced it just before
+                self.told.pop(target, None)  # it may have replaced it just before
                 break
-            if words[0] == "build":
-                self.told[words[3]] = outcome.out.strip()
-            elif words[0] == "pack":
-                self.told[words[3]] = str(json.loads(outcome.out)["digest"])
+            if words[0] == "pack":
+                self.told[target] = str(json.loads(outcome.out)["digest"])
+            elif target:
+                self.told[target] = outcome.out.strip()
         os.waitpid(cutter, 0)
         return said
 

@@ -79,6 +79,10 @@ def _package_lines(count: int) -> bytes:
     return b"".join(b"Package: p%d\nVersion: 1\n\n" % number for number in range(count))
 
 
+def _provided(count: int) -> bytes:
+    return b"Package: a\nProvides: " + b", ".join(b"%x" % number for number in range(count)) + b"\n"
+
+
 BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "zstd of ten gigabytes": ("zstd", lambda: _repeated(_zstd)),
     "xz of ten gigabytes": ("xz", lambda: _repeated(_xz)),
@@ -116,7 +120,10 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "settings nested": ("settings", lambda: b"a = " + b"[" * NESTED),
     "settings with nested tables": ("settings", lambda: b"[" + b".".join([b"a"] * NESTED) + b"]"),
     "settings with a long number": ("settings", lambda: b"a = " + b"9" * MILLION),
-    "index with a hundred thousand packages": ("packages", lambda: _package_lines(MILLION // 10)),
+    "index with a million packages": ("packages", lambda: _package_lines(MILLION)),
+    "index with thirty million packages": ("packages", lambda: b"Package: a\n\n" + b"Package: b\n\n" * (30 * MILLION)),
+    "index that provides a million names": ("packages", lambda: _provided(MILLION)),
+    "index that provides five million names": ("packages", lambda: _provided(5 * MILLION)),
     "index with one endless line": ("packages", lambda: b"Package: a\nProvides: " + b"b, " * MILLION),
     "package with nested alternatives": ("stanza", lambda: b"Package: a\nDepends: " + b"b | " * MILLION),
     "release with a million files": ("release", lambda: b"SHA256:\n" + b" %064d 1 a\n" % 0 * MILLION),
@@ -126,7 +133,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
 }  # fmt: skip
 
 
-HEAVY = ("of ten gigabytes", "million files", "million members", "hundred thousand packages")  # take many seconds
+HEAVY = ("of ten gigabytes", "million files", "million members", "million packages", "million names")  # slow
 
 
 def _marked(name: str) -> Any:

@@ -18,6 +18,7 @@
 #include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static atomic_long count;
@@ -74,7 +75,7 @@ static void of_fd(int fd, char *path)
 {
     char name[64];
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(name, path, PATH_MAX - 1);
+    ssize_t n = syscall(SYS_readlink, name, path, PATH_MAX - 1);
     path[n > 0 ? n : 0] = 0;
 }
 
@@ -128,6 +129,16 @@ WRAP(int, mkdir, (const char *p, mode_t m), (p, m), fails_at("mkdir", AT_FDCWD, 
 WRAP(int, mkdirat, (int d, const char *p, mode_t m), (d, p, m), fails_at("mkdir", d, p))
 WRAP(int, rename, (const char *a, const char *b), (a, b), fails_at("rename", AT_FDCWD, b))
 WRAP(int, renameat, (int c, const char *a, int d, const char *b), (c, a, d, b), fails_at("rename", d, b))
+WRAP(int, renameat2, (int c, const char *a, int d, const char *b, unsigned f), (c, a, d, b, f), fails_at("rename", d, b))
+WRAP(int, stat, (const char *p, struct stat *s), (p, s), fails_at("stat", AT_FDCWD, p))
+WRAP(int, stat64, (const char *p, struct stat64 *s), (p, s), fails_at("stat", AT_FDCWD, p))
+WRAP(int, lstat, (const char *p, struct stat *s), (p, s), fails_at("stat", AT_FDCWD, p))
+WRAP(int, lstat64, (const char *p, struct stat64 *s), (p, s), fails_at("stat", AT_FDCWD, p))
+WRAP(int, access, (const char *p, int m), (p, m), fails_at("stat", AT_FDCWD, p))
+WRAP(int, fstatat, (int d, const char *p, struct stat *s, int f), (d, p, s, f), fails_at("stat", d, p))
+WRAP(int, fstatat64, (int d, const char *p, struct stat64 *s, int f), (d, p, s, f), fails_at("stat", d, p))
+WRAP(ssize_t, readlink, (const char *p, char *b, size_t n), (p, b, n), fails_at("read", AT_FDCWD, p))
+WRAP(ssize_t, readlinkat, (int d, const char *p, char *b, size_t n), (d, p, b, n), fails_at("read", d, p))
 WRAP(int, link, (const char *a, const char *b), (a, b), fails_at("link", AT_FDCWD, b))
 WRAP(int, linkat, (int c, const char *a, int d, const char *b, int f), (c, a, d, b, f), fails_at("link", d, b))
 WRAP(int, unlink, (const char *p), (p), fails_at("unlink", AT_FDCWD, p))

@@ -17,7 +17,7 @@ KILL = 0  # the error that stands for a kill
 # Calls after which the state of the store differs: the moments of a kill.
 CHANGES = ("syncfs", "fsync", "rename", "link", "unlink", "rmdir", "symlink", "mkdir", "create", "write")
 # Calls that can fail because of the disk.
-ALL = (*CHANGES, "chmod", "utime", "flock", "lock", "open", "list", "read")
+ALL = (*CHANGES, "chmod", "utime", "flock", "lock", "open", "list", "read", "stat")
 
 
 class FaultOutcome(NamedTuple):

@@ -432,6 +432,24 @@ def test_one_package_many_times_is_no_index() -> None:
         make_table(b"Package: a\n\n" * 20_000)
 
 
+def test_an_index_has_a_largest_number_of_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fpack.builders.debian.index_table.MAX_ENTRIES", 3)
+    make_table(b"Package: a\nProvides: b, c, c, d\n\n" + b"Package: b\n\n" * 2)
+    with pytest.raises(IndexUnusable, match="too many packages"):
+        make_table(b"Package: a\n\n" * 4)
+    with pytest.raises(IndexUnusable, match="provides too many names"):
+        make_table(b"Package: a\nProvides: b, c, d, e\n")
+    monkeypatch.setattr("fpack.builders.debian.index_table.MAX_PROVIDES", 10)
+    with pytest.raises(IndexUnusable, match="provides too many names"):
+        make_table(b"Package: a\nProvides: b\n")
+
+
+@pytest.mark.parametrize("after", [b"", b"\nPackage: b\n"])
+def test_names_that_no_package_provides_are_no_index(after: bytes) -> None:
+    with pytest.raises(IndexUnusable, match="malformed"):
+        make_table(b"\nProvides: a\n" + after)
+
+
 @pytest.mark.parametrize("name", [b"\xff", b"a\tb", b"a b", b"", b"-a"])
 def test_a_first_package_without_a_name_is_no_index(name: bytes) -> None:
     with pytest.raises(IndexUnusable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -75,6 +76,30 @@ def test_names_cannot_lead_elsewhere(store: Store, name: str) -> None:
 def test_a_result_is_named_by_its_link(store: Store, tmp_path: Path) -> None:
     roots.add_link(store.root, tmp_path / "result", store.disk(only(store)))
     assert why(store) == f"is kept by the result {tmp_path / 'result'}"
+
+
+@pytest.mark.parametrize("call", ["lstat", "readlink"])
+@pytest.mark.parametrize("error", [errno.EIO, errno.EACCES, errno.ESTALE])
+def test_a_result_that_cannot_be_read_is_not_taken_for_a_deleted_one(
+    store: Store, tmp_path: Path, call: str, error: int
+) -> None:
+    link, real, path = tmp_path / "result", getattr(os, call), only(store)
+    roots.add_link(store.root, link, store.disk(path))
+
+    def failing(name: str | os.PathLike[str]) -> object:
+        if os.fspath(name) == os.fspath(link):
+            raise OSError(error, os.strerror(error), os.fspath(name))
+        return real(name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, call, failing)
+        if call == "readlink":
+            with pytest.raises(StoreError, match="cannot be read") as caught:
+                gc.collect(store)
+            assert caught.value.where == str(link) and caught.value.why == os.strerror(error)
+        else:
+            assert gc.collect(store).kept == 1
+    assert gc.collect(store).kept == 1 and link.resolve() == store.disk(path)
 
 
 def test_the_last_pack_is_kept_until_it_expires(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
