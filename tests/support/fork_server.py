@@ -22,6 +22,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+# FPACK_TESTS_FORK=0 starts the program anew for each command, as a user does.
+FORK = os.environ.get("FPACK_TESTS_FORK", "1") != "0"
 PROGRAM = Path(sys.executable).with_name("fpack")
 # Variables that an interpreter, the dynamic linker or the C library reads only when a program is started.
 _AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_")
@@ -30,31 +32,27 @@ _LEARNER = 3  # the descriptor for names of modules, in a command
 
 
 @functools.cache
-def server() -> ForkServer:
-    """Return the server of this process. It is started when it is first wanted, and ends with the process."""
-    return ForkServer()
+def server(prefix: tuple[str, ...] = ()) -> ForkServer:
+    """Return the server of this process for commands with a prefix. It ends with the process."""
+    return ForkServer(prefix)
 
 
-def can_run(env: Mapping[str, str]) -> bool:
-    """Return whether a fork behaves as a program that is started with these variables."""
-    return not any(name.startswith(_AT_START) for name in env)
+def can_run(prefix: tuple[str, ...], env: Mapping[str, str]) -> bool:
+    """Return whether a fork behaves as a program that is started so."""
+    of_user = len(prefix) > 1 and prefix[1].endswith("/unprivileged.py")
+    return FORK and (not prefix or of_user) and not any(name.startswith(_AT_START) for name in env)
 
 
 class ForkServer:
-    """A server for commands of fpack. Several threads may use it at once."""
+    """A server for commands of fpack. Several threads may use it at once. prefix: the words that start it."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: tuple[str, ...]) -> None:
         self._socket, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with end:
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(end.fileno())],
+                [*prefix, sys.executable, __file__, str(end.fileno())],
                 stdin=subprocess.DEVNULL, pass_fds=[end.fileno()], env={"PATH": os.environ["PATH"]},
             )  # fmt: skip
-
-    def close(self) -> None:
-        """End the server."""
-        self._socket.close()
-        self._process.wait()
 
     def run(
         self, args: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float

@@ -15,12 +15,10 @@ from typing import Any
 
 from fpack.lang import std
 from support.archive import Archive, file, link
+from support.fork_server import FORK, can_run, server
 from support.fork_server import PROGRAM as PROGRAM
-from support.fork_server import can_run, server
 
 _MIRRORS = ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE", "http_proxy", "https_proxy")
-# FPACK_TESTS_FORK=0 starts the program anew for each command, as a user does.
-FORK = os.environ.get("FPACK_TESTS_FORK", "1") != "0"
 
 
 class Fpack:
@@ -30,7 +28,7 @@ class Fpack:
         self.home = home
         self.prefix = prefix
         home.mkdir(exist_ok=True)
-        if FORK and not prefix and not (home / ".cache").exists():
+        if FORK and not (home / ".cache").exists():
             shutil.copytree(compiled_library(), home / ".cache")
         self.archive = archive
         self.env = {
@@ -62,8 +60,8 @@ class Fpack:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command; its exit status must be `status` (None: any), and no traceback may be seen."""
         cwd, env = cwd or self.home, {**self.env, **(env or {})}
-        if FORK and not self.prefix and can_run(env):
-            done = server().run([str(arg) for arg in args], cwd, env, timeout)
+        if can_run(self.prefix, env):
+            done = server(self.prefix).run([str(arg) for arg in args], cwd, env, timeout)
         else:
             done = subprocess.run(
                 self.command(*args), capture_output=True, text=True, cwd=cwd, env=env, timeout=timeout
