@@ -102,7 +102,7 @@ def _search(s: str, pattern: re.Pattern[str], search: Callable[[], Any]) -> Any:
         return interruptible(search, SECONDS)
     except Slow:
         hint = "avoid a repetition inside a repetition, as in (a+)+: it can match in very many ways"
-        why = f"the search was stopped after {SECONDS} seconds"
+        why = f"the search was stopped after {SECONDS} seconds of processor time"
         raise Fault("This regular expression takes too long", why=why, hint=hint) from None
 
 

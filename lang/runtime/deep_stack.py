@@ -170,15 +170,15 @@ def _limited(work: Callable[[], Any], seconds: float) -> Any:
         raise Slow
 
     try:
-        before = signal.signal(signal.SIGALRM, expired)
+        before = signal.signal(signal.SIGVTALRM, expired)
     except ValueError:
         return work()  # this is not the main thread
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         return work()
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def _end(thread: int, requests: Requests) -> None:

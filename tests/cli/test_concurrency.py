@@ -109,6 +109,7 @@ def race(shared: Shared, seconds: float, seed: int) -> dict[str, int]:
     return counts
 
 
+@pytest.mark.faults
 def test_sixteen_processes_for_some_seconds(shared: Shared) -> None:
     counts = race(shared, 12, 1)
     assert counts.keys() == {"build", "pack", "gc", "doctor", "verify"}

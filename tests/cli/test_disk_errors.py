@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from support.disks import CannotMount, Disk
-from support.fault_scenarios import SCENARIOS, FaultRun, open_all
-from support.faults import ALL, CHANGES, FaultOutcome, Faults, fast_directory
+from support.fault_scenarios import FaultRun
+from support.fault_scenarios import run as run
+from support.faults import ALL, CHANGES, FaultOutcome
 from support.program import Fpack, world
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
@@ -38,15 +39,6 @@ ERRORS = {
     "read": (errno.EIO,),
     "stat": (errno.EIO,),
 }
-
-
-@pytest.fixture(scope="module", params=sorted(SCENARIOS))
-def run(request: pytest.FixtureRequest) -> Iterator[FaultRun]:
-    directory = fast_directory()
-    with Faults(directory / "faults") as faults:
-        yield FaultRun(SCENARIOS[request.param], directory, faults)
-    open_all(directory)
-    shutil.rmtree(directory)
 
 
 def complaints(outcome: FaultOutcome) -> Iterator[str]:

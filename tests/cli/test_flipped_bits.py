@@ -23,7 +23,6 @@ from support.archive import directory, file
 from support.archive import link as symlink
 from support.program import Fpack, world
 from support.rot import KINDS, content, flip
-from support.zygote import Zygote
 
 QUICK, LONG, BATCHES = 40, 500, 8
 PROJECT = """\
@@ -56,7 +55,7 @@ class Case:
         archive.add("uses-more", depends="more, hello", files={"usr/bin/uses": file(b"#!/bin/sh\nexit\n", 0o4755)})
         archive.publish()
         self.home = folder / "home"
-        self.zygote = Zygote(Fpack(self.home, archive).env)
+        self.fpack = Fpack(self.home, archive)
         self.project = self.home / "project"
         self.project.mkdir()
         (self.project / "tree").mkdir()
@@ -87,11 +86,10 @@ class Case:
             args += ["--format", "deb"]
         (self.project / "fpack.fp").write_text(text)
         out.unlink(missing_ok=True)
-        done = self.zygote.run(args, self.project)
+        done = self.fpack(*args, cwd=self.project, status=None)
         self.told = done.stderr
-        assert "Traceback" not in done.stderr, done.stderr
-        if done.status:
-            assert "error:" in done.stderr and done.status not in (-6, 70), done
+        if done.returncode:
+            assert "error:" in done.stderr and done.returncode not in (-6, 70), done
             return done.stderr
         return Outcome(json.loads(done.stdout)["digest"], hashlib.sha256(out.read_bytes()).hexdigest())
 
@@ -110,9 +108,7 @@ WAYS = ("the same again", "layers anew", "another label", "another package", "a 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     folder = tmp_path_factory.mktemp("flips")
-    made = Case(folder)
-    with made.zygote:
-        yield made
+    yield Case(folder)
     for place in (folder / "home", folder / "kept"):
         remove_tree(place / "store")
     shutil.rmtree(folder, ignore_errors=True)
@@ -150,7 +146,7 @@ def test_every_way_gives_an_image(case: Case) -> None:
     assert case.pack("the same again") == case.good["the same again"]
 
 
-@pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.parametrize("batch", [0, *(pytest.param(n, marks=pytest.mark.faults) for n in range(1, BATCHES))])
 def test_no_flipped_bit_gives_a_wrong_image(case: Case, batch: int) -> None:
     assert flips(case, batch, QUICK // BATCHES).total()
 
@@ -190,8 +186,6 @@ def test_a_pipe_gets_no_second_copy(case: Case) -> None:
     pipe = case.home / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(["cat", pipe], stdout=subprocess.DEVNULL):
-        done = case.zygote.run(["pack", "-o", str(pipe)], case.project)
-    assert (
-        done.status == 1 and "A file of the store is damaged" in done.stderr and "run the command again" in done.stderr
-    )
+        done = case.fpack("pack", "-o", pipe, cwd=case.project, status=1)
+    assert "A file of the store is damaged" in done.stderr and "run the command again" in done.stderr
     assert case.pack("the same again") == case.good["the same again"]

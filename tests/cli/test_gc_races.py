@@ -71,7 +71,9 @@ def packed(fpack: Fpack, directory: Path, target: Path) -> str:
     return hashlib.sha256(target.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "count", [1, pytest.param(3, marks=pytest.mark.faults), pytest.param(100, marks=pytest.mark.long)]
+)
 def test_cold_packs_beside_collections(fpack: Fpack, tmp_path: Path, count: int) -> None:
     directory = project(fpack, "project", "hi")
     expected = packed(fpack, directory, tmp_path / "image.tar")
@@ -82,10 +84,12 @@ def test_cold_packs_beside_collections(fpack: Fpack, tmp_path: Path, count: int)
         with collecting(fpack, "--all") as ended:
             assert packed(fpack, directory, tmp_path / "image.tar") == expected
         collections += len(ended)
-    assert collections > count
+    assert collections >= count
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(40, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "count", [1, pytest.param(2, marks=pytest.mark.faults), pytest.param(40, marks=pytest.mark.long)]
+)
 def test_edits_of_two_projects_beside_collections(fpack: Fpack, tmp_path: Path, count: int) -> None:
     problems: list[BaseException] = []
 

@@ -52,6 +52,7 @@ def check_store(root: Path) -> int:
     return len(infos)
 
 
+@pytest.mark.faults
 def test_a_kill_at_any_moment(fpack: Fpack, archive: Archive, expected: str) -> None:
     chance = random.Random(17)
     killed = set()
@@ -86,7 +87,10 @@ def test_a_kill_at_any_moment(fpack: Fpack, archive: Archive, expected: str) -> 
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-@pytest.mark.parametrize("call", ["rename", "link", "fsync", "syncfs", "mkdir", "unlink"])
+@pytest.mark.parametrize(
+    "call",
+    ["syncfs", *(pytest.param(c, marks=pytest.mark.faults) for c in ("rename", "link", "fsync", "mkdir", "unlink"))],
+)
 def test_a_kill_at_a_system_call(fpack: Fpack, expected: str, call: str) -> None:
     deaths = 0
     for count in (1, 2, 5, 11):

@@ -5,27 +5,18 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.fault_scenarios import SCENARIOS, FaultRun, open_all
-from support.faults import CHANGES, Faults, fast_directory
+from support.fault_scenarios import FaultRun
+from support.fault_scenarios import run as run
+from support.faults import CHANGES
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 QUICK = 8  # kills of each command in the quick form
 # FPACK_FAULT_STEP=7 kills at every seventh call of the whole form. Its parts can run side by side: `-k 0-of-4`.
 STEP = int(os.environ.get("FPACK_FAULT_STEP", "1"))
 PARTS = 4
-
-
-@pytest.fixture(scope="module", params=sorted(SCENARIOS))
-def run(request: pytest.FixtureRequest) -> Iterator[FaultRun]:
-    directory = fast_directory()
-    with Faults(directory / "faults") as faults:
-        yield FaultRun(SCENARIOS[request.param], directory, faults)
-    open_all(directory)
-    shutil.rmtree(directory)
 
 
 def kill_at(run: FaultRun, numbers: list[int]) -> tuple[int, dict[int, list[str]]]:

@@ -49,8 +49,8 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_project_that_never_ends(fpack: Fpack, project: Path, verb: str) -> None:
-    done = fpack(*VERBS[verb], cwd=project, env={"FPACK_EVAL_TIME": "1"}, status=3)
-    assert f"error: {TIME}" in done.stderr and "the limit is 1 seconds of processor time" in done.stderr
+    done = fpack(*VERBS[verb], cwd=project, env={"FPACK_EVAL_TIME": "0.3"}, status=3)
+    assert f"error: {TIME}" in done.stderr and "the limit is 0.3 seconds of processor time" in done.stderr
     assert "--> fpack.fp:2:" in done.stderr or "--> fpack.fp:1:" in done.stderr, done.stderr
     assert "^" in done.stderr and "--eval-time or FPACK_EVAL_TIME sets another limit" in done.stderr
 
@@ -58,8 +58,8 @@ def test_a_project_that_never_ends(fpack: Fpack, project: Path, verb: str) -> No
 @pytest.mark.parametrize("verb", [name for name in VERBS if name != "print-env"])
 def test_the_option_comes_before_the_variable(fpack: Fpack, project: Path, verb: str) -> None:
     first, *rest = VERBS[verb]
-    done = fpack(first, "--eval-time", "0.5", *rest, cwd=project, env={"FPACK_EVAL_TIME": "none"}, status=3)
-    assert "the limit is 0.5 seconds" in done.stderr
+    done = fpack(first, "--eval-time", "0.2", *rest, cwd=project, env={"FPACK_EVAL_TIME": "none"}, status=3)
+    assert "the limit is 0.2 seconds" in done.stderr
 
 
 def test_memory(fpack: Fpack, project: Path) -> None:

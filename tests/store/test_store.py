@@ -127,6 +127,7 @@ print(store.register("a", writer, [], b"key", Output(b"d" * 20)), flush=True)
 """
 
 
+@pytest.mark.faults
 def test_a_kill_at_any_step_leaves_a_store_that_works(tmp_path: Path) -> None:
     finished = killed = 0
     for step in range(1, 60):

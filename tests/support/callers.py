@@ -37,7 +37,7 @@ def caller(who: str, archive: Archive) -> Iterator[Fpack]:
             prefix = tuple(unprivileged.prefix([Path(each) for each in shown]))
         made = Fpack(place / "home", archive, prefix)
         if prefix:
-            os.chown(place / "home", unprivileged.UID, unprivileged.UID)
+            give(made, made.home)
             made.env["FPACK_KEYRING"] = str(place / "archive" / "keyring.pgp")
             made.env["FPACK_MIRROR"] = archive.mirror_at((place / "archive").as_uri())
         yield made

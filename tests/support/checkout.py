@@ -22,6 +22,7 @@ from typing import NamedTuple
 import pytest
 from support import unprivileged
 from support.archive import Archive
+from support.paths import TESTS
 from support.program import Fpack
 from support.program import world as small_world
 
@@ -95,7 +96,7 @@ class Checkout:
         for name, text in _TOOLS.items():
             note = f'{{ pwd; env -0 | tr "\\\\n\\\\0" " \\\\n"; }} >{self._notes}/{name}\n'
             _program(self.tools / name, f"#!/bin/sh\n{note}{text}")
-        packages = [Path(p) for p in (sys.base_prefix, sys.prefix, _package())]
+        packages = [Path(p) for p in (sys.base_prefix, sys.prefix, _package(), TESTS)]
         prefix = unprivileged.prefix(packages) if mode == "rootless" else []
         self.archive: Archive = small_world(folder / "archive")
         self.fpack = Fpack(folder / "home", self.archive, prefix=tuple(prefix))

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from support.faults import CHANGES, KILL, FaultOutcome, Faults, reset
+import pytest
+from support.faults import CHANGES, KILL, FaultOutcome, Faults, fast_directory, reset
 from support.program import Fpack, world
 
 PROJECT = """
@@ -131,6 +132,10 @@ SCENARIOS = {
 }
 
 
+# The quick tier injects faults into one of them.
+SMOKE = "build"
+
+
 class FaultRun:
     """A scenario with its own home, which is made again before each run. `expected` is the result without a fault."""
 
@@ -210,3 +215,16 @@ def _names(directory: Path) -> list[str]:
 def open_all(directory: Path) -> None:
     """Make a directory of read-only directories deletable."""
     subprocess.run(["chmod", "-R", "u+rwX", str(directory)], check=False, capture_output=True)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.faults] * (name != SMOKE)) for name in sorted(SCENARIOS)],
+)
+def run(request: pytest.FixtureRequest) -> Iterator[FaultRun]:
+    """A scenario in a directory of its own, which is deleted afterwards."""
+    directory = fast_directory()
+    with Faults(directory / "faults") as faults:
+        yield FaultRun(SCENARIOS[request.param], directory, faults)
+    open_all(directory)
+    shutil.rmtree(directory)

@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from support.archive import Archive
 from support.greeter import Greeter, greeter
+from support.program import Fpack, world
 from support.shells import Terminal
+
+GREETER = """
+debian = import("fpack/debian").trixie
+image = container { name = "greeter", packages = [debian.hello], closure = "linked" }
+words = text("words", "some words")
+"""
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Greeter:
     """The packed greeter project. Tests only read it."""
     return greeter(tmp_path_factory.mktemp("greeter") / "home")
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """A small archive. Tests only read it."""
+    return world(tmp_path_factory.mktemp("archive"))
+
+
+@pytest.fixture(name="fpack")
+def user_of_greeter(tmp_path: Path, archive: Archive) -> Fpack:
+    """A user with a project, of which nothing is built."""
+    fpack = Fpack(tmp_path / "home", archive)
+    (fpack.home / "fpack.fp").write_text(GREETER)
+    return fpack
 
 
 @pytest.fixture

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
+import shutil
 import subprocess
-import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fpack.lang import std
 from support.archive import Archive, file, link
+from support.fork_server import FORK, can_run, server
+from support.fork_server import PROGRAM as PROGRAM
 
 _MIRRORS = ("FPACK_MIRROR", "FPACK_KEYRING", "SSL_CERT_FILE", "http_proxy", "https_proxy")
-PROGRAM = Path(sys.executable).with_name("fpack")
 
 
 class Fpack:
@@ -23,6 +28,8 @@ class Fpack:
         self.home = home
         self.prefix = prefix
         home.mkdir(exist_ok=True)
+        if FORK and not (home / ".cache").exists():
+            shutil.copytree(compiled_library(), home / ".cache")
         self.archive = archive
         self.env = {
             "HOME": str(home),
@@ -52,14 +59,13 @@ class Fpack:
         timeout: float = 120,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command; its exit status must be `status` (None: any), and no traceback may be seen."""
-        done = subprocess.run(
-            self.command(*args),
-            capture_output=True,
-            text=True,
-            cwd=cwd or self.home,
-            env={**self.env, **(env or {})},
-            timeout=timeout,
-        )
+        cwd, env = cwd or self.home, {**self.env, **(env or {})}
+        if can_run(self.prefix, env):
+            done = server(self.prefix).run([str(arg) for arg in args], cwd, env, timeout)
+        else:
+            done = subprocess.run(
+                self.command(*args), capture_output=True, text=True, cwd=cwd, env=env, timeout=timeout
+            )
         assert "Traceback" not in done.stderr, done.stderr
         assert status is None or done.returncode == status, f"{done.returncode}: {done.stdout}{done.stderr}"
         return done
@@ -75,6 +81,18 @@ class Fpack:
         assert done.returncode not in (0, 70), done.stdout + done.stderr
         assert "error:" in done.stderr, done.stderr
         return done.stderr
+
+
+@functools.cache
+def compiled_library() -> Path:
+    """Return a cache directory with the grammar's tables and the compiled library, which each user would make again."""
+    home = Path(tempfile.mkdtemp(prefix="fpack-library-"))
+    atexit.register(shutil.rmtree, home)
+    files = json.dumps([file.stem for file in Path(std.DIRECTORY).glob("*.fp")])
+    text = f'map({files}, name => names(import("fpack/${{name}}")))'
+    done = server().run(["eval", "-e", text], home, {"HOME": str(home), "PATH": os.environ["PATH"]}, 60)
+    assert done.returncode == 0, done.stderr
+    return home / ".cache"
 
 
 def world(folder: Path) -> Archive:

@@ -67,15 +67,13 @@ def add_root(
 
 def host_programs(*programs: str) -> dict[str, Content]:
     """Programs of this machine, by absolute path or name, at usr/bin, with the libraries that they load."""
-    files: dict[str, Content] = {}
-    for program in programs:
-        place = shutil.which(program) or program
-        files[f"usr/bin/{os.path.basename(program)}"] = Path(place).resolve().read_bytes()
-        listed = subprocess.run(["ldd", place], capture_output=True, text=True, check=False).stdout
-        for line in listed.splitlines():
-            library = next((word for word in line.split() if word.startswith("/")), None)
-            if library:
-                files[f"usr{library.removeprefix('/usr')}"] = Path(library).resolve().read_bytes()
+    paths = [shutil.which(program) or program for program in programs]
+    files: dict[str, Content] = {
+        f"usr/bin/{os.path.basename(path)}": Path(path).resolve().read_bytes() for path in paths
+    }
+    listed = subprocess.run(["ldd", *paths], capture_output=True, text=True, check=False).stdout
+    for library in {word for word in listed.split() if word.startswith("/") and not word.endswith(":")}:
+        files[f"usr{library.removeprefix('/usr')}"] = Path(library).resolve().read_bytes()
     return files
 
 

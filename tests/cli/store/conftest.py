@@ -11,32 +11,17 @@ from typing import Any
 import pytest
 from fpack.store.files.pool import MTIME
 from support.archive import Archive
-from support.program import Fpack, world
-
-PROJECT = """
-debian = import("fpack/debian").trixie
-image = container { name = "greeter", packages = [debian.hello], closure = "linked" }
-words = text("words", "some words")
-"""
-
-
-@pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    return world(tmp_path_factory.mktemp("archive"))
-
-
-@pytest.fixture
-def fpack(tmp_path: Path, archive: Archive) -> Fpack:
-    fpack = Fpack(tmp_path / "home", archive)
-    (fpack.home / "fpack.fp").write_text(PROJECT)
-    return fpack
+from support.fixtures import GREETER
+from support.fixtures import archive as archive
+from support.fixtures import user_of_greeter as user_of_greeter
+from support.program import Fpack
 
 
 @pytest.fixture(scope="session")
 def packed_home(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Path:
     """The home of a user who has packed the project's image."""
     fpack = Fpack(tmp_path_factory.mktemp("packed") / "home", archive)
-    (fpack.home / "fpack.fp").write_text(PROJECT)
+    (fpack.home / "fpack.fp").write_text(GREETER)
     fpack.pack()
     return fpack.home
 

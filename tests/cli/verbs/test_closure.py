@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-import pytest
 from fpack.cli.ui.layout import Branch, Page, cells, clean, tree
 from fpack.store.database import Database
-from support.archive import Archive
-from support.program import Fpack, world
+from support.fixtures import archive as archive
+from support.fixtures import user_of_greeter as user_of_greeter
+from support.program import Fpack
 from support.terminal import on_terminal
-
-PROJECT = """
-debian = import("fpack/debian").trixie
-image = container { name = "greeter", packages = [debian.hello], closure = "linked" }
-words = text("words", "some words")
-"""
-
-
-@pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    return world(tmp_path_factory.mktemp("archive"))
-
-
-@pytest.fixture
-def fpack(tmp_path: Path, archive: Archive) -> Fpack:
-    fpack = Fpack(tmp_path / "home", archive)
-    (fpack.home / "fpack.fp").write_text(PROJECT)
-    return fpack
 
 
 def ask(fpack: Fpack, *args: str) -> Any:

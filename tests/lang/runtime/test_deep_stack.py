@@ -105,13 +105,13 @@ def test_a_machine_with_little_memory_gets_a_smaller_stack() -> None:
 
 
 def test_a_long_call_is_stopped() -> None:
-    before = signal.getsignal(signal.SIGALRM)
-    begun = time.monotonic()
+    before = signal.getsignal(signal.SIGVTALRM)
+    begun = time.process_time()
     slow = re.compile("(a+)+b")
     with pytest.raises(deep_stack.Slow):
         deep_stack.run(lambda: deep_stack.interruptible(lambda: slow.match("a" * 60), 0.3))
-    assert time.monotonic() - begun < 5
-    assert signal.getsignal(signal.SIGALRM) == before and signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert time.process_time() - begun < 5
+    assert signal.getsignal(signal.SIGVTALRM) == before and signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)
     assert deep_stack.run(lambda: deep_stack.interruptible(lambda: 5, 0.3)) == 5
     with pytest.raises(ZeroDivisionError):
         deep_stack.run(lambda: deep_stack.interruptible(lambda: 1 // 0, 0.3))

@@ -23,6 +23,7 @@ from fpack.lang.runtime import deep_stack
 from fpack.lang.runtime import limits as limits_module
 from fpack.lang.runtime.limits import Exhausted, Limits, Watch, resident, shown_size
 from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, SettingError
+from support.program import compiled_library
 
 GUARD = 120  # seconds after which a test has failed: nothing here takes that long
 MEMORY, TIME = "The evaluation takes too much memory", "The evaluation takes too long"
@@ -33,8 +34,8 @@ from fpack.lang.errors import EvalError
 from fpack.lang.evaluator import Evaluator
 from fpack.lang.runtime.limits import Limits
 from fpack.store.errors import FpackError
-memory, seconds, place = json.loads(sys.argv[1])
-evaluator = Evaluator(limits=Limits(None, None), root=place or None)
+memory, seconds, place, cache = json.loads(sys.argv[1])
+evaluator = Evaluator(limits=Limits(None, None), root=place or None, cache=cache)
 evaluator.expression("1")  # the library is compiled first, without limits
 evaluator.limits.memory, evaluator.limits.seconds = memory, seconds
 evaluator.limits.restart()
@@ -55,7 +56,7 @@ print(json.dumps(told))
 def told(text: str, memory: int | None = None, seconds: float | None = None, place: str = "") -> dict[str, Any]:
     """What a process tells that evaluates a text, or the field `x` of a project."""
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, json.dumps([memory, seconds, place])],
+        [sys.executable, "-c", PROBE, json.dumps([memory, seconds, place, str(compiled_library() / "fpack/modules")])],
         input=textwrap.dedent(text), capture_output=True, text=True, timeout=GUARD, cwd="/",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -93,10 +94,10 @@ TOO_LARGE = {
 @pytest.mark.parametrize("name", TOO_LARGE)
 def test_memory_limit_error_has_the_position(name: str) -> None:
     text = TOO_LARGE[name]
-    error = told(text, memory=200 << 20, seconds=60)
+    error = told(text, memory=100 << 20, seconds=60)
     assert error["what"] == MEMORY, error
-    assert error["why"].startswith("the limit is 200M") and error["code"] == 3
-    assert error["hint"] == "--eval-memory or FPACK_EVAL_MEMORY sets another limit, as in --eval-memory 400M"
+    assert error["why"].startswith("the limit is 100M") and error["code"] == 3
+    assert error["hint"] == "--eval-memory or FPACK_EVAL_MEMORY sets another limit, as in --eval-memory 200M"
     if "a value of this text took it" not in error["why"]:
         assert error["line"] == 1 + text.count("\n") and error["marked"], error
 
@@ -120,10 +121,10 @@ TOO_LONG = {
 @pytest.mark.parametrize("name", TOO_LONG)
 def test_time_limit_error_has_the_position(name: str) -> None:
     text = TOO_LONG[name]
-    error = told(text, memory=2 << 30, seconds=2)
+    error = told(text, memory=2 << 30, seconds=0.5)
     assert error["what"] == TIME, error
-    assert error["why"].startswith("the limit is 2 seconds of processor time") and error["code"] == 3
-    assert error["hint"] == "--eval-time or FPACK_EVAL_TIME sets another limit, as in --eval-time 4"
+    assert error["why"].startswith("the limit is 0.5 seconds of processor time") and error["code"] == 3
+    assert error["hint"] == "--eval-time or FPACK_EVAL_TIME sets another limit, as in --eval-time 1"
     if "a value of this text took it" not in error["why"]:
         assert error["line"] == 1 + text.count("\n") and error["marked"], error
 
@@ -375,7 +376,7 @@ def test_several_runs_count_together() -> None:
 
 
 def test_after_an_error_the_next_evaluation_works() -> None:
-    limits = Limits(100 << 20, 5)
+    limits = Limits(100 << 20, 1)
     evaluator = Evaluator(limits=limits)
     for text in (TOO_LONG["calls"], TOO_LARGE["spreads"]):
         with pytest.raises(EvalError, match=f"{TIME}|{MEMORY}"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from fpack.store.store import Store
 from support import rot
 
 FILES = {"a": b"one", "b": b"", "big": random.Random(1).randbytes(3 << 20), "below/c": b"three"}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store")
-    yield store
-    store.close()
 
 
 def add(store: Store, name: str, files: dict[str, bytes], references: list[StorePath] | None = None) -> StorePath:

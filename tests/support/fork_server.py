@@ -1,0 +1,175 @@
+"""Run commands of fpack in forks of a process that has imported what they need, which saves each its start-up time.
+
+A command gets arguments, variables, a working directory and standard streams of its own, as a started program does.
+The server begins with few modules, and imports each one that a command imported, for the next commands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import importlib
+import io
+import json
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+# FPACK_TESTS_FORK=0 starts the program anew for each command, as a user does.
+FORK = os.environ.get("FPACK_TESTS_FORK", "1") != "0"
+PROGRAM = Path(sys.executable).with_name("fpack")
+# Variables that an interpreter, the dynamic linker or the C library reads only when a program is started.
+_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_")
+_PART = 1 << 16
+_LEARNER = 3  # the descriptor for names of modules, in a command
+
+
+@functools.cache
+def server(prefix: tuple[str, ...] = ()) -> ForkServer:
+    """Return the server of this process for commands with a prefix. It ends with the process."""
+    return ForkServer(prefix)
+
+
+def can_run(prefix: tuple[str, ...], env: Mapping[str, str]) -> bool:
+    """Return whether a fork behaves as a program that is started so."""
+    of_user = len(prefix) > 1 and prefix[1].endswith("/unprivileged.py")
+    return FORK and (not prefix or of_user) and not any(name.startswith(_AT_START) for name in env)
+
+
+class ForkServer:
+    """A server for commands of fpack. Several threads may use it at once. prefix: the words that start it."""
+
+    def __init__(self, prefix: tuple[str, ...]) -> None:
+        self._socket, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with end:
+            self._process = subprocess.Popen(
+                [*prefix, sys.executable, __file__, str(end.fileno())],
+                stdin=subprocess.DEVNULL, pass_fds=[end.fileno()], env={"PATH": os.environ["PATH"]},
+            )  # fmt: skip
+
+    def run(
+        self, args: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command and return its exit status and output. Kill it after `timeout` seconds."""
+        with contextlib.ExitStack() as stack:
+            request = stack.enter_context(open(os.memfd_create("request"), "w+b"))
+            request.write(json.dumps({"args": args, "cwd": str(cwd), "env": dict(env)}).encode())
+            request.seek(0)
+            readers, writers = [], []
+            for _ in range(3):
+                reader, writer = os.pipe()
+                readers.append(stack.enter_context(open(reader, "rb", buffering=0)))
+                writers.append(writer)
+            try:
+                socket.send_fds(self._socket, [b"."], [request.fileno(), 0, *writers])
+            finally:
+                for writer in writers:
+                    os.close(writer)
+            parts: dict[int, list[bytes]] = {file.fileno(): [] for file in readers}
+            out, err, status = parts.values()
+            end = time.monotonic() + timeout
+            selector = stack.enter_context(selectors.DefaultSelector())
+            for file in readers:
+                selector.register(file, selectors.EVENT_READ)
+            while selector.get_map():
+                ready = selector.select(end - time.monotonic())
+                if not ready:
+                    os.kill(int(status[0].split()[0]), 9)
+                    raise subprocess.TimeoutExpired(["fpack", *args], timeout, b"".join(out), b"".join(err))
+                for key, _ in ready:
+                    part = os.read(key.fd, _PART)
+                    parts[key.fd].append(part)
+                    if not part:
+                        selector.unregister(key.fileobj)
+        code = int(b"".join(status).split()[1])
+        return subprocess.CompletedProcess(["fpack", *args], code, _text(out), _text(err))
+
+
+def _text(parts: Sequence[bytes]) -> str:
+    return io.TextIOWrapper(io.BytesIO(b"".join(parts)), "utf-8").read()
+
+
+class _Learner:
+    """A finder that finds nothing, and tells the server the name of each module that a command imports."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            os.write(_LEARNER, name.encode() + b"\n")
+
+
+def _serve(listener: socket.socket) -> None:
+    """Start commands until the other side closes its socket, and report the end of each."""
+    import fpack.cli.main  # noqa: F401
+
+    gc.freeze()
+    names, learnt = os.pipe()
+    with selectors.DefaultSelector() as selector:
+        selector.register(listener, selectors.EVENT_READ)
+        selector.register(names, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is listener:
+                    message, fds, _, _ = socket.recv_fds(listener, 1, 5)
+                    if not message:
+                        return
+                    child = os.fork()
+                    if not child:
+                        _run(fds, learnt)
+                    status = fds.pop()
+                    for fd in fds:
+                        os.close(fd)
+                    os.write(status, b"%d " % child)
+                    selector.register(os.pidfd_open(child), selectors.EVENT_READ, (child, status))
+                elif key.fileobj == names:
+                    for name in os.read(names, _PART).decode().split():
+                        with contextlib.suppress(Exception):
+                            importlib.import_module(name)
+                else:
+                    selector.unregister(key.fileobj)
+                    os.close(key.fd)
+                    child, status = key.data
+                    with open(status, "wb") as file:
+                        file.write(b"%d" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def _run(fds: Sequence[int], learnt: int) -> NoReturn:
+    """Become a command."""
+    status = 70
+    try:
+        with open(fds[0], "rb", closefd=False) as file:
+            request: dict[str, Any] = json.load(file)
+        for number, fd in enumerate((*fds[1:4], learnt)):
+            os.dup2(fd, number, number < _LEARNER)
+        # The server's streams are of other files, which one can seek in.
+        sys.stdin = os.fdopen(0, errors=sys.stdin.errors)
+        sys.stdout = os.fdopen(1, "w", errors=sys.stdout.errors)
+        sys.stderr = os.fdopen(2, "w", 1, errors=sys.stderr.errors)
+        os.closerange(_LEARNER + 1, 1 << 16)
+        sys.meta_path.insert(0, _Learner())
+        os.chdir(request["cwd"])
+        kept = {name: os.environ[name] for name in ("LC_CTYPE",) if name in os.environ}
+        os.environ.clear()
+        os.environ.update(kept | request["env"])
+        time.tzset()
+        sys.argv = [str(PROGRAM), *request["args"]]
+        from fpack.cli.main import run
+
+        run()
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    sys.path[0] = str(PROGRAM.parent)
+    _serve(socket.socket(fileno=int(sys.argv[1])))
