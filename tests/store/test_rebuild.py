@@ -17,6 +17,7 @@ from fpack.store.errors import StoreBusy, StoreDamaged, StoreError
 from fpack.store.path import StorePath
 from fpack.store.rebuild import rebuild_database
 from fpack.store.store import BuildRecord, FinishedOutput, Store
+from support.power import Disk, recorded
 
 OWN = StorePath("0" * 32, "own")
 
@@ -209,6 +210,35 @@ def test_rows_of_a_hostile_journal_are_skipped(world: World) -> None:
     lose(world)
     assert rebuild_database(world.root).paths == 6
     assert world.rows() == before
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_the_journal_survives_a_loss_of_power_as_the_database_does(tmp_path: Path, durable: bool) -> None:
+    disk = Disk(tmp_path)
+    Store(disk.root).close()
+    disk.settle()
+    body = Derivation("text", "p", {}).encode()
+    output = Output(digest(body))
+    with recorded(disk):
+        store = Store(disk.root)
+        store.plan({digest(body): body})
+        writer = store.writer()
+        writer.file("file", [b"content"])
+        (path,) = store.register_all(b"key", [FinishedOutput("p", writer, [], output)])
+        if durable:  # as gc does, while the process that built the path still lives
+            with store.database.transaction(durable=True):
+                pass
+            disk.synced_directory()
+        else:
+            store.close()
+    disk.lose(0, 0)
+    (disk.root / "db/fpack.sqlite").unlink()
+    assert rebuild_database(disk.root).paths == 1
+    again = Store(disk.root)
+    assert again.database.built(output) == path and again.derivation(digest(body)) is not None
+    again.close()
+    if durable:
+        store.database.close()
 
 
 def test_there_must_be_a_store(tmp_path: Path) -> None:
