@@ -13,7 +13,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ from .db import failures
 from .errors import InvalidName, StoreBusy, StoreFull
 from .locks import FileLock
 from .path import StorePath, parse
-from .sessions.recovery import sweep
+from .sessions.recovery import remove_partial, sweep
 from .store import Store
 
 HISTORY_ROWS, HISTORY_DAYS = 100_000, 400
@@ -221,9 +221,11 @@ class _Collection:
         """Delete old files, and compact the database and its journal."""
         now = time.time()
         for path in [*_files(self._root / "logs"), self._root / "db" / "damaged.sqlite"]:
-            _delete_old(path, now - _LOG_DAYS * DAY, self._count)
+            if _is_old(path, now - _LOG_DAYS * DAY):
+                remove_tree(path, self._count)
         for path in _files(self._root / "partial"):
-            _delete_old(path, now - _PARTIAL_DAYS * DAY, self._count)
+            if _is_old(path, now - _PARTIAL_DAYS * DAY):
+                remove_partial(self._root, path.name, self._count)
         # If there is no space or another process writes, the files stay as they are, which is harmless.
         with contextlib.suppress(StoreFull, StoreBusy):
             self._store.database.rewrite_journal()
@@ -252,21 +254,16 @@ def make_room(root: Path) -> int:
             os.unlink(name)
             freed += size
     for path in _files(root / "partial"):
-        lock = root / "locks" / f"build-{path.name}"
-        with contextlib.suppress(OSError):
-            # If there is no lock file, no process continues the download. Creating a lock file might fail on the full
-            # disk.
-            if not lock.exists() or FileLock(lock).try_acquire():
-                remove_tree(path, count)
+        remove_partial(root, path.name, count)
     return freed
 
 
-def _delete_old(path: Path, before: float, count: Callable[[os.stat_result], None]) -> None:
+def _is_old(path: Path, before: float) -> bool:
     with contextlib.suppress(FileNotFoundError):
         changed = path.lstat().st_mtime
         # A time in the future comes from a clock that was ahead.
-        if changed <= before or changed > time.time() + DAY:
-            remove_tree(path, count)
+        return changed <= before or changed > time.time() + DAY
+    return False
 
 
 def _files(directory: Path) -> list[Path]:

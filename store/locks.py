@@ -8,6 +8,11 @@ import os
 from pathlib import Path
 
 
+def build_lock(root: Path, key: str) -> FileLock:
+    """Return the lock of a build. Its holder owns the build's resume directory, `partial/KEY`."""
+    return FileLock(root / "locks" / f"build-{key}")
+
+
 class FileLock:
     """A lock on one file, held from `acquire` or `try_acquire` to `release`; exclusive unless `shared`.
 

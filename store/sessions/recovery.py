@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fpack.store.database import Database
 from fpack.store.files.pool import Pool
 from fpack.store.files.remove import remove_tree
-from fpack.store.locks import FileLock
+from fpack.store.locks import FileLock, build_lock
 
+COMPARED = "again-"  # prefix of the keys of builds whose outputs are only compared with those in the store
 _LOCK = ".lock"
 # Prefixes of lock files of single builds and views. Other lock files are few, and stay.
 _TRANSIENT = ("build-", "view-")
@@ -85,16 +86,33 @@ def _end(directory: Path, session: str, database: Database) -> None:
 
 
 def _sweep_partial(root: Path, database: Database) -> None:
-    """Delete the resume directories of finished builds, whose processes were killed before they could delete these."""
+    """Delete the resume directories of builds that will not be resumed, because these ended or only compared outputs.
+
+    Their processes were killed before they could delete these directories.
+    """
     for name in _names(root / "partial"):
+        with contextlib.suppress(ValueError):
+            if name.startswith(COMPARED) or database.has_realisation(bytes.fromhex(name)):
+                remove_partial(root, name)
+
+
+def remove_partial(root: Path, name: str, count: Callable[[os.stat_result], None] | None = None) -> None:
+    """Delete a build's resume directory, unless a process owns it. Ignore errors.
+
+    count: called with the status of each deleted file.
+    """
+    lock = build_lock(root, name)
+    with contextlib.suppress(OSError):
         try:
-            key = bytes.fromhex(name)
-        except ValueError:
-            continue
-        if database.has_realisation(key):
-            with _dead(root / "locks" / f"build-{name}") as is_free:
-                if is_free:
-                    _remove(root / "partial" / name)
+            is_free = lock.try_acquire()
+        except OSError:
+            # On a full disk, the lock file cannot be created. Without a lock file, no process owns the directory.
+            is_free = not os.path.lexists(root / "locks" / f"build-{name}")
+        try:
+            if is_free:
+                remove_tree(root / "partial" / name, count)
+        finally:
+            lock.release()
 
 
 def _sweep_roots(root: Path) -> None:
