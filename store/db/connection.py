@@ -44,7 +44,7 @@ class JournaledConnection:
             except sqlite3.OperationalError:
                 from . import read_only
 
-                copy = None if os.access(path.parent, os.W_OK) else read_only.connect(path)
+                copy = None if os.access(path.parent, os.W_OK, effective_ids=True) else read_only.connect(path)
                 if copy is None:
                     raise
                 self._db.close()
