@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -21,16 +22,18 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.sync import sync_directory
 from fpack.store.files.tree import Node, read_file, scan, tree_digest
 
-from . import base32
+from . import LEASE, base32
 from .database import Database, PathInfo
 from .db import failures, journal, schema
 from .derivation import digest
 from .errors import BadTree, FpackError, StoreBusy, StoreError
 from .graph import dependents
 from .locks import FileLock
-from .path import STORE, StorePath, find_references, make, parse
+from .path import HASH_BYTES, STORE, StorePath, find_references, make, parse
 
-DAMAGED = "damaged.sqlite"  # the last database that was replaced
+# The database that is being replaced. When the rebuild is complete, a time is added to its name. Then its rows are never
+# read again, because they would bring back what has changed since.
+DAMAGED = "damaged.sqlite"
 _MAX_SEARCHED = 1 << 28  # maximum number of bytes of a tree that are searched for references
 _MAX_CACHED = 300_000  # files whose digests are kept in memory
 _SIDES = ("", "-wal", "-shm")
@@ -59,7 +62,7 @@ Progress = Callable[[int, int, str], None]  # checked trees, all trees, the next
 
 
 def rebuild_database(root: Path, progress: Progress = lambda done, total, name: None) -> RebuildResult:
-    """Rebuild the database of the store at `root`. The former database is kept as `db/damaged.sqlite`.
+    """Rebuild the database of the store at `root`. The former database is kept as `db/damaged-TIME.sqlite`.
 
     Raise StoreBusy while another process uses the store.
     """
@@ -74,8 +77,7 @@ def rebuild_database(root: Path, progress: Progress = lambda done, total, name: 
         old = root / "db" / DAMAGED
         _put_away(target, old)
         new = target.with_name("new.sqlite")
-        for side in _SIDES:
-            Path(f"{new}{side}").unlink(missing_ok=True)
+        _unlink(new)
         try:
             # Later rows replace earlier rows. The journal comes last, because its rows have checksums.
             rows = chain(_salvaged(old), journal.rows_of(journal.read(target.with_name("journal"))))
@@ -89,30 +91,45 @@ def rebuild_database(root: Path, progress: Progress = lambda done, total, name: 
         database = Database(target)
         database.rewrite_journal()
         database.close()
+        _rename(old, old.with_name(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.sqlite"))
     return done
 
 
 def _stop_others(root: Path, locks: ExitStack) -> None:
     """Lock all existing sessions and leases, or raise StoreBusy. Later sessions fail, because there is no database."""
-    for path in [*(root / "tmp").glob("*.lock"), *(root / "locks").glob("lease-*")]:
+    for path in [*(root / "tmp").glob("*.lock"), *(root / "locks").glob(f"{LEASE}*")]:
         lock = FileLock(path, transient=False)
-        if not lock.try_acquire():
+        try:
+            is_free = lock.try_acquire()
+        except PermissionError:
+            is_free = False  # it belongs to another user and may be held
+        if not is_free:
             hint = "wait for other fpack commands to end, leave all shells, and try again"
             raise StoreBusy("Another process uses the store", where=str(path), hint=hint)
         locks.callback(lock.release)
 
 
 def _put_away(path: Path, target: Path) -> None:
-    """Rename a database and its log to `target`. Keep an earlier `target` if the database is missing or empty."""
+    """Rename a database and its log to `target`.
+
+    Keep an earlier `target`, which a rebuild that was cut off left, if the database is missing or empty.
+    """
     if any(Path(f"{path}{side}").exists() and Path(f"{path}{side}").stat().st_size for side in _SIDES):
-        for side in _SIDES:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{target}{side}")
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(f"{path}{side}", f"{target}{side}")
+        _unlink(target)
+        _rename(path, target)
+    _unlink(path)
+
+
+def _unlink(path: Path) -> None:
+    for side in _SIDES:
+        Path(f"{path}{side}").unlink(missing_ok=True)
+
+
+def _rename(path: Path, target: Path) -> None:
     for side in _SIDES:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{path}{side}")
+            os.rename(f"{path}{side}", f"{target}{side}")
+            os.utime(f"{target}{side}")  # gc deletes old copies
 
 
 def _salvaged(path: Path) -> Iterator[list[object]]:
@@ -156,7 +173,7 @@ class _Rebuild:
                     self._replay(row)
             recognised, rejected = self._check_trees(progress)
             self._drop_incomplete()
-            for table in ("realisations", "outputs", "pins"):
+            for table in ("realisations", "outputs", "pins", "uses"):
                 db.execute(f"DELETE FROM {table} WHERE path NOT IN (SELECT hash FROM paths)")
             db.execute("COMMIT")
             counts = [
@@ -174,7 +191,7 @@ class _Rebuild:
             case "path":
                 hash_, name, tree, size, registered, refs = values
                 assert isinstance(hash_, bytes) and isinstance(tree, bytes) and isinstance(refs, bytes)
-                assert len(hash_) == 20 and len(tree) == 32 and len(refs) % 20 == 0
+                assert len(hash_) == HASH_BYTES and len(tree) == 32 and len(refs) % HASH_BYTES == 0
                 assert isinstance(size, int) and isinstance(registered, int)
                 parse(f"{base32.encode(hash_)}-{name}")
                 query = (
@@ -193,6 +210,9 @@ class _Rebuild:
                 query = "INSERT OR REPLACE INTO outputs (derivation, output, path) VALUES (?, ?, ?)"
             case "pin":
                 query = "INSERT OR REPLACE INTO pins (path, project, name, expires) VALUES (?, ?, ?, ?)"
+            case "use":
+                assert [type(value) for value in values] == [bytes, str, str, int]
+                query = "INSERT OR REPLACE INTO uses (path, project, name, day) VALUES (?, ?, ?, ?)"
             case "history":
                 values[5] = int(str(values[5])) / 1e6
                 event = tuple(values[:5])

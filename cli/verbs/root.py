@@ -110,10 +110,11 @@ def _store() -> Any:
 def _roots(store: Store) -> list[Root]:
     import time
 
+    from fpack.store.clock import Timeline
     from fpack.store.collection import roots
 
     with store.database.reading() as db:
-        return [*roots.links(store.root), *roots.rows(db, time.time())]
+        return [*roots.links(store.root), *roots.rows(db, Timeline(time.time()))]
 
 
 def _path(store: Store, root: Root) -> StorePath | None:

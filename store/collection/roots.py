@@ -15,17 +15,18 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fpack.store import base32
+from fpack.store import LEASE, base32
 from fpack.store.errors import InvalidName, StoreError, did_you_mean
 from fpack.store.files.sync import sync_directory
 from fpack.store.locks import FileLock
 from fpack.store.path import StorePath, check_name, parse
 
 if TYPE_CHECKING:
+    from fpack.store.clock import Timeline
+
     from .selection import Root
 
 _NAMED = "named-"
-LEASE = "lease-"
 
 
 def marking(root: Path, *, placing: bool) -> FileLock:
@@ -144,13 +145,14 @@ def forget_gone(root: Path) -> list[str]:
     return gone
 
 
-def rows(db: sqlite3.Connection, now: float) -> list[Root]:
+def rows(db: sqlite3.Connection, timeline: Timeline) -> list[Root]:
     """Return the roots that are rows of the database: packs that have not expired, processes and shells."""
     from .selection import Root
 
     found = []
-    for path, project, name in db.execute("SELECT path, project, name FROM pins WHERE expires > ?", [now]):
-        found.append(Root("pack", f"{name} of {project}" if project else name, path))
+    for path, project, name, expires in db.execute("SELECT path, project, name, expires FROM pins"):
+        if timeline.age(expires) < 0:
+            found.append(Root("pack", f"{name} of {project}" if project else name, path))
     for session, path in db.execute("SELECT session, path FROM temporary_roots"):
         is_lease = session.startswith(LEASE)
         found.append(Root("shell" if is_lease else "process", session if is_lease else session.partition("-")[0], path))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store import base32
+from fpack.store.clock import Timeline
 from fpack.store.collection import roots
 from fpack.store.collection.survey import Policy, Survey, described, survey
 from fpack.store.database import PathInfo
@@ -49,7 +50,7 @@ class Describer:
         self._roots: dict[bytes, list[str]] = {}
         self._survey: Survey | None = None
         with store.database.reading() as db:
-            for root in [*roots.links(store.root), *roots.rows(db, time.time())]:
+            for root in [*roots.links(store.root), *roots.rows(db, Timeline(time.time()))]:
                 self._roots.setdefault(root.path, []).append(described(root))
 
     def describe(self, info: PathInfo) -> PathDescription:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fpack.store import DAY
 from fpack.store.db import journal
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.errors import StoreDamaged, StoreError, StoreFull
-from fpack.store.store import DAY, BuildRecord, FinishedOutput, Store
+from fpack.store.store import BuildRecord, FinishedOutput, Store
 from support.stores import add
 
 BODY = Derivation("text", "thing", {"text": "hello"}).encode()

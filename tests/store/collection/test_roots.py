@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.store import base32, gc, leases
+from fpack.store import DAY, base32, gc, leases
 from fpack.store.collection import roots
 from fpack.store.collection.survey import Policy
 from fpack.store.errors import InvalidName, StoreError
 from fpack.store.path import StorePath
-from fpack.store.store import DAY, Store
+from fpack.store.store import Store
 from support.stores import add
 
 
