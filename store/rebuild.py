@@ -31,7 +31,7 @@ from .graph import dependents
 from .locks import FileLock
 from .path import HASH_BYTES, STORE, StorePath, find_references, make, parse
 
-# The database that is being replaced. When the rebuild is complete, a time is added to its name. Then its rows are never
+# The database that is being replaced. When the rebuild is complete, its name gets a time. Then its rows are never
 # read again, because they would bring back what has changed since.
 DAMAGED = "damaged.sqlite"
 _MAX_SEARCHED = 1 << 28  # maximum number of bytes of a tree that are searched for references

@@ -7,10 +7,8 @@ at any moment leaves a working store. The next process that writes deletes what 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sqlite3
-import stat
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.store.files.checked_tree import CheckedTree, CheckedTrees
 from fpack.store.files.owners import check_store, make_directories
-from fpack.store.files.pool import MTIME, Pool
+from fpack.store.files.placement import discard, place
+from fpack.store.files.pool import Pool
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.sync import FileSystemSync, GroupSync, sync_directory
 from fpack.store.files.writer import TreeWriter
@@ -27,7 +26,7 @@ from . import DAY, base32, derivation
 from .database import Database, HistoryEntry, PathInfo
 from .derivation import Derivation, Output
 from .errors import StoreError, StoreReadOnly
-from .locks import FileLock
+from .locks import path_locks
 from .path import STORE, StorePath, make, parse
 from .root import SHARED, default_root
 
@@ -251,17 +250,10 @@ class Store:
 
         self._present.clear()
         paths = list(paths)
-        with contextlib.ExitStack() as locks:
-            self._lock_stripes(locks, paths)
-            with self.database.transaction() as db:
-                doomed = dependents(self.database.paths(), filter(is_bad, paths))
-                self.database.forget(db, [(base32.decode(path.hash),) for path in doomed])
+        with path_locks(self.root, paths), self.database.transaction() as db:
+            doomed = dependents(self.database.paths(), filter(is_bad, paths))
+            self.database.forget(db, [(base32.decode(path.hash),) for path in doomed])
         return doomed
-
-    def _lock_stripes(self, locks: contextlib.ExitStack, paths: Iterable[StorePath]) -> None:
-        """Exclude gc and processes that register the same paths. Lock in sorted order, so that there is no deadlock."""
-        for stripe in sorted({path.hash[:2] for path in paths}):
-            locks.enter_context(FileLock(self.root / "locks" / f"path-{stripe}", transient=False))
 
     def closure(self, paths: Iterable[StorePath]) -> list[StorePath]:
         """Return the paths and all paths that they reference, transitively, sorted."""
@@ -329,8 +321,7 @@ class Store:
             references = sorted(set(entry.references))
             path = entry.path or make(entry.name, tree, references)
             made.append((entry, tree, references, path))
-        with contextlib.ExitStack() as locks:
-            self._lock_stripes(locks, (path for *_, path in made))
+        with path_locks(self.root, (path for *_, path in made)):
             new = [(path, entry.writer) for entry, _, _, path in made if not self.is_there(path)]
             if new:
                 self._written.sync()
@@ -383,36 +374,14 @@ class Store:
         target = self.disk(path)
         if os.path.lexists(target):
             # A crash left the tree, or a running gc has not deleted it yet.
-            discarded = self.discard(target)
+            discarded = discard(self.root, target)
             with contextlib.suppress(OSError):  # the next sweep deletes the tree
                 remove_tree(discarded)
-        # A symlink to a directory may lead anywhere, so it is not treated as a directory.
-        directory = stat.S_ISDIR(os.lstat(writer.disk).st_mode)
-        if directory:
-            # Renaming a directory to another parent needs write permission on the directory.
-            os.chmod(writer.disk, 0o755)
-        os.rename(writer.disk, target)
-        if directory:
-            os.chmod(target, 0o555)
-            os.utime(target, (MTIME, MTIME))
+        place(writer.disk, target)
 
     def discard(self, path: str | Path) -> Path:
         """Move a file or directory of the store to the trash. Return its new path."""
-        trash = self.root / "trash"
-        target = trash / os.urandom(8).hex()
-        try:
-            try:
-                os.rename(path, target)
-            except FileNotFoundError:
-                # Something deleted the trash. If the entry itself was deleted, the second call fails, too.
-                trash.mkdir(mode=0o755, exist_ok=True)
-                os.rename(path, target)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            # overlayfs cannot rename a directory of a lower layer.
-            remove_tree(Path(path))
-        return target
+        return discard(self.root, path)
 
 
 def _text(path: str) -> str:

@@ -12,11 +12,18 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fpack.store import base32
 from fpack.store.database import Database
+from fpack.store.errors import FpackError
+from fpack.store.files.placement import discard, make_movable, place
 from fpack.store.files.pool import Pool
 from fpack.store.files.remove import remove_tree
-from fpack.store.locks import FileLock, build_lock
+from fpack.store.files.sync import sync_directory
+from fpack.store.files.tree import scan, tree_digest
+from fpack.store.locks import FileLock, build_lock, stripe
+from fpack.store.path import parse
 
+REPAIR = "repair-"  # prefix of the trees in `tmp` that replace damaged trees
 COMPARED = "again-"  # prefix of the keys of builds whose outputs are only compared with those in the store
 _LOCK = ".lock"
 # Prefixes of lock files of single builds and views. Other lock files are few, and stay.
@@ -32,7 +39,9 @@ def sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool = Fals
     dead = 0
     names = set(_names(root / "tmp"))
     for name in sorted(names):
-        if name.endswith(_LOCK):
+        if name.startswith(REPAIR):
+            _finish_repair(root, database, name.removeprefix(REPAIR))
+        elif name.endswith(_LOCK):
             with _dead(root / "tmp" / name) as is_dead:
                 if is_dead:
                     _end(root / "tmp", name.removesuffix(_LOCK), database)
@@ -83,6 +92,34 @@ def _end(directory: Path, session: str, database: Database) -> None:
     _remove(directory / session)
     with database.transaction() as db:
         db.execute("DELETE FROM temporary_roots WHERE session = ?", [session])
+
+
+def _finish_repair(root: Path, database: Database, base: str) -> None:
+    """Replace a tree by the intact tree of a repair whose process was killed, or delete the replaced tree."""
+    new, target = root / "tmp" / f"{REPAIR}{base}", root / "store" / base
+    with contextlib.suppress(FpackError, OSError):
+        path = parse(base)
+        lock = FileLock(root / "locks" / stripe(path.hash), transient=False)
+        if not lock.try_acquire():
+            return  # a living process repairs the path, or another one
+        try:
+            info = database.info(base32.decode(path.hash))
+            if info is not None and info.path == path and _has_digest(new, info.tree):
+                if os.path.lexists(target):
+                    make_movable(target)
+                    _remove(discard(root, target))
+                place(new, target)
+                sync_directory(target.parent)
+            _remove(new)
+        finally:
+            lock.release()
+
+
+def _has_digest(tree: Path, digest: bytes) -> bool:
+    try:
+        return tree_digest(scan(os.fspath(tree))) == digest
+    except (OSError, FpackError):
+        return False
 
 
 def _sweep_partial(root: Path, database: Database) -> None:
