@@ -341,6 +341,21 @@ class Database(JournaledConnection):
         db.execute("INSERT OR REPLACE INTO pins (path, project, name, expires) VALUES (?, ?, ?, ?)", row)
         self._log("pin", *row)
 
+    def insert_root(self, db: sqlite3.Connection, name: str, hash_: bytes) -> None:
+        """Record a named root, within a transaction. Replace an earlier root of this name."""
+        db.execute("INSERT OR REPLACE INTO named_roots (name, path) VALUES (?, ?)", [name, hash_])
+        self._log("root", name, hash_)
+
+    def delete_root(self, db: sqlite3.Connection, name: str) -> bool:
+        """Delete a named root, within a transaction. Return whether it was recorded."""
+        self._log("root", name, None)
+        return db.execute("DELETE FROM named_roots WHERE name = ?", [name]).rowcount > 0
+
+    def named_roots(self) -> dict[str, bytes]:
+        """Return the hashes of the paths that named roots keep, by name."""
+        rows: list[Any] = [] if self._is_old else self._rows("SELECT name, path FROM named_roots")
+        return dict(rows)
+
     def history(self, name: str | None = None, limit: int = -1) -> list[HistoryEntry]:
         """Return the builds that ended, the latest first.
 

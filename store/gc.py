@@ -24,7 +24,7 @@ from fpack.store.files.remove import remove_tree
 from . import DAY, LEASE, base32, leases
 from .clock import Timeline
 from .collection import limits
-from .collection.roots import add_link, forget_gone, marking
+from .collection.roots import add_link, forget_gone, marking, restore_named
 from .collection.selection import needed_derivations, until
 from .collection.survey import Policy, Survey, first_planned, survey
 from .db import failures
@@ -45,6 +45,7 @@ class GcResult(NamedTuple):
     """The result of a collection, or of a dry run: deleted paths, number of kept paths, bytes of the disk freed.
 
     gone: result links that no longer exist and no longer keep their paths. doubt: why the clock may be wrong, or "".
+    roots: named roots whose links were missing and were made again.
     """
 
     deleted: tuple[StorePath, ...]
@@ -52,6 +53,7 @@ class GcResult(NamedTuple):
     freed: int
     gone: tuple[str, ...] = ()
     doubt: str = ""
+    roots: tuple[str, ...] = ()
 
 
 def add_root(store: Store, link: Path, target: Path) -> None:
@@ -112,7 +114,9 @@ class _Collection:
             found = self._run()
         self._tidy(found.timeline)
         kept = len(found.paths) - self._last
-        return GcResult(tuple(self._deleted), kept, self._freed, tuple(forget_gone(self._root)), found.timeline.doubt)
+        gone, made = forget_gone(self._root), restore_named(self._root, self._store.database)
+        doubt = found.timeline.doubt
+        return GcResult(tuple(self._deleted), kept, self._freed, tuple(gone), doubt, tuple(made))
 
     def _run(self) -> Survey:
         store = self._store

@@ -23,13 +23,14 @@ from fpack.store.files.sync import sync_directory
 from fpack.store.files.tree import Node, read_file, scan, tree_digest
 
 from . import LEASE, base32
+from .collection.roots import restore_named
 from .database import Database, PathInfo
 from .db import failures, journal, schema
 from .derivation import digest
 from .errors import BadTree, FpackError, StoreBusy, StoreError
 from .graph import dependents
 from .locks import FileLock
-from .path import HASH_BYTES, STORE, StorePath, find_references, make, parse
+from .path import HASH_BYTES, STORE, StorePath, check_name, find_references, make, parse
 
 # The database that is being replaced. When the rebuild is complete, its name gets a time. Then its rows are never
 # read again, because they would bring back what has changed since.
@@ -49,6 +50,7 @@ class RebuildResult(NamedTuple):
 
     paths: number of valid paths. recognised: number of valid paths that had no row and were recognised by their names.
     derivations, outputs: number of recorded derivations and outputs. rejected: paths whose trees are not valid.
+    roots: named roots whose links were missing and were made again.
     """
 
     paths: int
@@ -56,6 +58,7 @@ class RebuildResult(NamedTuple):
     derivations: int
     outputs: int
     rejected: tuple[StorePath, ...]
+    roots: tuple[str, ...] = ()
 
 
 Progress = Callable[[int, int, str], None]  # checked trees, all trees, the next tree
@@ -68,7 +71,7 @@ def rebuild_database(root: Path, progress: Progress = lambda done, total, name: 
     """
     if not (root / "store").is_dir():
         raise StoreError("There is no store", where=str(root), hint="name one with FPACK_ROOT")
-    for name in ("db", "locks", "tmp"):
+    for name in ("db", "locks", "roots", "tmp"):
         (root / name).mkdir(mode=0o755, exist_ok=True)
     with ExitStack() as locks:
         locks.enter_context(FileLock(root / "locks" / "gc"))
@@ -89,10 +92,11 @@ def rebuild_database(root: Path, progress: Progress = lambda done, total, name: 
         except OSError as error:
             raise failures.of_system(new, error) from None
         database = Database(target)
+        made = restore_named(root, database)
         database.rewrite_journal()
         database.close()
         _rename(old, old.with_name(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.sqlite"))
-    return done
+    return done._replace(roots=tuple(made))
 
 
 def _stop_others(root: Path, locks: ExitStack) -> None:
@@ -173,7 +177,7 @@ class _Rebuild:
                     self._replay(row)
             recognised, rejected = self._check_trees(progress)
             self._drop_incomplete()
-            for table in ("realisations", "outputs", "pins", "uses"):
+            for table in ("realisations", "outputs", "pins", "uses", "named_roots"):
                 db.execute(f"DELETE FROM {table} WHERE path NOT IN (SELECT hash FROM paths)")
             db.execute("COMMIT")
             counts = [
@@ -210,6 +214,11 @@ class _Rebuild:
                 query = "INSERT OR REPLACE INTO outputs (derivation, output, path) VALUES (?, ?, ?)"
             case "pin":
                 query = "INSERT OR REPLACE INTO pins (path, project, name, expires) VALUES (?, ?, ?, ?)"
+            case "root" if values[1] is None:
+                query = "DELETE FROM named_roots WHERE name = ? AND ? IS NULL"
+            case "root":
+                assert [type(value) for value in values] == [str, bytes] and check_name(str(values[0]))
+                query = "INSERT OR REPLACE INTO named_roots (name, path) VALUES (?, ?)"
             case "use":
                 assert [type(value) for value in values] == [bytes, str, str, int]
                 query = "INSERT OR REPLACE INTO uses (path, project, name, day) VALUES (?, ?, ?, ?)"

@@ -112,6 +112,10 @@ def _database(opened: Database, root: Path) -> Iterator[CheckResult]:
     if count and not opened.journal.exists():
         text = "db/journal is missing: a lost database could not be made again completely"
         yield CheckResult("journal", WARNING, text, "the next build writes it")
+    links = {entry.name.removeprefix("named-") for entry in _scan(root / "roots")}
+    if lost := sorted(opened.named_roots().keys() - links):
+        text = f"named roots have no link in roots/: {_some(lost)}"
+        yield CheckResult("roots", WARNING, text, "fpack gc makes the links again")
     yield from _trees(opened, root)
 
 

@@ -33,6 +33,7 @@ def command(as_json: bool) -> int:
     lines = [f"{path} is not valid: its tree is damaged or has no record" for path in done.rejected[:_LISTED]]
     if len(done.rejected) > _LISTED:
         lines.append(f"and {len(done.rejected) - _LISTED} more are not valid")
+    lines += [f"the link of the root {name} was missing and was made again" for name in done.roots]
     known = f"{done.paths} paths are valid"
     if done.recognised:
         known += f", {done.recognised} of which were recognised by their names"

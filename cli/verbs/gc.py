@@ -80,6 +80,8 @@ def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_
             note(f"the link {link} no longer exists, so gc may delete its path; if the project was moved, build again")
         if len(done.gone) > _SHOWN:
             note(f"and {len(done.gone) - _SHOWN} more links no longer exist")
+        for name in done.roots:
+            note(f"the root {name} had no link in roots/; gc made the link again. fpack root remove removes a root")
         if done.doubt:
             note(f"{done.doubt}: by age, gc deleted nothing that may be new; if the clock is right, use --trust-clock")
         if not dry_run:

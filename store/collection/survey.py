@@ -98,7 +98,7 @@ def survey(root: Path, db: sqlite3.Connection, now: float, policy: Policy) -> Su
         paths[hash_] = PathRow(references, size, min(registered, now), min(max(registered, used.get(hash_, 0)), now))
     times = {*used.values(), *(row.registered for row in paths.values()), *(at for (at,) in db.execute(LATEST))}
     timeline = Timeline(now, times, trusted=policy.trust_clock)
-    kept = [*root_links.links(root), *root_links.rows(db, timeline), *_spared(paths, timeline, policy)]
+    kept = [*root_links.find(root, db, timeline), *_spared(paths, timeline, policy)]
     builds = _builds(db)
     return Survey(names, paths, builds, select(paths, kept, builds), timeline)
 

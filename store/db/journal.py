@@ -42,6 +42,7 @@ SELECT = {
     "realisation": "SELECT key, output, path FROM realisations ORDER BY id",
     "output": "SELECT derivation, output, path FROM outputs ORDER BY id",
     "pin": "SELECT path, project, name, expires FROM pins",
+    "root": "SELECT name, path FROM named_roots",
     "use": "SELECT path, project, name, day FROM uses",
     "history": "SELECT at, derivation, name, kind, outcome, CAST(seconds * 1e6 AS INTEGER), path FROM history "
     "ORDER BY id",

@@ -50,7 +50,7 @@ class Describer:
         self._roots: dict[bytes, list[str]] = {}
         self._survey: Survey | None = None
         with store.database.reading() as db:
-            for root in [*roots.links(store.root), *roots.rows(db, Timeline(time.time()))]:
+            for root in roots.find(store.root, db, Timeline(time.time())):
                 self._roots.setdefault(root.path, []).append(described(root))
 
     def describe(self, info: PathInfo) -> PathDescription:

@@ -117,7 +117,7 @@ def test_a_kill_at_any_step_loses_nothing(
 
     store = Store(tmp_path / "f")
     path = store.register("a", writer(store), [], b"key", Output(b"d" * 20))
-    roots.add_named(store.root, "a", path)
+    roots.add_named(store.root, store.database, "a", path)
     root, disk = store.root, store.disk(path)
     store.close()
     states = []
