@@ -17,9 +17,8 @@ from .db import failures
 from .db.connection import JournaledConnection
 from .derivation import Output, digest
 from .errors import StoreError, StoreReadOnly
-from .path import HASH_CHARS, StorePath
+from .path import HASH_BYTES, HASH_CHARS, StorePath
 
-_HASH = 20
 _MAX_VALUES = 500  # values in one query; every SQLite version accepts 999
 
 
@@ -58,7 +57,7 @@ class PathInfo(NamedTuple):
         hash_, name, tree, size, registered, refs = row
         assert isinstance(tree, bytes) and isinstance(refs, bytes)
         assert isinstance(size, int) and isinstance(registered, int)
-        parts = tuple(refs[i : i + _HASH] for i in range(0, len(refs), _HASH))
+        parts = tuple(refs[i : i + HASH_BYTES] for i in range(0, len(refs), HASH_BYTES))
         return cls(_path(hash_, name), tree, size, registered, parts)
 
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from fpack.store.files.pool import FileNode
 from fpack.store.files.sync import sync_directory
-from fpack.store.files.tree import Node, read_file, scan, tree_digest
+from fpack.store.files.tree import Node, read_file, scan, tree_digest, tree_size
 
 from . import LEASE, base32
 from .collection.roots import restore_named
@@ -264,7 +264,7 @@ class _Rebuild:
                     continue
                 recognised += 1
                 refs = b"".join(sorted(base32.decode(reference.hash) for reference in references))
-                values = (hash_, path.name, tree, _size(node), int(time.time()), refs)
+                values = (hash_, path.name, tree, tree_size(node), int(time.time()), refs)
                 self._replay(["path", *values])
             self._db.execute("INSERT INTO seen VALUES (?)", [hash_])
         self._db.execute("DELETE FROM paths WHERE hash NOT IN (SELECT hash FROM seen)")
@@ -327,9 +327,3 @@ class _Rebuild:
         broken = [info.path for info in infos if not valid.issuperset(info.references)]
         hashes = [(base32.decode(path.hash),) for path in dependents(infos, broken)]
         self._db.executemany("DELETE FROM paths WHERE hash = ?", hashes)
-
-
-def _size(node: Node) -> int:
-    if isinstance(node, FileNode):
-        return node.size
-    return sum(map(_size, node.values())) if isinstance(node, dict) else 0

@@ -12,12 +12,10 @@ from typing import NamedTuple
 from fpack.store import DAY, base32
 from fpack.store.clock import Timeline
 from fpack.store.database import LATEST
-from fpack.store.path import StorePath
+from fpack.store.path import HASH_BYTES, StorePath
 
 from . import roots as root_links
 from .selection import BuildGraph, KeepReason, PathRow, Root, Selection, chain, select
-
-_HASH = 20
 
 
 class Policy(NamedTuple):
@@ -93,7 +91,7 @@ def survey(root: Path, db: sqlite3.Connection, now: float, policy: Policy) -> Su
     paths: dict[bytes, PathRow] = {}
     for hash_, name, refs, size, registered in db.execute("SELECT hash, name, refs, size, registered FROM paths"):
         names[hash_] = name
-        references = tuple([refs[at : at + _HASH] for at in range(0, len(refs), _HASH)]) if refs else ()
+        references = tuple([refs[at : at + HASH_BYTES] for at in range(0, len(refs), HASH_BYTES)]) if refs else ()
         # A clock that was ahead can leave times in the future. Such paths count as registered now.
         paths[hash_] = PathRow(references, size, min(registered, now), min(max(registered, used.get(hash_, 0)), now))
     times = {*used.values(), *(row.registered for row in paths.values()), *(at for (at,) in db.execute(LATEST))}
