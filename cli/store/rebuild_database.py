@@ -13,7 +13,7 @@ _LISTED = 20
 def command(as_json: bool) -> int:
     """Rebuild the store's database from its journal, the old database and the trees.
 
-    A path becomes valid only if its tree has the recorded digest. The old database is kept as db/damaged.sqlite. No
+    A path becomes valid only if its tree has the recorded digest. The old database is kept as db/damaged-TIME.sqlite. No
     other fpack may use the store meanwhile.
     """
     from fpack.cli.store.progress import ProgressLine
