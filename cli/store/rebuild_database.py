@@ -13,8 +13,8 @@ _LISTED = 20
 def command(as_json: bool) -> int:
     """Rebuild the store's database from its journal, the old database and the trees.
 
-    A path becomes valid only if its tree has the recorded digest. The old database is kept as db/damaged-TIME.sqlite. No
-    other fpack may use the store meanwhile.
+    A path becomes valid only if its tree has the recorded digest. The old database is kept as db/damaged-TIME.sqlite.
+    No other fpack may use the store meanwhile.
     """
     from fpack.cli.store.progress import ProgressLine
     from fpack.cli.ui.layout import Page, show
