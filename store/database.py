@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import base32
+from . import base32, clock
 from .db import failures
 from .db.connection import JournaledConnection
 from .derivation import Output, digest
@@ -31,6 +32,13 @@ _OUTPUTS = (
 )
 _REALISATIONS = (
     "realisations j JOIN realisations o ON o.id = j.id AND +o.key = j.key AND +o.output = j.output " + _OF_PATH
+)
+
+
+# The times of the last registration and of the last build that ended.
+LATEST = (
+    "SELECT registered FROM paths WHERE id = (SELECT max(id) FROM paths) "
+    "UNION ALL SELECT at FROM history WHERE id = (SELECT max(id) FROM history)"
 )
 
 
@@ -318,11 +326,40 @@ class Database(JournaledConnection):
         )
         self._log("history", at, derivation, name, kind, outcome, int(seconds * 1e6), hash_)
 
+    def time(self) -> int:
+        """Return the time to record for what happens now, in seconds since 1970. It does not go back with the clock."""
+        rows = [] if self._is_old else self._rows(LATEST)
+        return clock.recordable(time.time(), max((at for (at,) in rows if isinstance(at, int)), default=0))
+
+    def insert_uses(self, db: sqlite3.Connection, uses: Sequence[tuple[bytes, str, str, int]]) -> None:
+        """Record (path's hash, project, name, day), within a transaction. A later day of an earlier use stays."""
+        db.executemany(
+            "INSERT INTO uses (path, project, name, day) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (path, project, name) DO UPDATE SET day = max(day, excluded.day)",
+            uses,
+        )
+        self._rows_to_log += [("use", *use) for use in uses]
+
     def insert_pin(self, db: sqlite3.Connection, path: StorePath, project: str, name: str, expires: int) -> None:
         """Pin a path until `expires`, within a transaction. Replace the project's earlier pin of this name."""
         row = (base32.decode(path.hash), project, name, expires)
         db.execute("INSERT OR REPLACE INTO pins (path, project, name, expires) VALUES (?, ?, ?, ?)", row)
         self._log("pin", *row)
+
+    def insert_root(self, db: sqlite3.Connection, name: str, hash_: bytes) -> None:
+        """Record a named root, within a transaction. Replace an earlier root of this name."""
+        db.execute("INSERT OR REPLACE INTO named_roots (name, path) VALUES (?, ?)", [name, hash_])
+        self._log("root", name, hash_)
+
+    def delete_root(self, db: sqlite3.Connection, name: str) -> bool:
+        """Delete a named root, within a transaction. Return whether it was recorded."""
+        self._log("root", name, None)
+        return db.execute("DELETE FROM named_roots WHERE name = ?", [name]).rowcount > 0
+
+    def named_roots(self) -> dict[str, bytes]:
+        """Return the hashes of the paths that named roots keep, by name."""
+        rows: list[Any] = [] if self._is_old else self._rows("SELECT name, path FROM named_roots")
+        return dict(rows)
 
     def history(self, name: str | None = None, limit: int = -1) -> list[HistoryEntry]:
         """Return the builds that ended, the latest first.

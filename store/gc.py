@@ -13,7 +13,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,18 +21,20 @@ from fpack.store.files import bus_error, space
 from fpack.store.files.pool import BLOCK, Pool
 from fpack.store.files.remove import remove_tree
 
-from . import leases
+from . import DAY, LEASE, leases
+from .clock import Timeline
 from .collection import limits
 from .collection.deletion import Deleter
-from .collection.roots import LEASE, add_link, forget_gone, marking
+from .collection.roots import add_link, forget_gone, marking, restore_named
 from .collection.selection import needed_derivations, until
-from .collection.survey import DAY, Policy, Survey, first_new, first_planned, kept_since, last_rows, survey
+from .collection.survey import Policy, Survey, first_new, first_planned, kept_since, last_rows, survey
 from .db import failures
 from .errors import StoreBusy, StoreFull
 from .locks import FileLock
 from .path import StorePath
-from .sessions.recovery import sweep
-from .store import Store
+from .sessions.recovery import remove_partial, sweep
+from .settings import KEEP_PACKS
+from .store import FOREVER, Store
 
 HISTORY_ROWS, HISTORY_DAYS = 100_000, 400
 _ROUND = 256  # number of paths that a collection on a full disk deletes in its first round
@@ -43,13 +45,16 @@ _PARTIAL_DAYS, _LOG_DAYS = 7, 30
 class GcResult(NamedTuple):
     """The result of a collection, or of a dry run: deleted paths, number of kept paths, bytes of the disk freed.
 
-    gone: result links that no longer exist and no longer keep their paths.
+    gone: result links that no longer exist and no longer keep their paths. doubt: why the clock may be wrong, or "".
+    roots: named roots whose links were missing and were made again.
     """
 
     deleted: tuple[StorePath, ...]
     kept: int
     freed: int
     gone: tuple[str, ...] = ()
+    doubt: str = ""
+    roots: tuple[str, ...] = ()
 
 
 def add_root(store: Store, link: Path, target: Path) -> None:
@@ -72,14 +77,16 @@ def collect(
     max_size: int | None = None,
     min_free: int | None = None,
     inputs: bool | None = None,
+    trust_clock: bool = False,
 ) -> GcResult:
     """Delete paths that no root needs. The arguments are those of `Policy`."""
-    policy = Policy(older_than, keep_recent, max_size, min_free, inputs)
+    policy = Policy(older_than, keep_recent, max_size, min_free, inputs, trust_clock)
     if dry_run:
         found = look(store, policy)
         chosen = _choose(store.root, found, policy, 0)
         freed = sum(found.paths[hash_].size for hash_ in chosen)
-        return GcResult(tuple(map(found.path, chosen)), len(found.paths) - len(chosen), freed)
+        kept = len(found.paths) - len(chosen)
+        return GcResult(tuple(map(found.path, chosen)), kept, freed, doubt=found.timeline.doubt)
     if store.refusal is not None:
         raise store.refusal
     bus_error.install()
@@ -96,20 +103,23 @@ class _Collection:
         self._policy = policy
         self._deleter = Deleter(store.root, store.database, store.pool, store.discard)
         self._deleted: list[StorePath] = []
+        self._last = 0  # number of paths that the last round deleted
 
     def run(self) -> GcResult:
         if space.room(self._root).is_scarce:
             space.release(self._root)
         try:
-            kept = self._run()
+            found = self._run()
         except StoreFull:
             self._deleter.freed.total += make_room(self._root)
-            kept = self._run()
-        self._tidy()
-        freed = self._deleter.freed.total
-        return GcResult(tuple(self._deleted), kept, freed, tuple(forget_gone(self._root)))
+            found = self._run()
+        self._tidy(found.timeline)
+        kept = len(found.paths) - self._last
+        gone, made = forget_gone(self._root), restore_named(self._root, self._store.database)
+        freed, doubt = self._deleter.freed.total, found.timeline.doubt
+        return GcResult(tuple(self._deleted), kept, freed, tuple(gone), doubt, tuple(made))
 
-    def _run(self) -> int:
+    def _run(self) -> Survey:
         store = self._store
         sweep(self._root, store.database, store.pool, thoroughly=True)
         leases.sweep(store)
@@ -127,12 +137,12 @@ class _Collection:
                 most = max(most // _GROWTH, 1) if most else _ROUND
                 continue
             self._deleted += map(found.path, chosen)
-            kept = len(found.paths) - len(chosen)
             self._deleter.delete_trees(found.names, set(chosen))
             self._deleter.delete_views()
             self._deleter.delete_files(len(found.paths))
             if not chosen or not (has_more or self._policy.has_goal):
-                return kept
+                self._last = len(chosen)
+                return found
             most *= _GROWTH
 
     def _forget(self, most: int) -> tuple[Survey, list[bytes], bool]:
@@ -151,28 +161,39 @@ class _Collection:
             has_more = len(chosen) < len(order)
             # Durable: after a loss of power, no row may name a tree that was deleted.
             with database.transaction(durable=True) as db:
-                spared = kept_since(db, found, last, now)
+                spared = kept_since(db, found, last)
                 chosen = [hash_ for hash_ in chosen if hash_ not in spared]
                 # The hashes are sorted, so that neighbours in the indexes are deleted one after the other.
                 database.forget(db, [(hash_,) for hash_ in sorted(chosen)])
                 if not has_more:
                     # On a full disk, these rows are deleted in the last round.
                     _forget_derivations(self._root, db, found, set(chosen), first_new(db, last, "outputs"))
-                    _limit_rows(db, now)
+                    _limit_rows(db, found.timeline)
+                    if self._policy.trust_clock:
+                        _correct_times(db, now)
         return found, chosen, has_more
 
-    def _tidy(self) -> None:
+    def _tidy(self, timeline: Timeline) -> None:
         """Delete old files, and compact the database and its journal."""
-        now = time.time()
-        for path in [*_files(self._root / "logs"), self._root / "db" / "damaged.sqlite"]:
-            _delete_old(path, now - _LOG_DAYS * DAY, self._deleter.freed.add)
+        count = self._deleter.freed.add
+        for path in [*_files(self._root / "logs"), *(self._root / "db").glob("damaged*.sqlite*")]:
+            if self._is_old(path, timeline, _LOG_DAYS):
+                remove_tree(path, count)
         for path in _files(self._root / "partial"):
-            _delete_old(path, now - _PARTIAL_DAYS * DAY, self._deleter.freed.add)
+            if self._is_old(path, timeline, _PARTIAL_DAYS):
+                remove_partial(self._root, path.name, count)
         # If there is no space or another process writes, the files stay as they are, which is harmless.
         with contextlib.suppress(StoreFull, StoreBusy):
             self._store.database.rewrite_journal()
             self._store.database.compact()
         space.hold_back(self._root)
+
+    def _is_old(self, path: Path, timeline: Timeline, days: int) -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            age = timeline.age(path.lstat().st_mtime)
+            # A time in the future comes from a clock that was ahead, or the clock is behind now.
+            return age >= days * DAY or (self._policy.trust_clock and age < -DAY)
+        return False
 
 
 def make_room(root: Path) -> int:
@@ -196,21 +217,8 @@ def make_room(root: Path) -> int:
             os.unlink(name)
             freed += size
     for path in _files(root / "partial"):
-        lock = root / "locks" / f"build-{path.name}"
-        with contextlib.suppress(OSError):
-            # If there is no lock file, no process continues the download. Creating a lock file might fail on the full
-            # disk.
-            if not lock.exists() or FileLock(lock).try_acquire():
-                remove_tree(path, count)
+        remove_partial(root, path.name, count)
     return freed
-
-
-def _delete_old(path: Path, before: float, count: Callable[[os.stat_result], None]) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        changed = path.lstat().st_mtime
-        # A time in the future comes from a clock that was ahead.
-        if changed <= before or changed > time.time() + DAY:
-            remove_tree(path, count)
 
 
 def _files(directory: Path) -> list[Path]:
@@ -269,13 +277,22 @@ def _forget_derivations(
     db.executemany("DELETE FROM derivations WHERE digest = ?", ((digest,) for digest in unneeded))
 
 
-def _limit_rows(db: sqlite3.Connection, now: float) -> None:
-    """Delete old rows of the history, and rows about paths that are not valid; correct times in the future."""
-    today, limit = int(now // DAY), now + DAY
-    db.execute("UPDATE paths SET registered = ? WHERE registered > ?", [int(now), limit])
-    db.execute("UPDATE uses SET day = ? WHERE day > ?", [today, today + 1])
-    db.execute("UPDATE history SET at = ? WHERE at > ?", [int(now), limit])
+def _limit_rows(db: sqlite3.Connection, timeline: Timeline) -> None:
+    """Delete old rows of the history, and rows about paths that are not valid."""
     db.execute("DELETE FROM uses WHERE path NOT IN (SELECT hash FROM paths)")
-    db.execute("DELETE FROM pins WHERE expires <= ? OR path NOT IN (SELECT hash FROM paths)", [now])
-    db.execute("DELETE FROM history WHERE at < ?", [now - HISTORY_DAYS * DAY])
+    db.execute("DELETE FROM pins WHERE path NOT IN (SELECT hash FROM paths)")
+    expired = [(at,) for (at,) in db.execute("SELECT DISTINCT expires FROM pins") if timeline.age(at) >= 0]
+    db.executemany("DELETE FROM pins WHERE expires = ?", expired)
+    if not timeline.doubt:
+        db.execute("DELETE FROM history WHERE at < ?", [timeline.now - HISTORY_DAYS * DAY])
     db.execute("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", [HISTORY_ROWS])
+
+
+def _correct_times(db: sqlite3.Connection, now: float) -> None:
+    """Replace recorded times in the future by the present time."""
+    db.execute("UPDATE paths SET registered = ? WHERE registered > ?", [int(now), now])
+    db.execute("UPDATE uses SET day = ? WHERE day > ?", [int(now // DAY)] * 2)
+    db.execute("UPDATE history SET at = ? WHERE at > ?", [int(now), now])
+    if (days := KEEP_PACKS.find()) is not None:
+        expires = int(now + days * DAY)
+        db.execute("UPDATE pins SET expires = ? WHERE expires > ? AND expires < ?", [expires, expires, FOREVER])

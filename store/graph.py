@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from . import base32
 from .database import Database, PathInfo, split_hashes
 from .errors import StoreError
 from .path import HASH_BYTES, StorePath
 
+T = TypeVar("T")
 # Each level of references needs a query. After every _ROUNDS levels, the whole table is read instead if it has at most
 # _SHARE times as many rows as paths were found, or at most _SMALL_TABLE rows.
 _ROUNDS = 12
@@ -60,18 +62,15 @@ def _invalid(hash_: bytes) -> StoreError:
     return StoreError(f"The store has no path with hash {base32.encode(hash_)}")
 
 
-def live(references: Mapping[bytes, Sequence[bytes]], kept: Iterable[bytes]) -> set[bytes]:
-    """Return the hashes of `kept` and of all that they reference, transitively, as far as they are valid.
-
-    references: of each valid path, by hash.
-    """
-    seen: set[bytes] = set()
-    todo = [hash_ for hash_ in kept if hash_ in references]
+def reachable(start: Iterable[T], step: Callable[[T], Iterable[T]]) -> set[T]:
+    """Return `start` and all that can be reached from it. step: returns what can be reached directly."""
+    seen: set[T] = set()
+    todo = list(start)
     while todo:
-        hash_ = todo.pop()
-        if hash_ not in seen:
-            seen.add(hash_)
-            todo += [reference for reference in references[hash_] if reference in references]
+        item = todo.pop()
+        if item not in seen:
+            seen.add(item)
+            todo += step(item)
     return seen
 
 
@@ -84,11 +83,5 @@ def dependents(infos: Iterable[PathInfo], paths: Iterable[StorePath]) -> list[St
         by_hash[hash_] = info.path
         for reference in info.references:
             users.setdefault(reference, []).append(hash_)
-    seen: set[bytes] = set()
-    todo = [base32.decode(path.hash) for path in paths]
-    while todo:
-        hash_ = todo.pop()
-        if hash_ not in seen:
-            seen.add(hash_)
-            todo += users.get(hash_, ())
+    seen = reachable((base32.decode(path.hash) for path in paths), lambda hash_: users.get(hash_, ()))
     return sorted(by_hash[hash_] for hash_ in seen if hash_ in by_hash)

@@ -21,7 +21,7 @@ from fpack.store import derivation as derivations
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError, StoreError
 from fpack.store.files import bus_error
-from fpack.store.locks import FileLock
+from fpack.store.locks import build_lock
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
@@ -260,7 +260,7 @@ class Scheduler:
                 if job.run is None:
                     assert job.resolved is not None
                     builder = self._builders[job.drv.kind]
-                    lock = FileLock(self._store.root / "locks" / f"build-{job.key.hex()}")
+                    lock = build_lock(self._store.root, job.key.hex())
                     task = (self._store, job.resolved, job.digest, job.key, self._reporter, self._stop)
                     job.run = Run(builder, lock, *task, self._assemble, self._on_registering(job))
                 self._reporter.started(job.digest)
