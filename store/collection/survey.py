@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store import DAY, base32
-from fpack.store.clock import Timeline
 from fpack.store.database import LATEST
+from fpack.store.db.clock import Timeline
 from fpack.store.path import HASH_BYTES, StorePath
 
 from . import roots as root_links
