@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import base32, clock
-from .db import failures
+from . import base32
+from .db import clock, failures
 from .db.connection import JournaledConnection
 from .derivation import Output, digest
 from .errors import StoreError, StoreReadOnly

@@ -22,13 +22,13 @@ from fpack.store.files.pool import BLOCK, Pool
 from fpack.store.files.remove import remove_tree
 
 from . import DAY, LEASE, leases
-from .clock import Timeline
 from .collection import limits
 from .collection.deletion import Deleter
 from .collection.roots import add_link, forget_gone, marking, restore_named
 from .collection.selection import needed_derivations, until
 from .collection.survey import Policy, Survey, first_new, first_planned, kept_since, last_rows, survey
 from .db import failures
+from .db.clock import Timeline
 from .errors import StoreBusy, StoreFull
 from .locks import FileLock
 from .path import StorePath

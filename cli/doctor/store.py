@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpack.store import DAY
-from fpack.store.clock import Timeline
+from fpack.store.db.clock import Timeline
 from fpack.store.errors import FpackError
 from fpack.store.files import mounts
 from fpack.store.root import default_root

@@ -110,8 +110,8 @@ def _store() -> Any:
 def _roots(store: Store) -> list[Root]:
     import time
 
-    from fpack.store.clock import Timeline
     from fpack.store.collection import roots
+    from fpack.store.db.clock import Timeline
 
     with store.database.reading() as db:
         return roots.find(store.root, db, Timeline(time.time()))

@@ -23,8 +23,8 @@ from fpack.store.locks import FileLock
 from fpack.store.path import StorePath, check_name, parse
 
 if TYPE_CHECKING:
-    from fpack.store.clock import Timeline
     from fpack.store.database import Database
+    from fpack.store.db.clock import Timeline
 
     from .selection import Root
 

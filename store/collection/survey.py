@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpack.store import DAY, base32
-from fpack.store.clock import Timeline
 from fpack.store.database import LATEST, split_hashes
+from fpack.store.db.clock import Timeline
 from fpack.store.path import StorePath
 
 from . import roots as root_links

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store import base32
-from fpack.store.clock import Timeline
 from fpack.store.collection import roots
 from fpack.store.collection.survey import Policy, Survey, described, survey
 from fpack.store.database import PathInfo
+from fpack.store.db.clock import Timeline
 from fpack.store.derivation import Output
 from fpack.store.graph import reachable
 from fpack.store.path import StorePath

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from fpack.store import DAY, base32, gc, leases
-from fpack.store.clock import Timeline
 from fpack.store.collection import roots
 from fpack.store.collection.survey import Policy
+from fpack.store.db.clock import Timeline
 from fpack.store.errors import InvalidName, StoreError
 from fpack.store.path import StorePath
 from fpack.store.rebuild import rebuild_database

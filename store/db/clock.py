@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from itertools import pairwise
 
-from . import DAY
+from fpack.store import DAY
 
 YEAR = 365 * DAY
 _FIRST = 1767225600  # 1 January 2026: fpack did not exist before
