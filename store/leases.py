@@ -14,23 +14,22 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from . import DAY, LEASE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .path import StorePath
     from .store import Store
 
-_PREFIX = "lease-"
-_DAY = 86400
-
 
 def take(root: Path | str, name: str) -> int | None:
     """Hold an existing lease. Return a descriptor, which holds the lease while open, or None if there is no lease."""
     try:
-        fd = os.open(f"{root}/locks/{_PREFIX}{name}", os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(f"{root}/locks/{LEASE}{name}", os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return None
-    return _held(fd, f"{root}/locks/{_PREFIX}{name}")
+    return _held(fd, f"{root}/locks/{LEASE}{name}")
 
 
 def begin(store: Store, name: str, paths: Iterable[StorePath]) -> int | None:
@@ -40,12 +39,17 @@ def begin(store: Store, name: str, paths: Iterable[StorePath]) -> int | None:
     """
     if not store.is_writable:
         return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC) if store.keep(paths) else None
-    path = f"{store.root}/locks/{_PREFIX}{name}"
+    path = f"{store.root}/locks/{LEASE}{name}"
     while True:
-        fd = _held(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), path)
+        try:
+            fd = _held(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), path)
+        except PermissionError as error:
+            from .db.failures import of_system
+
+            raise of_system(store.root / "locks" / f"{LEASE}{name}", error) from None
         if fd is not None:
             break
-    if store.database.keep(_PREFIX + name, paths):
+    if store.database.keep(LEASE + name, paths):
         return fd
     os.close(fd)
     return None
@@ -54,10 +58,13 @@ def begin(store: Store, name: str, paths: Iterable[StorePath]) -> int | None:
 @contextlib.contextmanager
 def alone(root: Path | str, name: str) -> Iterator[bool]:
     """Hold a lease, which need not exist, exclusively; other takers wait. Yield False if another process holds it."""
-    path = f"{root}/locks/{_PREFIX}{name}"
+    path = f"{root}/locks/{LEASE}{name}"
     made = False
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except PermissionError:
+        yield False  # it belongs to another user and may be held
+        return
     except FileNotFoundError:
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -81,23 +88,20 @@ def alone(root: Path | str, name: str) -> Iterator[bool]:
 
 def sweep(store: Store) -> None:
     """End the leases that no process holds, and record the last use of their paths."""
-    for path in sorted((store.root / "locks").glob(f"{_PREFIX}*")):
+    for path in sorted((store.root / "locks").glob(f"{LEASE}*")):
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue  # another process ended it
+        except (FileNotFoundError, PermissionError, IsADirectoryError):
+            continue  # another process ended it, or it belongs to another user and may be held
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            day = min(os.fstat(fd).st_mtime, time.time()) // _DAY
+            day = int(min(os.fstat(fd).st_mtime, time.time()) // DAY)
             with store.database.transaction() as db:
                 # gc deletes recently used paths last.
-                db.execute(
-                    "INSERT OR REPLACE INTO uses (path, project, name, day) "
-                    "SELECT path, '', 'shell', ? FROM temporary_roots WHERE session = ?",
-                    [int(day), path.name],
-                )
+                roots = db.execute("SELECT path FROM temporary_roots WHERE session = ?", [path.name]).fetchall()
+                store.database.insert_uses(db, [(hash_, "", "shell", day) for (hash_,) in roots])
                 db.execute("DELETE FROM temporary_roots WHERE session = ?", [path.name])
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, PermissionError):
                 os.unlink(path)
         except BlockingIOError:
             continue
@@ -111,7 +115,7 @@ def _held(fd: int, path: str) -> int | None:
         fcntl.flock(fd, fcntl.LOCK_SH)
         held, there = os.fstat(fd), os.stat(path)
         if (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino):
-            if abs(time.time() - held.st_mtime) > _DAY:
+            if abs(time.time() - held.st_mtime) > DAY:
                 os.utime(fd)  # the time records the last day on which the lease was held
             return fd
     except FileNotFoundError:

@@ -5,7 +5,31 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .path import StorePath
+
+
+def build_lock(root: Path, key: str) -> FileLock:
+    """Return the lock of a build. Its holder owns the build's resume directory, `partial/KEY`."""
+    return FileLock(root / "locks" / f"build-{key}")
+
+
+@contextlib.contextmanager
+def path_locks(root: Path, paths: Iterable[StorePath]) -> Iterator[None]:
+    """Exclude gc and processes that register or replace the same paths. Lock in sorted order: there is no deadlock."""
+    with contextlib.ExitStack() as held:
+        for name in sorted({stripe(path.hash) for path in paths}):
+            held.enter_context(FileLock(root / "locks" / name, transient=False))
+        yield
+
+
+def stripe(hash_: str) -> str:
+    """Return the name of the lock of the paths whose hashes begin in the same way."""
+    return f"path-{hash_[:2]}"
 
 
 class FileLock:

@@ -13,24 +13,28 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store.files.pool import FileNode
 from fpack.store.files.sync import sync_directory
-from fpack.store.files.tree import Node, read_file, scan, tree_digest
+from fpack.store.files.tree import Node, read_file, scan, tree_digest, tree_size
 
-from . import base32
+from . import LEASE, base32
+from .collection.roots import restore_named
 from .database import Database, PathInfo
 from .db import failures, journal, schema
 from .derivation import digest
 from .errors import BadTree, FpackError, StoreBusy, StoreError
 from .graph import dependents
 from .locks import FileLock
-from .path import STORE, StorePath, find_references, make, parse
+from .path import HASH_BYTES, STORE, StorePath, check_name, find_references, make, parse
 
-DAMAGED = "damaged.sqlite"  # the last database that was replaced
+# The database that is being replaced. When the rebuild is complete, its name gets a time. Then its rows are never
+# read again, because they would bring back what has changed since.
+DAMAGED = "damaged.sqlite"
 _MAX_SEARCHED = 1 << 28  # maximum number of bytes of a tree that are searched for references
 _MAX_CACHED = 300_000  # files whose digests are kept in memory
 _SIDES = ("", "-wal", "-shm")
@@ -46,6 +50,7 @@ class RebuildResult(NamedTuple):
 
     paths: number of valid paths. recognised: number of valid paths that had no row and were recognised by their names.
     derivations, outputs: number of recorded derivations and outputs. rejected: paths whose trees are not valid.
+    roots: named roots whose links were missing and were made again.
     """
 
     paths: int
@@ -53,19 +58,20 @@ class RebuildResult(NamedTuple):
     derivations: int
     outputs: int
     rejected: tuple[StorePath, ...]
+    roots: tuple[str, ...] = ()
 
 
 Progress = Callable[[int, int, str], None]  # checked trees, all trees, the next tree
 
 
 def rebuild_database(root: Path, progress: Progress = lambda done, total, name: None) -> RebuildResult:
-    """Rebuild the database of the store at `root`. The former database is kept as `db/damaged.sqlite`.
+    """Rebuild the database of the store at `root`. The former database is kept as `db/damaged-TIME.sqlite`.
 
     Raise StoreBusy while another process uses the store.
     """
     if not (root / "store").is_dir():
         raise StoreError("There is no store", where=str(root), hint="name one with FPACK_ROOT")
-    for name in ("db", "locks", "tmp"):
+    for name in ("db", "locks", "roots", "tmp"):
         (root / name).mkdir(mode=0o755, exist_ok=True)
     with ExitStack() as locks:
         locks.enter_context(FileLock(root / "locks" / "gc"))
@@ -74,8 +80,7 @@ def rebuild_database(root: Path, progress: Progress = lambda done, total, name: 
         old = root / "db" / DAMAGED
         _put_away(target, old)
         new = target.with_name("new.sqlite")
-        for side in _SIDES:
-            Path(f"{new}{side}").unlink(missing_ok=True)
+        _unlink(new)
         try:
             # Later rows replace earlier rows. The journal comes last, because its rows have checksums.
             rows = chain(_salvaged(old), journal.rows_of(journal.read(target.with_name("journal"))))
@@ -87,32 +92,48 @@ def rebuild_database(root: Path, progress: Progress = lambda done, total, name: 
         except OSError as error:
             raise failures.of_system(new, error) from None
         database = Database(target)
+        made = restore_named(root, database)
         database.rewrite_journal()
         database.close()
-    return done
+        _rename(old, old.with_name(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.sqlite"))
+    return done._replace(roots=tuple(made))
 
 
 def _stop_others(root: Path, locks: ExitStack) -> None:
     """Lock all existing sessions and leases, or raise StoreBusy. Later sessions fail, because there is no database."""
-    for path in [*(root / "tmp").glob("*.lock"), *(root / "locks").glob("lease-*")]:
+    for path in [*(root / "tmp").glob("*.lock"), *(root / "locks").glob(f"{LEASE}*")]:
         lock = FileLock(path, transient=False)
-        if not lock.try_acquire():
+        try:
+            is_free = lock.try_acquire()
+        except PermissionError:
+            is_free = False  # it belongs to another user and may be held
+        if not is_free:
             hint = "wait for other fpack commands to end, leave all shells, and try again"
             raise StoreBusy("Another process uses the store", where=str(path), hint=hint)
         locks.callback(lock.release)
 
 
 def _put_away(path: Path, target: Path) -> None:
-    """Rename a database and its log to `target`. Keep an earlier `target` if the database is missing or empty."""
+    """Rename a database and its log to `target`.
+
+    Keep an earlier `target`, which a rebuild that was cut off left, if the database is missing or empty.
+    """
     if any(Path(f"{path}{side}").exists() and Path(f"{path}{side}").stat().st_size for side in _SIDES):
-        for side in _SIDES:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{target}{side}")
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(f"{path}{side}", f"{target}{side}")
+        _unlink(target)
+        _rename(path, target)
+    _unlink(path)
+
+
+def _unlink(path: Path) -> None:
+    for side in _SIDES:
+        Path(f"{path}{side}").unlink(missing_ok=True)
+
+
+def _rename(path: Path, target: Path) -> None:
     for side in _SIDES:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{path}{side}")
+            os.rename(f"{path}{side}", f"{target}{side}")
+            os.utime(f"{target}{side}")  # gc deletes old copies
 
 
 def _salvaged(path: Path) -> Iterator[list[object]]:
@@ -156,7 +177,7 @@ class _Rebuild:
                     self._replay(row)
             recognised, rejected = self._check_trees(progress)
             self._drop_incomplete()
-            for table in ("realisations", "outputs", "pins"):
+            for table in ("realisations", "outputs", "pins", "uses", "named_roots"):
                 db.execute(f"DELETE FROM {table} WHERE path NOT IN (SELECT hash FROM paths)")
             db.execute("COMMIT")
             counts = [
@@ -174,7 +195,7 @@ class _Rebuild:
             case "path":
                 hash_, name, tree, size, registered, refs = values
                 assert isinstance(hash_, bytes) and isinstance(tree, bytes) and isinstance(refs, bytes)
-                assert len(hash_) == 20 and len(tree) == 32 and len(refs) % 20 == 0
+                assert len(hash_) == HASH_BYTES and len(tree) == 32 and len(refs) % HASH_BYTES == 0
                 assert isinstance(size, int) and isinstance(registered, int)
                 parse(f"{base32.encode(hash_)}-{name}")
                 query = (
@@ -193,6 +214,14 @@ class _Rebuild:
                 query = "INSERT OR REPLACE INTO outputs (derivation, output, path) VALUES (?, ?, ?)"
             case "pin":
                 query = "INSERT OR REPLACE INTO pins (path, project, name, expires) VALUES (?, ?, ?, ?)"
+            case "root" if values[1] is None:
+                query = "DELETE FROM named_roots WHERE name = ? AND ? IS NULL"
+            case "root":
+                assert [type(value) for value in values] == [str, bytes] and check_name(str(values[0]))
+                query = "INSERT OR REPLACE INTO named_roots (name, path) VALUES (?, ?)"
+            case "use":
+                assert [type(value) for value in values] == [bytes, str, str, int]
+                query = "INSERT OR REPLACE INTO uses (path, project, name, day) VALUES (?, ?, ?, ?)"
             case "history":
                 values[5] = int(str(values[5])) / 1e6
                 event = tuple(values[:5])
@@ -235,7 +264,7 @@ class _Rebuild:
                     continue
                 recognised += 1
                 refs = b"".join(sorted(base32.decode(reference.hash) for reference in references))
-                values = (hash_, path.name, tree, _size(node), int(time.time()), refs)
+                values = (hash_, path.name, tree, tree_size(node), int(time.time()), refs)
                 self._replay(["path", *values])
             self._db.execute("INSERT INTO seen VALUES (?)", [hash_])
         self._db.execute("DELETE FROM paths WHERE hash NOT IN (SELECT hash FROM seen)")
@@ -293,14 +322,8 @@ class _Rebuild:
     def _drop_incomplete(self) -> None:
         """Delete paths that reference an invalid path, directly or transitively."""
         rows = self._db.execute("SELECT hash, name, tree, size, registered, refs FROM paths").fetchall()
-        infos = [PathInfo.of_row(row) for row in rows]
+        infos = PathInfo.of_rows(rows)
         valid = {base32.decode(info.path.hash) for info in infos}
         broken = [info.path for info in infos if not valid.issuperset(info.references)]
         hashes = [(base32.decode(path.hash),) for path in dependents(infos, broken)]
         self._db.executemany("DELETE FROM paths WHERE hash = ?", hashes)
-
-
-def _size(node: Node) -> int:
-    if isinstance(node, FileNode):
-        return node.size
-    return sum(map(_size, node.values())) if isinstance(node, dict) else 0

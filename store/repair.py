@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from fpack.store.files.pool import MTIME
+from fpack.store.files.placement import make_final, make_movable, place
 from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.sync import sync_directory
 from fpack.store.files.writer import TreeWriter
 
 from .errors import StoreError
-from .locks import FileLock
+from .locks import FileLock, path_locks
 from .path import StorePath
+from .sessions.recovery import REPAIR
 from .store import Store
 
 _AT_FDCWD = -100
@@ -54,40 +53,37 @@ def replace_tree(store: Store, path: StorePath, writer: TreeWriter) -> None:
     valid, or if its row has another digest.
     """
     digest = writer.finish()
-    with _exclusively(store, [path]):
+    with FileLock(store.root / "locks" / "gc"), path_locks(store.root, [path]):
         info = store.info(path)
         if info is None or info.tree != digest:
             why = "it is no longer valid" if info is None else "the new tree has another digest"
             raise StoreError("A path cannot be repaired", where=str(path), why=why)
-        directory = stat.S_ISDIR(os.lstat(writer.disk).st_mode)
-        # Move the new tree beside the old tree first. A directory must be writable to move to another parent, but not
-        # to be exchanged within its parent.
-        beside = store.root / "store" / f".repair-{os.urandom(8).hex()}"
-        if directory:
-            os.chmod(writer.disk, 0o755)
-        os.rename(writer.disk, beside)
-        if directory:
-            os.chmod(beside, 0o555)
-            os.utime(beside, (MTIME, MTIME))
+        new = store.root / "tmp" / f"{REPAIR}{path.base}"
+        remove_tree(new)
+        make_movable(writer.disk)
+        os.rename(writer.disk, new)
         store.sync()
-        _exchange(beside, store.disk(path))
+        _exchange(store, new, store.disk(path))
         sync_directory(store.root / "store")
-        if is_present(beside):
-            remove_tree(beside)
+        remove_tree(new)
 
 
-def _exchange(new: Path, old: Path) -> None:
-    """Put `new` in place of `old`, which may be missing. Afterwards `new` is the old tree, if it existed."""
+def _exchange(store: Store, new: Path, old: Path) -> None:
+    """Put `new` in place of `old`, which may be missing. Afterwards `new` is the old tree, if it is anywhere.
+
+    If the file system cannot exchange names, the path has no tree for a moment, as during a collection. If the process
+    is killed at that moment, the next session finds the new tree (`recovery.sweep`).
+    """
     if not is_present(old):
-        os.rename(new, old)
+        place(new, old)
         return
+    make_movable(old)
     if _swap(new, old):
+        make_final(old)
         return
-    # The file system cannot exchange names, so the path has no tree for a moment, as during a collection.
-    aside = new.with_name(f"{new.name}-old")
-    os.rename(old, aside)
-    os.rename(new, old)
-    os.rename(aside, new)
+    discarded = store.discard(old)
+    place(new, old)
+    remove_tree(discarded)
 
 
 def _swap(one: Path, two: Path) -> bool:
@@ -99,19 +95,3 @@ def _swap(one: Path, two: Path) -> bool:
     except AttributeError:
         return False
     return int(call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(two), _RENAME_EXCHANGE)) == 0
-
-
-@contextmanager
-def _exclusively(store: Store, paths: Iterable[StorePath]) -> Iterator[None]:
-    """Exclude gc and processes that register the same paths."""
-    with FileLock(store.root / "locks" / "gc"), _locked(store, paths):
-        yield
-
-
-@contextmanager
-def _locked(store: Store, paths: Iterable[StorePath]) -> Iterator[None]:
-    with ExitStack() as held:
-        # Every process takes path locks in sorted order, so that there is no deadlock.
-        for stripe in sorted({path.hash[:2] for path in paths}):
-            held.enter_context(FileLock(store.root / "locks" / f"path-{stripe}", transient=False))
-        yield

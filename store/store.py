@@ -7,29 +7,27 @@ at any moment leaves a working store. The next process that writes deletes what 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sqlite3
-import stat
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fpack.store.files.checked_tree import CheckedTree, CheckedTrees
 from fpack.store.files.owners import check_store, make_directories
-from fpack.store.files.pool import MTIME, Pool
+from fpack.store.files.placement import discard, place
+from fpack.store.files.pool import Pool
 from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
 from fpack.store.files.sync import FileSystemSync, GroupSync, sync_directory
 from fpack.store.files.writer import TreeWriter
 
-from . import base32, derivation
+from . import DAY, base32, derivation
 from .database import Database, HistoryEntry, PathInfo
 from .derivation import Derivation, Output
 from .errors import StoreError, StoreReadOnly
-from .locks import FileLock
+from .locks import path_locks
 from .path import STORE, StorePath, make, parse
 from .root import SHARED, default_root
 
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 
 _DIRECTORIES = ("store", "files", "tmp", "locks", "logs", "roots", "trash", "partial", "db")  # `db` must be last
 
-DAY = 86400
 FOREVER = 1 << 40  # seconds since 1970
 _UNKNOWN = "?"  # the name of a path that has no row
 
@@ -65,9 +62,9 @@ class BuildRecord(NamedTuple):
     outcome: str
     seconds: float = 0.0
 
-    def entry(self, derivation: bytes, path: StorePath | None) -> HistoryEntry:
-        """Return the history entry of a build that ends now."""
-        return HistoryEntry(int(time.time()), derivation, self.name, self.kind, self.outcome, self.seconds, path)
+    def entry(self, at: int, derivation: bytes, path: StorePath | None) -> HistoryEntry:
+        """Return the history entry of a build that ended at the time `at`."""
+        return HistoryEntry(at, derivation, self.name, self.kind, self.outcome, self.seconds, path)
 
 
 class Store:
@@ -254,17 +251,10 @@ class Store:
 
         self._present.clear()
         paths = list(paths)
-        with contextlib.ExitStack() as locks:
-            self._lock_stripes(locks, paths)
-            with self.database.transaction() as db:
-                doomed = dependents(self.database.paths(), filter(is_bad, paths))
-                self.database.forget(db, [(base32.decode(path.hash),) for path in doomed])
+        with path_locks(self.root, paths), self.database.transaction() as db:
+            doomed = dependents(self.database.paths(), filter(is_bad, paths))
+            self.database.forget(db, [(base32.decode(path.hash),) for path in doomed])
         return doomed
-
-    def _lock_stripes(self, locks: contextlib.ExitStack, paths: Iterable[StorePath]) -> None:
-        """Exclude gc and processes that register the same paths. Lock in sorted order, so that there is no deadlock."""
-        for stripe in sorted({path.hash[:2] for path in paths}):
-            locks.enter_context(FileLock(self.root / "locks" / f"path-{stripe}", transient=False))
 
     def closure(self, paths: Iterable[StorePath]) -> list[StorePath]:
         """Return the paths and all paths that they reference, transitively, sorted."""
@@ -293,20 +283,19 @@ class Store:
 
         project: the directory of the project's file, or "". This writes at most once a day.
         """
-        today = int(time.time() // DAY)
+        today = self.database.time() // DAY
         known = _text(project)
-        new = [path for path in paths if self.database.used_on(path, known, name) != today]
+        new = [path for path in paths if self.database.used_on(path, known, name) < today]
         if new:
             with contextlib.suppress(StoreReadOnly), self.database.transaction() as db:
-                rows = [(base32.decode(path.hash), known, name, today) for path in new]
-                db.executemany("INSERT OR REPLACE INTO uses (path, project, name, day) VALUES (?, ?, ?, ?)", rows)
+                self.database.insert_uses(db, [(base32.decode(path.hash), known, name, today) for path in new])
 
     def pin(self, path: StorePath, project: str, name: str) -> None:
         """Keep the last pack of a project and name from gc, for the number of days in the setting gc.keep-packs."""
         from .settings import KEEP_PACKS
 
         days = KEEP_PACKS.find()
-        expires = int(time.time() + days * DAY) if days is not None else FOREVER
+        expires = int(self.database.time() + days * DAY) if days is not None else FOREVER
         if not 0 <= expires - self.database.pinned_until(path, _text(project), name) < DAY:
             with contextlib.suppress(StoreReadOnly), self.database.transaction() as db:
                 self.database.insert_pin(db, path, _text(project), name, expires)
@@ -314,7 +303,8 @@ class Store:
     def record_failure(self, digest: bytes, name: str, kind: str, seconds: float) -> None:
         """Record a failed build in the history."""
         with self.database.transaction() as db:
-            self.database.insert_history(db, BuildRecord(name, kind, "failed", seconds).entry(digest, None))
+            failure = BuildRecord(name, kind, "failed", seconds)
+            self.database.insert_history(db, failure.entry(self.database.time(), digest, None))
 
     def register(
         self, name: str, writer: TreeWriter, references: Sequence[StorePath], key: bytes, output: Output
@@ -332,8 +322,7 @@ class Store:
             references = sorted(set(entry.references))
             path = entry.path or make(entry.name, tree, references)
             made.append((entry, tree, references, path))
-        with contextlib.ExitStack() as locks:
-            self._lock_stripes(locks, (path for *_, path in made))
+        with path_locks(self.root, (path for *_, path in made)):
             new = [(path, entry.writer) for entry, _, _, path in made if not self.is_there(path)]
             if new:
                 self._written.sync()
@@ -341,19 +330,20 @@ class Store:
                     self._place(path, writer)
                 self._placed.sync()
             with self.database.transaction() as db:
+                now = self.database.time()
                 for entry, tree, references, path in made:
                     hashes = [base32.decode(r.hash) for r in references]
                     for reference in hashes:
                         if not db.execute("SELECT 1 FROM paths WHERE hash = ?", [reference]).fetchone():
                             raise StoreError(f"{path} references a path that is not in the store")
-                    self.database.insert_path(db, path, tree, entry.writer.size, int(time.time()), hashes)
+                    self.database.insert_path(db, path, tree, entry.writer.size, now, hashes)
                     if entry.output is not None:
                         self._record(db, key, entry.output, path)
                     row = (self.session.name, base32.decode(path.hash))
                     db.execute("INSERT OR IGNORE INTO temporary_roots VALUES (?, ?)", row)
                 entry, _, _, path = made[0]
                 if build is not None and entry.output is not None:
-                    self.database.insert_history(db, build.entry(entry.output.derivation, path))
+                    self.database.insert_history(db, build.entry(now, entry.output.derivation, path))
         for entry, _, _, path in made:
             if (node := entry.writer.node) is not None:
                 self._trees.registered(path, node)
@@ -370,7 +360,8 @@ class Store:
                 self._record(db, key, output, path)
             if build is not None and outputs:
                 output, path = next(iter(outputs.items()))
-                self.database.insert_history(db, build.entry(output.derivation, path))
+                now = self.database.time()
+                self.database.insert_history(db, build.entry(now, output.derivation, path))
 
     def _record(self, db: sqlite3.Connection, key: bytes, output: Output, path: StorePath) -> None:
         """Record a path as an output, and its derivation if that is missing, within a transaction."""
@@ -384,36 +375,14 @@ class Store:
         target = self.disk(path)
         if is_present(target):
             # A crash left the tree, or a running gc has not deleted it yet.
-            discarded = self.discard(target)
+            discarded = discard(self.root, target)
             with contextlib.suppress(OSError):  # the next sweep deletes the tree
                 remove_tree(discarded)
-        # A symlink to a directory may lead anywhere, so it is not treated as a directory.
-        directory = stat.S_ISDIR(os.lstat(writer.disk).st_mode)
-        if directory:
-            # Renaming a directory to another parent needs write permission on the directory.
-            os.chmod(writer.disk, 0o755)
-        os.rename(writer.disk, target)
-        if directory:
-            os.chmod(target, 0o555)
-            os.utime(target, (MTIME, MTIME))
+        place(writer.disk, target)
 
     def discard(self, path: str | Path) -> Path:
         """Move a file or directory of the store to the trash. Return its new path."""
-        trash = self.root / "trash"
-        target = trash / os.urandom(8).hex()
-        try:
-            try:
-                os.rename(path, target)
-            except FileNotFoundError:
-                # Something deleted the trash. If the entry itself was deleted, the second call fails, too.
-                trash.mkdir(mode=0o755, exist_ok=True)
-                os.rename(path, target)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            # overlayfs cannot rename a directory of a lower layer.
-            remove_tree(Path(path))
-        return target
+        return discard(self.root, path)
 
 
 def _text(path: str) -> str:

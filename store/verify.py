@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from blake3 import blake3
 from fpack.store.files.pool import FileNode, pool_name
-from fpack.store.files.tree import CHUNK, scan, tree_digest
+from fpack.store.files.tree import read_file, scan, tree_digest
 
 from . import base32
 from .canonical import Value
@@ -139,7 +137,7 @@ def damaged_pool_files(store: Store, paths: Iterable[StorePath]) -> list[str]:
     for file, name, status in store.pool.members():
         if status.st_ino in inodes:
             try:
-                if pool_name(read_node(file, status)) != name:
+                if pool_name(read_file(file, status)) != name:
                     bad.append(file)
             except FileNotFoundError:
                 continue
@@ -185,7 +183,7 @@ class _Files:
         """Yield [path, or b"" if the file is intact; inode; size; digest] of each file, then an entry of size -1."""
         for path, name, status in self._pool.files_in(directory):
             try:
-                node = read_node(path, status)
+                node = read_file(path, status)
             except FileNotFoundError:
                 continue
             except OSError:
@@ -203,31 +201,8 @@ class _Files:
             return FileNode(digest, status.st_size, bool(status.st_mode & 0o100))
         if status.st_dev == self._device and (known := self._read.get(status.st_ino)):
             return FileNode(known, status.st_size, bool(status.st_mode & 0o100))
-        node = read_node(path, status)
+        node = read_file(path, status)
         self.bytes += node.size
         if status.st_nlink > 1 and len(self._read) < _MAX_READ:
             self._read[status.st_ino] = node.digest
         return node
-
-
-def read_node(path: str | bytes, status: os.stat_result) -> FileNode:
-    """Read and hash a regular file of the store. status: the file's status, which gives its mode and size."""
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        executable = bool(status.st_mode & 0o100)
-        if not stat.S_ISREG(status.st_mode):
-            raise BadTree("A file in the store is not a regular file", where=os.fsdecode(path))
-        if status.st_size < CHUNK:
-            # One extra byte detects a file that has grown. Most files need a single call.
-            content = os.read(fd, status.st_size + 1)
-            if len(content) == status.st_size:
-                return FileNode(blake3(content).digest(), len(content), executable)
-            os.lseek(fd, 0, os.SEEK_SET)
-        hasher, size = blake3(), 0
-        buffer = memoryview(bytearray(CHUNK))
-        while count := os.readv(fd, [buffer]):
-            hasher.update(buffer[:count])
-            size += count
-        return FileNode(hasher.digest(), size, executable)
-    finally:
-        os.close(fd)

@@ -21,6 +21,7 @@ from typing import IO, TypeVar
 
 from fpack.builders.net.errors import NotFound, WrongContent
 from fpack.builders.net.http import Http, nothing
+from fpack.store import DAY
 from fpack.store.files.checked_blocks import Buffer, DamagedBlock
 from fpack.store.files.owners import exposed, make_directories, open_to_others
 
@@ -32,7 +33,6 @@ from .suites import COMPONENT, IndexPin, Suite
 
 CHUNK = 1 << 18
 XZ_MEMORY = 128 << 20
-DAY = 24 * 3600.0
 UNUSED = 90 * DAY
 PAGE = 1000  # names
 MAX_SIZE = 1 << 30  # of an unpacked index; trixie's has 57 MB

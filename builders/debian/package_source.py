@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fpack.store import DAY
 from fpack.store.errors import FpackError
 from fpack.store.settings import ACCEPT_EXPIRED
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from .relock import MovedPackage
     from .repository import ArchiveReporter, DebianArchive
 
-DAY = 24 * 3600.0
 
 PackageRecord = dict[str, Any]
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from fpack.store import DAY
 from fpack.store.settings import MAX_INDEX_AGE, MAX_INDEX_DAYS
 
 from .control import ControlError, parse_stanza
@@ -19,7 +20,6 @@ from .signatures import ReleaseError, verify
 from .suites import SuiteFile, show_date
 
 MAX_SIZE = 16 << 20
-DAY = 24 * 3600
 FUTURE = DAY  # how far a release's date may be ahead of this machine's clock
 
 _ENTRY = re.compile(r"([0-9a-f]{64})[ \t]+(\d{1,15})[ \t]+(\S+)\Z")

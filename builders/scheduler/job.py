@@ -16,8 +16,8 @@ class Job:
     """The state of one derivation."""
 
     __slots__ = (
-        "after", "built", "digest", "drv", "error", "key", "paths", "planned", "registering", "resolved", "run",
-        "waits", "wanted", "work",
+        "after", "built", "digest", "drv", "error", "key", "network", "paths", "planned", "registering", "resolved",
+        "run", "waits", "wanted", "work",
     )  # fmt: skip
 
     def __init__(self, digest: bytes, drv: Derivation) -> None:
@@ -30,6 +30,7 @@ class Job:
         self.planned = False  # must be built; its inputs are not yet looked up
         self.resolved: Derivation | None = None
         self.key = b""
+        self.network = False  # its builder uses the network
         self.run: Run | None = None
         self.work: threads.ThreadJob[Result] | None = None  # the worker's current work for the job
         self.wanted: list[tuple[Job, str]] = []  # the outputs that a suspended run needs: (job, output name)

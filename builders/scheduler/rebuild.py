@@ -13,7 +13,9 @@ from fpack.store import derivation as derivations
 from fpack.store import path as store_path
 from fpack.store.derivation import Derivation, Output, output_name
 from fpack.store.errors import StoreError
+from fpack.store.locks import build_lock
 from fpack.store.path import StorePath
+from fpack.store.sessions.recovery import COMPARED
 from fpack.store.store import Store
 
 from .reporter import Reporter
@@ -38,6 +40,8 @@ class Rebuilder:
         self._reporter = reporter
         self._assemble = assemble
         self._tasks: list[StoreTask] = []
+        self._key = COMPARED + digest.hex()
+        self._lock = build_lock(store.root, self._key)
         drv = store.derivation(digest)
         if drv is None:
             raise StoreError("The derivation to rebuild is not in the store", hint="build it once first")
@@ -51,19 +55,24 @@ class Rebuilder:
         self._resolved = derivations.resolve(drv, built)
 
     def __enter__(self) -> Rebuilder:
+        if not self._lock.try_acquire():
+            self._reporter.waiting(self._digest)
+            self._lock.acquire()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.clean(succeeded=True)
+        try:
+            for task in self._tasks:
+                task.clean(succeeded=True)
+        finally:
+            self._lock.release()
 
     def run(self, builder: Builder) -> list[RebuiltOutput]:
         """Rebuild all outputs and compare them."""
         # Start in a new second, so that an output that contains the time differs.
         time.sleep(max(0.0, 1.05 - time.time() % 1))
-        key = f"again-{self._digest.hex()}"
         stop = threading.Event()
-        task = StoreTask(self._store, self._resolved, self._digest, key, self._reporter, stop, self._assemble)
+        task = StoreTask(self._store, self._resolved, self._digest, self._key, self._reporter, stop, self._assemble)
         self._tasks.append(task)
         try:
             built = build_at_once(builder, task, self._built)

@@ -7,14 +7,16 @@ because of a damaged input, changes nothing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from fpack.builders.protocol import Builder, BuildError, Built, BuiltAll, Cancelled
+from fpack.store import base32
 from fpack.store import derivation as derivations
 from fpack.store import path as store_path
 from fpack.store.derivation import Derivation, Output, output_name
 from fpack.store.errors import FpackError, StoreError
+from fpack.store.locks import build_lock
 from fpack.store.path import StorePath
 from fpack.store.repair import replace_tree
 from fpack.store.store import Store
@@ -33,6 +35,23 @@ class RepairFailure(NamedTuple):
 
     path: StorePath
     error: FpackError
+
+
+class _Needed(Exception):
+    """A damaged path that must be repaired first. The build that needs it then starts again from the beginning."""
+
+    def __init__(self, path: StorePath) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class _Attempt:
+    """A path to repair: the derivations that are left to try, the latest first, and the last error."""
+
+    def __init__(self, path: StorePath, makers: list[bytes]) -> None:
+        self.path = path
+        self.makers = makers
+        self.error: FpackError | None = None
 
 
 class Repairer:
@@ -58,47 +77,52 @@ class Repairer:
         self._assemble = assemble
         self._damaged = set(damaged)
         self._intact: set[StorePath] = set()
+        self._whole: set[bytes] = set()  # hashes of paths whose closures are intact
         self._find_damage = find_damage
-        self._active: set[StorePath] = set()
+        self._active: set[StorePath] = set()  # paths whose repair has begun
         self._errors: dict[StorePath, FpackError] = {}
         self.repaired: list[StorePath] = []
 
     def run(self) -> list[RepairFailure]:
         """Repair the damaged paths. Return the paths that could not be repaired."""
         for path in sorted(self._damaged):
-            try:
-                self._repair(path)
-            except Cancelled:
-                raise
-            except FpackError:
-                continue  # self._errors has the error
+            self._repair(path)
         return [RepairFailure(path, self._errors[path]) for path in sorted(self._damaged)]
 
     def _repair(self, path: StorePath) -> None:
-        """Repair a path if it is damaged. Raise FpackError on failure."""
-        if path not in self._damaged:
-            return
-        if path in self._errors:
-            raise self._errors[path]
-        if path in self._active:
-            raise StoreError("Damaged paths need each other", where=str(path))
-        self._active.add(path)
-        error: FpackError = StoreError("No derivation is recorded that made the path", where=str(path))
-        try:
-            for digest in self._store.database.made_by(path)[:_MAX_DERIVATIONS]:
-                try:
-                    self._rebuild(digest, path)
-                    return
-                except Cancelled:
-                    raise
-                except FpackError as failure:
-                    error = failure
-                except OSError as failure:
-                    error = StoreError(failure.strerror or str(failure), where=str(failure.filename or path))
-        finally:
-            self._active.discard(path)
-        self._errors[path] = error
-        raise error
+        """Repair a path, after the damaged paths that its builds need. A loop, because these chains can be long."""
+        stack = [_Attempt(path, self._makers(path))]
+        while stack:
+            attempt = stack[-1]
+            self._active.add(attempt.path)
+            try:
+                if attempt.path in self._damaged and attempt.path not in self._errors:
+                    self._try(attempt)
+            except _Needed as needed:
+                stack.append(_Attempt(needed.path, self._makers(needed.path)))
+                continue
+            self._active.discard(attempt.path)
+            stack.pop()
+
+    def _makers(self, path: StorePath) -> list[bytes]:
+        return self._store.database.made_by(path)[:_MAX_DERIVATIONS]
+
+    def _try(self, attempt: _Attempt) -> None:
+        """Repair a path by the first of its derivations that can be built. Raise _Needed before another path's turn."""
+        path = attempt.path
+        while attempt.makers:
+            try:
+                self._rebuild(attempt.makers[0], path)
+                return
+            except Cancelled:
+                raise
+            except FpackError as failure:
+                attempt.error = failure
+            except OSError as failure:
+                attempt.error = StoreError(failure.strerror or str(failure), where=str(failure.filename or path))
+            del attempt.makers[0]
+        what = "No derivation is recorded that made the path"
+        self._errors[path] = attempt.error or StoreError(what, where=str(path))
 
     def _rebuild(self, digest: bytes, wanted: StorePath) -> None:
         drv = self._store.derivation(digest)
@@ -108,19 +132,29 @@ class Repairer:
         if builder is None:
             raise BuildError(f"There is no builder of kind {drv.kind!r}", where=drv.name)
         resolved = self._resolve(drv)
-        self._repair_mentioned(resolved)
+        self._require_mentioned(resolved)
         self._reporter.planned(digest, drv.kind, drv.name)
+        key = f"repair-{digest.hex()}"
+        # Another process may repair the path at the same time.
+        lock = build_lock(self._store.root, key)
+        if not lock.try_acquire():
+            self._reporter.waiting(digest)
+            lock.acquire()
         self._reporter.started(digest)
-        task = StoreTask(
-            self._store, resolved, digest, f"repair-{digest.hex()}", self._reporter, threading.Event(), self._assemble
-        )
+        task = StoreTask(self._store, resolved, digest, key, self._reporter, threading.Event(), self._assemble)
         outcome = BuildOutcome.FAILED
         try:
             self._replace(digest, drv, build_at_once(builder, task, self._input), wanted)
             outcome = BuildOutcome.BUILT
+        except _Needed:
+            outcome = BuildOutcome.SKIPPED
+            raise
         finally:
-            task.clean(succeeded=outcome is BuildOutcome.BUILT)
-            task.build_log.close()
+            try:
+                task.clean(succeeded=outcome is BuildOutcome.BUILT)
+                task.build_log.close()
+            finally:
+                lock.release()
             self._reporter.finished(digest, outcome, str(wanted))
 
     def _resolve(self, drv: Derivation) -> Derivation:
@@ -132,11 +166,11 @@ class Repairer:
             built[entry] = (derivations.placeholder(entry.derivation, other.name, entry.name), self._available(entry))
         return derivations.resolve(drv, built)
 
-    def _repair_mentioned(self, resolved: Derivation) -> None:
-        """Repair the closures of the paths that the arguments mention, because some of them are not inputs."""
+    def _require_mentioned(self, resolved: Derivation) -> None:
+        """Require the paths that the arguments mention, because some of them are not inputs."""
         text = resolved.encode().decode("utf-8", "replace")
         mentioned = (StorePath(*reference) for reference in store_path.find_references(text))
-        self._repair_all(self._store.closure({path for path in mentioned if self._store.info(path) is not None}))
+        self._require(path for path in mentioned if self._store.info(path) is not None)
 
     def _input(self, wanted: Output | Derivation) -> StorePath:
         if isinstance(wanted, Output):
@@ -165,25 +199,43 @@ class Repairer:
             raise BuildError("Building the path again gives another output", where=str(wanted), why=why)
 
     def _available(self, output: Output) -> StorePath:
-        """Return the path of an output. Build it if the store lacks it, and repair its closure."""
+        """Return the path of an output, whose closure is intact. Build it if the store lacks it."""
         path = self._store.database.built(output)
         if path is None:
             path = self._realise(output)
-        self._repair_all(self._store.closure([path]))
+        self._require([path])
         if not self._store.keep([path]):
             raise BuildError("An input was deleted while it was used", where=str(path), hint="try again")
         return path
 
-    def _repair_all(self, paths: Collection[StorePath]) -> None:
-        new = set(paths) - self._intact - self._damaged
-        if self._find_damage is not None and new:
-            self._damaged |= set(self._find_damage(new))
-        self._intact |= new - self._damaged
-        for path in paths:
-            self._repair(path)
+    def _require(self, paths: Iterable[StorePath]) -> None:
+        """Check the closures of paths. Raise _Needed for a damaged path that is still to be repaired.
+
+        Raise FpackError if its repair failed, or waits for this one.
+        """
+        todo = {base32.decode(path.hash) for path in paths}
+        passed: set[bytes] = set()
+        while todo := todo - self._whole - passed:
+            infos = self._store.database.infos(todo)
+            if missing := todo - infos.keys():
+                raise StoreError(f"The store has no path with hash {base32.encode(min(missing))}")
+            level = {info.path for info in infos.values()}
+            new = level - self._intact - self._damaged
+            if self._find_damage is not None and new:
+                self._damaged |= set(self._find_damage(new))
+            self._intact |= new - self._damaged
+            for path in sorted(level & self._damaged):
+                if path in self._errors:
+                    raise self._errors[path]
+                if path in self._active:
+                    raise StoreError("Damaged paths need each other", where=str(path))
+                raise _Needed(path)
+            passed |= todo
+            todo = {reference for info in infos.values() for reference in info.references}
+        self._whole |= passed
 
     def _realise(self, output: Output) -> StorePath:
-        """Repair the existing inputs of an output that the store lacks, transitively, and build the output."""
+        """Build an output that the store lacks. The existing inputs, transitively, must be intact."""
         seen: set[bytes] = set()
         todo = [output.derivation]
         while todo:
@@ -197,7 +249,7 @@ class Repairer:
                 if path is None:
                     todo.append(entry.derivation)
                 else:
-                    self._repair_all(self._store.closure([path]))
+                    self._require([path])
         scheduler = Scheduler(self._store, self._builders, self._reporter, assemble=self._assemble)
         (path,) = scheduler.realise([output])
         return path

@@ -8,31 +8,29 @@ succeeds (early cutoff). Otherwise the builder runs. A lock on the key ensures t
 from __future__ import annotations
 
 import os
-import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from blake3 import blake3
 from fpack.builders.protocol import Builder, BuildError, Cancelled, Need
-from fpack.store import canonical, threads
+from fpack.store import canonical
 from fpack.store import derivation as derivations
 from fpack.store.derivation import Derivation, Output
 from fpack.store.errors import FpackError, StoreError
 from fpack.store.files import bus_error
-from fpack.store.locks import FileLock
+from fpack.store.locks import build_lock
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
 from .job import DependencyFailed, Job
+from .job_workers import JobWorkers
 from .malloc import return_freed_memory
 from .reporter import BuildOutcome, Reporter
-from .run import Result, Run, known
+from .run import Run, known
 from .task import Assemble
 
-NETWORK_JOBS = 12
-_REGISTERING = 16  # runs that wait for the disk
 _POLL = 0.1  # seconds between attempts to take a lock that another process holds
 _CHECK = 1.0  # seconds between checks of the workers if no result arrives
 _GRACE = 5.0  # seconds that builders have to stop
@@ -74,7 +72,6 @@ class Scheduler:
         self._assemble = assemble
         self._bodies = dict(bodies or {})
         self._written = False
-        self._cores = jobs or len(os.sched_getaffinity(0))
         self._keep_going = keep_going
         self.cut_off: dict[str, list[str]] = {}  # derivations not rebuilt: name -> rebuilt inputs that are unchanged
         self._jobs: dict[bytes, Job] = {}
@@ -82,16 +79,9 @@ class Scheduler:
         self._failed = False
         self._fatal: FpackError | None = None  # the first fatal error of the store, which ends all builds
         self._ready: dict[bool, deque[Job]] = {True: deque(), False: deque()}
-        self._running = {True: 0, False: 0}
-        self._registering = {True: 0, False: 0}  # built, not yet registered: another job may run meanwhile
         self._delayed: list[tuple[float, Job]] = []
         self._settled: deque[Job] = deque()
-        # A result without content tells that the job's work has ended.
-        self._results: queue.SimpleQueue[tuple[Job, Result | None]] = queue.SimpleQueue()
-        self._pools = {
-            True: threads.Workers(NETWORK_JOBS + _REGISTERING, "download"),
-            False: threads.Workers(self._cores + _REGISTERING, "build"),
-        }
+        self._workers = JobWorkers(jobs or len(os.sched_getaffinity(0)))
 
     def known(self, outputs: Sequence[Output]) -> list[StorePath] | None:
         """Return the paths of the outputs, protected from garbage collection; None unless all are built."""
@@ -110,11 +100,11 @@ class Scheduler:
             self._check(outputs)
             left = list(wanted)
             # Only the last job is checked in each round, so that the cost per job does not grow with their number.
-            while left or self._busy():
+            while left or self._workers.is_busy:
                 if left and (left[-1].paths is not None or left[-1].error is not None):
                     left.pop()
                     continue
-                if self._failed and not self._keep_going and not self._busy():
+                if self._failed and not self._keep_going and not self._workers.is_busy:
                     break
                 # A wanted job can fail by one input while its other inputs are still building: wait for them.
                 if left:
@@ -232,7 +222,8 @@ class Scheduler:
             return
         job.key = blake3(canonical.encode(key)).digest(20)
         if not self._cut_off(job):
-            self._ready[builder.network].append(job)
+            job.network = builder.network
+            self._ready[job.network].append(job)
 
     def _cut_off(self, job: Job) -> bool:
         assert job.resolved is not None
@@ -251,29 +242,28 @@ class Scheduler:
         self._delayed = [(when, job) for when, job in self._delayed if when > now]
         for job in due:
             if not self._cut_off(job):
-                self._ready[self._builders[job.drv.kind].network].append(job)
-        for network, limit in ((True, NETWORK_JOBS), (False, self._cores)):
-            while self._ready[network] and self._running[network] < limit and self._registering[network] < _REGISTERING:
+                self._ready[job.network].append(job)
+        for network in (True, False):
+            while self._ready[network] and self._workers.has_room(network):
                 if self._failed and not self._keep_going:
                     return
                 job = self._ready[network].popleft()
                 if job.run is None:
                     assert job.resolved is not None
                     builder = self._builders[job.drv.kind]
-                    lock = FileLock(self._store.root / "locks" / f"build-{job.key.hex()}")
+                    lock = build_lock(self._store.root, job.key.hex())
                     task = (self._store, job.resolved, job.digest, job.key, self._reporter, self._stop)
-                    job.run = Run(builder, lock, *task, self._assemble, self._on_registering(job))
+                    job.run = Run(builder, lock, *task, self._assemble, self._workers.on_registering(job))
                 self._reporter.started(job.digest)
-                self._running[network] += 1
-                job.work = self._pools[network].submit(job.run.go, self._on_ended(job))
+                self._workers.start(job)
 
     def _step(self) -> None:
         """Process one result; return after a timeout if none arrives."""
-        received = self._receive(_POLL if self._delayed else _CHECK)
+        received = self._workers.receive(_POLL if self._delayed else _CHECK, self._jobs.values())
         if received is None:
             return
         job, result = received
-        if self._is_registering(job, result):
+        if self._workers.is_registering(job, result):
             return
         if result.busy:
             self._reporter.waiting(job.digest)
@@ -285,45 +275,6 @@ class Scheduler:
         else:
             assert result.paths is not None
             self._done(job, result.paths, result.outcome)
-
-    def _receive(self, timeout: float) -> tuple[Job, Result] | None:
-        """Return the next result, if one arrives in time. Every exception of a worker becomes a result."""
-        try:
-            job, result = self._results.get(timeout=timeout)
-        except queue.Empty:
-            # A worker that lacks memory may fail to send its notification.
-            found = next((job for job in self._jobs.values() if job.work is not None and job.work.done), None)
-            if found is None:
-                return None
-            job, result = found, None
-        if result is not None:
-            return job, result
-        work, job.work = job.work, None
-        if work is None:
-            return None
-        work.wait()
-        if work.error is not None:
-            assert job.run is not None
-            return job, Result(error=job.run.explain(work.error))
-        return job, work.result()
-
-    def _on_ended(self, job: Job) -> Callable[[], None]:
-        return lambda: self._results.put((job, None))
-
-    def _on_registering(self, job: Job) -> Callable[[], None]:
-        return lambda: self._results.put((job, Result(registering=True)))
-
-    def _is_registering(self, job: Job, result: Result) -> bool:
-        """Update the counts of running jobs. Return True if the job began to register and has no result yet."""
-        network = self._builders[job.drv.kind].network
-        if result.registering:
-            job.registering = True
-            self._running[network] -= 1
-            self._registering[network] += 1
-            return True
-        (self._registering if job.registering else self._running)[network] -= 1
-        job.registering = False
-        return False
 
     def _suspend(self, job: Job, need: Need) -> None:
         new = {}
@@ -355,7 +306,7 @@ class Scheduler:
         assert job.run is not None
         job.run.answer = [other.paths[name] for other, name in job.wanted if other.paths is not None]
         # At the front of the queue: a suspended job holds a lock.
-        self._ready[self._builders[job.drv.kind].network].appendleft(job)
+        self._ready[job.network].appendleft(job)
 
     def _done(self, job: Job, paths: Mapping[str, StorePath], outcome: BuildOutcome) -> None:
         job.paths = paths
@@ -398,18 +349,14 @@ class Scheduler:
         self._stop.set()
         end = time.monotonic() + _GRACE
         try:
-            while self._busy() and time.monotonic() < end:
-                if (received := self._receive(0.1)) is not None:
-                    self._is_registering(*received)
+            while self._workers.is_busy and time.monotonic() < end:
+                if (received := self._workers.receive(0.1, self._jobs.values())) is not None:
+                    self._workers.is_registering(*received)
         except KeyboardInterrupt:
             os._exit(130)
 
-    def _busy(self) -> bool:
-        return any(self._running.values()) or any(self._registering.values())
-
     def _end(self) -> None:
-        for pool in self._pools.values():
-            pool.close()
+        self._workers.close()
         for job in self._jobs.values():
             if job.run is not None and not job.run.running:
                 job.run.drop()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fpack.cli import option_table
 from fpack.cli.paths import PROJECT_FILE, cache_home
 from fpack.cli.workspace import evaluation_log
+from fpack.store import DAY
 from fpack.store.errors import FpackError
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class AnswerRecorder:
             directories.append(os.path.realpath(home))
             also.append(os.path.join(os.path.realpath(home), PROJECT_FILE))
         own_lock = target.project is None and workspace.options.lock is None
-        read = self._recorder.read(directories, also, time.time() + evaluation_log.DAY if own_lock else 0)
+        read = self._recorder.read(directories, also, time.time() + DAY if own_lock else 0)
         seen = [signature for _, signature, _ in read.files] + [signature for _, signature in read.directories]
         # A file that changed meanwhile may have been read before or after the change.
         if all(signature[2] < self._began * 1e9 for signature in seen if signature):

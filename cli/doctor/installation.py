@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fpack.store import DAY
 from fpack.store.errors import FpackError
 
 from .machine import OK, PROBLEM, WARNING, CheckResult, failed
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from fpack.builders.debian.mirrors import Mirrors, MirrorUrl
     from fpack.cli.workspace.workspace import Workspace
 
-DAY = 86400
 OLD = 30  # days
 TIMEOUT = 4.0  # seconds for one mirror
 PATIENCE = 6.0  # seconds for all mirrors

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fpack.store import DAY
+from fpack.store.db.clock import Timeline
 from fpack.store.errors import FpackError
 from fpack.store.files import mounts
 from fpack.store.root import default_root
@@ -21,7 +23,6 @@ from .machine import OK, PROBLEM, WARNING, CheckResult, existing, failed
 if TYPE_CHECKING:
     from fpack.store.database import Database
 
-DAY = 86400
 _OLD_PARTIAL = 7 * DAY
 _MAX_QUICK_CHECK = 64 << 20  # bytes of a database that SQLite checks in a moment
 _MAX_LISTED = 3
@@ -105,12 +106,16 @@ def _database(opened: Database, root: Path) -> Iterator[CheckResult]:
     count, total, latest = opened.totals()
     unchecked = "" if size <= _MAX_QUICK_CHECK else "; too large for a quick check: fpack store verify checks it"
     yield CheckResult("database", OK, f"{count} paths, {megabytes(total)}{unchecked}")
-    if latest > time.time() + DAY:
-        text = "it has paths from the future: this machine's clock was ahead, or is behind now"
-        yield CheckResult("database", WARNING, text, "set this machine's clock")
+    if doubt := Timeline(time.time(), [latest] if latest else []).doubt:
+        hint = "set this machine's clock; if it is right, run fpack gc --trust-clock"
+        yield CheckResult("clock", WARNING, doubt, hint)
     if count and not opened.journal.exists():
         text = "db/journal is missing: a lost database could not be made again completely"
         yield CheckResult("journal", WARNING, text, "the next build writes it")
+    links = {entry.name.removeprefix("named-") for entry in _scan(root / "roots")}
+    if lost := sorted(opened.named_roots().keys() - links):
+        text = f"named roots have no link in roots/: {_some(lost)}"
+        yield CheckResult("roots", WARNING, text, "fpack gc makes the links again")
     yield from _trees(opened, root)
 
 

@@ -12,8 +12,7 @@ import time
 from collections.abc import Iterator
 
 from fpack.builders.sandbox.isolation import Isolation, filter_name
-from fpack.cli.workspace.evaluation_log import DAY
-from fpack.store import leases
+from fpack.store import DAY, leases
 
 from . import cache, session
 from .cache import CachedShell

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
-from fpack.cli.workspace import evaluation_log
 from fpack.cli.workspace.evaluation_log import Recorder
 from fpack.cli.workspace.target import Target
+from fpack.store import DAY
 from fpack.store.errors import FpackError
 
 from . import cache, warm_start
@@ -282,5 +282,5 @@ def _save(path: str, shell: CachedShell, workspace: Workspace, recorder: Recorde
         directories.append(os.path.realpath(target.project))
         also.append(os.path.realpath(target.project / "fpack.fp"))
     own_lock = target.project is None and workspace.options.lock is None
-    expires = time.time() + evaluation_log.DAY if own_lock else 0
+    expires = time.time() + DAY if own_lock else 0
     cache.save(path, shell, recorder.read(directories, also, expires))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 from fpack.cli import options as shared
+from fpack.store import DAY
 
 if TYPE_CHECKING:
     from fpack.store.queries.inventory import InventoryEntry
@@ -50,8 +51,8 @@ def command(
         name=name,
         kind=kind,
         larger_than=_size(larger_than),
-        before=None if older_than is None else now - older_than * 86400,
-        since=None if newer_than is None else now - newer_than * 86400,
+        before=None if older_than is None else now - older_than * DAY,
+        since=None if newer_than is None else now - newer_than * DAY,
     )
     with opened() as store:
         found = select(inventory(store), wanted)

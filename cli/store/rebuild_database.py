@@ -13,8 +13,8 @@ _LISTED = 20
 def command(as_json: bool) -> int:
     """Rebuild the store's database from its journal, the old database and the trees.
 
-    A path becomes valid only if its tree has the recorded digest. The old database is kept as db/damaged.sqlite. No
-    other fpack may use the store meanwhile.
+    A path becomes valid only if its tree has the recorded digest. The old database is kept as db/damaged-TIME.sqlite.
+    No other fpack may use the store meanwhile.
     """
     from fpack.cli.store.progress import ProgressLine
     from fpack.cli.ui.layout import Page, show
@@ -33,6 +33,7 @@ def command(as_json: bool) -> int:
     lines = [f"{path} is not valid: its tree is damaged or has no record" for path in done.rejected[:_LISTED]]
     if len(done.rejected) > _LISTED:
         lines.append(f"and {len(done.rejected) - _LISTED} more are not valid")
+    lines += [f"the link of the root {name} was missing and was made again" for name in done.roots]
     known = f"{done.paths} paths are valid"
     if done.recognised:
         known += f", {done.recognised} of which were recognised by their names"

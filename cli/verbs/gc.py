@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from fpack.cli.options import print_json
 from fpack.cli.ui.render import megabytes
-from fpack.store import settings
+from fpack.store import DAY, settings
 
 _SHOWN = 3  # number of result links that are listed
 
@@ -48,6 +48,7 @@ Examples:
 @click.option("--keep-recent", callback=_days, metavar="DAYS", help="Keep paths used in the last DAYS.")
 @click.option("--max-size", callback=_size, metavar="SIZE", help="Stop when the store has this size, as in 20G.")
 @click.option("--all", "everything", is_flag=True, help="Also delete the inputs of kept results' builds.")
+@click.option("--trust-clock", is_flag=True, help="Believe this machine's clock even if the store's records do not.")
 @click.option("--automatic", is_flag=True, hidden=True, help="Stop when the disk is no longer low.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_json: bool, **values: Any) -> int:
@@ -63,7 +64,7 @@ def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_
     from fpack.store.gc import collect
     from fpack.store.root import default_root
 
-    values["older_than"] *= 86400
+    values["older_than"] *= DAY
     values["inputs"] = False if everything else None
     dry_run = dry_run or explain
     store = _open()
@@ -79,6 +80,10 @@ def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_
             note(f"the link {link} no longer exists, so gc may delete its path; if the project was moved, build again")
         if len(done.gone) > _SHOWN:
             note(f"and {len(done.gone) - _SHOWN} more links no longer exist")
+        for name in done.roots:
+            note(f"the root {name} had no link in roots/; gc made the link again. fpack root remove removes a root")
+        if done.doubt:
+            note(f"{done.doubt}: by age, gc deleted nothing that may be new; if the clock is right, use --trust-clock")
         if not dry_run:
             prune(os.fspath(store.root))
     finally:

@@ -57,7 +57,7 @@ def add(name: str, path: str, as_json: bool) -> int:
         found = _parsed(store, path)
         valid = store.keep([found])  # keeps the path until the root exists
         if valid:
-            add_named(store.root, name, found)
+            add_named(store.root, store.database, name, found)
     if not valid:
         raise StoreError("The path is not in the store", where=str(found), hint="build it first")
     if as_json:
@@ -85,7 +85,7 @@ def remove(name: str, as_json: bool) -> int:
         if "/" in name or (link in links and not is_named):
             _remove_link(link, links)
         else:
-            remove_named(store.root, name)
+            remove_named(store.root, store.database, name)
     if as_json:
         print_json({"removed": name})
     return 0
@@ -111,9 +111,10 @@ def _roots(store: Store) -> list[Root]:
     import time
 
     from fpack.store.collection import roots
+    from fpack.store.db.clock import Timeline
 
     with store.database.reading() as db:
-        return [*roots.links(store.root), *roots.rows(db, time.time())]
+        return roots.find(store.root, db, Timeline(time.time()))
 
 
 def _path(store: Store, root: Root) -> StorePath | None:

@@ -17,7 +17,6 @@ from fpack.cli.version import VERSION
 from fpack.store.files.owners import find_above
 from fpack.store.root import default_directory
 
-DAY = 86400
 # A file that is written twice within this time may keep its timestamp.
 _TICK = 100_000_000  # ns
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from fpack.cli.paths import cache_directory
+from fpack.store import DAY
 from fpack.store.errors import FpackError
 
 from .workspace import Workspace
@@ -78,7 +79,7 @@ class Packages:
     @property
     def age(self) -> float:
         """The age of the newest index, in days."""
-        return (time.time() - max(index.date for index in self.at_hand)) / 86400
+        return (time.time() - max(index.date for index in self.at_hand)) / DAY
 
     def _archive(self) -> DebianArchive:
         from fpack.builders.debian.repository import DebianArchive

@@ -18,6 +18,7 @@ from fpack.cli.paths import PROJECT_FILE, cache_directory
 from fpack.cli.ui.progress import IndexProgress
 from fpack.cli.ui.render import note, short
 from fpack.cli.version import VERSION
+from fpack.store import DAY
 from fpack.store.derivation import Output
 from fpack.store.errors import FpackError
 from fpack.store.path import StorePath
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from fpack.lang.evaluator import Evaluator
 
 LOCK_FILE = "fpack.lock"
-_DAY = 86400
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "armhf", "ppc64le": "ppc64el", "s390x": "s390x"}
 
 
@@ -206,7 +206,7 @@ class Workspace:
             reporter=IndexProgress(),
         )
         if self._project is None and self.options.lock is None and not self.options.frozen:
-            source.refresh_if_old(_DAY)
+            source.refresh_if_old(DAY)
         return source
 
     def read_lock(self) -> Lock:

@@ -10,7 +10,7 @@ A reader need not trust the file: the file holds no derivations, and each path i
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from fpack.store import canonical
@@ -156,15 +156,3 @@ def ordered(references: Mapping[StorePath, Collection[StorePath]]) -> list[Store
     if len(order) < len(references):
         raise BadClosureFile("Paths reference each other in a circle")
     return order
-
-
-def reachable(roots: Iterable[StorePath], references: Mapping[StorePath, Collection[StorePath]]) -> set[StorePath]:
-    """Return the roots and all paths that they reference, transitively."""
-    seen: set[StorePath] = set()
-    todo = list(roots)
-    while todo:
-        path = todo.pop()
-        if path not in seen:
-            seen.add(path)
-            todo += references[path]
-    return seen

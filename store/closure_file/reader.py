@@ -24,6 +24,7 @@ from fpack.store.files.tree import (
     check_target,
     tree_digest,
 )
+from fpack.store.graph import reachable
 from fpack.store.path import StorePath, make
 
 from .format import (
@@ -46,7 +47,6 @@ from .format import (
     decode_header,
     encode_trailer,
     ordered,
-    reachable,
 )  # fmt: skip
 from .self_reference import OwnName, ReplacingHasher, replaced_digest
 
@@ -124,7 +124,7 @@ class ClosureReader:
             raise BadClosureFile("A closure file has fewer bytes than its header says")
         if not references.keys() >= set(self.header.roots):
             raise BadClosureFile("A closure file lacks a path that its header names")
-        if len(reachable(self.header.roots, references)) != len(references):
+        if len(reachable(self.header.roots, references.__getitem__)) != len(references):
             raise BadClosureFile("A closure file holds a path that is not in the closure of those that it names")
         if ordered(references) != list(references):
             raise BadClosureFile("A closure file holds its paths in another order than that of the format")

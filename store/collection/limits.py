@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -26,12 +27,15 @@ def enough_free(root: Path) -> int:
 
 def disk_usage(root: Path) -> int:
     """Return the bytes that a store uses on the disk: the files of its pool, its database and its logs."""
-    total = sum(status.st_blocks for _, _, status in Pool(root / "files").members())
-    for name in ("db", "logs", "partial"):
-        for directory, _, files in os.walk(root / name):
-            for file in files:
-                try:
-                    total += os.lstat(f"{directory}/{file}").st_blocks
-                except FileNotFoundError:
-                    continue
+    total = sum(status.st_blocks for _, _, status in Pool(root / "files").members()) * BLOCK
+    return total + sum(usage_below(root / name) for name in ("db", "logs", "partial"))
+
+
+def usage_below(directory: Path) -> int:
+    """Return the disk space of the files below a directory. Files that are deleted meanwhile are not counted."""
+    total = 0
+    for parent, _, files in os.walk(directory):
+        for file in files:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.lstat(f"{parent}/{file}").st_blocks
     return total * BLOCK

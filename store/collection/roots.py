@@ -1,8 +1,9 @@
 """Add, find and remove the roots of garbage collection.
 
 `roots/` holds two kinds of links. A link named by a hash points to a user's result link, and is a root while the result
-link points into the store. A link `named-NAME` points to a store path. Rows of the database keep packed images (`pins`)
-and the paths that running processes and open shells use (`temporary_roots`).
+link points into the store. A link `named-NAME` points to a store path. Its name and path are also a row of the
+database, so that the root outlives the link. Other rows keep packed images (`pins`) and the paths that running
+processes and open shells use (`temporary_roots`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fpack.store import base32
+from fpack.store import LEASE, base32
 from fpack.store.errors import InvalidName, StoreError, did_you_mean
 from fpack.store.files.presence import is_present, link_target
 from fpack.store.files.sync import sync_directory
@@ -24,11 +25,14 @@ from fpack.store.locks import FileLock
 from fpack.store.path import StorePath, check_name, parse
 
 if TYPE_CHECKING:
+    from fpack.store.database import Database
+    from fpack.store.db.clock import Timeline
+
     from .selection import Root
 
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NAMED = "named-"
-LEASE = "lease-"
+_FORMAT_WITH_ROOTS = 3  # of the database; one that cannot be written may have an earlier format
 
 
 def marking(root: Path, *, placing: bool) -> FileLock:
@@ -67,21 +71,59 @@ def _add_result(root: Path, link: Path, target: Path) -> None:
         _place(root / "roots" / name, link)
 
 
-def add_named(root: Path, name: str, path: StorePath) -> None:
+def add_named(root: Path, database: Database, name: str, path: StorePath) -> None:
     """Make a path a root by name. Replace an earlier root of this name."""
+    check_name(name)
     with marking(root, placing=True):
-        # A relative link stays valid when the store is moved.
-        _place(root / "roots" / f"{_NAMED}{check_name(name)}", Path("../store", path.base))
+        with database.transaction() as db:
+            database.insert_root(db, name, base32.decode(path.hash))
+        _place_named(root, name, path)
 
 
-def remove_named(root: Path, name: str) -> None:
+def _place_named(root: Path, name: str, path: StorePath) -> None:
+    # A relative link stays valid when the store is moved.
+    _place(root / "roots" / f"{_NAMED}{name}", Path("../store", path.base))
+
+
+def remove_named(root: Path, database: Database, name: str) -> None:
     """Remove a named root. Raise StoreError if there is no root of this name."""
-    try:
-        os.unlink(root / "roots" / f"{_NAMED}{check_name(name)}")
-    except FileNotFoundError:
-        names = [entry.name.removeprefix(_NAMED) for entry in os.scandir(root / "roots")]
-        hint = did_you_mean(name, names) or "fpack root list shows the roots"
-        raise StoreError(f"There is no root {name}", hint=hint) from None
+    check_name(name)
+    with marking(root, placing=True):
+        with database.transaction() as db:
+            was_recorded = database.delete_root(db, name)
+        try:
+            os.unlink(root / "roots" / f"{_NAMED}{name}")
+        except FileNotFoundError:
+            if not was_recorded:
+                names = [entry.name.removeprefix(_NAMED) for entry in os.scandir(root / "roots")]
+                hint = did_you_mean(name, names) or "fpack root list shows the roots"
+                raise StoreError(f"There is no root {name}", hint=hint) from None
+
+
+def restore_named(root: Path, database: Database) -> list[str]:
+    """Make the missing links of recorded named roots again, and return their names. Record links without a row.
+
+    Something else than fpack deleted such a link. An earlier format of the database had no rows of named roots.
+    """
+    with marking(root, placing=False):
+        recorded = database.named_roots()
+        linked = {found.name: found.path for found in links(root) if found.kind == "root"}
+        new = linked.keys() - recorded.keys()
+        if new:
+            with database.transaction() as db:
+                for name in sorted(new):
+                    database.insert_root(db, name, linked[name])
+        made = []
+        for name in sorted(recorded.keys() - linked.keys()):
+            if (info := database.info(recorded[name])) is not None:
+                _place_named(root, name, info.path)
+                made.append(name)
+        return made
+
+
+def find(root: Path, db: sqlite3.Connection, timeline: Timeline) -> list[Root]:
+    """Return all roots."""
+    return list(dict.fromkeys([*links(root), *rows(db, timeline)]))
 
 
 def _place(link: Path, target: Path) -> None:
@@ -168,13 +210,16 @@ def forget_gone(root: Path) -> list[str]:
     return gone
 
 
-def rows(db: sqlite3.Connection, now: float) -> list[Root]:
-    """Return the roots that are rows of the database: packs that have not expired, processes and shells."""
+def rows(db: sqlite3.Connection, timeline: Timeline) -> list[Root]:
+    """Return the roots that are rows: named roots, packs that have not expired, processes and shells."""
     from .selection import Root
 
     found = []
-    for path, project, name in db.execute("SELECT path, project, name FROM pins WHERE expires > ?", [now]):
-        found.append(Root("pack", f"{name} of {project}" if project else name, path))
+    if db.execute("PRAGMA user_version").fetchone()[0] >= _FORMAT_WITH_ROOTS:
+        found += [Root("root", name, path) for name, path in db.execute("SELECT name, path FROM named_roots")]
+    for path, project, name, expires in db.execute("SELECT path, project, name, expires FROM pins"):
+        if timeline.age(expires) < 0:
+            found.append(Root("pack", f"{name} of {project}" if project else name, path))
     for session, path in db.execute("SELECT session, path FROM temporary_roots"):
         is_lease = session.startswith(LEASE)
         found.append(Root("shell" if is_lease else "process", session if is_lease else session.partition("-")[0], path))

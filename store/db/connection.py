@@ -31,6 +31,7 @@ class JournaledConnection:
         self.path = path
         self.journal = path.with_name("journal")
         self._lock = threading.RLock()
+        self._is_open = False  # a transaction is open
         self._rows_to_log: list[journal.Row] = []  # of the open transaction
         self._is_old = False  # the database has an older format and cannot be upgraded, because it cannot be written
         self._has_old_outputs = False  # other builders recorded the outputs, and the rows cannot be deleted
@@ -44,7 +45,7 @@ class JournaledConnection:
             except sqlite3.OperationalError:
                 from . import read_only
 
-                copy = None if os.access(path.parent, os.W_OK) else read_only.connect(path)
+                copy = None if os.access(path.parent, os.W_OK, effective_ids=True) else read_only.connect(path)
                 if copy is None:
                     raise
                 self._db.close()
@@ -128,9 +129,13 @@ class JournaledConnection:
         self._db.execute("PRAGMA query_only = 1")
 
     def sync(self) -> None:
-        """Sync the commits that made paths valid, so that they survive a loss of power. Each commit is not synced."""
+        """Sync the commits that made paths valid, and their rows in the journal, so that they survive a loss of power.
+
+        Each commit is not synced.
+        """
         if self._is_unsynced:
             try:
+                self._sync_journal()
                 with contextlib.suppress(FileNotFoundError):  # another process has checkpointed the log and deleted it
                     sync_file(f"{self.path}-wal")
                 sync_directory(self.path.parent)
@@ -138,20 +143,41 @@ class JournaledConnection:
                 raise failures.of_system(self.path, error) from None
             self._is_unsynced = False
 
-    @contextmanager
-    def transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """Run one write transaction: commit it at the end, or roll it back on an error.
+    def _sync_journal(self) -> None:
+        with contextlib.suppress(FileNotFoundError):  # the next commit writes the whole journal
+            sync_file(self.journal)
 
-        durable: sync the commit. It and all earlier commits then survive a loss of power.
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Exclude other threads, and raise StoreError if this thread has a transaction open.
+
+        SQLite has one transaction for each connection: the end of an inner transaction would end the outer one.
         """
         with self._lock:
+            if self._is_open:
+                what = "A transaction was begun within another one"
+                raise StoreError(what, where=str(self.path), hint="this is a bug in fpack")
+            self._is_open = True
+            try:
+                yield
+            finally:
+                self._is_open = False
+
+    @contextmanager
+    def transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """Run one write transaction: commit it at the end, or roll it back on an error. It cannot be nested.
+
+        durable: sync the commit. It and all earlier commits, and their rows in the journal, then survive a loss of
+        power.
+        """
+        with self._alone():
             try:
                 if durable:
                     self._db.execute("PRAGMA synchronous = FULL")
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._db
-                    self._write_journal()
+                    self._write_journal(durable)
                 except BaseException:
                     self._roll_back()
                     raise
@@ -168,7 +194,7 @@ class JournaledConnection:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Run queries on one snapshot of the database."""
-        with self._lock:
+        with self._alone():
             try:
                 self._db.execute("BEGIN")
                 yield self._db
@@ -206,11 +232,13 @@ class JournaledConnection:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
-    def _write_journal(self) -> None:
+    def _write_journal(self, durable: bool) -> None:
         # The journal is written before the commit: an extra row does no harm, but a missing row would lose a path.
         try:
             if self._rows_to_log and not journal.append(self.journal, self._rows_to_log):
                 journal.rewrite(self.journal, self._db)
+            if durable:
+                self._sync_journal()
         except OSError as error:
             raise failures.of_system(self.journal, error) from None
 

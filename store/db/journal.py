@@ -5,11 +5,15 @@ rotted is skipped: the reader looks for the next record. Rows are canonical arra
 
     ["path", hash, name, tree, size, registered, references]    ["derivation", body]
     ["realisation", key, output, path]                          ["output", derivation, output, path]
-    ["pin", path, project, name, expires]                       ["settle", generation]
+    ["pin", path, project, name, expires]                       ["use", path, project, name, day]
+    ["root", name, path or nil]                                 ["settle", generation]
     ["history", at, derivation, name, kind, outcome, microseconds, path or nil]
 
 A later row replaces an earlier row with the same key. The journal may have rows of deleted paths and of failed commits.
 So a rebuild accepts a path only if its tree has the digest that the row records.
+
+A row is written before its commit, and synced before the commit is synced (`JournaledConnection.sync`, and durable
+transactions). So after a loss of power, the journal has the rows of all paths that fpack reported as built.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from pathlib import Path
 from blake3 import blake3
 from fpack.store import canonical
 from fpack.store.errors import NotCanonical
+from fpack.store.files.sync import sync_directory
 
 Row = Sequence[object]
 
@@ -37,6 +42,8 @@ SELECT = {
     "realisation": "SELECT key, output, path FROM realisations ORDER BY id",
     "output": "SELECT derivation, output, path FROM outputs ORDER BY id",
     "pin": "SELECT path, project, name, expires FROM pins",
+    "root": "SELECT name, path FROM named_roots",
+    "use": "SELECT path, project, name, day FROM uses",
     "history": "SELECT at, derivation, name, kind, outcome, CAST(seconds * 1e6 AS INTEGER), path FROM history "
     "ORDER BY id",
 }
@@ -73,6 +80,7 @@ def rewrite(path: Path, db: sqlite3.Connection) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.rename(temporary, path)
+        sync_directory(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

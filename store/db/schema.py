@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-FORMAT = 2
+FORMAT = 3
 
 _FIRST = """
 CREATE TABLE paths (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, tree BLOB NOT NULL,
@@ -31,8 +31,9 @@ CREATE TABLE pins (path BLOB NOT NULL, project TEXT NOT NULL, name TEXT NOT NULL
 CREATE TABLE history (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, derivation BLOB NOT NULL, name TEXT NOT NULL,
                       kind TEXT NOT NULL, outcome TEXT NOT NULL, seconds REAL NOT NULL, path BLOB)
 """
+_THIRD = "CREATE TABLE named_roots (name TEXT NOT NULL UNIQUE, path BLOB NOT NULL)"
 # For each format, the statements that upgrade it to the next format.
-STEPS = {0: _FIRST, 1: _SECOND}
+STEPS = {0: _FIRST, 1: _SECOND, 2: _THIRD}
 
 
 def upgrade(db: sqlite3.Connection) -> int:

@@ -16,7 +16,7 @@ from fpack.store.errors import BadTree, DamagedPath
 
 from .pool import MTIME, FileNode, Pool
 from .regular_file import open_stored
-from .tree import CHUNK, Directory, Node, check_target, split, tree_digest
+from .tree import CHUNK, Directory, Node, check_target, split, tree_digest, tree_size
 from .writeback import STEP, Writeback
 
 _TIMES = (MTIME, MTIME)
@@ -166,7 +166,7 @@ class TreeWriter:
     @property
     def size(self) -> int:
         """The number of bytes of all files."""
-        return _size(self._root) if self._released_size < 0 else self._released_size
+        return (0 if self._root is None else tree_size(self._root)) if self._released_size < 0 else self._released_size
 
     def release(self) -> None:
         """Finish the tree and free the memory of its model. Only `disk`, `size` and `finish` work afterwards."""
@@ -289,14 +289,6 @@ def _copy(source: int, fd: int) -> int:
             return size
         size += count
         writeback.reached(size)
-
-
-def _size(node: Node | None) -> int:
-    if isinstance(node, FileNode):
-        return node.size
-    if isinstance(node, dict):
-        return sum(map(_size, node.values()))
-    return 0
 
 
 def write_all(fd: int, data: bytes | bytearray) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,9 @@ from fpack.store import base32
 from fpack.store.collection import roots
 from fpack.store.collection.survey import Policy, Survey, described, survey
 from fpack.store.database import PathInfo
+from fpack.store.db.clock import Timeline
 from fpack.store.derivation import Output
+from fpack.store.graph import reachable
 from fpack.store.path import StorePath
 from fpack.store.store import Store
 
@@ -49,14 +51,14 @@ class Describer:
         self._roots: dict[bytes, list[str]] = {}
         self._survey: Survey | None = None
         with store.database.reading() as db:
-            for root in [*roots.links(store.root), *roots.rows(db, time.time())]:
+            for root in roots.find(store.root, db, Timeline(time.time())):
                 self._roots.setdefault(root.path, []).append(described(root))
 
     def describe(self, info: PathInfo) -> PathDescription:
         """Return the description of a path."""
         hash_ = base32.decode(info.path.hash)
-        closure = self._reach([hash_], lambda found: self._infos[found].references)
-        keepers = self._reach([hash_], lambda found: self._users.get(found, ()))
+        closure = reachable([hash_], self._references)
+        keepers = reachable([hash_], self._referrers)
         kept_by = sorted({name for found in keepers for name in self._roots.get(found, ())})
         return PathDescription(
             info,
@@ -82,21 +84,13 @@ class Describer:
         hash_ = base32.decode(path.hash)
         if not transitive:
             return self._paths(self._users.get(hash_, ()))
-        return self._paths(self._reach([hash_], lambda found: self._users.get(found, ())) - {hash_})
+        return self._paths(reachable([hash_], self._referrers) - {hash_})
 
-    def size(self, path: StorePath) -> int:
-        """Return the bytes of a path's files."""
-        return self._infos[base32.decode(path.hash)].size
+    def _referrers(self, hash_: bytes) -> list[bytes]:
+        return self._users.get(hash_, [])
 
-    def _reach(self, start: Iterable[bytes], step: Callable[[bytes], Iterable[bytes]]) -> set[bytes]:
-        seen: set[bytes] = set()
-        todo = list(start)
-        while todo:
-            hash_ = todo.pop()
-            if hash_ not in seen and hash_ in self._infos:
-                seen.add(hash_)
-                todo += step(hash_)
-        return seen
+    def _references(self, hash_: bytes) -> list[bytes]:
+        return [reference for reference in self._infos[hash_].references if reference in self._infos]
 
     def _paths(self, hashes: Iterable[bytes]) -> tuple[StorePath, ...]:
         found = [self._infos[hash_].path for hash_ in hashes if hash_ in self._infos]

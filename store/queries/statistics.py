@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from fpack.store import gc
+from fpack.store.collection.limits import usage_below
+from fpack.store.files.pool import BLOCK
 from fpack.store.store import Store
 
 from .inventory import InventoryEntry, inventory
@@ -49,7 +49,7 @@ def statistics(store: Store) -> StoreStatistics:
     for _, _, status in store.pool.members():
         files += 1
         size += status.st_size
-        disk += status.st_blocks * 512
+        disk += status.st_blocks * BLOCK
         unused += status.st_size if status.st_nlink == 1 else 0
     collected = gc.collect(store, dry_run=True)
     return StoreStatistics(
@@ -60,7 +60,7 @@ def statistics(store: Store) -> StoreStatistics:
         size,
         disk,
         unused,
-        {name: _disk_usage(store.root / name) for name in ("db", "logs", "partial", "trash", "tmp")},
+        {name: usage_below(store.root / name) for name in ("db", "logs", "partial", "trash", "tmp")},
         len(collected.deleted),
         collected.freed,
     )
@@ -73,15 +73,3 @@ def totals(entries: Iterable[InventoryEntry]) -> tuple[KindTotal, ...]:
         total = found.get(entry.kind, KindTotal(entry.kind, 0, 0))
         found[entry.kind] = total._replace(paths=total.paths + 1, size=total.size + entry.size)
     return tuple(sorted(found.values(), key=lambda total: (-total.size, total.kind)))
-
-
-def _disk_usage(directory: Path) -> int:
-    """Return the disk space of the files below a directory. Files that are deleted meanwhile are not counted."""
-    total = 0
-    for _, _, names, fd in os.fwalk(directory, onerror=lambda error: None):
-        for name in names:
-            try:
-                total += os.stat(name, dir_fd=fd, follow_symlinks=False).st_blocks * 512
-            except FileNotFoundError:
-                continue
-    return total

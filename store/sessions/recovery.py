@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fpack.store import base32
 from fpack.store.database import Database
+from fpack.store.errors import FpackError
+from fpack.store.files.placement import discard, make_movable, place
 from fpack.store.files.pool import Pool
 from fpack.store.files.presence import is_present
 from fpack.store.files.remove import remove_tree
-from fpack.store.locks import FileLock
+from fpack.store.files.sync import sync_directory
+from fpack.store.files.tree import scan, tree_digest
+from fpack.store.locks import FileLock, build_lock, stripe
+from fpack.store.path import parse
 
+REPAIR = "repair-"  # prefix of the trees in `tmp` that replace damaged trees
+COMPARED = "again-"  # prefix of the keys of builds whose outputs are only compared with those in the store
 _LOCK = ".lock"
 # Prefixes of lock files of single builds and views. Other lock files are few, and stay.
 _TRANSIENT = ("build-", "view-")
@@ -32,7 +40,9 @@ def sweep(root: Path, database: Database, pool: Pool, *, thoroughly: bool = Fals
     dead = 0
     names = set(_names(root / "tmp"))
     for name in sorted(names):
-        if name.endswith(_LOCK):
+        if name.startswith(REPAIR):
+            _finish_repair(root, database, name.removeprefix(REPAIR))
+        elif name.endswith(_LOCK):
             with _dead(root / "tmp" / name) as is_dead:
                 if is_dead:
                     _end(root / "tmp", name.removesuffix(_LOCK), database)
@@ -85,17 +95,62 @@ def _end(directory: Path, session: str, database: Database) -> None:
         db.execute("DELETE FROM temporary_roots WHERE session = ?", [session])
 
 
-def _sweep_partial(root: Path, database: Database) -> None:
-    """Delete the resume directories of finished builds, whose processes were killed before they could delete these."""
-    for name in _names(root / "partial"):
+def _finish_repair(root: Path, database: Database, base: str) -> None:
+    """Replace a tree by the intact tree of a repair whose process was killed, or delete the replaced tree."""
+    new, target = root / "tmp" / f"{REPAIR}{base}", root / "store" / base
+    with contextlib.suppress(FpackError, OSError):
+        path = parse(base)
+        lock = FileLock(root / "locks" / stripe(path.hash), transient=False)
+        if not lock.try_acquire():
+            return  # a living process repairs the path, or another one
         try:
-            key = bytes.fromhex(name)
-        except ValueError:
-            continue
-        if database.has_realisation(key):
-            with _dead(root / "locks" / f"build-{name}") as is_free:
-                if is_free:
-                    _remove(root / "partial" / name)
+            info = database.info(base32.decode(path.hash))
+            if info is not None and info.path == path and _has_digest(new, info.tree):
+                if is_present(target):
+                    make_movable(target)
+                    _remove(discard(root, target))
+                place(new, target)
+                sync_directory(target.parent)
+            _remove(new)
+        finally:
+            lock.release()
+
+
+def _has_digest(tree: Path, digest: bytes) -> bool:
+    try:
+        return tree_digest(scan(os.fspath(tree))) == digest
+    except (OSError, FpackError):
+        return False
+
+
+def _sweep_partial(root: Path, database: Database) -> None:
+    """Delete the resume directories of builds that will not be resumed, because these ended or only compared outputs.
+
+    Their processes were killed before they could delete these directories.
+    """
+    for name in _names(root / "partial"):
+        with contextlib.suppress(ValueError):
+            if name.startswith(COMPARED) or database.has_realisation(bytes.fromhex(name)):
+                remove_partial(root, name)
+
+
+def remove_partial(root: Path, name: str, count: Callable[[os.stat_result], None] | None = None) -> None:
+    """Delete a build's resume directory, unless a process owns it. Ignore errors.
+
+    count: called with the status of each deleted file.
+    """
+    lock = build_lock(root, name)
+    with contextlib.suppress(OSError):
+        try:
+            is_free = lock.try_acquire()
+        except OSError:
+            # On a full disk, the lock file cannot be created. Without a lock file, no process owns the directory.
+            is_free = not is_present(root / "locks" / f"build-{name}")
+        try:
+            if is_free:
+                remove_tree(root / "partial" / name, count)
+        finally:
+            lock.release()
 
 
 def _sweep_roots(root: Path) -> None:

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fpack.store import DAY
+from fpack.store.db import journal
 from fpack.store.derivation import Derivation, Output, digest
-from fpack.store.errors import StoreDamaged, StoreFull
-from fpack.store.store import DAY, BuildRecord, FinishedOutput, Store
+from fpack.store.errors import StoreDamaged, StoreError, StoreFull
+from fpack.store.store import BuildRecord, FinishedOutput, Store
 from support.stores import add
 
 BODY = Derivation("text", "thing", {"text": "hello"}).encode()
@@ -26,6 +28,27 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def remove_log(root: Path) -> None:
     for side in ("-wal", "-shm"):
         (root / f"db/fpack.sqlite{side}").unlink(missing_ok=True)
+
+
+def test_a_transaction_within_another_is_an_error_and_leaves_the_outer_one_whole(store: Store) -> None:
+    path = add(store, "a", "one")
+    database = store.database
+    before = list(journal.rows_of(journal.read(database.journal)))
+    with database.transaction() as db:
+        database.insert_pin(db, path, "/project", "image", 5)
+        for begin in (database.transaction, database.reading):
+            with pytest.raises(StoreError, match="within another"), begin():
+                pass
+        assert journal.read(database.journal) and list(journal.rows_of(journal.read(database.journal))) == before
+        # A damaged derivation cannot be deleted now. The lookup fails without ending the transaction.
+        db.execute("INSERT INTO derivations (digest, body) VALUES (?, ?)", [b"d" * 20, b"damaged"])
+        assert database.derivation(b"d" * 20) is None
+    assert database.pinned_until(path, "/project", "image") == 5
+    after = list(journal.rows_of(journal.read(database.journal)))
+    assert [row[0] for row in after[len(before) :]] == ["pin"]
+    with database.reading(), pytest.raises(StoreError, match="within another"), database.transaction():
+        pass
+    assert database.derivation(b"d" * 20) is None and not database._rows("SELECT * FROM derivations")
 
 
 def test_the_history_has_each_build_the_latest_first(store: Store) -> None:

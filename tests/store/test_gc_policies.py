@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from fpack.store import base32, gc
+from fpack.store import DAY, base32, gc, leases
 from fpack.store.collection import limits
 from fpack.store.collection.survey import Policy
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.files import space
 from fpack.store.path import StorePath
-from fpack.store.store import DAY, BuildRecord, FinishedOutput, Store
+from fpack.store.store import BuildRecord, FinishedOutput, Store
 from support.stores import add
 
 BIG = 1 << 20
@@ -57,8 +58,9 @@ class World:
     def used(self, output: Output, days_ago: int) -> None:
         with self.store.database.transaction() as db:
             hash_ = base32.decode(self.path(output).hash)
-            db.execute("UPDATE paths SET registered = 0 WHERE hash = ?", [hash_])
-            row = [hash_, int(time.time() // DAY) - days_ago]
+            today = int(time.time() // DAY)
+            db.execute("UPDATE paths SET registered = ? WHERE hash = ?", [(today - days_ago) * DAY, hash_])
+            row = [hash_, today - days_ago]
             db.execute("INSERT OR REPLACE INTO uses (path, project, name, day) VALUES (?, '', '', ?)", row)
 
 
@@ -192,10 +194,57 @@ def test_a_clock_that_was_ahead_keeps_nothing_for_ever(
     for path in (partial, log):
         path.write_text("")
         os.utime(path, (now + 3650 * DAY, now + 3650 * DAY))
-    assert gc.collect(world.store, older_than=7 * DAY, keep_recent=7).kept == 1
+    for _ in range(2):
+        done = gc.collect(world.store, older_than=7 * DAY, keep_recent=7)
+        assert done.kept == 1 and "the store was used on" in done.doubt
+        assert partial.exists() and log.exists(), "the clock may be behind now"
+    done = gc.collect(world.store, older_than=7 * DAY, keep_recent=7, trust_clock=True)
+    assert done.kept == 1 and done.doubt == ""
     assert not partial.exists() and not log.exists()
     monkeypatch.setattr(time, "time", lambda: now + 8 * DAY)
     assert gc.collect(world.store, older_than=7 * DAY, keep_recent=6).kept == 0
+
+
+CLOCKS = {"1970": 0.0, "2001": 1e9, "2099": 4.1e9, "5138": 1e11, "a month behind": -30 * DAY}
+
+
+@pytest.mark.parametrize("at", CLOCKS.values(), ids=CLOCKS)
+def test_a_wrong_clock_does_no_harm(world: World, monkeypatch: pytest.MonkeyPatch, at: float) -> None:
+    """Whatever happens while the clock is wrong, all that is young or used is there when it is right again."""
+    right = time.time()
+    wrong = right + at if at < 0 else at
+    young, used, pinned, old = (world.build(name) for name in ("young", "used", "pinned", "old"))
+    world.used(used, 3)
+    world.used(old, 60)
+    world.store.pin(world.path(pinned), "/project", "image")
+    world.again()
+    files = [world.store.root / "partial/x", world.store.root / "logs/x"]
+    for path in files:
+        path.write_text("")
+    collect = partial(gc.collect, world.store, older_than=10 * DAY, keep_recent=10)
+    monkeypatch.setattr(time, "time", lambda: wrong)
+    lease = leases.begin(world.store, "shell", [world.path(used)])
+    assert lease is not None
+    assert collect().doubt
+    os.close(lease)
+    # The wrong time is recorded, too: by new paths, uses and pins.
+    new = world.build("new")
+    world.store.pin(world.path(new), "/other", "image")
+    for output in (young, pinned):
+        world.store.used([world.path(output)], "/project", "image")
+    world.store.pin(world.path(pinned), "/project", "image")
+    world.again()
+    collect = partial(gc.collect, world.store, older_than=10 * DAY, keep_recent=10)
+    assert collect(dry_run=True).deleted == () and collect().doubt
+    assert world.names() >= {"young", "used", "pinned", "new"} and all(path.exists() for path in files)
+    monkeypatch.setattr(time, "time", lambda: right)
+    for trust in (False, True):
+        collect(trust_clock=trust)
+        assert world.names() == {"young", "used", "pinned", "new"} and all(path.exists() for path in files)
+    # Nothing is kept for ever either.
+    monkeypatch.setattr(time, "time", lambda: right + 40 * DAY)
+    collect()
+    assert world.names() == set() and not any(path.exists() for path in files)
 
 
 def test_the_history_and_the_uses_have_bounds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +259,7 @@ def test_the_history_and_the_uses_have_bounds(world: World, monkeypatch: pytest.
     assert world.store.database._rows("SELECT count(*) FROM uses") == [(0,)]
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 401 * DAY)
-    gc.collect(world.store)
+    gc.collect(world.store, trust_clock=True)
     assert world.store.database.history() == []
 
 

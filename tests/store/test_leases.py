@@ -9,9 +9,12 @@ import sys
 import pytest
 from fpack.store import leases
 from fpack.store.derivation import Output
+from fpack.store.errors import StoreBusy, StoreReadOnly
 from fpack.store.gc import collect
 from fpack.store.path import StorePath
+from fpack.store.rebuild import rebuild_database
 from fpack.store.store import Store
+from support.strangers import acting_as, give
 
 
 def made(store: Store, name: str = "thing") -> StorePath:
@@ -32,6 +35,31 @@ def test_a_path_lives_as_long_as_the_lease(store: Store) -> None:
     os.close(lease)
     collect(store)
     assert store.info(path) is None and not list((store.root / "locks").glob("lease-*"))
+
+
+def test_the_lease_of_another_user_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with acting_as("user") as place:
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(place))  # root's settings cannot be read
+        store = Store(place / "f")
+        path, other = made(store), made(store, "other")
+        for name, kept in (("theirs", path), ("ours", other)):
+            lease = leases.begin(store, name, [kept])
+            assert lease is not None
+            os.close(lease)
+        theirs = store.root / "locks/lease-theirs"
+        give(theirs)
+        (store.root / "locks/lease-directory").mkdir()
+        collect(store)
+        assert store.info(path) is not None and theirs.exists(), "it may be held"
+        assert store.info(other) is None and not (store.root / "locks/lease-ours").exists()
+        with leases.alone(store.root, "theirs") as alone:
+            assert not alone
+        assert leases.take(store.root, "theirs") is None
+        with pytest.raises(StoreReadOnly):
+            leases.begin(store, "theirs", [path])
+        store.close()
+        with pytest.raises(StoreBusy):
+            rebuild_database(store.root)
 
 
 def test_a_lease_can_be_held_by_another_process_than_began_it(store: Store) -> None:

@@ -157,12 +157,14 @@ class Protocol(RuleBasedStateMachine):
     def root(self, who: int, n: int) -> None:
         path = self.kept.get(who, {}).get(n)
         if path is not None:
-            self.run(lambda: roots.add_named(self.disk.root, f"r{n}", path))
+            store = self.process(who)
+            self.run(lambda: roots.add_named(self.disk.root, store.database, f"r{n}", path))
 
-    @rule(n=NUMBERS)
-    def unroot(self, n: int) -> None:
+    @rule(who=WHO, n=NUMBERS)
+    def unroot(self, who: int, n: int) -> None:
+        store = self.process(who)
         with contextlib.suppress(FpackError):
-            self.run(lambda: roots.remove_named(self.disk.root, f"r{n}"))
+            self.run(lambda: roots.remove_named(self.disk.root, store.database, f"r{n}"))
 
     def collect(self) -> None:
         collector = Store(self.disk.root)

@@ -6,17 +6,19 @@ import os
 import random
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fpack.store import gc, leases
+from fpack.store import DAY, gc, leases
 from fpack.store.database import HistoryEntry
 from fpack.store.derivation import Derivation, Output, digest
 from fpack.store.errors import StoreBusy, StoreDamaged, StoreError
 from fpack.store.path import StorePath
 from fpack.store.rebuild import rebuild_database
 from fpack.store.store import BuildRecord, FinishedOutput, Store
+from support.power import Disk, recorded
 
 OWN = StorePath("0" * 32, "own")
 
@@ -41,6 +43,7 @@ class World:
             finished = FinishedOutput(f"p{n}", writer, self.paths[-2:], self.outputs[-1], OWN if n == 5 else None)
             self.paths += store.register_all(b"key%d" % n, [finished], BuildRecord(f"p{n}", "text", "built", n / 4))
         store.pin(self.paths[2], "/project", "image")
+        store.used(self.paths[3:5], "/project", "build")
         store.record_failure(b"f" * 20, "broken", "exec", 0.5)
         gc.add_root(store, root.parent / "result", root / "store" / self.paths[4].base)
         store.close()
@@ -53,6 +56,7 @@ class World:
             "outputs": "derivation, output, path",
             "realisations": "key, output, path",
             "pins": "*",
+            "uses": "path, project, name, day",
             "history": "at, derivation, name, kind, outcome, seconds, path",
         }
         found = {table: sorted(db.execute(f"SELECT {c} FROM {table}"), key=repr) for table, c in columns.items()}
@@ -196,6 +200,40 @@ def test_a_rebuild_that_was_cut_off_is_done_again(world: World, monkeypatch: pyt
     assert rebuild_database(world.root).paths == 6 and world.rows() == before
 
 
+def test_rows_of_an_earlier_damaged_database_do_not_come_back(world: World) -> None:
+    assert rebuild_database(world.root).paths == 6
+    (copy,) = (world.root / "db").glob("damaged*.sqlite")
+    assert copy.name.startswith("damaged-20") and copy.stat().st_mtime > time.time() - 600
+    # Since then, the pin was replaced, and the output of a derivation became another one.
+    store = Store(world.root)
+    store.pin(world.paths[3], "/project", "image")
+    store.adopt(b"key0", {world.outputs[0]: world.paths[1]})
+    store.close()
+    before = world.rows()
+    journal = (world.root / "db/journal").read_bytes()
+    lose(world)
+    (world.root / "db/journal").unlink()
+    rebuild_database(world.root)
+    assert world.rows()["pins"] == world.rows()["outputs"] == [], "the rows of the earlier copy are too old"
+    lose(world)
+    (world.root / "db/journal").write_bytes(journal)
+    rebuild_database(world.root)
+    assert world.rows() == before
+
+
+def test_each_replaced_database_is_kept_until_gc_deletes_it(world: World) -> None:
+    for _ in range(2):
+        os.utime(world.path, (1, 1))
+        rebuild_database(world.root)
+    copies = sorted((world.root / "db").glob("damaged-*.sqlite"))
+    assert len(copies) == 2
+    os.utime(copies[0], (time.time() - 40 * DAY,) * 2)
+    store = Store(world.root)
+    gc.collect(store)
+    store.close()
+    assert sorted((world.root / "db").glob("damaged-*.sqlite")) == copies[1:]
+
+
 def test_rows_of_a_hostile_journal_are_skipped(world: World) -> None:
     from fpack.store.db import journal
 
@@ -203,12 +241,42 @@ def test_rows_of_a_hostile_journal_are_skipped(world: World) -> None:
     rows: list[list[object]] = [
         ["path", b"x", "n", b"", 1, 1, b""], ["path"], ["derivation", 3], ["output", [], {}, None], ["what", 1], [5],
         ["path", b"h" * 20, "../../etc", b"t" * 32, 1, 1, b""], ["pin", None, None, None, None], ["settle", "x"],
+        ["use", b"h", "", "", "today"],
         ["history", 1, 2], ["path", b"h" * 20, "n", b"t" * 32, 1, 1, b"r" * 20], ["realisation", 2**63, "x", b""],
     ]  # fmt: skip
     assert journal.append(world.root / "db/journal", rows)
     lose(world)
     assert rebuild_database(world.root).paths == 6
     assert world.rows() == before
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_the_journal_survives_a_loss_of_power_as_the_database_does(tmp_path: Path, durable: bool) -> None:
+    disk = Disk(tmp_path)
+    Store(disk.root).close()
+    disk.settle()
+    body = Derivation("text", "p", {}).encode()
+    output = Output(digest(body))
+    with recorded(disk):
+        store = Store(disk.root)
+        store.plan({digest(body): body})
+        writer = store.writer()
+        writer.file("file", [b"content"])
+        (path,) = store.register_all(b"key", [FinishedOutput("p", writer, [], output)])
+        if durable:  # as gc does, while the process that built the path still lives
+            with store.database.transaction(durable=True):
+                pass
+            disk.synced_directory()
+        else:
+            store.close()
+    disk.lose(0, 0)
+    (disk.root / "db/fpack.sqlite").unlink()
+    assert rebuild_database(disk.root).paths == 1
+    again = Store(disk.root)
+    assert again.database.built(output) == path and again.derivation(digest(body)) is not None
+    again.close()
+    if durable:
+        store.database.close()
 
 
 def test_there_must_be_a_store(tmp_path: Path) -> None:

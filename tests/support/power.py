@@ -1,13 +1,13 @@
 """A disk that loses power: it records what each step of a store changed, and makes what may be left of it.
 
 Steps are renames, deletions, commits and syncs. After a loss of power the directories are as they were after any step
-since the last sync, the database is as it was after any commit since the last durable one, and files that were written
-since the last sync of the file system are empty.
+since the last sync, the database is as it was after any commit since the last durable one, its journal is as it was
+after any commit since the journal's last sync, and files that were written since the last sync of the file system are
+empty.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import sqlite3
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 from fpack.store import store as store_module
 from fpack.store.database import Database
+from fpack.store.db import connection, journal
 from fpack.store.files.sync import FileSystemSync
 
 DIRECTORIES = ("store", "files", "roots", "trash", "tmp", "locks", "logs", "partial", "db")
@@ -53,12 +54,14 @@ class Disk:
         self.lost_at = -1
         self.directories: list[State] = []
         self.databases: list[bytes] = []
+        self.journals: list[bytes] = []
         self.synced: set[int] = set()  # inodes whose content is on the disk
 
     def settle(self) -> None:
         """Everything so far is on the disk."""
         self.directories = [self._state()]
         self.databases = [self._database()]
+        self.synced_journal()
         self.synced = {entry.inode for entry in self.directories[0].values()}
 
     def _state(self) -> State:
@@ -98,6 +101,17 @@ class Disk:
         if durable:
             self.databases.clear()
         self.databases.append(self._database())
+        self.journals.append(self._journal())
+
+    def _journal(self) -> bytes:
+        try:
+            return (self.root / "db/journal").read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def synced_journal(self) -> None:
+        """Record a sync of the journal."""
+        self.journals = [self._journal()]
 
     def synced_all(self) -> None:
         """Record a sync of the whole file system."""
@@ -138,8 +152,8 @@ class Disk:
             os.utime(path, (1, 1))
             os.chmod(path, mode)
         (self.root / "db/fpack.sqlite").write_bytes(data)
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copy(old / "db/journal", self.root / "db/journal")
+        if data_of_journal := self.journals[database % len(self.journals)]:
+            (self.root / "db/journal").write_bytes(data_of_journal)
         subdirectories = [path for path in old.rglob("*") if path.is_dir() and not path.is_symlink()]
         for path_ in subdirectories:
             path_.chmod(0o700)
@@ -182,7 +196,15 @@ def recorded(disk: Disk) -> Iterator[None]:
         disk.step()
         disk.synced_directory()
 
-    real, real_sync = Database.transaction, Database.sync
+    def sync_file(path: str | Path) -> None:
+        if str(path) == f"{disk.root}/db/journal":
+            disk.synced_journal()
+
+    def rewrite(path: Path, db: sqlite3.Connection) -> None:
+        real_rewrite(path, db)
+        disk.synced_journal()
+
+    real, real_sync, real_rewrite = Database.transaction, Database.sync, journal.rewrite
 
     @contextmanager
     def transaction(self: Database, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
@@ -199,5 +221,7 @@ def recorded(disk: Disk) -> Iterator[None]:
         patch.setattr(FileSystemSync, "sync", sync_all)
         patch.setattr(Database, "sync", sync_database)
         patch.setattr(store_module, "sync_directory", sync_directory)
+        patch.setattr(connection, "sync_file", sync_file)
+        patch.setattr(journal, "rewrite", rewrite)
         patch.setattr(Database, "transaction", transaction)
         yield

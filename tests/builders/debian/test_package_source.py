@@ -11,12 +11,13 @@ import pytest
 from fpack.builders.debian.index import IndexUnusable
 from fpack.builders.debian.lock import LockFile
 from fpack.builders.debian.mirrors import find_mirrors
-from fpack.builders.debian.package_source import DAY, AddedPackage, DebianSource, Frozen, NoSuchPackage, NoSuchRelease
+from fpack.builders.debian.package_source import AddedPackage, DebianSource, Frozen, NoSuchPackage, NoSuchRelease
 from fpack.builders.debian.release import Expired, Rollback
 from fpack.builders.debian.resolver import Unsatisfiable
 from fpack.builders.debian.signatures import BadSignature, ReleaseError, Unsigned
 from fpack.builders.net.errors import HttpError
 from fpack.builders.net.http import Http
+from fpack.store import DAY
 from fpack.store.settings import SettingError
 from support.archive import Archive, new_key, write_keyring
 from support.httpserver import Server

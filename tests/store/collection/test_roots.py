@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fpack.store import base32, gc, leases
+from fpack.store import DAY, base32, gc, leases
 from fpack.store.collection import roots
 from fpack.store.collection.survey import Policy
+from fpack.store.db.clock import Timeline
 from fpack.store.errors import InvalidName, StoreError
 from fpack.store.path import StorePath
-from fpack.store.store import DAY, Store
+from fpack.store.rebuild import rebuild_database
+from fpack.store.store import Store
 from support.stores import add
 
 
@@ -46,18 +48,18 @@ def test_without_a_root_there_is_no_reason(store: Store) -> None:
 
 def test_a_named_root_keeps_its_path_until_it_is_removed(store: Store) -> None:
     path = only(store)
-    roots.add_named(store.root, "tools", path)
+    roots.add_named(store.root, store.database, "tools", path)
     assert why(store) == "is kept by the root tools"
     assert gc.collect(store).kept == 1
     with pytest.raises(StoreError, match="no root tool") as caught:
-        roots.remove_named(store.root, "tool")
+        roots.remove_named(store.root, store.database, "tool")
     assert "tools" in caught.value.hint
-    roots.remove_named(store.root, "tools")
+    roots.remove_named(store.root, store.database, "tools")
     assert gc.collect(store).deleted == (path,)
 
 
 def test_a_named_root_moves_with_the_store(store: Store, tmp_path: Path) -> None:
-    roots.add_named(store.root, "tools", only(store))
+    roots.add_named(store.root, store.database, "tools", only(store))
     shutil.move(store.root, tmp_path / "elsewhere")
     moved = Store(tmp_path / "elsewhere")
     assert gc.collect(moved).kept == 1
@@ -68,9 +70,9 @@ def test_a_named_root_moves_with_the_store(store: Store, tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "-x", "a\0b"])
 def test_names_cannot_lead_elsewhere(store: Store, name: str) -> None:
     with pytest.raises(InvalidName):
-        roots.add_named(store.root, name, only(store))
+        roots.add_named(store.root, store.database, name, only(store))
     with pytest.raises(InvalidName):
-        roots.remove_named(store.root, name)
+        roots.remove_named(store.root, store.database, name)
 
 
 def test_a_result_is_named_by_its_link(store: Store, tmp_path: Path) -> None:
@@ -143,3 +145,36 @@ def test_what_another_path_references_is_said_to_be(store: Store) -> None:
     other = add(store, "b", "two", [path])
     reason = gc.look(store, Policy()).why(base32.decode(path.hash))
     assert reason == f"is referenced by {other}, kept by process {os.getpid()}"
+
+
+def test_a_named_root_outlives_the_directory_of_links(store: Store) -> None:
+    path = only(store)
+    for name in ("tools", "other"):
+        roots.add_named(store.root, store.database, name, path)
+    shutil.rmtree(store.root / "roots")
+    store.close()
+    store = Store(store.root)
+    with store.database.reading() as db:
+        found = roots.find(store.root, db, Timeline(time.time()))
+    assert {root.name for root in found if root.kind == "root"} == {"tools", "other"}
+    roots.remove_named(store.root, store.database, "other")
+    done = gc.collect(store)
+    assert done.kept == 1 and done.roots == ("tools",) and gc.collect(store).roots == ()
+    assert (store.root / "roots/named-tools").resolve() == store.disk(path)
+    # The database and the links are lost.
+    store.close()
+    shutil.rmtree(store.root / "roots")
+    (store.root / "db/fpack.sqlite").unlink()
+    assert rebuild_database(store.root).roots == ("tools",)
+    store = Store(store.root)
+    assert store.database.named_roots().keys() == {"tools"} and gc.collect(store).kept == 1
+    roots.remove_named(store.root, store.database, "tools")
+    assert gc.collect(store).kept == 0 and not list((store.root / "roots").iterdir())
+    store.close()
+
+
+def test_a_named_root_of_an_earlier_format_is_recorded(store: Store) -> None:
+    os.symlink(Path("../store", only(store).base), store.root / "roots/named-old")
+    assert gc.collect(store).roots == () and store.database.named_roots().keys() == {"old"}
+    (store.root / "roots/named-old").unlink()
+    assert gc.collect(store).roots == ("old",)

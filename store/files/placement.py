@@ -1,0 +1,55 @@
+"""Put finished trees in their places in the store, and move entries of the store to the trash."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from .pool import MTIME
+from .remove import remove_tree
+
+
+def place(tree: Path, target: Path) -> None:
+    """Rename a tree to `target`, a free place in the directory of trees. The caller holds the path's lock."""
+    make_movable(tree)
+    os.rename(tree, target)
+    make_final(target)
+
+
+def make_movable(tree: Path) -> None:
+    """Permit to rename a tree to another parent, which needs write permission on a directory."""
+    if _is_directory(tree):
+        os.chmod(tree, 0o755)
+
+
+def make_final(tree: Path) -> None:
+    """Give the directory of a tree the mode and the time that it has in the store."""
+    if _is_directory(tree):
+        os.chmod(tree, 0o555)
+        os.utime(tree, (MTIME, MTIME))
+
+
+def _is_directory(tree: Path) -> bool:
+    # A symlink to a directory may lead anywhere, so it is not treated as a directory.
+    return stat.S_ISDIR(os.lstat(tree).st_mode)
+
+
+def discard(root: Path, path: str | Path) -> Path:
+    """Move a file or directory of the store to the trash. Return its new path."""
+    trash = root / "trash"
+    target = trash / os.urandom(8).hex()
+    try:
+        try:
+            os.rename(path, target)
+        except FileNotFoundError:
+            # Something deleted the trash. If the entry itself was deleted, the second call fails, too.
+            trash.mkdir(mode=0o755, exist_ok=True)
+            os.rename(path, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # overlayfs cannot rename a directory of a lower layer.
+        remove_tree(Path(path))
+    return target
