@@ -16,9 +16,8 @@ from .db import failures
 from .db.connection import JournaledConnection
 from .derivation import Output, digest
 from .errors import StoreError, StoreReadOnly
-from .path import HASH_CHARS, StorePath
+from .path import HASH_BYTES, HASH_CHARS, StorePath
 
-_HASH = 20
 _MAX_VALUES = 500  # values in one query; every SQLite version accepts 999
 
 
@@ -45,13 +44,20 @@ class PathInfo(NamedTuple):
     references: tuple[bytes, ...]
 
     @classmethod
-    def of_row(cls, row: tuple[object, ...]) -> PathInfo:
-        """Return the information in a row of (hash, name, tree, size, registered, refs)."""
-        hash_, name, tree, size, registered, refs = row
-        assert isinstance(tree, bytes) and isinstance(refs, bytes)
-        assert isinstance(size, int) and isinstance(registered, int)
-        parts = tuple(refs[i : i + _HASH] for i in range(0, len(refs), _HASH))
-        return cls(_path(hash_, name), tree, size, registered, parts)
+    def of_rows(cls, rows: Sequence[tuple[Any, ...]]) -> list[PathInfo]:
+        """Return the information in rows of (hash, name, tree, size, registered, refs)."""
+        texts = base32.encode_all([row[0] for row in rows])
+        return [
+            cls(StorePath(text, name), tree, size, registered, split_hashes(refs))
+            for text, (_, name, tree, size, registered, refs) in zip(texts, rows, strict=True)
+        ]
+
+
+def split_hashes(joined: bytes) -> tuple[bytes, ...]:
+    """Return the hashes that were joined into one value."""
+    if len(joined) <= HASH_BYTES:
+        return (joined,) if joined else ()
+    return tuple([joined[at : at + HASH_BYTES] for at in range(0, len(joined), HASH_BYTES)])
 
 
 class HistoryEntry(NamedTuple):
@@ -91,32 +97,30 @@ class Database(JournaledConnection):
     def info(self, hash_: bytes) -> PathInfo | None:
         """Return the row of a path, by its 20-byte hash, or None if the path is not valid."""
         for row in self._rows(f"SELECT {_INFO} FROM {_PATHS} WHERE i.hash = ?", [hash_]):
-            return PathInfo.of_row(row)
+            return PathInfo.of_rows([row])[0]
         return None
 
     def infos(self, hashes: Iterable[bytes]) -> dict[bytes, PathInfo]:
         """Return the rows of the valid paths among `hashes`, by hash, in few queries."""
-        found = {}
-        wanted = list(hashes)
-        for at in range(0, len(wanted), _MAX_VALUES):
-            some = wanted[at : at + _MAX_VALUES]
-            marks = ", ".join("?" * len(some))
-            query = f"SELECT {_INFO} FROM {_PATHS} WHERE i.hash IN ({marks})"
-            for row in self._rows(query, some):
-                assert isinstance(row[0], bytes)
-                found[row[0]] = PathInfo.of_row(row)
-        return found
+        rows = self._select(_INFO, _PATHS, "i.hash", hashes)
+        return dict(zip([row[0] for row in rows], PathInfo.of_rows(rows), strict=True))
 
-    def references(self, hashes: Iterable[bytes] | None = None) -> dict[bytes, tuple[str, bytes]]:
-        """Return (name, joined hashes of references), by hash, of the valid paths among `hashes`, or of all paths."""
-        query = "SELECT hash, name, refs FROM paths"
+    def references(self, hashes: Iterable[bytes] | None = None) -> dict[bytes, tuple[bytes, str, bytes]]:
+        """Return (hash, name, joined hashes of references), by hash, of the paths among `hashes`, or of all paths."""
+        columns = "hash, name, refs"
         if hashes is None:
-            return _references(self._rows(query))
-        found = {}
-        wanted = list(hashes)
+            rows: list[Any] = self._rows(f"SELECT {columns} FROM paths")
+        else:
+            rows = self._select(columns, "paths", "hash", hashes)
+        return {row[0]: row for row in rows}
+
+    def _select(self, columns: str, table: str, key: str, values: Iterable[bytes]) -> list[Any]:
+        """Return the rows whose `key` is one of `values`, with a query for each few hundred values."""
+        found: list[Any] = []
+        wanted = list(values)
         for at in range(0, len(wanted), _MAX_VALUES):
             some = wanted[at : at + _MAX_VALUES]
-            found.update(_references(self._rows(f"{query} WHERE hash IN ({', '.join('?' * len(some))})", some)))
+            found += self._rows(f"SELECT {columns} FROM {table} WHERE {key} IN ({', '.join('?' * len(some))})", some)
         return found
 
     def last_path(self) -> int:
@@ -159,9 +163,7 @@ class Database(JournaledConnection):
 
     def paths(self) -> list[PathInfo]:
         """Return every valid path."""
-        return [
-            PathInfo.of_row(row) for row in self._rows("SELECT hash, name, tree, size, registered, refs FROM paths")
-        ]
+        return PathInfo.of_rows(self._rows("SELECT hash, name, tree, size, registered, refs FROM paths"))
 
     def built(self, output: Output) -> StorePath | None:
         """Return the path of a derivation's output, or None if it is not known or no longer valid."""
@@ -351,10 +353,6 @@ class Database(JournaledConnection):
             assert isinstance(value, int)
             return value
         return 0
-
-
-def _references(rows: Iterable[Any]) -> dict[bytes, tuple[str, bytes]]:
-    return {hash_: (name, refs) for hash_, name, refs in rows}
 
 
 def _path(hash_: object, name: object) -> StorePath:

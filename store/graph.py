@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from . import base32
-from .database import Database, PathInfo
+from .database import Database, PathInfo, split_hashes
 from .errors import StoreError
-from .path import StorePath
+from .path import HASH_BYTES, StorePath
 
-_HASH = 20
 # Each level of references needs a query. After every _ROUNDS levels, the whole table is read instead if it has at most
 # _SHARE times as many rows as paths were found, or at most _SMALL_TABLE rows.
 _ROUNDS = 12
 _SHARE = 20
 _SMALL_TABLE = 20_000
 
+_Row = tuple[bytes, str, bytes]  # hash, name, joined hashes of references
+
 
 def closure(database: Database, hashes: Iterable[bytes]) -> list[StorePath]:
     """Return the paths and all that they reference, transitively, sorted. Raise StoreError if a path is not valid."""
     todo = set(hashes)
-    found: dict[bytes, tuple[str, bytes]] = {}  # name and references
+    found: dict[bytes, _Row] = {}
     rounds = 0
     while todo:
         rounds += 1
@@ -31,30 +32,27 @@ def closure(database: Database, hashes: Iterable[bytes]) -> list[StorePath]:
         if len(rows) < len(todo):
             raise _invalid(next(hash_ for hash_ in todo if hash_ not in rows))
         found.update(rows)
-        todo = {
-            reference
-            for _, refs in rows.values()
-            for at in range(0, len(refs), _HASH)
-            if (reference := refs[at : at + _HASH]) not in found
-        }
+        todo = {ref for _, _, refs in rows.values() for ref in split_hashes(refs) if ref not in found}
     # The alphabet of hashes is sorted, so hashes sort in the same order as bytes and as text.
-    return [StorePath(base32.encode(hash_), found[hash_][0]) for hash_ in sorted(found)]
+    order = sorted(found)
+    return list(map(StorePath, base32.encode_all(order), [found[hash_][1] for hash_ in order]))
 
 
-def _complete(
-    found: dict[bytes, tuple[str, bytes]], hashes: Iterable[bytes], rows: Mapping[bytes, tuple[str, bytes]]
-) -> None:
+def _complete(found: dict[bytes, _Row], hashes: Iterable[bytes], rows: Mapping[bytes, _Row]) -> None:
     """Add `hashes`, and all that they reference, to `found`. rows: the rows of all valid paths."""
     todo = list(hashes)
     while todo:
         hash_ = todo.pop()
         if hash_ not in found:
             row = found[hash_] = rows.get(hash_) or _missing(hash_)
-            refs = row[1]
-            todo += [refs[at : at + _HASH] for at in range(0, len(refs), _HASH)]
+            refs = row[2]
+            if len(refs) == HASH_BYTES:
+                todo.append(refs)
+            elif refs:
+                todo += [refs[at : at + HASH_BYTES] for at in range(0, len(refs), HASH_BYTES)]
 
 
-def _missing(hash_: bytes) -> tuple[str, bytes]:
+def _missing(hash_: bytes) -> _Row:
     raise _invalid(hash_)
 
 

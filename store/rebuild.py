@@ -293,7 +293,7 @@ class _Rebuild:
     def _drop_incomplete(self) -> None:
         """Delete paths that reference an invalid path, directly or transitively."""
         rows = self._db.execute("SELECT hash, name, tree, size, registered, refs FROM paths").fetchall()
-        infos = [PathInfo.of_row(row) for row in rows]
+        infos = PathInfo.of_rows(rows)
         valid = {base32.decode(info.path.hash) for info in infos}
         broken = [info.path for info in infos if not valid.issuperset(info.references)]
         hashes = [(base32.decode(path.hash),) for path in dependents(infos, broken)]
