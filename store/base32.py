@@ -53,7 +53,10 @@ def encode_all(hashes: Sequence[bytes]) -> list[str]:
     """Encode hashes of 20 bytes, several times as fast as one by one."""
     found: list[str] = []
     for at in range(0, len(hashes), _TOGETHER):
-        data = b"".join(hashes[at : at + _TOGETHER])
+        some = hashes[at : at + _TOGETHER]
+        data = b"".join(some)
+        if len(data) != 20 * len(some):
+            raise ValueError("a hash does not have 20 bytes")
         # Each 5 bytes become the 5 low bytes of 8 bytes, whose 40 bits are then spread, 5 to a byte.
         spread = bytearray(len(data) // 5 * 8)
         for byte in range(5):
@@ -63,8 +66,6 @@ def encode_all(hashes: Sequence[bytes]) -> list[str]:
             bits = bits & low | (bits & high) << shift
         text = bits.to_bytes(len(spread), "big").translate(_TO_TEXT).decode("ascii")
         found += [text[start : start + 32] for start in range(0, len(text), 32)]
-    if len(found) != len(hashes):
-        raise ValueError("a hash does not have 20 bytes")
     return found
 
 

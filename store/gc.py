@@ -1,17 +1,17 @@
 """Collect garbage: delete the paths that no root needs. Builds can run meanwhile, and the paths that they use are kept.
 
-The transaction that finds dead paths also deletes their rows, durably. So another process either made a path a
-temporary root before the transaction, or finds the path invalid and builds it again. Trees are deleted afterwards,
-under the locks that registration takes. The modules of `collection/` find roots, select paths and measure free space.
+Dead paths are found in a snapshot of the database, so that other processes can write meanwhile. The transaction that
+deletes their rows, durably, spares the paths that became needed since the snapshot. So another process either made a
+path a temporary root before the transaction, or finds the path invalid and builds it again. Trees are deleted
+afterwards, under the locks that registration takes. The modules of `collection/` find roots, select paths, delete trees
+and measure free space.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import sqlite3
-import stat
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -21,15 +21,16 @@ from fpack.store.files import bus_error, space
 from fpack.store.files.pool import BLOCK, Pool
 from fpack.store.files.remove import remove_tree
 
-from . import base32, leases
+from . import leases
 from .collection import limits
+from .collection.deletion import Deleter
 from .collection.roots import LEASE, add_link, forget_gone, marking
 from .collection.selection import needed_derivations, until
-from .collection.survey import DAY, Policy, Survey, first_planned, survey
+from .collection.survey import DAY, Policy, Survey, first_new, first_planned, kept_since, last_rows, survey
 from .db import failures
-from .errors import InvalidName, StoreBusy, StoreFull
+from .errors import StoreBusy, StoreFull
 from .locks import FileLock
-from .path import StorePath, parse
+from .path import StorePath
 from .sessions.recovery import sweep
 from .store import Store
 
@@ -93,7 +94,7 @@ class _Collection:
         self._store = store
         self._root = store.root
         self._policy = policy
-        self._freed = 0
+        self._deleter = Deleter(store.root, store.database, store.pool, store.discard)
         self._deleted: list[StorePath] = []
 
     def run(self) -> GcResult:
@@ -102,10 +103,11 @@ class _Collection:
         try:
             kept = self._run()
         except StoreFull:
-            self._freed += make_room(self._root)
+            self._deleter.freed.total += make_room(self._root)
             kept = self._run()
         self._tidy()
-        return GcResult(tuple(self._deleted), kept, self._freed, tuple(forget_gone(self._root)))
+        freed = self._deleter.freed.total
+        return GcResult(tuple(self._deleted), kept, freed, tuple(forget_gone(self._root)))
 
     def _run(self) -> int:
         store = self._store
@@ -125,105 +127,47 @@ class _Collection:
                 most = max(most // _GROWTH, 1) if most else _ROUND
                 continue
             self._deleted += map(found.path, chosen)
-            self._delete_trees(found, set(chosen))
-            self._delete_files()
+            kept = len(found.paths) - len(chosen)
+            self._deleter.delete_trees(found.names, set(chosen))
+            self._deleter.delete_views()
+            self._deleter.delete_files(len(found.paths))
             if not chosen or not (has_more or self._policy.has_goal):
-                return len(found.paths) - len(chosen)
+                return kept
             most *= _GROWTH
 
     def _forget(self, most: int) -> tuple[Survey, list[bytes], bool]:
         """Make dead paths invalid, at most `most` if not 0. Return the survey, these paths, and if more remain."""
         now = time.time()
         database = self._store.database
-        # Durable: after a loss of power, no row may name a tree that was deleted.
-        with marking(self._root, placing=False), database.transaction(durable=True) as db:
-            _forget_sessions(self._root, db)
-            found = survey(self._root, db, now, self._policy)
+        with marking(self._root, placing=False):
+            with database.transaction() as db:
+                _forget_sessions(self._root, db)
+            # Other processes can write while this process marks.
+            with database.reading() as db:
+                last = last_rows(db)
+                found = survey(self._root, db, now, self._policy)
             order = _choose(self._root, found, self._policy, most)
             chosen = order[:most] if most else order
-            # The hashes are sorted, so that neighbours in the indexes are deleted one after the other.
-            database.forget(db, [(hash_,) for hash_ in sorted(chosen)])
-            if len(chosen) == len(order):
-                # On a full disk, these rows are deleted in the last round.
-                _forget_derivations(self._root, db, found, set(chosen))
-                _limit_rows(db, now)
-        return found, chosen, len(chosen) < len(order)
-
-    def _delete_trees(self, found: Survey, chosen: Collection[bytes]) -> None:
-        """Delete trees whose paths are not valid, and empty the trash."""
-        doomed: dict[str, bytes] = {}
-        valid = set()
-        for hash_, name in found.names.items():
-            base = f"{base32.encode(hash_)}-{name}"
-            if hash_ in chosen:
-                doomed[base] = hash_
-            else:
-                valid.add(base)
-        suspects: dict[str, list[tuple[str, bytes, bool]]] = {}
-        for entry in os.scandir(self._root / "store"):
-            if entry.name not in valid:
-                hash_ = doomed.get(entry.name) or _hash(entry.name)
-                is_directory = entry.is_dir(follow_symlinks=False)
-                suspects.setdefault(entry.name[:2] if hash_ else "xx", []).append((entry.name, hash_, is_directory))
-        trash = f"{self._root}/trash/{os.urandom(8).hex()}"
-        numbers = itertools.count()
-        for stripe, entries in sorted(suspects.items()):
-            with FileLock(self._root / "locks" / f"path-{stripe}", transient=False):
-                # Some paths may have been registered meanwhile.
-                known = self._store.database.infos(hash_ for _, hash_, _ in entries if hash_)
-                for name, hash_, is_directory in entries:
-                    if hash_ not in known or known[hash_].path.base != name:
-                        self._move(f"{self._root}/store/{name}", f"{trash}-{next(numbers)}", is_directory)
-        self._empty_trash()
-
-    def _move(self, path: str, target: str, is_directory: bool) -> None:
-        """Move a tree to the trash."""
-        try:
-            if is_directory:
-                # Renaming a directory to another parent needs write permission on the directory.
-                os.chmod(path, 0o755)
-            os.rename(path, target)
-        except OSError:
-            with contextlib.suppress(FileNotFoundError):
-                self._store.discard(path)
-
-    def _empty_trash(self) -> None:
-        for entry in os.scandir(self._root / "trash"):
-            remove_tree(Path(entry.path), self._count)
-
-    def _count(self, status: os.stat_result) -> None:
-        """Add the bytes of a directory, or of a file whose last link is deleted, to the freed bytes."""
-        if status.st_nlink == 1 or stat.S_ISDIR(status.st_mode):
-            self._freed += status.st_blocks * BLOCK
-
-    def _delete_files(self) -> None:
-        """Delete views, and the pool files that no tree links to."""
-        self._delete_views()
-        for path, size in self._store.pool.unused():
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-                self._freed += size
-
-    def _delete_views(self) -> None:
-        """Delete views of invalid paths: views/LAYOUT/PATH, and views/PATH, which former versions made."""
-        for directory in (self._root / "views", *_directories(self._root / "views")):
-            for path in _directories(directory):
-                try:
-                    valid = self._store.info(parse(path.name)) is not None
-                except InvalidName:
-                    valid = directory.name == "views" and any(path.iterdir())
-                if not valid:
-                    # Rename it first, so that no process uses a partly deleted view.
-                    with contextlib.suppress(FileNotFoundError):
-                        remove_tree(self._store.discard(path), self._count)
+            has_more = len(chosen) < len(order)
+            # Durable: after a loss of power, no row may name a tree that was deleted.
+            with database.transaction(durable=True) as db:
+                spared = kept_since(db, found, last, now)
+                chosen = [hash_ for hash_ in chosen if hash_ not in spared]
+                # The hashes are sorted, so that neighbours in the indexes are deleted one after the other.
+                database.forget(db, [(hash_,) for hash_ in sorted(chosen)])
+                if not has_more:
+                    # On a full disk, these rows are deleted in the last round.
+                    _forget_derivations(self._root, db, found, set(chosen), first_new(db, last, "outputs"))
+                    _limit_rows(db, now)
+        return found, chosen, has_more
 
     def _tidy(self) -> None:
         """Delete old files, and compact the database and its journal."""
         now = time.time()
         for path in [*_files(self._root / "logs"), self._root / "db" / "damaged.sqlite"]:
-            _delete_old(path, now - _LOG_DAYS * DAY, self._count)
+            _delete_old(path, now - _LOG_DAYS * DAY, self._deleter.freed.add)
         for path in _files(self._root / "partial"):
-            _delete_old(path, now - _PARTIAL_DAYS * DAY, self._count)
+            _delete_old(path, now - _PARTIAL_DAYS * DAY, self._deleter.freed.add)
         # If there is no space or another process writes, the files stay as they are, which is harmless.
         with contextlib.suppress(StoreFull, StoreBusy):
             self._store.database.rewrite_journal()
@@ -311,10 +255,13 @@ def _forget_sessions(root: Path, db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM temporary_roots WHERE session = ?", [name])
 
 
-def _forget_derivations(root: Path, db: sqlite3.Connection, found: Survey, chosen: Collection[bytes]) -> None:
+def _forget_derivations(
+    root: Path, db: sqlite3.Connection, found: Survey, chosen: Collection[bytes], first_output: int
+) -> None:
     """Delete derivations that neither a valid path nor a living process needs, within a transaction."""
     builds = found.builds
     needed = [maker for path, makers in builds.makers.items() if path not in chosen for maker in makers]
+    needed += [maker for (maker,) in db.execute("SELECT derivation FROM outputs WHERE id > ?", [first_output])]
     # The derivation with the highest id stays, so that later derivations always have higher ids.
     first = min(first_planned(root), max(db.execute("SELECT max(id) FROM derivations").fetchone()[0] or 0, 1) - 1)
     needed += [digest for (digest,) in db.execute("SELECT digest FROM derivations WHERE id > ?", [first])]
@@ -332,18 +279,3 @@ def _limit_rows(db: sqlite3.Connection, now: float) -> None:
     db.execute("DELETE FROM pins WHERE expires <= ? OR path NOT IN (SELECT hash FROM paths)", [now])
     db.execute("DELETE FROM history WHERE at < ?", [now - HISTORY_DAYS * DAY])
     db.execute("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", [HISTORY_ROWS])
-
-
-def _hash(name: str) -> bytes:
-    """Return the hash in the name of a store path's tree, or b"" for any other name."""
-    try:
-        return base32.decode(parse(name).hash)
-    except InvalidName:
-        return b""
-
-
-def _directories(directory: Path) -> list[Path]:
-    try:
-        return sorted(Path(entry.path) for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False))
-    except FileNotFoundError:
-        return []

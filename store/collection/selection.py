@@ -63,14 +63,20 @@ class Selection(NamedTuple):
 
 def select(paths: Mapping[bytes, PathRow], roots: Iterable[Root], builds: BuildGraph) -> Selection:
     """Divide the paths into live paths, build inputs and dead paths."""
-    live: dict[bytes, KeepReason] = {}
-    for root in roots:
-        _mark(paths, live, root.path, KeepReason(root))
+    live = reached(paths, roots)
     inputs, derivations = _inputs(paths, live, builds)
     dead = paths.keys() - live.keys() - inputs.keys()
     order = deletion_order(paths, dead)
     ordered = {hash_: inputs[hash_] for hash_ in deletion_order(paths, inputs)}
     return Selection(live, ordered, order, derivations)
+
+
+def reached(paths: Mapping[bytes, PathRow], roots: Iterable[Root]) -> dict[bytes, KeepReason]:
+    """Return the paths that roots reference, directly or transitively."""
+    found: dict[bytes, KeepReason] = {}
+    for root in roots:
+        _mark(paths, found, root.path, KeepReason(root))
+    return found
 
 
 def _mark(

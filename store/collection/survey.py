@@ -7,16 +7,17 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fpack.store import base32
+from fpack.store.database import split_hashes
 from fpack.store.path import StorePath
 
 from . import roots as root_links
-from .selection import BuildGraph, KeepReason, PathRow, Root, Selection, chain, select
+from .selection import BuildGraph, KeepReason, PathRow, Root, Selection, chain, reached, select
 
 DAY = 86400
-_HASH = 20
+_COLUMNS = {"paths": "id, hash", "outputs": "id, derivation, path"}
 
 
 class Policy(NamedTuple):
@@ -87,12 +88,43 @@ def survey(root: Path, db: sqlite3.Connection, now: float, policy: Policy) -> Su
     paths: dict[bytes, PathRow] = {}
     for hash_, name, refs, size, registered in db.execute("SELECT hash, name, refs, size, registered FROM paths"):
         names[hash_] = name
-        references = tuple([refs[at : at + _HASH] for at in range(0, len(refs), _HASH)]) if refs else ()
         # A clock that was ahead can leave times in the future. Such paths count as registered now.
-        paths[hash_] = PathRow(references, size, min(registered, now), min(max(registered, used.get(hash_, 0)), now))
+        last_use = min(max(registered, used.get(hash_, 0)), now)
+        paths[hash_] = PathRow(split_hashes(refs), size, min(registered, now), last_use)
     kept = [*root_links.links(root), *root_links.rows(db, now), *_spared(paths, now, policy)]
     builds = _builds(db)
     return Survey(names, paths, builds, select(paths, kept, builds))
+
+
+def last_rows(db: sqlite3.Connection) -> dict[str, tuple[Any, ...]]:
+    """Return the row with the highest id of each table that `first_new` knows, within a transaction."""
+    return {
+        table: db.execute(f"SELECT {columns} FROM {table} ORDER BY id DESC LIMIT 1").fetchone() or (0,)
+        for table, columns in _COLUMNS.items()
+    }
+
+
+def first_new(db: sqlite3.Connection, last: Mapping[str, tuple[Any, ...]], table: str) -> int:
+    """Return an id below the ids of all rows that were added to a table since `last_rows`, within a transaction."""
+    row = last[table]
+    # SQLite uses an id again only after the row with the highest id was deleted.
+    same = db.execute(f"SELECT {_COLUMNS[table]} FROM {table} WHERE id = ?", [row[0]]).fetchone()
+    return row[0] if same == row else 0
+
+
+def kept_since(
+    db: sqlite3.Connection, found: Survey, last: Mapping[str, tuple[Any, ...]], now: float
+) -> Mapping[bytes, KeepReason]:
+    """Return the paths that are needed now, but were not live in a survey, within a transaction.
+
+    Other processes may have added temporary roots and registered paths since the survey. The caller prevents new links.
+    last: the result of `last_rows` at the time of the survey.
+    """
+    needed = root_links.rows(db, now)
+    for hash_, refs in db.execute("SELECT hash, refs FROM paths WHERE id > ?", [first_new(db, last, "paths")]):
+        if hash_ not in found.paths:
+            needed += [Root("new", "", reference) for reference in split_hashes(refs)]
+    return reached(found.paths, (root for root in needed if root.path not in found.selection.live))
 
 
 def _spared(paths: Mapping[bytes, PathRow], now: float, policy: Policy) -> list[Root]:

@@ -93,7 +93,12 @@ class Pool:
 
     def unused(self) -> Iterator[tuple[str, int]]:
         """Yield (path, bytes on the disk) of each file that only the pool links to."""
-        for path, _, status in self.members():
+        for directory in self.directories():
+            yield from self.unused_in(directory)
+
+    def unused_in(self, directory: str) -> Iterator[tuple[str, int]]:
+        """Yield the same as `unused` for the files in one directory."""
+        for path, _, status in self.files_in(directory):
             if status.st_nlink == 1:
                 yield path, status.st_blocks * BLOCK
 

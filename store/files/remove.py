@@ -14,28 +14,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Errors of unlink and rmdir for a directory that must be opened and emptied first.
-_NOT_DELETED = (errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.EACCES, errno.EPERM)
 _MAX_DEPTH = 64  # levels that are walked; deeper directories are first moved to the top directory
 
 
-def remove_tree(path: Path, counted: Callable[[os.stat_result], None] | None = None) -> None:
+def remove_tree(path: str | Path, counted: Callable[[os.stat_result], None] | None = None) -> None:
     """Delete the file or directory at `path`. Do nothing if it does not exist, or if another process deletes it.
 
     counted: called with the status of each file and directory before it is deleted.
     """
     try:
-        status = os.lstat(path)
-        if counted is not None:
-            counted(status)
-        if not stat.S_ISDIR(status.st_mode):
-            os.unlink(path)
-            return
         fd = open_directory(os.fspath(path), None)
     except FileNotFoundError:
         return
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+            raise
+        with contextlib.suppress(FileNotFoundError):
+            if counted is not None:
+                counted(os.lstat(path))
+            os.unlink(path)
+        return
     try:
-        os.fchmod(fd, 0o700)
+        if counted is not None:
+            counted(os.fstat(fd))
         while _empty(fd, fd, 0, counted):
             pass
     finally:
@@ -47,44 +48,43 @@ def remove_tree(path: Path, counted: Callable[[os.stat_result], None] | None = N
 def _empty(fd: int, top: int, depth: int, counted: Callable[[os.stat_result], None] | None) -> bool:
     """Delete the entries of `fd`. Return True if directories were moved to `top` that are still to be deleted."""
     moved = False
+    os.fchmod(fd, 0o700)
     with os.scandir(fd) as entries:
         listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     for name, is_directory in listed:
         # The type may have changed since the listing; it only decides which call is tried first.
         try:
-            if counted is not None and depth <= _MAX_DEPTH:
-                counted(os.stat(name, dir_fd=fd, follow_symlinks=False))
-            if is_directory:
-                os.rmdir(name, dir_fd=fd)
-            else:
-                os.unlink(name, dir_fd=fd)
-            continue
-        except FileNotFoundError:
-            continue
-        except NotADirectoryError:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=fd)
-            continue
-        except OSError as error:
-            if error.errno not in _NOT_DELETED:
-                raise
-        try:
-            below = open_directory(name, fd)
-        except FileNotFoundError:
-            continue
-        try:
-            os.fchmod(below, 0o700)
-            if depth >= _MAX_DEPTH:
-                with contextlib.suppress(FileNotFoundError):
-                    os.rename(name, f".deep-{os.fstat(below).st_ino}", src_dir_fd=fd, dst_dir_fd=top)
-                    moved = True
-                continue
-            moved |= _empty(below, top, depth + 1, counted)
-        finally:
-            os.close(below)
-        with contextlib.suppress(FileNotFoundError):
+            if not is_directory:
+                if counted is not None:
+                    counted(os.stat(name, dir_fd=fd, follow_symlinks=False))
+                try:
+                    os.unlink(name, dir_fd=fd)
+                    continue
+                except IsADirectoryError:
+                    pass
+            moved |= _empty_below(name, fd, top, depth, counted)
             os.rmdir(name, dir_fd=fd)
+        except FileNotFoundError:
+            continue
     return moved
+
+
+def _empty_below(
+    name: str, parent: int, top: int, depth: int, counted: Callable[[os.stat_result], None] | None
+) -> bool:
+    """Empty the directory `name` of `parent`, or move it to `top` if it is too deep, and return True."""
+    below = open_directory(name, parent)
+    try:
+        status = os.fstat(below)
+        if depth < _MAX_DEPTH:
+            if counted is not None:
+                counted(status)
+            return _empty(below, top, depth + 1, counted)
+        os.fchmod(below, 0o700)  # moving a directory to another parent needs write permission on the directory
+        os.rename(name, f".deep-{status.st_ino}", src_dir_fd=parent, dst_dir_fd=top)
+        return True
+    finally:
+        os.close(below)
 
 
 def open_directory(name: str | bytes, parent: int | None) -> int:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fpack.store import gc
+from fpack.store.collection import deletion
 from fpack.store.collection import roots as collection_roots
 from fpack.store.collection.selection import Root
+from fpack.store.collection.survey import Survey
+from fpack.store.path import StorePath
 from fpack.store.store import Store
 from support.stores import add
 
@@ -170,3 +174,75 @@ def test_a_root_is_placed_before_a_collection_or_after_it(tmp_path: Path) -> Non
     assert not other.is_there(a)
     store.close()
     other.close()
+
+
+def test_what_others_write_during_the_marking_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marking takes long in a large store. It holds up no other process, and misses nothing that one does meanwhile."""
+    store, other = Store(tmp_path / "f"), Store(tmp_path / "f")
+    base, kept, used, dead = (add(store, name, name) for name in ("base", "kept", "used", "dead"))
+    above = add(store, "above", "above", [base])
+    gone = add(store, "gone", "gone")
+    store = reopened(store)
+    made: list[StorePath] = []
+    real = gc.survey
+
+    def survey(*values: Any) -> Survey:
+        found = real(*values)
+        if not made:
+            assert other.keep([kept, above])
+            made.append(add(other, "new", "new", [used]))
+            other.invalidate([gone])
+        return found
+
+    monkeypatch.setattr(gc, "survey", survey)
+    done = gc.collect(store)
+    assert set(done.deleted) == {dead, gone}
+    for path in (base, above, kept, used, *made):
+        assert store.is_there(path), path
+    assert not store.is_there(dead) and not store.disk(dead).exists() and not store.disk(gone).exists()
+    other.close()
+    store.close()
+
+
+def test_an_id_that_is_used_again_during_the_marking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite gives the highest id to a new row if the row that had it was deleted."""
+    store, other = Store(tmp_path / "f"), Store(tmp_path / "f")
+    used, last = add(store, "used", "used"), add(store, "last", "last")
+    store = reopened(store)
+    real = gc.survey
+
+    def survey(*values: Any) -> Survey:
+        found = real(*values)
+        if other.info(last):
+            assert other.keep([used])
+            other.invalidate([last])
+            add(other, "new", "new", [used])
+            with other.database.transaction() as db:
+                db.execute("DELETE FROM temporary_roots")
+        return found
+
+    monkeypatch.setattr(gc, "survey", survey)
+    assert set(gc.collect(store).deleted) == {last}
+    assert store.is_there(used)
+    other.close()
+    store.close()
+
+
+def test_many_trees_are_deleted_by_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They free the same bytes as one process."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
+    freed = []
+    for small in (0, 1000):
+        monkeypatch.setattr(deletion, "_SMALL", small)
+        monkeypatch.setattr(deletion, "_PIECE", 4)
+        store = Store(tmp_path / str(small))
+        paths = {add(store, f"p{number}", f"text {number}") for number in range(40)}
+        store = reopened(store)
+        done = gc.collect(store)
+        assert set(done.deleted) == paths
+        freed.append(done.freed)
+        for name in ("store", "trash"):
+            assert os.listdir(store.root / name) == []
+        assert list(store.pool.members()) == []
+        store.close()
+    assert freed[0] == freed[1] > 0

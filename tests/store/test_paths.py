@@ -15,7 +15,19 @@ def test_base32_round_trip(data: bytes) -> None:
     assert base32.decode(base32.encode(data)) == data
 
 
-@pytest.mark.parametrize("text", ["e" * 8, "0", "A" * 8])
+@given(st.lists(st.binary(min_size=20, max_size=20), max_size=3), st.sampled_from([1, 300]))
+def test_many_hashes_are_encoded_as_each_alone(hashes: list[bytes], times: int) -> None:
+    assert base32.encode_all(hashes * times) == [base32.encode(hash_) for hash_ in hashes] * times
+
+
+def test_only_hashes_can_be_encoded_together() -> None:
+    with pytest.raises(ValueError):
+        base32.encode_all([bytes(20), bytes(5)])
+
+
+@pytest.mark.parametrize(
+    "text", ["e" * 8, "0", "A" * 8, "+0000000", "-0000000", "0000_000", " 0000000", "0000000\n", "\u0663" * 8]
+)
 def test_base32_rejects_what_it_did_not_write(text: str) -> None:
     with pytest.raises(ValueError):
         base32.decode(text)
