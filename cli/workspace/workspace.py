@@ -287,6 +287,14 @@ class Workspace:
                     raise
 
     def _realise(self, outputs: Sequence[Output]) -> list[StorePath]:
+        self.cut_off = {}
+        try:
+            # If everything is built, the scheduler's modules are not needed.
+            return self.store.built(outputs) or self._build(outputs)
+        finally:
+            self._tell_of_store()
+
+    def _build(self, outputs: Sequence[Output]) -> list[StorePath]:
         from fpack.builders.rootfs.view import assemble
         from fpack.builders.scheduler.scheduler import Scheduler
         from fpack.cli.ui.progress import reporter
@@ -307,7 +315,6 @@ class Workspace:
             return made
         finally:
             shown.close()
-            self._tell_of_store()
 
     def _tell_of_store(self) -> None:
         if self.store.is_collecting:

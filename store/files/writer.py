@@ -299,7 +299,7 @@ def _size(node: Node | None) -> int:
     return 0
 
 
-def write_all(fd: int, data: bytes | bytearray) -> None:
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
     """Write all of `data`. A call of the kernel may write only a part."""
     done = os.write(fd, data)
     if done < len(data):
