@@ -218,6 +218,12 @@ class Store:
             self.lost += self.invalidate(missing, self._is_gone)
         return not missing
 
+    def built(self, outputs: Sequence[Output]) -> list[StorePath] | None:
+        """Return the paths of the outputs, protected from gc while this process lives; None unless all are built."""
+        found = self.database.built_all(outputs)
+        paths = [found[output] for output in outputs if output in found]
+        return paths if len(paths) == len(outputs) and self.keep(paths) else None
+
     def is_there(self, path: StorePath) -> bool:
         """Return whether a path is valid and its tree is on the disk. The closure is not checked."""
         return is_present(self._prefix + path.base) and self.info(path) is not None

@@ -25,7 +25,7 @@ from .store import Store
 
 _MAX_KNOWN = 4_000_000  # files whose digests are kept in memory, at 50 bytes each; others are read again
 _MAX_READ = 300_000  # the same limit for files that are read in trees, at 200 bytes each
-_SMALL_STORE = 500, 32_000_000  # number of paths and bytes up to which one process is fastest
+_SMALL_STORE = 500, 8_000_000  # number of paths and bytes up to which one process is fastest
 _DIGEST = 32
 
 

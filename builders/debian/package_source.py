@@ -85,7 +85,7 @@ class DebianSource:
         arch: str,
         cache: Path,
         mirrors: Mirrors,
-        http: Http,
+        http: Callable[[], Http],
         frozen: bool = False,
         reporter: ArchiveReporter | None = None,
         now: Callable[[], float] = time.time,
@@ -235,7 +235,7 @@ class DebianSource:
         return DebianArchive(
             cache=self._cache,
             mirrors=self._mirrors,
-            http=self._http,
+            http=self._http(),
             reporter=self._reporter,
             now=self._now,
             keyring=self._keyring,

@@ -171,6 +171,7 @@ def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
     }
     # The small files at the top come first, so that a reader of the stream knows what the blobs are.
     pending = b""
+    buffer = bytearray(CHUNK)
     made: set[str] = set()
     for path in sorted(sources, key=lambda p: ("/" in p, p)):
         source = sources[path]
@@ -185,7 +186,7 @@ def write_tar(bundle: Bundle, fd: int, extra: Extra | None = None) -> None:
         else:
             write_all(fd, pending)
             pending = b""
-            copy(source, fd)
+            copy(source, fd, buffer)
         pending += padding(size)
     write_all(fd, pending + END)
 
@@ -317,7 +318,7 @@ class _LayoutDirectory:
             if isinstance(source, bytes):
                 write_all(fd, source)
             else:
-                copy(source, fd)
+                copy(source, fd, bytearray(CHUNK))
         self._new.append(path)
 
     def keep(self, paths: set[str]) -> None:

@@ -23,8 +23,6 @@ FORMATS = (1, 2)
 # The artifact type of a manifest, by format.
 ARTIFACTS = tuple(f"application/vnd.fpack.manifest.v{number}" for number in FORMATS)
 ARTIFACT = ARTIFACTS[-1]
-# The file of an archive or layout that lists artifacts about its image, as a registry's referrers API does.
-REFERRERS = "fpack-referrers.json"
 # The mtime of every entry of every layer, in Unix seconds.
 MTIME = 315619200
 

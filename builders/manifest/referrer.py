@@ -16,7 +16,7 @@ from fpack.store import canonical
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.writer import TreeWriter
 
-from .format import REFERRERS
+from .file_names import REFERRERS
 
 EMPTY = "application/vnd.oci.empty.v1+json"
 _NOTHING = b"{}"

@@ -115,6 +115,7 @@ def _separate() -> bool:
     return not (len(ranges) == 1 and ranges[0][2] == 1 and ranges[0][1] != 0)
 
 
+@lru_cache  # a process that starts builds stays in its user namespace
 def _ranges() -> list[tuple[int, int, int]]:
     with open("/proc/self/uid_map", encoding="ascii") as file:
         rows = [tuple(map(int, line.split())) for line in file]

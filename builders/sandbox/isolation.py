@@ -43,12 +43,13 @@ def assemble(isolation: Isolation, base: Iterable[str], mounts: Iterable[str], f
 def encode(words: Iterable[str]) -> bytes:
     """Return bubblewrap's arguments as it reads them from a descriptor. SandboxError if one would be several there."""
     found = list(words)
-    for word in found:
-        if "\0" in word:
-            from .bwrap import SandboxError
+    text = "".join(f"{word}\0" for word in found)
+    if text.count("\0") != len(found):
+        from .bwrap import SandboxError
 
-            raise SandboxError("A sandbox cannot be described", why=f"{word[:80]!r} holds a NUL character")
-    return b"".join(os.fsencode(word) + b"\0" for word in found)
+        word = next(word for word in found if "\0" in word)
+        raise SandboxError("A sandbox cannot be described", why=f"{word[:80]!r} holds a NUL character")
+    return os.fsencode(text)
 
 
 def filter_of(isolation: Isolation) -> bytes:

@@ -83,15 +83,9 @@ class Scheduler:
         self._settled: deque[Job] = deque()
         self._workers = JobWorkers(jobs or len(os.sched_getaffinity(0)))
 
-    def known(self, outputs: Sequence[Output]) -> list[StorePath] | None:
-        """Return the paths of the outputs, protected from garbage collection; None unless all are built."""
-        found = self._store.database.built_all(outputs)
-        paths = [found[output] for output in outputs if output in found]
-        return paths if len(paths) == len(outputs) and self._store.keep(paths) else None
-
     def realise(self, outputs: Sequence[Output]) -> list[StorePath]:
         """Build outputs and return their paths in order. Raise BuildsFailed, or Cancelled on Ctrl-C."""
-        if (paths := self.known(outputs)) is not None:
+        if (paths := self._store.built(outputs)) is not None:
             return paths
         return_freed_memory()
         bus_error.install()

@@ -118,16 +118,23 @@ class StoredFile(NamedTuple):
     size: int
 
 
-def copy(source: StoredFile, fd: int) -> None:
-    """Append a file of the store. Raise DamagedPath, after data was written, if it differs from what was registered."""
+def copy(source: StoredFile, fd: int, buffer: bytearray) -> None:
+    """Append a file of the store. Raise DamagedPath, after data was written, if it differs from what was registered.
+
+    buffer: memory of CHUNK bytes, which several calls can use one after the other.
+    """
     size, written = source.size, 0
     start = os.lseek(fd, 0, os.SEEK_CUR) if size >= STEP and stat.S_ISREG(os.fstat(fd).st_mode) else None
     writeback = None if start is None else Writeback(fd, start)
-    # The kernel could copy the file, but then other bytes might be written than those that were hashed.
-    for chunk in source.tree.chunks(source.name):
-        write_all(fd, chunk)
-        written += len(chunk)
+
+    def write(piece: memoryview) -> None:
+        nonlocal written
+        write_all(fd, piece)
+        written += len(piece)
         if writeback is not None and start is not None:
             writeback.reached(start + written)
+
+    # The kernel could copy the file, but then other bytes might be written than those that were hashed.
+    source.tree.copy(source.name, buffer, write)
     if written != size:
         raise source.tree.damaged(source.name, f"it has {written} bytes instead of {size}")

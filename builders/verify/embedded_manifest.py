@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fpack.builders.manifest import json_form
-from fpack.builders.manifest.format import ARTIFACTS, REFERRERS, Blob, media_types
+from fpack.builders.manifest.file_names import REFERRERS
+from fpack.builders.manifest.format import ARTIFACTS, Blob, media_types
 from fpack.builders.manifest.reader import MAX_SIZE, ManifestReader
 from fpack.builders.streams.stream import ArchiveError, Section, blocks
 from fpack.store.errors import FpackError

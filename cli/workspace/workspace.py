@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fpack.builders.debian.lock import Lock
     from fpack.builders.debian.mirrors import Mirrors
     from fpack.builders.debian.package_source import DebianSource
+    from fpack.builders.net.http import Http
     from fpack.builders.net.origins import Origins
     from fpack.builders.protocol import Builder
     from fpack.lang.evaluator import Evaluator
@@ -192,14 +193,13 @@ class Workspace:
         """Debian's packages, as locked by the project, or by the user's lock, which is refreshed when it is old."""
         from fpack.builders.debian.lock import LockFile
         from fpack.builders.debian.package_source import DebianSource
-        from fpack.builders.net.http import Http
 
         source = DebianSource(
             LockFile(self.lock_file),
             arch=self.arch,
             cache=cache_directory() / "debian",
             mirrors=self.mirrors,
-            http=Http(),
+            http=_http,
             frozen=self.options.frozen,
             accept_expired=self.options.accept_expired or None,
             max_age=self.options.max_index_age,
@@ -287,6 +287,14 @@ class Workspace:
                     raise
 
     def _realise(self, outputs: Sequence[Output]) -> list[StorePath]:
+        self.cut_off = {}
+        try:
+            # If everything is built, the scheduler's modules are not needed.
+            return self.store.built(outputs) or self._build(outputs)
+        finally:
+            self._tell_of_store()
+
+    def _build(self, outputs: Sequence[Output]) -> list[StorePath]:
         from fpack.builders.rootfs.view import assemble
         from fpack.builders.scheduler.scheduler import Scheduler
         from fpack.cli.ui.progress import reporter
@@ -307,7 +315,6 @@ class Workspace:
             return made
         finally:
             shown.close()
-            self._tell_of_store()
 
     def _tell_of_store(self) -> None:
         if self.store.is_collecting:
@@ -328,6 +335,12 @@ class Workspace:
             first = ", ".join(added[:3])
             more = f" and {len(added) - 3} more" if len(added) > 3 else ""
             note(f"locked {first}{more} in {short(self.lock_file)}")
+
+
+def _http() -> Http:
+    from fpack.builders.net.http import Http
+
+    return Http()
 
 
 class _LazySource:

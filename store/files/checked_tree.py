@@ -90,6 +90,22 @@ class CheckedTree:
                 yield chunk
         self.compare(name, FileNode(hasher.digest(), size, executable))
 
+    def copy(self, name: str, buffer: bytearray, write: Callable[[memoryview], None]) -> None:
+        """Pass the content of a top-level file to `write`. Compare it after the last piece.
+
+        Each piece is a part of `buffer`, and is valid during the call only: a new piece of memory each time would cost
+        as much as the hashing.
+        """
+        hasher, size = blake3(), 0
+        view = memoryview(buffer)
+        with self._open(name) as file:
+            executable = bool(os.fstat(file.fileno()).st_mode & 0o100)
+            while count := os.readv(file.fileno(), [buffer]):
+                hasher.update(view[:count])
+                size += count
+                write(view[:count])
+        self.compare(name, FileNode(hasher.digest(), size, executable))
+
     def _open(self, name: str) -> BinaryIO:
         """Open a top-level file. If it cannot be opened, raise DamagedPath if the tree is damaged, else StoreError."""
         try:

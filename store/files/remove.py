@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
 _MAX_DEPTH = 64  # levels that are walked; deeper directories are first moved to the top directory
 
 
@@ -62,6 +63,16 @@ def _empty(fd: int, top: int, depth: int, counted: Callable[[os.stat_result], No
                     continue
                 except IsADirectoryError:
                     pass
+            if counted is None:
+                try:
+                    os.rmdir(name, dir_fd=fd)  # many directories of builds are empty
+                    continue
+                except NotADirectoryError:
+                    os.unlink(name, dir_fd=fd)
+                    continue
+                except OSError as error:
+                    if error.errno not in _NOT_EMPTY:
+                        raise
             moved |= _empty_below(name, fd, top, depth, counted)
             os.rmdir(name, dir_fd=fd)
         except FileNotFoundError:

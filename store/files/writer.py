@@ -291,7 +291,7 @@ def _copy(source: int, fd: int) -> int:
         writeback.reached(size)
 
 
-def write_all(fd: int, data: bytes | bytearray) -> None:
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
     """Write all of `data`. A call of the kernel may write only a part."""
     done = os.write(fd, data)
     if done < len(data):

@@ -56,7 +56,7 @@ class Setting:
             "arch": "amd64",
             "cache": self.cache,
             "mirrors": find_mirrors(self.mirror, environ={}),
-            "http": Http(retries=0),
+            "http": lambda: Http(retries=0),
             "reporter": self.news,
             "now": lambda: self.now,
             "releases": self.archive.releases,
@@ -576,7 +576,7 @@ from fpack.builders.debian.package_source import DebianSource
 from fpack.builders.debian.mirrors import find_mirrors
 from fpack.builders.net.http import Http
 source = DebianSource(LockFile(Path({str(setting.lock)!r})), arch="amd64", cache=Path("/nowhere"),
-    mirrors=find_mirrors({setting.mirror!r}), http=Http(), frozen=True)
+    mirrors=find_mirrors({setting.mirror!r}), http=Http, frozen=True)
 assert len(source.closure("trixie", ["app"])) == 3
 print(*sorted(set(sys.modules) & {{"urllib3", "pysequoia", "lzma", "ssl", "tomllib", "msgpack",
     "fpack.builders.debian.index", "fpack.builders.debian.resolver", "fpack.builders.debian.release"}}))
@@ -594,7 +594,7 @@ def test_the_real_archive(tmp_path: Path) -> None:
         arch="amd64",
         cache=tmp_path / "cache",
         mirrors=find_mirrors(),
-        http=Http(),
+        http=Http,
         reporter=news,
         accept_expired=True,
     )
@@ -612,7 +612,7 @@ def test_the_real_archive(tmp_path: Path) -> None:
         arch="amd64",
         cache=tmp_path / "none",
         mirrors=find_mirrors("only", environ={}),
-        http=Http(),
+        http=Http,
         frozen=True,
     )
     assert again.closure("trixie", ["postgresql-17"]) == entries

@@ -34,10 +34,18 @@ def path(store: Store, request: pytest.FixtureRequest) -> StorePath:
     return path
 
 
+def copied(tree: CheckedTree, name: str) -> bytes:
+    """Copy a file of a tree in many pieces."""
+    found = bytearray()
+    tree.copy(name, bytearray(1000), found.extend)
+    return bytes(found)
+
+
 def test_good_files_are_read(store: Store, path: StorePath) -> None:
     tree = store.tree(path)
     assert tree.read("a") == b"one" and tree.read("b") == b""
     assert b"".join(tree.chunks("big")) == FILES["big"]
+    assert copied(tree, "big") == FILES["big"] and copied(tree, "b") == b""
     tree.check()
     assert isinstance(tree.node(), dict) and tree.proven
 
@@ -48,6 +56,8 @@ def test_a_flipped_bit_in_a_file(store: Store, path: StorePath, name: str) -> No
     with pytest.raises(DamagedPath) as caught:
         list(store.tree(path).chunks(name))
     assert caught.value.where == str(store.disk(path) / name) and "fpack store repair" in caught.value.hint
+    with pytest.raises(DamagedPath):
+        copied(store.tree(path), name)
     with pytest.raises(DamagedPath):
         store.tree(path).read(name)
     with pytest.raises(DamagedPath):
