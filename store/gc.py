@@ -13,7 +13,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,13 +42,16 @@ _PARTIAL_DAYS, _LOG_DAYS = 7, 30
 class GcResult(NamedTuple):
     """The result of a collection, or of a dry run: deleted paths, number of kept paths, bytes of the disk freed.
 
-    gone: result links that no longer exist and no longer keep their paths.
+    gone: result links that no longer exist and no longer keep their paths. excess: the bytes by which the goals of the
+    policy were missed. keepers: if they were missed, the bytes of the remaining paths by the kind of their root.
     """
 
     deleted: tuple[StorePath, ...]
     kept: int
     freed: int
     gone: tuple[str, ...] = ()
+    excess: int = 0
+    keepers: Mapping[str, int] = {}
 
 
 def add_root(store: Store, link: Path, target: Path) -> None:
@@ -78,7 +81,9 @@ def collect(
         found = look(store, policy)
         chosen = _choose(store.root, found, policy, 0)
         freed = sum(found.paths[hash_].size for hash_ in chosen)
-        return GcResult(tuple(map(found.path, chosen)), len(found.paths) - len(chosen), freed)
+        excess = max(_excess(store.root, policy) - freed, 0)
+        keepers = found.keepers() if excess else {}
+        return GcResult(tuple(map(found.path, chosen)), len(found.paths) - len(chosen), freed, (), excess, keepers)
     if store.refusal is not None:
         raise store.refusal
     bus_error.install()
@@ -100,14 +105,17 @@ class _Collection:
         if space.room(self._root).is_scarce:
             space.release(self._root)
         try:
-            kept = self._run()
+            kept, found = self._run()
         except StoreFull:
             self._freed += make_room(self._root)
-            kept = self._run()
+            kept, found = self._run()
         self._tidy()
-        return GcResult(tuple(self._deleted), kept, self._freed, tuple(forget_gone(self._root)))
+        gone = tuple(forget_gone(self._root))
+        excess = _excess(self._root, self._policy)
+        return GcResult(tuple(self._deleted), kept, self._freed, gone, excess, found.keepers() if excess else {})
 
-    def _run(self) -> int:
+    def _run(self) -> tuple[int, Survey]:
+        """Delete paths. Return the number of kept paths, and the last survey."""
         store = self._store
         sweep(self._root, store.database, store.pool, thoroughly=True)
         leases.sweep(store)
@@ -128,7 +136,7 @@ class _Collection:
             self._delete_trees(found, set(chosen))
             self._delete_files()
             if not chosen or not (has_more or self._policy.has_goal):
-                return len(found.paths) - len(chosen)
+                return len(found.paths) - len(chosen), found
             most *= _GROWTH
 
     def _forget(self, most: int) -> tuple[Survey, list[bytes], bool]:
@@ -294,7 +302,7 @@ def _choose(root: Path, found: Survey, policy: Policy, most: int) -> list[bytes]
 
 
 def _excess(root: Path, policy: Policy) -> int:
-    """Return the number of bytes that must still be freed to reach the goals."""
+    """Return the number of bytes that must still be freed to reach the goals; 0 if there are none."""
     excess = 0
     if policy.max_size is not None:
         excess = max(excess, limits.disk_usage(root) - policy.max_size)

@@ -56,19 +56,37 @@ def add_link(root: Path, link: Path, target: Path, *, is_root: bool = True) -> N
         _place(root / "roots" / name, link)
 
 
-def add_named(root: Path, name: str, path: StorePath) -> None:
-    """Make a path a root by name. Replace an earlier root of this name."""
+def check_root_name(name: str) -> str:
+    """Return `name` if a root can have it, else raise InvalidName."""
+    try:
+        return check_name(name)
+    except InvalidName as error:
+        hint = "the name comes before the path, as in fpack root add tools ./result"
+        raise error.with_(what=f"A root cannot have the name {name[:60]!r}", hint=hint) from None
+
+
+def add_named(root: Path, name: str, path: StorePath, *, replace: bool = True) -> None:
+    """Make a path a root by name. Replace an earlier root of this name, or raise StoreError if `replace` is false."""
+    link = root / "roots" / f"{_NAMED}{check_root_name(name)}"
     with marking(root, placing=True):
-        # A relative link stays valid when the store is moved.
-        _place(root / "roots" / f"{_NAMED}{check_name(name)}", Path("../store", path.base))
+        if os.path.lexists(link) and not link.is_symlink():
+            raise StoreError("The root cannot be made", where=str(link), why="it is not a link", hint="delete it")
+        target = Path("../store", path.base)  # stays valid when the store is moved
+        if not replace and link.is_symlink() and link.readlink() != target:
+            raise StoreError(
+                f"There is already a root {name}", why=f"it keeps {link.readlink().name}",
+                hint=f"choose another name, or replace it with --force; fpack root remove {name} removes it",
+            )  # fmt: skip
+        _place(link, target)
 
 
 def remove_named(root: Path, name: str) -> None:
     """Remove a named root. Raise StoreError if there is no root of this name."""
     try:
-        os.unlink(root / "roots" / f"{_NAMED}{check_name(name)}")
+        os.unlink(root / "roots" / f"{_NAMED}{check_root_name(name)}")
     except FileNotFoundError:
-        names = [entry.name.removeprefix(_NAMED) for entry in os.scandir(root / "roots")]
+        entries = os.scandir(root / "roots")
+        names = [entry.name.removeprefix(_NAMED) for entry in entries if entry.name.startswith(_NAMED)]
         hint = did_you_mean(name, names) or "fpack root list shows the roots"
         raise StoreError(f"There is no root {name}", hint=hint) from None
 
