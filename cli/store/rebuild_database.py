@@ -5,8 +5,6 @@ from __future__ import annotations
 import click
 from fpack.cli import options as shared
 
-_LISTED = 20
-
 
 @click.command("rebuild-database")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -30,9 +28,7 @@ def command(as_json: bool) -> int:
         shared.print_json({**done._asdict(), "rejected": [str(path) for path in done.rejected]})
         return 0
     page = Page()
-    lines = [f"{path} is not valid: its tree is damaged or has no record" for path in done.rejected[:_LISTED]]
-    if len(done.rejected) > _LISTED:
-        lines.append(f"and {len(done.rejected) - _LISTED} more are not valid")
+    lines = [f"{path} is not valid: its tree is damaged or has no record" for path in done.rejected]
     known = f"{done.paths} paths are valid"
     if done.recognised:
         known += f", {done.recognised} of which were recognised by their names"

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from fpack.store.store import Store
     from fpack.store.verify import StoreCheck
 
-LISTED = 20
 _OPTIONS = tuple(option for option in BUILDING if option.names[-1] in ("--mirror", "--verbose"))
 
 
@@ -56,8 +55,9 @@ def command(
 ) -> int:
     """Check the store, or the closure of each PATH, and repair damaged paths.
 
-    A damaged path is read from FILE, downloaded, or built from its recorded derivation. It is replaced if the result
-    has the recorded digest. Otherwise the path and all that reference it become invalid, and the next build makes them.
+    A damaged path is read from FILE, downloaded, copied from its project, or built from its recorded derivation. It is
+    replaced if the result has the recorded digest. Otherwise the path and all that reference it become invalid, and the
+    next build makes them.
     """
     from fpack.cli.store.verify import checked
     from fpack.cli.ui.layout import Page, show
@@ -75,7 +75,10 @@ def command(
             {
                 "paths": found.paths,
                 "repaired": [str(path) for path in done.repaired],
-                "failed": [{"path": str(entry.path), "why": _why(entry)} for entry in done.failed],
+                "failed": [
+                    {"path": str(entry.path), "why": _why(entry), "try": entry.error.hint or None}
+                    for entry in done.failed
+                ],
                 "invalid": [str(path) for path in done.invalid],
                 "files": list(found.pool),
             }
@@ -92,6 +95,7 @@ def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool,
     """
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.scheduler.repairer import Repairer
+    from fpack.cli.store.lost_sources import find_sources
     from fpack.cli.ui.progress import reporter
     from fpack.store.graph import dependents
     from fpack.store.repair import delete_pool_files, delete_views
@@ -113,6 +117,7 @@ def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool,
         repaired = _from_file(store, file, damaged)
         damaged = [path for path in damaged if path not in repaired]
     if build and damaged:
+        workspace.found_sources |= find_sources(store, damaged)
         shown = reporter(workspace.options.verbose, logs=False)
         try:
             repairer = Repairer(
@@ -160,12 +165,15 @@ def _why(entry: RepairFailure) -> str:
 def _lines(page: Page, done: Repair) -> list[str]:
     from fpack.cli.ui.layout import clean
 
-    lines = [f"{path} was repaired" for path in done.repaired[:LISTED]]
-    if len(done.repaired) > LISTED:
-        lines.append(f"and {len(done.repaired) - LISTED} more were repaired")
-    lines += [f"{entry.path} could not be repaired: {clean(_why(entry))}" for entry in done.failed[:LISTED]]
-    if len(done.failed) > LISTED:
-        lines.append(f"and {len(done.failed) - LISTED} more could not be repaired")
+    # Every path is listed, because no later command can list what became invalid.
+    lines = [f"{path} was repaired" for path in done.repaired]
+    for entry in done.failed:
+        lines.append(f"{entry.path} could not be repaired: {clean(_why(entry))}")
+        if entry.error.hint:
+            lines.append(f"  {page.paint('try:', 'cyan')} {clean(entry.error.hint)}")
+    failed = {entry.path for entry in done.failed}
+    why = "it references one of these" if failed else "it is damaged, or references a damaged path"
+    lines += [f"{path} is no longer valid: {why}" for path in done.invalid if path not in failed]
     if not (done.repaired or done.invalid or done.found.pool or done.found.damaged):
         return [page.paint(f"{done.found.paths} paths are intact", "bold")]
     summary = f"{len(done.repaired)} paths repaired"

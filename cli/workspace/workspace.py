@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +50,7 @@ class Workspace:
         self.options = options
         self._project: Path | None = None
         self._root: Path | None = None
+        self.found_sources: dict[str, Path] = {}  # sources of no evaluation, as `source_paths`
         self.cut_off: Mapping[str, list[str]] = {}  # what the last `realise` cut off early, as `Scheduler.cut_off`
 
     def __enter__(self) -> Workspace:
@@ -174,7 +176,7 @@ class Workspace:
     @property
     def source_paths(self) -> Mapping[str, Path]:
         """The path of each source of the evaluation, by the digest of its tree."""
-        return self.evaluator.source_paths
+        return ChainMap(self.evaluator.source_paths, self.found_sources)
 
     @property
     def keep_failed(self) -> bool:
