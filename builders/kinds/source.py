@@ -54,7 +54,7 @@ class SourceBuilder(BaseBuilder):
         path = self._source_paths.get(digest)
         if path is None:
             raise BuildError(
-                f"The files of the source {task.name} are not known", where=task.name, why=f"its digest is {digest}",
+                f"The source {task.name} is not on this machine", where=task.name, why=f"its digest is {digest}",
                 hint=f"find the file or directory that had this content: fpack store add FILE --name {task.name}",
             )  # fmt: skip
         writer = task.writer()

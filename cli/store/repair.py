@@ -139,20 +139,17 @@ def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool,
 
 def _from_file(store: Store, file: Path, damaged: Collection[StorePath]) -> list[StorePath]:
     """Replace the damaged trees that a closure file holds. Return their paths."""
+    from fpack.cli.store.closure_source import closure_source
     from fpack.cli.store.progress import ProgressLine
-    from fpack.store.closure_file.format import BadClosureFile
     from fpack.store.closure_file.importer import trees_of
     from fpack.store.repair import replace_tree
 
     line = ProgressLine("reading")
     try:
-        with open(file, "rb") as stream, trees_of(store, stream, damaged, line) as trees:
+        with closure_source(file) as stream, trees_of(store, stream, damaged, line) as trees:
             for path, writer in trees:
                 replace_tree(store, path, writer)
             return [path for path, _ in trees]
-    except BadClosureFile as error:
-        why = ": ".join(part for part in (error.where, error.why) if part)
-        raise error.with_(where=str(file), why=why) from None
     finally:
         line.end()
 

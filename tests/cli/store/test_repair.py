@@ -122,7 +122,7 @@ def test_a_source_that_is_lost_is_named_with_all_that_become_invalid(fpack: Fpac
     (data / "x").write_text("changed")
     shutil.copytree(fpack.home / "store", fpack.home / "copy", symlinks=True)
     text = fpack("store", "repair", status=1).stdout
-    assert f"{paths['data']} could not be repaired: The files of the source data are not known" in text
+    assert f"{paths['data']} could not be repaired: The source data is not on this machine" in text
     assert "fpack store add FILE --name data" in text and "3 made invalid" in text
     for name in ("it", "second"):
         assert f"{paths[name]} is no longer valid: it references one of these" in text

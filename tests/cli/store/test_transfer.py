@@ -133,11 +133,17 @@ def test_a_damaged_file_is_not_imported(fpack: Fpack, ask: Ask, other: Fpack) ->
     for number, bad in enumerate((data[:-1], data[: len(data) // 2], data[:500] + b"x" + data[501:], b"", b"nonsense")):
         (other.home / "bad").write_bytes(bad)
         message = other.fails("store", "import", "bad")
-        assert "bad" in message and "closure file" in message, number
+        assert "bad" in message and "closure file" in message and "\n  try:   " in message, number
         assert Ask(other)("store", "list")["paths"] == []
         assert not any((other.home / "store" / "tmp").iterdir())
     (other.home / "bad").write_bytes(data.replace(b"closure 1", b"closure 9", 1))
-    assert "format 9" in other.fails("store", "import", "bad")
+    assert "format 9" in (message := other.fails("store", "import", "bad")) and "try:" in message
+    for word, why in (("nowhere", "No such file"), (".", "Is a directory"), ("x" * 300, "too long"), ("bad/x", "")):
+        message = other.fails("store", "import", word)
+        assert "cannot be read" in message and why in message and "try:" in message
+    for words, text in (("<&-", "standard input"), ("</dev/null", "standard input"), ("<bad", "format 9")):
+        shell = Fpack(other.home, other.archive, prefix=("sh", "-c", f'exec "$@" {words}', "sh"))
+        assert text in (message := shell.fails("store", "import", "-")) and "try:" in message
 
 
 def test_what_is_not_a_path_of_the_store(fpack: Fpack, ask: Ask, other: Fpack) -> None:
