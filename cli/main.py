@@ -83,6 +83,8 @@ def main(argv: list[str] | None = None) -> int:
     except FileNotFoundError:
         print("error: The working directory no longer exists\n  try:   cd to another directory", file=sys.stderr)
         return 2
+    if os.environ.get("FPACK_ROOT", "/")[:1] not in ("/", ""):
+        return _refuse_root(os.environ["FPACK_ROOT"])
     if argv[:1] in (["shell"], ["run"]):
         from fpack.cli.shells.warm_start import main as enter
 
@@ -135,6 +137,19 @@ def main(argv: list[str] | None = None) -> int:
         from fpack.cli.ui.render import show_fault, show_refusal
 
         return show_refusal(error) if isinstance(error, OSError) else show_fault(error)
+
+
+def _refuse_root(root: str) -> int:
+    """Report a store that depends on the working directory. Return the exit status."""
+    from fpack.cli.ui.render import show_error
+
+    from .errors import UsageError
+
+    why = "each working directory would have another store"
+    hint = f"FPACK_ROOT={os.path.abspath(root)}"
+    error = UsageError("FPACK_ROOT is not an absolute path", where=f"FPACK_ROOT={root}", why=why, hint=hint)
+    show_error(error)
+    return error.exit_code
 
 
 def run() -> None:

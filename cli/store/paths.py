@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from fpack.cli.errors import UsageError
 from fpack.store import base32
 from fpack.store.errors import InvalidName, StoreError, did_you_mean
+from fpack.store.files.owners import check_store
 from fpack.store.path import STORE, StorePath, parse
+from fpack.store.root import default_root, obstacle
 
 if TYPE_CHECKING:
     from fpack.store.database import PathInfo
@@ -31,12 +33,11 @@ class UnknownPath(StoreError):
 @contextmanager
 def opened(create: bool = False) -> Iterator[Store]:
     """Open the store of this machine. Raise StoreError if there is none, unless `create` is set."""
-    from fpack.store.root import default_root
     from fpack.store.store import Store
 
     root = default_root()
-    if not create and not (root / "db").is_dir() and not (root / "store").is_dir():
-        raise StoreError("There is no store yet", where=str(root), hint="the first build or `fpack store add` makes it")
+    if not create:
+        require_store(root)
     store = Store(root)
     try:
         if create:
@@ -114,6 +115,16 @@ def matching(store: Store, text: str) -> list[PathInfo]:
     paths = filter(query.accepts, map(parse, store.database.names()))
     infos = store.database.infos(base32.decode(path.hash) for path in paths).values()
     return sorted(infos, key=lambda info: (info.path.name, info.path.hash))
+
+
+def require_store(root: Path) -> None:
+    """Raise StoreError if there is no store at `root`."""
+    if (root / "db").is_dir() or (root / "store").is_dir():
+        return
+    check_store(os.fspath(root))
+    if (error := obstacle(os.fspath(root))) is not None:
+        raise error
+    raise StoreError("There is no store yet", where=str(root), hint="the first build or `fpack store add` makes it")
 
 
 def find_paths(store: Store, texts: Iterable[str]) -> list[PathInfo]:

@@ -14,11 +14,13 @@ def command(as_json: bool) -> int:
     A path becomes valid only if its tree has the recorded digest. The old database is kept as db/damaged.sqlite. No
     other fpack may use the store meanwhile.
     """
+    from fpack.cli.store.paths import require_store
     from fpack.cli.store.progress import ProgressLine
     from fpack.cli.ui.layout import Page, show
     from fpack.store.rebuild import rebuild_database
     from fpack.store.root import default_root
 
+    require_store(default_root())
     line = ProgressLine("checking trees")
     try:
         done = rebuild_database(default_root(), lambda number, total, name: line(number, total))

@@ -59,15 +59,14 @@ def command(
     replaced if the result has the recorded digest. Otherwise the path and all that reference it become invalid, and the
     next build makes them.
     """
+    from fpack.cli.store.paths import require_store
     from fpack.cli.store.verify import checked
     from fpack.cli.ui.layout import Page, show
     from fpack.cli.workspace.workspace import Workspace
-    from fpack.store.errors import StoreError
     from fpack.store.root import default_root
 
+    require_store(default_root())
     with Workspace(shared.SharedOptions(mirror=mirror, verbose=verbose)) as workspace:
-        if not workspace.has_store:
-            raise StoreError("There is no store yet", where=str(default_root()))
         found = checked(workspace.store, store_paths)
         done = repair(workspace, found, build=not forget, whole=not store_paths, file=file)
     if as_json:
