@@ -105,7 +105,10 @@ class _Shell:
 
     def __init__(self, workspace: Workspace, record: Mapping[str, Any]) -> None:
         self._workspace = workspace
-        evaluator = workspace.evaluator
+        workspace.evaluator.run(lambda: self._evaluate(record))  # in one thread
+
+    def _evaluate(self, record: Mapping[str, Any]) -> None:
+        evaluator = self._workspace.evaluator
         names = ("name", "root", "paths", "search", "env", "hook", "release", "usual-names")
         self._records = [{name: evaluator.force(record[name], True) for name in names}]
         services = evaluator.force(record["services"])
