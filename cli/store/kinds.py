@@ -16,4 +16,4 @@ def check_kind(kind: str | None, recorded: Callable[[], Collection[str]]) -> Non
     if kind is None or kind in known or kind in recorded():
         return
     why = f"the kinds are {', '.join(known)}"
-    raise UsageError(f"There is no kind {kind!r}", why=why, hint=did_you_mean(kind, known))
+    raise UsageError(f"There is no kind {kind!r}", why=why, hint=did_you_mean(kind, known) or "give one of them")

@@ -184,7 +184,8 @@ def test_there_is_no_store_yet(other: Fpack) -> None:
 def test_words_that_are_wrong(fpack: Fpack) -> None:
     assert "did you mean `verify`?" in fpack("store", "verfy", status=2).stderr
     assert "does not exist" in fpack("store", "add", "nowhere", status=2).stderr
-    assert "not a valid store name" in fpack.fails("store", "add", "fpack.fp", "--name", "a b")
+    assert "not a valid store name" in (message := fpack.fails("store", "add", "fpack.fp", "--name", "a b"))
+    assert "try:   for example a_b" in message
     assert "--larger-than" in fpack("store", "list", "--larger-than", "much", status=None).stderr
     assert "cannot be read" in fpack("store", "import", "nowhere", status=2).stderr
     assert "needs PATH" in fpack("store", "path-info", status=2).stderr
