@@ -94,7 +94,6 @@ def command(dry_run: bool, explain: bool, automatic: bool, everything: bool, as_
 
 def _open() -> Store:
     """Open the store. Free some space first if the disk is full."""
-    from fpack.cli.store.paths import require_store
     from fpack.store.errors import StoreFull
     from fpack.store.files import space
     from fpack.store.gc import make_room
@@ -102,8 +101,7 @@ def _open() -> Store:
     from fpack.store.store import Store
 
     root = default_root()
-    require_store(root)
-    if space.room(root).is_scarce:
+    if root.is_dir() and space.room(root).is_scarce:
         space.release(root)
     try:
         return Store(root)
