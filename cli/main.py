@@ -83,6 +83,8 @@ def main(argv: list[str] | None = None) -> int:
     except FileNotFoundError:
         print("error: The working directory no longer exists\n  try:   cd to another directory", file=sys.stderr)
         return 2
+    if os.environ.get("FPACK_ROOT", "/")[:1] not in ("/", ""):
+        return _refuse_root(os.environ["FPACK_ROOT"])
     if argv[:1] in (["shell"], ["run"]):
         from fpack.cli.shells.warm_start import main as enter
 
@@ -137,6 +139,19 @@ def main(argv: list[str] | None = None) -> int:
         return show_refusal(error) if isinstance(error, OSError) else show_fault(error)
 
 
+def _refuse_root(root: str) -> int:
+    """Report a store that depends on the working directory. Return the exit status."""
+    from fpack.cli.ui.render import show_error
+
+    from .errors import UsageError
+
+    why = "each working directory would have another store"
+    hint = f"FPACK_ROOT={os.path.abspath(root)}"
+    error = UsageError("FPACK_ROOT is not an absolute path", where=f"FPACK_ROOT={root}", why=why, hint=hint)
+    show_error(error)
+    return error.exit_code
+
+
 def run() -> None:
     """Run the console script. End the process without the interpreter's slow shutdown."""
     # Imports create many objects and few cycles: the default threshold costs a tenth of a quick command's time.
@@ -171,6 +186,8 @@ def _open_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0)
     if sys.stdout is None:
         sys.stdout = os.fdopen(1, "w")
     if sys.stderr is None:

@@ -21,6 +21,7 @@ from fpack.cli.option_table import (
     SETTING,
     Option,
 )  # fmt: skip
+from fpack.store import settings
 from fpack.store.settings import EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE, Setting
 
 Command = Callable[..., Any]
@@ -47,6 +48,25 @@ class SharedOptions(NamedTuple):
 
 
 _SETTINGS: dict[str, Setting[Any]] = {setting.option: setting for setting in (EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE)}
+
+
+def size(text: str) -> int | None:
+    """Parse the value of an option: a size in bytes, as in 512M. `none` is None."""
+    try:
+        return settings.size(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a size, as in 512M or 20G") from None
+
+
+def days(text: str | float) -> float:
+    """Parse the value of an option: a number of days, which is not negative, infinite or NaN."""
+    try:
+        value = settings.amount(str(text))
+    except ValueError:
+        value = None
+    if value is None:
+        raise click.BadParameter(f"{text!r} is not a number of days, as in 30")
+    return value
 
 
 def from_table(options: Sequence[Option]) -> Callable[[Command], Command]:

@@ -13,7 +13,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +46,8 @@ class GcResult(NamedTuple):
     """The result of a collection, or of a dry run: deleted paths, number of kept paths, bytes of the disk freed.
 
     gone: result links that no longer exist and no longer keep their paths. doubt: why the clock may be wrong, or "".
-    roots: named roots whose links were missing and were made again.
+    roots: named roots whose links were missing and were made again. excess: the bytes by which the goals of the policy
+    were missed. keepers: if they were missed, the bytes of the remaining paths by the kind of their root.
     """
 
     deleted: tuple[StorePath, ...]
@@ -55,6 +56,8 @@ class GcResult(NamedTuple):
     gone: tuple[str, ...] = ()
     doubt: str = ""
     roots: tuple[str, ...] = ()
+    excess: int = 0
+    keepers: Mapping[str, int] = {}
 
 
 def add_root(store: Store, link: Path, target: Path) -> None:
@@ -85,8 +88,10 @@ def collect(
         found = look(store, policy)
         chosen = _choose(store.root, found, policy, 0)
         freed = sum(found.paths[hash_].size for hash_ in chosen)
-        kept = len(found.paths) - len(chosen)
-        return GcResult(tuple(map(found.path, chosen)), kept, freed, doubt=found.timeline.doubt)
+        kept, doubt = len(found.paths) - len(chosen), found.timeline.doubt
+        excess = max(_excess(store.root, policy) - freed, 0)
+        keepers = found.keepers() if excess else {}
+        return GcResult(tuple(map(found.path, chosen)), kept, freed, doubt=doubt, excess=excess, keepers=keepers)
     if store.refusal is not None:
         raise store.refusal
     bus_error.install()
@@ -116,10 +121,20 @@ class _Collection:
         self._tidy(found.timeline)
         kept = len(found.paths) - self._last
         gone, made = forget_gone(self._root), restore_named(self._root, self._store.database)
-        freed, doubt = self._deleter.freed.total, found.timeline.doubt
-        return GcResult(tuple(self._deleted), kept, freed, tuple(gone), doubt, tuple(made))
+        excess = _excess(self._root, self._policy)
+        return GcResult(
+            tuple(self._deleted),
+            kept,
+            self._deleter.freed.total,
+            tuple(gone),
+            found.timeline.doubt,
+            tuple(made),
+            excess,
+            found.keepers() if excess else {},
+        )
 
     def _run(self) -> Survey:
+        """Delete paths. Return the last survey."""
         store = self._store
         sweep(self._root, store.database, store.pool, thoroughly=True)
         leases.sweep(store)
@@ -246,7 +261,7 @@ def _choose(root: Path, found: Survey, policy: Policy, most: int) -> list[bytes]
 
 
 def _excess(root: Path, policy: Policy) -> int:
-    """Return the number of bytes that must still be freed to reach the goals."""
+    """Return the number of bytes that must still be freed to reach the goals; 0 if there are none."""
     excess = 0
     if policy.max_size is not None:
         excess = max(excess, limits.disk_usage(root) - policy.max_size)

@@ -41,6 +41,7 @@ def check_name(name: str) -> str:
         raise InvalidName(
             f"{name!r} is not a valid store name",
             why="a name consists of letters, digits and + . _ = - and does not begin with a dot or a dash",
+            hint=f"for example {clean_name(name)}",
         )
     return name
 

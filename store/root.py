@@ -1,4 +1,7 @@
-"""Find the store's directory, without importing the store: a warm start needs only the name."""
+"""Find the store's directory, and tell why a store cannot be there.
+
+This does not import the store, because a warm start needs only the name.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .errors import StoreError
+
 SHARED = "/fpack"
+_OF_A_STORE = {"store", "db", "files", "locks"}
+_OF_A_DISK = {"lost+found"}  # in the top directory of an empty file system
+_HINT = "set FPACK_ROOT to a directory of your own, or to a path that does not exist yet"
 
 
 def default_directory() -> str:
@@ -17,8 +25,9 @@ def default_directory() -> str:
         return os.path.abspath(named)
     if os.access(SHARED, os.W_OK):
         return SHARED
-    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    return f"{os.path.abspath(data)}/fpack"
+    data = os.environ.get("XDG_DATA_HOME", "")
+    # A relative path is ignored (XDG Base Directory Specification): it would depend on the working directory.
+    return f"{data if data.startswith('/') else os.path.abspath(os.path.expanduser('~/.local/share'))}/fpack"
 
 
 def default_root() -> Path:
@@ -26,3 +35,26 @@ def default_root() -> Path:
     from pathlib import Path
 
     return Path(default_directory())
+
+
+def obstacle(root: str) -> StoreError | None:
+    """Return why there is no store at `root` and none can be created, or None."""
+    from .errors import StoreError
+
+    at = root
+    while not os.path.isdir(at):
+        if os.path.islink(at) or os.path.isfile(at):
+            why = f"{at} is a link to {os.readlink(at)}, which is no directory" if os.path.islink(at) else ""
+            what = "The store is not a directory" if at == root else "The store cannot be created"
+            return StoreError(what, where=root, why=why or f"{at} is not a directory", hint=_HINT)
+        if at == os.path.dirname(at):
+            break
+        at = os.path.dirname(at)
+    try:
+        names = set(os.listdir(root)) - _OF_A_DISK if at == root else set()
+    except OSError as error:
+        return StoreError("The store cannot be read", where=root, why=error.strerror or "", hint=_HINT)
+    if names and not names & _OF_A_STORE:
+        why = f"the directory has other files, such as {min(names)}"
+        return StoreError("The directory is not a store", where=root, why=why, hint=_HINT)
+    return None

@@ -29,7 +29,7 @@ from .derivation import Derivation, Output
 from .errors import StoreError, StoreReadOnly
 from .locks import path_locks
 from .path import STORE, StorePath, make, parse
-from .root import SHARED, default_root
+from .root import SHARED, default_root, obstacle
 
 if TYPE_CHECKING:
     from .sessions.session import Session
@@ -74,6 +74,8 @@ class Store:
         self.root = root or default_root()
         missing = check_store(os.fspath(self.root), [*_DIRECTORIES, "db/fpack.sqlite"])
         if set(missing) & set(_DIRECTORIES):
+            if {"store", "db"} <= set(missing) and (found := obstacle(os.fspath(self.root))) is not None:
+                raise found
             self._make_directories()
         self.database = Database(self.root / "db" / "fpack.sqlite")
         self.pool = Pool(self.root / "files")

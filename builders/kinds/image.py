@@ -76,13 +76,13 @@ class ImageBuilder(BaseBuilder):
         args = arguments.read(ImageArgs, task.args)
         spec.check_name(args.name, args.tag)
         spec.platform(args.arch)
-        parts = _read(task, args)
-        config = _configure(task, args, parts)
-        groups = _groups(task, parts, args.max_layers)
-        wanted = [_derivation(group, args.codec, parts) for group in groups]
-        excluded = {table.path: table.excluded for table in [*parts.slices, *parts.last]}
+        contents = _read(task, args)
+        config = _configure(task, args, contents)
+        groups = _groups(task, contents, args.max_layers)
+        wanted = [_derivation(group, args.codec, contents) for group in groups]
+        excluded = {table.path: table.excluded for table in [*contents.slices, *contents.last]}
         # Free the tables, which can be large, before the wait for the layers.
-        del parts
+        del contents
         built = yield Need(wanted)
         return _assemble(task, args, config, groups, excluded, wanted, built)
 
@@ -109,7 +109,7 @@ class _PartTable(NamedTuple):
         return LayerItem(self.path, "", name, size, self.packages, tuple(exclusion.path for exclusion in self.excluded))
 
 
-class _Parts(NamedTuple):
+class _ImageContents(NamedTuple):
     """The parts of the image. last: the root's generated files and the extra files. extra: the root's extra fields."""
 
     slices: list[_PartTable]
@@ -122,7 +122,7 @@ class _Parts(NamedTuple):
         return next(t for t in [*self.slices, *self.last] if t.path == path)
 
 
-def _read(task: Task, args: ImageArgs) -> _Parts:
+def _read(task: Task, args: ImageArgs) -> _ImageContents:
     paths = store_paths.closure(task, args.paths)
     bases = {path.base: path for path in paths}
 
@@ -157,7 +157,7 @@ def _read(task: Task, args: ImageArgs) -> _Parts:
     if args.files:
         last.append(_table(task, args.files, files, {}))
         view.add(FsSource("the configuration's files", f"{last[-1].disk_path}/data"), files, last=True)
-    return _Parts(slices, last, paths, extra, view)
+    return _ImageContents(slices, last, paths, extra, view)
 
 
 def _excluded(root: StorePath, extra: Mapping[str, Value]) -> Iterator[Exclusion]:
@@ -204,13 +204,13 @@ def _check_outside_store(entries: Sequence[TreeEntry]) -> None:
             raise BuildError(f"/{entry.path} lies in the store", why=f"only store paths can be in {STORE}")
 
 
-def _configure(task: Task, args: ImageArgs, parts: _Parts) -> dict[str, Value]:
+def _configure(task: Task, args: ImageArgs, contents: _ImageContents) -> dict[str, Value]:
     given = args.config
     configuration.check(given)
-    view = parts.view
+    view = contents.view
     entrypoint = configuration.strings(given, "entrypoint")
     if entrypoint is None and args.program:
-        entrypoint = _suggested(task, args.program, parts)
+        entrypoint = _suggested(task, args.program, contents)
     command = configuration.strings(given, "command")
     run = entrypoint or command
     user = given.get("user")
@@ -221,8 +221,8 @@ def _configure(task: Task, args: ImageArgs, parts: _Parts) -> dict[str, Value]:
             user,
             _text(view, "etc/passwd"),
             _text(view, "etc/group"),
-            parts.extra.get("users", ()),
-            parts.extra.get("groups", ()),
+            contents.extra.get("users", ()),
+            contents.extra.get("groups", ()),
         )
     config = configuration.oci_config(given, entrypoint, user)
     if run:
@@ -246,18 +246,18 @@ def _configure(task: Task, args: ImageArgs, parts: _Parts) -> dict[str, Value]:
     return config
 
 
-def _suggested(task: Task, program: Value, parts: _Parts) -> list[str] | None:
+def _suggested(task: Task, program: Value, contents: _ImageContents) -> list[str] | None:
     """Return the default entrypoint.
 
     For a package, return the program that it suggests. For a store path built from source, return the program with its
     name, or its only program, or None.
     """
     if not isinstance(program, list):
-        return [find_entrypoint(str(program), parts.extra, parts.view)]
+        return [find_entrypoint(str(program), contents.extra, contents.view)]
     path, name = map(str, program)
-    if is_executable(parts.view.resolve(path)):
+    if is_executable(contents.view.resolve(path)):
         return [path]
-    found = _programs(task, path, parts.view)
+    found = _programs(task, path, contents.view)
     named = [other for other in found if other.endswith(f"/{name}")]
     return named[:1] or (found if len(found) == 1 else None)
 
@@ -281,15 +281,15 @@ def _text(view: ImageFs, path: str) -> str:
     return content.decode("utf-8", "replace")
 
 
-def _groups(task: Task, parts: _Parts, max_layers: Value) -> list[LayerGroup]:
+def _groups(task: Task, contents: _ImageContents, max_layers: Value) -> list[LayerGroup]:
     if max_layers.__class__ is not int or not MIN_LAYERS <= max_layers <= MAX_LAYERS:
         why = f"it must be {MIN_LAYERS} to {MAX_LAYERS}, since container runtimes support at most 127 layers"
         raise BuildError(f"{max_layers!r} is not a valid limit of layers for an image", why=why)
-    items = [table.item for table in parts.slices]
-    for path in parts.paths:
+    items = [table.item for table in contents.slices]
+    for path in contents.paths:
         task.check()
         items.append(LayerItem(path, str(path), stable_name(path), _tree_size(task.disk(path))))
-    last = [LayerGroup(table.path.name, (table.item,)) for table in parts.last if table.entries]
+    last = [LayerGroup(table.path.name, (table.item,)) for table in contents.last if table.entries]
     if not items and not last:
         raise BuildError("The image would be empty", hint="add packages, files, or an entrypoint in a package")
     return plan(items, max_layers - len(last)) + last if items else last
@@ -303,12 +303,12 @@ def _tree_size(path: str | Path) -> int:
         return sum(_tree_size(entry.path) for entry in entries)
 
 
-def _derivation(group: LayerGroup, codec: Mapping[str, Value], parts: _Parts) -> Derivation:
+def _derivation(group: LayerGroup, codec: Mapping[str, Value], contents: _ImageContents) -> Derivation:
     args = LayerArgs(tuple(PartArgs(item.path, item.prefix, item.exclude) for item in group.items), codec)
-    tables = [parts.table(item.path) for item in group.items if not item.prefix]
+    tables = [contents.table(item.path) for item in group.items if not item.prefix]
     # A layer of one slice must depend on that slice alone. The root's layer restates directories that slices differ on.
-    if len(tables) > 1 or tables[:1] in [[table] for table in parts.last]:
-        restated = parts.view.restated(t.entries for t in tables)
+    if len(tables) > 1 or tables[:1] in [[table] for table in contents.last]:
+        restated = contents.view.restated(t.entries for t in tables)
         args = args._replace(directories=tuple((path, *attributes) for path, attributes in restated))
     return Derivation("layer", clean_name(f"layer-{group.name}"), arguments.write(args))
 

@@ -53,7 +53,10 @@ class SourceBuilder(BaseBuilder):
         digest = arguments.read(SourceArgs, task.args).tree
         path = self._source_paths.get(digest)
         if path is None:
-            raise BuildError("A source is not on this machine", where=task.name, why=f"no source has digest {digest}")
+            raise BuildError(
+                f"The source {task.name} is not on this machine", where=task.name, why=f"its digest is {digest}",
+                hint=f"find the file or directory that had this content: fpack store add FILE --name {task.name}",
+            )  # fmt: skip
         writer = task.writer()
         SourceTree().copy(path, writer)
         if writer.finish().hex() != digest:

@@ -12,6 +12,7 @@ class BuildOutcome(Enum):
     BUILT = "built"
     CUT_OFF = "cut off"  # not rebuilt: the inputs were rebuilt and are unchanged
     FAILED = "failed"
+    DAMAGED = "damaged"  # it met damage in the store, which the caller can repair
     SKIPPED = "skipped"  # an input failed
 
 

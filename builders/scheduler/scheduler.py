@@ -18,7 +18,7 @@ from fpack.builders.protocol import Builder, BuildError, Cancelled, Need
 from fpack.store import canonical
 from fpack.store import derivation as derivations
 from fpack.store.derivation import Derivation, Output
-from fpack.store.errors import FpackError, StoreError
+from fpack.store.errors import DamagedPath, FpackError, StoreError
 from fpack.store.files import bus_error
 from fpack.store.locks import build_lock
 from fpack.store.path import StorePath
@@ -318,7 +318,8 @@ class Scheduler:
             self._keep_going = False
         if not self._keep_going:
             self._stop.set()
-        self._reporter.finished(job.digest, BuildOutcome.SKIPPED if skipped else BuildOutcome.FAILED, "")
+        outcome = BuildOutcome.DAMAGED if isinstance(error, DamagedPath) else BuildOutcome.FAILED
+        self._reporter.finished(job.digest, BuildOutcome.SKIPPED if skipped else outcome, "")
         self._settled.append(job)
 
     def _settle(self) -> None:

@@ -237,12 +237,18 @@ def _store_paths(text: str) -> Answer:
     return plain((f"{STORE}/{name}" if text != start else name, "") for name in names) if names else Answer("files")
 
 
+def _kinds(text: str) -> Answer:
+    from fpack.builders.kinds.table import kinds
+
+    return plain((kind, "") for kind in kinds())
+
+
 # Parameters of commands, by name.
 COMPLETERS: Mapping[str, Callable[[str], Answer]] = {
     "what": targets, "image": targets, "target": targets,
     "release": _releases, "releases": _releases,
     "thing": _locked, "packages": _locked, "words": _searched,
-    "store_path": _store_paths, "store_paths": _store_paths,
+    "store_path": _store_paths, "store_paths": _store_paths, "kind": _kinds,
     "arch": lambda text: plain((name, "") for name in ARCHITECTURES),
     "compress": lambda text: plain(CODECS),
 }  # fmt: skip

@@ -16,7 +16,8 @@ from fpack.store import DAY
 from fpack.store.db.clock import Timeline
 from fpack.store.errors import FpackError
 from fpack.store.files import mounts
-from fpack.store.root import default_root
+from fpack.store.files.owners import check_store
+from fpack.store.root import default_root, obstacle
 
 from .machine import OK, PROBLEM, WARNING, CheckResult, existing, failed
 
@@ -34,17 +35,20 @@ def store_directory() -> CheckResult:
     path = default_root()
     why = "FPACK_ROOT" if os.environ.get("FPACK_ROOT") else "the default"
     if not (path / "db").is_dir():
-        above = existing(path)
-        # A file in place of a directory prevents the store, too.
-        clear = not any(entry.exists() and not entry.is_dir() for entry in (path, *path.parents))
-        if clear and os.access(above, os.W_OK | os.X_OK):
+        try:
+            check_store(os.fspath(path))
+        except FpackError as error:
+            return failed("store", error)
+        if (found := obstacle(os.fspath(path))) is not None:
+            return failed("store", found)
+        if os.access(existing(path), os.W_OK | os.X_OK):
             return CheckResult("store", OK, f"{path} ({why}), which the first build creates")
         hint = "set FPACK_ROOT to a directory that you can write to"
         return CheckResult("store", PROBLEM, f"{path} ({why}) cannot be created", hint)
     for name in _DIRECTORIES:
-        if error := _unwritable(path / name):
+        if refusal := _unwritable(path / name):
             hint = "it belongs to another user, or its disk is mounted read-only or full"
-            return CheckResult("store", PROBLEM, f"{path / name} cannot be written: {error}", hint)
+            return CheckResult("store", PROBLEM, f"{path / name} cannot be written: {refusal}", hint)
     return CheckResult("store", OK, f"{path} ({why})")
 
 

@@ -24,6 +24,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path, to_fs_path
 from pygls.workspace import TextDocument
 
+from .completions import Completer
 from .queries import OpenDocument, SymbolLocation
 
 SECONDS = 10.0  # for an evaluation
@@ -206,7 +207,7 @@ def serve() -> None:
     def completion(params: lsp.CompletionParams) -> lsp.CompletionList:
         document, text = server.read(params.text_document.uri)
         offset = text.offset_at_position(params.position)
-        candidates = _deeply(lambda: list(document.completions(offset))) or []
+        candidates = _deeply(lambda: list(Completer(document).completions(offset))) or []
         items = [
             lsp.CompletionItem(
                 label=entry.label,

@@ -1,4 +1,4 @@
-"""Answer an editor's queries about a text: the meaning and definition of names, and completions.
+"""Answer an editor's queries about a text: the meaning and definition of names.
 
 Answers depend only on the text and the files that it imports. Offsets count characters. The language server converts
 the answers to its protocol.
@@ -7,27 +7,17 @@ the answers to its protocol.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpack.lang.builtins.table import STRICT
 from fpack.lang.diagnostics.calls import Definition, Library, ParsedText, import_target, resolve
-from fpack.lang.diagnostics.checker import HIDDEN, Diagnostic, check_tree
+from fpack.lang.diagnostics.checker import Diagnostic, check_tree
 from fpack.lang.diagnostics.names import Binding, NameScope
 from fpack.lang.errors import EvalError
-from fpack.lang.syntax.lexer import KEYWORDS
 from fpack.lang.syntax.parser import parse
 from fpack.lang.syntax.source import Source
 from fpack.lang.syntax.tree import Node
-
-_PATH = re.compile(r'((?:[A-Za-z_][\w-]*|"[^"\n]*")(?:\.(?:[A-Za-z_][\w-]*|"[^"\n]*"))*)\.("?)([\w.+-]*)\Z')
-_WORD = re.compile(r"[A-Za-z_][\w-]*\Z")
-_CALLEE = re.compile(r'([A-Za-z_][\w-]*(?:\.(?:[A-Za-z_][\w-]*|"[^"\n]*"))*)[ \t]*(?:\([ \t]*)?\Z')
-_IMPORT = re.compile(r'import\("([\w./-]*)\Z')
-_NAME = re.compile(r"[A-Za-z_]\w*(?:-\w+)*\Z")
-_SCAN = re.compile(r'"""(?:[^"\\]|\\.|"(?!""))*"""|"(?:[^"\\\n]|\\.)*"|#[^\n]*|[{}()\[\]]', re.DOTALL)
 
 
 class SymbolLocation(NamedTuple):
@@ -37,16 +27,6 @@ class SymbolLocation(NamedTuple):
     text: str
     start: int
     end: int
-
-
-class Completion(NamedTuple):
-    """A completion. kind: field, function, name, keyword, package or file. start: offset of the text to replace."""
-
-    label: str
-    insert: str
-    kind: str
-    detail: str
-    start: int
 
 
 class OpenDocument:
@@ -172,7 +152,7 @@ class OpenDocument:
         parameter = self._parameter(offset)
         if parameter is not None:
             found, function, _ = parameter
-            end = found.end + _rest(found.text[found.end :])
+            end = found.end + parameter_length(found.text[found.end :])
             return f"```fpack\n{found.text[found.start : end].strip()}\n```\na field of `{function}`", offset, offset
         at = text.names.at(offset)
         if at is not None:
@@ -221,196 +201,35 @@ class OpenDocument:
     def _package(self, node: Node) -> str:
         """Describe a Debian package: the version that the lock has."""
         assert self.parsed is not None
-        release = self._release(node.base, self.parsed.names.scope_of(node), self.parsed)
+        release = self.release(node.base, self.parsed.names.scope_of(node), self.parsed)
         if not release or node.key.__class__ is not str:
             return ""
         versions = sorted({str(p.version) for p in _locked(self.path, release, node.key)})
         locked = f"{', '.join(versions)} in the lock" if versions else "not in the lock yet"
         return f"**{node.key}**: a package of Debian {release}, {locked}"
 
-    def _release(self, node: Node, scope: NameScope, text: ParsedText, depth: int = 0) -> str:
+    def release(self, node: Node, scope: NameScope, text: ParsedText, depth: int = 0) -> str:
         """Return the Debian release that a node stands for, or ""."""
         if depth > 8:
             return ""
         if node.kind == "var":
             binding = scope.find(node.name)
-            return self._release(binding.node, text.names.top, text, depth + 1) if binding and binding.node else ""
+            return self.release(binding.node, text.names.top, text, depth + 1) if binding and binding.node else ""
         if node.kind == "sel" and node.key.__class__ is str:
             base = resolve(node.base, scope, text, self.library)
             if isinstance(base, ParsedText) and base.source.name.endswith("/std/debian.fp"):
                 return str(node.key)
         return ""
 
-    # ---- completions
-
-    def completions(self, offset: int) -> Iterator[Completion]:
-        """Yield the completions of the text before an offset."""
-        before = self.source.text[:offset]
-        line = before[before.rfind("\n") + 1 :]
-        imported = _IMPORT.search(line)
-        if imported is not None:
-            yield from self._files(offset - len(imported[1]))
-            return
-        path = _PATH.search(line)
-        if path is not None:
-            yield from self._members(path[1], path[2], path[3], offset)
-            return
-        if _in_string_or_comment(line):
-            return
-        word = _WORD.search(line)
-        start = offset - len(word[0]) if word else offset
-        if word is None and line.strip() and line.rstrip()[-1:] not in "([{,=>+-*/&|!:" and not line.endswith(" "):
-            return
-        fields = list(self._parameters(before[:start], self.source.text[offset:], start))
-        yield from fields
-        own = {field.label for field in fields} | (
-            self._given(before[:start], self.source.text[offset:]) if fields else set()
-        )
-        yield from (entry for entry in self._names(offset, start) if entry.label not in own)
-
-    def _files(self, start: int) -> Iterator[Completion]:
-        seen = set()
-        for directory in self.library.directories:
-            for path in sorted(Path(directory).rglob("*.fp")):
-                name = "fpack/" + path.relative_to(directory).with_suffix("").as_posix()
-                if name not in seen and name != "fpack/prelude":
-                    seen.add(name)
-                    yield Completion(name, name, "file", "of the library", start)
-        if self.path:
-            folder = Path(self.path).parent
-            for path in sorted(folder.glob("*.fp")):
-                if str(path) != self.path:
-                    yield Completion(f"./{path.name}", f"./{path.name}", "file", "", start)
-
-    def _members(self, path: str, quote: str, prefix: str, offset: int) -> Iterator[Completion]:
-        if self.parsed is None:
-            return
-        start = offset - len(prefix) - len(quote)
-        try:
-            node = parse(Source("path", path, start="expression"), self.library.cache)
-        except EvalError:
-            return
-        scope = self._scope(offset)
-        release = self._release(node, scope, self.parsed)
-        if release:
-            for name in _packages(self.path, release, prefix):
-                insert = name if _NAME.match(name) else f'"{name}"'
-                yield Completion(name, insert, "package", f"Debian {release}", start)
-            return
-        base = resolve(node, scope, self.parsed, self.library)
-        if isinstance(base, ParsedText) and base.source.name.endswith("/std/debian.fp"):
-            from fpack.builders.debian.suites import RELEASES
-
-            for name in RELEASES:
-                yield Completion(name, name, "field", "a release of Debian", start)
-            return
-        entries: Any = (
-            base.tree if isinstance(base, ParsedText) else base.node.entries if base and base.node.kind == "rec" else ()
-        )
-        for entry in entries:
-            if entry.kind in ("set", "inherit"):
-                shown = entry.name if _NAME.match(entry.name) else f'"{entry.name}"'
-                function = entry.kind == "set" and entry.value.kind == "fn"
-                yield Completion(entry.name, shown, "function" if function else "field", "", start)
-
-    def _scope(self, offset: int) -> NameScope:
-        assert self.parsed is not None
-        inside = [s for s in self.parsed.names.all if s.start <= offset <= s.end]
-        return min(inside, key=lambda s: s.end - s.start, default=self.parsed.names.top)
-
-    def _given(self, before: str, after: str) -> set[str]:
-        """Return the fields that the record around an offset already has, before and after it."""
-        opener = _innermost(before)
-        inside = before[(opener or 0) + 1 :] + "\n" + after[: _closing(after)]
-        return set(re.findall(r"(?:^|,)[ \t]*([A-Za-z_][\w-]*)[ \t]*=(?!=)", inside, re.MULTILINE))
-
-    def _parameters(self, before: str, after: str, start: int) -> Iterator[Completion]:
-        """Yield the fields that the record around an offset can have, if a known function is called with the record."""
-        opener = _innermost(before)
-        if self.parsed is None or opener is None or before[opener] != "{":
-            return
-        inside = before[opener + 1 :]
-        if inside.strip() and not inside.rstrip(" \t").endswith(("\n", ",")):
-            return
-        callee = _CALLEE.search(before[:opener])
-        if callee is None:
-            return
-        try:
-            node = parse(Source("callee", callee[1], start="expression"), self.library.cache)
-        except EvalError:
-            return
-        path = resolve(node, self._scope(opener), self.parsed, self.library)
-        if not isinstance(path, Definition) or path.node.kind != "fn" or not path.node.params:
-            return
-        pattern = path.node.params[0]
-        given = self._given(before, after)
-        for p in pattern.params if pattern.kind == "pattern" else ():
-            if p.name not in given:
-                source = path.text.source.text
-                detail = source[p.start : p.end + _rest(source[p.end :])].strip() if p.types else ""
-                yield Completion(p.name, f"{p.name} = ", "field", detail, start)
-
-    def _names(self, offset: int, start: int) -> Iterator[Completion]:
-        if self.parsed is not None:
-            for binding in self.parsed.names.visible(offset):
-                kind = "function" if binding.node is not None and binding.node.kind == "fn" else "name"
-                yield Completion(binding.name, binding.name, kind, "", start)
-        prelude = self.library.prelude()
-        for name in prelude.fields or [] if prelude is not None else []:
-            yield Completion(name, name, "function", "of the library", start)
-        for name in STRICT:
-            if name not in HIDDEN or self.source.library:
-                yield Completion(name, name, "function", "", start)
-        for name in sorted(KEYWORDS | {"true", "false", "null"}):
-            yield Completion(name, name, "keyword", "", start)
-
 
 def _within(path: str, library: Library) -> bool:
     return any(path.startswith(d + "/") for d in library.directories)
 
 
-def _rest(text: str) -> int:
+def parameter_length(text: str) -> int:
     """Return the length of the text that belongs to a parameter: up to the comma or the end of the line."""
     found = re.match(r"[^\n,]*", text)
     return found.end() if found else 0
-
-
-def _in_string_or_comment(line: str) -> bool:
-    """Return whether a line's end is inside a string or a comment; inside `${` it is not."""
-    rest = re.sub(r'\\.|"""', "", line)
-    inside, depth, i = False, 0, 0
-    while i < len(rest):
-        if rest[i] == '"':
-            inside = not inside
-        elif inside and rest.startswith("${", i):
-            inside, depth = False, depth + 1
-        elif not inside and depth and rest[i] == "}":
-            inside, depth = True, depth - 1
-        elif not inside and rest[i] == "#":
-            return True
-        i += 1
-    return inside
-
-
-def _innermost(text: str) -> int | None:
-    """Return the offset of the innermost bracket that is open at the end of a text, or None."""
-    stack: list[int] = []
-    for found in _SCAN.finditer(text):
-        if found[0] in "([{":
-            stack.append(found.start())
-        elif found[0] in ")]}" and stack:
-            stack.pop()
-    return stack[-1] if stack else None
-
-
-def _closing(text: str) -> int:
-    """Return the offset at which the bracket around a text's beginning is closed, or the text's end."""
-    depth = 0
-    for found in _SCAN.finditer(text):
-        depth += (found[0] in "([{") - (found[0] in ")]}")
-        if depth < 0:
-            return found.start()
-    return len(text)
 
 
 def _locked(path: str, release: str, name: str) -> list[Any]:
@@ -427,14 +246,3 @@ def _locked(path: str, release: str, name: str) -> list[Any]:
     except (FpackError, OSError):
         return []
     return [found for key, found in packages.items() if key[0] == release and key[2] == name]
-
-
-def _packages(path: str, release: str, prefix: str) -> list[str]:
-    """Return the names of Debian packages with a prefix, from the indexes on this machine."""
-    from fpack.cli.completion.candidates import targets
-
-    start = f"debian.{release}."
-    answer = targets(f"{start}{prefix}")
-    if answer.mode != "plain":
-        return []
-    return [text.removeprefix(start) for text, _ in answer.candidates]

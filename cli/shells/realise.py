@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fpack.cli.errors import UsageError
 from fpack.cli.options import SharedOptions
+from fpack.cli.paths import PROJECT_FILE
 from fpack.cli.workspace.evaluation_log import Recorder
-from fpack.cli.workspace.target import Target
+from fpack.cli.workspace.target import Target, find_project
 from fpack.store import DAY
 from fpack.store.errors import FpackError
 
@@ -65,7 +66,9 @@ def prepare(request: ShellRequest, options: SharedOptions) -> PreparedShell:
 
 def _value(workspace: Workspace, request: ShellRequest) -> tuple[Target, Mapping[str, Any], bool]:
     """Return the value that a request names, as a shell, and whether it is a shell { }."""
-    targets = [workspace.target(text, "shell") for text in request.what or (None,)]
+    # `run` is for any program, so it does not add packages to the lock of the project that it happens to run in.
+    own_lock = request.verb == "run"
+    targets = [workspace.target(text, "shell", own_lock=own_lock) for text in request.what or (None,)]
     values = [workspace.evaluator.force(workspace.value(target)) for target in targets]
     kinds = [workspace.field(v, "type") if isinstance(v, Mapping) else None for v in values]
     if len(values) == 1 and kinds[0] == "shell":
@@ -105,7 +108,10 @@ class _Shell:
 
     def __init__(self, workspace: Workspace, record: Mapping[str, Any]) -> None:
         self._workspace = workspace
-        evaluator = workspace.evaluator
+        workspace.evaluator.run(lambda: self._evaluate(record))  # in one thread
+
+    def _evaluate(self, record: Mapping[str, Any]) -> None:
+        evaluator = self._workspace.evaluator
         names = ("name", "root", "paths", "search", "env", "hook", "release", "usual-names")
         self._records = [{name: evaluator.force(record[name], True) for name in names}]
         services = evaluator.force(record["services"])
@@ -280,7 +286,11 @@ def _save(path: str, shell: CachedShell, workspace: Workspace, recorder: Recorde
         directories.append(os.path.realpath(target.project or target.file.parent))
     elif target.project is not None:
         directories.append(os.path.realpath(target.project))
-        also.append(os.path.realpath(target.project / "fpack.fp"))
+        also.append(os.path.realpath(target.project / PROJECT_FILE))
+    elif (project := find_project(Path.cwd())) is not None and "." not in target.text:
+        # A later attribute of this name in the project's file would be meant.
+        directories.append(os.path.realpath(project))
+        also.append(os.path.realpath(project / PROJECT_FILE))
     own_lock = target.project is None and workspace.options.lock is None
     expires = time.time() + DAY if own_lock else 0
     cache.save(path, shell, recorder.read(directories, also, expires))

@@ -57,7 +57,8 @@ def _is_there(closure: Closure) -> bool:
 
 def directory_of(request: ShellRequest) -> str:
     """Return the cache directory of the shell that a request asks for."""
-    name = question(f"shell {cache.FORMAT}", request.what, request.lock, request.arch, request.building)
+    # `run` uses another lock than `shell` for packages.
+    name = question(f"{request.verb} {cache.FORMAT}", request.what, request.lock, request.arch, request.building)
     return f"{cache.directory()}/{name}"
 
 

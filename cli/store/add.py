@@ -35,7 +35,7 @@ def command(source: Path, name: str | None, link: Path | None, as_json: bool) ->
     from fpack.store.path import check_name, clean_name
 
     if not os.path.lexists(source):
-        raise UsageError("The source does not exist", why=str(source))
+        raise UsageError("The source does not exist", where=str(source), hint="name an existing file or directory")
     chosen = check_name(name) if name is not None else clean_name(Path(os.path.abspath(source)).name)
     with opened(create=True) as store:
         path = add_source(store, source, chosen, cache_directory() / "sources")

@@ -27,8 +27,9 @@ Examples:
 )
 @click.argument("store_paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), help="The file.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(store_paths: tuple[str, ...], output: Path | None, as_json: bool) -> int:
+def command(store_paths: tuple[str, ...], output: Path | None, force: bool, as_json: bool) -> int:
     """Write each PATH and everything that it references to one file, for fpack store import.
 
     Equal paths give equal bytes. Every file is hashed while it is read, so a damaged path is not exported.
@@ -48,6 +49,8 @@ def command(store_paths: tuple[str, ...], output: Path | None, as_json: bool) ->
         if not store.keep(tops):
             raise StoreError("A path was deleted while it was exported", hint="try again")
         target = output or Path(f"{tops[0].name}{SUFFIX}")
+        if target.is_file() and not (force or to_stdout):
+            raise UsageError(f"{target} already exists", hint="give another file with -o, or replace it with --force")
         header, size = _to_stdout(store, tops) if to_stdout else _to_file(store, tops, target)
     if as_json:
         paths = [str(path) for path in header.roots]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,28 +30,19 @@ def command(file: Path, link: Path | None, as_json: bool) -> int:
     No path becomes valid unless the whole file is intact. FILE need not be trusted: each path is the hash of its
     content, and FILE does not tell which derivation made it. Without a link, the next gc may delete the paths.
     """
-    from fpack.cli.errors import UsageError
+    from fpack.cli.store.closure_source import closure_source
     from fpack.cli.store.links import check_link, keep_by_link
     from fpack.cli.store.paths import opened
     from fpack.cli.store.progress import ProgressLine
     from fpack.cli.ui.render import megabytes, note
-    from fpack.store.closure_file.format import BadClosureFile
     from fpack.store.closure_file.importer import import_closure
 
     if link is not None:
         check_link(link)
-    name = "standard input" if str(file) == "-" else str(file)
-    try:
-        source = nullcontext(sys.stdin.buffer) if str(file) == "-" else open(file, "rb")  # noqa: SIM115
-    except OSError as error:
-        raise UsageError(f"{name} cannot be read", why=error.strerror or "") from None
-    with source as stream, opened(create=True) as store:
+    with closure_source(file) as stream, opened(create=True) as store:
         line = ProgressLine("importing")
         try:
             done = import_closure(store, stream, line)
-        except BadClosureFile as error:
-            why = ": ".join(part for part in (error.where, error.why) if part)
-            raise error.with_(where=name, why=why) from None
         finally:
             line.end()
         for path, target in _links(done, link):

@@ -20,42 +20,46 @@ _SORTS = ("name", "size", "time")
 Examples:
   fpack store list                             everything
   fpack store list 'postgres*' --sort size     by name, largest first
+  fpack store list 7ykr ./result               by the beginning of a hash, or a link
   fpack store list --kind deb --larger-than 10M
   fpack store list --older-than 30 --json""",
 )
-@click.argument("name", required=False)
+@click.argument("store_paths", nargs=-1, metavar="[PATH]...")
 @click.option("--kind", metavar="KIND", help="Only outputs of derivations of this kind, such as fetch, deb or exec.")
-@click.option("--larger-than", metavar="SIZE", help="Only paths larger than this, as in 10M.")
-@click.option("--older-than", type=click.FloatRange(0), metavar="DAYS", help="Only paths older than this.")
-@click.option("--newer-than", type=click.FloatRange(0), metavar="DAYS", help="Only paths newer than this.")
+@click.option("--larger-than", type=shared.size, metavar="SIZE", help="Only paths larger than this, as in 10M.")
+@click.option("--older-than", type=shared.days, metavar="DAYS", help="Only paths older than this.")
+@click.option("--newer-than", type=shared.days, metavar="DAYS", help="Only paths newer than this.")
 @click.option("--sort", type=click.Choice(_SORTS), default="name", help="Sort by name, or largest or latest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    name: str | None,
+    store_paths: tuple[str, ...],
     kind: str | None,
-    larger_than: str | None,
+    larger_than: int | None,
     older_than: float | None,
     newer_than: float | None,
     sort: str,
     as_json: bool,
 ) -> int:
-    """List the store's paths: size, date, kind of derivation, path. NAME is a name, or a pattern with * and ?."""
+    """List the store's paths, or those that each PATH names: size, date, kind of derivation, path."""
     import time
 
-    from fpack.cli.store.paths import opened
+    from fpack.cli.store.kinds import check_kind
+    from fpack.cli.store.paths import matching, opened
     from fpack.cli.ui.layout import Page, show
     from fpack.store.queries.inventory import Filter, inventory, select
 
     now = time.time()
     wanted = Filter(
-        name=name,
         kind=kind,
-        larger_than=_size(larger_than),
+        larger_than=larger_than,
         before=None if older_than is None else now - older_than * DAY,
         since=None if newer_than is None else now - newer_than * DAY,
     )
     with opened() as store:
-        found = select(inventory(store), wanted)
+        entries = inventory(store)
+        check_kind(kind, lambda: {entry.kind for entry in entries})
+        named = {info.path for text in store_paths for info in matching(store, text)}
+        found = [entry for entry in select(entries, wanted) if not store_paths or entry.path in named]
     found.sort(key=lambda entry: (entry.path.name, entry.path.hash))
     if sort != "name":
         found.sort(key=lambda entry: entry.size if sort == "size" else entry.registered, reverse=True)
@@ -83,15 +87,3 @@ def _lines(table: list[str], found: list[InventoryEntry]) -> list[str]:
 
     count = f"{len(found)} path{'' if len(found) == 1 else 's'}"
     return [*table, f"{count}, {megabytes(sum(entry.size for entry in found))}"]
-
-
-def _size(text: str | None) -> int | None:
-    from fpack.cli.errors import UsageError
-    from fpack.store.settings import size
-
-    if text is None:
-        return None
-    try:
-        return size(text)
-    except ValueError:
-        raise UsageError(f"--larger-than must be a size, as in 10M, not {text!r}") from None

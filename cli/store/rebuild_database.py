@@ -5,8 +5,6 @@ from __future__ import annotations
 import click
 from fpack.cli import options as shared
 
-_LISTED = 20
-
 
 @click.command("rebuild-database")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -16,11 +14,13 @@ def command(as_json: bool) -> int:
     A path becomes valid only if its tree has the recorded digest. The old database is kept as db/damaged-TIME.sqlite.
     No other fpack may use the store meanwhile.
     """
+    from fpack.cli.store.paths import require_store
     from fpack.cli.store.progress import ProgressLine
     from fpack.cli.ui.layout import Page, show
     from fpack.store.rebuild import rebuild_database
     from fpack.store.root import default_root
 
+    require_store(default_root())
     line = ProgressLine("checking trees")
     try:
         done = rebuild_database(default_root(), lambda number, total, name: line(number, total))
@@ -30,9 +30,7 @@ def command(as_json: bool) -> int:
         shared.print_json({**done._asdict(), "rejected": [str(path) for path in done.rejected]})
         return 0
     page = Page()
-    lines = [f"{path} is not valid: its tree is damaged or has no record" for path in done.rejected[:_LISTED]]
-    if len(done.rejected) > _LISTED:
-        lines.append(f"and {len(done.rejected) - _LISTED} more are not valid")
+    lines = [f"{path} is not valid: its tree is damaged or has no record" for path in done.rejected]
     lines += [f"the link of the root {name} was missing and was made again" for name in done.roots]
     known = f"{done.paths} paths are valid"
     if done.recognised:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from fpack.store.store import Store
     from fpack.store.verify import StoreCheck
 
-LISTED = 20
 _OPTIONS = tuple(option for option in BUILDING if option.names[-1] in ("--mirror", "--verbose"))
 
 
@@ -56,18 +55,18 @@ def command(
 ) -> int:
     """Check the store, or the closure of each PATH, and repair damaged paths.
 
-    A damaged path is read from FILE, downloaded, or built from its recorded derivation. It is replaced if the result
-    has the recorded digest. Otherwise the path and all that reference it become invalid, and the next build makes them.
+    A damaged path is read from FILE, downloaded, copied from its project, or built from its recorded derivation. It is
+    replaced if the result has the recorded digest. Otherwise the path and all that reference it become invalid, and the
+    next build makes them.
     """
+    from fpack.cli.store.paths import require_store
     from fpack.cli.store.verify import checked
     from fpack.cli.ui.layout import Page, show
     from fpack.cli.workspace.workspace import Workspace
-    from fpack.store.errors import StoreError
     from fpack.store.root import default_root
 
+    require_store(default_root())
     with Workspace(shared.SharedOptions(mirror=mirror, verbose=verbose)) as workspace:
-        if not workspace.has_store:
-            raise StoreError("There is no store yet", where=str(default_root()))
         found = checked(workspace.store, store_paths)
         done = repair(workspace, found, build=not forget, whole=not store_paths, file=file)
     if as_json:
@@ -75,7 +74,10 @@ def command(
             {
                 "paths": found.paths,
                 "repaired": [str(path) for path in done.repaired],
-                "failed": [{"path": str(entry.path), "why": _why(entry)} for entry in done.failed],
+                "failed": [
+                    {"path": str(entry.path), "why": _why(entry), "try": entry.error.hint or None}
+                    for entry in done.failed
+                ],
                 "invalid": [str(path) for path in done.invalid],
                 "files": list(found.pool),
             }
@@ -92,6 +94,7 @@ def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool,
     """
     from fpack.builders.rootfs.view import assemble
     from fpack.builders.scheduler.repairer import Repairer
+    from fpack.cli.store.lost_sources import find_sources
     from fpack.cli.ui.progress import reporter
     from fpack.store.graph import dependents
     from fpack.store.repair import delete_pool_files, delete_views
@@ -113,6 +116,7 @@ def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool,
         repaired = _from_file(store, file, damaged)
         damaged = [path for path in damaged if path not in repaired]
     if build and damaged:
+        workspace.found_sources |= find_sources(store, damaged)
         shown = reporter(workspace.options.verbose, logs=False)
         try:
             repairer = Repairer(
@@ -134,20 +138,17 @@ def repair(workspace: Workspace, found: StoreCheck, *, build: bool, whole: bool,
 
 def _from_file(store: Store, file: Path, damaged: Collection[StorePath]) -> list[StorePath]:
     """Replace the damaged trees that a closure file holds. Return their paths."""
+    from fpack.cli.store.closure_source import closure_source
     from fpack.cli.store.progress import ProgressLine
-    from fpack.store.closure_file.format import BadClosureFile
     from fpack.store.closure_file.importer import trees_of
     from fpack.store.repair import replace_tree
 
     line = ProgressLine("reading")
     try:
-        with open(file, "rb") as stream, trees_of(store, stream, damaged, line) as trees:
+        with closure_source(file) as stream, trees_of(store, stream, damaged, line) as trees:
             for path, writer in trees:
                 replace_tree(store, path, writer)
             return [path for path, _ in trees]
-    except BadClosureFile as error:
-        why = ": ".join(part for part in (error.where, error.why) if part)
-        raise error.with_(where=str(file), why=why) from None
     finally:
         line.end()
 
@@ -160,12 +161,15 @@ def _why(entry: RepairFailure) -> str:
 def _lines(page: Page, done: Repair) -> list[str]:
     from fpack.cli.ui.layout import clean
 
-    lines = [f"{path} was repaired" for path in done.repaired[:LISTED]]
-    if len(done.repaired) > LISTED:
-        lines.append(f"and {len(done.repaired) - LISTED} more were repaired")
-    lines += [f"{entry.path} could not be repaired: {clean(_why(entry))}" for entry in done.failed[:LISTED]]
-    if len(done.failed) > LISTED:
-        lines.append(f"and {len(done.failed) - LISTED} more could not be repaired")
+    # Every path is listed, because no later command can list what became invalid.
+    lines = [f"{path} was repaired" for path in done.repaired]
+    for entry in done.failed:
+        lines.append(f"{entry.path} could not be repaired: {clean(_why(entry))}")
+        if entry.error.hint:
+            lines.append(f"  {page.paint('try:', 'cyan')} {clean(entry.error.hint)}")
+    failed = {entry.path for entry in done.failed}
+    why = "it references one of these" if failed else "it is damaged, or references a damaged path"
+    lines += [f"{path} is no longer valid: {why}" for path in done.invalid if path not in failed]
     if not (done.repaired or done.invalid or done.found.pool or done.found.damaged):
         return [page.paint(f"{done.found.paths} paths are intact", "bold")]
     summary = f"{len(done.repaired)} paths repaired"

@@ -74,10 +74,10 @@ def damage_lines(found: StoreCheck) -> list[str]:
     """Return a line for each damaged path and each damaged file of the pool, up to a limit."""
     lines = [f"{damage.path}: {damage.why}" for damage in found.damaged[:LISTED]]
     if len(found.damaged) > LISTED:
-        lines.append(f"and {len(found.damaged) - LISTED} more paths")
+        lines.append(f"and {len(found.damaged) - LISTED} more paths; --json lists all")
     lines += [f"{file}: its content does not match its name" for file in found.pool[:LISTED]]
     if len(found.pool) > LISTED:
-        lines.append(f"and {len(found.pool) - LISTED} more files")
+        lines.append(f"and {len(found.pool) - LISTED} more files; --json lists all")
     return lines
 
 

@@ -96,10 +96,11 @@ class Plain:
         self._counts.planned_one(key, kind, name)
 
     def started(self, key: bytes) -> None:
-        """Print the step if every step is wanted."""
-        item = self._counts.items.get(key)
-        if item and self._verbose:
-            note(f"{item.verb} {item.name}")
+        """Name the step in the overall progress, and print it if every step is wanted."""
+        if item := self._counts.items.get(key):
+            item.running, item.waiting = True, False
+            if self._verbose:
+                note(f"{item.verb} {item.name}")
 
     def progress(self, key: bytes, done: int, total: int) -> None:
         """Record the bytes, and print the overall progress from time to time."""

@@ -7,11 +7,20 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
-from fpack.cli.options import print_json
+from fpack.cli.options import days, print_json, size
 from fpack.cli.ui.render import megabytes
 from fpack.store import DAY, settings
 
 _SHOWN = 3  # number of result links that are listed
+_KEEPERS = {
+    "result": "results",
+    "root": "named roots",
+    "pack": "last packs",
+    "process": "running commands",
+    "shell": "open shells",
+    "young": "their age",
+    "recent": "their recent use",
+}  # the kinds of roots
 
 if TYPE_CHECKING:
     from fpack.store.collection.survey import Survey
@@ -19,14 +28,7 @@ if TYPE_CHECKING:
     from fpack.store.store import Store
 
 
-def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
-    try:
-        return None if value is None else settings.size(value)
-    except ValueError:
-        raise click.BadParameter("give a size, as in 512M or 20G") from None
-
-
-def _days(context: click.Context, parameter: click.Parameter, value: str | None) -> float:
+def _keep_recent(context: click.Context, parameter: click.Parameter, value: str | None) -> float:
     days = settings.KEEP_RECENT.find(value)
     return float("inf") if days is None else days
 
@@ -44,9 +46,9 @@ Examples:
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Delete nothing.")
 @click.option("--explain", is_flag=True, help="Delete nothing; show each path and why it is kept or not.")
-@click.option("--older-than", type=click.FloatRange(0), default=0.0, metavar="DAYS", help="Keep younger paths.")
-@click.option("--keep-recent", callback=_days, metavar="DAYS", help="Keep paths used in the last DAYS.")
-@click.option("--max-size", callback=_size, metavar="SIZE", help="Stop when the store has this size, as in 20G.")
+@click.option("--older-than", type=days, default=0.0, metavar="DAYS", help="Keep younger paths.")
+@click.option("--keep-recent", callback=_keep_recent, metavar="DAYS", help="Keep paths used in the last DAYS.")
+@click.option("--max-size", type=size, metavar="SIZE", help="Stop when the store has this size, as in 20G.")
 @click.option("--all", "everything", is_flag=True, help="Also delete the inputs of kept results' builds.")
 @click.option("--trust-clock", is_flag=True, help="Believe this machine's clock even if the store's records do not.")
 @click.option("--automatic", is_flag=True, hidden=True, help="Stop when the disk is no longer low.")
@@ -138,6 +140,8 @@ def _reasons(survey: Survey, done: GcResult) -> list[tuple[str, str, bool]]:
 def _print_json(done: GcResult, survey: Survey | None, dry_run: bool) -> None:
     deleted = [str(path) for path in done.deleted]
     value: dict[str, Any] = {"deleted": deleted, "kept": done.kept, "freed": done.freed, "dry_run": dry_run}
+    if done.excess:
+        value |= {"excess": done.excess, "kept_by": dict(done.keepers)}
     if survey is not None:
         value["paths"] = {path: {"reason": reason, "kept": not goes} for path, reason, goes in _reasons(survey, done)}
     print_json(value)
@@ -155,3 +159,16 @@ def _print(done: GcResult, survey: Survey | None, dry_run: bool) -> None:
     verb = "would be deleted" if dry_run else "deleted"
     freed = f"up to {megabytes(done.freed)}" if dry_run else megabytes(done.freed)
     print(f"{len(done.deleted)} paths {verb}, {done.kept} kept, {freed} freed")
+    if done.excess:
+        _explain_excess(done, dry_run)
+
+
+def _explain_excess(done: GcResult, dry_run: bool) -> None:
+    """Print by how much a collection missed its goal, and the roots that keep the remaining paths."""
+    from fpack.cli.ui.render import warn
+
+    kept = sorted(done.keepers.items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{_KEEPERS[kind]} ({megabytes(size)})" for kind, size in kept)
+    why = f"the remaining paths are kept by {listed}" if kept else "no path remains, only the database and logs"
+    verb = "would be" if dry_run else "is"
+    warn(f"the goal {verb} missed by {megabytes(done.excess)}: {why}; fpack gc --explain shows why each path is kept")

@@ -24,31 +24,45 @@ _STYLES = {"failed": "red", "cut-off": "dim"}
 Examples:
   fpack history                         the last 50 builds
   fpack history 'app*' --inputs         builds of such names, with their inputs
+  fpack history ./result                builds that gave this path
   fpack history --outcome failed
   fpack history --limit 0 --json        everything that is recorded""",
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, metavar="[NAME]")
 @click.option("--outcome", type=click.Choice(OUTCOMES), help="Only builds with this outcome.")
 @click.option("--kind", metavar="KIND", help="Only derivations of this kind, such as fetch, deb or exec.")
-@click.option("--limit", type=click.IntRange(0), default=_LIMIT, help=f"Maximum number; 0: all. Default: {_LIMIT}.")
+@click.option(
+    "--limit", type=click.IntRange(0, 1_000_000_000), default=_LIMIT, help=f"Maximum number; 0: all. Default: {_LIMIT}."
+)
 @click.option("--inputs", is_flag=True, help="Show the inputs of each build.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(name: str | None, outcome: str | None, kind: str | None, limit: int, inputs: bool, as_json: bool) -> int:
-    """Show past builds, the latest first: time, outcome, duration and path. NAME is a name, or a pattern with * and ?.
+    """Show past builds, the latest first: time, outcome, duration and path. NAME is a name, a
+    pattern with * and ?, or a path as for fpack store.
 
     `cut-off`: the derivation was not built, because its inputs were built again and did not change.
     """
     from fnmatch import fnmatchcase
     from itertools import islice
 
-    from fpack.cli.store.paths import opened
+    from fpack.cli.store.kinds import check_kind
+    from fpack.cli.store.paths import opened, parse_query
     from fpack.cli.ui.layout import Page, show
 
     with opened() as store:
+        history = store.database.history()
+        check_kind(kind, lambda: {entry.kind for entry in history})
+        query = parse_query(store.root, name) if name is not None else None
+
+        def is_named(entry: HistoryEntry) -> bool:
+            if name is None or query is None or fnmatchcase(entry.name, name):
+                return True
+            return entry.path is not None and query.accepts(entry.path)
+
         found = (
             entry
-            for entry in store.database.history()
-            if (name is None or fnmatchcase(entry.name, name))
+            for entry in history
+            if is_named(entry)
             and (outcome is None or entry.outcome == outcome)
             and (kind is None or entry.kind == kind)
         )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from fpack.cli.options import print_json
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 Examples:
   fpack root list --json
   fpack root add tools ./result           keep a result after its link is deleted
+  fpack root add tools ./other --force    keep another path by this name instead
   fpack root remove tools""",
 )
 def command() -> None:
@@ -31,10 +31,11 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_(as_json: bool) -> int:
     """List the roots: results, named roots, the last packs, running commands and open shells."""
+    from fpack.cli.store.paths import opened
     from fpack.cli.ui.layout import Page, clean
     from fpack.store.collection.survey import described
 
-    with _store() as store:
+    with opened() as store:
         rows = [(root, path) for root in _roots(store) if (path := _path(store, root)) is not None]
     if as_json:
         print_json({"roots": [{"kind": r.kind, "name": r.name, "path": str(path)} for r, path in rows]})
@@ -46,18 +47,23 @@ def list_(as_json: bool) -> int:
 
 @command.command("add")
 @click.argument("name")
-@click.argument("path")
+@click.argument("store_path", metavar="PATH")
+@click.option("--force", is_flag=True, help="Replace an earlier root of this name.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def add(name: str, path: str, as_json: bool) -> int:
+def add(name: str, store_path: str, force: bool, as_json: bool) -> int:
     """Keep PATH, a store path or a link such as ./result, from gc by NAME until NAME is removed."""
-    from fpack.store.collection.roots import add_named
+    from fpack.cli.store.paths import find_path, opened
+    from fpack.store.collection.roots import add_named, check_root_name
     from fpack.store.errors import StoreError
 
-    with _store() as store:
-        found = _parsed(store, path)
+    check_root_name(name)
+    with opened() as store:
+        found = find_path(store, store_path).path
         valid = store.keep([found])  # keeps the path until the root exists
+        if store.refusal is not None:
+            raise store.refusal
         if valid:
-            add_named(store.root, store.database, name, found)
+            add_named(store.root, store.database, name, found, replace=force)
     if not valid:
         raise StoreError("The path is not in the store", where=str(found), hint="build it first")
     if as_json:
@@ -75,9 +81,12 @@ def remove(name: str, as_json: bool) -> int:
 
     The next fpack gc deletes the paths that no other root keeps.
     """
+    from fpack.cli.store.paths import opened
     from fpack.store.collection.roots import remove_named
 
-    with _store() as store:
+    with opened() as store:
+        if store.refusal is not None:
+            raise store.refusal
         roots = _roots(store)
         links = {root.name for root in roots if root.kind == "result"}
         link = os.path.abspath(name)
@@ -99,14 +108,6 @@ def _remove_link(link: str, links: set[str]) -> None:
     os.unlink(link)
 
 
-def _store() -> Any:
-    from contextlib import closing
-
-    from fpack.store.store import Store
-
-    return closing(Store())
-
-
 def _roots(store: Store) -> list[Root]:
     import time
 
@@ -120,19 +121,3 @@ def _roots(store: Store) -> list[Root]:
 def _path(store: Store, root: Root) -> StorePath | None:
     info = store.database.info(root.path)
     return info.path if info is not None else None
-
-
-def _parsed(store: Store, text: str) -> StorePath:
-    """Return the store path that `text` names: a store path, a link or a path on disk."""
-    from fpack.store.errors import InvalidName
-    from fpack.store.path import STORE, parse
-
-    if text.startswith(STORE + "/"):
-        return parse(text.partition("#")[0].rstrip("/"))
-    prefix = f"{store.root}/store/"
-    for candidate in (os.path.abspath(text), os.path.realpath(text)):
-        if candidate.startswith(prefix):
-            return parse(candidate[len(prefix) :].partition("/")[0])
-    if Path(text).is_symlink() or "/" in text:
-        raise InvalidName(f"{text!r} does not lead into the store", hint=f"give {STORE}/... or a link such as ./result")
-    return parse(text)

@@ -37,4 +37,6 @@ Examples:
   fpack store import app.closure""",
 )
 def command() -> None:
-    """List, check, repair and copy store paths. PATH is a store path, or a link to one such as ./result."""
+    """List, check, repair and copy store paths. PATH is a store path, a link to one such as ./result, the
+    beginning of a hash, a name, or a pattern with * and ?.
+    """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -50,6 +51,7 @@ class Workspace:
         self.options = options
         self._project: Path | None = None
         self._root: Path | None = None
+        self.found_sources: dict[str, Path] = {}  # sources of no evaluation, as `source_paths`
         self.cut_off: Mapping[str, list[str]] = {}  # what the last `realise` cut off early, as `Scheduler.cut_off`
 
     def __enter__(self) -> Workspace:
@@ -63,13 +65,29 @@ class Workspace:
 
     # Targets and their values.
 
-    def target(self, text: str | None, default: str = "image") -> Target:
-        """Parse the target that a command's argument names, and choose its lock."""
+    def target(self, text: str | None, default: str = "image", *, own_lock: bool = False) -> Target:
+        """Parse the target that a command's argument names, and choose its lock.
+
+        own_lock: use the user's lock for packages that are not defined in the project, and leave the project's alone.
+        """
         target = targets.parse(text, Path.cwd(), default)
-        self._project = target.project
-        self._root = target.project or (target.file.parent if target.file else None)
+        self._choose(target)
+        if own_lock and target.project is not None and target.file is None and not self._is_defined(target):
+            target = target._replace(project=None)
+            self.__dict__.pop("evaluator", None)
+            self.__dict__.pop("source", None)
+            self._choose(target)
         release = self._release_of(target)
         return target if release is None else target._replace(package=(release, target.path[0]))
+
+    def _choose(self, target: Target) -> None:
+        self._project = target.project
+        self._root = target.project or (target.file.parent if target.file else None)
+
+    def _is_defined(self, target: Target) -> bool:
+        """Return whether a target is an attribute of the project's file."""
+        assert target.project is not None
+        return target.package is None and target.path[0] in self.evaluator.load(target.project / PROJECT_FILE)
 
     def _release_of(self, target: Target) -> str | None:
         """Return the release whose package a bare name means, if neither the project nor the curated packages have it.
@@ -175,7 +193,7 @@ class Workspace:
     @property
     def source_paths(self) -> Mapping[str, Path]:
         """The path of each source of the evaluation, by the digest of its tree."""
-        return self.evaluator.source_paths
+        return ChainMap(self.evaluator.source_paths, self.found_sources)
 
     @property
     def keep_failed(self) -> bool:

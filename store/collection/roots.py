@@ -71,10 +71,28 @@ def _add_result(root: Path, link: Path, target: Path) -> None:
         _place(root / "roots" / name, link)
 
 
-def add_named(root: Path, database: Database, name: str, path: StorePath) -> None:
-    """Make a path a root by name. Replace an earlier root of this name."""
-    check_name(name)
+def check_root_name(name: str) -> str:
+    """Return `name` if a root can have it, else raise InvalidName."""
+    try:
+        return check_name(name)
+    except InvalidName as error:
+        hint = "the name comes before the path, as in fpack root add tools ./result"
+        raise error.with_(what=f"A root cannot have the name {name[:60]!r}", hint=hint) from None
+
+
+def add_named(root: Path, database: Database, name: str, path: StorePath, *, replace: bool = True) -> None:
+    """Make a path a root by name. Replace an earlier root of this name, or raise StoreError if `replace` is false."""
+    link = root / "roots" / f"{_NAMED}{check_root_name(name)}"
     with marking(root, placing=True):
+        if is_present(link) and not link.is_symlink():
+            raise StoreError("The root cannot be made", where=str(link), why="it is not a link", hint="delete it")
+        earlier = database.named_roots().get(name)
+        if not replace and earlier not in (None, base32.decode(path.hash)):
+            found = database.info(earlier) if earlier else None
+            raise StoreError(
+                f"There is already a root {name}", why=f"it keeps {found.path.base}" if found else "",
+                hint=f"choose another name, or replace it with --force; fpack root remove {name} removes it",
+            )  # fmt: skip
         with database.transaction() as db:
             database.insert_root(db, name, base32.decode(path.hash))
         _place_named(root, name, path)
@@ -87,7 +105,7 @@ def _place_named(root: Path, name: str, path: StorePath) -> None:
 
 def remove_named(root: Path, database: Database, name: str) -> None:
     """Remove a named root. Raise StoreError if there is no root of this name."""
-    check_name(name)
+    check_root_name(name)
     with marking(root, placing=True):
         with database.transaction() as db:
             was_recorded = database.delete_root(db, name)
@@ -95,7 +113,8 @@ def remove_named(root: Path, database: Database, name: str) -> None:
             os.unlink(root / "roots" / f"{_NAMED}{name}")
         except FileNotFoundError:
             if not was_recorded:
-                names = [entry.name.removeprefix(_NAMED) for entry in os.scandir(root / "roots")]
+                entries = os.scandir(root / "roots")
+                names = [entry.name.removeprefix(_NAMED) for entry in entries if entry.name.startswith(_NAMED)]
                 hint = did_you_mean(name, names) or "fpack root list shows the roots"
                 raise StoreError(f"There is no root {name}", hint=hint) from None
 

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping
+from math import isinf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +58,16 @@ class Survey(NamedTuple):
     def path(self, hash_: bytes) -> StorePath:
         """Return the path of a hash."""
         return StorePath(base32.encode(hash_), self.names[hash_])
+
+    def keepers(self) -> dict[str, int]:
+        """Return the bytes of the files of live paths, by the kind of the root that keeps each path."""
+        kinds: dict[bytes, str] = {}
+        found: dict[str, int] = defaultdict(int)
+        # A path comes after the referrer in its reason.
+        for hash_, reason in self.selection.live.items():
+            kinds[hash_] = kind = reason.root.kind if reason.root is not None else kinds[reason.referrer]
+            found[kind] += self.paths[hash_].size
+        return dict(found)
 
     def why(self, hash_: bytes) -> str:
         """Return why a path is kept, as a sentence without its subject, or "" if the path is not kept."""
@@ -142,7 +153,8 @@ def _spared(paths: Mapping[bytes, PathRow], timeline: Timeline, policy: Policy) 
         name = f"its age: less than {policy.older_than / DAY:g} days"
         found += [Root("young", name, h) for h, row in paths.items() if age(row.registered) < policy.older_than]
     if policy.keep_recent:
-        name = f"its use in the last {policy.keep_recent:g} days"
+        days = policy.keep_recent
+        name = "keep-recent = none, which keeps all paths" if isinf(days) else f"its use in the last {days:g} days"
         found += [Root("recent", name, h) for h, row in paths.items() if age(row.used) < policy.keep_recent * DAY]
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from fpack.store import base32
@@ -26,9 +25,8 @@ class InventoryEntry(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """A selection of paths. name: a pattern. before, since: limits of `registered`. None accepts every path."""
+    """A selection of paths. before, since: limits of `registered`. None accepts every path."""
 
-    name: str | None = None
     kind: str | None = None
     larger_than: int | None = None
     before: float | None = None
@@ -37,8 +35,7 @@ class Filter(NamedTuple):
     def accepts(self, entry: InventoryEntry) -> bool:
         """Return whether a path is selected."""
         return (
-            (self.name is None or fnmatchcase(entry.path.name, self.name))
-            and (self.kind is None or entry.kind == self.kind)
+            (self.kind is None or entry.kind == self.kind)
             and (self.larger_than is None or entry.size > self.larger_than)
             and (self.before is None or entry.registered < self.before)
             and (self.since is None or entry.registered >= self.since)

@@ -54,6 +54,42 @@ def test_a_list_is_filtered_and_sorted(packed: Fpack, ask: Ask) -> None:
     assert times == sorted(times, reverse=True)
 
 
+def test_a_kind_that_does_not_exist(packed: Fpack) -> None:
+    for verb in (["store", "list"], ["history"]):
+        message = packed(*verb, "--kind", "fecth", status=2).stderr
+        assert "no kind 'fecth'" in message and "did you mean `fetch`?" in message and "image, layer" in message
+        assert packed(*verb, "--kind", "npm").stdout
+    completions = packed("__complete", "fish", "store", "list", "--kind", "f").stdout.splitlines()
+    assert completions == ["plain", "fetch", "files"]
+
+
+def test_every_command_takes_the_same_words(packed: Fpack, ask: Ask) -> None:
+    """A path, a path below it, a link, the beginning of its hash, its name, and patterns."""
+    disk = os.readlink(packed.home / "result")
+    base = Path(disk).name
+    path = f"/fpack/store/{base}"
+    unique = [path, base, f"{path}/below", disk, "result", "./result", base[:8], f"/fpack/store/{base[:8]}"]
+    for word in (*unique, "words", "w?rds", f"{base[:6]}*-words"):
+        assert [each["path"] for each in ask("store", "list", word)["paths"]] == [path], word
+        assert [each["path"] for each in ask("store", "path-info", word)["paths"]] == [path], word
+        assert ask("store", "closure", word)["tops"] == [path], word
+        assert ask("store", "referrers", word)["path"] == path, word
+        assert ask("store", "verify", word)["paths"] == ask("store", "repair", word)["paths"] == 1, word
+        assert ask("store", "export", word, "-o", "out", "--force")["roots"] == [path], word
+        assert ask("root", "add", "words", word)["path"] == path, word
+        assert [each["path"] for each in ask("history", word)["builds"]] == [path], word
+
+
+def test_a_word_that_names_several_paths(packed: Fpack, ask: Ask) -> None:
+    slices = [each["path"] for each in ask("store", "list", "*-slice")["paths"]]
+    assert len(slices) > 1 and sorted(slices) == sorted(ask("store", "closure", "*-slice")["tops"])
+    assert len(ask("store", "path-info", "*-slice", slices[0])["paths"]) == len(slices)
+    for verb in (["store", "referrers"], ["root", "add", "x"]):
+        message = packed(*verb, "*-slice", status=2).stderr
+        assert f"names {len(slices)} paths" in message and slices[0] in message and "name one" in message
+    assert ask("store", "list", "nothing")["paths"] == []
+
+
 def test_what_is_known_of_a_path(packed: Fpack, ask: Ask) -> None:
     words = os.readlink(packed.home / "result")
     (found,) = ask("store", "path-info", "./result")["paths"]

@@ -97,14 +97,50 @@ def test_what_cannot_be_made_again_becomes_invalid_with_what_needs_it(
     packed.pack()
 
 
-def test_a_source_cannot_be_made_again_without_its_project(fpack: Fpack, ask: Ask) -> None:
-    (fpack.home / "data").mkdir()
-    (fpack.home / "data" / "x").write_text("content")
-    path = ask("store", "add", "data")["path"]
+def test_a_source_is_copied_from_its_project(fpack: Fpack, ask: Ask) -> None:
+    """The project is known by its result or by its use of the source. Files of other content are passed over."""
+    project = fpack.home / "project"
+    (project / "deep" / "data").mkdir(parents=True)
+    (project / "deep" / "data" / "x").write_text("content")
+    (project / "data").write_text("another file of this name")
+    (project / "fpack.fp").write_text('it = text("it", "${./deep/data}/x")\n')
+    ask("build", "it", cwd=project)
+    (path,) = [each["path"] for each in ask("store", "list", "data")["paths"]]
     flip(fpack.home / "store" / "store" / Path(path).name / "x")
+    assert ask("store", "repair")["repaired"] == [path] and damaged(fpack) == []
+
+
+def test_a_source_that_is_lost_is_named_with_all_that_become_invalid(fpack: Fpack, ask: Ask) -> None:
+    data = fpack.home / "data"
+    data.mkdir()
+    (data / "x").write_text("content")
+    (fpack.home / "fpack.fp").write_text('it = text("it", "${./data}/x")\nsecond = text("second", "${it} ${./data}")\n')
+    ask("build", "second")
+    paths = {each["path"].rpartition("-")[2]: each["path"] for each in ask("store", "list")["paths"]}
+    assert set(paths) == {"data", "it", "second"}
+    flip(fpack.home / "store" / "store" / Path(paths["data"]).name / "x")
+    (data / "x").write_text("changed")
+    shutil.copytree(fpack.home / "store", fpack.home / "copy", symlinks=True)
     text = fpack("store", "repair", status=1).stdout
-    assert "could not be repaired" in text and "not on this machine" in text and "1 made invalid" in text
-    assert ask("store", "add", "data")["path"] == path and damaged(fpack) == []
+    assert f"{paths['data']} could not be repaired: The source data is not on this machine" in text
+    assert "fpack store add FILE --name data" in text and "3 made invalid" in text
+    for name in ("it", "second"):
+        assert f"{paths[name]} is no longer valid: it references one of these" in text
+    done = ask("store", "repair", env={"FPACK_ROOT": str(fpack.home / "copy")}, status=1)
+    assert done["failed"][0]["try"].endswith("--name data") and sorted(done["invalid"]) == sorted(paths.values())
+    (data / "x").write_text("content")
+    assert ask("store", "add", "data")["path"] == paths["data"] and damaged(fpack) == []
+
+
+def test_damage_that_a_command_repairs_is_told_in_order(packed: Fpack) -> None:
+    """No line says that a step failed, because the command succeeds."""
+    flip(trees(packed, "*-hello-2.10-3-slice")[0] / "data" / "usr" / "bin" / "hello")
+    lines = packed("pack", "--compress", "gzip").stderr.splitlines()
+    assert not any("failed" in line for line in lines)
+    warnings = [line for line in lines if line.startswith("warning: ")]
+    # The slice shares the file with the payload that it is cut from.
+    assert len(warnings) == 2 and all("was damaged: its content differs" in line for line in warnings)
+    assert all("is built again" in line for line in warnings)
 
 
 def test_a_closure_file_repairs_what_nothing_can_build(fpack: Fpack, ask: Ask) -> None:

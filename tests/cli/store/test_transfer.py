@@ -104,11 +104,26 @@ def test_what_is_damaged_is_not_exported(fpack: Fpack, ask: Ask) -> None:
     path = ask("build", "fpack.fp#words")["path"]
     flip(fpack.home / "store" / "store" / Path(path).name)
     (fpack.home / "out").write_text("before")
-    message = fpack.fails("store", "export", path, "-o", "out")
+    message = fpack.fails("store", "export", path, "-o", "out", "--force")
     assert "damaged" in message and f"fpack store repair {path}" in message
     assert (fpack.home / "out").read_text() == "before" and not list(fpack.home.glob(".out*"))
     done = fpack("store", "export", path, "-o", "-", status=1)
     assert "error:" in done.stderr
+
+
+def test_an_existing_file_is_not_replaced(fpack: Fpack, ask: Ask) -> None:
+    ask("build", "fpack.fp#words")
+    (fpack.home / "precious").write_text("mine")
+    for word in ("precious", "./precious"):
+        message = fpack("store", "export", "words", "-o", word, status=2).stderr
+        assert "already exists" in message and "--force" in message
+    assert (fpack.home / "precious").read_text() == "mine"
+    fpack("store", "export", "words")
+    assert "words.closure already exists" in fpack.fails("store", "export", "words")
+    fpack("store", "export", "words", "--force")
+    fpack("store", "export", "words", "--force", "-o", "precious")
+    assert (fpack.home / "precious").read_bytes() == (fpack.home / "words.closure").read_bytes()
+    fpack("store", "export", "words", "-o", "/dev/null")
 
 
 def test_a_damaged_file_is_not_imported(fpack: Fpack, ask: Ask, other: Fpack) -> None:
@@ -118,11 +133,17 @@ def test_a_damaged_file_is_not_imported(fpack: Fpack, ask: Ask, other: Fpack) ->
     for number, bad in enumerate((data[:-1], data[: len(data) // 2], data[:500] + b"x" + data[501:], b"", b"nonsense")):
         (other.home / "bad").write_bytes(bad)
         message = other.fails("store", "import", "bad")
-        assert "bad" in message and "closure file" in message, number
+        assert "bad" in message and "closure file" in message and "\n  try:   " in message, number
         assert Ask(other)("store", "list")["paths"] == []
         assert not any((other.home / "store" / "tmp").iterdir())
     (other.home / "bad").write_bytes(data.replace(b"closure 1", b"closure 9", 1))
-    assert "format 9" in other.fails("store", "import", "bad")
+    assert "format 9" in (message := other.fails("store", "import", "bad")) and "try:" in message
+    for word, why in (("nowhere", "No such file"), (".", "Is a directory"), ("x" * 300, "too long"), ("bad/x", "")):
+        message = other.fails("store", "import", word)
+        assert "cannot be read" in message and why in message and "try:" in message
+    for words, text in (("<&-", "standard input"), ("</dev/null", "standard input"), ("<bad", "format 9")):
+        shell = Fpack(other.home, other.archive, prefix=("sh", "-c", f'exec "$@" {words}', "sh"))
+        assert text in (message := shell.fails("store", "import", "-")) and "try:" in message
 
 
 def test_what_is_not_a_path_of_the_store(fpack: Fpack, ask: Ask, other: Fpack) -> None:
@@ -135,10 +156,12 @@ def test_what_is_not_a_path_of_the_store(fpack: Fpack, ask: Ask, other: Fpack) -
         assert "error:" in message
         return message
 
-    assert "is not a store path" in refused("nonsense", 2)
-    assert "is not a store path" in refused("/fpack/store/short-name", 2)
-    assert "is not a store path" in refused("fpack.fp", 2)
+    assert "no path 'nonsense'" in refused("nonsense", 1)
+    assert "no path '/fpack/store/short-name'" in refused("/fpack/store/short-name", 1)
+    assert "it is not in the store" in refused("./fpack.fp", 2)
+    assert "it is empty" in refused("", 2) and "it is not in the store" in refused("/fpack/store/", 2)
     assert "it does not exist" in refused("./nowhere", 2)
+    assert "did you mean `words`?" in refused("wrods", 1)
     assert "no such path" in refused(f"/fpack/store/{'0' * 32}-words", 1)
     wrong = path.removesuffix("words") + "sword"
     assert f"did you mean {path}?" in refused(wrong, 1)
@@ -147,7 +170,8 @@ def test_what_is_not_a_path_of_the_store(fpack: Fpack, ask: Ask, other: Fpack) -
     left.mkdir()
     assert "no build has completed it" in refused(left.name, 1)
     for verb in ("referrers", "closure", "export", "verify", "repair"):
-        assert "is not a store path" in refused("nonsense", 2, verb)
+        assert "no path 'nonsense'" in refused("nonsense", 1, verb)
+        assert "it does not exist" in refused("./nowhere", 2, verb)
 
 
 def test_there_is_no_store_yet(other: Fpack) -> None:
@@ -160,7 +184,8 @@ def test_there_is_no_store_yet(other: Fpack) -> None:
 def test_words_that_are_wrong(fpack: Fpack) -> None:
     assert "did you mean `verify`?" in fpack("store", "verfy", status=2).stderr
     assert "does not exist" in fpack("store", "add", "nowhere", status=2).stderr
-    assert "not a valid store name" in fpack.fails("store", "add", "fpack.fp", "--name", "a b")
+    assert "not a valid store name" in (message := fpack.fails("store", "add", "fpack.fp", "--name", "a b"))
+    assert "try:   for example a_b" in message
     assert "--larger-than" in fpack("store", "list", "--larger-than", "much", status=None).stderr
     assert "cannot be read" in fpack("store", "import", "nowhere", status=2).stderr
     assert "needs PATH" in fpack("store", "path-info", status=2).stderr

@@ -74,8 +74,53 @@ def test_options_keep_paths(project: Project) -> None:
     assert project.json("gc", "--max-size", "0")["deleted"] == [project.other]
 
 
+def test_no_text_has_infinite_days(project: Project) -> None:
+    lines = project.run("gc", "--explain", "--keep-recent", "none").splitlines()
+    assert f"+ {project.other} is kept by keep-recent = none, which keeps all paths" in lines
+    assert "inf" not in " ".join(line for line in lines if "other" in line).replace(project.other, "")
+
+
+def test_a_goal_that_was_missed(project: Project) -> None:
+    done = project.fpack("gc", "--max-size", "0", "--dry-run", cwd=project.directory).stderr
+    assert "warning: the goal would be missed by" in done and "kept by results (" in done
+    found = project.json("gc", "--max-size", "1")
+    assert found["deleted"] == [project.other] and found["kept"] == 2
+    sizes = {each["path"]: each["size"] for each in project.json("store", "list")["paths"]}
+    assert found["kept_by"] == {"result": sum(sizes.values())} and found["excess"] > sum(sizes.values())
+    project.run("root", "add", "app", "./result")
+    (project.directory / "result").unlink()
+    done = project.fpack("gc", "--max-size", "1", cwd=project.directory).stderr
+    assert "the goal is missed by" in done and "kept by named roots (" in done and "fpack gc --explain" in done
+    done = project.fpack("gc", "--max-size", "1", "--keep-recent", "3", cwd=project.directory).stderr
+    assert "named roots" in done
+    project.run("root", "remove", "app")
+    done = project.fpack("gc", "--max-size", "1", "--older-than", "3", cwd=project.directory).stderr
+    assert "their age (" in done
+    done = project.fpack("gc", "--max-size", "1", cwd=project.directory).stderr
+    assert "no path remains" in done
+    assert "excess" not in project.json("gc", "--max-size", "1G") and "excess" not in project.json("gc")
+
+
+def test_each_kind_of_root_has_a_description() -> None:
+    from fpack.cli.verbs import gc
+    from fpack.store.collection.selection import Root
+    from fpack.store.collection.survey import described
+
+    assert all(described(Root(kind, "x", b"")) for kind in gc._KEEPERS)
+
+
 @pytest.mark.parametrize(
-    ("args", "text"), [(["--max-size", "big"], "give a size"), (["--keep-recent", "long"], "a number of days")]
+    ("args", "text"),
+    [
+        (["--max-size", "big"], "'big' is not a size"),
+        (["--max-size", ""], "'' is not a size"),
+        (["--max-size", "-1"], "is not a size"),
+        (["--keep-recent", "long"], "a number of days"),
+        (["--older-than", "nan"], "'nan' is not a number of days"),
+        (["--older-than", "inf"], "'inf' is not a number of days"),
+        (["--older-than", "-1"], "is not a number of days"),
+        (["--older-than", "none"], "is not a number of days"),
+    ],
 )
 def test_wrong_values_are_explained(project: Project, args: list[str], text: str) -> None:
     assert text in project.fpack.fails("gc", *args)
@@ -102,20 +147,38 @@ def test_a_result_is_kept_by_its_link(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "text"),
+    ("args", "text", "hint"),
     [
-        (["add", "x", "/fpack/store/" + "0" * 32 + "-gone"], "not in the store"),
-        (["add", "x", "./fpack.fp"], "does not lead into the store"),
-        (["add", "../x", "./result"], "not a valid store name"),
-        (["add", "x", "words"], "not a store path"),
-        (["remove", "x"], "There is no root x"),
-        (["remove", "./elsewhere"], "This is no root"),
+        (["add", "x", "/fpack/store/" + "0" * 32 + "-gone"], "no such path", "fpack store list"),
+        (["add", "x", "./fpack.fp"], "is not a store path", "a link such as ./result"),
+        (["add", "x", "/etc/hostname"], "is not a store path", "a link such as ./result"),
+        (["add", "x", "./nowhere"], "it does not exist", "a link such as ./result"),
+        (["add", "../x", "./result"], "cannot have the name '../x'", "the name comes before the path"),
+        (["add", "./result", "x"], "cannot have the name './result'", "the name comes before the path"),
+        (["add", "", "./result"], "cannot have the name ''", "the name comes before the path"),
+        (["add", "x", "wrods"], "has no path 'wrods'", "fpack store list"),
+        (["add", "taken", "./result"], "There is already a root taken", "--force"),
+        (["add", "file", "./result"], "it is not a link", "delete it"),
+        (["remove", "x"], "There is no root x", "fpack root list"),
+        (["remove", "takne"], "There is no root takne", "did you mean `taken`?"),
+        (["remove", "./elsewhere"], "This is no root", "fpack root list"),
     ],
 )
-def test_wrong_roots_are_explained(project: Project, args: list[str], text: str) -> None:
+def test_wrong_roots_are_explained(project: Project, args: list[str], text: str, hint: str) -> None:
+    project.run("root", "add", "taken", project.other)
+    project.run("root", "add", "taken", project.other)
+    (project.fpack.home / "store" / "roots" / "named-file").write_text("no link")
     done = project.fpack("root", *args, cwd=project.directory, status=None)
-    assert done.returncode not in (0, 70) and text in done.stderr
+    assert done.returncode not in (0, 70) and text in done.stderr and hint in done.stderr and "try:" in done.stderr
     assert (project.directory / "result").is_symlink()
+    kept = {root["name"]: root["path"] for root in project.json("root", "list")["roots"]}
+    assert kept == {"taken": project.other, str(project.directory / "result"): project.app}
+
+
+def test_a_root_is_replaced_if_asked(project: Project) -> None:
+    project.run("root", "add", "taken", project.other)
+    project.run("root", "add", "taken", "./result", "--force")
+    assert project.app in [r["path"] for r in project.json("root", "list")["roots"] if r["name"] == "taken"]
 
 
 def test_uses_are_recorded_with_their_project(project: Project) -> None:

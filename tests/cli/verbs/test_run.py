@@ -71,3 +71,22 @@ def test_where_one_is_and_where_shells_are_kept(fpack: Fpack, tmp_path: Path) ->
     words = ["sh", "-c", f'mkdir {gone}; cd {gone}; rmdir {gone}; exec "$@"', "sh", *fpack.command("run", "older")]
     done = subprocess.run(words, capture_output=True, text=True, env=fpack.env, timeout=60)
     assert done.returncode == 2 and "The working directory no longer exists" in done.stderr
+
+
+def test_the_lock_of_a_project_stays_as_it_is(fpack: Fpack, tmp_path: Path) -> None:
+    """A package that the project does not define comes from the user's lock; an attribute comes from the project's."""
+    project = fpack.home / "elsewhere"
+    project.mkdir()
+    (project / "fpack.fp").write_text('greeting = import("fpack/debian").trixie.greet\n')
+    for name in ("debian.trixie.greet", "greet"):
+        for _ in range(2):
+            assert fpack("run", name, "a", cwd=project).stdout == "greet 13 a\n"
+        assert sorted(path.name for path in project.iterdir()) == ["fpack.fp"]
+    assert fpack("run", "greeting", "a", cwd=project).stdout == "greet 13 a\n"
+    lock = (project / "fpack.lock").read_text()
+    assert "greet" in lock
+    fpack("run", "debian.bookworm.greet", cwd=project)
+    assert (project / "fpack.lock").read_text() == lock
+    # The project's own attribute precedes a package of the same name, also if it is defined later.
+    (project / "fpack.fp").write_text('greet = import("fpack/debian").bookworm.greet\n')
+    assert fpack("run", "greet", "a", cwd=project).stdout == "greet 12 a\n"

@@ -1,0 +1,33 @@
+"""The progress that is shown on logs and pipes."""
+
+from __future__ import annotations
+
+import pytest
+from fpack.builders.scheduler.reporter import BuildOutcome
+from fpack.cli.ui import progress
+from fpack.cli.ui.progress import Plain
+
+
+def test_the_summary_names_the_running_steps(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_QUIET", 0.0)
+    shown = Plain()
+    for name in ("one", "two"):
+        shown.planned(name.encode(), "exec", name)
+    shown.started(b"one")
+    shown.progress(b"one", 5, 10)
+    assert capsys.readouterr().err == "0 of 2 steps: build one\n"
+    shown.started(b"two")
+    shown.finished(b"one", BuildOutcome.BUILT, "path")
+    assert capsys.readouterr().err == "1 of 2 steps: build two\n"
+    shown.waiting(b"two")
+    assert capsys.readouterr().err == "waiting: another fpack builds two\n"
+
+
+def test_only_a_failure_is_called_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = Plain()
+    for outcome in BuildOutcome:
+        shown.planned(outcome.value.encode(), "exec", "it")
+        shown.finished(outcome.value.encode(), outcome, "")
+    assert capsys.readouterr().err == "failed: build it\n"
