@@ -28,7 +28,8 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
-VERSION = 1
+# 2: the commands that files call
+VERSION = 2
 
 
 MAX_ENTRIES = 250_000
@@ -238,6 +239,7 @@ class _Unpacker:
         if entry.facts is not None:
             needed, runpath = entry.facts.needed, entry.facts.runpath
             self._words += sum(map(len, needed)) + sum(map(len, runpath)) + 64 * (len(needed) + len(runpath))
+            self._words += 64 * len(entry.facts.commands)
         if self._words > MAX_WORDS or self.writer.directories > MAX_ENTRIES:
             raise ArchiveError("The package has too many files or too long names", where=entry.path[:80])
 

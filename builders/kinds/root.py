@@ -33,8 +33,9 @@ from fpack.store.derivation import Output, placeholder
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
-# 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only
-VERSION = 3
+# 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
+# scripts and programs call
+VERSION = 4
 
 
 DEPENDS, LINKED = "depends", "linked"

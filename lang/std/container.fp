@@ -58,7 +58,7 @@ container({
     built-with = unique([q.name for p in built for q in p.debian-packages or []])
     around = if built-with == [] then []
       else [p for p in debian-closure(the-release, built-with) if !any(found, f => f.name == p.name)]
-    # No package declares Essential packages: the root takes the interpreters that scripts need, and the UTF-8 locale.
+    # No package declares Essential packages: the root takes what scripts and programs call, and the UTF-8 locale.
     others = if linked || names == [] then []
       else [p for p in debian-closure(the-release, essential) if !any(found, f => f.name == p.name)]
     locale = [p for p in others if p.name == "libc-bin"]
@@ -67,7 +67,8 @@ container({
       ...[p for p in around if !any(others, o => o.name == p.name)],
     ]
     all-found = [...found, ...locale, ...spare]
-    all-rules = if locale == [] || has(rules, "libc-bin") then rules else { ...rules, libc-bin = { keep = [utf8] } }
+    all-rules = if locale == [] || has(rules, "libc-bin") then rules
+      else { ...rules, libc-bin = { keep = locale-files(found) } }
     table = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
     slices = members(the-release, all-found, names, table, debian)
     all-users = chosen-users(users, user, [p.name for p in found])
@@ -167,11 +168,16 @@ container({
 
 # The Essential packages that scripts use. Every Debian system has them, so packages do not declare them.
 essential = [
-  "bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "libc-bin", "mawk", "perl-base",
-  "sed", "tar",
+  "bash", "bsdutils", "coreutils", "dash", "debianutils", "diffutils", "findutils", "grep", "gzip", "hostname",
+  "libc-bin", "mawk", "ncurses-base", "ncurses-bin", "passwd", "perl-base", "sed", "tar", "util-linux",
 ]
 
-utf8 = "/usr/lib/locale/C.utf8"
+# The files of libc-bin in an image with declared dependencies: the UTF-8 locale, small programs that scripts call, and
+# with Python `ldconfig`, which ctypes runs to find libraries.
+locale-files(found) = [
+  "/usr/lib/locale/C.utf8", "/usr/bin/getent", "/usr/bin/iconv", "/usr/bin/locale",
+  ...if any(found, p => match(p.name, "libpython3[.][0-9]+-stdlib") != null) then ["/usr/sbin/ldconfig"] else [],
+]
 
 # The container that `fpack pack` makes from a Debian package or a built package.
 container-for(package) =
