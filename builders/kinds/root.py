@@ -15,7 +15,7 @@ from typing import NamedTuple
 from fpack.builders import arguments
 from fpack.builders.linking import essential, linker, store_paths
 from fpack.builders.linking.linker import LinkResult, MissingFile, Reason
-from fpack.builders.linking.required_files import ASKED, SEED
+from fpack.builders.linking.required_files import ASKED, DATA, SEED
 from fpack.builders.payload import ld_paths, meta
 from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import merged
@@ -44,14 +44,25 @@ _MAX_CONF = 1 << 16
 _MAX_CERTIFICATES = 1 << 30
 
 
+class UsedArgs(NamedTuple):
+    """The package that uses a package of data without a dependency, and what the data is."""
+
+    by: str
+    why: str
+
+
 class PackageArgs(NamedTuple):
-    """A package that the root may get. depends: names of packages. seed: it was asked for. slice: its files."""
+    """A package that the root may get. depends: names of packages. seed: it was asked for. slice: its files.
+
+    used: the package that uses this one, if it is data that the other only recommends; at most one.
+    """
 
     package: str
     version: str
     depends: tuple[str, ...]
     seed: bool
     slice: StorePath
+    used: tuple[UsedArgs, ...] = ()
 
 
 class SourceBuiltArgs(NamedTuple):
@@ -246,8 +257,11 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
     def resolve(path: str) -> str | None:
         return composition.resolve(path, links)
 
+    data = {item.package: Reason(DATA, used.by, "", used.why) for item in args.slices for used in item.used}
+    reasons = {**found.reasons, **data}
+
     extra: dict[str, Value] = {
-        "slices": [_record(table, found.reasons[table.package]) for table in tables],
+        "slices": [_record(table, reasons[table.package]) for table in tables],
         "users": [user._asdict() for user in accounts[0]],
         "groups": [{**group._asdict(), "members": list(group.members)} for group in accounts[1]],
         "programs": {table.package: programs(table, resolve, links) for table in tables},

@@ -15,6 +15,7 @@ from fpack.builders.payload.globs import merged
 from fpack.builders.payload.slice_table import SliceTable
 
 NEEDED, INTERP, SCRIPT, LINK, ASKED, SEED = "needed", "interp", "script", "link", "asked", "seed"
+DATA = "data"  # a package of data that another uses, which only recommends it
 PATH = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")
 # ELF files and scripts in these directories are not part of a package's function.
 _IGNORED_DIRECTORIES = {"testdata", "examples", "example", "tests", "test"}

@@ -90,6 +90,7 @@ def reason_text(entry: ImageSlice) -> str:
         "script": f"{file} is run by {entry.what}",
         "link": f"{file} points to {entry.what}",
         "calls": f"{file} calls {entry.what}",
+        "data": f"{entry.by} uses {entry.what}",
         "terminal": f"{file} reads {entry.what}",
         "asked": f"{entry.what or entry.package} was requested by name",
     }

@@ -66,11 +66,22 @@ container({
       ...[p for p in others if p.name != "libc-bin"],
       ...[p for p in around if !any(others, o => o.name == p.name)],
     ]
-    all-found = [...found, ...locale, ...spare]
-    all-rules = if locale == [] || has(rules, "libc-bin") then rules
-      else { ...rules, libc-bin = { keep = locale-files(found) } }
+    data = [
+      d for d in import("fpack/data-packages").used-by(if linked then names else [p.name for p in found])
+      if !any(spare, p => p.name == d.name)
+    ]
+    data-found = [
+      p for p in if data == [] then [] else debian-closure(the-release, [d.name for d in data])
+      if any(data, d => d.name == p.name)
+    ]
+    all-found = [...found, ...locale, ...data-found, ...spare]
+    all-rules = {
+      ...if locale == [] then {} else { libc-bin = { keep = locale-files(found) } }
+      ...{ ${d.name} = { keep = d.keep } for d in data if d.keep != null }
+      ...rules
+    }
     table = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
-    slices = members(the-release, all-found, names, table, debian)
+    slices = members(the-release, all-found, names, table, debian, data)
     all-users = chosen-users(users, user, [p.name for p in found])
 
     root-made = derivation {
@@ -218,7 +229,8 @@ one-release(release, debian, built) =
 
 # The slices of the root. listed: packages that may differ from those of the release. seed: the slice is always in the
 # root.
-members(release, found, names, rules, listed = []) =
+# data: data packages, as `fpack/data-packages` returns them.
+members(release, found, names, rules, listed = [], data = []) =
   let
     original = import("fpack/debian-package").package
     payload-of(p) = head([...[q.payload for q in listed if q.name == p.name], original(release, p).payload])
@@ -228,7 +240,8 @@ members(release, found, names, rules, listed = []) =
         package = p.name
         version = p.version
         depends = p.depends
-        seed = contains(names, p.name) || p.name == "base-files"
+        seed = contains(names, p.name) || p.name == "base-files" || any(data, d => d.name == p.name)
+        ...used-field([d for d in data if d.name == p.name])
         slice = derivation {
           kind = "slice"
           name = store-name("${p.name}-${p.version}-slice")
@@ -238,6 +251,8 @@ members(release, found, names, rules, listed = []) =
       }
       for p in found
     ]
+
+used-field(data) = if data == [] then {} else { used = [{ by = d.by, why = d.why } for d in data] }
 
 # ---- users
 

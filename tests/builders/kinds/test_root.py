@@ -38,6 +38,7 @@ class Roots:
         self.store = store
         self.names: dict[str, dict[str, Any]] = {}
         self.made: list[str] = []
+        self.used: dict[str, Any] = {}
         self.payloads: dict[str, StorePath] = {}
 
     def package(self, name: str, *items: Item, seed: bool = False, depends: str = "", **control: Any) -> None:
@@ -74,6 +75,7 @@ class Roots:
                     "slice": slice_,
                     "seed": known["seed"],
                     "depends": known["depends"],
+                    "used": self.used.get(name, []),
                 }
             )
         full = {"mode": mode, "release": "trixie", "arch": "amd64", "slices": items, "wants": [], "users": []}
@@ -132,6 +134,13 @@ def test_a_declared_root(roots: Roots) -> None:
     assert {each["version"] for each in made.extra["slices"]} == {"1.0-1"}
     assert all(each["path"].startswith("/fpack/store/") for each in made.extra["slices"])
     assert made.extra["programs"]["app"] == {"program": "/usr/bin/app", "executables": ["/usr/bin/app"]}
+
+
+def test_a_package_of_data_names_the_package_that_uses_it(roots: Roots) -> None:
+    roots.package("app", file("./usr/bin/app", "x", 0o755), seed=True)
+    roots.package("certificates", file("./usr/share/c", "x"), seed=True)
+    roots.used["certificates"] = [{"by": "app", "why": "certificates"}]
+    assert roots.build().reasons()["certificates"] == ("app", "data", "", "certificates")
 
 
 def test_the_references_are_the_slices(tmp_path: Path) -> None:
