@@ -123,10 +123,12 @@ class Bundle:
     def result(self, out: Path | None) -> dict[str, Any]:
         """Describe the export: {file, name, tag, digest, layers (number), size_compressed, size_unpacked, platforms}.
 
-        A single image also has its platform and image_id. A layer that platforms share counts once.
+        omitted: the dependencies of listed packages that a linked image leaves out. A single image also has its
+        platform and image_id. A layer that platforms share counts once.
         """
         platforms = [image.result() for image in self._images]
-        about = {"file": os.fspath(out) if out else None, "name": self.name, "tag": self.tag}
+        omitted = sorted({row[0] for image in self._images for row in image.record.get("omitted", ())})
+        about = {"file": os.fspath(out) if out else None, "name": self.name, "tag": self.tag, "omitted": omitted}
         if len(platforms) == 1:
             return {**about, **platforms[0], "platforms": platforms}
         unpacked = {layer["digest"]: layer["unpacked"] for image in self._images for layer in image.record["layers"]}

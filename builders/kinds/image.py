@@ -33,8 +33,8 @@ from fpack.store.path import STORE, StorePath, clean_name, parse
 from .layer import LayerArgs, PartArgs
 from .layer import read as read_layer
 
-# 2: entries stored beside the layers. 3: records the files excluded from layers
-VERSION = 3
+# 2: entries stored beside the layers. 3: records the files excluded from layers. 4: records the omitted dependencies
+VERSION = 4
 
 
 MIN_LAYERS, MAX_LAYERS = 3, 120
@@ -81,10 +81,11 @@ class ImageBuilder(BaseBuilder):
         groups = _groups(task, parts, args.max_layers)
         wanted = [_derivation(group, args.codec, parts) for group in groups]
         excluded = {table.path: table.excluded for table in [*parts.slices, *parts.last]}
+        omitted = list(parts.extra.get("omitted", ()))
         # Free the tables, which can be large, before the wait for the layers.
         del parts
         built = yield Need(wanted)
-        return _assemble(task, args, config, groups, excluded, wanted, built)
+        return _assemble(task, args, config, groups, excluded, omitted, wanted, built)
 
 
 class _PartTable(NamedTuple):
@@ -319,6 +320,7 @@ def _assemble(
     config: Mapping[str, Value],
     groups: Sequence[LayerGroup],
     excluded: Mapping[StorePath, Sequence[Exclusion]],
+    omitted: Sequence[Value],
     wanted: Sequence[Derivation],
     built: Sequence[StorePath],
 ) -> Built:
@@ -337,6 +339,7 @@ def _assemble(
         "image_id": config_blob.digest,
         "root": args.root and str(args.root),
         "files": args.files and str(args.files),
+        "omitted": list(omitted),
         "layers": [
             {
                 "path": str(path),

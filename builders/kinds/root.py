@@ -15,7 +15,7 @@ from typing import NamedTuple
 from fpack.builders import arguments
 from fpack.builders.linking import essential, linker, store_paths
 from fpack.builders.linking.linker import LinkResult, MissingFile, Reason
-from fpack.builders.linking.required_files import ASKED, DATA, SEED
+from fpack.builders.linking.required_files import ASKED, DATA, PATH, SEED
 from fpack.builders.payload import ld_paths, meta
 from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import merged
@@ -33,6 +33,8 @@ from fpack.store.derivation import Output, placeholder
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
+from .slice import STATUS
+
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
 # scripts and programs call
 VERSION = 4
@@ -40,6 +42,7 @@ VERSION = 4
 
 DEPENDS, LINKED = "depends", "linked"
 FIRST = "base-files"
+_CODE = (".el", ".go", ".h", ".jar", ".js", ".lua", ".php", ".pl", ".pm", ".py", ".rb", ".tcl")
 _MAX_CONF = 1 << 16
 _MAX_CERTIFICATES = 1 << 30
 
@@ -54,7 +57,8 @@ class UsedArgs(NamedTuple):
 class PackageArgs(NamedTuple):
     """A package that the root may get. depends: names of packages. seed: it was asked for. slice: its files.
 
-    used: the package that uses this one, if it is data that the other only recommends; at most one.
+    used: the package that uses this one, if it is data that the other only recommends; at most one. data: a linked root
+    takes it as a dependency of an included package if it has nothing but data.
     """
 
     package: str
@@ -63,6 +67,7 @@ class PackageArgs(NamedTuple):
     seed: bool
     slice: StorePath
     used: tuple[UsedArgs, ...] = ()
+    data: bool = False
 
 
 class SourceBuiltArgs(NamedTuple):
@@ -113,7 +118,39 @@ def _linked(task: Task, args: RootArgs) -> Steps:
     found, searched = yield from _drive(task, items, steps)
     for line in _warnings(found.missing):
         task.log(line)
-    return _finish(task, args, store_paths.without(found, built), searched - found.reasons.keys())
+    found, more = yield from _drive(task, items, _with_data(found, items))
+    return _finish(task, args, store_paths.without(found, built), (searched | more) - found.reasons.keys())
+
+
+def _with_data(found: LinkResult, items: Mapping[str, PackageArgs]) -> linker.Fetch:
+    """Add the packages of data that included packages depend on: no file refers to them, programs open them by path."""
+    reasons = dict(found.reasons)
+    tables = list(found.tables)
+    todo = list(reasons)
+    while todo:
+        package = todo.pop()
+        wanted = [
+            name
+            for name in (items[package].depends if package in items else ())
+            if name in items and items[name].data and name not in reasons
+        ]
+        for table in (yield wanted) if wanted else []:
+            if _is_data(table):
+                tables.append(table)
+                reasons[table.package] = Reason(DATA, package, "", "its data")
+                todo.append(table.package)
+    return LinkResult(tables, reasons, found.missing)
+
+
+def _is_data(table: SliceTable) -> bool:
+    """Tell whether a package has files, none of which is a program, a library or a module of a language."""
+    files = [entry for entry in table.entries.values() if entry.kind != meta.DIRECTORY]
+    return any(not entry.path.startswith((STATUS, "usr/share/doc/")) for entry in files) and not any(
+        (entry.facts is not None and (entry.facts.machine or entry.executable))
+        or entry.path.rpartition("/")[0] in PATH
+        or entry.path.endswith(_CODE)
+        for entry in files
+    )
 
 
 def _built(task: Task, args: RootArgs, depends: dict[str, Sequence[str]]) -> list[SliceTable]:
@@ -272,9 +309,21 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
         "generated": [[os.fsencode(path), generated[path].rule] for path in sorted(generated)],
         "missing": [list(item) for item in found.missing],
         "looked": sorted(searched),
+        "omitted": _omitted(args, reasons) if args.mode == LINKED else [],
     }
     writer.file("meta", [meta.encode(entries, extra)])
     return Built(writer, tuple(sorted({store_path.parse(table.path) for table in tables})))
+
+
+def _omitted(args: RootArgs, reasons: Mapping[str, Reason]) -> list[Value]:
+    """Return (package, requested package) for each dependency of a requested package that a linked root leaves out."""
+    known = {item.package for item in args.slices}
+    return [
+        [name, item.package]
+        for item in args.slices
+        for name in item.depends
+        if item.seed and item.package != FIRST and name in known and name not in reasons
+    ]
 
 
 def _unique(excluded: Sequence[Exclusion]) -> list[Exclusion]:

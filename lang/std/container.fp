@@ -4,6 +4,7 @@
 # closure: "depends" includes all declared dependencies, "linked" only what the files load, and `wants`: sonames and
 # absolute paths. rules: { PACKAGE = { keep, drop, setuid } }, also for packages that are included as dependencies.
 # drop: the files to remove from every package, instead of documentation and the like.
+# data-packages: a linked image includes dependencies that have nothing but data.
 # program: the package whose program runs if there is neither an entrypoint nor a command. By default, the program of
 # the first listed built package: the one with the package's name, or its only one.
 container({
@@ -32,6 +33,7 @@ container({
   links: record = {},
   setuid: list = [],
   alternatives: record = {},
+  data-packages: bool = true,
   run-options: list = [],
   codec: record = settings.codec,
   max-layers: int = 100,
@@ -68,7 +70,7 @@ container({
     ]
     data = [
       d for d in import("fpack/data-packages").used-by(if linked then names else [p.name for p in found])
-      if !any(spare, p => p.name == d.name)
+      if !any([...found, ...spare], p => p.name == d.name)
     ]
     data-found = [
       p for p in if data == [] then [] else debian-closure(the-release, [d.name for d in data])
@@ -81,7 +83,7 @@ container({
       ...rules
     }
     table = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
-    slices = members(the-release, all-found, names, table, debian, data)
+    slices = members(the-release, all-found, names, table, debian, data, linked && data-packages)
     all-users = chosen-users(users, user, [p.name for p in found])
 
     root-made = derivation {
@@ -229,8 +231,8 @@ one-release(release, debian, built) =
 
 # The slices of the root. listed: packages that may differ from those of the release. seed: the slice is always in the
 # root.
-# data: data packages, as `fpack/data-packages` returns them.
-members(release, found, names, rules, listed = [], data = []) =
+# data: data packages, as `fpack/data-packages` returns them. with-data: the root takes dependencies that are only data.
+members(release, found, names, rules, listed = [], data = [], with-data = false) =
   let
     original = import("fpack/debian-package").package
     payload-of(p) = head([...[q.payload for q in listed if q.name == p.name], original(release, p).payload])
@@ -241,6 +243,7 @@ members(release, found, names, rules, listed = [], data = []) =
         version = p.version
         depends = p.depends
         seed = contains(names, p.name) || p.name == "base-files" || any(data, d => d.name == p.name)
+        ...if with-data && p.arch == "all" then { data = true } else {}
         ...used-field([d for d in data if d.name == p.name])
         slice = derivation {
           kind = "slice"
