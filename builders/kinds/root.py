@@ -27,6 +27,7 @@ from fpack.builders.rootfs import alternatives, generated_files
 from fpack.builders.rootfs.compose import Composition, compose
 from fpack.builders.rootfs.generated_files import GeneratedFile
 from fpack.builders.rootfs.programs import programs
+from fpack.builders.rootfs.service import RootService, ServiceArgs, service
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Output, placeholder
@@ -81,7 +82,10 @@ class SourceBuiltArgs(NamedTuple):
 
 
 class RootArgs(NamedTuple):
-    """The arguments. arch: Debian's. alternatives: links and their targets. users: see `rootfs/accounts.py`."""
+    """The arguments. arch: Debian's. alternatives: links and their targets. users: see `rootfs/accounts.py`.
+
+    service: the server that the root is for, at most one.
+    """
 
     mode: str
     release: str
@@ -91,6 +95,7 @@ class RootArgs(NamedTuple):
     users: tuple[Mapping[str, Value], ...] = ()
     alternatives: Mapping[str, str] | None = None
     built: tuple[SourceBuiltArgs, ...] = ()
+    service: tuple[ServiceArgs, ...] = ()
 
 
 class RootBuilder(BaseBuilder):
@@ -286,7 +291,11 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
         lambda path: composition.resolve(path) is not None,
         args.alternatives or {},
     )
-    generated, excluded = _generate(task, args, composition, tables, accounts, links)
+    served = RootService([], {})
+    for wanted in args.service[:1]:
+        depends = next((item.depends for item in args.slices if item.package == wanted.package), ())
+        served = service(task, wanted, composition, tables, depends, accounts)
+    generated, excluded = _generate(task, args, composition, tables, accounts, links, served.files)
     writer = task.writer()
     writer.mkdir("data")
     entries = [_write(task, writer, generated[path]) for path in sorted(generated)]
@@ -309,6 +318,7 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
         "generated": [[os.fsencode(path), generated[path].rule] for path in sorted(generated)],
         "missing": [list(item) for item in found.missing],
         "looked": sorted(searched),
+        "service": served.extra,
         "omitted": _omitted(args, reasons) if args.mode == LINKED else [],
     }
     writer.file("meta", [meta.encode(entries, extra)])
@@ -348,9 +358,10 @@ def _generate(
     tables: Sequence[SliceTable],
     accounts: tuple[list[users.User], list[users.Group]],
     links: Mapping[str, str],
+    served: Sequence[GeneratedFile],
 ) -> tuple[dict[str, GeneratedFile], list[Exclusion]]:
-    """Return the generated files by path, and the files of slices that they replace."""
-    made: list[GeneratedFile] = []
+    """Return the generated files by path, and the files of slices that they replace. served: files for the server."""
+    made = list(served)  # what follows replaces it
     if not composition.has("etc/passwd"):
         made.append(generated_files.text("etc/passwd", users.passwd(accounts[0]), generated_files.ACCOUNTS))
     if not composition.has("etc/group"):
@@ -373,9 +384,12 @@ def _generate(
     made += generated_files.loader_cache(composition, tables, args.arch)
     made += generated_files.skeleton(composition)
     found: dict[str, GeneratedFile] = {}
+    linked_paths = {file.entry.path for file in made if file.entry.kind == meta.SYMLINK}
     for file in made:
         # A symlink or a file of a slice cannot be a directory of this layer.
         blocked = next((p for p in _parents(file.entry.path) if p in composition.files), None)
+        if not linked_paths.isdisjoint(_parents(file.entry.path)):
+            continue
         if blocked is None:
             found[file.entry.path] = file
         else:

@@ -49,6 +49,7 @@ def _is_image(fields: dict[str, Any], config: bytes, manifest: bytes) -> bool:
         and fields["layers"].__class__ is list
         and all(map(_is_layer, fields["layers"]))
         and all([item.__class__ for item in row] == [str, str] for row in fields.get("omitted", ()))
+        and all(note.__class__ is str for note in fields.get("notes", ()))
         and json.loads(config).get("config", {}).__class__ is dict
     )
 

@@ -169,6 +169,8 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
             print(f"  origin of each file: {', '.join(paths)}")
     if omitted := result.get("omitted"):
         print(f"  left out, since no included file loads theirs: {', '.join(omitted)}")
+    for line in result.get("notes", ()):
+        print(f"  {line}")
     commands = [run(made, loaded)] if loaded else form.use(made, path)
     print("Run it:" if form.oci or loaded else "Use it:")
     for command in commands:

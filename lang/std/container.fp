@@ -5,6 +5,9 @@
 # absolute paths. rules: { PACKAGE = { keep, drop, setuid } }, also for packages that are included as dependencies.
 # drop: the files to remove from every package, instead of documentation and the like.
 # data-packages: a linked image includes dependencies that have nothing but data.
+# first-start: steps that run when the container starts, [{ creates, command }]: the command, a list of words, runs if the
+# path `creates` is absent. By default, those that the packages are known to need. init: start the program by `tini`, which
+# ends orphaned processes; by default, if there are steps.
 # program: the package whose program runs if there is neither an entrypoint nor a command. By default, the program of
 # the first listed built package: the one with the package's name, or its only one.
 container({
@@ -34,6 +37,8 @@ container({
   setuid: list = [],
   alternatives: record = {},
   data-packages: bool = true,
+  first-start: list | null = null,
+  init: bool | null = null,
   run-options: list = [],
   codec: record = settings.codec,
   max-layers: int = 100,
@@ -76,9 +81,14 @@ container({
       p for p in if data == [] then [] else debian-closure(the-release, [d.name for d in data])
       if any(data, d => d.name == p.name)
     ]
-    all-found = [...found, ...locale, ...data-found, ...spare]
+    run = what-runs(program, strings(entrypoint), strings(command), [p.name for p in debian])
+    steps = if run == null then [] else import("fpack/first-start").steps(first-start, [p.name for p in found])
+    with-init = run != null && (if init == null then steps != [] else init)
+    starter = if !with-init || any(found, f => f.name == "tini") then []
+      else [p for p in debian-closure(the-release, ["tini"]) if p.name == "tini"]
+    all-found = [...found, ...locale, ...data-found, ...starter, ...spare]
     all-rules = {
-      ...if locale == [] then {} else { libc-bin = { keep = locale-files(found) } }
+      ...if locale == [] then {} else { libc-bin = { drop = not-of-libc(found) } }
       ...{ ${d.name} = { keep = d.keep } for d in data if d.keep != null }
       ...rules
     }
@@ -96,6 +106,7 @@ container({
       wants
       users = all-users
       alternatives
+      ...if run == null then {} else { service = [{ package = run, first_start = steps, init = with-init }] }
       ...if built-with == [] then {} else built-field(built)
       candidates =
         if linked then [s.slice for s in slices if !s.seed]
@@ -134,7 +145,6 @@ container({
       volumes
     }
     mentioned = mentions([built, config, links, in-files(files)])
-    run = what-runs(program, entry, arguments, [p.name for p in debian])
     built-program = if own == null || program != null then null else ["${own.out}", own.name]
 
     image-made = derivation {
@@ -185,11 +195,12 @@ essential = [
   "libc-bin", "mawk", "ncurses-base", "ncurses-bin", "passwd", "perl-base", "sed", "tar", "util-linux",
 ]
 
-# The files of libc-bin in an image with declared dependencies: the UTF-8 locale, small programs that scripts call, and
-# with Python `ldconfig`, which ctypes runs to find libraries.
-locale-files(found) = [
-  "/usr/lib/locale/C.utf8", "/usr/bin/getent", "/usr/bin/iconv", "/usr/bin/locale",
-  ...if any(found, p => match(p.name, "libpython3[.][0-9]+-stdlib") != null) then ["/usr/sbin/ldconfig"] else [],
+# The files of libc-bin that an image with declared dependencies lacks: it has the UTF-8 locale, small programs that
+# scripts call, and with Python `ldconfig`, which ctypes runs to find libraries.
+not-of-libc(found) = [
+  "/etc", "/usr/share/libc-bin", "/usr/bin/getconf", "/usr/bin/ld.so", "/usr/bin/ldd", "/usr/bin/localedef",
+  "/usr/bin/pldd", "/usr/bin/tzselect", "/usr/bin/zdump", "/usr/sbin/iconvconfig", "/usr/sbin/zic",
+  ...if any(found, p => match(p.name, "libpython3[.][0-9]+-stdlib") != null) then [] else ["/usr/sbin/ldconfig"],
 ]
 
 # The container that `fpack pack` makes from a Debian package or a built package.
@@ -242,7 +253,7 @@ members(release, found, names, rules, listed = [], data = [], with-data = false)
         package = p.name
         version = p.version
         depends = p.depends
-        seed = contains(names, p.name) || p.name == "base-files" || any(data, d => d.name == p.name)
+        seed = contains(names, p.name) || p.name == "base-files" || p.name == "tini" || any(data, d => d.name == p.name)
         ...if with-data && p.arch == "all" then { data = true } else {}
         ...used-field([d for d in data if d.name == p.name])
         slice = derivation {

@@ -52,6 +52,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
         "slices": [{"package": "p", "version": "1", "depends": ["q"], "seed": True, "slice": PATH,
                     "used": [{"by": "q", "why": "w"}], "data": True}],
         "alternatives": {"/a": "/b"}, "built": [{"path": OTHER, "packages": ["p"]}],
+        "service": [{"package": "p", "first_start": [{"creates": "/a", "command": ["c"]}], "init": True}],
     },
     "slice": {"payload": PATH, "keep": ["/a"], "drop": ["/b"], "setuid": ["/c"]},
     "source": {"tree": "0" * 64},
@@ -69,8 +70,8 @@ DIGESTS = {
     "manifest": "8fca36701a1d71cd",
     "npm": "28b1256fab9cabc9",
     "pypi": "82d346add165fac0",
-    "root": "6e9301d11ec2cb22",
-    "slice": "8c38b4dd7e53d781",
+    "root": "07789e91da4aeb86",
+    "slice": "6494fbb86c04b068",
     "source": "da8e8421d65924c2",
     "text": "a0a7b1cf054e8713",
 }
