@@ -13,7 +13,8 @@ image = container {
   tag  = "3.0"
 
   # Certificates are for servers behind it that are reached by TLS: `ca-file @system-ca`.
-  closure  = "linked"
+  closure = "linked"
+  data-packages = false
   packages = [debian.haproxy.slice { keep = ["/usr/sbin", "/etc/haproxy/errors"] }, debian.ca-certificates]
   rules    = { ca-certificates = { keep = ["/usr/share/ca-certificates"] } }
 

@@ -12,7 +12,8 @@ image = container {
   name = "nginx"
   tag  = "1.26"
 
-  closure  = "linked"
+  closure = "linked"
+  data-packages = false
   packages = [debian.nginx, debian.nginx-common]
 
   # Of Debian's configuration, what every server includes; its nginx.conf is for a machine with many sites.

@@ -15,7 +15,8 @@ image = container {
   tag  = "20"
 
   # The parts of Node.js that Debian packages by themselves are read by name when it starts, so nothing leads to them.
-  closure  = "linked"
+  closure = "linked"
+  data-packages = false
   packages = [
     debian.nodejs, debian.node-acorn, debian.node-cjs-module-lexer, debian.node-minimatch, debian.node-undici,
     debian.ca-certificates, debian.tzdata, debian.dash, debian.coreutils,

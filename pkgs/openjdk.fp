@@ -16,7 +16,8 @@ image = container {
   name = "openjdk"
   tag  = "21"
 
-  closure  = "linked"
+  closure = "linked"
+  data-packages = false
   packages = [
     debian.openjdk-21-jre-headless,
     debian.openjdk-21-jdk-headless.slice { keep = ["${jvm}/bin/${tool}" for tool in tools] },

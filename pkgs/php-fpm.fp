@@ -24,7 +24,8 @@ image = container {
   name = "php-fpm"
   tag  = "8.4"
 
-  closure  = "linked"
+  closure = "linked"
+  data-packages = false
   packages = [
     extension("fpm"), extension("cli"), extension("common"),
     ...[extension(e) for e in split("bcmath curl mbstring mysql opcache pgsql readline sqlite3 xml zip", " ")],

@@ -40,7 +40,8 @@ image = container {
   tag  = major
 
   # What the files of these packages load comes with them; what else the packages depend on stays away.
-  closure  = "linked"
+  closure = "linked"
+  data-packages = false
   packages = [server, debian.postgresql-client-17, debian.tzdata, debian.libc-bin, debian.libnss-wrapper,
     debian.ncurses-base, ...tools]
 

@@ -14,7 +14,8 @@ image = container {
 
   # python3 is only a link; the interpreter and the standard library are in four packages. What wheels and interactive
   # use take from the system is listed too: the C++ library, certificates, time zones, descriptions of terminals.
-  closure  = "linked"
+  closure = "linked"
+  data-packages = false
   packages = [
     debian.python3, debian.python-is-python3, debian."python3.13", debian."python3.13-minimal",
     debian."libpython3.13-stdlib", debian."libpython3.13-minimal",
@@ -28,7 +29,7 @@ image = container {
       drop = ["/usr/lib/python3.13/lib-dynload/_dbm.*", "/usr/lib/python3.13/EXTERNALLY-MANAGED"]
     }
     coreutils       = { keep = ["/usr/bin/env"] } # for `#!/usr/bin/env python3`
-    libc-bin        = { keep = ["/usr/lib/locale/C.utf8"] }
+    libc-bin        = { keep = ["/usr/lib/locale/C.utf8", "/usr/sbin/ldconfig"] } # ctypes.util.find_library runs it
     ca-certificates = { keep = ["/usr/share/ca-certificates"] }
     tzdata          = { keep = ["/usr/share/zoneinfo"] }
     ncurses-base    = { keep = ["/usr/share/terminfo", "/etc/terminfo"] }

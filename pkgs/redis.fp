@@ -13,7 +13,8 @@ image = container {
   tag  = "8.0"
 
   # The programs, and what they load. redis-server without its /etc: it would listen on localhost, in the background.
-  closure  = "linked"
+  closure = "linked"
+  data-packages = false
   packages = [debian.redis-server.slice { keep = ["/usr/bin"] }, debian.redis-tools, debian.dash]
 
   entrypoint = ["docker-entrypoint.sh"]

@@ -14,7 +14,8 @@ image = container {
   name = "ruby"
   tag  = "3.3"
 
-  closure  = "linked"
+  closure = "linked"
+  data-packages = false
   packages = [debian.ruby, debian."ruby3.3", debian."libruby3.3", debian.ruby-rubygems,
     debian.ca-certificates, debian.tzdata, debian.ncurses-base, debian.libc-bin, debian.dash, debian.coreutils]
   rules = {

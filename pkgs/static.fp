@@ -11,7 +11,8 @@ image = container {
   name = "static"
   tag  = "13" # Debian's, whose certificates and time zones these are
 
-  closure  = "linked"
+  closure = "linked"
+  data-packages = false
   packages = [debian.ca-certificates, debian.tzdata, debian.netbase]
   rules    = {
     # Its program, which joins certificates, is a shell script; fpack joins them itself.

@@ -95,6 +95,12 @@ class Bundle:
         return bool(config.get("Entrypoint") or config.get("Cmd"))
 
     @property
+    def ports(self) -> list[str]:
+        """Return the ports that the image exposes, such as 53/udp."""
+        config = json.loads(self._given[0].config)["config"]
+        return list(config.get("ExposedPorts") or ())
+
+    @property
     def blobs(self) -> dict[str, Source]:
         """Return all blobs by their paths in a layout."""
         found: dict[str, Source] = {}
@@ -123,10 +129,13 @@ class Bundle:
     def result(self, out: Path | None) -> dict[str, Any]:
         """Describe the export: {file, name, tag, digest, layers (number), size_compressed, size_unpacked, platforms}.
 
-        A single image also has its platform and image_id. A layer that platforms share counts once.
+        omitted: the dependencies of listed packages that a linked image leaves out. notes: what a user must know. A
+        single image also has its platform and image_id. A layer that platforms share counts once.
         """
         platforms = [image.result() for image in self._images]
-        about = {"file": os.fspath(out) if out else None, "name": self.name, "tag": self.tag}
+        omitted = sorted({row[0] for image in self._images for row in image.record.get("omitted", ())})
+        about = {"file": os.fspath(out) if out else None, "name": self.name, "tag": self.tag, "omitted": omitted}
+        about["notes"] = list(dict.fromkeys(note for image in self._images for note in image.record.get("notes", ())))
         if len(platforms) == 1:
             return {**about, **platforms[0], "platforms": platforms}
         unpacked = {layer["digest"]: layer["unpacked"] for image in self._images for layer in image.record["layers"]}

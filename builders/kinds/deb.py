@@ -17,6 +17,7 @@ from fpack.builders import arguments
 from fpack.builders.debian import maintainer_scripts
 from fpack.builders.debian.control import parse_stanza
 from fpack.builders.payload import elf, meta
+from fpack.builders.payload.globs import merged
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Task
 from fpack.builders.rootfs.accounts import parse_sysusers
@@ -28,7 +29,8 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
-VERSION = 1
+# 2: the commands that files call, and the texts of services and of tmpfiles.d
+VERSION = 2
 
 
 MAX_ENTRIES = 250_000
@@ -36,7 +38,7 @@ MAX_CONTROL = 64 << 20
 MAX_CONTROL_FILE = 1 << 20
 MAX_TEXT = 1 << 16
 MAX_ACCOUNTS = 1 << 16  # of all sysusers.d files
-MAX_UNITS = 4 << 20  # of all systemd units
+MAX_DECLARATIONS = 1 << 20  # of all systemd services and tmpfiles.d files
 MAX_WORDS = 64 << 20  # of all names, targets and sonames, because the table is held in memory
 LARGE = 1 << 20
 FLOOR = 64 << 20
@@ -185,7 +187,8 @@ class _Unpacker:
         self.groups: list[Value] = []
         self.units: list[str] = []
         self._accounts = 0
-        self._unit_text = 0
+        self.declarations: dict[str, str] = {}
+        self._declared = 0
         self._words = 0
         self._task = task
         self._section = section
@@ -238,6 +241,7 @@ class _Unpacker:
         if entry.facts is not None:
             needed, runpath = entry.facts.needed, entry.facts.runpath
             self._words += sum(map(len, needed)) + sum(map(len, runpath)) + 64 * (len(needed) + len(runpath))
+            self._words += 64 * len(entry.facts.commands)
         if self._words > MAX_WORDS or self.writer.directories > MAX_ENTRIES:
             raise ArchiveError("The package has too many files or too long names", where=entry.path[:80])
 
@@ -292,15 +296,15 @@ class _Unpacker:
         return origin._replace(path=path)
 
     def _read_declarations(self, path: str, node: FileNode) -> None:
-        """Read the accounts of a sysusers.d file or the programs of a systemd unit."""
+        """Read the accounts of a sysusers.d file, a systemd service or a tmpfiles.d file."""
         directory = path.removeprefix("usr/").rpartition("/")[0]
-        if node.size > MAX_TEXT or directory not in ("lib/sysusers.d", "lib/systemd/system"):
+        if node.size > MAX_TEXT or directory not in ("lib/sysusers.d", "lib/systemd/system", "lib/tmpfiles.d"):
             return
         if directory == "lib/sysusers.d":
             self._accounts += node.size
         else:
-            self._unit_text += node.size
-        if self._accounts > MAX_ACCOUNTS or self._unit_text > MAX_UNITS:
+            self._declared += node.size
+        if self._accounts > MAX_ACCOUNTS or self._declared > MAX_DECLARATIONS:
             raise ArchiveError("The package declares too many users or services", where=path)
         with open(self._data + path, "rb") as file:
             text = file.read(MAX_TEXT).decode("utf-8", "replace")
@@ -309,7 +313,9 @@ class _Unpacker:
             self.users += users
             self.groups += groups
         else:
-            self.units += _EXEC_START.findall(text)
+            self.declarations[merged(path)] = text
+            if directory == "lib/systemd/system":
+                self.units += _EXEC_START.findall(text)
 
 
 def _path(name: bytes) -> str:
@@ -346,6 +352,7 @@ def _extra(control: _Control, unpacker: _Unpacker) -> dict[str, Value]:
         "users": _by_name(unpacker.users + users),
         "groups": _by_name(unpacker.groups + groups),
         "units": list(dict.fromkeys(unpacker.units)),
+        "declarations": dict(sorted(unpacker.declarations.items())),
     }
 
 

@@ -33,13 +33,15 @@ from fpack.store.path import STORE, StorePath, clean_name, parse
 from .layer import LayerArgs, PartArgs
 from .layer import read as read_layer
 
-# 2: entries stored beside the layers. 3: records the files excluded from layers
-VERSION = 3
+# 2: entries stored beside the layers. 3: records the files excluded from layers. 4: records the omitted dependencies;
+# configures servers
+VERSION = 4
 
 
 MIN_LAYERS, MAX_LAYERS = 3, 120
 HISTORY_NAMES = 8
 MAX_ACCOUNTS = 1 << 22
+_SHELLS = ("/usr/bin/bash", "/usr/bin/sh")
 _FPACK = STORE[1:].partition("/")[0]
 
 
@@ -77,14 +79,16 @@ class ImageBuilder(BaseBuilder):
         spec.check_name(args.name, args.tag)
         spec.platform(args.arch)
         contents = _read(task, args)
-        config = _configure(task, args, contents)
+        notes: list[str] = []
+        config = _configure(task, args, contents, notes)
         groups = _groups(task, contents, args.max_layers)
         wanted = [_derivation(group, args.codec, contents) for group in groups]
         excluded = {table.path: table.excluded for table in [*contents.slices, *contents.last]}
+        omitted = list(contents.extra.get("omitted", ()))
         # Free the tables, which can be large, before the wait for the layers.
         del contents
         built = yield Need(wanted)
-        return _assemble(task, args, config, groups, excluded, wanted, built)
+        return _assemble(task, args, config, groups, excluded, omitted, notes, wanted, built)
 
 
 class _PartTable(NamedTuple):
@@ -204,14 +208,26 @@ def _check_outside_store(entries: Sequence[TreeEntry]) -> None:
             raise BuildError(f"/{entry.path} lies in the store", why=f"only store paths can be in {STORE}")
 
 
-def _configure(task: Task, args: ImageArgs, contents: _ImageContents) -> dict[str, Value]:
-    given = args.config
+def _configure(task: Task, args: ImageArgs, contents: _ImageContents, notes: list[str]) -> dict[str, Value]:
+    """Return the image's configuration. Add what the user must know about it to `notes`."""
+    given = dict(args.config)
     configuration.check(given)
     view = contents.view
     entrypoint = configuration.strings(given, "entrypoint")
-    if entrypoint is None and args.program:
-        entrypoint = _suggested(task, args.program, contents)
     command = configuration.strings(given, "command")
+    if entrypoint is None and args.program:
+        service = contents.extra.get("service") or {}
+        entrypoint, why = _suggested(task, args.program, contents)
+        if service.get("entrypoint"):
+            entrypoint, why = list(service["entrypoint"]), ""
+            given = _served(given, service)
+        elif entrypoint is not None:
+            entrypoint = [*service.get("prefix", ()), *entrypoint]
+        elif command is None:
+            # An image without a program is still useful: a derived image or a command names one.
+            shell = next((shell for shell in _SHELLS if is_executable(view.resolve(shell))), None)
+            command = given["command"] = [shell] if shell else None
+            notes.append(f"no entrypoint, because {why}" + (f"; the command is {shell}" if shell else ""))
     run = entrypoint or command
     user = given.get("user")
     if user is not None:
@@ -246,20 +262,35 @@ def _configure(task: Task, args: ImageArgs, contents: _ImageContents) -> dict[st
     return config
 
 
-def _suggested(task: Task, program: Value, contents: _ImageContents) -> list[str] | None:
-    """Return the default entrypoint.
+def _served(given: Mapping[str, Value], service: Mapping[str, Value]) -> dict[str, Value]:
+    """Complete a configuration by what the unit of the server says. What the container says goes before."""
+    return {
+        **given,
+        "user": given.get("user") or service["user"] or None,
+        "env": {**service["env"], **(given.get("env") or {})},
+        "workdir": given.get("workdir") or service["workdir"] or None,
+        "ports": given.get("ports") or service["ports"],
+        "volumes": given.get("volumes") or service["volumes"],
+        "stop_signal": given.get("stop_signal") or service["signal"] or None,
+    }
+
+
+def _suggested(task: Task, program: Value, contents: _ImageContents) -> tuple[list[str] | None, str]:
+    """Return the default entrypoint, and why there is none.
 
     For a package, return the program that it suggests. For a store path built from source, return the program with its
     name, or its only program, or None.
     """
     if not isinstance(program, list):
-        return [find_entrypoint(str(program), contents.extra, contents.view)]
+        found_program, why = find_entrypoint(str(program), contents.extra, contents.view)
+        return [found_program] if found_program else None, why
     path, name = map(str, program)
     if is_executable(contents.view.resolve(path)):
-        return [path]
+        return [path], ""
     found = _programs(task, path, contents.view)
     named = [other for other in found if other.endswith(f"/{name}")]
-    return named[:1] or (found if len(found) == 1 else None)
+    has = ", ".join(other.removeprefix(f"{path}/") for other in found) or "no program in bin or sbin"
+    return named[:1] or (found if len(found) == 1 else None), f"{name} has {has}"
 
 
 def _programs(task: Task, path: str, view: ImageFs) -> list[str]:
@@ -319,6 +350,8 @@ def _assemble(
     config: Mapping[str, Value],
     groups: Sequence[LayerGroup],
     excluded: Mapping[StorePath, Sequence[Exclusion]],
+    omitted: Sequence[Value],
+    notes: Sequence[str],
     wanted: Sequence[Derivation],
     built: Sequence[StorePath],
 ) -> Built:
@@ -337,6 +370,8 @@ def _assemble(
         "image_id": config_blob.digest,
         "root": args.root and str(args.root),
         "files": args.files and str(args.files),
+        "omitted": list(omitted),
+        "notes": list(notes),
         "layers": [
             {
                 "path": str(path),

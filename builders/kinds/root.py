@@ -15,7 +15,7 @@ from typing import NamedTuple
 from fpack.builders import arguments
 from fpack.builders.linking import essential, linker, store_paths
 from fpack.builders.linking.linker import LinkResult, MissingFile, Reason
-from fpack.builders.linking.required_files import ASKED, SEED
+from fpack.builders.linking.required_files import ASKED, DATA, PATH, SEED
 from fpack.builders.payload import ld_paths, meta
 from fpack.builders.payload.exclusions import GENERATED, Exclusion
 from fpack.builders.payload.globs import merged
@@ -27,30 +27,48 @@ from fpack.builders.rootfs import alternatives, generated_files
 from fpack.builders.rootfs.compose import Composition, compose
 from fpack.builders.rootfs.generated_files import GeneratedFile
 from fpack.builders.rootfs.programs import programs
+from fpack.builders.rootfs.service import RootService, ServiceArgs, service
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Output, placeholder
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
-# 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only
-VERSION = 3
+from .slice import STATUS
+
+# 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
+# scripts and programs call
+VERSION = 4
 
 
 DEPENDS, LINKED = "depends", "linked"
 FIRST = "base-files"
+_CODE = (".el", ".go", ".h", ".jar", ".js", ".lua", ".php", ".pl", ".pm", ".py", ".rb", ".tcl")
 _MAX_CONF = 1 << 16
 _MAX_CERTIFICATES = 1 << 30
 
 
+class UsedArgs(NamedTuple):
+    """The package that uses a package of data without a dependency, and what the data is."""
+
+    by: str
+    why: str
+
+
 class PackageArgs(NamedTuple):
-    """A package that the root may get. depends: names of packages. seed: it was asked for. slice: its files."""
+    """A package that the root may get. depends: names of packages. seed: it was asked for. slice: its files.
+
+    used: the package that uses this one, if it is data that the other only recommends; at most one. data: a linked root
+    takes it as a dependency of an included package if it has nothing but data.
+    """
 
     package: str
     version: str
     depends: tuple[str, ...]
     seed: bool
     slice: StorePath
+    used: tuple[UsedArgs, ...] = ()
+    data: bool = False
 
 
 class SourceBuiltArgs(NamedTuple):
@@ -64,7 +82,10 @@ class SourceBuiltArgs(NamedTuple):
 
 
 class RootArgs(NamedTuple):
-    """The arguments. arch: Debian's. alternatives: links and their targets. users: see `rootfs/accounts.py`."""
+    """The arguments. arch: Debian's. alternatives: links and their targets. users: see `rootfs/accounts.py`.
+
+    service: the server that the root is for, at most one.
+    """
 
     mode: str
     release: str
@@ -74,6 +95,7 @@ class RootArgs(NamedTuple):
     users: tuple[Mapping[str, Value], ...] = ()
     alternatives: Mapping[str, str] | None = None
     built: tuple[SourceBuiltArgs, ...] = ()
+    service: tuple[ServiceArgs, ...] = ()
 
 
 class RootBuilder(BaseBuilder):
@@ -101,7 +123,39 @@ def _linked(task: Task, args: RootArgs) -> Steps:
     found, searched = yield from _drive(task, items, steps)
     for line in _warnings(found.missing):
         task.log(line)
-    return _finish(task, args, store_paths.without(found, built), searched - found.reasons.keys())
+    found, more = yield from _drive(task, items, _with_data(found, items))
+    return _finish(task, args, store_paths.without(found, built), (searched | more) - found.reasons.keys())
+
+
+def _with_data(found: LinkResult, items: Mapping[str, PackageArgs]) -> linker.Fetch:
+    """Add the packages of data that included packages depend on: no file refers to them, programs open them by path."""
+    reasons = dict(found.reasons)
+    tables = list(found.tables)
+    todo = list(reasons)
+    while todo:
+        package = todo.pop()
+        wanted = [
+            name
+            for name in (items[package].depends if package in items else ())
+            if name in items and items[name].data and name not in reasons
+        ]
+        for table in (yield wanted) if wanted else []:
+            if _is_data(table):
+                tables.append(table)
+                reasons[table.package] = Reason(DATA, package, "", "its data")
+                todo.append(table.package)
+    return LinkResult(tables, reasons, found.missing)
+
+
+def _is_data(table: SliceTable) -> bool:
+    """Tell whether a package has files, none of which is a program, a library or a module of a language."""
+    files = [entry for entry in table.entries.values() if entry.kind != meta.DIRECTORY]
+    return any(not entry.path.startswith((STATUS, "usr/share/doc/")) for entry in files) and not any(
+        (entry.facts is not None and (entry.facts.machine or entry.executable))
+        or entry.path.rpartition("/")[0] in PATH
+        or entry.path.endswith(_CODE)
+        for entry in files
+    )
 
 
 def _built(task: Task, args: RootArgs, depends: dict[str, Sequence[str]]) -> list[SliceTable]:
@@ -237,7 +291,11 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
         lambda path: composition.resolve(path) is not None,
         args.alternatives or {},
     )
-    generated, excluded = _generate(task, args, composition, tables, accounts, links)
+    served = RootService([], {})
+    for wanted in args.service[:1]:
+        depends = next((item.depends for item in args.slices if item.package == wanted.package), ())
+        served = service(task, wanted, composition, tables, depends, accounts)
+    generated, excluded = _generate(task, args, composition, tables, accounts, links, served.files)
     writer = task.writer()
     writer.mkdir("data")
     entries = [_write(task, writer, generated[path]) for path in sorted(generated)]
@@ -245,8 +303,11 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
     def resolve(path: str) -> str | None:
         return composition.resolve(path, links)
 
+    data = {item.package: Reason(DATA, used.by, "", used.why) for item in args.slices for used in item.used}
+    reasons = {**found.reasons, **data}
+
     extra: dict[str, Value] = {
-        "slices": [_record(table, found.reasons[table.package]) for table in tables],
+        "slices": [_record(table, reasons[table.package]) for table in tables],
         "users": [user._asdict() for user in accounts[0]],
         "groups": [{**group._asdict(), "members": list(group.members)} for group in accounts[1]],
         "programs": {table.package: programs(table, resolve, links) for table in tables},
@@ -257,9 +318,22 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
         "generated": [[os.fsencode(path), generated[path].rule] for path in sorted(generated)],
         "missing": [list(item) for item in found.missing],
         "looked": sorted(searched),
+        "service": served.extra,
+        "omitted": _omitted(args, reasons) if args.mode == LINKED else [],
     }
     writer.file("meta", [meta.encode(entries, extra)])
     return Built(writer, tuple(sorted({store_path.parse(table.path) for table in tables})))
+
+
+def _omitted(args: RootArgs, reasons: Mapping[str, Reason]) -> list[Value]:
+    """Return (package, requested package) for each dependency of a requested package that a linked root leaves out."""
+    known = {item.package for item in args.slices}
+    return [
+        [name, item.package]
+        for item in args.slices
+        for name in item.depends
+        if item.seed and item.package != FIRST and name in known and name not in reasons
+    ]
 
 
 def _unique(excluded: Sequence[Exclusion]) -> list[Exclusion]:
@@ -284,9 +358,10 @@ def _generate(
     tables: Sequence[SliceTable],
     accounts: tuple[list[users.User], list[users.Group]],
     links: Mapping[str, str],
+    served: Sequence[GeneratedFile],
 ) -> tuple[dict[str, GeneratedFile], list[Exclusion]]:
-    """Return the generated files by path, and the files of slices that they replace."""
-    made: list[GeneratedFile] = []
+    """Return the generated files by path, and the files of slices that they replace. served: files for the server."""
+    made = list(served)  # what follows replaces it
     if not composition.has("etc/passwd"):
         made.append(generated_files.text("etc/passwd", users.passwd(accounts[0]), generated_files.ACCOUNTS))
     if not composition.has("etc/group"):
@@ -309,9 +384,12 @@ def _generate(
     made += generated_files.loader_cache(composition, tables, args.arch)
     made += generated_files.skeleton(composition)
     found: dict[str, GeneratedFile] = {}
+    linked_paths = {file.entry.path for file in made if file.entry.kind == meta.SYMLINK}
     for file in made:
         # A symlink or a file of a slice cannot be a directory of this layer.
         blocked = next((p for p in _parents(file.entry.path) if p in composition.files), None)
+        if not linked_paths.isdisjoint(_parents(file.entry.path)):
+            continue
         if blocked is None:
             found[file.entry.path] = file
         else:

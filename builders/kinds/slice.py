@@ -22,12 +22,13 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
-VERSION = 1
+# 2: declarations
+VERSION = 2
 
 
 SET_ID = 0o6000
 STATUS = "var/lib/dpkg/status.d"
-_CARRIED = ("package", "version", "arch", "source", "alternatives", "users", "groups", "units")
+_CARRIED = ("package", "version", "arch", "source", "alternatives", "users", "groups", "units", "declarations")
 
 
 class SliceRule(NamedTuple):
@@ -79,7 +80,7 @@ class SliceBuilder(BaseBuilder):
             ) from None
         table = [entry for entry, _ in kept]
         table.append(_status_entry(package, status, node))
-        carried = {name: extra[name] for name in _CARRIED}
+        carried = {name: extra[name] for name in _CARRIED if name in extra}
         carried["replaces"] = parse_stanza(extra["control"]).get("replaces", "")
         writer.file("meta", [meta.encode(table, {**carried, "setuid": [list(pair) for pair in setuid]})])
         return Built(writer)

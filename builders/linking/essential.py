@@ -1,24 +1,39 @@
 """Add the Essential packages that a root with declared dependencies needs without declaring them.
 
-Debian packages need not declare dependencies on Essential packages such as the shell, perl-base or coreutils, and most
-images run none of them. This module adds the interpreters of scripts in requested packages. If a program of a requested
-package is a shell script, it also adds the tools that shell scripts commonly call.
+Debian packages need not declare dependencies on Essential packages such as the shell, perl-base or coreutils, and many
+images run none of them. This module adds what the files of the declared packages call: the interpreters of scripts, the
+commands in shell scripts, the shell for programs that call `system()`, and descriptions of terminals for programs that
+draw on one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 
-from fpack.builders.payload import meta
+from fpack.builders.payload.commands import PACKAGES
 from fpack.builders.payload.slice_table import SliceTable
 
 from .linker import Fetch, LinkResult, Reason, link
-from .required_files import PATH, SCRIPT, RequiredFile
+from .required_files import SCRIPT, RequiredFile, is_function
 
-DEPENDS = "depends"
-# Packages with the tools that shell scripts call.
-TOOLS = ("coreutils", "diffutils", "findutils", "grep", "gzip", "hostname", "mawk", "sed", "tar")
-_SHELLS = {"sh", "bash", "dash"}
+DEPENDS, CALLS, TERMINAL = "depends", "calls", "terminal"
+# Their scripts are run by maintainer scripts or administrators of a Debian system, not by programs in a container.
+MAINTENANCE = frozenset(
+    {
+        *(
+            "adduser",
+            "base-files",
+            "ca-certificates",
+            "cdebconf",
+            "debconf",
+            "dpkg",
+            "init-system-helpers",
+            "install-info",
+        ),
+        *("install-info", "libpam-runtime", "sgml-base", "ssl-cert", "systemd", "tzdata", "ucf", "xml-core"),
+    }
+)
+_TERMINAL_LIBRARY, _TERMINALS = "libtinfo.so.", "ncurses-base"
 
 
 def complete(
@@ -31,24 +46,23 @@ def complete(
 ) -> Fetch:
     """Return `declared` and the packages of `spare` that it needs.
 
-    A generator: it yields package names to fetch and is sent their tables. asked: the requested packages. depends: the
-    dependencies of each package. spare: the available Essential packages and their dependencies, without `declared`.
-    built: additional seeds, all of whose files are considered; they are part of the result.
+    A generator: it yields package names to fetch and is sent their tables. asked: the requested packages, all of whose
+    scripts count. depends: the dependencies of each package. spare: the available Essential packages and their
+    dependencies, without `declared`. built: additional seeds, all of whose files are considered; they are part of the
+    result.
     """
     own = {table.package for table in built}
+    active = {table.package for table in declared} - (MAINTENANCE - set(asked))
 
     def counts(required: RequiredFile) -> bool:
-        return required.package in own or (required.kind == SCRIPT and required.package in asked)
+        return required.package in own or (required.kind == SCRIPT and required.package in active)
 
     found: LinkResult = yield from link([*declared, *built], depends, (), arch, counts)
     tables = {table.package: table for table in found.tables}
     reasons = dict(found.reasons)
-    script = next((path for table in declared if table.package in asked for path in _shell_scripts(table)), None)
-    if script is not None:
-        wanted = [name for name in TOOLS if name in spare and name not in tables]
-        for table in (yield wanted) if wanted else []:
-            tables[table.package] = table
-            reasons[table.package] = Reason(SCRIPT, script[0], "/" + script[1], "a shell's tools")
+    for table in declared:
+        if table.package in active:
+            yield from _add(_called(table), spare, tables, reasons)
     todo = [name for name in tables if name in spare]
     while todo:
         name = todo.pop(0)
@@ -57,17 +71,37 @@ def complete(
             tables[table.package] = table
             reasons[table.package] = Reason(DEPENDS, name, "", table.package)
             todo.append(table.package)
+    yield from _add(_terminals(list(tables.values())), spare, tables, reasons)
     return LinkResult(list(tables.values()), reasons, found.missing)
 
 
-def _shell_scripts(table: SliceTable) -> list[tuple[str, str]]:
-    """Return (package, path) of each program of a package that is a shell script."""
-    return [
-        (table.package, path)
-        for path, entry in sorted(table.entries.items())
-        if entry.kind == meta.FILE
-        and entry.facts is not None
-        and not entry.facts.machine
-        and path.rpartition("/")[0] in PATH
-        and (_SHELLS & {entry.facts.interp.rpartition("/")[2], *entry.facts.needed})
-    ]
+def _add(
+    wanted: Iterator[tuple[str, Reason]],
+    spare: Collection[str],
+    tables: dict[str, SliceTable],
+    reasons: dict[str, Reason],
+) -> Generator[list[str], list[SliceTable], None]:
+    """Fetch the wanted packages that are available and not included yet."""
+    new: dict[str, Reason] = {}
+    for name, reason in wanted:
+        if name in spare and name not in tables:
+            new.setdefault(name, reason)
+    for table in (yield list(new)) if new else []:
+        tables[table.package] = table
+        reasons[table.package] = new[table.package]
+
+
+def _called(table: SliceTable) -> Iterator[tuple[str, Reason]]:
+    """Yield the Essential packages whose commands the files of a package call."""
+    for path, entry in sorted(table.entries.items()):
+        if entry.facts is not None and entry.facts.commands and is_function(path):
+            for command in entry.facts.commands:
+                yield PACKAGES[command], Reason(CALLS, table.package, f"/{path}", command)
+
+
+def _terminals(tables: Sequence[SliceTable]) -> Iterator[tuple[str, Reason]]:
+    """Yield the package of terminal descriptions if a package has the library that reads them."""
+    for table in tables:
+        for name, paths in table.libraries.items():
+            if name.startswith(_TERMINAL_LIBRARY):
+                yield _TERMINALS, Reason(TERMINAL, table.package, f"/{paths[0]}", "the descriptions of terminals")

@@ -15,6 +15,7 @@ from fpack.builders.payload.globs import merged
 from fpack.builders.payload.slice_table import SliceTable
 
 NEEDED, INTERP, SCRIPT, LINK, ASKED, SEED = "needed", "interp", "script", "link", "asked", "seed"
+DATA = "data"  # a package of data that another uses, which only recommends it
 PATH = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")
 # ELF files and scripts in these directories are not part of a package's function.
 _IGNORED_DIRECTORIES = {"testdata", "examples", "example", "tests", "test"}
@@ -57,7 +58,7 @@ def required_files(table: SliceTable, machine: int, search: Sequence[str]) -> li
             target = _target(path, entry.target)
             if not target.startswith(_IGNORED_TARGETS) and not path.startswith(_IGNORED_LINKS):
                 add(path, LINK, "/" + target, [target])
-        if entry.facts is None or _ignored(path):
+        if entry.facts is None or not is_function(path):
             continue
         facts = entry.facts
         if not facts.machine:
@@ -78,8 +79,9 @@ def required_files(table: SliceTable, machine: int, search: Sequence[str]) -> li
     return list(found.values())
 
 
-def _ignored(path: str) -> bool:
-    return path.startswith(_IGNORED_PREFIXES) or not _IGNORED_DIRECTORIES.isdisjoint(path.split("/")[:-1])
+def is_function(path: str) -> bool:
+    """Return whether a file is part of what its package does, not documentation, an example or a test."""
+    return not path.startswith(_IGNORED_PREFIXES) and _IGNORED_DIRECTORIES.isdisjoint(path.split("/")[:-1])
 
 
 def _target(path: str, target: str) -> str:

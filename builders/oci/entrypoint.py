@@ -15,12 +15,11 @@ _DIRECTORIES = ("usr/bin", "usr/sbin", "usr/games")
 MAX_LISTED = 12
 
 
-def find_entrypoint(package: str, extra: Mapping[str, Value], view: ImageFs) -> str:
-    """Return the absolute path of a package's main program.
+def find_entrypoint(package: str, extra: Mapping[str, Value], view: ImageFs) -> tuple[str | None, str]:
+    """Return the absolute path of a package's main program, and why there is none.
 
     extra: the extra fields of the root; `programs` has the main program of each package. A package without programs,
-    such as a metapackage, stands for its dependencies if these have exactly one. Raise BuildError, with a list of
-    candidates, if there is not exactly one.
+    such as a metapackage, stands for its dependencies if these have exactly one.
     """
     programs: Mapping[str, Value] = extra.get("programs", {})
     names = [package]
@@ -31,21 +30,15 @@ def find_entrypoint(package: str, extra: Mapping[str, Value], view: ImageFs) -> 
     if not found:
         found = {f"/{f}/{package}" for f in _DIRECTORIES if is_executable(view.resolve(f"{f}/{package}"))}
     if len(found) == 1:
-        return str(found.pop())
+        return str(found.pop()), ""
     candidates = sorted(found) or sorted({e for name in names for e in programs.get(name, {}).get("executables", ())})
     shown = ", ".join(candidates[:MAX_LISTED]) + (
         f" and {len(candidates) - MAX_LISTED} more" if candidates[MAX_LISTED:] else ""
     )
-    why = "it has no program in /usr/bin, /usr/sbin or /usr/games"
+    why = f"{package} has no program in /usr/bin, /usr/sbin or /usr/games"
     if candidates:
-        why = f"it has {shown}" if names == [package] else f"it has no program, and its dependencies have {shown}"
-    example = candidates[0] if candidates and names == [package] else "/usr/bin/PROGRAM"
-    raise BuildError(
-        f"The package {package} has no single main program",
-        where=package,
-        why=why,
-        hint=f'in an fpack.fp, give the container an entrypoint, as in: entrypoint = ["{example}"]',
-    )
+        why = f"{package} has {shown}" if names == [package] else f"the packages that {package} stands for have {shown}"
+    return None, why
 
 
 def check_program(program: str, path: str, view: ImageFs, built: Callable[[str], Sequence[str]]) -> None:

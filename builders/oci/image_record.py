@@ -48,6 +48,8 @@ def _is_image(fields: dict[str, Any], config: bytes, manifest: bytes) -> bool:
         (fields["digest"], fields["image_id"]) == (spec.digest(manifest), spec.digest(config))
         and fields["layers"].__class__ is list
         and all(map(_is_layer, fields["layers"]))
+        and all([item.__class__ for item in row] == [str, str] for row in fields.get("omitted", ()))
+        and all(note.__class__ is str for note in fields.get("notes", ()))
         and json.loads(config).get("config", {}).__class__ is dict
     )
 

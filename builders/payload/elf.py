@@ -13,6 +13,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import NamedTuple
 
+from . import commands
 from .meta import LoadFacts
 
 ELF_MAGIC = b"\x7fELF"
@@ -68,7 +69,14 @@ def facts(head: bytes, path: str) -> LoadFacts | None:
         finally:
             os.close(fd)
     if head.startswith(SCRIPT_MAGIC):
-        return script_facts(head)
+        found = script_facts(head)
+        if found is None or commands.SHELLS.isdisjoint((found.interp.rpartition("/")[2], *found.needed)):
+            return found
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return found._replace(commands=commands.script_commands(os.pread(fd, commands.MAX_SCRIPT, 0)))
+        finally:
+            os.close(fd)
     return None
 
 
@@ -175,12 +183,16 @@ def _dynamic(
 
     # The loader ignores RPATH if there is a RUNPATH, and uses only the last entry of several.
     search = [string(at) for at in (tags.get(_RUNPATH) or tags.get(_RPATH, []))[-1:]]
+    soname = string(tags[_SONAME][0]) if _SONAME in tags else ""
+    # The C library has the functions that run a shell, and does not call them by itself.
+    calls = strings is not None and not soname.startswith("libc.so.")
     return LoadFacts(
         machine,
         tuple(filter(None, map(string, needed))),
-        string(tags[_SONAME][0]) if _SONAME in tags else "",
+        soname,
         interp,
         tuple(part for text in search for part in text.split(":")[:_MAX_FOLDERS] if part),
+        ("sh",) if calls and commands.runs_shell(read(strings or 0, min(size, commands.MAX_STRINGS))) else (),
     )
 
 

@@ -38,6 +38,7 @@ class LoadFacts(NamedTuple):
 
     ELF files: `machine` (for example 62, x86-64), `needed` (sonames), `soname`, `interp`, `runpath` ($ORIGIN not
     expanded). Scripts: `interp`, the program after `#!`; for `env NAME`, `interp` is env and `needed` contains NAME.
+    commands: the commands of Essential packages that the file calls, see `payload/commands.py`.
     """
 
     machine: int = 0
@@ -45,6 +46,7 @@ class LoadFacts(NamedTuple):
     soname: str = ""
     interp: str = ""
     runpath: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
 
 
 class TreeEntry(NamedTuple):
@@ -78,7 +80,11 @@ def encode(entries: Iterable[TreeEntry], extra: Mapping[str, Value] | None = Non
     rows: list[Value] = []
     for e in sorted(entries, key=_path_bytes):
         f = e.facts
-        facts = [f.machine, list(f.needed), f.soname, f.interp, list(f.runpath)] if f else None
+        facts: list[Value] | None = None
+        if f is not None:
+            facts = [f.machine, list(f.needed), f.soname, f.interp, list(f.runpath)]
+            if f.commands:
+                facts.append(list(f.commands))
         rows.append([os.fsencode(e.path), *e[1:10], os.fsencode(e.target), facts])
     return canonical.encode({"format": FORMAT, "entries": rows, "extra": dict(extra or {})})
 
@@ -134,10 +140,12 @@ def _entry(
         raise ValueError(f"{path!r} is neither a file nor a directory nor a symlink")
     found = None
     if facts is not None:
-        machine, needed, soname, interp, runpath = facts
-        if machine.__class__ is not int or any(x.__class__ is not str for x in (soname, interp, *needed, *runpath)):
+        machine, needed, soname, interp, runpath, *more = facts
+        commands = more[0] if len(more) == 1 else ()
+        words = (soname, interp, *needed, *runpath, *commands)
+        if machine.__class__ is not int or len(more) > 1 or any(x.__class__ is not str for x in words):
             raise TypeError(f"the load facts of {path!r} are invalid")
-        found = LoadFacts(machine, tuple(needed), soname, interp, tuple(runpath))
+        found = LoadFacts(machine, tuple(needed), soname, interp, tuple(runpath), tuple(commands))
     to = os.fsdecode(target)
     return TreeEntry(os.fsdecode(path), kind, mode, uid, gid, user, group, size, blake3, sha256, to, found)
 

@@ -27,6 +27,7 @@ _SOURCES = ("usr/share/ca-certificates/", "usr/local/share/ca-certificates/")
 ACCOUNTS, ALTERNATIVES, DIRECTORIES, MERGED_USR, RUN = "accounts", "alternatives", "directories", "merged-usr", "run"
 LOADER_CACHE, NAME_SERVICES, RELEASE = "loader-cache", "name-services", "release"
 BUNDLE, JAVA_BUNDLE, OPENSSL = "certificates", "java-certificates", "openssl-certificates"
+_LDCONFIG = "usr/sbin/ldconfig"
 _HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 _NAME_SERVICES = """\
 passwd: files
@@ -168,9 +169,14 @@ def release(composition: Composition, name: str) -> Iterator[GeneratedFile]:
 
 
 def loader_cache(composition: Composition, tables: Sequence[SliceTable], arch: str) -> Iterator[GeneratedFile]:
-    """Yield ld.so.cache for libraries in directories that only a package's ld.so.conf.d lists."""
+    """Yield ld.so.cache for libraries in directories that only a package's ld.so.conf.d lists.
+
+    With ldconfig, which prints the cache, it lists all libraries: Python's ctypes finds libraries so.
+    """
     usual, machine = default_directories(arch), elf_machine(arch)
     directories = dict.fromkeys(path for table in tables for path in table.search if path not in usual)
+    if composition.has(_LDCONFIG):
+        directories |= dict.fromkeys(usual)
     libraries: dict[str, str] = {}
     for directory in directories:
         for path in sorted(composition.files) if directory in composition.directories else ():

@@ -105,9 +105,12 @@ def full_name(made: PackedImage) -> str:
     return f"{full(made.bundle.name)}:{made.bundle.tag}"
 
 
+_FIRST_FREE_PORT = 1024
+
+
 def run(made: PackedImage, engine: str) -> str:
     """Return the command that runs the image."""
-    ports = "".join(f" -p {shlex.quote(_published(p))}" for p in made.container.ports)
+    ports = "".join(f" -p {shlex.quote(_published(p))}" for p in made.container.ports or made.bundle.ports)
     # A container's record may be hostile: text that is pasted into a shell must be plain arguments.
     words = [word for option in made.container.run_options for word in option.split()]
     arguments = "".join(f" {shlex.quote(printable(word))}" for word in words)
@@ -115,9 +118,13 @@ def run(made: PackedImage, engine: str) -> str:
 
 
 def _published(port: str) -> str:
-    """Return the `-p` value that publishes a port, such as `80` or `53/udp`, under the same number."""
-    number, slash, protocol = port.partition("/")
-    return f"{number}:{number}{slash}{protocol}"
+    """Return the `-p` value that publishes a port, such as `80` or `53/udp`, under the same number.
+
+    Users other than root publish a port below 1024, which they must not use, as 8000 and the number.
+    """
+    number, slash, protocol = port.removesuffix("/tcp").partition("/")
+    low = os.geteuid() != 0 and number.isdigit() and int(number) < _FIRST_FREE_PORT
+    return f"{8000 + int(number) if low else number}:{number}{slash}{protocol}"
 
 
 def _use_tar(made: PackedImage, path: str) -> list[str]:

@@ -89,6 +89,9 @@ def reason_text(entry: ImageSlice) -> str:
         "interp": f"{file} is started by {entry.what}",
         "script": f"{file} is run by {entry.what}",
         "link": f"{file} points to {entry.what}",
+        "calls": f"{file} calls {entry.what}",
+        "data": f"{entry.by} uses {entry.what}",
+        "terminal": f"{file} reads {entry.what}",
         "asked": f"{entry.what or entry.package} was requested by name",
     }
     return words.get(entry.kind, entry.kind)

@@ -68,6 +68,7 @@ def command(
 ) -> int:
     """Pack each WHAT, with exactly what it needs at run time, into a container image."""
     from fpack.cli.images import engines, formats, packing
+    from fpack.cli.workspace.curated import curated
 
     options = shared.options(rest)
     archs = packing.architectures(platforms, options)
@@ -111,8 +112,9 @@ def command(
         several = {"images": results, **({"shared": common.as_json()} if form.oci or load is not None else {})}
         shared.print_json(results[0] if len(results) == 1 else several)
         return 0
-    for entry, result in zip(made, results, strict=True):
-        _describe(entry, result, form)
+    for text, entry, result in zip(what or ("",), made, results, strict=True):
+        # A curated image leaves out packages on purpose.
+        _describe(entry, result if text not in curated() else {**result, "omitted": ()}, form)
     for text in what:
         _point_to_curated(text)
     if len(made) > 1 and (form.oci or load is not None):
@@ -165,6 +167,10 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
         # None is beside a device or a pipe.
         if paths := [short(Path(path)) for path in written if path]:
             print(f"  origin of each file: {', '.join(paths)}")
+    if omitted := result.get("omitted"):
+        print(f"  left out, since no included file loads theirs: {', '.join(omitted)}")
+    for line in result.get("notes", ()):
+        print(f"  {line}")
     commands = [run(made, loaded)] if loaded else form.use(made, path)
     print("Run it:" if form.oci or loaded else "Use it:")
     for command in commands:

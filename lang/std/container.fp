@@ -4,6 +4,10 @@
 # closure: "depends" includes all declared dependencies, "linked" only what the files load, and `wants`: sonames and
 # absolute paths. rules: { PACKAGE = { keep, drop, setuid } }, also for packages that are included as dependencies.
 # drop: the files to remove from every package, instead of documentation and the like.
+# data-packages: a linked image includes dependencies that have nothing but data.
+# first-start: steps that run when the container starts, [{ creates, command }]: the command, a list of words, runs if the
+# path `creates` is absent. By default, those that the packages are known to need. init: start the program by `tini`, which
+# ends orphaned processes; by default, if there are steps.
 # program: the package whose program runs if there is neither an entrypoint nor a command. By default, the program of
 # the first listed built package: the one with the package's name, or its only one.
 container({
@@ -32,6 +36,9 @@ container({
   links: record = {},
   setuid: list = [],
   alternatives: record = {},
+  data-packages: bool = true,
+  first-start: list | null = null,
+  init: bool | null = null,
   run-options: list = [],
   codec: record = settings.codec,
   max-layers: int = 100,
@@ -58,7 +65,7 @@ container({
     built-with = unique([q.name for p in built for q in p.debian-packages or []])
     around = if built-with == [] then []
       else [p for p in debian-closure(the-release, built-with) if !any(found, f => f.name == p.name)]
-    # No package declares Essential packages: the root takes the interpreters that scripts need, and the UTF-8 locale.
+    # No package declares Essential packages: the root takes what scripts and programs call, and the UTF-8 locale.
     others = if linked || names == [] then []
       else [p for p in debian-closure(the-release, essential) if !any(found, f => f.name == p.name)]
     locale = [p for p in others if p.name == "libc-bin"]
@@ -66,10 +73,27 @@ container({
       ...[p for p in others if p.name != "libc-bin"],
       ...[p for p in around if !any(others, o => o.name == p.name)],
     ]
-    all-found = [...found, ...locale, ...spare]
-    all-rules = if locale == [] || has(rules, "libc-bin") then rules else { ...rules, libc-bin = { keep = [utf8] } }
+    data = [
+      d for d in import("fpack/data-packages").used-by(if linked then names else [p.name for p in found])
+      if !any([...found, ...spare], p => p.name == d.name)
+    ]
+    data-found = [
+      p for p in if data == [] then [] else debian-closure(the-release, [d.name for d in data])
+      if any(data, d => d.name == p.name)
+    ]
+    run = what-runs(program, strings(entrypoint), strings(command), [p.name for p in debian])
+    steps = if run == null then [] else import("fpack/first-start").steps(first-start, [p.name for p in found])
+    with-init = run != null && (if init == null then steps != [] else init)
+    starter = if !with-init || any(found, f => f.name == "tini") then []
+      else [p for p in debian-closure(the-release, ["tini"]) if p.name == "tini"]
+    all-found = [...found, ...locale, ...data-found, ...starter, ...spare]
+    all-rules = {
+      ...if locale == [] then {} else { libc-bin = { drop = not-of-libc(found) } }
+      ...{ ${d.name} = { keep = d.keep } for d in data if d.keep != null }
+      ...rules
+    }
     table = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
-    slices = members(the-release, all-found, names, table, debian)
+    slices = members(the-release, all-found, names, table, debian, data, linked && data-packages)
     all-users = chosen-users(users, user, [p.name for p in found])
 
     root-made = derivation {
@@ -82,6 +106,7 @@ container({
       wants
       users = all-users
       alternatives
+      ...if run == null then {} else { service = [{ package = run, first_start = steps, init = with-init }] }
       ...if built-with == [] then {} else built-field(built)
       candidates =
         if linked then [s.slice for s in slices if !s.seed]
@@ -120,7 +145,6 @@ container({
       volumes
     }
     mentioned = mentions([built, config, links, in-files(files)])
-    run = what-runs(program, entry, arguments, [p.name for p in debian])
     built-program = if own == null || program != null then null else ["${own.out}", own.name]
 
     image-made = derivation {
@@ -167,11 +191,17 @@ container({
 
 # The Essential packages that scripts use. Every Debian system has them, so packages do not declare them.
 essential = [
-  "bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "libc-bin", "mawk", "perl-base",
-  "sed", "tar",
+  "bash", "bsdutils", "coreutils", "dash", "debianutils", "diffutils", "findutils", "grep", "gzip", "hostname",
+  "libc-bin", "mawk", "ncurses-base", "ncurses-bin", "passwd", "perl-base", "sed", "tar", "util-linux",
 ]
 
-utf8 = "/usr/lib/locale/C.utf8"
+# The files of libc-bin that an image with declared dependencies lacks: it has the UTF-8 locale, small programs that
+# scripts call, and with Python `ldconfig`, which ctypes runs to find libraries.
+not-of-libc(found) = [
+  "/etc", "/usr/share/libc-bin", "/usr/bin/getconf", "/usr/bin/ld.so", "/usr/bin/ldd", "/usr/bin/localedef",
+  "/usr/bin/pldd", "/usr/bin/tzselect", "/usr/bin/zdump", "/usr/sbin/iconvconfig", "/usr/sbin/zic",
+  ...if any(found, p => match(p.name, "libpython3[.][0-9]+-stdlib") != null) then [] else ["/usr/sbin/ldconfig"],
+]
 
 # The container that `fpack pack` makes from a Debian package or a built package.
 container-for(package) =
@@ -212,7 +242,8 @@ one-release(release, debian, built) =
 
 # The slices of the root. listed: packages that may differ from those of the release. seed: the slice is always in the
 # root.
-members(release, found, names, rules, listed = []) =
+# data: data packages, as `fpack/data-packages` returns them. with-data: the root takes dependencies that are only data.
+members(release, found, names, rules, listed = [], data = [], with-data = false) =
   let
     original = import("fpack/debian-package").package
     payload-of(p) = head([...[q.payload for q in listed if q.name == p.name], original(release, p).payload])
@@ -222,7 +253,9 @@ members(release, found, names, rules, listed = []) =
         package = p.name
         version = p.version
         depends = p.depends
-        seed = contains(names, p.name) || p.name == "base-files"
+        seed = contains(names, p.name) || p.name == "base-files" || p.name == "tini" || any(data, d => d.name == p.name)
+        ...if with-data && p.arch == "all" then { data = true } else {}
+        ...used-field([d for d in data if d.name == p.name])
         slice = derivation {
           kind = "slice"
           name = store-name("${p.name}-${p.version}-slice")
@@ -232,6 +265,8 @@ members(release, found, names, rules, listed = []) =
       }
       for p in found
     ]
+
+used-field(data) = if data == [] then {} else { used = [{ by = d.by, why = d.why } for d in data] }
 
 # ---- users
 

@@ -20,6 +20,33 @@ documentation = [
   "/usr/lib/sysusers.d",
 ]
 
+# Directories of `documentation` that are the function of some packages, not their documentation. Names that end with
+# `-doc` stand for all such packages.
+functions = {
+  "-doc"          = ["/usr/share/man", "/usr/share/doc", "/usr/share/info"]
+  anacron         = ["/etc/cron*"]
+  bash-completion = ["/usr/share/bash-completion"]
+  cron            = ["/etc/cron*"]
+  cron-daemon-common = ["/etc/cron*"]
+  doc-base     = ["/usr/share/doc-base"]
+  fish         = ["/usr/share/fish"]
+  fish-common  = ["/usr/share/fish"]
+  lintian      = ["/usr/share/lintian"]
+  manpages     = ["/usr/share/man"]
+  manpages-dev = ["/usr/share/man"]
+  reportbug    = ["/usr/share/bug"]
+  systemd      = ["/usr/lib/systemd", "/usr/lib/tmpfiles.d", "/usr/lib/sysusers.d"]
+  udev         = ["/usr/lib/systemd", "/usr/lib/tmpfiles.d", "/usr/lib/sysusers.d"]
+  zsh          = ["/usr/share/zsh"]
+  zsh-common   = ["/usr/share/zsh"]
+}
+
+# The directories of `documentation` that a package keeps.
+function-of(name) = get(functions, name,
+  if match(name, ".*-docs?") != null then functions."-doc"
+  else if match(name, "systemd-.*") != null then functions.systemd
+  else [])
+
 # Files for desktops: a closure of declared dependencies may need them, a closure of linked files does not.
 desktop = ["/usr/share/menu", "/usr/share/applications", "/usr/share/pixmaps", "/usr/share/icons"]
 
@@ -70,8 +97,11 @@ table(found, listed, special, linked, drop, setuid) =
       if setuid == [] || !contains(names, name) then []
       else if length(unique(names)) == 1 then setuid
       else error("`setuid` needs one package; write rules = { PACKAGE = { setuid = [...] } }", "setuid")
+    common(name) =
+      let kept = function-of(name) in if kept == [] || drop != null then shared
+        else [g for g in shared if !contains(kept, g)]
     whole(name) =
-      joined([{ ...none, drop = shared }, own(name), get(given, name, none), { ...none, setuid = bits(name) }])
+      joined([{ ...none, drop = common(name) }, own(name), get(given, name, none), { ...none, setuid = bits(name) }])
   in
     if strays != [] then error("`rules` names ${head(strays)}, which is not among the packages", head(strays))
     else { ${p.name} = whole(p.name) for p in found }

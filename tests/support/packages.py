@@ -17,13 +17,16 @@ DEPENDS = {
     "sudo": ["libc6"],
     "redis-server": ["libc6"],
     "postgresql-common": ["libc6"],
+    "openssl": ["libc6"],
+    "ca-certificates": ["openssl"],
+    "curl": ["libc6"],
     "postgresql-17": ["libc6", "postgresql-common"],
 }
 # What every Debian system has; containers ask for it by name.
 DEPENDS |= {
     name: []
     for name in ["bash", "coreutils", "diffutils", "findutils", "grep", "gzip", "hostname", "libc-bin", "mawk"]
-    + ["perl-base", "sed", "tar"]
+    + ["perl-base", "sed", "tar", "bsdutils", "debianutils", "ncurses-base", "ncurses-bin", "passwd", "util-linux"]
 }
 VERSIONS = {"postgresql-17": "17.5-1+deb13u1", "dash": "1:0.5.12~rc1-2"}
 

@@ -132,6 +132,12 @@ def world(folder: Path) -> Archive:
         "perl-base",
         "sed",
         "tar",
+        "bsdutils",
+        "debianutils",
+        "ncurses-base",
+        "ncurses-bin",
+        "passwd",
+        "util-linux",
     ):
         archive.add(name, files={f"usr/bin/{name.removesuffix('-base')}": _executable(b"a program of every system")})
     archive.publish()

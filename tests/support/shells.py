@@ -41,6 +41,10 @@ EMPTY = (
     "mawk",
     "netbase",
     "tar",
+    "bsdutils",
+    "debianutils",
+    "passwd",
+    "util-linux",
 )
 
 

@@ -70,7 +70,7 @@ def test_what_is_returned(shop: Workshop, image: StorePath, tmp_path: Path) -> N
         "size_compressed": sum(layer["size"] for layer in found["manifest"]["layers"]),
         "size_unpacked": sum(info.size for layer in found["layers"] for info, _ in layer.values()),
     }
-    about = {"file": str(tmp_path / "a.tar"), "name": "me/app", "tag": "1.2"}
+    about = {"file": str(tmp_path / "a.tar"), "name": "me/app", "tag": "1.2", "omitted": [], "notes": []}
     assert result == {**about, **alone, "platforms": [alone]}
 
 

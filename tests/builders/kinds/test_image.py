@@ -159,16 +159,42 @@ class TestEntrypoint:
         root = shop.table("root2", {"etc/passwd": PASSWD.encode()}, extra)
         assert self.entrypoint(shop, root, program="redis") == ["/usr/bin/redis-server"]
 
-    def test_several_are_listed(self, shop: Workshop) -> None:
-        root = shop.root({"tools": {"usr/bin/one": program(), "usr/sbin/two": program()}})
-        with pytest.raises(BuildError, match="no single main program") as error:
-            shop.image(root, program="tools")
-        assert "/usr/bin/one, /usr/sbin/two" in error.value.why
-        assert 'entrypoint = ["/usr/bin/one"]' in error.value.hint
+    def test_without_a_main_program_the_command_is_a_shell_and_a_note_says_why(self, shop: Workshop) -> None:
+        root = shop.root(
+            {"tools": {"usr/bin/one": program(), "usr/sbin/two": program()}, "bash": {"usr/bin/bash": program()}}
+        )
+        image = shop.image(root, program="tools")
+        assert config(shop, image)["config"]["Cmd"] == ["/usr/bin/bash"]
+        assert "Entrypoint" not in config(shop, image)["config"]
+        (note,) = record(shop, image)["notes"]
+        assert note == "no entrypoint, because tools has /usr/bin/one, /usr/sbin/two; the command is /usr/bin/bash"
 
-    def test_none_at_all(self, shop: Workshop, root: StorePath) -> None:
-        with pytest.raises(BuildError, match="base-files has no single main program"):
-            shop.image(root, program="base-files")
+    def test_an_image_with_neither_a_program_nor_a_shell(self, shop: Workshop, root: StorePath) -> None:
+        image = shop.image(root, program="base-files")
+        assert not {"Entrypoint", "Cmd"} & config(shop, image)["config"].keys()
+        assert record(shop, image)["notes"] == [
+            "no entrypoint, because base-files has no program in /usr/bin, /usr/sbin or /usr/games"
+        ]
+
+    def test_a_server_is_configured_by_its_unit_unless_the_container_says_otherwise(self, shop: Workshop) -> None:
+        root = shop.root({"served": {"usr/sbin/served": program(), "var/lib/served/x": b"x"}})
+        _, extra = meta.read(shop.disk(root))
+        extra["service"] = {
+            "package": "served", "entrypoint": ["/usr/sbin/served", "-f"], "user": "33", "env": {"A": "1", "B": "2"},
+            "workdir": "/var/lib/served", "ports": [53, "53/udp"], "volumes": ["/var/lib/served"], "signal": "SIGINT",
+        }  # fmt: skip
+        root = shop.table("root2", {"etc/passwd": PASSWD.encode()}, extra)
+        found = config(shop, shop.image(root, program="served"))["config"]
+        assert found["Entrypoint"] == ["/usr/sbin/served", "-f"] and found["User"] == "33:0"
+        assert {"A=1", "B=2"} <= set(found["Env"]) and found["WorkingDir"] == "/var/lib/served"
+        assert set(found["ExposedPorts"]) == {"53/tcp", "53/udp"} and set(found["Volumes"]) == {"/var/lib/served"}
+        assert found["StopSignal"] == "SIGINT"
+        given = {"user": "0", "ports": [54], "env": {"A": "3"}, "stop_signal": "SIGTERM"}
+        found = config(shop, shop.image(root, program="served", config=given))["config"]
+        assert (found["User"], set(found["ExposedPorts"]), found["StopSignal"]) == ("0:0", {"54/tcp"}, "SIGTERM")
+        assert {"A=3", "B=2"} <= set(found["Env"])
+        found = config(shop, shop.image(root, program="served", config={"entrypoint": ["/usr/sbin/served"]}))["config"]
+        assert not {"User", "ExposedPorts", "Volumes"} & found.keys()
 
     @pytest.mark.parametrize(
         ("files", "found"),

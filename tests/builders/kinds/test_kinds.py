@@ -49,27 +49,29 @@ COMPLETE: dict[str, dict[str, Any]] = {
     },
     "root": {
         "mode": "linked", "release": "trixie", "arch": "amd64", "wants": ["x"], "users": [{"name": "u"}],
-        "slices": [{"package": "p", "version": "1", "depends": ["q"], "seed": True, "slice": PATH}],
+        "slices": [{"package": "p", "version": "1", "depends": ["q"], "seed": True, "slice": PATH,
+                    "used": [{"by": "q", "why": "w"}], "data": True}],
         "alternatives": {"/a": "/b"}, "built": [{"path": OTHER, "packages": ["p"]}],
+        "service": [{"package": "p", "first_start": [{"creates": "/a", "command": ["c"]}], "init": True}],
     },
     "slice": {"payload": PATH, "keep": ["/a"], "drop": ["/b"], "setuid": ["/c"]},
     "source": {"tree": "0" * 64},
     "text": {"text": "t", "executable": True},
 }  # fmt: skip
-# Digests of derivations with these arguments. They name outputs in all stores, so they never change.
+# Digests of the keys of derivations with these arguments. A digest changes only if its kind has a new version.
 DIGESTS = {
-    "deb": "4130d6724a8a7f22",
+    "deb": "7a4d13814ce1fe55",
     "exec": "d5c437d82141f47d",
     "fetch": "07f36f1f71485e04",
     "files": "05d2a081a5b2a6de",
     "gomod": "1b6fa697069b04f9",
-    "image": "1cbe59027600b5f3",
+    "image": "fdd990637210f5fa",
     "layer": "eacd33cce89eedb6",
     "manifest": "8fca36701a1d71cd",
     "npm": "28b1256fab9cabc9",
     "pypi": "82d346add165fac0",
-    "root": "b599567f251e85ef",
-    "slice": "8c38b4dd7e53d781",
+    "root": "07789e91da4aeb86",
+    "slice": "6494fbb86c04b068",
     "source": "da8e8421d65924c2",
     "text": "a0a7b1cf054e8713",
 }
@@ -175,7 +177,7 @@ def test_the_generation_changes_with_a_version(monkeypatch: pytest.MonkeyPatch) 
     assert before == zlib.crc32(repr(sorted((k, v) for k, v in found.items() if v > 1)).encode()) >> 1
     monkeypatch.setattr(table, "versions", lambda: {**found, "new": 1})
     assert table.generation() == before
-    monkeypatch.setattr(table, "versions", lambda: {**found, "deb": 2})
+    monkeypatch.setattr(table, "versions", lambda: {**found, "deb": 99})
     assert table.generation() != before
 
 

@@ -38,11 +38,16 @@ class Roots:
         self.store = store
         self.names: dict[str, dict[str, Any]] = {}
         self.made: list[str] = []
+        self.used: dict[str, Any] = {}
         self.payloads: dict[str, StorePath] = {}
 
-    def package(self, name: str, *items: Item, seed: bool = False, depends: str = "", **control: Any) -> None:
+    def package(
+        self, name: str, *items: Item, seed: bool = False, depends: str = "", data: bool = False, **control: Any
+    ) -> None:
         """A package of a closure. depends: names with blanks between them; scripts: a mapping."""
-        self.names[name] = {"items": items, "seed": seed, "depends": depends.split(), "control": control}
+        self.names[name] = {
+            "items": items, "seed": seed, "depends": depends.split(), "data": data, "control": control
+        }  # fmt: skip
 
     def slice(self, name: str) -> StorePath:
         known = self.names[name]
@@ -74,6 +79,8 @@ class Roots:
                     "slice": slice_,
                     "seed": known["seed"],
                     "depends": known["depends"],
+                    "used": self.used.get(name, []),
+                    "data": known["data"],
                 }
             )
         full = {"mode": mode, "release": "trixie", "arch": "amd64", "slices": items, "wants": [], "users": []}
@@ -132,6 +139,34 @@ def test_a_declared_root(roots: Roots) -> None:
     assert {each["version"] for each in made.extra["slices"]} == {"1.0-1"}
     assert all(each["path"].startswith("/fpack/store/") for each in made.extra["slices"])
     assert made.extra["programs"]["app"] == {"program": "/usr/bin/app", "executables": ["/usr/bin/app"]}
+
+
+def test_a_package_of_data_names_the_package_that_uses_it(roots: Roots) -> None:
+    roots.package("app", file("./usr/bin/app", "x", 0o755), seed=True)
+    roots.package("certificates", file("./usr/share/c", "x"), seed=True)
+    roots.used["certificates"] = [{"by": "app", "why": "certificates"}]
+    assert roots.build().reasons()["certificates"] == ("app", "data", "", "certificates")
+
+
+def test_a_linked_root_takes_the_data_that_included_packages_depend_on(roots: Roots) -> None:
+    roots.package("app", file("./usr/bin/app", elf("libc.so.6", interp=LOADER), 0o755), seed=True, depends="libc6 libx")
+    roots.package("libc6", *LIBC, depends="x-data modules tools other")
+    roots.package("libx", file(f"{LIB}/libx.so.1", elf(soname="libx.so.1")), depends="x-more")
+    roots.package("x-data", file("./etc/x/policy.xml", "x"), depends="fonts", data=True)
+    roots.package("fonts", file("./usr/share/fonts/a.ttf", "x"), data=True)
+    roots.package("modules", file("./usr/lib/python3/a.py", "x"), data=True)
+    roots.package("tools", file("./usr/bin/tool", "x", 0o755), data=True)
+    roots.package("x-more", file("./usr/share/more", "x"), data=True)
+    roots.package("other", file("./usr/share/other", "x"))
+    made = roots.build("linked")
+    assert made.reasons() == {
+        "app": (None, "seed", "", ""),
+        "libc6": ("app", "interp", "/usr/bin/app", LOADER),
+        "x-data": ("libc6", "data", "", "its data"),
+        "fonts": ("x-data", "data", "", "its data"),
+    }
+    assert made.extra["omitted"] == [["libx", "app"]]
+    assert made.extra["looked"] == ["modules", "tools"]
 
 
 def test_the_references_are_the_slices(tmp_path: Path) -> None:

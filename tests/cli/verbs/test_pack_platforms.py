@@ -67,7 +67,7 @@ def small_world(folder: Path, archs: tuple[str, ...] = ("amd64", "arm64")) -> Ar
     # What packages need not declare that they need.
     for name in [
         *("bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "mawk"),
-        *("perl-base", "sed", "tar"),
+        *("perl-base", "sed", "tar", "bsdutils", "debianutils", "ncurses-base", "ncurses-bin", "passwd", "util-linux"),
     ]:
         archive.add(name, arch="all", files={f"usr/bin/{name}": file("a program of every system", 0o755)})
     archive.add("libc-bin", arch="all", files={"usr/lib/locale/C.utf8/LC_CTYPE": "UTF-8"})

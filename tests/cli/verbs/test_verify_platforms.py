@@ -15,7 +15,7 @@ from support.program import Fpack
 PLATFORMS = "linux/amd64,linux/arm64"
 ESSENTIAL = (
     *("bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "libc-bin", "mawk"),
-    *("perl-base", "sed", "tar"),
+    *("perl-base", "sed", "tar", "bsdutils", "debianutils", "ncurses-base", "ncurses-bin", "passwd", "util-linux"),
 )
 
 

@@ -55,7 +55,7 @@ def world(tmp_path: Path, cache: Path) -> Any:
 
 
 ESSENTIAL = {"bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "libc-bin"} | {
-    "mawk", "perl-base", "sed", "tar",
+    "mawk", "perl-base", "sed", "tar", "bsdutils", "debianutils", "ncurses-base", "ncurses-bin", "passwd", "util-linux",
 }  # fmt: skip
 
 
@@ -104,6 +104,41 @@ def test_a_linked_closure_lists_its_required_files(world: Any) -> None:
     assert slices["base-files"].args["keep"] == RELEASE_FILES
     assert slices["dash"].args["keep"] is None
     assert "/usr/share/icons" in slices["dash"].args["drop"]
+
+
+@pytest.mark.parametrize("closure", ["depends", "linked"])
+def test_a_package_of_data_that_another_uses_is_included_without_its_dependencies(world: Any, closure: str) -> None:
+    w = world(f'packages = [debian.curl], closure = "{closure}"')
+    slices = {s["package"]: s for s in w.root.args["slices"]}
+    assert slices["ca-certificates"]["seed"] and "openssl" not in slices
+    assert slices["ca-certificates"]["used"] == [{"by": "curl", "why": "the certificates of https servers"}]
+    assert w.slices()["ca-certificates"].args["keep"] == ["/usr/share/ca-certificates"]
+    assert "used" not in slices["curl"]
+
+
+def test_a_listed_package_of_data_is_included_as_listed(world: Any) -> None:
+    w = world("packages = [debian.curl, debian.ca-certificates]")
+    slices = {s["package"]: s for s in w.root.args["slices"]}
+    assert "used" not in slices["ca-certificates"] and "openssl" in slices
+    assert w.slices()["ca-certificates"].args["keep"] is None
+    w = world('packages = [debian.curl], rules = { ca-certificates = { keep = ["/x"] } }')
+    assert w.slices()["ca-certificates"].args["keep"] == ["/x"]
+
+
+@pytest.mark.parametrize(
+    ("package", "kept"),
+    [("dash", False), ("zsh-common", True), ("python3-doc", False)],
+)
+def test_the_functions_of_a_package_are_not_dropped_as_documentation(
+    tmp_path: Path, cache: Path, package: str, kept: bool
+) -> None:
+    evaluator = Evaluator(root=tmp_path, cache=cache, packages=Packages(), sources=Files(), settings={"arch": "amd64"})
+    text = (
+        f'let p = {{ name = "{package}" }} in import("fpack/rules").table([p], [], {{}}, false, null, [])."{package}"'
+    )
+    drop = evaluator.force(evaluator.select(evaluator.expression(text), ["drop"]), deep=True)
+    assert ("/usr/share/zsh" not in drop) == kept
+    assert ("/usr/share/doc" in drop) == (not package.endswith("-doc"))
 
 
 def test_from_the_archive_to_a_slice(world: Any) -> None:

@@ -1,0 +1,164 @@
+"""Give a root what its main server needs at run time: directories with owners, and a script for steps before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from fpack.builders.payload import meta
+from fpack.builders.payload.globs import merged
+from fpack.builders.payload.meta import TreeEntry
+from fpack.builders.payload.slice_table import SliceTable
+from fpack.builders.protocol import BuildError, Task
+from fpack.builders.services import plan as service_plan
+from fpack.builders.services.plan import FirstStart, ServedPackage, RootFiles, ServicePlan
+from fpack.builders.services.tmpfiles import DIRECTORY, TmpfilesEntry
+from fpack.store.canonical import Value
+
+from .accounts import Group, User
+from .compose import Composition
+from .generated_files import GeneratedFile, symlink
+
+RULE, SCRIPT_RULE, TEMPORARY = "service-directories", "service-start", "tmpfiles"
+_INIT = "/usr/bin/tini"
+_MAX_TEXT = 1 << 16
+
+
+class FirstStartArgs(NamedTuple):
+    """A step that runs if the path `creates` is absent when the container starts."""
+
+    creates: str
+    command: tuple[str, ...]
+
+
+class ServiceArgs(NamedTuple):
+    """The server of a root. package: the one whose server it is. init: start it by a minimal process 1."""
+
+    package: str
+    first_start: tuple[FirstStartArgs, ...] = ()
+    init: bool = False
+
+
+class RootService(NamedTuple):
+    """The generated files, and how the server runs, for images; {} if there is no server."""
+
+    files: list[GeneratedFile]
+    extra: dict[str, Value]
+
+
+def service(
+    task: Task,
+    args: ServiceArgs,
+    composition: Composition,
+    tables: Sequence[SliceTable],
+    depends: Sequence[str],
+    accounts: tuple[list[User], list[Group]],
+) -> RootService:
+    """Plan the server of a root and generate what it needs. depends: what the package depends on."""
+    by_name = {table.package: ServedPackage(table.package, table.extra.get("declarations", {})) for table in tables}
+    files = RootFiles(lambda path: _resolve(composition, path) is not None, lambda path: _text(task, composition, path))
+    own = by_name.get(args.package)
+    others = [by_name[name] for name in depends if name in by_name]
+    plan = service_plan.plan(own, others, files) if own is not None else None
+    made = list(_directories(composition, service_plan.temporary_files(list(by_name.values())), accounts, TEMPORARY))
+    if plan is None:
+        return RootService(made + _first_script(args, files, []), _steps_only(args))
+    for note in plan.notes:
+        task.log(note)
+    made += _directories(composition, plan.directories, accounts, RULE)
+    script = _first_script(args, files, [plan.script])
+    entrypoint = [f"/{service_plan.SCRIPT}"] if script else []
+    extra: dict[str, Value] = {
+        "package": args.package,
+        "entrypoint": [*_init(args), *entrypoint, *plan.entrypoint],
+        "user": "" if script and args.first_start else _known(plan, accounts),
+        "env": dict(plan.variables),
+        "workdir": plan.workdir if plan.workdir and composition.resolve(plan.workdir) else "",
+        "ports": list(plan.ports),
+        "volumes": list(plan.volumes),
+        "signal": plan.signal,
+    }
+    return RootService(made + script, extra)
+
+
+def _init(args: ServiceArgs) -> list[str]:
+    return [_INIT, "--"] if args.init else []
+
+
+def _steps_only(args: ServiceArgs) -> dict[str, Value]:
+    """Return the start of a command line that the image completes with the program of the package."""
+    if not args.init and not args.first_start:
+        return {}
+    return {"prefix": [*_init(args), *([f"/{service_plan.SCRIPT}"] if args.first_start else [])]}
+
+
+def _first_script(args: ServiceArgs, files: RootFiles, scripts: Sequence[str]) -> list[GeneratedFile]:
+    """Return the script of the steps before the server, with those of the first start; [] if there are none."""
+    steps = [FirstStart(step.creates, step.command) for step in args.first_start]
+    text = next(iter(scripts), "")
+    if steps:
+        if not files.exists("/bin/sh"):
+            raise BuildError(
+                "The first start of a container needs a shell, and the image has none",
+                where=args.package,
+                hint="add dash to the packages of the container, or remove `first-start`",
+            )
+        first = service_plan.script((), steps).removesuffix('exec "$@"\n')
+        rest = "".join(f"{line}\n" for line in text.splitlines()[2:]) or 'exec "$@"\n'
+        text = first + rest
+    if not text:
+        return []
+    entry = TreeEntry(service_plan.SCRIPT, meta.FILE, 0o755)
+    return [GeneratedFile(entry, SCRIPT_RULE, text.encode())]
+
+
+def _resolve(composition: Composition, path: str) -> str | None:
+    found = composition.resolve(merged(path.strip("/")))
+    return found if found in composition.files else None
+
+
+def _text(task: Task, composition: Composition, path: str) -> str:
+    """Return the text of a small file of the root, "" if there is none."""
+    found = _resolve(composition, path)
+    if found is None:
+        return ""
+    table, entry = composition.files[found]
+    if entry.kind != meta.FILE or entry.size > _MAX_TEXT:
+        return ""
+    content = meta.read_file(task.disk(table.path) / "data" / found, entry.blake3, _MAX_TEXT)
+    return content.decode("utf-8", "replace")
+
+
+def _known(plan: ServicePlan, accounts: tuple[list[User], list[Group]]) -> str:
+    """Return the user of a plan; "" if the root has no such account."""
+    user, _, group = plan.user.partition(":")
+    known = any(account.name == user for account in accounts[0])
+    if not known:
+        return ""
+    return plan.user if not group or any(account.name == group for account in accounts[1]) else user
+
+
+def _directories(
+    composition: Composition,
+    entries: Sequence[TmpfilesEntry] | Iterator[TmpfilesEntry],
+    accounts: tuple[list[User], list[Group]],
+    rule: str,
+) -> Iterator[GeneratedFile]:
+    """Yield the directories and symlinks that do not replace a file of a package."""
+    users = {account.name: account for account in accounts[0]}
+    groups = {account.name: account.gid for account in accounts[1]}
+    for entry in entries:
+        if entry.path in composition.files:
+            continue
+        if entry.kind != DIRECTORY:
+            if not composition.has(entry.path):
+                yield symlink(entry.path, entry.target, rule)
+            continue
+        user = users.get(entry.user)
+        uid = user.uid if user else _number(entry.user)
+        gid = groups.get(entry.group, _number(entry.group) or (user.gid if user else 0))
+        yield GeneratedFile(TreeEntry(entry.path, meta.DIRECTORY, entry.mode, uid, gid), rule)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0

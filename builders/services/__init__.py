@@ -1,0 +1,1 @@
+"""Derive from a package's systemd unit how a container runs its server."""

@@ -1,0 +1,136 @@
+"""Describe a service unit as data, and choose the main unit of a package."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from . import unit_file
+
+_DIRECTORIES = {
+    "RuntimeDirectory": "run",
+    "StateDirectory": "var/lib",
+    "CacheDirectory": "var/cache",
+    "LogsDirectory": "var/log",
+    "ConfigurationDirectory": "etc",
+}
+# Units that help others, or that run once.
+_HELPERS = re.compile(r".*(resolvconf|wait|cleanup|clean|helper|setup|rotate|recovery|-init)\b.*")
+_SUFFIXES = re.compile(r"-(server|daemon|core|light|heavy|full|common|bin|nox|headless)(-.*)?\Z|[0-9.]+\Z")
+# The main unit of packages whose units have other names.
+_UNITS = {"bind9": "named", "openssh-server": "ssh", "samba": "smbd", "pdns-server": "pdns"}
+
+
+class Command(NamedTuple):
+    """A command line. optional: its failure is ignored. privileged: it runs as root whatever the unit's user is."""
+
+    words: tuple[str, ...]
+    optional: bool = False
+    privileged: bool = False
+
+
+class ServiceDirectory(NamedTuple):
+    """A directory that systemd makes for a service. volume: it holds state."""
+
+    path: str
+    mode: int
+    volume: bool = False
+
+
+class ServiceUnit(NamedTuple):
+    """A service. name: of the unit. variables: of `Environment=`. files: (path, optional) of `EnvironmentFile=`.
+
+    user, group: names or "". kind: of `Type=`. workdir: absolute or "". signal: of `KillSignal=`.
+    """
+
+    name: str
+    start: Command
+    before: tuple[Command, ...]
+    kind: str
+    user: str
+    group: str
+    variables: Mapping[str, str]
+    files: tuple[tuple[str, bool], ...]
+    workdir: str
+    signal: str
+    directories: tuple[ServiceDirectory, ...]
+    wanted: bool
+
+
+def service(name: str, text: str) -> ServiceUnit | None:
+    """Return the service that a unit file describes; None if it starts no lasting program."""
+    sections = unit_file.parse(text)
+    body = sections.get("Service", {})
+
+    def last(key: str) -> str:
+        return unit_file.expand_specifiers((body.get(key) or [""])[-1], name)
+
+    kind = last("Type") or "simple"
+    starts = body.get("ExecStart", [])
+    if "@" in name or kind == "oneshot" or not starts:
+        return None
+    start = _command(starts[-1], name)
+    if not start.words or start.words[0] in ("/bin/true", "/usr/bin/true"):
+        return None
+    variables: dict[str, str] = {}
+    for value in body.get("Environment", []):
+        variables |= unit_file.assignments(unit_file.expand_specifiers(value, name))
+    files = [unit_file.expand_specifiers(value, name) for value in body.get("EnvironmentFile", [])]
+    return ServiceUnit(
+        name.rpartition(".")[0],
+        start,
+        tuple(_command(value, name) for value in body.get("ExecStartPre", [])),
+        kind,
+        "" if start.privileged else last("User"),
+        "" if start.privileged else last("Group"),
+        variables,
+        tuple((value.removeprefix("-"), value.startswith("-")) for value in files),
+        last("WorkingDirectory").lstrip("-") if last("WorkingDirectory").lstrip("-").startswith("/") else "",
+        last("KillSignal"),
+        tuple(_directories(body, name)),
+        any("multi-user.target" in value for value in sections.get("Install", {}).get("WantedBy", [])),
+    )
+
+
+def _command(text: str, unit: str) -> Command:
+    marks = re.match(r"[-@:+!]*", text)
+    prefix = marks[0] if marks else ""
+    found = unit_file.words(unit_file.expand_specifiers(text[len(prefix) :], unit))
+    if "@" in prefix:
+        del found[1:2]
+    return Command(tuple(found), "-" in prefix, "+" in prefix or "!" in prefix)
+
+
+def _directories(body: Mapping[str, list[str]], unit: str) -> Iterable[ServiceDirectory]:
+    for key, base in _DIRECTORIES.items():
+        mode = (body.get(f"{key}Mode") or ["0755"])[-1]
+        bits = int(mode, 8) & 0o7777 if re.fullmatch(r"[0-7]{1,4}", mode) else 0o755
+        for value in body.get(key, []):
+            for word in unit_file.expand_specifiers(value, unit).split():
+                name = word.partition(":")[0].strip("/")
+                if name and not {"", ".", ".."} & set(name.split("/")):
+                    yield ServiceDirectory(f"{base}/{name}", bits, key == "StateDirectory")
+
+
+def main_unit(package: str, declarations: Mapping[str, str], exists: Callable[[str], bool]) -> ServiceUnit | None:
+    """Return the unit that a package is mainly for, or None.
+
+    declarations: the texts of its unit files by path. exists(path): whether the image has a file.
+    """
+    found = []
+    for path, text in sorted(declarations.items()):
+        name = path.rpartition("/")[2]
+        if not name.endswith(".service"):
+            continue
+        unit = service(name, text)
+        if unit is not None and exists(unit.start.words[0]):
+            found.append(unit)
+    stem = _SUFFIXES.sub("", package)
+    names = (_UNITS.get(package, package), package, stem, f"{stem}d")
+
+    def rank(unit: ServiceUnit) -> tuple[int, bool, bool, str]:
+        place = names.index(unit.name) if unit.name in names else len(names)
+        return place, bool(_HELPERS.match(unit.name)), not unit.wanted, unit.name
+
+    return min(found, key=rank, default=None)

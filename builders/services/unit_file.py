@@ -1,0 +1,105 @@
+"""Parse systemd unit files: sections, lists of words, specifiers and variables.
+
+Sources: systemd.syntax(7), the section COMMAND LINES of systemd.service(5), and SPECIFIERS of systemd.unit(5). The text
+comes from a package: an invalid line is skipped, and the parser never fails.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+
+MAX_LINE = 1 << 14  # shlex takes time quadratic in the length of a line
+MAX_WORDS = 256
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_BRACED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_LONE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)\Z")
+
+Sections = Mapping[str, Mapping[str, list[str]]]
+
+
+def parse(text: str) -> Sections:
+    """Return {section: {key: values in order}}. An empty value resets the list, as in systemd."""
+    sections: dict[str, dict[str, list[str]]] = {}
+    section: dict[str, list[str]] = {}
+    for line in _lines(text):
+        if line.startswith("[") and line.endswith("]"):
+            section = sections.setdefault(line[1:-1], {})
+            continue
+        key, equals, value = line.partition("=")
+        if not equals:
+            continue
+        if value.strip():
+            section.setdefault(key.strip(), []).append(value.strip())
+        else:
+            section[key.strip()] = []
+    return sections
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines without comments, with continued lines joined."""
+    found: list[str] = []
+    joined = ""
+    for line in text.splitlines():
+        if line.lstrip().startswith(("#", ";")):
+            continue
+        if line.endswith("\\"):
+            joined += line[:-1] + " "
+        elif len(joined) + len(line) <= MAX_LINE:
+            found.append((joined + line).strip())
+            joined = ""
+        else:
+            joined = ""
+    return [*found, joined.strip()] if joined.strip() else found
+
+
+def words(text: str) -> list[str]:
+    """Split a value into words, with quotes removed. Return [] if its quotes do not match."""
+    try:
+        return shlex.split(text)[:MAX_WORDS] if len(text) <= MAX_LINE else []
+    except ValueError:
+        return []
+
+
+def expand_specifiers(text: str, unit: str, user: str = "root") -> str:
+    """Replace the specifiers of a unit, for a system service. An unknown one becomes empty."""
+    stem = unit.rpartition(".")[0]
+    known = {
+        "%": "%", "n": unit, "N": stem, "p": stem.partition("@")[0], "i": "", "I": "", "t": "/run", "S": "/var/lib",
+        "C": "/var/cache", "L": "/var/log", "E": "/etc", "T": "/tmp", "V": "/var/tmp", "H": "localhost",
+        "l": "localhost", "u": user, "h": "/root", "U": "0",
+    }  # fmt: skip
+    return re.sub(r"%(.)", lambda match: known.get(match[1], ""), text)
+
+
+def expand_variables(arguments: list[str], variables: Mapping[str, str]) -> list[str]:
+    """Replace `${NAME}` by its value, and a word `$NAME` by the words of its value."""
+    found: list[str] = []
+    for word in arguments:
+        lone = _LONE.match(word)
+        if lone:
+            found += words(variables.get(lone[1], ""))
+        else:
+            found.append(_BRACED.sub(lambda match: variables.get(match[1], ""), word).replace("$$", "$"))
+    return found[:MAX_WORDS]
+
+
+def assignments(text: str) -> dict[str, str]:
+    """Return the assignments of an `Environment=` value."""
+    found = {}
+    for word in words(text):
+        name, equals, value = word.partition("=")
+        if equals and _NAME.match(name):
+            found[name] = value
+    return found
+
+
+def environment_file(text: str) -> dict[str, str]:
+    """Return the assignments of an environment file, whose lines are as in a shell script without expansions."""
+    found: dict[str, str] = {}
+    for line in _lines(text):
+        name, equals, value = line.removeprefix("export ").partition("=")
+        if equals and _NAME.match(name.strip()):
+            found[name.strip()] = " ".join(words(value)) if value.strip()[:1] in "\"'" else value.strip()
+    return found

@@ -1,0 +1,110 @@
+"""Test how servers run in containers: command lines, users, directories, steps before them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from fpack.builders.services import plan as service_plan
+from fpack.builders.services import tmpfiles
+from fpack.builders.services.plan import FirstStart, ServedPackage, RootFiles, ServicePlan
+from fpack.builders.services.tmpfiles import DIRECTORY, SYMLINK, TmpfilesEntry
+from fpack.builders.services.unit import Command
+
+
+def planned(unit: str, package: str = "served", files: dict[str, str] | None = None) -> ServicePlan | None:
+    texts = {"/usr/bin/served": "", "/bin/sh": "", "/usr/bin/check": "", "/usr/sbin/ngircd": "", **(files or {})}
+    own = ServedPackage(package, {f"usr/lib/systemd/system/{package}.service": "[Service]\n" + unit})
+    return service_plan.plan(own, [], RootFiles(lambda path: path in texts, lambda path: texts.get(path, "")))
+
+
+def test_the_command_line_has_the_values_of_environment_files() -> None:
+    found = planned(
+        "Environment=A=1\nEnvironmentFile=-/etc/default/served\nExecStart=/usr/bin/served $OPTIONS ${A}\nUser=u\n",
+        files={"/etc/default/served": 'OPTIONS="-u x"\nA=2\n'},
+    )
+    assert found is not None
+    assert found.entrypoint == ("/usr/bin/served", "-u", "x", "2")
+    assert (found.user, found.variables) == ("u", {"A": "2", "OPTIONS": "-u x"})
+
+
+def test_a_server_that_forks_stays_in_the_foreground() -> None:
+    found = planned("Type=forking\nExecStart=/usr/sbin/ngircd\n", "ngircd")
+    assert found is not None and found.entrypoint == ("/usr/sbin/ngircd", "--nodaemon") and found.ports == (6667,)
+
+
+def test_an_unknown_server_that_forks_is_told() -> None:
+    found = planned("Type=forking\nExecStart=/usr/bin/served\n")
+    assert found is not None and "expects /usr/bin/served to fork" in found.notes[0]
+
+
+def test_commands_that_make_directories_become_directories() -> None:
+    found = planned(
+        "ExecStart=/usr/bin/served\nUser=u\nRuntimeDirectory=served\n"
+        "ExecStartPre=/bin/mkdir -m 740 -p /var/log/served\nExecStartPre=/bin/chown log:adm /var/log/served\n"
+        "ExecStartPre=/usr/bin/install -d -o other -m 0700 /var/run/other\nExecStartPre=/bin/chmod 711 /run/served\n"
+    )
+    assert found is not None and not found.script and not found.notes
+    assert found.directories == (
+        TmpfilesEntry(DIRECTORY, "run/served", 0o711, "u", "u"),
+        TmpfilesEntry(DIRECTORY, "var/log/served", 0o740, "log", "adm"),
+        TmpfilesEntry(DIRECTORY, "run/other", 0o700, "other", "other"),
+    )
+
+
+def test_other_steps_run_before_the_server() -> None:
+    found = planned("ExecStart=/usr/bin/served\nExecStartPre=-/usr/bin/check 'a b'\nExecStartPre=/usr/bin/absent\n")
+    assert found is not None
+    assert found.script.splitlines()[2:] == ["/usr/bin/check 'a b' || :", 'exec "$@"']
+    assert found.notes == ("the unit's step '/usr/bin/absent' is left out",)
+
+
+def test_the_unit_of_a_dependency_serves_a_package_without_units() -> None:
+    unit = {
+        "usr/lib/systemd/system/nginx.service": "[Service]\nType=forking\nExecStart=/usr/sbin/nginx -g 'daemon on;'"
+    }
+    files = RootFiles(lambda path: path == "/usr/sbin/nginx", lambda path: "")
+    found = service_plan.plan(ServedPackage("nginx", {}), [ServedPackage("nginx-common", unit)], files)
+    assert found is not None and found.entrypoint == ("/usr/sbin/nginx", "-g", "daemon off;")
+    assert service_plan.plan(ServedPackage("jq", {}), [ServedPackage("libjq1", {})], files) is None
+
+
+def test_the_script_takes_steps_of_the_first_start_once(tmp_path: Path) -> None:
+    made, log = tmp_path / "it's made", tmp_path / "log"
+    steps = [FirstStart(str(made), ("/bin/sh", "-c", f'echo first >> {log}; touch "{made}"'))]
+    before = [Command(("/bin/sh", "-c", f"echo before >> {log}")), Command(("/bin/false",), optional=True)]
+    script = tmp_path / "start"
+    script.write_text(service_plan.script(before, steps))
+    for _ in range(2):
+        done = subprocess.run(["/bin/sh", script, "echo", "a b"], capture_output=True, text=True, check=True)
+        assert done.stdout == "a b\n"
+    assert log.read_text().split() == ["first", "before", "before"]
+
+
+def test_a_step_that_fails_ends_the_container(tmp_path: Path) -> None:
+    script = tmp_path / "start"
+    script.write_text(service_plan.script([Command(("/bin/false",))], ()))
+    done = subprocess.run(["/bin/sh", script, "echo", "x"], capture_output=True, check=False)
+    assert done.returncode == 1 and not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("d /run/a 0750 u g - -", [TmpfilesEntry(DIRECTORY, "run/a", 0o750, "u", "g")]),
+        ("D! /var/run/a", [TmpfilesEntry(DIRECTORY, "run/a", 0o755)]),
+        ("d /var/lock/a ~2770 :u - - -", [TmpfilesEntry(DIRECTORY, "run/lock/a", 0o2770, "u", "")]),
+        ("L+ /etc/x - - - - ../run/x", [TmpfilesEntry(SYMLINK, "etc/x", target="../run/x")]),
+        ("d %t/a", [TmpfilesEntry(DIRECTORY, "run/a", 0o755)]),
+        ("# d /run/a", []),
+        ("r! /run/a", []),
+        ("d /run/../etc 0755", []),
+        ("d relative", []),
+        ("d /run/a/*", []),
+        ("d '/run/a", []),
+        ("d", []),
+    ],
+)
+def test_lines_of_tmpfiles(line: str, expected: list[TmpfilesEntry]) -> None:
+    assert list(tmpfiles.parse(line)) == expected
