@@ -276,6 +276,8 @@ class Keeper:
         """Return [path, kind, mode, uid, gid, size, SHA-256, target, opaque]. kind: f, d, l, s or, if removed, `-`."""
         if now is None:
             return [path, "-", 0, 0, 0, 0, "", "", False]
+        if stat.S_ISCHR(now[0]):
+            return [path, "-" if now[1] == 0 else "s", 0, 0, 0, 0, "", "", False]
         mode, uid, gid = now[:3]
         permissions = stat.S_IMODE(mode)
         if stat.S_ISDIR(mode):
@@ -290,8 +292,6 @@ class Keeper:
         if stat.S_ISREG(mode):
             size, digest = hasher.file(path, now)
             return [path, "f", permissions, uid, gid, size, digest, "", False]
-        if stat.S_ISCHR(mode) and now[-1] == 0:
-            return [path, "-", 0, 0, 0, 0, "", "", False]
         return [path, "s", permissions, uid, gid, 0, "", "", False]
 
     def _opaque(self, path: str) -> bool:
@@ -564,9 +564,11 @@ def _walk(top: int) -> dict[str, Signature]:
                         if depth < MAX_DEPTH:
                             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
                             enter(os.open(entry.name, flags, dir_fd=fd), path + "/", depth + 1)
+                    elif stat.S_ISCHR(s.st_mode):
+                        found[path] = (s.st_mode, s.st_rdev)  # a whiteout: all are links to one inode
                     else:
                         found[path] = (
-                            s.st_mode, s.st_uid, s.st_gid, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_rdev,
+                            s.st_mode, s.st_uid, s.st_gid, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns,
                         )  # fmt: skip
         finally:
             os.close(fd)

@@ -44,12 +44,7 @@ POSTINST = "postinst"
 _LAST_LINES = 12
 _MAX_LINE = 4096
 _TRIGGER_ROUNDS = 8
-_DPKG_LINES = (
-    "dpkg: error processing package",
-    "Errors were encountered while processing",
-    " installed ",
-    "Setting up",
-)
+_DPKG_LINES = ("dpkg: error processing package", "Errors were encountered", " installed ", "Setting up ")
 
 
 class ConfiguredPackage(NamedTuple):
@@ -293,7 +288,7 @@ def _perform(
 
 
 def _failure(package: str, script: str, done: Finished, lines: Sequence[str]) -> BuildError:
-    told = [line for line in lines if line.strip() and not line.startswith(_DPKG_LINES)]
+    told = [line for line in lines if line.strip() not in ("", package) and not line.startswith(_DPKG_LINES)]
     status = done.exceeded or (f"its exit status is {done.status}" if done.status > 0 else "it was killed")
     return BuildError(
         f"The script {script} of {package} failed",
