@@ -57,7 +57,7 @@ class Change(NamedTuple):
     step: int
 
 
-class Origin(NamedTuple):
+class ScriptCall(NamedTuple):
     """The script that changed a path."""
 
     package: str
@@ -68,7 +68,7 @@ class KeptEntry(NamedTuple):
     """An entry of the output. stored: an equal file of the lower tree, if there is one."""
 
     entry: TreeEntry
-    origin: Origin
+    origin: ScriptCall
     stored: TreeEntry | None = None
 
 
@@ -80,8 +80,8 @@ class Outcome(NamedTuple):
     """
 
     kept: list[KeptEntry]
-    removed: list[tuple[str, Origin]]
-    unstable: list[tuple[str, Origin, str]]
+    removed: list[tuple[str, ScriptCall]]
+    unstable: list[tuple[str, ScriptCall, str]]
     set_id: list[tuple[str, int]]
 
 
@@ -104,7 +104,7 @@ def parse(rows: Iterable[Sequence[Any]], steps: int, most: int) -> dict[str, Cha
         if not good or path in found or len(found) >= most:
             raise BuildError("The changes of maintainer scripts cannot be read", why=f"{path!r:.100}")
         try:
-            split(path)
+            split(f"data/{path}")
             if kind == meta.SYMLINK:
                 check_target(os.fsencode(target))
         except BadTree:
@@ -117,7 +117,7 @@ def decide(
     first: Mapping[str, Change],
     second: Mapping[str, Change],
     lower: LowerTree,
-    origins: Sequence[Origin],
+    origins: Sequence[ScriptCall],
     stubs: Sequence[str],
     names: Callable[[int, int], tuple[str, str]],
 ) -> Outcome:
@@ -132,7 +132,7 @@ def decide(
             return False
         return not path.startswith("var/log/") or kind == meta.DIRECTORY
 
-    unstable: dict[str, tuple[str, Origin, str]] = {}
+    unstable: dict[str, tuple[str, ScriptCall, str]] = {}
     stable: dict[str, Change] = {}
     for path in sorted(first.keys() | second.keys(), key=os.fsencode):
         one, two = first.get(path), second.get(path)
@@ -181,12 +181,14 @@ def _conflict(change: Change, lower: LowerTree) -> str:
     return ""
 
 
-def _leave_out_state(stable: dict[str, Change], unstable: dict[str, tuple[str, Origin, str]], lower: LowerTree) -> None:
+def _leave_out_state(
+    stable: dict[str, Change], unstable: dict[str, tuple[str, ScriptCall, str]], lower: LowerTree
+) -> None:
     """Move from `stable` what is below an unstable path or, below /var, in a new directory with an unstable path.
 
     Such a directory holds the state of one machine, like a database: a part of it is worth less than nothing.
     """
-    whole: dict[str, tuple[str, Origin, str]] = {}
+    whole: dict[str, tuple[str, ScriptCall, str]] = {}
     for path, (_, origin, reason) in unstable.items():
         parents = [path[:at] for at, letter in enumerate(path) if letter == "/"]
         made = next((p for p in parents if p not in lower.directories), None)
@@ -215,7 +217,7 @@ def _hidden(change: Change, stable: Mapping[str, Change], lower: LowerTree) -> l
 def _entries(
     stable: Mapping[str, Change],
     lower: LowerTree,
-    origins: Sequence[Origin],
+    origins: Sequence[ScriptCall],
     names: Callable[[int, int], tuple[str, str]],
 ) -> tuple[list[KeptEntry], list[tuple[str, int]]]:
     """Return the entries of an output, and the modes of those with set-id bits."""

@@ -38,6 +38,17 @@ class UnpackedPackage(NamedTuple):
         fields = parse_stanza(self.stanza)
         return f"{self.name}:{fields['architecture']}" if fields.get("multi-arch") == "same" else self.name
 
+    def environment(self, script: str) -> dict[str, str]:
+        """Return the variables that dpkg sets for a script of the package."""
+        return {
+            "DPKG_ADMINDIR": f"/{ADMIN}",
+            "DPKG_MAINTSCRIPT_ARCH": parse_stanza(self.stanza).get("architecture", ""),
+            "DPKG_MAINTSCRIPT_NAME": script,
+            "DPKG_MAINTSCRIPT_PACKAGE": self.name,
+            "DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT": "1",
+            "DPKG_ROOT": "",
+        }
+
 
 class DatabaseFile(NamedTuple):
     """A file of dpkg's database. path: relative to the root; a directory if content is None."""

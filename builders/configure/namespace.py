@@ -55,13 +55,14 @@ _OPAQUE = "user.overlay.opaque"
 MAX_DEPTH = 64  # of a tree in the store
 _ROWS = 500  # rows of a table in one message
 _WATCH = 0.25  # seconds between measurements of a command
+_PATIENCE = 9  # times its limit that a command may wait for a processor
 _PIECE = 1 << 18
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Refused(Exception):
+class InvalidRequest(Exception):
     """A request that cannot be served. The text tells why."""
 
 
@@ -191,7 +192,7 @@ class Keeper:
             except OSError as error:
                 where = f"{error.filename}: " if error.filename else ""
                 _send(self._channel, {"error": f"{where}{error.strerror}"})
-            except Refused as refused:
+            except InvalidRequest as refused:
                 _send(self._channel, {"error": str(refused)})
 
     def _set_up(self, request: dict[str, Any]) -> None:
@@ -313,7 +314,7 @@ class Keeper:
                     self._channel.sendall(piece)
                     size -= len(piece)
             if size:
-                raise Refused(f"{path} became shorter")
+                raise InvalidRequest(f"{path} became shorter")
 
 
 class _Hasher:
@@ -330,7 +331,7 @@ class _Hasher:
             return self._known[inode]
         self._left -= size
         if self._left < 0:
-            raise Refused(f"TOO LARGE {path}")
+            raise InvalidRequest(f"TOO LARGE {path}")
         hasher = hashlib.sha256()
         count = 0
         with open(_open(self._top, path), "rb", buffering=0) as file:
@@ -351,6 +352,8 @@ class _Watch:
         self._log = log
         self._limits = limits
         self._said = 0
+        self._waits: dict[str, int] = {}  # how long each process has waited for a processor, in ns
+        self._waited = 0.0  # seconds in which the command was ready to run and the machine was busy
 
     def finish(self) -> int:
         """Forward the output until the command ends. Return its exit status, negative for a signal."""
@@ -370,11 +373,11 @@ class _Watch:
                 elif not self._forward():
                     poll.unregister(self._log)
             now = time.monotonic()
-            if now - began > self._limits["seconds"]:
+            if now - began > self._limits["seconds"] + min(self._waited, _PATIENCE * self._limits["seconds"]):
                 self._exceed(f"it ran for more than {self._limits['seconds']} seconds")
             if now - looked > _WATCH:
+                self._measure(now - looked)
                 looked = now
-                self._measure()
         os.close(end)
         # When its process 1 has ended, all processes of the command have.
         status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
@@ -393,19 +396,28 @@ class _Watch:
             self._exceed(f"it wrote more than {self._limits['log']} bytes to its log")
         return bool(data)
 
-    def _measure(self) -> None:
-        """Count the processes of the run and their memory, which this process sees in its own /proc."""
+    def _measure(self, seconds: float) -> None:
+        """Count the processes of the run and their memory, which this process sees in its own /proc.
+
+        seconds: since the last time. A command that waits for a processor meanwhile has more time.
+        """
         pids = [name for name in os.listdir("/proc") if name.isdecimal()]
         if len(pids) > self._limits["processes"] + 2:
             self._exceed(f"it had more than {self._limits['processes']} processes")
-        used = 0
+        used = waited = 0
+        waits: dict[str, int] = {}
         for pid in pids:
             try:
                 with open(f"/proc/{pid}/statm", encoding="ascii") as file:
                     _, resident, shared = map(int, file.read().split()[:3])
-            except (OSError, ValueError):
+                used += (resident - shared) * _PAGE
+                with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+                    waits[pid] = int(file.read().split()[1])
+                waited += waits[pid] - self._waits.get(pid, 0)
+            except (OSError, ValueError, IndexError):
                 continue
-            used += (resident - shared) * _PAGE
+        self._waits = waits
+        self._waited += min(waited / 1e9, seconds)
         if used > self._limits["memory"]:
             self._exceed(f"it used more than {self._limits['memory']} bytes of memory")
 

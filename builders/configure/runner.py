@@ -81,7 +81,7 @@ class Finished(NamedTuple):
     exceeded: str
 
 
-class Run:
+class ScriptRun:
     """A run: a tree and the namespaces of the commands that change it. check: raises if the run must stop."""
 
     def __init__(self, maps: IdMaps, check: Callable[[], None]) -> None:

@@ -6,7 +6,10 @@ Programs whose effect is no part of an image are replaced by stubs, which succee
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
+# Scripts write it into files: postfix' main.cf, for example. So it is the same in all runs and on all machines.
+HOST = "localhost"
 POLICY = "usr/sbin/policy-rc.d"
 POLICY_TEXT = b"#!/bin/sh\nexit 101\n"  # no service may be started
 STUB_TEXT = b"#!/bin/sh\nexit 0\n"
@@ -37,22 +40,20 @@ ENVIRONMENT = {
 _FAKETIME = "/faketime/libfaketime.so.1"
 
 
-class Conditions:
+class Conditions(NamedTuple):
     """The conditions of a run that must not matter. first: the number before that of its first process."""
 
-    def __init__(self, host: str, first: int, environment: dict[str, str]) -> None:
-        self.host = host
-        self.first = first
-        self.environment = environment
+    first: int
+    environment: dict[str, str]
 
 
 def first_conditions() -> Conditions:
     """Return the conditions of the run whose changes are kept."""
-    return Conditions("localhost", 0, ENVIRONMENT)
+    return Conditions(0, ENVIRONMENT)
 
 
 def other_conditions(files: Collection[str]) -> Conditions:
-    """Return different conditions: another date if the tree has libfaketime, another host name, other processes."""
+    """Return different conditions: another date if the tree has libfaketime, and other numbers of processes."""
     changed = dict(ENVIRONMENT)
     library = min((path for path in files if path.endswith(_FAKETIME)), default=None)
     if library:
@@ -62,7 +63,7 @@ def other_conditions(files: Collection[str]) -> Conditions:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_DISABLE_SHM": "1",
         }
-    return Conditions("other", 4000, changed)
+    return Conditions(4000, changed)
 
 
 def stubs(files: Collection[str]) -> list[str]:

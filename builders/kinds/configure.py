@@ -18,12 +18,12 @@ from blake3 import blake3
 from fpack.builders import arguments
 from fpack.builders.configure import accounts, changes, lower, seed
 from fpack.builders.configure.accounts import Accounts
-from fpack.builders.configure.changes import Change, Origin, Outcome
+from fpack.builders.configure.changes import Change, Outcome, ScriptCall
 from fpack.builders.configure.database import ADMIN, CONFIGURING, UnpackedPackage, database, pending
 from fpack.builders.configure.ids import id_maps
 from fpack.builders.configure.lower import LowerTree
 from fpack.builders.configure.order import order
-from fpack.builders.configure.runner import ConfigureLimits, Finished, Run, RunRefused, SeedFile, Setup
+from fpack.builders.configure.runner import ConfigureLimits, Finished, RunRefused, ScriptRun, SeedFile, Setup
 from fpack.builders.debian.control import parse_stanza
 from fpack.builders.payload import elf, meta
 from fpack.builders.payload.meta import TreeEntry
@@ -40,7 +40,8 @@ from fpack.store.path import StorePath, parse
 VERSION = 1
 
 DPKG = ("/usr/bin/dpkg", "--force-depends", "--force-confold", "--force-unsafe-io", "--no-triggers")
-POSTINST = "postinst"
+PREINST, POSTINST = "preinst", "postinst"
+_DIVERTING = b"dpkg-divert"
 _LAST_LINES = 12
 _MAX_LINE = 4096
 _TRIGGER_ROUNDS = 8
@@ -92,7 +93,7 @@ class ConfigureBuilder(BaseBuilder):
             conditions = (seed.first_conditions(), seed.other_conditions(plan.tree.files))
             runs = []
             for _ in conditions:
-                runs.append(Run(maps, check))
+                runs.append(ScriptRun(maps, check))
                 stack.callback(runs[-1].close)
             view = task.view(args.root)
 
@@ -132,7 +133,7 @@ class _Plan(NamedTuple):
     """What both runs have in common. scripts: the packages whose scripts run, in order."""
 
     tree: LowerTree
-    packages: tuple[UnpackedPackage, ...]
+    packages: dict[str, UnpackedPackage]
     scripts: tuple[str, ...]
     accounts: Accounts
     account_files: Mapping[str, tuple[bytes, int, int]]
@@ -142,7 +143,7 @@ class _Plan(NamedTuple):
         """Return the setup of a run."""
         files = [
             SeedFile(f"/{file.path}", file.content, 0o755 if file.executable or file.content is None else 0o644)
-            for file in database(self.packages)
+            for file in database(self.packages.values())
         ]
         files.append(SeedFile(f"/{seed.POLICY}", seed.POLICY_TEXT, 0o755))
         files += [SeedFile(f"/{path}", seed.STUB_TEXT, 0o755) for path in self.stubs]
@@ -150,7 +151,7 @@ class _Plan(NamedTuple):
         extra = [f"/{path}" for path in _VIEW_FILES if not self.tree.has(path)]
         return Setup(
             view, self.tree.size, len(self.tree.files) + len(self.tree.directories), list(self.tree.differing()), extra,
-            files, conditions.host, conditions.first, limits,
+            files, seed.HOST, conditions.first, limits,
         )  # fmt: skip
 
 
@@ -178,7 +179,7 @@ def _plan(task: Task, args: ConfigureArgs) -> _Plan:
     before = accounts.parse(passwd, group)
     return _Plan(
         tree,
-        tuple(found[name] for name in sorted(found)),
+        {name: found[name] for name in sorted(found)},
         tuple(name for name in ordered if not found[name].configured),
         before,
         accounts.seed(before),
@@ -249,34 +250,38 @@ class _Log:
 class _RunResult(NamedTuple):
     """What a run ended with. steps: the script of each command."""
 
-    steps: list[Origin]
+    steps: list[ScriptCall]
     changes: dict[str, Change]
     accounts: Accounts
 
 
 def _perform(
-    run: Run, setup: Setup, plan: _Plan, environment: Mapping[str, str], log: _Log, limits: ConfigureLimits
+    run: ScriptRun, setup: Setup, plan: _Plan, environment: Mapping[str, str], log: _Log, limits: ConfigureLimits
 ) -> _RunResult:
     """Configure all packages in a run, process the triggers, and return what changed."""
     run.set_up(setup)
-    steps: list[Origin] = []
+    steps: list[ScriptCall] = []
 
-    def step(package: str, script: str, words: Sequence[str]) -> None:
-        steps.append(Origin(package, script))
+    def step(package: str, script: str, command: Sequence[str], more: Mapping[str, str] = {}) -> None:
+        steps.append(ScriptCall(package, script))
         log.begin(f"{package}: {script}")
-        done = run.run([*DPKG, *words, package], environment, log.add)
+        done = run.run(command, {**environment, **more}, log.add)
         log.end()
         if done.status or done.exceeded:
             raise _failure(package, script, done, log.last)
 
-    for package in plan.scripts:
-        step(package, POSTINST, ["--configure"])
+    for name in plan.scripts:
+        package = plan.packages[name]
+        # A script that diverts files would move those of its own package, which are there already.
+        if _DIVERTING not in package.members.get(PREINST, _DIVERTING):
+            step(name, PREINST, [f"/{ADMIN}/info/{package.stem}.{PREINST}", "install"], package.environment(PREINST))
+        step(name, POSTINST, [*DPKG, "--configure", name])
     for _ in range(_TRIGGER_ROUNDS):
-        waiting = pending(run.read(f"{ADMIN}/status") or b"")
+        waiting = [name for name in pending(run.read(f"{ADMIN}/status") or b"") if name in plan.packages]
         if not waiting:
             break
-        for package in waiting:
-            step(package.partition(":")[0], POSTINST, ["--triggers-only"])
+        for name in waiting:
+            step(name, POSTINST, [*DPKG, "--triggers-only", name])
     try:
         found = changes.parse(run.table(), len(steps), limits.files + len(plan.tree.files))
     except RunRefused as error:
@@ -298,7 +303,7 @@ def _failure(package: str, script: str, done: Finished, lines: Sequence[str]) ->
 
 
 def _write(
-    task: Task, plan: _Plan, view: Path, run: Run, first: _RunResult, second: _RunResult, limits: ConfigureLimits
+    task: Task, plan: _Plan, view: Path, run: ScriptRun, first: _RunResult, second: _RunResult, limits: ConfigureLimits
 ) -> Built:
     """Write the output: the contents come from the first run."""
     if first.steps != second.steps:
@@ -320,7 +325,7 @@ def _write(
     return Built(writer)
 
 
-def _write_entries(task: Task, view: Path, run: Run, outcome: Outcome, writer: TreeWriter) -> list[TreeEntry]:
+def _write_entries(task: Task, view: Path, run: ScriptRun, outcome: Outcome, writer: TreeWriter) -> list[TreeEntry]:
     fetched = [k.entry for k in outcome.kept if k.entry.kind == meta.FILE and k.stored is None]
     contents = run.files([(entry.path, entry.size) for entry in fetched])
     entries: list[TreeEntry] = []
@@ -362,10 +367,8 @@ def _write_file(entry: TreeEntry, writer: TreeWriter, path: str, content: Iterat
 
 
 def _extra(plan: _Plan, first: _RunResult, second: _RunResult, outcome: Outcome) -> dict[str, Value]:
-    members = {package.name: package.members for package in plan.packages}
-
-    def digest(origin: Origin) -> str:
-        return hashlib.sha256(members[origin.package].get(origin.script, b"")).hexdigest()
+    def digest(origin: ScriptCall) -> str:
+        return hashlib.sha256(plan.packages[origin.package].members.get(origin.script, b"")).hexdigest()
 
     users, groups = accounts.added(plan.accounts, first.accounts)
     others = accounts.added(plan.accounts, second.accounts)

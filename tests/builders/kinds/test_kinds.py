@@ -25,6 +25,10 @@ OTHER = f"/fpack/store/{'b' * 32}-y"
 FILE = {"kind": "file", "path": "/a", "mode": 0o644, "uid": 0, "gid": 0, "text": "x"}
 # The arguments of each kind, with all that are optional.
 COMPLETE: dict[str, dict[str, Any]] = {
+    "configure": {
+        "root": PATH, "packages": [{"package": "p", "payload": OTHER, "depends": ["q"]}], "skip": ["p"],
+        "limits": {"size": 1},
+    },
     "deb": {"deb": PATH, "package": "p", "version": "1", "arch": "amd64"},
     "exec": {
         "root": PATH, "phases": [{"name": "build", "script": "true"}], "shell": "/bin/sh", "env": {"A": "b"},
@@ -58,7 +62,8 @@ COMPLETE: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 # Digests of derivations with these arguments. They name outputs in all stores, so they never change.
 DIGESTS = {
-    "deb": "4130d6724a8a7f22",
+    "configure": "8fd7e2f8aac9b40a",
+    "deb": "7a4d13814ce1fe55",
     "exec": "d5c437d82141f47d",
     "fetch": "07f36f1f71485e04",
     "files": "05d2a081a5b2a6de",
@@ -175,7 +180,7 @@ def test_the_generation_changes_with_a_version(monkeypatch: pytest.MonkeyPatch) 
     assert before == zlib.crc32(repr(sorted((k, v) for k, v in found.items() if v > 1)).encode()) >> 1
     monkeypatch.setattr(table, "versions", lambda: {**found, "new": 1})
     assert table.generation() == before
-    monkeypatch.setattr(table, "versions", lambda: {**found, "deb": 2})
+    monkeypatch.setattr(table, "versions", lambda: {**found, "deb": found["deb"] + 1})
     assert table.generation() != before
 
 
