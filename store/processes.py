@@ -105,8 +105,13 @@ PROGRAMS = {
     # These attach the machine's network to a container.
     "pasta": Program(names=("pasta",), directories=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
     "slirp4netns": Program(names=("slirp4netns",), directories=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
-    # fpack itself, in another process: the starter of sandboxes, the evaluation of a file for an editor, and gc.
+    # These map the ids that /etc/subuid and /etc/subgid give to the user. They are set-id programs.
+    "newuidmap": Program(names=("newuidmap",), directories=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
+    "newgidmap": Program(names=("newgidmap",), directories=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
+    # fpack itself, in another process: the starter of sandboxes, the keeper of a tree that maintainer scripts change,
+    # the evaluation of a file for an editor, and gc.
     "sandbox server": Program(python=("-I", "-S")),
+    "configure run": Program(python=("-I", "-S")),
     "evaluation": Program(
         python=("-I", "-c", _MODULE, _PACKAGES),
         variables=("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_*", "TMPDIR", "XDG_*", "FPACK_*"),
@@ -117,6 +122,7 @@ PROGRAMS = {
 STARTERS = {
     "fpack.store.processes": "it is this one",
     "fpack.builders.sandbox.spawner": "it starts bubblewrap for builds, and has nothing but Python's standard library",
+    "fpack.builders.configure.namespace": "it starts maintainer scripts, and has nothing but Python's standard library",
 }
 
 _GRACE = 5.0  # seconds that a terminated program has to end

@@ -1,5 +1,7 @@
 """Build the `deb` kind: unpack a Debian package, and record the attributes that a store tree cannot hold.
 
+The output holds `data` and `meta`, and `control` if the package has maintainer scripts or other control files.
+
 One pass writes and hashes the files. The builder runs nothing of the package. It refuses an entry that would be written
 outside the tree, or that a package must not contain, before it writes the entry.
 """
@@ -29,13 +31,14 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
-# 2: the commands that files call, and the texts of services and of tmpfiles.d
+# 2: the control files, the commands that files call, and the texts of services and of tmpfiles.d
 VERSION = 2
 
 
 MAX_ENTRIES = 250_000
 MAX_CONTROL = 64 << 20
 MAX_CONTROL_FILE = 1 << 20
+MAX_CONTROL_FILES = 64
 MAX_TEXT = 1 << 16
 MAX_ACCOUNTS = 1 << 16  # of all sysusers.d files
 MAX_DECLARATIONS = 1 << 20  # of all systemd services and tmpfiles.d files
@@ -47,16 +50,23 @@ MAX_INSTALLED = 64 << 20  # KiB
 
 _EXEC_START = re.compile(r"^ExecStart[ \t]*=[ \t]*[-@:+!]*(/[^\s]+)", re.MULTILINE)
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
-_WANTED = {"control", "conffiles", "postinst"}
+_CONTROL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+# Nothing that configures a package reads these: the first is in `meta`, and the others serve the linking of programs.
+_UNUSED = ("control", "md5sums", "shlibs", "symbols")
+_SCRIPTS = ("config", "postinst", "postrm", "preinst", "prerm")
+_RECORDED = (*_SCRIPTS, "triggers")
 
 
 class _Control(NamedTuple):
-    """The content of the control member: the stanza as text and by field, the conffiles, the postinst script."""
+    """The content of the control member: the stanza as text and by field, and the other files that are kept."""
 
     text: str
     fields: dict[str, str]
-    conffiles: list[str]
-    postinst: str
+    files: dict[str, bytes]
+
+    def read(self, name: str) -> str:
+        """Return the text of a file, "" if the package does not have it."""
+        return self.files.get(name, b"").decode("utf-8", "replace")
 
 
 class DebArgs(NamedTuple):
@@ -69,7 +79,7 @@ class DebArgs(NamedTuple):
 
 
 class DebBuilder(BaseBuilder):
-    """The builder of `deb`. Its output holds `data` and `meta`."""
+    """The builder of `deb`. Its output holds `data`, `meta` and `control`."""
 
     version = VERSION
 
@@ -117,6 +127,8 @@ def _unpack(task: Task, args: DebArgs, file: PieceReader) -> TreeWriter:
         unpacker.run(tar_reader.TarReader(stream))
     except ArchiveError as error:
         raise error.with_(where=error.where or name) from None
+    for inner, content in control.files.items():
+        unpacker.writer.file(f"control/{inner}", [content], inner in _SCRIPTS)
     extra = _extra(control, unpacker)
     unpacker.writer.file("meta", [meta.encode(unpacker.entries.values(), extra)])
     return unpacker.writer
@@ -136,20 +148,30 @@ def _codec(name: str, stem: str) -> str:
 
 
 def _control(name: str, section: Section) -> _Control:
-    texts: dict[str, str] = {}
+    stanza: bytes | None = None
+    files: dict[str, bytes] = {}
     archive = tar_reader.TarReader(Stream(blocks(section, _codec(name, "control.tar")), MAX_CONTROL))
     try:
         for member in archive:
             inner = member.name.removeprefix(b"./").decode("utf-8", "replace")
-            if inner in _WANTED and member.kind == tar_reader.FILE:
-                if member.size > MAX_CONTROL_FILE:
-                    raise ArchiveError("A control file is too large", where=inner, why=f"{member.size} bytes")
-                texts[inner] = b"".join(archive.content()).decode("utf-8", "replace")
+            if member.kind != tar_reader.FILE or inner in _UNUSED[1:]:
+                continue
+            if not _CONTROL_NAME.match(inner):
+                raise ArchiveError("A control file has an invalid name", where=_show(member.name))
+            if member.size > MAX_CONTROL_FILE:
+                raise ArchiveError("A control file is too large", where=inner, why=f"{member.size} bytes")
+            content = b"".join(archive.content())
+            if inner == "control":
+                stanza = content
+            else:
+                files[inner] = content
+            if len(files) > MAX_CONTROL_FILES:
+                raise ArchiveError("The package has too many control files", why=f"the limit is {MAX_CONTROL_FILES}")
     except ArchiveError as error:
         raise error.with_(where=error.where or name) from None
-    if "control" not in texts:
+    if stanza is None:
         raise ArchiveError("The package has no control file", where=name)
-    text = texts["control"].strip("\n") + "\n"
+    text = stanza.decode("utf-8", "replace").strip("\n") + "\n"
     try:
         fields = parse_stanza(text)
     except FpackError as error:
@@ -157,8 +179,7 @@ def _control(name: str, section: Section) -> _Control:
     # The text becomes the package's entry of dpkg's status, where a second stanza would declare a second package.
     if _BLANK_LINE.search(text) or "status" in fields:
         raise ArchiveError("The control file has more than one stanza or a Status field", where="control")
-    conffiles = [line.strip() for line in texts.get("conffiles", "").splitlines() if line.startswith("/")]
-    return _Control(text, fields, conffiles, texts.get("postinst", ""))
+    return _Control(text, fields, files)
 
 
 def _check_identity(args: DebArgs, fields: dict[str, str]) -> None:
@@ -339,20 +360,24 @@ def _show(name: bytes) -> str:
 
 def _extra(control: _Control, unpacker: _Unpacker) -> dict[str, Value]:
     fields = control.fields
-    users, groups = maintainer_scripts.accounts(control.postinst)
+    users, groups = maintainer_scripts.accounts(control.read("postinst"))
+    conffiles = [line.strip() for line in control.read("conffiles").splitlines() if line.startswith("/")]
     return {
         "package": fields["package"],
         "version": fields["version"],
         "arch": fields.get("architecture", ""),
         "source": fields.get("source") or fields["package"],
         "control": control.text,
-        "conffiles": control.conffiles,
-        "alternatives": maintainer_scripts.alternatives(control.postinst),
+        "conffiles": conffiles,
+        "alternatives": maintainer_scripts.alternatives(control.read("postinst")),
         # sysusers.d comes first because it is exact; the postinst script often declares the same accounts.
         "users": _by_name(unpacker.users + users),
         "groups": _by_name(unpacker.groups + groups),
         "units": list(dict.fromkeys(unpacker.units)),
         "declarations": dict(sorted(unpacker.declarations.items())),
+        "scripts": {
+            name: hashlib.sha256(control.files[name]).hexdigest() for name in _RECORDED if name in control.files
+        },
     }
 
 

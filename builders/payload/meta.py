@@ -21,11 +21,12 @@ from typing import NamedTuple
 from blake3 import blake3
 from fpack.store import canonical
 from fpack.store.canonical import Value
-from fpack.store.errors import DamagedPath, NotCanonical, StoreError
+from fpack.store.errors import BadTree, DamagedPath, NotCanonical, StoreError
 from fpack.store.files.checked_tree import CheckedTree
 from fpack.store.files.pool import FileNode
+from fpack.store.files.presence import is_present
 from fpack.store.files.regular_file import open_regular, open_stored
-from fpack.store.files.tree import CHUNK, Directory
+from fpack.store.files.tree import CHUNK, Directory, scan
 
 FORMAT = 1
 FILE, DIRECTORY, SYMLINK = "f", "d", "l"
@@ -184,12 +185,22 @@ def _load(tree: CheckedTree) -> tuple[list[TreeEntry], dict[str, Value]]:
         with contextlib.suppress(StoreError, NotCanonical):
             found = decode(content)
         # Most tables list all of `data`. Where one does not, the whole tree is read.
-        if found is None or not tree.prove({b"data": _directory_of(found[0]), b"meta": node}):
+        if found is None or not tree.prove(_tree_of(tree.disk, found[0], node)):
             tree.node()
     tree.compare("meta", node)
     entries, extra = found or decode(content)
     _check_directories(tree.disk, entries)
     return entries, extra
+
+
+def _tree_of(directory: Path, entries: Iterable[TreeEntry], table: FileNode) -> Directory:
+    """Return the tree of an output with these entries. Read the control files of a package, which the table omits."""
+    tree: Directory = {b"data": _directory_of(entries), b"meta": table}
+    control = directory / "control"
+    if is_present(control):
+        with contextlib.suppress(BadTree, OSError):
+            tree[b"control"] = scan(os.fspath(control))
+    return tree
 
 
 def read_file(path: str | os.PathLike[str], digest: bytes, most: int) -> bytes:

@@ -11,7 +11,7 @@ from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BuildError, Task
 from fpack.builders.services import plan as service_plan
-from fpack.builders.services.plan import FirstStart, ServedPackage, RootFiles, ServicePlan
+from fpack.builders.services.plan import FirstStart, RootFiles, ServedPackage, ServicePlan
 from fpack.builders.services.tmpfiles import DIRECTORY, TmpfilesEntry
 from fpack.store.canonical import Value
 

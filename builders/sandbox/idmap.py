@@ -21,7 +21,7 @@ _REC, _PRIVATE, _NOSUID, _NODEV = 16384, 1 << 18, 2, 4
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442  # the numbers are the same on all machines
 _CLONE, _CLOEXEC, _RECURSIVE, _EMPTY_PATH, _FROM_EMPTY = 1, 0o2000000, 0x8000, 0x1000, 4
 _AT_FDCWD = -100
-_IDMAP = 0x100000  # MOUNT_ATTR_IDMAP
+_IDMAP, _RDONLY = 0x100000, 1  # MOUNT_ATTR_*
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -64,6 +64,22 @@ def show(stage: str, binds: Sequence[Bind], uid: int, devices: bool = False) -> 
         to = os.fsencode(bind.target)
         _call(_libc.syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, to, _FROM_EMPTY), f"{bind.source} cannot be shown")
         os.close(tree)
+
+
+def detached(source: str, users: int) -> int:
+    """Return a descriptor of a read-only mount of a directory, which is attached nowhere. Raise BindError on failure.
+
+    users: a user namespace, whose ids the files have: what root owns belongs to root of that namespace.
+    """
+    tree = _libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(source), _CLONE | _CLOEXEC)
+    _call(tree, f"{source} cannot be opened")
+    attributes = _Attributes(_IDMAP | _RDONLY, 0, 0, users)
+    size = ctypes.c_size_t(ctypes.sizeof(attributes))
+    if _libc.syscall(_MOUNT_SETATTR, tree, b"", _EMPTY_PATH, ctypes.byref(attributes), size):
+        code = ctypes.get_errno()
+        os.close(tree)
+        raise BindError(f"the file system of {source} cannot show its files as another user's: {os.strerror(code)}")
+    return int(tree)
 
 
 def become(uid: int) -> None:

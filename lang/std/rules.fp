@@ -79,6 +79,10 @@ joined(rules) =
     setuid = unique(flatten([r.setuid for r in rules]))
   }
 
+# The files that are removed from all packages of a container.
+shared(linked, drop) =
+  if drop != null then drop else if linked then [...documentation, ...desktop] else documentation
+
 # The rules of all packages in `found`, by name. listed: the packages that the user listed. special: the user's rules by
 # package. drop: globs for all packages; setuid: files of the only listed package.
 table(found, listed, special, linked, drop, setuid) =
@@ -87,7 +91,7 @@ table(found, listed, special, linked, drop, setuid) =
     known = { ${p.name} = true for p in found }
     given = map-record(special, (name, r) => rule(r))
     strays = [name for name, _ in special if !has(known, name)]
-    shared = if drop != null then drop else if linked then [...documentation, ...desktop] else documentation
+    everywhere = shared(linked, drop)
     own(name) =
       if contains(names, name) then joined([p.rule for p in listed if p.name == name])
       else if !linked || get(given, name, none).keep != null then none
@@ -98,8 +102,8 @@ table(found, listed, special, linked, drop, setuid) =
       else if length(unique(names)) == 1 then setuid
       else error("`setuid` needs one package; write rules = { PACKAGE = { setuid = [...] } }", "setuid")
     common(name) =
-      let kept = function-of(name) in if kept == [] || drop != null then shared
-        else [g for g in shared if !contains(kept, g)]
+      let kept = function-of(name) in if kept == [] || drop != null then everywhere
+        else [g for g in everywhere if !contains(kept, g)]
     whole(name) =
       joined([{ ...none, drop = common(name) }, own(name), get(given, name, none), { ...none, setuid = bits(name) }])
   in

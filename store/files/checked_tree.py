@@ -114,8 +114,8 @@ class CheckedTree:
             self.node()
             raise
 
-    def compare(self, name: str, node: FileNode) -> None:
-        """Compare a top-level file, read as `node`, with the recorded digest. name: "" if the tree is a file."""
+    def compare(self, name: str, node: Node) -> None:
+        """Compare a top-level entry, read as `node`, with the recorded digest. name: "" if the tree is a file."""
         key = os.fsencode(name)
         known = self._known.get(self.path)
         if known is None:
@@ -163,7 +163,7 @@ class CheckedTree:
             raise StoreError(f"{self.path} is not in the store", hint="run the command again")
         return digest
 
-    def _prove(self, key: bytes, node: FileNode) -> Entries:
+    def _prove(self, key: bytes, node: Node) -> Entries:
         """Return the digests of the top-level entries. Entry `key` was read as `node`; read the others now."""
         if not key:
             found: Node = node

@@ -144,7 +144,10 @@ SEEN = {
     "bwrap": {"PATH"},
     "pasta": {"PATH"},
     "slirp4netns": {"PATH"},
+    "newuidmap": {"PATH"},
+    "newgidmap": {"PATH"},
     "sandbox server": set(),
+    "configure run": set(),
     "evaluation": {"PATH", "HOME", "XDG_RUNTIME_DIR", "LC_ALL", "FPACK_ROOT"},
     "collection": {"HOME", "FPACK_ROOT"},
 }

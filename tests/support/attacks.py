@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import pytest
 from support import unprivileged
@@ -53,15 +53,18 @@ class Result(NamedTuple):
 class Caller:
     """A process that builds in `store`."""
 
+    module = "support.attacks"
+    ids = False  # the unprivileged user has a range of ids
+
     def __init__(self, mode: str, store: Path, attacker: Path) -> None:
         self.store = store
         self.uid = os.geteuid() if mode == "root" or os.geteuid() else unprivileged.UID
         paths = [Path(p) for p in (sys.base_prefix, sys.prefix, _package("fpack.store"), TESTS)]
-        change = unprivileged.prefix(paths) if mode == "rootless" else _AMBIENT if os.geteuid() == 0 else []
+        change = unprivileged.prefix(paths, self.ids) if mode == "rootless" else _AMBIENT if os.geteuid() == 0 else []
         secret = os.open(attacker.with_name("secret"), os.O_RDWR | os.O_CREAT)
         os.write(secret, SECRET.encode())
         top = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
-        self._command = [*change, sys.executable, "-m", "support.attacks", str(store), str(attacker), SECRET]
+        self._command = [*change, sys.executable, "-m", self.module, str(store), str(attacker), SECRET]
         self._env = {
             "PATH": os.environ["PATH"],
             "HOME": "/",
@@ -208,11 +211,14 @@ class Caller:
         self._process.stdout.close()
 
 
+C = TypeVar("C", bound=Caller)
+
+
 @contextlib.contextmanager
-def callers(mode: str, count: int = 1, disk: str = "") -> Iterator[list[Caller]]:
+def callers(mode: str, count: int = 1, disk: str = "", make: type[C] | None = None) -> Iterator[list[C]]:
     """Callers that share one store, which others may look into like one at /fpack.
 
-    disk: options of a tmpfs that it is to lie on; for root.
+    disk: options of a tmpfs that it is to lie on; for root. make: the class of the callers.
     """
     if mode == "root" and os.geteuid():
         pytest.skip("only root can build as root")
@@ -222,7 +228,8 @@ def callers(mode: str, count: int = 1, disk: str = "") -> Iterator[list[Caller]]
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
     place = Path(tempfile.mkdtemp(prefix="fpack-attack-", dir=_fast()))
-    made: list[Caller] = []
+    made: list[C] = []
+    kind = make or Caller
     try:
         if disk:
             subprocess.run(["mount", "-t", "tmpfs", "-o", disk, "none", place], check=True)
@@ -234,7 +241,7 @@ def callers(mode: str, count: int = 1, disk: str = "") -> Iterator[list[Caller]]
             for each in (place, place / "store"):
                 os.chown(each, unprivileged.UID, unprivileged.UID)
         for _ in range(count):
-            made.append(Caller(mode, place / "store", place / "attacker"))
+            made.append(cast(C, kind(mode, place / "store", place / "attacker")))
         yield made
     finally:
         for caller in made:

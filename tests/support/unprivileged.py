@@ -1,7 +1,8 @@
-"""Run a command as a user that owns nothing: `python unprivileged.py UID PATH... -- COMMAND...`, as root.
+"""Run a command as a user that owns nothing: `python unprivileged.py [--ids] UID PATH... -- COMMAND...`, as root.
 
 The PATHs can be read by the command also where a directory above them is closed to others, as Python's own in root's
-home is: in a mount namespace of the command's own, they are shown at the same places.
+home is: in a mount namespace of the command's own, they are shown at the same places. With --ids, the user has a name
+and a range of ids there, in /etc/passwd, /etc/subuid and their like.
 """
 
 from __future__ import annotations
@@ -9,19 +10,21 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 UID = 61234
+_IDS = 610_000_000  # ids that nobody on the machine has
 _NEWNS, _PRIVATE, _BIND, _REC = 0x20000, 1 << 18, 4096, 16384
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def prefix(paths: Sequence[Path]) -> list[str]:
+def prefix(paths: Sequence[Path], ids: bool = False) -> list[str]:
     """What stands before a command that is to run so; nothing where the caller is no root."""
     if os.geteuid() != 0:
         return []
-    return [sys.executable, __file__, str(UID), *map(str, paths), "--"]
+    return [sys.executable, __file__, *(["--ids"] if ids else []), str(UID), *map(str, paths), "--"]
 
 
 def _closed(path: Path) -> Path | None:
@@ -38,8 +41,27 @@ def _mount(source: str, target: str, kind: str | None, flags: int, data: str = "
         raise OSError(ctypes.get_errno(), f"{source} on {target}: {os.strerror(ctypes.get_errno())}")
 
 
+def _give_ids(uid: int) -> None:
+    """Show files in /etc by which the user has a name and 65,536 ids."""
+    for name, text in (
+        ("passwd", f"root:x:0:0:root:/root:/bin/sh\nstranger:x:{uid}:{uid}::/:/bin/sh\n"),
+        ("group", f"root:x:0:\nstranger:x:{uid}:\n"),
+        ("subuid", f"stranger:{_IDS}:65536\n"),
+        ("subgid", f"stranger:{_IDS}:65536\n"),
+    ):
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(text)
+            file.flush()
+            os.chmod(file.name, 0o644)
+            if os.path.exists(f"/etc/{name}"):
+                _mount(file.name, f"/etc/{name}", None, _BIND)
+
+
 def main() -> None:
     """Open the way, become the user, become the command."""
+    ids = sys.argv[1] == "--ids"
+    if ids:
+        del sys.argv[1]
     cut = sys.argv.index("--")
     uid, paths, command = int(sys.argv[1]), sys.argv[2:cut], sys.argv[cut + 1 :]
     if _libc.unshare(_NEWNS):
@@ -54,6 +76,8 @@ def main() -> None:
             os.makedirs(path)
             _mount(f"/proc/self/fd/{fd}", path, None, _BIND | _REC)
         os.close(fd)
+    if ids:
+        _give_ids(uid)
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)

@@ -25,6 +25,10 @@ OTHER = f"/fpack/store/{'b' * 32}-y"
 FILE = {"kind": "file", "path": "/a", "mode": 0o644, "uid": 0, "gid": 0, "text": "x"}
 # The arguments of each kind, with all that are optional.
 COMPLETE: dict[str, dict[str, Any]] = {
+    "configure": {
+        "root": PATH, "packages": [{"package": "p", "payload": OTHER, "depends": ["q"]}], "skip": ["p"],
+        "limits": {"size": 1},
+    },
     "deb": {"deb": PATH, "package": "p", "version": "1", "arch": "amd64"},
     "exec": {
         "root": PATH, "phases": [{"name": "build", "script": "true"}], "shell": "/bin/sh", "env": {"A": "b"},
@@ -53,6 +57,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
                     "used": [{"by": "q", "why": "w"}], "data": True}],
         "alternatives": {"/a": "/b"}, "built": [{"path": OTHER, "packages": ["p"]}],
         "service": [{"package": "p", "first_start": [{"creates": "/a", "command": ["c"]}], "init": True}],
+        "configured": OTHER, "configured_drop": ["/a"],
     },
     "slice": {"payload": PATH, "keep": ["/a"], "drop": ["/b"], "setuid": ["/c"]},
     "source": {"tree": "0" * 64},
@@ -60,6 +65,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 # Digests of the keys of derivations with these arguments. A digest changes only if its kind has a new version.
 DIGESTS = {
+    "configure": "8fd7e2f8aac9b40a",
     "deb": "7a4d13814ce1fe55",
     "exec": "d5c437d82141f47d",
     "fetch": "07f36f1f71485e04",
@@ -70,7 +76,7 @@ DIGESTS = {
     "manifest": "8fca36701a1d71cd",
     "npm": "28b1256fab9cabc9",
     "pypi": "82d346add165fac0",
-    "root": "07789e91da4aeb86",
+    "root": "b529bb05d18ddcc2",
     "slice": "6494fbb86c04b068",
     "source": "da8e8421d65924c2",
     "text": "a0a7b1cf054e8713",

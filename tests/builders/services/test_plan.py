@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fpack.builders.services import plan as service_plan
 from fpack.builders.services import tmpfiles
-from fpack.builders.services.plan import FirstStart, ServedPackage, RootFiles, ServicePlan
+from fpack.builders.services.plan import FirstStart, RootFiles, ServedPackage, ServicePlan
 from fpack.builders.services.tmpfiles import DIRECTORY, SYMLINK, TmpfilesEntry
 from fpack.builders.services.unit import Command
 

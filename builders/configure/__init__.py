@@ -1,0 +1,1 @@
+"""Run Debian's maintainer scripts in a sandbox, and find what they change in the same way each time."""

@@ -1,0 +1,71 @@
+"""Define what a tree gets before its first maintainer script, and the environment of scripts.
+
+Programs whose effect is no part of an image are replaced by stubs, which succeed and do nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+# Scripts write it into files: postfix' main.cf, for example. So it is the same in all runs and on all machines.
+HOST = "localhost"
+POLICY = "usr/sbin/policy-rc.d"
+POLICY_TEXT = b"#!/bin/sh\nexit 101\n"  # no service may be started
+STUB_TEXT = b"#!/bin/sh\nexit 0\n"
+# Path: the reason.
+STUBS = {
+    "usr/bin/mandb": "it indexes manual pages, in a cache",
+    "usr/bin/py3clean": "it deletes compiled modules",
+    "usr/bin/py3compile": "compiled modules are a cache",
+    "usr/bin/pypy3clean": "it deletes compiled modules",
+    "usr/bin/pypy3compile": "compiled modules are a cache",
+    "usr/bin/udevadm": "devices belong to the machine",
+    "usr/sbin/apparmor_parser": "it loads rules into the kernel",
+    "usr/sbin/start-stop-daemon": "no service may be started",
+    "usr/sbin/update-grub": "boot loaders belong to the machine",
+    "usr/sbin/update-initramfs": "boot images belong to the machine",
+}
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENVIRONMENT = {
+    "DEBCONF_NONINTERACTIVE_SEEN": "true",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "FORCE_SOURCE_DATE": "1",
+    "HOME": "/root",
+    "LC_ALL": "C.UTF-8",
+    "PATH": PATH,
+    "SOURCE_DATE_EPOCH": "315619200",  # as in builds
+    "TERM": "dumb",
+}
+_FAKETIME = "/faketime/libfaketime.so.1"
+
+
+class Conditions(NamedTuple):
+    """The conditions of a run that must not matter. first: the number before that of its first process."""
+
+    first: int
+    environment: dict[str, str]
+
+
+def first_conditions() -> Conditions:
+    """Return the conditions of the run whose changes are kept."""
+    return Conditions(0, ENVIRONMENT)
+
+
+def other_conditions(files: Collection[str]) -> Conditions:
+    """Return different conditions: another date if the tree has libfaketime, and other numbers of processes."""
+    changed = dict(ENVIRONMENT)
+    library = min((path for path in files if path.endswith(_FAKETIME)), default=None)
+    if library:
+        changed |= {
+            "LD_PRELOAD": f"/{library}",
+            "FAKETIME": "+411d",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_DISABLE_SHM": "1",
+        }
+    return Conditions(4000, changed)
+
+
+def stubs(files: Collection[str]) -> list[str]:
+    """Return the paths of the programs of a tree that are replaced by stubs."""
+    return [path for path in sorted(STUBS) if path in files]
