@@ -130,7 +130,8 @@ def decide(
     def wanted(path: str, kind: str = "") -> bool:
         if dropped.covers(path) or path.endswith((*_BACKUPS, ".pyc")) or "__pycache__" in path.split("/"):
             return False
-        return not path.startswith("var/log/") or kind == meta.DIRECTORY
+        log = path.startswith("var/log/") or (path.startswith("var/") and path.endswith(".log"))
+        return not log or kind == meta.DIRECTORY
 
     unstable: dict[str, tuple[str, ScriptCall, str]] = {}
     stable: dict[str, Change] = {}
