@@ -149,15 +149,18 @@ class _Plan(NamedTuple):
         files.append(SeedFile(f"/{seed.POLICY}", seed.POLICY_TEXT, 0o755))
         files += [SeedFile(f"/{path}", seed.STUB_TEXT, 0o755) for path in self.stubs]
         files += [SeedFile(f"/etc/{n}", text, mode, 0, gid) for n, (text, mode, gid) in self.account_files.items()]
-        extra = [f"/{path}" for path in _VIEW_FILES if not self.tree.has(path)]
+        extra = [f"/{path}" for path in _MOUNT_POINTS if not self.tree.has(path)]
         return Setup(
             view, self.tree.size, len(self.tree.files) + len(self.tree.directories), list(self.tree.differing()), extra,
             files, seed.HOST, conditions.first, limits,
         )  # fmt: skip
 
 
-# Mount points of other sandboxes, which a view has.
-_VIEW_FILES = ("etc/hostname", "etc/localtime", "etc/machine-id", "etc/resolv.conf", "build")
+# Mount points of other sandboxes, which a view has and a Debian system without the packages that ship them has not.
+_MOUNT_POINTS = (
+    "build", "etc/hostname", "etc/localtime", "etc/machine-id", "etc/resolv.conf", "fpack/store", "fpack", "home",
+    "media", "mnt", "opt", "srv",
+)  # fmt: skip
 
 
 def _plan(task: Task, args: ConfigureArgs) -> _Plan:
