@@ -392,10 +392,13 @@ def _extra(plan: _Plan, first: _RunResult, second: _RunResult, outcome: Outcome)
     def digest(origin: ScriptCall) -> str:
         return hashlib.sha256(plan.packages[origin.package].members.get(origin.script, b"")).hexdigest()
 
-    users, groups = accounts.added(plan.accounts, first.accounts)
-    others = accounts.added(plan.accounts, second.accounts)
+    # All accounts, so that the numbers in an image are those that the scripts saw.
+    users, groups = accounts.added(Accounts({}, {}), first.accounts)
+    others = accounts.added(Accounts({}, {}), second.accounts)
+    shipped = {path for package, paths in plan.tree.packages.items() if package for path in paths}
     return {
         "configured": [[os.fsencode(kept.entry.path), *kept.origin, digest(kept.origin)] for kept in outcome.kept],
+        "replaced": [os.fsencode(kept.entry.path) for kept in outcome.kept if kept.entry.path in shipped],
         "removed": [[os.fsencode(path), *origin] for path, origin in outcome.removed],
         "unstable": [[os.fsencode(path), origin.package, reason] for path, origin, reason in outcome.unstable],
         "setuid": [[f"/{path}", mode] for path, mode in outcome.set_id],
