@@ -130,7 +130,8 @@ def decide(
     def wanted(path: str, kind: str = "") -> bool:
         if dropped.covers(path) or path.endswith((*_BACKUPS, ".pyc")) or "__pycache__" in path.split("/"):
             return False
-        return not path.startswith("var/log/") or kind == meta.DIRECTORY
+        log = path.startswith("var/log/") or (path.startswith("var/") and path.endswith(".log"))
+        return not log or kind == meta.DIRECTORY
 
     unstable: dict[str, tuple[str, ScriptCall, str]] = {}
     stable: dict[str, Change] = {}
@@ -184,14 +185,15 @@ def _conflict(change: Change, lower: LowerTree) -> str:
 def _leave_out_state(
     stable: dict[str, Change], unstable: dict[str, tuple[str, ScriptCall, str]], lower: LowerTree
 ) -> None:
-    """Move from `stable` what is below an unstable path or, below /var, in a new directory with an unstable path.
+    """Move from `stable` what is below an unstable path or in a service's new directory with an unstable path.
 
-    Such a directory holds the state of one machine, like a database: a part of it is worth less than nothing.
+    Such a directory, which is below /var and belongs to a user other than root, holds the state of one machine, like a
+    database: a part of it is worth less than nothing.
     """
     whole: dict[str, tuple[str, ScriptCall, str]] = {}
     for path, (_, origin, reason) in unstable.items():
         parents = [path[:at] for at, letter in enumerate(path) if letter == "/"]
-        made = next((p for p in parents if p not in lower.directories), None)
+        made = next((p for p in parents if p not in lower.directories and p in stable and stable[p].uid), None)
         if path.startswith("var/") and made is not None and "differ" in reason:
             whole[made] = (made, origin, f"two runs differ in it: {path}")
     unstable.update(whole)

@@ -123,7 +123,10 @@ def _write_oom_score() -> None:
 
 def _receive_tree(channel: socket.socket) -> int:
     """Wait for fpack to map the ids. Return the descriptor that it sends: a detached mount or a directory."""
-    data, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
+    try:
+        data, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
+    except ConnectionError:
+        os._exit(0)
     if not data:
         os._exit(0)
     fds = array.array("i")
@@ -466,7 +469,7 @@ def _mount_stage(request: dict[str, Any], tree: int) -> None:
     if request["copy"]:
         _mount("none", f"{stage}/merged", "tmpfs", NOSUID | NODEV, room)
         _pivot_root(stage)
-        _copy(tree, os.open("/merged", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        _copy(os.dup(tree), os.open("/merged", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         return
     if lower >= 0:
         to = os.fsencode(f"{stage}/lower")

@@ -22,6 +22,7 @@ from fpack.builders.configure.changes import Change, Outcome, ScriptCall
 from fpack.builders.configure.database import ADMIN, CONFIGURING, UnpackedPackage, database, pending
 from fpack.builders.configure.ids import id_maps
 from fpack.builders.configure.lower import LowerTree
+from fpack.builders.configure.normal_form import normal_form
 from fpack.builders.configure.order import order
 from fpack.builders.configure.runner import ConfigureLimits, Finished, RunRefused, ScriptRun, SeedFile, Setup
 from fpack.builders.debian.control import parse_stanza
@@ -149,15 +150,18 @@ class _Plan(NamedTuple):
         files.append(SeedFile(f"/{seed.POLICY}", seed.POLICY_TEXT, 0o755))
         files += [SeedFile(f"/{path}", seed.STUB_TEXT, 0o755) for path in self.stubs]
         files += [SeedFile(f"/etc/{n}", text, mode, 0, gid) for n, (text, mode, gid) in self.account_files.items()]
-        extra = [f"/{path}" for path in _VIEW_FILES if not self.tree.has(path)]
+        extra = [f"/{path}" for path in _MOUNT_POINTS if not self.tree.has(path)]
         return Setup(
             view, self.tree.size, len(self.tree.files) + len(self.tree.directories), list(self.tree.differing()), extra,
             files, seed.HOST, conditions.first, limits,
         )  # fmt: skip
 
 
-# Mount points of other sandboxes, which a view has.
-_VIEW_FILES = ("etc/hostname", "etc/localtime", "etc/machine-id", "etc/resolv.conf", "build")
+# Mount points of other sandboxes, which a view has and a Debian system without the packages that ship them has not.
+_MOUNT_POINTS = (
+    "build", "etc/hostname", "etc/localtime", "etc/machine-id", "etc/resolv.conf", "fpack/store", "fpack", "home",
+    "media", "mnt", "opt", "srv",
+)  # fmt: skip
 
 
 def _plan(task: Task, args: ConfigureArgs) -> _Plan:
@@ -249,10 +253,11 @@ class _Log:
 
 
 class _RunResult(NamedTuple):
-    """What a run ended with. steps: the script of each command."""
+    """What a run ended with. steps: the script of each command. contents: of the files that have a normal form."""
 
     steps: list[ScriptCall]
     changes: dict[str, Change]
+    contents: dict[str, bytes]
     accounts: Accounts
 
 
@@ -290,7 +295,20 @@ def _perform(
             "Maintainer scripts wrote too much", why=error.why, hint="raise the limit `size`, or skip the package"
         ) from None
     after = [run.read(f"etc/{name}") for name in ("passwd", "group")]
-    return _RunResult(steps, found, accounts.parse(after[0] or b"", after[1] or b""))
+    contents = _ordered_contents(run, found)
+    return _RunResult(steps, found, contents, accounts.parse(after[0] or b"", after[1] or b""))
+
+
+def _ordered_contents(run: ScriptRun, found: dict[str, Change]) -> dict[str, bytes]:
+    """Return the files that have a normal form, in that form. Change `found` accordingly."""
+    contents: dict[str, bytes] = {}
+    for path, change in found.items():
+        order_content = normal_form(path) if change.kind == meta.FILE else None
+        content = run.read(path) if order_content else None
+        if order_content and content is not None and len(content) == change.size:
+            contents[path] = ordered = order_content(content)
+            found[path] = change._replace(size=len(ordered), sha256=hashlib.sha256(ordered).digest())
+    return contents
 
 
 def _failure(package: str, script: str, done: Finished, lines: Sequence[str]) -> BuildError:
@@ -321,13 +339,16 @@ def _write(
         raise BuildError("Maintainer scripts wrote too much", why=f"{total} bytes", hint="raise the limit `size`")
     writer = task.writer()
     writer.mkdir("data")
-    entries = _write_entries(task, view, run, outcome, writer)
+    entries = _write_entries(task, view, run, outcome, first.contents, writer)
     writer.file("meta", [meta.encode(entries, _extra(plan, first, second, outcome))])
     return Built(writer)
 
 
-def _write_entries(task: Task, view: Path, run: ScriptRun, outcome: Outcome, writer: TreeWriter) -> list[TreeEntry]:
-    fetched = [k.entry for k in outcome.kept if k.entry.kind == meta.FILE and k.stored is None]
+def _write_entries(
+    task: Task, view: Path, run: ScriptRun, outcome: Outcome, ordered: Mapping[str, bytes], writer: TreeWriter
+) -> list[TreeEntry]:
+    wanted = [k.entry for k in outcome.kept if k.entry.kind == meta.FILE and k.stored is None]
+    fetched = [entry for entry in wanted if entry.path not in ordered]
     contents = run.files([(entry.path, entry.size) for entry in fetched])
     entries: list[TreeEntry] = []
     for kept in outcome.kept:
@@ -344,7 +365,8 @@ def _write_entries(task: Task, view: Path, run: ScriptRun, outcome: Outcome, wri
             writer.link(path, FileNode(stored.blake3, stored.size, kept.entry.executable), view / stored.path)
             entries.append(kept.entry._replace(blake3=stored.blake3, facts=stored.facts))
         else:
-            entries.append(_write_file(kept.entry, writer, path, next(contents)))
+            own = ordered.get(kept.entry.path)
+            entries.append(_write_file(kept.entry, writer, path, next(contents) if own is None else iter([own])))
     return entries
 
 

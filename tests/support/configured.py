@@ -78,22 +78,24 @@ class Configurer(Caller):
     module = "support.configured"
     ids = True
 
-    def begin(self, *packages: Package, skip: Sequence[str] = (), **limits: int) -> None:
-        """Begin to configure packages."""
+    def begin(self, *packages: Package, skip: Sequence[str] = (), copied: bool = False, **limits: int) -> None:
+        """Begin to configure packages. copied: as where the file system cannot show files as another user's."""
         listed = [
             {**p._asdict(), "items": [{**item._asdict(), "content": item.content.decode()} for item in p.items]}
             for p in packages
         ]
-        self.ask(do="configure", packages=listed, skip=skip, limits=limits)
+        self.ask(do="configure", packages=listed, skip=skip, limits=limits, copied=copied)
 
-    def attempt(self, *packages: Package, skip: Sequence[str] = (), **limits: int) -> Result:
+    def attempt(self, *packages: Package, skip: Sequence[str] = (), copied: bool = False, **limits: int) -> Result:
         """Configure packages; what came of it."""
-        self.begin(*packages, skip=skip, **limits)
+        self.begin(*packages, skip=skip, copied=copied, **limits)
         return self.finish()
 
-    def configure(self, *packages: Package, skip: Sequence[str] = (), **limits: int) -> Configured:
+    def configure(
+        self, *packages: Package, skip: Sequence[str] = (), copied: bool = False, **limits: int
+    ) -> Configured:
         """Configure packages, which must succeed."""
-        result = self.attempt(*packages, skip=skip, **limits)
+        result = self.attempt(*packages, skip=skip, copied=copied, **limits)
         entries, extra = meta.read(result.output)
         return Configured(result.output, {entry.path: entry for entry in entries}, extra, result.lines)
 
@@ -124,7 +126,7 @@ def _tools(attacker: str) -> bytes:
     items = [debs.file(f"./{p}", c, 0o755) for p, c in found.items() if isinstance(c, bytes)]
     links = {"usr/bin/sh": "dash", **{name: f"usr/{name}" for name in ("bin", "sbin", "lib", "lib64")}}
     items += [debs.symlink(f"./{path}", target) for path, target in links.items()]
-    items += [debs.folder(f"./{path}") for path in ("etc", "usr/sbin", "var/cache", "var/lib", "var/log")]
+    items += [debs.folder(f"./{path}") for path in ("etc", "opt", "srv", "usr/sbin", "var/cache", "var/lib", "var/log")]
     return debs.deb(items, debs.control("tools", Essential="yes", Maintainer="nobody"), codec="")
 
 
@@ -142,7 +144,7 @@ class _World:
         self._tools_slice = self._slice("tools", self._tools)
 
     def configure(
-        self, packages: Sequence[Mapping[str, Any]], skip: Sequence[str], limits: Mapping[str, int]
+        self, packages: Sequence[Mapping[str, Any]], skip: Sequence[str], limits: Mapping[str, int], copied: bool
     ) -> StorePath:
         """Configure packages."""
         payloads = {"tools": self._tools}
@@ -167,10 +169,13 @@ class _World:
         ]
         root = self.build("root", "root", mode="depends", release="trixie", arch="amd64", slices=listed, wants=[],
                           users=[], alternatives={})  # fmt: skip
+        more = {"copied": True} if copied else {}  # another key
         items = [
             {"package": name, "payload": str(payloads[name]), "depends": depends[name]} for name in sorted(payloads)
         ]
-        return self.build("configure", "it", root=str(root), packages=items, skip=list(skip), limits=dict(limits))
+        return self.build(
+            "configure", "it", root=str(root), packages=items, skip=list(skip), limits=dict(limits), **more
+        )
 
     def _payload(self, name: str, content: bytes) -> StorePath:
         from support.roots import add_tree
@@ -200,8 +205,13 @@ class _World:
         return path
 
 
+def _copied(run: object, view: Path) -> tuple[str, int]:
+    return "copy", os.open(view, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
 def _serve(place: Path, attacker: str) -> None:
     """In the caller: configure what is asked for."""
+    from fpack.builders.configure import runner
     from fpack.builders.scheduler.reporter import NullReporter
     from fpack.builders.scheduler.scheduler import BuildsFailed
     from fpack.store.errors import FpackError
@@ -214,6 +224,7 @@ def _serve(place: Path, attacker: str) -> None:
         def log(self, key: bytes, line: str) -> None:
             tell(line=line)
 
+    lower = runner.ScriptRun._lower
     world = _World(place, attacker, Told)
     tell(ready=True)
     for line in sys.stdin:
@@ -222,7 +233,8 @@ def _serve(place: Path, attacker: str) -> None:
         path, error = "", ""
         try:
             if request["do"] == "configure":
-                found = world.configure(request["packages"], request["skip"], request["limits"])
+                runner.ScriptRun._lower = _copied if request["copied"] else lower  # type: ignore[method-assign]
+                found = world.configure(request["packages"], request["skip"], request["limits"], request["copied"])
                 path = str(world.store.disk(found))
             else:
                 collect(world.store)

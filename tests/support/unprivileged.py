@@ -42,19 +42,25 @@ def _mount(source: str, target: str, kind: str | None, flags: int, data: str = "
 
 
 def _give_ids(uid: int) -> None:
-    """Show files in /etc by which the user has a name and 65,536 ids."""
+    """Show an /etc in which the user has a name and 65,536 ids.
+
+    Single files cannot be mounted: a mount ends when the machine's file is replaced, as useradd does.
+    """
+    place = tempfile.mkdtemp()
+    _mount("tmpfs", place, "tmpfs", 0, "mode=0755,size=1m")
+    for name in ("upper", "work"):
+        os.mkdir(f"{place}/{name}", 0o755)
     for name, text in (
         ("passwd", f"root:x:0:0:root:/root:/bin/sh\nstranger:x:{uid}:{uid}::/:/bin/sh\n"),
         ("group", f"root:x:0:\nstranger:x:{uid}:\n"),
         ("subuid", f"stranger:{_IDS}:65536\n"),
         ("subgid", f"stranger:{_IDS}:65536\n"),
     ):
-        with tempfile.NamedTemporaryFile("w") as file:
-            file.write(text)
-            file.flush()
-            os.chmod(file.name, 0o644)
-            if os.path.exists(f"/etc/{name}"):
-                _mount(file.name, f"/etc/{name}", None, _BIND)
+        Path(place, "upper", name).write_text(text)
+        os.chmod(f"{place}/upper/{name}", 0o644)
+    _mount("overlay", "/etc", "overlay", 0, f"lowerdir=/etc,upperdir={place}/upper,workdir={place}/work")
+    _libc.umount2(place.encode(), 2)
+    os.rmdir(place)
 
 
 def main() -> None:

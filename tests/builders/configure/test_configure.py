@@ -238,13 +238,29 @@ def test_state_in_which_something_differs_is_left_out_whole(caller: Configurer) 
             mkdir -p /var/lib/it/main/base /var/lib/other; echo 1 > /var/lib/it/main/base/1; echo 2 > /var/lib/it/conf
             od -An -N16 -tx1 /dev/urandom > /var/lib/it/main/secret; echo 3 > /var/lib/other/x
             mkdir -p /var/lib/shipped/new; echo 4 > /var/lib/shipped/x; od -N9 /dev/urandom > /var/lib/shipped/random
-            mkdir -p /srv/it; od -N9 /dev/urandom > /srv/it/random; echo 5 > /srv/it/x
+            mkdir -p /srv/it; od -N9 /dev/urandom > /srv/it/random; echo 5 > /srv/it/x; chown -R 33 /var/lib/it /srv/it
+            mkdir -p /var/lib/cache/d; od -N9 /dev/urandom > /var/lib/cache/d/random; echo 6 > /var/lib/cache/d/x
         """}, items=[folder("./var/lib/shipped"), folder("./srv")])
     )  # fmt: skip
     kept = {path for path, entry in made.entries.items() if entry.kind == "f"}
-    assert kept == {"var/lib/other/x", "var/lib/shipped/x", "srv/it/x"}
-    assert set(made.unstable) == {"var/lib/it", "var/lib/shipped/random", "srv/it/random"}
+    assert kept == {"var/lib/other/x", "var/lib/shipped/x", "srv/it/x", "var/lib/cache/d/x"}
+    assert set(made.unstable) == {"var/lib/it", "var/lib/shipped/random", "srv/it/random", "var/lib/cache/d/random"}
     assert "var/lib/it/main/secret" in made.unstable["var/lib/it"][1]
+
+
+def test_a_tree_that_must_be_copied_gives_the_same(caller: Configurer) -> None:
+    items = [file("./etc/one", "1"), file("./opt/d/two", "2"), file("./etc/edited", "key=old\n"),
+             file("./etc/private", "x", 0o640, gid=42), symlink("./etc/link", "one"),
+             folder("./var/lib/it", 0o2750)]  # fmt: skip
+    script = """
+        rm -r /etc/one /opt/d; sed -i s/old/new/ /etc/edited; echo > /etc/new; chmod 600 /etc/private
+        ln -sfn new /etc/link; mkfifo /srv/fifo; od -N9 /dev/urandom > /srv/random; chown 33 /var/lib/it
+    """
+    package = Package("it", {"postinst": script}, items=items)
+    one, other = caller.configure(package), caller.configure(package, copied=True)
+    assert one.entries == other.entries
+    assert one.extra == other.extra and len(other.lines) >= 2
+    assert set(other.removed) == {"etc/one", "opt/d/two"} and len(other.unstable) == 2
 
 
 # Failures.
