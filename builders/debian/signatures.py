@@ -106,7 +106,10 @@ def verify(data: bytes, keyring: Path, where: str = "", *, now: float, new: bool
     good: list[tuple[bytes, Signature]] = []
     faults: list[str] = []
     for packet in _packets(armored, where):
-        found = _check(head, packet, certificates, now)
+        try:
+            found = _check(head, packet, certificates, now)
+        except Exception as error:  # any attribute of a packet that can be parsed may be one that pysequoia refuses
+            found = f"a signature is malformed: {_first_line(error)}"
         if isinstance(found, str):
             faults.append(found)
         elif new and found[1].trouble:
@@ -176,9 +179,10 @@ def _packets(armored: bytes, where: str) -> list[Any]:
 
     try:
         packets = list(PacketPile.from_bytes(armored))
+        others = [packet for packet in packets if packet.tag != Tag.Signature]
     except Exception as error:
         raise BadSignature("A suite's index has no valid signature", where=where, why=_first_line(error)) from None
-    if not packets or any(packet.tag != Tag.Signature for packet in packets):
+    if not packets or others:
         raise BadSignature("A suite's index has no valid signature", where=where, why="there is none in its armor")
     if len(packets) > MAX_SIGNATURES:
         raise BadSignature("A suite's index has too many signatures", where=where, why=f"there are {len(packets)}")
@@ -189,12 +193,9 @@ def _check(head: bytes, packet: Any, certificates: Sequence[Any], now: float) ->
     """Return the text and the signature if it is valid, else the reason why it is not."""
     import pysequoia
 
-    try:
-        claimed = packet.issuer_fingerprint or packet.issuer_key_id or "unknown"
-        # pysequoia reports the keys of valid signatures, but not which signature each made. So verify one at a time.
-        message = head + pysequoia.armor(bytes(packet), pysequoia.ArmorKind.Signature).encode()
-    except Exception as error:  # a packet that can be parsed need not have a form that can be written
-        return f"a signature is malformed: {_first_line(error)}"
+    claimed = packet.issuer_fingerprint or packet.issuer_key_id or "unknown"
+    # pysequoia reports the keys of valid signatures, but not which signature each made. So verify one at a time.
+    message = head + pysequoia.armor(bytes(packet), pysequoia.ArmorKind.Signature).encode()
     asked: list[str] = []
 
     def lookup(ids: list[str]) -> Sequence[Any]:

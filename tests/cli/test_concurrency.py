@@ -30,7 +30,12 @@ PROJECT = "\n".join(
     + [f'u{number} = text("u{number}", "{number}")' for number in range(5)]
     + ['kept = text("kept", "${./data} and ${u0}")']
 )
-BUILDS = [[6, ["build", "t{12}", "--no-link"]], [3, ["build", "t{12}", "-o", "link-{4}"]], [2, ["build", "all"]]]
+BUILDS = [
+    [6, ["build", "t{12}", "--no-link"]],
+    [3, ["build", "t{12}", "-o", "link-{4}"]],
+    [2, ["build", "all"]],
+    [2, ["store", "add", "data"]],
+]
 PACKS = [[2, ["pack", "debian.trixie.hello", "--json", "-o", "hello-{3}.tar"]]]
 CHECKS = [[2, ["gc"]], [1, ["doctor", "--store"]], [1, ["verify", "hello.tar"]]]
 
@@ -112,7 +117,7 @@ def race(shared: Shared, seconds: float, seed: int) -> dict[str, int]:
 @pytest.mark.faults
 def test_sixteen_processes_for_some_seconds(shared: Shared) -> None:
     counts = race(shared, 12, 1)
-    assert counts.keys() == {"build", "pack", "gc", "doctor", "verify"}
+    assert counts.keys() == {"build", "store", "pack", "gc", "doctor", "verify"}
 
 
 @pytest.mark.long

@@ -49,6 +49,7 @@ from fpack.store.settings import configuration
 from fpack.store.store import Store
 from support import debs
 from support import decoder_seeds as seeds
+from support.faults import memory
 from support.task import FakeStore
 
 SECONDS = 10.0
@@ -71,7 +72,7 @@ class Decoder(NamedTuple):
 
 def attempt(name: str, data: bytes) -> bool:
     """Give an input to a decoder. Return whether it was accepted. Raise whatever is a fault."""
-    with tempfile.TemporaryDirectory(prefix="fpack-fuzz-") as outer:
+    with tempfile.TemporaryDirectory(prefix="fpack-fuzz-", dir=memory()) as outer:
         inside = Path(outer, "inside")
         inside.mkdir()
         try:

@@ -108,8 +108,12 @@ class Faults:
 
 def fast_directory() -> Path:
     """Make a directory in memory if there is one: a kill loses nothing that was written, so no disk is needed."""
-    memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="fpack-faults-", dir=memory if os.access(memory, os.W_OK) else None))
+    return Path(tempfile.mkdtemp(prefix="fpack-faults-", dir=memory()))
+
+
+def memory() -> str | None:
+    """Return a directory in memory, or None if there is none."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def reset(path: Path, template: Path) -> None:
