@@ -31,8 +31,8 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
-# 2: the control files, the commands that files call, and the texts of services and of tmpfiles.d
-VERSION = 2
+# 2, 3: the control files, the commands that files call, and the texts of services and of tmpfiles.d
+VERSION = 3
 
 
 MAX_ENTRIES = 250_000
