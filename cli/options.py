@@ -44,6 +44,7 @@ class SharedOptions(NamedTuple):
     build_logs: bool = False
     keep_failed: bool = False
     shell_on_failure: bool = False
+    no_configure: bool = False
 
 
 _SETTINGS: dict[str, Setting[Any]] = {setting.option: setting for setting in (EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE)}

@@ -39,6 +39,7 @@ VERSION = 3
 
 MIN_LAYERS, MAX_LAYERS = 3, 120
 HISTORY_NAMES = 8
+SCRIPTS = "the maintainer scripts"
 MAX_ACCOUNTS = 1 << 22
 _FPACK = STORE[1:].partition("/")[0]
 
@@ -88,29 +89,36 @@ class ImageBuilder(BaseBuilder):
 
 
 class _PartTable(NamedTuple):
-    """An output with a table that goes into the image. packages: the names of the packages in it."""
+    """An output with a table that goes into the image. packages: the names of the packages in it.
+
+    excluded: what something else replaces. unused: paths that the root does not take from the output.
+    """
 
     path: StorePath
     disk_path: Path
     entries: list[TreeEntry]
     packages: tuple[str, ...]
     excluded: tuple[Exclusion, ...] = ()
+    unused: tuple[str, ...] = ()
 
     @property
     def left_out(self) -> set[str]:
-        """Collect the paths of `excluded`."""
-        return {exclusion.path for exclusion in self.excluded}
+        """Collect the paths of `excluded` and `unused`."""
+        return {*self.unused, *(exclusion.path for exclusion in self.excluded)}
 
     @property
     def item(self) -> LayerItem:
         """Return what the plan of layers needs to know."""
         name = self.packages[0] if self.packages else stable_name(self.path)
         size = sum(e.size for e in self.entries)
-        return LayerItem(self.path, "", name, size, self.packages, tuple(exclusion.path for exclusion in self.excluded))
+        return LayerItem(self.path, "", name, size, self.packages, tuple(sorted(self.left_out)))
 
 
 class _Parts(NamedTuple):
-    """The parts of the image. last: the root's generated files and the extra files. extra: the root's extra fields."""
+    """The parts of the image. extra: the root's extra fields.
+
+    last: what maintainer scripts made, the root's generated files, and the extra files.
+    """
 
     slices: list[_PartTable]
     last: list[_PartTable]
@@ -152,6 +160,11 @@ def _read(task: Task, args: ImageArgs) -> _Parts:
             table = _table(task, path, meta.load(task.tree(path))[0], own, (package,), excluded.get(package, ()))
             slices.append(table)
             view.add(FsSource(f"the package {package}", f"{table.disk_path}/data"), table.entries, table.left_out)
+        if configure := extra.get("configure"):
+            path, unused = parse(configure["path"]), tuple(map(os.fsdecode, configure["left_out"]))
+            table = _table(task, path, meta.load(task.tree(path))[0], own)._replace(unused=unused)
+            last.append(table)
+            view.add(FsSource(SCRIPTS, f"{table.disk_path}/data"), table.entries, table.left_out, last=True)
         last.append(_table(task, root, entries, own))
         view.add(FsSource("the generated files", f"{last[-1].disk_path}/data"), entries, last[-1].left_out, last=True)
     if args.files:

@@ -18,13 +18,14 @@ from fpack.builders.linking.linker import LinkResult, MissingFile, Reason
 from fpack.builders.linking.required_files import ASKED, SEED
 from fpack.builders.payload import ld_paths, meta
 from fpack.builders.payload.exclusions import GENERATED, Exclusion
-from fpack.builders.payload.globs import merged
+from fpack.builders.payload.globs import Globs, merged
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.rootfs import accounts as users
-from fpack.builders.rootfs import alternatives, generated_files
+from fpack.builders.rootfs import alternatives, configured, generated_files
 from fpack.builders.rootfs.compose import Composition, compose
+from fpack.builders.rootfs.configured import ConfiguredTree
 from fpack.builders.rootfs.generated_files import GeneratedFile
 from fpack.builders.rootfs.programs import programs
 from fpack.store import path as store_path
@@ -64,7 +65,11 @@ class SourceBuiltArgs(NamedTuple):
 
 
 class RootArgs(NamedTuple):
-    """The arguments. arch: Debian's. alternatives: links and their targets. users: see `rootfs/accounts.py`."""
+    """The arguments. arch: Debian's. alternatives: links and their targets. users: see `rootfs/accounts.py`.
+
+    configured: the output of `configure` with what maintainer scripts did. configured_drop: globs of the paths that are
+    not taken from it.
+    """
 
     mode: str
     release: str
@@ -74,6 +79,8 @@ class RootArgs(NamedTuple):
     users: tuple[Mapping[str, Value], ...] = ()
     alternatives: Mapping[str, str] | None = None
     built: tuple[SourceBuiltArgs, ...] = ()
+    configured: StorePath | None = None
+    configured_drop: tuple[str, ...] = ()
 
 
 class RootBuilder(BaseBuilder):
@@ -97,11 +104,27 @@ def _linked(task: Task, args: RootArgs) -> Steps:
     depends: dict[str, Sequence[str]] = {name: item.depends for name, item in items.items()}
     seeds = [_load(task, item.slice) for item in items.values() if item.seed]
     built = _built(task, args, depends)
-    steps = linker.link([*seeds, *built], depends, args.wants, args.arch)
-    found, searched = yield from _drive(task, items, steps)
+    tree, drop = _configured(task, args), Globs(args.configured_drop)
+    searched: set[str] = set()
+    packages: set[str] = set()
+    while True:
+        # Link what the scripts of the root's packages made, too. That may add packages, which have scripts.
+        scripts = [configured.seed(tree, packages, drop)] if tree is not None and packages else []
+        depends.update({table.package: list(items) for table in scripts})
+        steps = linker.link([*seeds, *built, *scripts], depends, args.wants, args.arch)
+        found, more = yield from _drive(task, items, steps)
+        searched |= more
+        found = store_paths.without(found, [*built, *scripts])
+        if tree is None or found.reasons.keys() <= packages:
+            break
+        packages |= found.reasons.keys()
     for line in _warnings(found.missing):
         task.log(line)
-    return _finish(task, args, store_paths.without(found, built), searched - found.reasons.keys())
+    return _finish(task, args, found, searched - found.reasons.keys())
+
+
+def _configured(task: Task, args: RootArgs) -> ConfiguredTree | None:
+    return configured.read(args.configured, task.tree(args.configured)) if args.configured else None
 
 
 def _built(task: Task, args: RootArgs, depends: dict[str, Sequence[str]]) -> list[SliceTable]:
@@ -225,11 +248,14 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
     """
     tables = sorted(found.tables, key=lambda table: table.package != FIRST)
     composition = compose(tables)
+    tree = _configured(task, args)
+    if tree is not None:
+        composition = configured.show(composition, tables, tree, Globs(args.configured_drop))
     task.check()
     accounts = users.assign(
         args.users,
-        (user for table in tables for user in table.extra.get("users", ())),
-        (group for table in tables for group in table.extra.get("groups", ())),
+        _declared_accounts("users", tables, tree.users if tree is not None else ()),
+        _declared_accounts("groups", tables, tree.groups if tree is not None else ()),
         "/bin/bash" if composition.resolve("usr/bin/bash") else "/bin/sh",
     )
     links = alternatives.choose(
@@ -237,7 +263,8 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
         lambda path: composition.resolve(path) is not None,
         args.alternatives or {},
     )
-    generated, excluded = _generate(task, args, composition, tables, accounts, links)
+    generated, replaced = _generate(task, args, composition, tables, accounts, links)
+    excluded = [*composition.excluded, *replaced]
     writer = task.writer()
     writer.mkdir("data")
     entries = [_write(task, writer, generated[path]) for path in sorted(generated)]
@@ -245,6 +272,7 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
     def resolve(path: str) -> str | None:
         return composition.resolve(path, links)
 
+    left_out = sorted({os.fsencode(exclusion.path) for exclusion in excluded if not exclusion.package})
     extra: dict[str, Value] = {
         "slices": [_record(table, found.reasons[table.package]) for table in tables],
         "users": [user._asdict() for user in accounts[0]],
@@ -252,14 +280,28 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
         "programs": {table.package: programs(table, resolve, links) for table in tables},
         "excluded": [
             [exclusion.package, os.fsencode(exclusion.path), exclusion.reason, exclusion.by]
-            for exclusion in _unique([*composition.excluded, *excluded])
+            for exclusion in _unique(excluded)
+            if exclusion.package
         ],
         "generated": [[os.fsencode(path), generated[path].rule] for path in sorted(generated)],
         "missing": [list(item) for item in found.missing],
         "looked": sorted(searched),
     }
+    if args.configured is not None:
+        extra["configure"] = {"path": str(args.configured), "left_out": left_out}
     writer.file("meta", [meta.encode(entries, extra)])
-    return Built(writer, tuple(sorted({store_path.parse(table.path) for table in tables})))
+    references = {store_path.parse(table.path) for table in tables} | ({args.configured} if args.configured else set())
+    return Built(writer, tuple(sorted(references)))
+
+
+def _declared_accounts(
+    field: str, tables: Sequence[SliceTable], scripts: Sequence[Mapping[str, Value]]
+) -> Iterator[Mapping[str, Value]]:
+    """Yield the users or groups that packages declare. Those that scripts saw or made keep their numbers."""
+    known = {record["name"] for record in scripts}
+    yield from scripts
+    for table in tables:
+        yield from (record for record in table.extra.get(field, ()) if record["name"] not in known)
 
 
 def _unique(excluded: Sequence[Exclusion]) -> list[Exclusion]:
@@ -287,15 +329,15 @@ def _generate(
 ) -> tuple[dict[str, GeneratedFile], list[Exclusion]]:
     """Return the generated files by path, and the files of slices that they replace."""
     made: list[GeneratedFile] = []
-    if not composition.has("etc/passwd"):
-        made.append(generated_files.text("etc/passwd", users.passwd(accounts[0]), generated_files.ACCOUNTS))
-    if not composition.has("etc/group"):
-        made.append(generated_files.text("etc/group", users.group(accounts[1]), generated_files.ACCOUNTS))
+    made += generated_files.accounts(composition, *accounts, shadow=args.configured is not None)
     wanted = {merged(link.strip("/")) for link in args.alternatives or {}}
     excluded: list[Exclusion] = []
     for link, target in links.items():
         if link in composition.files and link in wanted:
             # The user named this link in `alternatives`, so it replaces the file.
+            excluded += _replaced(composition, link)
+        elif link in composition.files and not composition.files[link][0].package and not composition.resolve(link):
+            # A script chose a target of a package that is not in the root.
             excluded += _replaced(composition, link)
         elif composition.has(link):
             continue
@@ -311,7 +353,7 @@ def _generate(
     found: dict[str, GeneratedFile] = {}
     for file in made:
         # A symlink or a file of a slice cannot be a directory of this layer.
-        blocked = next((p for p in _parents(file.entry.path) if p in composition.files), None)
+        blocked = next((p for p in configured.parents(file.entry.path) if p in composition.files), None)
         if blocked is None:
             found[file.entry.path] = file
         else:
@@ -320,7 +362,7 @@ def _generate(
                 "is not a directory"
             )
     # Restate the mode and owner of directories that this layer repeats, and of those on which slices differ.
-    repeated = {parent for path in found for parent in _parents(path)}
+    repeated = {parent for path in found for parent in configured.parents(path)}
     for entry in composition.overrides + [e for e in composition.directories.values() if e.path in repeated]:
         if (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0):
             found.setdefault(entry.path, GeneratedFile(entry, generated_files.DIRECTORIES))
@@ -332,11 +374,6 @@ def _replaced(composition: Composition, path: str) -> list[Exclusion]:
     packages = [exclusion.package for exclusion in composition.excluded if exclusion.path == path]
     packages.append(composition.files[path][0].package)
     return [Exclusion(package, path, GENERATED, generated_files.ALTERNATIVES) for package in packages]
-
-
-def _parents(path: str) -> Iterator[str]:
-    while path := path.rpartition("/")[0]:
-        yield path
 
 
 def _write(task: Task, writer: TreeWriter, made: GeneratedFile) -> TreeEntry:

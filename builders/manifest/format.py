@@ -36,6 +36,7 @@ LOCKED = ("gomod", "npm", "pypi")
 GENERATED, CONFIGURED = "generated", "configured"
 # The form of the name of a rule that generates entries, and of an executor.
 RULE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")
+PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,127}\Z")
 # The names of the maintainer scripts that can configure a package.
 SCRIPTS = ("config", "postinst", "preinst")
 

@@ -17,7 +17,7 @@ from fpack.store.files.pool import FileNode
 from fpack.store.files.tree import Node
 from fpack.store.path import StorePath
 
-from .format import CONFIGURED, GENERATED, RULE, ManifestEntry, Origin
+from .format import CONFIGURED, GENERATED, PACKAGE, RULE, SCRIPTS, ManifestEntry, Origin
 
 
 class _Source(NamedTuple):
@@ -91,18 +91,31 @@ def contents(
 
 
 def _origins(extra: Mapping[str, Value]) -> dict[bytes, Origin]:
-    """Return the rules by which entries were generated, from an output's table. Raise StoreError if it is malformed."""
-    rows = extra.get("generated", ())
-    if rows.__class__ not in (list, tuple) or not all(map(_is_rule, rows)):
-        raise StoreError("The table of an output has malformed rules for its generated entries")
-    return {path: Origin(GENERATED, rule=rule) for path, rule in rows}
+    """Return the origins of entries that fpack or maintainer scripts made, from an output's table.
+
+    Raise StoreError if they are malformed.
+    """
+    try:
+        rules = [(path, Origin(GENERATED, rule=rule)) for path, rule in extra.get("generated", ())]
+        scripts = [
+            (path, Origin(CONFIGURED, package=package, script=script, sha256=bytes.fromhex(sha256)))
+            for path, package, script, sha256 in extra.get("configured", ())
+        ]
+        if all(map(_is_valid, rules + scripts)):
+            return dict(rules + scripts)
+    except (TypeError, ValueError):
+        pass
+    raise StoreError("The table of an output has malformed origins of its entries")
 
 
-def _is_rule(row: Value) -> bool:
-    """Tell whether a row is a path and the name of a rule."""
-    if row.__class__ is not list or len(row) != 2:
+def _is_valid(row: tuple[Value, Origin]) -> bool:
+    """Tell whether a row is a path and an origin that a manifest can have."""
+    path, origin = row
+    if path.__class__ is not bytes or {item.__class__ for item in origin[:4]} != {str}:
         return False
-    return row[0].__class__ is bytes and row[1].__class__ is str and bool(RULE.match(row[1]))
+    if origin.kind == GENERATED:
+        return bool(RULE.match(origin.rule))
+    return bool(PACKAGE.match(origin.package)) and origin.script in SCRIPTS and len(origin.sha256) == 32
 
 
 def count(found: Contents, parts: int) -> Counts:

@@ -9,7 +9,6 @@ paths, between fields, and of the canonical encoding would stay, and its errors 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 
 from fpack.builders.payload.exclusions import REASONS
@@ -28,6 +27,7 @@ from .format import (
     GENERATED,
     LOCKED,
     MTIME,
+    PACKAGE,
     RULE,
     SCRIPTS,
     SYMLINK,
@@ -56,8 +56,6 @@ MAX_DERIVATIONS = 100_000
 MAX_LAYERS = 1_000
 MAX_PATHS = 50_000  # store paths
 MAX_ID = 0xFFFFFFFE
-
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,127}\Z")
 
 
 class ManifestReader:
@@ -382,7 +380,7 @@ def _origin(value: Value) -> Origin | None:
     if isinstance(value, list) and all(isinstance(text, str) for text in value[:3]):
         if len(value) == 2 and value[0] == GENERATED and RULE.match(value[1]):
             return Origin(GENERATED, rule=value[1])
-        if len(value) == 4 and value[0] == CONFIGURED and _PACKAGE.match(value[1]) and value[2] in SCRIPTS:
+        if len(value) == 4 and value[0] == CONFIGURED and PACKAGE.match(value[1]) and value[2] in SCRIPTS:
             sha256 = value[3]
             if isinstance(sha256, bytes) and len(sha256) == 32:
                 return Origin(CONFIGURED, "", value[1], value[2], sha256)

@@ -222,11 +222,16 @@ def _check_field(user: str, field: str) -> None:
         raise BuildError(f"A field of the user {user} contains a colon or a control character", why=repr(field))
 
 
-def passwd(users: Iterable[User]) -> str:
-    """Format the passwd file. The password `*` disables password logins without a shadow file."""
-    return "".join(f"{u.name}:*:{u.uid}:{u.gid}:{u.comment}:{u.home}:{u.shell}\n" for u in users)
+def passwd(users: Iterable[User], shadow: bool = False) -> str:
+    """Format the passwd file. The password `*` disables password logins without a shadow file.
+
+    shadow: passwords are in the shadow file.
+    """
+    password = "x" if shadow else "*"
+    return "".join(f"{u.name}:{password}:{u.uid}:{u.gid}:{u.comment}:{u.home}:{u.shell}\n" for u in users)
 
 
-def group(groups: Iterable[Group]) -> str:
-    """Format the group file."""
-    return "".join(f"{g.name}:*:{g.gid}:{','.join(g.members)}\n" for g in groups)
+def group(groups: Iterable[Group], shadow: bool = False) -> str:
+    """Format the group file. shadow: passwords are in the gshadow file."""
+    password = "x" if shadow else "*"
+    return "".join(f"{g.name}:{password}:{g.gid}:{','.join(g.members)}\n" for g in groups)

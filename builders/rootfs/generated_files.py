@@ -17,6 +17,7 @@ from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 
 from . import ld_so_cache
+from .accounts import Group, User, group, passwd
 from .compose import Composition
 from .java_keystore import keystore
 
@@ -70,6 +71,24 @@ def symlink(path: str, target: str, rule: str) -> GeneratedFile:
 def text(path: str, content: str, rule: str) -> GeneratedFile:
     """Return a file owned by root with mode 0644."""
     return GeneratedFile(TreeEntry(path, meta.FILE, 0o644), rule, content.encode())
+
+
+def accounts(
+    composition: Composition, users: Sequence[User], groups: Sequence[Group], shadow: bool
+) -> Iterator[GeneratedFile]:
+    """Yield the account files. shadow: also those with passwords, which PAM and Debian's tools expect."""
+    files = {"etc/passwd": passwd(users, shadow), "etc/group": group(groups, shadow)}
+    for path, content in files.items():
+        if not composition.has(path):
+            yield text(path, content, ACCOUNTS)
+    owner = next(found.gid for found in groups if found.name == "shadow")
+    # No password lets anyone in, and no date of its last change makes one expire.
+    hidden = {
+        "etc/shadow": "".join(f"{user.name}:*::0:99999:7:::\n" for user in users),
+        "etc/gshadow": "".join(f"{found.name}:*::{','.join(found.members)}\n" for found in groups),
+    }
+    for path, content in hidden.items() if shadow else ():
+        yield GeneratedFile(TreeEntry(path, meta.FILE, 0o640, gid=owner), ACCOUNTS, content.encode())
 
 
 def skeleton(composition: Composition) -> Iterator[GeneratedFile]:

@@ -84,6 +84,10 @@ def _make(store: Store, root: StorePath, view: Path) -> None:
         store.tree(parse(part["path"])).check()
         data = store.disk(parse(part["path"])) / "data"
         tree.add(os.fspath(data), part["package"], excluded.get(part["package"], ()))
+    if configure := extra.get("configure"):
+        store.tree(parse(configure["path"])).check()
+        data = store.disk(parse(configure["path"])) / "data"
+        tree.add(os.fspath(data), "maintainer scripts", set(map(os.fsdecode, configure["left_out"])))
     tree.add(os.fspath(store.disk(root) / "data"), "the root", ())
     tree.complete()
     for name, line in (

@@ -81,6 +81,8 @@ class Trace:
         self._exclusions = Exclusions(self._head)
         self._generated = GeneratedRules()
         self._made: list[ManifestEntry] = []
+        # Directories whose mode and owner a script set, according to the manifest: by path, with the script.
+        self._set: dict[bytes, tuple[Attributes, str]] = {}
         self._evidence: dict[str, Evidence] = {}
         self._count = dict.fromkeys(Claims._fields, 0)
         # Unpacking dominates and releases the interpreter lock. The queue keeps the reports in order.
@@ -107,6 +109,8 @@ class Trace:
                     self._made.append(entry)
                 else:
                     self.others.add(OtherEntry.of(entry, origin, detail))
+            elif origin == CONFIGURED:
+                self._set[entry.path] = ((entry.mode, entry.uid, entry.gid), detail)
             if entry.kind != DIRECTORY:
                 self._count[origin] += 1
         restated = self._restated(layer)
@@ -235,7 +239,9 @@ class Trace:
         for path, attributes in self._paths.directories():
             allowed = shipped.get(path) or {DIRECTORIES.get(path, PLAIN)}
             if attributes not in allowed:
-                self.others.add(OtherEntry(path, DIRECTORY, *attributes, ATTRIBUTES, ""))
+                made, script = self._set.get(path, (None, ""))
+                origin, detail = (CONFIGURED, script) if made == attributes else (ATTRIBUTES, "")
+                self.others.add(OtherEntry(path, DIRECTORY, *attributes, origin, detail))
 
     def _check_claims(self) -> None:
         """Compare the counts of the manifest's head with its entries."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,11 +36,15 @@ class ImageSlice(NamedTuple):
 
 
 class ImageLayer(NamedTuple):
-    """A layer of an image: its packages, its compressed and its unpacked size."""
+    """A layer of an image: its packages, its compressed and its unpacked size.
+
+    configured: the number of its files that maintainer scripts made.
+    """
 
     packages: tuple[str, ...]
     size: int
     unpacked: int
+    configured: int = 0
 
 
 def read_slices(root: Path) -> list[ImageSlice]:
@@ -62,10 +67,27 @@ def read_slices(root: Path) -> list[ImageSlice]:
     return found
 
 
+def made_by_scripts(root: Path, disk: Callable[[str], Path]) -> dict[str, Match]:
+    """Return what maintainer scripts made in a built root, by path. disk: returns the directory of a store path."""
+    configure = meta.read(root)[1].get("configure")
+    if configure is None:
+        return {}
+    left_out = set(configure["left_out"])
+    rows = meta.read(disk(configure["path"]))[1]["configured"]
+    return {
+        (file := os.fsdecode(path)): Match(package, file, script, sha256)
+        for path, package, script, sha256 in rows
+        if path not in left_out
+    }
+
+
 def read_layers(image: CheckedTree) -> list[ImageLayer]:
     """Return the layers of a built image."""
     layers = read_record(image).fields["layers"]
-    return [ImageLayer(tuple(layer["packages"]), layer["size"], layer["unpacked"]) for layer in layers]
+    return [
+        ImageLayer(tuple(layer["packages"]), layer["size"], layer["unpacked"], layer.get("configured", 0))
+        for layer in layers
+    ]
 
 
 def chain(slices: Sequence[ImageSlice], package: str) -> list[ImageSlice]:
@@ -130,21 +152,31 @@ def declared(root: Mapping[str, Any], slices: Sequence[ImageSlice]) -> dict[str,
 
 
 class Match(NamedTuple):
-    """The package that holds a thing, and the file in it (relative), if the thing is a file."""
+    """The package that holds a thing, and the file in it (relative), if the thing is a file.
+
+    script, sha256: the maintainer script of the package that made the file, if one did.
+    """
 
     package: str
     file: str = ""
+    script: str = ""
+    sha256: str = ""
 
 
-def find(slices: Sequence[ImageSlice], wanted: str, disk: Mapping[str, Path]) -> Match:
+def find(
+    slices: Sequence[ImageSlice], wanted: str, disk: Mapping[str, Path], scripts: Mapping[str, Match] = {}
+) -> Match:
     """Find a package, a file by path or name, or a soname in an image.
 
-    disk: the directory of each slice. Raise NotInside, with similar names, if there is no match.
+    disk: the directory of each slice. scripts: as `made_by_scripts` returns. Raise NotInside, with similar names, if
+    there is no match.
     """
     names = {slice_.package for slice_ in slices}
     if wanted in names:
         return Match(wanted)
     path = merged(wanted.strip("/"))
+    if path in scripts:
+        return scripts[path]
     named: Match | None = None
     below: list[str] = []
     for slice_ in slices:

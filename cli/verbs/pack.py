@@ -27,6 +27,7 @@ T = TypeVar("T")
 Examples:
   fpack pack postgres                         ./postgres.tar, from the curated package
   fpack pack debian.trixie.redis-server       any Debian package
+  fpack pack debian.trixie.jq --no-configure  without what its maintainer scripts make
   fpack pack                                  `image` of ./fpack.fp
   fpack pack api.fp#server -o server.tar      an attribute of a file: a container or a derivation
   fpack pack postgres --load podman           load it into podman
@@ -53,6 +54,7 @@ Examples:
 )
 @click.option("--load", type=click.Choice(ENGINES), help="Load the image into a container engine on this machine.")
 @click.option("--compress", metavar="CODEC", help="zstd[:LEVEL], gzip[:LEVEL] or none.")
+@click.option("--no-configure", is_flag=True, help="Run no maintainer scripts of Debian's packages.")
 @click.option("--no-manifest", is_flag=True, help="Write no manifest, neither beside the image nor in it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @shared.building

@@ -67,7 +67,7 @@ def _what(layer: Any, page: Any) -> str:
 
     names = [clean(name) for name in layer.packages]
     if not names:
-        return "configuration"
+        return "made by maintainer scripts" if layer.configured else "configuration"
     if page.width and len(names) > 4:
         return f"{len(names)} packages: {', '.join(names)}"
     return ", ".join(names)

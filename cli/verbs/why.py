@@ -9,7 +9,7 @@ import click
 from fpack.cli import options as shared
 
 if TYPE_CHECKING:
-    from fpack.cli.images.inspect import ImageSlice
+    from fpack.cli.images.inspect import ImageSlice, Match
     from fpack.cli.ui.layout import Branch
 
 
@@ -20,6 +20,7 @@ Examples:
   fpack why postgres libicu76                         a package
   fpack why postgres libcrypto.so.3                   a library, by its soname
   fpack why debian.trixie.nginx /usr/bin/perl         a file
+  fpack why debian.trixie.apache2 /etc/apache2/mods-enabled/mpm_event.load
   fpack why postgres                                  everything""",
 )
 @click.argument("image")
@@ -38,23 +39,29 @@ def command(image: str, thing: str | None, as_json: bool, **rest: Any) -> int:
         (root,) = workspace.realise([container.root])
         slices = inspect.read_slices(workspace.store.disk(root))
         disk = {slice_.path: workspace.store.disk(slice_.path) for slice_ in slices}
-        found = inspect.find(slices, thing, disk) if thing else None
+        scripts = inspect.made_by_scripts(workspace.store.disk(root), workspace.store.disk)
+        found = inspect.find(slices, thing, disk, scripts) if thing else None
         names = [found.package] if found else [slice_.package for slice_ in slices]
         chains = {name: inspect.chain(slices, name) for name in names}
         workspace.finish()
     if as_json:
-        shared.print_json({name: [link._asdict() for link in links] for name, links in chains.items()})
+        lists = {name: [link._asdict() for link in links] for name, links in chains.items()}
+        if found and found.script:
+            made = {"kind": "configured", "file": f"/{found.file}", "script": found.script, "sha256": found.sha256}
+            lists[found.package].append({"by": found.package, **made})
+        shared.print_json(lists)
         return 0
-    branches = _chain(chains[found.package], found.file) if found else _all(slices)
+    branches = _chain(chains[found.package], found) if found else _all(slices)
     show(tree(Page(), branches))
     return 0
 
 
-def _chain(links: Sequence[ImageSlice], file: str) -> list[Branch]:
+def _chain(links: Sequence[ImageSlice], found: Match) -> list[Branch]:
     """Return one branch down to a package, and to the named file in it, if any."""
     from fpack.cli.ui.layout import Branch
 
-    below = [Branch(f"/{file}")] if file else []
+    made = f"made by {found.script}, sha256 {found.sha256}" if found.script else ""
+    below = [Branch(f"/{found.file}", "", made)] if found.file else []
     for link in reversed(links):
         below = [_branch(link, below)]
     return below

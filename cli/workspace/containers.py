@@ -46,6 +46,8 @@ def container_of(workspace: Workspace, value: Any, target: Target) -> Container:
             f"{target.text} is not a container",
             hint="pack a container { ... }, a package or a derivation; fpack build builds other values",
         )
+    if workspace.options.no_configure:
+        value = evaluator.force(evaluator.call(workspace.expression("c => c.with { configure = false }"), value))
     # The record is user input, so check that the builders of images and roots make its parts.
     image = workspace.output(workspace.field(value, "image"))
     root = workspace.output(workspace.field(value, "root"))

@@ -4,6 +4,8 @@
 # closure: "depends" includes all declared dependencies, "linked" only what the files load, and `wants`: sonames and
 # absolute paths. rules: { PACKAGE = { keep, drop, setuid } }, also for packages that are included as dependencies.
 # drop: the files to remove from every package, instead of documentation and the like.
+# configure: run Debian's maintainer scripts, in a sandbox, and include what they make; { skip = [PACKAGE] } leaves out
+# the scripts of some packages. By default they run for closure "depends" with Debian packages.
 # program: the package whose program runs if there is neither an entrypoint nor a command. By default, the program of
 # the first listed built package: the one with the package's name, or its only one.
 container({
@@ -11,6 +13,7 @@ container({
   closure: string = "depends",
   rules: record = {},
   drop: list | null = null,
+  configure: bool | record | null = null,
   wants: list = [],
   release: string | null = null,
   name: string | null = null,
@@ -71,6 +74,14 @@ container({
     table = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
     slices = members(the-release, all-found, names, table, debian)
     all-users = chosen-users(users, user, [p.name for p in found])
+    scripts = if runs-scripts(configure, linked, names, the-release) then import("fpack/configure").configured {
+      name = store-name("${file-name}-configured")
+      skip = skipped(if type(configure) == "record" then configure else {})
+      users = all-users
+      release = the-release
+      listed = debian
+      names
+    } else null
 
     root-made = derivation {
       kind = "root"
@@ -83,6 +94,10 @@ container({
       users = all-users
       alternatives
       ...if built-with == [] then {} else built-field(built)
+      ...if scripts == null then {} else {
+        configured = scripts
+        configured_drop = import("fpack/rules").shared(linked, drop)
+      }
       candidates =
         if linked then [s.slice for s in slices if !s.seed]
         else [s.slice for s in slices if any(spare, p => p.name == s.package)]
@@ -149,6 +164,7 @@ container({
     packages
     closure
     rules
+    configure
     wants
     entrypoint
     command
@@ -210,28 +226,33 @@ one-release(release, debian, built) =
   else if releases == [] then head([...[r for r in debian-releases() if r == stable], ...debian-releases()])
   else head(releases)
 
+# Whether maintainer scripts run. Without dpkg, which configures packages, no release can run them.
+runs-scripts(configure, linked, names, release) =
+  if configure == null then !linked && names != [] && import("fpack/configure").has-dpkg(release)
+  else configure != false
+
+skipped({ skip: list = [] }) = skip
+
 # The slices of the root. listed: packages that may differ from those of the release. seed: the slice is always in the
 # root.
-members(release, found, names, rules, listed = []) =
-  let
-    original = import("fpack/debian-package").package
-    payload-of(p) = head([...[q.payload for q in listed if q.name == p.name], original(release, p).payload])
-  in
-    [
-      {
-        package = p.name
-        version = p.version
-        depends = p.depends
-        seed = contains(names, p.name) || p.name == "base-files"
-        slice = derivation {
-          kind = "slice"
-          name = store-name("${p.name}-${p.version}-slice")
-          payload = payload-of(p)
-          ...get(rules, p.name)
-        }
-      }
-      for p in found
-    ]
+members(release, found, names, rules, listed = []) = [
+  {
+    package = p.name
+    version = p.version
+    depends = p.depends
+    seed = contains(names, p.name) || p.name == "base-files"
+    slice = derivation {
+      kind = "slice"
+      name = store-name("${p.name}-${p.version}-slice")
+      payload = payload-of(release, p, listed)
+      ...get(rules, p.name)
+    }
+  }
+  for p in found
+]
+
+payload-of(release, p, listed) =
+  head([...[q.payload for q in listed if q.name == p.name], import("fpack/debian-package").package(release, p).payload])
 
 # ---- users
 

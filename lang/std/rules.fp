@@ -52,6 +52,10 @@ joined(rules) =
     setuid = unique(flatten([r.setuid for r in rules]))
   }
 
+# The files that are removed from all packages of a container.
+shared(linked, drop) =
+  if drop != null then drop else if linked then [...documentation, ...desktop] else documentation
+
 # The rules of all packages in `found`, by name. listed: the packages that the user listed. special: the user's rules by
 # package. drop: globs for all packages; setuid: files of the only listed package.
 table(found, listed, special, linked, drop, setuid) =
@@ -60,7 +64,7 @@ table(found, listed, special, linked, drop, setuid) =
     known = { ${p.name} = true for p in found }
     given = map-record(special, (name, r) => rule(r))
     strays = [name for name, _ in special if !has(known, name)]
-    shared = if drop != null then drop else if linked then [...documentation, ...desktop] else documentation
+    common = shared(linked, drop)
     own(name) =
       if contains(names, name) then joined([p.rule for p in listed if p.name == name])
       else if !linked || get(given, name, none).keep != null then none
@@ -71,7 +75,7 @@ table(found, listed, special, linked, drop, setuid) =
       else if length(unique(names)) == 1 then setuid
       else error("`setuid` needs one package; write rules = { PACKAGE = { setuid = [...] } }", "setuid")
     whole(name) =
-      joined([{ ...none, drop = shared }, own(name), get(given, name, none), { ...none, setuid = bits(name) }])
+      joined([{ ...none, drop = common }, own(name), get(given, name, none), { ...none, setuid = bits(name) }])
   in
     if strays != [] then error("`rules` names ${head(strays)}, which is not among the packages", head(strays))
     else { ${p.name} = whole(p.name) for p in found }

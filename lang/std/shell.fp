@@ -46,6 +46,7 @@ shell({
       packages = [...whole, ...built]
       release = the-release
       closure = "depends"
+      configure = false # a shell starts at once
       drop = leaves
       entrypoint = ["/usr/local/bin/fpack-enter"]
       command = ["/bin/bash"]

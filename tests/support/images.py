@@ -19,7 +19,7 @@ from fpack.builders.export import oci
 from fpack.builders.kinds.files import FilesBuilder
 from fpack.builders.kinds.image import ImageBuilder
 from fpack.builders.kinds.layer import LayerBuilder
-from fpack.builders.payload import meta
+from fpack.builders.payload import elf, meta
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.streams.codecs import codec
 from fpack.store.derivation import Derivation, Output
@@ -29,6 +29,7 @@ from fpack.store.path import StorePath
 from support.task import FakeStore
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/usr/sbin/nologin\napp:x:999:998::/home/app:/bin/sh\n"
+POSTINST = hashlib.sha256(b"#!/bin/sh\n").hexdigest()
 GROUP = "root:x:0:\ndaemon:x:1:\napp:x:998:\nstaff:x:50:\n"
 
 
@@ -61,6 +62,51 @@ def program(content: bytes = b"\x7fELF program") -> Node:
 Tree = Mapping[str, Node | bytes]
 
 
+def make_table(store: FakeStore, name: str, tree: Tree, extra: Mapping[str, Any] | None = None) -> StorePath:
+    """Add an output of `data` and `meta` to a store."""
+    writer = TreeWriter(store.pool, store.fresh())
+    writer.mkdir("data")
+    entries = []
+    for path, value in tree.items():
+        node = value if isinstance(value, Node) else Node(value)
+        facts = elf.facts(node.content, path) if node.kind == meta.FILE and node.content.startswith(b"#!") else None
+        entry = TreeEntry(path, node.kind, node.mode, node.uid, node.gid, target=node.target, facts=facts)
+        if node.kind == meta.FILE:
+            file = writer.file(f"data/{path}", [node.content], entry.executable)
+            sha256 = hashlib.sha256(node.content).digest()
+            entry = entry._replace(size=file.size, blake3=file.digest, sha256=sha256)
+        elif node.kind == meta.SYMLINK:
+            writer.symlink(f"data/{path}", node.target)
+        else:
+            writer.mkdir(f"data/{path}")
+        entries.append(entry)
+    writer.file("meta", [meta.encode(entries, extra)])
+    return store.add(name, writer)
+
+
+def configured(
+    store: FakeStore,
+    tree: Mapping[str, tuple[str, Node | bytes]],
+    *,
+    replaced: Sequence[str] = (),
+    removed: Mapping[str, str] = {},
+    users: Sequence[Mapping[str, Any]] = (),
+    groups: Sequence[Mapping[str, Any]] = (),
+    **extra: Any,
+) -> StorePath:
+    """Add an output in the form of `configure`. tree: for each path, the package whose postinst made it, and a node."""
+    about = {
+        "configured": [[path.encode(), package, "postinst", POSTINST] for path, (package, _) in sorted(tree.items())],
+        "replaced": [path.encode() for path in sorted(replaced)],
+        "removed": [[path.encode(), package, "postinst"] for path, package in sorted(removed.items())],
+        "unstable": [],
+        "users": list(users),
+        "groups": list(groups),
+    }
+    nodes = {path: node for path, (_, node) in tree.items()}
+    return make_table(store, "app-configured", nodes, {**about, **extra})
+
+
 class Workshop:
     """A fake store with the builders that make images."""
 
@@ -77,23 +123,7 @@ class Workshop:
 
     def table(self, name: str, tree: Tree, extra: Mapping[str, Any] | None = None) -> StorePath:
         """An output of `data` and `meta`."""
-        writer = TreeWriter(self.store.pool, self.store.fresh())
-        writer.mkdir("data")
-        entries = []
-        for path, value in tree.items():
-            node = value if isinstance(value, Node) else Node(value)
-            entry = TreeEntry(path, node.kind, node.mode, node.uid, node.gid, target=node.target)
-            if node.kind == meta.FILE:
-                file = writer.file(f"data/{path}", [node.content], entry.executable)
-                sha256 = hashlib.sha256(node.content).digest()
-                entry = entry._replace(size=file.size, blake3=file.digest, sha256=sha256)
-            elif node.kind == meta.SYMLINK:
-                writer.symlink(f"data/{path}", node.target)
-            else:
-                writer.mkdir(f"data/{path}")
-            entries.append(entry)
-        writer.file("meta", [meta.encode(entries, extra)])
-        return self.store.add(name, writer)
+        return make_table(self.store, name, tree, extra)
 
     def plain(self, name: str, tree: Mapping[str, bytes | Node]) -> StorePath:
         """A plain store path, a directory."""
