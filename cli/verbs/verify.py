@@ -173,7 +173,7 @@ def _show(image: Path, outcome: VerifyResult, refused: int | None, rebuilt: bool
         lines.append(f"  and {hidden} more differences")
     if not report.differs:
         for part in outcome.images:
-            lines += _proof(part, part.platform if len(outcome.images) > 1 else "", verbose)
+            lines += _proof(part, part.platform if len(outcome.images) > 1 else "", rebuilt, verbose)
         if not outcome.given:
             lines.append("  whoever can change the image can change this manifest: --manifest names one that you trust")
         if outcome.artifacts:
@@ -199,7 +199,7 @@ def _verdict(outcome: VerifyResult, refused: int | None, color: bool) -> str:
     return paint("proven", "green", color) if outcome.given else paint("self-consistent", "green", color)
 
 
-def _proof(part: VerifiedImage, platform: str, verbose: bool) -> list[str]:
+def _proof(part: VerifiedImage, platform: str, rebuilt: bool, verbose: bool) -> list[str]:
     from fpack.builders.verify.verify import WITHIN
 
     checked, packages = part.checked, part.packages
@@ -217,23 +217,31 @@ def _proof(part: VerifiedImage, platform: str, verbose: bool) -> list[str]:
         parts.append(f"{signed} in a signed index of Debian's")
         lines.append(f"  {len(packages)} Debian packages: {', '.join(parts)}")
     lines += _signatures(part)
-    lines += _others(part, verbose)
+    lines += _others(part, rebuilt, verbose)
     lines += _configuration(part)
     return [_plain(line) for line in lines]
 
 
-def _others(part: VerifiedImage, verbose: bool) -> list[str]:
-    """List the entries from elsewhere."""
+def _others(part: VerifiedImage, rebuilt: bool, verbose: bool) -> list[str]:
+    """List the entries from elsewhere. Count those that maintainer scripts made, except for files with set-id bits."""
     from itertools import islice
+
+    from fpack.builders.manifest.format import CONFIGURED
 
     others = part.others
     if not len(others):
         return ["  no entry is from elsewhere"]
-    shown = list(others if verbose else islice(others, MAX_OTHERS))
+    made = sum(other.origin == CONFIGURED and not other.is_set_id for other in others)
+    listed = (other for other in others if verbose or other.origin != CONFIGURED or other.is_set_id)
+    shown = list(listed if verbose else islice(listed, MAX_OTHERS))
     lines = [f"  {len(others)} {'entry is' if len(others) == 1 else 'entries are'} from elsewhere:"]
     lines += [f"    {other.line()}" for other in shown]
-    if len(others) > len(shown):
-        lines.append(f"    and {len(others) - len(shown)} more (-v and --json show all)")
+    if made and not verbose:
+        proof = "rebuilt here" if rebuilt else "as the manifest says; --rebuild shows it"
+        lines.append(f"    {made} made by Debian's scripts, {proof} (-v and --json show all)")
+    hidden = len(others) - len(shown) - made
+    if hidden > 0 and not verbose:
+        lines.append(f"    and {hidden} more (-v and --json show all)")
     return lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ VERSIONS = {"postgresql-17": "17.5-1+deb13u1", "dash": "1:0.5.12~rc1-2"}
 class Packages:
     """A package source with two releases of the same few packages; `asked` lists what was looked up."""
 
+    depends: Mapping[str, list[str]] = DEPENDS
+
     def __init__(self) -> None:
         self.asked: list[str] = []
 
@@ -39,8 +42,8 @@ class Packages:
 
     def package(self, release: str, name: str) -> dict[str, Any]:
         self.asked.append(f"{release}/{name}")
-        if name not in DEPENDS:
-            near = [n for n in DEPENDS if n[:4] == name[:4]]
+        if name not in self.depends:
+            near = [n for n in self.depends if n[:4] == name[:4]]
             hint = f"did you mean {near[0]}?" if near else ""
             raise NoPackage(f"{release} has no package {name!r}", hint=hint)
         version = VERSIONS.get(name, "1.0-1")
@@ -65,8 +68,8 @@ class Packages:
             name = todo.pop()
             if name not in seen:
                 seen.add(name)
-                todo += DEPENDS.get(name, [])
-        return [{**self.package(release, name), "depends": DEPENDS[name]} for name in sorted(seen)]
+                todo += self.depends.get(name, [])
+        return [{**self.package(release, name), "depends": self.depends[name]} for name in sorted(seen)]
 
 
 class Everything(Packages):

@@ -49,8 +49,12 @@ def add_root(
     slices: Mapping[str, StorePath],
     files: Mapping[str, Content] | None = None,
     excluded: Sequence[tuple[str, str]] = (),
+    configure: tuple[StorePath, Sequence[str]] | None = None,
 ) -> StorePath:
-    """An output of the shape of a root's, with generated `files`."""
+    """An output of the shape of a root's, with generated `files`.
+
+    configure: the output with what scripts made, and the paths that are left out of it.
+    """
     files = {"etc/passwd": b"root:x:0:0::/root:/bin/sh\n", "etc/group": b"root:x:0:\n", **(files or {})}
     listed = [
         {"package": name, "version": "1", "path": str(path), "by": None,
@@ -58,11 +62,13 @@ def add_root(
         for name, path in slices.items()
     ]  # fmt: skip
     extra = {"slices": listed, "users": [], "groups": [], "programs": {}, "excluded": [list(e) for e in excluded]}
+    if configure is not None:
+        extra["configure"] = {"path": str(configure[0]), "left_out": [path.encode() for path in configure[1]]}
     content = {
         "meta": meta.encode(_entries(files), extra),
         **{f"data/{path}": text for path, text in files.items()},
     }
-    return add_tree(store, "root", content, list(slices.values()))
+    return add_tree(store, "root", content, [*slices.values(), *([configure[0]] if configure else [])])
 
 
 def host_programs(*programs: str) -> dict[str, Content]:

@@ -39,6 +39,15 @@ def test_slices_lie_over_one_another_as_links_to_the_stores_files(store: Store) 
         assert (view / mount_point).is_dir()
 
 
+def test_what_scripts_made_is_in_the_view_without_what_the_root_leaves_out(store: Store) -> None:
+    app = add_slice(store, "app", {"etc/app.conf": b"shipped", "usr/bin/app": b"#!app"})
+    made = add_slice(store, "made", {"etc/app.conf": b"changed", "etc/on": "app.conf", "etc/not": b""})
+    root = add_root(store, {"app": app}, excluded=[("app", "etc/app.conf")], configure=(made, ["etc/not"]))
+    view = roots.assemble(store, root)
+    assert (view / "etc/on").read_text() == "changed"
+    assert not (view / "etc/not").exists()
+
+
 def test_a_view_is_made_once(store: Store) -> None:
     root = _root(store)
     view = roots.assemble(store, root)

@@ -312,6 +312,16 @@ def test_another_alternative_that_a_package_offers_is_debians_too(
     assert others(around.check(forgery.save(tmp_path / "other.tar"))) == HONEST
 
 
+def test_a_directory_that_a_script_is_said_to_have_changed_is_from_elsewhere(
+    around: World, forgery: Forgery, tmp_path: Path
+) -> None:
+    script = b"#!/bin/sh\nupdate-alternatives --install /usr/bin/editor editor /usr/bin/editor-one 10\n"
+    origin = Origin("configured", "", "editor-one", "postinst", hashlib.sha256(script).digest())
+    forgery.put("root", node("srv/made", kind=DIRECTORY, mode=0o777, uid=7), origin=origin)
+    outcome = around.check(forgery.save(tmp_path / "a.tar"))
+    assert others(outcome) == {**HONEST, "/srv/made": ("configured", "postinst of editor-one")}
+
+
 def test_what_scripts_are_said_to_have_made_is_from_elsewhere(around: World, forgery: Forgery, tmp_path: Path) -> None:
     """It is said to be made by Debian's scripts; which script that was is checked, and nothing else can be."""
     script = b"#!/bin/sh\nupdate-alternatives --install /usr/bin/editor editor /usr/bin/editor-one 10\n"

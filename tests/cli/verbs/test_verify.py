@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fpack.builders.manifest.format import Blob, encode_entry, encode_head
+from fpack.builders.manifest.format import Blob, Origin, encode_entry, encode_head
 from fpack.builders.manifest.reader import ManifestReader
 from fpack.builders.verify import embedded_manifest
 from fpack.builders.verify.findings import Report
 from fpack.builders.verify.image_archive import open_archive
+from fpack.cli.verbs.verify import _others
+from support.evidence import verify_alone
+from support.forge import Forgery
 from support.greeter import Greeter
 from support.program import Fpack
-from support.tamper import Image
+from support.tamper import Image, node
 
 
 def report(fpack: Fpack, *args: str | Path, status: int = 0, **options: Any) -> dict[str, Any]:
@@ -84,6 +87,28 @@ def test_what_is_from_elsewhere_is_counted_and_named(made: Greeter, tmp_path: Pa
     assert "and 12 more (-v and --json show all)" in text
     assert "/srv/029:" in made.fpack("verify", "-v", packed["file"]).stdout
     assert len(report(made.fpack, packed["file"])["images"][0]["others"]) == 32
+
+
+def test_what_scripts_made_is_counted_and_set_id_files_are_named(made: Greeter, tmp_path: Path) -> None:
+    forgery = Forgery(made.tar)
+    origin = Origin("configured", "", "hello", "postinst", bytes(32))
+    for number in range(3):
+        forgery.put("root", node(f"etc/made/{number}"), origin=origin)
+    forgery.put("root", node("usr/bin/evil", b"evil", mode=0o4755), origin=origin)
+    text = made.fpack("verify", forgery.save(tmp_path / "made.tar"), status=1).stdout
+    assert "package hello: its postinst differs" in text
+    line = next(text for text in _others_of(forgery, made) if "made by Debian's scripts, " in text and "-v" in text)
+    assert line == "    3 made by Debian's scripts, as the manifest says; --rebuild shows it (-v and --json show all)"
+    assert "    /usr/bin/evil: made by Debian's scripts, postinst of hello, set-id, mode 4755, owner 0:0" in _others_of(
+        forgery, made
+    )
+    assert sum("/etc/made/" in line for line in _others_of(forgery, made, verbose=True)) == 3
+    assert any("3 made by Debian's scripts, rebuilt here" in line for line in _others_of(forgery, made, rebuilt=True))
+
+
+def _others_of(forgery: Forgery, made: Greeter, rebuilt: bool = False, verbose: bool = False) -> list[str]:
+    outcome = verify_alone(forgery.save(made.tar.with_name("forged.tar")))
+    return _others(outcome.images[0], rebuilt, verbose)
 
 
 def test_strict_allows_just_as_many_as_are_named(made: Greeter) -> None:

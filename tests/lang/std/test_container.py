@@ -11,7 +11,7 @@ from fpack.lang.evaluator import Evaluator
 from fpack.store import derivation
 from fpack.store.derivation import Derivation, Output
 from fpack.store.path import find_references
-from support.packages import Files, Packages
+from support.packages import DEPENDS, Files, Packages
 
 CODEC = {"name": "zstd", "level": 3, "threads": 2, "library": "test"}
 RELEASE_FILES = ["/etc/debian_version", "/etc/os-release", "/usr/lib/os-release"]
@@ -20,9 +20,10 @@ RELEASE_FILES = ["/etc/debian_version", "/etc/os-release", "/usr/lib/os-release"
 class World:
     """An evaluation of one container, and a way from a placeholder to what is behind it."""
 
-    def __init__(self, root: Path, cache: Path, fields: str) -> None:
+    def __init__(self, root: Path, cache: Path, fields: str, packages: Packages | None = None) -> None:
         settings = {"arch": "amd64", "codec": CODEC}
-        self.evaluator = Evaluator(root=root, cache=cache, packages=Packages(), sources=Files(), settings=settings)
+        packages = packages or Packages()
+        self.evaluator = Evaluator(root=root, cache=cache, packages=packages, sources=Files(), settings=settings)
         text = f'let debian = import("fpack/debian").trixie in container {{ {fields} }}'
         self.value = self.evaluator.expression(text)
 
@@ -52,6 +53,21 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path, cache: Path) -> Any:
     return lambda fields: World(tmp_path, cache, fields)
+
+
+# The packages by which others are configured.
+TOOLS = [
+    "adduser", "base-files", "base-passwd", "bash", "bsdutils", "coreutils", "dash", "debconf", "debianutils",
+    "diffutils", "dpkg", "findutils", "grep", "gzip", "hostname", "init-system-helpers", "libc-bin", "libfaketime",
+    "login", "mawk", "ncurses-base", "ncurses-bin", "passwd", "perl-base", "sed", "sensible-utils", "sysvinit-utils",
+    "tar", "ucf", "util-linux",
+]  # fmt: skip
+
+
+class WithDpkg(Packages):
+    """Also has what configures packages."""
+
+    depends = {**DEPENDS, **{name: DEPENDS.get(name, []) for name in TOOLS}}
 
 
 ESSENTIAL = {"bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "libc-bin"} | {
@@ -274,6 +290,80 @@ def test_referenced_outputs_are_in_the_image(world: Any) -> None:
     assert sorted(find_references(p)[0][1] for p in paths) == ["a", "b", "built", "c", "d", "i", "tool"]
     assert paths == sorted(paths)
     assert len(w.image.inputs) == len(paths) + 2  # and the root and the files
+
+
+class TestConfigure:
+    """Maintainer scripts, in a release that has dpkg."""
+
+    @pytest.fixture
+    def world(self, tmp_path: Path, cache: Path) -> Any:
+        return lambda fields: World(tmp_path, cache, fields, WithDpkg())
+
+    def test_a_declared_closure_is_configured_with_all_that_scripts_need(self, world: Any) -> None:
+        w = world("packages = [debian.postgresql-17.slice { drop = ['/x'] }], drop = ['/y']".replace("'", '"'))
+        made = w.derivation(w.root.args["configured"])
+        assert (made.kind, made.name) == ("configure", "postgresql-17-configured")
+        assert w.root.args["configured_drop"] == ["/y"] and made.args["skip"] == []
+        names = [p["package"] for p in made.args["packages"]]
+        assert names == sorted(names) and {"postgresql-17", "libc6", *TOOLS} == {*names} - {
+            "libgcc-s1",
+            "postgresql-common",
+        }
+        assert {p["package"]: p["depends"] for p in made.args["packages"]}["libc6"] == ["libgcc-s1"]
+        whole = w.derivation(made.args["root"])
+        assert (whole.kind, whole.args["mode"], whole.candidates) == ("root", "depends", ())
+        assert whole.args["users"] == w.root.args["users"] != []
+        for item, package in zip(whole.args["slices"], made.args["packages"], strict=True):
+            slice_ = w.derivation(item["slice"])
+            assert (slice_.args["keep"], slice_.args["drop"]) == (None, [])
+            assert slice_.args["payload"] == package["payload"]
+
+    def test_a_package_with_another_file_is_configured_from_it(self, world: Any) -> None:
+        w = world('packages = [debian.dash.with { deb = text("other", "") }]')
+        made = w.derivation(w.root.args["configured"])
+        (payload,) = [p["payload"] for p in made.args["packages"] if p["package"] == "dash"]
+        assert w.derivation(w.derivation(payload).args["deb"]).name == "other"
+
+    @pytest.mark.parametrize(
+        ("fields", "runs"),
+        [
+            ("", True),
+            ("configure = true", True),
+            ("configure = false", False),
+            ('closure = "linked"', False),
+            ('closure = "linked", configure = true', True),
+            ("configure = { skip = [] }", True),
+        ],
+    )
+    def test_when_scripts_run(self, world: Any, fields: str, runs: bool) -> None:
+        assert ("configured" in world(f"packages = [debian.dash], {fields}").root.args) is runs
+
+    def test_nothing_is_configured_for_a_built_package_or_a_shell(self, world: Any) -> None:
+        w = world('packages = [derivation { kind = "exec", name = "app", version = "2" }]')
+        assert "configured" not in w.root.args
+        shell = w.evaluator.expression('shell { packages = [import("fpack/debian").trixie.dash], base = [] }')
+        assert "configured" not in w.derivation(w.evaluator.select(shell, ["root"])).args
+
+    def test_scripts_can_be_skipped(self, world: Any) -> None:
+        w = world('packages = [debian.dash], configure = { skip = ["dpkg"] }')
+        assert w.derivation(w.root.args["configured"]).args["skip"] == ["dpkg"]
+
+    @pytest.mark.parametrize(
+        ("value", "reason"),
+        [
+            ('{ skip = ["absent"] }', "skips absent, which is not among the packages"),
+            ("{ ski = [] }", "has no field `ski`"),
+            ("5", "configure"),
+        ],
+    )
+    def test_mistakes(self, world: Any, value: str, reason: str) -> None:
+        with pytest.raises(EvalError, match=reason):
+            world(f"packages = [debian.dash], configure = {value}").get("root")
+
+    def test_a_container_can_be_changed_not_to_configure(self, world: Any) -> None:
+        w = world("packages = [debian.dash]")
+        value = w.evaluator.call(w.evaluator.expression("c => c.with { configure = false }"), w.value)
+        assert "configured" not in w.derivation(w.evaluator.select(value, ["root"])).args
 
 
 def test_known_users_share_numbers(world: Any) -> None:
