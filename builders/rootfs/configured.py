@@ -23,8 +23,6 @@ from fpack.store.path import StorePath
 
 from .compose import Composition
 
-_PLAIN = (0o755, 0, 0)
-
 
 class ConfiguredTree(NamedTuple):
     """An output of `configure`.
@@ -142,8 +140,6 @@ class _Shown:
                 self._exclude(below, REMOVED, package)
             self._exclude(path, CONFIGURED, package)
             self.files[path] = (table, entry)
-        for parent in parents(path):
-            self.directories.setdefault(parent, TreeEntry(parent, meta.DIRECTORY, *_PLAIN))
 
     def remove(self, path: str, package: str) -> None:
         """Remove what slices have at a path, unless it is a directory with something in it."""

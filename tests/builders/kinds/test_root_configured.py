@@ -152,6 +152,10 @@ class TestDirectories:
         made = build(roots, {"etc": ("app", folder(0o711))}, replaced=["etc"])
         assert made.entries["etc"].mode == 0o711
 
+    def test_a_generated_directory_with_a_file_of_a_script_keeps_its_mode(self, roots: Roots) -> None:
+        made = build(roots, {"root/.profile": ("app", b"")})
+        assert made.entries["root"].mode == 0o700
+
     def test_a_link_replaces_a_directory(self, roots: Roots) -> None:
         tree: dict[str, tuple[str, Node | bytes]] = {"var/lib/data": ("app", link("/srv/data"))}
         made = build(roots, tree, replaced=["var/lib/data"], removed={"var/lib/data/a": "app"})
