@@ -157,8 +157,9 @@ def test_a_limit_of_open_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", [".cache", ".cache/fpack", ".cache/fpack/debian", ".local", ".local/state/fpack"])
 def test_a_file_where_a_directory_must_be(path: str, tmp_path: Path) -> None:
     fpack = Fpack(tmp_path / "home", world(tmp_path / "archive"))
+    shutil.rmtree(fpack.home / path, ignore_errors=True)  # what the home begins with
     (fpack.home / path).parent.mkdir(parents=True, exist_ok=True)
-    (fpack.home / path).touch()
+    (fpack.home / path).write_text("")
     message = fpack.fails("lock", "debian.trixie.hello", timeout=60)
     assert str(fpack.home / path) in message and message.count("error:") == 1
     (fpack.home / path).unlink()
