@@ -1,6 +1,6 @@
-"""Seed the accounts of a tree for maintainer scripts, and find those that scripts added.
+"""Seed the accounts of a tree for maintainer scripts, and read those that scripts leave.
 
-The records of added accounts have the form that `rootfs/accounts.assign` takes.
+The records of accounts have the form that `rootfs/accounts.assign` takes.
 """
 
 from __future__ import annotations
@@ -52,26 +52,18 @@ def seed(accounts: Accounts) -> dict[str, tuple[bytes, int, int]]:
     }
 
 
-def added(before: Accounts, after: Accounts) -> tuple[list[Value], list[Value]]:
-    """Return records of the users and groups that `after` has and `before` lacks, sorted by name.
-
-    A group to which members were added has a record with the new members.
-    """
-    names = {fields[2]: name for name, fields in reversed(after.groups.items())}
+def records(found: Accounts) -> tuple[list[Value], list[Value]]:
+    """Return records of all users and groups, sorted by name."""
+    names = {fields[2]: name for name, fields in reversed(found.groups.items())}
     users: list[Value] = []
-    for name in sorted(after.users.keys() - before.users.keys()):
-        _, _, uid, gid, comment, home, shell = after.users[name]
+    for name, (_, _, uid, gid, comment, home, shell) in sorted(found.users.items()):
         group = names.get(gid, "nogroup")
         users.append(
             {"name": name, "uid": int(uid), "gid": int(gid) if group == name else None, "group": group,
              "home": home or "/nonexistent", "shell": shell, "comment": comment.split(",")[0]}
         )  # fmt: skip
-    groups: list[Value] = []
-    for name in sorted(after.groups):
-        fields = after.groups[name]
-        old = before.groups.get(name)
-        known = set(old[3].split(",")) if old else set()
-        members = sorted(set(fields[3].split(",")) - known - {""})
-        if old is None or members:
-            groups.append({"name": name, "gid": int(fields[2]), "members": members})
+    groups: list[Value] = [
+        {"name": name, "gid": int(fields[2]), "members": sorted(set(fields[3].split(",")) - {""})}
+        for name, fields in sorted(found.groups.items())
+    ]
     return users, groups

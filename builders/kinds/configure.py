@@ -137,7 +137,6 @@ class _Plan(NamedTuple):
     tree: LowerTree
     packages: dict[str, UnpackedPackage]
     scripts: tuple[str, ...]
-    accounts: Accounts
     account_files: Mapping[str, tuple[bytes, int, int]]
     stubs: tuple[str, ...]
 
@@ -181,13 +180,11 @@ def _plan(task: Task, args: ConfigureArgs) -> _Plan:
     essential = [name for name, package in found.items() if parse_stanza(package.stanza).get("essential") == "yes"]
     ordered = order({item.package: item.depends for item in args.packages}, essential)
     passwd, group = (_account_file(task, args.root, tree, name) for name in ("passwd", "group"))
-    before = accounts.parse(passwd, group)
     return _Plan(
         tree,
         {name: found[name] for name in sorted(found)},
         tuple(name for name in ordered if not found[name].configured),
-        before,
-        accounts.seed(before),
+        accounts.seed(accounts.parse(passwd, group)),
         tuple(seed.stubs(tree.files)),
     )
 
@@ -394,8 +391,8 @@ def _extra(plan: _Plan, first: _RunResult, second: _RunResult, outcome: Outcome)
         return hashlib.sha256(plan.packages[origin.package].members.get(origin.script, b"")).hexdigest()
 
     # All accounts, so that the numbers in an image are those that the scripts saw.
-    users, groups = accounts.added(Accounts({}, {}), first.accounts)
-    others = accounts.added(Accounts({}, {}), second.accounts)
+    users, groups = accounts.records(first.accounts)
+    others = accounts.records(second.accounts)
     shipped = {path for package, paths in plan.tree.packages.items() if package for path in paths}
     return {
         "configured": [[os.fsencode(kept.entry.path), *kept.origin, digest(kept.origin)] for kept in outcome.kept],

@@ -147,17 +147,15 @@ def test_accounts_are_told_and_not_kept_as_files(caller: Configurer) -> None:
             mkdir /var/lib/it; chown itself:keepers /var/lib/it
         """})
     )  # fmt: skip
-    assert made.extra["users"] == [
-        {"name": "itself", "uid": 151, "gid": None, "group": "keepers", "home": "/var/lib/it", "shell": "/bin/sh",
-         "comment": "it itself"},
-        {"name": "plain", "uid": 152, "gid": 152, "group": "plain", "home": "/srv", "shell": "/bin/sh",
-         "comment": ""},
-    ]  # fmt: skip
-    assert made.extra["groups"] == [
-        {"name": "games", "gid": 60, "members": ["itself"]},
-        {"name": "keepers", "gid": 150, "members": ["plain"]},
-        {"name": "plain", "gid": 152, "members": []},
-    ]
+    users, groups = ({record["name"]: record for record in made.extra[name]} for name in ("users", "groups"))
+    assert users["itself"] == {
+        "name": "itself", "uid": 151, "gid": None, "group": "keepers", "home": "/var/lib/it", "shell": "/bin/sh",
+        "comment": "it itself",
+    }  # fmt: skip
+    assert (users["plain"]["uid"], users["plain"]["gid"], users["plain"]["group"]) == (152, 152, "plain")
+    assert groups["games"] == {"name": "games", "gid": 60, "members": ["itself"]}
+    assert groups["keepers"] == {"name": "keepers", "gid": 150, "members": ["plain"]}
+    assert users["root"]["uid"] == 0 and groups["shadow"]["gid"] == 42
     (path,) = made.entries
     entry = made.entries[path]
     assert (path, entry.uid, entry.user, entry.gid, entry.group) == ("var/lib/it", 151, "itself", 150, "keepers")
