@@ -101,7 +101,7 @@ class Configurer(Caller):
 
     def postinst(self, script: str, **limits: int) -> Configured:
         """Configure a package with one script, which must succeed."""
-        return self.configure(Package("it", {"postinst": script}), skip=(), **limits)
+        return self.configure(Package("it", {"postinst": script}), skip=(), copied=False, **limits)
 
 
 @contextlib.contextmanager
@@ -233,7 +233,7 @@ def _serve(place: Path, attacker: str) -> None:
         path, error = "", ""
         try:
             if request["do"] == "configure":
-                runner.ScriptRun._lower = _copied if request["copied"] else lower  # type: ignore[method-assign]
+                runner.ScriptRun._lower = _copied if request["copied"] else lower  # type: ignore[assignment,method-assign]
                 found = world.configure(request["packages"], request["skip"], request["limits"], request["copied"])
                 path = str(world.store.disk(found))
             else:
