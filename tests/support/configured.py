@@ -205,13 +205,10 @@ class _World:
         return path
 
 
-def _copied(run: object, view: Path) -> tuple[str, int]:
-    return "copy", os.open(view, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
 def _serve(place: Path, attacker: str) -> None:
     """In the caller: configure what is asked for."""
     from fpack.builders.configure import runner
+    from fpack.builders.kinds import configure
     from fpack.builders.scheduler.reporter import NullReporter
     from fpack.builders.scheduler.scheduler import BuildsFailed
     from fpack.store.errors import FpackError
@@ -224,7 +221,12 @@ def _serve(place: Path, attacker: str) -> None:
         def log(self, key: bytes, line: str) -> None:
             tell(line=line)
 
-    lower = runner.ScriptRun._lower
+    run = runner.ScriptRun
+
+    class Copied(run):  # type: ignore[misc, valid-type]
+        def _lower(self, view: Path) -> tuple[str, int]:
+            return "copy", os.open(view, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
     world = _World(place, attacker, Told)
     tell(ready=True)
     for line in sys.stdin:
@@ -233,7 +235,7 @@ def _serve(place: Path, attacker: str) -> None:
         path, error = "", ""
         try:
             if request["do"] == "configure":
-                runner.ScriptRun._lower = _copied if request["copied"] else lower  # type: ignore[assignment,method-assign]
+                vars(configure)["ScriptRun"] = Copied if request["copied"] else run
                 found = world.configure(request["packages"], request["skip"], request["limits"], request["copied"])
                 path = str(world.store.disk(found))
             else:

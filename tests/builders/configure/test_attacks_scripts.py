@@ -207,7 +207,7 @@ def test_nothing_is_mounted_for_the_host(caller: Configurer) -> None:
     def mounts() -> list[str]:
         """The mounts of this process and of the caller that a run could have made."""
         text = Path("/proc/self/mountinfo").read_text() + Path(f"/proc/{caller.pid}/mountinfo").read_text()
-        return [line for line in text.splitlines() if "/lower" in line or f"{caller.store}" in line]
+        return [line for line in text.splitlines() if "lowerdir=/lower," in line or f"{caller.store}" in line]
 
     before = mounts()
     caller.begin(Package("it", {"postinst": "echo up; sleep 1; echo > /etc/it"}))
