@@ -5,7 +5,7 @@ Programs whose effect is no part of an image are replaced by stubs, which succee
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 # Scripts write it into files: postfix' main.cf, for example. So it is the same in all runs and on all machines.
@@ -38,6 +38,8 @@ ENVIRONMENT = {
     "TERM": "dumb",
 }
 _FAKETIME = "/faketime/libfaketime.so.1"
+# Packages whose scripts run programs that never end under another date.
+_WITHOUT_OTHER_DATE = {"bind9"}
 
 
 class Conditions(NamedTuple):
@@ -64,6 +66,16 @@ def other_conditions(files: Collection[str]) -> Conditions:
             "FAKETIME_DISABLE_SHM": "1",
         }
     return Conditions(4000, changed)
+
+
+def true_date(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a run without another date."""
+    return {name: value for name, value in environment.items() if name in ENVIRONMENT}
+
+
+def of_package(environment: Mapping[str, str], package: str) -> Mapping[str, str]:
+    """Return the environment for the scripts of a package."""
+    return true_date(environment) if package in _WITHOUT_OTHER_DATE else environment
 
 
 def stubs(files: Collection[str]) -> list[str]:

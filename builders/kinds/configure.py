@@ -103,7 +103,17 @@ class ConfigureBuilder(BaseBuilder):
                 try:
                     setup = plan.setup(view, conditions[number], limits)
                     lines = log if number == 0 else _Log(lambda line: None)
-                    return _perform(runs[number], setup, plan, conditions[number].environment, lines, limits)
+                    environment = conditions[number].environment
+                    try:
+                        return _perform(runs[number], setup, plan, environment, lines, limits)
+                    except BuildError:
+                        if environment == (true := seed.true_date(environment)):
+                            raise
+                    # Some programs do not work under another date.
+                    runs[number].close()
+                    runs[number] = ScriptRun(maps, check)
+                    stack.callback(runs[number].close)
+                    return _perform(runs[number], setup, plan, true, lines, limits)
                 except BaseException:
                     stop.set()
                     raise
@@ -268,7 +278,7 @@ def _perform(
     def step(package: str, script: str, command: Sequence[str], more: Mapping[str, str] = {}) -> None:
         steps.append(ScriptCall(package, script))
         log.begin(f"{package}: {script}")
-        done = run.run(command, {**environment, **more}, log.add)
+        done = run.run(command, {**seed.of_package(environment, package), **more}, log.add)
         log.end()
         if done.status or done.exceeded:
             raise _failure(package, script, done, log.last)

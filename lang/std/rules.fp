@@ -12,7 +12,6 @@ documentation = [
   "/usr/share/fish",
   "/usr/share/doc-base",
   "/usr/share/locale",
-  "/var/cache/**",
   "/etc/cron*",
   "/etc/init.d",
   "/usr/lib/systemd",
@@ -47,8 +46,9 @@ function-of(name) = get(functions, name,
   else if match(name, "systemd-.*") != null then functions.systemd
   else [])
 
-# Files for desktops: a closure of declared dependencies may need them, a closure of linked files does not.
-desktop = ["/usr/share/menu", "/usr/share/applications", "/usr/share/pixmaps", "/usr/share/icons"]
+# Files that a closure of declared dependencies may need, and a closure of linked files does not: those for desktops, and
+# directories for caches, which servers want with their owner.
+unlinked = ["/var/cache/**", "/usr/share/menu", "/usr/share/applications", "/usr/share/pixmaps", "/usr/share/icons"]
 
 # Files that are also removed from libraries that a linked image includes as dependencies: files that no program loads,
 # or that few programs load, by name. To keep them, list the package or give it a rule with `keep`.
@@ -81,7 +81,7 @@ joined(rules) =
 
 # The files that are removed from all packages of a container.
 shared(linked, drop) =
-  if drop != null then drop else if linked then [...documentation, ...desktop] else documentation
+  if drop != null then drop else if linked then [...documentation, ...unlinked] else documentation
 
 # The rules of all packages in `found`, by name. listed: the packages that the user listed. special: the user's rules by
 # package. drop: globs for all packages; setuid: files of the only listed package.
