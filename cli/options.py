@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +45,7 @@ class SharedOptions(NamedTuple):
     build_logs: bool = False
     keep_failed: bool = False
     shell_on_failure: bool = False
-    no_configure: bool = False
+    fields: Mapping[str, Any] = {}  # of containers, which replace or complete their own
 
 
 _SETTINGS: dict[str, Setting[Any]] = {setting.option: setting for setting in (EVAL_MEMORY, EVAL_TIME, MAX_INDEX_AGE)}

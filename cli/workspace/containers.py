@@ -17,6 +17,17 @@ from .workspace import Workspace
 _PARTS = ("deb", "files", "image", "layer", "manifest", "root", "slice")
 
 
+# Changes the fields of a container. Variables are added to its own, and so are ports and volumes.
+_CHANGED = """
+(container, fields) => container.with {
+  ...fields
+  ...if has(fields, "env") then { env = { ...container.env, ...fields.env } } else {}
+  ...if has(fields, "ports") then { ports = [...container.ports, ...fields.ports] } else {}
+  ...if has(fields, "volumes") then { volumes = [...container.volumes, ...fields.volumes] } else {}
+}
+"""
+
+
 class Container(NamedTuple):
     """A container as the command line uses it: its outputs to build, and the fields of its record to show."""
 
@@ -46,8 +57,8 @@ def container_of(workspace: Workspace, value: Any, target: Target) -> Container:
             f"{target.text} is not a container",
             hint="pack a container { ... }, a package or a derivation; fpack build builds other values",
         )
-    if workspace.options.no_configure:
-        value = evaluator.force(evaluator.call(workspace.expression("c => c.with { configure = false }"), value))
+    if fields := workspace.options.fields:
+        value = evaluator.force(evaluator.call(workspace.expression(_CHANGED), value, dict(fields)))
     # The record is user input, so check that the builders of images and roots make its parts.
     image = workspace.output(workspace.field(value, "image"))
     root = workspace.output(workspace.field(value, "root"))

@@ -127,6 +127,22 @@ def test_the_ports_are_published_by_the_command_that_is_shown(fpack: Fpack, proj
     assert "podman run --rm -p 8000:8000 -p 53:53/udp localhost/greeter" in fpack("pack", cwd=project).stdout
 
 
+def test_options_replace_or_complete_what_a_container_says(fpack: Fpack, project: Path) -> None:
+    fpack.pack(
+        *("--entrypoint", "/usr/bin/hello --to 'the world'", "--command", "-v", "--user", "0", "--port", "53/udp"),
+        *("--env", "A=${x} b=c", "--env", "GREETING=hello", "--volume", "/data"),
+        cwd=project,
+    )
+    settings = manifest_of(blobs(project / "greeter.tar"))[1]["config"]
+    assert settings["Entrypoint"] == ["/usr/bin/hello", "--to", "the world"] and settings["Cmd"] == ["-v"]
+    assert settings["User"] == "0:0" and settings["ExposedPorts"] == {"8000/tcp": {}, "53/udp": {}}
+    assert {"A=${x} b=c", "GREETING=hello"} <= set(settings["Env"])
+    assert settings["Volumes"] == {"/srv/data": {}, "/data": {}}
+    for wrong in (["--entrypoint", "a 'b"], ["--env", "A"], ["--env", "=b"], ["--port", "x"], ["--volume", "data"]):
+        done = fpack("pack", *wrong, cwd=project, status=None)
+        assert done.returncode in (1, 2) and "error: " in done.stderr and "bug" not in done.stderr
+
+
 def test_a_project_decides_everything(fpack: Fpack, project: Path) -> None:
     result = fpack.pack(cwd=project)
     assert result["name"] == "greeter" and (project / "greeter.tar").exists() and (project / "fpack.lock").exists()
