@@ -106,8 +106,8 @@ PROGRAMS = {
     "pasta": Program(names=("pasta",), directories=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
     "slirp4netns": Program(names=("slirp4netns",), directories=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
     # These map the ids that /etc/subuid and /etc/subgid give to the user. They are set-id programs.
-    "newuidmap": Program(names=("newuidmap",), directories=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
-    "newgidmap": Program(names=("newgidmap",), directories=("/usr/bin",), settings=(("PATH", "/usr/bin:/bin"),)),
+    "newuidmap": Program(names=("newuidmap",), settings=(("PATH", "/usr/bin:/bin"),)),
+    "newgidmap": Program(names=("newgidmap",), settings=(("PATH", "/usr/bin:/bin"),)),
     # fpack itself, in another process: the starter of sandboxes, the keeper of a tree that maintainer scripts change,
     # the evaluation of a file for an editor, and gc.
     "sandbox server": Program(python=("-I", "-S")),

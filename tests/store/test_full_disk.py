@@ -73,6 +73,7 @@ def test_a_collection_works_on_a_full_disk(disk: Path) -> None:
 def test_a_collection_works_without_a_reserve(disk: Path) -> None:
     """The reserve was used before, or there never was room for one: what needs no database goes first."""
     (disk / "store/partial").mkdir(parents=True)
+    (disk / "store/locks").mkdir()
     (disk / "store").chmod(0o700)
     for name in range(20):
         (disk / f"store/partial/{name}").write_bytes(bytes(100_000))

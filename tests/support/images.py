@@ -69,7 +69,7 @@ def make_table(store: FakeStore, name: str, tree: Tree, extra: Mapping[str, Any]
     entries = []
     for path, value in tree.items():
         node = value if isinstance(value, Node) else Node(value)
-        facts = elf.facts(node.content, path) if node.kind == meta.FILE and node.content.startswith(b"#!") else None
+        facts = elf.script_facts(node.content) if node.kind == meta.FILE and node.content.startswith(b"#!") else None
         entry = TreeEntry(path, node.kind, node.mode, node.uid, node.gid, target=node.target, facts=facts)
         if node.kind == meta.FILE:
             file = writer.file(f"data/{path}", [node.content], entry.executable)

@@ -30,6 +30,11 @@ def user(tmp_path: Path) -> Fpack:
     return fpack
 
 
+def files(home: Path) -> list[Path]:
+    """List all files but those of the cache."""
+    return sorted(path for path in home.rglob("*") if ".cache" not in path.parts)
+
+
 @pytest.mark.parametrize(
     ("name", "what", "why", "verbs"),
     [
@@ -43,14 +48,14 @@ def user(tmp_path: Path) -> Fpack:
 )
 def test_every_verb_explains(user: Fpack, name: str, what: str, why: str, verbs: tuple[list[str], ...]) -> None:
     root = user.home / name
-    before = sorted(user.home.rglob("*"))
+    before = files(user.home)
     for words in verbs:
         message = user.fails(*words, env={"FPACK_ROOT": str(root)})
         assert what in message and f"where: {root}\n" in message and why in message, words
         assert re.search("try:   (set|name another store with) FPACK_ROOT", message), words
     done = user("doctor", "--offline", env={"FPACK_ROOT": str(root)}, status=1, timeout=60)
     assert f"{what} ({root})" in " ".join(done.stdout.split())
-    assert sorted(path for path in user.home.rglob("*") if ".cache" not in path.parts) == before
+    assert files(user.home) == before
 
 
 def test_a_relative_path(user: Fpack) -> None:

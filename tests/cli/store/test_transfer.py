@@ -159,7 +159,7 @@ def test_what_is_not_a_path_of_the_store(fpack: Fpack, ask: Ask, other: Fpack) -
     assert "no path 'nonsense'" in refused("nonsense", 1)
     assert "no path '/fpack/store/short-name'" in refused("/fpack/store/short-name", 1)
     assert "it is not in the store" in refused("./fpack.fp", 2)
-    assert "it is empty" in refused("", 2) and "it is not in the store" in refused("/fpack/store/", 2)
+    assert "it is empty" in refused("", 2) and "is not a store path" in refused("/fpack/store/", 2)
     assert "it does not exist" in refused("./nowhere", 2)
     assert "did you mean `words`?" in refused("wrods", 1)
     assert "no such path" in refused(f"/fpack/store/{'0' * 32}-words", 1)

@@ -11,6 +11,7 @@ from fpack.store import automatic, processes
 from fpack.store.collection import trigger
 from fpack.store.locks import FileLock
 from fpack.store.store import Store
+from support.children import children
 from support.stores import add
 
 
@@ -27,11 +28,6 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     monkeypatch.setattr(processes, "detach", lambda *args: found.append(args))
     return found
-
-
-def children() -> set[str]:
-    """Return the numbers of this process's children, dead ones included."""
-    return {pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
 
 
 def test_what_nothing_keeps_goes_in_the_background(tmp_path: Path, low: None) -> None:
