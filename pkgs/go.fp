@@ -2,7 +2,7 @@
 #
 #   fpack pack go
 #   podman load -i go.tar
-#   podman run --userns=keep-id -v .:/src -w /src localhost/go:1.24 go build
+#   podman run --userns=keep-id -v .:/src -w /src localhost/go:1.24 go build      (as root: --user 0:0)
 #
 # The program runs anywhere, also in the curated image `static`.
 

@@ -48,12 +48,6 @@ class _Image(NamedTuple):
         return spec.describe(spec.MANIFEST, self.manifest)
 
     @property
-    def ports(self) -> list[str]:
-        """Return the ports that the image exposes, such as 53/udp."""
-        config = json.loads(self._given[0].config)["config"]
-        return list(config.get("ExposedPorts") or ())
-
-    @property
     def blobs(self) -> dict[str, Source]:
         return {
             spec.blob_path(self.record["image_id"]): self.config,
@@ -105,6 +99,11 @@ class Bundle:
         """Return the ports that the image exposes, such as 53/udp."""
         config = json.loads(self._given[0].config)["config"]
         return list(config.get("ExposedPorts") or ())
+
+    @property
+    def zstd(self) -> bool:
+        """Tell whether a layer is compressed with zstd."""
+        return any(layer["mediaType"].endswith("+zstd") for layer in json.loads(self._given[0].manifest)["layers"])
 
     @property
     def blobs(self) -> dict[str, Source]:

@@ -112,9 +112,20 @@ def run(made: PackedImage, engine: str) -> str:
     """Return the command that runs the image."""
     ports = "".join(f" -p {shlex.quote(_published(p))}" for p in made.container.ports or made.bundle.ports)
     # A container's record may be hostile: text that is pasted into a shell must be plain arguments.
-    words = [word for option in made.container.run_options for word in option.split()]
+    words = [_for_caller(word, engine) for option in made.container.run_options for word in option.split()]
     arguments = "".join(f" {shlex.quote(printable(word))}" for word in words)
     return f"{engine} run --rm{ports}{arguments} {full_name(made)}{'' if made.bundle.runs else ' PROGRAM'}"
+
+
+def _for_caller(option: str, engine: str) -> str:
+    """Return an option of `run` as the user of this process can use it.
+
+    `--userns=keep-id`, with which a container runs as its caller, exists only in rootless podman. Elsewhere the user
+    in the container has the caller's numbers.
+    """
+    if option != "--userns=keep-id" or (engine == "podman" and os.geteuid()):
+        return option
+    return f"--user={os.geteuid()}:{os.getegid()}"
 
 
 def _published(port: str) -> str:
@@ -143,6 +154,13 @@ def _use_layout(made: PackedImage, path: str) -> list[str]:
     if not is_name(path.lstrip("/")):
         get = f"skopeo copy {source} containers-storage:{full_name(made)}"
     return [get, run(made, "podman")]
+
+
+def old_engines(made: PackedImage) -> str:
+    """Return what to do for engines that cannot read the image's codec; "" if all can."""
+    if not made.bundle.zstd:
+        return ""
+    return "Docker before version 23 and umoci cannot read zstd: pack with --compress gzip for them"
 
 
 def _use_rootfs(made: PackedImage, path: str) -> list[str]:
