@@ -6,20 +6,22 @@ all of these at once. Volumes are named ones, as the documentation says.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shlex
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from support.curated import Load
 from support.images import static_program
-from support.podman import Container, Podman
+from support.podman import Container, Podman, podman_as
 from support.serving import LOOPBACK, fetch, free_port, running, shared
 
 pytestmark = [pytest.mark.podman, pytest.mark.network]
@@ -59,6 +61,13 @@ class Place(NamedTuple):
     def volume(self, at: str) -> list[str]:
         """Return the options that mount a new named volume."""
         return ["-v", f"{self.podman('volume', 'create').stdout.strip()}:{at}"]
+
+
+@pytest.fixture(scope="module")
+def podmans() -> Iterator[Callable[[str], Podman]]:
+    """Return podman as root or rootless, each made once: not once for each mode, as a parameter would be."""
+    with ExitStack() as stack:
+        yield functools.cache(lambda user: stack.enter_context(podman_as(user)))
 
 
 def answer(container: Container, *command: str, seconds: float = 90) -> str:
@@ -205,8 +214,11 @@ def test_every_curated_image_is_here() -> None:
 
 
 @pytest.mark.parametrize("name", WORKS)
-@pytest.mark.parametrize(("podman", "options"), MODES, indirect=["podman"])
-def test_it_works(name: str, podman: Podman, options: list[str], load: Load, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("user", "options"), MODES)
+def test_it_works(
+    name: str, user: str, options: list[str], podmans: Callable[[str], Podman], load: Load, tmp_path: Path
+) -> None:
+    podman = podmans(user)
     WORKS[name](Place(podman, load(podman, name), options, tmp_path))
 
 
