@@ -112,20 +112,22 @@ def run(made: PackedImage, engine: str) -> str:
     """Return the command that runs the image."""
     ports = "".join(f" -p {shlex.quote(_published(p))}" for p in made.container.ports or made.bundle.ports)
     # A container's record may be hostile: text that is pasted into a shell must be plain arguments.
-    words = [_for_caller(word, engine) for option in made.container.run_options for word in option.split()]
+    given = [word for option in made.container.run_options for word in option.split()]
+    words = [word for option in given for word in _for_caller(option, engine)]
     arguments = "".join(f" {shlex.quote(printable(word))}" for word in words)
     return f"{engine} run --rm{ports}{arguments} {full_name(made)}{'' if made.bundle.runs else ' PROGRAM'}"
 
 
-def _for_caller(option: str, engine: str) -> str:
-    """Return an option of `run` as the user of this process can use it.
+def _for_caller(option: str, engine: str) -> list[str]:
+    """Return a word of `run`'s options as the user of this process can use it.
 
-    `--userns=keep-id`, with which a container runs as its caller, exists only in rootless podman. Elsewhere the user
-    in the container has the caller's numbers.
+    `--userns=keep-id` stands for a container that runs as its caller. It exists only in rootless podman, which
+    needs the user too if the image has one.
     """
-    if option != "--userns=keep-id" or (engine == "podman" and os.geteuid()):
-        return option
-    return f"--user={os.geteuid()}:{os.getegid()}"
+    if option != "--userns=keep-id":
+        return [option]
+    user = f"--user={os.geteuid()}:{os.getegid()}"
+    return [option, user] if engine == "podman" and os.geteuid() else [user]
 
 
 def _published(port: str) -> str:

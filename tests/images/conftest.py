@@ -23,14 +23,14 @@ Fpack = Callable[..., Any]
 
 @pytest.fixture(scope="session")
 def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
-    """Run `fpack ARGUMENT...` as a user who has just installed it, and return what it prints, parsed if it is JSON."""
+    """Run `fpack ARGUMENT...` as a user who has just installed it, and return what it prints as JSON."""
     home = tmp_path_factory.mktemp("fpack")
     program = Path(sys.executable).with_name("fpack")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("FPACK_", "XDG_"))}
     environment |= {"HOME": str(home), "FPACK_ROOT": str(home / "root")}
 
-    def run(*arguments: str | Path, timeout: float = 600, text: bool = False) -> Any:
-        command = [program, *arguments, *([] if text else ["--json"])]
+    def run(*arguments: str | Path, timeout: float = 600) -> Any:
+        command = [program, *arguments, "--json"]
         result = subprocess.run(
             command,
             cwd=home,
@@ -41,7 +41,7 @@ def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
             timeout=timeout,
         )
         assert result.returncode == 0, f"{command}: exit status {result.returncode}\n{result.stdout}{result.stderr}"
-        return result.stdout if text else json.loads(result.stdout)
+        return json.loads(result.stdout)
 
     return run
 

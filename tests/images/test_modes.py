@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import pwd
 import shlex
 import socket
 import struct
@@ -16,9 +17,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
+from fpack.cli.images import formats
 from support.curated import Load
 from support.images import static_program
 from support.podman import Container, Podman, podman_as
@@ -222,15 +225,26 @@ def test_it_works(
     WORKS[name](Place(podman, load(podman, name), options, tmp_path))
 
 
+@pytest.mark.parametrize("user", ["root", "rootless"])
 def test_the_printed_line_of_go_builds_in_the_callers_directory(
-    one_podman: Podman, load: Load, fpack: Callable[..., Any], tmp_path: Path
+    user: str,
+    podmans: Callable[[str], Podman],
+    load: Load,
+    fpack: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    load(one_podman, "go")
-    said = fpack("pack", "go", "-o", tmp_path / "go.tar", text=True)
-    (line,) = [line for line in said.splitlines() if line.startswith("  podman run ")]
+    podman = podmans(user)
+    image = load(podman, "go")
+    caller = pwd.getpwnam(podman.owner) if podman.owner else pwd.getpwuid(os.geteuid())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: caller.pw_uid)
+        patch.setattr(os, "getegid", lambda: caller.pw_gid)
+        bundle = SimpleNamespace(name="go", tag=image.rpartition(":")[2], ports=[], runs=True)
+        container = SimpleNamespace(ports=(), run_options=fpack("show", "go")["run_options"])
+        line = formats.run(SimpleNamespace(bundle=bundle, container=container), "podman")  # type: ignore[arg-type]
     source = 'package main\n\nfunc main() { print("hello") }\n'
     for name, text in {"main.go": source, "go.mod": "module example.org/app\n\ngo 1.24\n"}.items():
-        (one_podman.home / name).write_text(text)  # podman runs in this directory
+        (podman.home / name).write_text(text)  # podman runs in this directory
     _, run, *words = shlex.split(line)
-    one_podman(run, "--network=none", *words, "go", "build", "-o", "app", timeout=300)
-    assert (one_podman.home / "app").stat().st_uid == os.geteuid()
+    podman(run, "--network=none", *words, "go", "build", "-o", "app", timeout=300)
+    assert (podman.home / "app").stat().st_uid == caller.pw_uid

@@ -240,7 +240,11 @@ def test_the_words_for_a_layout_are_commands_that_work(fpack: Fpack) -> None:
 
 @pytest.mark.parametrize(
     ("user", "engine", "word"),
-    [(1000, "podman", "--userns=keep-id"), (0, "podman", "--user=0:0"), (1000, "docker", "--user=1000:1000")],
+    [
+        (1000, "podman", "--userns=keep-id --user=1000:1000"),
+        (0, "podman", "--user=0:0"),
+        (1000, "docker", "--user=1000:1000"),
+    ],
 )
 def test_the_line_suits_its_caller(monkeypatch: pytest.MonkeyPatch, user: int, engine: str, word: str) -> None:
     from fpack.cli.images import formats
