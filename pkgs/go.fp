@@ -2,7 +2,7 @@
 #
 #   fpack pack go
 #   podman load -i go.tar
-#   podman run --userns=keep-id -v .:/src -w /src localhost/go:1.24 go build
+#   podman run --user "$(id -u):$(id -g)" --userns=keep-id -v .:/src -w /src localhost/go:1.24 go build
 #
 # The program runs anywhere, also in the curated image `static`.
 

@@ -28,6 +28,7 @@ image = container {
     debian.tzdata,
 
     # What the entrypoint and init files are written in.
+    only(debian.bash, "bash"),
     only(debian.dash, "dash sh"),
     only(debian.coreutils,
       "[ base64 basename cat chmod chown cp cut date dirname env head id ls mkdir mktemp mv readlink rm sleep sort stat "
@@ -59,6 +60,9 @@ image = container {
     "/etc/mysql/mariadb.conf.d"   = null
     # Open to any --user; the entrypoint closes it for others.
     ${data}       = { mode = "1777", user = "mysql" }
-    "/run/mysqld" = { mode = "1777", user = "mysql" }
+    "/run/mysqld" = { mode = "0777", user = "mysql" }
   }
+  # Where clients find the server if only /tmp is writable (--read-only with another --user). Else the entrypoint removes
+  # the link, so the directory is not sticky.
+  links = { "/run/mysqld/mysqld.sock" = "/tmp/mysqld.sock" }
 }

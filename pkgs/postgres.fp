@@ -43,7 +43,7 @@ image = container {
   closure = "linked"
   data-packages = false
   packages = [server, debian.postgresql-client-17, debian.tzdata, debian.libc-bin, debian.libnss-wrapper,
-    debian.ncurses-base, ...tools]
+    debian.ncurses-base, debian.locales-all, ...tools]
 
   # The just-in-time compiler would bring 150 MB of LLVM; PostgreSQL does without where it is not installed. The xml2
   # extension, deprecated since 8.3, would bring libxslt and libgcrypt.
@@ -55,7 +55,16 @@ image = container {
       ]
     }
     postgresql-client-17 = { drop = ["${modules}/pgxs", "${shared}/man", "/usr/share/postgresql-common"] }
-    libc-bin       = { keep = ["/usr/bin/getent", "/usr/bin/locale", "/usr/lib/locale/C.utf8"] }
+    libc-bin    = { keep = ["/usr/bin/getent", "/usr/bin/locale", "/usr/lib/locale/C.utf8"] }
+    # The locale of the official image's clusters: no server starts with theirs without it. Most of its files are links to
+    # equal ones of other locales.
+    locales-all = {
+      keep = ["/usr/lib/locale/${file}" for file in split(
+        "en_US.utf8 aa_DJ.utf8/LC_COLLATE aa_DJ.utf8/LC_CTYPE aa_ET/LC_NUMERIC bi_VU/LC_NAME chr_US/LC_MEASUREMENT "
+          + "chr_US/LC_MONETARY chr_US/LC_PAPER chr_US/LC_TELEPHONE en_AG/LC_MESSAGES/SYS_LC_MESSAGES",
+        " ",
+      )]
+    }
     libnss-wrapper = { keep = ["/usr/lib/*/libnss_wrapper.so"] }
     ncurses-base   = { keep = ["/usr/share/terminfo"] }
     tzdata         = { keep = ["/usr/share/zoneinfo"] }
@@ -90,12 +99,17 @@ image = container {
   files = {
     "/usr/local/bin/docker-entrypoint.sh" = { source = ./postgres/entrypoint.sh, mode = "0755" }
   }
-  links = { "/etc/localtime" = "/usr/share/zoneinfo/Etc/UTC" }
+  links = {
+    "/etc/localtime" = "/usr/share/zoneinfo/Etc/UTC"
+    # Where clients find the server if only /tmp is writable (--read-only with another --user). Else the server replaces
+    # the link by its socket, so the directory is not sticky.
+    "/run/postgresql/.s.PGSQL.5432" = "/tmp/.s.PGSQL.5432"
+  }
   directories = {
     "/docker-entrypoint-initdb.d" = null
     # Open to any --user, as in the official image; the entrypoint makes the data private to the one that runs it.
     ${data}               = { mode = "1777", user = "postgres" }
-    "/run/postgresql"     = { mode = "3777", user = "postgres" }
+    "/run/postgresql"     = { mode = "2777", user = "postgres" }
     "/var/lib/postgresql" = { user = "postgres" }
   }
 }

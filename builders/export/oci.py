@@ -101,6 +101,11 @@ class Bundle:
         return list(config.get("ExposedPorts") or ())
 
     @property
+    def zstd(self) -> bool:
+        """Tell whether a layer is compressed with zstd."""
+        return any(layer["mediaType"].endswith("+zstd") for layer in json.loads(self._given[0].manifest)["layers"])
+
+    @property
     def blobs(self) -> dict[str, Source]:
         """Return all blobs by their paths in a layout."""
         found: dict[str, Source] = {}

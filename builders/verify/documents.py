@@ -28,6 +28,8 @@ SETTINGS = {
     *("User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal"),
     "Healthcheck",
 }
+# The annotations of an index that name an image.
+NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 MAX_DOCUMENT = 4 << 20
 MAX_SHOWN = 160
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
@@ -142,16 +144,33 @@ def full_name(name: str) -> str:
     return name if slash and ("." in first or ":" in first or first == "localhost") else f"localhost/{name}"
 
 
-def expected_index(image: Blob, name: str, tag: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the expected `index.json` of one image. Leave out names and types that `found` lacks, since copies may."""
-    names = {
-        "io.containerd.image.name": f"{full_name(name)}:{tag}",
-        "org.opencontainers.image.ref.name": tag,
-    }
+def own_names(name: str, tag: str) -> set[str]:
+    """Return the names that fpack gives to an image in its documents."""
+    return {tag, f"{full_name(name)}:{tag}"}
+
+
+def index_names(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the annotations of an `index.json` that name its image. Copies rename it: they are no content."""
+    first = found["manifests"][0]
+    given = first.get("annotations") if isinstance(first, dict) else None
+    return {key: given[key] for key in NAMES if isinstance(given.get(key), str)} if isinstance(given, dict) else {}
+
+
+def docker_names(found: Any) -> list[str]:
+    """Return the names of the image in docker's `manifest.json`; [] if there are none, or if they are invalid."""
+    entry = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
+    names = entry.get("RepoTags")
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
+
+
+def expected_index(image: Blob, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the expected `index.json` of one image, with the names and the type that `found` has, since copies change
+    the names and may lack both.
+    """
     first = found["manifests"][0]
     entry = value_of(image)
-    if isinstance(first, dict) and isinstance(given := first.get("annotations"), dict):
-        entry["annotations"] = {key: value for key, value in names.items() if key in given}
+    if isinstance(first, dict) and isinstance(first.get("annotations"), dict):
+        entry["annotations"] = index_names(found)
     kind = {"mediaType": INDEX} if "mediaType" in found else {}
     return {"schemaVersion": 2, **kind, "manifests": [entry]}
 
@@ -211,12 +230,12 @@ def expected_manifest(config: Blob, layers: Sequence[Blob]) -> dict[str, Any]:
     }
 
 
-def expected_docker(config: Blob, layers: Sequence[Blob], name: str, tag: str) -> list[dict[str, Any]]:
-    """Return the expected `manifest.json`, by which docker and podman load an archive."""
+def expected_docker(config: Blob, layers: Sequence[Blob], names: list[str]) -> list[dict[str, Any]]:
+    """Return the expected `manifest.json`, by which docker and podman load an archive under `names`."""
     return [
         {
             "Config": blob_name(config.digest),
-            "RepoTags": [f"{full_name(name)}:{tag}"],
+            "RepoTags": names,
             "Layers": [blob_name(layer.digest) for layer in layers],
         }
     ]

@@ -39,12 +39,16 @@ class ImageDifference(NamedTuple):
 
 
 class Report:
-    """The first MAX_FINDINGS differences; `more` counts the others. notes: up to as many texts on unchecked things."""
+    """The first MAX_FINDINGS differences; `more` counts the others. notes: up to as many texts on unchecked things.
+
+    names: the image's names in the documents of the archive, which are not compared.
+    """
 
     def __init__(self) -> None:
         self.findings: list[ImageDifference] = []
         self.more = 0
         self.notes: list[str] = []
+        self.names: set[str] = set()
         self._noted: set[str] = set()
 
     def add(self, kind: str, where: str, what: str, layer: str = "") -> None:

@@ -35,7 +35,7 @@ class Visitor(Protocol):
 class CheckedImage(NamedTuple):
     """The properties of an image as read: the numbers of layers, entries and files, and the total size of files.
 
-    docker: the `manifest.json` that would refer to this image, or None if it is unknown.
+    docker: the configuration and the layers, to which `manifest.json` must refer, or None if they are unknown.
     """
 
     digest: str = ""
@@ -43,7 +43,7 @@ class CheckedImage(NamedTuple):
     entries: int = 0
     files: int = 0
     size: int = 0
-    docker: list[dict[str, Any]] | None = None
+    docker: tuple[Blob, list[Blob]] | None = None
 
 
 def check(
@@ -84,8 +84,7 @@ class _Check:
             for layer, entries in self._reader.entries():
                 self._visitor.visit(layer, list(entries))
             return CheckedImage(image.digest if image is not None else "")
-        about = self._head.image
-        return checked._replace(docker=documents.expected_docker(config, layers, about.name, about.tag))
+        return checked._replace(docker=(config, layers))
 
     def _document(self, blob: Blob, what: str) -> Any:
         """Read a JSON blob. Report a wrong digest or size."""

@@ -48,8 +48,8 @@ def read_index(archive: ImageArchive, heads: Sequence[Head], report: Report, use
     wanted = {head.image.manifest.digest for head in heads}
     ours = (entry for entry in entries if isinstance(entry, dict) and str(entry.get("digest")) in wanted)
     top = descriptor(next(ours, entries[0]), "index.json")
-    about = heads[0].image
-    for where, what in differences(documents.expected_index(top, about.name, about.tag, index), index):
+    report.names |= set(documents.index_names(index).values())
+    for where, what in differences(documents.expected_index(top, index), index):
         report.add(DOCUMENT, f"index.json: {where}", what)
     if top.media_type == documents.MANIFEST:
         # Compare a single image with a single manifest, whatever its digest and platform.

@@ -101,12 +101,19 @@ class VerifyResult(NamedTuple):
         image = self.images[0].head.image
         return f"{image.name}:{image.tag}"
 
+    @property
+    def other_names(self) -> list[str]:
+        """Return the names that the image was given after it was packed."""
+        image = self.images[0].head.image
+        return sorted(self.report.names - documents.own_names(image.name, image.tag))
+
     def value(self) -> dict[str, Any]:
         """Return the result as plain data for JSON."""
         image = self.images[0].head.image
         return {
             "name": image.name,
             "tag": image.tag,
+            "other_names": self.other_names,
             "digest": self.digest or None,
             "claim": self.verdict,
             **self.report.value(),
@@ -203,12 +210,15 @@ class _Verification:
             trace.close()
         return VerifiedImage(reader.head, checked, trace.packages, trace.others, trace.signed, where, data)
 
-    def _docker(self, expected: Sequence[list[dict[str, Any]]]) -> None:
+    def _docker(self, images: Sequence[tuple[Blob, list[Blob]]]) -> None:
         """Check that manifest.json, by which docker and podman load a tar, refers to one of the images."""
         if "manifest.json" not in self._archive.sizes:
             return
         self._used.add("manifest.json")
         found = documents.read(self._archive, "manifest.json").value
+        names = documents.docker_names(found)
+        self._report.names |= set(names)
+        expected = [documents.expected_docker(config, layers, names) for config, layers in images]
         if expected and found not in expected:
             for where, what in differences(expected[0], found):
                 self._report.add(DOCUMENT, f"manifest.json: {where}", what)

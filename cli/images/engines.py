@@ -40,5 +40,6 @@ def load(engine: str, send: Callable[[int], None]) -> None:
             f"{engine} did not accept the image",
             where=f"{engine} load",
             why="\n".join(words[-_MAX_LINES:]) or f"it exited with status {done.status}",
-            hint=f"{engine} info shows whether the engine works; -o FILE writes the image to a file instead",
+            hint=f"{engine} info shows whether the engine works; Docker before version 23 needs --compress gzip; "
+            "-o FILE writes the image to a file instead",
         )

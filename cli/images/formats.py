@@ -112,9 +112,22 @@ def run(made: PackedImage, engine: str) -> str:
     """Return the command that runs the image."""
     ports = "".join(f" -p {shlex.quote(_published(p))}" for p in made.container.ports or made.bundle.ports)
     # A container's record may be hostile: text that is pasted into a shell must be plain arguments.
-    words = [word for option in made.container.run_options for word in option.split()]
+    given = [word for option in made.container.run_options for word in option.split()]
+    words = [word for option in given for word in _for_caller(option, engine)]
     arguments = "".join(f" {shlex.quote(printable(word))}" for word in words)
     return f"{engine} run --rm{ports}{arguments} {full_name(made)}{'' if made.bundle.runs else ' PROGRAM'}"
+
+
+def _for_caller(option: str, engine: str) -> list[str]:
+    """Return a word of `run`'s options as the user of this process can use it.
+
+    `--userns=keep-id` stands for a container that runs as its caller. It exists only in rootless podman, which
+    needs the user too if the image has one.
+    """
+    if option != "--userns=keep-id":
+        return [option]
+    user = f"--user={os.geteuid()}:{os.getegid()}"
+    return [option, user] if engine == "podman" and os.geteuid() else [user]
 
 
 def _published(port: str) -> str:
@@ -143,6 +156,13 @@ def _use_layout(made: PackedImage, path: str) -> list[str]:
     if not is_name(path.lstrip("/")):
         get = f"skopeo copy {source} containers-storage:{full_name(made)}"
     return [get, run(made, "podman")]
+
+
+def old_engines(made: PackedImage) -> str:
+    """Return what to do for engines that cannot read the image's codec; "" if all can."""
+    if not made.bundle.zstd:
+        return ""
+    return "Docker before version 23 and umoci cannot read zstd: pack with --compress gzip for them"
 
 
 def _use_rootfs(made: PackedImage, path: str) -> list[str]:

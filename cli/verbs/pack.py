@@ -202,7 +202,7 @@ def _sender(made: PackedImage) -> Any:
 
 def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
     """Print what was packed and how to use it."""
-    from fpack.cli.images.formats import run
+    from fpack.cli.images.formats import old_engines, run
 
     path = short(Path(result["file"])) if result["file"] else ""
     loaded = result.get("loaded", "")
@@ -226,6 +226,8 @@ def _describe(made: PackedImage, result: dict[str, Any], form: Format) -> None:
     print("Run it:" if form.oci or loaded else "Use it:")
     for command in commands:
         print(f"  {command}")
+    if form.oci and not loaded and (advice := old_engines(made)):
+        print(advice)
 
 
 def _point_to_curated(text: str) -> None:

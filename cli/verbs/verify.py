@@ -164,6 +164,8 @@ def _show(image: Path, outcome: VerifyResult, refused: int | None, rebuilt: bool
     report = outcome.report
     verdict = _verdict(outcome, refused, colored(sys.stdout))
     lines = [f"{one_line(str(image))}: {verdict}", _plain(f"  {outcome.name}  {outcome.digest}")]
+    if names := ", ".join(name[:MAX_SETTING] for name in outcome.other_names[:MAX_NOTES]):
+        lines.append(_plain(f"  named {names} here: names are no part of an image's content"))
     limit = len(report.findings) if verbose else MAX_SHOWN
     for finding in report.findings[:limit]:
         layer = f"  [{finding.layer}]" if finding.layer else ""

@@ -1,12 +1,13 @@
-#!/bin/sh
+#!/bin/bash
 # The first process of the mariadb image: makes the databases on the first start, then becomes the server.
 #
 # It understands the environment (MARIADB_* and the older MYSQL_*), the arguments and /docker-entrypoint-initdb.d as
 # docker.io's mariadb image does, but
 # - never runs as root and never changes an owner;
-# - is for a shell of POSIX: files of initdb.d that are not executable are read into it;
 # - refuses databases whose first start did not finish, and leaves upgrades (MARIADB_AUTO_UPGRADE) to mariadb-upgrade.
-set -e
+#
+# bash and not sh: files of initdb.d that are not executable are read into this shell, and they are written for bash.
+set -eo pipefail
 
 init_files=/docker-entrypoint-initdb.d
 scripts=/usr/share/mariadb
@@ -254,6 +255,12 @@ case ${1:--} in
 esac
 if [ "$1" = mariadbd ] && ! only_informs "$@"; then
   shift
+  # The socket of clients is a link into /tmp, by which they find it there if the server cannot replace the link.
+  if [ -w /run/mysqld ]; then
+    [ ! -L /run/mysqld/mysqld.sock ] || rm /run/mysqld/mysqld.sock
+  else
+    set -- --socket=/tmp/mysqld.sock --pid-file=/tmp/mysqld.pid "$@"
+  fi
   prepare "$@"
   set -- mariadbd "$@"
 fi

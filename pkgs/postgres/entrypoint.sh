@@ -6,11 +6,14 @@
 # - asks for the password over TCP from inside the container too, not only from outside;
 # - compares text by code points (initdb's built-in C.UTF-8) unless POSTGRES_INITDB_ARGS names a locale;
 # - refuses a cluster whose first start did not finish, instead of serving half of it.
+# - uses the directory `pgdata` in the volume if the volume belongs to another user but is writable (--user 12345:0):
+#   PostgreSQL requires a directory of its own user.
 #
 # bash and not sh: files of initdb.d that are not executable are read into this shell, and they are written for bash.
 set -Eeo pipefail
 
 init_files=/docker-entrypoint-initdb.d
+sockets= # the directory of the server's socket; empty: the usual one
 
 fail() {
   printf '%s\n' "$@" >&2
@@ -74,6 +77,15 @@ claim() {
     "  use a directory in it:       run -e PGDATA=$1/pgdata ...   (if the volume is writable for all)"
 }
 
+# choose_directory: serve `pgdata` in the volume if there is one, or if the volume is another user's that all may write to.
+choose_directory() {
+  [ ! -e "$PGDATA/PG_VERSION" ] && [ -w "$PGDATA" ] || return 0
+  if [ -d "$PGDATA/pgdata" ] || [ ! -O "$PGDATA" ]; then
+    export PGDATA=$PGDATA/pgdata
+    printf '%s\n' "The database is in the directory $PGDATA."
+  fi
+}
+
 # initdb looks up the name of the user that runs it. Give one to a user that /etc/passwd does not list (--user 12345).
 borrow_name() {
   local uid library
@@ -123,7 +135,7 @@ admit_hosts() {
 start_server() {
   postgres "$@" -c listen_addresses= -p "${PGPORT:-5432}" &
   server=$!
-  until PGHOST='' PGHOSTADDR='' pg_isready --quiet --username="$POSTGRES_USER" --dbname=postgres; do
+  until PGHOST=$sockets PGHOSTADDR='' pg_isready --quiet --username="$POSTGRES_USER" --dbname=postgres; do
     kill -0 "$server" 2>/dev/null || fail 'The server could not be started; its last messages above say why.'
     sleep 0.1
   done
@@ -136,14 +148,14 @@ stop_server() {
 
 # docker_process_sql [PSQL ARGUMENT...]: SQL from the standard input or -f FILE. Init files may call it by this name.
 docker_process_sql() {
-  PGHOST='' PGHOSTADDR='' psql --set=ON_ERROR_STOP=1 --no-psqlrc --no-password \
+  PGHOST=$sockets PGHOSTADDR='' psql --set=ON_ERROR_STOP=1 --no-psqlrc --no-password \
     --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" "$@"
 }
 
 make_database() {
   case $POSTGRES_DB in
     postgres | template0 | template1) ;;
-    *) PGHOST='' PGHOSTADDR='' createdb --no-password --username="$POSTGRES_USER" --maintenance-db=postgres -- "$POSTGRES_DB" ;;
+    *) PGHOST=$sockets PGHOSTADDR='' createdb --no-password --username="$POSTGRES_USER" --maintenance-db=postgres -- "$POSTGRES_DB" ;;
   esac
 }
 
@@ -204,6 +216,7 @@ prepare() {
   from_file POSTGRES_INITDB_WALDIR
   from_file POSTGRES_HOST_AUTH_METHOD
   export PGDATA=${PGDATA:-/var/lib/postgresql/data}
+  choose_directory
   unfinished=$PGDATA/first-start-unfinished
   if [ ! -s "$PGDATA/PG_VERSION" ]; then
     # In a process of its own: so that a signal ends this one at once, and what it exports does not reach the server.
@@ -223,6 +236,11 @@ case ${1:--} in
   -*) set -- postgres "$@" ;;
 esac
 if [ "$1" = postgres ] && ! only_informs "$@"; then
+  # The socket of clients is a link into /tmp, by which they find it there. Arguments override it.
+  if [ ! -w /run/postgresql ]; then
+    sockets=/tmp
+    set -- postgres -k "$sockets" "${@:2}"
+  fi
   prepare "${@:2}"
 fi
 exec "$@"

@@ -1,4 +1,8 @@
-"""What the container tests share: fpack with a store of its own, and podman as root and rootless."""
+"""What the container tests share: fpack with a store of its own, and podman as root and rootless.
+
+FPACK_TEST_IMAGES names a directory to take the curated images from instead of packing them: NAME.tar, and NAME.json,
+which is what `fpack pack NAME --json` printed.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.curated import Load, Pack, Packed
 from support.podman import Podman, podman_as
 
 Fpack = Callable[..., Any]
@@ -39,6 +44,37 @@ def fpack(tmp_path_factory: pytest.TempPathFactory) -> Fpack:
         return json.loads(result.stdout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def packed(fpack: Fpack, tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    """Pack a curated image, once."""
+    made: dict[str, Packed] = {}
+    given = os.environ.get("FPACK_TEST_IMAGES")
+
+    def pack(name: str) -> Packed:
+        if name not in made and given:
+            made[name] = Packed(Path(given, f"{name}.tar"), json.loads(Path(given, f"{name}.json").read_bytes()))
+        elif name not in made:
+            file = tmp_path_factory.mktemp("curated") / f"{name}.tar"
+            made[name] = Packed(file, fpack("pack", name, "-o", file))
+        return made[name]
+
+    return pack
+
+
+@pytest.fixture(scope="session")
+def load(packed: Pack) -> Load:
+    """Load a curated image, once into each podman."""
+    loaded: dict[tuple[Path, str], str] = {}
+
+    def get(podman: Podman, name: str) -> str:
+        key = podman.home, name
+        if key not in loaded:
+            loaded[key] = podman.load(packed(name).file)
+        return loaded[key]
+
+    return get
 
 
 @pytest.fixture(scope="session", params=["root", "rootless"])

@@ -13,13 +13,14 @@ import threading
 import time
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from support.curated import Load, Pack, Packed
 from support.podman import Container, Podman
 from support.serving import LOOPBACK, ask, fetch, free_port, make_certificate, running, shared, stops, trusting, user_of
 
@@ -43,7 +44,7 @@ class Image(NamedTuple):
 IMAGES = [
     Image("go", 55, "65532:65532", version=("go version", "go version go{tag}")),
     Image("haproxy", 9, "99:99", signal="SIGUSR1", version=("haproxy -v", "HAProxy version {tag}.")),
-    Image("mariadb", 23, "999:999", ("3306/tcp",), ("/var/lib/mysql",), None, ("mariadbd --version", "Ver {tag}.")),
+    Image("mariadb", 22.8, "999:999", ("3306/tcp",), ("/var/lib/mysql",), None, ("mariadbd --version", "Ver {tag}.")),
     Image("nginx", 6.2, "101:101", ("8080/tcp",), (), "SIGQUIT", ("nginx -v", "nginx/{tag}.")),
     Image("node", 36, "1000:1000", version=("node --version", "v{tag}.")),
     Image("openjdk", 54, "65532:65532", version=("java -version", 'openjdk version "{tag}.')),
@@ -53,45 +54,6 @@ IMAGES = [
     Image("ruby", 14, "65532:65532", version=("ruby --version", "ruby {tag}.")),
     Image("static", 0.5, "65532:65532"),
 ]
-
-
-class Packed(NamedTuple):
-    """An image archive, and what `fpack pack --json` said of it."""
-
-    file: Path
-    result: dict[str, Any]
-
-
-Pack = Callable[[str], Packed]
-Load = Callable[[Podman, str], str]
-
-
-@pytest.fixture(scope="session")
-def packed(fpack: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Pack:
-    """Pack a curated image, once."""
-    made: dict[str, Packed] = {}
-
-    def pack(name: str) -> Packed:
-        if name not in made:
-            file = tmp_path_factory.mktemp("curated") / f"{name}.tar"
-            made[name] = Packed(file, fpack("pack", name, "-o", file))
-        return made[name]
-
-    return pack
-
-
-@pytest.fixture(scope="module")
-def load(packed: Pack) -> Load:
-    """Load a curated image, once into each podman."""
-    loaded: dict[tuple[Path, str], str] = {}
-
-    def get(podman: Podman, name: str) -> str:
-        key = podman.home, name
-        if key not in loaded:
-            loaded[key] = podman.load(packed(name).file)
-        return loaded[key]
-
-    return get
 
 
 @pytest.fixture(scope="module")
@@ -548,7 +510,8 @@ def test_mariadb(one_podman: Podman, load: Load, packed: Pack, tmp_path: Path) -
         "1.sql": "create table ran (name text);\ninsert into ran values ('sql');\n",
         "2.sql.gz": gzip.compress(b"insert into ran values ('gz');"),
         "3.sh": "echo \"insert into ran values ('$MARIADB_USER')\" | docker_process_sql\n",
-        "4.sh": '#!/bin/sh\nmariadb -p"$MARIADB_ROOT_PASSWORD" -uroot shop_1 -e "insert into ran values (\'own\')"\n',
+        "4.sh": '#!/bin/bash\nmariadb -p"$MARIADB_ROOT_PASSWORD" -uroot shop_1 <<<"insert into ran values (\'own\')"\n',
+        "5.sh": "words=(read in)\n[[ ${#words[@]} == 2 ]] && docker_process_sql <<<\"insert into ran values ('in')\"\n",
         "notes.txt": "no",
     }
     init = shared(one_podman, tmp_path / "init", files)
@@ -559,7 +522,7 @@ def test_mariadb(one_podman: Podman, load: Load, packed: Pack, tmp_path: Path) -
     options = [*data, "-v", f"{init}:/docker-entrypoint-initdb.d:ro", "-v", f"{secrets}:/secrets:ro"]
     options += ["-e", "MARIADB_ROOT_PASSWORD_FILE=/secrets/password", "-e", "MARIADB_DATABASE=shop_1"]
     with database(one_podman, image, options=options, MYSQL_USER="ada", MARIADB_PASSWORD="x") as container:
-        assert sql(container, "select group_concat(name order by name) from ran", *ADA) == "ada,gz,own,sql"
+        assert sql(container, "select group_concat(name order by name) from ran", *ADA) == "ada,gz,in,own,sql"
         assert sql(container, "select @@max_connections, @@character_set_server", *ADA) == "42\tutf8mb4"
         time = sql(container, "select convert_tz('2025-07-01 12:00', 'UTC', 'Europe/Paris')", *ADA)
         assert time == "2025-07-01 14:00:00"
@@ -574,7 +537,7 @@ def test_mariadb(one_podman: Podman, load: Load, packed: Pack, tmp_path: Path) -
         assert container.exec("stat", "-c", "%a %U", "/var/lib/mysql").stdout == "750 mysql\n"
         assert stops(container, 10) == 0
     with database(one_podman, image, "mariadbd", "--max-connections=43", options=data) as container:
-        assert sql(container, "select count(*), @@max_connections from ran", *ADA) == "4\t43"
+        assert sql(container, "select count(*), @@max_connections from ran", *ADA) == "5\t43"
         assert container.exec(*check).returncode == 0
 
 

@@ -41,9 +41,9 @@ class Variant(NamedTuple):
     icu: bool = True
 
 
-DEBIAN = Variant("postgres", "FPACK_TEST_POSTGRES_TAR", 31_000_000)
-SOURCE = Variant("image", "FPACK_TEST_POSTGRES_SOURCE_TAR", 29_000_000)
-WITHOUT_ICU = Variant("image-without-icu", "FPACK_TEST_POSTGRES_WITHOUT_ICU_TAR", 15_000_000, icu=False)
+DEBIAN = Variant("postgres", "FPACK_TEST_POSTGRES_TAR", 31_500_000)
+SOURCE = Variant("image", "FPACK_TEST_POSTGRES_SOURCE_TAR", 29_800_000)
+WITHOUT_ICU = Variant("image-without-icu", "FPACK_TEST_POSTGRES_WITHOUT_ICU_TAR", 15_800_000, icu=False)
 EXAMPLE = REPOSITORY / "examples" / "postgres"
 
 
@@ -369,6 +369,53 @@ def test_a_volume_keeps_its_data(podman: Podman, image: str) -> None:
         assert "is left as it is" in container.logs()
         assert over_tcp(podman, image, container, "select 1", PGPASSWORD="second").returncode == 2
         assert over_tcp(podman, image, container, "select 1", PGPASSWORD="first").stdout == "1\n"
+
+
+@pytest.fixture(scope="session")
+def locales(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the locale of the official image's clusters, made by the host's localedef."""
+    if not shutil.which("localedef") or not Path("/usr/share/i18n/locales/en_US").exists():
+        pytest.skip("Debian's package locales is not installed")
+    made = tmp_path_factory.mktemp("locales")
+    command = ["localedef", "-i", "en_US", "-f", "UTF-8", "--no-archive", made / "en_US.utf8"]
+    subprocess.run(command, check=True, capture_output=True)
+    return made
+
+
+def test_a_volume_of_the_official_image(podman: Podman, image: str, locales: Path) -> None:
+    volume = podman("volume", "create").stdout.strip()
+    mounts = ["-v", f"{volume}:{DATA}"]
+    init = f"initdb -D {DATA} -U postgres --pwfile=<(echo first) --locale=en_US.utf8"
+    official = ["-v", f"{podman.share(locales)}:/locales:ro", "-e", "LOCPATH=/locales"]
+    podman.run(image, "bash", "-c", init, options=[*mounts, *official])
+    with server(podman, image, options=mounts, POSTGRES_PASSWORD="second") as container:
+        provider = "select datlocprovider, datcollate, datctype from pg_database where datname = 'postgres'"
+        assert sql(container, provider) == "c|en_US.utf8|en_US.utf8"
+        assert sql(container, "show lc_messages") == "en_US.utf8"
+        words = "(values ('b'), ('A'), ('B'), ('ä'), ('a')) as w(ord)"
+        assert sql(container, f"select string_agg(ord, '' order by ord) from {words}") == "aAäbB"
+        sql(container, "create database again")
+        assert "mismatch" not in container.logs()
+
+
+def test_a_new_cluster_in_the_official_order(podman: Podman, image: str) -> None:
+    with server(podman, image, POSTGRES_PASSWORD="x", POSTGRES_INITDB_ARGS="--locale=en_US.utf8") as container:
+        assert sql(container, "select 'a' < 'B', to_char(1234.5, '9G999D9')") == "t| 1,234.5"
+
+
+def test_any_user_with_a_volume_and_a_read_only_root(podman: Podman, image: str) -> None:
+    volume = podman("volume", "create").stdout.strip()
+    mounts = ["-v", f"{volume}:{DATA}"]
+    options = ["--user", "12345:0", "--read-only", *mounts]
+    with server(podman, image, options=options, POSTGRES_PASSWORD="x") as container:
+        sql(container, "create table kept as select 42 as answer")
+        assert container.exec("stat", "-c", "%u:%g %a", f"{DATA}/pgdata").stdout == "12345:0 700\n"
+        assert f"The database is in the directory {DATA}/pgdata" in container.logs()
+        assert container.stop() == 0
+    with server(podman, image, options=options) as container:
+        assert sql(container, "select answer from kept") == "42"
+    other = first_start(podman, image, options=mounts, POSTGRES_PASSWORD="x")
+    assert other.returncode == 1 and f"{DATA}/pgdata belongs to 12345:0" in other.stderr
 
 
 def test_it_stops_within_a_second(podman: Podman, image: str) -> None:

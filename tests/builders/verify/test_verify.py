@@ -60,6 +60,20 @@ def test_a_copy_that_lost_its_referrers_and_names_is_proven_by_a_manifest(
     assert not outcome.report.differs, outcome.report.findings
 
 
+def test_a_renamed_image_is_proven_and_its_other_names_are_told(image: Image, made: Greeter, tmp_path: Path) -> None:
+    as_made = verify_alone(made.tar, made.manifest)
+    assert as_made.other_names == []
+    image.index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"] = "stable"
+    outcome = verify_alone(image.save_layout(tmp_path / "layout"), made.manifest)
+    assert (outcome.report.findings, outcome.verdict) == ([], as_made.verdict)
+    assert outcome.value()["other_names"] == ["stable"]
+    image.index["manifests"][0]["annotations"]["io.containerd.image.name"] = "docker.io/mine/greeter:stable"
+    image.docker[0]["RepoTags"] = ["docker.io/mine/greeter:stable", "other:1"]
+    outcome = verify_alone(image.save(tmp_path / "renamed.tar"), made.manifest)
+    assert (outcome.report.findings, outcome.digest) == ([], as_made.digest)
+    assert outcome.other_names == ["docker.io/mine/greeter:stable", "other:1", "stable"]
+
+
 # What is changed, and what is said of it.
 
 
@@ -260,11 +274,12 @@ def padded(image: Image, chance: random.Random) -> Change:
 
 
 def name(image: Image, chance: random.Random) -> Change:
-    """Under which name and tag it is loaded."""
+    """A name that is no text, or an annotation that is no name."""
     if chance.random() < 0.5:
-        image.docker[0]["RepoTags"] = ["docker.io/library/postgres:latest"]
-        return Change("manifest.json: [0].RepoTags[0]", ("document",))
-    image.index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"] = "evil"
+        image.docker[0]["RepoTags"] = chance.choice(([{"evil": 1}], "evil", [["evil"]]))
+        return Change("manifest.json: [0].RepoTags", ("document",), "evil")
+    key = chance.choice(("org.opencontainers.image.ref.name", "io.containerd.image.name", "evil"))
+    image.index["manifests"][0]["annotations"][key] = ["evil"] if key != "evil" else "yes"
     return Change("index.json: manifests[0].annotations", ("document",), "evil")
 
 

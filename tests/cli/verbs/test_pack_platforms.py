@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import posixpath
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -234,6 +236,34 @@ def test_the_words_for_a_layout_are_commands_that_work(fpack: Fpack) -> None:
     # podman cannot name an image after such a directory.
     words = fpack("pack", "--format", "oci-dir", "-o", "Greet It").stdout
     assert "skopeo copy 'oci:Greet It:1.0' containers-storage:localhost/greet:1.0" in words
+
+
+@pytest.mark.parametrize(
+    ("user", "engine", "word"),
+    [
+        (1000, "podman", "--userns=keep-id --user=1000:1000"),
+        (0, "podman", "--user=0:0"),
+        (1000, "docker", "--user=1000:1000"),
+    ],
+)
+def test_the_line_suits_its_caller(monkeypatch: pytest.MonkeyPatch, user: int, engine: str, word: str) -> None:
+    from fpack.cli.images import formats
+
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(os, "getegid", lambda: user)
+    bundle = SimpleNamespace(name="go", tag="1", ports=[], runs=True)
+    container = SimpleNamespace(ports=(), run_options=("--userns=keep-id", "-v .:/src"))
+    line = formats.run(SimpleNamespace(bundle=bundle, container=container), engine)  # type: ignore[arg-type]
+    assert line == f"{engine} run --rm {word} -v .:/src localhost/go:1"
+
+
+@pytest.mark.parametrize("form", ["tar", "oci-dir"])
+def test_the_codec_for_old_engines_is_named(fpack: Fpack, form: str) -> None:
+    assert (
+        "Docker before version 23 and umoci cannot read zstd: pack with --compress gzip"
+        in fpack("pack", "--format", form).stdout
+    )
+    assert "zstd" not in fpack("pack", "--format", form, "--compress", "gzip").stdout
 
 
 ENGINE = """#!/bin/sh

@@ -64,6 +64,13 @@ def test_people_are_told_what_was_shown(made: Greeter) -> None:
     assert f"{made.tar}: proven" in trusted and "trust" not in trusted and str(made.manifest) in trusted
 
 
+def test_the_names_of_a_renamed_image_are_told(made: Greeter, tmp_path: Path) -> None:
+    image = Image.load(made.tar)
+    image.index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"] = "stable\x1b[2J"
+    text = made.fpack("verify", image.save(tmp_path / "renamed.tar"), "--manifest", made.manifest).stdout
+    assert "proven" in text and "  named stable?[2J here: names are no part of an image's content\n" in text
+
+
 def test_what_is_from_elsewhere_is_counted_and_named(made: Greeter, tmp_path: Path) -> None:
     text = made.fpack("verify", made.tar).stdout
     assert "  11 entries are from elsewhere:\n" in text
