@@ -30,7 +30,7 @@ MAINTENANCE = frozenset(
             "init-system-helpers",
             "install-info",
         ),
-        *("install-info", "libpam-runtime", "sgml-base", "ssl-cert", "systemd", "tzdata", "ucf", "xml-core"),
+        *("install-info", "libpam-runtime", "sgml-base", "systemd", "tzdata", "ucf", "xml-core"),
     }
 )
 _TERMINAL_LIBRARY, _TERMINALS = "libtinfo.so.", "ncurses-base"

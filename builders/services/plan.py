@@ -173,7 +173,10 @@ def script(before: Sequence[Command], first: Sequence[FirstStart]) -> str:
     """Return a shell script that runs the steps and then its arguments."""
     lines = ["#!/bin/sh", "# Steps that precede the server. fpack wrote this file."]
     for step in first:
-        lines.append(f"[ -e {shlex.quote(step.creates)} ] || {shlex.join(step.command)} || exit")
+        # Debian's scripts then ask nothing.
+        lines.append(
+            f"[ -e {shlex.quote(step.creates)} ] || DEBIAN_FRONTEND=noninteractive {shlex.join(step.command)} || exit"
+        )
     lines += [f"{shlex.join(command.words)} || {':' if command.optional else 'exit'}" for command in before]
     return "\n".join([*lines, 'exec "$@"', ""])
 

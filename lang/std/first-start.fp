@@ -7,6 +7,11 @@ known = {
     creates = "/var/lib/mysql/mysql"
     command = ["/usr/bin/mariadb-install-db", "--user=mysql", "--datadir=/var/lib/mysql"]
   }]
+  postfix = [{ creates = "/etc/aliases.db", command = ["/usr/bin/newaliases"] }]
+  varnish = [{
+    creates = "/etc/varnish/secret"
+    command = ["/bin/sh", "-c", "umask 077; exec od -An -N32 -tx1 /dev/urandom >/etc/varnish/secret"]
+  }]
   openssh-server = [{ creates = "/etc/ssh/ssh_host_ed25519_key", command = ["/usr/bin/ssh-keygen", "-A"] }]
   ssl-cert = [{
     creates = "/etc/ssl/private/ssl-cert-snakeoil.key"
