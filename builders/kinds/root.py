@@ -6,7 +6,6 @@ list the slices of the root, why each is in it, and which of their files another
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,22 +17,21 @@ from fpack.builders.linking.data_packages import with_data
 from fpack.builders.linking.linker import LinkResult, MissingFile, Reason
 from fpack.builders.linking.required_files import ASKED, DATA, SEED
 from fpack.builders.payload import ld_paths, meta
-from fpack.builders.payload.exclusions import GENERATED, Exclusion
-from fpack.builders.payload.globs import Globs, merged
+from fpack.builders.payload.exclusions import Exclusion
+from fpack.builders.payload.globs import Globs
 from fpack.builders.payload.meta import TreeEntry
 from fpack.builders.payload.slice_table import SliceTable
 from fpack.builders.protocol import BaseBuilder, BuildError, Built, Need, Steps, Task
 from fpack.builders.rootfs import accounts as users
-from fpack.builders.rootfs import alternatives, configured, generated_files
-from fpack.builders.rootfs.compose import Composition, compose
+from fpack.builders.rootfs import alternatives, configured
+from fpack.builders.rootfs.compose import compose
 from fpack.builders.rootfs.configured import ConfiguredTree
-from fpack.builders.rootfs.generated_files import GeneratedFile
+from fpack.builders.rootfs.generation import Wanted, generate, write
 from fpack.builders.rootfs.programs import programs
 from fpack.builders.rootfs.service import RootService, ServiceArgs, service
 from fpack.store import path as store_path
 from fpack.store.canonical import Value
 from fpack.store.derivation import Output, placeholder
-from fpack.store.files.writer import TreeWriter
 from fpack.store.path import StorePath
 
 # 2: a shell started by a unit is not the main program. 3: each path is taken from one slice only. 4: the commands that
@@ -44,7 +42,6 @@ VERSION = 4
 DEPENDS, LINKED = "depends", "linked"
 FIRST = "base-files"
 _MAX_CONF = 1 << 16
-_MAX_CERTIFICATES = 1 << 30
 
 
 class UsedArgs(NamedTuple):
@@ -287,11 +284,14 @@ def _finish(task: Task, args: RootArgs, found: LinkResult, searched: Collection[
     for wanted in args.service[:1]:
         depends = next((item.depends for item in args.slices if item.package == wanted.package), ())
         served = service(task, wanted, composition, tables, depends, accounts)
-    generated, replaced = _generate(task, args, composition, tables, accounts, links, served.files)
+    wants = Wanted(
+        args.release, args.arch, accounts, args.configured is not None, links, args.alternatives or {}, served.files
+    )
+    generated, replaced = generate(composition, tables, wants, task.log)
     excluded = [*composition.excluded, *replaced]
     writer = task.writer()
     writer.mkdir("data")
-    entries = [_write(task, writer, generated[path]) for path in sorted(generated)]
+    entries = [write(task, writer, generated[path]) for path in sorted(generated)]
 
     def resolve(path: str) -> str | None:
         return composition.resolve(path, links)
@@ -356,102 +356,3 @@ def _record(table: SliceTable, reason: Reason) -> dict[str, Value]:
         "by": reason.by,
         "reason": {"kind": reason.kind, "file": reason.file, "what": reason.what},
     }
-
-
-def _generate(
-    task: Task,
-    args: RootArgs,
-    composition: Composition,
-    tables: Sequence[SliceTable],
-    accounts: tuple[list[users.User], list[users.Group]],
-    links: Mapping[str, str],
-    served: Sequence[GeneratedFile],
-) -> tuple[dict[str, GeneratedFile], list[Exclusion]]:
-    """Return the generated files by path, and the files of slices that they replace. served: files for the server."""
-    made = list(served)  # what follows replaces it
-    made += generated_files.accounts(composition, *accounts, shadow=args.configured is not None)
-    wanted = {merged(link.strip("/")) for link in args.alternatives or {}}
-    excluded: list[Exclusion] = []
-    for link, target in links.items():
-        if link in composition.files and link in wanted:
-            # The user named this link in `alternatives`, so it replaces the file.
-            excluded += _replaced(composition, link)
-        elif link in composition.files and not composition.files[link][0].package and not composition.resolve(link):
-            # A script chose a target of a package that is not in the root.
-            excluded += _replaced(composition, link)
-        elif composition.has(link):
-            continue
-        made.append(generated_files.symlink(link, target, generated_files.ALTERNATIVES))
-    run, replaced = generated_files.moved_to_run(composition, tables)
-    made += run
-    excluded += replaced
-    made += generated_files.certificates(composition)
-    made += generated_files.name_services(composition)
-    made += generated_files.release(composition, args.release)
-    made += generated_files.loader_cache(composition, tables, args.arch)
-    made += generated_files.skeleton(composition)
-    found: dict[str, GeneratedFile] = {}
-    linked_paths = {file.entry.path for file in made if file.entry.kind == meta.SYMLINK}
-    for file in made:
-        # A symlink or a file of a slice cannot be a directory of this layer.
-        blocked = next((p for p in configured.parents(file.entry.path) if p in composition.files), None)
-        if not linked_paths.isdisjoint(configured.parents(file.entry.path)):
-            continue
-        if blocked is None:
-            found[file.entry.path] = file
-        else:
-            task.log(
-                f"/{file.entry.path} is left out: /{blocked} of {composition.files[blocked][0].package} "
-                "is not a directory"
-            )
-    # Restate the mode and owner of directories that this layer repeats, and of those on which slices differ.
-    repeated = {parent for path in found for parent in configured.parents(path)}
-    for entry in composition.overrides + [e for e in composition.directories.values() if e.path in repeated]:
-        if (entry.mode, entry.uid, entry.gid) != (0o755, 0, 0):
-            found.setdefault(entry.path, GeneratedFile(entry, generated_files.DIRECTORIES))
-    return found, excluded
-
-
-def _replaced(composition: Composition, path: str) -> list[Exclusion]:
-    """Return the exclusions of a path in every package that has it, because a generated file replaces it."""
-    packages = [exclusion.package for exclusion in composition.excluded if exclusion.path == path]
-    packages.append(composition.files[path][0].package)
-    return [Exclusion(package, path, GENERATED, generated_files.ALTERNATIVES) for package in packages]
-
-
-def _write(task: Task, writer: TreeWriter, made: GeneratedFile) -> TreeEntry:
-    entry = made.entry
-    path = "data/" + entry.path
-    if entry.kind == meta.DIRECTORY:
-        writer.mkdir(path)
-        return entry
-    if entry.kind == meta.SYMLINK:
-        writer.symlink(path, entry.target)
-        return entry
-    hasher = hashlib.sha256()
-
-    def chunks() -> Iterator[bytes]:
-        for chunk in _content(task, made):
-            hasher.update(chunk)
-            yield chunk
-
-    node = writer.file(path, chunks())
-    return entry._replace(size=node.size, blake3=node.digest, sha256=hasher.digest())
-
-
-def _content(task: Task, made: GeneratedFile) -> Iterator[bytes]:
-    yield made.content
-    if made.pack is not None:
-        yield made.pack(_small_files(task, made.sources))
-        return
-    for slice_, path, digest in made.sources:
-        content = meta.read_file(task.disk(slice_) / "data" / path, digest, _MAX_CERTIFICATES)
-        yield content if content.endswith(b"\n") or not content else content + b"\n"
-
-
-def _small_files(task: Task, sources: Sequence[tuple[str, str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """Yield the path and content of each source that does not exceed the size limit."""
-    for slice_, path, digest in sources:
-        content = meta.read_file(task.disk(slice_) / "data" / path, digest, _MAX_CONF + 1)
-        if len(content) <= _MAX_CONF:
-            yield path, content
