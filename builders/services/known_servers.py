@@ -58,6 +58,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         *("--RunAsDaemon", "0"),
     ),
 }
+# Packages with services that are parts of a system, none of which a container is for.
+NONE = {"libvirt-daemon-system", "systemd", "systemd-sysv", "udev", "util-linux"}
 # Packages whose program is in another package that they depend on.
 PROVIDERS = {"nginx": "nginx-common", "nginx-light": "nginx-common", "nginx-full": "nginx-common"}
 # By the name of the program.

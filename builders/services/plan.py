@@ -63,6 +63,8 @@ class RootFiles(NamedTuple):
 
 def plan(package: ServedPackage, others: Sequence[ServedPackage], files: RootFiles) -> ServicePlan | None:
     """Return how the server of `package` runs; None if it has none. others: the packages that it depends on."""
+    if package.name in known_servers.NONE:
+        return None
     known = known_servers.COMMANDS.get(package.name)
     unit = main_unit(package.name, package.declarations, files.exists)
     provider = known_servers.PROVIDERS.get(package.name)

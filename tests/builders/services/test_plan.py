@@ -29,6 +29,10 @@ def test_the_command_line_has_the_values_of_environment_files() -> None:
     assert (found.user, found.variables) == ("u", {"A": "2", "OPTIONS": "-u x"})
 
 
+def test_a_package_that_is_a_system_has_no_server() -> None:
+    assert planned("ExecStart=/usr/bin/served\n", "systemd") is None
+
+
 def test_a_server_that_forks_stays_in_the_foreground() -> None:
     found = planned("Type=forking\nExecStart=/usr/sbin/ngircd\n", "ngircd")
     assert found is not None and found.entrypoint == ("/usr/sbin/ngircd", "--nodaemon") and found.ports == (6667,)
