@@ -183,7 +183,7 @@ def _plan(task: Task, args: ConfigureArgs) -> _Plan:
         members = _control_files(task, item.payload)
         stanza = lower.stanza(task, tree, slices, item.package)
         files = tuple(f"/{path}" for path in tree.packages[item.package])
-        configured = item.package in args.skip or not any(name in members for name in CONFIGURING)
+        configured = item.package in {*args.skip, *seed.DONE} or not any(name in members for name in CONFIGURING)
         found[item.package] = UnpackedPackage(item.package, stanza, files, members, configured)
     if unknown := [name for name in args.skip if name not in found]:
         raise BuildError(f"`skip` names {unknown[0]}, which is not among the packages")

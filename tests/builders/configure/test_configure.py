@@ -307,3 +307,8 @@ def test_root_and_a_user_get_the_same_output() -> None:
 def test_a_script_that_fails_under_another_date_runs_with_the_true_one(caller: Configurer) -> None:
     made = caller.postinst('if [ -n "$LD_PRELOAD" ]; then exit 3; fi; echo 1 > /etc/made')
     assert made.text("etc/made") == "1\n"
+
+
+def test_what_a_tree_is_already_is_not_made_again(caller: Configurer) -> None:
+    made = caller.configure(Package("usrmerge", {"postinst": "exit 1"}), Package("it", {"postinst": "echo > /etc/it"}))
+    assert "etc/it" in made.entries
