@@ -12,6 +12,11 @@ data-packages = {
     why = "the certificates of https servers"
     keep = ["/usr/share/ca-certificates"]
   }
+  dns-root-data = {
+    users = ["knot-resolver", "pdns-recursor", "unbound"]
+    why = "the keys of the root of DNS"
+    keep = null
+  }
   netbase = {
     users = ["bind9-dnsutils", "iproute2", "libperl5.40", "libpython3.13-stdlib", "nmap", "openbsd-inetd", "xinetd"]
     why = "the names of services and protocols"
