@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "exim4-daemon-heavy": ("/usr/sbin/exim4", "-bdf", "-q30m"),
     "exim4-daemon-light": ("/usr/sbin/exim4", "-bdf", "-q30m"),
     "icecast2": ("/usr/bin/icecast2", "-c", "/etc/icecast2/icecast.xml"),
+    "mariadb-server": ("/usr/sbin/mariadbd", "--user=mysql", "--bind-address=*"),
     "nginx": ("/usr/sbin/nginx", "-g", "daemon off;"),
     "ntpsec": ("/usr/sbin/ntpd", "-n", "-g", "-c", "/etc/ntpsec/ntp.conf"),
     "postfix": ("/usr/sbin/postfix", "start-fg"),
