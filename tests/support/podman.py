@@ -121,6 +121,10 @@ class Podman:
         """Run `podman ARGUMENTS`; AssertionError with its output when it fails and `check` is set."""
         return self._call("podman", *self._options, *arguments, check=check, timeout=timeout, input=input)
 
+    def command(self, *arguments: str) -> list[str]:
+        """The words that run `podman ARGUMENTS`, for those who start it themselves."""
+        return [*self._before, "podman", *self._options, *arguments]
+
     def skopeo(self, *arguments: str, check: bool = True, timeout: float = 60) -> Result:
         """Run `skopeo ARGUMENTS` as the same user."""
         return self._call("skopeo", *arguments, check=check, timeout=timeout)

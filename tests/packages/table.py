@@ -1,0 +1,87 @@
+"""The table of results."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from packages.cases import SERVER, Case
+
+# What the words of a failed result mean.
+CLASSES = {
+    "pack": "fpack does not pack it",
+    "start": "the engine cannot start the container",
+    "exits": "the server ends",
+    "silent": "the server runs and does not answer",
+    "status": "the command fails",
+    "output": "the command ends well and prints something else",
+    "hangs": "the command does not end",
+    "apt": "apt does not install it",
+    "debian": "there is no Debian to compare with",
+}
+
+_SIDES = {
+    "fpack": ("fpack", "fpack_what", "size", "line", "seconds", "commit"),
+    "debian": ("debian", "debian_what", "debian_size"),
+}
+
+
+def latest(results: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the last result of each package, by release and name. Older ones lend what later ones did not measure."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    if results.exists():
+        for text in results.read_text().splitlines():
+            result = json.loads(text)
+            key = result["release"], result["name"]
+            before = found.get(key, {})
+            for side in ("fpack", "debian"):
+                if side in result:
+                    before = {k: v for k, v in before.items() if k not in _SIDES[side]}
+            found[key] = before | result
+    return found
+
+
+def line(result: Mapping[str, Any]) -> str:
+    """Return one result as a line with the end of what was seen."""
+    sides = " ".join(f"{side} {result.get(side, '-'):7}" for side in ("fpack", "debian"))
+    sizes = " ".join(f"{key} {_megabytes(result, key)}" for key in ("size", "linked", "debian_size"))
+    text = f"{result['name']:24} {result['kind']:8} {sides} {sizes} {result.get('seconds', '-')} s"
+    for key in ("fpack_what", "debian_what", "linked_what"):
+        if key in result:
+            text += "".join(f"\n    {key}: {part}" for part in result[key].splitlines()[-6:])
+    return text
+
+
+def _megabytes(result: Mapping[str, Any], key: str) -> str:
+    return f"{result[key] / 1e6:.1f}" if key in result else "-"
+
+
+def render(cases: Sequence[Case], results: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
+    """Return a table in Markdown, and counts."""
+    rows = [
+        "| package | kind | release | fpack's image | Debian | image, MB | linked, MB | Debian slim and package, MB |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    tried = [
+        (case, results[case.release, case.name])
+        for case in cases
+        if "fpack" in results.get((case.release, case.name), {})
+    ]
+    for case, result in tried:
+        sizes = " | ".join(_megabytes(result, key) for key in ("size", "linked", "debian_size"))
+        cells = [case.name, case.kind, case.release, result["fpack"], result.get("debian", "-"), sizes]
+        rows.append(f"| {' | '.join(cells)} |")
+    servers = [result for case, result in tried if case.kind == SERVER]
+    good = sum(result["fpack"] == "works" for _case, result in tried)
+    rows += [
+        "",
+        f"{good} of {len(tried)} work in fpack's image, "
+        f"{sum(r['fpack'] == 'works' for r in servers)} of {len(servers)} servers; "
+        f"{sum(r.get('debian') == 'works' for _c, r in tried)} work in Debian.",
+    ]
+    classes = Counter(result["fpack"] for _case, result in tried if result["fpack"] != "works")
+    rows += ["", *(f"- {number} {name}: {CLASSES.get(name, name)}" for name, number in classes.most_common())]
+    return "\n".join(rows) + "\n"
