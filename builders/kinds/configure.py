@@ -142,7 +142,7 @@ def _limits(given: Mapping[str, Value] | None) -> ConfigureLimits:
 
 
 class _Plan(NamedTuple):
-    """What both runs have in common. scripts: the packages whose scripts run, in order."""
+    """The common input of both runs. scripts: the packages whose scripts run, in order."""
 
     tree: LowerTree
     packages: dict[str, UnpackedPackage]
@@ -260,7 +260,7 @@ class _Log:
 
 
 class _RunResult(NamedTuple):
-    """What a run ended with. steps: the script of each command. contents: of the files that have a normal form."""
+    """The end of a run. steps: the script of each command. contents: of the files that have a normal form."""
 
     steps: list[ScriptCall]
     changes: dict[str, Change]

@@ -27,7 +27,7 @@ _MAX_CERTIFICATES = 1 << 30
 
 
 class Wanted(NamedTuple):
-    """What files are generated for. release: the codename. arch: Debian's. shadow: with the files of passwords.
+    """The inputs of generated files. release: the codename. arch: Debian's. shadow: with the files of passwords.
 
     links: symlinks of alternatives and their targets; `chosen` are those that the user named. served: files for the
     server of the root, which all others replace.
