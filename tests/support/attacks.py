@@ -84,6 +84,7 @@ class Caller:
         os.close(secret)
         os.close(top)
         self.lines: list[str] = []
+        self._running = False
         assert self._read() == {"ready": True}
 
     @property
@@ -102,7 +103,10 @@ class Caller:
         self.ask(do="build", script=script, name=name, keep=keep, args=args)
 
     def ask(self, **request: Any) -> None:
-        """Send a request."""
+        """Send a request. Wait for the end of the one before, if a test that failed left it."""
+        if self._running:
+            self.finish()
+        self._running = True
         self.lines = []
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
@@ -112,12 +116,14 @@ class Caller:
         """Wait until a build says a line."""
         while line not in self.lines:
             message = self._read()
-            assert "line" in message, f"{line!r} did not come: {message}"
+            self._running = "line" in message
+            assert self._running, f"{line!r} did not come: {message}"
 
     def finish(self) -> Result:
         """Wait for the end of what was started."""
         while "line" in (message := self._read()):
             pass
+        self._running = False
         assert set(message) == {"path", "error", "new"}, message
         return Result(Path(message["path"]) if message["path"] else None, message["error"], self.lines, message["new"])
 
