@@ -97,8 +97,13 @@ container({
     }
     table = import("fpack/rules").table(all-found, debian, all-rules, linked, drop, setuid)
     slices = members(the-release, all-found, names, table, debian, data, linked && data-packages)
-    all-users = chosen-users(users, user, [p.name for p in found])
-    scripts = if runs-scripts(configure, linked, names, the-release) then import("fpack/configure").configured {
+    with-scripts = runs-scripts(configure, linked, names, the-release)
+    # Debian's scripts refuse a system user with a number outside of its range.
+    all-users = [
+      u for u in chosen-users(users, user, [p.name for p in found])
+      if !with-scripts || has(users, u.name) || (u.uid >= 100 && u.uid <= 999)
+    ]
+    scripts = if with-scripts then import("fpack/configure").configured {
       name = store-name("${file-name}-configured")
       skip = skipped(if type(configure) == "record" then configure else {})
       users = all-users

@@ -6,6 +6,7 @@ what has no program that can show by itself that it started.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -67,7 +68,11 @@ def test_its_program_starts(case: Case, fpack: Callable[..., Any], one_podman: P
     file = tmp_path / "image.tar"
     fpack("pack", f"debian.trixie.{case.package}", "-o", file)
     image = one_podman.load(file)
-    result = one_podman.run(image, *case.arguments, check=False)
+    # A server has arguments of its own, so the program is started without them.
+    words = json.loads(one_podman("inspect", image).stdout)[0]["Config"]["Entrypoint"] or [""]
+    program = next((word for word in words if word not in ("/usr/bin/tini", "--", "/usr/lib/fpack/start")), "")
+    given = ["--entrypoint", program] if len(words) > 1 else []
+    result = one_podman("run", "--rm", "--network=none", *given, image, *case.arguments, check=False)
     one_podman("rmi", "-f", image)
     shown = f"exit status {result.returncode}\n{result.stdout}{result.stderr}"
     assert re.search(case.output, result.stdout + result.stderr, re.MULTILINE), shown
@@ -77,7 +82,7 @@ def test_its_program_starts(case: Case, fpack: Callable[..., Any], one_podman: P
 def test_a_packed_server_serves(fpack: Callable[..., Any], one_podman: Podman, tmp_path: Path) -> None:
     file = tmp_path / "image.tar"
     fpack("pack", "debian.trixie.redis-server", "-o", file)
-    container = one_podman.start(one_podman.load(file), "--save", "")
+    container = one_podman.start(one_podman.load(file), "--save", "", "--logfile", "")
     container.wait_for("Ready to accept connections")
     assert container.exec("redis-cli", "set", "key", "value").stdout == "OK\n"
     assert container.exec("redis-cli", "get", "key").stdout == "value\n"
