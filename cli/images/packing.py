@@ -125,10 +125,13 @@ def _evaluate(
     stack: ExitStack,
 ) -> list[_ImageJob]:
     alone = len(targets) * len(archs) == 1
+    own = Workspace(SharedOptions()).arch
     jobs = []
     for text in targets:
-        for arch in _own_first(archs):
-            workspace = stack.enter_context(Workspace(options._replace(arch=arch)))
+        for arch in sorted(archs, key=lambda arch: arch not in (None, own)):  # old clients use only the first image
+            # Maintainer scripts run on a machine of their architecture only.
+            fields = options.fields if arch in (None, own) else {"configure": False, **options.fields}
+            workspace = stack.enter_context(Workspace(options._replace(arch=arch, fields=fields)))
             container = containers.container(workspace, workspace.target(text))
             wanted = [container.image]
             if manifests:
@@ -138,12 +141,6 @@ def _evaluate(
                 # The next workspace may use the same lock.
                 workspace.finish()
     return jobs
-
-
-def _own_first(archs: Sequence[str | None]) -> list[str | None]:
-    """Put the machine's own architecture first: old clients use only the first image."""
-    own = Workspace(SharedOptions()).arch
-    return sorted(archs, key=lambda arch: arch not in (None, own))
 
 
 def _moved(job: _ImageJob) -> bool:
