@@ -91,8 +91,8 @@ class Podman:
     def __init__(self, home: Path, prefix: Sequence[str] = (), owner: str | None = None) -> None:
         self.home = home
         self.owner = owner
-        self._runtime = home / "run"
-        self._runtime.mkdir(mode=0o700)
+        # podman refuses a path of over 50 characters, and below pytest's directories it is longer.
+        self._runtime = Path(tempfile.mkdtemp(prefix="podman-", dir="/tmp"))
         configuration = home / "containers.conf"
         configuration.write_text(_CONFIGURATION)
         configuration.chmod(0o644)
@@ -179,6 +179,7 @@ class Podman:
                 pause = next(self._runtime.rglob("pause.pid"), None)
                 if pause:
                     os.kill(int(pause.read_text()), signal.SIGTERM)
+        shutil.rmtree(self._runtime, ignore_errors=True)
 
     def _unshare(self, *command: str) -> None:
         if self.owner or os.getuid():
