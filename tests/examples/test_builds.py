@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -227,7 +228,21 @@ def test_no_example_is_left_out() -> None:
 def test_it_is_the_same_elsewhere(world: World, example: str) -> None:
     here = world.built(example, "image", timeout=1800)
     with _elsewhere(world, example) as other:
-        assert other.built(example, "image", timeout=1800) == here
+        there = other.built(example, "image", timeout=1800)
+        assert _files(other, there) == _files(world, here)
+        assert there == here
+
+
+def _files(world: World, path: str) -> dict[str, object]:
+    """What the tree of a store path holds, by path: shows which file differs where two trees do."""
+    tree = world.fpack.home / "store" / "store" / path.rpartition("/")[2]
+    return {
+        str(each.relative_to(tree)): os.readlink(each)
+        if each.is_symlink()
+        else (each.stat().st_mode, hashlib.sha256(each.read_bytes()).hexdigest())
+        for each in sorted(tree.rglob("*"))
+        if each.is_symlink() or each.is_file()
+    }
 
 
 @contextmanager
