@@ -69,6 +69,10 @@ _ENGINE = (
 _MODULE = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), None, '__main__', True)"
 )
+# Runs maintainer scripts. Python stores the compiled form of imported modules, but not that of a script.
+_STARTER = (
+    "import sys; sys.path.append(sys.argv.pop(1)); from fpack.builders.configure.namespace.starter import main; main()"
+)
 _PACKAGES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 PROGRAMS = {
@@ -111,7 +115,7 @@ PROGRAMS = {
     # fpack itself, in another process: the starter of sandboxes, the keeper of a tree that maintainer scripts change,
     # the evaluation of a file for an editor, and gc.
     "sandbox server": Program(python=("-I", "-S")),
-    "configure run": Program(python=("-I", "-S")),
+    "configure run": Program(python=("-I", "-S", "-c", _STARTER, _PACKAGES)),
     "evaluation": Program(
         python=("-I", "-c", _MODULE, _PACKAGES),
         variables=("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_*", "TMPDIR", "XDG_*", "FPACK_*"),
@@ -122,7 +126,9 @@ PROGRAMS = {
 STARTERS = {
     "fpack.store.processes": "it is this one",
     "fpack.builders.sandbox.spawner": "it starts bubblewrap for builds, and has nothing but Python's standard library",
-    "fpack.builders.configure.namespace": "it starts maintainer scripts, and has nothing but Python's standard library",
+    "fpack.builders.configure.namespace.starter": "it runs apart from fpack, and enters namespaces before its child",
+    "fpack.builders.configure.namespace.keeper": "it runs as process 1, with nothing but Python's standard library",
+    "fpack.builders.configure.namespace.command": "it starts maintainer scripts",
 }
 
 _GRACE = 5.0  # seconds that a terminated program has to end

@@ -1,6 +1,6 @@
 """Drive one run of maintainer scripts: start its processes, run commands in it, and read what changed.
 
-The processes that `namespace.py` starts see no more of this process than a socket. All that they send is checked.
+The processes of `namespace` see no more of this process than a socket. All that they send is checked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from fpack.builders.sandbox.bwrap import SandboxError, forbidden
 from fpack.builders.sandbox.seccomp import build_filter
 from fpack.store import processes
 
-from . import namespace
 from .ids import IdMaps, write_maps
 
 _POLL = 0.1  # seconds between checks for cancellation
@@ -88,7 +87,7 @@ class ScriptRun:
         self._check = check
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = processes.serve("configure run", [namespace.__file__], theirs.fileno())
+            self._process = processes.serve("configure run", [], theirs.fileno())
         self._channel = ours
         self._channel.settimeout(_POLL)
         self._maps = maps

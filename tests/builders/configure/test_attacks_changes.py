@@ -224,7 +224,7 @@ def test_when_the_process_that_starts_a_run_is_killed_the_run_ends(mode: str) ->
         one.begin(Package("it", {"postinst": "trap '' TERM HUP INT; echo up; sleep 50"}))
         one.wait("up")
         pids = one.children(0)
-        starters = [pid for pid in pids if b"namespace.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        starters = [pid for pid in pids if b"configure.namespace" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         parents = {pid: int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) for pid in starters}
         for pid in starters:
             if parents[pid] == one.pid:
